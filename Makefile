@@ -1,0 +1,44 @@
+# Set-up is two commands: `make demo`, `make test`. Another Python: make test PYTHON=python3.13 VENV=.venv-3.13
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: install demo up test lint types lock wheel bench
+install: $(STAMP)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	 echo "Loa needs Python 3.11+ with its venv module / Loa cần Python 3.11 trở lên kèm mô-đun venv (Debian: apt install git make python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install
+	$(BIN)/loa demo
+
+up: install
+	$(BIN)/loa up
+
+test: install
+	$(BIN)/pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+types: install
+	$(BIN)/mypy
+
+lock: install
+	for name in requirements requirements-dev bench/requirements; do $(COMPILE) $$name.in -o $$name.lock || exit 1; done
+
+wheel: install
+	$(WHEEL) && cd producers && $(WHEEL)
+
+bench: install
+	$(PIP) --require-hashes -r bench/requirements.lock
+	$(BIN)/python -m bench $(ARGS)

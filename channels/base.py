@@ -1,0 +1,88 @@
+"""What every channel is: something that sends a window of rows and answers for doubtful ones."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+
+
+class Verdict(StrEnum):
+    """What became of one row.
+
+    The first group answers `send`; `resolve` may also answer with the second.
+    """
+
+    DELIVERED = "delivered"  # the provider has taken it
+    FAILED = "failed"  # never, for this row
+    SUPPRESSED = "suppressed"  # this recipient must not get it
+    DEFERRED = "deferred"  # not now; costs one attempt
+    HELD = "held"  # not now, and not the row's fault: costs no attempt
+    UNSENT = "unsent"  # surely not sent (own deadline passed, connection lost before it)
+    DOUBT = "doubt"  # may have been sent
+
+    ABSENT = "absent"  # surely never arrived: may be sent as if for the first time
+    RESEND = "resend"  # nobody can know: send again and count it as a possible duplicate
+    UNKNOWN = "unknown"  # only a receipt or a person can tell; never sent again
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay."""
+
+    verdict: Verdict
+    reason: str = ""
+    after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text."""
+
+    id: str
+    delivery_key: str
+    address: str = ""
+    name: str = ""
+    correction: bool = False
+
+
+Deadline = Callable[[], bool]
+"""True once nothing more may be sent: asked before EACH row, not once per window."""
+
+
+class Session(Protocol):
+    """One connection to the provider; a batch runs on one session."""
+
+    async def send(
+        self, rendered: Any, rows: Sequence[Recipient], expired: Deadline
+    ) -> list[Outcome]:
+        """Send the rows in order; one outcome per row, in the same order. Never raises for a row."""
+
+    async def resolve(self, rendered: Any, rows: Sequence[Recipient]) -> list[Outcome]:
+        """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""
+
+
+class Channel(Protocol):
+    """A way to reach somebody.
+
+    `window` rows go out between two ledger writes, on at most `connections` sessions at once.
+    `request_timeout_s` bounds one row's request; after `settle_s` no late effect can land any more.
+    """
+
+    name: ChannelName
+    connections: int
+    window: int
+    request_timeout_s: float
+    settle_s: float
+
+    def render(self, publication: Publication) -> Any:
+        """Do the work that is the same for every recipient, once per publication."""
+
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """Open (or reuse) a connection. Raises ChannelError when the provider can't be reached."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,33 @@
+"""What may never get into a mail's headers or into an SMTP command."""
+
+import re
+
+ADDRESS_MAX = 254
+VALUE_MAX = 998
+_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"  # without % and !, which some relays read as routes
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Unsafe(ValueError):
+    """A value that could add a header, a recipient or a command. Names the field, not the value."""
+
+
+def header_text(field: str, value: str) -> str:
+    """*value*, when it is one line of printable text. Raises Unsafe."""
+    if _UNSAFE.search(value) or len(value) > VALUE_MAX:
+        raise Unsafe(field)
+    return value
+
+
+def mail_address(value: str) -> bool:
+    """Whether *value* is a plain ASCII address: no quotes, routes, comments or literals."""
+    return len(value) <= ADDRESS_MAX and _ADDRESS.fullmatch(value) is not None
+
+
+def recipient(value: str) -> bytes:
+    """An address as it goes into RCPT TO and To. Raises Unsafe."""
+    if not mail_address(value):
+        raise Unsafe("address")
+    return value.encode("ascii")

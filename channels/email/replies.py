@@ -1,0 +1,92 @@
+"""What became of one mail at the relay: accepted, refused, surely unsent, or in doubt."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_ENHANCED = re.compile(rb"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+class Fate(StrEnum):
+    ACCEPTED = "accepted"  # the relay answered 2xx to the whole mail
+    REFUSED = "refused"  # the relay said no, at some stage
+    UNSENT = "unsent"  # the end of the mail never left: the relay can't have it
+    DOUBT = "doubt"  # the end of the mail left, and no answer came
+
+
+class Stage(StrEnum):
+    """The command that a refusal answers; END is the mail itself."""
+
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    END = "end"
+
+
+class Hint(StrEnum):
+    """What a refusal's words mean where its numbers say too little."""
+
+    NONE = ""
+    NO_SUCH_USER = "no such user"
+    FULL = "mailbox full"
+    POLICY = "policy"
+
+
+_HINTS = (
+    (
+        Hint.POLICY,
+        re.compile(
+            rb"spam|block|blacklist|denied|policy|relay|reputation|dmarc|\bspf\b|dkim|not permitted"
+            rb"|not allowed|authenticat|listed",
+            re.IGNORECASE,
+        ),
+    ),
+    (Hint.FULL, re.compile(rb"quota|\bfull\b|over limit|insufficient", re.IGNORECASE)),
+    (
+        Hint.NO_SUCH_USER,
+        re.compile(
+            rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable|invalid (?:user|rec)",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One mail's fate. `code`, `enhanced` and `hint` say why it was refused, `why` what cut it."""
+
+    fate: Fate
+    stage: Stage = Stage.END
+    code: int = 0
+    enhanced: str = ""
+    hint: Hint = Hint.NONE
+    why: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Short and safe to log: numbers, never the relay's own words."""
+        words = (str(self.code or ""), self.enhanced, self.hint if not self.enhanced else "")
+        return self.why or " ".join(word for word in words if word)
+
+
+ACCEPTED = Reply(Fate.ACCEPTED)
+
+
+def unsent(why: str) -> Reply:
+    return Reply(Fate.UNSENT, why=why)
+
+
+def doubt(why: str) -> Reply:
+    return Reply(Fate.DOUBT, why=why)
+
+
+def refused(stage: Stage, text: bytes) -> Reply:
+    """Read a reply that is not a yes."""
+    found = _ENHANCED.match(text)
+    enhanced = found[1].decode() if found else ""
+    return Reply(Fate.REFUSED, stage, int(text[:3]), enhanced, hint(text))
+
+
+def hint(text: bytes) -> Hint:
+    return next((name for name, words in _HINTS if words.search(text)), Hint.NONE)

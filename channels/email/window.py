@@ -1,0 +1,216 @@
+"""One window of mails on the wire: what may be written next, and what became of each mail.
+
+Exactly one mail is on its way at any time. With PIPELINING the next mail's commands travel behind
+the current body, so that a mail costs one round trip; without it every command waits for its reply.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from channels.email.replies import ACCEPTED, Reply, Stage, doubt, refused, unsent
+from channels.email.wire import Wire
+
+END = b".\r\n"
+RSET = b"RSET\r\n"
+DATA = b"DATA\r\n"
+ONE_WRITE = 64 * 1024
+"""Larger bodies leave in two steps, so that a cut before their end is known to be one."""
+ASK_AGAIN_S = 1.0
+CLOSING = b"421"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled."""
+
+    recipient: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all mails of a connection."""
+
+    sender: bytes
+    pipelining: bool
+    timeout_s: float
+
+
+class Window:
+    """The conversation about some mails, in order. `done` ends when nothing more will be said."""
+
+    def __init__(
+        self, wire: Wire, terms: Terms, mails: Sequence[Envelope], expired: Callable[[], bool]
+    ) -> None:
+        self.wire, self.terms, self.mails, self.expired = wire, terms, mails, expired
+        self.replies: list[Reply] = []
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.clock = loop.time
+        self.mail_from = b"MAIL FROM:<%b>\r\n" % terms.sender
+        self.opened = 0  # mails whose MAIL command has been written
+        self.asked = 0.0  # when `expired` was last asked
+        self.over = ""  # why no further mail is opened
+        self.refusal: Reply | None = None  # the current mail's
+        self.expect: Callable[[bytes], None] = self.on_mail
+        self.ready = False  # the relay waits for the current body
+        self.tail = b""  # what follows a body that is still leaving
+        self.ended = False  # the end of the current mail has been written
+        self.timer = loop.call_later(terms.timeout_s, self.check_time)
+
+    def begin(self) -> None:
+        self.wire.listen(self)
+        opening = self.opening()
+        if opening:
+            self.wire.write(opening)
+        else:
+            self.finish(self.over)
+
+    def opening(self) -> bytes:
+        """The commands that open the next mail, if there is one and it may still be sent."""
+        row = self.opened
+        if row == len(self.mails) or not self.may_go_on():
+            return b""
+        self.opened += 1
+        if not self.terms.pipelining:
+            return self.mail_from
+        return b"%bRCPT TO:<%b>\r\nDATA\r\n" % (self.mail_from, self.mails[row].recipient)
+
+    def may_go_on(self) -> bool:
+        self.asked = self.clock()
+        if not self.over and self.expired():
+            self.over = "deadline"
+        return not self.over
+
+    # Replies arrive here; `expect` knows what the next one answers.
+
+    def reply(self, text: bytes) -> None:
+        if text.startswith(CLOSING) and self.expect != self.on_end:
+            self.wire.drop("421")
+        elif self.ready:
+            self.wire.drop("reply out of turn")
+        else:
+            self.expect(text)
+
+    def on_mail(self, text: bytes) -> None:
+        self.note(Stage.MAIL, text)
+        self.step(self.on_rcpt, b"RCPT TO:<%b>\r\n" % self.mails[len(self.replies)].recipient)
+
+    def on_rcpt(self, text: bytes) -> None:
+        self.note(Stage.RCPT, text)
+        self.step(self.on_data, DATA)
+
+    def on_data(self, text: bytes) -> None:
+        if text.startswith(b"354"):
+            self.ready = True
+            return
+        self.refusal = self.refusal or refused(Stage.DATA, text)
+        self.reset()
+
+    def on_end(self, text: bytes) -> None:
+        said = ACCEPTED if text.startswith(b"2") else refused(Stage.END, text)
+        self.book(self.refusal or said)
+        if text.startswith(CLOSING):
+            self.wire.drop("421")
+        else:
+            self.go_on()
+
+    def on_reset(self, text: bytes) -> None:
+        if text.startswith(b"250"):
+            self.go_on()
+        else:
+            self.wire.drop("RSET refused")
+
+    # What follows from them.
+
+    def note(self, stage: Stage, text: bytes) -> None:
+        if not text.startswith(b"2") and self.refusal is None:
+            self.refusal = refused(stage, text)
+
+    def step(self, expect: Callable[[bytes], None], command: bytes) -> None:
+        """Go to the next command; it is under way already when pipelining."""
+        self.expect = expect
+        if self.terms.pipelining:
+            return
+        if self.refusal:
+            self.reset()
+        else:
+            self.wire.write(command)
+
+    def reset(self) -> None:
+        """The current mail is refused: clear the table for the next one."""
+        assert self.refusal is not None  # noqa: S101 - a bug, not an event
+        self.book(self.refusal)
+        self.expect = self.on_reset
+        self.wire.write(RSET + (self.opening() if self.terms.pipelining else b""))
+
+    def book(self, reply: Reply) -> None:
+        self.replies.append(reply)
+        self.refusal, self.ended = None, False
+
+    def go_on(self) -> None:
+        """The current mail is settled; its successor may be open already."""
+        self.expect = self.on_mail
+        if len(self.replies) < self.opened:
+            return
+        opening = b"" if self.terms.pipelining else self.opening()
+        if opening:
+            self.wire.write(opening)
+        else:
+            self.finish(self.over)
+
+    def caught_up(self) -> None:
+        """Send the current body, now that no reply is left that could belong to something else."""
+        if not self.ready:
+            return
+        self.ready = False
+        if self.clock() - self.asked > ASK_AGAIN_S and not self.may_go_on():
+            self.wire.drop("deadline")
+            return
+        self.expect = self.on_end
+        if self.refusal:  # the relay wants a body although nobody will get it: an empty one
+            self.end(b"")
+            return
+        body = self.mails[len(self.replies)].body
+        if len(body) <= ONE_WRITE:
+            self.end(body)
+        else:
+            self.wire.write(body)
+            if not self.wire.choked:
+                self.end(b"")
+
+    def drained(self) -> None:
+        """A large body has left: send its end."""
+        if self.expect == self.on_end and not self.ended:
+            self.end(b"")
+
+    def end(self, body: bytes) -> None:
+        """Write (the rest of) the current mail, its end, and the next mail's commands."""
+        self.ended = True
+        following = self.opening() if self.terms.pipelining else b""
+        self.wire.write(b"%b%b%b" % (body, END, following))
+
+    def lost(self, why: str) -> None:
+        """Be exact about the mail that was on its way; the others never left."""
+        if self.refusal:
+            self.book(self.refusal)
+        elif self.ended:
+            self.book(doubt(why))
+        self.finish(why)
+
+    def check_time(self) -> None:
+        """Give up on a mail that takes too long; else look again when it could."""
+        left_s = self.asked + self.terms.timeout_s - self.clock()
+        if left_s > 0:
+            self.timer = asyncio.get_running_loop().call_later(left_s, self.check_time)
+        else:
+            self.wire.drop("timeout")
+
+    def finish(self, why: str) -> None:
+        self.timer.cancel()
+        self.wire.listen(None)
+        rest = len(self.mails) - len(self.replies)
+        self.replies += [unsent(why)] * rest
+        if not self.done.done():
+            self.done.set_result(None)

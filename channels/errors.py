@@ -1,0 +1,23 @@
+"""What a channel may raise; everything else it says row by row, as outcomes.
+
+    ChannelError
+      Unreachable      the provider can't be talked to now; nothing was sent; try again later
+      Misconfigured    an operator has to act; nothing was sent; the channel holds
+"""
+
+
+class ChannelError(Exception):
+    """A channel can't work now. `reason` is safe to log: no address, token or message text."""
+
+    def __init__(self, reason: str, *, retry_after_s: float = 30.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class Unreachable(ChannelError):
+    """The provider can't be talked to now; nothing was sent."""
+
+
+class Misconfigured(ChannelError):
+    """An operator has to act (credentials, certificates, a missing grant); nothing was sent."""

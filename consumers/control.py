@@ -1,0 +1,59 @@
+"""Channel pauses: an operator's word, kept in the bus, so that it survives every restart."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus, BusError
+
+log = structlog.get_logger()
+LOOK_S = 1.0
+
+
+def key(channel: ChannelName) -> str:
+    return f"pause.{channel}"
+
+
+async def pause(bus: Bus, channel: ChannelName, reason: str = "") -> None:
+    """Stop a channel's deliveries within a second; what is on the wire still ends."""
+    since = datetime.now(UTC).isoformat()
+    value = json.dumps({"since": since, "reason": reason}).encode()
+    await bus.bucket(subjects.CONTROL.name).put(key(channel), value)
+
+
+async def resume(bus: Bus, channel: ChannelName) -> None:
+    await bus.bucket(subjects.CONTROL.name).purge(key(channel))
+
+
+async def paused(bus: Bus) -> frozenset[ChannelName]:
+    """The channels that are paused now."""
+    found = await bus.bucket(subjects.CONTROL.name).many([key(one) for one in ChannelName])
+    return frozenset(one for one in ChannelName if key(one) in found)
+
+
+@dataclass
+class Pauses:
+    """What a running service knows of the pauses, at most a second old."""
+
+    bus: Bus
+    channels: frozenset[ChannelName] = field(default_factory=frozenset)
+
+    async def run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Silence changes nothing: a paused channel stays paused."""
+        try:
+            now = await paused(self.bus)
+        except BusError:
+            return
+        for channel in now ^ self.channels:
+            log.warning("channel_paused" if channel in now else "channel_resumed", channel=channel)
+        self.channels = now

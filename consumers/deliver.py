@@ -1,0 +1,148 @@
+"""Woken by a wake-up: takes a batch, sends what is due, and says when to come back."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from channels.base import Channel
+from channels.errors import ChannelError
+from consumers.addresses import Addresses
+from consumers.lanes import Gate, Pass
+from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
+from consumers.ledger.store import Held, Ledger, Overtaken
+from consumers.library import Edition, Library
+from consumers.retry import GIVE_UP_S
+from consumers.settle import Later
+from consumers.slots import Slot
+from consumers.wake import Waker, WakeUp
+from consumers.work import Work
+from contracts.delivery import BatchKey, Lane
+
+log = structlog.get_logger()
+LEASE_S = 60.0
+SKEW_S = 5.0
+BUSY_S = 1.0
+PAUSED_S = 5.0
+
+
+@dataclass
+class Deliver:
+    """One channel's deliveries. Several may run, here and on other machines; the ledger decides."""
+
+    channel: Channel
+    ledger: Ledger
+    library: Library
+    addresses: Addresses
+    waker: Waker
+    gate: Gate
+    slot: Slot
+    paused: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.time
+    lease_s: float = LEASE_S
+    stopping: bool = False
+
+    async def on_wake_up(self, wake_up: WakeUp) -> None:
+        """Handle one wake-up; raises Later when it is not done."""
+        batch = wake_up.key
+        with bound_contextvars(
+            batch=str(batch), channel=batch.channel.value, lane=wake_up.lane.value
+        ):
+            if self.paused():
+                raise Later(PAUSED_S, "channel paused")
+            if batch in self.slot.active:
+                raise Later(BUSY_S, "in work here")
+            with self.slot.working(batch):
+                async with self.gate.enter(wake_up.lane) as permit:
+                    await self.visit(batch, permit)
+
+    async def recover(self) -> None:
+        """After a restart: wake at once what this slot had in work when it died."""
+        for batch in self.slot.left:
+            state = await self.ledger.state(batch)
+            if state and not state.value.closed:
+                await self.waker.wake(batch, state.value.lane)
+                log.info("batch_recovered", batch=str(batch))
+
+    async def visit(self, batch: BatchKey, permit: Pass) -> None:
+        """Work on *batch* if it is due and free."""
+        state = await self.ledger.state(batch)
+        if state is None:
+            log.error("batch_unknown")
+            return
+        entry = state.value
+        if entry.closed:
+            return
+        self.respect(entry)
+        if self.early(entry):
+            await self.come_back(batch, entry)
+            return
+        await self.work(batch, state, permit)
+
+    def respect(self, entry: Entry) -> None:
+        """Leave a batch to its living owner. Raises Later until the lease is surely over."""
+        rest_s = entry.lease + SKEW_S - self.clock()
+        if entry.owner and rest_s > 0 and not self.slot.may_take(entry.owner):
+            raise Later(rest_s, "owned by another worker")
+
+    def early(self, entry: Entry) -> bool:
+        """Nothing is due, nothing hangs: a doubled or early wake-up."""
+        hot = not ON_THE_WIRE.isdisjoint(entry.rows)
+        return not hot and not entry.halt and entry.due > self.clock() + 1
+
+    async def come_back(self, batch: BatchKey, entry: Entry) -> None:
+        """Store the next wake-up before this one is acknowledged."""
+        await self.waker.later(batch, entry.lane, entry.wake, entry.due)
+
+    async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass) -> None:
+        edition = await self.library.edition(batch.plan)
+        rows = await self.ledger.rows(batch)
+        work = Work(
+            batch,
+            self.slot.token(),
+            self.rules(edition, state.value),
+            self.channel,
+            self.ledger,
+            self.addresses,
+            edition,
+            rows,
+            state,
+            self.clock,
+        )
+        entry = await self.send(work, permit)
+        if entry.closed:
+            log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
+        elif entry.due <= self.clock() + 1:
+            raise Later(work.pause_s, "more to do")
+        else:
+            await self.come_back(batch, entry)
+
+    async def send(self, work: Work, permit: Pass) -> Entry:
+        """Run *work* on one connection."""
+        started = self.clock()
+        try:
+            async with self.channel.session() as session:
+                entry = await work.run(session, permit, lambda: self.stopping or self.paused())
+        except ChannelError as trouble:
+            log.warning("channel_unavailable", reason=trouble.reason)
+            raise Later(trouble.retry_after_s, trouble.reason) from trouble
+        except Overtaken:
+            raise Later(BUSY_S, "another worker took over") from None
+        log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
+        return entry
+
+    def rules(self, edition: Edition, entry: Entry) -> Rules:
+        expires_at = edition.publication.expires_at
+        give_up_at = expires_at.timestamp() if expires_at else entry.created + GIVE_UP_S
+        return Rules(self.lease_s, self.channel.settle_s, give_up_at, expires_at is not None)
+
+    def connections(self) -> list[tuple[Lane, int]]:
+        """Subscribers per lane: as many as run at once, and the reserved ones for urgent."""
+        spare = {Lane.URGENT: self.gate.reserved}
+        return [(lane, self.gate.places + spare.get(lane, 0)) for lane in Lane]
+
+
+def summary(entry: Entry) -> dict[str, int]:
+    return {status.value: count for status, count in entry.count().items()}

@@ -1,0 +1,162 @@
+"""Woken by a publication: freezes who gets it on one channel, as batches in the ledger.
+
+Killed anywhere it resumes from the plan's cursor ("> last id"): nobody twice, nobody left out.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+from pydantic import BaseModel
+from structlog.contextvars import bound_contextvars
+
+from consumers.audience import Audience, Row
+from consumers.fence import Fence
+from consumers.lanes import Gate
+from consumers.ledger.codec import Rows
+from consumers.ledger.cursor import BATCH_ROWS, Cursor
+from consumers.ledger.store import Conflict, Held, Ledger
+from consumers.settle import Later
+from consumers.wake import Waker
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.publication import Publication
+
+log = structlog.get_logger()
+CHUNK_BATCHES = 100
+FULL_S = 0.1
+LONGEST_WAIT_S = 600.0
+WAKES_AT_ONCE = 100
+
+
+class Released(BaseModel):
+    """A publication and its place in the stream."""
+
+    publication: Publication
+    seq: int
+
+
+class Positions(Protocol):
+    """The released positions of an item; see `consumers.release`."""
+
+    async def positions(self, content_id: str) -> Sequence[int]: ...
+
+
+@dataclass
+class Dispatch:
+    """Plans publications for one channel. The portal does not wait for older positions."""
+
+    channel: ChannelName
+    ledger: Ledger
+    waker: Waker
+    fence: Fence
+    positions: Positions
+    audience: Audience
+    gate: Gate
+    waits: bool = True
+    clock: Callable[[], float] = time.time
+
+    async def on_publication(self, released: Released) -> None:
+        """Plan one publication; returning means that every batch has its wake-up."""
+        publication = released.publication
+        if self.channel not in publication.channels:
+            return
+        if not self.gate.free(publication.lane):
+            raise Later(FULL_S, "all planners are busy")
+        facts = {"content_id": publication.content_id, "revision": publication.revision}
+        with bound_contextvars(channel=self.channel.value, lane=publication.lane.value, **facts):
+            async with self.gate.enter(publication.lane):
+                self.respect_start(publication)
+                await self.dispatch(released)
+
+    def respect_start(self, publication: Publication) -> None:
+        """Nothing is planned before `not_before`."""
+        if publication.not_before is None:
+            return
+        rest_s = publication.not_before.timestamp() - self.clock()
+        if rest_s > 0:
+            raise Later(min(rest_s, LONGEST_WAIT_S), "scheduled")
+
+    async def dispatch(self, released: Released) -> None:
+        publication = released.publication
+        plan = PlanKey(self.channel, publication.content_id, publication.revision)
+        lower = await self.halt_lower(plan, publication)
+        fresh = Cursor(source=released.seq, lane=publication.lane, created=self.clock())
+        held = await self.ledger.create_plan(plan, fresh)
+        await self.wake(plan, range(held.value.count), held.value)
+        if held.value.complete or held.value.halt:
+            return
+        if self.waits:
+            await self.fence.quiet(lower)
+        await self.audience.ready()
+        await self.fill(plan, publication, held, lower)
+
+    async def halt_lower(self, plan: PlanKey, publication: Publication) -> list[PlanKey]:
+        """Stop every older position of the item on this channel."""
+        mark = "w" if publication.action == "withdrawn" else "v"
+        positions = await self.positions.positions(publication.content_id)
+        lower = [plan._replace(revision=one) for one in positions if one < publication.revision]
+        for older in lower:
+            await self.fence.halt(older, f"{mark}{publication.revision}")
+        return lower
+
+    async def fill(
+        self,
+        plan: PlanKey,
+        publication: Publication,
+        held: Held[Cursor],
+        lower: Sequence[PlanKey],
+    ) -> None:
+        """Cut the audience into batches, from the cursor on; the first chunk is one batch."""
+        while not (held.value.complete or held.value.halt):
+            after = held.value.last
+            rows = self.audience.rows(publication, after, self.fence.reached(lower, after))
+            try:
+                async for chunk, complete in chunks(rows, first=held.value.count == 0):
+                    held = await self.extend(plan, held, chunk, complete)
+                    if not complete and held.value.total is None:
+                        total = self.audience.count(publication)
+                        held = Held(replace(held.value, total=total), held.revision)
+            except Conflict:
+                held = await self.fence.held(plan)
+        log.info("publication_planned", batches=held.value.count, recipients=held.value.planned)
+
+    async def extend(
+        self, plan: PlanKey, held: Held[Cursor], chunk: list[Row], complete: bool
+    ) -> Held[Cursor]:
+        """Store a chunk and wake its batches."""
+        batches = [batch(chunk[at : at + BATCH_ROWS]) for at in range(0, len(chunk), BATCH_ROWS)]
+        ids = [list(rows.ids) for rows in batches]
+        cursor = held.value.advance(ids, complete=complete, now=self.clock())
+        wider = await self.ledger.extend(plan, held, cursor, batches)
+        await self.wake(plan, range(held.value.count, cursor.count), cursor)
+        return wider
+
+    async def wake(self, plan: PlanKey, numbers: range, cursor: Cursor) -> None:
+        """One wake-up per batch; on a resume again for all, which the queue absorbs."""
+        for start in range(0, len(numbers), WAKES_AT_ONCE):
+            some = numbers[start : start + WAKES_AT_ONCE]
+            await asyncio.gather(
+                *(self.waker.wake(BatchKey(*plan, number), cursor.lane, 0) for number in some)
+            )
+
+
+def batch(rows: Sequence[Row]) -> Rows:
+    return Rows(tuple(row.id for row in rows), frozenset(row.id for row in rows if row.correction))
+
+
+async def chunks(rows: AsyncIterator[Row], *, first: bool) -> AsyncIterator[tuple[list[Row], bool]]:
+    """Cut *rows*: one batch first, so that the first mail leaves at once, then many at a time.
+
+    The flag says that nothing follows; an empty audience is one empty, complete chunk.
+    """
+    size = BATCH_ROWS if first else BATCH_ROWS * CHUNK_BATCHES
+    chunk: list[Row] = []
+    async for row in rows:
+        if len(chunk) == size:
+            yield chunk, False
+            chunk, size = [], BATCH_ROWS * CHUNK_BATCHES
+        chunk.append(row)
+    yield chunk, True

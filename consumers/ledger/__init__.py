@@ -1,0 +1,1 @@
+"""The delivery ledger: rules (`entry`, `moves`, `cursor`), text form (`codec`), `store`."""

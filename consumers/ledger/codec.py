@@ -1,0 +1,126 @@
+"""The ledger's text form: small JSON that `nats kv get` shows readably.
+
+A state keeps one letter per row and one table of reasons; only rows that differ from a first
+attempt have a note: `"x": {"17": [attempts, due, reason number]}`.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import Entry, Note
+from contracts.delivery import Lane
+
+FORMAT = 1
+CORRECTION = "*"
+
+
+class Unreadable(ValueError):
+    """A ledger value that this version can't read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text."""
+
+    ids: tuple[str, ...]
+    corrections: frozenset[str] = frozenset()
+
+
+def dumps(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(data)
+    if value.get("v") != FORMAT:
+        raise Unreadable(f"ledger format {value.get('v')!r}")
+    return value
+
+
+def encode_state(entry: Entry) -> bytes:
+    value = {
+        "v": FORMAT,
+        "r": entry.rows.decode(),
+        "n": entry.lane.value,
+        "a": entry.created,
+        "o": entry.owner,
+        "l": entry.lease,
+        "t": entry.due,
+        "k": entry.wake,
+        "h": entry.halt,
+        "z": entry.settle,
+        "c": entry.closed,
+        "m": entry.copies,
+        "w": entry.write,
+    }
+    if entry.notes:
+        reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
+        numbers = {reason: number for number, reason in enumerate(reasons)}
+        value["q"] = reasons
+        value["x"] = {
+            str(row): [note.attempts, note.due, numbers[note.reason]]
+            for row, note in entry.notes.items()
+        }
+    return dumps(value)
+
+
+def decode_state(data: bytes) -> Entry:
+    value = loads(data)
+    reasons = value.get("q", [])
+    return Entry(
+        rows=value["r"].encode(),
+        lane=Lane(value["n"]),
+        created=value["a"],
+        owner=value["o"],
+        lease=value["l"],
+        due=value["t"],
+        wake=value["k"],
+        halt=value["h"],
+        settle=value["z"],
+        closed=value["c"],
+        copies=value["m"],
+        write=value["w"],
+        notes={
+            int(row): Note(attempts, due, reasons[number])
+            for row, (attempts, due, number) in value.get("x", {}).items()
+        },
+    )
+
+
+def encode_rows(ids: Iterable[str], corrections: frozenset[str]) -> bytes:
+    return ",".join(f"{id}{CORRECTION}" if id in corrections else id for id in ids).encode()
+
+
+def decode_rows(data: bytes) -> Rows:
+    marked = data.decode().split(",")
+    return Rows(
+        tuple(id.removesuffix(CORRECTION) for id in marked),
+        frozenset(id[:-1] for id in marked if id.endswith(CORRECTION)),
+    )
+
+
+def encode_cursor(cursor: Cursor) -> bytes:
+    return dumps(
+        {
+            "v": FORMAT,
+            "last": cursor.last,
+            "count": cursor.count,
+            "planned": cursor.planned,
+            "total": cursor.total,
+            "complete": cursor.complete,
+            "halt": cursor.halt,
+            "source": cursor.source,
+            "lane": cursor.lane.value,
+            "created": cursor.created,
+            "finished": cursor.finished,
+        }
+    )
+
+
+def decode_cursor(data: bytes) -> Cursor:
+    value = loads(data)
+    del value["v"]
+    return Cursor(**{**value, "lane": Lane(value["lane"])})

@@ -1,0 +1,51 @@
+"""The plan of one publication on one channel: how far its recipients are cut into batches."""
+
+from dataclasses import dataclass, replace
+
+from contracts.delivery import Lane
+
+BATCH_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """`count` batches hold everybody up to and including recipient id `last`."""
+
+    last: str = ""
+    count: int = 0
+    planned: int = 0  # recipients in those batches
+    total: int | None = None  # recipients the directory names; known after the first batch
+    complete: bool = False
+    halt: str = ""  # "v7", "w7": a halted cursor never plans
+    source: int = 0  # the publication's sequence in its stream
+    lane: Lane = Lane.NORMAL
+    created: float = 0.0
+    finished: float = 0.0
+
+    def advance(self, batches: list[list[str]], *, complete: bool, now: float) -> "Cursor":
+        """The cursor after *batches* (sorted ids, all greater than `last`)."""
+        ids = [batch[-1] for batch in batches if batch]
+        return replace(
+            self,
+            last=ids[-1] if ids else self.last,
+            count=self.count + len(batches),
+            planned=self.planned + sum(map(len, batches)),
+            complete=complete,
+            finished=now if complete else 0.0,
+        )
+
+    def halted(self, why: str) -> "Cursor":
+        """A cursor is halted once, by the first position that overtakes it."""
+        return self if self.halt else replace(self, halt=why)
+
+    @property
+    def missing(self) -> int:
+        """Recipients not yet in a batch; of a halted plan the newer position takes care."""
+        if self.complete or self.halt or self.total is None:
+            return 0
+        return max(self.total - self.planned, 0)
+
+
+def cut(ids: list[str]) -> list[list[str]]:
+    """*ids* in batches."""
+    return [ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS)]

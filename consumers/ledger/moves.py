@@ -1,0 +1,194 @@
+"""The ledger's rules: pure functions from one state of a batch to the next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from channels.base import Outcome, Verdict
+from consumers import retry
+from consumers.ledger.entry import (
+    IN_DOUBT,
+    ON_THE_WIRE,
+    TRIABLE,
+    Entry,
+    Note,
+    Rules,
+    maybe,
+    shade,
+)
+
+ENDED = {
+    Verdict.DELIVERED: ord("d"),
+    Verdict.FAILED: ord("x"),
+    Verdict.SUPPRESSED: ord("u"),
+    Verdict.UNKNOWN: ord("k"),
+}
+RESOLVED = {
+    Verdict.DELIVERED: ord("d"),
+    Verdict.ABSENT: ord("p"),
+    Verdict.RESEND: IN_DOUBT,
+    Verdict.DOUBT: IN_DOUBT,
+    Verdict.FAILED: ord("X"),
+    Verdict.SUPPRESSED: ord("U"),
+    Verdict.UNKNOWN: ord("K"),
+}
+
+LANDED = (Verdict.DELIVERED, Verdict.DOUBT)
+ASK_AGAIN_S = 5.0
+
+Booked = tuple[int, Note | None]
+
+
+def claim(entry: Entry, owner: str, now: float, rules: Rules) -> Entry:
+    """Take a batch over. What the former owner had on the wire is in doubt from now on."""
+    orphans = {row: final(entry, IN_DOUBT) for row in on_the_wire(entry)}
+    if orphans:
+        again = sum(maybe(entry.rows[row]) for row in orphans)
+        settle = max(entry.settle, now + rules.settle_s)
+        entry = replace(entry.put(orphans, {}), settle=settle, copies=entry.copies + again)
+    return replace(entry, owner=owner, lease=now + rules.lease_s)
+
+
+def on_the_wire(entry: Entry) -> list[int]:
+    return [row for row, letter in enumerate(entry.rows) if letter in ON_THE_WIRE]
+
+
+def final(entry: Entry, letter: int) -> int:
+    """What an open *letter* becomes: under a halt it ends, in the halt's own letter."""
+    return shade(ord(entry.halt[0]), letter) if entry.halt and letter in TRIABLE else letter
+
+
+def due_rows(entry: Entry, now: float) -> list[int]:
+    """Rows that may be tried now, in order. What is due within a second counts as due."""
+    notes = entry.notes
+    return [
+        row
+        for row, letter in enumerate(entry.rows)
+        if letter in TRIABLE and (row not in notes or notes[row].due <= now + 1)
+    ]
+
+
+def expire(entry: Entry, now: float, rules: Rules) -> Entry:
+    """End every row that still waits although its time is over."""
+    if now < rules.give_up_at:
+        return entry
+    waiting = [row for row, letter in enumerate(entry.rows) if letter in TRIABLE]
+    return entry.put({row: shade(rules.end, entry.rows[row]) for row in waiting}, {})
+
+
+def suppress(entry: Entry, rows: Iterable[int]) -> Entry:
+    """These recipients are gone, or want nothing any more."""
+    waiting = [row for row in rows if entry.rows[row] in TRIABLE]
+    return entry.put({row: shade(ord("u"), entry.rows[row]) for row in waiting}, {})
+
+
+def grant(entry: Entry, rows: Sequence[int], now: float, rules: Rules) -> tuple[Entry, list[int]]:
+    """Mark *rows* as about to be sent. Returns those that really may be: none under a halt."""
+    granted = [row for row in rows if entry.rows[row] in TRIABLE and not entry.halt]
+    letters = {row: shade(ord("s"), entry.rows[row]) for row in granted}
+    return replace(entry.put(letters, {}), lease=now + rules.lease_s), granted
+
+
+def book(entry: Entry, outcomes: Mapping[int, Outcome], now: float, rules: Rules) -> Entry:
+    """Write what the channel said of rows on the wire; rows that somebody else settled stay.
+
+    A re-send that arrived, or may have, is one possible copy more.
+    """
+    mine = {row: said for row, said in outcomes.items() if entry.rows[row] in ON_THE_WIRE}
+    booked = {row: judge(entry, row, said, now, rules) for row, said in mine.items()}
+    landed = {
+        row for row, said in mine.items() if said.verdict in (Verdict.DELIVERED, Verdict.DOUBT)
+    }
+    doubted = any(said.verdict is Verdict.DOUBT for said in mine.values())
+    return replace(
+        entry.put(
+            {row: letter for row, (letter, _) in booked.items()},
+            {row: note for row, (_, note) in booked.items()},
+        ),
+        copies=entry.copies + sum(maybe(entry.rows[row]) for row in landed),
+        settle=max(entry.settle, now + rules.settle_s) if doubted else entry.settle,
+    )
+
+
+def judge(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
+    """The letter and the note of one row that was on the wire."""
+    was, note = entry.rows[row], entry.notes.get(row)
+    if said.verdict in ENDED:
+        return shade(ENDED[said.verdict], was), reason(note, said)
+    if said.verdict is Verdict.DOUBT:
+        return final(entry, IN_DOUBT), ask_later(note, said, now)
+    if said.verdict is Verdict.UNSENT:
+        return final(entry, shade(ord("p"), was)), note
+    return defer(entry, row, said, now, rules)
+
+
+def reason(note: Note | None, said: Outcome) -> Note | None:
+    """Keep why a row ended; a delivered row needs no note."""
+    return replace(note or Note(), due=0.0, reason=said.reason) if said.reason else None
+
+
+def ask_later(note: Note | None, said: Outcome, now: float) -> Note | None:
+    """When the channel may know more of a doubt; at once unless it says otherwise."""
+    if said.after_s is None and note is None:
+        return None
+    return replace(note or Note(), due=now + (said.after_s or 0.0), reason=said.reason)
+
+
+def defer(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
+    """Try again later: by the ladder, or when the provider says; give up when time is over."""
+    was, note = entry.rows[row], entry.notes.get(row, Note())
+    spent = note.attempts + (said.verdict is Verdict.DEFERRED)
+    due = retry.due(spent, now, said.after_s, spread=row)
+    if due >= rules.give_up_at:
+        return shade(rules.end, was), Note(spent, 0.0, said.reason)
+    return final(entry, shade(ord("r"), was)), Note(spent, due, said.reason)
+
+
+def resolve(entry: Entry, outcomes: Mapping[int, Outcome], now: float) -> Entry:
+    """Write what the channel knows of rows in doubt.
+
+    DELIVERED and ABSENT are evidence and take the doubt away; RESEND leaves it, so that the row may
+    be granted again and stays a "maybe"; UNKNOWN ends it until a receipt or a person can tell.
+    """
+    doubted = {row: said for row, said in outcomes.items() if entry.rows[row] == IN_DOUBT}
+    waiting = {row for row, said in doubted.items() if said.verdict is Verdict.DOUBT}
+    return entry.put(
+        {row: RESOLVED[said.verdict] for row, said in doubted.items()},
+        {
+            row: Note(due=now + max(said.after_s or ASK_AGAIN_S, ASK_AGAIN_S), reason=said.reason)
+            if row in waiting
+            else reason(entry.notes.get(row), said)
+            for row, said in doubted.items()
+        },
+    )
+
+
+def evidence(entry: Entry, row: int) -> Entry:
+    """It arrived after all (a receipt, an outcome whose write was lost): only ever upgrade."""
+    letter = entry.rows[row]
+    if letter == ord("k"):
+        return entry.put({row: ord("d")}, {row: None})
+    if maybe(letter) and letter not in b"SD":
+        return entry.put({row: ord("D")}, {row: None})
+    return entry
+
+
+def halt(entry: Entry, why: str, now: float) -> Entry:
+    """Stop *entry* for good because of *why* ("v7", "w7"). Rows on the wire stay their owner's."""
+    if entry.halt or entry.closed:
+        return entry
+    halted = replace(entry, halt=why)
+    halted = halted.put({row: final(halted, letter) for row, letter in enumerate(entry.rows)}, {})
+    return halted if halted.is_open else replace(halted, closed=now, owner="", lease=0.0)
+
+
+def release(entry: Entry, now: float) -> Entry:
+    """Let go: closed when every row has ended, else due when its first row is."""
+    free = replace(entry, owner="", lease=0.0)
+    if not entry.is_open:
+        return replace(free, closed=now)
+    waiting = [
+        entry.notes[row].due if row in entry.notes else now
+        for row, letter in enumerate(entry.rows)
+        if letter in TRIABLE
+    ]
+    return replace(free, due=min(waiting, default=now), wake=entry.wake + 1)

@@ -1,0 +1,60 @@
+"""Structured logs: one JSON line per state change; event names are a contract (docs/logs.md)."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import Processor
+
+PRETTY = "pretty"
+
+
+def configure(log_format: str = "json", *, service: bool = True) -> None:
+    """Log to stdout for a service, to stderr for a command whose stdout is its answer.
+
+    Tracebacks carry no local variables: those hold addresses and tokens.
+    """
+    stream = sys.stdout if service else sys.stderr
+    shared = steps(log_format)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(
+        handlers=[handler(stream, log_format, shared)], level=logging.WARNING, force=True
+    )
+    logging.root.manager.disable = logging.NOTSET
+
+
+def steps(log_format: str) -> list[Processor]:
+    """What every line goes through, ours and that of libraries."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if log_format == PRETTY else [ExceptionRenderer(quiet())]),
+    ]
+
+
+def quiet() -> ExceptionDictTransformer:
+    return ExceptionDictTransformer(show_locals=False, max_frames=20)
+
+
+def handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        if log_format == PRETTY
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        foreign_pre_chain=shared,
+    )
+    out = logging.StreamHandler(stream)
+    out.setFormatter(formatter)
+    return out

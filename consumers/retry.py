@@ -1,0 +1,21 @@
+"""When a deferred row is tried again: minutes to days, kept in the ledger."""
+
+import math
+
+LADDER_S = (0.0, 5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0)
+GIVE_UP_S = 72 * 3600.0
+ROUND_S = 30.0
+GOLDEN = 0.6180339887498949
+
+
+def due(spent: int, now: float, after_s: float | None = None, *, spread: int = 0) -> float:
+    """When a row with *spent* attempts is tried again, in seconds since the epoch.
+
+    The provider's own delay wins when it is longer. Long waits carry up to 10 % jitter, spread
+    evenly over the rows of a batch, and end on a half minute, so that one wake-up serves many.
+    """
+    wait_s = max(LADDER_S[min(spent, len(LADDER_S) - 1)], after_s or 0.0)
+    if wait_s < 2 * ROUND_S:
+        return now + wait_s
+    jittered = wait_s * (1 + 0.1 * (spread * GOLDEN % 1))
+    return math.ceil((now + jittered) / ROUND_S) * ROUND_S

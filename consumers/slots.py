@@ -1,0 +1,84 @@
+"""A worker's slot: a locked file that lets a restarted worker take its own old batches at once.
+
+The slot's file names the batches in work. It is a hint, not the truth: the kernel keeps it over a
+kill -9, and after a power cut the wake-ups' own redelivery finds the same batches, only later.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from contracts.delivery import BatchKey
+
+
+class Slot:
+    """One worker's place on this machine. An owner token is `<slot>#<incarnation>#<claim>`."""
+
+    def __init__(self, folder: Path, channel: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file, number = lock_first(folder, channel)
+        self.name = f"{host(folder)}.{channel}.{number}"
+        self.incarnation = secrets.token_hex(4)
+        self.claims = 0
+        self.active: set[BatchKey] = set()
+        self.left = [BatchKey.parse(line) for line in self.read().split()]
+
+    def read(self) -> str:
+        return os.pread(self.file, 1 << 20, 0).decode()
+
+    def token(self) -> str:
+        """A new owner token: one per claim, never one per process."""
+        self.claims += 1
+        return f"{self.name}#{self.incarnation}#{self.claims}"
+
+    def may_take(self, owner: str) -> bool:
+        """Whether *owner* is this slot: a dead incarnation, or a claim of ours that has ended."""
+        return owner.partition("#")[0] == self.name
+
+    @contextmanager
+    def working(self, batch: BatchKey) -> Iterator[None]:
+        """Note *batch* as in work for as long as the block runs."""
+        self.active.add(batch)
+        self.note()
+        try:
+            yield
+        finally:
+            self.active.discard(batch)
+            self.note()
+
+    def note(self) -> None:
+        text = "\n".join(map(str, self.active)).encode()
+        os.pwrite(self.file, text, 0)
+        os.ftruncate(self.file, len(text))
+
+    def close(self) -> None:
+        os.close(self.file)
+
+
+def lock_first(folder: Path, channel: str) -> tuple[int, int]:
+    """Lock the first free slot of *channel*; the lock dies with the process."""
+    number = 0
+    while True:
+        file = os.open(folder / f"{channel}-{number}", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            number += 1
+        else:
+            return file, number
+
+
+def host(folder: Path) -> str:
+    """A name for this data folder, made once, so that slots of two machines never look alike."""
+    path = folder / "host"
+    if not path.exists():
+        draft = folder / f"host.{secrets.token_hex(4)}"
+        draft.write_text(secrets.token_hex(4))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text()

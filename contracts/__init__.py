@@ -1,0 +1,80 @@
+"""The words Loa is made of: what an event says, what identifies it, and what can be wrong with it.
+
+Everybody may import this package: the other packages here, and other systems through `loa-client`.
+It imports pydantic and the standard library only, and does no I/O but reading its own files;
+`contracts.testing` alone imports pytest. Modules read as words: `keys.event_id(...)`,
+`envelope.decode(...)`, `events.check(...)`, `publication.encode(...)`.
+"""
+
+from contracts import envelope, events, keys, publication, subjects, text
+from contracts.base import Contract
+from contracts.case import CaseUpdated
+from contracts.cloudevent import CloudEvent
+from contracts.content import Attachment, Corrected, Cover, Link, Submitted, Withdrawn
+from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.errors import (
+    Conflict,
+    ContractError,
+    FieldError,
+    Forbidden,
+    Invalid,
+    RateLimited,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+    UnsupportedMedia,
+    explain,
+    fault,
+)
+from contracts.events import CASE_UPDATED, CORRECTED, KINDS, SUBMITTED, WITHDRAWN
+from contracts.publication import Publication
+from contracts.subscriber import Subscriber, matches
+from contracts.vocabulary import DEFAULT, Vocabulary
+
+__all__ = [
+    "CASE_UPDATED",
+    "CORRECTED",
+    "DEFAULT",
+    "KINDS",
+    "OPEN",
+    "SUBMITTED",
+    "WITHDRAWN",
+    "Attachment",
+    "BatchKey",
+    "CaseUpdated",
+    "ChannelName",
+    "CloudEvent",
+    "Conflict",
+    "Contract",
+    "ContractError",
+    "Corrected",
+    "Cover",
+    "FieldError",
+    "Forbidden",
+    "Invalid",
+    "Lane",
+    "Link",
+    "PlanKey",
+    "Publication",
+    "RateLimited",
+    "Status",
+    "Submitted",
+    "Subscriber",
+    "TooLarge",
+    "Unauthorized",
+    "Unavailable",
+    "Unreadable",
+    "UnsupportedMedia",
+    "Vocabulary",
+    "Withdrawn",
+    "envelope",
+    "events",
+    "explain",
+    "fault",
+    "keys",
+    "matches",
+    "publication",
+    "subjects",
+    "text",
+]

@@ -1,0 +1,169 @@
+"""One person's dossier changed state: what the notice needs, and nothing of what the dossier says.
+
+| field | Vietnamese source | |
+| --- | --- | --- |
+| `case_code` | `ma_ho_so` | `G09.20-20260609-0092637` |
+| `procedure_code`, `procedure_name` | `ma_tthc`, `ten_tthc` | |
+| `authority` | `co_quan` | who decides |
+| `receiving_unit` | `don_vi_tiep_nhan` | electronic id of the unit; the old form is rewritten |
+| `received_by`, `handled_by` | `nguoi_tiep_nhan`, `nguoi_xu_ly` | officials |
+| `submitted_at`, `received_at` | `thoi_diem_nop`, `thoi_diem_tiep_nhan` | |
+| `due_at`, `new_due_at` | `han_tra` (`NgayHenTra`), `ngay_hen_moi` | |
+| `status` | `trang_thai` | national code 1 to 10 |
+| `occurred_at` | `thoi_diem_su_kien` | two steps to the same status differ by this |
+| `applicant_name` | `chu_ho_so` | already masked by the sender |
+| `applicant_kind` | `loai_doi_tuong` | 0 citizen, 1 business, 2 household |
+| `authorised_person` | `nguoi_duoc_uy_quyen` | |
+| `contact` | `kenh_nhan` | addresses, with the person's consent |
+| `documents`, `documents_due_at` | `giay_to_bo_sung`, `han_bo_sung` | status 5 |
+| `fee`, `payment_place` | `so_tien`, `noi_nop` | status 6, in đồng |
+| `pickup` | `noi_nhan` | where or how the result is handed over |
+| `reason` | `ly_do` | |
+| `detail_url` | `lien_ket` | |
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from contracts import keys
+from contracts.addresses import Email, Mobile, ZaloUserId
+from contracts.base import (
+    Contract,
+    Count,
+    Flag,
+    HttpUrl,
+    Instant,
+    Line,
+    Line150,
+    Line250,
+)
+
+CODE_PATTERN = r"^(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Y]\d{2}(?:\.[0-9A-Z]+)*-\d{6}(?:\d{2})?-\d{4,7}$"
+UNIT_PATTERN = r"^(?:[A-Y]\d{2}(?:\.[0-9A-Z]+)*|\d{3}\.\d{2}\.\d{2}\.[A-Y]\d{2})$"
+_OLD_UNIT = re.compile(r"000\.00\.00\.([A-Y]\d{2})")
+
+STATUS_NAMES = {
+    1: "Mới đăng ký",
+    2: "Được tiếp nhận",
+    3: "Không được tiếp nhận",
+    4: "Đang xử lý",
+    5: "Yêu cầu bổ sung giấy tờ",
+    6: "Yêu cầu nghĩa vụ tài chính",
+    7: "Công dân yêu cầu rút hồ sơ",
+    8: "Dừng xử lý",
+    9: "Đã xử lý xong",
+    10: "Đã trả kết quả",
+}
+"""The national names of the status codes."""
+
+REQUIRED = {
+    1: {"submitted_at"},
+    2: {"received_at", "received_by", "due_at", "pickup"},
+    3: {"reason"},
+    4: {"received_at", "handled_by", "due_at"},
+    5: {"documents", "documents_due_at"},
+    6: {"fee", "payment_place"},
+    8: {"reason"},
+    9: {"pickup"},
+}
+"""What a notice of this status must be able to say."""
+CONDITIONAL = tuple(sorted(set().union(*REQUIRED.values())))
+
+
+def _present_form(value: Any) -> Any:
+    old = _OLD_UNIT.fullmatch(value) if isinstance(value, str) else None
+    return old[1] if old else value
+
+
+CaseCode = Annotated[str, StringConstraints(pattern=CODE_PATTERN, max_length=60)]
+ProcedureCode = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-Z]+(?:\.[0-9A-Z]+)*$", max_length=30)
+]
+UnitCode = Annotated[
+    str, StringConstraints(pattern=UNIT_PATTERN, max_length=35), BeforeValidator(_present_form)
+]
+CaseStatus = Annotated[int, Field(strict=True, ge=1, le=10)]
+OnlyIf = Field(default=None, validate_default=True)
+"""A field that some statuses require; see REQUIRED."""
+
+
+class Contact(Contract):
+    """Where the person wants to be told. It never enters a stream: the door moves it away first."""
+
+    email: Email | None = None
+    phone: Mobile | None = None
+    zalo_user_id: ZaloUserId | None = None
+    consent: Flag
+
+    @field_validator("consent")
+    @classmethod
+    def _agreed(cls, consent: bool) -> bool:
+        if not consent:
+            raise PydanticCustomError("no_consent", "no consent")
+        return consent
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "Contact":
+        if not (self.email or self.phone or self.zalo_user_id):
+            raise PydanticCustomError("no_contact", "no address")
+        return self
+
+
+class CaseUpdated(Contract):
+    """A dossier reached a status, or its result is late (`apology`, with a new date)."""
+
+    notice: Literal["status", "apology"] = "status"
+    case_code: CaseCode
+    procedure_code: ProcedureCode
+    procedure_name: Line
+    authority: Line250
+    receiving_unit: UnitCode
+    status: CaseStatus
+    occurred_at: Instant
+    applicant_name: Line150
+    applicant_kind: Literal["citizen", "business", "household"]
+    authorised_person: Line150 | None = None
+    contact: Contact
+    submitted_at: Instant | None = OnlyIf
+    received_at: Instant | None = OnlyIf
+    received_by: Line150 | None = OnlyIf
+    handled_by: Line150 | None = OnlyIf
+    due_at: Instant | None = OnlyIf
+    documents: tuple[Line250, ...] | None = Field(None, max_length=30, validate_default=True)
+    documents_due_at: Instant | None = OnlyIf
+    fee: Count | None = OnlyIf
+    payment_place: Line250 | None = OnlyIf
+    pickup: Line250 | None = OnlyIf
+    reason: Line | None = OnlyIf
+    new_due_at: Instant | None = OnlyIf
+    detail_url: HttpUrl | None = None
+
+    @property
+    def content_id(self) -> str:
+        """The dossier's id on the bus; the code itself stays out of keys and subjects."""
+        return keys.case_content_id(self.case_code)
+
+    @field_validator(*CONDITIONAL)
+    @classmethod
+    def _status_is_complete(cls, value: Any, info: ValidationInfo) -> Any:
+        status = info.data.get("status", 0)
+        if value in (None, ()) and info.field_name in REQUIRED.get(status, ()):
+            raise PydanticCustomError("required_for_status", "missing", {"status": status})
+        return value
+
+    @field_validator("new_due_at")
+    @classmethod
+    def _an_apology_names_a_new_date(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("notice") == "apology":
+            raise PydanticCustomError("required_for_apology", "missing")
+        return value

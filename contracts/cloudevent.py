@@ -1,0 +1,110 @@
+"""One CloudEvent 1.0 with its attributes; how it travels is said in `envelope`."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from contracts import text
+from contracts.base import Contract, Instant
+from contracts.errors import FieldError, Invalid, explain
+
+ATTRIBUTE_MAX = 256
+URI_MAX = 512
+EXTENSION_NAME_MAX = 64
+EXTENSION_VALUE_MAX = 1024
+EXTENSIONS_MAX = 32
+
+_HIDDEN = re.compile(rf"[{text.CONTROL}{text.BREAK}{text.BIDI}\ud800-\udfff]")
+_URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
+_NAME = re.compile("[a-z0-9]+")
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, str) and not _is_visible(value, ATTRIBUTE_MAX):
+        raise PydanticCustomError("attribute_text", "not visible", {"limit": ATTRIBUTE_MAX})
+    return value
+
+
+def _uri_reference(value: Any) -> Any:
+    if isinstance(value, str) and not (len(value) <= URI_MAX and _URI_REFERENCE.fullmatch(value)):
+        raise PydanticCustomError("uri_reference", "not a URI reference", {"limit": URI_MAX})
+    return value
+
+
+def _extension_name(value: str) -> str:
+    if not _NAME.fullmatch(value) or len(value) > EXTENSION_NAME_MAX or value == "data":
+        limit = {"limit": EXTENSION_NAME_MAX}
+        raise PydanticCustomError("extension_name", "not an attribute name", limit)
+    return value
+
+
+def _extension_value(value: Any) -> str | int | bool:
+    if isinstance(value, str) and _is_visible(value, EXTENSION_VALUE_MAX):
+        return value
+    if isinstance(value, int) and -(2**31) <= value < 2**31:
+        return value
+    raise PydanticCustomError("extension_value", "not an attribute value")
+
+
+def _few(extensions: dict[str, Any]) -> dict[str, Any]:
+    if len(extensions) > EXTENSIONS_MAX:
+        counts = {"count": len(extensions), "limit": EXTENSIONS_MAX}
+        raise PydanticCustomError("too_many_extensions", "{count} extensions", counts)
+    return extensions
+
+
+def _is_visible(value: str, longest: int) -> bool:
+    return 0 < len(value) <= longest and not _HIDDEN.search(value)
+
+
+Attribute = Annotated[
+    str,
+    BeforeValidator(_attribute),
+    Field(json_schema_extra={"minLength": 1, "maxLength": ATTRIBUTE_MAX}),
+]
+UriReference = Annotated[
+    str,
+    BeforeValidator(_uri_reference),
+    Field(json_schema_extra={"format": "uri-reference", "minLength": 1, "maxLength": URI_MAX}),
+]
+ExtensionName = Annotated[str, AfterValidator(_extension_name)]
+ExtensionValue = Annotated[str | int | bool, BeforeValidator(_extension_value)]
+Extensions = Annotated[dict[ExtensionName, ExtensionValue], AfterValidator(_few)]
+
+
+class CloudEvent(Contract):
+    """Somebody says that something happened. `extensions` holds the attributes we do not know."""
+
+    specversion: Literal["1.0"]
+    id: Attribute
+    source: UriReference
+    type: Attribute
+    subject: Attribute | None = None
+    time: Instant | None = None
+    datacontenttype: Attribute | None = None
+    dataschema: UriReference | None = None
+    data: dict[str, Any]
+    extensions: Extensions = Field(default_factory=dict)
+
+
+CONTEXT = tuple(name for name in CloudEvent.model_fields if name not in ("data", "extensions"))
+"""The attributes CloudEvents itself defines; all others are extensions."""
+
+
+def assemble(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:
+    """An event from its attributes (known and not) and `data` (`{}` or `{"data": ...}`).
+
+    Raises Invalid, naming each attribute that is missing or wrong.
+    """
+    given = {name: value for name, value in attributes.items() if value is not None}
+    known = {name: given.pop(name) for name in CONTEXT if name in given}
+    try:
+        return CloudEvent.model_validate({**known, **data, "extensions": given})
+    except ValidationError as error:
+        raise Invalid(*map(_as_attribute, explain(error))) from error
+
+
+def _as_attribute(error: FieldError) -> FieldError:
+    return error.model_copy(update={"field": error.field.removeprefix("extensions.")})

@@ -1,0 +1,129 @@
+"""What a unit says about a content item: submitted, corrected, withdrawn."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.base import (
+    DISTINCT,
+    NONE_IS_EMPTY,
+    OR_NULL,
+    UNIQUE,
+    AudienceId,
+    ContentId,
+    Contract,
+    Count,
+    HttpUrl,
+    Instant,
+    Line,
+    Line150,
+    Line250,
+    Revision,
+    Summary,
+    Text,
+    TopicId,
+)
+from contracts.delivery import ChannelName, Lane
+
+LINKS_MAX = 20
+
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+MediaType = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}$", max_length=120)
+]
+
+
+class Cover(Contract):
+    """The picture of an item; `alt` is what a person who cannot see it is told."""
+
+    url: HttpUrl
+    alt: Line250
+
+
+class Link(Contract):
+    """Where to read on."""
+
+    url: HttpUrl
+    title: Line250
+
+
+class Attachment(Contract):
+    """A document that belongs to the item."""
+
+    url: HttpUrl
+    title: Line250
+    media_type: MediaType | None = None
+    size: Count | None = None
+    """In bytes."""
+
+
+Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), DISTINCT, UNIQUE]
+Channels = Annotated[
+    tuple[ChannelName, ...], Field(min_length=1, max_length=len(ChannelName)), DISTINCT, UNIQUE
+]
+Links = Annotated[tuple[Link, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]
+Attachments = Annotated[tuple[Attachment, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]
+
+
+class Content(Contract):
+    """What an item says and who it is for: shared by what units send and what Loa releases."""
+
+    content_id: ContentId
+    """The item's own name, for ever; it is part of the item's address on the portal."""
+    revision: Revision
+    """1 for the first text, higher for each later one."""
+    topic: TopicId
+    title: Line150
+    summary: Summary = ""
+    language: Language = "vi"
+    author: Line150 | None = None
+    cover: Cover | None = None
+    links: Links = ()
+    attachments: Attachments = ()
+    audiences: Audiences = ()
+    """Who the item is for; none = everyone."""
+    channels: Channels = tuple(ChannelName)
+    lane: Lane = Lane.NORMAL
+    """`urgent` is open to units that may use it."""
+    not_before: Instant | None = None
+    """Nothing leaves before this moment."""
+    expires_at: Instant | None = None
+    """Nothing leaves after this moment."""
+
+    @field_validator("expires_at")
+    @classmethod
+    def _ends_after_it_begins(cls, ends: Instant | None, info: ValidationInfo) -> Instant | None:
+        begins = info.data.get("not_before")
+        if ends and begins and ends <= begins:
+            raise PydanticCustomError("not_after", "too early", {"other": "not_before"})
+        return ends
+
+
+class Submitted(Content):
+    """A unit hands in a revision of an item."""
+
+    body: Text
+    """Markdown."""
+
+
+class Corrected(Submitted):
+    """A new text for an item that is already out; exactly those who got the old one get this."""
+
+    revision: Annotated[Revision, Field(gt=1)]
+    corrects_revision: Revision
+
+    @field_validator("corrects_revision")
+    @classmethod
+    def _corrects_something_older(cls, corrected: int, info: ValidationInfo) -> int:
+        revision = info.data.get("revision")
+        if revision is not None and corrected >= revision:
+            raise PydanticCustomError("not_earlier_revision", "later", {"revision": revision})
+        return corrected
+
+
+class Withdrawn(Contract):
+    """An item must not be shown or sent any more, and why."""
+
+    content_id: ContentId
+    reason: Line

@@ -1,0 +1,237 @@
+"""How a CloudEvent travels: structured, binary (HTTP and NATS) and batch, in and out.
+
+Structured JSON is what Loa stores. Header names are read in any case, and an attribute in a header
+is percent-decoded once. One event is at most 256 KiB.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote_to_bytes
+
+from contracts import strict_json
+from contracts.cloudevent import CONTEXT, CloudEvent, assemble
+from contracts.errors import (
+    WHOLE,
+    ContractError,
+    Invalid,
+    TooLarge,
+    Unreadable,
+    UnsupportedMedia,
+    fault,
+)
+
+CONTENT_TYPE = "application/cloudevents+json"
+BATCH_TYPE = "application/cloudevents-batch+json"
+JSON_TYPE = "application/json"
+EVENT_BYTES = 256 * 1024
+BATCH_EVENTS = 100
+STRUCTURED_OVERHEAD = 64
+"""What `data` and its type add when a binary event is written in structured form."""
+
+BATCH_BYTES = BATCH_EVENTS * EVENT_BYTES
+
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
+
+_VISIBLE_ASCII = "!#$&'()*+,-./:;<=>?@[]^_`{|}~\\"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+
+
+class Mode(StrEnum):
+    STRUCTURED = "structured"
+    BINARY = "binary"
+    BATCH = "batch"
+
+
+def decode(content_type: str | None, headers: Mapping[str, str] | None, body: bytes) -> CloudEvent:
+    """One event in whichever mode it came. Raises ContractError; a batch is refused here.
+
+    What a door took and stored with `to_structured` is never too large for this.
+    """
+    match mode(content_type, headers):
+        case Mode.BATCH:
+            raise UnsupportedMedia(fault("Content-Type", "batch_not_here"))
+        case Mode.STRUCTURED:
+            return from_structured(body)
+        case Mode.BINARY:
+            return from_binary(_with_content_type(content_type, headers), body)
+
+
+def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> Mode:
+    """How an event was sent. Raises UnsupportedMedia when nothing says that it is an event."""
+    lowered = _lower(headers)
+    media = _media(content_type or lowered.get("content-type") or "", "Content-Type")
+    if media == BATCH_TYPE:
+        return Mode.BATCH
+    if media in (CONTENT_TYPE, "application/cloudevents"):
+        return Mode.STRUCTURED
+    if media.startswith("application/cloudevents"):
+        raise _unsupported(media, f"{CONTENT_TYPE}, {BATCH_TYPE}")
+    if any(name.startswith("ce-") for name in lowered):
+        return Mode.BINARY
+    if not media:
+        return Mode.STRUCTURED
+    raise _unsupported(media, f"{CONTENT_TYPE}, {BATCH_TYPE}, {JSON_TYPE} + ce-*")
+
+
+def from_structured(body: bytes | dict[str, Any], *, limit: int = EVENT_BYTES) -> CloudEvent:
+    """An event whose attributes and data are one JSON object of at most *limit* bytes."""
+    raw = body if isinstance(body, bytes) else strict_json.dumps(body)
+    _bounded(len(raw), limit)
+    return _from_object(strict_json.loads(raw))
+
+
+def from_binary(
+    headers: Mapping[str, str], body: bytes, *, percent_encoded: bool = True
+) -> CloudEvent:
+    """An event whose attributes are `ce-*` headers; the body is its data.
+
+    The data's type is `ce-datacontenttype` (NATS) or else `Content-Type` (HTTP).
+    """
+    lowered = _lower(headers)
+    attributes: dict[str, Any] = dict(_attributes(lowered, percent_encoded))
+    _bounded(len(body) + len(strict_json.dumps(attributes)) + STRUCTURED_OVERHEAD)
+    media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
+    _json_only(media)
+    data = {"data": strict_json.loads(body, "data")} if body.strip() else {}
+    return assemble(attributes, data)
+
+
+def from_batch(body: bytes) -> list[CloudEvent]:
+    """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
+    if len(body) > BATCH_BYTES:
+        raise TooLarge(fault(WHOLE, "event_too_large", size=len(body), limit=BATCH_BYTES))
+    entries = strict_json.loads(body)
+    if not isinstance(entries, list):
+        raise Unreadable(fault(WHOLE, "not_array"))
+    if not entries:
+        raise Invalid(fault(WHOLE, "empty_batch"))
+    if len(entries) > BATCH_EVENTS:
+        counts = {"count": len(entries), "limit": BATCH_EVENTS}
+        raise TooLarge(fault(WHOLE, "batch_too_long", **counts))
+    return each(entries, lambda entry: from_structured(strict_json.dumps(entry)))
+
+
+def each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:
+    """Read every entry of a batch, or raise one error that names the faults of all of them."""
+    results: list[Result] = []
+    broken: list[ContractError] = []
+    for number, entry in enumerate(entries):
+        try:
+            results.append(read(entry))
+        except ContractError as error:
+            broken.append(error.within(f"[{number}]"))
+    if broken:
+        raise type(broken[0])(*(found for error in broken for found in error.errors))
+    return results
+
+
+def to_structured(event: CloudEvent) -> bytes:
+    """The event as one JSON object; the same event always gives the same bytes."""
+    return strict_json.dumps({**_written(event), "data": event.data})
+
+
+def to_binary(event: CloudEvent) -> tuple[dict[str, str], bytes]:
+    """The event as NATS headers and a body; HTTP sends `ce-datacontenttype` as `Content-Type`."""
+    attributes = {"datacontenttype": JSON_TYPE, **_written(event)}
+    headers = {f"ce-{name}": _header(value) for name, value in attributes.items()}
+    return headers, strict_json.dumps(event.data)
+
+
+def _from_object(value: Any) -> CloudEvent:
+    if not isinstance(value, dict):
+        raise Unreadable(fault(WHOLE, "not_object"))
+    attributes = dict(value)
+    if attributes.pop("data_base64", None) is not None:
+        raise Invalid(fault("data_base64", "data_base64"))
+    _json_only(attributes.get("datacontenttype"))
+    data = {"data": attributes.pop("data")} if attributes.get("data") is not None else {}
+    attributes.pop("data", None)
+    return assemble(attributes, data)
+
+
+def _written(event: CloudEvent) -> dict[str, Any]:
+    """All attributes as JSON values, in a fixed order."""
+    context = event.model_dump(include=set(CONTEXT), exclude_none=True)
+    if event.time:
+        context["time"] = _rfc3339(event.time)
+    return {**context, **event.extensions}
+
+
+def _rfc3339(moment: datetime) -> str:
+    """The shortest form, never longer than what was sent."""
+    whole, _, fraction = moment.astimezone(UTC).replace(tzinfo=None).isoformat().partition(".")
+    return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"
+
+
+def _attributes(lowered: Mapping[str, str], percent_encoded: bool) -> Iterator[tuple[str, str]]:
+    for header, value in lowered.items():
+        if header.startswith("ce-"):
+            yield header[3:], _attribute_text(header, value) if percent_encoded else value
+
+
+def _attribute_text(header: str, value: str) -> str:
+    """The value of a `ce-*` header: quotes taken off, percent-decoded once."""
+    if not value.isascii():
+        raise Unreadable(fault(header, "header_encoding"))
+    if quoted := _QUOTED.fullmatch(value):
+        value = re.sub(r"\\(.)", r"\1", quoted[1])
+    try:
+        return unquote_to_bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(fault(header, "not_utf8", position=error.start + 1)) from error
+
+
+def _header(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return quote(text, safe=_VISIBLE_ASCII)
+
+
+def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Headers by lower-case name. Raises Unreadable when two spellings say different things."""
+    lowered: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        key = name.strip().lower()
+        if lowered.setdefault(key, value) != value:
+            raise Unreadable(fault(key, "header_repeated"))
+    return lowered
+
+
+def _with_content_type(
+    content_type: str | None, headers: Mapping[str, str] | None
+) -> dict[str, str]:
+    given = {"content-type": content_type} if content_type else {}
+    return {**_lower(headers), **given}
+
+
+def _json_only(media_type: object) -> None:
+    """Raises UnsupportedMedia unless the data is JSON (or does not say)."""
+    if not isinstance(media_type, str):
+        return
+    media = _media(media_type, "datacontenttype")
+    if media and media != JSON_TYPE and not media.endswith("+json"):
+        raise UnsupportedMedia(
+            fault("datacontenttype", "content_type", value=media, accepted=JSON_TYPE)
+        )
+
+
+def _media(content_type: str, field: str) -> str:
+    """The media type without its parameters. Raises UnsupportedMedia for a charset but UTF-8."""
+    media, *parameters = content_type.lower().split(";")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
+            raise UnsupportedMedia(fault(field, "charset", value=value.strip(' "')))
+    return media.strip()
+
+
+def _unsupported(media: str, accepted: str) -> UnsupportedMedia:
+    return UnsupportedMedia(fault("Content-Type", "content_type", value=media, accepted=accepted))
+
+
+def _bounded(size: int, limit: int = EVENT_BYTES) -> None:
+    if size > limit:
+        raise TooLarge(fault(WHOLE, "event_too_large", size=size, limit=limit))

@@ -1,0 +1,113 @@
+"""The event types, and the one check that every door and every reader makes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, cast
+
+from pydantic import ValidationError
+
+from contracts.case import CaseUpdated
+from contracts.cloudevent import CloudEvent
+from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.errors import FieldError, Forbidden, Invalid, explain, fault
+from contracts.vocabulary import Kind, Vocabulary
+
+SUBMITTED = "vn.gov.moha.content.submitted.v1"
+CORRECTED = "vn.gov.moha.content.corrected.v1"
+WITHDRAWN = "vn.gov.moha.content.withdrawn.v1"
+CASE_UPDATED = "vn.gov.moha.case.updated.v1"
+
+Event = Submitted | Corrected | Withdrawn | CaseUpdated
+KINDS: dict[str, type[Event]] = {
+    SUBMITTED: Submitted,
+    CORRECTED: Corrected,
+    WITHDRAWN: Withdrawn,
+    CASE_UPDATED: CaseUpdated,
+}
+
+OPEN_AT_DOOR = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
+"""The types a door takes today; the others are contracts that nothing delivers yet."""
+
+UNITS = "/units/"
+"""A source that begins so names the unit that speaks."""
+
+
+def kind_of(event_type: str) -> Literal["submitted", "corrected", "withdrawn", "updated"]:
+    """The last word of the type, which is also the last token of its subject."""
+    return cast(
+        Literal["submitted", "corrected", "withdrawn", "updated"], event_type.split(".")[-2]
+    )
+
+
+def check(event: CloudEvent, vocabulary: Vocabulary, *, door: bool = True) -> Event:
+    """What *event* says, or Invalid with every field that is wrong.
+
+    At a door unknown data fields are refused by name, and so are types that are not open yet.
+    """
+    if door and event.type in KINDS and event.type not in OPEN_AT_DOOR:
+        raise Invalid(fault("type", "type_closed", value=event.type))
+    return read(event, vocabulary, unknown="forbid" if door else "ignore")
+
+
+def read(
+    event: CloudEvent, vocabulary: Vocabulary, *, unknown: Literal["forbid", "ignore"] = "forbid"
+) -> Event:
+    """As `check`, for every type there is, open at the doors or not."""
+    model = KINDS.get(event.type)
+    if model is None:
+        known = ", ".join(KINDS)
+        raise Invalid(fault("type", "unknown_type", value=event.type, known=known))
+    try:
+        said = model.model_validate(event.data, extra=unknown)
+    except ValidationError as error:
+        wrong = explain(error, "data")
+        raise Invalid(*wrong, *_unknown_words(event.data, vocabulary, wrong)) from error
+    if faults := [*_subject(event, said), *_unknown_words(event.data, vocabulary)]:
+        raise Invalid(*faults)
+    return said
+
+
+def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
+    """Whether *unit*, which the door proved, may send *event*.
+
+    Raises Invalid for a unit that does not exist (any more), Forbidden for another unit's source.
+    """
+    if wrong := unit_fault("source", unit, vocabulary):
+        raise Invalid(wrong)
+    named = event.source.removeprefix(UNITS)
+    if event.source.startswith(UNITS) and vocabulary.aliases.get(named, named) != unit:
+        raise Forbidden(fault("source", "source_of_other_unit", named=named, unit=unit))
+
+
+def unit_fault(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | None:
+    """Why *unit* may not publish, or None: unknown, ended, or known by a newer id."""
+    if vocabulary.knows("unit", unit):
+        return None
+    if ended := vocabulary.units.get(unit):
+        return fault(field, "ended_unit", value=unit, until=ended.until)
+    if unit in vocabulary.aliases:
+        return fault(field, "unit_alias", value=unit, unit=vocabulary.aliases[unit])
+    return fault(field, "unknown_unit", value=unit)
+
+
+def _subject(event: CloudEvent, said: Event) -> Iterator[FieldError]:
+    if event.subject not in (None, said.content_id):
+        yield fault("subject", "subject_differs", value=said.content_id)
+
+
+def _unknown_words(
+    data: Mapping[str, Any], vocabulary: Vocabulary, wrong: Iterable[FieldError] = ()
+) -> Iterator[FieldError]:
+    """Topics and audiences nobody knows; a field that is wrong already is not named twice."""
+    judged = {error.field for error in wrong}
+    for field, kind, word in _words(data):
+        if field not in judged and not vocabulary.knows(kind, word):
+            yield fault(field, f"unknown_{kind}", value=word)
+
+
+def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:
+    topic, audiences = data.get("topic"), data.get("audiences")
+    if isinstance(topic, str):
+        yield "data.topic", "topic", topic
+    for number, audience in enumerate(audiences if isinstance(audiences, list | tuple) else ()):
+        if isinstance(audience, str):
+            yield f"data.audiences.{number}", "audience", audience

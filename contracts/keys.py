@@ -1,0 +1,74 @@
+"""Identity: the same intent has the same key for ever, which is what makes repeats harmless.
+
+Other languages test their own implementation against `schemas/vectors.json`.
+"""
+
+import json
+import unicodedata
+from base64 import b32encode
+from hashlib import sha256
+from typing import Any
+
+SEPARATOR = "\x00"
+DELIVERY_VERSION = "1"
+
+
+def digest(*parts: str) -> str:
+    """Lower-case base32 (no padding) of the SHA-256 over *parts* joined by NUL; 52 characters."""
+    hashed = sha256(SEPARATOR.join(parts).encode()).digest()
+    return b32encode(hashed).decode().rstrip("=").lower()
+
+
+def event_key(unit: str, source: str, event_id: str) -> str:
+    """What makes two submissions the same: the unit the door proved, and the event's own name."""
+    return SEPARATOR.join((unit, source, event_id))
+
+
+def event_id(unit: str, source: str, event_id: str) -> str:
+    """The public name of an accepted event: 26 characters, safe in URLs, subjects and KV keys."""
+    return digest(unit, source, event_id)[:26]
+
+
+def content_hash(event_type: str, data: dict[str, Any]) -> str:
+    """Fingerprint of what an event says: [type, data] as canonical JSON after NFC.
+
+    Canonical: every text in NFC, then keys in code point order, no spaces, UTF-8 unescaped.
+    """
+    composed = _composed([event_type, data])
+    canonical = json.dumps(composed, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return digest(canonical)
+
+
+def publication_key(content_id: str, revision: int) -> str:
+    """One approved revision; a KV key."""
+    return f"{content_id}.{revision}"
+
+
+def delivery_key(content_id: str, revision: int, channel: str, recipient_id: str) -> str:
+    """One effect on one recipient, fixed before anything is sent; 52 characters."""
+    return digest(DELIVERY_VERSION, content_id, str(revision), channel, recipient_id)
+
+
+def message_id(delivery: str, domain: str) -> str:
+    """The mail's Message-ID: the same on every retry, another for a correction."""
+    return f"<{delivery[:32]}@{domain}>"
+
+
+def case_content_id(case_code: str) -> str:
+    """The content_id of one person's dossier; the code itself stays out of keys and subjects."""
+    return f"case-{digest(case_code)[:20]}"
+
+
+def tracking_id(delivery: str) -> str:
+    """Zalo's tracking_id (at most 48 characters, no special ones)."""
+    return delivery[:48]
+
+
+def _composed(value: Any) -> Any:
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, dict):
+        return {_composed(key): _composed(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_composed(inner) for inner in value]
+    return value

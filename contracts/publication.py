@@ -1,0 +1,65 @@
+"""One approved position of a content item, as the consumers and channels see it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import StringConstraints, ValidationError
+
+from contracts import envelope, keys
+from contracts.base import AS_TEXT, TEXT_PATTERN, Instant, UnitId
+from contracts.cloudevent import Attribute, CloudEvent
+from contracts.content import Content
+from contracts.errors import Invalid, explain, fault
+
+Action = Literal["published", "corrected", "withdrawn"]
+RELEASED = "vn.gov.moha.publication.released.v1"
+SOURCE = "/loa"
+STORED_BYTES = 2 * envelope.EVENT_BYTES
+"""A publication may be larger than the event it came from: every field is written out."""
+
+
+class Publication(Content):
+    """One approved revision of a content item, released to its channels.
+
+    A withdrawal is one more position: its `revision` is higher than that of the text it takes back.
+    """
+
+    kind: ClassVar[str] = RELEASED
+
+    action: Action
+    unit: UnitId
+    body: Annotated[str, StringConstraints(max_length=100_000), AS_TEXT, TEXT_PATTERN] = ""
+    reason: Annotated[str, StringConstraints(max_length=500), AS_TEXT, TEXT_PATTERN] = ""
+    first_released_at: Instant
+    released_at: Instant
+    event_id: Attribute
+
+    @property
+    def key(self) -> str:
+        """Same intent, same key, for ever: this is what makes repeats harmless."""
+        return keys.publication_key(self.content_id, self.revision)
+
+
+def encode(publication: Publication) -> bytes:
+    """The publication as it lies on the bus: a structured CloudEvent, always the same bytes."""
+    event = CloudEvent(
+        specversion="1.0",
+        id=publication.key,
+        source=SOURCE,
+        type=RELEASED,
+        subject=publication.content_id,
+        time=publication.released_at,
+        datacontenttype=envelope.JSON_TYPE,
+        data=publication.model_dump(mode="json"),
+    )
+    return envelope.to_structured(event)
+
+
+def decode(body: bytes) -> Publication:
+    """Read what `encode` wrote, now or in an earlier version. Raises ContractError."""
+    event = envelope.from_structured(body, limit=STORED_BYTES)
+    if event.type != RELEASED:
+        raise Invalid(fault("type", "unknown_type", value=event.type, known=RELEASED))
+    try:
+        return Publication.model_validate(event.data)
+    except ValidationError as error:
+        raise Invalid(*explain(error, "data")) from error

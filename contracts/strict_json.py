@@ -1,0 +1,90 @@
+"""JSON read strictly: UTF-8, no repeated keys, no NaN, no half characters, no deep nesting."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from contracts.errors import WHOLE, FieldError, Unreadable, fault, join
+
+DEPTH_MAX = 12
+
+
+def loads(body: bytes, field: str = WHOLE) -> Any:
+    """The value in *body*. Raises Unreadable, naming the field (below *field*) where it can."""
+    value = _parse(_decoded(body, field), field)
+    if found := next(_faults(value, "" if field == WHOLE else field, DEPTH_MAX), None):
+        raise Unreadable(found)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Raises Unreadable for what JSON cannot say."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unreadable(fault(WHOLE, "not_json", detail=error, line=1, column=1)) from error
+
+
+def _decoded(body: bytes, field: str) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(fault(field, "not_utf8", position=error.start + 1)) from error
+
+
+def _parse(text: str, field: str) -> Any:
+    try:
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        where = {"detail": error.msg, "line": error.lineno, "column": error.colno}
+        raise Unreadable(fault(field, "not_json", **where)) from error
+    except RecursionError as error:
+        raise Unreadable(fault(field, "too_deep", limit=DEPTH_MAX)) from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise Unreadable(fault(field, "number", value="…")) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Unreadable(fault(twice, "duplicate_key"))
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise Unreadable(fault(WHOLE, "number", value=constant))
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        _no_number(digits)
+    return number
+
+
+def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
+    """What is wrong anywhere inside *value*."""
+    if isinstance(value, str):
+        yield from _half_characters(value, path)
+    elif isinstance(value, dict | list):
+        if not depth:
+            yield fault(path or WHOLE, "too_deep", limit=DEPTH_MAX)
+            return
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in entries:
+            yield from _faults(inner, join(path, key), depth - 1)
+            yield from _half_characters(str(key), path)
+
+
+def _half_characters(text: str, path: str) -> Iterator[FieldError]:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        yield fault(path or WHOLE, "surrogate", character=half, position=error.start + 1)

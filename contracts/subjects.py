@@ -1,0 +1,132 @@
+"""Every subject, stream, bucket and consumer of the bus, as data.
+
+`producers.bus.topology` applies it.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from contracts.delivery import BatchKey, ChannelName, Lane
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable pull consumer; `ack_wait` is renewed while a handler runs."""
+
+    durable: str
+    subject: str
+    ack_wait: timedelta = timedelta(seconds=30)
+    max_ack_pending: int = 2000
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream that refuses (never drops) when it is full."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int
+    work_queue: bool = False
+    schedules: bool = False
+    duplicate_window: timedelta = timedelta(minutes=2)
+    max_message_bytes: int = 1 << 20
+    consumers: tuple[Consumer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A KV bucket with history 1; `ttl` is for personal data that must not stay."""
+
+    name: str
+    max_bytes: int = GIB
+    ttl: timedelta | None = None
+    atomic: bool = False
+
+
+def content(unit: str, kind: str) -> str:
+    """kind: submitted, corrected or withdrawn."""
+    return f"content.{unit}.{kind}"
+
+
+def case(unit: str) -> str:
+    return f"case.{unit}.updated"
+
+
+def publication(topic: str, content_id: str) -> str:
+    return f"publication.{topic}.{content_id}"
+
+
+def deliver(channel: ChannelName, lane: Lane) -> str:
+    return f"deliver.{channel}.{lane}"
+
+
+def scheduled(batch: BatchKey, wake: int) -> str:
+    """Where a later wake-up waits; by its number a stale worker cannot replace a newer one."""
+    return f"sched.{batch}.{wake}"
+
+
+def dead(stage: str) -> str:
+    return f"dead.{stage}"
+
+
+def receipt(channel: ChannelName, kind: str) -> str:
+    return f"receipt.{channel}.{kind}"
+
+
+def durable(subject: str) -> str:
+    """The durable consumer's name for *subject*."""
+    return subject.replace(".", "-").replace("*", "any").replace(">", "all")
+
+
+def dispatch(channel: ChannelName) -> str:
+    """Each channel plans on its own, so that the portal never waits for a mail that is in doubt."""
+    return f"dispatch-{channel}"
+
+
+INTAKE = "intake"
+FEEDBACK = "feedback"
+
+CONTENT = Stream(
+    "CONTENT",
+    ("content.*.*", "case.*.updated"),
+    max_bytes=10 * GIB,
+    duplicate_window=timedelta(minutes=10),
+    consumers=(Consumer(INTAKE, ">"),),
+)
+PUBLICATIONS = Stream(
+    "PUBLICATIONS",
+    ("publication.*.*",),
+    max_bytes=10 * GIB,
+    duplicate_window=timedelta(minutes=10),
+    consumers=tuple(Consumer(dispatch(channel), ">") for channel in ChannelName),
+)
+DELIVER = Stream(
+    "DELIVER",
+    ("deliver.*.*", "sched.>"),
+    max_bytes=2 * GIB,
+    work_queue=True,
+    schedules=True,
+    consumers=tuple(
+        Consumer(durable(deliver(channel, lane)), deliver(channel, lane))
+        for channel in ChannelName
+        for lane in Lane
+    ),
+)
+RECEIPTS = Stream(
+    "RECEIPTS", ("receipt.*.*",), max_bytes=4 * GIB, consumers=(Consumer(FEEDBACK, ">"),)
+)
+DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB)
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD)
+
+EVENTS = Bucket("events", max_bytes=10 * GIB)
+PUBLISHED = Bucket("publications", max_bytes=4 * GIB)
+LEDGER = Bucket("ledger", max_bytes=20 * GIB, atomic=True)
+SUBSCRIBERS = Bucket("subscribers", max_bytes=4 * GIB, atomic=True)
+UNITS = Bucket("units", max_bytes=64 << 20)
+DESK = Bucket("desk", max_bytes=GIB)
+NOTICES = Bucket("notices", ttl=timedelta(days=30))
+VAULT = Bucket("vault", max_bytes=64 << 20)
+CONTROL = Bucket("control", max_bytes=64 << 20)
+BUCKETS = (EVENTS, PUBLISHED, LEDGER, SUBSCRIBERS, UNITS, DESK, NOTICES, VAULT, CONTROL)

@@ -1,0 +1,117 @@
+"""The words that events may use: units, topics and audiences, read from a TOML file.
+
+`vocabulary.toml` ships with defaults; an operator replaces it, and `Vocabulary.parse` reads both.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.base import AudienceId, Contract, Line150, Line250, TopicId, UnitId
+from contracts.errors import Invalid, Unreadable, explain, fault
+
+Kind = Literal["unit", "topic", "audience"]
+
+
+class FormerName(Contract):
+    """What a unit was called, and its id then, until a day (inclusive)."""
+
+    id: UnitId | None = None
+    name: Line250
+    until: date
+
+
+class Unit(Contract):
+    """A part of the ministry; its id outlives its names. An ended unit has a last day, `until`."""
+
+    name: Line250
+    english: Line250
+    group: Line150 = "other"
+    until: date | None = None
+    formerly: tuple[FormerName, ...] = ()
+
+    def name_at(self, day: date) -> str:
+        """What the unit was called on *day*."""
+        for former in sorted(self.formerly, key=lambda former: former.until):
+            if day <= former.until:
+                return former.name
+        return self.name
+
+
+class Topic(Contract):
+    """What content is about. Nobody subscribes to or leaves a `system` label."""
+
+    name: Line150
+    english: Line150
+    kind: Literal["core", "optional", "system"] = "core"
+
+    @property
+    def subscribable(self) -> bool:
+        return self.kind != "system"
+
+
+class Audience(Contract):
+    """Who content is for; one person belongs to several."""
+
+    name: Line150
+    english: Line150
+
+
+class Vocabulary(Contract):
+    """Which units, topics and audiences exist. A unit's former ids are its aliases."""
+
+    units: dict[UnitId, Unit]
+    topics: dict[TopicId, Topic] = Field(min_length=1)
+    audiences: dict[AudienceId, Audience] = Field(min_length=1)
+
+    @classmethod
+    def parse(cls, toml_text: str) -> Self:
+        """Read an operator's file. Raises Unreadable or Invalid, naming the entry."""
+        try:
+            return cls.model_validate(tomllib.loads(toml_text))
+        except tomllib.TOMLDecodeError as error:
+            raise Unreadable(fault("vocabulary", "not_toml", detail=error)) from error
+        except ValidationError as error:
+            raise Invalid(*explain(error)) from error
+
+    @model_validator(mode="after")
+    def _ids_are_used_once(self) -> Self:
+        seen = set(self.units)
+        for alias, _ in self._aliases():
+            if alias in seen:
+                raise PydanticCustomError("id_used_twice", "{value} twice", {"value": alias})
+            seen.add(alias)
+        return self
+
+    def knows(self, kind: Kind, word: str) -> bool:
+        """Whether *word* may be used now: a unit by its present id, not by an alias."""
+        if kind == "unit":
+            return word in self.units and self.units[word].until is None
+        return word in (self.topics if kind == "topic" else self.audiences)
+
+    def unit(self, unit_id: str) -> Unit:
+        """The unit behind an id or a former id. Raises KeyError."""
+        return self.units[self.resolve(unit_id)]
+
+    def resolve(self, unit_id: str) -> str:
+        """The present id behind an id or a former id. Raises KeyError."""
+        return unit_id if unit_id in self.units else self.aliases[unit_id]
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Former id → present id."""
+        return dict(self._aliases())
+
+    def _aliases(self) -> Iterator[tuple[str, str]]:
+        for unit_id, unit in self.units.items():
+            for former in unit.formerly:
+                if former.id:
+                    yield former.id, unit_id
+
+
+DEFAULT = Vocabulary.parse((Path(__file__).parent / "vocabulary.toml").read_text("utf-8"))

@@ -1,0 +1,210 @@
+"""Taking events of a registered unit: claim their identity for ever, then store them on CONTENT."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from pydantic import AwareDatetime
+
+from contracts import subjects
+from contracts.base import Contract
+from contracts.cloudevent import CloudEvent
+from contracts.content import Submitted
+from contracts.delivery import Lane
+from contracts.envelope import each
+from contracts.errors import Conflict, Forbidden, Unavailable, fault
+from contracts.vocabulary import Vocabulary
+from producers import bus as nats
+from producers.admission import Admitted, admit
+from producers.bus import Bucket, Bus, BusError
+from producers.registry import Clock, Member
+
+ANSWER_S = 5.0
+RETRY_AFTER_S = 5
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class EventRecord(Contract):
+    """What bucket `events` keeps for ever: an event's identity, and what it said as a hash."""
+
+    hash: str
+    unit: str
+    content_id: str
+    revision: int | None
+    type: str
+    at: AwareDatetime
+
+
+class Ownership(Contract):
+    """Who owns a content_id (bucket `publications`), and the newest revision intake let in."""
+
+    unit: str
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to a sender; a withdrawal has the revision it met, or None if none was known."""
+
+    event_id: str
+    content_id: str
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An event together with what the bus already knows of it and of its item."""
+
+    admitted: Admitted
+    owner: Ownership | None
+    record: EventRecord | None
+
+    def entry(self, now: float) -> EventRecord:
+        """What will be remembered of the event."""
+        admitted, newest = self.admitted, self.owner.revision if self.owner else 0
+        return EventRecord(
+            hash=admitted.content_hash,
+            unit=admitted.unit,
+            content_id=admitted.content_id,
+            revision=admitted.revision or newest or None,
+            type=admitted.event.type,
+            at=datetime.fromtimestamp(now, UTC),
+        )
+
+
+class Acceptance:
+    """The way in for HTTP. Everything is checked before the first event of a batch is stored."""
+
+    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
+        self.bus = bus
+        self.vocabulary = vocabulary
+        self.clock = clock
+        self.events = bus.bucket(subjects.EVENTS.name)
+        self.owners = bus.bucket(subjects.PUBLISHED.name)
+
+    async def accept(
+        self, member: Member, events: Sequence[CloudEvent], *, batch: bool = False
+    ) -> list[Accepted]:
+        """Take *events*, all or none, in their order; a repeat gets the same answer.
+
+        Raises ContractError with the faults of all events (in a batch as `[3].data.title`), and
+        Unavailable when the stream does not acknowledge in time; then a repeat is harmless.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._accept(member, events, batch)
+        except (TimeoutError, BusError) as error:
+            raise unavailable() from error
+
+    async def record(self, event_id: str) -> EventRecord | None:
+        """What is known of an accepted event. Raises BusError."""
+        value = await self.events.get(event_id, patience_s=ANSWER_S)
+        return value and EventRecord.model_validate_json(value.data)
+
+    async def _accept(
+        self, member: Member, events: Sequence[CloudEvent], batch: bool
+    ) -> list[Accepted]:
+        admitted = await _every(batch, events, partial(self._admit, member))
+        _one_meaning_per_id(admitted)
+        claims = await _every(batch, admitted, self._look)
+        records = await _every(batch, claims, self._claim)
+        for one in admitted:
+            await self.bus.publish(one.subject, one.body, msg_id=one.event_id, patience_s=ANSWER_S)
+        return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
+
+    async def _admit(self, member: Member, event: CloudEvent) -> Admitted:
+        admitted = admit(event, member.unit, self.vocabulary)
+        said, registration = admitted.said, member.registration
+        if isinstance(said, Submitted) and said.lane == Lane.URGENT and not registration.urgent:
+            raise Forbidden(fault("data.lane", "urgent_not_allowed"))
+        return admitted
+
+    async def _look(self, admitted: Admitted) -> Claim:
+        """Read what is known. Raises Forbidden or Conflict where that stands against the event."""
+        owner = await self.owners.get(admitted.content_id)
+        claim = Claim(
+            admitted,
+            owner and Ownership.model_validate_json(owner.data),
+            await self.record(admitted.event_id),
+        )
+        _owned(admitted, claim.owner)
+        _same(admitted, claim.record)
+        return claim
+
+    async def _claim(self, claim: Claim) -> EventRecord:
+        """Book what the event says, then whose item it is; somebody else may be first in both.
+
+        A withdrawal reserves no item: what nobody sent can't be withdrawn.
+        """
+        admitted = claim.admitted
+        entry = claim.entry(self.clock()).model_dump_json().encode()
+        kept = await _first(self.events, admitted.event_id, entry)
+        record = EventRecord.model_validate_json(kept)
+        _same(admitted, record)
+        if admitted.revision:
+            mine = Ownership(unit=admitted.unit).model_dump_json().encode()
+            kept = await _first(self.owners, admitted.content_id, mine)
+            _owned(admitted, Ownership.model_validate_json(kept))
+        return record
+
+
+def unavailable() -> Unavailable:
+    """Nobody knows whether it is stored: come back, with the same event."""
+    trouble = fault("event", "unavailable", retry_after_s=RETRY_AFTER_S)
+    return Unavailable(trouble, retry_after_s=RETRY_AFTER_S)
+
+
+def _owned(admitted: Admitted, owner: Ownership | None) -> None:
+    if owner and owner.unit != admitted.unit:
+        value = admitted.content_id
+        raise Forbidden(fault("data.content_id", "owned_by_other_unit", value=value))
+
+
+def _same(admitted: Admitted, record: EventRecord | None) -> None:
+    if record and record.hash != admitted.content_hash:
+        raise Conflict(fault("id", "same_id_other_content"))
+
+
+def _one_meaning_per_id(admitted: Sequence[Admitted]) -> None:
+    """Within one batch, too, an id stands for one content."""
+    said: dict[str, str] = {}
+    for number, one in enumerate(admitted):
+        if said.setdefault(one.event_id, one.content_hash) != one.content_hash:
+            raise Conflict(fault("id", "same_id_other_content")).within(f"[{number}]")
+
+
+def _answer(admitted: Admitted, record: EventRecord) -> Accepted:
+    return Accepted(admitted.event_id, admitted.content_id, record.revision)
+
+
+async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:
+    """What stands under *key*: *data*, or what was put there before."""
+    try:
+        await bucket.create(key, data)
+    except nats.Conflict:
+        value = await bucket.get(key)
+        if value is None:
+            raise
+        return value.data
+    return data
+
+
+async def _every(
+    batch: bool, items: Sequence[Item], step: Callable[[Item], Awaitable[Result]]
+) -> list[Result]:
+    """The results of one *step* for all items; the faults of a batch become one error."""
+    if not batch:
+        return [await step(item) for item in items]
+    answers = await asyncio.gather(*map(step, items), return_exceptions=True)
+    return each(answers, _unwrapped)
+
+
+def _unwrapped(answer: Result | BaseException) -> Result:
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer

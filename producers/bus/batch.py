@@ -1,0 +1,56 @@
+"""Many entries of one bucket in one commit: all of them are stored, or none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from producers.bus.errors import BusError
+from producers.bus.link import Link, answer
+
+LIMIT = 1000
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member. `expected`: the revision it replaces, 0 for "must not exist", None for any."""
+
+    key: str
+    data: bytes
+    expected: int | None = None
+
+
+async def commit(link: Link, prefix: str, entries: Sequence[Entry], timeout_s: float) -> int:
+    """Store *entries* atomically; the answer is the last one's revision.
+
+    Raises Conflict when one expectation fails and Silence when the outcome is unknown.
+    """
+    if not 1 <= len(entries) <= LIMIT:
+        raise ValueError(f"an atomic batch has 1 to {LIMIT} entries, not {len(entries)}")
+    batch = uuid4().hex
+    async with link.answering(prefix, timeout_s):
+        for number, entry in enumerate(entries[:-1], 1):
+            await _stage(link, prefix + entry.key, entry, _headers(batch, number, entry))
+        last = entries[-1]
+        headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
+        said = answer(await link.ask(prefix + last.key, last.data, headers, timeout_s))
+    if said.get("count") != len(entries):
+        raise BusError(f"{said.get('count')} of {len(entries)} entries were committed")
+    return int(said["seq"])
+
+
+async def _stage(link: Link, subject: str, entry: Entry, headers: dict[str, str]) -> None:
+    """Hand over one member; only the first is answered (with nothing, when the batch is open)."""
+    if headers["Nats-Batch-Sequence"] != "1":
+        await link.nc.publish(subject, entry.data, headers=headers)
+        return
+    opened = await link.ask(subject, entry.data, headers)
+    if opened.data:
+        raise BusError(f"the batch was not opened: {answer(opened)}")
+
+
+def _headers(batch: str, number: int, entry: Entry) -> dict[str, str]:
+    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+    if entry.expected is not None:
+        headers[EXPECTED] = str(entry.expected)
+    return headers

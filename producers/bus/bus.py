@@ -1,0 +1,109 @@
+"""The bus as the rest of Loa sees it: publish, schedule, buckets, stored messages."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from producers.bus import messages
+from producers.bus.connect import dial
+from producers.bus.kv import Bucket
+from producers.bus.link import Link
+from producers.bus.messages import Message
+from producers.bus.publish import Ack, publish, schedule_headers
+
+
+class Bus:
+    """One connection to JetStream. Whatever it stores is acknowledged, or an error is raised."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        name: str = "loa",
+        creds_file: Path | None = None,
+        patience_s: float = 30.0,
+    ) -> Self:
+        """Connect to a server, or to one of several separated by commas.
+
+        Raises Silence when none answers within *patience_s*.
+        Once connected, it reconnects for ever.
+        """
+        return cls(await dial(url, name, creds_file, patience_s))
+
+    async def close(self) -> None:
+        """Stop at once; whoever still waits for an answer gets Silence."""
+        self.link.closed.set()
+        await self.link.nc.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def nc(self) -> Client:
+        """The connection itself, for what has no method here."""
+        return self.link.nc
+
+    @property
+    def js(self) -> JetStreamContext:
+        """nats-py's own JetStream calls on the same connection."""
+        return self.link.nc.jetstream(timeout=5.0)
+
+    async def publish(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        msg_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 5.0,
+        patience_s: float = 30.0,
+    ) -> Ack:
+        """Store one message. With *msg_id* a repeat within the stream's window is stored once.
+
+        Raises Silence when no answer came within *patience_s* (it may be stored), Full or BusError
+        when the server refuses it.
+        """
+        said = dict(headers or {})
+        if msg_id is not None:
+            said["Nats-Msg-Id"] = msg_id
+        return await publish(
+            self.link, subject, body, said, timeout_s=timeout_s, patience_s=patience_s
+        )
+
+    async def schedule(self, at: datetime, subject: str, target: str, body: bytes) -> Ack:
+        """Have the server publish *body* to *target* at *at*; the same *subject* replaces."""
+        return await publish(self.link, subject, body, schedule_headers(at, target))
+
+    def bucket(self, name: str) -> Bucket:
+        return Bucket(self.link, name)
+
+    async def get_message(self, stream: str, seq: int) -> Message | None:
+        """The message with sequence *seq*, from the leader."""
+        return await messages.read(self.link, stream, {"seq": seq})
+
+    async def last(self, stream: str, subject: str) -> Message | None:
+        """The latest message on *subject*, from the leader."""
+        return await messages.read(self.link, stream, {"last_by_subj": subject})
+
+    def scan(self, stream: str, subject: str = ">", start: int = 1) -> AsyncIterator[Message]:
+        """Every stored message on *subject* from sequence *start*, in order, up to the end."""
+        return messages.scan(self.link, stream, subject, start)
+
+    async def stream_info(self, stream: str) -> dict[str, Any]:
+        """JetStream's own answer: `config`, `state`. Raises BusError 10059 when there is none."""
+        return await self.link.api(f"STREAM.INFO.{stream}")
+
+    async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
+        """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
+        return await self.link.api(f"CONSUMER.INFO.{stream}.{durable}")

@@ -1,0 +1,130 @@
+"""A KV bucket: values that change by compare-and-set and are read from the leader."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from producers.bus import batch, messages
+from producers.bus.batch import EXPECTED, Entry
+from producers.bus.errors import Conflict
+from producers.bus.link import Link
+from producers.bus.messages import READ_PATIENCE_S, Message
+from producers.bus.publish import publish, store
+from producers.bus.watch import Watch
+
+KEY = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
+PURGED = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
+ASKED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a key holds; `revision` is what the next swap must expect."""
+
+    data: bytes
+    revision: int
+    created: datetime
+
+
+class Bucket:
+    """One bucket. A purged, deleted or expired key is absent, and may be created again."""
+
+    def __init__(self, link: Link, name: str) -> None:
+        self.name = name
+        self.stream = f"KV_{name}"
+        self._link = link
+        self._prefix = f"$KV.{name}."
+
+    async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
+        """The value as the leader holds it: everything acknowledged before is seen."""
+        found = await self._last(key, patience_s)
+        return None if found is None or found.gone else _value(found)
+
+    async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
+        """Store a key that must be absent. Raises Conflict, or Silence as `swap` does."""
+        try:
+            return await self.swap(key, data, 0, timeout_s=timeout_s)
+        except Conflict as lost:
+            found = await self._last(key, READ_PATIENCE_S)
+            if found is not None and not found.gone:
+                raise Conflict(str(lost), lost.err_code, found.seq) from None
+        return await self.swap(key, data, found.seq if found else 0, timeout_s=timeout_s)
+
+    async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
+        """Replace exactly *revision*; the answer is the new one. One attempt.
+
+        Raises Conflict when it is definitely lost, and Silence when nobody knows: read back.
+        """
+        headers = {EXPECTED: str(revision)}
+        return (await store(self._link, self._subject(key), data, headers, timeout_s)).seq
+
+    async def put(self, key: str, data: bytes) -> int:
+        """Store whatever stands there; the answer is the revision."""
+        return await self._publish(key, data, {})
+
+    async def purge(self, key: str) -> int:
+        """Remove the value from the disk; a marker without content tells watchers."""
+        return await self._publish(key, b"", PURGED)
+
+    async def many(self, keys: Sequence[str]) -> dict[str, Value]:
+        """The values of *keys*, without those that are absent."""
+        values: dict[str, Value] = {}
+        for first in range(0, len(keys), ASKED_AT_ONCE):
+            subjects = [self._subject(key) for key in keys[first : first + ASKED_AT_ONCE]]
+            page = await messages.direct(self._link, self.stream, {"multi_last": subjects})
+            values |= {self._key(one): _value(one) for one in page.messages if not one.gone}
+        return values
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """Every key that starts with *prefix*, oldest change first."""
+        return list(dict.fromkeys([key async for key, _ in self.values(prefix)]))
+
+    async def values(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
+        """Every value whose key starts with *prefix*; one that changes meanwhile may come again."""
+        whole, _, _ = prefix.rpartition(".")
+        subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
+        async for found in messages.scan(self._link, self.stream, subject, 1):
+            key = self._key(found)
+            if not found.gone and key.startswith(prefix):
+                yield key, _value(found)
+
+    async def last_seq(self) -> int:
+        """The sequence of the bucket's latest change."""
+        said = await self._link.api(f"STREAM.INFO.{self.stream}")
+        return int(said["state"]["last_seq"])
+
+    def watch(self, start: int) -> Watch:
+        """Every change from sequence *start* on, purges too, in order."""
+        return Watch(self._link, self.name, start)
+
+    async def batch(self, entries: Sequence[Entry], *, timeout_s: float = 10.0) -> int:
+        """Store all of *entries* or none; the answer is the last one's revision.
+
+        Raises Conflict when one expectation fails, and Silence as `swap` does. Only for buckets
+        that are declared atomic.
+        """
+        for entry in entries:
+            self._subject(entry.key)
+        return await batch.commit(self._link, self._prefix, entries, timeout_s)
+
+    async def _last(self, key: str, patience_s: float) -> Message | None:
+        query = {"last_by_subj": self._subject(key)}
+        return await messages.read(self._link, self.stream, query, patience_s)
+
+    async def _publish(self, key: str, data: bytes, headers: dict[str, str]) -> int:
+        headers = headers | {"Nats-Msg-Id": uuid4().hex}
+        return (await publish(self._link, self._subject(key), data, headers)).seq
+
+    def _subject(self, key: str) -> str:
+        if not KEY.fullmatch(key):
+            raise ValueError(f"{key!r} can't be a key")
+        return self._prefix + key
+
+    def _key(self, message: Message) -> str:
+        return message.subject.removeprefix(self._prefix)
+
+
+def _value(message: Message) -> Value:
+    return Value(message.data, message.seq, message.time)

@@ -1,0 +1,111 @@
+"""One connection to NATS that only asks questions: each ends with an answer or a BusError."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import BadSubjectError, MaxPayloadError
+from nats.errors import Error as NatsError
+
+from producers.bus.errors import BusError, Conflict, Full, Silence
+
+Answer = dict[str, Any]
+
+LOST = frozenset({10071, 10164})  # wrong last sequence
+NO_ROOM = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
+FELL_APART = frozenset({10176, 10210, 10211})  # an atomic batch incomplete, or too many at once
+REVISION = re.compile(r"wrong last sequence: (\d+)")
+
+log = structlog.get_logger()
+
+
+class Link:
+    """Requests with time-outs over one client that reconnects for ever."""
+
+    def __init__(self, nc: Client) -> None:
+        self.nc = nc
+        self.closed = asyncio.Event()
+        self._up = asyncio.Event()
+        self._told: set[str] = set()
+
+    async def ask(
+        self,
+        subject: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 5.0,
+    ) -> Msg:
+        """One request, sent only while connected. Raises Silence when no answer came in time."""
+        async with self.answering(subject, timeout_s):
+            return await self.nc.request(
+                subject, body, timeout=timeout_s, headers=dict(headers) if headers else None
+            )
+
+    async def api(self, call: str, query: Answer | None = None, timeout_s: float = 5.0) -> Answer:
+        """One JetStream API call, answered by the leader."""
+        body = json.dumps(query).encode() if query is not None else b""
+        return answer(await self.ask(f"$JS.API.{call}", body, timeout_s=timeout_s))
+
+    @asynccontextmanager
+    async def answering(self, subject: str, timeout_s: float) -> AsyncIterator[None]:
+        """Wait for the connection, bound what happens inside, and turn trouble into BusErrors."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                if not self.nc.is_connected:
+                    await self._up.wait()
+                yield
+        except MaxPayloadError as error:
+            raise BusError(f"{subject}: larger than the server takes") from error
+        except BadSubjectError as error:
+            raise BusError(f"{subject!r} is no subject") from error
+        except (TimeoutError, NatsError, OSError) as error:
+            raise Silence(f"{subject}: {type(error).__name__}") from error
+
+    async def on_up(self) -> None:
+        self._told.clear()
+        self._up.set()
+        log.info("bus_connected")
+
+    async def on_down(self) -> None:
+        self._up.clear()
+        log.warning("bus_disconnected")
+
+    async def on_closed(self) -> None:
+        self.closed.set()
+        self._up.set()  # whoever waits now learns that it is closed
+        log.info("bus_closed")
+
+    async def on_trouble(self, error: Exception) -> None:
+        """Say each kind of trouble once per outage: a client that reconnects repeats itself."""
+        kind = type(error).__name__
+        if kind in self._told:
+            return
+        self._told.add(kind)
+        log.warning("bus_trouble", error=kind, detail=str(error)[:200])
+
+
+def answer(msg: Msg) -> Answer:
+    """The JSON answer in *msg*. Raises the BusError it carries."""
+    said: Answer = json.loads(msg.data)
+    if "error" in said:
+        raise refusal(said["error"])
+    return said
+
+
+def refusal(error: Answer) -> BusError:
+    """What JetStream's error object means to a caller."""
+    number, text = error.get("err_code", 0), str(error.get("description", ""))
+    if number in LOST:
+        found = REVISION.search(text)
+        return Conflict(text, number, int(found[1]) if found else None)
+    if number in NO_ROOM:
+        return Full(text, number)
+    if number in FELL_APART or error.get("code") == 503:
+        return Silence(text, number)
+    return BusError(text, number)

@@ -1,0 +1,153 @@
+"""Reading what streams hold: one message from the leader, or many by direct get."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from producers.bus.errors import BusError, Silence
+from producers.bus.link import Link
+from producers.bus.patience import patiently
+
+NO_MESSAGE = 10037
+PAGE = 256
+PAGE_BYTES = 4 << 20
+READ_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One stored message."""
+
+    subject: str
+    seq: int
+    data: bytes
+    headers: Mapping[str, str]
+    time: datetime
+
+    @property
+    def gone(self) -> bool:
+        """In a bucket: a marker that says the key was purged, deleted or has expired."""
+        return is_marker(self.headers)
+
+
+def is_marker(headers: Mapping[str, str]) -> bool:
+    """Does a bucket's message say "no value" rather than hold one?"""
+    return "KV-Operation" in headers or "Nats-Marker-Reason" in headers
+
+
+class Page(NamedTuple):
+    """One answer to a direct get; `pending` more messages match behind it."""
+
+    messages: list[Message]
+    pending: int
+
+
+async def read(
+    link: Link, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
+) -> Message | None:
+    """One message as the stream's leader holds it; asked again after silence."""
+
+    async def attempt() -> dict[str, Any]:
+        return await link.api(f"STREAM.MSG.GET.{stream}", query, min(patience_s, 2.0))
+
+    try:
+        said = await patiently(attempt, patience_s, link.closed)
+    except BusError as error:
+        if error.err_code == NO_MESSAGE:
+            return None
+        raise
+    return _from_api(said["message"])
+
+
+async def scan(link: Link, stream: str, subject: str, start: int) -> AsyncIterator[Message]:
+    """Every stored message on *subject* from sequence *start*, in order, up to the end."""
+    while True:
+        query = {"seq": start, "next_by_subj": subject, "batch": PAGE, "max_bytes": PAGE_BYTES}
+        page = await direct(link, stream, query)
+        for message in page.messages:
+            yield message
+        if not page.pending:
+            return
+        start = page.messages[-1].seq + 1
+
+
+async def direct(link: Link, stream: str, query: dict[str, Any]) -> Page:
+    """The messages *query* asks for. Raises Silence rather than answer with a part of them."""
+
+    async def attempt() -> Page:
+        return await _Collector(link).ask(f"$JS.API.DIRECT.GET.{stream}", query)
+
+    return await patiently(attempt, READ_PATIENCE_S, link.closed)
+
+
+class _Collector:
+    """Gathers the many answers to one direct get, until the one that ends them."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.messages: list[Message] = []
+        self.end: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
+
+    async def ask(self, subject: str, query: dict[str, Any]) -> Page:
+        nc = self.link.nc
+        async with self.link.answering(subject, 5.0):
+            inbox = nc.new_inbox()
+            heard = await nc.subscribe(inbox, cb=self._hear)
+            try:
+                await nc.publish(subject, json.dumps(query).encode(), reply=inbox)
+                return self._page(await self.end)
+            finally:
+                with suppress(NatsError):
+                    await heard.unsubscribe()
+
+    async def _hear(self, msg: Msg) -> None:
+        headers = msg.headers or {}
+        if "Status" not in headers:
+            self.messages.append(_from_direct(msg.data, headers))
+        elif not self.end.done():
+            self.end.set_result(headers)
+
+    def _page(self, end: Mapping[str, str]) -> Page:
+        status = end["Status"]
+        if status == "404":
+            return Page([], 0)
+        if status == "503":
+            raise Silence("direct get: nobody answers")
+        if status != "204":
+            raise BusError(f"direct get: refused with status {status}")
+        if self.messages and int(end["Nats-Last-Sequence"]) != self.messages[-1].seq:
+            raise Silence("direct get: a part of the answer was lost")
+        return Page(self.messages, int(end["Nats-Num-Pending"]))
+
+
+def _from_direct(data: bytes, headers: Mapping[str, str]) -> Message:
+    return Message(
+        subject=headers["Nats-Subject"],
+        seq=int(headers["Nats-Sequence"]),
+        data=data,
+        headers=headers,
+        time=datetime.fromisoformat(headers["Nats-Time-Stamp"]),
+    )
+
+
+def _from_api(stored: dict[str, Any]) -> Message:
+    return Message(
+        subject=stored["subject"],
+        seq=stored["seq"],
+        data=base64.b64decode(stored.get("data", "")),
+        headers=_headers(base64.b64decode(stored.get("hdrs", ""))),
+        time=datetime.fromisoformat(stored["time"]),
+    )
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in block.decode(errors="replace").split("\r\n")[1:])
+    return {name: value.strip() for name, separator, value in lines if separator}

@@ -1,0 +1,36 @@
+"""Reading a server's monitoring page: health, settings, version."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from producers.bus.errors import Silence
+
+
+async def look(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:
+    """HTTP status and JSON of *page* (like "/varz") on the monitoring address *url*."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return _parse(await _get(url, page))
+    except (TimeoutError, OSError, ValueError, IndexError) as error:
+        raise Silence(f"{url}{page}: {type(error).__name__}") from error
+
+
+async def _get(url: str, page: str) -> bytes:
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=secure or None)
+    try:
+        path = f"{parts.path.rstrip('/')}{page}"
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        await writer.drain()
+        return await reader.read(-1)
+    finally:
+        writer.close()
+
+
+def _parse(answer: bytes) -> tuple[int, dict[str, Any]]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split(None, 2)[1]), json.loads(body)

@@ -1,0 +1,58 @@
+"""How long, and how often, the bus asks again what may be asked again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_exponential_jitter,
+)
+
+from producers.bus.errors import Silence
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+async def patiently(
+    once: Callable[[], Awaitable[T]], patience_s: float, closed: asyncio.Event
+) -> T:
+    """Repeat *once* while it ends in Silence, until *patience_s* is over or the bus is closed."""
+    attempts = _attempts(closed)
+
+    async def attempt() -> T:
+        return await once()
+
+    try:
+        async with asyncio.timeout(patience_s):
+            return await attempts(attempt)
+    except TimeoutError:
+        number = attempts.statistics["attempt_number"]
+        raise Silence(f"no answer within {patience_s:g} s, asked {number} times") from None
+
+
+def _attempts(closed: asyncio.Event) -> AsyncRetrying:
+    async def nap(seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await closed.wait()
+
+    return AsyncRetrying(
+        sleep=nap,
+        stop=lambda _: closed.is_set(),
+        wait=wait_exponential_jitter(initial=0.05, max=1.0, jitter=0.05),
+        retry=retry_if_exception_type(Silence),
+        before_sleep=_tell,
+        reraise=True,
+    )
+
+
+def _tell(state: RetryCallState) -> None:
+    reason = state.outcome.exception() if state.outcome else None
+    log.warning("bus_asked_again", attempt=state.attempt_number, reason=str(reason))

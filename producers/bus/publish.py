@@ -1,0 +1,47 @@
+"""Storing one message on a stream and knowing that it is stored."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from producers.bus.link import Link, answer
+from producers.bus.patience import patiently
+
+
+class Ack(NamedTuple):
+    """Where the message stands; `duplicate`: it had been stored before under the same id."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+
+
+async def store(
+    link: Link, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+) -> Ack:
+    """One attempt. Raises Silence when it is unknown whether the message is stored."""
+    said = answer(await link.ask(subject, body, headers, timeout_s))
+    return Ack(said["stream"], said["seq"], said.get("duplicate", False))
+
+
+async def publish(
+    link: Link,
+    subject: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: float = 5.0,
+    patience_s: float = 30.0,
+) -> Ack:
+    """Store, and repeat after silence; with a Nats-Msg-Id in *headers* a repeat is stored once."""
+
+    async def attempt() -> Ack:
+        return await store(link, subject, body, headers, timeout_s)
+
+    return await patiently(attempt, patience_s, link.closed)
+
+
+def schedule_headers(at: datetime, target: str) -> dict[str, str]:
+    """Ask the server to publish the message to *target* at *at* (at once, if that is past)."""
+    moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target}

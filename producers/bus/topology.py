@@ -1,0 +1,132 @@
+"""Making the server's streams, consumers and buckets what `contracts.subjects` says."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from contracts.subjects import BUCKETS, STREAMS, Bucket, Consumer, Stream
+from producers.bus.bus import Bus
+from producers.bus.errors import BusError
+
+Config = dict[str, Any]
+
+NO_STREAM = 10059
+NO_CONSUMER = 10014
+SIZES = ("max_bytes", "max_msg_size", "max_age")  # -1, and 0 for an age, mean "no limit"
+
+log = structlog.get_logger()
+
+
+async def apply(bus: Bus) -> None:
+    """Create what is missing and extend what is too small; never shrink or remove anything."""
+    wanted = [stream_config(stream) for stream in STREAMS]
+    wanted += [bucket_config(bucket) for bucket in BUCKETS]
+    await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
+    pairs = [(stream, consumer) for stream in STREAMS for consumer in stream.consumers]
+    await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
+
+
+def stream_config(stream: Stream) -> Config:
+    """A stream that refuses what it can't hold.
+
+    JetStream can't combine schedules with refusing; there the oldest wake-up would go first, which
+    the sweeper makes good.
+    """
+    config = {
+        "name": stream.name,
+        "subjects": list(stream.subjects),
+        "retention": "workqueue" if stream.work_queue else "limits",
+        "discard": "old" if stream.schedules else "new",
+        "max_bytes": stream.max_bytes,
+        "max_msg_size": stream.max_message_bytes,
+        "duplicate_window": _nanoseconds(stream.duplicate_window),
+        **_COMMON,
+    }
+    return config | {"allow_msg_schedules": True} if stream.schedules else config
+
+
+def bucket_config(bucket: Bucket) -> Config:
+    """A KV bucket with history 1; roll-up headers are what a purge is made of."""
+    config = {
+        "name": f"KV_{bucket.name}",
+        "subjects": [f"$KV.{bucket.name}.>"],
+        "retention": "limits",
+        "discard": "new",
+        "max_bytes": bucket.max_bytes,
+        "max_msgs_per_subject": 1,
+        "max_age": _nanoseconds(bucket.ttl) if bucket.ttl else 0,
+        "allow_rollup_hdrs": True,
+        **_COMMON,
+    }
+    return config | {"allow_atomic": True} if bucket.atomic else config
+
+
+_COMMON: Config = {"storage": "file", "num_replicas": 1, "allow_direct": True}
+
+
+def consumer_config(consumer: Consumer) -> Config:
+    """A durable pull consumer; a message comes again until somebody acknowledges it."""
+    config = {
+        "name": consumer.durable,
+        "durable_name": consumer.durable,
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": _nanoseconds(consumer.ack_wait),
+        "max_ack_pending": consumer.max_ack_pending,
+    }
+    return config if consumer.subject == ">" else config | {"filter_subject": consumer.subject}
+
+
+def grown(found: Config, wanted: Config) -> Config:
+    """What stands there, extended to what is wanted; what an operator enlarged stays large."""
+    config = found | wanted
+    for size in SIZES:
+        if size in wanted:
+            config[size] = _larger(found.get(size, 0), wanted[size])
+    for size in ("num_replicas", "duplicate_window"):
+        config[size] = max(found.get(size, 0), wanted.get(size, 0))
+    config["subjects"] = list(dict.fromkeys([*found.get("subjects", []), *wanted["subjects"]]))
+    return config
+
+
+def _larger(one: int, other: int) -> int:
+    return max(one, other) if one > 0 and other > 0 else min(one, other)
+
+
+async def _ensure_stream(bus: Bus, wanted: Config) -> None:
+    name = wanted["name"]
+    try:
+        found = (await bus.stream_info(name))["config"]
+    except BusError as error:
+        if error.err_code != NO_STREAM:
+            raise
+        await bus.link.api(f"STREAM.CREATE.{name}", wanted)
+        log.info("stream_created", stream=name)
+        return
+    config = grown(found, wanted)
+    if config != found:
+        await bus.link.api(f"STREAM.UPDATE.{name}", config)
+        log.info("stream_updated", stream=name)
+
+
+async def _ensure_consumer(bus: Bus, stream: Stream, consumer: Consumer) -> None:
+    wanted = consumer_config(consumer)
+    try:
+        found = (await bus.consumer_info(stream.name, consumer.durable))["config"]
+    except BusError as error:
+        if error.err_code != NO_CONSUMER:
+            raise
+        found = {}
+    config = found | wanted
+    if config == found:
+        return
+    call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
+    action = "update" if found else "create"
+    await bus.link.api(call, {"stream_name": stream.name, "config": config, "action": action})
+    log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
+
+
+def _nanoseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1) * 1000

@@ -1,0 +1,157 @@
+"""Following a bucket: every change in order, over reconnects and restarts of the server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+from typing import NamedTuple
+from uuid import uuid4
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from producers.bus.errors import Silence
+from producers.bus.link import Answer, Link
+from producers.bus.messages import is_marker
+
+PULSE_S = 1.0
+SILENT_AFTER_S = 3.0
+PULL = 256
+PULL_S = 30.0
+PAUSE_S = 0.2
+NANO = 1_000_000_000
+PULL_REQUEST = json.dumps(
+    {"batch": PULL, "expires": int(PULL_S * NANO), "idle_heartbeat": int(PULSE_S * NANO)}
+).encode()
+
+log = structlog.get_logger()
+
+
+class Change(NamedTuple):
+    """What a key holds now; `data` is None when it was purged or has expired."""
+
+    key: str
+    data: bytes | None
+    seq: int
+
+
+class Watch:
+    """The changes of one bucket from a sequence on; iterating ends when the bus is closed.
+
+    Whatever is lost on the way is asked for again behind the last change that was handed out,
+    so nothing is skipped and nothing comes twice.
+    """
+
+    def __init__(self, link: Link, bucket: str, start: int) -> None:
+        self._link = link
+        self._bucket = bucket
+        self._prefix = f"$KV.{bucket}."
+        self._next = max(start, 1)
+        self._heard = monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last said anything; it does so once a second, changes or not."""
+        return monotonic() - self._heard
+
+    async def __aiter__(self) -> AsyncIterator[Change]:
+        while not self._link.closed.is_set():
+            try:
+                async with _following(self._link, self._bucket, self._next) as feed:
+                    while True:
+                        msg = await feed.next()
+                        self._heard = monotonic()
+                        if msg is not None:
+                            yield self._change(msg)
+            except Silence as error:
+                log.warning("watch_resumed", bucket=self._bucket, seq=self._next, why=str(error))
+                await asyncio.sleep(PAUSE_S)
+
+    def _change(self, msg: Msg) -> Change:
+        seq = msg.metadata.sequence.stream
+        self._next = seq + 1
+        data = None if is_marker(msg.headers or {}) else msg.data
+        return Change(msg.subject.removeprefix(self._prefix), data, seq)
+
+
+class _Feed:
+    """Pulls from one short-lived consumer; a gap or a missing pulse is Silence."""
+
+    def __init__(self, link: Link, call: str, inbox: str) -> None:
+        self._link = link
+        self._call = call
+        self._inbox = inbox
+        self._heard: asyncio.Queue[Msg] = asyncio.Queue()
+        self._due = 0
+        self._delivered = 0
+
+    async def hear(self, msg: Msg) -> None:
+        self._heard.put_nowait(msg)
+
+    async def next(self) -> Msg | None:
+        """The next message, or None for a pulse."""
+        if not self._due:
+            await self._pull()
+        msg = await self._hear()
+        status = (msg.headers or {}).get("Status")
+        if status is None:
+            return self._in_order(msg)
+        if status == "408":
+            self._due = 0
+        elif status != "100":
+            raise Silence(f"the server ended the pull with status {status}")
+        return None
+
+    async def _pull(self) -> None:
+        query = {
+            "batch": PULL,
+            "expires": int(PULL_S * NANO),
+            "idle_heartbeat": int(PULSE_S * NANO),
+        }
+        async with self._link.answering(self._call, SILENT_AFTER_S):
+            await self._link.nc.publish(self._call, json.dumps(query).encode(), reply=self._inbox)
+        self._due = PULL
+
+    async def _hear(self) -> Msg:
+        if not self._heard.empty():
+            return self._heard.get_nowait()
+        async with self._link.answering(self._call, SILENT_AFTER_S):
+            return await self._heard.get()
+
+    def _in_order(self, msg: Msg) -> Msg:
+        self._delivered += 1
+        self._due -= 1
+        if msg.metadata.sequence.consumer != self._delivered:
+            raise Silence("a message was lost on the way")
+        return msg
+
+
+@asynccontextmanager
+async def _following(link: Link, bucket: str, start: int) -> AsyncIterator[_Feed]:
+    """A feed behind an ephemeral consumer, which the server removes when nobody pulls from it."""
+    stream, name = f"KV_{bucket}", uuid4().hex
+    created = {"stream_name": stream, "config": _config(name, start)}
+    await link.api(f"CONSUMER.CREATE.{stream}.{name}", created)
+    inbox = link.nc.new_inbox()
+    feed = _Feed(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", inbox)
+    async with link.answering(inbox, SILENT_AFTER_S):
+        heard = await link.nc.subscribe(inbox, cb=feed.hear)
+    try:
+        yield feed
+    finally:
+        with suppress(NatsError):
+            await heard.unsubscribe()
+
+
+def _config(name: str, start: int) -> Answer:
+    return {
+        "name": name,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "none",
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": int(PULL_S * NANO),
+    }

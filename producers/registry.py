@@ -1,0 +1,157 @@
+"""Which units may send, and the API keys that prove who a sender is.
+
+A key is `loa_<unit>_<secret>` with 256 random bits; it is shown once, and only its SHA-256 is kept.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from contracts import events, subjects
+from contracts.base import Contract
+from contracts.errors import Conflict, Invalid, Unauthorized, fault
+from contracts.vocabulary import Vocabulary
+from producers import bus as nats
+from producers.bus import Bus
+from producers.wording import say
+
+Clock = Callable[[], float]
+Release = Literal["automatic", "desk"]
+
+OVERLAP = timedelta(hours=24)
+TRIES = 20
+
+_KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
+
+
+class ApiKey(Contract):
+    """One key as it is stored; `until` is set once a newer key has taken its place."""
+
+    hash: str
+    created: AwareDatetime
+    until: AwareDatetime | None = None
+
+    def opens(self, hashed: str, now: datetime) -> bool:
+        same = hmac.compare_digest(self.hash, hashed)
+        return same and (self.until is None or now < self.until)
+
+
+class Registration(Contract):
+    """What a unit may do: how its content is released, and whether it may use the urgent lane."""
+
+    release: Release
+    urgent: bool = False
+    keys: tuple[ApiKey, ...] = ()
+
+    def opens(self, hashed: str, now: datetime) -> bool:
+        """Whether one of the keys fits; each is compared, so that the time tells nothing."""
+        return any([key.opens(hashed, now) for key in self.keys])
+
+    def rotated(self, key: ApiKey, overlap: timedelta) -> "Registration":
+        """The registration with *key* as the new one; the old ones end after *overlap*."""
+        end = key.created + overlap
+        ending = (old.model_copy(update={"until": min(old.until or end, end)}) for old in self.keys)
+        living = (old for old in ending if old.until and old.until > key.created)
+        return self.model_copy(update={"keys": (*living, key)})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A registered unit, and what it may do."""
+
+    unit: str
+    registration: Registration
+
+
+class Registry:
+    """The bucket `units`. Every change is a compare-and-set; raises BusError when the bus fails."""
+
+    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
+        self.bucket = bus.bucket(subjects.UNITS.name)
+        self.vocabulary = vocabulary
+        self.clock = clock
+
+    async def add(self, unit: str, *, release: Release, urgent: bool = False) -> str:
+        """Register *unit* and return its key.
+
+        Raises Invalid for a unit the vocabulary does not know, Conflict for a registered one.
+        """
+        if wrong := events.unit_fault("unit", unit, self.vocabulary):
+            raise Invalid(wrong)
+        secret, key = self._new_key(unit)
+        registration = Registration(release=release, urgent=urgent, keys=(key,))
+        try:
+            await self.bucket.create(unit, _written(registration))
+        except nats.Conflict as error:
+            raise Conflict(say("unit", "exists", unit=unit).about("unit")) from error
+        return secret
+
+    async def rotate(self, unit: str, *, now: bool = False) -> str:
+        """A new key for *unit*; the old one works 24 h more, with *now* not at all.
+
+        Raises Invalid for a unit that is not registered.
+        """
+        secret, key = self._new_key(unit)
+        overlap = timedelta() if now else OVERLAP
+        await self._change(unit, lambda registration: registration.rotated(key, overlap))
+        return secret
+
+    async def revoke(self, unit: str) -> None:
+        """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""
+        await self._change(unit, lambda registration: registration.model_copy(update={"keys": ()}))
+
+    async def members(self) -> list[Member]:
+        """Every registered unit, by id."""
+        found = {unit: _read(value.data) async for unit, value in self.bucket.values("")}
+        return [Member(unit, found[unit]) for unit in sorted(found)]
+
+    async def find(self, unit: str) -> Registration | None:
+        value = await self.bucket.get(unit)
+        return value and _read(value.data)
+
+    async def prove(self, api_key: str) -> Member:
+        """Who the holder of *api_key* is. Raises Unauthorized."""
+        parts = _KEY.fullmatch(api_key)
+        registration = await self.find(parts[1]) if parts else None
+        if not parts or not registration or not registration.opens(_hash(api_key), self._now()):
+            raise Unauthorized(fault("Authorization", "wrong_key"))
+        return Member(parts[1], registration)
+
+    async def _change(self, unit: str, change: Callable[[Registration], Registration]) -> None:
+        for _ in range(TRIES):
+            value = await self.bucket.get(unit)
+            if value is None:
+                raise Invalid(say("unit", "not_registered", unit=unit).about("unit"))
+            changed = _written(change(_read(value.data)))
+            try:
+                await self.bucket.swap(unit, changed, value.revision)
+            except nats.Conflict:
+                continue
+            return
+        raise nats.Silence(f"units.{unit}: somebody else keeps changing it")
+
+    def _new_key(self, unit: str) -> tuple[str, ApiKey]:
+        secret = f"loa_{unit}_{secrets.token_hex(32)}"
+        return secret, ApiKey(hash=_hash(secret), created=self._now())
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+
+def _hash(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def _read(data: bytes) -> Registration:
+    return Registration.model_validate_json(data)
+
+
+def _written(registration: Registration) -> bytes:
+    return registration.model_dump_json().encode()

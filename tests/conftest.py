@@ -1,0 +1,34 @@
+"""What every test may ask for: a real nats-server, a bus with a fresh topology, a clock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from producers.bus import Bus, topology
+from producers.server import NatsServer
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One real server for the whole run. Its loop stands still between start and stop."""
+    server = NatsServer(tmp_path_factory.mktemp("nats"))
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(server.start())
+        yield server
+        runner.run(server.stop())
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    """A connection to a server that holds the topology, and nothing else."""
+    async with await Bus.connect(nats_server.url, name="test") as bus:
+        await wipe(bus)
+        await topology.apply(bus)
+        yield bus
+
+
+async def wipe(bus: Bus) -> None:
+    """Delete every stream, and with them buckets, consumers and the memory of message ids."""
+    names = (await bus.link.api("STREAM.NAMES"))["streams"] or []
+    await asyncio.gather(*(bus.link.api(f"STREAM.DELETE.{name}") for name in names))

@@ -1,0 +1,333 @@
+"""The container files say what the code says: services, variables, ports, a bus that fsyncs."""
+
+import http.server
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from contracts import subjects
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LOA = {name: s for name, s in SERVICES.items() if s["image"].startswith("loa:")}
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
+DEV = dict(
+    line.split("=", 1)
+    for line in (ROOT / "deploy" / "dev.env").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+TABLE = re.findall(
+    r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?",
+    (ROOT / "docs" / "configuration.md").read_text(),
+    re.M,
+)
+VARIABLES = {name for name, _ in TABLE}
+SECRETS = {name for name, secret in TABLE if secret}
+PROBE = LOA["gateway"]["healthcheck"]["test"]
+
+
+def instruction(word: str) -> str:
+    """What follows the last *word* of the Dockerfile: the final stage's say."""
+    return re.findall(rf"^{word} (.+)$", DOCKERFILE, re.M)[-1].strip()
+
+
+def every_loa_variable() -> set[str]:
+    stack = (ROOT / "compose.yaml").read_text() + DOCKERFILE + "\n".join(DEV)
+    return set(re.findall(r"\bLOA_[A-Z_]+", stack))
+
+
+def settings_classes() -> Iterator[type[BaseSettings]]:
+    for room in ("contracts", "channels", "producers", "consumers"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if "BaseSettings" in path.read_text():
+                dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                yield from own_settings(importlib.import_module(dotted.removesuffix(".__init__")))
+
+
+def own_settings(module: Any) -> Iterator[type[BaseSettings]]:
+    for found in vars(module).values():
+        is_settings = isinstance(found, type) and issubclass(found, BaseSettings)
+        if is_settings and found.__module__ == module.__name__:
+            yield found
+
+
+def variables_of(settings: type[BaseSettings]) -> set[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    return {
+        str(field.validation_alias or f"{prefix}{name}").upper()
+        for name, field in settings.model_fields.items()
+    }
+
+
+def test_the_documented_variables_are_exactly_those_that_the_code_reads():
+    read = set().union(*(variables_of(settings) for settings in settings_classes()))
+    secret_files = {f"{name}_FILE" for name in SECRETS}
+    assert read - secret_files == VARIABLES
+
+
+def test_every_variable_of_the_stack_is_documented():
+    assert every_loa_variable() - {f"{name}_FILE" for name in SECRETS} <= VARIABLES
+
+
+def test_every_loa_container_runs_one_known_service_and_every_service_has_a_container():
+    from consumers.app import SERVICES as KNOWN
+
+    commands = [service["command"] for service in LOA.values()]
+    assert all(verb == "run" and len(rest) == 1 for verb, *rest in commands)
+    assert sorted(name for _, name in commands) == sorted(KNOWN)
+    assert [name for _, name in commands] == list(LOA)
+
+
+def test_the_stand_ins_are_there_for_trying_out_only():
+    assert {name for name, s in SERVICES.items() if s.get("profiles") == ["dev"]} == {
+        "mailbox",
+        "zalo-sandbox",
+        "mailpit",
+    }
+    assert all(s.get("profiles") in (None, ["dev"]) for s in SERVICES.values())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_no_more_than_it_must(name):
+    service = SERVICES[name]
+    user, _, group = service["user"].partition(":")
+    assert int(user) > 0 and int(group) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"] and "cap_add" not in service
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert any(mount.startswith("/tmp") for mount in service["tmpfs"])
+    assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & set(service)
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert ":" in service["image"] and not service["image"].endswith(":latest")
+
+
+@pytest.mark.parametrize("name", LOA)
+def test_no_secret_stands_in_a_containers_environment(name):
+    service = LOA[name]
+    assert not SECRETS & set(service["environment"])
+    for variable, value in service["environment"].items():
+        if variable.removesuffix("_FILE") in SECRETS:
+            granted = Path(value).name
+            assert granted in service["secrets"] and granted in COMPOSE["secrets"]
+
+
+def test_secrets_and_folders_that_the_stack_mounts_are_made_by_prepare(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("giving folders to the containers' user needs root")
+    subprocess.run([ROOT / "deploy" / "prepare", tmp_path], check=True, capture_output=True)
+    for mounted in re.findall(
+        r"\$\{STATE_DIR:-/srv/loa\}/(\S+)", (ROOT / "compose.yaml").read_text()
+    ):
+        status = (tmp_path / mounted).stat()
+        assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])
+        assert status.st_mode & 0o077 == 0
+
+
+def test_prepare_leaves_a_secret_that_exists_as_it_is(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("giving folders to the containers' user needs root")
+    secret = tmp_path / "secrets" / "email_password"
+    secret.parent.mkdir()
+    secret.write_text("chua-doi")
+    subprocess.run([ROOT / "deploy" / "prepare", tmp_path], check=True, capture_output=True)
+    assert secret.read_text() == "chua-doi"
+
+
+@pytest.mark.parametrize("name", LOA)
+def test_a_loa_container_waits_for_a_healthy_bus(name):
+    assert LOA[name]["depends_on"] == {"nats": {"condition": "service_healthy"}}
+    assert "bus" in LOA[name]["networks"]
+
+
+def test_the_bus_cannot_be_reached_from_outside():
+    assert SERVICES["nats"]["networks"] == ["bus"]
+    assert COMPOSE["networks"]["bus"] == {"internal": True}
+    assert "ports" not in SERVICES["nats"]
+
+
+@pytest.mark.parametrize("name", LOA)
+def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
+    service, port = LOA[name], LOA[name]["environment"]["LOA_HTTP_PORT"]
+    assert instruction("EXPOSE") == port
+    assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1]
+    assert all(published.split(":")[-1] == port for published in service.get("ports", []))
+
+
+def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_machine():
+    published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert set(published) == {"gateway", "portal", "mailpit"}
+    addresses = [entry.rsplit(":", 1)[0] for ports in published.values() for entry in ports]
+    assert all(address.startswith("127.0.0.1:") for address in addresses)
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_the_bus_listens_where_the_stack_looks_for_it():
+    port = re.search(r"^listen: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
+    monitor = re.search(r"^http: 0\.0\.0\.0:(\d+)$", NATS_CONF, re.M)[1]
+    assert COMPOSE["x-environment"]["LOA_NATS_URL"] == f"nats://nats:{port}"
+    assert f":{monitor}/healthz" in SERVICES["nats"]["healthcheck"]["test"][-1]
+    mounts = {mount["target"]: mount["source"] for mount in SERVICES["nats"]["volumes"]}
+    assert mounts[SERVICES["nats"]["command"][-1]] == "./deploy/nats.conf"
+    assert re.search(r"store_dir: (\S+)", NATS_CONF)[1] in mounts
+
+
+def test_trying_out_points_loa_at_containers_of_the_dev_profile():
+    port = LOA["zalo-sandbox"]["environment"]["LOA_HTTP_PORT"]
+    hosts = {value for key, value in DEV.items() if key.startswith("LOA_ZALO") and "URL" in key}
+    assert hosts == {f"http://zalo-sandbox:{port}"}
+    assert DEV["LOA_EMAIL_HOST"] == "mailpit" and SERVICES["mailpit"]["profiles"] == ["dev"]
+    passed = LOA["deliver-email"]["environment"] | LOA["deliver-zalo"]["environment"]
+    assert {name for name in DEV if name.startswith("LOA_")} <= set(passed)
+
+
+@pytest.fixture
+def nats_conf(tmp_path):
+    """deploy/nats.conf with its store in a scratch folder and its doors on loopback."""
+    store = re.search(r"store_dir: (\S+)", NATS_CONF)[1]
+    conf = NATS_CONF.replace(f"store_dir: {store}", f'store_dir: "{tmp_path}"')
+    (tmp_path / "nats.conf").write_text(conf.replace("0.0.0.0:", "127.0.0.1:"))
+    return tmp_path / "nats.conf"
+
+
+@pytest.fixture
+def monitor(nats_conf):
+    """The monitoring address of a real nats-server that runs deploy/nats.conf."""
+    folder = nats_conf.parent
+    server = subprocess.Popen(
+        [BIN / "nats-server", "-c", nats_conf, "-p", "-1", "-m", "-1", "--ports_file_dir", folder],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert any("Server is ready" in line for line in server.stderr)
+        ports = json.loads(next(folder.glob("*.ports")).read_text())
+        yield next(url for url in ports["monitoring"] if "127.0.0.1" in url)
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def test_nats_accepts_its_configuration(nats_conf):
+    answer = subprocess.run(
+        [BIN / "nats-server", "-t", "-c", nats_conf], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_running_bus_fsyncs_always_and_has_room_for_every_stream(monitor):
+    with urllib.request.urlopen(f"{monitor}/jsz?config=true", timeout=5) as answer:
+        config = json.load(answer)["config"]
+    assert config["sync_always"] is True
+    promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
+    assert config["max_storage"] >= promised
+
+
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/readyz" and self.server.ready else 503)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Says nothing: test output stays readable."""
+
+
+@pytest.fixture
+def face():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+    server.ready = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def probe(port: int) -> int:
+    word, *command = PROBE
+    assert word == "CMD" and command[0] == "python"
+    script = command[-1].replace(":8080/", f":{port}/")
+    done = subprocess.run(
+        [sys.executable, *command[1:-1], script], capture_output=True, check=False
+    )
+    return done.returncode
+
+
+def test_the_healthcheck_passes_only_while_loa_is_ready(face):
+    assert probe(face.server_port) == 0
+    face.ready = False
+    assert probe(face.server_port) != 0
+
+
+def test_the_image_runs_loa_as_nobody_special_and_stops_it_politely():
+    assert json.loads(instruction("ENTRYPOINT")) == ["loa"]
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert "loa" in scripts
+    assert instruction("USER") == LOA["gateway"]["user"]
+    assert instruction("STOPSIGNAL") == "SIGTERM"
+    assert re.search(r"\bLOA_HTTP_HOST=0\.0\.0\.0\b", DOCKERFILE)
+
+
+def test_the_image_takes_its_packages_from_the_lock_with_hashes():
+    installs = re.findall(r"pip install (.+)$", DOCKERFILE, re.M)
+    assert installs == ["--require-hashes -r requirements.lock", "--no-deps --no-build-isolation ."]
+
+
+def test_the_image_has_a_base_that_can_be_pinned_and_says_what_it_is():
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.M) == ["${BASE}", "${BASE}"]
+    assert not re.search(r"^ARG BASE=\S+:latest", DOCKERFILE, re.M)
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE))
+    assert {"title", "description", "licenses", "version", "revision"} <= labels
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"ARG VERSION={version}\n" in DOCKERFILE
+    assert LOA["gateway"]["image"] == f"loa:${{IMAGE_TAG:-{version}}}"
+
+
+def test_the_build_sees_what_it_copies_and_nothing_else():
+    allowed = [
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.M)
+        for source in line.split()[:-1]
+    ]
+    assert all((ROOT / source).exists() for source in copied)
+    assert sorted(copied) == sorted(allowed)
+    assert not any(fnmatch(".env", pattern) for pattern in allowed)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--env-file", "deploy/dev.env", "--profile", "dev"]])
+def test_compose_itself_accepts_the_file(arguments):
+    if not shutil.which("docker-compose"):
+        pytest.skip("docker-compose is not installed (Debian: apt install docker-compose)")
+    answer = subprocess.run(
+        ["docker-compose", *arguments, "config", "--format", "json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    shown = set(json.loads(answer.stdout)["services"])
+    assert shown == {n for n, s in SERVICES.items() if arguments or "profiles" not in s}

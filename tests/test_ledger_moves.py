@@ -1,0 +1,268 @@
+"""The ledger's rules, as tables and as properties that hold for every sequence of moves."""
+
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from channels.base import Outcome, Verdict
+from consumers.ledger import codec, moves
+from consumers.ledger.entry import OPEN, REACHED, STATUS, Entry, Note, Rules, maybe, planned, shade
+from contracts.delivery import OPEN as OPEN_STATUSES
+from contracts.delivery import Lane, Status
+
+NOW = 1_800_000_000.0
+RULES = Rules(lease_s=60, settle_s=90, give_up_at=NOW + 3600)
+SEND = [
+    Verdict.DELIVERED,
+    Verdict.FAILED,
+    Verdict.SUPPRESSED,
+    Verdict.DEFERRED,
+    Verdict.HELD,
+    Verdict.UNSENT,
+    Verdict.DOUBT,
+]
+RESOLVE = [
+    Verdict.DELIVERED,
+    Verdict.ABSENT,
+    Verdict.RESEND,
+    Verdict.UNKNOWN,
+    Verdict.DOUBT,
+    Verdict.FAILED,
+    Verdict.SUPPRESSED,
+]
+
+
+def entry(letters: str, **kwargs: object) -> Entry:
+    return Entry(letters.encode(), **kwargs)
+
+
+def letters(state: Entry) -> str:
+    return state.rows.decode()
+
+
+@pytest.mark.parametrize(
+    ("was", "verdict", "becomes"),
+    [
+        ("s", Verdict.DELIVERED, "d"),
+        ("S", Verdict.DELIVERED, "D"),
+        ("s", Verdict.FAILED, "x"),
+        ("S", Verdict.FAILED, "X"),
+        ("s", Verdict.SUPPRESSED, "u"),
+        ("S", Verdict.SUPPRESSED, "U"),
+        ("s", Verdict.UNKNOWN, "k"),
+        ("s", Verdict.DEFERRED, "r"),
+        ("S", Verdict.DEFERRED, "R"),
+        ("s", Verdict.HELD, "r"),
+        ("s", Verdict.UNSENT, "p"),
+        ("S", Verdict.UNSENT, "P"),
+        ("s", Verdict.DOUBT, "P"),
+        ("S", Verdict.DOUBT, "P"),
+        ("d", Verdict.FAILED, "d"),
+        ("p", Verdict.DELIVERED, "p"),
+    ],
+)
+def test_an_outcome_books_a_row_on_the_wire_and_no_other(was, verdict, becomes):
+    assert letters(moves.book(entry(was), {0: Outcome(verdict)}, NOW, RULES)) == becomes
+
+
+@pytest.mark.parametrize(
+    ("verdict", "becomes"),
+    [
+        (Verdict.DELIVERED, "d"),
+        (Verdict.ABSENT, "p"),
+        (Verdict.RESEND, "P"),
+        (Verdict.DOUBT, "P"),
+        (Verdict.UNKNOWN, "K"),
+        (Verdict.FAILED, "X"),
+    ],
+)
+def test_only_evidence_takes_a_doubt_away(verdict, becomes):
+    assert letters(moves.resolve(entry("P"), {0: Outcome(verdict)}, NOW)) == becomes
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("P", "D"),
+        ("K", "D"),
+        ("k", "d"),
+        ("X", "D"),
+        ("W", "D"),
+        ("S", "S"),
+        ("x", "x"),
+        ("p", "p"),
+    ],
+)
+def test_evidence_upgrades_and_never_downgrades(was, becomes):
+    assert letters(moves.evidence(entry(was), 0)) == becomes
+
+
+def test_a_claim_puts_what_the_former_owner_had_on_the_wire_in_doubt():
+    claimed = moves.claim(entry("dspSr", owner="old"), "new", NOW, RULES)
+    assert letters(claimed) == "dPpPr"
+    assert (claimed.owner, claimed.lease, claimed.settle) == ("new", NOW + 60, NOW + 90)
+    assert claimed.copies == 1, "the second row had been sent again: a possible copy"
+
+
+def test_a_claim_of_an_idle_batch_changes_no_row():
+    claimed = moves.claim(entry("dppr"), "new", NOW, RULES)
+    assert (letters(claimed), claimed.settle, claimed.copies) == ("dppr", 0.0, 0)
+
+
+def test_a_halt_ends_waiting_rows_at_once_and_leaves_those_on_the_wire_to_their_owner():
+    halted = moves.halt(entry("pPrRsSd", owner="o"), "w7", NOW)
+    assert letters(halted) == "wWwWsSd"
+    assert halted.owner == "o"
+    assert not halted.closed
+
+
+def test_rows_that_come_back_under_a_halt_end_in_its_letter():
+    halted = moves.halt(entry("ssss", owner="o"), "v2", NOW)
+    said = dict(
+        enumerate(
+            map(Outcome, (Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT, Verdict.DEFERRED))
+        )
+    )
+    assert letters(moves.book(halted, said, NOW, RULES)) == "dvVv"
+
+
+def test_a_halt_closes_a_batch_that_nobody_works_on():
+    halted = moves.halt(entry("ppd"), "v2", NOW)
+    assert (letters(halted), halted.closed) == ("vvd", NOW)
+
+
+def test_nothing_is_granted_under_a_halt():
+    halted = replace(entry("pp"), halt="v2")
+    assert moves.grant(halted, [0, 1], NOW, RULES) == (replace(halted, lease=NOW + 60), [])
+
+
+def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
+    state = entry("ss")
+    said = {0: Outcome(Verdict.DEFERRED, "451"), 1: Outcome(Verdict.HELD, "busy", after_s=20)}
+    booked = moves.book(state, said, NOW, RULES)
+    assert booked.notes[0] == Note(1, NOW + 5, "451")
+    assert booked.notes[1] == Note(0, NOW + 20, "busy")
+    assert moves.due_rows(booked, NOW) == []
+    assert moves.due_rows(booked, NOW + 4) == [0], "what is due within a second counts as due"
+
+
+def test_a_row_whose_next_try_lies_beyond_the_end_gives_up():
+    rules = replace(RULES, give_up_at=NOW + 4, expires=True)
+    booked = moves.book(entry("sS"), dict.fromkeys((0, 1), Outcome(Verdict.DEFERRED)), NOW, rules)
+    assert letters(booked) == "eE"
+
+
+def test_waiting_rows_expire_and_rows_on_the_wire_do_not():
+    rules = Rules(give_up_at=NOW, expires=True)
+    assert letters(moves.expire(entry("prPRsd"), NOW, rules)) == "eeEEsd"
+    assert letters(moves.expire(entry("pr"), NOW - 1, rules)) == "pr"
+
+
+def test_a_released_batch_is_due_when_its_first_row_is():
+    state = entry("drr", owner="o", notes={1: Note(1, NOW + 60), 2: Note(1, NOW + 30)}, wake=3)
+    free = moves.release(state, NOW)
+    assert (free.owner, free.due, free.wake, free.closed) == ("", NOW + 30, 4, 0.0)
+    assert moves.release(entry("dxu", owner="o"), NOW).closed == NOW
+
+
+# ---- properties -----------------------------------------------------------------------------
+
+outcome = st.builds(
+    Outcome,
+    st.sampled_from(SEND),
+    st.sampled_from(["", "451 4.7.1"]),
+    st.none() | st.floats(0, 9000),
+)
+resolution = st.builds(Outcome, st.sampled_from(RESOLVE))
+
+
+@st.composite
+def journeys(draw):
+    """A batch and a random sequence of moves on it."""
+    count = draw(st.integers(1, 6))
+    steps = draw(
+        st.lists(
+            st.sampled_from(
+                "claim grant book resolve halt expire suppress evidence release".split()
+            ),
+            max_size=30,
+        )
+    )  # noqa: E501, SIM905
+    return count, [(step, draw(st.randoms(use_true_random=False))) for step in steps]
+
+
+def move(state: Entry, step: str, random, now: float) -> Entry:
+    rows = [row for row in range(len(state.rows)) if random.random() < 0.6]
+    said = {row: Outcome(random.choice(SEND)) for row in rows}
+    known = {row: Outcome(random.choice(RESOLVE)) for row in rows}
+    match step:
+        case "claim":
+            return moves.claim(state, f"o{random.random()}", now, RULES)
+        case "grant":
+            return moves.grant(state, rows, now, RULES)[0]
+        case "book":
+            return moves.book(state, said, now, RULES)
+        case "resolve":
+            return moves.resolve(state, known, now)
+        case "halt":
+            return moves.halt(state, random.choice(["v2", "w3"]), now)
+        case "expire":
+            return moves.expire(state, now, replace(RULES, give_up_at=random.choice([0, 1e12])))
+        case "suppress":
+            return moves.suppress(state, rows)
+        case "evidence":
+            return moves.evidence(state, rows[0]) if rows else state
+    return moves.release(state, now)
+
+
+@settings(max_examples=300, deadline=None)
+@given(journeys())
+def test_no_sequence_of_moves_breaks_the_rules(journey):
+    count, steps = journey
+    state = planned(count, Lane.BULK, NOW)
+    for number, (step, random) in enumerate(steps):
+        before, state = state, move(state, step, random, NOW + number)
+        assert len(state.rows) == count, "rows are frozen"
+        assert all(letter in STATUS for letter in state.rows)
+        assert state.copies >= before.copies
+        for was, becomes in zip(before.rows, state.rows, strict=True):
+            if was not in OPEN and step != "evidence":
+                assert becomes == was, "what has ended stays ended"
+            if maybe(was) and step not in ("resolve", "evidence"):
+                assert maybe(becomes), "a maybe is never booked as never sent"
+            if step == "evidence" and was != becomes:
+                assert STATUS[becomes] is Status.DELIVERED
+            if before.halt and was not in b"sS" and step not in ("evidence", "resolve"):
+                assert becomes not in b"sS", "nothing new goes on the wire under a halt"
+        assert codec.decode_state(codec.encode_state(state)) == state
+
+
+@given(st.sampled_from(string.ascii_letters))
+def test_every_letter_has_one_meaning(letter):
+    code = ord(letter)
+    if code not in STATUS:
+        return
+    assert (code in OPEN) == (STATUS[code] in OPEN_STATUSES)
+    assert shade(ord(letter.lower()), code) == code
+    if maybe(code):
+        assert code in REACHED, "a maybe must hear of a correction"
+
+
+def test_a_state_of_500_rows_stays_small_and_readable():
+    state = replace(planned(500, Lane.NORMAL, NOW), owner="h.email.0#ab#1")
+    assert len(codec.encode_state(state)) < 800
+    assert b'"r":"pppp' in codec.encode_state(state)
+
+
+def test_rows_keep_who_must_be_told_of_a_correction():
+    data = codec.encode_rows(["a", "b", "c"], frozenset({"b"}))
+    assert data == b"a,b*,c"
+    assert codec.decode_rows(data) == codec.Rows(("a", "b", "c"), frozenset({"b"}))
+
+
+def test_a_ledger_value_of_another_format_is_refused():
+    with pytest.raises(codec.Unreadable):
+        codec.decode_state(b'{"v":2}')
