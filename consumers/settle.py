@@ -56,9 +56,7 @@ class Settle(BaseMiddleware[Any, Any]):
         super().__init__(msg, context=context)
         self.bury = bury
 
-    async def consume_scope(
-        self, call_next: Callable[[Any], Awaitable[Any]], msg: NatsMessage
-    ) -> None:
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> None:
         """Run the handler, then acknowledge as its outcome says."""
         with structlog.contextvars.bound_contextvars(stage=stage(msg)):
             async with kept_alive(msg):

@@ -13,10 +13,11 @@ from typing import Any
 Schema = dict[str, Any]
 Refuses = Callable[[Any, Any], bool]
 
-UNSAID = object()
-INFINITY = float("inf")
 FOR_PEOPLE = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
-JSON_TYPES = {
+UNSAID = object()
+"""A schema that does not use the word."""
+
+_TYPES = {
     str: "string",
     bool: "boolean",
     int: "integer",
@@ -29,17 +30,45 @@ JSON_TYPES = {
 
 def breaking(old: Schema, new: Schema) -> list[str]:
     """What of *old* is refused by *new*, one line per place; empty when nothing is."""
-    return list(_node(_branches(old, old), _branches(new, new), ""))
+    return list(_node(flat(old), flat(new), ""))
 
 
-def bare(schema: Any) -> Any:
-    """*schema* without what only people read."""
-    if isinstance(schema, list):
-        return [bare(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = schema.items() if "$ref" in schema or "type" in schema else ()
-    return {word: bare(value) for word, value in kept}
+def flat(schema: Any, root: Schema | None = None) -> list[Schema]:
+    """*schema* as branches of one type each, references followed, without texts for people."""
+    root = schema if root is None else root
+    if isinstance(schema, bool):
+        return [{}] if schema else []
+    if "$ref" in schema:
+        target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        return flat({**target, **_without(schema, "$ref")}, root)
+    if "anyOf" in schema:
+        rest = _without(schema, "anyOf")
+        return [branch for part in schema["anyOf"] for branch in flat({**rest, **part}, root)]
+    if "const" in schema:
+        return flat({**_without(schema, "const"), "enum": [schema["const"]]}, root)
+    return [_one(schema, kind, root) for kind in _types(schema)]
+
+
+def _without(schema: Schema, word: str) -> Schema:
+    return {key: value for key, value in schema.items() if key != word}
+
+
+def _types(schema: Schema) -> list[str | None]:
+    if "type" in schema:
+        return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return sorted({_TYPES[type(value)] for value in schema.get("enum", ())}) or [None]
+
+
+def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
+    """One branch; the schemas inside it become branches too."""
+    branch = {word: value for word, value in schema.items() if word not in FOR_PEOPLE}
+    if kind:
+        branch["type"] = kind
+    for word in ("items", "additionalProperties", "propertyNames"):
+        branch[word] = flat(branch.get(word, True), root)
+    properties = branch.get("properties", {})
+    branch["properties"] = {name: flat(part, root) for name, part in properties.items()}
+    return branch
 
 
 def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
@@ -58,12 +87,31 @@ def _same(old: Schema, new: Schema) -> bool:
 
 
 def _branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
-    for word in sorted((old.keys() | new.keys()) - FOR_PEOPLE - STRUCTURE.keys()):
+    for word in sorted((old.keys() | new.keys()) - PARTS):
         before, after = old.get(word, UNSAID), new.get(word, UNSAID)
         if WORDS.get(word, _differs)(before, after):
             yield f"{path or 'root'}: {word} {_shown(before)} → {_shown(after)}"
-    for compare in STRUCTURE.values():
-        yield from compare(old, new, path)
+    for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
+        yield f"{_below(path, name)}: is required now"
+    yield from _properties(old, new, path)
+    for word, mark in MARKS.items():
+        yield from _node(old[word], new[word], _below(path, mark))
+
+
+def _properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for name, part in old["properties"].items():
+        if name in new["properties"]:
+            yield from _node(part, new["properties"][name], _below(path, name))
+        else:
+            yield f"{_below(path, name)}: is gone"
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _shown(value: Any) -> str:
+    return "unsaid" if value is UNSAID else str(value)
 
 
 def _raised(old: Any, new: Any) -> bool:
@@ -75,7 +123,7 @@ def _lowered(old: Any, new: Any) -> bool:
 
 
 def _set_anew(old: Any, new: Any) -> bool:
-    return new is not UNSAID and new != old
+    return new is not UNSAID and bool(new != old)
 
 
 def _fewer(old: Any, new: Any) -> bool:
@@ -86,8 +134,9 @@ def _differs(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
+MARKS = {"items": "[]", "additionalProperties": "*", "propertyNames": "(name)"}
+PARTS = frozenset({*MARKS, "properties", "required", "type"})
 WORDS: dict[str, Refuses] = {
-    "type": lambda _old, _new: False,  # judged when branches are paired
     "enum": _fewer,
     "pattern": _set_anew,
     "format": _set_anew,
@@ -95,3 +144,4 @@ WORDS: dict[str, Refuses] = {
     **dict.fromkeys(("minLength", "minItems", "minimum", "exclusiveMinimum"), _raised),
     **dict.fromkeys(("maxLength", "maxItems", "maximum", "exclusiveMaximum"), _lowered),
 }
+"""What makes a changed word a break; any other word is one as soon as it differs."""

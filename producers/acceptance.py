@@ -21,6 +21,7 @@ from producers import bus as nats
 from producers.admission import Admitted, admit
 from producers.bus import Bucket, Bus, BusError
 from producers.registry import Clock, Member
+from producers.sending import send
 
 ANSWER_S = 5.0
 RETRY_AFTER_S = 5
@@ -104,7 +105,7 @@ class Acceptance:
     async def record(self, event_id: str) -> EventRecord | None:
         """What is known of an accepted event. Raises BusError."""
         value = await self.events.get(event_id, patience_s=ANSWER_S)
-        return value and EventRecord.model_validate_json(value.data)
+        return EventRecord.model_validate_json(value.data) if value else None
 
     async def _accept(
         self, member: Member, events: Sequence[CloudEvent], batch: bool
@@ -114,7 +115,7 @@ class Acceptance:
         claims = await _every(batch, admitted, self._look)
         records = await _every(batch, claims, self._claim)
         for one in admitted:
-            await self.bus.publish(one.subject, one.body, msg_id=one.event_id, patience_s=ANSWER_S)
+            await self._store(one)
         return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
 
     async def _admit(self, member: Member, event: CloudEvent) -> Admitted:
@@ -126,12 +127,9 @@ class Acceptance:
 
     async def _look(self, admitted: Admitted) -> Claim:
         """Read what is known. Raises Forbidden or Conflict where that stands against the event."""
-        owner = await self.owners.get(admitted.content_id)
-        claim = Claim(
-            admitted,
-            owner and Ownership.model_validate_json(owner.data),
-            await self.record(admitted.event_id),
-        )
+        value = await self.owners.get(admitted.content_id)
+        owner = Ownership.model_validate_json(value.data) if value else None
+        claim = Claim(admitted, owner, await self.record(admitted.event_id))
         _owned(admitted, claim.owner)
         _same(admitted, claim.record)
         return claim
@@ -151,6 +149,15 @@ class Acceptance:
             kept = await _first(self.owners, admitted.content_id, mine)
             _owned(admitted, Ownership.model_validate_json(kept))
         return record
+
+    async def _store(self, admitted: Admitted) -> None:
+        """The id is claimed for this content: another one that the stream took under it must not
+        keep this one out. Whatever reads the stream refuses the other."""
+        try:
+            await send(self.bus, admitted, patience_s=ANSWER_S)
+        except Conflict:
+            own_id = f"{admitted.event_id}.{admitted.content_hash}"
+            await send(self.bus, admitted, patience_s=ANSWER_S, msg_id=own_id)
 
 
 def unavailable() -> Unavailable:

@@ -51,8 +51,8 @@ class Registration(Contract):
     keys: tuple[ApiKey, ...] = ()
 
     def opens(self, hashed: str, now: datetime) -> bool:
-        """Whether one of the keys fits; each is compared, so that the time tells nothing."""
-        return any([key.opens(hashed, now) for key in self.keys])
+        """Whether one of the keys fits."""
+        return any(key.opens(hashed, now) for key in self.keys)
 
     def rotated(self, key: ApiKey, overlap: timedelta) -> "Registration":
         """The registration with *key* as the new one; the old ones end after *overlap*."""
@@ -114,7 +114,7 @@ class Registry:
 
     async def find(self, unit: str) -> Registration | None:
         value = await self.bucket.get(unit)
-        return value and _read(value.data)
+        return _read(value.data) if value else None
 
     async def prove(self, api_key: str) -> Member:
         """Who the holder of *api_key* is. Raises Unauthorized."""

@@ -25,7 +25,7 @@ def catalogue() -> dict[str, dict[str, dict[str, str]]]:
     return tomllib.loads((Path(__file__).parent / "wording.toml").read_text("utf-8"))
 
 
-def say(part: str, name: str, **values: Any) -> Saying:
+def say(part: str, name: str, /, **values: Any) -> Saying:
     """The text *name* of *part*, filled in. Raises KeyError for a text that does not exist."""
     texts = catalogue()[part][name]
     return Saying(texts["en"].format(**values), texts["vi"].format(**values))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-
+from dataclasses import dataclass
 import pytest
 
 from producers.bus import Bus, topology
@@ -32,3 +32,21 @@ async def wipe(bus: Bus) -> None:
     """Delete every stream, and with them buckets, consumers and the memory of message ids."""
     names = (await bus.link.api("STREAM.NAMES"))["streams"] or []
     await asyncio.gather(*(bus.link.api(f"STREAM.DELETE.{name}") for name in names))
+
+
+@dataclass
+class Clock:
+    """Seconds since the epoch, standing still until a test moves them."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

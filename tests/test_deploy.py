@@ -9,18 +9,22 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import AliasChoices, SecretStr
 from pydantic_settings import BaseSettings
 
 from contracts import subjects
+from producers.bus import Bus, fitness, topology
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -34,11 +38,9 @@ DEV = dict(
     for line in (ROOT / "deploy" / "dev.env").read_text().splitlines()
     if line and not line.startswith("#")
 )
-TABLE = re.findall(
-    r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?",
-    (ROOT / "docs" / "configuration.md").read_text(),
-    re.M,
-)
+DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text()
+TABLE = re.findall(r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
+DEFAULTS = re.findall(r"^\| `(LOA_\w+)` \| (`[^`]*`|empty) \|", DOCUMENTED, re.M)
 VARIABLES = {name for name, _ in TABLE}
 SECRETS = {name for name, secret in TABLE if secret}
 PROBE = LOA["gateway"]["healthcheck"]["test"]
@@ -69,18 +71,34 @@ def own_settings(module: Any) -> Iterator[type[BaseSettings]]:
             yield found
 
 
-def variables_of(settings: type[BaseSettings]) -> set[str]:
+def variables_of(settings: type[BaseSettings]) -> dict[str, Any]:
+    """Each variable of a settings class with its default."""
     prefix = settings.model_config.get("env_prefix", "")
-    return {
-        str(field.validation_alias or f"{prefix}{name}").upper()
-        for name, field in settings.model_fields.items()
-    }
+    found = {}
+    for name, field in settings.model_fields.items():
+        alias = field.validation_alias
+        named = alias.choices[0] if isinstance(alias, AliasChoices) else alias or f"{prefix}{name}"
+        found[str(named).upper()] = field.default
+    return found
+
+
+def all_variables() -> dict[str, Any]:
+    return {k: v for settings in settings_classes() for k, v in variables_of(settings).items()}
 
 
 def test_the_documented_variables_are_exactly_those_that_the_code_reads():
-    read = set().union(*(variables_of(settings) for settings in settings_classes()))
-    secret_files = {f"{name}_FILE" for name in SECRETS}
-    assert read - secret_files == VARIABLES
+    assert set(all_variables()) == VARIABLES
+
+
+def test_the_documented_defaults_are_those_of_the_code():
+    read = all_variables()
+    shown = {name: "" if default == "empty" else default.strip("`") for name, default in DEFAULTS}
+    assert {name: plain(read[name]) for name in shown} == shown
+
+
+def plain(default: Any) -> str:
+    value = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return "" if value is None else str(value)
 
 
 def test_every_variable_of_the_stack_is_documented():
@@ -207,9 +225,18 @@ def nats_conf(tmp_path):
     return tmp_path / "nats.conf"
 
 
+def written_ports(server: subprocess.Popen[str], folder: Path) -> dict[str, list[str]]:
+    """The server writes its ports file about when it says that it is ready, maybe after."""
+    while server.poll() is None:
+        with suppress(StopIteration, ValueError):
+            return json.loads(next(folder.glob("*.ports")).read_text())
+        time.sleep(0.005)
+    raise AssertionError("nats-server ended")
+
+
 @pytest.fixture
-def monitor(nats_conf):
-    """The monitoring address of a real nats-server that runs deploy/nats.conf."""
+def running(nats_conf):
+    """Addresses (nats, monitoring) of a real nats-server that runs deploy/nats.conf."""
     folder = nats_conf.parent
     server = subprocess.Popen(
         [BIN / "nats-server", "-c", nats_conf, "-p", "-1", "-m", "-1", "--ports_file_dir", folder],
@@ -218,8 +245,7 @@ def monitor(nats_conf):
     )
     try:
         assert any("Server is ready" in line for line in server.stderr)
-        ports = json.loads(next(folder.glob("*.ports")).read_text())
-        yield next(url for url in ports["monitoring"] if "127.0.0.1" in url)
+        yield written_ports(server, folder)
     finally:
         server.terminate()
         server.communicate(timeout=20)
@@ -232,12 +258,21 @@ def test_nats_accepts_its_configuration(nats_conf):
     assert answer.returncode == 0, answer.stderr
 
 
-def test_the_running_bus_fsyncs_always_and_has_room_for_every_stream(monitor):
+def test_the_running_bus_fsyncs_always_and_has_room_for_every_stream(running):
+    monitor = next(url for url in running["monitoring"] if "127.0.0.1" in url)
     with urllib.request.urlopen(f"{monitor}/jsz?config=true", timeout=5) as answer:
         config = json.load(answer)["config"]
     assert config["sync_always"] is True
     promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
     assert config["max_storage"] >= promised
+
+
+async def test_loa_accepts_the_bus_of_the_stack_and_builds_its_streams_there(running):
+    async with await Bus.connect(running["nats"][0], name="test") as bus:
+        await fitness.verify(bus)
+        await topology.apply(bus)
+        for stream in subjects.STREAMS:
+            assert (await bus.stream_info(stream.name))["config"]["name"] == stream.name
 
 
 class Ready(http.server.BaseHTTPRequestHandler):

@@ -45,7 +45,8 @@ _HINTS = (
     (
         Hint.NO_SUCH_USER,
         re.compile(
-            rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable|invalid (?:user|rec)",
+            rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable"
+            rb"|invalid (?:user|recipient|mailbox)",
             re.IGNORECASE,
         ),
     ),

@@ -55,11 +55,13 @@ class Window:
         self.refusal: Reply | None = None  # the current mail's
         self.expect: Callable[[bytes], None] = self.on_mail
         self.ready = False  # the relay waits for the current body
-        self.tail = b""  # what follows a body that is still leaving
         self.ended = False  # the end of the current mail has been written
         self.timer = loop.call_later(terms.timeout_s, self.check_time)
 
     def begin(self) -> None:
+        if self.wire.gone:
+            self.finish(self.wire.gone)
+            return
         self.wire.listen(self)
         opening = self.opening()
         if opening:
@@ -88,8 +90,6 @@ class Window:
     def reply(self, text: bytes) -> None:
         if text.startswith(CLOSING) and self.expect != self.on_end:
             self.wire.drop("421")
-        elif self.ready:
-            self.wire.drop("reply out of turn")
         else:
             self.expect(text)
 
@@ -103,10 +103,14 @@ class Window:
 
     def on_data(self, text: bytes) -> None:
         if text.startswith(b"354"):
-            self.ready = True
+            self.ready, self.expect = True, self.on_early
             return
         self.refusal = self.refusal or refused(Stage.DATA, text)
         self.reset()
+
+    def on_early(self, _text: bytes) -> None:
+        """An answer to a body whose end has not been written."""
+        self.wire.drop("reply out of turn")
 
     def on_end(self, text: bytes) -> None:
         said = ACCEPTED if text.startswith(b"2") else refused(Stage.END, text)
@@ -168,7 +172,6 @@ class Window:
         if self.clock() - self.asked > ASK_AGAIN_S and not self.may_go_on():
             self.wire.drop("deadline")
             return
-        self.expect = self.on_end
         if self.refusal:  # the relay wants a body although nobody will get it: an empty one
             self.end(b"")
             return
@@ -182,12 +185,12 @@ class Window:
 
     def drained(self) -> None:
         """A large body has left: send its end."""
-        if self.expect == self.on_end and not self.ended:
+        if self.expect == self.on_early and not self.ready:
             self.end(b"")
 
     def end(self, body: bytes) -> None:
         """Write (the rest of) the current mail, its end, and the next mail's commands."""
-        self.ended = True
+        self.ended, self.expect = True, self.on_end
         following = self.opening() if self.terms.pipelining else b""
         self.wire.write(b"%b%b%b" % (body, END, following))
 

@@ -49,7 +49,7 @@ class Ledger:
 
     async def state(self, batch: BatchKey) -> Held[Entry] | None:
         value = await self.bucket.get(f"state.{batch}")
-        return value and Held(codec.decode_state(value.data), value.revision)
+        return Held(codec.decode_state(value.data), value.revision) if value else None
 
     async def rows(self, batch: BatchKey) -> Rows:
         """The frozen recipients. Raises LedgerError when a planned batch has none."""
@@ -60,7 +60,7 @@ class Ledger:
 
     async def plan(self, plan: PlanKey) -> Held[Cursor] | None:
         value = await self.bucket.get(f"plan.{plan}")
-        return value and Held(codec.decode_cursor(value.data), value.revision)
+        return Held(codec.decode_cursor(value.data), value.revision) if value else None
 
     async def swap(
         self, batch: BatchKey, held: Held[Entry], entry: Entry, *, until: float

@@ -29,7 +29,7 @@ class Full(BusError):
 
 
 class Silence(BusError):
-    """No answer came. Read back before believing anything; a repeat must be harmless."""
+    """No answer came: repeat what a repeat can't harm, then read back."""
 
 
 class Unfit(BusError):

@@ -55,7 +55,9 @@ class Bucket:
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
         """Replace exactly *revision*; the answer is the new one. One attempt.
 
-        Raises Conflict when it is definitely lost, and Silence when nobody knows: read back.
+        Raises Conflict when it is definitely lost. After Silence it may be stored, not stored, or
+        still on its way, and a read can overtake it: repeat the same write, and on Conflict look
+        whether what stands there is yours.
         """
         headers = {EXPECTED: str(revision)}
         return (await store(self._link, self._subject(key), data, headers, timeout_s)).seq

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
@@ -31,8 +31,15 @@ class Link:
     def __init__(self, nc: Client) -> None:
         self.nc = nc
         self.closed = asyncio.Event()
+        self.losses = 0  # how often the connection was lost; what lived on it is gone then
         self._up = asyncio.Event()
+        self._waiting: set[asyncio.Timeout] = set()
         self._told: set[str] = set()
+
+    @property
+    def server_info(self) -> Answer:
+        """What the server we talk to said at connecting: `server_id`, `version`, `max_payload`."""
+        return dict(self.nc._server_info)  # nats-py has no public way to it
 
     async def ask(
         self,
@@ -56,16 +63,26 @@ class Link:
     async def answering(self, subject: str, timeout_s: float) -> AsyncIterator[None]:
         """Wait for the connection, bound what happens inside, and turn trouble into BusErrors."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
                 if not self.nc.is_connected:
                     await self._up.wait()
-                yield
+                with self._until_lost(limit):
+                    yield
         except MaxPayloadError as error:
             raise BusError(f"{subject}: larger than the server takes") from error
         except BadSubjectError as error:
             raise BusError(f"{subject!r} is no subject") from error
         except (TimeoutError, NatsError, OSError) as error:
             raise Silence(f"{subject}: {type(error).__name__}") from error
+
+    @contextmanager
+    def _until_lost(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """What was asked on a connection that is lost will not be answered: don't wait for it."""
+        self._waiting.add(limit)
+        try:
+            yield
+        finally:
+            self._waiting.discard(limit)
 
     async def on_up(self) -> None:
         self._told.clear()
@@ -74,6 +91,11 @@ class Link:
 
     async def on_down(self) -> None:
         self._up.clear()
+        self.losses += 1
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting:
+            if not limit.expired():
+                limit.reschedule(now)
         log.warning("bus_disconnected")
 
     async def on_closed(self) -> None:

@@ -46,7 +46,7 @@ def _attempts(closed: asyncio.Event) -> AsyncRetrying:
     return AsyncRetrying(
         sleep=nap,
         stop=lambda _: closed.is_set(),
-        wait=wait_exponential_jitter(initial=0.05, max=1.0, jitter=0.05),
+        wait=wait_exponential_jitter(multiplier=0.05, max=1.0, jitter=0.05),
         retry=retry_if_exception_type(Silence),
         before_sleep=_tell,
         reraise=True,

@@ -9,6 +9,9 @@ import structlog
 from contracts.subjects import BUCKETS, STREAMS, Bucket, Consumer, Stream
 from producers.bus.bus import Bus
 from producers.bus.errors import BusError
+from producers.bus.fitness import verify
+
+__all__ = ["apply", "verify"]
 
 Config = dict[str, Any]
 

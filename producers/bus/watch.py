@@ -84,6 +84,7 @@ class _Feed:
         self._call = call
         self._inbox = inbox
         self._heard: asyncio.Queue[Msg] = asyncio.Queue()
+        self._losses = link.losses
         self._due = 0
         self._delivered = 0
 
@@ -117,6 +118,8 @@ class _Feed:
     async def _hear(self) -> Msg:
         if not self._heard.empty():
             return self._heard.get_nowait()
+        if self._losses != self._link.losses:
+            raise Silence("the connection was lost meanwhile")
         async with self._link.answering(self._call, SILENT_AFTER_S):
             return await self._heard.get()
 

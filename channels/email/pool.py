@@ -1,0 +1,46 @@
+"""Connections to the relay, kept for the next batch."""
+
+import ssl
+import time
+
+from channels.email.settings import EmailSettings
+from channels.email.smtp import SmtpConnection, tls_context
+
+STALE_S = 10.0
+"""An idle connection is asked whether it is alive before it is used again."""
+
+
+class Pool:
+    """Lends connections, one task each; how many run at once is the caller's business."""
+
+    def __init__(self, settings: EmailSettings, request_timeout_s: float) -> None:
+        self.settings = settings
+        self.request_timeout_s = request_timeout_s
+        self.idle: list[tuple[float, SmtpConnection]] = []
+        self.tls: ssl.SSLContext | None = None
+        self.closed = False
+
+    async def take(self) -> tuple[SmtpConnection, bool]:
+        """A connection, and whether it is a new one. Raises Unreachable or Misconfigured."""
+        while self.idle:
+            since, connection = self.idle.pop()
+            fresh = time.monotonic() - since < STALE_S
+            if not connection.closed and (fresh or await connection.alive()):
+                return connection, False
+        return await self.open(), True
+
+    async def open(self) -> SmtpConnection:
+        if self.tls is None:
+            self.tls = tls_context(self.settings)
+        return await SmtpConnection.open(self.settings, self.tls, self.request_timeout_s)
+
+    def give_back(self, connection: SmtpConnection) -> None:
+        if self.closed:
+            connection.close()
+        elif not connection.closed:
+            self.idle.append((time.monotonic(), connection))
+
+    def close(self) -> None:
+        self.closed = True
+        while self.idle:
+            self.idle.pop()[1].close()

@@ -1,0 +1,80 @@
+"""A body's Markdown as HTML that is safe to show: parsed without raw HTML, then sanitised."""
+
+import re
+from collections.abc import Sequence
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from channels.portal.texts import say
+
+TOP_HEADING = 2  # the page's own title is the h1
+LOWEST_HEADING = 6
+
+# Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text:
+# what XML cannot hold, and what reorders the reader's text.
+_UNWELCOME = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+    "|[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+_TAGS = {
+    *("p", "br", "hr", "strong", "em", "code", "pre", "blockquote", "ul", "ol", "li", "a", "img"),
+    *("h2", "h3", "h4", "h5", "h6", "div", "table", "thead", "tbody", "tr", "th", "td"),
+}
+
+
+def to_html(markdown: str, base_url: str) -> str:
+    """CommonMark with tables as HTML; relative links are resolved against *base_url*."""
+    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown))
+    return _UNWELCOME.sub("", html).strip()
+
+
+def _cleaner(base_url: str) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_TAGS,
+        attributes={"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}},
+        allowed_classes={"div": {"table"}, "th": _ALIGNMENTS, "td": _ALIGNMENTS},
+        set_tag_attribute_values=_FIXED_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto", "tel"},
+        url_relative=("rewrite_with_base", base_url),
+        link_rel="noopener",
+    )
+
+
+_ALIGNMENTS = {"left", "center", "right"}
+_FIXED_ATTRIBUTES = {
+    "div": {"role": "region", "tabindex": "0", "aria-label": say("item", "table")},
+    "th": {"scope": "col"},
+    "img": {"loading": "lazy"},
+}
+
+
+def _demote_headings(tokens: Sequence[Token]) -> None:
+    """Let the highest heading of the body be an h2, whatever its author began with."""
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    if not headings:
+        return
+    shift = TOP_HEADING - min(int(token.tag[1]) for token in headings)
+    for token in headings:
+        token.tag = f"h{min(LOWEST_HEADING, int(token.tag[1]) + shift)}"
+
+
+def _align_by_class(tokens: Sequence[Token]) -> None:
+    """Say a cell's alignment by class: the pages allow no inline style."""
+    for token in tokens:
+        style = token.attrs.pop("style", None)
+        if isinstance(style, str):
+            token.attrSet("class", style.removeprefix("text-align:"))
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.core.ruler.push("demote_headings", lambda state: _demote_headings(state.tokens))
+    parser.core.ruler.push("align_by_class", lambda state: _align_by_class(state.tokens))
+    parser.add_render_rule("table_open", lambda *_: '<div class="table"><table>\n')
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return parser
+
+
+_MARKDOWN = _parser()

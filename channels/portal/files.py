@@ -1,0 +1,84 @@
+"""Putting files in place so that a reader sees the old one or the new one, whenever we are killed."""
+
+import os
+from pathlib import Path
+
+
+class Stage:
+    """Files written aside and then put in place together; before `swap` no reader sees any of it.
+
+    *aside* lies on the file system of *root*, outside what is served, and belongs to one writer at
+    a time: what a killed one left there is thrown away by the next.
+    """
+
+    def __init__(self, root: Path, aside: Path) -> None:
+        self._root = root
+        self._aside = aside
+        self._moves: list[tuple[Path, Path]] = []
+        self._gone: list[Path] = []
+        self._folders: set[Path] = set()
+        _empty(aside)
+
+    def put(self, path: str, body: bytes) -> None:
+        """Stage *body* for *path* (relative to the root). What is there already stays as it is."""
+        target = self._root / path
+        self._folders.add(target.parent)
+        if not holds(target, body):
+            beside = self._aside / f"{len(self._moves)}.tmp"
+            _write(beside, body)
+            self._moves.append((beside, target))
+
+    def drop(self, path: str) -> None:
+        """Have *path* removed; fine when it isn't there."""
+        self._gone.append(self._root / path)
+        self._folders.add((self._root / path).parent)
+
+    def swap(self) -> None:
+        """Put everything in place, in the order of staging, and make it last."""
+        for beside, target in self._moves:
+            self._make(target.parent)
+            beside.replace(target)
+        for target in self._gone:
+            target.unlink(missing_ok=True)
+        for folder in sorted(self._folders):
+            if folder.is_dir():
+                sync_folder(folder)
+
+    def discard(self) -> None:
+        """Forget what was staged; readers never saw it."""
+        _empty(self._aside)
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            self._folders |= {folder, folder.parent}
+
+
+def holds(path: Path, body: bytes) -> bool:
+    """Whether *path* has exactly these bytes."""
+    try:
+        return path.stat().st_size == len(body) and path.read_bytes() == body
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names last: a rename counts only after this."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write(path: Path, body: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _empty(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink()

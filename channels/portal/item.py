@@ -1,0 +1,58 @@
+"""A publication as readers see it: with its address, and with names in place of ids."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from channels.portal.site import Site
+from channels.portal.texts import say
+from contracts.publication import Publication
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What pages and feeds are made of; `body` is sanitised HTML."""
+
+    publication: Publication
+    body: Markup
+    url: str
+    unit: str
+    topic: str
+    audiences: tuple[str, ...]
+
+    @property
+    def corrected(self) -> bool:
+        return self.publication.action == "corrected"
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.publication.action == "withdrawn"
+
+    @property
+    def published(self) -> datetime:
+        """When readers saw the item first; a correction does not move it."""
+        return self.publication.first_released_at
+
+    @property
+    def updated(self) -> datetime:
+        return max(self.publication.released_at, self.publication.first_released_at)
+
+    @property
+    def headline(self) -> str:
+        """The title as feeds show it: readers there see no page that says what happened."""
+        if self.publication.action == "published":
+            return self.publication.title
+        return say("item", self.publication.action, title=self.publication.title)
+
+
+def view(publication: Publication, body: str, site: Site) -> Item:
+    """See *publication* with the site's names of its day."""
+    return Item(
+        publication=publication,
+        body=Markup(body),  # noqa: S704 - it comes from body.to_html, which sanitises
+        url=site.item_url(publication.content_id),
+        unit=site.unit_name(publication.unit, publication.first_released_at),
+        topic=site.topic_name(publication.topic),
+        audiences=tuple(site.audience_name(audience) for audience in publication.audiences),
+    )

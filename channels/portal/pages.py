@@ -1,0 +1,139 @@
+"""The portal's HTML: every page as bytes, always the same for the same item."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from channels.portal.item import Item
+from channels.portal.site import ALL, VIETNAM, Site, feed_path, item_path
+from channels.portal.texts import HERE, TEXTS, say
+from contracts.content import Attachment
+
+FEED_LIMIT = 50
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that pages point at; its name changes with its bytes, so it may be kept for ever."""
+
+    path: str
+    body: bytes
+
+
+class Pages:
+    """The pages of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.css = _asset("loa.css")
+        self.icon = _asset("loa.svg")
+        self._environment = _environment(site, self.css, self.icon)
+
+    def home(self, items: Sequence[Item]) -> bytes:
+        return self._page("home.html", here="home", items=items)
+
+    def item(self, item: Item) -> bytes:
+        """The item's page, or the notice that stands in its place once it is withdrawn."""
+        shelves = list(dict.fromkeys((ALL, item.publication.topic, self._unit(item))))
+        template = "withdrawn.html" if item.withdrawn else "item.html"
+        return self._page(template, here="", item=item, shelves=shelves)
+
+    def feeds(self, used: Iterable[str]) -> bytes:
+        """The page that lists the feeds: those of the vocabulary, and whatever else has items."""
+        topics, units = self._site.topics(), self._site.units()
+        others = sorted(set(used) - {ALL, *topics, *units})
+        return self._page(
+            "feeds.html", here="feeds", topics=topics, units=units, others=others, per_feed=FEED_LIMIT
+        )
+
+    def missing(self) -> bytes:
+        return self._page("missing.html", here="")
+
+    def entry(self, item: Item) -> str:
+        """What a feed carries of the item: HTML with absolute links only."""
+        return self._environment.get_template("entry.html").render(item=item).strip()
+
+    def _unit(self, item: Item) -> str:
+        return self._site.present_unit(item.publication.unit)
+
+    def _page(self, template: str, **values: object) -> bytes:
+        return self._environment.get_template(template).render(values).encode()
+
+
+def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "iso": _iso,
+        "moment": lambda at: _here(at, say("time", "moment")),
+        "spoken": lambda at: _here(at, say("time", "spoken")),
+        "one_line": lambda text: " ".join(text.split()),
+        "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
+        "file_facts": _file_facts,
+    }
+    environment.globals |= {
+        "site": site,
+        "texts": TEXTS,
+        "css": site.root + css.path,
+        "icon": site.root + icon.path,
+        "path": lambda path: site.root + path,
+        "item_path": item_path,
+        "feed_path": lambda slug, kind: site.root + feed_path(slug, kind),
+        "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
+        "foreign": _foreign,
+    }
+    return environment
+
+
+def _asset(name: str) -> Asset:
+    body = (STATIC / name).read_bytes()
+    stem, _, suffix = name.partition(".")
+    return Asset(f"/tai-nguyen/{stem}-{sha256(body).hexdigest()[:16]}.{suffix}", body)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(VIETNAM).isoformat(timespec="seconds")
+
+
+def _here(at: datetime, form: str) -> str:
+    return at.astimezone(VIETNAM).strftime(form)
+
+
+def _foreign(language: str) -> Markup:
+    """The `lang` attribute of a text that is not in the page's own language."""
+    return Markup("") if language == "vi" else Markup(' lang="{}"').format(language)
+
+
+def _file_facts(attachment: Attachment) -> str:
+    """Kind and size of a file, as far as they are known: ` (PDF, 1,2 MB)`."""
+    kind = TEXTS["media"].get(attachment.media_type or "")
+    size = None if attachment.size is None else _size(attachment.size)
+    facts = ", ".join(fact for fact in (kind, size) if fact)
+    return f" ({facts})" if facts else ""
+
+
+def _size(count: float) -> str:
+    *smaller, largest = TEXTS["size"]["units"]
+    for unit in smaller:
+        if count < 1000:
+            return _amount(count, unit)
+        count /= 1000
+    return _amount(count, largest)
+
+
+def _amount(count: float, unit: str) -> str:
+    digits = 0 if count >= 10 or count == int(count) else 1
+    return f"{count:.{digits}f} {unit}".replace(".", say("size", "decimal"))

@@ -1,0 +1,63 @@
+"""A feed as RSS 2.0, whole text in `content:encoded`."""
+
+from email.utils import format_datetime
+from html import escape
+
+from lxml import etree
+
+from channels.portal.feeds import Entry, Feed
+from channels.portal.tree import (
+    ATOM,
+    CONTENT,
+    DUBLIN_CORE,
+    Element,
+    atom,
+    child,
+    document,
+    instant,
+)
+
+TTL_MINUTES = "5"
+_NAMESPACES = {"atom": ATOM, "content": CONTENT, "dc": DUBLIN_CORE}
+
+
+def write(feed: Feed) -> bytes:
+    root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
+    channel = child(root, "channel")
+    child(channel, "title", feed.title)
+    child(channel, "link", feed.home_url)
+    child(channel, "description", escape(feed.description, quote=False))
+    child(channel, "language", "vi")
+    child(channel, "lastBuildDate", format_datetime(feed.updated, usegmt=True))
+    child(channel, "ttl", TTL_MINUTES)
+    child(channel, atom("link"), rel="self", type="application/rss+xml", href=feed.url("rss"))
+    for entry in feed.entries:
+        _item(channel, entry)
+    return document(root)
+
+
+def _item(channel: Element, entry: Entry) -> None:
+    item, publication = entry.item, entry.item.publication
+    element = child(channel, "item")
+    child(element, "title", item.headline)
+    child(element, "link", item.url)
+    child(element, "guid", item.url, isPermaLink="true")
+    child(element, "pubDate", format_datetime(item.published, usegmt=True))
+    child(element, f"{{{DUBLIN_CORE}}}creator", item.unit)
+    child(element, "category", item.topic)
+    _words(element, entry)
+    # RSS itself can't say "changed since"; readers that know Atom's element see a correction.
+    child(element, atom("updated"), instant(item.updated))
+    for attachment in publication.attachments if not item.withdrawn else ():
+        if attachment.media_type and attachment.size is not None:
+            facts = {"length": str(attachment.size), "type": attachment.media_type}
+            child(element, "enclosure", None, url=attachment.url, **facts)
+            break  # readers take one enclosure per item; the text names all of them
+
+
+def _words(element: Element, entry: Entry) -> None:
+    """The summary is HTML to an RSS reader, as the whole text is."""
+    summary = entry.item.publication.summary
+    if summary and not entry.item.withdrawn:
+        child(element, "description", escape(summary, quote=False))
+    child(element, f"{{{CONTENT}}}encoded", entry.html)

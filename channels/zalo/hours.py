@@ -1,0 +1,103 @@
+"""When Zalo lets something happen: its own clock, the hours of broadcasts, the ends of quotas."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from secrets import SystemRandom
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+Chance = Callable[[], float]
+"""Evenly between 0 and 1."""
+
+VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+OPENS, CLOSES = time(6, 0), time(21, 59)
+RELEASE = time(6, 5)
+BREAK = timedelta(minutes=5)
+MINUTE_S = 60.0
+JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
+"""How far those who wait for the same moment are spread, so that they don't run into -32."""
+
+chance: Chance = SystemRandom().random
+
+
+class Until(StrEnum):
+    """What a quota waits for."""
+
+    MINUTE = "minute"
+    MORNING = "morning"
+    DAY = "day"
+    MONTH = "month"
+
+
+class ProviderClock:
+    """Zalo's time: ours, corrected by the `Date` of its last answer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.offset_s = 0.0
+        self.learned_at = float("-inf")
+
+    def now(self) -> float:
+        """Zalo's time as far as it is known; else our own."""
+        return self.clock() + self.offset_s
+
+    def fresh(self, age_s: float) -> bool:
+        """Whether Zalo told its time within the last *age_s*."""
+        return 0 <= self.clock() - self.learned_at <= age_s
+
+    def learn(self, date: str) -> None:
+        """Take the `Date` of an answer; a broken one teaches nothing."""
+        try:
+            theirs = parsedate_to_datetime(date).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        self.learned_at = self.clock()
+        self.offset_s = theirs - self.learned_at
+
+
+def broadcasting(now: float) -> bool:
+    """Whether broadcasts are let through at *now*."""
+    return OPENS <= local(now).time() < CLOSES
+
+
+def wait_s(until: Until, now: float, chance: Chance = chance) -> float:
+    """How long from *now* until that moment, spread by chance."""
+    return NEXT[until](now) - now + chance() * JITTER_S[until]
+
+
+def next_minute(now: float) -> float:
+    return now - now % MINUTE_S + MINUTE_S
+
+
+def next_morning(now: float) -> float:
+    """The next 06:05 in Vietnam."""
+    here = local(now)
+    today = datetime.combine(here, RELEASE, VIETNAM)
+    return (today if here < today else today + timedelta(days=1)).timestamp()
+
+
+def next_day(now: float) -> float:
+    """Just after the next midnight in Vietnam."""
+    midnight = datetime.combine(local(now), time.min, VIETNAM) + timedelta(days=1)
+    return (midnight + BREAK).timestamp()
+
+
+def next_month(now: float) -> float:
+    """Just after the next month has begun in Vietnam."""
+    first = datetime.combine(local(now).replace(day=1), time.min, VIETNAM)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return (following + BREAK).timestamp()
+
+
+def local(now: float) -> datetime:
+    return datetime.fromtimestamp(now, VIETNAM)
+
+
+NEXT: dict[Until, Callable[[float], float]] = {
+    Until.MINUTE: next_minute,
+    Until.MORNING: next_morning,
+    Until.DAY: next_day,
+    Until.MONTH: next_month,
+}

@@ -1,0 +1,30 @@
+"""LOA_ZALO_*: which app we are at Zalo, and where Zalo is."""
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.base import HttpUrl
+
+OPENAPI_URL = "https://openapi.zalo.me"
+BUSINESS_URL = "https://business.openapi.zalo.me"
+OAUTH_URL = "https://oauth.zaloapp.com"
+
+
+class ZaloSettings(BaseSettings):
+    """The app secret signs us in; the OA secret only proves who calls our webhook: two secrets."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_ZALO_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    app_id: str = ""
+    app_secret: SecretStr = SecretStr("")
+    oa_secret: SecretStr = SecretStr("")
+    openapi_url: HttpUrl = OPENAPI_URL
+    business_url: HttpUrl = BUSINESS_URL
+    oauth_url: HttpUrl = OAUTH_URL
+
+    @property
+    def configured(self) -> bool:
+        """Whether an app is named at all; without one the sandbox stands in."""
+        return bool(self.app_id and self.app_secret.get_secret_value())

@@ -1,0 +1,69 @@
+"""LOA_*: where this machine keeps things and which bus it uses; a `.env` file is read too."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class LoaSettings(BaseSettings):
+    """The machine: folders, ports, the bus. An empty `nats_url` means the embedded server."""
+
+    model_config = SettingsConfigDict(env_prefix="LOA_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("var")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""
+    nats_url: str = ""
+    nats_port: int = Field(default=0, ge=0, le=65535)
+    nats_creds_file: Path | None = None
+    vault_key_file: Path | None = None
+    log_format: Literal["json", "pretty"] = "json"
+
+    @property
+    def nats_dir(self) -> Path:
+        return self.data_dir / "nats"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def spool_dir(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
+    def portal_dir(self) -> Path:
+        return self.data_dir / "portal"
+
+    @property
+    def key_file(self) -> Path:
+        return self.vault_key_file or self.data_dir / "vault.key"
+
+
+def read(settings: type[S], **overrides: Any) -> S:
+    """Settings from the environment, `.env` and secret files (`LOA_EMAIL_PASSWORD_FILE=...`).
+
+    Raises pydantic's ValidationError, whose messages name the field.
+    """
+    known = {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
+    prefix = settings.model_config.get("env_prefix", "")
+    for name, field in settings.model_fields.items():
+        path = known.get(f"{prefix}{name}_file".upper())
+        if field.annotation is SecretStr and path:
+            overrides[name] = SecretStr(Path(path).read_text().strip())
+    return settings(_env_file=".env", **overrides)
+
+
+class Ready(BaseModel):
+    """`<data>/run/ready.json`: where a running Loa answers. Never believed without an answer."""
+
+    url: str
+    nats_url: str
+    pid: int

@@ -1,0 +1,138 @@
+"""Does the ledger hold what its own rules promise? Reads only; names every violation."""
+
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from consumers.ledger import codec
+from consumers.ledger.codec import Rows
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import STATUS, Entry
+from consumers.ledger.store import Ledger
+
+STUCK_S = 600.0
+AT_ONCE = 100
+
+
+class Violation(BaseModel):
+    """One broken promise: which rule, where, what was found."""
+
+    rule: str
+    key: str
+    detail: str
+
+
+class Findings(BaseModel):
+    """The answer of `loa check`."""
+
+    ok: bool
+    violations: list[Violation]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One counted batch as it is stored; a missing half is None."""
+
+    key: str
+    entry: Entry | None
+    rows: Rows | None
+
+
+@dataclass
+class Check:
+    """Walks plans and batches; `deep` also reads every frozen list of recipients."""
+
+    ledger: Ledger
+    expected: Callable[[], AsyncIterator[str]]  # plans that must exist, from the releases
+    deep: bool = False
+    clock: Callable[[], float] = time.time
+
+    async def run(self) -> Findings:
+        violations = [found async for found in self.violations()]
+        return Findings(ok=not violations, violations=violations)
+
+    async def violations(self) -> AsyncIterator[Violation]:
+        counts: dict[str, int] = {}
+        async for key, value in self.ledger.bucket.values("plan."):
+            plan, cursor = key.removeprefix("plan."), codec.decode_cursor(value.data)
+            counts[plan] = cursor.count
+            async for found in self.check_plan(plan, cursor):
+                yield found
+        async for plan in self.expected():
+            if plan not in counts:
+                yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released long ago")
+        for key in await self.ledger.bucket.keys("state."):
+            plan, _, number = key.removeprefix("state.").rpartition(".")
+            if int(number) >= counts.get(plan, 0):
+                yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
+
+    async def check_plan(self, plan: str, cursor: Cursor) -> AsyncIterator[Violation]:
+        """Every batch that the cursor counts is there, in order, with nobody in two."""
+        seen, last = 0, ""
+        async for batch in self.batches(plan, cursor):
+            for found in self.check_batch(batch, last):
+                yield found
+            seen += len(batch.entry.rows) if batch.entry else 0
+            last = batch.rows.ids[-1] if batch.rows else last
+        if seen != cursor.planned:
+            detail = f"{cursor.planned} planned, {seen} in batches"
+            yield Violation(rule="rows-lost", key=f"plan.{plan}", detail=detail)
+        if not (cursor.complete or cursor.halt) and cursor.created < self.clock() - STUCK_S:
+            yield Violation(
+                rule="plan-stuck", key=f"plan.{plan}", detail="neither complete nor halted"
+            )
+
+    async def batches(self, plan: str, cursor: Cursor) -> AsyncIterator[Batch]:
+        bucket = self.ledger.bucket
+        for start in range(0, cursor.count, AT_ONCE):
+            names = [f"{plan}.{n}" for n in range(start, min(start + AT_ONCE, cursor.count))]
+            states = await bucket.many([f"state.{name}" for name in names])
+            lists = await bucket.many([f"rows.{name}" for name in names]) if self.deep else {}
+            for name in names:
+                state, rows = states.get(f"state.{name}"), lists.get(f"rows.{name}")
+                yield Batch(
+                    f"state.{name}",
+                    codec.decode_state(state.data) if state else None,
+                    codec.decode_rows(rows.data) if rows else None,
+                )
+
+    def check_batch(self, batch: Batch, last: str) -> Iterator[Violation]:
+        if batch.entry is None:
+            yield Violation(rule="batch-missing", key=batch.key, detail="counted by its plan")
+            return
+        for rule, detail in self.faults(batch.entry):
+            yield Violation(rule=rule, key=batch.key, detail=detail)
+        if self.deep:
+            for rule, detail in row_faults(batch.entry, batch.rows, last):
+                yield Violation(rule=rule, key=batch.key, detail=detail)
+
+    def faults(self, entry: Entry) -> Iterator[tuple[str, str]]:
+        """What is wrong with one state by itself."""
+        strange = {chr(letter) for letter in entry.rows if letter not in STATUS}
+        if strange:
+            yield "letter-unknown", "".join(sorted(strange))
+        if entry.closed and entry.is_open:
+            yield "closed-with-open-rows", entry.rows.decode()[:80]
+        if not entry.closed and not entry.is_open and not entry.owner:
+            yield "never-closed", "every row has ended"
+        if self.stuck(entry):
+            yield "stuck", f"due {int(self.clock() - entry.due)} s ago, nobody works on it"
+
+    def stuck(self, entry: Entry) -> bool:
+        latest = max(entry.due, entry.lease, entry.created)
+        return not entry.closed and latest < self.clock() - STUCK_S
+
+
+def row_faults(entry: Entry, rows: Rows | None, last: str) -> Iterator[tuple[str, str]]:
+    """What is wrong between a state and its frozen recipients."""
+    if rows is None:
+        yield "rows-missing", "the recipients are gone"
+        return
+    if len(rows.ids) != len(entry.rows):
+        yield "rows-differ", f"{len(rows.ids)} recipients, {len(entry.rows)} letters"
+    ids = [last, *rows.ids]
+    if any(left >= right for left, right in itertools.pairwise(ids)):
+        yield "recipient-twice", "ids are not strictly ascending"

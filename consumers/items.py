@@ -1,0 +1,207 @@
+"""What is known of a content item and of its positions, and the moves between their states.
+
+An item's record decides: who owns it, which event took which position, what is released, and
+that nothing older can be released any more. A position's record tells the story of one position.
+All functions here are pure; `consumers.register` stores their results by compare-and-set.
+"""
+
+from datetime import datetime
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.faults import fault
+from contracts import errors
+from contracts.base import REVISION_MAX
+from contracts.content import Content
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import Conflict, Forbidden, Invalid
+
+POSITION_LIMIT = REVISION_MAX - 1000
+"""Units' own revisions stay below, so that a withdrawal always finds a higher position."""
+
+NOT_ADMITTED = "not-admitted"
+"""The code of a position that intake refused; the event may come again, or another one."""
+
+SUPERSEDED = "superseded"
+"""The code of a position that a newer revision overtook before it was released."""
+
+State = Literal["waiting", "scheduled", "released", "withdrawn", "refused"]
+
+
+class Overtaken(Exception):
+    """A newer position, or a withdrawal, was released first."""
+
+
+class Claim(NamedTuple):
+    """An event that wants a position of an item."""
+
+    unit: str
+    event_id: str
+    position: int
+
+
+class Card(BaseModel):
+    """What is shown of a content item in lists, and what a withdrawal has to repeat."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    title: str = ""
+    topic: str = ""
+    channels: tuple[ChannelName, ...] = ()
+    lane: Lane = Lane.NORMAL
+    audiences: tuple[str, ...] = ()
+    language: str = "vi"
+
+    @classmethod
+    def of(cls, content: "Content | Card") -> "Card":
+        return Card(**{name: getattr(content, name) for name in Card.model_fields})
+
+    def with_card(self, card: "Card") -> Self:
+        return self.model_copy(update={name: getattr(card, name) for name in Card.model_fields})
+
+
+class Item(Card):
+    """A content item: bucket `publications`, key `<content_id>`. The card is that of `revision`."""
+
+    unit: str
+    state: Literal["", "released", "withdrawn"] = ""
+    revision: int = 0  # the highest released position, be it a withdrawal
+    barred: int = 0  # the highest withdrawal: nothing below it may be released any more
+    positions: dict[int, str] = {}  # position → the event that took it, for ever
+    released: dict[int, datetime] = {}  # position → when; this moment never changes
+    waiting: tuple[int, ...] = ()  # positions at the desk
+
+    @property
+    def latest(self) -> int:
+        """A new revision has to be higher."""
+        return max(self.revision, self.barred, *self.waiting)
+
+    @property
+    def first_released_at(self) -> datetime | None:
+        return self.released[min(self.released)] if self.released else None
+
+    @property
+    def outdated(self) -> tuple[int, ...]:
+        """Positions at the desk that can't be released any more."""
+        return tuple(position for position in self.waiting if position < self.latest)
+
+    def position_of(self, event_id: str) -> int | None:
+        return next((n for n, event in self.positions.items() if event == event_id), None)
+
+
+class Decision(BaseModel):
+    """What the desk said: who, when, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Literal["approved", "rejected"]
+    by: str
+    at: datetime
+    code: str = ""
+    reason: str = ""
+
+
+class Position(Card):
+    """One position of an item: bucket `publications`, key `<content_id>.<revision>`."""
+
+    event_id: str
+    hash: str
+    unit: str
+    kind: str  # submitted, corrected, withdrawn
+    state: State
+    at: datetime
+    released_at: datetime | None = None
+    first_released_at: datetime | None = None
+    not_before: datetime | None = None
+    seq: int | None = None  # in PUBLICATIONS; None while it is not known to be there
+    author: str | None = None
+    decision: Decision | None = None
+    code: str = ""
+    reason: str = ""
+
+
+def owned(item: Item | None, unit: str, content_id: str) -> Item:
+    """The item as *unit* may use it; the first unit that names an item owns it."""
+    if item is None:
+        return Item(unit=unit)
+    if item.unit != unit:
+        raise Forbidden(errors.fault("data.content_id", "owned_by_other_unit", value=content_id))
+    return item
+
+
+def admit(item: Item, claim: Claim) -> Item:
+    """Take a position for an event. Raises Conflict or Invalid when it can't have it."""
+    holder = item.positions.get(claim.position)
+    if holder == claim.event_id:
+        return item
+    if holder is not None:
+        free = max(item.positions) + 1
+        raise Conflict(fault("data.revision", "revision_taken", value=claim.position, free=free))
+    if claim.position <= item.latest:
+        raise Conflict(errors.fault("data.revision", "revision_not_newer", latest=item.latest))
+    if claim.position >= POSITION_LIMIT:
+        raise Invalid(fault("data.revision", "revision_too_high", limit=POSITION_LIMIT))
+    return item.model_copy(update={"positions": item.positions | {claim.position: claim.event_id}})
+
+
+def wait(item: Item, position: int) -> Item:
+    """Put a position on the desk."""
+    waiting = tuple(sorted({*item.waiting, position}))
+    return item.model_copy(update={"waiting": waiting})
+
+
+def release(item: Item, position: int, card: Card, at: datetime) -> Item:
+    """Release a position; from now on nothing older can be. Raises Overtaken."""
+    if position in item.released:
+        return item
+    if position <= max(item.revision, item.barred):
+        raise Overtaken(position)
+    update = {
+        "state": "released",
+        "revision": position,
+        "released": item.released | {position: at},
+        "waiting": tuple(one for one in item.waiting if one != position),
+    }
+    return item.model_copy(update=update).with_card(card)
+
+
+def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
+    """Take the item back: one more position, released only if readers may have seen the item.
+
+    The same event gets the same position for ever. Raises Invalid for an item without content.
+    """
+    if not item.positions:
+        raise Invalid(fault("data.content_id", "nothing_to_withdraw", value=content_id))
+    if item.position_of(event_id) is not None:
+        return item
+    position = max(item.positions) + 1
+    taken = item.model_copy(
+        update={"positions": item.positions | {position: event_id}, "barred": position}
+    )
+    return _hidden(taken, position, at) if item.state == "released" else taken
+
+
+def _hidden(item: Item, position: int, at: datetime) -> Item:
+    released = item.released | {position: at}
+    return item.model_copy(
+        update={"state": "withdrawn", "revision": position, "released": released}
+    )
+
+
+def settled(item: Item, positions: tuple[int, ...]) -> Item:
+    """Take positions off the desk's list."""
+    waiting = tuple(position for position in item.waiting if position not in positions)
+    return item.model_copy(update={"waiting": waiting})
+
+
+def ended(position: Position, item: Item, number: int) -> Position:
+    """An undecided or unreleased position that the item has left behind for good."""
+    if number in item.released or position.state not in ("waiting", "released"):
+        return position
+    if number < item.barred:
+        return position.model_copy(update={"state": "withdrawn"})
+    reason = fault("data.revision", "superseded").message
+    return position.model_copy(
+        update={"state": "refused", "code": SUPERSEDED, "reason": reason}
+    )

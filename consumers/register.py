@@ -1,0 +1,75 @@
+"""The register of content items and positions: bucket `publications`, changed by compare-and-set."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from consumers.items import NOT_ADMITTED, Item, Position
+from contracts import keys, subjects
+from producers.bus import Bucket, Bus, Conflict, Silence, Value
+
+T = TypeVar("T", bound=BaseModel)
+TRIES = 50
+
+
+class Register:
+    """Reads and changes the records of items and of their positions."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.PUBLISHED.name)
+
+    async def item(self, content_id: str) -> Item | None:
+        value = await self.bucket.get(content_id)
+        return value and Item.model_validate_json(value.data)
+
+    async def position(self, content_id: str, revision: int) -> Position | None:
+        value = await self.bucket.get(keys.publication_key(content_id, revision))
+        return value and Position.model_validate_json(value.data)
+
+    async def change_item(self, content_id: str, move: Callable[[Item | None], Item]) -> Item:
+        """Apply *move* to what stands there; what it raises passes through and nothing changes."""
+        return await change(self.bucket, content_id, Item, move)
+
+    async def change_position(
+        self, content_id: str, revision: int, move: Callable[[Position | None], Position]
+    ) -> Position:
+        """As `change_item`, for the record of one position."""
+        key = keys.publication_key(content_id, revision)
+        return await change(self.bucket, key, Position, move)
+
+    async def open(self, content_id: str, revision: int, first: Position) -> Position:
+        """The record of a position: *first*, or what its event has written there before.
+
+        The item's record says which event has the position; whatever another one left is replaced.
+        """
+
+        def move(found: Position | None) -> Position:
+            mine = found is not None and found.event_id == first.event_id
+            return found if found and mine and found.code != NOT_ADMITTED else first
+
+        return await self.change_position(content_id, revision, move)
+
+
+async def change(bucket: Bucket, key: str, kind: type[T], move: Callable[[T | None], T]) -> T:
+    """Replace what *key* holds by what *move* makes of it, and again if somebody was faster.
+
+    *move* must leave alone what it has changed already: a write whose answer was lost is seen
+    again. Raises Silence when the bus is away, Conflict when others never let go.
+    """
+    for _ in range(TRIES):
+        value = await bucket.get(key)
+        found = value and kind.model_validate_json(value.data)
+        wanted = move(found)
+        if wanted == found or await _wrote(bucket, key, value, wanted.model_dump_json().encode()):
+            return wanted
+    raise Conflict(f"{bucket.name}.{key} changed {TRIES} times")
+
+
+async def _wrote(bucket: Bucket, key: str, value: Value | None, data: bytes) -> bool:
+    """Whether the write surely stands; if not, look again."""
+    try:
+        await (bucket.swap(key, data, value.revision) if value else bucket.create(key, data))
+    except (Conflict, Silence):
+        return False
+    return True

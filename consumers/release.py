@@ -1,0 +1,120 @@
+"""Releasing a position: what was decided becomes one message in PUBLICATIONS, exactly once.
+
+The position's record fixes every byte first; only then is it published, under a message id that
+says the same intent. Every step may be repeated after a crash at any point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from consumers.items import Item, Position
+from consumers.register import Register
+from contracts import publication, subjects
+from contracts.content import Corrected, Submitted
+from contracts.errors import ContractError
+from contracts.publication import Publication
+from producers.bus import Bus
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Release:
+    """The one way into PUBLICATIONS."""
+
+    bus: Bus
+    register: Register
+
+    async def positions(self, content_id: str) -> Sequence[int]:
+        """The released positions of an item, oldest first."""
+        item = await self.register.item(content_id)
+        return sorted(item.released) if item else []
+
+    async def text(self, item: Item, number: int, record: Position, text: Submitted) -> Position:
+        """Publish a position that the item counts as released."""
+        return await self.publish(record, edition(text, item, number, record))
+
+    async def withdrawal(self, content_id: str, number: int, record: Position) -> Position:
+        """Publish a withdrawal that the item counts as released."""
+        return await self.publish(record, retraction(content_id, number, record))
+
+    async def publish(self, record: Position, released: Publication) -> Position:
+        """Publish unless it is known to be there; the record then says where."""
+        if record.seq is not None:
+            return record
+        seq = await self.found(released) or await self.store(released)
+
+        def noted(position: Position | None) -> Position:
+            return (position or record).model_copy(update={"seq": seq})
+
+        stored = await self.register.change_position(
+            released.content_id, released.revision, noted
+        )
+        log.info(
+            "publication_released",
+            content_id=released.content_id,
+            revision=released.revision,
+            action=released.action,
+            lane=released.lane.value,
+        )
+        return stored
+
+    async def store(self, released: Publication) -> int:
+        subject = subjects.publication(released.topic, released.content_id)
+        ack = await self.bus.publish(subject, publication.encode(released), msg_id=released.key)
+        return ack.seq
+
+    async def found(self, released: Publication) -> int | None:
+        """Where an earlier attempt stored it; the stream forgets message ids after a while."""
+        subject = subjects.publication(released.topic, released.content_id)
+        message = await self.bus.last(subjects.PUBLICATIONS.name, subject)
+        if message is None or _key(message.data) != released.key:
+            return None
+        return message.seq
+
+
+def edition(text: Submitted, item: Item, number: int, record: Position) -> Publication:
+    """The publication of a checked text. It is a correction only if readers saw an older one."""
+    older = any(position < number for position in item.released)
+    corrected = isinstance(text, Corrected) and older
+    return Publication.model_validate(
+        {
+            **text.model_dump(),
+            "action": "corrected" if corrected else "published",
+            "unit": item.unit,
+            "first_released_at": record.first_released_at,
+            "released_at": record.released_at,
+            "event_id": record.event_id,
+        }
+    )
+
+
+def retraction(content_id: str, number: int, record: Position) -> Publication:
+    """The publication of a withdrawal; its record carries the card of the text it takes back."""
+    return Publication.model_validate(
+        {
+            "action": "withdrawn",
+            "content_id": content_id,
+            "revision": number,
+            "unit": record.unit,
+            "topic": record.topic,
+            "title": record.title,
+            "language": record.language,
+            "channels": record.channels,
+            "lane": record.lane,
+            "audiences": record.audiences,
+            "reason": record.reason,
+            "first_released_at": record.first_released_at,
+            "released_at": record.released_at,
+            "event_id": record.event_id,
+        }
+    )
+
+
+def _key(body: bytes) -> str | None:
+    try:
+        return publication.decode(body).key
+    except ContractError:
+        return None

@@ -1,0 +1,173 @@
+"""The commands of a system that sends events: publish, validate, schemas."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from contracts import events
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import EVENT_BYTES
+from contracts.errors import WHOLE, ContractError, FieldError, Invalid, TooLarge, fault
+from contracts.vocabulary import DEFAULT
+from producers import wrap
+from producers.publisher import Accepted, Publisher, Spooled
+from producers.wording import Saying, say
+
+INVALID = 2
+AWAY = 3
+WARNING = 30
+SCHEMAS = Path(events.__file__).parent / "schemas"
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+File = Annotated[str, typer.Argument(help="A CloudEvent or bare data as JSON; - reads the input.")]
+Unit = Annotated[str | None, typer.Option(help="The unit that sends; needed for bare data.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Name = Annotated[str | None, typer.Argument(help="A schema to print; without it, their names.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the bus and the spool are, as the environment says."""
+
+    data_dir: Path
+    nats_url: str
+    creds_file: Path | None
+
+    @classmethod
+    def read(cls) -> "Surroundings":
+        """LOA_NATS_URL, or else the address that a running Loa has left in its data folder."""
+        environment = os.environ  # noqa: TID251 - this command is where settings are read
+        creds = environment.get("LOA_NATS_CREDS_FILE")
+        found = cls(
+            data_dir=Path(environment.get("LOA_DATA_DIR") or "var"),
+            nats_url=environment.get("LOA_NATS_URL", ""),
+            creds_file=Path(creds) if creds else None,
+        )
+        return found if found.nats_url else cls(found.data_dir, found.running(), found.creds_file)
+
+    def running(self) -> str:
+        """What `ready.json` says; it may be stale, so only an answer of the bus is believed."""
+        try:
+            ready = json.loads((self.data_dir / "run" / "ready.json").read_bytes())
+            return str(ready["nats_url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def publisher(self, unit: str) -> Publisher:
+        spool = self.data_dir / "spool"
+        return Publisher(self.nats_url or None, unit, spool, creds_file=self.creds_file)
+
+
+@app.command()
+def publish(file: File, unit: Unit = None, as_json: Json = False) -> None:
+    """Check an event and put it on the bus; while the bus is away, keep it for the next publish.
+
+    Exit code 0: accepted or already known. 2: invalid. 3: kept, the bus is away.
+    """
+    with _explained(as_json):
+        event = wrap.read(_body(file), unit)
+        answer = asyncio.run(_publish(event, wrap.sender(event, unit)))
+    _tell(answer, as_json)
+    if isinstance(answer, Spooled):
+        raise typer.Exit(AWAY)
+
+
+@app.command()
+def validate(file: File, unit: Unit = None, as_json: Json = False) -> None:
+    """Check an event as the doors do, without sending it. Exit code 0: valid. 2: invalid."""
+    with _explained(as_json):
+        event = wrap.read(_body(file), unit)
+        said = events.check(event, DEFAULT)
+        if unit:
+            events.check_sender(event, unit, DEFAULT)
+    facts = {"type": event.type, "content_id": said.content_id}
+    _print(facts, say("cli", "valid", **facts), as_json)
+
+
+@app.command()
+def schemas(name: Name = None) -> None:
+    """List the JSON Schemas of the events, or print one."""
+    known = sorted(path.stem for path in SCHEMAS.glob("*.json"))
+    if name is None:
+        typer.echo("\n".join(known))
+    elif name in known:
+        typer.echo((SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
+    else:
+        _complain([say("cli", "no_schema", name=name, known=", ".join(known)).about("name")])
+        raise typer.Exit(INVALID)
+
+
+def main() -> None:
+    """The `loa` command of the client: answers on stdout, warnings on stderr."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(WARNING),
+    )
+    app()
+
+
+async def _publish(event: CloudEvent, unit: str) -> Accepted | Spooled:
+    async with Surroundings.read().publisher(unit) as publisher:
+        return await publisher.publish(event)
+
+
+def _body(file: str) -> bytes:
+    """What is in *file*. Raises Invalid when it can't be read, TooLarge for more than an event."""
+    try:
+        body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        trouble = say("cli", "no_file", detail=error.strerror or error)
+        raise Invalid(trouble.about(file)) from error
+    if len(body) > EVENT_BYTES:
+        raise TooLarge(fault(WHOLE, "event_too_large", size=len(body), limit=EVENT_BYTES))
+    return body
+
+
+@contextmanager
+def _explained(as_json: bool) -> Iterator[None]:
+    """Say what is wrong with an event, by field and in both languages, and exit with 2."""
+    try:
+        yield
+    except ContractError as error:
+        _complain(error.errors)
+        if as_json:
+            _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
+        raise typer.Exit(INVALID) from None
+
+
+def _complain(errors: tuple[FieldError, ...] | list[FieldError]) -> None:
+    for error in errors:
+        typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
+
+
+def _tell(answer: Accepted | Spooled, as_json: bool) -> None:
+    facts = {name: _plain(value) for name, value in asdict(answer).items()}
+    if isinstance(answer, Spooled):
+        _print(facts, say("cli", "spooled", **facts), as_json)
+    else:
+        _print(facts, say("cli", "known" if answer.duplicate else "accepted", **facts), as_json)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _print(facts: dict[str, Any], saying: Saying, as_json: bool) -> None:
+    if as_json:
+        _print_json(facts)
+    else:
+        typer.echo(f"{saying.en}\n{saying.vi}")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,75 @@
+"""Reading events from a request, never more of it than is allowed."""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from contracts import envelope
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import Mode
+from contracts.errors import WHOLE, TooLarge, UnsupportedMedia, fault
+
+BATCH_BYTES = 8 << 20
+LIMITS = {
+    Mode.STRUCTURED: envelope.EVENT_BYTES,
+    Mode.BINARY: envelope.EVENT_BYTES,
+    Mode.BATCH: BATCH_BYTES,
+}
+COMPLETE_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one request brought: one event, or a batch of them."""
+
+    events: list[CloudEvent]
+    batch: bool = False
+
+
+async def read(request: Request) -> Delivery:
+    """The events in *request*. Raises ContractError naming what is wrong."""
+    headers = {name: _plain(value) for name, value in request.headers.items()}
+    mode = envelope.mode(headers.get("content-type"), headers)
+    _not_compressed(headers.get("content-encoding", "identity"))
+    body = await _bounded(request, LIMITS[mode])
+    if mode is Mode.BATCH:
+        return Delivery(envelope.from_batch(body), batch=True)
+    if mode is Mode.STRUCTURED:
+        return Delivery([envelope.from_structured(body)])
+    return Delivery([envelope.from_binary(headers, body)])
+
+
+def _plain(value: str) -> str:
+    """A header's value as UTF-8, which some senders write instead of percent-encoding."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _not_compressed(coding: str) -> None:
+    if coding.strip().lower() != "identity":
+        wrong = fault("Content-Encoding", "content_type", value=coding, accepted="identity")
+        raise UnsupportedMedia(wrong)
+
+
+async def _bounded(request: Request, limit: int) -> bytes:
+    """The body, read until the limit or the time is reached."""
+    _fits(int(request.headers.get("content-length", "0")), limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(COMPLETE_S):
+            async for chunk in request.stream():
+                body += chunk
+                _fits(len(body), limit)
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, str(COMPLETE_S)) from error
+    return bytes(body)
+
+
+def _fits(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(fault(WHOLE, "event_too_large", size=size, limit=limit))

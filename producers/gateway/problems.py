@@ -1,0 +1,92 @@
+"""Every refusal as a problem document (RFC 9457) that names the fields, in both languages."""
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from contracts.errors import ContractError, FieldError, fault
+from producers.acceptance import unavailable
+from producers.bus import BusError
+from producers.gateway.answers import PROBLEM_TYPE, Problem
+from producers.wording import catalogue, say
+
+CLIENT_CLOSED_REQUEST = 499
+
+log = structlog.get_logger()
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of *app*, foreseen or not, with a problem document."""
+    handlers: dict[Any, Callable[[Request, Any], Any]] = {
+        ContractError: _refused,
+        HTTPException: _unrouted,
+        BusError: _away,
+        ClientDisconnect: _gone,
+        Exception: _crashed,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def problem(
+    request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
+) -> Response:
+    """The document. `type` stays about:blank: the status and the fields say all there is."""
+    name = str(status) if str(status) in catalogue()["problem"] else "other"
+    title = say("problem", name)
+    body = Problem(
+        type="about:blank",
+        title=title.en,
+        title_vi=title.vi,
+        status=status,
+        detail="; ".join(f"{error.field}: {error.message}" for error in errors),
+        instance=request.url.path,
+        errors=errors,
+    )
+    return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
+
+
+async def _refused(request: Request, error: ContractError) -> Response:
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    log.info("event_refused", code=error.code, fields=[wrong.field for wrong in error.errors])
+    return problem(request, error.status, list(error.errors), headers)
+
+
+async def _away(request: Request, error: BusError) -> Response:
+    log.warning("bus_did_not_answer", reason=str(error))
+    return await _refused(request, unavailable())
+
+
+async def _unrouted(request: Request, error: HTTPException) -> Response:
+    """What the router refuses: unknown paths and methods."""
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        wrong = fault("method", "method_not_allowed", value=request.method)
+    elif error.status_code == HTTPStatus.NOT_FOUND:
+        wrong = fault("path", "not_found", value=request.url.path)
+    elif error.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        wrong = say("problem", "slow", limit_s=error.detail).about("body")
+    else:
+        wrong = say("problem", "refused", status=error.status_code).about("request")
+    return problem(request, error.status_code, [wrong], dict(error.headers or {}))
+
+
+async def _gone(_: Request, __: ClientDisconnect) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _crashed(request: Request, error: Exception) -> Response:
+    log.error("request_crashed", error=type(error).__name__)
+    return problem(request, 500, [say("problem", "crash").about("request")], {})

@@ -1,0 +1,179 @@
+"""The client with which another system puts its events on the bus: checked, retried, never lost."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import from_structured
+from contracts.errors import ContractError, Unavailable, fault
+from contracts.vocabulary import DEFAULT, Vocabulary
+from producers.admission import Admitted, admit
+from producers.bus import Bus, BusError, Silence
+from producers.sending import send
+from producers.spool import Spool
+
+RETRY_AFTER_S = 5
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The stream has the event; `duplicate`: it had it already. A withdrawal has no revision."""
+
+    event_id: str
+    content_id: str
+    revision: int | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """The event is safe in `path`, behind everything that waits there; `drain` sends it."""
+
+    event_id: str
+    content_id: str
+    revision: int | None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of the spool: sent events, files set aside as refused, events still waiting."""
+
+    accepted: list[Accepted] = field(default_factory=list)
+    refused: list[Path] = field(default_factory=list)
+    left: int = 0
+
+
+class Publisher:
+    """Publishes the events of one unit. `bus` is a live connection, a URL, or None (spool only).
+
+    With a `spool` folder an event outlives an outage of the bus and of this process; older events
+    always go first. Use it as `async with Publisher(...) as publisher`.
+    """
+
+    def __init__(
+        self,
+        bus: Bus | str | None,
+        unit: str,
+        spool: Path | None = None,
+        *,
+        vocabulary: Vocabulary = DEFAULT,
+        creds_file: Path | None = None,
+        patience_s: float = 5.0,
+    ) -> None:
+        self.unit = unit
+        self.spool = Spool(spool) if spool else None
+        self.vocabulary = vocabulary
+        self.patience_s = patience_s
+        self._url = bus if isinstance(bus, str) else None
+        self._bus = None if isinstance(bus, str) else bus
+        self._creds_file = creds_file
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if this publisher opened it."""
+        if self._url and self._bus:
+            await self._bus.close()
+            self._bus = None
+
+    async def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
+        """Check *event* and store it: on the stream, or in the spool while the bus is away.
+
+        Raises ContractError naming each wrong field; Unavailable when the bus is away and there is
+        no spool. A repeat is harmless.
+        """
+        admitted = admit(_event(event), self.unit, self.vocabulary)
+        async with self._turn:
+            if self.spool and (await self._drain(self.spool)).left:
+                return await self._keep(self.spool, admitted)
+            try:
+                return await self._send(admitted)
+            except BusError as error:
+                return await self._away(admitted, error)
+
+    async def drain(self) -> Drained:
+        """Send what waits in the spool, oldest first, until it is empty or the bus is away."""
+        if not self.spool:
+            return Drained()
+        async with self._turn:
+            return await self._drain(self.spool)
+
+    async def _drain(self, spool: Spool) -> Drained:
+        """One process drains at a time; whoever finds another at it leaves it to that one."""
+        if not spool.waiting():
+            return Drained()
+        accepted: list[Accepted] = []
+        refused: list[Path] = []
+        with spool.draining() as mine, suppress(BusError):
+            while mine and (waiting := spool.waiting()):
+                for path in waiting:
+                    await self._forward(spool, path, accepted, refused)
+        return Drained(accepted, refused, len(spool.waiting()))
+
+    async def _forward(
+        self, spool: Spool, path: Path, accepted: list[Accepted], refused: list[Path]
+    ) -> None:
+        try:
+            kept = spool.read(path)
+            accepted.append(await self._send(admit(kept.event, kept.unit, self.vocabulary)))
+        except ContractError as error:
+            refused.append(spool.set_aside(path))
+            log.error("spooled_event_refused", file=path.name, code=error.code)
+        else:
+            spool.remove(path)
+
+    async def _send(self, admitted: Admitted) -> Accepted:
+        ack = await send(await self._connected(), admitted, patience_s=self.patience_s)
+        log.info("event_published", event_id=admitted.event_id, duplicate=ack.duplicate)
+        return Accepted(
+            admitted.event_id, admitted.content_id, admitted.revision, duplicate=ack.duplicate
+        )
+
+    async def _connected(self) -> Bus:
+        if self._bus is None:
+            if self._url is None:
+                raise Silence("no server is known")
+            self._bus = await Bus.connect(
+                self._url,
+                name=f"loa-client-{self.unit}",
+                creds_file=self._creds_file,
+                patience_s=self.patience_s,
+            )
+        return self._bus
+
+    async def _away(self, admitted: Admitted, error: BusError) -> Spooled:
+        log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
+        if self.spool is None:
+            trouble = fault("event", "unavailable", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
+        return await self._keep(self.spool, admitted)
+
+    async def _keep(self, spool: Spool, admitted: Admitted) -> Spooled:
+        path = await asyncio.to_thread(spool.keep, admitted)
+        log.info("event_spooled", event_id=admitted.event_id)
+        return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
+
+
+def _event(event: CloudEvent | Mapping[str, Any]) -> CloudEvent:
+    return event if isinstance(event, CloudEvent) else from_structured(dict(event))
+
+
+async def drain(
+    bus: Bus, spool: Path, *, vocabulary: Vocabulary = DEFAULT, patience_s: float = 5.0
+) -> Drained:
+    """Send what any unit left in the folder *spool*; each file says whose event it is."""
+    return await Publisher(bus, "", spool, vocabulary=vocabulary, patience_s=patience_s).drain()

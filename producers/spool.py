@@ -1,0 +1,146 @@
+"""Events kept on the local disk, in order, while the bus is away.
+
+One file per event, `<time>-<event_id>.json`, on the disk before anybody is told that it is kept.
+"""
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts import strict_json
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import from_structured
+from contracts.errors import Conflict, fault
+from producers.admission import Admitted
+
+EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event as it was kept: whose it is, and what it is."""
+
+    unit: str
+    event: CloudEvent
+
+
+class Spool:
+    """A folder of waiting events. Several processes may share it: writers and one drainer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, admitted: Admitted) -> Path:
+        """Append *admitted* behind all others and return its file, once it is safe on the disk.
+
+        An event that waits already is not kept twice. Raises Conflict when what waits under its id
+        says something else, OSError when the disk refuses.
+        """
+        _make(self.folder)
+        body = json.dumps({"unit": admitted.unit, "event": json.loads(admitted.body)})
+        with self._locked("append"):
+            self._sweep()
+            waiting = self.waiting()
+            if found := _find(waiting, admitted.event_id, body):
+                return found
+            path = self.folder / f"{_stamp(waiting)}-{admitted.event_id}.json"
+            _write(path, body)
+        return path
+
+    def waiting(self) -> list[Path]:
+        """The waiting events, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path for path in self.folder.iterdir() if EVENT_FILE.fullmatch(path.name))
+
+    def read(self, path: Path) -> Kept:
+        """Raises ContractError for a file that somebody has damaged."""
+        kept = strict_json.loads(path.read_bytes())
+        if not isinstance(kept, dict):
+            kept = {}
+        return Kept(str(kept.get("unit")), from_structured(kept.get("event") or {}))
+
+    def remove(self, path: Path) -> None:
+        """Its event is stored on the bus. Should the removal be lost, a repeat is harmless."""
+        path.unlink(missing_ok=True)
+
+    def set_aside(self, path: Path) -> Path:
+        """An event that can't be sent must not stop those behind it, and must not be lost."""
+        aside = self.folder / REFUSED
+        _make(aside)
+        moved = path.rename(aside / path.name)
+        _fsync(aside)
+        return moved
+
+    @contextmanager
+    def draining(self) -> Iterator[bool]:
+        """True for the one process that may send and remove now."""
+        if not self.folder.is_dir():
+            yield False
+            return
+        with (self.folder / "drain.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _sweep(self) -> None:
+        """Whatever a killed process left half written was never promised to anybody."""
+        for path in self.folder.glob("*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def _stamp(waiting: list[Path]) -> str:
+    """A time behind every waiting one, whatever the clock says."""
+    newest = int(waiting[-1].name[:20]) if waiting else 0
+    return f"{max(time.time_ns(), newest + 1):020d}"
+
+
+def _find(waiting: list[Path], event_id: str, body: str) -> Path | None:
+    """The file in which the same event waits; it may be sent and removed at any moment."""
+    for path in waiting:
+        if path.name[21:47] == event_id:
+            with suppress(FileNotFoundError):
+                if path.read_text("utf-8") != body:
+                    raise Conflict(fault("id", "same_id_other_content"))
+                return path
+    return None
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _fsync(folder.parent)
+
+
+def _write(path: Path, body: str) -> None:
+    half = path.with_suffix(".tmp")
+    with half.open("w", encoding="utf-8") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    half.rename(path)
+    _fsync(path.parent)
+
+
+def _fsync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,70 @@
+"""Turning what a person has in a file into an event: a CloudEvent, or bare data of a unit."""
+
+from typing import Any
+
+from contracts import keys, strict_json
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import from_structured
+from contracts.errors import WHOLE, Invalid, Unreadable, fault
+from contracts.events import CORRECTED, SUBMITTED, UNITS, WITHDRAWN
+from producers.wording import say
+
+ENVELOPE = frozenset({"specversion", "source", "type", "data"})
+"""Any of these says that the file means to be a CloudEvent; no event's data has such a field."""
+
+
+def read(body: bytes, unit: str | None) -> CloudEvent:
+    """The event in *body*; bare data becomes an event of *unit*.
+
+    Raises ContractError for what is neither, and for bare data of nobody.
+    """
+    value = strict_json.loads(body)
+    if not isinstance(value, dict):
+        raise Unreadable(fault(WHOLE, "not_object"))
+    if ENVELOPE & set(value):
+        return from_structured(body)
+    if unit is None:
+        raise _nobody()
+    return from_structured(wrapped(value, unit))
+
+
+def sender(event: CloudEvent, unit: str | None) -> str:
+    """Who sends *event*: *unit*, or the unit that its source names. Raises Invalid for nobody."""
+    if unit is None and event.source.startswith(UNITS):
+        unit = event.source.removeprefix(UNITS)
+    if not unit:
+        raise _nobody()
+    return unit
+
+
+def wrapped(data: dict[str, Any], unit: str) -> dict[str, Any]:
+    """*data* as an event whose id follows from it: the same file twice is the same event."""
+    event_type = _type(data)
+    return {
+        "specversion": "1.0",
+        "id": _id(event_type, data),
+        "source": f"{UNITS}{unit}",
+        "type": event_type,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _type(data: dict[str, Any]) -> str:
+    if "reason" in data and "title" not in data:
+        return WITHDRAWN
+    return CORRECTED if "corrects_revision" in data else SUBMITTED
+
+
+def _id(event_type: str, data: dict[str, Any]) -> str:
+    """`<content_id>.<revision>`; a withdrawal, which has no revision, is told by its content."""
+    if event_type == WITHDRAWN:
+        last: object = f"withdrawn-{keys.content_hash(event_type, data)[:12]}"
+    else:
+        last = data.get("revision")
+    named = f"{data.get('content_id')}.{last}"
+    return named if named.isascii() and named.isprintable() and len(named) < 120 else "unnamed"
+
+
+def _nobody() -> Invalid:
+    return Invalid(say("cli", "no_unit").about("unit"))

@@ -1,0 +1,293 @@
+"""A mail receiver for tests: fast, scriptable, and it records every mail before it says yes.
+
+    python tests/smtp_receiver.py PORTFILE RECORD [PORT]
+
+listens on 127.0.0.1, writes its port to PORTFILE and appends one line per accepted mail to RECORD
+(recipient, Message-ID). It lives until its parent ends, so it survives kills of the product.
+"""
+
+import asyncio
+import os
+import re
+import ssl
+import sys
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]*>)", re.I | re.M)
+PATH = re.compile(rb"<([^>]*)>")
+
+
+class Act(Enum):
+    """What the script does instead of a reply; RECORD_* keep the mail first (only at "end")."""
+
+    CUT = "cut"  # close without a reply
+    LAST = "last"  # the usual reply, then close
+    SWALLOW = "swallow"  # no reply, go on
+    RECORD_CUT = "record_cut"
+    RECORD_SWALLOW = "record_swallow"
+
+
+class Mail(NamedTuple):
+    sender: str
+    recipient: str
+    raw: bytes  # as received, dots still doubled
+
+    @property
+    def data(self) -> bytes:
+        return re.sub(rb"(?m)^\.\.", b".", self.raw)
+
+    @property
+    def message_id(self) -> str:
+        found = MESSAGE_ID.search(self.raw.partition(b"\r\n\r\n")[0])
+        return found[1].decode() if found else ""
+
+
+@dataclass
+class Receiver:
+    """`script` maps (stage, number of the mail or recipient) to a reply or an Act.
+
+    Stages: greeting, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, body, end, RSET, NOOP. `body` is asked
+    when the first bytes of a mail arrive. Numbers count MAIL commands from 0, over all connections.
+    """
+
+    record: Path | None = None
+    pipelining: bool = True
+    tls: ssl.SSLContext | None = None
+    tls_at_once: bool = False
+    extras: tuple[str, ...] = ()
+    script: dict[tuple[str, int | str], bytes | Act] = field(default_factory=dict)
+    always: dict[str, bytes | Act] = field(default_factory=dict)
+    keep: bool = True
+    delay_s: float = 0.0
+    chunk: int = 0  # bytes per write of replies; 0 = all at once
+    mails: list[Mail] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+    ahead: int = 0  # commands that came before the reply to the last one, without PIPELINING
+    connected: int = 0
+    number: int = -1
+    port: int = 0
+
+    async def __aenter__(self) -> "Receiver":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        self.fd = -1
+        if self.record:
+            self.fd = os.open(self.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.open: set[Conversation] = set()
+        loop = asyncio.get_running_loop()
+        tls = self.tls if self.tls_at_once else None
+        self.server = await loop.create_server(
+            lambda: Conversation(self), "127.0.0.1", port, ssl=tls
+        )
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection."""
+        self.server.close()
+        for conversation in list(self.open):
+            conversation.transport.abort()
+        while self.open:
+            await asyncio.sleep(0)
+        await self.server.wait_closed()
+        if self.fd >= 0:
+            os.close(self.fd)
+
+    def act(self, stage: str, recipient: str) -> bytes | Act | None:
+        for key in ((stage, recipient), (stage, self.number)):
+            if key in self.script:
+                return self.script[key]
+        return self.always.get(stage)
+
+
+class Conversation(asyncio.Protocol):
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.buffer = b""
+        self.clear()
+
+    def clear(self) -> None:
+        self.sender = self.recipient = ""
+        self.in_data = self.begun = False
+
+    def connection_made(self, transport) -> None:
+        first = not hasattr(self, "transport")
+        self.transport = transport
+        self.receiver.open.add(self)
+        self.out: list[bytes] = []
+        self.accepted: list[bytes] = []
+        if first:
+            self.receiver.connected += 1
+            self.answer("greeting", b"220 relay.example ESMTP")
+            self.flush()
+
+    def connection_lost(self, _exc) -> None:
+        self.receiver.open.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while not self.transport.is_closing() and (self.body() if self.in_data else self.line()):
+            pass
+        self.flush()
+
+    def line(self) -> bool:
+        line, found, rest = self.buffer.partition(b"\r\n")
+        if not found:
+            return False
+        self.buffer = rest
+        if rest and not self.receiver.pipelining:
+            self.receiver.ahead += 1
+        if self.receiver.keep:
+            self.receiver.commands.append(line)
+        verb = line[:4].upper().decode("ascii", "replace")
+        getattr(self, f"on_{verb.lower()}", self.on_other)(line)
+        return True
+
+    def on_ehlo(self, _line: bytes) -> None:
+        able = ["relay.example", "8BITMIME", *self.receiver.extras]
+        able += ["PIPELINING"] if self.receiver.pipelining else []
+        able += ["STARTTLS"] if self.offers_tls() else []
+        lines = [f"250-{word}" for word in able[:-1]] + [f"250 {able[-1]}"]
+        self.answer("EHLO", "\r\n".join(lines).encode())
+
+    def offers_tls(self) -> bool:
+        return bool(self.receiver.tls) and not self.transport.get_extra_info("ssl_object")
+
+    def on_star(self, _line: bytes) -> None:
+        self.answer("STARTTLS", b"220 2.0.0 go ahead")
+        self.flush()
+        self.buffer = b""
+        if not self.transport.is_closing():
+            self.upgrade = asyncio.ensure_future(self.start_tls())
+
+    async def start_tls(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            protected = await loop.start_tls(
+                self.transport, self, self.receiver.tls, server_side=True
+            )
+        except (OSError, ssl.SSLError):
+            self.transport.abort()
+        else:
+            self.transport = protected
+
+    def on_auth(self, line: bytes) -> None:
+        self.answer("AUTH", b"235 2.7.0 welcome" if b"PLAIN" in line else b"334 VXNlcm5hbWU6")
+
+    def on_mail(self, line: bytes) -> None:
+        self.receiver.number += 1
+        self.clear()
+        self.sender = path(line)
+        self.answer("MAIL", b"250 2.1.0 Ok")
+
+    def on_rcpt(self, line: bytes) -> None:
+        self.recipient = path(line)
+        if not self.answer("RCPT", b"250 2.1.5 Ok"):
+            self.recipient = ""
+
+    def on_data(self, _line: bytes) -> None:
+        usual = b"354 go" if self.recipient else b"503 5.5.1 no valid recipients"
+        self.in_data = self.answer("DATA", usual)
+
+    def on_rset(self, _line: bytes) -> None:
+        self.clear()
+        self.answer("RSET", b"250 2.0.0 Ok")
+
+    def on_noop(self, _line: bytes) -> None:
+        self.answer("NOOP", b"250 2.0.0 Ok")
+
+    def on_quit(self, _line: bytes) -> None:
+        self.out.append(b"221 2.0.0 Bye\r\n")
+        self.flush()
+        self.transport.close()
+
+    def on_other(self, line: bytes) -> None:
+        steps = {b"VXNlcg==": b"334 UGFzc3dvcmQ6", b"c2VjcmV0": b"235 2.7.0 welcome"}
+        self.out.append(steps.get(line, b"500 5.5.2 what?") + b"\r\n")
+
+    def body(self) -> bool:
+        if not self.begun and self.buffer:
+            self.begun = True
+            if self.receiver.act("body", self.recipient) is Act.CUT:
+                self.flush()
+                self.transport.abort()
+                return False
+        end = 0 if self.buffer.startswith(b".\r\n") else self.buffer.find(b"\r\n.\r\n") + 2
+        if end == 1 or (end == 0 and not self.buffer.startswith(b".\r\n")):
+            return False
+        mail = Mail(self.sender, self.recipient, self.buffer[:end])
+        self.buffer = self.buffer[end + 3 :]
+        if self.buffer and not self.receiver.pipelining:
+            self.receiver.ahead += 1
+        self.take(mail)
+        self.clear()
+        return True
+
+    def take(self, mail: Mail) -> None:
+        act = self.receiver.act("end", mail.recipient)
+        if act in (None, Act.LAST, Act.RECORD_CUT, Act.RECORD_SWALLOW):
+            self.accepted.append(f"{mail.recipient} {mail.message_id}\n".encode())
+            if self.receiver.keep:
+                self.receiver.mails.append(mail)
+        self.answer("end", b"250 2.0.0 Ok: queued")
+
+    def answer(self, stage: str, usual: bytes) -> bool:
+        """Reply as scripted; True when the reply is a yes."""
+        act = self.receiver.act(stage, self.recipient)
+        if act in (Act.CUT, Act.RECORD_CUT):
+            self.flush()
+            self.transport.abort()
+        elif act not in (Act.SWALLOW, Act.RECORD_SWALLOW):
+            said = act if isinstance(act, bytes) else usual
+            self.out.append(said + b"\r\n")
+            if act is Act.LAST:
+                self.flush()
+                self.transport.close()
+            return said[:1] in b"23"
+        return True
+
+    def flush(self) -> None:
+        if self.accepted and self.receiver.fd >= 0:
+            os.write(self.receiver.fd, b"".join(self.accepted))
+        self.accepted.clear()
+        out, self.out = b"".join(self.out), []
+        if not out:
+            return
+        if self.receiver.delay_s:
+            asyncio.get_running_loop().call_later(self.receiver.delay_s, self.transport.write, out)
+        else:
+            for start in range(0, len(out), self.receiver.chunk or len(out)):
+                self.transport.write(out[start : start + (self.receiver.chunk or len(out))])
+
+
+def path(line: bytes) -> str:
+    found = PATH.search(line)
+    return found[1].decode("latin-1") if found else ""
+
+
+def accepted(record: Path) -> list[tuple[str, str]]:
+    """What a record holds: (recipient, Message-ID), in the order of acceptance."""
+    lines = record.read_text().splitlines() if record.exists() else []
+    return [(recipient, message) for recipient, _, message in (x.partition(" ") for x in lines)]
+
+
+async def serve(port_file: Path, record: Path, port: int) -> None:
+    receiver = Receiver(record=record, keep=False)
+    await receiver.start(port)
+    fresh = port_file.with_name(f"{port_file.name}.new")
+    fresh.write_text(str(receiver.port))
+    fresh.replace(port_file)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2]), int([*sys.argv, 0, 0][3])))

@@ -1,0 +1,143 @@
+"""The embedded server: alone on its store, watched, and gone with its parent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from producers.bus import Bus, topology
+from producers.nats_child import ServerFailed
+from producers.server import NatsServer, StoreBusy
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from producers.server import NatsServer
+
+async def main():
+    async with NatsServer(Path(sys.argv[1])) as server:
+        print(server.pid, server.url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def listening(url):
+    host, port = url.removeprefix("nats://").split(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
+
+
+async def eventually(condition, within_s=20.0):
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_it_listens_on_loopback_and_stops_when_told(tmp_path):
+    async with NatsServer(tmp_path / "nats") as server:
+        assert server.url.startswith("nats://127.0.0.1:")
+        assert server.monitor_url.startswith("http://127.0.0.1:")
+        assert listening(server.url)
+        url = server.url
+    assert not listening(url)
+    assert (tmp_path / "nats" / "nats.log").read_text()
+
+
+async def test_it_listens_on_the_port_it_is_given(tmp_path):
+    async with NatsServer(tmp_path / "one") as server:
+        port = int(server.url.rpartition(":")[2])
+    async with NatsServer(tmp_path / "two", port) as server:
+        assert server.url == f"nats://127.0.0.1:{port}"
+
+
+async def test_a_taken_port_is_told_in_the_servers_own_words(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = NatsServer(tmp_path, taken.getsockname()[1])
+        with pytest.raises(ServerFailed, match="address already in use"):
+            await server.start()
+    async with NatsServer(tmp_path):
+        pass
+
+
+async def test_a_binary_that_does_nothing_is_no_server(tmp_path):
+    with pytest.raises(ServerFailed, match="did not start"):
+        await NatsServer(tmp_path, binary=Path("/bin/true")).start()
+
+
+async def test_what_was_stored_is_there_after_a_restart(tmp_path):
+    async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
+        await topology.apply(bus)
+        await bus.publish("dead.intake", b"kept")
+    async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
+        assert [m.data async for m in bus.scan("DEAD")] == [b"kept"]
+
+
+async def test_a_second_server_on_the_same_store_is_refused(tmp_path):
+    async with NatsServer(tmp_path) as first:
+        with pytest.raises(StoreBusy, match=str(os.getpid())):
+            await NatsServer(tmp_path).start()
+        assert listening(first.url)
+    async with NatsServer(tmp_path):
+        pass
+
+
+async def test_a_store_whose_path_has_spaces_and_quotes_works(tmp_path):
+    async with NatsServer(tmp_path / 'dữ liệu "loa"') as server:
+        assert listening(server.url)
+
+
+async def test_a_killed_server_comes_back_on_its_port_with_its_data(tmp_path):
+    async with (
+        NatsServer(tmp_path, check_s=0.1) as server,
+        await Bus.connect(server.url) as bus,
+    ):
+        await topology.apply(bus)
+        before = server.url, server.pid
+        await bus.publish("dead.intake", b"1", msg_id="1")
+        os.kill(server.pid, signal.SIGKILL)
+        await bus.publish("dead.intake", b"2", msg_id="2")
+        assert server.url == before[0]
+        assert server.pid != before[1]
+        assert [m.data async for m in bus.scan("DEAD")] == [b"1", b"2"]
+
+
+async def test_a_server_that_hangs_is_replaced(tmp_path):
+    async with NatsServer(tmp_path, check_s=0.1) as server:
+        hung = server.pid
+        os.kill(hung, signal.SIGSTOP)
+        await eventually(lambda: server.pid != hung)
+        assert listening(server.url)
+        with pytest.raises(ProcessLookupError):
+            os.kill(hung, 0)
+
+
+async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeypatch):
+    monkeypatch.setattr("producers.nats_child.STOP_S", 0.2)
+    server = NatsServer(tmp_path)
+    await server.start()
+    os.kill(server.pid, signal.SIGSTOP)
+    await asyncio.wait_for(server.stop(), 5)
+
+
+async def test_it_waits_for_its_port_when_somebody_took_it_meanwhile(tmp_path):
+    async with NatsServer(tmp_path, check_s=0.1) as server:
+        url, lost, port = server.url, server.pid, int(server.url.rpartition(":")[2])
+        os.kill(lost, signal.SIGSTOP)
+        os.kill(lost, signal.SIGKILL)
+        await eventually(lambda: not listening(url))
+        await eventually(lambda: server.pid != lost and listening(url))
+        assert int(server.url.rpartition(":")[2]) == port
+
+
+def test_the_server_dies_with_a_killed_parent(tmp_path):
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        said = [line for line in iter(parent.stdout.readline, "") if "nats://" in line]
