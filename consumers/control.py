@@ -1,4 +1,4 @@
-"""Channel pauses: an operator's word, kept in the bus, so that it survives every restart."""
+"""Pauses and breakers of the channels, kept in the bus, so that every process and restart knows."""
 
 import asyncio
 import json
@@ -34,6 +34,21 @@ async def paused(bus: Bus) -> frozenset[ChannelName]:
     """The channels that are paused now."""
     found = await bus.bucket(subjects.CONTROL.name).many([key(one) for one in ChannelName])
     return frozenset(one for one in ChannelName if key(one) in found)
+
+
+async def trip(bus: Bus, channel: ChannelName, reason: str, until: float) -> None:
+    """Note that a channel itself can't work; the note lapses at *until* by itself."""
+    value = json.dumps({"until": until, "reason": reason}).encode()
+    await bus.bucket(subjects.CONTROL.name).put(f"breaker.{channel}", value)
+
+
+async def tripped(bus: Bus, now: float) -> frozenset[ChannelName]:
+    """The channels that could not work when they last tried."""
+    keys = {f"breaker.{one}": one for one in ChannelName}
+    found = await bus.bucket(subjects.CONTROL.name).many(list(keys))
+    return frozenset(
+        keys[name] for name, value in found.items() if json.loads(value.data)["until"] > now
+    )
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Woken by a wake-up: takes a batch, sends what is due, and says when to come back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -39,6 +39,7 @@ class Deliver:
     waker: Waker
     gate: Gate
     slot: Slot
+    trip: Callable[[str, float], Awaitable[None]]
     paused: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
     lease_s: float = LEASE_S
@@ -65,6 +66,10 @@ class Deliver:
             if state and not state.value.closed:
                 await self.waker.wake(batch, state.value.lane)
                 log.info("batch_recovered", batch=str(batch))
+
+    def stop(self) -> None:
+        """Let every batch go after its window."""
+        self.stopping = True
 
     async def visit(self, batch: BatchKey, permit: Pass) -> None:
         """Work on *batch* if it is due and free."""
@@ -127,6 +132,7 @@ class Deliver:
                 entry = await work.run(session, permit, lambda: self.stopping or self.paused())
         except ChannelError as trouble:
             log.warning("channel_unavailable", reason=trouble.reason)
+            await self.trip(trouble.reason, self.clock() + trouble.retry_after_s)
             raise Later(trouble.retry_after_s, trouble.reason) from trouble
         except Overtaken:
             raise Later(BUSY_S, "another worker took over") from None

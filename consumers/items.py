@@ -33,10 +33,13 @@ class Overtaken(Exception):
     """A newer position, or a withdrawal, was released first."""
 
 
+class NothingThere(Invalid):
+    """A withdrawal of an item that has no positions."""
+
+
 class Claim(NamedTuple):
     """An event that wants a position of an item."""
 
-    unit: str
     event_id: str
     position: int
 
@@ -71,6 +74,7 @@ class Item(Card):
     positions: dict[int, str] = {}  # position → the event that took it, for ever
     released: dict[int, datetime] = {}  # position → when; this moment never changes
     waiting: tuple[int, ...] = ()  # positions at the desk
+    reached: tuple[ChannelName, ...] = ()  # every channel a position was released to
 
     @property
     def latest(self) -> int:
@@ -86,8 +90,9 @@ class Item(Card):
         """Positions at the desk that can't be released any more."""
         return tuple(position for position in self.waiting if position < self.latest)
 
-    def position_of(self, event_id: str) -> int | None:
-        return next((n for n, event in self.positions.items() if event == event_id), None)
+    def position_of(self, event_id: str) -> int:
+        """The position that an event took; 0 for none."""
+        return next((n for n, event in self.positions.items() if event == event_id), 0)
 
 
 class Decision(BaseModel):
@@ -112,10 +117,10 @@ class Position(Card):
     state: State
     at: datetime
     released_at: datetime | None = None
-    first_released_at: datetime | None = None
     not_before: datetime | None = None
     seq: int | None = None  # in PUBLICATIONS; None while it is not known to be there
     author: str | None = None
+    submitter: str | None = None
     decision: Decision | None = None
     code: str = ""
     reason: str = ""
@@ -162,6 +167,7 @@ def release(item: Item, position: int, card: Card, at: datetime) -> Item:
         "revision": position,
         "released": item.released | {position: at},
         "waiting": tuple(one for one in item.waiting if one != position),
+        "reached": tuple(sorted({*item.reached, *card.channels})),
     }
     return item.model_copy(update=update).with_card(card)
 
@@ -169,11 +175,11 @@ def release(item: Item, position: int, card: Card, at: datetime) -> Item:
 def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
     """Take the item back: one more position, released only if readers may have seen the item.
 
-    The same event gets the same position for ever. Raises Invalid for an item without content.
+    The same event gets the same position for ever. Raises NothingThere for an item without content.
     """
     if not item.positions:
-        raise Invalid(fault("data.content_id", "nothing_to_withdraw", value=content_id))
-    if item.position_of(event_id) is not None:
+        raise NothingThere(fault("data.content_id", "nothing_to_withdraw", value=content_id))
+    if item.position_of(event_id):
         return item
     position = max(item.positions) + 1
     taken = item.model_copy(
@@ -202,6 +208,4 @@ def ended(position: Position, item: Item, number: int) -> Position:
     if number < item.barred:
         return position.model_copy(update={"state": "withdrawn"})
     reason = fault("data.revision", "superseded").message
-    return position.model_copy(
-        update={"state": "refused", "code": SUPERSEDED, "reason": reason}
-    )
+    return position.model_copy(update={"state": "refused", "code": SUPERSEDED, "reason": reason})

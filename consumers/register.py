@@ -1,11 +1,11 @@
-"""The register of content items and positions: bucket `publications`, changed by compare-and-set."""
+"""The register of items and positions: bucket `publications`, changed by compare-and-set."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from consumers.items import NOT_ADMITTED, Item, Position
+from consumers.items import NOT_ADMITTED, Item, Position, ended, settled
 from contracts import keys, subjects
 from producers.bus import Bucket, Bus, Conflict, Silence, Value
 
@@ -21,11 +21,11 @@ class Register:
 
     async def item(self, content_id: str) -> Item | None:
         value = await self.bucket.get(content_id)
-        return value and Item.model_validate_json(value.data)
+        return Item.model_validate_json(value.data) if value else None
 
     async def position(self, content_id: str, revision: int) -> Position | None:
         value = await self.bucket.get(keys.publication_key(content_id, revision))
-        return value and Position.model_validate_json(value.data)
+        return Position.model_validate_json(value.data) if value else None
 
     async def change_item(self, content_id: str, move: Callable[[Item | None], Item]) -> Item:
         """Apply *move* to what stands there; what it raises passes through and nothing changes."""
@@ -50,6 +50,32 @@ class Register:
 
         return await self.change_position(content_id, revision, move)
 
+    async def end(self, content_id: str, number: int, item: Item) -> Position:
+        """Book that a position was left behind before it was released; see `items.ended`."""
+
+        def move(found: Position | None) -> Position:
+            return ended(_there(found, content_id), item, number)
+
+        return await self.change_position(content_id, number, move)
+
+    async def overtaken(self, content_id: str, number: int) -> Position:
+        """As `end`, after a release that came too late."""
+        return await self.end(content_id, number, _there(await self.item(content_id), content_id))
+
+    async def settle(self, content_id: str, numbers: tuple[int, ...]) -> Item:
+        """Take positions off the list of those that wait."""
+
+        def move(found: Item | None) -> Item:
+            return settled(_there(found, content_id), numbers)
+
+        return await self.change_item(content_id, move)
+
+
+def _there(found: T | None, key: str) -> T:
+    if found is None:
+        raise LookupError(f"the record of {key} vanished")
+    return found
+
 
 async def change(bucket: Bucket, key: str, kind: type[T], move: Callable[[T | None], T]) -> T:
     """Replace what *key* holds by what *move* makes of it, and again if somebody was faster.
@@ -59,7 +85,7 @@ async def change(bucket: Bucket, key: str, kind: type[T], move: Callable[[T | No
     """
     for _ in range(TRIES):
         value = await bucket.get(key)
-        found = value and kind.model_validate_json(value.data)
+        found = kind.model_validate_json(value.data) if value else None
         wanted = move(found)
         if wanted == found or await _wrote(bucket, key, value, wanted.model_dump_json().encode()):
             return wanted

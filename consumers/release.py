@@ -1,6 +1,6 @@
 """Releasing a position: what was decided becomes one message in PUBLICATIONS, exactly once.
 
-The position's record fixes every byte first; only then is it published, under a message id that
+The item's record fixes every byte first; only then is it published, under a message id that
 says the same intent. Every step may be repeated after a crash at any point.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumers.items import Item, Position
+from consumers.items import Card, Item, Position
 from consumers.register import Register
 from contracts import publication, subjects
 from contracts.content import Corrected, Submitted
@@ -32,13 +32,13 @@ class Release:
         item = await self.register.item(content_id)
         return sorted(item.released) if item else []
 
-    async def text(self, item: Item, number: int, record: Position, text: Submitted) -> Position:
-        """Publish a position that the item counts as released."""
-        return await self.publish(record, edition(text, item, number, record))
+    async def text(self, item: Item, text: Submitted, record: Position) -> Position:
+        """Publish a revision that the item counts as released."""
+        return await self.publish(record, edition(text, item, record.event_id))
 
-    async def withdrawal(self, content_id: str, number: int, record: Position) -> Position:
+    async def withdrawal(self, content_id: str, item: Item, record: Position) -> Position:
         """Publish a withdrawal that the item counts as released."""
-        return await self.publish(record, retraction(content_id, number, record))
+        return await self.publish(record, retraction(content_id, item, record))
 
     async def publish(self, record: Position, released: Publication) -> Position:
         """Publish unless it is known to be there; the record then says where."""
@@ -49,9 +49,7 @@ class Release:
         def noted(position: Position | None) -> Position:
             return (position or record).model_copy(update={"seq": seq})
 
-        stored = await self.register.change_position(
-            released.content_id, released.revision, noted
-        )
+        stored = await self.register.change_position(released.content_id, released.revision, noted)
         log.info(
             "publication_released",
             content_id=released.content_id,
@@ -75,39 +73,35 @@ class Release:
         return message.seq
 
 
-def edition(text: Submitted, item: Item, number: int, record: Position) -> Publication:
+def edition(text: Submitted, item: Item, event_id: str) -> Publication:
     """The publication of a checked text. It is a correction only if readers saw an older one."""
-    older = any(position < number for position in item.released)
+    older = any(position < text.revision for position in item.released)
     corrected = isinstance(text, Corrected) and older
     return Publication.model_validate(
         {
             **text.model_dump(),
             "action": "corrected" if corrected else "published",
             "unit": item.unit,
-            "first_released_at": record.first_released_at,
-            "released_at": record.released_at,
-            "event_id": record.event_id,
+            "first_released_at": item.first_released_at,
+            "released_at": item.released[text.revision],
+            "event_id": event_id,
         }
     )
 
 
-def retraction(content_id: str, number: int, record: Position) -> Publication:
+def retraction(content_id: str, item: Item, record: Position) -> Publication:
     """The publication of a withdrawal; its record carries the card of the text it takes back."""
+    number = item.position_of(record.event_id)
     return Publication.model_validate(
         {
+            **Card.of(record).model_dump(),
             "action": "withdrawn",
             "content_id": content_id,
             "revision": number,
-            "unit": record.unit,
-            "topic": record.topic,
-            "title": record.title,
-            "language": record.language,
-            "channels": record.channels,
-            "lane": record.lane,
-            "audiences": record.audiences,
+            "unit": item.unit,
             "reason": record.reason,
-            "first_released_at": record.first_released_at,
-            "released_at": record.released_at,
+            "first_released_at": item.first_released_at,
+            "released_at": item.released[number],
             "event_id": record.event_id,
         }
     )

@@ -23,7 +23,7 @@ from contracts import text
 
 ID_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$"
 URL_MAX = 2048
-URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@/\\]+[!-~]*$"
+URL_PATTERN = r"^[Hh][Tt][Tt][Pp][Ss]?://[!-.0-?A-\[\]-~]+(?:/[!-~]*)?$"
 REVISION_MAX = 2**31 - 1
 
 _ID = re.compile(ID_PATTERN.strip("^$"))
@@ -56,7 +56,8 @@ def _as_text(value: Any) -> str:
 def _as_id(value: Any) -> str:
     name = _text_only(value)
     if not _ID.fullmatch(name):
-        raise PydanticCustomError("not_slug", "{value} is not an id", {"value": name})
+        shown = name.encode(errors="backslashreplace").decode()
+        raise PydanticCustomError("not_slug", "{value} is not an id", {"value": shown})
     return name
 
 
@@ -99,6 +100,12 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
         if value in seen:
             raise PydanticCustomError("repeated", "{value} twice", {"value": str(value)})
         seen.add(value)
+    return values
+
+
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise PydanticCustomError("too_short", "none", {"min_length": 1})
     return values
 
 
@@ -148,5 +155,8 @@ HttpUrl = Annotated[
 
 DISTINCT = AfterValidator(_distinct)
 UNIQUE = Field(json_schema_extra={"uniqueItems": True})
+SOME = AfterValidator(_some)
+"""At least one; judged after the entries, so that a wrong entry is not called missing as well."""
+AT_LEAST_ONE = Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
 NONE_IS_EMPTY = BeforeValidator(_none_as_empty)
 OR_NULL = Field(json_schema_extra={"type": ["array", "null"]})

@@ -27,6 +27,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -119,8 +120,24 @@ class Contact(Contract):
         return self
 
 
+def _say_what_is_required(schema: dict[str, Any]) -> None:
+    """The rules of REQUIRED in the words of JSON Schema."""
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"status": {"const": status}}, "required": ["status"]},
+            "then": {
+                "required": sorted(fields),
+                "properties": {name: {"not": {"type": "null"}} for name in sorted(fields)},
+            },
+        }
+        for status, fields in REQUIRED.items()
+    ]
+
+
 class CaseUpdated(Contract):
     """A dossier reached a status, or its result is late (`apology`, with a new date)."""
+
+    model_config = ConfigDict(json_schema_extra=_say_what_is_required)
 
     notice: Literal["status", "apology"] = "status"
     case_code: CaseCode

@@ -17,6 +17,9 @@ FOR_PEOPLE = frozenset({"title", "description", "examples", "$comment", "$schema
 UNSAID = object()
 """A schema that does not use the word."""
 
+ANYTHING: Schema = {}
+"""A branch that takes every value."""
+
 _TYPES = {
     str: "string",
     bool: "boolean",
@@ -30,14 +33,14 @@ _TYPES = {
 
 def breaking(old: Schema, new: Schema) -> list[str]:
     """What of *old* is refused by *new*, one line per place; empty when nothing is."""
-    return list(_node(flat(old), flat(new), ""))
+    return list(dict.fromkeys(_node(flat(old), flat(new), "")))
 
 
 def flat(schema: Any, root: Schema | None = None) -> list[Schema]:
     """*schema* as branches of one type each, references followed, without texts for people."""
     root = schema if root is None else root
     if isinstance(schema, bool):
-        return [{}] if schema else []
+        return [ANYTHING] if schema else []
     if "$ref" in schema:
         target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
         return flat({**target, **_without(schema, "$ref")}, root)
@@ -54,9 +57,8 @@ def _without(schema: Schema, word: str) -> Schema:
 
 
 def _types(schema: Schema) -> list[str | None]:
-    if "type" in schema:
-        return schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return sorted({_TYPES[type(value)] for value in schema.get("enum", ())}) or [None]
+    said = schema.get("type") or sorted({_TYPES[type(value)] for value in schema.get("enum", ())})
+    return [said] if isinstance(said, str) else said or [None]
 
 
 def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
@@ -73,7 +75,7 @@ def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
 
 def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
     """Every kind of value the old node took must find one in the new node that takes it."""
-    for branch in old:
+    for branch in old if ANYTHING not in new else ():
         candidates = [list(_branch(branch, taker, path)) for taker in new if _same(branch, taker)]
         if candidates:
             yield from min(candidates, key=len)
@@ -82,6 +84,8 @@ def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
 
 
 def _same(old: Schema, new: Schema) -> bool:
+    if old == ANYTHING:
+        return False
     before, after = old.get("type", UNSAID), new.get("type", UNSAID)
     return after in (UNSAID, before) or (before == "integer" and after == "number")
 
@@ -107,7 +111,7 @@ def _properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
 
 
 def _below(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and name != "[]" else f"{path}{name}"
 
 
 def _shown(value: Any) -> str:

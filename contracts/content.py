@@ -6,9 +6,11 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from contracts.base import (
+    AT_LEAST_ONE,
     DISTINCT,
     NONE_IS_EMPTY,
     OR_NULL,
+    SOME,
     UNIQUE,
     AudienceId,
     ContentId,
@@ -60,7 +62,7 @@ class Attachment(Contract):
 
 Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), DISTINCT, UNIQUE]
 Channels = Annotated[
-    tuple[ChannelName, ...], Field(min_length=1, max_length=len(ChannelName)), DISTINCT, UNIQUE
+    tuple[ChannelName, ...], Field(max_length=len(ChannelName)), SOME, DISTINCT, AT_LEAST_ONE
 ]
 Links = Annotated[tuple[Link, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]
 Attachments = Annotated[tuple[Attachment, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]

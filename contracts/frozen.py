@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 
 def update(folder: Path, made: dict[str, Schema]) -> list[str]:
-    """Freeze every changed schema of *made* (file name → schema), or say why not and write nothing."""
+    """Freeze what changed of *made* (file name → schema), or say why not and write nothing."""
     refused = [
         f"{file}: {line}" for file, schema in made.items() for line in breaks(folder, file, schema)
     ]

@@ -59,13 +59,14 @@ def event_schema(event_type: str, model: type[Contract]) -> Schema:
     for key in ("$schema", "$id"):
         del data[key]
     envelope = _of(CloudEvent)
-    del envelope["properties"]["extensions"]
+    del envelope["properties"]["extensions"]  # they stand beside the other attributes
     properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
     return {
-        **envelope,
         "$schema": DIALECT,
         "$id": name(f"{event_type}:event"),
         "title": event_type,
+        "type": "object",
+        "required": envelope["required"],
         "properties": properties,
         "propertyNames": {"pattern": ATTRIBUTE_NAME},
         "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},

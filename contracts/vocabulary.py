@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from contracts.base import AudienceId, Contract, Line150, Line250, TopicId, UnitId
 from contracts.errors import Invalid, Unreadable, explain, fault
 
+Day = Annotated[date, Field(strict=True)]
 Kind = Literal["unit", "topic", "audience"]
 
 
@@ -23,7 +24,7 @@ class FormerName(Contract):
 
     id: UnitId | None = None
     name: Line250
-    until: date
+    until: Day
 
 
 class Unit(Contract):
@@ -32,7 +33,7 @@ class Unit(Contract):
     name: Line250
     english: Line250
     group: Line150 = "other"
-    until: date | None = None
+    until: Day | None = None
     formerly: tuple[FormerName, ...] = ()
 
     def name_at(self, day: date) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from contracts.errors import WHOLE, ContractError, FieldError, Invalid, TooLarge
 from contracts.vocabulary import DEFAULT
 from producers import wrap
 from producers.publisher import Accepted, Publisher, Spooled
-from producers.wording import Saying, say
+from producers.wording import Saying, readable, say
 
 INVALID = 2
 AWAY = 3
@@ -141,12 +141,12 @@ def _explained(as_json: bool) -> Iterator[None]:
     except ContractError as error:
         _complain(error.errors)
         if as_json:
-            _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
+            _print_json({"errors": [readable(wrong).model_dump() for wrong in error.errors]})
         raise typer.Exit(INVALID) from None
 
 
-def _complain(errors: tuple[FieldError, ...] | list[FieldError]) -> None:
-    for error in errors:
+def _complain(errors: Iterable[FieldError]) -> None:
+    for error in map(readable, errors):
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 

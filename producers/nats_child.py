@@ -18,7 +18,9 @@ from typing import Self
 from producers.bus.errors import Silence
 from producers.bus.monitor import look
 
-HEALTH = "/healthz?js-enabled-only=true"
+UP = "/healthz?js-enabled-only=true"
+HEALTH = "/healthz"  # also tells that a stream can't be written, which only a restart ends
+LOG = "nats.log"
 READY_S = 60.0
 STOP_S = 10.0
 POLL_S = 0.005
@@ -76,12 +78,13 @@ class Child:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    async def healthy(self) -> bool:
+    async def complaint(self, page: str = HEALTH) -> str | None:
+        """What is wrong with the server, in its own words; None when it is well."""
         try:
-            status, _ = await look(self.monitor_url, HEALTH)
-        except Silence:
-            return False
-        return status == 200
+            status, said = await look(self.monitor_url, page)
+        except Silence as error:
+            return str(error)
+        return None if status == 200 else str(said.get("error", status))
 
     async def ended_within(self, seconds: float) -> bool:
         """Wait for the end of the process, but no longer than *seconds*."""
@@ -100,7 +103,7 @@ class Child:
         await _end(self.process, signal.SIGKILL)
 
     async def _ready(self) -> None:
-        while not await self.healthy():
+        while await self.complaint(UP):
             _still_there(self.process)
             await asyncio.sleep(POLL_S)
 
@@ -124,25 +127,26 @@ def _write_settings(store: Path, port: int) -> Path:
     run.mkdir(exist_ok=True)
     for left_over in run.glob("*.ports"):
         left_over.unlink()
-    paths = {"run": run, "log": store / "nats.log", "store": store}
-    quoted = {name: json.dumps(str(path)) for name, path in paths.items()}
+    paths = {"run": run, "log": store / LOG, "store": store}
+    quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
     settings = store / "nats.conf"
     settings.write_text(SETTINGS.format(port=port or -1, **quoted))
     return settings
 
 
 async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
-    return await asyncio.create_subprocess_exec(
-        binary,
-        "-c",
-        settings,
-        stdin=DEVNULL,
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-        pass_fds=(lock,),
-        start_new_session=True,  # Ctrl-C is meant for us; we stop the child when its turn has come
-        preexec_fn=_die_with_parent(),
-    )
+    with (settings.parent / LOG).open("ab") as log:  # also for what it says before it can log
+        return await asyncio.create_subprocess_exec(
+            binary,
+            "-c",
+            settings,
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock,),
+            start_new_session=True,  # Ctrl-C is meant for us; the child ends when its turn has come
+            preexec_fn=_die_with_parent(),
+        )
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -152,10 +156,10 @@ def _die_with_parent() -> Callable[[], None] | None:
     """
     if sys.platform != "linux":
         return None
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # looked up before the fork
 
     def tie() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
 
@@ -192,6 +196,5 @@ async def _end(process: Process, sign: signal.Signals) -> None:
 
 
 def _last_words(store: Path) -> str:
-    log = store / "nats.log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return lines[-1] if lines else "it wrote no log"
+    lines = (store / LOG).read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"

@@ -27,6 +27,7 @@ Release = Literal["automatic", "desk"]
 
 OVERLAP = timedelta(hours=24)
 TRIES = 20
+READ_S = 3.0
 
 _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 
@@ -113,7 +114,7 @@ class Registry:
         return [Member(unit, found[unit]) for unit in sorted(found)]
 
     async def find(self, unit: str) -> Registration | None:
-        value = await self.bucket.get(unit)
+        value = await self.bucket.get(unit, patience_s=READ_S)
         return _read(value.data) if value else None
 
     async def prove(self, api_key: str) -> Member:

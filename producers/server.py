@@ -97,17 +97,26 @@ class NatsServer:
         log.info("nats_server_started", url=self.url, pid=self.pid)
 
     async def _keep_alive(self) -> None:
-        """Start the server again when it ended, or when it failed to answer twice."""
+        """Start the server again when it ended, or when it was found ill twice running."""
         failures = 0
         while True:
-            if await self._running.ended_within(self._check_s):
-                failures = FAILURES
-            else:
-                failures = 0 if await self._running.healthy() else failures + 1
-            if failures >= FAILURES:
+            failures = failures + 1 if await self._ill() else 0
+            if self._ended or failures >= FAILURES:
                 log.error("nats_server_lost", code=self._running.process.returncode)
                 await self._relaunch()
                 failures = 0
+
+    async def _ill(self) -> bool:
+        if await self._running.ended_within(self._check_s):
+            return True
+        complaint = await self._running.complaint()
+        if complaint:
+            log.warning("nats_server_ill", reason=complaint)
+        return complaint is not None
+
+    @property
+    def _ended(self) -> bool:
+        return self._running.process.returncode is not None
 
     async def _relaunch(self) -> None:
         await self._running.kill()
@@ -127,7 +136,9 @@ def _lock(path: Path) -> int:
     except OSError as error:
         owner = os.read(lock, 20).decode() or "unknown"
         os.close(lock)
-        raise StoreBusy(f"{path.parent} is in use by process {owner.strip()}") from error
+        raise StoreBusy(
+            f"{path.parent} is in use by process {owner.strip()}, or by its server"
+        ) from error
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+
 import pytest
 
 from producers.bus import Bus, topology
@@ -23,15 +24,21 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     """A connection to a server that holds the topology, and nothing else."""
     async with await Bus.connect(nats_server.url, name="test") as bus:
-        await wipe(bus)
-        await topology.apply(bus)
+        await renew(bus)
         yield bus
 
 
-async def wipe(bus: Bus) -> None:
-    """Delete every stream, and with them buckets, consumers and the memory of message ids."""
+async def renew(bus: Bus) -> None:
+    """Every stream anew: without messages, message ids or what consumers remember.
+
+    One stream stands all the while: behind the last one, the server removes the folder in which we
+    already create the next.
+    """
     names = (await bus.link.api("STREAM.NAMES"))["streams"] or []
+    await bus.link.api("STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]})
     await asyncio.gather(*(bus.link.api(f"STREAM.DELETE.{name}") for name in names))
+    await topology.apply(bus)
+    await bus.link.api("STREAM.DELETE.MEANWHILE")
 
 
 @dataclass

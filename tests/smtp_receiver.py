@@ -25,7 +25,7 @@ class Act(Enum):
 
     CUT = "cut"  # close without a reply
     LAST = "last"  # the usual reply, then close
-    SWALLOW = "swallow"  # no reply, go on
+    SWALLOW = "swallow"  # no reply, and silence from then on
     RECORD_CUT = "record_cut"
     RECORD_SWALLOW = "record_swallow"
 
@@ -111,6 +111,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
         self.buffer = b""
+        self.silent = False
         self.clear()
 
     def clear(self) -> None:
@@ -133,9 +134,12 @@ class Conversation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        while not self.transport.is_closing() and (self.body() if self.in_data else self.line()):
+        while self.listens() and (self.body() if self.in_data else self.line()):
             pass
         self.flush()
+
+    def listens(self) -> bool:
+        return not self.silent and not self.transport.is_closing()
 
     def line(self) -> bool:
         line, found, rest = self.buffer.partition(b"\r\n")
@@ -184,12 +188,13 @@ class Conversation(asyncio.Protocol):
     def on_mail(self, line: bytes) -> None:
         self.receiver.number += 1
         self.clear()
-        self.sender = path(line)
-        self.answer("MAIL", b"250 2.1.0 Ok")
+        if self.answer("MAIL", b"250 2.1.0 Ok"):
+            self.sender = path(line)
 
     def on_rcpt(self, line: bytes) -> None:
         self.recipient = path(line)
-        if not self.answer("RCPT", b"250 2.1.5 Ok"):
+        usual = b"250 2.1.5 Ok" if self.sender else b"503 5.5.1 no sender"
+        if not self.answer("RCPT", usual):
             self.recipient = ""
 
     def on_data(self, _line: bytes) -> None:
@@ -232,6 +237,9 @@ class Conversation(asyncio.Protocol):
 
     def take(self, mail: Mail) -> None:
         act = self.receiver.act("end", mail.recipient)
+        if not mail.recipient:
+            self.out.append(b"554 5.5.1 no valid recipients\r\n")
+            return
         if act in (None, Act.LAST, Act.RECORD_CUT, Act.RECORD_SWALLOW):
             self.accepted.append(f"{mail.recipient} {mail.message_id}\n".encode())
             if self.receiver.keep:
@@ -244,7 +252,9 @@ class Conversation(asyncio.Protocol):
         if act in (Act.CUT, Act.RECORD_CUT):
             self.flush()
             self.transport.abort()
-        elif act not in (Act.SWALLOW, Act.RECORD_SWALLOW):
+        elif act in (Act.SWALLOW, Act.RECORD_SWALLOW):
+            self.silent = True
+        else:
             said = act if isinstance(act, bytes) else usual
             self.out.append(said + b"\r\n")
             if act is Act.LAST:

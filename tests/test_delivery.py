@@ -7,6 +7,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from channels.errors import Unreachable
+from consumers import control
 from consumers.audience import Subscribers
 from consumers.deliver import Deliver
 from consumers.dispatch import Dispatch, Released
@@ -59,8 +60,11 @@ class House:
         library = Library(self.bus, self.ledger, self.provider.render)
         return Deliver(
             self.provider, self.ledger, library, self.readers, self.waker,
-            Gate(self.provider.connections), Slot(self.folder, "email"), clock=self.clock,
+            Gate(self.provider.connections), Slot(self.folder, "email"), self.trip, clock=self.clock,
         )  # fmt: skip
+
+    async def trip(self, reason: str, until: float) -> None:
+        await control.trip(self.bus, EMAIL, reason, until)
 
     async def publish(self, publication: Publication) -> Released:
         subject = subjects.publication(publication.topic, publication.content_id)
@@ -199,6 +203,8 @@ async def test_a_relay_that_is_down_leaves_the_batch_untouched(house):
     assert later.value.delay_s == 7
     entry = await loa.entry(plan)
     assert (entry.rows, entry.owner) == (b"pp", "")
+    assert await control.tripped(loa.bus, loa.clock()) == {EMAIL}
+    assert not await control.tripped(loa.bus, loa.clock() + 8)
 
 
 async def test_a_lost_connection_gives_the_rest_of_the_batch_back(house):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,13 +17,14 @@ from producers.nats_child import ServerFailed
 from producers.server import NatsServer, StoreBusy
 
 PARENT = """
-import asyncio, sys
+import asyncio, json, sys
 from pathlib import Path
 from producers.server import NatsServer
 
 async def main():
     async with NatsServer(Path(sys.argv[1])) as server:
-        print(server.pid, server.url, flush=True)
+        said = {"pid": server.pid, "url": server.url}
+        print(json.dumps(said), file=sys.stderr, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -119,6 +121,21 @@ async def test_a_server_that_hangs_is_replaced(tmp_path):
             os.kill(hung, 0)
 
 
+async def test_a_server_that_cannot_write_is_replaced_and_nothing_is_lost(tmp_path):
+    """After a write error a stream stays silent until a restart, even when there is room again."""
+    async with (
+        NatsServer(tmp_path, check_s=0.1) as server,
+        await Bus.connect(server.url) as bus,
+    ):
+        await topology.apply(bus)
+        await bus.publish("dead.intake", b"1")
+        stuck = server.pid
+        resource.prlimit(stuck, resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        await bus.publish("dead.intake", bytes(5000), msg_id="2", timeout_s=0.5)
+        assert [len(m.data) async for m in bus.scan("DEAD")] == [1, 5000]
+        assert server.pid != stuck
+
+
 async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeypatch):
     monkeypatch.setattr("producers.nats_child.STOP_S", 0.2)
     server = NatsServer(tmp_path)
@@ -127,17 +144,51 @@ async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeyp
     await asyncio.wait_for(server.stop(), 5)
 
 
-async def test_it_waits_for_its_port_when_somebody_took_it_meanwhile(tmp_path):
+async def test_it_waits_for_its_port_while_somebody_else_has_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("producers.server.PAUSE_S", 0.05)
     async with NatsServer(tmp_path, check_s=0.1) as server:
-        url, lost, port = server.url, server.pid, int(server.url.rpartition(":")[2])
-        os.kill(lost, signal.SIGSTOP)
-        os.kill(lost, signal.SIGKILL)
-        await eventually(lambda: not listening(url))
-        await eventually(lambda: server.pid != lost and listening(url))
-        assert int(server.url.rpartition(":")[2]) == port
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server._port = taken.getsockname()[1]
+            os.kill(server.pid, signal.SIGKILL)
+            log = tmp_path / "nats.log"
+            await eventually(lambda: "address already in use" in log.read_text())
+        await eventually(lambda: server.url.endswith(f":{server._port}"))
+        assert listening(server.url)
 
 
-def test_the_server_dies_with_a_killed_parent(tmp_path):
-    command = [sys.executable, "-c", PARENT, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        said = [line for line in iter(parent.stdout.readline, "") if "nats://" in line]
+def start_parent(store):
+    command = [sys.executable, "-c", PARENT, str(store)]
+    parent = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    return parent, json.loads(parent.stderr.readline())
+
+
+async def test_the_server_dies_with_a_killed_parent_and_frees_the_store(tmp_path):
+    parent, child = start_parent(tmp_path)
+    with parent:
+        assert listening(child["url"])
+        with pytest.raises(StoreBusy, match=str(parent.pid)):
+            await NatsServer(tmp_path).start()
+        parent.kill()
+    await eventually(lambda: not Path(f"/proc/{child['pid']}").exists(), 5)
+    async with NatsServer(tmp_path) as server:
+        assert listening(server.url)
+
+
+async def test_an_orphan_that_still_runs_keeps_the_store(tmp_path):
+    """Where a server can outlive its parent, the lock must outlive it too."""
+    async with NatsServer(tmp_path) as server:
+        os.close(server._lock)  # what the kernel does when the parent is killed
+        with pytest.raises(StoreBusy):
+            await NatsServer(tmp_path).start()
+        server._lock = os.open(os.devnull, os.O_RDONLY)
+
+
+async def test_ctrl_c_in_the_terminal_does_not_reach_the_server(tmp_path):
+    async with NatsServer(tmp_path) as server:
+        assert os.getpgid(server.pid) != os.getpgid(0)

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from collections.abc import Callable
 
 from channels.email.settings import EmailSettings
 from channels.email.smtp import SmtpConnection, tls_context
@@ -13,9 +14,15 @@ STALE_S = 10.0
 class Pool:
     """Lends connections, one task each; how many run at once is the caller's business."""
 
-    def __init__(self, settings: EmailSettings, request_timeout_s: float) -> None:
+    def __init__(
+        self,
+        settings: EmailSettings,
+        request_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.request_timeout_s = request_timeout_s
+        self.clock = clock
         self.idle: list[tuple[float, SmtpConnection]] = []
         self.tls: ssl.SSLContext | None = None
         self.closed = False
@@ -24,7 +31,7 @@ class Pool:
         """A connection, and whether it is a new one. Raises Unreachable or Misconfigured."""
         while self.idle:
             since, connection = self.idle.pop()
-            fresh = time.monotonic() - since < STALE_S
+            fresh = self.clock() - since < STALE_S
             if not connection.closed and (fresh or await connection.alive()):
                 return connection, False
         return await self.open(), True
@@ -38,7 +45,7 @@ class Pool:
         if self.closed:
             connection.close()
         elif not connection.closed:
-            self.idle.append((time.monotonic(), connection))
+            self.idle.append((self.clock(), connection))
 
     def close(self) -> None:
         self.closed = True

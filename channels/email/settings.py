@@ -61,6 +61,11 @@ class EmailSettings(BaseSettings):
         return parseaddr(self.from_)[0]
 
     @property
+    def reply_mailbox(self) -> tuple[str, str]:
+        """Display name and address of Reply-To; both may be empty."""
+        return parseaddr(self.reply_to)
+
+    @property
     def domain(self) -> str:
         """Our mail domain: the right side of Message-ID and List-Id."""
         return self.sender.rpartition("@")[2].lower()

@@ -55,6 +55,11 @@ class SmtpConnection:
         """Whether the relay (or a time-out, or a fault) has ended this connection."""
         return bool(self.wire.gone)
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the relay ended it by itself, as relays do after many mails or a long time."""
+        return self.wire.gone in ("421", "connection lost")
+
     async def send_window(
         self, mails: Sequence[Envelope], expired: Callable[[], bool]
     ) -> list[Reply]:

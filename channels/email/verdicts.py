@@ -27,12 +27,12 @@ PROTOCOL = range(500, 505)
 SIGN_IN = (530, 534, 535, 538)
 
 
-def judge(reply: Reply) -> Outcome:
-    """The outcome of one row."""
+def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
+    """The outcome of one row; `trouble_s` is when to come back for what was not sent."""
     if reply.fate is Fate.ACCEPTED:
         return Outcome(Verdict.DELIVERED)
     if reply.fate is Fate.UNSENT:
-        return Outcome(Verdict.UNSENT, reply.why)
+        return Outcome(Verdict.UNSENT, reply.why, trouble_s)
     if reply.fate is Fate.DOUBT:
         return Outcome(Verdict.DOUBT, reply.why, DOUBT_S)
     return judge_refusal(reply)

@@ -17,7 +17,8 @@ DATA = b"DATA\r\n"
 ONE_WRITE = 64 * 1024
 """Larger bodies leave in two steps, so that a cut before their end is known to be one."""
 ASK_AGAIN_S = 1.0
-CLOSING = b"421"
+YES, NO, CLOSING = b"2", (b"4", b"5"), b"421"
+OUT_OF_TURN = "reply out of turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +95,33 @@ class Window:
             self.expect(text)
 
     def on_mail(self, text: bytes) -> None:
-        self.note(Stage.MAIL, text)
-        self.step(self.on_rcpt, b"RCPT TO:<%b>\r\n" % self.mails[len(self.replies)].recipient)
+        if self.understood(Stage.MAIL, text):
+            self.step(self.on_rcpt, b"RCPT TO:<%b>\r\n" % self.mails[len(self.replies)].recipient)
 
     def on_rcpt(self, text: bytes) -> None:
-        self.note(Stage.RCPT, text)
-        self.step(self.on_data, DATA)
+        if self.understood(Stage.RCPT, text):
+            self.step(self.on_data, DATA)
 
     def on_data(self, text: bytes) -> None:
-        if text.startswith(b"354"):
+        sender_refused = self.refusal is not None and self.refusal.stage is Stage.MAIL
+        if text.startswith(b"354") and not sender_refused:
             self.ready, self.expect = True, self.on_early
-            return
-        self.refusal = self.refusal or refused(Stage.DATA, text)
-        self.reset()
+        elif not text.startswith(NO):
+            self.wire.drop(OUT_OF_TURN)
+        elif self.understood(Stage.DATA, text):
+            self.reset()
 
     def on_early(self, _text: bytes) -> None:
         """An answer to a body whose end has not been written."""
-        self.wire.drop("reply out of turn")
+        self.wire.drop(OUT_OF_TURN)
 
     def on_end(self, text: bytes) -> None:
-        said = ACCEPTED if text.startswith(b"2") else refused(Stage.END, text)
-        self.book(self.refusal or said)
-        if text.startswith(CLOSING):
-            self.wire.drop("421")
-        else:
-            self.go_on()
+        if self.understood(Stage.END, text):
+            self.book(self.refusal or ACCEPTED)
+            if text.startswith(CLOSING):
+                self.wire.drop("421")
+            else:
+                self.go_on()
 
     def on_reset(self, text: bytes) -> None:
         if text.startswith(b"250"):
@@ -128,9 +131,14 @@ class Window:
 
     # What follows from them.
 
-    def note(self, stage: Stage, text: bytes) -> None:
-        if not text.startswith(b"2") and self.refusal is None:
-            self.refusal = refused(stage, text)
+    def understood(self, stage: Stage, text: bytes) -> bool:
+        """Take note of a no, the current mail's first one; anything but yes and no ends it all."""
+        if text.startswith(NO):
+            self.refusal = self.refusal or refused(stage, text)
+        elif not text.startswith(YES):
+            self.wire.drop(OUT_OF_TURN)
+            return False
+        return True
 
     def step(self, expect: Callable[[bytes], None], command: bytes) -> None:
         """Go to the next command; it is under way already when pipelining."""

@@ -44,7 +44,7 @@ def _cleaner(base_url: str) -> nh3.Cleaner:
 
 _ALIGNMENTS = {"left", "center", "right"}
 _FIXED_ATTRIBUTES = {
-    "div": {"role": "region", "tabindex": "0", "aria-label": say("item", "table")},
+    "div": {"role": "group", "tabindex": "0", "aria-label": say("item", "table")},
     "th": {"scope": "col"},
     "img": {"loading": "lazy"},
 }

@@ -1,4 +1,4 @@
-"""Putting files in place so that a reader sees the old one or the new one, whenever we are killed."""
+"""Putting files in place: a reader sees the old one or the new one, whenever we are killed."""
 
 import os
 from pathlib import Path
@@ -19,19 +19,19 @@ class Stage:
         self._folders: set[Path] = set()
         _empty(aside)
 
-    def put(self, path: str, body: bytes) -> None:
-        """Stage *body* for *path* (relative to the root). What is there already stays as it is."""
+    def put(self, path: str, body: bytes | None) -> None:
+        """Stage *body* for *path* (relative to the root); None has the file removed.
+
+        A file that holds these bytes already stays as it is.
+        """
         target = self._root / path
         self._folders.add(target.parent)
-        if not holds(target, body):
+        if body is None:
+            self._gone.append(target)
+        elif not holds(target, body):
             beside = self._aside / f"{len(self._moves)}.tmp"
             _write(beside, body)
             self._moves.append((beside, target))
-
-    def drop(self, path: str) -> None:
-        """Have *path* removed; fine when it isn't there."""
-        self._gone.append(self._root / path)
-        self._folders.add((self._root / path).parent)
 
     def swap(self) -> None:
         """Put everything in place, in the order of staging, and make it last."""
@@ -43,10 +43,6 @@ class Stage:
         for folder in sorted(self._folders):
             if folder.is_dir():
                 sync_folder(folder)
-
-    def discard(self) -> None:
-        """Forget what was staged; readers never saw it."""
-        _empty(self._aside)
 
     def _make(self, folder: Path) -> None:
         if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""The portal's own record: which revision of each item is shown, on which shelves, and what is undone.
+"""The portal's own record: which revision of each item is shown, where, and what is undone.
 
 Committing here is the effect; the files follow. Whatever was committed and not yet finished is
 named in `item.undone` and `stale`, so that whoever comes next can finish it. `item.old_print` names
@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS item (
     revision INTEGER NOT NULL,
     publication TEXT NOT NULL,
     body TEXT NOT NULL,
-    undone INTEGER NOT NULL DEFAULT 1,
-    old_print INTEGER NOT NULL DEFAULT 0
+    undone INTEGER NOT NULL,
+    old_print INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS item_undone ON item (content_id) WHERE undone;
 CREATE INDEX IF NOT EXISTS item_old_print ON item (content_id) WHERE old_print;
@@ -53,10 +53,15 @@ WHERE slug = ? ORDER BY published DESC, content_id DESC LIMIT ?
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item as it is to be shown; `body` is sanitised HTML."""
+    """One item as it is to be shown: the publication as JSON, and its body as sanitised HTML."""
 
-    publication: Publication
+    written: str
     body: str
+
+    @property
+    def publication(self) -> Publication:
+        """The publication, read anew at every call."""
+        return Publication.model_validate_json(self.written)
 
 
 class Index:
@@ -98,14 +103,13 @@ class Index:
         found = self._one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
         return _row(found) if found else None
 
-    def put(self, row: Row, slugs: Iterable[str]) -> None:
-        """Take *row* as what is to be shown; the shelves it leaves and those it enters are stale."""
-        publication = row.publication
+    def put(self, publication: Publication, row: Row, slugs: Iterable[str]) -> None:
+        """Take *publication* to be shown; the shelves that it leaves or enters are stale."""
         self._mark_shelves_of(publication.content_id)
         self._db.execute("DELETE FROM shelf WHERE content_id = ?", (publication.content_id,))
         self._db.execute(
-            "INSERT OR REPLACE INTO item (content_id, revision, publication, body) VALUES (?, ?, ?, ?)",
-            (publication.content_id, publication.revision, publication.model_dump_json(), row.body),
+            "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
+            (publication.content_id, publication.revision, row.written, row.body),
         )
         age = int(publication.first_released_at.timestamp() * 1_000_000)
         places = [(slug, age, publication.content_id) for slug in set(slugs)]
@@ -115,8 +119,12 @@ class Index:
     def mark_stale(self, slugs: Iterable[str]) -> None:
         self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?)", [(slug,) for slug in slugs])
 
+    def mark_undone(self) -> None:
+        """Every page is missing."""
+        self._db.execute("UPDATE item SET undone = 1")
+
     def mark_old_print(self) -> None:
-        """Every page was written by an earlier edition, or may be missing."""
+        """Every page was written by an earlier edition."""
         self._db.execute("UPDATE item SET old_print = 1")
 
     def undone(self, limit: int) -> list[Row]:
@@ -129,7 +137,8 @@ class Index:
     def old_print(self, limit: int) -> list[Row]:
         """Items whose pages are to be written again when there is time."""
         found = self._db.execute(
-            "SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (limit,)
+            "SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?",
+            (limit,),
         )
         return [_row(pair) for pair in found]
 
@@ -138,7 +147,8 @@ class Index:
         return [slug for (slug,) in self._db.execute("SELECT slug FROM stale ORDER BY slug")]
 
     def pages_done(self, rows: Iterable[Row]) -> None:
-        names = [(r.publication.content_id, r.publication.revision) for r in rows]
+        publications = [row.publication for row in rows]
+        names = [(item.content_id, item.revision) for item in publications]
         self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", names)
         self._db.executemany(
             "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?", names
@@ -181,6 +191,6 @@ class Index:
         return found
 
 
-def _row(pair: tuple[str, str]) -> Row:
-    publication, body = pair
-    return Row(Publication.model_validate_json(publication), body)
+def _row(found: tuple[str, ...]) -> Row:
+    written, body = found
+    return Row(written, body)

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import shorten
 
 from markupsafe import Markup
 
 from channels.portal.site import Site
 from channels.portal.texts import say
 from contracts.publication import Publication
+
+EXCERPT_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class Item:
         if self.publication.action == "published":
             return self.publication.title
         return say("item", self.publication.action, title=self.publication.title)
+
+    @property
+    def excerpt(self) -> str:
+        """What the item is about, on one line: its summary, or else how it begins."""
+        text = self.publication.summary or self.body.striptags() or self.publication.title
+        return shorten(text, EXCERPT_LENGTH, placeholder=say("item", "more"))
 
 
 def view(publication: Publication, body: str, site: Site) -> Item:

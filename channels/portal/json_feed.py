@@ -21,7 +21,7 @@ def write(feed: Feed) -> bytes:
         "authors": [{"name": feed.publisher}],
         "items": [_item(entry) for entry in feed.entries],
     }
-    return json.dumps(whole, ensure_ascii=False, indent=1).encode() + b"\n"
+    return json.dumps(whole, ensure_ascii=False).encode() + b"\n"
 
 
 def _item(entry: Entry) -> dict[str, Any]:

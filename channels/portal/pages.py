@@ -49,7 +49,12 @@ class Pages:
         topics, units = self._site.topics(), self._site.units()
         others = sorted(set(used) - {ALL, *topics, *units})
         return self._page(
-            "feeds.html", here="feeds", topics=topics, units=units, others=others, per_feed=FEED_LIMIT
+            "feeds.html",
+            here="feeds",
+            topics=topics,
+            units=units,
+            others=others,
+            per_feed=FEED_LIMIT,
         )
 
     def missing(self) -> bytes:
@@ -80,7 +85,6 @@ def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
         "iso": _iso,
         "moment": lambda at: _here(at, say("time", "moment")),
         "spoken": lambda at: _here(at, say("time", "spoken")),
-        "one_line": lambda text: " ".join(text.split()),
         "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
         "file_facts": _file_facts,
     }

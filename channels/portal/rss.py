@@ -56,8 +56,7 @@ def _item(channel: Element, entry: Entry) -> None:
 
 
 def _words(element: Element, entry: Entry) -> None:
-    """The summary is HTML to an RSS reader, as the whole text is."""
-    summary = entry.item.publication.summary
-    if summary and not entry.item.withdrawn:
-        child(element, "description", escape(summary, quote=False))
+    """The description is HTML to an RSS reader, as the whole text is."""
+    short = entry.html if entry.item.withdrawn else escape(entry.item.excerpt, quote=False)
+    child(element, "description", short)
     child(element, f"{{{CONTENT}}}encoded", entry.html)

@@ -14,8 +14,6 @@ ALL = "tat-ca"
 HOME = ""
 """The home page's own shelf: what `tat-ca` has, without what was withdrawn. No id can be empty."""
 
-FEED_KINDS = ("rss", "atom", "json")
-
 
 @dataclass(frozen=True)
 class Site:

@@ -10,6 +10,6 @@ TEXTS: dict[str, dict[str, Any]] = tomllib.loads((HERE / "texts.toml").read_text
 
 
 def say(section: str, key: str, **values: str) -> str:
-    """One text of the catalogue, its blanks filled. Raises KeyError for a text that is not there."""
+    """One text of the catalogue, its blanks filled. Raises KeyError for an unknown one."""
     text: str = TEXTS[section][key]
     return text.format(**values) if values else text

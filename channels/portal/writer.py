@@ -6,29 +6,45 @@
     tick off  the index forgets what was undone
 
 A writer that is killed leaves undone work in the index; whoever takes the lock next finishes it
-first. So a row in doubt has an answer: what is in the index is delivered, the rest never will be.
+first. So a row in doubt has an answer: what the index has is delivered, the rest never arrived.
 """
 
+import errno
 import sqlite3
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from channels.base import Deadline, Outcome, Verdict
-from channels.portal.files import Stage, holds
+from channels.portal.files import Stage
 from channels.portal.index import Index, Row
 from channels.portal.lock import Busy, alone
 from channels.portal.press import File, Press
+from channels.portal.site import HOME
 from contracts.publication import Publication
 
 CHUNK = 200
 AGAIN_S = 30.0
 BUSY_S = 5.0
+LAID_OUT = "404.html"
+"""Written last of what every site has; without it the public folder is new, or was emptied."""
 
 
 class IndexLost(Exception):
-    """There are pages and no index: it has to be rebuilt from the publications."""
+    """There are pages and no index: it has to be built again, from the publications."""
+
+
+class Unfinished(Exception):
+    """The index has it and the files could not follow; the next one to come tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Items and shelves whose files are to be written."""
+
+    rows: Sequence[Row] = ()
+    slugs: Sequence[str] = ()
 
 
 class Writer:
@@ -40,40 +56,157 @@ class Writer:
     def __init__(self, folder: Path, press: Press, patience_s: float) -> None:
         self.public = folder / "public"
         self._state = folder / "state"
+        self._aside = self._state / "aside"
         self._press = press
         self._patience_s = patience_s
         self._index: Index | None = None
 
+    def close(self) -> None:
+        if self._index:
+            self._index.close()
+            self._index = None
+
     def prepare(self) -> None:
         """Make the folder ready: finish what a killed writer left, renew what is out of date.
 
-        Raises OSError, sqlite3.Error, Busy or IndexLost.
+        Raises OSError, sqlite3.Error, Busy, Unfinished or IndexLost.
         """
         self.public.mkdir(parents=True, exist_ok=True)
-        (self._state / "aside").mkdir(parents=True, exist_ok=True)
-        with self._alone():
-            index = self._open()
+        self._aside.mkdir(parents=True, exist_ok=True)
+        with self._alone() as index:
             self._renew(index)
             self._finish(index)
-            self._print_pages(index, index.old_print(CHUNK))
+            self._do(index, Work(rows=index.old_print(CHUNK)))
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Never raises for what disk or index do."""
-        committed = False
         try:
-            with self._alone():
-                index = self._open()
+            with self._alone() as index:
                 self._finish(index)
                 if index.revision(publication.content_id) > publication.revision:
                     return Outcome(Verdict.FAILED, "superseded_by_newer")
                 if expired():
                     return Outcome(Verdict.UNSENT, "deadline_passed")
-                stage = self._commit(index, publication)
-                committed = True
-                self._complete(index, stage)
+                self._show(index, publication)
                 return Outcome(Verdict.DELIVERED)
+        except Unfinished as error:
+            return Outcome(Verdict.DOUBT, str(error), AGAIN_S)
         except Busy:
             return Outcome(Verdict.HELD, "folder_busy", BUSY_S)
         except (OSError, sqlite3.Error) as error:
-            verdict = Verdict.DOUBT if committed else Verdict.HELD
-            return Outcome(verdict, reason(error), AGAIN_S)
+            return Outcome(Verdict.HELD, said(error), AGAIN_S)
+
+    def standing(self, publication: Publication) -> Outcome:
+        """Say whether *publication* is, or was, visible; what was begun is finished first."""
+        try:
+            with self._alone() as index:
+                self._finish(index)
+                if not index.was_shown(publication.content_id, publication.revision):
+                    return Outcome(Verdict.ABSENT)
+                self._restore(index, publication.content_id)
+                return Outcome(Verdict.DELIVERED)
+        except Busy:
+            return Outcome(Verdict.DOUBT, "folder_busy", BUSY_S)
+        except (OSError, sqlite3.Error, Unfinished) as error:
+            return Outcome(Verdict.DOUBT, said(error), AGAIN_S)
+
+    def show_all(self, publications: Iterable[Publication]) -> None:
+        """Show many at once: feeds are written once, at the end. Raises as `prepare`."""
+        with self._alone() as index:
+            for publication in publications:
+                if publication.revision >= index.revision(publication.content_id):
+                    with index.transaction():
+                        self._take(index, publication)
+            self._finish(index)
+
+    def _show(self, index: Index, publication: Publication) -> None:
+        with index.transaction():
+            row = self._take(index, publication)
+            work = Work([row], index.stale())
+            stage = self._stage(index, work)
+        self._complete(index, work, stage)
+
+    def _take(self, index: Index, publication: Publication) -> Row:
+        row = self._press.row(publication)
+        index.put(publication, row, self._press.site.slugs_of(publication))
+        return row
+
+    def _finish(self, index: Index) -> None:
+        """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
+        while rows := index.undone(CHUNK):
+            self._do(index, Work(rows=rows))
+        self._do(index, Work(slugs=index.stale()))
+
+    def _do(self, index: Index, work: Work) -> None:
+        if work.rows or work.slugs:
+            self._complete(index, work, self._stage(index, work))
+
+    def _stage(self, index: Index, work: Work) -> Stage:
+        stage = Stage(self.public, self._aside)
+        for path, body in self._files(index, work):
+            stage.put(path, body)
+        return stage
+
+    def _files(self, index: Index, work: Work) -> Iterator[File]:
+        """In the order in which they are put in place: nothing points at what is not there yet."""
+        for row in work.rows:
+            yield from self._press.item_files(row)
+        for slug in sorted(work.slugs, key=lambda slug: slug == HOME):
+            yield from self._press.shelf_files(slug, index)
+        if work.slugs:
+            yield from self._press.list_of_feeds(index)
+
+    def _complete(self, index: Index, work: Work, stage: Stage) -> None:
+        try:
+            stage.swap()
+            with index.transaction():
+                index.pages_done(work.rows)
+                if work.slugs:
+                    index.shelves_done()
+        except (OSError, sqlite3.Error) as error:
+            raise Unfinished(said(error)) from error
+
+    def _restore(self, index: Index, content_id: str) -> None:
+        """Write again whatever of the item's files is missing or damaged."""
+        row = index.row(content_id)
+        if row:
+            slugs = self._press.site.slugs_of(row.publication)
+            self._do(index, Work([row], slugs))
+
+    def _renew(self, index: Index) -> None:
+        """Write what every site has, and have the rest written again after a change of edition."""
+        laid_out = (self.public / LAID_OUT).exists()
+        if index.is_new():
+            if laid_out:
+                raise IndexLost
+            index.lay_out()
+        if laid_out and index.mark("edition") == self._press.edition:
+            return
+        with index.transaction():
+            index.mark_stale([*self._press.site.standing_slugs(), *index.slugs(), HOME])
+            index.set_mark("edition", "")
+            if laid_out:
+                index.mark_old_print()
+            else:
+                index.mark_undone()
+        stage = Stage(self.public, self._aside)
+        for path, body in self._press.fixed_files():
+            stage.put(path, body)
+        stage.swap()
+        index.set_mark("edition", self._press.edition)
+
+    @contextmanager
+    def _alone(self) -> Iterator[Index]:
+        with alone(self._state / "lock", self._patience_s):
+            if self._index is None:
+                self._index = Index(self._state / "index.sqlite")
+            yield self._index
+
+
+def said(error: Exception) -> str:
+    """An error as an outcome's reason: short, and without paths or text."""
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "os_error").lower()
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorname", "sqlite_error").lower()
+    return str(error)

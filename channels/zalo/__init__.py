@@ -1,4 +1,4 @@
-"""Zalo: the ministry's Official Account shows an article, then one broadcast points its followers to it.
+"""Zalo: the Official Account shows an article, then one broadcast points its followers to it.
 
 A publication is two rows here, one per provider call that the public can see: `article`, then
 `broadcast`. `connect.open_channel` joins the parts. May import contracts, channels.base and

@@ -66,27 +66,36 @@ def judge(host: str, code: int, words: str) -> Ruling:
     if _BAD_TOKEN.search(words):
         return BAD_TOKEN
     text = words.casefold()
-    rulings = table(host).get(code, (UNKNOWN,))
-    return next((ruling for ruling in rulings if ruling.match in text), UNKNOWN)
+    candidates = table(host).get(code, (UNKNOWN,))
+    return next((found for found in candidates if found.match in text), UNKNOWN)
 
 
 @cache
 def table(host: str) -> dict[int, tuple[Ruling, ...]]:
     """Every code of *host* with its rulings, most special first."""
-    data = tomllib.loads((Path(__file__).parent / "codes.toml").read_text("utf-8"))
-    fixes: dict[str, str] = data["fix"]
-    return {int(code): _rulings(entry, fixes) for code, entry in data[host].items()}
+    return {int(code): rulings(entry) for code, entry in source()[host].items()}
 
 
-def _rulings(entry: dict[str, Any] | list[dict[str, Any]], fixes: dict[str, str]) -> tuple[Ruling, ...]:
+def fix(name: str) -> str:
+    """Where an operator puts something right; empty for nothing."""
+    return str(source()["fix"][name]) if name else ""
+
+
+@cache
+def source() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "codes.toml").read_text("utf-8"))
+
+
+def rulings(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[Ruling, ...]:
     rules = entry if isinstance(entry, list) else [entry]
-    return tuple(_ruling(rule, fixes) for rule in rules)
+    return tuple(ruling(rule) for rule in rules)
 
 
-def _ruling(rule: dict[str, Any], fixes: dict[str, str]) -> Ruling:
-    read: dict[str, Any] = {"kind": Kind(rule["kind"])}
-    if "until" in rule:
-        read["until"] = Until(rule["until"])
-    if "fix" in rule:
-        read["fix"] = fixes[rule["fix"]]
+def ruling(rule: dict[str, Any]) -> Ruling:
+    until = rule.get("until")
+    read = {
+        "kind": Kind(rule["kind"]),
+        "until": Until(until) if until else None,
+        "fix": fix(rule.get("fix", "")),
+    }
     return Ruling(**{**rule, **read})

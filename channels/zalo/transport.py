@@ -1,7 +1,7 @@
 """The seam to the network: one request, one reply, and what is known when none came.
 
-    Unreachable   nothing was written: the request surely had no effect
-    Doubt         it was written, and no usable answer came: it may have had its effect
+Unreachable   nothing was written: the request surely had no effect
+Doubt         it was written, and no usable answer came: it may have had its effect
 """
 
 from collections.abc import Mapping

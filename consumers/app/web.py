@@ -2,22 +2,41 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[str | None]]
 """Names what is wrong, or None."""
 
 
-def health(checks: dict[str, Check]) -> list[BaseRoute]:
+class Faces:
+    """Whole ASGI apps side by side, chosen by the first part of the path."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, ASGIApp] = {}
+        self.fallback: ASGIApp = PlainTextResponse("Not found", 404)
+
+    def add(self, app: ASGIApp, *heads: str) -> None:
+        """Give *app* every path below `/<head>`; without heads, whatever nobody else has."""
+        self.apps.update(dict.fromkeys(heads, app))
+        if not heads:
+            self.fallback = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = scope["path"].split("/", 2)[1] if scope["type"] == "http" else ""
+        await self.apps.get(head, self.fallback)(scope, receive, send)
+
+
+def health(checks: dict[str, Check]) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name."""
 
     async def livez(_: Request) -> JSONResponse:
@@ -30,7 +49,7 @@ def health(checks: dict[str, Check]) -> list[BaseRoute]:
         body = {"status": "failing" if wrong else "ok", "failing": wrong}
         return JSONResponse(body, 503 if wrong else 200)
 
-    return [Route("/livez", livez), Route("/readyz", readyz)]
+    return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -53,9 +72,9 @@ def address(bound: socket.socket) -> str:
 class WebServer(uvicorn.Server):
     """uvicorn without its own signal handling: the composition root stops everything in order."""
 
-    def __init__(self, routes: Sequence[BaseRoute], bound: socket.socket) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
-            Starlette(routes=list(routes)),
+            app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -63,14 +82,18 @@ class WebServer(uvicorn.Server):
             timeout_graceful_shutdown=5,
         )
         super().__init__(config)
-        self.bound = bound
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
 
-    async def run_until(self, stopped: asyncio.Event) -> None:
-        """Serve until *stopped*, then finish what is in flight."""
-        serving = asyncio.create_task(self.serve([self.bound]))
-        await stopped.wait()
+    async def until_started(self, serving: asyncio.Task[None]) -> None:
+        """Return once requests are answered; raises what kept the server from starting."""
+        while not self.started:
+            await asyncio.wait({serving}, timeout=0.005)
+            if serving.done():
+                serving.result()
+
+    async def end(self, serving: asyncio.Task[None]) -> None:
+        """Finish what is in flight."""
         self.should_exit = True
         await serving

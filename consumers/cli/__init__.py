@@ -1,1 +1,45 @@
-""""""
+"""The `loa` command: one small file per noun."""
+
+import sys
+
+import typer
+
+from consumers import logs
+from consumers.cli import channels, dead, demo, desk, items, services, subscribers, units
+from producers import cli as client
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Loa: the notification platform of the Ministry of Home Affairs.",
+)
+for command in (
+    services.up,
+    services.run,
+    client.publish,
+    client.validate,
+    client.schemas,
+    items.trace,
+    items.withdraw,
+    items.check,
+    channels.status,
+    channels.pause,
+    channels.resume,
+    demo.demo,
+):
+    app.command()(command)
+for noun, commands in (
+    ("units", units.app),
+    ("subscribers", subscribers.app),
+    ("desk", desk.app),
+    ("dead", dead.app),
+):
+    app.add_typer(commands, name=noun)
+
+
+def main() -> None:
+    """Answers on stdout, logs on stderr."""
+    logs.configure(service=False, quiet=True)
+    app()
+    sys.exit(0)

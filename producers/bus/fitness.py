@@ -50,12 +50,12 @@ def judge(ours: str, seen: Sequence[Seen]) -> None:
         raise Unfit(BLIND)
     if ours not in {server.server_id for server in seen}:
         raise Unfit("the monitoring addresses belong to other servers than the one we talk to")
+    if all(server.sync_always is None for server in seen):
+        raise Unfit("no server has JetStream")
     for server in seen:
         judge_version(server.version)
         if server.sync_always is False:
-            raise Unfit(
-                f"server {server.server_id} may lose what it took: sync_interval not always"
-            )
+            raise Unfit(f"sync_interval is not always on server {server.server_id}")
 
 
 def judge_version(version: str) -> None:

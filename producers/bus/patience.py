@@ -24,17 +24,21 @@ async def patiently(
     once: Callable[[], Awaitable[T]], patience_s: float, closed: asyncio.Event
 ) -> T:
     """Repeat *once* while it ends in Silence, until *patience_s* is over or the bus is closed."""
-    attempts = _attempts(closed)
+    last = Silence("not asked yet")
 
     async def attempt() -> T:
-        return await once()
+        nonlocal last
+        try:
+            return await once()
+        except Silence as error:
+            last = error
+            raise
 
     try:
         async with asyncio.timeout(patience_s):
-            return await attempts(attempt)
+            return await _attempts(closed)(attempt)
     except TimeoutError:
-        number = attempts.statistics["attempt_number"]
-        raise Silence(f"no answer within {patience_s:g} s, asked {number} times") from None
+        raise Silence(f"no answer within {patience_s:g} s; last: {last}") from last
 
 
 def _attempts(closed: asyncio.Event) -> AsyncRetrying:

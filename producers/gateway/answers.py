@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.errors import FieldError
 
 PROBLEM_TYPE = "application/problem+json"
+EVENT_ID = "^[a-z2-7]{26}$"
 STATUS_PATH = "/v1/events/{event_id}"
 
 
@@ -17,7 +18,7 @@ class Answer(BaseModel):
 class EventAccepted(Answer):
     """The event is stored. A repeat of the same event gets the same answer."""
 
-    event_id: Annotated[str, Field(pattern="^[a-z2-7]{26}$")]
+    event_id: Annotated[str, Field(pattern=EVENT_ID)]
     content_id: str
     revision: Annotated[
         int | None,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from contracts import envelope
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import Mode
-from contracts.errors import WHOLE, TooLarge, UnsupportedMedia, fault
+from contracts.errors import WHOLE, TooLarge, Unreadable, UnsupportedMedia, fault
 
 BATCH_BYTES = 8 << 20
 LIMITS = {
@@ -31,7 +31,7 @@ class Delivery:
 
 async def read(request: Request) -> Delivery:
     """The events in *request*. Raises ContractError naming what is wrong."""
-    headers = {name: _plain(value) for name, value in request.headers.items()}
+    headers = _said(request)
     mode = envelope.mode(headers.get("content-type"), headers)
     _not_compressed(headers.get("content-encoding", "identity"))
     body = await _bounded(request, LIMITS[mode])
@@ -42,12 +42,15 @@ async def read(request: Request) -> Delivery:
     return Delivery([envelope.from_binary(headers, body)])
 
 
-def _plain(value: str) -> str:
-    """A header's value as UTF-8, which some senders write instead of percent-encoding."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        return value
+def _said(request: Request) -> dict[str, str]:
+    """The headers that concern the event. Raises Unreadable for one that is given two values."""
+    said: dict[str, str] = {}
+    for name, value in request.headers.items():
+        if not name.startswith(("ce-", "content-")):
+            continue
+        if said.setdefault(name, value) != value:
+            raise Unreadable(fault(name, "header_repeated"))
+    return said
 
 
 def _not_compressed(coding: str) -> None:
@@ -58,7 +61,8 @@ def _not_compressed(coding: str) -> None:
 
 async def _bounded(request: Request, limit: int) -> bytes:
     """The body, read until the limit or the time is reached."""
-    _fits(int(request.headers.get("content-length", "0")), limit)
+    announced = request.headers.get("content-length", "")
+    _fits(int(announced) if announced.isdecimal() and len(announced) < 20 else 0, limit)
     body = bytearray()
     try:
         async with asyncio.timeout(COMPLETE_S):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NAMES_MAX = 10_000
+DUST = 1e-6
+"""What adding up fractions of seconds may lose."""
 
 
 @dataclass(slots=True)
@@ -27,9 +29,9 @@ class TokenBuckets:
         """0 when *cost* tokens were there and are taken, else the seconds until they will be."""
         now = self.clock()
         level = self._filled(name, now)
-        if level.tokens < cost:
+        if level.tokens + DUST < cost:
             return (cost - level.tokens) / self.rate
-        level.tokens -= cost
+        level.tokens = max(0.0, level.tokens - cost)
         return 0.0
 
     def _filled(self, name: str, now: float) -> Level:

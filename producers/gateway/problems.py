@@ -16,7 +16,7 @@ from contracts.errors import ContractError, FieldError, fault
 from producers.acceptance import unavailable
 from producers.bus import BusError
 from producers.gateway.answers import PROBLEM_TYPE, Problem
-from producers.wording import catalogue, say
+from producers.wording import catalogue, readable, say
 
 CLIENT_CLOSED_REQUEST = 499
 
@@ -40,6 +40,7 @@ def problem(
     request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
 ) -> Response:
     """The document. `type` stays about:blank: the status and the fields say all there is."""
+    shown = [readable(error) for error in errors]
     name = str(status) if str(status) in catalogue()["problem"] else "other"
     title = say("problem", name)
     body = Problem(
@@ -47,9 +48,9 @@ def problem(
         title=title.en,
         title_vi=title.vi,
         status=status,
-        detail="; ".join(f"{error.field}: {error.message}" for error in errors),
+        detail="; ".join(f"{error.field}: {error.message}" for error in shown),
         instance=request.url.path,
-        errors=errors,
+        errors=shown,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
 
@@ -60,7 +61,8 @@ async def _refused(request: Request, error: ContractError) -> Response:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    log.info("event_refused", code=error.code, fields=[wrong.field for wrong in error.errors])
+    fields = [readable(wrong).field for wrong in error.errors]
+    log.info("event_refused", code=error.code, fields=fields)
     return problem(request, error.status, list(error.errors), headers)
 
 

@@ -1,0 +1,119 @@
+"""E-mail as a channel: renders a publication once, sends windows over pooled connections."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.email import verdicts
+from channels.email.build import House
+from channels.email.guard import Unsafe
+from channels.email.pool import Pool
+from channels.email.render import Rendered
+from channels.email.replies import Fate
+from channels.email.settings import EmailSettings
+from channels.email.smtp import REQUEST_TIMEOUT_S, SmtpConnection
+from channels.email.unsubscribe import Signer
+from channels.email.window import Envelope
+from channels.errors import ChannelError
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT, Vocabulary
+
+log = structlog.get_logger()
+SETTLED = (Fate.ACCEPTED, Fate.REFUSED)
+TROUBLE_S = 30.0
+"""The pause after a connection on which nothing could be sent."""
+
+
+class EmailChannel:
+    """Hands one mail per row to the relay, at least once: a row in doubt is sent again."""
+
+    name = ChannelName.EMAIL
+    window = 25
+    request_timeout_s = REQUEST_TIMEOUT_S
+    settle_s = REQUEST_TIMEOUT_S + 30.0
+
+    def __init__(
+        self,
+        settings: EmailSettings,
+        public_url: str,
+        signer: Signer,
+        vocabulary: Vocabulary = DEFAULT,
+    ) -> None:
+        self.house = House(settings, public_url.rstrip("/"), signer, vocabulary)
+        self.connections = settings.connections
+        self.pool = Pool(settings, self.request_timeout_s)
+
+    def render(self, publication: Publication) -> Rendered:
+        """The publication, ready to be addressed."""
+        return Rendered(publication, self.house)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["EmailSession"]:
+        """A connection for one batch. Raises Unreachable or Misconfigured."""
+        connection, new = await self.pool.take()
+        session = EmailSession(self.pool, connection, new)
+        try:
+            yield session
+        finally:
+            self.pool.give_back(session.connection)
+
+    async def close(self) -> None:
+        self.pool.close()
+
+
+class EmailSession:
+    """Sends over one connection at a time; opens another when the relay has ended it."""
+
+    def __init__(self, pool: Pool, connection: SmtpConnection, new: bool) -> None:
+        self.pool = pool
+        self.connection = connection
+        self.new = new  # no mail has been settled on it yet
+
+    async def send(
+        self, rendered: Rendered, rows: Sequence[Recipient], expired: Deadline
+    ) -> list[Outcome]:
+        """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
+        outcomes: dict[int, Outcome] = {}
+        mails: dict[int, Envelope] = {}
+        for number, row in enumerate(rows):
+            try:
+                mails[number] = rendered.envelope(row)
+            except Unsafe as unsafe:
+                outcomes[number] = Outcome(Verdict.FAILED, f"unsafe {unsafe}")
+        again = bool(mails)
+        while again:
+            said, again = await self.attempt(list(mails.values()), expired)
+            outcomes |= dict(zip(mails, said, strict=True))
+            mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
+            again = again and bool(mails)
+        return [outcomes[number] for number in range(len(rows))]
+
+    async def attempt(
+        self, mails: Sequence[Envelope], expired: Deadline
+    ) -> tuple[list[Outcome], bool]:
+        """What one connection makes of *mails*, and whether the unsent ones may go on at once."""
+        try:
+            await self.connect()
+        except ChannelError as trouble:
+            log.warning("relay_unreachable", reason=trouble.reason)
+            unsent = Outcome(Verdict.UNSENT, trouble.reason, trouble.retry_after_s)
+            return [unsent] * len(mails), False
+        replies = await self.connection.send_window(mails, expired)
+        settled = any(reply.fate in SETTLED for reply in replies)
+        doubtful = any(reply.fate is Fate.DOUBT for reply in replies)
+        again = self.connection.hung_up and not doubtful and (settled or not self.new)
+        self.new = self.new and not settled
+        trouble_s = TROUBLE_S if self.connection.closed and not settled else None
+        return [verdicts.judge(reply, trouble_s) for reply in replies], again
+
+    async def connect(self) -> None:
+        """Replace a connection that has ended. Raises ChannelError."""
+        if self.connection.closed:
+            self.connection, self.new = await self.pool.take()
+
+    async def resolve(self, _rendered: Rendered, rows: Sequence[Recipient]) -> list[Outcome]:
+        """The relay can't be asked: send again, under the same Message-ID."""
+        return [Outcome(Verdict.RESEND, "same Message-ID") for _ in rows]

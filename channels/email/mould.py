@@ -1,0 +1,73 @@
+"""A mail compiled to bytes once: what all readers share, and slots for what is theirs."""
+
+import re
+from binascii import b2a_qp
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+_LINE_END = re.compile("\r\n?")
+SOFT = b"=\r\n"
+"""A soft line break: it keeps a slot on a line of its own, so that no value makes one too long."""
+
+
+class Slot(StrEnum):
+    """What differs from reader to reader. The last three stand in quoted-printable bodies."""
+
+    TO = "to"
+    MESSAGE_ID = "messageid"
+    THREAD = "thread"
+    LAST = "last"
+    LINK = "link"  # the token of the unsubscribe link
+    LINK_BODY = "linkbody"
+    NAME_TEXT = "nametext"
+    NAME_HTML = "namehtml"
+
+
+class Marks:
+    """Stand-ins for slots while the mail is composed; *seed* must be out of an author's reach."""
+
+    def __init__(self, seed: str) -> None:
+        self.prefix = f"loa{seed}x"
+        self.pattern = re.compile(rf"{self.prefix}([a-z]+)Z".encode())
+
+    def mark(self, slot: Slot) -> str:
+        return f"{self.prefix}{slot}Z"
+
+
+class Mould:
+    """Cut from a whole mail with marks in it; dots are doubled, lines end in CRLF."""
+
+    def __init__(self, mail: bytes, marks: Marks) -> None:
+        pieces = marks.pattern.split(stuffed(mail))
+        self.pieces: Sequence[bytes] = pieces
+        self.slots = tuple((n, Slot(pieces[n].decode())) for n in range(1, len(pieces), 2))
+
+    def fill(self, values: Mapping[Slot, bytes]) -> bytes:
+        """One reader's mail. Raises KeyError when a slot has no value."""
+        pieces = list(self.pieces)
+        for number, slot in self.slots:
+            pieces[number] = values[slot]
+        return b"".join(pieces)
+
+
+def stuffed(mail: bytes) -> bytes:
+    """Leading dots doubled, and a line end at the end, as DATA wants it."""
+    whole = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
+    doubled = whole.replace(b"\r\n.", b"\r\n..")
+    return b"." + doubled if doubled.startswith(b".") else doubled
+
+
+def body(text: str, marks: Marks) -> str:
+    """*text* as quoted-printable; every mark in it stands on a line of its own."""
+    pieces = marks.pattern.split(_LINE_END.sub("\n", text).encode())
+    out = [b2a_qp(pieces[0]).replace(b"\n", b"\r\n")]
+    for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        out += [SOFT, marks.mark(Slot(slot.decode())).encode(), SOFT]
+        out.append(b2a_qp(piece).replace(b"\n", b"\r\n"))
+    return b"".join(out).decode("ascii")
+
+
+def value(text: bytes) -> bytes:
+    """A slot's value in a quoted-printable body; dots are doubled already."""
+    coded = b2a_qp(text).replace(b"\n", b"\r\n").replace(b"\r\n.", b"\r\n..")
+    return b"." + coded if coded.startswith(b".") else coded

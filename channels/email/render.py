@@ -1,0 +1,68 @@
+"""A publication rendered once; a reader's mail is then a matter of putting bytes together."""
+
+import html
+import re
+
+from channels.base import Recipient
+from channels.email import guard, headers
+from channels.email.build import House, build, threaded
+from channels.email.letter import texts
+from channels.email.mould import Mould, Slot, value
+from channels.email.window import Envelope
+from contracts import keys
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+
+EARLIER_MAX = 10
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
+_KEY = re.compile(r"[a-z0-9]{32,64}")
+
+
+class Rendered:
+    """One publication, compiled at first use: for new readers, and for those who had another."""
+
+    def __init__(self, publication: Publication, house: House) -> None:
+        self.publication = publication
+        self.house = house
+        self.domain = house.settings.domain
+        self.reader = texts()["reader"]
+        self.moulds: dict[bool, Mould] = {}
+
+    def envelope(self, row: Recipient) -> Envelope:
+        """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
+        address = guard.recipient(row.address)
+        key = matched("delivery key", _KEY, row.delivery_key)
+        token = matched("token", _TOKEN, self.house.signer.token(row.id)).encode()
+        name = row.name or self.reader
+        values = {
+            Slot.TO: headers.mailbox("To", row.name, row.address).encode(),
+            Slot.MESSAGE_ID: keys.message_id(key, self.domain).encode(),
+            Slot.LINK: token,
+            Slot.LINK_BODY: value(token),
+            Slot.NAME_TEXT: value(name.encode()),
+            Slot.NAME_HTML: value(html.escape(name).encode()),
+        }
+        if threaded(self.publication, row.correction):
+            values |= self.thread(row.id)
+        return Envelope(address, self.mould(row.correction).fill(values))
+
+    def mould(self, correction: bool) -> Mould:
+        if correction not in self.moulds:
+            self.moulds[correction] = build(self.publication, correction, self.house)
+        return self.moulds[correction]
+
+    def thread(self, reader: str) -> dict[Slot, bytes]:
+        """The Message-IDs of what this reader got, or may have got, of the item before."""
+        content_id, now = self.publication.content_id, self.publication.revision
+        deliveries = [
+            keys.delivery_key(content_id, past, ChannelName.EMAIL, reader)
+            for past in range(max(1, now - EARLIER_MAX), now)
+        ]
+        ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
+        return {Slot.THREAD: b"\r\n ".join(ids), Slot.LAST: ids[-1]}
+
+
+def matched(field: str, pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise guard.Unsafe(field)
+    return text

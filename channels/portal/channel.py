@@ -1,0 +1,105 @@
+"""The portal as a channel: one row, whose recipient is the portal itself."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.errors import Misconfigured, Unreachable
+from channels.portal.lock import Busy
+from channels.portal.press import Press
+from channels.portal.site import Site, item_path
+from channels.portal.writer import AGAIN_S, BUSY_S, IndexLost, Unfinished, Writer, said
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT, Vocabulary
+
+PORTAL = "portal"
+"""The one recipient of this channel."""
+
+
+class PortalChannel:
+    """Shows publications in *folder*; `folder/public` is what a web server serves.
+
+    Several processes may share a folder on one machine: they take turns. All file work is done on
+    one thread of this channel, off the event loop.
+    """
+
+    name = ChannelName.PORTAL
+    connections = 1
+    window = 1
+    request_timeout_s = 30.0
+    settle_s = 0.0
+
+    def __init__(
+        self,
+        folder: Path,
+        public_url: str,
+        vocabulary: Vocabulary = DEFAULT,
+        *,
+        patience_s: float = 10.0,
+    ) -> None:
+        self._writer = Writer(folder, Press(Site(public_url, vocabulary)), patience_s)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
+
+    def render(self, publication: Publication) -> Publication:
+        """One recipient, so nothing is shared: the pages are rendered where they are written."""
+        return publication
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["PortalSession"]:
+        """Make the folder ready. Raises Unreachable while another writer holds it too long."""
+        await self._prepare()
+        yield PortalSession(self._writer, self._thread)
+
+    async def rebuild(self, publications: Iterable[Publication]) -> None:
+        """Show many publications at once, in any order. Raises ChannelError."""
+        await self._prepare()
+        await self._carefully(lambda: self._writer.show_all(publications))
+
+    def page(self, content_id: str) -> Path:
+        """The file of an item's page; it need not exist."""
+        return self._writer.public / item_path(content_id)[1:] / "index.html"
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
+        self._thread.shutdown(wait=False)
+
+    async def _prepare(self) -> None:
+        await self._carefully(self._writer.prepare)
+
+    async def _carefully(self, work: Callable[[], None]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Busy:
+            raise Unreachable("folder_busy", retry_after_s=BUSY_S) from None
+        except IndexLost:
+            raise Misconfigured("index_lost", retry_after_s=AGAIN_S) from None
+        except (OSError, sqlite3.Error, Unfinished) as error:
+            raise Misconfigured(said(error), retry_after_s=AGAIN_S) from error
+
+
+class PortalSession:
+    """The folder, ready to be written."""
+
+    def __init__(self, writer: Writer, thread: ThreadPoolExecutor) -> None:
+        self._writer = writer
+        self._thread = thread
+
+    async def send(
+        self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
+    ) -> list[Outcome]:
+        """Make the publication visible; sending it again repairs whatever is missing."""
+        return [await self._for(row, lambda: self._writer.show(rendered, expired)) for row in rows]
+
+    async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
+        """Read the portal's own files, which know."""
+        return [await self._for(row, lambda: self._writer.standing(rendered)) for row in rows]
+
+    async def _for(self, row: Recipient, work: Callable[[], Outcome]) -> Outcome:
+        if row.id != PORTAL:
+            return Outcome(Verdict.FAILED, "not_the_portal")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,118 @@
+"""The files of `folder/public` as a server gives them out: kept in memory until they change."""
+
+import os
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from stat import S_ISREG
+
+MEMORY_BYTES = 64 << 20
+INDEX = "index.html"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".rss": "application/rss+xml; charset=utf-8",
+    ".atom": "application/atom+xml",
+    ".json": "application/feed+json",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+LIFETIMES = {
+    ".html": "public, max-age=60",
+    ".css": "public, max-age=31536000, immutable",
+    ".svg": "public, max-age=31536000, immutable",
+}
+FEED_LIFETIME = "public, max-age=300"
+
+# Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
+_PATH = re.compile(r"/(?:[a-z0-9][a-z0-9-]*/)*(?:[a-z0-9][a-z0-9-]*(\.[a-z]+)?)?")
+_STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
+_STATUSES = {b"withdrawn": 410, b"missing": 404}
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One file, ready to be sent. A page says of itself that it was withdrawn, in its first tag."""
+
+    body: bytes
+    tag: str
+    modified_s: float
+    media_type: str
+    lifetime: str
+    status: int
+
+
+class Files:
+    """The newest files, by the path that a reader asks for."""
+
+    def __init__(self, root: Path, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._root = root
+        self._memory_bytes = memory_bytes
+        self._kept: OrderedDict[Path, tuple[Stamp, Served]] = OrderedDict()
+        self._size = 0
+
+    def locate(self, path: str) -> Path | None:
+        """The file that *path* asks for, below the root whatever *path* says; None for no file."""
+        shape = _PATH.fullmatch(path)
+        if not shape:
+            return None
+        if shape[1] is None:
+            return self._root / path.strip("/") / INDEX
+        return self._root / path[1:] if shape[1] in TYPES else None
+
+    def kept(self, file: Path) -> Served | None:
+        """The file from memory, if it hasn't changed: one stat, no more."""
+        found = self._kept.get(file)
+        if found and found[0] == _stamp_at(file):
+            self._kept.move_to_end(file)
+            return found[1]
+        return None
+
+    def read(self, file: Path) -> Served | None:
+        """The file from the disk; None when it isn't there. Name and bytes belong together."""
+        try:
+            with file.open("rb") as opened:
+                facts = os.fstat(opened.fileno())
+                body = opened.read() if S_ISREG(facts.st_mode) else None
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        return None if body is None else self._keep(file, facts, body)
+
+    def _keep(self, file: Path, facts: os.stat_result, body: bytes) -> Served:
+        served = _served(file.suffix, facts.st_mtime, body)
+        self._forget(file)
+        self._kept[file] = (_stamp(facts), served)
+        self._size += len(body)
+        while self._size > self._memory_bytes:
+            self._forget(next(iter(self._kept)))
+        return served
+
+    def _forget(self, file: Path) -> None:
+        _, served = self._kept.pop(file, (None, None))
+        self._size -= len(served.body) if served else 0
+
+
+def _served(suffix: str, modified_s: float, body: bytes) -> Served:
+    state = _STATE.match(body)
+    return Served(
+        body=body,
+        tag=f'W/"{sha256(body).hexdigest()[:32]}"',
+        modified_s=modified_s,
+        media_type=TYPES[suffix],
+        lifetime=LIFETIMES.get(suffix, FEED_LIFETIME),
+        status=_STATUSES.get(state[1], 200) if state else 200,
+    )
+
+
+def _stamp(facts: os.stat_result) -> Stamp:
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+
+def _stamp_at(file: Path) -> Stamp | None:
+    try:
+        return _stamp(file.stat())
+    except OSError:
+        return None

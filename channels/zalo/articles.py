@@ -1,0 +1,241 @@
+"""The road of an article: create hidden, verify, show; later update it, or hide it again.
+
+Every call with an effect stands between two notes: "I am about to" and "this came back". So a crash
+or a lost answer anywhere leaves one of three things: a token or an id to go on with, nothing done,
+or a doubt that Zalo's own list settles once no late effect can land any more.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.errors import ChannelError
+from channels.zalo import codes, reconcile
+from channels.zalo.api import Late
+from channels.zalo.calls import Calls
+from channels.zalo.codes import Kind, Refused
+from channels.zalo.notebook import Note, Notebook
+from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator
+from channels.zalo.pace import Pace
+from channels.zalo.steps import Job, Step, accepted, next_step
+from channels.zalo.transport import Doubt
+
+log = structlog.get_logger()
+NOT_DONE = (Refused, Late, ChannelError)
+"""What says that a call surely had no effect."""
+HOPELESS = (Kind.CONTENT, Kind.RECIPIENT)
+COVER_S = 900.0
+DELIVERED = Outcome(Verdict.DELIVERED)
+ENDS = {Step.DONE: DELIVERED, Step.STALE: Outcome(Verdict.FAILED, "a newer revision is out")}
+
+
+class Articles:
+    """Works on one item at a time; the ledger sees to it that nobody else does."""
+
+    def __init__(self, calls: Calls, notebook: Notebook, pace: Pace) -> None:
+        self.calls = calls
+        self.notebook = notebook
+        self.pace = pace
+
+    async def publish(self, job: Job) -> Outcome:
+        """Go as far as possible now. Raises what `outcomes.EXPECTED` lists."""
+        async with self.giving_up(job):
+            return await self.advance(job, await self.note(job))
+
+    async def resolve(self, job: Job) -> Outcome:
+        """Say what became of a row in doubt. Raises what `outcomes.EXPECTED` lists."""
+        async with self.giving_up(job):
+            return await self.settle(job, await self.note(job))
+
+    @asynccontextmanager
+    async def giving_up(self, job: Job) -> AsyncIterator[None]:
+        """When Zalo will never take this revision, whoever waits for it must know."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.ruling.kind in HOPELESS:
+                note = await self.note(job)
+                failed = replace(note, failed=job.revision, token="", intent_at=0.0)
+                await self.notebook.write(job.content_id, failed)
+            raise
+
+    async def note(self, job: Job) -> Note:
+        return await self.notebook.read(job.content_id) or Note()
+
+    async def advance(self, job: Job, note: Note) -> Outcome:
+        while (step := next_step(note, job)) not in ENDS:
+            match step:
+                case Step.CREATE:
+                    note = await self.create(job, note)
+                case Step.RECOVER:
+                    note = await self.recover(job, note, Verdict.HELD)
+                case Step.VERIFY:
+                    note = await self.verify(job, note)
+                case Step.UPDATE:
+                    note = await self.update(job, note)
+        return ENDS[step]
+
+    async def create(self, job: Job, note: Note) -> Note:
+        note = await self.intend(job, note)
+        try:
+            token = await self.calls.create(job.payload(note, "hide"), job.expired)
+        except Doubt as doubt:
+            raise Stop(Outcome(Verdict.DOUBT, str(doubt), self.pace.settle_s)) from doubt
+        except NOT_DONE as why:
+            return await self.not_done(job, note, why)
+        log.info("zalo_article_created", content_id=job.content_id)
+        return await self.remember(job, replace(note, token=token, intent_at=0.0))
+
+    async def update(self, job: Job, note: Note) -> Note:
+        note = await self.intend(job, note)
+        try:
+            token = await self.calls.update(job.payload(note, job.status), job.expired)
+        except Doubt as doubt:
+            raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
+        except NOT_DONE as why:
+            if isinstance(why, Refused) and await self.gone(job, note, why):
+                return await self.out(job, note)
+            return await self.not_done(job, note, why)
+        if not token:
+            return await self.out(job, note)
+        return await self.remember(job, replace(note, token=token, intent_at=0.0))
+
+    async def verify(self, job: Job, note: Note) -> Note:
+        """Wait for what was handed in; once the public may see it, anything unclear is a doubt."""
+        try:
+            article_id = await self.verified(note)
+        except Refused as refused:
+            if refused.ruling.kind in HOPELESS:
+                return await self.unverified(job, note, refused)
+            raise self.unclear(job, note, refused) from refused
+        except ChannelError as trouble:
+            raise self.unclear(job, note, trouble) from trouble
+        if not article_id:
+            verdict = Verdict.DOUBT if accepted(note, job) else Verdict.DEFERRED
+            raise Stop(Outcome(verdict, "zalo is processing the article", PROCESSING_S))
+        if accepted(note, job):
+            return await self.out(job, note)
+        return await self.remember(job, replace(note, token="", article_id=article_id))
+
+    async def verified(self, note: Note) -> str:
+        """Poll until the article is ready; its id, or nothing when patience ends."""
+        for pause_s in self.pace.polls_s:
+            if article_id := await self.ready(note):
+                return article_id
+            await self.pace.sleep(pause_s)
+        return await self.ready(note)
+
+    async def ready(self, note: Note) -> str:
+        """The article's id; nothing while it is processed. Raises Refused, ChannelError."""
+        try:
+            return await self.calls.verify(note.token) or note.article_id
+        except Refused as refused:
+            if refused.ruling.kind is Kind.POLL:
+                return ""
+            raise
+
+    def unclear(self, job: Job, note: Note, why: Refused | ChannelError) -> Exception:
+        if not accepted(note, job):
+            return why
+        after_s = why.retry_after_s if isinstance(why, ChannelError) else PROCESSING_S
+        return Stop(Outcome(Verdict.DOUBT, why.reason, after_s))
+
+    async def unverified(self, job: Job, note: Note, refused: Refused) -> Note:
+        """What was handed in can't become an article as it is."""
+        if refused.ruling.reason == codes.COVER:
+            return await self.other_cover(job, note, refused)
+        if refused.ruling.reason == codes.TOKEN_LOST and not note.article_id:
+            forgotten = replace(note, token="", intent_at=self.pace.clock())
+            return await self.remember(job, forgotten)
+        raise refused
+
+    async def not_done(self, job: Job, note: Note, why: Exception) -> Note:
+        """The call surely had no effect: forget that it was begun."""
+        note = replace(note, intent_at=0.0)
+        await self.notebook.write(job.content_id, note)
+        if isinstance(why, Refused) and why.ruling.reason == codes.COVER:
+            return await self.other_cover(job, note, why)
+        raise why
+
+    async def other_cover(self, job: Job, note: Note, refused: Refused) -> Note:
+        """Zalo can't use the cover: hand the article in again with the default one."""
+        plain = replace(note, plain_cover=True, token="", cover="")
+        if job.cover(plain) == note.cover:
+            ask_operator(refused.reason, codes.fix(codes.COVER), call=refused.call)
+            raise Stop(Outcome(Verdict.HELD, refused.reason, COVER_S))
+        log.warning("zalo_cover_replaced", content_id=job.content_id)
+        return await self.remember(job, plain)
+
+    async def gone(self, job: Job, note: Note, refused: Refused) -> bool:
+        """Whether somebody has removed the article by hand, so that nothing is left to hide."""
+        if not job.article.withdrawal or refused.ruling.kind not in HOPELESS:
+            return False
+        try:
+            return not await self.calls.detail(note.article_id)
+        except Refused as missing:
+            return missing.ruling.kind in HOPELESS
+
+    async def recover(self, job: Job, note: Note, meanwhile: Verdict) -> Note:
+        """Settle a lost `create` by Zalo's list; before that would be final, *meanwhile*."""
+        self.settled(note, meanwhile)
+        article_id = await reconcile.find(self.calls, note)
+        return await self.remember(job, replace(note, article_id=article_id, intent_at=0.0))
+
+    def settled(self, note: Note, meanwhile: Verdict) -> None:
+        rest_s = note.intent_at + self.pace.settle_s - self.pace.clock()
+        if rest_s > 0:
+            raise Stop(Outcome(meanwhile, "an answer was lost", rest_s))
+
+    async def settle(self, job: Job, note: Note) -> Outcome:
+        step = next_step(note, job)
+        if step is Step.VERIFY and accepted(note, job):
+            step = next_step(await self.verify(job, note), job)
+        elif step is Step.UPDATE and note.intent_at and note.revision == job.revision:
+            return await self.look(job, note)
+        elif step is Step.RECOVER:
+            await self.recover(job, note, Verdict.DOUBT)
+        return ENDS.get(step, Outcome(Verdict.ABSENT))
+
+    async def look(self, job: Job, note: Note) -> Outcome:
+        """Ask Zalo whether a lost `update` has arrived."""
+        detail = await self.calls.detail(note.article_id)
+        if detail.get("status") == job.status and reconcile.carries(detail, job.marker):
+            await self.out(job, note)
+            return DELIVERED
+        self.settled(note, Verdict.DOUBT)
+        await self.remember(job, replace(note, intent_at=0.0))
+        return Outcome(Verdict.ABSENT)
+
+    async def intend(self, job: Job, note: Note) -> Note:
+        """Note what is about to be called. Raises Unreachable: then nothing is called."""
+        again = note.revision == job.revision
+        note = replace(note, plain_cover=note.plain_cover and again)
+        note = replace(
+            note,
+            revision=job.revision,
+            marker=job.marker,
+            title=job.article.title,
+            cover=job.cover(note),
+            intent_at=self.pace.clock(),
+            token="",
+        )
+        await self.notebook.write(job.content_id, note)
+        return note
+
+    async def out(self, job: Job, note: Note) -> Note:
+        """The public sees this revision now, or no longer sees the item."""
+        hidden = job.article.withdrawal
+        log.info("zalo_article_hidden" if hidden else "zalo_article_shown", article=note.article_id)
+        done = replace(note, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
+        return await self.remember(job, done)
+
+    async def remember(self, job: Job, note: Note) -> Note:
+        """Note what came back. When that can't be written, what we know is a doubt."""
+        try:
+            await self.notebook.write(job.content_id, note)
+        except ChannelError as silent:
+            raise Doubt("the notebook is silent") from silent
+        return note

@@ -1,0 +1,42 @@
+"""What we must not forget about an item's article; written before and after every call."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Protocol
+
+from channels.zalo.envelope import json_object
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One item's article at Zalo. Nothing secret, nobody's data; times in epoch seconds."""
+
+    revision: int = 0  # whose work the next fields describe
+    marker: str = ""  # what its body carries, so that we know our own
+    title: str = ""  # as we sent it
+    cover: str = ""  # as we sent it
+    intent_at: float = 0.0  # a call with an effect began then; how it ended is not known
+    token: str = ""  # handed in, not verified yet
+    article_id: str = ""
+    shown: int = 0  # the revision the public sees, or whose withdrawal hid it
+    hidden: bool = False
+    failed: int = 0  # the revision that Zalo will never take
+    plain_cover: bool = False  # the item's own cover was refused: use the default one
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Note":
+        """Read what this or another version wrote: unknown fields are left out."""
+        stored = json_object(data) or {}
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in known})
+
+
+class Notebook(Protocol):
+    """Durable: `write` returns once the note would survive a crash. Both raise Unreachable."""
+
+    async def read(self, content_id: str) -> Note | None: ...
+
+    async def write(self, content_id: str, note: Note) -> None: ...

@@ -1,0 +1,100 @@
+"""Zalo's OAuth host: a refresh token, used once, becomes a new pair.
+
+Its failures come with HTTP 200, in many shapes; only a non-empty access token is a success.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from channels.errors import Misconfigured, Unreachable
+from channels.zalo.envelope import json_object, text_of, whole
+from channels.zalo.transport import Doubt, Reply, Request, Transport
+
+PATH = "/v4/oa/access_token"
+FORM = "application/x-www-form-urlencoded"
+OPERATOR_S = 900.0
+SPENT_CODES = (-14014, -118)
+LIFE_S = 3600.0
+LONGEST_LIFE_S = 31 * 86400.0
+
+
+class Spent(Exception):
+    """The refresh token is dead: used before, or never ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a refresh yields; without a new refresh token the old one goes on."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    life_s: float
+
+
+class OAuth:
+    """The app's side of OAuth v4 for Official Accounts."""
+
+    def __init__(self, url: str, app_id: str, app_secret: str, transport: Transport) -> None:
+        self.url = url.rstrip("/") + PATH
+        self.app_id = app_id
+        self.app_secret = app_secret
+        self.transport = transport
+
+    async def refresh(self, refresh_token: str) -> Pair:
+        """Use *refresh_token* up; called once per token.
+
+        Raises Spent, Doubt (nobody knows whether it is used up), Unreachable, Misconfigured.
+        """
+        form = {
+            "refresh_token": refresh_token,
+            "app_id": self.app_id,
+            "grant_type": "refresh_token",
+        }
+        headers = {"secret_key": self.app_secret, "Content-Type": FORM}
+        return pair_of(
+            await self.transport.exchange(
+                Request("POST", self.url, headers, body=urlencode(form).encode())
+            )
+        )
+
+
+def pair_of(reply: Reply) -> Pair:
+    """Read the OAuth host's answer; see `OAuth.refresh` for what it raises."""
+    body = json_object(reply.body)
+    if body is None:
+        raise unreadable(reply)
+    access_token = body.get("access_token")
+    if isinstance(access_token, str) and access_token:
+        return Pair(access_token, text_of(body, "refresh_token"), life_s(body.get("expires_in")))
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unreachable(f"oauth http {reply.status}")
+    raise refusal(body)
+
+
+def unreadable(reply: Reply) -> Exception:
+    """No JSON object: a gateway's page, the empty answer of a spent token, or half an answer."""
+    body = reply.body.strip()
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or body.startswith(b"<"):
+        return Unreachable(f"oauth http {reply.status}")
+    if not body and reply.status == HTTPStatus.OK:
+        return Spent("empty answer")
+    return Doubt(f"oauth http {reply.status} without an answer in it")
+
+
+def refusal(body: Mapping[str, Any]) -> Exception:
+    """Zalo's no: the token is dead, or the app is not set up."""
+    code = whole(body.get("error"))
+    words = " ".join(text_of(body, name) for name in ("error_name", "error_reason", "message"))
+    words += " " + text_of(body, "error_description")
+    if code in SPENT_CODES or "refresh token" in words.replace("_", " ").casefold():
+        return Spent(f"oauth {code}")
+    return Misconfigured(f"oauth {code}", retry_after_s=OPERATOR_S)
+
+
+def life_s(expires_in: object) -> float:
+    """How long the access token lives; an hour when Zalo says nothing sensible."""
+    told = whole(expires_in)
+    return float(told) if told and 0 < told <= LONGEST_LIFE_S else LIFE_S

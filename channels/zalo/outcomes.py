@@ -1,0 +1,72 @@
+"""What an answer, or its absence, means for a row of the ledger."""
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.errors import ChannelError, Misconfigured
+from channels.zalo import codes
+from channels.zalo.api import Late
+from channels.zalo.codes import Kind, Refused
+from channels.zalo.hours import Chance, Until, wait_s
+from channels.zalo.oauth import OPERATOR_S
+from channels.zalo.transport import Doubt
+
+log = structlog.get_logger()
+PROCESSING_S = 10.0
+"""Zalo prepares an article for seconds, sometimes minutes."""
+CONSENT = "consent"
+
+
+class Stop(Exception):
+    """A row's outcome, found on the way."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+EXPECTED = (Stop, Refused, Doubt, Late, ChannelError)
+"""What the road of a row may raise: each of them is an outcome."""
+
+
+def outcome_of(why: Exception, now: float, chance: Chance) -> Outcome:
+    """The outcome that *why* stands for; *now* is Zalo's time."""
+    match why:
+        case Stop():
+            return why.outcome
+        case Late():
+            return Outcome(Verdict.UNSENT, "own deadline passed")
+        case Doubt():
+            return Outcome(Verdict.DOUBT, str(why))
+        case Refused():
+            return refused(why, now, chance)
+        case Misconfigured():
+            ask_operator(why.reason, codes.fix(CONSENT))
+            return Outcome(Verdict.HELD, why.reason, max(why.retry_after_s, OPERATOR_S))
+        case ChannelError():
+            return Outcome(Verdict.HELD, why.reason, why.retry_after_s)
+    raise why
+
+
+def refused(refusal: Refused, now: float, chance: Chance) -> Outcome:
+    ruling, reason = refusal.ruling, refusal.reason
+    match ruling.kind:
+        case Kind.QUOTA:
+            after_s = wait_s(ruling.until or Until.DAY, now, chance)
+            return Outcome(Verdict.HELD, reason, after_s)
+        case Kind.OPERATOR | Kind.TOKEN:
+            ask_operator(reason, ruling.fix or codes.fix(CONSENT), call=refusal.call)
+            return Outcome(Verdict.HELD, reason, OPERATOR_S)
+        case Kind.POLL:
+            return Outcome(Verdict.DEFERRED, reason, PROCESSING_S)
+        case Kind.RETRY:
+            return Outcome(Verdict.DEFERRED, reason, ruling.after_s)
+        case Kind.CONTENT | Kind.RECIPIENT:
+            if ruling.fix:
+                ask_operator(reason, ruling.fix, call=refusal.call)
+            return Outcome(Verdict.FAILED, reason)
+
+
+def ask_operator(reason: str, fix: str, **facts: str) -> None:
+    """Somebody has to act; nothing is lost meanwhile."""
+    log.error("zalo_operator_needed", reason=reason, fix=fix, **facts)

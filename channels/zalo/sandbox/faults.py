@@ -1,0 +1,103 @@
+"""Faults on demand: what the network or Zalo does to one call, before or after its effect."""
+
+import asyncio
+from enum import StrEnum
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel, ConfigDict
+
+from channels.zalo.sandbox.wire import refuse
+
+BAD_GATEWAY = 502
+PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+
+
+class Kind(StrEnum):
+    """`*_before` leaves the call without its effect; after the others the effect is there."""
+
+    DROP_BEFORE = "drop_before"
+    HANG_BEFORE = "hang_before"
+    HTML_BEFORE = "html_before"
+    REFUSE = "refuse"
+    DROP_AFTER = "drop_after"
+    HANG_AFTER = "hang_after"
+    HTML_AFTER = "html_after"
+    TRUNCATE_AFTER = "truncate_after"
+    EMPTY_AFTER = "empty_after"
+    ERROR_AFTER = "error_after"
+
+
+BEFORE = {Kind.DROP_BEFORE, Kind.HANG_BEFORE, Kind.HTML_BEFORE, Kind.REFUSE}
+
+
+class Fault(BaseModel):
+    """What happens to calls of `route`: the first `skip` pass, the next `times` suffer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    route: str
+    kind: Kind
+    times: int = 1
+    skip: int = 0
+    delay_s: float = 30.0
+    code: int = -200
+    words: str = "Send message failed"
+
+    def strikes(self) -> bool:
+        """Count one call; whether it suffers."""
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return self.times >= 0
+
+
+class Faults:
+    """The faults that are set, oldest first; the first one that strikes counts."""
+
+    def __init__(self) -> None:
+        self.planned: list[Fault] = []
+
+    def take(self, route: str) -> Fault | None:
+        mine = (fault for fault in self.planned if fault.route == route)
+        return next((fault for fault in mine if fault.strikes()), None)
+
+
+FAULTS = web.AppKey("faults", Faults)
+
+
+@web.middleware
+async def faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the planned fault happen to this call."""
+    fault = request.app[FAULTS].take(request.match_info.route.name or "")
+    if fault is None:
+        return await handler(request)
+    if fault.kind in BEFORE:
+        return await suffer(request, fault, web.Response())
+    return await suffer(request, fault, await handler(request))
+
+
+async def suffer(
+    request: web.Request, fault: Fault, answer: web.StreamResponse
+) -> web.StreamResponse:
+    match fault.kind:
+        case Kind.REFUSE | Kind.ERROR_AFTER:
+            return refuse(fault.code, fault.words)
+        case Kind.HTML_BEFORE | Kind.HTML_AFTER:
+            return web.Response(status=BAD_GATEWAY, text=PAGE, content_type="text/html")
+        case Kind.EMPTY_AFTER:
+            return web.Response()
+        case Kind.TRUNCATE_AFTER:
+            return half(answer)
+        case Kind.HANG_BEFORE | Kind.HANG_AFTER:
+            await asyncio.sleep(fault.delay_s)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def half(answer: web.StreamResponse) -> web.Response:
+    body = answer.body if isinstance(answer, web.Response) else b""
+    text = body if isinstance(body, bytes) else b""
+    return web.Response(body=text[: len(text) // 2], content_type="application/json")

@@ -1,0 +1,111 @@
+"""The sandbox's OAuth host: consent, exchange, and the refresh token that works once."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Any
+
+from aiohttp import web
+
+from channels.zalo.sandbox.wire import WORLD
+from channels.zalo.sandbox.world import World
+
+APP_ID, APP_SECRET, OA_SECRET = "sandbox-app", "sandbox-app-secret", "sandbox-oa-secret"
+OA_ID = "4318420240101000001"
+LIFE_S = 90000.0
+CODE_LIFE_S = 600.0
+FOUND = 302
+
+
+@dataclass(frozen=True)
+class Code:
+    """A consent, good for one exchange within ten minutes."""
+
+    challenge: str
+    expires: float
+
+
+CODES = web.AppKey("codes", dict[str, Code])
+
+
+async def permission(request: web.Request) -> web.Response:
+    """The OA admin says yes at once: back to the app with a code."""
+    world, query = request.app[WORLD], request.query
+    if not world.rules.app_active or query.get("app_id") != APP_ID:
+        return failure(-14002, "Invalid appId", "App is not active but user is not admin")
+    redirect = query.get("redirect_uri", "")
+    if not redirect.startswith(("http://", "https://")) or "?" in redirect:
+        return failure(-14003, "Invalid redirect uri", "")
+    code = token_urlsafe(24)
+    challenge = query.get("code_challenge", "")
+    request.app[CODES][code] = Code(challenge, world.clock() + CODE_LIFE_S)
+    state = f"&state={query['state']}" if "state" in query else ""
+    location = f"{redirect}?code={code}&oa_id={OA_ID}{state}"
+    return web.Response(status=FOUND, headers={"Location": location})
+
+
+async def access_token(request: web.Request) -> web.Response:
+    """Exchange a code, or a refresh token, for a new pair."""
+    form = {name: str(value) for name, value in (await request.post()).items()}
+    world = request.app[WORLD]
+    if request.headers.get("secret_key") != APP_SECRET or form.get("app_id") != APP_ID:
+        return failure(-14005, "Invalid secret key", "secret_key is wrong or missing")
+    if form.get("grant_type") == "authorization_code":
+        return exchange(request.app[CODES], world, form)
+    return refresh(world, form.get("refresh_token", ""))
+
+
+def exchange(codes: dict[str, Code], world: World, form: Mapping[str, str]) -> web.Response:
+    code = codes.pop(form.get("code", ""), None)
+    proof = sha256(form.get("code_verifier", "").encode()).digest()
+    challenge = urlsafe_b64encode(proof).decode().rstrip("=")
+    if code is None or world.clock() > code.expires:
+        return failure(-14006, "Invalid code", "The code is expired or was used")
+    if code.challenge != challenge:
+        return failure(-14007, "Invalid code verifier", "")
+    return web.json_response(new_pair(world))
+
+
+def refresh(world: World, token: str) -> web.Response:
+    if token and token in world.tokens.spent:
+        return spent(world)
+    if not token or token != world.tokens.refresh:
+        return unknown_token()
+    return web.json_response(new_pair(world))
+
+
+def new_pair(world: World) -> dict[str, Any]:
+    """Rotate: both old tokens are dead now."""
+    rules = world.rules
+    kept = world.tokens.refresh if rules.omit_refresh_token else token_urlsafe(32)
+    pair = {"access_token": token_urlsafe(32), "refresh_token": kept}
+    world.record("granted", **pair, expires=world.clock() + LIFE_S)
+    if rules.omit_refresh_token:
+        del pair["refresh_token"]
+    return {**pair, "expires_in": rules.expires_in}
+
+
+def spent(world: World) -> web.Response:
+    """What Zalo says of a refresh token that was used before: each form has been seen."""
+    match world.rules.spent_answer:
+        case "code":
+            return unknown_token()
+        case "text_code":
+            return unknown_token(code="-14014")
+        case "names_only":
+            names = {"error_name": "Invalid refresh token.", "error_description": ""}
+            return web.json_response(names)
+    return web.Response()
+
+
+def unknown_token(code: int | str = -14014) -> web.Response:
+    empty = {"access_token": "", "refresh_token": ""}
+    return web.json_response({**empty, "error_name": "Invalid refresh token.", "error": code})
+
+
+def failure(code: int, name: str, reason: str) -> web.Response:
+    return web.json_response(
+        {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
+    )

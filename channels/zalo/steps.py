@@ -1,0 +1,70 @@
+"""What to do next with an item's article: one pure decision over its note."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from channels.base import Deadline
+from channels.zalo.notebook import Note
+from channels.zalo.render import Article, State, marker
+
+
+class Step(StrEnum):
+    """STALE and DONE end the road; the others are one call each, after which we look again."""
+
+    STALE = "stale"
+    DONE = "done"
+    CREATE = "create"
+    RECOVER = "recover"
+    VERIFY = "verify"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row's work: bring an article to where the public should see it, or no longer."""
+
+    article: Article
+    delivery_key: str
+    expired: Deadline = lambda: False
+
+    @property
+    def content_id(self) -> str:
+        return self.article.content_id
+
+    @property
+    def revision(self) -> int:
+        return self.article.revision
+
+    @property
+    def status(self) -> State:
+        return "hide" if self.article.withdrawal else "show"
+
+    @property
+    def marker(self) -> str:
+        return marker(self.delivery_key)
+
+    def cover(self, note: Note) -> str:
+        return self.article.plain_cover if note.plain_cover else self.article.cover
+
+    def payload(self, note: Note, status: State) -> Mapping[str, Any]:
+        return self.article.payload(self.marker, note.cover, status, note.article_id)
+
+
+def next_step(note: Note, job: Job) -> Step:
+    """Created hidden, verified, shown; an article that has an id is only updated."""
+    if note.shown >= job.revision:
+        return Step.DONE if note.shown == job.revision else Step.STALE
+    if note.article_id:
+        return Step.VERIFY if accepted(note, job) else Step.UPDATE
+    if note.token:
+        return Step.VERIFY
+    if note.intent_at:
+        return Step.RECOVER
+    return Step.DONE if job.article.withdrawal else Step.CREATE
+
+
+def accepted(note: Note, job: Job) -> bool:
+    """Zalo has taken the very change that the public is to see: it may have happened already."""
+    return bool(note.article_id and note.token and note.revision == job.revision)

@@ -1,0 +1,91 @@
+"""What one process is made of; services add their parts to it."""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app.settings import LoaSettings
+from consumers.app.web import Check, Faces
+from consumers.control import Pauses
+from consumers.dead_letters import DeadLetters
+from consumers.directory import Directory
+from consumers.intake import Intake
+from consumers.ledger.store import Ledger
+from consumers.register import Register
+from consumers.release import Release
+from consumers.trace import Trace
+from consumers.vault import KeyFile
+from consumers.wake import Waker
+from contracts.vocabulary import DEFAULT, Vocabulary
+from faststream.nats import NatsBroker
+from producers.bus import Bus
+
+Task = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Node:
+    """The shared parts, made when first asked for, and what the services have registered."""
+
+    settings: LoaSettings
+    email: EmailSettings
+    zalo: ZaloSettings
+    bus: Bus
+    broker: NatsBroker
+    own_url: str
+    stack: AsyncExitStack
+    faces: Faces = field(default_factory=Faces)
+    checks: dict[str, Check] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
+    on_ready: list[Task] = field(default_factory=list)
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+    clock = staticmethod(time.time)
+
+    @property
+    def public_url(self) -> str:
+        return (self.settings.public_url or self.own_url).rstrip("/")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return vocabulary(self.settings)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.bus)
+
+    @cached_property
+    def waker(self) -> Waker:
+        return Waker(self.bus)
+
+    @cached_property
+    def register(self) -> Register:
+        return Register(self.bus)
+
+    @cached_property
+    def release(self) -> Release:
+        return Release(self.bus, self.register)
+
+    @cached_property
+    def trace(self) -> Trace:
+        return Trace(self.register, self.ledger, self.clock)
+
+    @cached_property
+    def keys(self) -> KeyFile:
+        return KeyFile.open(self.settings.key_file)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        pauses = Pauses(self.bus)
+        self.tasks.append(pauses.run)
+        return pauses
+
+
+def vocabulary(settings: LoaSettings) -> Vocabulary:
+    """The operator's own words in `<data>/vocabulary.toml`, else those that ship with Loa."""
+    path = settings.data_dir / "vocabulary.toml"
+    return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT

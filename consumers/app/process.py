@@ -1,0 +1,112 @@
+"""One process from start to stop: bus, services, web, and an orderly end within 15 s."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import structlog
+
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app import running, shell, standins
+from consumers.app.node import Node
+from consumers.app.services import SERVICES
+from consumers.app.settings import LoaSettings, Ready, read
+from consumers.app.web import WebServer, address, health, listen
+from consumers.dead_letters import DeadLetters
+from producers.bus import Bus
+
+log = structlog.get_logger()
+
+
+async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
+    """Run *services* (None: everything, `loa up`) until SIGTERM or SIGINT.
+
+    Raises StoreBusy when another process holds the data folder, OSError when the port is taken.
+    """
+    stopped = on_signal()
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(listen(settings.http_host, settings.http_port))
+        url, monitors, own = await stack.enter_async_context(running.server(settings))
+        node = await assemble(stack, settings, url, address(bound))
+        await running.prepare(node.bus, monitors)
+        await add_services(node, services)
+        await start(node, bound, stopped)
+        if own or services is None:
+            ready = Ready(url=node.own_url, nats_url=url, pid=os.getpid())
+            stack.enter_context(running.announced(settings, ready))
+        log.info("ready", url=node.own_url, nats_url=url)
+        await stopped.wait()
+        log.info("stopping")
+
+
+def on_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
+    """The shared parts of this process."""
+    connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
+    bus = await stack.enter_async_context(connecting)
+    broker = shell.broker(url, DeadLetters(bus).bury_message, settings.nats_creds_file)
+    node = Node(settings, read(EmailSettings), read(ZaloSettings), bus, broker, own_url, stack)
+    node.faces.add(health(node.checks), "livez", "readyz")
+    return node
+
+
+async def add_services(node: Node, services: Sequence[str] | None) -> None:
+    """Let each service add its parts; stand-ins first, since others lean on them."""
+    names = for_up(node) if services is None else services
+    for name in sorted(names, key=lambda name: name not in standins.NAMES):
+        await SERVICES[name](node)
+
+
+def for_up(node: Node) -> list[str]:
+    """Everything; a stand-in only where the real thing is not configured."""
+    configured = {"mailbox": bool(node.email.host), "zalo-sandbox": bool(node.zalo.app_id)}
+    return [name for name in SERVICES if not configured.get(name, False)]
+
+
+async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
+    """Start everything that runs; the stack ends it in the opposite order."""
+    failing = asyncio.create_task(run_tasks(node, stopped))
+    node.stack.push_async_callback(end, failing)
+    web = WebServer(node.faces)
+    serving = asyncio.create_task(web.serve([bound]))
+    node.stack.push_async_callback(web.end, serving)
+    await node.broker.start()
+    node.stack.push_async_callback(node.broker.stop)
+    for wish in node.on_stop:
+        node.stack.callback(wish)
+    for hook in node.on_ready:
+        await hook()
+    await web.until_started(serving)
+
+
+async def run_tasks(node: Node, stopped: asyncio.Event) -> None:
+    """Background work. One that fails stops the process: half a Loa is no Loa."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in node.tasks:
+                group.create_task(task())
+            await asyncio.Event().wait()
+    except* Exception:
+        log.exception("background_failed")
+        stopped.set()
+        raise
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel *task*; what it failed with passes through."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()

@@ -1,0 +1,84 @@
+"""Finding a running Loa, and the bus that a command or a service is to use."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.app.settings import LoaSettings, Ready
+from producers.bus import Bus, Silence, topology
+from producers.bus.fitness import verify
+from producers.server import NatsServer
+
+log = structlog.get_logger()
+LOOK_S = 1.0
+
+
+def ready_file(settings: LoaSettings) -> Path:
+    return settings.run_dir / "ready.json"
+
+
+async def running(settings: LoaSettings) -> Ready | None:
+    """The Loa of this data folder, if its bus answers: the file alone proves nothing."""
+    try:
+        ready = Ready.model_validate_json(ready_file(settings).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    try:
+        bus = await Bus.connect(ready.nats_url, name="loa-look", patience_s=LOOK_S)
+    except Silence:
+        return None
+    await bus.close()
+    return ready
+
+
+@asynccontextmanager
+async def server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, ...], bool]]:
+    """The bus's address, its monitoring addresses, and whether it is our own embedded server.
+
+    Raises StoreBusy when another process holds the store and does not answer yet.
+    """
+    if settings.nats_url:
+        yield settings.nats_url, (), False
+        return
+    if ready := await running(settings):
+        yield ready.nats_url, (), False
+        return
+    async with NatsServer(settings.nats_dir, settings.nats_port) as own:
+        yield own.url, (own.monitor_url,), True
+
+
+@asynccontextmanager
+async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[Bus]:
+    """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time."""
+    async with server(settings) as (url, monitors, own):
+        connected = await Bus.connect(url, name=name, creds_file=settings.nats_creds_file)
+        async with connected:
+            if own:
+                await prepare(connected, monitors)
+            yield connected
+
+
+async def prepare(connected: Bus, monitors: tuple[str, ...]) -> None:
+    """Refuse an unfit server; then make its streams and buckets what the contracts say."""
+    await verify(connected, monitors)
+    await topology.apply(connected)
+
+
+@contextmanager
+def announced(settings: LoaSettings, ready: Ready) -> Iterator[None]:
+    """Say where this Loa answers, for as long as the block runs."""
+    path = ready_file(settings)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(ready.model_dump()))
+    draft.rename(path)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()

@@ -1,0 +1,152 @@
+"""The services: what each adds to a process. `loa run NAME ...` takes these names."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from channels.base import Channel
+from channels.portal import serve
+from consumers import control
+from consumers.addresses import Addresses, Places
+from consumers.app import channels, standins
+from consumers.app.node import Node
+from consumers.app.shell import subscribe
+from consumers.arrivals import Arrival
+from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
+from consumers.deliver import Deliver
+from consumers.dispatch import Dispatch
+from consumers.feedback import Feedback
+from consumers.fence import Fence
+from consumers.intake import Intake
+from consumers.lanes import Gate
+from consumers.library import Library
+from consumers.slots import Slot
+from consumers.sweep import Sweep
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.subjects import Consumer
+from producers.gateway import gateway as door
+
+AT_ONCE = 3
+RESERVED = 1
+
+
+async def gateway(node: Node) -> None:
+    """The HTTP door."""
+    app = door(
+        node.bus, node.vocabulary, node.clock, node.tell, public_url=node.settings.public_url
+    )
+    node.faces.add(app, "v1", "docs", "openapi.json")
+
+
+async def portal(node: Node) -> None:
+    """The portal's files, for whoever has no web server in front."""
+    node.faces.add(serve.portal_app(node.settings.portal_dir))
+
+
+async def intake(node: Node) -> None:
+    """CONTENT → PUBLICATIONS, or the desk."""
+    work = Intake(node.bus, node.vocabulary, node.clock)
+
+    async def on_content(arrival: Arrival) -> None:
+        await work.handle(arrival.event, arrival.unit)
+
+    consumer = subjects.CONTENT.consumers[0]
+    subscribe(node.broker, subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
+
+
+async def dispatch(node: Node) -> None:
+    """PUBLICATIONS → the ledger, for every channel."""
+    for consumer in subjects.PUBLICATIONS.consumers:
+        channel = ChannelName(consumer.durable.removeprefix("dispatch-"))
+        planner = Dispatch(
+            channel,
+            node.ledger,
+            node.waker,
+            Fence(node.ledger, node.waker, node.clock),
+            node.release,
+            audience(node, channel),
+            Gate(AT_ONCE, RESERVED),
+            waits=channel is not ChannelName.PORTAL,
+        )
+        subscribe(
+            node.broker,
+            subjects.PUBLICATIONS,
+            consumer,
+            planner.on_publication,
+            AT_ONCE + RESERVED,
+        )
+
+
+def audience(node: Node, channel: ChannelName) -> Audience:
+    match channel:
+        case ChannelName.EMAIL:
+            return Subscribers(node.directory)
+        case ChannelName.ZALO:
+            return OfficialAccount()
+        case ChannelName.PORTAL:
+            return Portal()
+
+
+async def deliver_email(node: Node) -> None:
+    """The ledger → the mail relay."""
+    deliver(node, channels.email(node), node.directory)
+
+
+async def deliver_zalo(node: Node) -> None:
+    """The ledger → the Official Account."""
+    deliver(node, channels.zalo(node), Places())
+
+
+async def deliver_portal(node: Node) -> None:
+    """The ledger → pages and feeds."""
+    deliver(node, channels.portal(node), Places())
+
+
+def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
+    slot = Slot(node.settings.run_dir / "slots", channel.name)
+    worker = Deliver(
+        channel,
+        node.ledger,
+        Library(node.bus, node.ledger, channel.render),
+        addresses,
+        node.waker,
+        Gate(channel.connections, RESERVED),
+        slot,
+        partial(control.trip, node.bus, channel.name),
+        paused=lambda: channel.name in node.pauses.channels,
+    )
+    for lane, copies in worker.connections():
+        subject = subjects.deliver(channel.name, lane)
+        consumer = Consumer(subjects.durable(subject), subject)
+        subscribe(node.broker, subjects.DELIVER, consumer, worker.on_wake_up, copies)
+    node.stack.push_async_callback(channel.close)
+    node.stack.callback(slot.close)
+    node.on_ready.append(worker.recover)
+    node.on_stop.append(worker.stop)
+
+
+async def sweep(node: Node) -> None:
+    """Finds batches whose wake-up was lost."""
+    node.tasks.append(Sweep(node.bus, node.ledger, node.waker, node.pauses).run)
+
+
+async def feedback(node: Node) -> None:
+    """RECEIPTS → the ledger."""
+    handler = Feedback(node.ledger).on_receipt
+    subscribe(node.broker, subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
+
+
+Service = Callable[[Node], Awaitable[None]]
+SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
+    "gateway": gateway,
+    "portal": portal,
+    "intake": intake,
+    "dispatch": dispatch,
+    "deliver-email": deliver_email,
+    "deliver-zalo": deliver_zalo,
+    "deliver-portal": deliver_portal,
+    "sweep": sweep,
+    "feedback": feedback,
+    "mailbox": standins.mailbox,
+    "zalo-sandbox": standins.zalo_sandbox,
+}

@@ -1,0 +1,52 @@
+"""FastStream as the shell of the consumers: subscribers on durables that already exist."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+
+from consumers.arrivals import decode
+from consumers.settle import Bury, Settle
+from contracts.subjects import Consumer, Stream
+
+PULL_S = 1.0
+GRACE_S = 10.0
+
+
+def broker(url: str, bury: Bury, creds_file: str | None = None) -> NatsBroker:
+    """A broker with our one decoder and our one middleware. Its own logger stays silent."""
+    options: dict[str, Any] = {"user_credentials": creds_file} if creds_file else {}
+    return NatsBroker(
+        url.split(","),
+        decoder=decode,
+        middlewares=[partial(Settle, bury=bury)],
+        graceful_timeout=GRACE_S,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        ping_interval=5,
+        max_outstanding_pings=2,
+        logger=None,
+        **options,
+    )
+
+
+def subscribe(
+    broker: NatsBroker,
+    stream: Stream,
+    consumer: Consumer,
+    handler: Callable[..., Awaitable[None]],
+    copies: int = 1,
+) -> None:
+    """Run *handler* for what *consumer* delivers. A subscriber is serial: one per message at once."""
+    for number in range(copies):
+        broker.subscriber(
+            consumer.subject,
+            stream=JStream(stream.name, declare=False),  # topology is applied elsewhere, once
+            durable=consumer.durable,
+            pull_sub=PullSub(batch_size=1, timeout=PULL_S),
+            ack_policy=AckPolicy.MANUAL,  # `settle` acknowledges
+            title=consumer.subject,
+            include_in_schema=number == 0,
+        )(handler)

@@ -1,0 +1,34 @@
+"""What arrives from the bus, in the one shape that handlers take."""
+
+import json
+from typing import Any
+
+from faststream.nats.message import NatsMessage
+from pydantic import BaseModel, ConfigDict
+
+from consumers.dispatch import Released
+from contracts import envelope, publication
+from contracts.cloudevent import CloudEvent
+
+
+class Arrival(BaseModel):
+    """An event on CONTENT; `unit` is what the subject proves, whatever the event says."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    event: CloudEvent
+    unit: str
+    seq: int
+
+
+async def decode(msg: NatsMessage) -> Any:
+    """The broker's decoder. Raises ContractError for what is no event."""
+    raw = msg.raw_message
+    kind, *rest = raw.subject.split(".")
+    if kind in ("content", "case"):
+        event = envelope.decode(None, raw.headers, raw.data)
+        return Arrival(event=event, unit=rest[0], seq=raw.metadata.sequence.stream)
+    if kind == "publication":
+        released = publication.decode(raw.data)
+        return Released(publication=released, seq=raw.metadata.sequence.stream)
+    return json.loads(raw.data)

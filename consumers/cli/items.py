@@ -1,0 +1,115 @@
+"""Questions and orders about one content item: `loa trace`, `loa withdraw`, `loa check`."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from consumers.check import STUCK_S, Check, Findings
+from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
+from consumers.faults import fault
+from consumers.items import Position
+from consumers.ledger.store import Ledger
+from consumers.register import Register
+from consumers.trace import Story, Trace
+from contracts import events
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import PlanKey
+from contracts.errors import Invalid
+from producers.bus import Bus
+from producers.publisher import Publisher
+
+ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
+Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Also read every frozen list of recipients.")]
+SHOWN = ("expected", "delivered", "failed", "deferred", "in_doubt", "missing", "maybe_duplicate")
+
+
+def trace(content_id: ContentId, as_json: Json = False) -> None:
+    """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
+
+    async def tell(bus: Bus) -> Story | None:
+        return await Trace(Register(bus), Ledger(bus), time.time).story(content_id)
+
+    story = on_bus(tell)
+    if story is None:
+        complain([fault("content_id", "item_unknown", value=content_id)])
+        raise typer.Exit(INVALID)
+    if as_json:
+        print_json(story)
+    else:
+        print_story(story)
+
+
+def print_story(story: Story) -> None:
+    typer.echo(f"{story.content_id}, revision {story.revision}: {story.state}")
+    counts = story.channels.items()
+    rows = [(name, *(getattr(one, field) for field in SHOWN), one.complete) for name, one in counts]
+    print_table(("channel", *SHOWN, "complete"), rows)
+    print_table(
+        ("when (UTC)", "what", "channel", "detail"),
+        [
+            (f"{one.at:%Y-%m-%d %H:%M:%S}", one.event, one.channel or "", one.detail)
+            for one in story.timeline
+        ],
+    )
+
+
+def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> None:
+    """Take an item back on every channel: the portal at once, the others in their order."""
+
+    async def order(bus: Bus) -> dict[str, str]:
+        item = await Register(bus).item(content_id)
+        if item is None:
+            raise Invalid(fault("content_id", "item_unknown", value=content_id))
+        event = CloudEvent(
+            specversion="1.0",
+            id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
+            source=f"/units/{item.unit}",
+            type=events.WITHDRAWN,
+            subject=content_id,
+            data={"content_id": content_id, "reason": reason},
+        )
+        answer = await Publisher(bus, item.unit, None).publish(event)
+        return {"event_id": answer.event_id, "content_id": content_id}
+
+    answer = on_bus(order)
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{content_id}: withdrawal accepted; `loa trace {content_id}` shows it go out")
+
+
+def check(deep: Deep = False, as_json: Json = False) -> None:
+    """Does the ledger keep its promises? Exit code 1: no, and each violation is named."""
+
+    async def look(bus: Bus) -> Findings:
+        register = Register(bus)
+        return await Check(Ledger(bus), lambda: expected(register), deep).run()
+
+    findings = on_bus(look)
+    if as_json:
+        print_json(findings)
+    elif findings.ok:
+        typer.echo("ok: every promise of the ledger is kept")
+    else:
+        rows = [(one.rule, one.key, one.detail) for one in findings.violations]
+        print_table(("rule", "key", "detail"), rows)
+    raise typer.Exit(0 if findings.ok else 1)
+
+
+async def expected(register: Register) -> AsyncIterator[str]:
+    """Plans that must exist: of every position whose time came ten minutes ago or earlier."""
+    ago = datetime.now(UTC) - timedelta(seconds=STUCK_S)
+    async for key, value in register.bucket.values():
+        content_id, dot, revision = key.partition(".")
+        if not dot:
+            continue
+        position = Position.model_validate_json(value.data)
+        start = position.not_before or position.released_at
+        if position.seq and start and start < ago:
+            for channel in position.channels:
+                yield str(PlanKey(channel, content_id, int(revision)))

@@ -1,0 +1,78 @@
+"""`loa units`: who may send, and with which key."""
+
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from consumers.app.node import vocabulary
+from consumers.app.settings import LoaSettings, read
+from consumers.cli.answers import Json, on_bus, print_json, print_table
+from producers.bus import Bus
+from producers.registry import Registry
+
+app = typer.Typer(no_args_is_help=True, help="Units and their API keys.")
+Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
+
+
+class How(StrEnum):
+    AUTOMATIC = "automatic"
+    DESK = "desk"
+
+
+Release = Annotated[How, typer.Option(help="Released at once, or by the Information Center.")]
+Urgent = Annotated[bool, typer.Option("--urgent", help="May use the urgent lane.")]
+Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
+
+
+def registry(bus: Bus) -> Registry:
+    return Registry(bus, vocabulary(read(LoaSettings)), time.time)
+
+
+@app.command()
+def add(
+    unit: Unit, release: Release = How.DESK, urgent: Urgent = False, as_json: Json = False
+) -> None:
+    """Register a unit and print its API key, once. Exit code 2: it is there already."""
+    key = on_bus(lambda bus: registry(bus).add(unit, release=release.value, urgent=urgent))
+    show(unit, key, as_json)
+
+
+@app.command()
+def rotate(unit: Unit, now: Now = False, as_json: Json = False) -> None:
+    """Give a unit a new key; the old one works 24 h more."""
+    show(unit, on_bus(lambda bus: registry(bus).rotate(unit, now=now)), as_json)
+
+
+@app.command()
+def revoke(unit: Unit) -> None:
+    """No key of the unit works any more."""
+    on_bus(lambda bus: registry(bus).revoke(unit))
+    typer.echo(f"{unit}: no key works any more")
+
+
+@app.command("list")
+def list_units(as_json: Json = False) -> None:
+    """Who may send."""
+    members = on_bus(lambda bus: registry(bus).members())
+    facts = [
+        {
+            "unit": member.unit,
+            "release": member.registration.release,
+            "urgent": member.registration.urgent,
+            "keys": len(member.registration.keys),
+        }
+        for member in members
+    ]
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(("unit", "release", "urgent", "keys"), [list(one.values()) for one in facts])
+
+
+def show(unit: str, key: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"unit": unit, "api_key": key})
+    else:
+        typer.echo(f"{unit}\n{key}\nThis key is shown once; keep it safe.")

@@ -1,0 +1,55 @@
+"""Every event ever taken in, by its key: bucket `events`, kept for ever.
+
+The HTTP door books an event before it answers; for other doors intake does. A repeat with the same
+content is let through (and changes nothing further on), another content under the same id is not.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.register import change
+from contracts import subjects
+from contracts.errors import Conflict, FieldError, fault
+from producers.bus import Bus
+
+
+class EventRecord(BaseModel):
+    """What an event said, as a hash; and why it was refused, if that is how its last try ended."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    hash: str
+    unit: str
+    content_id: str
+    revision: int | None
+    type: str
+    at: datetime
+    refused: tuple[FieldError, ...] = ()
+
+
+class Seen:
+    """Books events and their refusals."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.EVENTS.name)
+
+    async def book(self, event_id: str, first: EventRecord) -> EventRecord:
+        """The record of an event, new or known. Raises Conflict for another content."""
+
+        def move(found: EventRecord | None) -> EventRecord:
+            if found and found.hash != first.hash:
+                raise Conflict(fault("id", "same_id_other_content"))
+            return found or first
+
+        return await change(self.bucket, event_id, EventRecord, move)
+
+    async def mark(self, event_id: str, known: EventRecord, errors: Sequence[FieldError]) -> None:
+        """Say how the last try ended: *errors*, or none."""
+
+        def move(found: EventRecord | None) -> EventRecord:
+            return (found or known).model_copy(update={"refused": tuple(errors)})
+
+        if known.refused != tuple(errors):
+            await change(self.bucket, event_id, EventRecord, move)

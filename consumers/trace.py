@@ -1,0 +1,156 @@
+"""Where a content item is, per channel, and how it came there."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from consumers.items import Item, Position
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.store import Ledger
+from consumers.register import Register
+from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+
+State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
+
+
+class Count(BaseModel):
+    """One channel's rows. `expected` = the statuses + `missing`; `maybe_duplicate` counts copies."""
+
+    expected: int = 0
+    pending: int = 0
+    sending: int = 0
+    deferred: int = 0
+    in_doubt: int = 0
+    delivered: int = 0
+    failed: int = 0
+    suppressed: int = 0
+    expired: int = 0
+    withdrawn: int = 0
+    superseded: int = 0
+    maybe_sent: int = 0
+    unknown: int = 0
+    missing: int = 0
+    maybe_duplicate: int = 0
+    complete: bool = False
+
+
+class Moment(BaseModel):
+    """Something that happened; `detail` is short and holds no personal data."""
+
+    at: datetime
+    event: str
+    channel: ChannelName | None = None
+    detail: str = ""
+
+
+class Story(BaseModel):
+    """The answer of `loa trace` and of an event's status URL."""
+
+    content_id: str
+    revision: int
+    state: State
+    channels: dict[ChannelName, Count]
+    timeline: list[Moment]
+
+
+@dataclass
+class Trace:
+    """Reads the register and the ledger; changes nothing."""
+
+    register: Register
+    ledger: Ledger
+    clock: Callable[[], float]
+
+    async def story(self, content_id: str) -> Story | None:
+        """The newest released position of an item, or the newest one at all."""
+        item = await self.register.item(content_id)
+        if item is None or not item.positions:
+            return None
+        number = item.revision or max(item.positions)
+        position = await self.register.position(content_id, number)
+        moments = [one async for one in self.past(content_id, item)]
+        channels: dict[ChannelName, Count] = {}
+        for channel in item.channels if item.revision else ():
+            count, planned = await self.channel(PlanKey(channel, content_id, number))
+            channels[channel] = count
+            moments += planned
+        return Story(
+            content_id=content_id,
+            revision=number,
+            state=self.state(item, position),
+            channels=channels,
+            timeline=sorted(moments, key=lambda moment: moment.at),
+        )
+
+    def state(self, item: Item, position: Position | None) -> State:
+        if item.state == "withdrawn" or position is None:
+            return "withdrawn" if position else "received"
+        if position.state == "released" and position.not_before:
+            waits = position.not_before.timestamp() > self.clock()
+            return "scheduled" if waits else "released"
+        return position.state
+
+    async def past(self, content_id: str, item: Item) -> AsyncIterator[Moment]:
+        """What happened to each position before any channel saw it."""
+        for number in sorted(item.positions):
+            position = await self.register.position(content_id, number)
+            for moment in happened(number, position) if position else ():
+                yield moment
+
+    async def channel(self, plan: PlanKey) -> tuple[Count, list[Moment]]:
+        """Count one plan's rows."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            return Count(), []
+        statuses: Counter[Status] = Counter()
+        copies, closed = 0, 0.0
+        async for _, entry in self.ledger.entries(plan, held.value):
+            statuses.update(entry.value.count())
+            copies += entry.value.copies
+            closed = max(closed, entry.value.closed)
+        count = tally(held.value, statuses, copies)
+        return count, planned(plan.channel, held.value, count, closed)
+
+
+def tally(cursor: Cursor, statuses: Counter[Status], copies: int) -> Count:
+    """The public counts of a plan."""
+    unfinished = any(statuses[status] for status in OPEN)
+    return Count(
+        **{status.value: statuses[status] for status in Status},
+        expected=sum(statuses.values()) + cursor.missing,
+        missing=cursor.missing,
+        maybe_duplicate=copies,
+        complete=bool(cursor.complete or cursor.halt) and not unfinished and not cursor.missing,
+    )
+
+
+def planned(channel: ChannelName, cursor: Cursor, count: Count, closed: float) -> list[Moment]:
+    """A plan's own moments."""
+    moments = [moment(cursor.created, "planning_started", channel)]
+    if cursor.finished:
+        moments.append(moment(cursor.finished, "planned", channel, f"{cursor.planned} recipients"))
+    if count.complete:
+        detail = f"{count.delivered} of {count.expected} delivered"
+        moments.append(moment(closed or cursor.finished, "completed", channel, detail))
+    return moments
+
+
+def moment(at: float, event: str, channel: ChannelName, detail: str = "") -> Moment:
+    return Moment(at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail)
+
+
+def happened(number: int, position: Position) -> Iterator[Moment]:
+    """The story of one position, as its record tells it."""
+    label = f"revision {number}"
+    yield Moment(at=position.at, event="received", detail=f"{position.kind}, {label}")
+    if position.decision:
+        decision = position.decision
+        yield Moment(at=decision.at, event=decision.verdict, detail=f"{label}, {decision.code}")
+    if position.released_at:
+        yield Moment(at=position.released_at, event="released", detail=label)
+    if position.state == "refused":
+        yield Moment(at=position.at, event="refused", detail=f"{label}, {position.code}")

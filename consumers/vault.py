@@ -1,0 +1,107 @@
+"""The key file, and what is kept under its protection: provider tokens, encrypted, on the bus."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from channels.errors import Unreachable
+from channels.zalo.notebook import Note
+from channels.zalo.vault import NEVER, Sealed, Stale
+from contracts import subjects
+from producers.bus import Bus, BusError, Conflict
+
+KEY_BYTES = 32
+
+
+class KeyFileBroken(Exception):
+    """The key file is not what Loa wrote; an operator has to put the right one back."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One secret of 32 bytes from which every other key is derived."""
+
+    secret: bytes
+
+    @classmethod
+    def open(cls, path: Path) -> "KeyFile":
+        """Read the file, or make it: readable by its owner only, on the disk before it is used."""
+        if not path.exists():
+            create(path)
+        text = path.read_text().strip()
+        if len(text) != 2 * KEY_BYTES:
+            raise KeyFileBroken(f"{path} does not hold {KEY_BYTES} bytes in hexadecimal")
+        return cls(bytes.fromhex(text))
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose; the same for ever."""
+        return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
+
+    def fernet(self) -> bytes:
+        """The key of the vault, in the form that Fernet takes."""
+        return urlsafe_b64encode(self.derive("vault"))
+
+
+def create(path: Path) -> None:
+    """Write a new key beside *path* and link it there: of two processes one is first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(file, secrets.token_hex(KEY_BYTES).encode())
+    os.fsync(file)
+    os.close(file)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+class BusVault:
+    """The Zalo channel's vault: bucket `vault`."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.VAULT.name)
+
+    async def get(self, key: str) -> Sealed | None:
+        try:
+            value = await self.bucket.get(key)
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return Sealed(value.data, value.revision) if value else None
+
+    async def swap(self, key: str, data: bytes, revision: int) -> int:
+        try:
+            if revision == NEVER:
+                return await self.bucket.create(key, data)
+            return await self.bucket.swap(key, data, revision)
+        except Conflict as lost:
+            raise Stale from lost
+        except BusError as away:
+            raise Unreachable("bus") from away
+
+
+class BusNotebook:
+    """The Zalo channel's notebook: bucket `ledger`, key `note.zalo.<content_id>`."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.LEDGER.name)
+
+    async def read(self, content_id: str) -> Note | None:
+        try:
+            value = await self.bucket.get(f"note.zalo.{content_id}")
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return Note.decode(value.data) if value else None
+
+    async def write(self, content_id: str, note: Note) -> None:
+        try:
+            await self.bucket.put(f"note.zalo.{content_id}", note.encode())
+        except BusError as away:
+            raise Unreachable("bus") from away

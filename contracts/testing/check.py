@@ -1,0 +1,47 @@
+"""An event judged exactly as the doors judge it, with errors a test can print."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import envelope, events
+from contracts.cloudevent import CloudEvent
+from contracts.errors import ContractError, FieldError
+from contracts.vocabulary import DEFAULT, Vocabulary
+
+
+class ContractBroken(AssertionError):
+    """The event breaks the contract; `errors` says where and why, in English and Vietnamese."""
+
+    def __init__(self, status: int, errors: tuple[FieldError, ...]) -> None:
+        lines = (f"  {error.field}: {error.message} ({error.message_vi})" for error in errors)
+        super().__init__("\n".join((f"the door would answer {status}:", *lines)))
+        self.status = status
+        self.errors = errors
+
+
+def check_event(
+    event: bytes | str | dict[str, Any],
+    *,
+    headers: Mapping[str, str] | None = None,
+    unit: str | None = None,
+    vocabulary: Vocabulary = DEFAULT,
+) -> events.Event:
+    """What *event* says, read as a door reads it. Raises ContractBroken.
+
+    With *headers* the mode is told from them, as over HTTP or NATS; *unit* also checks the source.
+    A type that is not open at the doors yet is judged by its contract all the same.
+    """
+    body = event.encode() if isinstance(event, str) else event
+    try:
+        read = _decoded(body, headers)
+        if unit:
+            events.check_sender(read, unit, vocabulary)
+        return events.read(read, vocabulary)
+    except ContractError as error:
+        raise ContractBroken(error.status, error.errors) from error
+
+
+def _decoded(body: bytes | dict[str, Any], headers: Mapping[str, str] | None) -> CloudEvent:
+    if headers is None or isinstance(body, dict):
+        return envelope.from_structured(body)
+    return envelope.decode(None, headers, body)

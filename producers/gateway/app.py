@@ -1,0 +1,131 @@
+"""The gateway's routes: send events, ask what became of one, read the documentation."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from contracts.errors import ContractError, fault
+from contracts.vocabulary import Vocabulary
+from producers.acceptance import Acceptance, Accepted, EventRecord
+from producers.bus import Bus
+from producers.gateway import body, documents, problems
+from producers.gateway.answers import (
+    EVENT_ID,
+    STATUS_PATH,
+    BatchAccepted,
+    EventAccepted,
+    Happening,
+    Status,
+)
+from producers.gateway.guard import Guard
+from producers.registry import Clock, Registry
+
+Trace = Callable[[str], Awaitable[Mapping[str, Any] | None]]
+"""Where a content item is: the document of `loa trace`, or None when nothing is known yet."""
+
+
+class NotFound(ContractError):
+    """There is no such event, or it belongs to somebody else; the difference is not told."""
+
+    code = "not_found"
+    status = 404
+
+
+class Door:
+    """What the routes do. One per process; it holds nothing but counters."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        vocabulary: Vocabulary,
+        clock: Clock,
+        trace: Trace | None,
+        public_url: str,
+    ) -> None:
+        self.acceptance = Acceptance(bus, vocabulary, clock)
+        self.guard = Guard(Registry(bus, vocabulary, clock), clock)
+        self.trace = trace
+        self.public_url = public_url.rstrip("/")
+
+    async def send(self, request: Request) -> Response:
+        """Accept one event or a batch, and answer once the stream has them on the disk."""
+        member = await self.guard.prove(request)
+        self.guard.count(member)
+        delivery = await body.read(request)
+        self.guard.count(member, len(delivery.events) - 1)
+        accepted = await self.acceptance.accept(member, delivery.events, batch=delivery.batch)
+        answers = [self._answer(one) for one in accepted]
+        answer = BatchAccepted(events=answers) if delivery.batch else answers[0]
+        return JSONResponse(answer.model_dump(), 202)
+
+    async def status(self, request: Request) -> Response:
+        """Where the item of an event is; only for the unit that sent the event."""
+        member = await self.guard.prove(request)
+        event_id = request.path_params["event_id"]
+        record = await self.acceptance.record(event_id) if _is_id(event_id) else None
+        if record is None or record.unit != member.unit:
+            raise NotFound(fault("event_id", "not_found", value=event_id))
+        told = await self.trace(record.content_id) if self.trace else None
+        return JSONResponse(dict(told) if told else _received(record).model_dump())
+
+    def _answer(self, accepted: Accepted) -> EventAccepted:
+        path = STATUS_PATH.format(event_id=accepted.event_id)
+        return EventAccepted(
+            event_id=accepted.event_id,
+            content_id=accepted.content_id,
+            revision=accepted.revision,
+            status_url=f"{self.public_url}{path}",
+        )
+
+
+def gateway(
+    bus: Bus,
+    vocabulary: Vocabulary,
+    clock: Clock,
+    trace: Trace | None = None,
+    *,
+    public_url: str = "",
+) -> FastAPI:
+    """The ASGI app. Without *trace* a status tells only that the event was received.
+
+    *public_url* stands before the path in `status_url`; without it `status_url` is a path.
+    """
+    door = Door(bus, vocabulary, clock, trace, public_url)
+    app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
+    app.post("/v1/events", **documents.SEND)(door.send)
+    app.get(STATUS_PATH, **documents.STATUS)(door.status)
+    problems.install(app)
+    _explain(app)
+    return app
+
+
+def _explain(app: FastAPI) -> None:
+    """Serve the documentation of the routes that *app* has so far."""
+    document = documents.openapi(app)
+    page, policy = documents.page(document)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return JSONResponse(document)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+
+def _is_id(event_id: str) -> bool:
+    return bool(re.fullmatch(EVENT_ID, event_id))
+
+
+def _received(record: EventRecord) -> Status:
+    return Status(
+        content_id=record.content_id,
+        revision=record.revision,
+        state="received",
+        channels={},
+        timeline=[Happening(at=record.at.isoformat(), event="accepted")],
+    )

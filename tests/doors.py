@@ -1,0 +1,95 @@
+"""The gateway as a sender meets it: every answer is held against the gateway's own OpenAPI."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+
+from contracts import subjects
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.gateway import gateway
+from producers.registry import Registry
+
+UNIT = "trung-tam-cong-nghe-thong-tin"
+OTHER = "van-phong-bo"
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+
+def an_event(kind: str = "submitted", *, id: str = "e-1", **data: Any) -> dict[str, Any]:
+    """A good event of UNIT whose data changes by keyword."""
+    event = sample(kind, **data)
+    named = {"id": id, "source": f"/units/{UNIT}", "subject": event["data"]["content_id"]}
+    return event | named
+
+
+class Door:
+    """One sender in front of a gateway, with the key of UNIT."""
+
+    def __init__(self, client: httpx2.AsyncClient, bus: Bus, registry: Registry) -> None:
+        self.client = client
+        self.bus = bus
+        self.registry = registry
+        self.key = ""
+        self.document: dict[str, Any] = {}
+
+    async def post(
+        self, body: Any, content_type: str = STRUCTURED, key: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        return await self.ask("POST", "/v1/events", key, content, content_type, named)
+
+    async def get(self, path: str, key: str | None = None) -> httpx2.Response:
+        return await self.ask("GET", path, key)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        key: str | None = None,
+        content: bytes | None = None,
+        content_type: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        key = self.key if key is None else key
+        said = {"Authorization": f"Bearer {key}"} if key else {}
+        if content_type:
+            said["Content-Type"] = content_type
+        answer = await self.client.request(
+            method, path, content=content, headers=said | (headers or {})
+        )
+        self.check(method.lower(), path, answer)
+        return answer
+
+    def check(self, method: str, path: str, answer: httpx2.Response) -> None:
+        """The status, the content type and the body are those that the document promises."""
+        template = path if path == "/v1/events" else "/v1/events/{event_id}"
+        operation = self.document["paths"].get(template, {}).get(method)
+        if operation is None or not path.startswith("/v1/events"):
+            return
+        promised = operation["responses"][str(answer.status_code)]
+        media = answer.headers["content-type"]
+        schema = promised["content"][media]["schema"] | {"components": self.document["components"]}
+        jsonschema_rs.validator_for(schema).validate(answer.json())
+        assert {name.lower() for name in promised.get("headers", {})} <= set(answer.headers)
+
+    async def stored(self) -> list[dict[str, Any]]:
+        """What CONTENT holds."""
+        return [json.loads(one.data) async for one in self.bus.scan(subjects.CONTENT.name)]
+
+
+@asynccontextmanager
+async def open_door(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[Door]:
+    app = gateway(bus, DEFAULT, clock, **options)
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://loa") as client:
+        door = Door(client, bus, Registry(bus, DEFAULT, clock))
+        door.key = await door.registry.add(UNIT, release="automatic")
+        door.document = (await client.get("/openapi.json")).json()
+        yield door

@@ -1,0 +1,325 @@
+"""What was promised once holds for ever: frozen schemas, golden bodies, and the check itself."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import jsoncompat
+import jsonschema_rs
+import pytest
+
+import contracts
+from contracts import envelope, events, frozen, publication, schema_files
+from contracts.compatibility import breaking
+from contracts.testing import KIND_NAMES, sample
+from contracts.vocabulary import DEFAULT
+
+FOLDER = Path(contracts.__file__).parent / "schemas"
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
+MADE = schema_files.schemas()
+TYPES = [*events.KINDS, publication.RELEASED]
+DATA = MADE[f"{events.SUBMITTED}.json"]
+GOOD = sample()["data"]
+
+
+def changed(change):
+    """The schema of `submitted` after *change* worked on it."""
+    schema = deepcopy(DATA)
+    change(schema["properties"], schema)
+    return schema
+
+
+def nameless(schema):
+    """As text, without the schema's own name, which that tool cannot follow."""
+    return json.dumps({word: part for word, part in schema.items() if word != "$id"})
+
+
+def takes(schema, value):
+    return jsonschema_rs.Draft202012Validator(schema).is_valid(value)
+
+
+# --- what is committed
+
+
+@pytest.mark.parametrize("file", MADE)
+def test_a_committed_schema_is_what_the_models_say(file):
+    assert (FOLDER / file).read_text() == schema_files.text(MADE[file]), "make schemas anew"
+
+
+def test_nothing_else_lies_among_the_schemas():
+    files = {path.name for path in FOLDER.glob("*.json")}
+    assert files == {*MADE, "asyncapi.json", "vectors.json"}
+
+
+def test_writing_them_anew_changes_nothing(tmp_path):
+    assert schema_files.write(tmp_path) == []
+    written = {path.relative_to(tmp_path): path.read_text() for path in tmp_path.rglob("*.json")}
+    assert len(written) == 2 * len(MADE) + 1
+    for path in FOLDER.glob("*.json"):
+        assert path.name == "vectors.json" or written[path.relative_to(FOLDER)] == path.read_text()
+
+
+@pytest.mark.parametrize("file", MADE)
+def test_a_schema_is_a_schema_with_a_name_of_its_own(file):
+    jsonschema_rs.meta.validate(MADE[file])
+    assert MADE[file]["$schema"] == schema_files.DIALECT
+    assert len({schema["$id"] for schema in MADE.values()}) == len(MADE)
+
+
+# --- what is frozen
+
+
+@pytest.mark.parametrize("file", MADE)
+def test_a_schema_takes_all_that_its_released_forms_took(file):
+    assert frozen.breaks(FOLDER / "frozen", file, MADE[file]) == []
+
+
+@pytest.mark.parametrize("file", MADE)
+def test_the_newest_released_form_is_the_present_one(file):
+    newest = list(frozen.released(FOLDER / "frozen", file).values())[-1]
+    assert newest == frozen.text_of(frozen.bare(MADE[file])), "run python -m contracts.schema_files"
+
+
+@pytest.mark.parametrize("file", MADE)
+def test_a_released_form_is_never_edited_or_taken_away(file):
+    forms = frozen.released(FOLDER / "frozen", file)
+    expected = [
+        f"{number}-{frozen.digest(text)}.json" for number, text in enumerate(forms.values(), 1)
+    ]
+    assert list(forms) == expected
+
+
+def test_every_type_that_was_ever_released_still_has_a_model():
+    assert {path.name for path in (FOLDER / "frozen").iterdir()} == {
+        file.removesuffix(".json") for file in MADE
+    }
+
+
+def test_a_harmless_change_is_frozen_beside_the_old_form(tmp_path):
+    assert frozen.update(tmp_path, {"a.json": DATA}) == []
+    more = changed(lambda fields, _: fields.update(mood={"type": "string"}))
+    assert frozen.update(tmp_path, {"a.json": more}) == []
+    assert [name[0] for name in frozen.released(tmp_path, "a.json")] == ["1", "2"]
+    assert frozen.update(tmp_path, {"a.json": DATA}) == ["a.json: mood: is gone"]
+    assert len(frozen.released(tmp_path, "a.json")) == 2
+
+
+def test_new_words_for_people_are_not_a_new_form(tmp_path):
+    frozen.update(tmp_path, {"a.json": DATA})
+    other = changed(
+        lambda fields, schema: (fields["title"].update(description="x"), schema.update(title="y"))
+    )
+    frozen.update(tmp_path, {"a.json": other})
+    assert len(frozen.released(tmp_path, "a.json")) == 1
+
+
+def test_a_field_that_is_called_title_is_not_a_word_for_people():
+    kept = frozen.bare({"title": "x", "properties": {"title": {"title": "y", "type": "string"}}})
+    assert kept == {"properties": {"title": {"type": "string"}}}
+
+
+# --- golden bodies
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_golden_body_decodes_for_ever(path):
+    event = envelope.from_structured(path.read_bytes())
+    if event.type == publication.RELEASED:
+        read = publication.decode(path.read_bytes())
+    else:
+        read = events.read(event, DEFAULT)
+    given = {name for name, value in event.data.items() if value is not None}
+    assert given <= read.model_dump(exclude_none=True).keys()
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_golden_body_fits_the_published_schemas(path):
+    event = json.loads(path.read_text())
+    assert takes(MADE[f"{event['type']}.event.json"], event)
+    assert takes(MADE[f"{event['type']}.json"], event["data"])
+
+
+@pytest.mark.parametrize("event_type", TYPES)
+def test_every_type_has_a_golden_body(event_type):
+    assert any(path.name.startswith(f"{event_type}-") for path in GOLDEN)
+
+
+# --- schema and model agree
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_a_sample_fits_its_schema_and_not_without_its_required_fields(kind):
+    event = sample(kind)
+    schema = MADE[f"{event['type']}.event.json"]
+    assert takes(schema, event)
+    for name in MADE[f"{event['type']}.json"]["required"]:
+        assert not takes(
+            schema, event | {"data": {k: v for k, v in event["data"].items() if k != name}}
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content_id": "Hoa"},
+        {"revision": 0},
+        {"revision": True},
+        {"title": ""},
+        {"title": "x" * 151},
+        {"title": "a\nb"},
+        {"title": "a\u202eb"},
+        {"title": "Ðà Nẵng"},
+        {"body": "a\x00"},
+        {"audiences": ["can-bo", "can-bo"]},
+        {"channels": []},
+        {"lane": "fast"},
+        {"links": [{"url": "ftp://x", "title": "a"}]},
+        {"links": [{"url": "https://a@b", "title": "a"}]},
+        {"cover": {"url": "https://moha.gov.vn"}},
+        {"them": 1},
+    ],
+)
+def test_what_the_model_refuses_the_schema_refuses_too(changes):
+    assert not takes(DATA, GOOD | changes)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"specversion": "0.3"},
+        {"id": ""},
+        {"Upper": "x"},
+        {"data_base64": "x"},
+        {"half": 1.5},
+        {"data": []},
+    ],
+)
+def test_the_event_schema_refuses_a_wrong_attribute(attributes):
+    schema = MADE[f"{events.SUBMITTED}.event.json"]
+    assert takes(schema, sample() | {"traceparent": "00-1", "sequence": 1})
+    assert not takes(schema, sample() | attributes)
+
+
+def test_the_case_schema_knows_what_each_status_requires():
+    schema = MADE[f"{events.CASE_UPDATED}.json"]
+    data = sample("updated")["data"]
+    assert takes(schema, data | {"status": 7})
+    assert not takes(schema, data | {"status": 5})
+    assert takes(
+        schema, data | {"status": 5, "documents": ["Đơn"], "documents_due_at": data["due_at"]}
+    )
+
+
+# --- the check itself: each break has a witness that the old schema took and the new one refuses
+
+BREAKS = {
+    "a field taken away": (lambda f, _: f.pop("author"), {"author": "Văn phòng Bộ"}),
+    "a field required": (lambda _, s: s["required"].append("author"), {"author": "absent"}),
+    "a shorter text": (lambda f, _: f["title"].update(maxLength=60), {"title": "x" * 61}),
+    "a longer text": (lambda f, _: f["title"].update(minLength=9), {"title": "x"}),
+    "another pattern": (
+        lambda f, _: f["content_id"].update(pattern="^[a-z]+$"),
+        {"content_id": "a1"},
+    ),
+    "a new pattern": (lambda f, _: f["language"].update(pattern="^vi$"), {"language": "en"}),
+    "a higher minimum": (lambda f, _: f["revision"].update(minimum=2), {"revision": 1}),
+    "a lower maximum": (lambda f, _: f["revision"].update(maximum=9), {"revision": 10}),
+    "a new exclusive bound": (
+        lambda f, _: f["revision"].update(exclusiveMinimum=1),
+        {"revision": 1},
+    ),
+    "another type": (lambda f, _: f["revision"].update(type="string"), {"revision": 1}),
+    "null no longer taken": (lambda f, _: f["author"]["anyOf"].pop(), {"author": None}),
+    "null no longer taken in a list of types": (
+        lambda f, _: f["links"].update(type="array"),
+        {"links": None},
+    ),
+    "fewer choices": (lambda _, s: s["$defs"]["Lane"]["enum"].remove("bulk"), {"lane": "bulk"}),
+    "a choice where all was open": (
+        lambda f, _: f["language"].update(enum=["vi"]),
+        {"language": "en"},
+    ),
+    "one value only": (lambda f, _: f["language"].update(const="vi"), {"language": "en"}),
+    "fewer entries": (lambda f, _: f["links"].update(maxItems=1), {"links": GOOD["links"] * 2}),
+    "more entries": (lambda f, _: f["audiences"].update(minItems=1), {"audiences": []}),
+    "distinct entries": (
+        lambda f, _: f["links"].update(uniqueItems=True),
+        {"links": GOOD["links"] * 2},
+    ),
+    "a change inside a list": (
+        lambda _, s: s["$defs"]["Link"]["properties"]["title"].update(maxLength=3),
+        {"links": GOOD["links"]},
+    ),
+    "a field required inside a list": (
+        lambda _, s: s["$defs"]["Attachment"]["required"].append("size"),
+        {"attachments": [{"url": "https://moha.gov.vn", "title": "a"}]},
+    ),
+    "a word we do not know": (lambda f, _: f["revision"].update(multipleOf=2), {"revision": 1}),
+}
+HARMLESS = {
+    "nothing": lambda f, _: None,
+    "a new optional field": lambda f, _: f.update(mood={"type": "string"}),
+    "a field no longer required": lambda _, s: s["required"].remove("topic"),
+    "a longer text": lambda f, _: f["title"].update(maxLength=200),
+    "an empty text": lambda f, _: f["title"].update(minLength=0),
+    "no bound": lambda f, _: f["title"].pop("maxLength"),
+    "no pattern": lambda f, _: f["content_id"].pop("pattern"),
+    "a wider type": lambda f, _: f["revision"].update(type=["integer", "null"]),
+    "any number": lambda f, _: f["revision"].update(type="number"),
+    "any value": lambda f, _: f.update(author={"default": None}),
+    "more choices": lambda _, s: s["$defs"]["Lane"]["enum"].append("night"),
+    "no choices": lambda _, s: s["$defs"]["Lane"].pop("enum"),
+    "repeated entries": lambda f, _: f["audiences"].update(uniqueItems=False),
+    "an open object": lambda _, s: s.pop("additionalProperties"),
+    "words for people": lambda f, s: (s.update(title="x"), f["title"].update(description="y")),
+}
+JSONCOMPAT_CANNOT = set()
+"""Where that tool judges otherwise, or not at all; the witnesses above say who is right."""
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_break_is_found(name):
+    change, witness = BREAKS[name]
+    new = changed(change)
+    value = {key: part for key, part in (GOOD | witness).items() if part != "absent"}
+    assert takes(DATA, value)
+    assert not takes(new, value)
+    found = breaking(DATA, new)
+    assert len(found) == 1, found
+    assert next(iter(witness)) in found[0]
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_change_is_none(name):
+    assert breaking(DATA, changed(HARMLESS[name])) == []
+
+
+def test_another_default_is_a_break_although_the_same_bodies_are_taken():
+    new = changed(lambda f, _: f["language"].update(default="en"))
+    assert breaking(DATA, new) == ["language: default vi → en"]
+
+
+def test_an_object_that_closes_is_a_break():
+    opened = changed(HARMLESS["an open object"])
+    assert breaking(opened, DATA) == ["*: anything is no longer taken"]
+
+
+def test_several_breaks_are_all_named():
+    new = changed(
+        lambda f, s: (
+            f.pop("author"),
+            f["title"].update(maxLength=9),
+            s["required"].append("cover"),
+        )
+    )
+    assert [line.partition(":")[0] for line in breaking(DATA, new)] == ["cover", "title", "author"]
+
+
+@pytest.mark.parametrize("name", sorted((BREAKS.keys() | HARMLESS.keys()) - JSONCOMPAT_CANNOT))
+def test_another_tool_judges_the_same(name):
+    for table, compatible in ((BREAKS, False), (HARMLESS, True)):
+        if name in table:
+            change = table[name][0] if table is BREAKS else table[name]
+            new = changed(change)
+            answer = jsoncompat.check_compat(nameless(DATA), nameless(new), role="deserializer")
+            assert answer is compatible

@@ -1,0 +1,351 @@
+"""A window of mails on the wire: what is said of each mail, wherever the conversation breaks."""
+
+import asyncio
+import random
+
+import pytest
+
+from channels.email.replies import Fate, Hint, Stage
+from channels.email.settings import EmailSettings, Tls
+from channels.email.smtp import SmtpConnection
+from channels.email.window import Envelope
+from tests.smtp_receiver import Act, Receiver, accepted
+
+ACCEPTED, REFUSED, UNSENT, DOUBT = Fate.ACCEPTED, Fate.REFUSED, Fate.UNSENT, Fate.DOUBT
+BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
+
+
+def never() -> bool:
+    return False
+
+
+def mail(number: int, size: int = 0) -> Envelope:
+    head = b"Message-ID: <%d@example.com>\r\nSubject: x\r\n\r\n" % number
+    return Envelope(
+        b"a%d@example.com" % number, head + b"x" * 70 + b"\r\n" + b"y\r\n" * (size // 3)
+    )
+
+
+def settings(receiver: Receiver, **changes) -> EmailSettings:
+    fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
+    return EmailSettings(from_="tin@example.com", **(fields | changes))
+
+
+async def send(receiver, mails=4, expired=never, timeout_s=30.0, connection=None):
+    """The fates of some mails, and the connection."""
+    connection = connection or await SmtpConnection.open(
+        settings(receiver), request_timeout_s=timeout_s
+    )
+    envelopes = [mail(n) for n in range(mails)] if isinstance(mails, int) else mails
+    replies = await connection.send_window(envelopes, expired)
+    connection.close()
+    return replies
+
+
+def fates(replies):
+    return [reply.fate for reply in replies]
+
+
+def got(receiver):
+    return [mail.recipient for mail in receiver.mails]
+
+
+def named(*numbers):
+    return [f"a{number}@example.com" for number in numbers]
+
+
+@BOTH
+async def test_a_window_goes_out_in_order_and_every_mail_is_accepted(pipelining, tmp_path):
+    async with Receiver(record=tmp_path / "record", pipelining=pipelining) as receiver:
+        replies = await send(receiver, 25)
+    assert fates(replies) == [ACCEPTED] * 25
+    assert accepted(tmp_path / "record") == [
+        (f"a{n}@example.com", f"<{n}@example.com>") for n in range(25)
+    ]
+    assert [mail.data for mail in receiver.mails] == [mail(n).body for n in range(25)]
+    assert receiver.ahead == 0
+
+
+@BOTH
+async def test_an_empty_window_says_nothing(pipelining):
+    async with Receiver(pipelining=pipelining) as receiver:
+        assert await send(receiver, 0) == []
+
+
+@BOTH
+async def test_a_connection_serves_window_after_window(pipelining):
+    async with Receiver(pipelining=pipelining) as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        for _ in range(3):
+            assert fates(await connection.send_window([mail(0), mail(1)], never)) == [ACCEPTED] * 2
+        assert not connection.closed
+        connection.close()
+    assert receiver.connected == 1
+
+
+BEFORE_THE_END_LEFT = [
+    ("MAIL", Act.CUT),
+    ("MAIL", Act.LAST),
+    ("MAIL", Act.SWALLOW),
+    ("MAIL", b"421 4.3.2 shutting down"),
+    ("MAIL", b"354 what?"),
+    ("RCPT", Act.CUT),
+    ("RCPT", Act.LAST),
+    ("RCPT", Act.SWALLOW),
+    ("RCPT", b"421 4.3.2 shutting down"),
+    ("DATA", Act.CUT),
+    ("DATA", Act.SWALLOW),
+    ("DATA", b"421 4.3.2 shutting down"),
+    ("DATA", b"250 what?"),
+]
+AFTER_THE_END_LEFT = [
+    ("body", Act.CUT),
+    ("end", Act.CUT),
+    ("end", Act.SWALLOW),
+    ("end", b"354 what?"),
+    ("end", b"not a reply at all"),
+]
+
+
+def ids(cases):
+    return [f"{stage}-{getattr(act, 'value', act)!s:.12}" for stage, act in cases]
+
+
+@BOTH
+@pytest.mark.parametrize(("stage", "act"), BEFORE_THE_END_LEFT, ids=ids(BEFORE_THE_END_LEFT))
+async def test_cut_before_the_end_of_a_mail_left_it_is_surely_unsent(pipelining, stage, act):
+    script = {(stage, 1): act}
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        replies = await send(receiver, timeout_s=0.3)
+    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
+    assert got(receiver) == named(0)
+    assert all(reply.why for reply in replies[1:])
+
+
+@BOTH
+@pytest.mark.parametrize(("stage", "act"), AFTER_THE_END_LEFT, ids=ids(AFTER_THE_END_LEFT))
+async def test_cut_after_the_end_of_a_mail_left_only_that_one_is_in_doubt(pipelining, stage, act):
+    script = {(stage, 1): act}
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        replies = await send(receiver, timeout_s=0.3)
+    assert fates(replies) == [ACCEPTED, DOUBT, UNSENT, UNSENT]
+    assert got(receiver) == named(0)
+
+
+@BOTH
+@pytest.mark.parametrize("act", [Act.RECORD_CUT, Act.RECORD_SWALLOW])
+async def test_a_mail_that_arrived_without_an_answer_is_in_doubt(pipelining, act):
+    async with Receiver(pipelining=pipelining, script={("end", 1): act}) as receiver:
+        replies = await send(receiver, timeout_s=0.3)
+    assert fates(replies) == [ACCEPTED, DOUBT, UNSENT, UNSENT]
+    assert got(receiver) == named(0, 1)
+
+
+@BOTH
+async def test_a_relay_that_hangs_up_after_an_answer_leaves_no_doubt(pipelining):
+    async with Receiver(pipelining=pipelining, script={("end", 1): Act.LAST}) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, ACCEPTED, UNSENT, UNSENT]
+    assert got(receiver) == named(0, 1)
+
+
+@BOTH
+async def test_421_to_a_mail_refuses_it_and_leaves_the_rest_unsent(pipelining):
+    script = {("end", 1): b"421 4.3.2 shutting down"}
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, REFUSED, UNSENT, UNSENT]
+    assert (replies[1].code, replies[1].enhanced) == (421, "4.3.2")
+    assert got(receiver) == named(0)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("stage", "text", "code", "enhanced", "hint"),
+    [
+        ("MAIL", b"550 5.7.1 sender rejected", 550, "5.7.1", Hint.NONE),
+        ("RCPT", b"550 5.1.1 <a@b>: no such user", 550, "5.1.1", Hint.NO_SUCH_USER),
+        ("RCPT", b"450 4.2.1 try later", 450, "4.2.1", Hint.NONE),
+        ("RCPT", b"550-5.1.1 no such\r\n550 5.1.1 user", 550, "5.1.1", Hint.NO_SUCH_USER),
+        ("DATA", b"451 4.3.0 not now", 451, "4.3.0", Hint.NONE),
+        ("end", b"554 this looks like spam", 554, "", Hint.POLICY),
+        ("end", b"552 5.2.2 mailbox full", 552, "5.2.2", Hint.FULL),
+    ],
+)
+async def test_a_refused_mail_says_where_and_why_and_the_others_go_on(
+    pipelining, stage, text, code, enhanced, hint
+):
+    async with Receiver(pipelining=pipelining, script={(stage, 1): text}) as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        replies = await connection.send_window([mail(n) for n in range(4)], never)
+        assert not connection.closed
+        connection.close()
+    assert fates(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+    refusal = replies[1]
+    assert (refusal.stage, refusal.code, refusal.enhanced) == (Stage(stage.lower()), code, enhanced)
+    assert refusal.hint is hint
+    assert got(receiver) == named(0, 2, 3)
+    assert receiver.ahead == 0
+
+
+@BOTH
+@pytest.mark.parametrize("refused", [{0}, {3}, {0, 1, 2, 3}, {1, 2}])
+async def test_refused_first_last_and_in_a_row(pipelining, refused):
+    script = {("RCPT", n): b"550 5.1.1 no" for n in refused}
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        replies = await send(receiver)
+        again = await send(receiver)
+    assert fates(replies) == [REFUSED if n in refused else ACCEPTED for n in range(4)]
+    assert fates(again) == [ACCEPTED] * 4
+    assert got(receiver) == named(*(n for n in range(4) if n not in refused), 0, 1, 2, 3)
+
+
+async def test_a_relay_that_wants_a_body_for_a_refused_recipient_gets_an_empty_one():
+    script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): b"354 go on then"}
+    async with Receiver(script=script) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+    assert (replies[1].stage, replies[1].code) == (Stage.RCPT, 550)
+    assert got(receiver) == named(0, 2, 3)
+
+
+async def test_a_refusal_is_known_even_if_the_connection_ends_right_behind_it():
+    script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): Act.CUT}
+    async with Receiver(script=script) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, REFUSED, UNSENT, UNSENT]
+
+
+@BOTH
+@pytest.mark.parametrize("allowed", range(5))
+async def test_nothing_is_opened_once_the_deadline_has_passed(pipelining, allowed):
+    asked = 0
+
+    def expired() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > allowed
+
+    async with Receiver(pipelining=pipelining) as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        replies = await connection.send_window([mail(n) for n in range(4)], expired)
+        assert not connection.closed
+        connection.close()
+    assert fates(replies) == [ACCEPTED] * min(allowed, 4) + [UNSENT] * (4 - min(allowed, 4))
+    assert got(receiver) == named(*range(min(allowed, 4)))
+    assert sum(line.startswith(b"MAIL") for line in receiver.commands) == min(allowed, 4)
+    assert {reply.why for reply in replies if reply.fate is UNSENT} <= {"deadline"}
+
+
+async def test_a_mail_opened_in_time_is_not_sent_when_its_turn_comes_after_the_deadline(
+    monkeypatch,
+):
+    monkeypatch.setattr("channels.email.window.ASK_AGAIN_S", 0.0)
+    answers = iter([False, False, True])  # mail 0 opens, leaves; then the deadline has passed
+    async with Receiver(pipelining=False) as receiver:
+        replies = await send(receiver, 1, expired=lambda: next(answers, True))
+        assert fates(replies) == [ACCEPTED]
+    answers = iter([False, True])
+    async with Receiver() as receiver:
+        replies = await send(receiver, 2, expired=lambda: next(answers, True))
+    assert (fates(replies), replies[0].why) == ([UNSENT, UNSENT], "deadline")
+    assert got(receiver) == []
+
+
+@BOTH
+async def test_a_large_mail_cut_while_it_leaves_is_surely_unsent(pipelining):
+    script = {("body", 1): Act.CUT}
+    large = mail(1, 24_000_000)
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        replies = await send(receiver, [mail(0), large, mail(2)])
+    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT]
+
+
+@BOTH
+async def test_a_large_mail_arrives_whole(pipelining):
+    large = mail(1, 3_000_000)
+    async with Receiver(pipelining=pipelining) as receiver:
+        replies = await send(receiver, [mail(0), large, mail(2)])
+    assert fates(replies) == [ACCEPTED] * 3
+    assert receiver.mails[1].data == large.body
+
+
+@BOTH
+@pytest.mark.parametrize("chunk", [1, 7])
+async def test_replies_may_arrive_in_pieces(pipelining, chunk):
+    script = {("RCPT", 1): b"550-5.1.1 no\r\n550 5.1.1 really"}
+    async with Receiver(pipelining=pipelining, script=script, chunk=chunk) as receiver:
+        assert fates(await send(receiver)) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"250 " + b"x" * 100_000, b"x" * 100_000, b"\r\n".join([b"250-x"] * 1000) + b"\r\n250 x"],
+    ids=["long line", "no line", "many lines"],
+)
+async def test_an_endless_reply_ends_the_connection(flood):
+    async with Receiver(script={("MAIL", 1): flood}) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
+
+
+async def test_an_answer_to_a_mail_that_has_not_left_yet_is_not_believed():
+    script = {("DATA", 1): b"354 go\r\n250 2.0.0 queued already"}
+    async with Receiver(script=script) as receiver:
+        replies = await send(receiver)
+    assert fates(replies) == [ACCEPTED, UNSENT, UNSENT, UNSENT]
+    assert got(receiver) == named(0)
+
+
+async def test_words_between_windows_end_the_connection():
+    async with Receiver() as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        await connection.send_window([mail(0)], never)
+        for conversation in receiver.open:
+            conversation.transport.write(b"250 2.0.0 a promise nobody asked for\r\n")
+        await asyncio.wait_for(until(lambda: connection.closed), 5)
+        assert fates(await connection.send_window([mail(1)], never)) == [UNSENT]
+    assert got(receiver) == named(0)
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+async def test_a_cancelled_window_takes_its_connection_with_it():
+    async with Receiver(script={("end", 0): Act.SWALLOW}) as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        sending = asyncio.create_task(connection.send_window([mail(0)], never))
+        await asyncio.wait_for(until(lambda: receiver.number == 0), 5)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert connection.closed
+
+
+STAGES = ("MAIL", "RCPT", "DATA", "body", "end")
+ACTS = (
+    Act.CUT, Act.LAST, Act.RECORD_CUT, b"550 5.1.1 no", b"451 4.3.0 later", b"421 4.3.2 bye"
+)  # fmt: skip
+
+
+@BOTH
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_what_is_said_agrees_with_what_arrived(pipelining, seed, tmp_path):
+    rnd = random.Random(seed)
+    script = {
+        (rnd.choice(STAGES), rnd.randrange(12)): rnd.choice(ACTS) for _ in range(rnd.randint(1, 5))
+    }
+    async with Receiver(
+        record=tmp_path / "record", pipelining=pipelining, script=script, chunk=rnd.choice([0, 5])
+    ) as receiver:
+        replies = await send(receiver, 12)
+    arrived = {recipient for recipient, _ in accepted(tmp_path / "record")}
+    said = dict(zip(named(*range(12)), fates(replies), strict=True))
+    sure = {name for name, fate in said.items() if fate is ACCEPTED}
+    doubtful = {name for name, fate in said.items() if fate is DOUBT}
+    assert len(doubtful) <= 1
+    assert sure <= arrived <= sure | doubtful
+    assert len(accepted(tmp_path / "record")) == len(arrived)
+    assert receiver.ahead == 0
