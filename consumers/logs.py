@@ -12,8 +12,8 @@ from structlog.typing import Processor
 PRETTY = "pretty"
 
 
-def configure(log_format: str = "json", *, service: bool = True) -> None:
-    """Log to stdout for a service, to stderr for a command whose stdout is its answer.
+def configure(log_format: str = "json", *, service: bool) -> None:
+    """Log to stdout for a service; a command logs warnings to stderr, stdout is its answer.
 
     Tracebacks carry no local variables: those hold addresses and tokens.
     """
@@ -22,7 +22,9 @@ def configure(log_format: str = "json", *, service: bool = True) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.INFO if service else logging.WARNING
+        ),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(

@@ -1,12 +1,20 @@
 """What every test may ask for: a real nats-server, a bus with a fresh topology, a clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from producers.bus import Bus, topology
+from producers.nats_child import find_binary
 from producers.server import NatsServer
 
 
@@ -39,6 +47,93 @@ async def renew(bus: Bus) -> None:
     await asyncio.gather(*(bus.link.api(f"STREAM.DELETE.{name}") for name in names))
     await topology.apply(bus)
     await bus.link.api("STREAM.DELETE.MEANWHILE")
+
+
+@pytest.fixture
+async def own_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A server of the test's own, to kill and to freeze; watched much more closely than usual."""
+    async with NatsServer(tmp_path / "own-nats", check_s=0.1) as server:
+        yield server
+
+
+@pytest.fixture
+async def own_bus(own_server: NatsServer) -> AsyncIterator[Bus]:
+    """A connection to `own_server`, which holds the topology."""
+    async with await Bus.connect(own_server.url, name="test") as bus:
+        await topology.apply(bus)
+        yield bus
+
+
+@pytest.fixture
+def frozen() -> Callable[[int], AbstractContextManager[None]]:
+    """`with frozen(pid):` the process does nothing, but keeps its connections and its store."""
+
+    @contextmanager
+    def frozen(pid: int) -> Iterator[None]:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            while not _stands_still(pid):
+                time.sleep(0.001)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    return frozen
+
+
+def _stands_still(pid: int) -> bool:
+    """Has every thread stopped? The signal alone takes effect a little later."""
+    states = (stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
+
+
+@dataclass
+class OtherServer:
+    """A nats-server as somebody else might run it."""
+
+    store: Path
+    process: subprocess.Popen[bytes]
+
+    def __post_init__(self) -> None:
+        said = self._ports()
+        self.url, self.monitor_url = said["nats"][0], said["monitoring"][0]
+
+    def reload(self, settings: str) -> None:
+        """New settings; the port stays."""
+        _configure(self.store, settings, port=int(self.url.rpartition(":")[2]))
+        self.process.send_signal(signal.SIGHUP)
+
+    def _ports(self) -> dict[str, list[str]]:
+        path = self.store / f"nats-server_{self.process.pid}.ports"
+        while self.process.poll() is None:
+            try:
+                return json.loads(path.read_text())
+            except (FileNotFoundError, ValueError):
+                time.sleep(0.005)
+        raise RuntimeError("nats-server ended")
+
+
+def _configure(store: Path, settings: str, port: int) -> None:
+    quoted = json.dumps(str(store))
+    common = f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:-1"\nports_file_dir: {quoted}\n'
+    (store / "other.conf").write_text(common + settings.replace("STORE", quoted))
+
+
+@pytest.fixture
+def other_server(tmp_path: Path) -> Callable[[str], AbstractContextManager[OtherServer]]:
+    """`with other_server(settings) as other:` where STORE in the settings is a fresh folder."""
+
+    @contextmanager
+    def other_server(settings: str) -> Iterator[OtherServer]:
+        _configure(tmp_path, settings, port=-1)
+        command = [find_binary(), "-c", tmp_path / "other.conf"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield OtherServer(tmp_path, process)
+            finally:
+                process.terminate()
+
+    return other_server
 
 
 @dataclass

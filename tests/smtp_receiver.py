@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+CRLF = b"\r\n"
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]*>)", re.I | re.M)
 PATH = re.compile(rb"<([^>]*)>")
 
@@ -256,7 +257,7 @@ class Conversation(asyncio.Protocol):
             self.silent = True
         else:
             said = act if isinstance(act, bytes) else usual
-            self.out.append(said + b"\r\n")
+            self.out.append(said + CRLF)
             if act is Act.LAST:
                 self.flush()
                 self.transport.close()

@@ -1,8 +1,6 @@
 """Atomic batches on a real server: everything is stored, or nothing."""
 
 import asyncio
-import os
-import signal
 
 import pytest
 
@@ -98,14 +96,12 @@ async def test_a_batch_with_an_impossible_key_is_not_begun(ledger):
     assert await held(ledger) == {}
 
 
-async def test_a_batch_without_an_answer_is_whole_or_absent(tmp_path):
+async def test_a_batch_without_an_answer_is_whole_or_absent(tmp_path, frozen):
     async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         ledger = bus.bucket(subjects.LEDGER.name)
         entries = [Entry(f"k.{number}", b"x", 0) for number in range(100)]
-        os.kill(server.pid, signal.SIGSTOP)
-        with pytest.raises(Silence):
+        with frozen(server.pid), pytest.raises(Silence):
             await ledger.batch(entries, timeout_s=0.2)
-        os.kill(server.pid, signal.SIGCONT)
         await ledger.batch(entries)
         assert len(await held(ledger)) == 100

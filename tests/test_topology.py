@@ -1,10 +1,6 @@
 """The topology on a real server: created, extended, never shrunk; and servers that are unfit."""
 
 import asyncio
-import json
-import subprocess
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +9,6 @@ import pytest
 from contracts import subjects
 from producers.bus import Bus, Unfit, topology
 from producers.bus.fitness import Seen, judge, judge_version
-from producers.nats_child import find_binary
 
 STREAMS = {stream.name for stream in subjects.STREAMS}
 BUCKETS = {f"KV_{bucket.name}" for bucket in subjects.BUCKETS}
@@ -146,56 +141,33 @@ async def test_a_server_that_hides_its_settings_is_unfit(bus):
         await topology.verify(bus)
 
 
-@contextmanager
-def a_server(tmp_path, settings):
-    """A nats-server as somebody else might run it; gives its addresses."""
-    store = json.dumps(str(tmp_path))
-    text = f'listen: "127.0.0.1:-1"\nhttp: "127.0.0.1:-1"\nports_file_dir: {store}\n{settings}'
-    (tmp_path / "c.conf").write_text(text.replace("STORE", store))
-    with subprocess.Popen(
-        [find_binary(), "-c", str(tmp_path / "c.conf")], stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield _ports(tmp_path / f"nats-server_{process.pid}.ports")
-        finally:
-            process.terminate()
-
-
-def _ports(path):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            return json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
-            time.sleep(0.01)
-    raise TimeoutError(path)
-
-
-async def test_a_server_that_acknowledges_before_its_disk_is_unfit(tmp_path):
-    with a_server(tmp_path, "jetstream { store_dir: STORE, sync_interval: 1m }") as at:
-        async with await Bus.connect(at["nats"][0]) as bus:
+async def test_a_server_that_acknowledges_before_its_disk_is_unfit(other_server):
+    with other_server("jetstream { store_dir: STORE, sync_interval: 1m }") as other:
+        async with await Bus.connect(other.url) as bus:
             with pytest.raises(Unfit, match="sync_interval is not always"):
-                await topology.verify(bus, at["monitoring"])
+                await topology.verify(bus, [other.monitor_url])
 
 
-async def test_another_servers_monitoring_address_proves_nothing(bus, tmp_path):
+async def test_another_servers_monitoring_address_proves_nothing(bus, other_server):
     settings = "jetstream { store_dir: STORE, sync_interval: always }"
-    with a_server(tmp_path, settings) as at, pytest.raises(Unfit, match="other servers"):
-        await topology.verify(bus, at["monitoring"])
+    with other_server(settings) as other, pytest.raises(Unfit, match="other servers"):
+        await topology.verify(bus, [other.monitor_url])
 
 
-async def test_a_server_without_jetstream_is_unfit(tmp_path):
-    with a_server(tmp_path, "") as at:
-        async with await Bus.connect(at["nats"][0]) as bus:
+async def test_a_server_without_jetstream_is_unfit(other_server):
+    with other_server("") as other:
+        async with await Bus.connect(other.url) as bus:
             with pytest.raises(Unfit, match="no server has JetStream"):
-                await topology.verify(bus, at["monitoring"])
+                await topology.verify(bus, [other.monitor_url])
 
 
 @pytest.mark.parametrize(("interval", "fit"), [("always", True), ("1m", False)])
-async def test_settings_can_be_asked_over_the_bus_where_the_account_may(tmp_path, interval, fit):
+async def test_settings_can_be_asked_over_the_bus_where_the_account_may(
+    other_server, interval, fit
+):
     jetstream = f"jetstream {{ store_dir: STORE, sync_interval: {interval} }}"
-    with a_server(tmp_path, jetstream + SYSTEM_ACCOUNT) as at:
-        url = at["nats"][0].replace("nats://", "nats://loa:loa@")
+    with other_server(jetstream + SYSTEM_ACCOUNT) as other:
+        url = other.url.replace("nats://", "nats://loa:loa@")
         async with await Bus.connect(url) as bus:
             if fit:
                 await topology.verify(bus)

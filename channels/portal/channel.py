@@ -65,8 +65,11 @@ class PortalChannel:
         return self._writer.public / item_path(content_id)[1:] / "index.html"
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
-        self._thread.shutdown(wait=False)
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._thread.shutdown()
+        self._writer.close()
 
     async def _prepare(self) -> None:
         await self._carefully(self._writer.prepare)

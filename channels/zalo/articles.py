@@ -18,7 +18,7 @@ from channels.zalo.api import Late
 from channels.zalo.calls import Calls
 from channels.zalo.codes import Kind, Refused
 from channels.zalo.notebook import Note, Notebook
-from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator
+from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator, outcome_of
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job, Step, accepted, next_step
 from channels.zalo.transport import Doubt
@@ -28,6 +28,8 @@ NOT_DONE = (Refused, Late, ChannelError)
 """What says that a call surely had no effect."""
 HOPELESS = (Kind.CONTENT, Kind.RECIPIENT)
 COVER_S = 900.0
+LOOK_S = 60.0
+"""How often Zalo is asked about a lost answer: what it shows counts at once."""
 DELIVERED = Outcome(Verdict.DELIVERED)
 ENDS = {Step.DONE: DELIVERED, Step.STALE: Outcome(Verdict.FAILED, "a newer revision is out")}
 
@@ -83,7 +85,7 @@ class Articles:
         try:
             token = await self.calls.create(job.payload(note, "hide"), job.expired)
         except Doubt as doubt:
-            raise Stop(Outcome(Verdict.DOUBT, str(doubt), self.pace.settle_s)) from doubt
+            raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
         except NOT_DONE as why:
             return await self.not_done(job, note, why)
         log.info("zalo_article_created", content_id=job.content_id)
@@ -140,16 +142,17 @@ class Articles:
     def unclear(self, job: Job, note: Note, why: Refused | ChannelError) -> Exception:
         if not accepted(note, job):
             return why
-        after_s = why.retry_after_s if isinstance(why, ChannelError) else PROCESSING_S
-        return Stop(Outcome(Verdict.DOUBT, why.reason, after_s))
+        said = outcome_of(why, self.pace.clock(), self.pace.chance)
+        return Stop(Outcome(Verdict.DOUBT, said.reason, said.after_s or PROCESSING_S))
 
     async def unverified(self, job: Job, note: Note, refused: Refused) -> Note:
         """What was handed in can't become an article as it is."""
         if refused.ruling.reason == codes.COVER:
             return await self.other_cover(job, note, refused)
-        if refused.ruling.reason == codes.TOKEN_LOST and not note.article_id:
-            forgotten = replace(note, token="", intent_at=self.pace.clock())
-            return await self.remember(job, forgotten)
+        if refused.ruling.reason == codes.TOKEN_LOST:
+            await self.remember(job, replace(note, token="", intent_at=self.pace.clock()))
+            verdict = Verdict.DOUBT if accepted(note, job) else Verdict.HELD
+            raise Stop(Outcome(verdict, refused.reason, PROCESSING_S))
         raise refused
 
     async def not_done(self, job: Job, note: Note, why: Exception) -> Note:
@@ -179,15 +182,17 @@ class Articles:
             return missing.ruling.kind in HOPELESS
 
     async def recover(self, job: Job, note: Note, meanwhile: Verdict) -> Note:
-        """Settle a lost `create` by Zalo's list; before that would be final, *meanwhile*."""
-        self.settled(note, meanwhile)
+        """Settle a lost `create` by Zalo's list. Not listed is final only after a while."""
         article_id = await reconcile.find(self.calls, note)
+        if not article_id:
+            self.settled(note, meanwhile)
         return await self.remember(job, replace(note, article_id=article_id, intent_at=0.0))
 
     def settled(self, note: Note, meanwhile: Verdict) -> None:
+        """Raises Stop with *meanwhile* as long as a late effect may still land."""
         rest_s = note.intent_at + self.pace.settle_s - self.pace.clock()
         if rest_s > 0:
-            raise Stop(Outcome(meanwhile, "an answer was lost", rest_s))
+            raise Stop(Outcome(meanwhile, "an answer was lost", min(rest_s, LOOK_S)))
 
     async def settle(self, job: Job, note: Note) -> Outcome:
         step = next_step(note, job)

@@ -83,6 +83,11 @@ class TokenKeeper:
             await self.store(succeed(held.grant, fresh), held.revision)
             self.unkept = None
 
+    async def granted(self) -> bool:
+        """Whether there is a consent to work with. Raises Unreachable, Misconfigured."""
+        grant = (await self.read()).grant
+        return bool(grant.access_token) and not grant.lost
+
     def due(self, grant: Grant) -> bool:
         """Early: at 20 of the 25 hours, so that a missed refresh can be made up for."""
         early_s = min(EARLY_S, (grant.expires_at - grant.obtained_at) / 5)

@@ -44,7 +44,7 @@ class Transport(Protocol):
     """A way to reach Zalo."""
 
     async def exchange(self, request: Request) -> Reply:
-        """Send once, never again. Raises Unreachable or Doubt."""
+        """Write a POST once, never again. Raises Unreachable or Doubt."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -5,8 +5,15 @@ from channels.email.channel import EmailChannel
 from channels.email.unsubscribe import HmacSigner
 from channels.portal.channel import PortalChannel
 from channels.zalo import connect
+from channels.zalo.connect import Stores
+from channels.zalo.pace import Pace
+from channels.zalo.render import Site
+from channels.zalo.transport import AioTransport
 from consumers.app.node import Node
 from consumers.vault import BusNotebook, BusVault
+
+COVER = "/loa-cover.png"
+"""The cover of articles that bring none; the portal serves it."""
 
 
 def email(node: Node) -> Channel:
@@ -16,3 +23,22 @@ def email(node: Node) -> Channel:
 
 def portal(node: Node) -> Channel:
     return PortalChannel(node.settings.portal_dir, node.public_url, node.vocabulary)
+
+
+def zalo(node: Node) -> Channel:
+    site = Site(node.public_url, f"{node.public_url}{COVER}")
+    return connect.open_channel(node.zalo, stores(node), site)
+
+
+def stores(node: Node) -> Stores:
+    return Stores(BusVault(node.bus), BusNotebook(node.bus), node.keys.fernet())
+
+
+async def seed_zalo(node: Node, access_token: str, refresh_token: str) -> None:
+    """Store a token pair that somebody obtained, encrypted, for every worker to use."""
+    transport = AioTransport()
+    try:
+        tokens = connect.open_tokens(node.zalo, stores(node), transport, Pace())
+        await tokens.seed(access_token, refresh_token)
+    finally:
+        await transport.close()

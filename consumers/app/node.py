@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
+
+from faststream.nats import NatsBroker
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app.settings import LoaSettings
 from consumers.app.web import Check, Faces
 from consumers.control import Pauses
-from consumers.dead_letters import DeadLetters
 from consumers.directory import Directory
-from consumers.intake import Intake
 from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.release import Release
@@ -21,7 +22,6 @@ from consumers.trace import Trace
 from consumers.vault import KeyFile
 from consumers.wake import Waker
 from contracts.vocabulary import DEFAULT, Vocabulary
-from faststream.nats import NatsBroker
 from producers.bus import Bus
 
 Task = Callable[[], Awaitable[None]]
@@ -43,6 +43,7 @@ class Node:
     tasks: list[Task] = field(default_factory=list)
     on_ready: list[Task] = field(default_factory=list)
     on_stop: list[Callable[[], None]] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
 
     clock = staticmethod(time.time)
 
@@ -73,6 +74,18 @@ class Node:
     @cached_property
     def trace(self) -> Trace:
         return Trace(self.register, self.ledger, self.clock)
+
+    async def tell(self, content_id: str) -> dict[str, Any] | None:
+        """An item's story as JSON has it."""
+        story = await self.trace.story(content_id)
+        return story.model_dump(mode="json") if story else None
+
+    @cached_property
+    def directory(self) -> Directory:
+        directory = Directory(self.bus, self.settings.data_dir / "directory.sqlite", self.clock)
+        self.stack.callback(directory.close)
+        self.tasks.append(directory.run)
+        return directory
 
     @cached_property
     def keys(self) -> KeyFile:

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from consumers.app.settings import LoaSettings, Ready, read
 from consumers.app.web import WebServer, address, health, listen
 from consumers.dead_letters import DeadLetters
 from producers.bus import Bus
+from producers.publisher import drain
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            ready = Ready(url=node.own_url, nats_url=url, pid=os.getpid())
+            ready = Ready(url=node.own_url, nats_url=url, pid=os.getpid(), **node.addresses)
             stack.enter_context(running.announced(settings, ready))
         log.info("ready", url=node.own_url, nats_url=url)
         await stopped.wait()
@@ -64,9 +66,18 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
 
 async def add_services(node: Node, services: Sequence[str] | None) -> None:
     """Let each service add its parts; stand-ins first, since others lean on them."""
-    names = for_up(node) if services is None else services
-    for name in sorted(names, key=lambda name: name not in standins.NAMES):
+    if services is None:
+        services = for_up(node)
+        node.on_ready.append(partial(drain_spool, node))
+    for name in sorted(services, key=lambda name: name not in standins.NAMES):
         await SERVICES[name](node)
+
+
+async def drain_spool(node: Node) -> None:
+    """Send what `loa publish` kept while the bus was away."""
+    drained = await drain(node.bus, node.settings.spool_dir, vocabulary=node.vocabulary)
+    if drained.accepted or drained.refused:
+        log.info("spool_drained", sent=len(drained.accepted), refused=len(drained.refused))
 
 
 def for_up(node: Node) -> list[str]:

@@ -67,3 +67,4 @@ class Ready(BaseModel):
     url: str
     nats_url: str
     pid: int
+    zalo_sandbox: str = ""

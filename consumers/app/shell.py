@@ -39,7 +39,7 @@ def subscribe(
     handler: Callable[..., Awaitable[None]],
     copies: int = 1,
 ) -> None:
-    """Run *handler* for what *consumer* delivers. A subscriber is serial: one per message at once."""
+    """Run *handler* for what *consumer* delivers. A subscriber is serial: one for each at once."""
     for number in range(copies):
         broker.subscriber(
             consumer.subject,

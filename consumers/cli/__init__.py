@@ -1,7 +1,5 @@
 """The `loa` command: one small file per noun."""
 
-import sys
-
 import typer
 
 from consumers import logs
@@ -40,6 +38,5 @@ for noun, commands in (
 
 def main() -> None:
     """Answers on stdout, logs on stderr."""
-    logs.configure(service=False, quiet=True)
+    logs.configure(service=False)
     app()
-    sys.exit(0)

@@ -40,8 +40,7 @@ class Bus:
 
     async def close(self) -> None:
         """Stop at once; whoever still waits for an answer gets Silence."""
-        self.link.closed.set()
-        await self.link.nc.close()
+        await self.link.close()
 
     async def __aenter__(self) -> Self:
         return self

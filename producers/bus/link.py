@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import BadSubjectError, MaxPayloadError
+from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
 
 from producers.bus.errors import BusError, Conflict, Full, Silence
@@ -26,11 +26,12 @@ log = structlog.get_logger()
 
 
 class Link:
-    """Requests with time-outs over one client that reconnects for ever."""
+    """Requests with time-outs over a client that `connect` provides, and provides again."""
 
-    def __init__(self, nc: Client) -> None:
-        self.nc = nc
+    def __init__(self) -> None:
+        self.nc = Client()
         self.closed = asyncio.Event()
+        self.revival: asyncio.Task[None] | None = None
         self.losses = 0  # how often the connection was lost; what lived on it is gone then
         self._up = asyncio.Event()
         self._waiting: set[asyncio.Timeout] = set()
@@ -70,8 +71,8 @@ class Link:
                     yield
         except MaxPayloadError as error:
             raise BusError(f"{subject}: larger than the server takes") from error
-        except BadSubjectError as error:
-            raise BusError(f"{subject!r} is no subject") from error
+        except (BadSubjectError, BadHeaderError) as error:
+            raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
             raise Silence(f"{subject}: {type(error).__name__}") from error
 
@@ -98,9 +99,14 @@ class Link:
                 limit.reschedule(now)
         log.warning("bus_disconnected")
 
-    async def on_closed(self) -> None:
+    async def close(self) -> None:
+        """End it; whoever waits for an answer gets Silence."""
         self.closed.set()
-        self._up.set()  # whoever waits now learns that it is closed
+        self._up.set()
+        if self.revival is not None:
+            self.revival.cancel()
+            await asyncio.wait([self.revival])
+        await self.nc.close()
         log.info("bus_closed")
 
     async def on_trouble(self, error: Exception) -> None:

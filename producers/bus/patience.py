@@ -21,9 +21,12 @@ log = structlog.get_logger()
 
 
 async def patiently(
-    once: Callable[[], Awaitable[T]], patience_s: float, closed: asyncio.Event
+    once: Callable[[], Awaitable[T]], patience_s: float | None, closed: asyncio.Event
 ) -> T:
-    """Repeat *once* while it ends in Silence, until *patience_s* is over or the bus is closed."""
+    """Repeat *once* while it ends in Silence, until *patience_s* is over or the bus is closed.
+
+    A patience of None never ends.
+    """
     last = Silence("not asked yet")
 
     async def attempt() -> T:
@@ -38,7 +41,7 @@ async def patiently(
         async with asyncio.timeout(patience_s):
             return await _attempts(closed)(attempt)
     except TimeoutError:
-        raise Silence(f"no answer within {patience_s:g} s; last: {last}") from last
+        raise Silence(f"no answer within {patience_s} s; last: {last}") from last
 
 
 def _attempts(closed: asyncio.Event) -> AsyncRetrying:

@@ -1,0 +1,38 @@
+"""Safe local stand-ins where nothing is configured: a mailbox for mail, the sandbox for Zalo."""
+
+from channels.email import mailbox as pages
+from channels.email.catch_all import CatchAll
+from channels.email.maildrop import Maildrop
+from channels.zalo.sandbox import server as sandbox
+from consumers.app import channels
+from consumers.app.node import Node
+
+NAMES = ("mailbox", "zalo-sandbox")
+SANDBOX_PORT_OFFSET = 10
+
+
+async def mailbox(node: Node) -> None:
+    """Take every mail and show it at /hop-thu-thu; nobody gets any.
+
+    The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
+    """
+    drop = Maildrop(node.settings.data_dir / "mail")
+    receiver = CatchAll(drop)
+    port = node.email.port if "port" in node.email.model_fields_set else 0
+    chosen = await receiver.start(node.settings.http_host, port)
+    node.stack.push_async_callback(receiver.stop)
+    node.email = node.email.stand_in(chosen, node.settings.http_host)
+    node.faces.add(pages.app(drop), "hop-thu-thu")
+
+
+async def zalo_sandbox(node: Node) -> None:
+    """Answer as Zalo does, on a port of its own; its page shows what a follower would see."""
+    port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
+    running = await sandbox.start(
+        node.settings.http_host, port, node.settings.data_dir / "zalo-sandbox"
+    )
+    node.stack.push_async_callback(running.close)
+    node.zalo = running.settings
+    pair = running.grant()
+    await channels.seed_zalo(node, pair.access_token, pair.refresh_token)
+    node.addresses["zalo_sandbox"] = running.url

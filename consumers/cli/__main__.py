@@ -1,0 +1,5 @@
+"""`python -m consumers.cli` is the `loa` command."""
+
+from consumers.cli import main
+
+main()

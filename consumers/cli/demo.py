@@ -1,0 +1,145 @@
+"""`loa demo`: the whole road once, with real parts, on this machine; prints what arrived."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import aiohttp
+import typer
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from channels.email.maildrop import Maildrop, content, header
+from consumers.app import running
+from consumers.app.node import vocabulary
+from consumers.app.settings import LoaSettings, Ready
+from consumers.cli.answers import explained
+from consumers.subscribers import import_csv
+from consumers.vault import KeyFile
+from producers.bus import Bus
+from producers.registry import Registry
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ITEM = EXAMPLES / "zalo-channel.json"
+READERS = EXAMPLES / "subscribers.csv"
+UNIT = "trung-tam-cong-nghe-thong-tin"
+PATIENCE_S = 60.0
+POLL_S = 0.05
+LINES = 6
+
+Folder = Annotated[Path, typer.Option("--data", help="A folder of its own; emptied first.")]
+Facts = dict[str, Any]
+T = TypeVar("T")
+
+
+class DemoFailed(Exception):
+    """Something did not arrive; the log in the demo's folder says why."""
+
+
+def demo(data: Folder = Path("var/demo")) -> None:
+    """Start everything, send one item through the HTTP door, show what arrived, and stop."""
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    with explained():
+        facts = asyncio.run(play(data.resolve()))
+    page = Environment(  # noqa: S701 -- plain text for a terminal
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
+    ).get_template("demo.txt")
+    typer.echo(page.render(facts))
+
+
+async def play(data: Path) -> Facts:
+    """The demo's road; returns what is printed."""
+    settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
+    async with loa_up(settings) as ready, aiohttp.ClientSession() as http:
+        async with await Bus.connect(ready.nats_url) as bus:
+            key = await Registry(bus, vocabulary(settings), time.time).add(
+                UNIT, release="automatic"
+            )
+            readers = await import_readers(bus, settings)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"}
+        posted = http.post(f"{ready.url}/v1/events", data=ITEM.read_bytes(), headers=headers)
+        async with posted as answer:
+            accepted = {"status": answer.status, **await answer.json()}
+        await until(lambda: finished(http, ready.url + accepted["status_url"], headers))
+        async with http.get(f"{ready.zalo_sandbox}/_sandbox/state") as answer:
+            zalo = await answer.json()
+    facts = {"data": data, "url": ready.url, "readers": readers, "accepted": accepted, "zalo": zalo}
+    return facts | {"portal": portal(data, accepted["content_id"]), "mail": mail(data)}
+
+
+@asynccontextmanager
+async def loa_up(settings: LoaSettings) -> AsyncIterator[Ready]:
+    """A Loa of its own: none of this shell's LOA_* variables, and no `.env`, reach it."""
+    shell = os.environ.items()  # noqa: TID251 -- handed on, not read
+    quiet = {name: value for name, value in shell if not name.startswith("LOA_")}
+    up = ["up", "--data", str(settings.data_dir), "--port", "0"]
+    command = [sys.executable, "-m", "consumers.cli", *up]
+    with (settings.data_dir / "loa.log").open("wb") as log:
+        child = await asyncio.create_subprocess_exec(
+            *command, stdout=log, stderr=log, env=quiet, cwd=settings.data_dir
+        )
+    try:
+        yield await until(lambda: running.running(settings), child)
+    finally:
+        if child.returncode is None:
+            child.send_signal(signal.SIGTERM)
+        await child.wait()
+
+
+async def until(
+    ask: Callable[[], Awaitable[T | None]], child: asyncio.subprocess.Process | None = None
+) -> T:
+    """Ask until there is an answer. Raises DemoFailed when none comes."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and not (child and child.returncode is not None):
+        if (answer := await ask()) is not None:
+            return answer
+        await asyncio.sleep(POLL_S)
+    raise DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
+
+
+async def finished(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> Facts | None:
+    """The item's status, once every channel is complete."""
+    async with http.get(url, headers=headers) as answer:
+        story: Facts = await answer.json()
+    channels = story.get("channels") or {}
+    whole = channels and all(one["complete"] for one in channels.values())
+    return story if whole else None
+
+
+async def import_readers(bus: Bus, settings: LoaSettings) -> Facts:
+    key = KeyFile.open(settings.key_file).derive("addresses")
+    report = await import_csv(bus, READERS, vocabulary(settings), key)
+    return report.model_dump()
+
+
+def portal(data: Path, content_id: str) -> Facts:
+    """The item's page, and the feeds that carry it."""
+    public = data / "portal" / "public"
+    page = public / "tin" / content_id / "index.html"
+    title = page.read_text("utf-8").partition("<h1>")[2].partition("</h1>")[0].strip()
+    feeds = sorted(public.glob("nguon-tin/*.rss"))
+    carrying = [path for path in feeds if f"/tin/{content_id}" in path.read_text("utf-8")]
+    return {"title": title, "page": page, "feeds": carrying}
+
+
+def mail(data: Path) -> Facts:
+    """How many mails came, and the newest one."""
+    found = list(Maildrop(data / "mail").newest_first())
+    raw = found[0].raw()
+    text = [line for line in content(raw, "plain").splitlines() if line.strip()]
+    return {
+        "count": len(found),
+        "subject": header(raw, "Subject"),
+        "to": header(raw, "To"),
+        "message_id": header(raw, "Message-ID"),
+        "lines": text[:LINES],
+        "path": found[0].path,
+    }

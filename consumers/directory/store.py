@@ -1,0 +1,180 @@
+"""The directory's file: people who may be written to, in SQLite, rebuilt from the bus at any time.
+
+Calls are short (a chunk of changes takes milliseconds), so they run where they are called.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from consumers.addresses import Contact
+
+VERSION = 1
+BUSY_S = 1.0
+SCHEMA = Path(__file__).parent / "schema.sql"
+UPSERT = """
+    insert into person (id, address, name, taste) values (?, ?, ?, ?)
+    on conflict (id) do update
+    set address = excluded.address, name = excluded.name, taste = excluded.taste
+"""
+
+
+class Person(NamedTuple):
+    """A row as it is applied; `wishes` None means: not to be written to (any more)."""
+
+    id: str
+    address: str = ""
+    name: str = ""
+    wishes: str | None = None
+
+
+class Store:
+    """One connection to the file. Any number of processes may read; one writes."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self.db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
+            self.db.execute(f"pragma {pragma}")
+        self._prepare()
+
+    def close(self) -> None:
+        self.db.close()
+
+    # --- writing
+
+    def apply(self, people: Iterable[Person], seq: int) -> None:
+        """Take changes in, up to *seq* of the bucket, all or nothing."""
+        with self._transaction():
+            for person in people:
+                self._apply(person)
+            self._note("seq", seq)
+
+    def confirm(self, at: float) -> None:
+        """Note that everything the bucket held at *at* has been applied."""
+        with self._transaction():
+            self._note("confirmed", at)
+
+    def reset(self, bucket: str) -> None:
+        """Begin again for another bucket. Tastes keep counting up, so that no id is used twice."""
+        with self._transaction():
+            for table in ("person", "taste", "meta"):
+                self.db.execute(f"delete from {table}")  # noqa: S608 -- three fixed names
+            self._note("bucket", bucket)
+
+    def scrub(self) -> None:
+        """Bring what was erased out of the write-ahead log, too."""
+        self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    # --- reading
+
+    @property
+    def seq(self) -> int:
+        """The bucket's sequence up to which changes have been applied."""
+        return int(self._noted("seq") or 0)
+
+    @property
+    def confirmed(self) -> float:
+        """The moment up to which the projection surely knows everything; 0 for never."""
+        return float(self._noted("confirmed") or 0)
+
+    @property
+    def bucket(self) -> str:
+        """Which bucket this is a projection of."""
+        return str(self._noted("bucket") or "")
+
+    def contacts(self, ids: Sequence[str]) -> dict[str, Contact]:
+        """Those of *ids* who may be written to."""
+        marks = ",".join("?" * len(ids))
+        query = f"select id, address, name from person where id in ({marks})"  # noqa: S608
+        return {row[0]: Contact._make(row) for row in self.db.execute(query, ids)}
+
+    def tastes(self, after: int = 0) -> list[tuple[int, str]]:
+        """Every distinct set of wishes, oldest first."""
+        return self.db.execute(
+            "select id, wishes from taste where id > ? order by id", (after,)
+        ).fetchall()
+
+    def people(self, tastes: str | None = None) -> int:
+        """How many there are, of *tastes* (a JSON list) or altogether."""
+        query = "select coalesce(sum(people), 0) from taste"
+        if tastes is None:
+            return int(self.db.execute(query).fetchone()[0])
+        query += " where id in (select value from json_each(?))"
+        return int(self.db.execute(query, (tastes,)).fetchone()[0])
+
+    def everybody(self, after: str, limit: int) -> list[str]:
+        """Ids in order."""
+        query = "select id from person where id > ? order by id limit ?"
+        return [id for (id,) in self.db.execute(query, (after, limit))]
+
+    def among(self, tastes: str, after: str, limit: int) -> list[str]:
+        """Ids of *tastes* in order, found by walking through everybody."""
+        query = """
+            select id from person
+            where id > ? and +taste in (select value from json_each(?))
+            order by id limit ?
+        """
+        return [id for (id,) in self.db.execute(query, (after, tastes, limit))]
+
+    @contextmanager
+    def of_taste(self, taste: int, after: str) -> Iterator[Iterator[str]]:
+        """Ids of one taste in order, read as far as one asks."""
+        query = "select id from person where taste = ? and id > ? order by id"
+        with closing(self.db.execute(query, (taste, after))) as rows:
+            yield (id for (id,) in rows)
+
+    # --- inside
+
+    def _prepare(self) -> None:
+        with self._transaction():
+            (version,) = self.db.execute("pragma user_version").fetchone()
+            if version == VERSION:
+                return
+            for table in ("person", "taste", "meta"):
+                self.db.execute(f"drop table if exists {table}")
+            for statement in _statements(SCHEMA.read_text("utf-8")):
+                self.db.execute(statement)
+            self.db.execute(f"pragma user_version = {VERSION}")
+
+    def _apply(self, person: Person) -> None:
+        if person.wishes is None:
+            self.db.execute("delete from person where id = ?", (person.id,))
+            return
+        taste = self._taste(person.wishes)
+        self.db.execute(UPSERT, (person.id, person.address, person.name, taste))
+
+    def _taste(self, wishes: str) -> int:
+        self.db.execute("insert into taste (wishes) values (?) on conflict do nothing", (wishes,))
+        found = self.db.execute("select id from taste where wishes = ?", (wishes,))
+        return int(found.fetchone()[0])
+
+    def _note(self, name: str, value: object) -> None:
+        self.db.execute("insert or replace into meta (name, value) values (?, ?)", (name, value))
+
+    def _noted(self, name: str) -> str | int | float | None:
+        row = self.db.execute("select value from meta where name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("rollback")
+            raise
+        self.db.execute("commit")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; a trigger's own semicolons do not end it."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,91 @@
+"""A portal in a folder: send to it, ask it, read what readers read."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from lxml import etree, html
+
+from channels.base import Outcome, Recipient, Verdict
+from channels.portal.channel import PortalChannel
+from channels.portal.press import Press
+from channels.portal.site import Site
+from channels.portal.writer import Writer
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT
+
+PUBLIC_URL = "https://loa.example.vn"
+ROW = Recipient(id="portal", delivery_key="k" * 52)
+
+
+def never() -> bool:
+    return False
+
+
+def a_writer(folder: Path, public_url: str = PUBLIC_URL) -> Writer:
+    """A writer whose folder is ready, as a freshly started process has it."""
+    writer = Writer(folder, Press(Site(public_url, DEFAULT)), patience_s=5.0)
+    writer.prepare()
+    return writer
+
+
+def show(folder: Path, *publications: Publication, public_url: str = PUBLIC_URL) -> list[Outcome]:
+    """Make publications visible, one after the other."""
+    writer = a_writer(folder, public_url)
+    try:
+        return [writer.show(publication, never) for publication in publications]
+    finally:
+        writer.close()
+
+
+def finish(folder: Path, publications: Iterable[str]) -> None:
+    """What a worker does that was started again: ask, and send what never arrived."""
+    writer = a_writer(Path(folder))
+    for text in publications:
+        publication = Publication.model_validate_json(text)
+        if writer.standing(publication).verdict is Verdict.ABSENT:
+            writer.show(publication, never)
+    writer.close()
+
+
+async def sent(channel: PortalChannel, *publications: Publication) -> list[Outcome]:
+    async with channel.session() as session:
+        return [(await session.send(channel.render(p), [ROW], never))[0] for p in publications]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every public file by its path."""
+    public = folder / "public"
+    return {
+        path.relative_to(public).as_posix(): path.read_bytes()
+        for path in sorted(public.rglob("*"))
+        if path.is_file()
+    }
+
+
+def page(folder: Path, path: str) -> html.HtmlElement:
+    """One page, parsed: `page(folder, "tin/lich-nghi-tet-2027")`."""
+    return html.document_fromstring((folder / "public" / path / "index.html").read_bytes())
+
+
+def words(element: html.HtmlElement) -> str:
+    return " ".join(element.text_content().split())
+
+
+def feed(folder: Path, name: str) -> bytes:
+    return (folder / "public" / "nguon-tin" / name).read_bytes()
+
+
+def guids(rss: bytes) -> list[str]:
+    return [str(guid.text) for guid in etree.fromstring(rss).iter("guid")]
+
+
+def check_whole(path: str, body: bytes) -> None:
+    """Fail for a file of which a reader could have seen only a part."""
+    if path.endswith((".rss", ".atom")):
+        found = guids(body)
+        assert len(found) == len(set(found)), path
+    elif path.endswith(".json"):
+        assert json.loads(body)["items"] is not None, path
+    elif path.endswith(".html"):
+        assert body.endswith(b"</html>\n"), path

@@ -1,0 +1,195 @@
+"""The client's `loa`: exit codes, answers for people and for scripts, where it looks for the bus."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from contracts import subjects
+from producers.spool import Spool
+from tests.doors import UNIT, an_event
+
+LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
+BARE = {
+    "content_id": "lich-tiep-dan",
+    "revision": 1,
+    "topic": "thu-tuc-hanh-chinh",
+    "title": "Lịch tiếp công dân",
+    "body": "Bộ tiếp công dân vào **thứ Năm**.",
+}
+
+
+@pytest.fixture
+def loa(tmp_path):
+    """Runs the command in an environment of its own; `url` is the bus it is told of."""
+
+    def run(*args, stdin=None, url="", **env):
+        content = stdin if isinstance(stdin, bytes | None) else json.dumps(stdin).encode()
+        return subprocess.run(
+            [sys.executable, "-c", LOA, *map(str, args)],
+            input=content if content is not None else b"",
+            capture_output=True,
+            cwd=tmp_path,
+            env={"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var"), **env},
+            check=False,
+        )
+
+    return run
+
+
+async def stored(bus):
+    return [json.loads(one.data) async for one in bus.scan(subjects.CONTENT.name)]
+
+
+def waiting(tmp_path):
+    return Spool(tmp_path / "var" / "spool").waiting()
+
+
+def test_a_valid_event_is_said_to_be_valid(loa):
+    answer = loa("validate", "-", stdin=an_event())
+    assert answer.returncode == 0
+    assert "hợp lệ" in answer.stdout.decode()
+    answer = loa("validate", "-", "--json", stdin=an_event())
+    assert json.loads(answer.stdout)["content_id"] == an_event()["data"]["content_id"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        (b"", "event"),
+        (b"{", "event"),
+        (b"[]", "event"),
+        (b'"\\ud800"', "event"),
+        (b" " * 300_000, "event"),
+        (an_event(title=""), "data.title"),
+        (an_event() | {"specversion": "2"}, "specversion"),
+        (BARE, "unit"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "publish"])
+def test_an_invalid_event_is_2_with_the_field_in_both_languages(
+    loa, tmp_path, command, sent, field
+):
+    answer = loa(command, "-", "--json", stdin=sent)
+    assert answer.returncode == 2
+    [error] = json.loads(answer.stdout)["errors"]
+    assert error["field"] == field
+    said = answer.stderr.decode()
+    assert f"{field}: {error['message']}" in said
+    assert f"{field}: {error['message_vi']}" in said
+    assert waiting(tmp_path) == []
+    assert loa(command, "-", stdin=sent).stdout == b""
+
+
+def test_a_file_that_is_not_there_is_2(loa):
+    answer = loa("validate", "khong-co.json")
+    assert answer.returncode == 2
+    assert "khong-co.json: không đọc được" in answer.stderr.decode()
+
+
+def test_a_field_name_that_can_not_be_printed_is_made_readable(loa):
+    event = json.dumps(an_event()).replace('"revision"', '"\\ud800\\u0007"').encode()
+    answer = loa("validate", "-", stdin=event)
+    assert answer.returncode == 2
+    assert "U+D800U+0007" in answer.stderr.decode()
+
+
+async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server, tmp_path):
+    (tmp_path / "tin.json").write_text(json.dumps(an_event()))
+    first = loa("publish", "tin.json", "--json", url=nats_server.url)
+    again = loa("publish", "tin.json", "--json", url=nats_server.url)
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    told = json.loads(first.stdout)
+    assert (told["revision"], told["duplicate"]) == (1, False)
+    assert json.loads(again.stdout) == told | {"duplicate": True}
+    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+    assert "đã có từ trước" in loa("publish", "tin.json", url=nats_server.url).stdout.decode()
+
+
+async def test_the_same_id_with_another_content_is_2(loa, bus, nats_server):
+    assert loa("publish", "-", stdin=an_event(), url=nats_server.url).returncode == 0
+    answer = loa("publish", "-", "--json", stdin=an_event(title="Khác"), url=nats_server.url)
+    assert answer.returncode == 2
+    assert json.loads(answer.stdout)["errors"][0]["field"] == "id"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "event_id"),
+    [
+        (BARE, "submitted", "lich-tiep-dan.1"),
+        (BARE | {"revision": 2}, "submitted", "lich-tiep-dan.2"),
+        (BARE | {"revision": 2, "corrects_revision": 1}, "corrected", "lich-tiep-dan.2"),
+        ({"content_id": "lich-tiep-dan", "reason": "Sai ngày."}, "withdrawn", None),
+    ],
+)
+async def test_bare_data_becomes_an_event_of_the_unit(loa, bus, nats_server, data, kind, event_id):
+    for _ in range(2):
+        answer = loa("publish", "-", "--unit", "van-phong-bo", stdin=data, url=nats_server.url)
+        assert answer.returncode == 0, answer.stderr
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    event = json.loads(message.data)
+    assert message.subject == f"content.van-phong-bo.{kind}"
+    assert event["data"] == data
+    assert event["source"] == "/units/van-phong-bo"
+    assert event_id in (None, event["id"])
+
+
+def test_bare_data_that_is_wrong_names_its_fields(loa):
+    answer = loa("validate", "-", "--unit", UNIT, "--json", stdin={"tittle": "x\u0007"})
+    fields = {error["field"] for error in json.loads(answer.stdout)["errors"]}
+    assert {"data.content_id", "data.revision", "data.title", "data.tittle"} <= fields
+
+
+@pytest.mark.parametrize("unit", ["vu-khong-co", "van-phong-bo"])
+@pytest.mark.parametrize("command", ["validate", "publish"])
+def test_a_unit_that_may_not_send_it_is_2(loa, command, unit):
+    answer = loa(command, "-", "--unit", unit, "--json", stdin=an_event())
+    assert answer.returncode == 2
+    assert json.loads(answer.stdout)["errors"][0]["field"] == "source"
+
+
+async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
+    loa, bus, nats_server, tmp_path
+):
+    for n, url in enumerate(("", "nats://127.0.0.1:1")):
+        event = an_event(id=f"e-{n}", content_id=f"tin-{n}")
+        answer = loa("publish", "-", "--json", stdin=event, url=url)
+        assert answer.returncode == 3, answer.stderr
+        assert json.loads(answer.stdout)["path"] == str(waiting(tmp_path)[n])
+    later = an_event(id="e-2", content_id="tin-2")
+    assert loa("publish", "-", stdin=later, url=nats_server.url).returncode == 0
+    assert [one["id"] for one in await stored(bus)] == ["e-0", "e-1", "e-2"]
+    assert waiting(tmp_path) == []
+
+
+async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_server, tmp_path):
+    ready = tmp_path / "var" / "run" / "ready.json"
+    ready.parent.mkdir(parents=True)
+    ready.write_text(json.dumps({"url": "http://x", "nats_url": nats_server.url, "pid": 1}))
+    assert loa("publish", "-", stdin=an_event()).returncode == 0
+    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+
+
+@pytest.mark.parametrize("left", [b"", b"[]", b"{}", b'{"nats_url": "nats://127.0.0.1:1"}'])
+def test_what_a_dead_loa_left_behind_is_not_believed(loa, tmp_path, left):
+    ready = tmp_path / "var" / "run" / "ready.json"
+    ready.parent.mkdir(parents=True)
+    ready.write_bytes(left)
+    assert loa("publish", "-", stdin=an_event()).returncode == 3
+    assert len(waiting(tmp_path)) == 1
+
+
+def test_schemas_are_listed_and_printed(loa):
+    names = loa("schemas").stdout.decode().split()
+    assert "vn.gov.moha.content.submitted.v1" in names
+    printed = loa("schemas", "vn.gov.moha.content.submitted.v1")
+    assert "content_id" in json.loads(printed.stdout)["properties"]
+    refused = loa("schemas", "../messages")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+
+
+def test_warnings_stay_off_the_answer(loa):
+    answer = loa("publish", "-", "--json", stdin=an_event())
+    assert json.loads(answer.stdout)["content_id"]
+    assert b"bus_away" in answer.stderr

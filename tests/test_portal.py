@@ -1,0 +1,324 @@
+"""The portal channel: what becomes visible, what is refused, and what it says of a row in doubt."""
+
+import asyncio
+import errno
+import os
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from channels.base import Recipient, Verdict
+from channels.errors import Misconfigured, Unreachable
+from channels.portal import files
+from channels.portal.channel import PortalChannel
+from channels.portal.index import NEWEST, Index
+from channels.portal.lock import alone
+from contracts.vocabulary import DEFAULT
+from tests.builders import RELEASED_AT, a_publication
+from tests.portal_folder import (
+    PUBLIC_URL,
+    ROW,
+    a_writer,
+    feed,
+    guids,
+    never,
+    page,
+    sent,
+    show,
+    tree,
+    words,
+)
+
+FIRST = a_publication()
+CORRECTED = a_publication(
+    action="corrected",
+    revision=2,
+    title="Lịch nghỉ Tết Nguyên đán năm 2027 (đã sửa)",
+    reason="Ngày bắt đầu nghỉ là 04/02/2027.",
+    released_at=RELEASED_AT + timedelta(days=1),
+)
+WITHDRAWN = a_publication(
+    action="withdrawn",
+    revision=3,
+    reason="Đăng nhầm bản dự thảo.",
+    released_at=RELEASED_AT + timedelta(days=2),
+)
+CHANGED = {"action", "revision", "reason", "released_at"}
+URL = f"{PUBLIC_URL}/tin/lich-nghi-tet-2027"
+
+
+@pytest.fixture
+async def channel(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL)
+    yield channel
+    await channel.close()
+
+
+def verdicts(outcomes):
+    return [outcome.verdict for outcome in outcomes]
+
+
+async def test_a_publication_gets_a_page_and_stands_in_every_feed_it_belongs_to(channel, tmp_path):
+    assert verdicts(await sent(channel, FIRST)) == [Verdict.DELIVERED]
+    assert words(page(tmp_path, "tin/lich-nghi-tet-2027").find(".//h1")) == FIRST.title
+    assert FIRST.title in words(page(tmp_path, "."))
+    for slug in ("tat-ca", FIRST.topic, FIRST.unit):
+        assert guids(feed(tmp_path, f"{slug}.rss")) == [URL]
+        assert URL.encode() in feed(tmp_path, f"{slug}.atom")
+        assert URL.encode() in feed(tmp_path, f"{slug}.json")
+    assert channel.page("lich-nghi-tet-2027").is_file()
+
+
+async def test_sending_the_same_revision_again_changes_no_byte(channel, tmp_path):
+    await sent(channel, FIRST)
+    before = tree(tmp_path)
+    assert verdicts(await sent(channel, FIRST, FIRST)) == [Verdict.DELIVERED] * 2
+    assert tree(tmp_path) == before
+
+
+async def test_sending_again_repairs_damaged_and_missing_files(channel, tmp_path):
+    await sent(channel, FIRST)
+    before = tree(tmp_path)
+    (tmp_path / "public/nguon-tin/tat-ca.rss").write_bytes(b"<rss")
+    channel.page(FIRST.content_id).unlink()
+    await sent(channel, FIRST)
+    assert tree(tmp_path) == before
+
+
+async def test_an_older_revision_is_refused_and_changes_nothing(channel, tmp_path):
+    await sent(channel, CORRECTED)
+    before = tree(tmp_path)
+    [outcome] = await sent(channel, FIRST)
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "superseded_by_newer")
+    assert tree(tmp_path) == before
+
+
+async def test_a_correction_keeps_id_and_date_and_says_what_happened(channel, tmp_path):
+    await sent(channel, FIRST, CORRECTED)
+    article = page(tmp_path, "tin/lich-nghi-tet-2027").find(".//article")
+    notice = words(article.find_class("notice")[0])
+    assert notice == "Đính chính lúc 09:00 ngày 21/11/2026: Ngày bắt đầu nghỉ là 04/02/2027."
+    assert "09:00 20/11/2026" in words(article.find_class("facts")[0])
+    assert guids(feed(tmp_path, "tat-ca.rss")) == [URL]
+
+
+async def test_a_withdrawn_item_leaves_the_home_page_and_leaves_a_notice(channel, tmp_path):
+    await sent(channel, FIRST, WITHDRAWN)
+    assert FIRST.title not in words(page(tmp_path, "."))
+    notice = page(tmp_path, "tin/lich-nghi-tet-2027")
+    assert notice.get("data-state") == "withdrawn"
+    assert "Đăng nhầm bản dự thảo." in words(notice)
+    assert "04 đến hết ngày 10" not in words(notice)
+    folder = tmp_path / "public/tin/lich-nghi-tet-2027"
+    assert (folder / "410.html").read_bytes() == (folder / "index.html").read_bytes()
+
+
+async def test_the_withdrawn_text_is_nowhere_any_more(channel, tmp_path):
+    secret = "0912 345 678"
+    spoken = a_publication(body=f"Gọi {secret}", summary=f"Số {secret}")
+    await sent(channel, spoken, spoken.model_copy(update=WITHDRAWN.model_dump(include=CHANGED)))
+    shown = b"".join(tree(tmp_path).values())
+    assert secret.encode() not in shown
+
+
+async def test_an_item_may_come_back_after_a_withdrawal(channel, tmp_path):
+    again = a_publication(revision=4, released_at=RELEASED_AT + timedelta(days=3))
+    await sent(channel, FIRST, WITHDRAWN, again)
+    assert FIRST.title in words(page(tmp_path, "."))
+    assert not (tmp_path / "public/tin/lich-nghi-tet-2027/410.html").exists()
+
+
+async def test_an_item_that_changes_its_topic_leaves_the_old_feed(channel, tmp_path):
+    await sent(channel, FIRST, CORRECTED.model_copy(update={"topic": "tuyen-dung"}))
+    assert guids(feed(tmp_path, "lich-nghi-le.rss")) == []
+    assert guids(feed(tmp_path, "tuyen-dung.rss")) == [URL]
+
+
+async def test_a_row_in_doubt_is_answered_by_what_is_there(channel, tmp_path):
+    async with channel.session() as session:
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.ABSENT]
+        await session.send(FIRST, [ROW], never)
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+        await session.send(CORRECTED, [ROW], never)
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+        skipped = a_publication(content_id="khac", revision=1)
+        await session.send(skipped.model_copy(update={"revision": 2}), [ROW], never)
+        assert verdicts(await session.resolve(skipped, [ROW])) == [Verdict.ABSENT]
+
+
+async def test_resolving_restores_a_page_that_went_missing(channel, tmp_path):
+    await sent(channel, FIRST)
+    channel.page(FIRST.content_id).unlink()
+    async with channel.session() as session:
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+    assert channel.page(FIRST.content_id).is_file()
+
+
+async def test_nothing_is_shown_after_the_deadline(channel, tmp_path):
+    async with channel.session() as session:
+        [outcome] = await session.send(FIRST, [ROW], lambda: True)
+    assert outcome.verdict is Verdict.UNSENT
+    assert not channel.page(FIRST.content_id).exists()
+
+
+async def test_only_the_portal_itself_is_a_recipient(channel):
+    async with channel.session() as session:
+        rows = [Recipient(id="an", delivery_key="k" * 52), ROW]
+        outcomes = await session.send(FIRST, rows, never)
+    assert verdicts(outcomes) == [Verdict.FAILED, Verdict.DELIVERED]
+
+
+async def test_a_full_disk_holds_the_row_and_shows_nothing_of_it(channel, tmp_path, monkeypatch):
+    await sent(channel, FIRST)
+    before = tree(tmp_path)
+    monkeypatch.setattr(files, "_write", full_disk)
+    [outcome] = await sent(channel, CORRECTED)
+    assert (outcome.verdict, outcome.reason) == (Verdict.HELD, "enospc")
+    assert tree(tmp_path) == before
+    monkeypatch.undo()
+    assert verdicts(await sent(channel, CORRECTED)) == [Verdict.DELIVERED]
+
+
+def full_disk(path, body):
+    path.write_bytes(body[: len(body) // 2])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_when_files_cannot_follow_the_index_the_row_is_in_doubt_until_they_can(
+    tmp_path, monkeypatch
+):
+    writer = a_writer(tmp_path)
+    monkeypatch.setattr(files, "sync_folder", failing_disk)
+    assert writer.show(FIRST, never).verdict is Verdict.DOUBT
+    outcome = writer.standing(FIRST)
+    assert (outcome.verdict, outcome.reason) == (Verdict.DOUBT, "eio")
+    monkeypatch.undo()
+    assert writer.standing(FIRST).verdict is Verdict.DELIVERED
+    writer.close()
+
+
+def failing_disk(folder):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):
+    (tmp_path / "public").write_text("a file stands in the way")
+    channel = PortalChannel(tmp_path, PUBLIC_URL)
+    with pytest.raises(Misconfigured, match="eexist"):
+        await sent(channel, FIRST)
+    await channel.close()
+
+
+async def test_a_folder_that_another_writer_holds_is_asked_again_later(channel, tmp_path):
+    await sent(channel, FIRST)
+    hasty = PortalChannel(tmp_path, PUBLIC_URL, patience_s=0.05)
+    with alone(tmp_path / "state/lock", 1.0), pytest.raises(Unreachable):
+        await sent(hasty, CORRECTED)
+    assert verdicts(await sent(hasty, CORRECTED)) == [Verdict.DELIVERED]
+    await hasty.close()
+
+
+async def test_two_writers_of_one_folder_take_turns(tmp_path):
+    items = [a_publication(content_id=f"tin-{n}", revision=n % 3 + 1) for n in range(24)]
+    one, other = PortalChannel(tmp_path, PUBLIC_URL), PortalChannel(tmp_path, PUBLIC_URL)
+    await asyncio.gather(sent(one, *items[::2]), sent(other, *items[1::2]), sent(one, *items[::4]))
+    await one.close()
+    await other.close()
+    clean = tmp_path / "clean"
+    show(clean, *items)
+    assert tree(clean) == {k: v for k, v in tree(tmp_path).items() if not k.startswith("clean")}
+
+
+async def test_rebuilding_from_the_publications_gives_the_same_bytes(tmp_path):
+    items = [a_publication(content_id=f"tin-{n}") for n in range(5)]
+    show(tmp_path / "sent", *items, FIRST, CORRECTED)
+    channel = PortalChannel(tmp_path / "rebuilt", PUBLIC_URL)
+    await channel.rebuild([CORRECTED, FIRST, *reversed(items)])
+    await channel.close()
+    assert tree(tmp_path / "rebuilt") == tree(tmp_path / "sent")
+
+
+async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(tmp_path):
+    show(tmp_path, FIRST)
+    before = tree(tmp_path)
+    for left in (tmp_path / "state").glob("index.sqlite*"):
+        left.unlink()
+    channel = PortalChannel(tmp_path, PUBLIC_URL)
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await sent(channel, CORRECTED)
+    await channel.close()
+    assert tree(tmp_path) == before
+
+
+def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):
+    show(tmp_path, FIRST, a_publication(content_id="khac"))
+    before = tree(tmp_path)
+    (tmp_path / "public").rename(tmp_path / "moved-away")
+    a_writer(tmp_path).close()
+    assert tree(tmp_path) == before
+
+
+def test_another_public_address_has_everything_written_again(tmp_path):
+    show(tmp_path / "moved", FIRST, public_url="http://127.0.0.1:8080")
+    a_writer(tmp_path / "moved").close()
+    show(tmp_path / "clean", FIRST)
+    assert tree(tmp_path / "moved") == tree(tmp_path / "clean")
+
+
+async def test_a_damaged_index_holds_the_channel(tmp_path):
+    show(tmp_path, FIRST)
+    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
+    channel = PortalChannel(tmp_path, PUBLIC_URL)
+    with pytest.raises(Misconfigured, match="sqlite_notadb"):
+        await sent(channel, CORRECTED)
+    await channel.close()
+
+
+def test_an_operators_own_words_are_used_and_unknown_ids_are_shown_as_they_are(tmp_path):
+    show(tmp_path, a_publication(unit="don-vi-la", topic="chu-de-la", audiences=["nhom-la"]))
+    about = words(page(tmp_path, "tin/lich-nghi-tet-2027").find_class("about")[0])
+    assert "don-vi-la" in about and "chu-de-la" in about and "nhom-la" in about
+    assert guids(feed(tmp_path, "chu-de-la.rss")) == [URL]
+    assert "don-vi-la" in words(page(tmp_path, "nguon-tin"))
+
+
+def test_a_unit_is_named_as_it_was_called_on_the_day(tmp_path):
+    unit, known = next((i, u) for i, u in DEFAULT.units.items() if u.formerly and u.formerly[0].id)
+    former = known.formerly[0]
+    day = RELEASED_AT.replace(year=former.until.year - 1)
+    show(tmp_path, a_publication(unit=former.id, first_released_at=day, released_at=day))
+    assert former.name in words(page(tmp_path, "tin/lich-nghi-tet-2027"))
+    assert guids(feed(tmp_path, f"{unit}.rss")) == [URL]
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        (NEWEST, ("tat-ca", 50)),
+        ("SELECT slug FROM shelf WHERE content_id = ?", ("a",)),
+        ("SELECT slug FROM shelf WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
+        ("SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (9,)),
+        ("SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (9,)),
+    ],
+)
+def test_the_index_is_never_read_from_end_to_end(tmp_path, sql, values):
+    a_writer(tmp_path).close()
+    database = sqlite3.connect(tmp_path / "state/index.sqlite")
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    database.close()
+    assert not any("TEMP B-TREE" in step for step in plan), plan
+    assert all(
+        step.startswith("SEARCH") or "item_undone" in step or "item_old_print" in step
+        for step in plan
+    ), plan
+
+
+def test_an_uncommitted_revision_leaves_no_trace(tmp_path):
+    a_writer(tmp_path).close()
+    index = Index(tmp_path / "state/index.sqlite")
+    with pytest.raises(ZeroDivisionError), index.transaction():
+        index.mark_stale(["tat-ca"])
+        raise ZeroDivisionError
+    assert index.stale() == []
+    index.close()

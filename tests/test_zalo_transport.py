@@ -1,0 +1,110 @@
+"""The seam to the network: what surely had no effect, and what may have had one."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from channels.errors import Unreachable
+from channels.zalo.transport import AioTransport, Doubt, Request
+
+
+@asynccontextmanager
+async def answering(handle):
+    async def conversation(reader, writer):
+        with suppress(ConnectionError):
+            await handle(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(conversation, "127.0.0.1", 0)
+    transport = AioTransport(connect_s=0.5, read_s=0.1)
+    async with server:
+        yield transport, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await transport.close()
+
+
+async def read_head(reader):
+    return await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_a_refused_connection_sent_nothing():
+    async with answering(read_head) as (_, url):
+        pass
+    transport = AioTransport()
+    with pytest.raises(Unreachable):
+        await transport.exchange(Request("POST", url, body=b"{}"))
+    await transport.close()
+
+
+async def test_a_name_that_does_not_exist_sent_nothing():
+    transport = AioTransport()
+    with pytest.raises(Unreachable):
+        await transport.exchange(Request("GET", "http://zalo.invalid/"))
+    await transport.close()
+
+
+async def test_a_refused_certificate_sent_nothing():
+    async def plain(reader, writer):
+        await reader.read(100)
+        writer.write(b"this is not TLS")
+
+    async with answering(plain) as (transport, url):
+        with pytest.raises(Unreachable):
+            await transport.exchange(Request("POST", url.replace("http", "https"), body=b"{}"))
+
+
+async def test_silence_after_the_request_is_a_doubt():
+    async def silent(reader, writer):
+        await read_head(reader)
+        await reader.read()
+
+    async with answering(silent) as (transport, url):
+        with pytest.raises(Doubt):
+            await transport.exchange(Request("POST", url, body=b"{}"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"HTTP/1.1 200", b"rubbish\r\n\r\n"],
+    ids=["reset", "half a body", "half a head", "no HTTP"],
+)
+async def test_an_answer_cut_short_is_a_doubt(answer):
+    seen = []
+
+    async def short(reader, writer):
+        seen.append(await read_head(reader))
+        writer.write(answer)
+
+    async with answering(short) as (transport, url):
+        with pytest.raises(Doubt):
+            await transport.exchange(Request("POST", url, body=b"{}"))
+    assert len(seen) == 1
+
+
+async def test_a_send_is_written_once_whatever_happens_to_it():
+    seen = []
+
+    async def dropping(reader, writer):
+        seen.append(await read_head(reader))
+
+    async with answering(dropping) as (transport, url):
+        for _ in range(3):
+            with pytest.raises(Doubt):
+                await transport.exchange(Request("POST", url, body=b"{}"))
+    assert len(seen) == 3
+
+
+async def test_a_redirect_is_not_followed():
+    async def moved(reader, writer):
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://other.invalid/\r\n\r\n")
+
+    async with answering(moved) as (transport, url):
+        reply = await transport.exchange(Request("GET", url, {"access_token": "secret"}))
+    assert reply.status == 302
+
+
+def test_a_request_never_shows_its_token():
+    request = Request("GET", "http://x/", {"access_token": "very-secret"}, body=b"very-secret")
+    assert "very-secret" not in repr(request)

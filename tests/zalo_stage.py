@@ -1,0 +1,228 @@
+"""The Zalo channel on its stage: a real sandbox over sockets, stores that outlive a crash."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from channels.base import Outcome, Recipient, Verdict
+from channels.errors import Unreachable
+from channels.zalo.channel import ZaloChannel
+from channels.zalo.connect import Stores, open_channel
+from channels.zalo.notebook import Note
+from channels.zalo.pace import Pace
+from channels.zalo.render import Site
+from channels.zalo.sandbox import server
+from channels.zalo.sandbox.faults import Fault
+from channels.zalo.sandbox.server import Sandbox
+from channels.zalo.transport import AioTransport
+from channels.zalo.vault import Sealed, Stale
+from contracts import keys
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+from tests.builders import a_publication
+from tests.conftest import Clock
+
+SITE = Site("https://cong.example", "https://cong.example/bia/mac-dinh.png")
+ARTICLE, BROADCAST = "article", "broadcast"
+READ_S = 0.1
+NOON = 1_800_000_000.0 - 3 * 3600
+"""12:00 in Vietnam, a Friday."""
+
+
+class Killed(Exception):
+    """The process died here."""
+
+
+class MemoryVault:
+    """A vault whose next answers can be lost."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Sealed] = {}
+        self.swaps = 0
+        self.before_swap: Callable[[int], None] = lambda number: None
+        self.after_swap: Callable[[int], None] = lambda number: None
+
+    async def get(self, key: str) -> Sealed | None:
+        return self.stored.get(key)
+
+    async def swap(self, key: str, data: bytes, revision: int) -> int:
+        self.swaps += 1
+        self.before_swap(self.swaps)
+        held = self.stored.get(key)
+        if (held.revision if held else 0) != revision:
+            raise Stale
+        self.stored[key] = Sealed(data, revision + 1)
+        self.after_swap(self.swaps)
+        return revision + 1
+
+
+class MemoryNotebook:
+    """A notebook as bytes; `on_write` may kill or silence before or after a write."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.writes = 0
+        self.before: Callable[[int], None] = lambda number: None
+        self.after: Callable[[int], None] = lambda number: None
+
+    async def read(self, content_id: str) -> Note | None:
+        page = self.pages.get(content_id)
+        return None if page is None else Note.decode(page)
+
+    async def write(self, content_id: str, note: Note) -> None:
+        self.writes += 1
+        self.before(self.writes)
+        self.pages[content_id] = note.encode()
+        self.after(self.writes)
+
+    def note(self, content_id: str = "lich-nghi-tet-2027") -> Note:
+        return Note.decode(self.pages[content_id])
+
+
+def kill_at(number: int) -> Callable[[int], None]:
+    def killing(count: int) -> None:
+        if count == number:
+            raise Killed
+
+    return killing
+
+
+def silence_at(*numbers: int) -> Callable[[int], None]:
+    def silent(count: int) -> None:
+        if count in numbers:
+            raise Unreachable("bus")
+
+    return silent
+
+
+@dataclass
+class Stage:
+    """One sandbox, one set of stores, and as many channels (processes) as a test starts."""
+
+    sandbox: Sandbox
+    clock: Clock
+    vault: MemoryVault = field(default_factory=MemoryVault)
+    notebook: MemoryNotebook = field(default_factory=MemoryNotebook)
+    key: bytes = field(default_factory=Fernet.generate_key)
+    slept: list[float] = field(default_factory=list)
+    started: list[ZaloChannel] = field(default_factory=list)
+    site: Site = SITE
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.advance(seconds)
+
+    @property
+    def stores(self) -> Stores:
+        return Stores(self.vault, self.notebook, self.key)
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(sleep=self.sleep, clock=self.clock, chance=lambda: 0.5)
+
+    def start(self) -> ZaloChannel:
+        """A new process: nothing but the stores is remembered."""
+        transport = AioTransport(connect_s=1.0, read_s=READ_S)
+        channel = open_channel(self.sandbox.settings, self.stores, self.site, self.pace, transport)
+        self.started.append(channel)
+        return channel
+
+    @property
+    def channel(self) -> ZaloChannel:
+        return self.started[-1] if self.started else self.start()
+
+    async def consent(self) -> None:
+        pair = self.sandbox.grant()
+        tokens = self.channel.api.tokens
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)
+
+    async def send(self, publication: Publication, row: str = ARTICLE, **deadline: Any) -> Outcome:
+        expired = deadline.get("expired", lambda: False)
+        async with self.channel.session() as session:
+            rendered = self.channel.render(publication)
+            [outcome] = await session.send(rendered, [recipient(publication, row)], expired)
+        return outcome
+
+    async def resolve(self, publication: Publication, row: str = ARTICLE) -> Outcome:
+        async with self.channel.session() as session:
+            rendered = self.channel.render(publication)
+            [outcome] = await session.resolve(rendered, [recipient(publication, row)])
+        return outcome
+
+    def fault(self, route: str, kind: str, **more: Any) -> None:
+        self.sandbox.faults.planned.append(Fault(route=route, kind=kind, **more))
+
+    def rules(self, **changes: Any) -> None:
+        world = self.sandbox.world
+        world.rules = world.rules.model_copy(update=changes)
+
+    @property
+    def articles(self) -> list[Any]:
+        return list(self.sandbox.world.articles.values())
+
+    @property
+    def visible(self) -> list[Any]:
+        return [item for item in self.articles if item.visible]
+
+    @property
+    def broadcasts(self) -> list[Any]:
+        return self.sandbox.world.broadcasts
+
+    def effects(self, kind: str) -> int:
+        return sum(fact["kind"] == kind for fact in self.sandbox.world.journal.facts())
+
+
+def recipient(publication: Publication, row: str) -> Recipient:
+    content_id, revision = publication.content_id, publication.revision
+    return Recipient(row, keys.delivery_key(content_id, revision, ChannelName.ZALO, row))
+
+
+@asynccontextmanager
+async def staged(folder: Path, clock: Clock) -> AsyncIterator[Stage]:
+    """A stage at noon, with an OA admin's consent."""
+    clock.now = NOON
+    sandbox = await server.start("127.0.0.1", 0, folder, clock)
+    stage = Stage(sandbox, clock)
+    try:
+        await stage.consent()
+        yield stage
+    finally:
+        for channel in stage.started:
+            await channel.close()
+        await sandbox.close()
+
+
+def a_correction(revision: int = 2, **changes: Any) -> Publication:
+    fields = {"action": "corrected", "title": "Đính chính: Lịch nghỉ Tết Nguyên đán năm 2027"}
+    return a_publication(revision=revision, **(fields | changes))
+
+
+def a_withdrawal(revision: int = 3) -> Publication:
+    reason = "Nội dung chưa chính xác"
+    return a_publication(action="withdrawn", revision=revision, body="", reason=reason)
+
+
+OPEN = (Verdict.DEFERRED, Verdict.HELD, Verdict.UNSENT)
+
+
+async def carried_through(stage: Stage, publication: Publication, row: str) -> Verdict:
+    """Do with one row what the ledger does, until it has ended; time passes as asked."""
+    doubtful = False
+    for _ in range(60):
+        try:
+            outcome = await (stage.resolve if doubtful else stage.send)(publication, row)
+        except Killed:
+            stage.notebook.before = stage.notebook.after = lambda number: None
+            stage.start()
+            stage.clock.advance(65)
+            doubtful = True
+            continue
+        stage.clock.advance((outcome.after_s or 0) + 1)
+        doubtful = outcome.verdict is Verdict.DOUBT
+        if outcome.verdict not in (*OPEN, Verdict.DOUBT, Verdict.ABSENT):
+            return outcome.verdict
+    raise AssertionError(f"{row} never ended")
