@@ -101,7 +101,7 @@ class Lines:
         if not self.vocabulary.knows("topic", word):
             return errors.fault("topics", "unknown_topic", value=word)
         if not self.vocabulary.topics[word].subscribable:
-            return errors.fault("topics", "system_topic", value=word)
+            return fault("topics", "system_topic", value=word)
         return None
 
     def audience(self, word: str) -> FieldError | None:

@@ -154,7 +154,7 @@ async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
 ):
     for n, url in enumerate(("", "nats://127.0.0.1:1")):
         event = an_event(id=f"e-{n}", content_id=f"tin-{n}")
-        answer = loa("publish", "-", "--json", stdin=event, url=url)
+        answer = loa("publish", "-", "--json", stdin=event)
         assert answer.returncode == 3, answer.stderr
         assert json.loads(answer.stdout)["path"] == str(waiting(tmp_path)[n])
     later = an_event(id="e-2", content_id="tin-2")

@@ -11,7 +11,10 @@ from channels.zalo.transport import AioTransport, Doubt, Request
 
 @asynccontextmanager
 async def answering(handle):
+    conversations = []
+
     async def conversation(reader, writer):
+        conversations.append(asyncio.current_task())
         with suppress(ConnectionError):
             await handle(reader, writer)
             writer.close()
@@ -22,6 +25,7 @@ async def answering(handle):
     async with server:
         yield transport, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         await transport.close()
+        await asyncio.gather(*conversations)
 
 
 async def read_head(reader):

@@ -101,8 +101,8 @@ class Bus:
 
     async def stream_info(self, stream: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `state`. Raises BusError 10059 when there is none."""
-        return await self.link.api(f"STREAM.INFO.{stream}")
+        return await self.link.insist(f"STREAM.INFO.{stream}")
 
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
-        return await self.link.api(f"CONSUMER.INFO.{stream}.{durable}")
+        return await self.link.insist(f"CONSUMER.INFO.{stream}.{durable}")

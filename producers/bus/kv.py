@@ -9,8 +9,8 @@ from uuid import uuid4
 from producers.bus import batch, messages
 from producers.bus.batch import EXPECTED, Entry
 from producers.bus.errors import Conflict
-from producers.bus.link import Link
-from producers.bus.messages import READ_PATIENCE_S, Message
+from producers.bus.link import READ_PATIENCE_S, Link
+from producers.bus.messages import Message
 from producers.bus.publish import publish, store
 from producers.bus.watch import Watch
 
@@ -94,7 +94,7 @@ class Bucket:
 
     async def last_seq(self) -> int:
         """The sequence of the bucket's latest change."""
-        said = await self._link.api(f"STREAM.INFO.{self.stream}")
+        said = await self._link.insist(f"STREAM.INFO.{self.stream}")
         return int(said["state"]["last_seq"])
 
     def watch(self, start: int) -> Watch:

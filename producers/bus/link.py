@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,9 +15,11 @@ from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
 
 from producers.bus.errors import BusError, Conflict, Full, Silence
+from producers.bus.patience import patiently
 
 Answer = dict[str, Any]
 
+READ_PATIENCE_S = 10.0
 LOST = frozenset({10071, 10164})  # wrong last sequence
 NO_ROOM = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
 FELL_APART = frozenset({10176, 10210, 10211})  # an atomic batch incomplete, or too many at once
@@ -59,6 +62,13 @@ class Link:
         """One JetStream API call, answered by the leader."""
         body = json.dumps(query).encode() if query is not None else b""
         return answer(await self.ask(f"$JS.API.{call}", body, timeout_s=timeout_s))
+
+    async def insist(
+        self, call: str, query: Answer | None = None, patience_s: float = READ_PATIENCE_S
+    ) -> Answer:
+        """A JetStream API call that a repeat can't harm: asked again after silence."""
+        attempt = partial(self.api, call, query, min(patience_s, 2.0))
+        return await patiently(attempt, patience_s, self.closed)
 
     @asynccontextmanager
     async def answering(self, subject: str, timeout_s: float) -> AsyncIterator[None]:

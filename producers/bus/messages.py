@@ -13,13 +13,12 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from producers.bus.errors import BusError, Silence
-from producers.bus.link import Link
+from producers.bus.link import READ_PATIENCE_S, Link
 from producers.bus.patience import patiently
 
 NO_MESSAGE = 10037
 PAGE = 256
 PAGE_BYTES = 4 << 20
-READ_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,8 @@ async def read(
     link: Link, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
 ) -> Message | None:
     """One message as the stream's leader holds it; asked again after silence."""
-
-    async def attempt() -> dict[str, Any]:
-        return await link.api(f"STREAM.MSG.GET.{stream}", query, min(patience_s, 2.0))
-
     try:
-        said = await patiently(attempt, patience_s, link.closed)
+        said = await link.insist(f"STREAM.MSG.GET.{stream}", query, patience_s)
     except BusError as error:
         if error.err_code == NO_MESSAGE:
             return None

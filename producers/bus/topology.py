@@ -105,12 +105,12 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     except BusError as error:
         if error.err_code != NO_STREAM:
             raise
-        await bus.link.api(f"STREAM.CREATE.{name}", wanted)
+        await bus.link.insist(f"STREAM.CREATE.{name}", wanted)
         log.info("stream_created", stream=name)
         return
     config = grown(found, wanted)
     if config != found:
-        await bus.link.api(f"STREAM.UPDATE.{name}", config)
+        await bus.link.insist(f"STREAM.UPDATE.{name}", config)
         log.info("stream_updated", stream=name)
 
 
@@ -127,7 +127,7 @@ async def _ensure_consumer(bus: Bus, stream: Stream, consumer: Consumer) -> None
         return
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
     action = "update" if found else "create"
-    await bus.link.api(call, {"stream_name": stream.name, "config": config, "action": action})
+    await bus.link.insist(call, {"stream_name": stream.name, "config": config, "action": action})
     log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
 
 

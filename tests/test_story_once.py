@@ -1,0 +1,55 @@
+"""The same event a hundred times at once, and again after a restart, is one event."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import feedparser
+import pytest
+
+from contracts.testing import sample
+from tests.real_loa import UNIT, RealLoa, Relay
+
+pytestmark = pytest.mark.story
+READERS = 7
+
+
+def an_event(id: str = "e-1", **data):
+    event = sample("submitted", **data)
+    return event | {"id": id, "source": f"/units/{UNIT}", "subject": event["data"]["content_id"]}
+
+
+def test_one_event_posted_a_hundred_times_reaches_every_channel_once(tmp_path):
+    event = an_event()
+    content_id = event["data"]["content_id"]
+    with Relay(tmp_path) as relay, RealLoa(tmp_path, **relay.settings) as loa:
+        loa.a_unit()
+        loa.readers(READERS)
+        answers = post_at_once(loa, event, 100)
+        first = loa.delivered(answers[0].body["event_id"])
+        loa.stop()
+        loa.start()
+        answers += post_at_once(loa, event, 100)
+        assert {answer.status for answer in answers} == {202}
+        assert len({json.dumps(answer.body) for answer in answers}) == 1, "always the same answer"
+        changed = loa.post(event | {"data": event["data"] | {"title": "Một tiêu đề khác"}})
+        assert (changed.status, changed.body["errors"][0]["field"]) == (409, "id")
+        story = loa.delivered(answers[0].body["event_id"])
+        assert story["channels"] == first["channels"]
+        assert loa.effects() == {"article": 1, "broadcast": 1}
+        assert sorted(mail for mail, _ in relay.mails()) == sorted(
+            f"nguoi{number}@example.com" for number in range(READERS)
+        )
+        assert feed_ids(loa).count(f"{loa.ready().url}/tin/{content_id}") <= 1
+        assert [content_id in one for one in feed_ids(loa)] == [True]
+        assert loa.cli("check", "--deep").code == 0
+
+
+def post_at_once(loa: RealLoa, event, count: int):
+    with ThreadPoolExecutor(20) as pool:
+        return list(pool.map(lambda _: loa.post(event), range(count)))
+
+
+def feed_ids(loa: RealLoa) -> list[str]:
+    feed = feedparser.parse((loa.data / "portal" / "public" / "nguon-tin" / "tat-ca.rss").read_bytes())
+    assert not feed.bozo
+    return [entry.id for entry in feed.entries]

@@ -1,0 +1,407 @@
+"""The token keeper: whatever the OAuth host answers, no grant is lost by us."""
+
+import asyncio
+import json
+
+import pytest
+import structlog
+from cryptography.fernet import Fernet
+
+from channels.base import Verdict
+from channels.errors import Misconfigured, Unreachable
+from channels.zalo.oauth import OAuth, Spent, life_s, pair_of
+from channels.zalo.tokens import EARLY_S, KEY, PATIENCE_S, TokenKeeper
+from channels.zalo.transport import Doubt, Reply
+from channels.zalo.vault import Grant, Seal
+from tests.builders import a_publication
+from tests.zalo_stage import Killed, MemoryVault, kill_at, silence_at, staged
+
+
+class Scripted:
+    """An OAuth host that plays answers back: replies or exceptions."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+        self.meanwhile = lambda: None
+
+    async def exchange(self, request):
+        self.requests.append(request)
+        self.meanwhile()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self):
+        """Nothing to close."""
+
+
+def reply(body, status=200):
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Reply(status, {}, text.encode())
+
+
+def a_pair(number=2, **changes):
+    names = {"access_token": f"access-{number}", "refresh_token": f"refresh-{number}"}
+    return reply(names | {"expires_in": "90000"} | changes)
+
+
+SPENT = reply("")
+SEAL = Seal(Fernet.generate_key())
+
+
+@pytest.fixture
+def vault():
+    return MemoryVault()
+
+
+def keeper(vault, clock, *answers):
+    host = Scripted(*answers)
+    return TokenKeeper(OAuth("https://oauth.example", "app", "secret", host), vault, SEAL, clock)
+
+
+async def seeded(vault, clock, *answers):
+    tokens = keeper(vault, clock, *answers)
+    await tokens.seed("access-1", "refresh-1", "90000")
+    return tokens
+
+
+def stored(vault) -> Grant:
+    return SEAL.open(vault.stored[KEY].data)
+
+
+async def test_the_pair_lies_encrypted(vault, clock):
+    await seeded(vault, clock)
+    assert b"access-1" not in vault.stored[KEY].data
+    assert stored(vault).refresh_token == "refresh-1"
+
+
+async def test_another_key_cannot_open_it(vault, clock):
+    await seeded(vault, clock)
+    other = TokenKeeper(
+        OAuth("https://oauth.example", "app", "secret", Scripted()),
+        vault,
+        Seal(Fernet.generate_key()),
+        clock,
+    )
+    with pytest.raises(Misconfigured):
+        await other.access()
+
+
+def test_a_grant_never_shows_its_tokens():
+    grant = Grant("very-secret", "very-secret", 1.0, lost="very sad")
+    assert "very-secret" not in f"{grant!r} {grant}"
+
+
+async def test_a_young_token_is_used_as_it_is(vault, clock):
+    tokens = await seeded(vault, clock)
+    clock.advance(90000 - EARLY_S - 1)
+    assert await tokens.access() == "access-1"
+    assert tokens.oauth.transport.requests == []
+
+
+async def test_a_token_is_refreshed_early_by_the_apps_secret(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    clock.advance(90000 - EARLY_S)
+    assert await tokens.access() == "access-2"
+    [request] = tokens.oauth.transport.requests
+    assert request.url == "https://oauth.example/v4/oa/access_token"
+    assert request.headers["secret_key"] == "secret"
+    assert request.body == b"refresh_token=refresh-1&app_id=app&grant_type=refresh_token"
+
+
+async def test_the_pair_before_is_kept_for_recovery_by_hand(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    await tokens.renewed("access-1")
+    assert stored(vault).previous_refresh_token == "refresh-1"
+    assert stored(vault).previous_access_token == "access-1"
+    assert stored(vault).pending_at == 0
+
+
+async def test_a_refused_token_is_refreshed_although_it_should_still_live(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    assert await tokens.renewed("access-1") == "access-2"
+
+
+async def test_a_token_that_is_no_longer_the_stored_one_costs_no_refresh(vault, clock):
+    tokens = await seeded(vault, clock)
+    assert await tokens.renewed("access-0") == "access-1"
+
+
+async def test_many_callers_at_once_refresh_once(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    got = await asyncio.gather(*(tokens.renewed("access-1") for _ in range(20)))
+    assert set(got) == {"access-2"}
+    assert len(tokens.oauth.transport.requests) == 1
+
+
+async def test_two_processes_refresh_once(vault, clock):
+    first = await seeded(vault, clock, a_pair())
+    second = keeper(vault, clock)
+    halfway = asyncio.Event()
+
+    async def slowly(request):
+        halfway.set()
+        await asyncio.sleep(0.02)
+        return a_pair()
+
+    first.oauth.transport.exchange = slowly
+    refreshing = asyncio.create_task(first.renewed("access-1"))
+    await halfway.wait()
+    with pytest.raises(Unreachable):
+        await second.renewed("access-1")
+    assert await refreshing == "access-2"
+    assert await second.renewed("access-1") == "access-2"
+
+
+async def test_that_a_refresh_begins_is_stored_before_the_call(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    seen = []
+    tokens.oauth.transport.meanwhile = lambda: seen.append(stored(vault))
+    await tokens.renewed("access-1")
+    assert seen[0].pending_at == clock.now
+    assert seen[0].refresh_token == "refresh-1"
+
+
+async def test_the_new_pair_is_stored_before_its_first_use(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    vault.before_swap = silence_at(3)
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    assert await tokens.access() == "access-2"
+    assert stored(vault).refresh_token == "refresh-2"
+    assert len(tokens.oauth.transport.requests) == 1
+
+
+async def test_a_store_whose_answer_was_lost_is_read_back(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    vault.after_swap = silence_at(3)
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    swaps = vault.swaps
+    assert await tokens.access() == "access-2"
+    assert vault.swaps == swaps
+
+
+async def test_a_pair_that_a_person_stores_meanwhile_wins(vault, clock):
+    tokens = await seeded(vault, clock, a_pair())
+    vault.before_swap = silence_at(3)
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    await keeper(vault, clock).seed("access-9", "refresh-9")
+    assert await tokens.access() == "access-9"
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "life"),
+    [
+        ("90000", 90000),
+        (90000, 90000),
+        (90000.0, 90000),
+        ("0", 3600),
+        (0, 3600),
+        (-5, 3600),
+        (None, 3600),
+        ("soon", 3600),
+        ("9" * 40, 3600),
+        (True, 3600),
+        ({}, 3600),
+    ],
+)
+def test_a_lifetime_is_a_text_or_a_number_or_an_hour(expires_in, life):
+    assert life_s(expires_in) == life
+
+
+async def test_without_a_new_refresh_token_the_old_one_goes_on(vault, clock):
+    body = {"access_token": "access-2", "expires_in": 90000}
+    tokens = await seeded(vault, clock, reply(body), a_pair(3))
+    assert await tokens.renewed("access-1") == "access-2"
+    assert stored(vault).refresh_token == "refresh-1"
+    assert await tokens.renewed("access-2") == "access-3"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(""),
+        reply("  \n"),
+        reply({"error": -14014, "access_token": "", "refresh_token": ""}),
+        reply({"error": "-14014"}),
+        reply({"error": -118, "error_name": "invalid_grant"}),
+        reply({"error_name": "Invalid refresh token."}),
+        reply({"error_description": "refresh_token is expired"}),
+        reply({"error": -1, "error_reason": "Refresh token was used"}),
+    ],
+)
+def test_every_form_of_a_dead_refresh_token_is_known(answer):
+    with pytest.raises(Spent):
+        pair_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply("<html>502</html>", 502), Unreachable),
+        (reply("<html>busy</html>"), Unreachable),
+        (reply("", 503), Unreachable),
+        (reply({"message": "down"}, 500), Unreachable),
+        (reply({"error": -14002, "error_name": "Invalid appId"}), Misconfigured),
+        (reply({"error": -14003}), Misconfigured),
+        (reply({"error_name": "Invalid secret key"}), Misconfigured),
+        (reply({}), Misconfigured),
+        (reply({"access_token": None, "error": 0}), Misconfigured),
+        (reply({"access_token": ["x"]}), Misconfigured),
+        (reply('{"access_token":"abc'), Doubt),
+        (reply("[]"), Doubt),
+    ],
+)
+def test_every_other_failure_keeps_the_pair(answer, kind):
+    with pytest.raises(kind):
+        pair_of(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [reply("<html>", 502), Unreachable("no connection"), reply({"error": -14002})],
+)
+async def test_a_refresh_that_did_not_happen_can_be_tried_again_at_once(vault, clock, answer):
+    tokens = await seeded(vault, clock, answer, a_pair())
+    with pytest.raises((Unreachable, Misconfigured)):
+        await tokens.renewed("access-1")
+    assert stored(vault).refresh_token == "refresh-1"
+    assert await tokens.renewed("access-1") == "access-2"
+
+
+async def test_an_early_refresh_that_fails_leaves_the_living_token_in_use(vault, clock):
+    tokens = await seeded(vault, clock, reply("<html>", 502), reply("<html>", 502))
+    clock.advance(90000 - EARLY_S + 1)
+    assert await tokens.access() == "access-1"
+    clock.advance(EARLY_S)
+    with pytest.raises(Unreachable):
+        await tokens.access()
+
+
+async def test_a_refresh_without_an_answer_is_tried_once_more_later(vault, clock):
+    tokens = await seeded(vault, clock, Doubt("no answer"), a_pair())
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    assert len(tokens.oauth.transport.requests) == 1
+    clock.advance(PATIENCE_S)
+    assert await tokens.renewed("access-1") == "access-2"
+
+
+async def test_a_token_that_was_spent_unseen_needs_a_new_consent_and_says_so_once(vault, clock):
+    tokens = await seeded(vault, clock, Doubt("no answer"), SPENT)
+    with pytest.raises(Unreachable):
+        await tokens.renewed("access-1")
+    clock.advance(PATIENCE_S)
+    with structlog.testing.capture_logs() as logs, pytest.raises(Misconfigured):
+        await tokens.renewed("access-1")
+    assert [line["event"] for line in logs] == ["zalo_grant_lost"]
+    with pytest.raises(Misconfigured):
+        await tokens.access()
+    assert len(tokens.oauth.transport.requests) == 2
+    assert stored(vault).refresh_token == "refresh-1"
+    assert not await tokens.granted()
+    await tokens.seed("access-9", "refresh-9")
+    assert await tokens.access() == "access-9"
+
+
+async def test_a_dead_token_whose_successor_is_stored_is_no_loss(vault, clock):
+    tokens = await seeded(vault, clock, SPENT)
+    other = keeper(vault, clock)
+    seed = other.seed("access-9", "refresh-9")
+    loop = asyncio.get_running_loop()
+
+    def meanwhile():
+        task = loop.create_task(seed)
+        tokens.meanwhile = task
+
+    tokens.oauth.transport.meanwhile = meanwhile
+    original = tokens.oauth.transport.exchange
+
+    async def exchange(request):
+        answer = await original(request)
+        await tokens.meanwhile
+        return answer
+
+    tokens.oauth.transport.exchange = exchange
+    assert await tokens.renewed("access-1") == "access-9"
+
+
+@pytest.mark.parametrize("number", [2, 3])
+async def test_a_kill_around_a_refresh_never_loses_more_than_that_refresh(vault, clock, number):
+    """Killed after "a refresh begins" was stored: nothing is spent. After the new pair: it is there."""
+    tokens = await seeded(vault, clock, a_pair())
+    vault.after_swap = kill_at(number)
+    with pytest.raises(Killed):
+        await tokens.renewed("access-1")
+    clock.advance(PATIENCE_S)
+    restarted = keeper(vault, clock, a_pair(3))
+    assert await restarted.renewed("access-1") == ("access-3" if number == 2 else "access-2")
+
+
+async def test_without_consent_nothing_is_called(vault, clock):
+    tokens = keeper(vault, clock)
+    with pytest.raises(Misconfigured):
+        await tokens.access()
+    assert tokens.oauth.transport.requests == []
+
+
+@pytest.fixture
+async def stage(tmp_path, clock):
+    async with staged(tmp_path, clock) as stage:
+        yield stage
+
+
+async def test_a_token_that_dies_on_the_way_is_renewed_and_the_call_goes_on(stage):
+    stage.sandbox.world.tokens.expires = 0
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+    assert stage.effects("granted") == 2
+
+
+@pytest.mark.parametrize("code", [-216, 216, 401, -401, -220, -124])
+async def test_each_code_for_a_bad_token_costs_one_refresh(stage, code):
+    stage.fault("article.create", "refuse", code=code, words="Access token is invalid")
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+    assert stage.effects("granted") == 2
+    assert stage.effects("article_created") == 1
+
+
+async def test_a_token_that_is_refused_again_is_not_refreshed_in_a_loop(stage):
+    stage.fault("article.create", "refuse", code=-216, words="Access token is invalid", times=99)
+    with structlog.testing.capture_logs() as logs:
+        outcome = await stage.send(a_publication())
+    assert outcome.verdict is Verdict.HELD
+    assert stage.effects("granted") == 2
+    assert "zalo_operator_needed" in [line["event"] for line in logs]
+
+
+@pytest.mark.parametrize("spent_answer", ["empty", "code", "text_code", "names_only"])
+async def test_a_lost_grant_holds_the_channel_and_fails_nothing(stage, spent_answer):
+    stage.rules(spent_answer=spent_answer)
+    stage.sandbox.grant()
+    with structlog.testing.capture_logs() as logs:
+        outcome = await stage.send(a_publication())
+    assert (outcome.verdict, outcome.after_s) == (Verdict.HELD, 900)
+    events = [line["event"] for line in logs]
+    assert events.count("zalo_grant_lost") == 1
+    assert "zalo_operator_needed" in events
+    await stage.consent()
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+
+
+async def test_logs_never_show_a_token(stage):
+    pair = stage.sandbox.world.tokens
+    with structlog.testing.capture_logs() as logs:
+        stage.sandbox.world.tokens.expires = 0
+        await stage.send(a_publication())
+        stage.sandbox.grant()
+        await stage.send(a_publication(content_id="tin-khac"))
+    text = json.dumps(logs)
+    assert pair.access not in text
+    assert pair.refresh not in text
+    assert all(token not in text for token in stage.sandbox.world.tokens.spent if token)
