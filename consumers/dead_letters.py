@@ -1,7 +1,8 @@
 """Dead letters: what could not be processed, whole, with its reason and where it came from.
 
 A letter stays in its stream for ever; what became of it (replayed, discarded) is a record beside
-it, so nothing leaves without a trace.
+it (bucket `control`, key `dead.<id>`), so nothing leaves without a trace. `id` is the letter's
+sequence in DEAD.
 """
 
 import base64
@@ -12,7 +13,7 @@ from typing import Literal
 
 import structlog
 from faststream.nats.message import NatsMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from consumers.faults import fault
 from contracts import subjects
@@ -21,10 +22,14 @@ from producers.bus import Bus, Conflict, Message
 
 log = structlog.get_logger()
 Ending = Literal["replayed", "discarded"]
+CHUNK = 200
+INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
 
 
 class Origin(BaseModel):
     """Where a letter's message lay."""
+
+    model_config = ConfigDict(frozen=True)
 
     subject: str
     stream: str
@@ -35,6 +40,8 @@ class Origin(BaseModel):
 class Ended(BaseModel):
     """What became of a letter."""
 
+    model_config = ConfigDict(frozen=True)
+
     state: Ending
     at: datetime
     by: str = ""
@@ -42,32 +49,41 @@ class Ended(BaseModel):
 
 
 class Letter(BaseModel):
-    """One dead letter; `body` is base64 of the original bytes."""
+    """One dead letter. `body` is base64 of the original bytes.
+
+    A body too large for a letter stays where it is: `body` is None in the stream then, and is
+    filled in from the origin when the letter is shown.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     id: int = 0
     stage: str
     at: datetime
     origin: Origin
     errors: tuple[FieldError, ...]
-    body: str
+    body: str | None
     ended: Ended | None = None
 
     @property
     def original(self) -> bytes:
-        return base64.b64decode(self.body)
+        return base64.b64decode(self.body or "")
 
 
 @dataclass
 class DeadLetters:
-    """The stream DEAD and what became of its letters (bucket `control`, key `dead.<id>`)."""
+    """The stream DEAD, and what became of its letters."""
 
     bus: Bus
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def __post_init__(self) -> None:
+        self.endings = self.bus.bucket(subjects.CONTROL.name)
+
     async def bury_message(
         self, stage: str, message: NatsMessage, errors: Sequence[FieldError]
     ) -> None:
-        """Store a message that the broker delivered; a repeat is stored once."""
+        """Store a message that the broker delivered. Raises as `bury`."""
         raw = message.raw_message
         origin = Origin(
             subject=raw.subject,
@@ -80,40 +96,48 @@ class DeadLetters:
     async def bury(
         self, stage: str, origin: Origin, body: bytes, errors: Sequence[FieldError]
     ) -> None:
-        """Store a letter. Raises BusError when it is not surely stored."""
+        """Store a letter; the same message again is listed once.
+
+        Raises BusError when it is not surely stored.
+        """
         letter = Letter(
             stage=stage,
             at=self.now(),
             origin=origin,
             errors=tuple(errors),
-            body=base64.b64encode(body).decode(),
+            body=base64.b64encode(body).decode() if len(body) <= INLINE_BYTES else None,
         )
         stored = letter.model_dump_json(exclude={"id", "ended"}).encode()
         key = f"{origin.stream}.{origin.seq}"
         await self.bus.publish(subjects.dead(stage), stored, msg_id=key)
 
     async def letters(self, *, ended: bool = False) -> AsyncIterator[Letter]:
-        """Letters in the order of their death; with *ended* also those that are dealt with."""
-        async for message in self.bus.scan(subjects.DEAD.name):
-            letter = await self.read(message)
-            if ended or letter.ended is None:
-                yield letter
+        """Letters in the order of their death; with *ended* also those that are dealt with.
+
+        A message that was buried again (after a crash, when the stream had forgotten its id) is
+        one letter: the first.
+        """
+        seen: set[tuple[str, int]] = set()
+        async for chunk in self.chunks():
+            for letter in await self.with_endings(chunk):
+                origin = (letter.origin.stream, letter.origin.seq)
+                if origin not in seen and (ended or letter.ended is None):
+                    yield letter
+                seen.add(origin)
 
     async def show(self, id: int) -> Letter:
-        """One letter. Raises Invalid when there is none."""
-        message = await self.bus.get_message(subjects.DEAD.name, id)
+        """One letter, with its whole body. Raises Invalid when there is none."""
+        message = await self.bus.get_message(subjects.DEAD.name, id) if id > 0 else None
         if message is None:
             raise Invalid(fault("id", "letter_unknown", value=id))
-        return await self.read(message)
-
-    async def read(self, message: Message) -> Letter:
-        letter = Letter.model_validate_json(message.data)
-        found = await self.bus.bucket(subjects.CONTROL.name).get(f"dead.{message.seq}")
-        ended = Ended.model_validate_json(found.data) if found else None
-        return letter.model_copy(update={"id": message.seq, "ended": ended})
+        [letter] = await self.with_endings([message])
+        return letter if letter.body is not None else await self.whole(letter)
 
     async def replay(self, id: int, by: str = "") -> Letter:
-        """Send the original again, to where it came from, under its own identity."""
+        """Send the original again, to where it came from, under its own identity.
+
+        Raises Invalid for a letter that is unknown or dealt with, BusError when it is not sent.
+        """
         letter = await self.open(id)
         origin = letter.origin
         await self.bus.publish(
@@ -122,11 +146,12 @@ class DeadLetters:
         return await self.end(letter, Ended(state="replayed", at=self.now(), by=by))
 
     async def discard(self, id: int, reason: str, by: str = "") -> Letter:
-        """Give a letter up, with a reason."""
+        """Give a letter up, with a reason. Raises Invalid as `replay`, or without a reason."""
+        if not reason.strip():
+            raise Invalid(fault("reason", "reason_required"))
         letter = await self.open(id)
-        return await self.end(
-            letter, Ended(state="discarded", at=self.now(), by=by, reason=reason)
-        )
+        ended = Ended(state="discarded", at=self.now(), by=by, reason=reason.strip())
+        return await self.end(letter, ended)
 
     async def open(self, id: int) -> Letter:
         """A letter that nobody has dealt with. Raises Invalid."""
@@ -136,17 +161,48 @@ class DeadLetters:
         return letter
 
     async def end(self, letter: Letter, ended: Ended) -> Letter:
-        """Note what became of a letter; of two people one is first."""
-        bucket = self.bus.bucket(subjects.CONTROL.name)
+        """Note what became of a letter; of two people one is first. Raises Invalid for the other."""
         try:
-            await bucket.create(f"dead.{letter.id}", ended.model_dump_json().encode())
+            await self.endings.create(key(letter.id), ended.model_dump_json().encode())
         except Conflict:
-            raise Invalid(fault("id", "letter_ended", value=letter.id, state="")) from None
+            await self.open(letter.id)
         log.info("dead_letter_ended", letter=letter.id, state=ended.state)
         return letter.model_copy(update={"ended": ended})
+
+    async def whole(self, letter: Letter) -> Letter:
+        """The letter with a body that was left at its origin. Raises Invalid when it is gone."""
+        origin = letter.origin
+        message = await self.bus.get_message(origin.stream, origin.seq)
+        if message is None:
+            raise Invalid(fault("id", "letter_unknown", value=f"{origin.stream} #{origin.seq}"))
+        return letter.model_copy(update={"body": base64.b64encode(message.data).decode()})
+
+    async def chunks(self) -> AsyncIterator[list[Message]]:
+        chunk: list[Message] = []
+        async for message in self.bus.scan(subjects.DEAD.name):
+            chunk.append(message)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    async def with_endings(self, messages: Sequence[Message]) -> list[Letter]:
+        """The letters in *messages*, each with what became of it."""
+        found = await self.endings.many([key(one.seq) for one in messages])
+        letters = []
+        for message in messages:
+            value = found.get(key(message.seq))
+            ended = Ended.model_validate_json(value.data) if value else None
+            letter = Letter.model_validate_json(message.data)
+            letters.append(letter.model_copy(update={"id": message.seq, "ended": ended}))
+        return letters
+
+
+def key(id: int) -> str:
+    return f"dead.{id}"
 
 
 def carried(headers: Mapping[str, str]) -> dict[str, str]:
     """What belongs to the event, without what belongs to the bus."""
     return {name: value for name, value in headers.items() if not name.startswith("Nats-")}
-

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from channels.base import Channel, Outcome, Recipient, Session, Verdict
-from consumers.addresses import Addresses
+from consumers.addresses import Addresses, Contact
 from consumers.lanes import Pass
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
@@ -47,6 +47,7 @@ class Work:
     clock: Callable[[], float]
     lost: bool = False
     pause_s: float = 0.0
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
     boot_end: float = field(default=0.0)
     wall_end: float = field(default=0.0)
 
@@ -64,9 +65,9 @@ class Work:
 
     async def intend(self, session: Session, rows: Sequence[int], outcomes: Outcomes) -> list[int]:
         """Commit the last window's outcomes and this one's intents in one write."""
+        self.contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
         known = await self.settle_doubts(session, rows)
-        contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
-        gone = [row for row in rows if self.rows.ids[row] not in contacts]
+        gone = [row for row in rows if self.rows.ids[row] not in self.contacts]
         unsure = [row for row, said in known.items() if said.verdict not in SENDABLE]
         wanted = [row for row in rows if row not in gone and row not in unsure]
 
@@ -108,7 +109,7 @@ class Work:
             self.pause_s = max(said.after_s or PAUSE_S for said in stops)
 
     async def renew(self) -> None:
-        """Extend the lease. When that fails nothing more is sent; the outcomes are evidence then."""
+        """Extend the lease; when that fails nothing more is sent, and the outcomes are evidence."""
         try:
             await self.commit(lambda entry: moves.grant(entry, (), self.clock(), self.rules)[0])
         except (Overtaken, Silence):
@@ -124,19 +125,18 @@ class Work:
         )
 
     def recipients(self, rows: Sequence[int]) -> list[Recipient]:
-        """The rows as the channel sees them, with the addresses of this moment."""
-        ids = [self.rows.ids[row] for row in rows]
-        contacts = self.addresses.lookup(ids)
+        """The rows as the channel sees them, with the addresses of this window."""
         channel, content_id, revision, _ = self.batch
+        found = [self.contacts.get(self.rows.ids[row], Contact(self.rows.ids[row])) for row in rows]
         return [
             Recipient(
-                id,
-                keys.delivery_key(content_id, revision, channel, id),
-                contacts[id].address if id in contacts else "",
-                contacts[id].name if id in contacts else "",
-                id in self.rows.corrections,
+                one.id,
+                keys.delivery_key(content_id, revision, channel, one.id),
+                one.address,
+                one.name,
+                one.id in self.rows.corrections,
             )
-            for id in ids
+            for one in found
         ]
 
     async def release(self, outcomes: Outcomes) -> Entry:

@@ -1,10 +1,11 @@
-"""JSON read strictly: UTF-8, no repeated keys, no NaN, no half characters, no deep nesting."""
+"""JSON read strictly: no repeated keys, no NaN, no broken text, no deep nesting."""
 
 import json
 import math
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from contracts import text
 from contracts.errors import WHOLE, FieldError, Unreadable, fault, join
 
 DEPTH_MAX = 12
@@ -21,8 +22,8 @@ def loads(body: bytes, field: str = WHOLE) -> Any:
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. Raises Unreadable for what JSON cannot say."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode()
+        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return written.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise Unreadable(fault(WHOLE, "not_json", detail=error, line=1, column=1)) from error
 
@@ -34,10 +35,10 @@ def _decoded(body: bytes, field: str) -> str:
         raise Unreadable(fault(field, "not_utf8", position=error.start + 1)) from error
 
 
-def _parse(text: str, field: str) -> Any:
+def _parse(body: str, field: str) -> Any:
     try:
         return json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+            body, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
         )
     except json.JSONDecodeError as error:
         where = {"detail": error.msg, "line": error.lineno, "column": error.colno}
@@ -71,7 +72,7 @@ def _finite(digits: str) -> float:
 def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
     """What is wrong anywhere inside *value*."""
     if isinstance(value, str):
-        yield from _half_characters(value, path)
+        yield from _broken_text(value, path)
     elif isinstance(value, dict | list):
         if not depth:
             yield fault(path or WHOLE, "too_deep", limit=DEPTH_MAX)
@@ -79,12 +80,14 @@ def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in entries:
             yield from _faults(inner, join(path, key), depth - 1)
-            yield from _half_characters(str(key), path)
+            yield from _broken_text(str(key), path)
 
 
-def _half_characters(text: str, path: str) -> Iterator[FieldError]:
+def _broken_text(value: str, path: str) -> Iterator[FieldError]:
+    if text.stacked_marks(value) is not None:
+        yield fault(path or WHOLE, "stacked_marks", limit=text.MARKS_MAX)
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError as error:
-        half = f"U+{ord(text[error.start]):04X}"
+        half = f"U+{ord(value[error.start]):04X}"
         yield fault(path or WHOLE, "surrogate", character=half, position=error.start + 1)

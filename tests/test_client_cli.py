@@ -1,12 +1,14 @@
-"""The client's `loa`: exit codes, answers for people and for scripts, where it looks for the bus."""
+"""The client's `loa`: exit codes, answers for people and scripts, where it looks for the bus."""
 
 import json
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from contracts import subjects
+from producers.cli import app
 from producers.spool import Spool
 from tests.doors import UNIT, an_event
 
@@ -34,6 +36,19 @@ def loa(tmp_path):
             env={"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var"), **env},
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Runs the command in this process: quicker, where no bus is asked."""
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("LOA_NATS_URL", "")
+
+    def run(*args, stdin=b""):
+        content = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
+        return CliRunner().invoke(app, [str(arg) for arg in args], input=content)
 
     return run
 
@@ -69,30 +84,30 @@ def test_a_valid_event_is_said_to_be_valid(loa):
 )
 @pytest.mark.parametrize("command", ["validate", "publish"])
 def test_an_invalid_event_is_2_with_the_field_in_both_languages(
-    loa, tmp_path, command, sent, field
+    here, tmp_path, command, sent, field
 ):
-    answer = loa(command, "-", "--json", stdin=sent)
-    assert answer.returncode == 2
+    answer = here(command, "-", "--json", stdin=sent)
+    assert answer.exit_code == 2
     [error] = json.loads(answer.stdout)["errors"]
     assert error["field"] == field
-    said = answer.stderr.decode()
-    assert f"{field}: {error['message']}" in said
-    assert f"{field}: {error['message_vi']}" in said
+    assert f"{field}: {error['message']}" in answer.stderr
+    assert f"{field}: {error['message_vi']}" in answer.stderr
     assert waiting(tmp_path) == []
-    assert loa(command, "-", stdin=sent).stdout == b""
+    assert here(command, "-", stdin=sent).stdout == ""
 
 
-def test_a_file_that_is_not_there_is_2(loa):
-    answer = loa("validate", "khong-co.json")
-    assert answer.returncode == 2
-    assert "khong-co.json: không đọc được" in answer.stderr.decode()
+def test_a_file_that_is_not_there_is_2(here):
+    answer = here("validate", "khong-co.json")
+    assert answer.exit_code == 2
+    assert "khong-co.json: không đọc được" in answer.stderr
 
 
-def test_a_field_name_that_can_not_be_printed_is_made_readable(loa):
-    event = json.dumps(an_event()).replace('"revision"', '"\\ud800\\u0007"').encode()
-    answer = loa("validate", "-", stdin=event)
-    assert answer.returncode == 2
-    assert "U+D800U+0007" in answer.stderr.decode()
+def test_a_field_name_that_can_not_be_printed_is_made_readable(here):
+    event = an_event()
+    event["data"]["a\x1b[2Jb"] = 1
+    answer = here("validate", "-", stdin=event)
+    assert answer.exit_code == 2
+    assert "data.aU+001B[2Jb: " in answer.stderr
 
 
 async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server, tmp_path):
@@ -135,24 +150,24 @@ async def test_bare_data_becomes_an_event_of_the_unit(loa, bus, nats_server, dat
     assert event_id in (None, event["id"])
 
 
-def test_bare_data_that_is_wrong_names_its_fields(loa):
-    answer = loa("validate", "-", "--unit", UNIT, "--json", stdin={"tittle": "x\u0007"})
+def test_bare_data_that_is_wrong_names_its_fields(here):
+    answer = here("validate", "-", "--unit", UNIT, "--json", stdin={"tittle": "x\u0007"})
     fields = {error["field"] for error in json.loads(answer.stdout)["errors"]}
     assert {"data.content_id", "data.revision", "data.title", "data.tittle"} <= fields
 
 
 @pytest.mark.parametrize("unit", ["vu-khong-co", "van-phong-bo"])
 @pytest.mark.parametrize("command", ["validate", "publish"])
-def test_a_unit_that_may_not_send_it_is_2(loa, command, unit):
-    answer = loa(command, "-", "--unit", unit, "--json", stdin=an_event())
-    assert answer.returncode == 2
+def test_a_unit_that_may_not_send_it_is_2(here, command, unit):
+    answer = here(command, "-", "--unit", unit, "--json", stdin=an_event())
+    assert answer.exit_code == 2
     assert json.loads(answer.stdout)["errors"][0]["field"] == "source"
 
 
 async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
     loa, bus, nats_server, tmp_path
 ):
-    for n, url in enumerate(("", "nats://127.0.0.1:1")):
+    for n in range(2):
         event = an_event(id=f"e-{n}", content_id=f"tin-{n}")
         answer = loa("publish", "-", "--json", stdin=event)
         assert answer.returncode == 3, answer.stderr

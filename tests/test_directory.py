@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import sqlite3
 import subprocess
@@ -116,7 +115,7 @@ async def test_an_erased_address_leaves_the_file(town, directory, tmp_path):
         return any(b"rat-rieng-tu" in path.read_bytes() for path in tmp_path.iterdir())
 
     await until(lambda: not on_disk())
-    assert os.stat(tmp_path / "directory.sqlite").st_mode & 0o777 == 0o600
+    assert (tmp_path / "directory.sqlite").stat().st_mode & 0o777 == 0o600
 
 
 async def test_an_entry_nobody_can_read_stops_nothing(bus, town, directory):

@@ -165,6 +165,7 @@ def test_a_byte_order_mark_is_no_part_of_the_event():
         (b'{"data": {"title": "\\ud83d"}}', "data.title", "half a character"),
         (b'{"data": {"\\ud83d": 1}}', "data", "half a character"),
         (b"[" * 200_000, "event", "12 levels"),
+        (('{"data": {"a": "x' + "\u0301\u0323" * 60_000 + '"}}').encode(), "data.a", "16 marks"),
         (b'{"data":' + b'{"a":' * 20 + b"1" + b"}" * 21, "data" + ".a" * 11, "12 levels"),
     ],
 )

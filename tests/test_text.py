@@ -1,5 +1,6 @@
 """Vietnamese text: what is composed, what is squeezed, what is refused."""
 
+import contextlib
 import unicodedata
 
 import pytest
@@ -79,6 +80,7 @@ def test_a_line_that_is_taken_is_one_line_without_control_characters(value):
         ("nửa\ud83d", "surrogate"),
         ("hỏng\ufffd", "replacement_character"),
         ("Ðồng Nai", "eth_for_d_with_stroke"),
+        ("a" + "\u0301" * 17, "stacked_marks"),
         ("=?utf-8?B?QmNjOiB4QHk=?=", "encoded_word"),
         ("a =?=\u00ad?= b", "encoded_word"),
         (
@@ -120,6 +122,16 @@ def test_paragraphs_keep_lines_and_indents_and_use_one_line_end():
 def test_paragraphs_refuse_what_a_line_refuses_but_breaks():
     assert refusal(text.paragraphs, "a\x0b") == "control_character"
     assert refusal(text.paragraphs, "a\n\u202e") == "bidi_character"
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "evil", ["a" + "\u0301\u0323" * 60_000, "=?a" * 80_000, "a \u00a0" * 80_000, "oä " * 80_000]
+)
+def test_no_text_takes_long_to_judge(evil):
+    for judge in (text.line, text.paragraphs):
+        with contextlib.suppress(PydanticCustomError):
+            judge(evil)
 
 
 def test_an_invisible_character_does_not_split_a_letter():

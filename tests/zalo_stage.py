@@ -18,7 +18,7 @@ from channels.zalo.render import Site
 from channels.zalo.sandbox import server
 from channels.zalo.sandbox.faults import Fault
 from channels.zalo.sandbox.server import Sandbox
-from channels.zalo.transport import AioTransport
+from channels.zalo.transport import AioTransport, Reply, Request
 from channels.zalo.vault import Sealed, Stale
 from contracts import keys
 from contracts.delivery import ChannelName
@@ -99,6 +99,20 @@ def silence_at(*numbers: int) -> Callable[[int], None]:
     return silent
 
 
+class Unsteady(AioTransport):
+    """The real network, in a process that may die around any request."""
+
+    def __init__(self, stage: "Stage") -> None:
+        super().__init__(connect_s=1.0, read_s=READ_S)
+        self.stage = stage
+
+    async def exchange(self, request: Request) -> Reply:
+        self.stage.before_request(request)
+        reply = await super().exchange(request)
+        self.stage.after_request(request)
+        return reply
+
+
 @dataclass
 class Stage:
     """One sandbox, one set of stores, and as many channels (processes) as a test starts."""
@@ -111,6 +125,8 @@ class Stage:
     slept: list[float] = field(default_factory=list)
     started: list[ZaloChannel] = field(default_factory=list)
     site: Site = SITE
+    before_request: Callable[[Request], None] = lambda request: None
+    after_request: Callable[[Request], None] = lambda request: None
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -126,7 +142,7 @@ class Stage:
 
     def start(self) -> ZaloChannel:
         """A new process: nothing but the stores is remembered."""
-        transport = AioTransport(connect_s=1.0, read_s=READ_S)
+        transport = Unsteady(self)
         channel = open_channel(self.sandbox.settings, self.stores, self.site, self.pace, transport)
         self.started.append(channel)
         return channel
@@ -209,14 +225,14 @@ def a_withdrawal(revision: int = 3) -> Publication:
 OPEN = (Verdict.DEFERRED, Verdict.HELD, Verdict.UNSENT)
 
 
-async def carried_through(stage: Stage, publication: Publication, row: str) -> Verdict:
+async def carried_through(
+    stage: Stage, publication: Publication, row: str, doubtful: bool = False
+) -> Verdict:
     """Do with one row what the ledger does, until it has ended; time passes as asked."""
-    doubtful = False
     for _ in range(60):
         try:
             outcome = await (stage.resolve if doubtful else stage.send)(publication, row)
         except Killed:
-            stage.notebook.before = stage.notebook.after = lambda number: None
             stage.start()
             stage.clock.advance(65)
             doubtful = True

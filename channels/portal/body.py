@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from html import escape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -33,7 +34,7 @@ def to_html(markdown: str, base_url: str) -> str:
 def _cleaner(base_url: str) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=_TAGS,
-        attributes={"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}},
+        attributes=_ATTRIBUTES,
         allowed_classes={"div": {"table"}, "th": _ALIGNMENTS, "td": _ALIGNMENTS},
         set_tag_attribute_values=_FIXED_ATTRIBUTES,
         url_schemes={"http", "https", "mailto", "tel"},
@@ -43,11 +44,16 @@ def _cleaner(base_url: str) -> nh3.Cleaner:
 
 
 _ALIGNMENTS = {"left", "center", "right"}
-_FIXED_ATTRIBUTES = {
-    "div": {"role": "group", "tabindex": "0", "aria-label": say("item", "table")},
-    "th": {"scope": "col"},
-    "img": {"loading": "lazy"},
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "div": {"role", "tabindex", "aria-label"},
+    "img": {"src", "alt", "title"},
+    "ol": {"start"},
 }
+# At most one per tag: several would come out in another order every time.
+_FIXED_ATTRIBUTES = {"th": {"scope": "col"}, "img": {"loading": "lazy"}}
+_TABLE_FRAME = '<div class="table" role="group" tabindex="0" aria-label="{label}">'
+"""A wide table scrolls inside its frame, by keyboard too."""
 
 
 def _demote_headings(tokens: Sequence[Token]) -> None:
@@ -72,7 +78,8 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.core.ruler.push("demote_headings", lambda state: _demote_headings(state.tokens))
     parser.core.ruler.push("align_by_class", lambda state: _align_by_class(state.tokens))
-    parser.add_render_rule("table_open", lambda *_: '<div class="table"><table>\n')
+    frame = _TABLE_FRAME.format(label=escape(say("item", "table")))
+    parser.add_render_rule("table_open", lambda *_: f"{frame}<table>\n")
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
 

@@ -26,7 +26,8 @@ LIFETIMES = {
 FEED_LIFETIME = "public, max-age=300"
 
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
-_PATH = re.compile(r"/(?:[a-z0-9][a-z0-9-]*/)*(?:[a-z0-9][a-z0-9-]*(\.[a-z]+)?)?")
+_NAME = "[a-z0-9][a-z0-9-]{0,79}"
+_PATH = re.compile(rf"/(?:{_NAME}/){{0,2}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
 

@@ -13,7 +13,7 @@ from producers.bus import Bus, BusError, Change
 
 log = structlog.get_logger()
 PERSON = "s."
-CHUNK = 250
+CHUNK = 64
 WAITING = 2000
 CONFIRM_S = 2.0
 PAUSE_S = 1.0

@@ -31,7 +31,8 @@ async def read(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(await request.read())
     except ValidationError as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
+        wrong = error.json(include_url=False, include_context=False)
+        raise web.HTTPBadRequest(text=wrong, content_type="application/json") from error
 
 
 async def add_fault(request: web.Request) -> web.Response:

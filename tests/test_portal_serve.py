@@ -1,0 +1,239 @@
+"""The portal's folder over HTTP: types, freshness, methods, and nothing but the public files."""
+
+import os
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from channels.portal.serve import portal_app
+from channels.portal.served import Files
+from tests.builders import a_publication
+from tests.portal_folder import show
+
+FEED = "/nguon-tin/tat-ca.rss"
+ITEM = "/tin/lich-nghi-tet-2027"
+OLD = "Fri, 01 Jan 2021 00:00:00 GMT"
+FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    withdrawn = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
+    show(folder, a_publication(), withdrawn)
+    return folder
+
+
+@pytest.fixture
+async def client(folder):
+    transport = httpx2.ASGITransport(portal_app(folder))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "lifetime"),
+    [
+        ("/", "text/html; charset=utf-8", "public, max-age=60"),
+        (ITEM, "text/html; charset=utf-8", "public, max-age=60"),
+        (ITEM + "/", "text/html; charset=utf-8", "public, max-age=60"),
+        ("/nguon-tin/", "text/html; charset=utf-8", "public, max-age=60"),
+        (FEED, "application/rss+xml; charset=utf-8", "public, max-age=300"),
+        ("/nguon-tin/tat-ca.atom", "application/atom+xml", "public, max-age=300"),
+        ("/nguon-tin/van-phong-bo.json", "application/feed+json", "public, max-age=300"),
+    ],
+)
+async def test_every_file_has_its_type_and_lifetime(client, folder, path, media_type, lifetime):
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["cache-control"] == lifetime
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["etag"].startswith('W/"')
+    assert int(answer.headers["content-length"]) == len(answer.content) > 0
+
+
+async def test_the_style_sheet_may_be_kept_for_ever(client, folder):
+    [sheet] = (folder / "public/tai-nguyen").glob("*.css")
+    answer = await client.get(f"/tai-nguyen/{sheet.name}")
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"If-None-Match": "TAG"}, 304),
+        ({"If-None-Match": 'W/"other", TAG'}, 304),
+        ({"If-None-Match": "STRONG"}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": 'W/"other"'}, 200),
+        ({"If-None-Match": "nonsense"}, 200),
+        ({"If-Modified-Since": "MODIFIED"}, 304),
+        ({"If-Modified-Since": FUTURE}, 304),
+        ({"If-Modified-Since": OLD}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200),
+        ({"If-None-Match": 'W/"other"', "If-Modified-Since": FUTURE}, 200),
+        ({"If-None-Match": "TAG", "If-Modified-Since": OLD}, 304),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_conditional_requests(client, method, headers, status):
+    first = await client.get(FEED)
+    known = {
+        "TAG": first.headers["etag"],
+        "STRONG": first.headers["etag"].removeprefix("W/"),
+        "MODIFIED": first.headers["last-modified"],
+    }
+    asked = {name: _filled(value, known) for name, value in headers.items()}
+    answer = await client.request(method, FEED, headers=asked)
+    assert answer.status_code == status
+    assert answer.headers["etag"] == first.headers["etag"]
+    assert answer.headers["cache-control"] == first.headers["cache-control"]
+    assert (answer.content == b"") == (status == 304 or method == "HEAD")
+    assert "content-length" not in answer.headers or status == 200
+
+
+def _filled(value, known):
+    for name, text in known.items():
+        value = value.replace(name, text)
+    return value
+
+
+async def test_head_answers_as_get_without_a_body(client):
+    for path in (FEED, ITEM, "/tin/rut", "/khong-co"):
+        get, head = await client.get(path), await client.head(path)
+        assert head.status_code == get.status_code
+        assert head.headers == get.headers
+        assert head.content == b""
+
+
+async def test_a_withdrawn_item_is_gone_and_says_why(client):
+    for path in ("/tin/rut", "/tin/rut/", "/tin/rut/index.html"):
+        answer = await client.get(path, headers={"If-None-Match": "*"})
+        assert answer.status_code == 410
+        assert "Nhầm" in answer.text
+
+
+async def test_an_unknown_address_is_answered_in_vietnamese(client):
+    answer = await client.get("/tin/khong-co")
+    assert answer.status_code == 404
+    assert "Không tìm thấy trang" in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+    assert (await client.get("/404.html")).status_code == 404
+
+
+async def test_before_the_first_publication_there_is_an_answer_too(tmp_path):
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.text) == (404, "Không tìm thấy trang.\n")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_other_methods_are_refused_by_name(client, method):
+    answer = await client.request(method, FEED)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", FEED, "/tin/rut", "/khong-co"])
+async def test_every_answer_is_guarded(client, path):
+    headers = (await client.get(path)).headers
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self' https: data:")
+    assert "script-src" not in policy and "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../state/index.sqlite",
+        "/..%2fstate/index.sqlite",
+        "/%2e%2e/state/lock",
+        "/tin/../../state/lock",
+        "/tin/..%5c..%5cstate%5clock",
+        "//etc/passwd",
+        "/%00",
+        "/tin/lich-nghi-tet-2027%00.html",
+        "/.git/config",
+        "/tin/.hidden",
+        "/tin",
+        "/nguon-tin/tat-ca.rss/",
+        "/nguon-tin/tat-ca.RSS",
+        "/nguon-tin/tat-ca",
+        "/nguon-tin/tat-ca.xml",
+        "/index.html/x.html",
+        "/" + "a" * 5000,
+        "/" + "a/" * 2000,
+    ],
+)
+async def test_nothing_but_the_public_files_can_be_asked_for(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert b"SQLite" not in answer.content and b"root:" not in answer.content
+
+
+def test_whatever_is_asked_for_lies_below_the_root(tmp_path):
+    files = Files(tmp_path)
+    for asked in ("/", "/a/b/", "/a.html", "/a/..", "/a/../b", "//a", "/a//b", "/\u212a", "/a\n"):
+        located = files.locate(asked)
+        assert located is None or tmp_path in located.resolve().parents
+
+
+async def test_a_changed_file_is_served_at_once_with_another_tag(tmp_path):
+    show(tmp_path, a_publication())
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        before = await client.get(FEED)
+        show(tmp_path, a_publication(content_id="khac"))
+        after = await client.get(FEED, headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    assert after.text.count("<item>") == 2
+
+
+async def test_the_same_bytes_have_the_same_tag_on_every_machine(tmp_path):
+    tags = []
+    for name in ("one", "other"):
+        show(tmp_path / name, a_publication())
+        transport = httpx2.ASGITransport(portal_app(tmp_path / name))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+            tags.append((await client.get(FEED)).headers["etag"])
+    assert tags[0] == tags[1]
+
+
+async def test_a_file_from_the_future_is_not_newer_than_the_answer(tmp_path):
+    show(tmp_path, a_publication())
+    os.utime(tmp_path / "public/nguon-tin/tat-ca.rss", (4_000_000_000, 4_000_000_000))
+    now = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+    transport = httpx2.ASGITransport(portal_app(tmp_path, now.timestamp))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        answer = await client.get(FEED)
+    assert answer.headers["last-modified"] == formatdate(now.timestamp(), usegmt=True)
+    assert parsedate_to_datetime(answer.headers["last-modified"]) == now
+
+
+async def test_the_portal_may_be_mounted_below_a_path(folder):
+    app = Starlette(routes=[Mount("/cong", app=portal_app(folder))])
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        assert (await client.get("/cong" + FEED)).status_code == 200
+        assert (await client.get("/cong/")).status_code == 200
+
+
+def test_memory_holds_only_so_much(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.css").write_bytes(name.encode() * 600)
+    files = Files(tmp_path, memory_bytes=1300)
+    for name in "abc":
+        assert files.read(tmp_path / f"{name}.css")
+    assert files.kept(tmp_path / "a.css") is None
+    assert files.kept(tmp_path / "c.css").body == b"c" * 600
