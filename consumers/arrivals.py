@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from consumers.dispatch import Released
 from contracts import envelope, publication
 from contracts.cloudevent import CloudEvent
+from contracts.delivery import Lane
 
 
 class Arrival(BaseModel):
@@ -18,7 +19,14 @@ class Arrival(BaseModel):
 
     event: CloudEvent
     unit: str
+    kind: str
     seq: int
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it asks for; whether it may is judged later."""
+        asked = self.event.data.get("lane")
+        return Lane(asked) if asked in list(Lane) else Lane.NORMAL
 
 
 async def decode(msg: NatsMessage) -> Any:
@@ -27,7 +35,7 @@ async def decode(msg: NatsMessage) -> Any:
     kind, *rest = raw.subject.split(".")
     if kind in ("content", "case"):
         event = envelope.decode(None, raw.headers, raw.data)
-        return Arrival(event=event, unit=rest[0], seq=raw.metadata.sequence.stream)
+        return Arrival(event=event, unit=rest[0], kind=rest[1], seq=raw.metadata.sequence.stream)
     if kind == "publication":
         released = publication.decode(raw.data)
         return Released(publication=released, seq=raw.metadata.sequence.stream)

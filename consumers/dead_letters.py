@@ -161,13 +161,18 @@ class DeadLetters:
         return letter
 
     async def end(self, letter: Letter, ended: Ended) -> Letter:
-        """Note what became of a letter; of two people one is first. Raises Invalid for the other."""
+        """Note what became of a letter. Of two people one is first; Invalid for the other."""
         try:
             await self.endings.create(key(letter.id), ended.model_dump_json().encode())
-        except Conflict:
-            await self.open(letter.id)
+        except Conflict as first:
+            raise Invalid(await self.taken(letter.id)) from first
         log.info("dead_letter_ended", letter=letter.id, state=ended.state)
         return letter.model_copy(update={"ended": ended})
+
+    async def taken(self, id: int) -> FieldError:
+        value = await self.endings.get(key(id))
+        state = Ended.model_validate_json(value.data).state if value else ""
+        return fault("id", "letter_ended", value=id, state=state)
 
     async def whole(self, letter: Letter) -> Letter:
         """The letter with a body that was left at its origin. Raises Invalid when it is gone."""

@@ -26,6 +26,7 @@ LEASE_S = 60.0
 SKEW_S = 5.0
 BUSY_S = 1.0
 PAUSED_S = 5.0
+LONGEST_PAUSE_S = 30.0
 
 
 @dataclass
@@ -120,7 +121,7 @@ class Deliver:
         if entry.closed:
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
         elif entry.due <= self.clock() + 1:
-            raise Later(work.pause_s, "more to do")
+            raise Later(min(work.pause_s, LONGEST_PAUSE_S), "more to do")
         else:
             await self.come_back(batch, entry)
 

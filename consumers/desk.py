@@ -16,7 +16,7 @@ from consumers import drafts, items
 from consumers.drafts import Draft
 from consumers.faults import fault
 from consumers.items import Card, Decision, Item, Overtaken, Position
-from consumers.register import Register
+from consumers.register import Held, Register
 from consumers.release import Release
 from contracts import keys, subjects
 from contracts.delivery import Lane
@@ -165,7 +165,7 @@ class Desk:
             item = await self.register.change_item(draft.content_id, fenced)
         except Overtaken:
             return await self.register.overtaken(draft.content_id, draft.revision)
-        record = await self.release.text(item, text, record)
+        record = await self.release.text(item, text, Held(record))
         await self.tidy(draft.content_id, item)
         return record
 

@@ -26,7 +26,6 @@ from contracts.publication import Publication
 
 log = structlog.get_logger()
 CHUNK_BATCHES = 100
-FULL_S = 0.1
 LONGEST_WAIT_S = 600.0
 WAKES_AT_ONCE = 100
 
@@ -63,8 +62,7 @@ class Dispatch:
         publication = released.publication
         if self.channel not in publication.channels:
             return
-        if not self.gate.free(publication.lane):
-            raise Later(FULL_S, "all planners are busy")
+        self.gate.check(publication.lane)
         facts = {"content_id": publication.content_id, "revision": publication.revision}
         with bound_contextvars(channel=self.channel.value, lane=publication.lane.value, **facts):
             async with self.gate.enter(publication.lane):

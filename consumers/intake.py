@@ -5,6 +5,7 @@ becomes a dead letter. Every step may be repeated after a crash at any point: th
 decides, everything else follows from it.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from consumers.desk import Desk
 from consumers.drafts import Draft
 from consumers.faults import fault
 from consumers.items import NOT_ADMITTED, Card, Claim, Item, NothingThere, Position
-from consumers.register import Register
+from consumers.register import Held, Register
 from consumers.release import Release
 from consumers.seen import EventRecord, Seen
 from consumers.settle import Later
@@ -121,9 +122,13 @@ class Intake:
         offer = self.checked(event, unit, kind)
         facts = {"event_id": offer.event_id, "content_id": offer.content_id}
         with bound_contextvars(**facts, unit=unit):
-            record = await self.seen.book(offer.event_id, offer.booked())
+            record, rules, held = await asyncio.gather(
+                self.seen.book(offer.event_id, offer.booked()),
+                self.rules(unit),
+                self.register.held_item(offer.content_id),
+            )
             try:
-                await self.place(offer, seq)
+                await self.place(offer, rules, held, seq)
             except ContractError as refusal:
                 await self.refuse(offer, record, refusal)
                 raise
@@ -140,20 +145,19 @@ class Intake:
         events.check_sender(event, unit, self.vocabulary)
         return Offer(event, unit, said, datetime.fromtimestamp(self.clock(), UTC))
 
-    async def place(self, offer: Offer, seq: int) -> None:
+    async def place(self, offer: Offer, rules: Rules, held: Held[Item], seq: int) -> None:
         """Events of one item are taken in one after another, in the order they came."""
         async with self.turns.of(offer.content_id):
             if isinstance(offer.said, Withdrawn):
-                item = await self.taken_back(offer, offer.said, seq)
+                item = await self.taken_back(offer, offer.said, held, seq)
                 await self.withdraw(offer, offer.said, item)
             else:
-                await self.submit(offer, offer.said)
+                move = partial(admitted, offer=offer, text=offer.said, rules=rules)
+                item = await self.register.change_item(offer.content_id, move, held)
+                await self.submit(offer, offer.said, item)
 
-    async def submit(self, offer: Offer, text: Submitted) -> None:
-        """Give a revision its position and what follows: release, or a place at the desk."""
-        rules = await self.rules(offer.unit)
-        move = partial(admitted, offer=offer, text=text, rules=rules)
-        item = await self.register.change_item(text.content_id, move)
+    async def submit(self, offer: Offer, text: Submitted, item: Item) -> None:
+        """What follows for a revision that has its position: release, or a place at the desk."""
         first = opened(offer, text, item)
         record = await self.register.open(text.content_id, text.revision, first)
         if text.revision in item.released:
@@ -162,7 +166,7 @@ class Intake:
             await self.desk.put(drafted(offer, text))
         await self.desk.tidy(text.content_id, item)
 
-    async def taken_back(self, offer: Offer, said: Withdrawn, seq: int) -> Item:
+    async def taken_back(self, offer: Offer, said: Withdrawn, held: Held[Item], seq: int) -> Item:
         """Bar the item. One that nobody knows may be in an event that is still on its way."""
 
         def move(found: Item | None) -> Item:
@@ -170,7 +174,7 @@ class Intake:
             return items.withdraw(item, offer.event_id, offer.at, said.content_id)
 
         try:
-            return await self.register.change_item(said.content_id, move)
+            return await self.register.change_item(said.content_id, move, held)
         except NothingThere:
             await self.earlier_first(seq)
             return await self.register.change_item(said.content_id, move)

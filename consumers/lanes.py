@@ -11,7 +11,10 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from consumers.settle import Later
 from contracts.delivery import Lane
+
+FULL_S = 0.1
 
 
 class Pass:
@@ -45,6 +48,11 @@ class Gate:
         finally:
             self.running.remove(permit)
             self.admit()
+
+    def check(self, lane: Lane) -> None:
+        """For what need not wait here: raises Later when *lane* would have to queue."""
+        if not self.free(lane):
+            raise Later(FULL_S, "all places of the lane are taken")
 
     def free(self, lane: Lane) -> bool:
         limit = self.places + (self.reserved if lane is Lane.URGENT else 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from consumers.items import Card, Item, Position
-from consumers.register import Register
+from consumers.register import Held, Register
 from contracts import publication, subjects
 from contracts.content import Corrected, Submitted
 from contracts.errors import ContractError
@@ -32,31 +32,32 @@ class Release:
         item = await self.register.item(content_id)
         return sorted(item.released) if item else []
 
-    async def text(self, item: Item, text: Submitted, record: Position) -> Position:
+    async def text(self, item: Item, text: Submitted, record: Held[Position]) -> Position:
         """Publish a revision that the item counts as released."""
-        return await self.publish(record, edition(text, item, record.event_id))
+        return await self.publish(record, edition(text, item, record.known.event_id))
 
-    async def withdrawal(self, content_id: str, item: Item, record: Position) -> Position:
+    async def withdrawal(self, content_id: str, item: Item, record: Held[Position]) -> Position:
         """Publish a withdrawal that the item counts as released."""
-        return await self.publish(record, retraction(content_id, item, record))
+        return await self.publish(record, retraction(content_id, item, record.known))
 
-    async def publish(self, record: Position, released: Publication) -> Position:
-        """Publish unless it is known to be there; the record then says where."""
-        if record.seq is not None:
-            return record
-        seq = await self.found(released) or await self.store(released)
+    async def publish(self, record: Held[Position], released: Publication) -> Position:
+        """Publish unless it is known to be there; the record then says where.
+
+        A record that was written just now says that nobody has published before.
+        """
+        if record.known.seq is not None:
+            return record.known
+        seq = None if record.fresh else await self.found(released)
+        if seq is None:
+            seq = await self.store(released)
 
         def noted(position: Position | None) -> Position:
-            return (position or record).model_copy(update={"seq": seq})
+            return Held(position).known.model_copy(update={"seq": seq})
 
-        stored = await self.register.change_position(released.content_id, released.revision, noted)
-        log.info(
-            "publication_released",
-            content_id=released.content_id,
-            revision=released.revision,
-            action=released.action,
-            lane=released.lane.value,
-        )
+        number, held = released.revision, record if record.fresh else None
+        stored = await self.register.change_position(released.content_id, number, noted, held)
+        facts = {"content_id": released.content_id, "revision": number}
+        log.info("publication_released", action=released.action, lane=released.lane.value, **facts)
         return stored
 
     async def store(self, released: Publication) -> int:

@@ -43,7 +43,7 @@ class Seen:
                 raise Conflict(fault("id", "same_id_other_content"))
             return found or first
 
-        return await change(self.bucket, event_id, EventRecord, move)
+        return (await change(self.bucket, event_id, EventRecord, move)).known
 
     async def mark(self, event_id: str, known: EventRecord, errors: Sequence[FieldError]) -> None:
         """Say how the last try ended: *errors*, or none."""

@@ -18,7 +18,7 @@ State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "re
 
 
 class Count(BaseModel):
-    """One channel's rows. `expected` = the statuses + `missing`; `maybe_duplicate` counts copies."""
+    """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`."""
 
     expected: int = 0
     pending: int = 0

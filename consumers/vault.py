@@ -6,7 +6,7 @@ import os
 import secrets
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from channels.errors import Unreachable
@@ -26,17 +26,23 @@ class KeyFileBroken(Exception):
 class KeyFile:
     """One secret of 32 bytes from which every other key is derived."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> "KeyFile":
-        """Read the file, or make it: readable by its owner only, on the disk before it is used."""
+        """Read the file, or make it: readable by its owner only, on the disk before it is used.
+
+        Raises KeyFileBroken for anything else; a new key would make what is stored unreadable.
+        """
         if not path.exists():
             create(path)
-        text = path.read_text().strip()
-        if len(text) != 2 * KEY_BYTES:
+        try:
+            secret = bytes.fromhex(path.read_text("ascii").strip())
+        except ValueError:
+            secret = b""
+        if len(secret) != KEY_BYTES:
             raise KeyFileBroken(f"{path} does not hold {KEY_BYTES} bytes in hexadecimal")
-        return cls(bytes.fromhex(text))
+        return cls(secret)
 
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose; the same for ever."""

@@ -15,7 +15,7 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.envelope import each
-from contracts.errors import Conflict, Forbidden, Unavailable, fault
+from contracts.errors import Conflict, FieldError, Forbidden, Unavailable, fault
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.admission import Admitted, admit
@@ -39,6 +39,7 @@ class EventRecord(Contract):
     revision: int | None
     type: str
     at: AwareDatetime
+    refused: tuple[FieldError, ...] = ()  # why intake refused it after all, if it did
 
 
 class Ownership(Contract):
@@ -127,9 +128,11 @@ class Acceptance:
 
     async def _look(self, admitted: Admitted) -> Claim:
         """Read what is known. Raises Forbidden or Conflict where that stands against the event."""
-        value = await self.owners.get(admitted.content_id)
+        value, record = await asyncio.gather(
+            self.owners.get(admitted.content_id), self.record(admitted.event_id)
+        )
         owner = Ownership.model_validate_json(value.data) if value else None
-        claim = Claim(admitted, owner, await self.record(admitted.event_id))
+        claim = Claim(admitted, owner, record)
         _owned(admitted, claim.owner)
         _same(admitted, claim.record)
         return claim

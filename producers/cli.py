@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import EVENT_BYTES
 from contracts.errors import WHOLE, ContractError, FieldError, Invalid, TooLarge, fault
-from contracts.vocabulary import DEFAULT
+from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.wording import Saying, readable, say
@@ -37,59 +37,77 @@ Name = Annotated[str | None, typer.Argument(help="A schema to print; without it,
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the bus and the spool are, as the environment says."""
+    """Where the bus and the spool are, and which words events may use.
+
+    A command is handed a function that tells them as its context's `obj`; without one it reads the
+    environment.
+    """
 
     data_dir: Path
-    nats_url: str
-    creds_file: Path | None
+    nats_url: str = ""
+    creds_file: Path | None = None
 
     @classmethod
     def read(cls) -> "Surroundings":
-        """LOA_NATS_URL, or else the address that a running Loa has left in its data folder."""
         environment = os.environ  # noqa: TID251 - this command is where settings are read
         creds = environment.get("LOA_NATS_CREDS_FILE")
-        found = cls(
+        return cls(
             data_dir=Path(environment.get("LOA_DATA_DIR") or "var"),
             nats_url=environment.get("LOA_NATS_URL", ""),
             creds_file=Path(creds) if creds else None,
         )
-        return found if found.nats_url else cls(found.data_dir, found.running(), found.creds_file)
 
-    def running(self) -> str:
-        """What `ready.json` says; it may be stale, so only an answer of the bus is believed."""
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The operator's own words in the data folder, else those that ship. Raises as `parse`."""
+        path = self.data_dir / "vocabulary.toml"
+        return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
+
+    def bus(self) -> str | None:
+        """LOA_NATS_URL, or what `ready.json` says; only an answer of the bus is believed."""
+        return self.nats_url or self._running()
+
+    def _running(self) -> str | None:
         try:
             ready = json.loads((self.data_dir / "run" / "ready.json").read_bytes())
             return str(ready["nats_url"])
         except (OSError, ValueError, KeyError, TypeError):
-            return ""
+            return None
 
     def publisher(self, unit: str) -> Publisher:
-        spool = self.data_dir / "spool"
-        return Publisher(self.nats_url or None, unit, spool, creds_file=self.creds_file)
+        return Publisher(
+            self.bus(),
+            unit,
+            self.data_dir / "spool",
+            vocabulary=self.vocabulary,
+            creds_file=self.creds_file,
+        )
 
 
 @app.command()
-def publish(file: File, unit: Unit = None, as_json: Json = False) -> None:
+def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
     """Check an event and put it on the bus; while the bus is away, keep it for the next publish.
 
     Exit code 0: accepted or already known. 2: invalid. 3: kept, the bus is away.
     """
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
-        answer = asyncio.run(_publish(event, wrap.sender(event, unit)))
+        publisher = _around(context).publisher(wrap.sender(event, unit))
+        answer = asyncio.run(_publish(publisher, event))
     _tell(answer, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(AWAY)
 
 
 @app.command()
-def validate(file: File, unit: Unit = None, as_json: Json = False) -> None:
+def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
     """Check an event as the doors do, without sending it. Exit code 0: valid. 2: invalid."""
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
-        said = events.check(event, DEFAULT)
+        vocabulary = _around(context).vocabulary
+        said = events.check(event, vocabulary)
         if unit:
-            events.check_sender(event, unit, DEFAULT)
+            events.check_sender(event, unit, vocabulary)
     facts = {"type": event.type, "content_id": said.content_id}
     _print(facts, say("cli", "valid", **facts), as_json)
 
@@ -116,9 +134,14 @@ def main() -> None:
     app()
 
 
-async def _publish(event: CloudEvent, unit: str) -> Accepted | Spooled:
-    async with Surroundings.read().publisher(unit) as publisher:
+async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:
+    async with publisher:
         return await publisher.publish(event)
+
+
+def _around(context: typer.Context) -> Surroundings:
+    tell: Callable[[], Surroundings] = context.obj or Surroundings.read
+    return tell()
 
 
 def _body(file: str) -> bytes:

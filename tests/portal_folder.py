@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lxml import etree, html
 
@@ -12,9 +13,16 @@ from channels.portal.press import Press
 from channels.portal.site import Site
 from channels.portal.writer import Writer
 from contracts.publication import Publication
-from contracts.vocabulary import DEFAULT
+from contracts.vocabulary import DEFAULT, Vocabulary
 
 PUBLIC_URL = "https://loa.example.vn"
+WORDS = DEFAULT.model_copy(
+    update={
+        "units": {name: DEFAULT.units[name] for name in ("van-phong-bo", "cuc-viec-lam")},
+        "topics": {name: DEFAULT.topics[name] for name in ("lich-nghi-le", "viec-lam")},
+    }
+)
+"""A small vocabulary: a fresh portal then has few files, and tests are quick."""
 ROW = Recipient(id="portal", delivery_key="k" * 52)
 
 
@@ -22,16 +30,16 @@ def never() -> bool:
     return False
 
 
-def a_writer(folder: Path, public_url: str = PUBLIC_URL) -> Writer:
+def a_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> Writer:
     """A writer whose folder is ready, as a freshly started process has it."""
-    writer = Writer(folder, Press(Site(public_url, DEFAULT)), patience_s=5.0)
+    writer = Writer(folder, Press(Site(url, words)), patience_s=5.0)
     writer.prepare()
     return writer
 
 
-def show(folder: Path, *publications: Publication, public_url: str = PUBLIC_URL) -> list[Outcome]:
-    """Make publications visible, one after the other."""
-    writer = a_writer(folder, public_url)
+def show(folder: Path, *publications: Publication, **given: Any) -> list[Outcome]:
+    """Make publications visible, one after the other; *given* is for `a_writer`."""
+    writer = a_writer(folder, **given)
     try:
         return [writer.show(publication, never) for publication in publications]
     finally:
@@ -68,7 +76,7 @@ def page(folder: Path, path: str) -> html.HtmlElement:
     return html.document_fromstring((folder / "public" / path / "index.html").read_bytes())
 
 
-def words(element: html.HtmlElement) -> str:
+def said(element: html.HtmlElement) -> str:
     return " ".join(element.text_content().split())
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -94,9 +95,10 @@ class Receiver:
         """Stop listening and cut every connection."""
         self.server.close()
         for conversation in list(self.open):
-            conversation.transport.abort()
-        while self.open:
-            await asyncio.sleep(0)
+            conversation.end()
+        async with asyncio.timeout(5):
+            while self.open:
+                await asyncio.sleep(0.001)
         await self.server.wait_closed()
         if self.fd >= 0:
             os.close(self.fd)
@@ -113,6 +115,7 @@ class Conversation(asyncio.Protocol):
         self.receiver = receiver
         self.buffer = b""
         self.silent = False
+        self.upgrade: asyncio.Task | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -166,22 +169,31 @@ class Conversation(asyncio.Protocol):
         return bool(self.receiver.tls) and not self.transport.get_extra_info("ssl_object")
 
     def on_star(self, _line: bytes) -> None:
-        self.answer("STARTTLS", b"220 2.0.0 go ahead")
+        agreed = self.answer("STARTTLS", b"220 2.0.0 go ahead")
         self.flush()
         self.buffer = b""
-        if not self.transport.is_closing():
-            self.upgrade = asyncio.ensure_future(self.start_tls())
+        if agreed and not self.transport.is_closing():
+            self.upgrade = asyncio.create_task(self.start_tls())
 
     async def start_tls(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
+        self.silent = True
+        loop, protected = asyncio.get_running_loop(), None
+        with suppress(OSError):
             protected = await loop.start_tls(
                 self.transport, self, self.receiver.tls, server_side=True
             )
-        except (OSError, ssl.SSLError):
+        if protected is None:
             self.transport.abort()
+            self.receiver.open.discard(self)
         else:
-            self.transport = protected
+            self.transport, self.silent = protected, False
+            self.data_received(b"")
+
+    def end(self) -> None:
+        self.transport.abort()
+        if self.upgrade and not self.upgrade.done():  # its end would not be told to us
+            self.upgrade.cancel()
+            self.receiver.open.discard(self)
 
     def on_auth(self, line: bytes) -> None:
         self.answer("AUTH", b"235 2.7.0 welcome" if b"PLAIN" in line else b"334 VXNlcm5hbWU6")

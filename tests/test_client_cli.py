@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts import subjects
-from producers.cli import app
+from producers.cli import Surroundings, app
 from producers.spool import Spool
 from tests.doors import UNIT, an_event
 
@@ -20,6 +20,17 @@ BARE = {
     "title": "Lịch tiếp công dân",
     "body": "Bộ tiếp công dân vào **thứ Năm**.",
 }
+OWN_WORDS = """
+[units.van-phong-bo]
+name = "Văn phòng Bộ"
+english = "Office"
+[topics.chu-de-rieng]
+name = "Chủ đề riêng"
+english = "Own topic"
+[audiences.cong-dan]
+name = "Công dân"
+english = "Citizens"
+"""
 
 
 @pytest.fixture
@@ -61,11 +72,11 @@ def waiting(tmp_path):
     return Spool(tmp_path / "var" / "spool").waiting()
 
 
-def test_a_valid_event_is_said_to_be_valid(loa):
-    answer = loa("validate", "-", stdin=an_event())
-    assert answer.returncode == 0
-    assert "hợp lệ" in answer.stdout.decode()
-    answer = loa("validate", "-", "--json", stdin=an_event())
+def test_a_valid_event_is_said_to_be_valid(here):
+    answer = here("validate", "-", stdin=an_event())
+    assert answer.exit_code == 0
+    assert "hợp lệ" in answer.stdout
+    answer = here("validate", "-", "--json", stdin=an_event())
     assert json.loads(answer.stdout)["content_id"] == an_event()["data"]["content_id"]
 
 
@@ -195,13 +206,33 @@ def test_what_a_dead_loa_left_behind_is_not_believed(loa, tmp_path, left):
     assert len(waiting(tmp_path)) == 1
 
 
-def test_schemas_are_listed_and_printed(loa):
-    names = loa("schemas").stdout.decode().split()
+def test_schemas_are_listed_and_printed(here):
+    names = here("schemas").stdout.split()
     assert "vn.gov.moha.content.submitted.v1" in names
-    printed = loa("schemas", "vn.gov.moha.content.submitted.v1")
+    printed = here("schemas", "vn.gov.moha.content.submitted.v1")
     assert "content_id" in json.loads(printed.stdout)["properties"]
-    refused = loa("schemas", "../messages")
-    assert (refused.returncode, refused.stdout) == (2, b"")
+    refused = here("schemas", "../messages")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_an_operators_own_words_count(here, tmp_path):
+    event = an_event(topic="chu-de-rieng", audiences=["cong-dan"])
+    assert here("validate", "-", stdin=event).exit_code == 2
+    words = tmp_path / "var" / "vocabulary.toml"
+    words.parent.mkdir()
+    words.write_text(OWN_WORDS)
+    assert here("validate", "-", stdin=event).exit_code == 0
+    words.write_text("units = ")
+    assert "vocabulary: " in here("validate", "-", stdin=event).stderr
+
+
+def test_a_platform_that_mounts_the_commands_tells_where_things_are(tmp_path):
+    told = Surroundings(data_dir=tmp_path / "elsewhere")
+    arguments = ["publish", "-", "--json"]
+    content = json.dumps(an_event()).encode()
+    answer = CliRunner().invoke(app, arguments, input=content, obj=lambda: told)
+    assert answer.exit_code == 3
+    assert len(Spool(tmp_path / "elsewhere" / "spool").waiting()) == 1
 
 
 def test_warnings_stay_off_the_answer(loa):

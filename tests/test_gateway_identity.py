@@ -171,6 +171,7 @@ async def test_the_bucket_keeps_what_the_stream_reader_needs_to_know(door, clock
         "revision": 1,
         "type": "vn.gov.moha.content.submitted.v1",
         "at": "2027-01-15T08:00:00Z",
+        "refused": [],
     }
     owner = json.loads((await door.bus.bucket("publications").get(answer["content_id"])).data)
     assert owner == {"unit": UNIT, "revision": 0}
@@ -211,6 +212,25 @@ async def test_a_status_is_the_trace_of_the_item_where_there_is_one(bus, clock):
         assert (await door.get(path)).json() == story
         assert (await door.get(path)).json()["state"] == "received"
     assert asked == ["tin", "tin"]
+
+
+async def test_a_status_tells_why_the_event_was_refused_after_all(bus, clock):
+    async def trace(_):
+        return {"state": "released", "revision": 1}
+
+    async with open_door(bus, clock, trace=trace) as door:
+        answer = (await door.post(an_event())).json()
+        value = await bus.bucket("events").get(answer["event_id"])
+        wrong = {
+            "field": "data.revision",
+            "message": "must be higher",
+            "message_vi": "phải lớn hơn",
+        }
+        record = json.loads(value.data) | {"refused": [wrong]}
+        await bus.bucket("events").put(answer["event_id"], json.dumps(record).encode())
+        status = (await door.get(answer["status_url"])).json()
+    assert status["state"] == "refused"
+    assert status["timeline"][1]["detail"] == "data.revision: must be higher"
 
 
 async def test_a_status_is_for_the_sender_alone(door, other):

@@ -73,7 +73,7 @@ class Death:
         self._monkeypatch.setattr(Index, "transaction", dying)
 
 
-FIRST = a_publication(topic="tuyen-dung")
+FIRST = a_publication(topic="viec-lam")
 HISTORY = (
     a_publication(
         action="corrected",

@@ -13,7 +13,7 @@ from channels.errors import Misconfigured, Unreachable
 from tests.smtp_receiver import Act, Receiver
 
 MAIL = Envelope(b"a@example.com", b"Message-ID: <1@example.com>\r\n\r\nx\r\n")
-SIGNED_IN = {"username": "loa", "password": "secret"}
+SIGNED_IN = {"username": "User", "password": "secret"}
 
 
 @pytest.fixture(scope="module")

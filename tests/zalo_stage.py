@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from cryptography.fernet import Fernet
 
 from channels.base import Outcome, Recipient, Verdict
@@ -28,7 +29,8 @@ from tests.conftest import Clock
 
 SITE = Site("https://cong.example", "https://cong.example/bia/mac-dinh.png")
 ARTICLE, BROADCAST = "article", "broadcast"
-READ_S = 0.1
+IMPATIENT = aiohttp.ClientTimeout(total=None, sock_read=0.1)
+PATIENT = aiohttp.ClientTimeout(total=None, sock_read=20)
 NOON = 1_800_000_000.0 - 3 * 3600
 """12:00 in Vietnam, a Friday."""
 
@@ -103,11 +105,12 @@ class Unsteady(AioTransport):
     """The real network, in a process that may die around any request."""
 
     def __init__(self, stage: "Stage") -> None:
-        super().__init__(connect_s=1.0, read_s=READ_S)
+        super().__init__()
         self.stage = stage
 
     async def exchange(self, request: Request) -> Reply:
         self.stage.before_request(request)
+        self.timeout = IMPATIENT if self.stage.hanging else PATIENT
         reply = await super().exchange(request)
         self.stage.after_request(request)
         return reply
@@ -171,6 +174,12 @@ class Stage:
 
     def fault(self, route: str, kind: str, **more: Any) -> None:
         self.sandbox.faults.planned.append(Fault(route=route, kind=kind, **more))
+
+    @property
+    def hanging(self) -> bool:
+        """Whether a call is going to hang, so that waiting for it is only a waste of time."""
+        planned = self.sandbox.faults.planned
+        return any(fault.kind.startswith("hang") and fault.times > 0 for fault in planned)
 
     def rules(self, **changes: Any) -> None:
         world = self.sandbox.world

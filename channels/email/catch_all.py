@@ -49,6 +49,7 @@ class Conversation(asyncio.Protocol):
         self.buffer = bytearray()
         self.searched = 0  # how much of a body has been looked through for its end
         self.in_data = False
+        self.leaving = False
         self.forget()
 
     def forget(self) -> None:
@@ -68,15 +69,17 @@ class Conversation(asyncio.Protocol):
         answers: list[str] = []
         while (answer := self.body() if self.in_data else self.command()) is not None:
             answers.append(answer)
-        self.transport.write("".join(answers).encode())
         if len(self.buffer) > (MAIL_MAX if self.in_data else LINE_MAX):
-            self.transport.write(b"552 5.3.4 Too much\r\n")
+            answers.append("552 5.3.4 Too much\r\n")
+            self.leaving = True
+        self.transport.write("".join(answers).encode())
+        if self.leaving:
             self.transport.close()
 
     def command(self) -> str | None:
         """Take one command from the buffer and answer it; None when there is no whole one."""
         end = self.buffer.find(b"\r\n")
-        if end < 0 or self.transport.is_closing():
+        if end < 0 or self.leaving:
             return None
         line = bytes(self.buffer[:end])
         del self.buffer[: end + 2]
@@ -141,9 +144,8 @@ class Conversation(asyncio.Protocol):
         return "250 2.0.0 Ok\r\n"
 
     def quit(self, _line: bytes) -> str:
-        self.transport.write(b"221 2.0.0 Bye\r\n")
-        self.transport.close()
-        return ""
+        self.leaving = True
+        return "221 2.0.0 Bye\r\n"
 
 
 COMMANDS = {

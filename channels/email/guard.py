@@ -11,7 +11,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Unsafe(ValueError):
-    """A value that could add a header, a recipient or a command. Names the field, not the value."""
+    """A value that could add a header, a recipient or a command. Names its place, never itself."""
 
 
 def header_text(field: str, value: str) -> str:

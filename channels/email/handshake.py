@@ -18,13 +18,16 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
 class Question:
-    """One command that waits for its one reply."""
+    """One command that waits for its one reply; a second one ends the connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def reply(self, text: bytes) -> None:
-        if not self.answer.done():
+        if self.answer.done():
+            self.wire.drop("reply out of turn")
+        else:
             self.answer.set_result(text)
 
     def caught_up(self) -> None:
@@ -42,7 +45,7 @@ async def ask(wire: Wire, command: bytes) -> bytes:
     """Write *command* and wait for the reply. Raises Unreachable when the connection ends."""
     if wire.gone:
         raise Unreachable(wire.gone)
-    question = Question()
+    question = Question(wire)
     wire.listen(question)
     wire.write(command + b"\r\n")
     try:
@@ -53,7 +56,7 @@ async def ask(wire: Wire, command: bytes) -> bytes:
 
 async def shake_hands(wire: Wire, settings: EmailSettings, tls: ssl.SSLContext | None) -> Abilities:
     """Connect *wire* and get it ready for MAIL. Raises ChannelError or OSError."""
-    greeting = Question()
+    greeting = Question(wire)
     wire.listen(greeting)  # before connecting: the relay speaks first
     await connect(wire, settings, tls)
     check(await greeting.answer, b"220", "greeting")
@@ -126,7 +129,7 @@ async def start_tls(
     if "STARTTLS" not in abilities or tls is None:
         raise Misconfigured("the relay offers no STARTTLS")
     await expect(wire, b"STARTTLS", b"220", "STARTTLS", Misconfigured)
-    if wire.leftover():
+    if wire.gone or wire.leftover():
         raise Misconfigured("answers smuggled in before TLS")
     loop = asyncio.get_running_loop()
     protected = await loop.start_tls(wire.transport, wire, tls, server_hostname=host)

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.email.guard import mail_address
+from channels.email.guard import header_text, mail_address
 
 STAND_IN_SENDER = "thong-bao@loa.example"
 
@@ -42,7 +42,7 @@ class EmailSettings(BaseSettings):
     @model_validator(mode="after")
     def _a_relay_is_described_whole(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
-            if value and not mail_address(parseaddr(value)[1]):
+            if value and not mail_address(parseaddr(header_text(name, value))[1]):
                 raise ValueError(f"LOA_EMAIL_{name} is not a mail address")
         if self.host and "from_" not in self.model_fields_set:
             raise ValueError("LOA_EMAIL_FROM is missing")

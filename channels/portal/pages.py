@@ -1,9 +1,10 @@
 """The portal's HTML: every page as bytes, always the same for the same item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -81,25 +82,25 @@ def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters |= {
-        "iso": _iso,
-        "moment": lambda at: _here(at, say("time", "moment")),
-        "spoken": lambda at: _here(at, say("time", "spoken")),
-        "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
-        "file_facts": _file_facts,
-    }
-    environment.globals |= {
-        "site": site,
-        "texts": TEXTS,
+    environment.filters |= _FILTERS
+    environment.globals |= _globals(site) | {
         "css": site.root + css.path,
         "icon": site.root + icon.path,
-        "path": lambda path: site.root + path,
-        "item_path": item_path,
-        "feed_path": lambda slug, kind: site.root + feed_path(slug, kind),
-        "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
-        "foreign": _foreign,
     }
     return environment
+
+
+def _globals(site: Site) -> dict[str, Any]:
+    """What every template may use: words, and addresses on this site."""
+    return {
+        "site": site,
+        "texts": TEXTS,
+        "foreign": _foreign,
+        "item_path": item_path,
+        "path": lambda path: site.root + path,
+        "feed_path": lambda slug, kind: site.root + feed_path(slug, kind),
+        "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
+    }
 
 
 def _asset(name: str) -> Asset:
@@ -141,3 +142,12 @@ def _size(count: float) -> str:
 def _amount(count: float, unit: str) -> str:
     digits = 0 if count >= 10 or count == int(count) else 1
     return f"{count:.{digits}f} {unit}".replace(".", say("size", "decimal"))
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "iso": _iso,
+    "moment": lambda at: _here(at, say("time", "moment")),
+    "spoken": lambda at: _here(at, say("time", "spoken")),
+    "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
+    "file_facts": _file_facts,
+}

@@ -183,17 +183,21 @@ class Writer:
         if laid_out and index.mark("edition") == self._press.edition:
             return
         with index.transaction():
-            index.mark_stale([*self._press.site.standing_slugs(), *index.slugs(), HOME])
-            index.set_mark("edition", "")
-            if laid_out:
-                index.mark_old_print()
-            else:
-                index.mark_undone()
+            self._mark_everything(index, laid_out)
         stage = Stage(self.public, self._aside)
         for path, body in self._press.fixed_files():
             stage.put(path, body)
         stage.swap()
         index.set_mark("edition", self._press.edition)
+
+    def _mark_everything(self, index: Index, laid_out: bool) -> None:
+        """Feeds and home at once; pages at once where there are none, or else bit by bit."""
+        index.set_mark("edition", "")
+        index.mark_stale([*self._press.site.standing_slugs(), *index.slugs(), HOME])
+        if laid_out:
+            index.mark_old_print()
+        else:
+            index.mark_undone()
 
     @contextmanager
     def _alone(self) -> Iterator[Index]:

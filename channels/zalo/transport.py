@@ -72,6 +72,7 @@ class AioTransport:
                 params=request.query,
                 data=request.body,
                 allow_redirects=False,
+                timeout=self.timeout,
             ) as answer:
                 return Reply(answer.status, answer.headers, await answer.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -82,9 +83,8 @@ class AioTransport:
     def session(self) -> aiohttp.ClientSession:
         """Opened late, because it belongs to the running loop."""
         if self.http is None:
-            self.http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(force_close=True), timeout=self.timeout
-            )
+            connector = aiohttp.TCPConnector(force_close=True)
+            self.http = aiohttp.ClientSession(connector=connector)
         return self.http
 
     async def close(self) -> None:

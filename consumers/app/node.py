@@ -1,10 +1,10 @@
 """What one process is made of; services add their parts to it."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from faststream.nats import NatsBroker
@@ -24,7 +24,7 @@ from consumers.wake import Waker
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.bus import Bus
 
-Task = Callable[[], Awaitable[None]]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -85,6 +85,7 @@ class Node:
         directory = Directory(self.bus, self.settings.data_dir / "directory.sqlite", self.clock)
         self.stack.callback(directory.close)
         self.tasks.append(directory.run)
+        self.checks["directory"] = partial(check_directory, directory)
         return directory
 
     @cached_property
@@ -96,6 +97,10 @@ class Node:
         pauses = Pauses(self.bus)
         self.tasks.append(pauses.run)
         return pauses
+
+
+async def check_directory(directory: Directory) -> str | None:
+    return None if directory.fresh() else "behind the subscribers bucket"
 
 
 def vocabulary(settings: LoaSettings) -> Vocabulary:

@@ -18,10 +18,12 @@ from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings, Ready, read
 from consumers.app.web import WebServer, address, health, listen
 from consumers.dead_letters import DeadLetters
-from producers.bus import Bus
+from contracts import subjects
+from producers.bus import Bus, BusError
 from producers.publisher import drain
 
 log = structlog.get_logger()
+CHECK_S = 2.0
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
@@ -58,10 +60,24 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
     """The shared parts of this process."""
     connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
     bus = await stack.enter_async_context(connecting)
-    broker = shell.broker(url, DeadLetters(bus).bury_message, settings.nats_creds_file)
+    watched = shell.Watched()
+    bury = DeadLetters(bus).bury_message
+    broker = shell.broker(url, bury, watched, settings.nats_creds_file)
     node = Node(settings, read(EmailSettings), read(ZaloSettings), bus, broker, own_url, stack)
+    node.tasks.append(watched.run)
+    node.checks["bus"] = partial(check_bus, bus)
     node.faces.add(health(node.checks), "livez", "readyz")
     return node
+
+
+async def check_bus(bus: Bus) -> str | None:
+    """What keeps the bus from taking events, if anything."""
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await bus.stream_info(subjects.CONTENT.name)
+    except (BusError, TimeoutError) as away:
+        return str(away) or "no answer"
+    return None
 
 
 async def add_services(node: Node, services: Sequence[str] | None) -> None:

@@ -45,10 +45,12 @@ async def portal(node: Node) -> None:
 
 async def intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
-    work = Intake(node.bus, node.vocabulary, node.clock)
+    work, gate = Intake(node.bus, node.vocabulary, node.clock), Gate(AT_ONCE, RESERVED)
 
     async def on_content(arrival: Arrival) -> None:
-        await work.handle(arrival.event, arrival.unit)
+        gate.check(arrival.lane)
+        async with gate.enter(arrival.lane):
+            await work.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
     consumer = subjects.CONTENT.consumers[0]
     subscribe(node.broker, subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
@@ -94,7 +96,9 @@ async def deliver_email(node: Node) -> None:
 
 async def deliver_zalo(node: Node) -> None:
     """The ledger → the Official Account."""
-    deliver(node, channels.zalo(node), Places())
+    channel = channels.zalo(node)
+    deliver(node, channel, Places())
+    node.tasks.append(partial(channels.keep_grant, channel))
 
 
 async def deliver_portal(node: Node) -> None:

@@ -33,6 +33,5 @@ async def zalo_sandbox(node: Node) -> None:
     )
     node.stack.push_async_callback(running.close)
     node.zalo = running.settings
-    pair = running.grant()
-    await channels.seed_zalo(node, pair.access_token, pair.refresh_token)
+    await channels.seed_zalo(node, running.grant())
     node.addresses["zalo_sandbox"] = running.url

@@ -69,8 +69,10 @@ class Door:
         record = await self.acceptance.record(event_id) if _is_id(event_id) else None
         if record is None or record.unit != member.unit:
             raise NotFound(fault("event_id", "not_found", value=event_id))
-        told = await self.trace(record.content_id) if self.trace else None
-        return JSONResponse(dict(told) if told else _received(record).model_dump())
+        told = None
+        if self.trace and not record.refused:
+            told = await self.trace(record.content_id)
+        return JSONResponse(dict(told) if told else _known(record).model_dump())
 
     def _answer(self, accepted: Accepted) -> EventAccepted:
         path = STATUS_PATH.format(event_id=accepted.event_id)
@@ -121,11 +123,17 @@ def _is_id(event_id: str) -> bool:
     return bool(re.fullmatch(EVENT_ID, event_id))
 
 
-def _received(record: EventRecord) -> Status:
+def _known(record: EventRecord) -> Status:
+    """What the event's own record tells; a refused event has no part in its item's story."""
+    at = record.at.isoformat()
+    refusals = [
+        Happening(at=at, event="refused", detail=f"{wrong.field}: {wrong.message}")
+        for wrong in record.refused
+    ]
     return Status(
         content_id=record.content_id,
         revision=record.revision,
-        state="received",
+        state="refused" if refusals else "received",
         channels={},
-        timeline=[Happening(at=record.at.isoformat(), event="accepted")],
+        timeline=[Happening(at=at, event="accepted"), *refusals],
     )

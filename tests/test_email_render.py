@@ -1,0 +1,346 @@
+"""What a reader's mail says and how it is built."""
+
+import re
+
+import pytest
+
+from channels.email.channel import EmailChannel
+from channels.email.guard import Unsafe
+from channels.email.mould import Marks, Mould, Slot
+from channels.email.render import Rendered
+from channels.email.unsubscribe import HmacSigner
+from contracts import keys
+from contracts.delivery import ChannelName
+from tests.builders import a_publication
+from tests.mails import (
+    PUBLIC_URL,
+    SIGNER,
+    Words,
+    a_full_publication,
+    email_channel,
+    heard,
+    heard_name,
+    raw,
+    reader,
+    sent,
+    undotted,
+)
+
+EARLIER = {"action": "corrected", "revision": 3}
+
+
+def part(mail, kind):
+    return mail.get_body((kind,)).get_content().replace("\r\n", "\n")
+
+
+def test_the_mail_has_a_text_and_an_html_part_in_this_order():
+    _, mail = sent()
+    assert mail.get_content_type() == "multipart/alternative"
+    kinds = [part.get_content_type() for part in mail.iter_parts()]
+    assert kinds == ["text/plain", "text/html"]
+    assert [part.get_content_charset() for part in mail.iter_parts()] == ["utf-8", "utf-8"]
+    assert mail.defects == []
+    assert all(part.defects == [] for part in mail.walk())
+
+
+def test_both_parts_say_the_same_in_the_same_order():
+    _, mail = sent()
+    shown = Words(part(mail, "html")).words
+    typed = re.sub(r" \(https?://[^)\s]*\)", "", part(mail, "plain"))
+    typed = re.sub(r"(?m)^ *(-|--|>|\d+\.)(?= |$)| \| ", " ", typed).split()
+    assert typed == shown
+    assert len(shown) > 60
+
+
+def test_every_link_of_the_html_stands_in_the_text():
+    _, mail = sent()
+    links = re.findall(r'href="([^"]+)"', part(mail, "html"))
+    assert len(links) == 6
+    for link in links:
+        assert link.replace("&amp;", "&") in part(mail, "plain")
+
+
+def test_the_headers_say_who_what_and_how_to_stop():
+    publication = a_full_publication()
+    row = reader(7, publication, name="Trần Văn Bình")
+    _, mail = sent(publication, row)
+    assert heard(mail, "Subject") == publication.title
+    assert heard_name(mail, "From") == "Bộ Nội vụ - Văn phòng Bộ"
+    assert mail["From"].addresses[0].addr_spec == "thong-bao@moha.example"
+    assert heard_name(mail, "To") == "Trần Văn Bình"
+    assert mail["To"].addresses[0].addr_spec == "a7@example.com"
+    assert raw(mail, "Date") == "Fri, 20 Nov 2026 09:00:00 +0700"
+    link = f"{PUBLIC_URL}/huy/{SIGNER.token(row.id)}"
+    assert raw(mail, "List-Unsubscribe") == f"<{link}>"
+    assert raw(mail, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert raw(mail, "List-Id").endswith("<lich-nghi-le.moha.example>")
+    assert raw(mail, "Feedback-ID") == "lich-nghi-tet-2027.1:lich-nghi-le:email:loa"
+    assert raw(mail, "Auto-Submitted") == "auto-generated"
+    assert raw(mail, "X-Auto-Response-Suppress") == "All"
+    assert raw(mail, "Content-Language") == "vi"
+    assert raw(mail, "MIME-Version") == "1.0"
+    assert link in part(mail, "plain")
+    assert link in part(mail, "html")
+    names = [name.lower() for name, _ in mail.raw_items()]
+    assert len(names) == len(set(names))
+    assert {"in-reply-to", "references", "reply-to"}.isdisjoint(names)
+
+
+def test_reply_to_and_the_agencys_name_come_from_the_settings():
+    channel = email_channel(
+        from_="Bộ Nội vụ (thử) <thong-bao@moha.example>", reply_to="Hỏi đáp <hoi-dap@moha.example>"
+    )
+    _, mail = sent(channel=channel)
+    assert heard_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
+    assert (heard_name(mail, "Reply-To"), mail["Reply-To"].addresses[0].addr_spec) == (
+        "Hỏi đáp",
+        "hoi-dap@moha.example",
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["Nguyễn Văn An", '<b>"Đậu" & Bạn</b>', ".Chấm", "=C3=A1", "Tên rất dài " * 12]
+)
+def test_the_greeting_is_the_readers_own(name):
+    _, mail = sent(row=reader(1, a_full_publication(), name=name.strip()))
+    assert f"Kính gửi {name.strip()}," in part(mail, "plain")
+    assert Words(part(mail, "html")).words[:2] == ["Kính", "gửi"]
+    assert f"Kính gửi {name.strip()}," in " ".join(Words(part(mail, "html")).words)
+    assert heard_name(mail, "To") == name.strip()
+
+
+def test_a_reader_without_a_name_is_greeted_too():
+    body, mail = sent(row=reader(1, a_full_publication(), name=""))
+    assert "Kính gửi Quý vị," in part(mail, "plain")
+    assert b"\r\nTo: a1@example.com\r\n" in body
+
+
+def test_two_renderings_are_the_same_bytes():
+    row = reader(3, a_full_publication())
+    first, _ = sent(row=row)
+    again, _ = sent(row=row)
+    assert first == again
+
+
+def test_readers_share_all_but_what_is_theirs():
+    publication = a_full_publication()
+    rendered = email_channel().render(publication)
+    one, two = (rendered.envelope(reader(n, publication)).body for n in (1, 2))
+    assert one != two
+    assert b"a2@example.com" not in one
+    assert len(set(one.split(b"\r\n")) - set(two.split(b"\r\n"))) <= 9
+    assert rendered.envelope(reader(1, publication)).recipient == b"a1@example.com"
+
+
+def test_lines_are_short_ascii_and_end_in_crlf():
+    body, _ = sent(a_full_publication(body="x" * 5000 + "\n\n" + "Đ" * 5000))
+    lines = body.split(b"\r\n")
+    assert body.isascii()
+    assert b"\r" not in body.replace(b"\r\n", b"")
+    assert b"\n" not in body.replace(b"\r\n", b"")
+    assert body.endswith(b"\r\n")
+    assert max(map(len, lines)) <= 200
+    in_parts = body.split(b"\r\n\r\n", 1)[1].split(b"\r\n")
+    assert max(map(len, in_parts)) <= 77  # 76, and a doubled dot
+
+
+def test_the_message_id_is_the_deliverys_and_no_other():
+    publication = a_publication()
+    ids = {raw(sent(publication, reader(n, publication))[1], "Message-ID") for n in range(50)}
+    assert len(ids) == 50
+    row = reader(1, publication)
+    assert raw(sent(publication, row)[1], "Message-ID") == keys.message_id(
+        row.delivery_key, "moha.example"
+    )
+    other = a_publication(revision=2)
+    assert raw(sent(other, reader(1, other))[1], "Message-ID") not in ids
+
+
+def test_a_correction_threads_on_what_the_reader_got_before():
+    publication = a_full_publication(**EARLIER)
+    row = reader(1, publication, correction=True)
+    _, mail = sent(publication, row)
+    assert heard(mail, "Subject") == f"Đính chính: {publication.title}"
+    earlier = [
+        keys.message_id(
+            keys.delivery_key(publication.content_id, past, ChannelName.EMAIL, row.id),
+            "moha.example",
+        )
+        for past in (1, 2)
+    ]
+    assert raw(mail, "References").split() == earlier
+    assert raw(mail, "In-Reply-To") == earlier[-1]
+    assert "Nội dung dưới đây là bản đúng" in part(mail, "plain")
+
+
+def test_a_corrected_item_is_plain_news_to_somebody_who_never_got_it():
+    publication = a_full_publication(**EARLIER)
+    _, mail = sent(publication, reader(1, publication))
+    assert heard(mail, "Subject") == publication.title
+    assert mail["References"] is None
+    assert "bản đúng" not in part(mail, "plain")
+
+
+def test_a_new_revision_that_corrects_nothing_is_an_update():
+    publication = a_publication(revision=2)
+    _, mail = sent(publication, reader(1, publication, correction=True))
+    assert heard(mail, "Subject") == f"Cập nhật: {publication.title}"
+    assert len(raw(mail, "References").split()) == 1
+
+
+def test_a_withdrawal_says_so_and_does_not_repeat_the_text():
+    publication = a_full_publication(action="withdrawn", revision=2, reason="Sai số liệu.")
+    _, mail = sent(publication, reader(1, publication, correction=True))
+    assert heard(mail, "Subject") == f"Thông báo gỡ tin: {publication.title}"
+    for kind in ("plain", "html"):
+        assert "Lý do: Sai số liệu." in part(mail, kind)
+        assert "bản sao" not in part(mail, kind)
+        assert "van-ban" not in part(mail, kind)
+
+
+def test_an_item_of_many_revisions_names_the_last_ten():
+    publication = a_publication(action="corrected", revision=500)
+    _, mail = sent(publication, reader(1, publication, correction=True))
+    assert len(raw(mail, "References").split()) == 10
+
+
+def test_a_unit_is_named_as_it_was_called_then_and_an_unknown_one_is_left_out():
+    _, mail = sent(a_publication(unit="khong-con-nua", topic="khong-con-nua"))
+    assert heard_name(mail, "From") == "Bộ Nội vụ"
+    assert raw(mail, "List-Id").endswith("<khong-con-nua.moha.example>")
+
+
+XSS = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[bấm](javascript:alert(1))",
+    "[bấm](JaVaScRiPt:alert(1))",
+    "[bấm](data:text/html;base64,PHNjcmlwdD4=)",
+    "![x](javascript:alert(1))",
+    "<svg/onload=alert(1)>",
+    "<style>*{display:none}</style>",
+    '"><script>alert(1)</script>',
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<iframe src=//evil.example></iframe>",
+    "[x](https://ok.example 'a\"onmouseover=alert(1)')",
+)
+
+
+@pytest.mark.parametrize("attack", XSS)
+def test_nothing_in_a_text_becomes_active(attack):
+    publication = a_publication(body=attack, title=attack[:150], summary=attack)
+    _, mail = sent(publication, reader(1, publication, name=attack))
+    page = part(mail, "html")
+    tags = re.findall(r"<\s*([a-zA-Z]+)([^>]*)>", page)
+    assert {tag.lower() for tag, _ in tags}.isdisjoint({"script", "img", "svg", "iframe", "object"})
+    assert page.count("<style>") == 1
+    assert not any(re.search(r"\son\w+\s*=|javascript:|data:", rest, re.I) for _, rest in tags)
+
+
+def test_pictures_become_links_so_that_nobody_learns_who_reads():
+    _, mail = sent()
+    assert "<img" not in part(mail, "html")
+    assert '<a href="https://moha.example/so-do.png"' in part(mail, "html")
+
+
+def test_character_references_bring_in_nothing_that_was_refused():
+    _, mail = sent(a_publication(body="a&#8238;b&#8206;c&#0;d&#27;e&#10;f `x&#8238;`"))
+    for kind in ("plain", "html"):
+        assert not re.search("[\x00-\x08\x0b-\x1f\u202e\u200e]", part(mail, kind))
+
+
+FORGED = (
+    "--=_loa_{boundary}",
+    "--=_loa_{boundary}--",
+    "loa{seed}xtoZ",
+    "\n.\n",
+    ".\n",
+    "..\n",
+    ".",
+)
+
+
+def test_a_text_can_not_end_a_part_or_stand_in_for_a_slot():
+    publication = a_publication()
+    first, _ = sent(publication)
+    boundary = re.search(rb'boundary="=_loa_(\w+)"', first)[1].decode()
+    body = "\n\n".join(line.format(boundary=boundary, seed="0" * 24) for line in FORGED)
+    forged = a_publication(body=body)
+    sent_bytes, mail = sent(forged)
+    assert re.search(rb'boundary="=_loa_(\w+)"', sent_bytes)[1].decode() == boundary
+    assert len(list(mail.iter_parts())) == 2
+    assert f"--=_loa_{boundary}" in part(mail, "plain")
+    assert "loa" + "0" * 24 + "xtoZ" in part(mail, "plain")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"name": "An\r\nBcc: x@evil.example"}, "To"),
+        ({"name": "An\u2028"}, "To"),
+        ({"address": "a@example.com>\r\nRCPT TO:<b@evil.example"}, "address"),
+        ({"address": ""}, "address"),
+        ({"delivery_key": "x\r\nBcc: x"}, "delivery key"),
+    ],
+)
+def test_an_unsafe_value_stops_the_mail_before_it_is_made(changes, place):
+    with pytest.raises(Unsafe, match=place):
+        sent(row=reader(1, a_full_publication(), **changes))
+
+
+def test_an_unsafe_token_or_title_stops_the_mail():
+    class Careless:
+        def token(self, _subscriber_id):
+            return "x>\r\nBcc: y"
+
+    with pytest.raises(Unsafe, match="token"):
+        sent(channel=email_channel(signer=Careless()))
+    evil = a_publication().model_copy(update={"title": "Tin\r\nBcc: x@evil.example"})
+    with pytest.raises(Unsafe, match="Subject"):
+        sent(evil)
+
+
+def test_a_mould_is_compiled_once_for_each_kind_of_reader():
+    publication = a_full_publication(**EARLIER)
+    rendered = email_channel().render(publication)
+    assert isinstance(rendered, Rendered)
+    for n in range(10):
+        rendered.envelope(reader(n, publication, correction=bool(n % 2)))
+    assert len(rendered.moulds) == 2
+
+
+def test_a_slot_without_a_value_is_an_error():
+    marks = Marks("0" * 24)
+    mould = Mould(f"To: {marks.mark(Slot.TO)}\r\n\r\nx".encode(), marks)
+    assert mould.fill({Slot.TO: b"a@example.com"}) == b"To: a@example.com\r\n\r\nx\r\n"
+    with pytest.raises(KeyError):
+        mould.fill({})
+
+
+def test_leading_dots_are_doubled_once():
+    body, mail = sent(a_publication(body="```\n.một\n..hai\n```"))
+    assert b"\r\n..m=E1=BB=99t" in body
+    assert ".một\n..hai" in part(mail, "plain")
+    assert undotted(body).count(b"\r\n.m") == 1
+
+
+def test_unsubscribe_tokens_name_their_reader_and_can_not_be_forged():
+    token = SIGNER.token("nguoi-nhan-1")
+    assert SIGNER.subscriber(token) == "nguoi-nhan-1"
+    assert re.fullmatch(r"[\w.-]+", token, re.ASCII)
+    other = HmacSigner(b"o" * 32)
+    assert other.subscriber(token) is None
+    assert HmacSigner(b"o" * 32, b"k" * 32).subscriber(token) == "nguoi-nhan-1"
+    forged = (token[:-1], token + "A", "x" + token, "", ".", "đ.đ", token.replace(".", ""))
+    assert [SIGNER.subscriber(text) for text in forged] == [None] * len(forged)
+    with pytest.raises(ValueError, match="16 bytes"):
+        HmacSigner(b"short")
+
+
+def test_a_channel_says_what_it_is():
+    channel = email_channel(connections=3)
+    assert isinstance(channel, EmailChannel)
+    assert (channel.name, channel.window, channel.connections) == (ChannelName.EMAIL, 25, 3)
+    assert channel.request_timeout_s + 5 < 60  # a lease, and the clocks' margin
+    assert channel.settle_s == channel.request_timeout_s + 30

@@ -1,0 +1,76 @@
+"""The table of SMTP codes: what a relay's answer means for a row."""
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from channels.email import replies, verdicts
+from channels.email.replies import ACCEPTED, Stage, doubt, refused, unsent
+
+FAILED, HELD, DEFERRED = Verdict.FAILED, Verdict.HELD, Verdict.DEFERRED
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "verdict", "reason"),
+    [
+        ("rcpt", "550 5.1.1 <a@b.vn>: Recipient address rejected", FAILED, "550 5.1.1"),
+        ("rcpt", "550 5.1.2 bad domain", FAILED, "550 5.1.2"),
+        ("rcpt", "550 5.1.10 null MX", FAILED, "550 5.1.10"),
+        ("rcpt", "550 5.2.1 disabled", FAILED, "550 5.2.1"),
+        ("rcpt", "552 5.2.2 mailbox full", FAILED, "552 5.2.2"),
+        ("end", "552 5.3.4 message too big", FAILED, "552 5.3.4"),
+        ("rcpt", "550 5.4.4 no route to host", FAILED, "550 5.4.4"),
+        ("end", "554 5.6.7 SMTPUTF8 is required", FAILED, "554 5.6.7"),
+        ("end", "550 5.6.11 cannot convert", FAILED, "550 5.6.11"),
+        ("rcpt", "550 5.7.1 Relaying denied", HELD, "550 5.7.1"),
+        ("end", "550 5.7.26 unauthenticated mail", HELD, "550 5.7.26"),
+        ("end", "550 5.7.515 access denied", HELD, "550 5.7.515"),
+        ("rcpt", "530 5.7.0 must issue STARTTLS", HELD, "530 5.7.0"),
+        ("mail", "550 5.1.8 sender rejected", HELD, "550 5.1.8"),
+        ("mail", "553 5.1.1 who are you", HELD, "553 5.1.1"),
+        ("data", "503 5.5.1 no valid recipients", HELD, "503 5.5.1"),
+        ("rcpt", "501 5.5.4 syntax", HELD, "501 5.5.4"),
+        ("rcpt", "550 5.5.0 mailbox unavailable", FAILED, "550 5.5.0"),
+        ("rcpt", "550 5.0.0 hm", FAILED, "550 5.0.0"),
+        ("rcpt", "550 no such user here", FAILED, "550 no such user"),
+        ("rcpt", "551 user not local", FAILED, "551"),
+        ("rcpt", "552 over quota", FAILED, "552 mailbox full"),
+        ("rcpt", "550 relaying denied", HELD, "550 policy"),
+        ("end", "554 your mail looks like spam", HELD, "554 policy"),
+        ("end", "554 transaction failed", FAILED, "554"),
+        ("rcpt", "500 what?", HELD, "500"),
+        ("rcpt", "535 sign in first", HELD, "535"),
+        ("rcpt", "450 4.2.1 try later", DEFERRED, "450 4.2.1"),
+        ("rcpt", "451 4.7.1 greylisted", DEFERRED, "451 4.7.1"),
+        ("mail", "452 4.3.1 no space", DEFERRED, "452 4.3.1"),
+        ("end", "451 not now", DEFERRED, "451"),
+        ("end", "421 4.4.2 closing", DEFERRED, "421 4.4.2"),
+    ],
+)
+def test_a_refusal(stage, text, verdict, reason):
+    outcome = verdicts.judge(refused(Stage(stage), text.encode()))
+    assert (outcome.verdict, outcome.reason) == (verdict, reason)
+
+
+def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
+    assert verdicts.judge(refused(Stage.RCPT, b"550 5.7.1 no")).after_s == 300
+    assert verdicts.judge(refused(Stage.RCPT, b"451 4.7.1 no")).after_s == 60
+    assert verdicts.judge(refused(Stage.RCPT, b"451 4.3.0 no")).after_s is None
+
+
+def test_accepted_unsent_and_doubtful():
+    assert verdicts.judge(ACCEPTED) == Outcome(Verdict.DELIVERED)
+    assert verdicts.judge(unsent("deadline")) == Outcome(Verdict.UNSENT, "deadline")
+    assert verdicts.judge(unsent("421"), 30.0) == Outcome(Verdict.UNSENT, "421", 30.0)
+    assert verdicts.judge(doubt("timeout")) == Outcome(Verdict.DOUBT, "timeout", 60.0)
+
+
+@pytest.mark.parametrize("words", [b"a@b.vn", b"Nguyen Van An", b"secret"])
+def test_a_reason_never_repeats_the_relays_own_words(words):
+    for code in (b"550 5.1.1 ", b"550 ", b"451 4.7.1 ", b"554-", b"550 no such user "):
+        reason = verdicts.judge(refused(Stage.RCPT, code + words)).reason
+        assert words.decode() not in reason
+        assert len(reason) <= 24
+
+
+def test_a_hint_is_found_fast_in_hostile_text():
+    assert replies.hint(b"a" * 100_000) == ""

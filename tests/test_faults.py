@@ -1,0 +1,65 @@
+"""What consumers say is wrong: a text in both languages for every code, and none for nothing."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.faults import fault, texts
+
+CONSUMERS = Path(__file__).parent.parent / "consumers"
+
+
+def literals() -> Iterator[str]:
+    """Every text literal in the code of the consumers."""
+    for path in CONSUMERS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def codes() -> Iterator[str]:
+    """Every code given to `consumers.faults.fault` outright."""
+    for path in CONSUMERS.rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        ours = any(
+            isinstance(node, ast.ImportFrom)
+            and node.module == "consumers.faults"
+            and any(name.name == "fault" for name in node.names)
+            for node in ast.walk(tree)
+        )
+        yield from (code for node in ast.walk(tree) if ours for code in given(node))
+
+
+def given(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Call(func=ast.Name(id="fault"), args=[_, ast.Constant(value=str(code)), *_]):
+            yield code
+
+
+def test_every_code_has_a_text():
+    assert set(codes()) - texts("messages").keys() == set()
+
+
+def test_every_text_is_used():
+    assert texts("messages").keys() - set(literals()) == set()
+
+
+@pytest.mark.parametrize("catalogue", ["messages", "rejections"])
+def test_every_text_is_there_in_both_languages_with_the_same_values(catalogue):
+    for code, said in texts(catalogue).items():
+        assert set(said) == {"en", "vi"}, code
+        assert all(text.strip() == text != "" for text in said.values()), code
+        assert names(said["en"]) == names(said["vi"]), code
+
+
+def names(text: str) -> set[str]:
+    return {part.partition("}")[0] for part in text.split("{")[1:]}
+
+
+def test_a_value_in_a_text_is_bounded_and_visible():
+    said = fault("header", "unknown_column", value="a\u202eb\n" + "x" * 500, expected="email")
+    assert "U+202E" in said.message
+    assert "\n" not in said.message
+    assert len(said.message) < 300

@@ -1,0 +1,191 @@
+"""The promises of every channel: one suite, one stage per channel.
+
+A stage is a channel in front of a provider whose effects can be counted. To add a channel, write an
+async context manager that yields a Stage, and enter it in STAGES.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from channels.base import Channel, Recipient, Verdict
+from channels.errors import ChannelError
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+from tests.builders import a_publication
+from tests.mails import email_channel, reader
+from tests.smtp_receiver import Receiver
+
+LEASE_S, SKEW_S = 60.0, 5.0
+RESOLVED = {
+    Verdict.DELIVERED,
+    Verdict.ABSENT,
+    Verdict.RESEND,
+    Verdict.UNKNOWN,
+    Verdict.DOUBT,
+    Verdict.FAILED,
+}
+
+
+@dataclass
+class Stage:
+    """`effects` counts by row; `copies` = effects of sending a row twice; the rest is optional."""
+
+    channel: Channel
+    publication: Publication
+    rows: Sequence[Recipient]
+    effects: Callable[[], Counter[str]]
+    copies: int
+    refuse: Callable[[Recipient], None] | None = None
+    go_away: Callable[[], None] | None = None
+
+
+@asynccontextmanager
+async def email(_folder: Path) -> AsyncIterator[Stage]:
+    publication = a_publication()
+    rows = [reader(n, publication) for n in range(25)]
+    keys = {row.address: row.delivery_key for row in rows}
+    async with Receiver() as receiver:
+
+        def refuse(row: Recipient) -> None:
+            receiver.script["RCPT", row.address] = b"550 5.1.1 no such user"
+
+        yield Stage(
+            email_channel(receiver.port),
+            publication,
+            rows,
+            effects=lambda: Counter(keys[mail.recipient] for mail in receiver.mails),
+            copies=2,  # under one Message-ID; the ledger sends twice only after a doubt
+            refuse=refuse,
+            go_away=receiver.server.close,
+        )
+
+
+STAGES: dict[ChannelName, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
+    ChannelName.EMAIL: email,
+}
+
+
+@pytest.fixture(params=STAGES, ids=str)
+async def stage(request, tmp_path):
+    async with STAGES[request.param](tmp_path) as stage:
+        yield stage
+        await stage.channel.close()
+
+
+def never() -> bool:
+    return False
+
+
+async def send(stage, rows, expired=never):
+    rendered = stage.channel.render(stage.publication)
+    async with stage.channel.session() as session:
+        return await session.send(rendered, rows, expired)
+
+
+def test_a_channel_that_delivers_has_a_stage_here():
+    assert set(STAGES) <= set(ChannelName)
+    assert ChannelName.EMAIL in STAGES
+
+
+async def test_its_times_fit_into_a_lease(stage):
+    channel = stage.channel
+    assert channel.name in ChannelName
+    assert channel.window >= 1
+    assert channel.connections >= 1
+    assert 0 < channel.request_timeout_s + SKEW_S < LEASE_S
+    assert channel.settle_s >= 0
+
+
+async def test_every_row_is_delivered_once_and_said_to_be(stage):
+    outcomes = await send(stage, stage.rows)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * len(stage.rows)
+    assert stage.effects() == Counter(row.delivery_key for row in stage.rows)
+
+
+async def test_no_rows_no_outcomes_no_effect(stage):
+    assert await send(stage, []) == []
+    assert stage.effects().total() == 0
+
+
+async def test_outcomes_come_in_the_order_of_the_rows(stage):
+    if stage.refuse is None:
+        pytest.skip("this provider refuses no single row")
+    refused = stage.rows[len(stage.rows) // 2]
+    stage.refuse(refused)
+    outcomes = await send(stage, stage.rows)
+    said = {row.id: o.verdict for row, o in zip(stage.rows, outcomes, strict=True)}
+    assert said.pop(refused.id) not in (Verdict.DELIVERED, Verdict.UNSENT)
+    assert set(said.values()) <= {Verdict.DELIVERED}
+    assert stage.effects()[refused.delivery_key] == 0
+
+
+async def test_rows_after_the_deadline_are_unsent_and_have_no_effect(stage):
+    for allowed in range(min(3, len(stage.rows))):
+        before = stage.effects()
+        asked = iter([False] * allowed)
+        outcomes = await send(stage, stage.rows, lambda asked=asked: next(asked, True))
+        unsent = len(stage.rows) - allowed
+        assert [outcome.verdict for outcome in outcomes] == (
+            [Verdict.DELIVERED] * allowed + [Verdict.UNSENT] * unsent
+        )
+        new = stage.effects() - before
+        assert set(new) <= {row.delivery_key for row in stage.rows[:allowed]}
+
+
+async def test_sending_a_row_twice_has_as_many_effects_as_the_channel_says(stage):
+    (row, *_) = stage.rows
+    for _ in range(2):
+        (outcome,) = await send(stage, [row])
+        assert outcome.verdict is Verdict.DELIVERED
+    assert stage.effects() == Counter({row.delivery_key: stage.copies})
+
+
+async def test_a_doubt_can_be_asked_about(stage):
+    await send(stage, stage.rows[:1])
+    rendered = stage.channel.render(stage.publication)
+    async with stage.channel.session() as session:
+        said = await session.resolve(rendered, stage.rows)
+    assert len(said) == len(stage.rows)
+    assert {outcome.verdict for outcome in said} <= RESOLVED
+    assert stage.effects().total() == 1
+
+
+async def test_reasons_are_short_and_name_nobody(stage):
+    if stage.refuse is None:
+        pytest.skip("this provider refuses no single row")
+    for row in stage.rows:
+        stage.refuse(row)
+    for row, outcome in zip(stage.rows, await send(stage, stage.rows), strict=True):
+        assert 0 < len(outcome.reason) <= 80
+        assert not row.address or row.address not in outcome.reason
+
+
+async def test_a_provider_that_is_away_raises_a_channel_error_and_nothing_else(stage):
+    if stage.go_away is None:
+        pytest.skip("this provider is never away")
+    stage.go_away()
+    with pytest.raises(ChannelError):
+        async with stage.channel.session():
+            pass
+    assert stage.effects().total() == 0
+
+
+async def test_sessions_run_side_by_side(stage):
+    several = stage.rows[: stage.channel.connections]
+    outcomes = await asyncio.gather(*(send(stage, [row]) for row in several))
+    assert [said.verdict for (said,) in outcomes] == [Verdict.DELIVERED] * len(several)
+    assert stage.effects() == Counter(row.delivery_key for row in several)
+
+
+async def test_it_closes_cleanly_and_twice(stage):
+    before = asyncio.all_tasks()
+    await send(stage, stage.rows)
+    await stage.channel.close()
+    await stage.channel.close()
+    assert asyncio.all_tasks() <= before
