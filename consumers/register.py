@@ -16,7 +16,7 @@ TRIES = 50
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[T]):
-    """What a key holds at a revision, 0 for nothing; `fresh`: the call that returned it wrote it."""
+    """What a key holds at a revision (0: nothing); `fresh`: whoever asked has just written it."""
 
     value: T | None
     revision: int = 0

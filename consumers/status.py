@@ -19,7 +19,7 @@ RECENT_S = 60.0
 
 
 class LaneStatus(BaseModel):
-    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows of the last minute's batches."""
+    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: of the last minute's batches."""
 
     backlog: int = 0
     oldest_s: float = 0.0

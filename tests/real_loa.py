@@ -127,9 +127,13 @@ class RealLoa:
         }
         return self.ask("/v1/events", body, said)
 
-    def ask(self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def ask(
+        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         request = urllib.request.Request(
-            f"{self.ready().url}{path}", body, {"Authorization": f"Bearer {self.key}"} | (headers or {})
+            f"{self.ready().url}{path}",
+            body,
+            {"Authorization": f"Bearer {self.key}"} | (headers or {}),
         )
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
@@ -137,10 +141,31 @@ class RealLoa:
         except urllib.error.HTTPError as error:
             return Answer(error.code, json.load(error))
 
+    def page(self, path: str) -> int:
+        """The status of a public page."""
+        try:
+            with urllib.request.urlopen(f"{self.ready().url}{path}", timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def story(self, content_id: str) -> dict[str, Any]:
         """`loa trace --json`."""
         told = self.cli("trace", content_id, "--json")
         return told.json if told.code == 0 else {}
+
+    def traced(self, content_id: str) -> dict[str, Any]:
+        """As `story`, once every channel is complete."""
+
+        def complete() -> dict[str, Any] | None:
+            counts = (story := self.story(content_id)).get("channels", {}).values()
+            return story if counts and all(one["complete"] for one in counts) else None
+
+        return until(complete, f"{content_id} on every channel")
+
+    def dead(self) -> list[dict[str, Any]]:
+        """The dead letters that nobody has dealt with."""
+        return self.cli("dead", "list", "--json").json
 
     def delivered(self, event_id: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """The item's story once every channel is complete."""

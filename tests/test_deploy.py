@@ -208,7 +208,9 @@ def test_the_bus_listens_where_the_stack_looks_for_it():
 
 
 def test_trying_out_points_loa_at_containers_of_the_dev_profile():
-    port = LOA["zalo-sandbox"]["environment"]["LOA_HTTP_PORT"]
+    from consumers.app.standins import SANDBOX_PORT_OFFSET
+
+    port = int(LOA["zalo-sandbox"]["environment"]["LOA_HTTP_PORT"]) + SANDBOX_PORT_OFFSET
     hosts = {value for key, value in DEV.items() if key.startswith("LOA_ZALO") and "URL" in key}
     assert hosts == {f"http://zalo-sandbox:{port}"}
     assert DEV["LOA_EMAIL_HOST"] == "mailpit" and SERVICES["mailpit"]["profiles"] == ["dev"]

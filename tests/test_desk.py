@@ -258,6 +258,33 @@ async def test_a_decision_cut_short_at_any_call_is_finished(
     pytest.fail("the decision never ended")
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+async def test_an_approval_before_the_draft_is_there_is_carried_out_with_it(
+    bus, intake, desk, clock, after
+):
+    """Intake died between booking a revision and laying it on the desk; a clerk was fast."""
+    decided = 0
+    for calls in range(1, 30):
+        item = f"tin-{calls}"
+        try:
+            await Intake(doomed(bus, calls, after=after), DEFAULT, clock).handle(
+                submitted(item), UNIT
+            )
+        except Crash:
+            try:
+                await desk.approve(item, CLERK, revision=1)
+            except Invalid:  # nothing was booked yet
+                continue
+            decided += 1
+            await intake.handle(submitted(item), UNIT)
+            await check_finished(bus, desk, item)
+            assert len(await published(bus, item)) == 1
+        else:
+            assert decided > 0
+            return
+    pytest.fail("intake never ended")
+
+
 async def check_finished(bus: Bus, desk: Desk, item: str) -> None:
     """Either nothing was decided and the draft still waits, or everything was carried out."""
     stored = await record(bus, item=item)

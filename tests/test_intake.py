@@ -71,6 +71,28 @@ async def test_the_same_event_a_hundred_times_at_once_and_later_is_released_once
     assert len(await published(bus)) == 1
 
 
+class Meeting:
+    """A bus on which publishers wait for each other, so that they publish at the same moment."""
+
+    def __init__(self, bus: Bus, barrier: asyncio.Barrier) -> None:
+        self.bus = bus
+        self.barrier = barrier
+
+    async def publish(self, *args: Any, **options: Any) -> Any:
+        await self.barrier.wait()
+        return await self.bus.publish(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bus, name)
+
+
+async def test_the_same_event_on_two_machines_at_once_is_released_once(bus, intake):
+    meeting: Any = Meeting(bus, asyncio.Barrier(2))
+    machines = [Intake(meeting, DEFAULT, intake.clock) for _ in range(2)]
+    await asyncio.gather(*(one.handle(submitted(), UNIT) for one in machines))
+    assert len(await published(bus)) == 1
+
+
 async def test_a_publication_is_not_stored_twice_when_the_stream_forgot_its_message_id(bus, intake):
     """The crash came between publishing and noting it; the stream was away for a day since."""
     await intake.handle(submitted(), UNIT)

@@ -1,5 +1,6 @@
 """A system in JavaScript, with the npm package `nats` and nothing of ours, is understood."""
 
+import base64
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from contracts.errors import Invalid
 from contracts.vocabulary import DEFAULT
 from producers.admission import admit
 from tests.doors import UNIT, an_event
+from tests.real_loa import RealLoa, until
 
 SCRIPT = Path(__file__).parent / "node" / "publish.mjs"
 MODES = ("structured", "binary")
@@ -46,10 +48,10 @@ def node_folder(tmp_path_factory):
 def publish(node_folder, nats_server):
     """Publishes an event with Node.js; the answer is the stream's acknowledgement."""
 
-    def run(event, mode, kind="submitted"):
+    def run(event, mode, kind="submitted", url=nats_server.url):
         subject = subjects.content(UNIT, kind)
         done = subprocess.run(
-            ["node", "publish.mjs", nats_server.url, subject, mode],
+            ["node", "publish.mjs", url, subject, mode],
             cwd=node_folder,
             input=json.dumps(event, ensure_ascii=False),
             capture_output=True,
@@ -104,3 +106,28 @@ async def test_a_broken_event_is_stored_too_and_names_its_field_when_read(bus, p
     with pytest.raises(Invalid) as refused:
         admit(decode(None, message.headers, message.data), UNIT, DEFAULT)
     assert [error.field for error in refused.value.errors] == ["data.title"]
+
+
+@pytest.mark.story
+def test_what_node_publishes_is_delivered_and_what_is_broken_becomes_a_dead_letter(
+    publish, tmp_path
+):
+    with RealLoa(tmp_path) as loa:
+        loa.a_unit()
+        loa.readers(2)
+        url = loa.ready().nats_url
+        for number, mode in enumerate(MODES):
+            event = an_event(id=f"n-{mode}", content_id=f"node-{mode}")
+            publish(event, mode, url=url)
+            told = loa.traced(f"node-{mode}")
+            assert told["channels"]["email"]["delivered"] == 2, number
+        broken = an_event(id="n-broken", content_id="node-broken")
+        del broken["data"]["title"]
+        for mode in MODES:
+            publish(broken | {"id": f"n-broken-{mode}"}, mode, url=url)
+        letters = until(lambda: len(found := loa.dead()) == 2 and found, "two dead letters")
+        for letter in letters:
+            assert letter["errors"][0]["field"] == "data.title"
+            assert letter["errors"][0]["message_vi"]
+            assert b"node-broken" in base64.b64decode(letter["body"])
+        assert loa.story("node-broken") == {}

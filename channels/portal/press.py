@@ -9,7 +9,7 @@ from channels.portal.feeds import Entry, gather
 from channels.portal.index import Index, Row
 from channels.portal.item import Item, view
 from channels.portal.pages import FEED_LIMIT, STATIC, TEMPLATES, Pages
-from channels.portal.site import HOME, Site, feed_path, item_path
+from channels.portal.site import COVER_PATH, HOME, Site, feed_path, item_path
 from channels.portal.texts import TEXTS
 from contracts.publication import Publication
 
@@ -46,6 +46,7 @@ class Press:
         """What every site has, before its first item."""
         for asset in (self._pages.css, self._pages.icon):
             yield asset.path[1:], asset.body
+        yield COVER_PATH[1:], (STATIC / "loa-cover.png").read_bytes()
         yield "404.html", self._pages.missing()
 
     def item_files(self, row: Row) -> Iterator[File]:

@@ -11,6 +11,8 @@ from contracts.vocabulary import Vocabulary
 
 VIETNAM = timezone(timedelta(hours=7))
 ALL = "tat-ca"
+COVER_PATH = "/tai-nguyen/loa-cover.png"
+"""The picture of items that bring none, where other channels need one; this address stays."""
 HOME = ""
 """The home page's own shelf: what `tat-ca` has, without what was withdrawn. No id can be empty."""
 

@@ -9,20 +9,21 @@ from channels.email.channel import EmailChannel
 from channels.email.unsubscribe import HmacSigner
 from channels.errors import ChannelError
 from channels.portal.channel import PortalChannel
+from channels.portal.site import COVER_PATH
 from channels.zalo import connect
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.connect import Stores
 from channels.zalo.oauth import Pair
 from channels.zalo.pace import Pace
 from channels.zalo.render import Site
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.transport import AioTransport
 from consumers.app.node import Node
-from consumers.vault import BusNotebook, BusVault
+from consumers.vault import BusNotebook, BusVault, KeyFile
+from producers.bus import Bus
 
 log = structlog.get_logger()
 LOOK_AT_GRANT_S = 3600.0
-COVER = "/loa-cover.png"
-"""The cover of articles that bring none; the portal serves it."""
 
 
 def email(node: Node) -> Channel:
@@ -35,12 +36,13 @@ def portal(node: Node) -> Channel:
 
 
 def zalo(node: Node) -> ZaloChannel:
-    site = Site(node.public_url, f"{node.public_url}{COVER}")
-    return connect.open_channel(node.zalo, stores(node), site)
+    site = Site(node.public_url, f"{node.public_url}{COVER_PATH}")
+    return connect.open_channel(node.zalo, stores(node.bus, node.keys), site)
 
 
-def stores(node: Node) -> Stores:
-    return Stores(BusVault(node.bus), BusNotebook(node.bus), node.keys.fernet())
+def stores(bus: Bus, keys: KeyFile) -> Stores:
+    """Where the Zalo channel keeps its tokens and its notes."""
+    return Stores(BusVault(bus), BusNotebook(bus), keys.fernet())
 
 
 async def keep_grant(channel: ZaloChannel) -> None:
@@ -53,11 +55,11 @@ async def keep_grant(channel: ZaloChannel) -> None:
         await asyncio.sleep(LOOK_AT_GRANT_S)
 
 
-async def seed_zalo(node: Node, pair: Pair) -> None:
+async def seed_zalo(settings: ZaloSettings, stores: Stores, pair: Pair) -> None:
     """Store a token pair that somebody obtained, encrypted, for every worker to use."""
     transport = AioTransport()
     try:
-        tokens = connect.open_tokens(node.zalo, stores(node), transport, Pace())
+        tokens = connect.open_tokens(settings, stores, transport, Pace())
         await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)
     finally:
         await transport.close()

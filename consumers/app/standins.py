@@ -33,5 +33,6 @@ async def zalo_sandbox(node: Node) -> None:
     )
     node.stack.push_async_callback(running.close)
     node.zalo = running.settings
-    await channels.seed_zalo(node, running.grant())
+    stores = channels.stores(node.bus, node.keys)
+    await channels.seed_zalo(running.settings, stores, running.grant())
     node.addresses["zalo_sandbox"] = running.url

@@ -3,7 +3,8 @@
 import typer
 
 from consumers import logs
-from consumers.cli import channels, dead, demo, desk, items, services, subscribers, units
+from consumers.app.settings import LoaSettings, read
+from consumers.cli import channels, dead, demo, desk, items, services, subscribers, units, zalo
 from producers import cli as client
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ for noun, commands in (
     ("subscribers", subscribers.app),
     ("desk", desk.app),
     ("dead", dead.app),
+    ("zalo", zalo.app),
 ):
     app.add_typer(commands, name=noun)
 
@@ -39,4 +41,10 @@ for noun, commands in (
 def main() -> None:
     """Answers on stdout, logs on stderr."""
     logs.configure(service=False)
-    app()
+    app(obj=surroundings)
+
+
+def surroundings() -> client.Surroundings:
+    """Where the bus is, for the commands that the client's wheel has too; `.env` included."""
+    settings = read(LoaSettings)
+    return client.Surroundings(settings.data_dir, settings.nats_url, settings.nats_creds_file)

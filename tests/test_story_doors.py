@@ -1,0 +1,182 @@
+"""Bad input at each door: a clear error in both languages, nothing lost, nothing half done."""
+
+import asyncio
+import json
+
+import pytest
+
+from producers.bus import Bus
+from tests.doors import UNIT, an_event
+from tests.real_loa import RealLoa, until
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def loa(tmp_path_factory):
+    with RealLoa(tmp_path_factory.mktemp("loa")) as loa:
+        loa.a_unit()
+        loa.readers(1)
+        yield loa
+
+
+def bad_title(id: str, **data):
+    return (
+        an_event(id=id, content_id=id, **data)
+        | {}
+        | {"data": an_event(content_id=id)["data"] | {"title": "a\u202eb"}}
+    )
+
+
+def bilingual(errors, field: str) -> bool:
+    [error] = errors
+    return error["field"] == field and error["message"] and error["message_vi"] != error["message"]
+
+
+def test_http_answers_422_and_keeps_nothing(loa):
+    answer = loa.post(bad_title("http-bad"))
+    assert answer.status == 422
+    assert bilingual(answer.body["errors"], "data.title")
+    assert loa.story("http-bad") == {}
+
+
+def test_a_batch_with_one_bad_event_leaves_the_good_ones_out_too(loa):
+    batch = [an_event(id="b-1", content_id="batch-good"), bad_title("batch-bad")]
+    answer = loa.post(batch, Content_Type="application/cloudevents-batch+json")
+    assert answer.status == 422
+    assert bilingual(answer.body["errors"], "[1].data.title")
+    assert loa.story("batch-good") == {}
+    batch[1] = an_event(id="b-2", content_id="batch-good-too")
+    answer = loa.post(batch, Content_Type="application/cloudevents-batch+json")
+    assert answer.status == 202
+    assert loa.traced("batch-good")["channels"]["email"]["delivered"] == 1
+    assert loa.traced("batch-good-too")["state"] == "released"
+
+
+def test_binary_mode_is_taken_too(loa):
+    event = an_event(id="bin-1", content_id="binary-good")
+    headers = {f"ce-{name}": str(event[name]) for name in ("specversion", "id", "source", "type")}
+    answer = loa.ask(
+        "/v1/events",
+        json.dumps(event["data"]).encode(),
+        headers | {"Content-Type": "application/json"},
+    )
+    assert answer.status == 202, answer
+    assert loa.traced("binary-good")["state"] == "released"
+
+
+def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa):
+    body = json.dumps(bad_title("nats-bad")).encode()
+
+    async def publish() -> None:
+        async with await Bus.connect(loa.ready().nats_url) as bus:
+            await bus.publish(f"content.{UNIT}.submitted", body)
+            await bus.publish(f"content.{UNIT}.submitted", b"\xff no json")
+
+    asyncio.run(publish())
+    letters = until(lambda: len(found := loa.dead()) == 2 and found, "two dead letters")
+    assert bilingual(letters[0]["errors"], "data.title")
+    shown = loa.cli("dead", "show", letters[0]["id"])
+    assert "nats-bad" in shown.out
+    assert loa.story("nats-bad") == {}
+    assert (
+        loa.cli("dead", "discard", letters[1]["id"], "--reason", "thử", "--by", "người trực").code
+        == 0
+    )
+    assert len(loa.dead()) == 1
+    assert len(loa.cli("dead", "list", "--all", "--json").json) == 2
+
+
+def test_the_command_line_says_what_is_wrong_and_sends_nothing(loa):
+    done = loa.cli("publish", "-", "--json", stdin=json.dumps(bad_title("cli-bad")))
+    assert done.code == 2
+    assert bilingual(done.json["errors"], "data.title")
+    assert "data.title: " in done.err
+    assert loa.story("cli-bad") == {}
+    good = loa.cli(
+        "publish", "-", "--json", stdin=json.dumps(an_event(id="cli-1", content_id="cli-good"))
+    )
+    assert good.code == 0, good
+    again = loa.cli(
+        "publish", "-", "--json", stdin=json.dumps(an_event(id="cli-1", content_id="cli-good"))
+    )
+    assert (again.code, again.json["event_id"]) == (0, good.json["event_id"])
+    assert loa.traced("cli-good")["state"] == "released"
+
+
+def test_csv_lines_are_refused_one_by_one_and_the_rest_is_in(loa, tmp_path):
+    path = tmp_path / "readers.csv"
+    path.write_text(
+        "email,name,topics,audiences,units,frequency\n"
+        "tot@example.com,,chuyen-doi-so,,,\n"
+        "khong-phai-dia-chi,,,,,\n"
+        "tuan@example.com,,,,,weekly\n"
+        "la@example.com,,chu-de-la,,,\n"
+    )
+    done = loa.cli("subscribers", "import", path, "--json")
+    assert done.code == 2
+    assert (done.json["added"], done.json["updated"], done.json["unchanged"]) == (1, 0, 0)
+    assert [(one["line"], one["field"]) for one in done.json["rejected"]] == [
+        (3, "email"),
+        (4, "frequency"),
+        (5, "topics"),
+    ]
+    assert all(one["message"] and one["message_vi"] for one in done.json["rejected"])
+    again = loa.cli("subscribers", "import", path, "--json")
+    assert (again.json["added"], again.json["unchanged"]) == (0, 1)
+
+
+def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
+    key = loa.key
+    try:
+        added = loa.cli("units", "add", "vu-phap-che", "--release", "desk", "--json")
+        assert loa.cli("units", "add", "vu-phap-che").code == 2
+        loa.key = added.json["api_key"]
+        event = an_event(id="d-1", content_id="cho-duyet", author="Nguyễn Văn A")
+        event["source"] = "/units/vu-phap-che"
+        accepted = loa.post(event)
+        assert accepted.status == 202, accepted
+        waiting = until(lambda: loa.cli("desk", "list", "--json").json, "a draft")
+        assert waiting[0]["content_id"] == "cho-duyet"
+        assert loa.ask(accepted.body["status_url"]).body["state"] == "waiting"
+        assert loa.cli("desk", "approve", "cho-duyet", "--by", "Nguyễn Văn A").code == 2
+        assert (
+            loa.cli("desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash", "x").code == 2
+        )
+        ok = loa.cli(
+            "desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash", waiting[0]["hash"]
+        )
+        assert ok.code == 0, ok
+        assert loa.traced("cho-duyet")["state"] == "released"
+    finally:
+        loa.key = key
+
+
+def test_an_item_that_is_withdrawn_is_gone_from_the_portal_and_its_readers_are_told(loa):
+    answer = loa.post(an_event(id="w-1", content_id="se-go"))
+    first = loa.delivered(answer.body["event_id"])["channels"]["email"]["delivered"]
+    assert loa.page("/tin/se-go") == 200
+    assert loa.cli("withdraw", "se-go", "--reason", "Đăng nhầm văn bản").code == 0
+    until(lambda: loa.page("/tin/se-go") == 410, "410")
+    told = until(lambda: (s := loa.traced("se-go"))["state"] == "withdrawn" and s, "withdrawn")
+    assert told["channels"]["email"]["delivered"] == first
+
+
+def test_a_paused_channel_keeps_everything_until_it_goes_on(loa):
+    assert loa.cli("pause", "email", "--reason", "bảo trì").code == 0
+    until(lambda: "channel_paused" in loa.log(), "the pause")
+    answer = loa.post(an_event(id="p-1", content_id="tam-dung"))
+    until(
+        lambda: loa.story("tam-dung").get("channels", {}).get("portal", {}).get("complete"),
+        "portal",
+    )
+    status = loa.cli("status", "--json").json["channels"]["email"]
+    assert status["paused"] is True
+    waiting = status["lanes"]["normal"]["backlog"]
+    assert waiting > 0
+    assert loa.cli("resume", "email").code == 0
+    assert loa.delivered(answer.body["event_id"])["channels"]["email"]["delivered"] == waiting
+
+
+def test_nothing_was_left_half_done(loa):
+    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
