@@ -17,6 +17,18 @@ class Row(NamedTuple):
     correction: bool = False
 
 
+class Telling(NamedTuple):
+    """What is told to whom: followers only when `following`, and `reached` in any case.
+
+    A withdrawal, or a correction that no longer names this channel, is only for those who got (or
+    may have got) an earlier text. `reached` is sorted and unique.
+    """
+
+    publication: Publication
+    following: bool
+    reached: AsyncIterator[str]
+
+
 class Audience(Protocol):
     """A channel's recipients."""
 
@@ -26,10 +38,8 @@ class Audience(Protocol):
     def count(self, publication: Publication) -> int:
         """How many `rows` will name, not counting corrections alone."""
 
-    def rows(
-        self, publication: Publication, after: str, reached: AsyncIterator[str]
-    ) -> AsyncIterator[Row]:
-        """Recipients with an id greater than *after*; *reached* is sorted and unique."""
+    def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
+        """Recipients with an id greater than *after*."""
 
 
 class Readers(Protocol):
@@ -50,13 +60,12 @@ class Subscribers:
         await self.readers.ready()
 
     def count(self, publication: Publication) -> int:
-        return 0 if publication.action == "withdrawn" else self.readers.count(publication)
+        return self.readers.count(publication)
 
-    async def rows(
-        self, publication: Publication, after: str, reached: AsyncIterator[str]
-    ) -> AsyncIterator[Row]:
+    async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
+        reached = story.reached
         wrong = await anext(reached, None)
-        for id in self.following(publication, after):
+        for id in self.followers(story.publication, after) if story.following else ():
             while wrong is not None and wrong < id:
                 yield Row(wrong, True)
                 wrong = await anext(reached, None)
@@ -67,9 +76,9 @@ class Subscribers:
             yield Row(wrong, True)
             wrong = await anext(reached, None)
 
-    def following(self, publication: Publication, after: str) -> Iterator[str]:
-        """Who follows the item now, read in chunks; a withdrawal is only for those it reached."""
-        while publication.action != "withdrawn":
+    def followers(self, publication: Publication, after: str) -> Iterator[str]:
+        """Who follows the item now, read in chunks."""
+        while True:
             ids = self.readers.ids_after(publication, after, CHUNK)
             yield from ids
             if len(ids) < CHUNK:
@@ -86,12 +95,7 @@ class Portal:
     def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
         return 1
 
-    async def rows(
-        self,
-        publication: Publication,  # noqa: ARG002
-        after: str,
-        reached: AsyncIterator[str],  # noqa: ARG002
-    ) -> AsyncIterator[Row]:
+    async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:  # noqa: ARG002
         if after < PORTAL:
             yield Row(PORTAL)
 
@@ -109,11 +113,9 @@ class OfficialAccount:
     def count(self, publication: Publication) -> int:
         return 2 if publication.action == "published" else 1
 
-    async def rows(
-        self, publication: Publication, after: str, reached: AsyncIterator[str]
-    ) -> AsyncIterator[Row]:
-        had = {id async for id in reached}
-        wanted = {ARTICLE} & had if publication.action == "withdrawn" else {ARTICLE, BROADCAST}
+    async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
+        had = {id async for id in story.reached}
+        wanted = {ARTICLE, BROADCAST} if story.following else {ARTICLE} & had
         for id in sorted(wanted):
             if id > after and not (id == BROADCAST and id in had):
                 yield Row(id, id in had)

@@ -13,7 +13,7 @@ import structlog
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
-from consumers.audience import Audience, Row
+from consumers.audience import Audience, Row, Telling
 from consumers.fence import Fence
 from consumers.lanes import Gate
 from consumers.ledger.codec import Rows
@@ -60,8 +60,6 @@ class Dispatch:
     async def on_publication(self, released: Released) -> None:
         """Plan one publication; returning means that every batch has its wake-up."""
         publication = released.publication
-        if self.channel not in publication.channels:
-            return
         self.gate.check(publication.lane)
         facts = {"content_id": publication.content_id, "revision": publication.revision}
         with bound_contextvars(channel=self.channel.value, lane=publication.lane.value, **facts):
@@ -80,7 +78,13 @@ class Dispatch:
     async def dispatch(self, released: Released) -> None:
         publication = released.publication
         plan = PlanKey(self.channel, publication.content_id, publication.revision)
-        lower = await self.halt_lower(plan, publication)
+        lower = await self.lower(plan)
+        named = self.channel in publication.channels
+        if not named and not await self.fence.any_planned(lower):
+            return
+        mark = "w" if publication.action == "withdrawn" else "v"
+        for older in lower:
+            await self.fence.halt(older, f"{mark}{publication.revision}")
         fresh = Cursor(source=released.seq, lane=publication.lane, created=self.clock())
         held = await self.ledger.create_plan(plan, fresh)
         await self.wake(plan, range(held.value.count), held.value)
@@ -91,14 +95,10 @@ class Dispatch:
         await self.audience.ready()
         await self.fill(plan, publication, held, lower)
 
-    async def halt_lower(self, plan: PlanKey, publication: Publication) -> list[PlanKey]:
-        """Stop every older position of the item on this channel."""
-        mark = "w" if publication.action == "withdrawn" else "v"
-        positions = await self.positions.positions(publication.content_id)
-        lower = [plan._replace(revision=one) for one in positions if one < publication.revision]
-        for older in lower:
-            await self.fence.halt(older, f"{mark}{publication.revision}")
-        return lower
+    async def lower(self, plan: PlanKey) -> list[PlanKey]:
+        """The plans of every older position of the item on this channel."""
+        positions = await self.positions.positions(plan.content_id)
+        return [plan._replace(revision=one) for one in positions if one < plan.revision]
 
     async def fill(
         self,
@@ -108,13 +108,15 @@ class Dispatch:
         lower: Sequence[PlanKey],
     ) -> None:
         """Cut the audience into batches, from the cursor on; the first chunk is one batch."""
+        following = self.channel in publication.channels and publication.action != "withdrawn"
         while not (held.value.complete or held.value.halt):
             after = held.value.last
-            rows = self.audience.rows(publication, after, self.fence.reached(lower, after))
+            reached = self.fence.reached(lower, after)
+            rows = self.audience.rows(Telling(publication, following, reached), after)
             try:
                 async for chunk, complete in chunks(rows, first=held.value.count == 0):
                     held = await self.extend(plan, held, chunk, complete)
-                    if not complete and held.value.total is None:
+                    if following and not complete and held.value.total is None:
                         total = self.audience.count(publication)
                         held = Held(replace(held.value, total=total), held.revision)
             except Conflict:

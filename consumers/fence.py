@@ -69,6 +69,13 @@ class Fence:
             else:
                 return
 
+    async def any_planned(self, plans: Sequence[PlanKey]) -> bool:
+        """Whether one of *plans* was ever begun: somebody may have its text."""
+        for plan in plans:
+            if (held := await self.ledger.plan(plan)) and held.value.planned:
+                return True
+        return False
+
     async def quiet(self, plans: Sequence[PlanKey]) -> None:
         """Return once no older text can land any more. Raises Later until then."""
         for plan in plans:

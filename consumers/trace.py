@@ -67,39 +67,38 @@ class Trace:
 
     async def story(self, content_id: str) -> Story | None:
         """The newest released position of an item, or the newest one at all."""
-        item = await self.register.item(content_id)
-        if item is None or not item.positions:
+        item = await self.register.item(content_id) or Item(unit="")
+        positions = {number: one async for number, one in self.positions(content_id)}
+        if not positions:
             return None
-        number = item.revision or max(item.positions)
-        position = await self.register.position(content_id, number)
-        moments = [one async for one in self.past(content_id, item)]
+        number = item.revision or max(positions)
+        moments = [one for key, past in sorted(positions.items()) for one in happened(key, past)]
         channels: dict[ChannelName, Count] = {}
-        for channel in item.channels if item.revision else ():
+        for channel in ChannelName:
             count, planned = await self.channel(PlanKey(channel, content_id, number))
-            channels[channel] = count
-            moments += planned
+            if planned or (item.revision and channel in item.channels):
+                channels[channel] = count
+                moments += planned
         return Story(
             content_id=content_id,
             revision=number,
-            state=self.state(item, position),
+            state=self.state(item, positions[number]),
             channels=channels,
             timeline=sorted(moments, key=lambda moment: moment.at),
         )
 
-    def state(self, item: Item, position: Position | None) -> State:
-        if item.state == "withdrawn" or position is None:
-            return "withdrawn" if position else "received"
+    def state(self, item: Item, position: Position) -> State:
+        if item.state == "withdrawn":
+            return "withdrawn"
         if position.state == "released" and position.not_before:
             waits = position.not_before.timestamp() > self.clock()
             return "scheduled" if waits else "released"
         return position.state
 
-    async def past(self, content_id: str, item: Item) -> AsyncIterator[Moment]:
-        """What happened to each position before any channel saw it."""
-        for number in sorted(item.positions):
-            position = await self.register.position(content_id, number)
-            for moment in happened(number, position) if position else ():
-                yield moment
+    async def positions(self, content_id: str) -> AsyncIterator[tuple[int, Position]]:
+        """Every position of an item, refused ones too."""
+        async for key, value in self.register.bucket.values(f"{content_id}."):
+            yield int(key.rpartition(".")[2]), Position.model_validate_json(value.data)
 
     async def channel(self, plan: PlanKey) -> tuple[Count, list[Moment]]:
         """Count one plan's rows."""
@@ -153,4 +152,5 @@ def happened(number: int, position: Position) -> Iterator[Moment]:
     if position.released_at:
         yield Moment(at=position.released_at, event="released", detail=label)
     if position.state == "refused":
-        yield Moment(at=position.at, event="refused", detail=f"{label}, {position.code}")
+        why = position.reason or position.code
+        yield Moment(at=position.at, event="refused", detail=f"{label}: {why}")

@@ -368,6 +368,21 @@ async def test_a_withdrawal_goes_to_exactly_those_it_reached(house):
     assert (await loa.ledger.rows(BatchKey(*second, 0))).ids == ("r000000", "r000002")
 
 
+async def test_a_correction_that_drops_the_channel_still_reaches_those_who_got_the_wrong_text(
+    house,
+):
+    loa = house(3)
+    first = await loa.plan()
+    await loa.work(first)
+    loa.readers.ids.append("r000009")
+    second = await loa.plan(
+        revision=2, action="corrected", corrects_revision=1, channels=["portal"]
+    )
+    rows = await loa.ledger.rows(BatchKey(*second, 0))
+    assert rows.ids == ("r000000", "r000001", "r000002")
+    assert rows.corrections == set(rows.ids)
+
+
 async def test_an_older_revision_that_comes_late_plans_nothing(house):
     loa = house(2)
     old = await loa.publish(a_publication())

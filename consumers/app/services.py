@@ -1,7 +1,10 @@
 """The services: what each adds to a process. `loa run NAME ...` takes these names."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+
+import structlog
 
 from channels.base import Channel
 from channels.portal import serve
@@ -13,6 +16,7 @@ from consumers.app.shell import subscribe
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.deliver import Deliver
+from consumers.desk import Desk
 from consumers.dispatch import Dispatch
 from consumers.feedback import Feedback
 from consumers.fence import Fence
@@ -24,9 +28,12 @@ from consumers.sweep import Sweep
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.subjects import Consumer
+from producers.bus import BusError
 from producers.gateway import gateway as door
 
+log = structlog.get_logger()
 AT_ONCE = 3
+RESUME_S = 60.0
 RESERVED = 1
 
 
@@ -52,8 +59,19 @@ async def intake(node: Node) -> None:
         async with gate.enter(arrival.lane):
             await work.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
+    node.tasks.append(partial(resume_desk, work.desk))
     consumer = subjects.CONTENT.consumers[0]
     subscribe(node.broker, subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
+
+
+async def resume_desk(desk: Desk) -> None:
+    """Finish decisions that a crash cut short."""
+    while True:
+        try:
+            await desk.resume()
+        except BusError as trouble:
+            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        await asyncio.sleep(RESUME_S)
 
 
 async def dispatch(node: Node) -> None:
