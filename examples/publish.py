@@ -10,19 +10,22 @@ import json
 import sys
 from pathlib import Path
 
+import structlog
+
 from contracts.errors import ContractError
 from producers.publisher import Accepted, Publisher, Spooled
 
 
-async def send(url: str, unit: str, file: str) -> Accepted | Spooled:
-    event = json.loads(Path(file).read_text("utf-8"))
+async def send(url: str, unit: str, body: str) -> Accepted | Spooled:
+    event = json.loads(body)
     async with Publisher(url, unit, spool=Path("spool")) as publisher:
         return await publisher.publish(event)
 
 
-def main() -> int:
+def main(url: str, unit: str, file: str) -> int:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        answer = asyncio.run(send(*sys.argv[1:]))
+        answer = asyncio.run(send(url, unit, Path(file).read_text("utf-8")))
     except ContractError as refused:
         for error in refused.errors:
             sys.stderr.write(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}\n")
@@ -32,4 +35,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

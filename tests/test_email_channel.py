@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+import sys
 
 import pytest
 import trustme
@@ -11,6 +12,7 @@ from channels.base import Verdict
 from channels.email import pool as pools
 from channels.errors import Misconfigured, Unreachable
 from contracts import keys
+from tests import smtp_receiver
 from tests.builders import a_publication
 from tests.mails import email_channel, reader, undotted
 from tests.smtp_receiver import Act, Receiver, accepted
@@ -219,6 +221,30 @@ async def test_no_relay_is_unreachable_and_no_trust_is_misconfigured():
         with pytest.raises(Misconfigured):
             async with email_channel(receiver.port, tls="starttls").session():
                 pass
+
+
+async def test_a_receiver_of_its_own_process_agrees_with_what_is_said(tmp_path):
+    port_file, record = tmp_path / "port", tmp_path / "record"
+    script = smtp_receiver.__file__
+    process = await asyncio.create_subprocess_exec(sys.executable, script, port_file, record)
+    try:
+        async with asyncio.timeout(20):
+            while not port_file.exists():
+                await asyncio.sleep(0.01)
+        outcomes = await deliver(email_channel(int(port_file.read_text())), rows(100))
+    finally:
+        process.kill()
+        await process.wait()
+    assert verdicts(outcomes) == [DELIVERED] * 100
+    assert accepted(record) == [
+        (row.address, keys.message_id(row.delivery_key, "moha.example")) for row in rows(100)
+    ]
+
+
+async def test_without_a_host_the_operator_is_asked():
+    with pytest.raises(Misconfigured, match="LOA_EMAIL_HOST"):
+        async with email_channel(host="").session():
+            pass
 
 
 SMUGGLED = (

@@ -15,11 +15,15 @@ import pytest
 
 from channels.base import Channel, Recipient, Verdict
 from channels.errors import ChannelError
+from channels.portal.channel import PortalChannel
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from tests.builders import a_publication
+from tests.conftest import Clock
 from tests.mails import email_channel, reader
+from tests.portal_folder import PUBLIC_URL, ROW, WORDS
 from tests.smtp_receiver import Receiver
+from tests.zalo_stage import recipient, staged
 
 LEASE_S, SKEW_S = 60.0, 5.0
 RESOLVED = {
@@ -41,6 +45,7 @@ class Stage:
     rows: Sequence[Recipient]
     effects: Callable[[], Counter[str]]
     copies: int
+    in_turn: bool = False  # a row can be sent only after the one before it
     refuse: Callable[[Recipient], None] | None = None
     go_away: Callable[[], None] | None = None
 
@@ -66,8 +71,38 @@ async def email(_folder: Path) -> AsyncIterator[Stage]:
         )
 
 
+@asynccontextmanager
+async def portal(folder: Path) -> AsyncIterator[Stage]:
+    publication = a_publication()
+
+    def effects() -> Counter[str]:
+        feed = folder / "public" / "nguon-tin" / "tat-ca.rss"
+        shown = feed.read_text("utf-8").count("<item>") if feed.exists() else 0
+        return Counter({ROW.delivery_key: shown} if shown else {})
+
+    channel = PortalChannel(folder, PUBLIC_URL, WORDS)
+    yield Stage(channel, publication, [ROW], effects, copies=1)
+
+
+@asynccontextmanager
+async def zalo(folder: Path) -> AsyncIterator[Stage]:
+    publication = a_publication()
+    article, broadcast = (recipient(publication, name) for name in ("article", "broadcast"))
+    async with staged(folder, Clock()) as played:
+
+        def effects() -> Counter[str]:
+            shown, sent = len(played.visible), len(played.broadcasts)
+            return +Counter({article.delivery_key: shown, broadcast.delivery_key: sent})
+
+        channel = played.channel
+        rows = [article, broadcast]
+        yield Stage(channel, publication, rows, effects, copies=1, in_turn=True)
+
+
 STAGES: dict[ChannelName, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
     ChannelName.EMAIL: email,
+    ChannelName.PORTAL: portal,
+    ChannelName.ZALO: zalo,
 }
 
 
@@ -89,8 +124,7 @@ async def send(stage, rows, expired=never):
 
 
 def test_a_channel_that_delivers_has_a_stage_here():
-    assert set(STAGES) <= set(ChannelName)
-    assert ChannelName.EMAIL in STAGES
+    assert set(STAGES) == set(ChannelName)
 
 
 async def test_its_times_fit_into_a_lease(stage):
@@ -126,7 +160,8 @@ async def test_outcomes_come_in_the_order_of_the_rows(stage):
 
 
 async def test_rows_after_the_deadline_are_unsent_and_have_no_effect(stage):
-    for allowed in range(min(3, len(stage.rows))):
+    # a channel with several calls per row asks before each of them
+    for allowed in range(1 if stage.in_turn else min(3, len(stage.rows))):
         before = stage.effects()
         asked = iter([False] * allowed)
         outcomes = await send(stage, stage.rows, lambda asked=asked: next(asked, True))
@@ -177,6 +212,8 @@ async def test_a_provider_that_is_away_raises_a_channel_error_and_nothing_else(s
 
 
 async def test_sessions_run_side_by_side(stage):
+    if stage.in_turn:
+        pytest.skip("each row needs the one before it")
     several = stage.rows[: stage.channel.connections]
     outcomes = await asyncio.gather(*(send(stage, [row]) for row in several))
     assert [said.verdict for (said,) in outcomes] == [Verdict.DELIVERED] * len(several)

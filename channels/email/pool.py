@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from channels.email.settings import EmailSettings
 from channels.email.smtp import SmtpConnection, tls_context
+from channels.errors import Misconfigured
 
 STALE_S = 10.0
 """An idle connection is asked whether it is alive before it is used again."""
@@ -37,6 +38,8 @@ class Pool:
         return await self.open(), True
 
     async def open(self) -> SmtpConnection:
+        if not self.settings.host:
+            raise Misconfigured("LOA_EMAIL_HOST is missing")
         if self.tls is None:
             self.tls = tls_context(self.settings)
         return await SmtpConnection.open(self.settings, self.tls, self.request_timeout_s)

@@ -3,6 +3,7 @@
 from channels.base import Outcome, Verdict
 from channels.email.replies import Fate, Hint, Reply, Stage
 
+DELIVERED = Outcome(Verdict.DELIVERED)
 LATER_S = 60.0
 HOLD_S = 300.0
 DOUBT_S = 60.0
@@ -30,7 +31,7 @@ SIGN_IN = (530, 534, 535, 538)
 def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
     """The outcome of one row; `trouble_s` is when to come back for what was not sent."""
     if reply.fate is Fate.ACCEPTED:
-        return Outcome(Verdict.DELIVERED)
+        return DELIVERED
     if reply.fate is Fate.UNSENT:
         return Outcome(Verdict.UNSENT, reply.why, trouble_s)
     if reply.fate is Fate.DOUBT:

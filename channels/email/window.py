@@ -7,6 +7,7 @@ the current body, so that a mail costs one round trip; without it every command 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from channels.email.replies import ACCEPTED, Reply, Stage, doubt, refused, unsent
 from channels.email.wire import Wire
@@ -21,8 +22,7 @@ YES, NO, CLOSING = b"2", (b"4", b"5"), b"421"
 OUT_OF_TURN = "reply out of turn"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled."""
 
     recipient: bytes

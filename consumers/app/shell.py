@@ -62,6 +62,7 @@ def subscribe(
     copies: int = 1,
 ) -> None:
     """Run *handler* for what *consumer* delivers. A subscriber is serial: one for each at once."""
+    heard = stream.subjects if consumer.subject == ">" else (consumer.subject,)
     for number in range(copies):
         broker.subscriber(
             consumer.subject,
@@ -69,6 +70,6 @@ def subscribe(
             durable=consumer.durable,
             pull_sub=PullSub(batch_size=1, timeout=PULL_S),
             ack_policy=AckPolicy.MANUAL,  # `settle` acknowledges
-            title=consumer.subject,
+            title=" ".join((consumer.durable, *heard)),
             include_in_schema=number == 0,
         )(handler)
