@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/loa demo
 
 up: install
-	$(BIN)/loa up
+	LOA_LOG_FORMAT=$${LOA_LOG_FORMAT:-pretty} $(BIN)/loa up
 
 test: install
 	$(BIN)/pytest $(ARGS)

@@ -16,12 +16,13 @@ from faststream.nats.message import NatsMessage
 from pydantic import BaseModel, ConfigDict
 
 from consumers.faults import fault
-from contracts import subjects
+from contracts import envelope, events, subjects
 from contracts.errors import FieldError, Invalid
+from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, Conflict, Message
 
 log = structlog.get_logger()
-Ending = Literal["replayed", "discarded"]
+Ending = Literal["replayed", "edited", "discarded"]
 CHUNK = 200
 INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
 
@@ -144,6 +145,19 @@ class DeadLetters:
             origin.subject, letter.original, headers=carried(origin.headers), msg_id=f"replay.{id}"
         )
         return await self.end(letter, Ended(state="replayed", at=self.now(), by=by))
+
+    async def edit(self, id: int, body: bytes, words: Vocabulary, by: str = "") -> Letter:
+        """Send *body*, a mended structured event, in the original's place.
+
+        Raises ContractError when it is still broken (nothing is sent then), else as `replay`.
+        """
+        letter = await self.open(id)
+        if letter.stage != "intake":
+            raise Invalid(fault("id", "letter_not_editable", value=id))
+        events.check(envelope.from_structured(body), words)
+        headers = {"Content-Type": envelope.CONTENT_TYPE}
+        await self.bus.publish(letter.origin.subject, body, headers=headers, msg_id=f"edit.{id}")
+        return await self.end(letter, Ended(state="edited", at=self.now(), by=by))
 
     async def discard(self, id: int, reason: str, by: str = "") -> Letter:
         """Give a letter up, with a reason. Raises Invalid as `replay`, or without a reason."""

@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 import unicodedata
+from base64 import b64decode
 from email import message_from_bytes, policy
 from email.utils import parseaddr
 
@@ -71,6 +72,8 @@ def test_3000_random_subjects_and_display_names_survive_the_journey(part):
         assert [str(a.addr_spec) for a in arrived["To"].addresses] == ["nguoi-nhan@example.com"]
         assert max(map(len, sent.split(b"\r\n"))) <= 76
         assert sent.isascii()
+        for word in re.findall(rb"=\?utf-8\?b\?([^?]*)\?=", sent):
+            assert b64decode(word).decode()  # each word is whole characters
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,8 @@ async def test_words_between_windows_end_the_connection():
         for conversation in receiver.open:
             conversation.transport.write(b"250 2.0.0 a promise nobody asked for\r\n")
         await asyncio.wait_for(until(lambda: connection.closed), 5)
-        assert fates(await connection.send_window([mail(1)], never)) == [UNSENT]
+        (reply,) = await connection.send_window([mail(1)], never)
+    assert (reply.fate, reply.why) == (UNSENT, "reply out of turn")
     assert got(receiver) == named(0)
 
 

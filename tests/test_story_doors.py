@@ -65,7 +65,7 @@ def test_binary_mode_is_taken_too(loa):
     assert loa.traced("binary-good")["state"] == "released"
 
 
-def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa):
+def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa, tmp_path):
     body = json.dumps(bad_title("nats-bad")).encode()
 
     async def publish() -> None:
@@ -85,6 +85,13 @@ def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa):
     )
     assert len(loa.dead()) == 1
     assert len(loa.cli("dead", "list", "--all", "--json").json) == 2
+    mended = tmp_path / "mended.json"
+    mended.write_text(json.dumps(bad_title("nats-bad")))
+    assert loa.cli("dead", "edit", letters[0]["id"], mended).code == 2, "still broken"
+    mended.write_text(json.dumps(an_event(id="nats-bad", content_id="nats-bad")))
+    assert loa.cli("dead", "edit", letters[0]["id"], mended, "--by", "người trực").code == 0
+    assert loa.traced("nats-bad")["state"] == "released"
+    assert loa.dead() == []
 
 
 def test_the_command_line_says_what_is_wrong_and_sends_nothing(loa):

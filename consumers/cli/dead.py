@@ -1,9 +1,12 @@
 """`loa dead`: what could not be processed, and what to do with it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from consumers.app.node import vocabulary
+from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, on_bus, print_json, print_table
 from consumers.dead_letters import DeadLetters, Letter
 from producers.bus import Bus
@@ -12,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, gi
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
 By = Annotated[str, typer.Option("--by", help="Who decides.")]
 Reason = Annotated[str, typer.Option(help="Why it is given up.")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
 
 
@@ -60,6 +64,14 @@ def replay(id: Id, by: By = "") -> None:
     """Send the original again, to where it came from, under its own identity."""
     letter = on_bus(lambda bus: DeadLetters(bus).replay(id, by))
     typer.echo(f"{id}: sent again to {letter.origin.subject}")
+
+
+@app.command()
+def edit(id: Id, file: File, by: By = "") -> None:
+    """Send a mended event in the original's place. Exit code 2: it is still broken."""
+    words = vocabulary(read(LoaSettings))
+    letter = on_bus(lambda bus: DeadLetters(bus).edit(id, file.read_bytes(), words, by))
+    typer.echo(f"{id}: mended and sent to {letter.origin.subject}")
 
 
 @app.command()

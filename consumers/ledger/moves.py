@@ -115,22 +115,23 @@ def judge(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Bo
     if said.verdict in ENDED:
         return shade(ENDED[said.verdict], was), reason(note, said)
     if said.verdict is Verdict.DOUBT:
-        return final(entry, IN_DOUBT), ask_later(note, said, now)
+        return final(entry, IN_DOUBT), ask_later(note or Note(), said, now)
     if said.verdict is Verdict.UNSENT:
         return final(entry, shade(ord("p"), was)), note
     return defer(entry, row, said, now, rules)
 
 
 def reason(note: Note | None, said: Outcome) -> Note | None:
-    """Keep why a row ended; a delivered row needs no note."""
-    return replace(note or Note(), due=0.0, reason=said.reason) if said.reason else None
+    """Keep why a row ended, and the attempts of one that goes on; else it needs no note."""
+    if said.reason or (said.verdict is Verdict.RESEND and note):
+        return replace(note or Note(), due=0.0, reason=said.reason)
+    return None
 
 
-def ask_later(note: Note | None, said: Outcome, now: float) -> Note | None:
-    """When the channel may know more of a doubt; at once unless it says otherwise."""
-    if said.after_s is None and note is None:
-        return None
-    return replace(note or Note(), due=now + (said.after_s or 0.0), reason=said.reason)
+def ask_later(note: Note, said: Outcome, now: float) -> Note:
+    """A doubt costs an attempt: a first one is looked into at once, a repeated one ever later."""
+    due = retry.due(note.attempts, now, said.after_s)
+    return Note(note.attempts + 1, due, said.reason)
 
 
 def defer(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
@@ -154,12 +155,18 @@ def resolve(entry: Entry, outcomes: Mapping[int, Outcome], now: float) -> Entry:
     return entry.put(
         {row: RESOLVED[said.verdict] for row, said in doubted.items()},
         {
-            row: Note(due=now + max(said.after_s or ASK_AGAIN_S, ASK_AGAIN_S), reason=said.reason)
+            row: put_off(entry.notes.get(row, Note()), said, now)
             if row in waiting
             else reason(entry.notes.get(row), said)
             for row, said in doubted.items()
         },
     )
+
+
+def put_off(note: Note, said: Outcome, now: float) -> Note:
+    """The channel can't tell yet."""
+    after_s = max(said.after_s or ASK_AGAIN_S, ASK_AGAIN_S)
+    return replace(note, due=now + after_s, reason=said.reason)
 
 
 def evidence(entry: Entry, row: int) -> Entry:
