@@ -11,6 +11,7 @@ from consumers.ledger import moves
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
 from consumers.settle import Later
+from contracts.base import ContentId
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 
 log = structlog.get_logger()
@@ -22,7 +23,7 @@ class Receipt(BaseModel):
     """A provider says that one row has arrived."""
 
     channel: ChannelName
-    content_id: str
+    content_id: ContentId
     revision: PositiveInt
     recipient: str
 

@@ -78,8 +78,9 @@ class Gate:
         """Let the most urgent waiters in, as far as there is room."""
         while self.waiting and self.free(self.waiting[0][2].lane):
             _, _, permit, turn = heapq.heappop(self.waiting)
-            self.running.append(permit)
-            turn.set_result(None)
+            if not turn.done():  # else cancelled a moment ago
+                self.running.append(permit)
+                turn.set_result(None)
 
     def leave(self, permit: Pass, turn: asyncio.Future[None]) -> None:
         """A waiter was cancelled: give back a place it may have been handed meanwhile."""

@@ -24,10 +24,10 @@ class Slot:
         self.incarnation = secrets.token_hex(4)
         self.claims = 0
         self.active: set[BatchKey] = set()
-        self.left = [BatchKey.parse(line) for line in self.read().split()]
+        self.left = list(legible(self.read()))
 
     def read(self) -> str:
-        return os.pread(self.file, 1 << 20, 0).decode()
+        return os.pread(self.file, 1 << 20, 0).decode(errors="replace")
 
     def token(self) -> str:
         """A new owner token: one per claim, never one per process."""
@@ -50,12 +50,20 @@ class Slot:
             self.note()
 
     def note(self) -> None:
+        """One write covers the older, longer text, so that a kill before the cut leaves no rest."""
         text = "\n".join(map(str, self.active)).encode()
-        os.pwrite(self.file, text, 0)
+        os.pwrite(self.file, text.ljust(os.fstat(self.file).st_size), 0)
         os.ftruncate(self.file, len(text))
 
     def close(self) -> None:
         os.close(self.file)
+
+
+def legible(text: str) -> Iterator[BatchKey]:
+    """The batches that *text* names; what a power cut made of the rest is no news."""
+    for name in text.split():
+        with suppress(ValueError):
+            yield BatchKey.parse(name)
 
 
 def lock_first(folder: Path, channel: str) -> tuple[int, int]:

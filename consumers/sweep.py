@@ -35,6 +35,7 @@ class Sweep:
     every_s: float = EVERY_S
     closed: set[str] = field(default_factory=set)
     woken: dict[str, float] = field(default_factory=dict)
+    idle: dict[str, bool] = field(default_factory=dict)
 
     async def run(self) -> None:
         while True:
@@ -46,6 +47,7 @@ class Sweep:
 
     async def sweep(self) -> int:
         """Wake what is stuck; returns how many."""
+        self.idle.clear()
         keys = await self.ledger.bucket.keys(STATE)
         unknown = [key for key in keys if key not in self.closed]
         stuck = 0
@@ -77,6 +79,12 @@ class Sweep:
         latest = max(entry.due, entry.lease, self.woken.get(key, 0.0))
         if latest > self.clock() - GRACE_S or batch.channel in self.pauses.channels:
             return False
-        subject = subjects.deliver(batch.channel, entry.lane)
-        queue = await self.bus.consumer_info(subjects.DELIVER.name, subjects.durable(subject))
-        return int(queue["num_pending"]) == 0
+        return await self.is_idle(subjects.deliver(batch.channel, entry.lane))
+
+    async def is_idle(self, lane: str) -> bool:
+        """Whether nothing waited in *lane* before this sweep; its own wake-ups do not count."""
+        if lane not in self.idle:
+            durable = subjects.durable(lane)
+            queue = await self.bus.consumer_info(subjects.DELIVER.name, durable)
+            self.idle[lane] = int(queue["num_pending"]) == 0
+        return self.idle[lane]

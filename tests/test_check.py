@@ -1,0 +1,271 @@
+"""`loa check` finds every broken promise of the ledger, names it, and finds nothing else."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.check import STUCK_S, Check
+from consumers.cli import items
+from consumers.items import Position
+from consumers.ledger import codec
+from consumers.ledger.codec import Rows
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import Entry
+from consumers.ledger.store import Ledger
+from consumers.register import Register
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from tests.fakes import people
+
+PLAN = PlanKey(ChannelName.EMAIL, "tin-moi", 1)
+OLD = 3 * STUCK_S
+SIZES = (5, 5, 3)
+KEYS = [f"{PLAN}.{number}" for number in range(len(SIZES))]
+SHALLOW = [
+    "plan-missing", "plan-stuck", "batch-missing", "rows-lost", "orphan", "letter-unknown",
+    "closed-with-open-rows", "never-closed", "stuck", "unreadable",
+]  # fmt: skip
+DEEP = ["rows-missing", "rows-differ", "recipient-twice"]
+
+
+class Books:
+    """A ledger with one plan of three batches, all delivered; and hands that spoil it."""
+
+    def __init__(self, bus, clock) -> None:
+        self.ledger, self.clock = Ledger(bus), clock
+        self.bucket = self.ledger.bucket
+        self.released = [str(PLAN)]
+
+    async def keep(self) -> None:
+        ids = iter(people(sum(SIZES)))
+        batches = [Rows(tuple(next(ids) for _ in range(size))) for size in SIZES]
+        start = self.clock() - OLD
+        held = await self.ledger.create_plan(PLAN, Cursor(created=start))
+        lists = [list(rows.ids) for rows in batches]
+        cursor = held.value.advance(lists, complete=True, now=start + 1)
+        await self.ledger.extend(PLAN, held, cursor, batches)
+        for number, size in enumerate(SIZES):
+            await self.state(number, rows=b"d" * size, closed=start + 2)
+
+    async def state(self, number: int, **changes: object) -> None:
+        batch = BatchKey(*PLAN, number)
+        held = await self.ledger.state(batch)
+        await self.store(number, replace(held.value, **changes))
+
+    async def store(self, number: int, entry: Entry) -> None:
+        await self.bucket.put(f"state.{PLAN}.{number}", codec.encode_state(entry))
+
+    async def cursor(self, **changes: object) -> None:
+        held = await self.ledger.plan(PLAN)
+        changed = replace(held.value, **changes)
+        await self.bucket.put(f"plan.{PLAN}", codec.encode_cursor(changed))
+
+    async def recipients(self, number: int, *ids: str) -> None:
+        await self.bucket.put(f"rows.{PLAN}.{number}", codec.encode_rows(ids, frozenset()))
+
+    async def expected(self):
+        for plan in self.released:
+            yield plan
+
+    async def check(self, *, deep: bool) -> list[tuple[str, str]]:
+        findings = await Check(self.ledger, self.expected, deep, self.clock).run()
+        assert findings.ok == (not findings.violations)
+        assert all(found.detail for found in findings.violations)
+        return [(found.rule, found.key) for found in findings.violations]
+
+
+@pytest.fixture
+async def books(bus, clock):
+    books = Books(bus, clock)
+    await books.keep()
+    return books
+
+
+@pytest.mark.parametrize("deep", [False, True])
+async def test_clean_books_are_clean(books, deep):
+    assert await books.check(deep=deep) == []
+
+
+async def test_an_empty_ledger_is_clean(bus, clock):
+    books = Books(bus, clock)
+    books.released = []
+    assert await books.check(deep=True) == []
+
+
+async def test_work_in_hand_is_no_violation(books):
+    now = books.clock()
+    await books.state(0, rows=b"ddssp", closed=0.0, owner="w#1#1", lease=now + 30, due=now - OLD)
+    await books.state(1, rows=b"drrrd", closed=0.0, due=now + 3600)
+    await books.state(2, rows=b"dPK", closed=0.0, due=now - STUCK_S + 10)
+    assert await books.check(deep=True) == []
+
+
+async def test_a_plan_that_was_halted_before_it_began_is_clean(books):
+    other = PlanKey(ChannelName.ZALO, "tin-moi", 1)
+    await books.ledger.create_plan(other, Cursor(halt="v2", created=books.clock() - OLD))
+    books.released.append(str(other))
+    assert await books.check(deep=True) == []
+
+
+async def test_a_plan_in_the_making_is_clean(books):
+    await books.cursor(complete=False, created=books.clock() - STUCK_S + 10)
+    assert await books.check(deep=True) == []
+
+
+Spoil = Callable[[Books], Awaitable[object]]
+SPOILT: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
+    "nothing was ever planned": (
+        lambda b: b.bucket.purge(f"plan.{PLAN}"),
+        [("plan-missing", f"plan.{PLAN}"), *(("orphan", f"state.{key}") for key in KEYS)],
+    ),
+    "the plan was never finished": (
+        lambda b: b.cursor(complete=False),
+        [("plan-stuck", f"plan.{PLAN}")],
+    ),
+    "a batch is gone": (
+        lambda b: b.bucket.purge(f"state.{KEYS[1]}"),
+        [("batch-missing", f"state.{KEYS[1]}"), ("rows-lost", f"plan.{PLAN}")],
+    ),
+    "the plan counts more recipients than there are": (
+        lambda b: b.cursor(planned=14),
+        [("rows-lost", f"plan.{PLAN}")],
+    ),
+    "a batch has lost a row": (
+        lambda b: b.state(1, rows=b"dddd"),
+        [("rows-lost", f"plan.{PLAN}")],
+    ),
+    "a batch lies beyond the plan": (
+        lambda b: b.cursor(count=2, planned=10),
+        [("orphan", f"state.{KEYS[2]}")],
+    ),
+    "a letter means nothing": (
+        lambda b: b.state(0, rows=b"dd?dz"),
+        [("letter-unknown", f"state.{KEYS[0]}")],
+    ),
+    "a closed batch has open rows": (
+        lambda b: b.state(2, rows=b"dpd"),
+        [("closed-with-open-rows", f"state.{KEYS[2]}")],
+    ),
+    "a closed batch has a row on the wire": (
+        lambda b: b.state(2, rows=b"dSd"),
+        [("closed-with-open-rows", f"state.{KEYS[2]}")],
+    ),
+    "a batch was never closed": (
+        lambda b: b.state(1, closed=0.0, due=b.clock() + 5),
+        [("never-closed", f"state.{KEYS[1]}")],
+    ),
+    "nobody works on a batch that is due": (
+        lambda b: b.state(1, rows=b"ddppp", closed=0.0),
+        [("stuck", f"state.{KEYS[1]}")],
+    ),
+    "the owner of a batch died long ago": (
+        lambda b: b.state(1, rows=b"dsssp", closed=0.0, owner="x#1#1", lease=b.clock() - OLD),
+        [("stuck", f"state.{KEYS[1]}")],
+    ),
+    "a state can't be read": (
+        lambda b: b.bucket.put(f"state.{KEYS[0]}", b'{"v":1,"r":"ddd'),
+        [("unreadable", f"state.{KEYS[0]}"), ("rows-lost", f"plan.{PLAN}")],
+    ),
+    "a state is of a later version": (
+        lambda b: b.bucket.put(f"state.{KEYS[0]}", b'{"v":2}'),
+        [("unreadable", f"state.{KEYS[0]}"), ("rows-lost", f"plan.{PLAN}")],
+    ),
+    "a plan can't be read": (
+        lambda b: b.bucket.put(f"plan.{PLAN}", b'{"v":1,"count":3}'),
+        [("unreadable", f"plan.{PLAN}"), *(("orphan", f"state.{key}") for key in KEYS)],
+    ),
+}
+SPOILT_DEEP: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
+    "the recipients are gone": (
+        lambda b: b.bucket.purge(f"rows.{KEYS[1]}"),
+        [("rows-missing", f"state.{KEYS[1]}")],
+    ),
+    "there are more recipients than rows": (
+        lambda b: b.recipients(2, "r000010", "r000011", "r000012", "r000013"),
+        [("rows-differ", f"state.{KEYS[2]}")],
+    ),
+    "somebody stands twice in a batch": (
+        lambda b: b.recipients(2, "r000010", "r000010", "r000012"),
+        [("recipient-twice", f"state.{KEYS[2]}")],
+    ),
+    "somebody stands in two batches": (
+        lambda b: b.recipients(1, "r000004", "r000006", "r000007", "r000008", "r000009"),
+        [("recipient-twice", f"state.{KEYS[1]}")],
+    ),
+    "recipients are out of order": (
+        lambda b: b.recipients(2, "r000011", "r000010", "r000012"),
+        [("recipient-twice", f"state.{KEYS[2]}")],
+    ),
+}
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("what", SPOILT)
+async def test_each_corruption_is_found_and_named(books, what, deep):
+    spoil, violations = SPOILT[what]
+    await spoil(books)
+    assert sorted(await books.check(deep=deep)) == sorted(violations)
+
+
+@pytest.mark.parametrize("what", SPOILT_DEEP)
+async def test_what_is_wrong_with_the_recipients_is_found_by_a_deep_check(books, what):
+    spoil, violations = SPOILT_DEEP[what]
+    await spoil(books)
+    assert await books.check(deep=False) == []
+    assert await books.check(deep=True) == violations
+
+
+def test_every_rule_has_its_corruption():
+    tried = {**SPOILT, **SPOILT_DEEP}.values()
+    assert {rule for _, found in tried for rule, _ in found} == {*SHALLOW, *DEEP}
+
+
+async def test_a_plan_that_grows_during_the_check_is_no_violation(books, monkeypatch):
+    """The planner writes another batch after the check has read the cursor."""
+    await books.cursor(complete=False, created=books.clock())
+    values = books.bucket.values
+
+    async def growing(prefix=""):
+        async for key, value in values(prefix):
+            yield key, value
+        if prefix == "plan.":
+            await grow(books)
+
+    monkeypatch.setattr(books.bucket, "values", growing)
+    assert await books.check(deep=True) == []
+    assert await books.bucket.get(f"state.{PLAN}.3"), "it did grow"
+
+
+async def grow(books: Books) -> None:
+    held = await books.ledger.plan(PLAN)
+    cursor = held.value.advance([["r000099"]], complete=True, now=books.clock())
+    await books.ledger.extend(PLAN, held, cursor, [Rows(("r000099",))])
+
+
+def a_position(**changes) -> Position:
+    known = {
+        "event_id": "e" * 26, "hash": "h", "unit": "van-phong-bo", "kind": "submitted",
+        "state": "released", "at": datetime.now(UTC), "channels": ("email", "portal"),
+        "released_at": datetime.now(UTC) - timedelta(seconds=OLD), "seq": 7,
+    }  # fmt: skip
+    return Position.model_validate(known | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "plans"),
+    [
+        ({}, ["email.tin-moi.2", "portal.tin-moi.2"]),
+        ({"channels": ()}, []),
+        ({"seq": None}, []),
+        ({"released_at": None, "seq": None}, []),
+        ({"released_at": datetime.now(UTC)}, []),
+        ({"not_before": datetime.now(UTC) + timedelta(days=1)}, []),
+        ({"not_before": datetime.now(UTC) - timedelta(seconds=OLD), "channels": ("zalo",)},
+         ["zalo.tin-moi.2"]),
+    ],
+)  # fmt: skip
+async def test_a_plan_is_expected_ten_minutes_after_its_time_has_come(bus, changes, plans):
+    register = Register(bus)
+    await register.change_position("tin-moi", 2, lambda _: a_position(**changes))
+    assert [plan async for plan in items.expected(register)] == plans
