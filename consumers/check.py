@@ -1,9 +1,11 @@
 """Does the ledger hold what its own rules promise? Reads only; names every violation."""
 
 import itertools
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -13,6 +15,7 @@ from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import STATUS, Entry
 from consumers.ledger.store import Ledger
 
+T = TypeVar("T")
 STUCK_S = 600.0
 AT_ONCE = 100
 
@@ -34,9 +37,10 @@ class Findings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One counted batch as it is stored; a missing half is None."""
+    """One counted batch as it is stored; a half that is missing or unreadable is None."""
 
     key: str
+    stored: bool
     entry: Entry | None
     rows: Rows | None
 
@@ -55,22 +59,26 @@ class Check:
         return Findings(ok=not violations, violations=violations)
 
     async def violations(self) -> AsyncIterator[Violation]:
+        states = await self.ledger.bucket.keys("state.")  # before the plans: these may grow
         counts: dict[str, int] = {}
         async for key, value in self.ledger.bucket.values("plan."):
-            plan, cursor = key.removeprefix("plan."), codec.decode_cursor(value.data)
-            counts[plan] = cursor.count
+            plan, cursor = key.removeprefix("plan."), read(codec.decode_cursor, value.data)
+            counts[plan] = cursor.count if cursor else sys.maxsize
             async for found in self.check_plan(plan, cursor):
                 yield found
         async for plan in self.expected():
             if plan not in counts:
                 yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released long ago")
-        for key in await self.ledger.bucket.keys("state."):
+        for key in states:
             plan, _, number = key.removeprefix("state.").rpartition(".")
             if int(number) >= counts.get(plan, 0):
                 yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
 
-    async def check_plan(self, plan: str, cursor: Cursor) -> AsyncIterator[Violation]:
+    async def check_plan(self, plan: str, cursor: Cursor | None) -> AsyncIterator[Violation]:
         """Every batch that the cursor counts is there, in order, with nobody in two."""
+        if cursor is None:
+            yield Violation(rule="unreadable", key=f"plan.{plan}", detail="by this version")
+            return
         seen, last = 0, ""
         async for batch in self.batches(plan, cursor):
             for found in self.check_batch(batch, last):
@@ -95,13 +103,15 @@ class Check:
                 state, rows = states.get(f"state.{name}"), lists.get(f"rows.{name}")
                 yield Batch(
                     f"state.{name}",
-                    codec.decode_state(state.data) if state else None,
-                    codec.decode_rows(rows.data) if rows else None,
+                    state is not None,
+                    read(codec.decode_state, state.data) if state else None,
+                    read(codec.decode_rows, rows.data) if rows else None,
                 )
 
     def check_batch(self, batch: Batch, last: str) -> Iterator[Violation]:
         if batch.entry is None:
-            yield Violation(rule="batch-missing", key=batch.key, detail="counted by its plan")
+            rule = "unreadable" if batch.stored else "batch-missing"
+            yield Violation(rule=rule, key=batch.key, detail="counted by its plan")
             return
         for rule, detail in self.faults(batch.entry):
             yield Violation(rule=rule, key=batch.key, detail=detail)
@@ -116,7 +126,7 @@ class Check:
             yield "letter-unknown", "".join(sorted(strange))
         if entry.closed and entry.is_open:
             yield "closed-with-open-rows", entry.rows.decode()[:80]
-        if not entry.closed and not entry.is_open and not entry.owner:
+        if not (entry.closed or entry.is_open or entry.owner) and entry.due < self.clock():
             yield "never-closed", "every row has ended"
         if self.stuck(entry):
             yield "stuck", f"due {int(self.clock() - entry.due)} s ago, nobody works on it"
@@ -124,6 +134,14 @@ class Check:
     def stuck(self, entry: Entry) -> bool:
         latest = max(entry.due, entry.lease, entry.created)
         return not entry.closed and latest < self.clock() - STUCK_S
+
+
+def read(decode: Callable[[bytes], T], data: bytes) -> T | None:
+    """None for what this version can't read."""
+    try:
+        return decode(data)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def row_faults(entry: Entry, rows: Rows | None, last: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -10,9 +10,10 @@ from structlog.contextvars import bound_contextvars
 from channels.base import Channel
 from channels.errors import ChannelError
 from consumers.addresses import Addresses
+from consumers.claim import Claim, Unbooked
 from consumers.lanes import Gate, Pass
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
-from consumers.ledger.store import Held, Ledger, Overtaken
+from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
@@ -45,6 +46,7 @@ class Deliver:
     clock: Callable[[], float] = time.time
     lease_s: float = LEASE_S
     stopping: bool = False
+    unbooked: dict[BatchKey, Unbooked] = field(default_factory=dict)
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
         """Handle one wake-up; raises Later when it is not done."""
@@ -104,20 +106,11 @@ class Deliver:
 
     async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass) -> None:
         edition = await self.library.edition(batch.plan)
+        rules = self.rules(edition, state.value)
+        claim = Claim(batch, self.slot.token(), rules, self.ledger, state, self.clock)
         rows = await self.ledger.rows(batch)
-        work = Work(
-            batch,
-            self.slot.token(),
-            self.rules(edition, state.value),
-            self.channel,
-            self.ledger,
-            self.addresses,
-            edition,
-            rows,
-            state,
-            self.clock,
-        )
-        entry = await self.send(work, permit)
+        work = Work(claim, self.channel, self.addresses, edition, rows, self.halted)
+        entry = await self.carry_out(work, permit)
         if entry.closed:
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
         elif entry.due <= self.clock() + 1:
@@ -125,20 +118,35 @@ class Deliver:
         else:
             await self.come_back(batch, entry)
 
-    async def send(self, work: Work, permit: Pass) -> Entry:
-        """Run *work* on one connection."""
-        started = self.clock()
+    async def carry_out(self, work: Work, permit: Pass) -> Entry:
+        """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
+        started, batch = self.clock(), work.claim.batch
+        unbooked = self.unbooked.pop(batch, None)
+        try:
+            entry = await self.send(work, permit, unbooked)
+        except Overtaken:
+            raise Later(BUSY_S, "another worker took over") from None
+        except BusError:
+            self.unbooked[batch] = Unbooked(work.claim.token, work.outcomes)
+            raise
+        log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
+        return entry
+
+    async def send(self, work: Work, permit: Pass, unbooked: Unbooked | None) -> Entry:
+        """Use one connection, unless the batch's time is over anyway."""
+        if self.clock() >= work.claim.rules.give_up_at:
+            return await work.give_up(unbooked)
         try:
             async with self.channel.session() as session:
-                entry = await work.run(session, permit, lambda: self.stopping or self.paused())
+                return await work.run(session, lambda: permit.wanted, unbooked)
         except ChannelError as trouble:
             log.warning("channel_unavailable", reason=trouble.reason)
             await self.trip(trouble.reason, self.clock() + trouble.retry_after_s)
             raise Later(trouble.retry_after_s, trouble.reason) from trouble
-        except Overtaken:
-            raise Later(BUSY_S, "another worker took over") from None
-        log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
-        return entry
+
+    def halted(self) -> bool:
+        """Whether nothing more is to be sent: the process stops, or an operator paused."""
+        return self.stopping or self.paused()
 
     def rules(self, edition: Edition, entry: Entry) -> Rules:
         expires_at = edition.publication.expires_at

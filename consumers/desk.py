@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import structlog
+from pydantic import ValidationError
 
 from consumers import drafts, items
 from consumers.drafts import Draft
@@ -96,17 +97,23 @@ class Desk:
         """Carry out what was decided and cut short; says how many drafts that concerned."""
         finished = 0
         async for draft in self.drafts():
-            record = await self.register.position(draft.content_id, draft.revision)
-            if record and record.state != "waiting":
-                finished += await self.finished(draft, record)
+            finished += await self.finished(draft)
         return finished
 
-    async def finished(self, draft: Draft, record: Position) -> bool:
-        """Complete one draft; one that can't be is left for a person, and holds up no other."""
+    async def finished(self, draft: Draft) -> bool:
+        """Complete a decided draft; one that can't be is left for a person, and holds up no other.
+
+        A register that has lost or broken the draft's record raises LookupError or ValidationError.
+        """
         try:
+            record = await self.register.position(draft.content_id, draft.revision)
+            if record is None or record.state == "waiting":
+                return False
             await self.complete(draft, record)
-        except ContractError as error:
-            log.error("draft_unusable", draft=draft.key, fields=[one.field for one in error.errors])
+        except (ContractError, ValidationError, LookupError, TypeError) as broken:
+            errors = broken.errors if isinstance(broken, ContractError) else ()
+            fields = [one.field for one in errors]
+            log.error("draft_unusable", draft=draft.key, error=type(broken).__name__, fields=fields)
             return False
         return True
 
@@ -187,8 +194,14 @@ class Desk:
         return max(item.waiting)
 
     async def drafts(self) -> AsyncIterator[Draft]:
-        async for _, value in self.bucket.values():
-            yield Draft.model_validate_json(value.data)
+        """Every draft that can be read; one that can't is left for a person."""
+        async for key, value in self.bucket.values():
+            try:
+                draft = Draft.model_validate_json(value.data)
+            except ValidationError:
+                log.error("draft_unreadable", draft=key)
+                continue
+            yield draft
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)

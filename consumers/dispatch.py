@@ -79,12 +79,12 @@ class Dispatch:
         publication = released.publication
         plan = PlanKey(self.channel, publication.content_id, publication.revision)
         lower = await self.lower(plan)
-        named = self.channel in publication.channels
-        if not named and not await self.fence.any_planned(lower):
-            return
         mark = "w" if publication.action == "withdrawn" else "v"
         for older in lower:
             await self.fence.halt(older, f"{mark}{publication.revision}")
+        named = self.channel in publication.channels
+        if not named and not await self.fence.any_planned(lower):
+            return
         fresh = Cursor(source=released.seq, lane=publication.lane, created=self.clock())
         held = await self.ledger.create_plan(plan, fresh)
         await self.wake(plan, range(held.value.count), held.value)

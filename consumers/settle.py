@@ -107,7 +107,10 @@ async def kept_alive(msg: NatsMessage) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             await asyncio.sleep(KEEP_ALIVE_S)
-            await msg.in_progress()
+            try:
+                await msg.in_progress()
+            except NatsError as trouble:
+                log.debug("beat_missed", error=type(trouble).__name__)
 
     task = asyncio.create_task(beat())
     try:

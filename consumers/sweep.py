@@ -11,9 +11,8 @@ from consumers.control import Pauses
 from consumers.ledger import codec
 from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
-from consumers.wake import Waker
-from contracts import subjects
-from contracts.delivery import BatchKey
+from consumers.wake import Waker, queued
+from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
@@ -35,7 +34,8 @@ class Sweep:
     every_s: float = EVERY_S
     closed: set[str] = field(default_factory=set)
     woken: dict[str, float] = field(default_factory=dict)
-    idle: dict[str, bool] = field(default_factory=dict)
+    idle: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         while True:
@@ -60,31 +60,40 @@ class Sweep:
     async def look(self, keys: list[str]) -> int:
         stuck = 0
         for key, value in (await self.ledger.bucket.many(keys)).items():
-            entry = codec.decode_state(value.data)
+            if (found := self.read(key, value.data)) is None:
+                continue
+            batch, entry = found
             if entry.closed:
                 self.closed.add(key)
                 self.woken.pop(key, None)
-            elif await self.is_stuck(key, entry):
+            elif await self.is_stuck(key, batch, entry):
                 self.woken[key] = self.clock()
-                await self.waker.wake(BatchKey.parse(key.removeprefix(STATE)), entry.lane)
+                await self.waker.wake(batch, entry.lane)
                 stuck += 1
         return stuck
 
-    async def is_stuck(self, key: str, entry: Entry) -> bool:
+    def read(self, key: str, data: bytes) -> tuple[BatchKey, Entry] | None:
+        """One batch; what can't be read is left to a person, and holds up no other."""
+        try:
+            return BatchKey.parse(key.removeprefix(STATE)), codec.decode_state(data)
+        except codec.BROKEN as broken:
+            if key not in self.unreadable:
+                log.error("batch_unreadable", key=key, error=type(broken).__name__)
+                self.unreadable.add(key)
+            return None
+
+    async def is_stuck(self, key: str, batch: BatchKey, entry: Entry) -> bool:
         """Due and lease long past, not woken lately, its lane empty, its channel running.
 
         Without the last two a paused or busy channel would be flooded with wake-ups.
         """
-        batch = BatchKey.parse(key.removeprefix(STATE))
         latest = max(entry.due, entry.lease, self.woken.get(key, 0.0))
         if latest > self.clock() - GRACE_S or batch.channel in self.pauses.channels:
             return False
-        return await self.is_idle(subjects.deliver(batch.channel, entry.lane))
+        return await self.is_idle(batch.channel, entry.lane)
 
-    async def is_idle(self, lane: str) -> bool:
+    async def is_idle(self, channel: ChannelName, lane: Lane) -> bool:
         """Whether nothing waited in *lane* before this sweep; its own wake-ups do not count."""
-        if lane not in self.idle:
-            durable = subjects.durable(lane)
-            queue = await self.bus.consumer_info(subjects.DELIVER.name, durable)
-            self.idle[lane] = int(queue["num_pending"]) == 0
-        return self.idle[lane]
+        if (channel, lane) not in self.idle:
+            self.idle[channel, lane] = not await queued(self.bus, channel, lane)
+        return self.idle[channel, lane]

@@ -67,29 +67,33 @@ class Trace:
 
     async def story(self, content_id: str) -> Story | None:
         """The newest released position of an item, or the newest one at all."""
-        item = await self.register.item(content_id) or Item(unit="")
+        item = await self.register.item(content_id)
         positions = {number: one async for number, one in self.positions(content_id)}
-        if not positions:
+        if not (item or positions):
             return None
-        number = item.revision or max(positions)
-        moments = [one for key, past in sorted(positions.items()) for one in happened(key, past)]
+        item = item or Item(unit="")
+        number = item.revision or max([*positions, *item.positions], default=0)
+        moments = [
+            one for key, record in sorted(positions.items()) for one in happened(key, record)
+        ]
         channels: dict[ChannelName, Count] = {}
-        for channel in ChannelName:
-            count, planned = await self.channel(PlanKey(channel, content_id, number))
-            if planned or (item.revision and channel in item.channels):
-                channels[channel] = count
-                moments += planned
+        async for channel, count, past in self.channels(content_id, number, item):
+            channels[channel] = count
+            moments += past
         return Story(
             content_id=content_id,
             revision=number,
-            state=self.state(item, positions[number]),
+            state=self.state(item, positions.get(number)),
             channels=channels,
             timeline=sorted(moments, key=lambda moment: moment.at),
         )
 
-    def state(self, item: Item, position: Position) -> State:
+    def state(self, item: Item, position: Position | None) -> State:
+        """An item without a position is one whose first event is still on its way."""
         if item.state == "withdrawn":
             return "withdrawn"
+        if position is None:
+            return item.state or "received"
         if position.state == "released" and position.not_before:
             waits = position.not_before.timestamp() > self.clock()
             return "scheduled" if waits else "released"
@@ -100,19 +104,28 @@ class Trace:
         async for key, value in self.register.bucket.values(f"{content_id}."):
             yield int(key.rpartition(".")[2]), Position.model_validate_json(value.data)
 
-    async def channel(self, plan: PlanKey) -> tuple[Count, list[Moment]]:
-        """Count one plan's rows."""
-        held = await self.ledger.plan(plan)
-        if held is None:
-            return Count(), []
+    async def channels(
+        self, content_id: str, number: int, item: Item
+    ) -> AsyncIterator[tuple[ChannelName, Count, list[Moment]]]:
+        """The channels of one position, without those that were stopped before they began."""
+        for channel in ChannelName:
+            plan = PlanKey(channel, content_id, number)
+            held = await self.ledger.plan(plan)
+            if held is None and item.revision and channel in item.channels:
+                yield channel, Count(), []
+            elif held and not held.value.unbegun:
+                yield channel, *await self.channel(plan, held.value)
+
+    async def channel(self, plan: PlanKey, cursor: Cursor) -> tuple[Count, list[Moment]]:
+        """One plan's rows and moments."""
         statuses: Counter[Status] = Counter()
         copies, closed = 0, 0.0
-        async for _, entry in self.ledger.entries(plan, held.value):
+        async for _, entry in self.ledger.entries(plan, cursor):
             statuses.update(entry.value.count())
             copies += entry.value.copies
             closed = max(closed, entry.value.closed)
-        count = tally(held.value, statuses, copies)
-        return count, planned(plan.channel, held.value, count, closed)
+        count = tally(cursor, statuses, copies)
+        return count, planned(plan.channel, cursor, count, closed)
 
 
 def tally(cursor: Cursor, statuses: Counter[Status], copies: int) -> Count:

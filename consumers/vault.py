@@ -6,16 +6,17 @@ import os
 import secrets
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from channels.errors import Unreachable
 from channels.zalo.notebook import Note
 from channels.zalo.vault import NEVER, Sealed, Stale
 from contracts import subjects
-from producers.bus import Bus, BusError, Conflict
+from producers.bus import Bus, BusError, Conflict, Silence
 
 KEY_BYTES = 32
+TRIES = 3
 
 
 class KeyFileBroken(Exception):
@@ -94,20 +95,47 @@ class BusVault:
 
 
 class BusNotebook:
-    """The Zalo channel's notebook: bucket `ledger`, key `note.zalo.<content_id>`."""
+    """The Zalo channel's notebook: bucket `ledger`, key `note.zalo.<app_id>.<content_id>`."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, app_id: str) -> None:
         self.bucket = bus.bucket(subjects.LEDGER.name)
+        self.prefix = f"note.zalo.{app_id}."
 
     async def read(self, content_id: str) -> Note | None:
         try:
-            value = await self.bucket.get(f"note.zalo.{content_id}")
+            value = await self.bucket.get(self.prefix + content_id)
         except BusError as away:
             raise Unreachable("bus") from away
-        return Note.decode(value.data) if value else None
+        return Note.decode(value.data, value.revision) if value else None
 
-    async def write(self, content_id: str, note: Note) -> None:
+    async def write(self, content_id: str, note: Note) -> Note:
         try:
-            await self.bucket.put(f"note.zalo.{content_id}", note.encode())
+            revision = await self.store(self.prefix + content_id, note.encode(), note.at)
+        except Conflict as lost:
+            raise Unreachable("the note was changed meanwhile") from lost
         except BusError as away:
             raise Unreachable("bus") from away
+        return replace(note, at=revision)
+
+    async def store(self, key: str, data: bytes, revision: int) -> int:
+        """Replace *revision* by *data*. Raises Conflict, except over our own unanswered write."""
+        doubted = False
+        for _ in range(TRIES):
+            try:
+                return await self.once(key, data, revision)
+            except Silence:
+                doubted = True
+            except Conflict:
+                if not doubted:
+                    raise
+            found = await self.bucket.get(key)
+            if found and found.data == data:
+                return found.revision
+            if (found.revision if found else 0) != revision:
+                raise Conflict(f"{key} was changed meanwhile")
+        raise Silence(f"{key}: no answer to {TRIES} writes")
+
+    async def once(self, key: str, data: bytes, revision: int) -> int:
+        if revision:
+            return await self.bucket.swap(key, data, revision)
+        return await self.bucket.create(key, data)

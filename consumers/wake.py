@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from contracts import subjects
-from contracts.delivery import BatchKey, Lane
+from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
 
@@ -46,3 +46,10 @@ class Waker:
 
 def body(batch: BatchKey, lane: Lane) -> bytes:
     return json.dumps({"batch": str(batch), "lane": lane}).encode()
+
+
+async def queued(bus: Bus, channel: ChannelName, lane: Lane) -> int:
+    """How many wake-ups of a lane nobody has taken yet."""
+    durable = subjects.durable(subjects.deliver(channel, lane))
+    queue = await bus.consumer_info(subjects.DELIVER.name, durable)
+    return int(queue["num_pending"])

@@ -1,69 +1,72 @@
-"""One claim on one batch: intents before effects, outcomes after them, one window at a time."""
+"""A claimed batch at work: intents before effects, outcomes after them, one window at a time."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from channels.base import Channel, Outcome, Recipient, Session, Verdict
+from channels.errors import ChannelError
 from consumers.addresses import Addresses, Contact
-from consumers.lanes import Pass
+from consumers.claim import Claim, Outcomes, Unbooked
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
-from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry, Rules
-from consumers.ledger.store import Held, Ledger, Overtaken, Silence
+from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry
+from consumers.ledger.store import Silence
 from consumers.library import Edition
+from consumers.settle import Later
 from contracts import keys
-from contracts.delivery import BatchKey
 
 log = structlog.get_logger()
-Change = Callable[[Entry], Entry]
-Outcomes = dict[int, Outcome]
 SENDABLE = (Verdict.RESEND, Verdict.ABSENT)
 STOPPERS = (Verdict.UNSENT, Verdict.HELD)
 PAUSE_S = 1.0
 
 
-def boottime() -> float:
-    """Seconds that go on in suspend, unlike the monotonic clock."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @dataclass
 class Work:
-    """The owner's side of a batch, from claim to release."""
+    """One claim's windows; `outcomes` are what is known of rows on the wire and not booked yet."""
 
-    batch: BatchKey
-    token: str
-    rules: Rules
+    claim: Claim
     channel: Channel
-    ledger: Ledger
     addresses: Addresses
     edition: Edition
     rows: Rows
-    held: Held[Entry]
-    clock: Callable[[], float]
-    lost: bool = False
-    pause_s: float = 0.0
+    stop: Callable[[], bool]
+    outcomes: Outcomes = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
-    boot_end: float = field(default=0.0)
-    wall_end: float = field(default=0.0)
+    pause_s: float = 0.0
 
-    async def run(self, session: Session, permit: Pass, stop: Callable[[], bool]) -> Entry:
-        """Send what is due, window by window. Returns the released entry."""
-        await self.commit(lambda entry: moves.claim(entry, self.token, self.clock(), self.rules))
-        outcomes: Outcomes = {}
-        while not (permit.wanted or stop() or self.pause_s):
-            rows = moves.due_rows(self.held.value, self.clock())[: self.channel.window]
-            if not rows:
-                break
-            granted = await self.intend(session, rows, outcomes)
-            outcomes = await self.window(session, granted)
-        return await self.release(outcomes)
+    @property
+    def entry(self) -> Entry:
+        return self.claim.held.value
 
-    async def intend(self, session: Session, rows: Sequence[int], outcomes: Outcomes) -> list[int]:
+    async def run(
+        self, session: Session, wanted: Callable[[], bool], unbooked: Unbooked | None = None
+    ) -> Entry:
+        """Send what is due until *wanted* by a higher lane. Returns the released entry.
+
+        Whatever ends it early, what is known of rows on the wire is booked first.
+        """
+        await self.claim.take(unbooked)
+        try:
+            while not (wanted() or self.stop() or self.pause_s):
+                rows = moves.due_rows(self.entry, self.claim.clock())[: self.channel.window]
+                if not rows:
+                    break
+                self.outcomes = await self.window(session, await self.intend(session, rows))
+        except (Later, ChannelError):
+            await self.release()
+            raise
+        return await self.release()
+
+    async def give_up(self, unbooked: Unbooked | None = None) -> Entry:
+        """The batch's time is over: end its rows without asking the provider."""
+        await self.claim.take(unbooked)
+        return await self.release()
+
+    async def intend(self, session: Session, rows: Sequence[int]) -> list[int]:
         """Commit the last window's outcomes and this one's intents in one write."""
         self.contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
         known = await self.settle_doubts(session, rows)
@@ -72,17 +75,25 @@ class Work:
         wanted = [row for row in rows if row not in gone and row not in unsure]
 
         def change(entry: Entry) -> Entry:
-            now = self.clock()
-            entry = moves.resolve(moves.book(entry, outcomes, now, self.rules), known, now)
-            entry = moves.expire(moves.suppress(entry, gone), now, self.rules)
-            return moves.grant(entry, wanted, now, self.rules)[0]
+            now = self.claim.clock()
+            entry = moves.resolve(self.booked(entry), known, now)
+            entry = moves.expire(moves.suppress(entry, gone), now, self.claim.rules)
+            return moves.grant(entry, wanted, now, self.claim.rules)[0]
 
-        await self.commit(change, outcomes)
-        return [row for row in wanted if self.held.value.rows[row] in ON_THE_WIRE]
+        try:
+            await self.claim.commit(change, self.outcomes)
+        except Silence:  # it may stand; then these rows look sent, and are not
+            self.outcomes |= dict.fromkeys(wanted, Outcome(Verdict.UNSENT))
+            raise
+        self.outcomes = {}
+        return [row for row in wanted if self.entry.rows[row] in ON_THE_WIRE]
+
+    def booked(self, entry: Entry) -> Entry:
+        return moves.book(entry, self.outcomes, self.claim.clock(), self.claim.rules)
 
     async def settle_doubts(self, session: Session, rows: Sequence[int]) -> Outcomes:
         """What the channel knows of the window's rows in doubt."""
-        doubtful = [row for row in rows if self.held.value.rows[row] == IN_DOUBT]
+        doubtful = [row for row in rows if self.entry.rows[row] == IN_DOUBT]
         if not doubtful:
             return {}
         said = await session.resolve(self.edition.rendered, self.recipients(doubtful))
@@ -90,14 +101,22 @@ class Work:
         return dict(zip(doubtful, said, strict=True))
 
     async def window(self, session: Session, rows: list[int]) -> Outcomes:
-        """Put *rows* on the wire; renew the lease while a slow provider keeps them there."""
+        """Put *rows* on the wire; renew the lease while a slow provider keeps them there.
+
+        Nothing is left sending behind our back: the next batch gets the same connection.
+        """
         if not rows:
             return {}
-        sending = asyncio.create_task(
-            session.send(self.edition.rendered, self.recipients(rows), self.expired)
-        )
-        while not (await asyncio.wait({sending}, timeout=self.rules.lease_s / 2))[0]:
-            await self.renew()
+        recipients = self.recipients(rows)
+        sending = asyncio.create_task(session.send(self.edition.rendered, recipients, self.expired))
+        try:
+            while not (await asyncio.wait({sending}, timeout=self.claim.rules.lease_s / 2))[0]:
+                await self.claim.renew()
+        finally:
+            if not sending.done():
+                self.claim.lost = True
+                sending.cancel()
+                await asyncio.wait({sending})
         outcomes = dict(zip(rows, sending.result(), strict=True))
         self.note_stop(outcomes)
         return outcomes
@@ -108,26 +127,14 @@ class Work:
         if stops:
             self.pause_s = max(said.after_s or PAUSE_S for said in stops)
 
-    async def renew(self) -> None:
-        """Extend the lease; when that fails nothing more is sent, and the outcomes are evidence."""
-        try:
-            await self.commit(lambda entry: moves.grant(entry, (), self.clock(), self.rules)[0])
-        except (Overtaken, Silence):
-            self.lost = True
-
     def expired(self) -> bool:
-        """Asked before each row: may nothing more be sent under this lease?"""
-        timeout_s = self.channel.request_timeout_s
-        return (
-            self.lost
-            or boottime() > self.boot_end - timeout_s
-            or self.clock() > self.wall_end - timeout_s
-        )
+        """Asked before each row: may nothing more be sent?"""
+        return self.stop() or self.claim.expired(self.channel.request_timeout_s)
 
     def recipients(self, rows: Sequence[int]) -> list[Recipient]:
         """The rows as the channel sees them, with the addresses of this window."""
-        channel, content_id, revision, _ = self.batch
-        found = [self.contacts.get(self.rows.ids[row], Contact(self.rows.ids[row])) for row in rows]
+        channel, content_id, revision, _ = self.claim.batch
+        found = [self.contacts.get(id, Contact(id)) for id in (self.rows.ids[row] for row in rows)]
         return [
             Recipient(
                 one.id,
@@ -139,56 +146,13 @@ class Work:
             for one in found
         ]
 
-    async def release(self, outcomes: Outcomes) -> Entry:
+    async def release(self) -> Entry:
         """Book the last window and let go."""
 
         def change(entry: Entry) -> Entry:
-            now = self.clock()
-            booked = moves.book(entry, outcomes, now, self.rules)
-            return moves.release(moves.expire(booked, now, self.rules), now)
+            now = self.claim.clock()
+            return moves.release(moves.expire(self.booked(entry), now, self.claim.rules), now)
 
-        await self.commit(change, outcomes)
-        return self.held.value
-
-    async def commit(self, change: Change, outcomes: Mapping[int, Outcome] = {}) -> None:
-        """Write *change*; when a halt or a receipt came first, apply it to what stands now.
-
-        Raises Overtaken when another owner stands there: what we know is left as evidence.
-        """
-        boot_end, wall_end = boottime() + self.rules.lease_s, self.clock() + self.rules.lease_s
-        until = time.monotonic() + self.rules.lease_s / 2
-        while True:
-            before = self.held
-            try:
-                self.held = await self.ledger.swap(
-                    self.batch, before, change(before.value), until=until
-                )
-            except Overtaken as other:
-                if not self.still_ours(before.value, other.state.value):
-                    await self.testify(other.state, outcomes, until)
-                    raise
-                self.held = other.state
-            else:
-                self.boot_end, self.wall_end = boot_end, wall_end
-                return
-
-    def still_ours(self, before: Entry, stands: Entry) -> bool:
-        """A claim that has not been written yet goes on only over an unchanged owner."""
-        if before.owner == self.token or stands.owner == self.token:
-            return stands.owner == self.token
-        same_lease = (stands.owner, stands.lease) == (before.owner, before.lease)
-        return same_lease and not stands.closed
-
-    async def testify(
-        self, stands: Held[Entry], outcomes: Mapping[int, Outcome], until: float
-    ) -> None:
-        """Not ours any more: only "it arrived" still counts, as a receipt would."""
-        arrived = [r for r, said in outcomes.items() if said.verdict is Verdict.DELIVERED]
-        entry = stands.value
-        for row in arrived:
-            entry = moves.evidence(entry, row)
-        if entry != stands.value:
-            try:
-                await self.ledger.swap(self.batch, stands, entry, until=until)
-            except Overtaken:
-                log.info("evidence_dropped", rows=len(arrived))
+        await self.claim.commit(change, self.outcomes)
+        self.outcomes = {}
+        return self.entry

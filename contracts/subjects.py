@@ -87,6 +87,8 @@ def dispatch(channel: ChannelName) -> str:
 
 INTAKE = "intake"
 FEEDBACK = "feedback"
+SCHEDULED_MAX = 100_000
+"""Publications may wait for their time, unacknowledged; an urgent one must still get past them."""
 
 CONTENT = Stream(
     "CONTENT",
@@ -100,7 +102,9 @@ PUBLICATIONS = Stream(
     ("publication.*.*",),
     max_bytes=10 * GIB,
     duplicate_window=timedelta(minutes=10),
-    consumers=tuple(Consumer(dispatch(channel), ">") for channel in ChannelName),
+    consumers=tuple(
+        Consumer(dispatch(channel), ">", max_ack_pending=SCHEDULED_MAX) for channel in ChannelName
+    ),
 )
 DELIVER = Stream(
     "DELIVER",

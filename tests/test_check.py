@@ -101,6 +101,11 @@ async def test_work_in_hand_is_no_violation(books):
     assert await books.check(deep=True) == []
 
 
+async def test_a_batch_whose_last_doubt_a_receipt_has_ended_may_wait_for_its_wake_up(books):
+    await books.state(1, closed=0.0, due=books.clock() + 3600)
+    assert await books.check(deep=True) == []
+
+
 async def test_a_plan_that_was_halted_before_it_began_is_clean(books):
     other = PlanKey(ChannelName.ZALO, "tin-moi", 1)
     await books.ledger.create_plan(other, Cursor(halt="v2", created=books.clock() - OLD))
@@ -152,7 +157,7 @@ SPOILT: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
         [("closed-with-open-rows", f"state.{KEYS[2]}")],
     ),
     "a batch was never closed": (
-        lambda b: b.state(1, closed=0.0, due=b.clock() + 5),
+        lambda b: b.state(1, closed=0.0, due=b.clock() - 5),
         [("never-closed", f"state.{KEYS[1]}")],
     ),
     "nobody works on a batch that is due": (
@@ -173,7 +178,7 @@ SPOILT: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
     ),
     "a plan can't be read": (
         lambda b: b.bucket.put(f"plan.{PLAN}", b'{"v":1,"count":3}'),
-        [("unreadable", f"plan.{PLAN}"), *(("orphan", f"state.{key}") for key in KEYS)],
+        [("unreadable", f"plan.{PLAN}")],
     ),
 }
 SPOILT_DEEP: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
@@ -205,7 +210,9 @@ SPOILT_DEEP: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
 async def test_each_corruption_is_found_and_named(books, what, deep):
     spoil, violations = SPOILT[what]
     await spoil(books)
-    assert sorted(await books.check(deep=deep)) == sorted(violations)
+    found = await books.check(deep=deep)
+    assert sorted(one for one in found if one[0] not in DEEP) == sorted(violations)
+    assert deep or not [one for one in found if one[0] in DEEP]
 
 
 @pytest.mark.parametrize("what", SPOILT_DEEP)

@@ -14,7 +14,7 @@ from consumers.dispatch import Dispatch, Released
 from consumers.fence import Fence
 from consumers.lanes import Gate
 from consumers.ledger import moves
-from consumers.ledger.store import Ledger
+from consumers.ledger.store import Ledger, Silence
 from consumers.library import Library
 from consumers.settle import Later
 from consumers.slots import Slot
@@ -357,6 +357,82 @@ async def test_a_correction_waits_for_the_older_text_and_goes_to_all_who_got_it(
     rows = await loa.ledger.rows(BatchKey(*first._replace(revision=2), 0))
     assert rows.ids == ("r000000", "r000002", "r000003", "r000009")
     assert rows.corrections == {"r000000", "r000002"}
+
+
+async def test_a_scheduled_text_is_never_sent_once_a_correction_dropped_the_channel(house):
+    loa = house(3)
+    start = a_publication().released_at.replace(year=2028)
+    first = await loa.publish(a_publication(not_before=start))
+    with pytest.raises(Later):
+        await loa.planner.on_publication(first)
+    await loa.plan(revision=2, action="corrected", corrects_revision=1, channels=["portal"])
+    loa.clock.now = start.timestamp()
+    await loa.planner.on_publication(first)
+    assert (await loa.ledger.plan(PlanKey(EMAIL, "lich-nghi-tet-2027", 1))).value.planned == 0
+
+
+async def test_what_was_sent_is_booked_even_when_the_next_addresses_are_not_to_be_had(house):
+    loa = house(50)
+    plan = await loa.plan()
+    lookup, asked = loa.readers.lookup, []
+
+    def stale(ids):
+        asked.append(ids)
+        if len(asked) == 2:
+            raise Later(0.5, "the directory is not fresh")
+        return lookup(ids)
+
+    loa.readers.lookup = stale
+    with pytest.raises(Later):
+        await loa.work(plan)
+    assert await loa.counts(plan) == {Status.DELIVERED: 25, Status.PENDING: 25}
+    await loa.work(plan)
+    assert sorted(loa.provider.got.values()) == [1] * 50
+    assert (await loa.entry(plan)).copies == 0
+
+
+async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(house):
+    loa = house(50)
+    plan = await loa.plan()
+    swap, writes = loa.ledger.bucket.swap, []
+
+    async def silent(key, data, revision, **more):
+        writes.append(key)
+        if len(writes) >= 3 and loa.silent:
+            raise Silence("no answer")
+        return await swap(key, data, revision, **more)
+
+    loa.silent, loa.ledger.bucket.swap = True, silent
+    loa.worker.lease_s, loa.provider.request_timeout_s = 0.2, 0
+    with pytest.raises(Silence):
+        await loa.work(plan)
+    loa.silent = False
+    loa.worker.lease_s = 60
+    await loa.work(plan)
+    assert sorted(loa.provider.got.values()) == [1] * 50
+    assert (await loa.entry(plan)).copies == 0
+
+
+async def test_a_batch_whose_time_is_over_ends_although_the_relay_is_away(house):
+    loa = house(2, down=Unreachable("connect"))
+    plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
+    loa.clock.now = 1_801_600_000
+    await loa.work(plan)
+    assert await loa.counts(plan) == {Status.EXPIRED: 2}
+
+
+async def test_a_stop_ends_the_window_after_the_mail_on_the_wire(house):
+    loa = house(25)
+
+    def answer(row):
+        loa.worker.stop()
+        return Outcome(Verdict.DELIVERED)
+
+    loa.provider.answer = answer
+    plan = await loa.plan()
+    with pytest.raises(Later):
+        await loa.work(plan)
+    assert await loa.counts(plan) == {Status.DELIVERED: 1, Status.PENDING: 24}
 
 
 async def test_a_withdrawal_goes_to_exactly_those_it_reached(house):

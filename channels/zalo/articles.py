@@ -59,10 +59,14 @@ class Articles:
             yield
         except Refused as refused:
             if refused.ruling.kind in HOPELESS:
-                note = await self.note(job)
-                failed = replace(note, failed=job.revision, token="", intent_at=0.0)
-                await self.notebook.write(job.content_id, failed)
+                await self.fail(job, await self.note(job))
             raise
+
+    async def fail(self, job: Job, note: Note) -> None:
+        """What a newer revision has noted meanwhile is not ours to clear."""
+        if note.revision <= job.revision:
+            failed = replace(note, failed=job.revision, token="", intent_at=0.0)
+            await self.notebook.write(job.content_id, failed)
 
     async def note(self, job: Job) -> Note:
         return await self.notebook.read(job.content_id) or Note()
@@ -157,8 +161,7 @@ class Articles:
 
     async def not_done(self, job: Job, note: Note, why: Exception) -> Note:
         """The call surely had no effect: forget that it was begun."""
-        note = replace(note, intent_at=0.0)
-        await self.notebook.write(job.content_id, note)
+        note = await self.notebook.write(job.content_id, replace(note, intent_at=0.0))
         if isinstance(why, Refused) and why.ruling.reason == codes.COVER:
             return await self.other_cover(job, note, why)
         raise why
@@ -227,8 +230,7 @@ class Articles:
             intent_at=self.pace.clock(),
             token="",
         )
-        await self.notebook.write(job.content_id, note)
-        return note
+        return await self.notebook.write(job.content_id, note)
 
     async def out(self, job: Job, note: Note) -> Note:
         """The public sees this revision now, or no longer sees the item."""
@@ -240,7 +242,6 @@ class Articles:
     async def remember(self, job: Job, note: Note) -> Note:
         """Note what came back. When that can't be written, what we know is a doubt."""
         try:
-            await self.notebook.write(job.content_id, note)
+            return await self.notebook.write(job.content_id, note)
         except ChannelError as silent:
-            raise Doubt("the notebook is silent") from silent
-        return note
+            raise Doubt(f"not noted: {silent.reason}") from silent

@@ -1,7 +1,7 @@
 """What we must not forget about an item's article; written before and after every call."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Protocol
 
 from channels.zalo.envelope import json_object
@@ -22,16 +22,19 @@ class Note:
     hidden: bool = False
     failed: int = 0  # the revision that Zalo will never take
     plain_cover: bool = False  # the item's own cover was refused: use the default one
+    at: int = field(default=0, compare=False)  # where it was read or written; 0: nowhere yet
 
     def encode(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False).encode()
+        said = asdict(self)
+        del said["at"]
+        return json.dumps(said, ensure_ascii=False).encode()
 
     @classmethod
-    def decode(cls, data: bytes) -> "Note":
+    def decode(cls, data: bytes, at: int = 0) -> "Note":
         """Read what this or another version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in stored.items() if name in known})
+        known = {one.name for one in fields(cls)} - {"at"}
+        return cls(**{name: value for name, value in stored.items() if name in known}, at=at)
 
 
 class Notebook(Protocol):
@@ -39,4 +42,8 @@ class Notebook(Protocol):
 
     async def read(self, content_id: str) -> Note | None: ...
 
-    async def write(self, content_id: str, note: Note) -> None: ...
+    async def write(self, content_id: str, note: Note) -> Note:
+        """The note as it stands now, to be changed further.
+
+        It replaces what stands at `note.at` and nothing newer: then it raises Unreachable.
+        """

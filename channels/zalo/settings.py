@@ -1,6 +1,6 @@
 """LOA_ZALO_*: which app we are at Zalo, and where Zalo is."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.base import HttpUrl
@@ -17,7 +17,7 @@ class ZaloSettings(BaseSettings):
         env_prefix="LOA_ZALO_", frozen=True, extra="ignore", env_ignore_empty=True
     )
 
-    app_id: str = ""
+    app_id: str = Field(default="", pattern="^[-_A-Za-z0-9]*$")
     app_secret: SecretStr = SecretStr("")
     oa_secret: SecretStr = SecretStr("")
     openapi_url: HttpUrl = OPENAPI_URL
@@ -26,5 +26,5 @@ class ZaloSettings(BaseSettings):
 
     @property
     def configured(self) -> bool:
-        """Whether an app is named at all; without one the sandbox stands in."""
+        """Whether Zalo can be talked to as an app; without that the sandbox stands in."""
         return bool(self.app_id and self.app_secret.get_secret_value())

@@ -19,7 +19,6 @@ from channels.zalo.transport import Doubt
 from channels.zalo.vault import NEVER, Grant, Seal, Stale, Vault
 
 log = structlog.get_logger()
-KEY = "zalo.grant"
 EARLY_S = 5 * 3600.0
 PATIENCE_S = 60.0
 """Longer than a refresh can take: after that its process is taken for dead."""
@@ -40,6 +39,7 @@ class TokenKeeper:
 
     def __init__(self, oauth: OAuth, vault: Vault, seal: Seal, clock: Clock) -> None:
         self.oauth = oauth
+        self.key = grant_key(oauth.app_id)
         self.vault = vault
         self.seal = seal
         self.clock = clock
@@ -103,14 +103,14 @@ class TokenKeeper:
         return held
 
     async def read(self) -> Held:
-        sealed = await self.vault.get(KEY)
+        sealed = await self.vault.get(self.key)
         if sealed is None:
             return Held(Grant(), NEVER)
         return Held(self.seal.open(sealed.data), sealed.revision)
 
     async def store(self, grant: Grant, revision: int) -> Held:
         """Raises Stale, Unreachable."""
-        return Held(grant, await self.vault.swap(KEY, self.seal.close(grant), revision))
+        return Held(grant, await self.vault.swap(self.key, self.seal.close(grant), revision))
 
     async def refresh(self, held: Held) -> Grant:
         """Turn the stored pair into a new one, and store that. Raises ChannelError."""
@@ -191,6 +191,11 @@ class TokenKeeper:
         self.unkept = None
         log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))
         return fresh
+
+
+def grant_key(app_id: str) -> str:
+    """Where the vault keeps an app's grant: the sandbox's never stands where a real one does."""
+    return f"zalo.grant.{app_id}"
 
 
 def succeed(before: Grant, fresh: Grant) -> Grant:

@@ -14,6 +14,7 @@ from channels.errors import Unreachable
 
 CONNECT_S = 2.0
 READ_S = 15.0
+ANSWER_MAX = 1 << 20
 
 
 class Doubt(Exception):
@@ -59,7 +60,7 @@ class AioTransport:
 
     def __init__(self, *, connect_s: float = CONNECT_S, read_s: float = READ_S) -> None:
         self.timeout = aiohttp.ClientTimeout(
-            total=None, connect=connect_s, sock_connect=connect_s, sock_read=read_s
+            total=connect_s + read_s, connect=connect_s, sock_connect=connect_s, sock_read=read_s
         )
         self.http: aiohttp.ClientSession | None = None
 
@@ -74,7 +75,7 @@ class AioTransport:
                 allow_redirects=False,
                 timeout=self.timeout,
             ) as answer:
-                return Reply(answer.status, answer.headers, await answer.read())
+                return Reply(answer.status, answer.headers, await whole_body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"no connection: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -91,3 +92,13 @@ class AioTransport:
         if self.http is not None:
             await self.http.close()
             self.http = None
+
+
+async def whole_body(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, if it has a size that an answer may have. Raises Doubt."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_MAX:
+            raise Doubt(f"an answer of more than {ANSWER_MAX} bytes")
+    return bytes(body)

@@ -19,7 +19,9 @@ from channels.zalo.render import Site
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.transport import AioTransport
 from consumers.app.node import Node
+from consumers.faults import fault
 from consumers.vault import BusNotebook, BusVault, KeyFile
+from contracts.errors import Invalid
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -36,13 +38,23 @@ def portal(node: Node) -> Channel:
 
 
 def zalo(node: Node) -> ZaloChannel:
+    """Raises Invalid for an app that is not named, or has no secret."""
+    check_app(node.zalo)
     site = Site(node.public_url, f"{node.public_url}{COVER_PATH}")
-    return connect.open_channel(node.zalo, stores(node.bus, node.keys), site)
+    return connect.open_channel(node.zalo, stores(node.bus, node.keys, node.zalo.app_id), site)
 
 
-def stores(bus: Bus, keys: KeyFile) -> Stores:
-    """Where the Zalo channel keeps its tokens and its notes."""
-    return Stores(BusVault(bus), BusNotebook(bus), keys.fernet())
+def check_app(settings: ZaloSettings) -> None:
+    """Raises Invalid, which names the setting that is missing."""
+    if settings.configured:
+        return
+    missing = "LOA_ZALO_APP_SECRET" if settings.app_id else "LOA_ZALO_APP_ID"
+    raise Invalid(fault(missing, "setting_missing"))
+
+
+def stores(bus: Bus, keys: KeyFile, app_id: str) -> Stores:
+    """Where the Zalo channel keeps an app's tokens and its notes, apart from every other app's."""
+    return Stores(BusVault(bus), BusNotebook(bus, app_id), keys.fernet())
 
 
 async def keep_grant(channel: ZaloChannel) -> None:

@@ -98,8 +98,8 @@ async def drain_spool(node: Node) -> None:
 
 def for_up(node: Node) -> list[str]:
     """Everything; a stand-in only where the real thing is not configured."""
-    configured = {"mailbox": bool(node.email.host), "zalo-sandbox": bool(node.zalo.app_id)}
-    return [name for name in SERVICES if not configured.get(name, False)]
+    replaced = standins.replaced(node)
+    return [name for name in SERVICES if name not in replaced]
 
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:

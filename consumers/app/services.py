@@ -109,22 +109,23 @@ def audience(node: Node, channel: ChannelName) -> Audience:
 
 async def deliver_email(node: Node) -> None:
     """The ledger → the mail relay."""
-    deliver(node, channels.email(node), node.directory)
+    await deliver(node, channels.email(node), node.directory)
 
 
 async def deliver_zalo(node: Node) -> None:
     """The ledger → the Official Account."""
     channel = channels.zalo(node)
-    deliver(node, channel, Places())
+    await deliver(node, channel, Places())
     node.tasks.append(partial(channels.keep_grant, channel))
 
 
 async def deliver_portal(node: Node) -> None:
     """The ledger → pages and feeds."""
-    deliver(node, channels.portal(node), Places())
+    await deliver(node, channels.portal(node), Places())
 
 
-def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
+async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
+    await node.pauses.look()  # a paused channel starts paused
     slot = Slot(node.settings.run_dir / "slots", channel.name)
     worker = Deliver(
         channel,

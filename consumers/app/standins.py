@@ -11,6 +11,14 @@ NAMES = ("mailbox", "zalo-sandbox")
 SANDBOX_PORT_OFFSET = 10
 
 
+def replaced(node: Node) -> set[str]:
+    """The stand-ins whose real thing is configured. Raises Invalid for one that is so by half."""
+    if node.zalo.app_id:
+        channels.check_app(node.zalo)
+    real = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.configured}
+    return {name for name, configured in real.items() if configured}
+
+
 async def mailbox(node: Node) -> None:
     """Take every mail and show it at /hop-thu-thu; nobody gets any.
 
@@ -33,6 +41,6 @@ async def zalo_sandbox(node: Node) -> None:
     )
     node.stack.push_async_callback(running.close)
     node.zalo = running.settings
-    stores = channels.stores(node.bus, node.keys)
+    stores = channels.stores(node.bus, node.keys, running.settings.app_id)
     await channels.seed_zalo(running.settings, stores, running.grant())
     node.addresses["zalo_sandbox"] = running.url

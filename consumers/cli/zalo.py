@@ -15,6 +15,7 @@ from consumers.cli.answers import explained, on_bus
 from consumers.faults import fault
 from consumers.vault import KeyFile
 from contracts.errors import Invalid
+from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
 File = Annotated[str, typer.Argument(help="The token pair as JSON; - reads the input.")]
@@ -33,10 +34,16 @@ def connect(file: File) -> None:
     arguments can be read by other users of the machine.
     """
     with explained():
+        account = read(ZaloSettings)
+        channels.check_app(account)
         granted = pair(sys.stdin.read() if file == "-" else Path(file).read_text())
-    settings = read(LoaSettings)
-    keys = KeyFile.open(settings.key_file)
-    on_bus(lambda bus: channels.seed_zalo(read(ZaloSettings), channels.stores(bus, keys), granted))
+    keys = KeyFile.open(read(LoaSettings).key_file)
+
+    async def store(bus: Bus) -> None:
+        stores = channels.stores(bus, keys, account.app_id)
+        await channels.seed_zalo(account, stores, granted)
+
+    on_bus(store)
     typer.echo("stored; the next delivery uses it")
 
 

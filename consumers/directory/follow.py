@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable
 
 import structlog
@@ -31,12 +32,14 @@ class Follower:
         self.erased = False
 
     async def run(self) -> None:
-        """Follow until cancelled, over every outage of the bus."""
+        """Follow until cancelled, over outages of the bus and of the file (disk full, locked)."""
         while True:
             try:
                 await self.follow()
             except* BusError as trouble:
                 log.warning("directory_interrupted", reason=str(trouble.exceptions[0]))
+            except* sqlite3.OperationalError as trouble:
+                log.error("directory_file_trouble", reason=str(trouble.exceptions[0]))
             await asyncio.sleep(PAUSE_S)
 
     async def follow(self) -> None:

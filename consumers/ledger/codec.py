@@ -21,6 +21,10 @@ class Unreadable(ValueError):
     """A ledger value that this version can't read."""
 
 
+BROKEN = (ValueError, LookupError, TypeError, AttributeError)
+"""What decoding raises for values of another version, or that are damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text."""

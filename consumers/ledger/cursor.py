@@ -39,6 +39,11 @@ class Cursor:
         return self if self.halt else replace(self, halt=why)
 
     @property
+    def unbegun(self) -> bool:
+        """Halted before anybody was planned."""
+        return bool(self.halt) and not (self.count or self.complete)
+
+    @property
     def missing(self) -> int:
         """Recipients not yet in a batch; of a halted plan the newer position takes care."""
         if self.complete or self.halt or self.total is None:

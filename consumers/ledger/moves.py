@@ -32,7 +32,6 @@ RESOLVED = {
     Verdict.UNKNOWN: ord("K"),
 }
 
-LANDED = (Verdict.DELIVERED, Verdict.DOUBT)
 ASK_AGAIN_S = 5.0
 
 Booked = tuple[int, Note | None]

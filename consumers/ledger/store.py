@@ -81,6 +81,8 @@ class Ledger:
                 return stands
             if stands.revision != held.revision:
                 raise Overtaken(stands)
+            if time.monotonic() >= until:
+                raise Silence(f"{key} can be read but not written")
 
     async def read_back(self, batch: BatchKey, until: float) -> Held[Entry]:
         """What stands now, asked until the bus answers."""

@@ -22,9 +22,6 @@ PULL = 256
 PULL_S = 30.0
 PAUSE_S = 0.2
 NANO = 1_000_000_000
-PULL_REQUEST = json.dumps(
-    {"batch": PULL, "expires": int(PULL_S * NANO), "idle_heartbeat": int(PULSE_S * NANO)}
-).encode()
 
 log = structlog.get_logger()
 

@@ -24,6 +24,8 @@ from producers.gateway.answers import (
 from producers.gateway.guard import Guard
 from producers.registry import Clock, Registry
 
+RECEIVED = "received"
+
 Trace = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """Where a content item is: the document of `loa trace`, or None when nothing is known yet."""
 
@@ -65,6 +67,7 @@ class Door:
     async def status(self, request: Request) -> Response:
         """Where the item of an event is; only for the unit that sent the event."""
         member = await self.guard.prove(request)
+        self.guard.count(member)
         event_id = request.path_params["event_id"]
         record = await self.acceptance.record(event_id) if _is_id(event_id) else None
         if record is None or record.unit != member.unit:
@@ -72,7 +75,9 @@ class Door:
         told = None
         if self.trace and not record.refused:
             told = await self.trace(record.content_id)
-        return JSONResponse(dict(told) if told else _known(record).model_dump())
+        if told is None or told.get("state") == RECEIVED:  # then the event's own record tells more
+            return JSONResponse(_known(record).model_dump())
+        return JSONResponse(dict(told))
 
     def _answer(self, accepted: Accepted) -> EventAccepted:
         path = STATUS_PATH.format(event_id=accepted.event_id)
@@ -133,7 +138,7 @@ def _known(record: EventRecord) -> Status:
     return Status(
         content_id=record.content_id,
         revision=record.revision,
-        state="refused" if refusals else "received",
+        state="refused" if refusals else RECEIVED,
         channels={},
         timeline=[Happening(at=at, event="accepted"), *refusals],
     )

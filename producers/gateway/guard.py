@@ -31,7 +31,7 @@ class Guard:
             raise
 
     def count(self, member: Member, events: int = 1) -> None:
-        """Raises RateLimited when *member* sends more than its share."""
+        """Raises RateLimited when *member* sends or asks more than its share."""
         _or_wait(self.events.take(member.unit, events))
 
 

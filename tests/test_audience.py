@@ -1,0 +1,144 @@
+"""Who gets a publication: sorted, everybody once, and marked who must hear of a correction."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers import audience
+from consumers.audience import (
+    ARTICLE,
+    BROADCAST,
+    OfficialAccount,
+    Portal,
+    Row,
+    Subscribers,
+    Telling,
+)
+from tests.builders import a_publication
+from tests.fakes import People, people
+
+
+async def stream(ids: Iterable[str]) -> AsyncIterator[str]:
+    for id in ids:
+        yield id
+
+
+def telling(reached: Iterable[str], after: str, following: bool = True, **changes) -> Telling:
+    """What the planner hands over: *reached* sorted, and only what lies behind *after*."""
+    behind = sorted(id for id in set(reached) if id > after)
+    return Telling(a_publication(**changes), following, stream(behind))
+
+
+def told(audience, reached=(), after="", **kwargs) -> list[Row]:
+    async def rows() -> list[Row]:
+        return [row async for row in audience.rows(telling(reached, after, **kwargs), after)]
+
+    return asyncio.run(rows())
+
+
+# ---- people ---------------------------------------------------------------------------------
+
+ids = st.sets(st.sampled_from(people(12)))
+places = st.sampled_from(["", *people(12), "zzz"])
+
+
+@given(ids, ids, places, st.booleans(), st.integers(1, 5))
+def test_followers_and_those_who_were_reached_become_one_sorted_sequence(
+    following, reached, after, wanted, chunk
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audience, "CHUNK", chunk)
+        rows = told(Subscribers(People(list(following))), reached, after, following=wanted)
+    expected = {id for id in (following if wanted else set()) | reached if id > after}
+    assert [row.id for row in rows] == sorted(expected)
+    assert {row.id for row in rows if row.correction} == {id for id in reached if id > after}
+
+
+@given(ids, ids, st.integers(0, 12))
+def test_a_plan_that_is_resumed_anywhere_goes_on_exactly_where_it_was(following, reached, done):
+    people_ = Subscribers(People(list(following)))
+    whole = told(people_, reached)
+    begun = whole[:done]
+    after = begun[-1].id if begun else ""
+    assert begun + told(people_, reached, after) == whole
+
+
+def test_followers_are_read_in_chunks_and_a_short_one_is_the_last(monkeypatch):
+    monkeypatch.setattr(audience, "CHUNK", 3)
+    readers, asked = People(people(7)), []
+    real = readers.ids_after
+
+    def watched(publication, last, limit):
+        asked.append((last, limit))
+        return real(publication, last, limit)
+
+    readers.ids_after = watched
+    assert len(told(Subscribers(readers))) == 7
+    assert asked == [("", 3), ("r000002", 3), ("r000005", 3)]
+
+
+def test_the_count_is_that_of_the_followers():
+    assert Subscribers(People(people(7))).count(a_publication()) == 7
+
+
+# ---- the portal -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["published", "corrected", "withdrawn"])
+@pytest.mark.parametrize("following", [True, False])
+@pytest.mark.parametrize("reached", [[], ["portal"]])
+def test_the_portal_shows_every_position_once(action, following, reached):
+    rows = told(Portal(), reached, following=following, action=action)
+    assert rows == [Row("portal")]
+    assert len(rows) == Portal().count(a_publication(action=action))
+
+
+def test_a_portal_plan_that_is_resumed_has_nothing_left():
+    assert told(Portal(), after="portal") == []
+
+
+# ---- the Official Account -------------------------------------------------------------------
+
+NEW_ARTICLE, OLD_ARTICLE = Row(ARTICLE), Row(ARTICLE, True)
+
+
+@pytest.mark.parametrize(
+    ("following", "reached", "rows"),
+    [
+        (True, [], [NEW_ARTICLE, Row(BROADCAST)]),
+        (True, [ARTICLE], [OLD_ARTICLE, Row(BROADCAST)]),
+        (True, [ARTICLE, BROADCAST], [OLD_ARTICLE]),
+        (True, [BROADCAST], [NEW_ARTICLE]),
+        (False, [], []),
+        (False, [ARTICLE], [OLD_ARTICLE]),
+        (False, [ARTICLE, BROADCAST], [OLD_ARTICLE]),
+        (False, [BROADCAST], []),
+    ],
+)
+def test_an_article_is_updated_or_hidden_and_broadcast_at_most_once(following, reached, rows):
+    assert told(OfficialAccount(), reached, following=following) == rows
+
+
+@pytest.mark.parametrize("following", [True, False])
+@pytest.mark.parametrize("reached", [[], [ARTICLE], [ARTICLE, BROADCAST], [BROADCAST]])
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_the_account_s_plan_is_resumed_without_a_second_broadcast(following, reached, done):
+    whole = told(OfficialAccount(), reached, following=following)
+    begun = whole[:done]
+    after = begun[-1].id if begun else ""
+    assert begun + told(OfficialAccount(), reached, after, following=following) == whole
+
+
+@pytest.mark.parametrize(
+    ("action", "count"), [("published", 2), ("corrected", 1), ("withdrawn", 1)]
+)
+def test_the_account_counts_an_article_and_one_broadcast(action, count):
+    assert OfficialAccount().count(a_publication(action=action)) == count
+
+
+@pytest.mark.parametrize("kind", [Portal, OfficialAccount])
+async def test_places_wait_for_nobody(kind):
+    assert await kind().ready() is None

@@ -1,0 +1,115 @@
+"""Pauses and breakers: kept in the bus, known everywhere within a second, never lost by silence."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+import structlog
+
+from consumers import control
+from consumers.app import process
+from consumers.app.settings import LoaSettings
+from consumers.control import Pauses
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus, Silence
+
+PORTAL, EMAIL, ZALO = ChannelName.PORTAL, ChannelName.EMAIL, ChannelName.ZALO
+
+
+async def test_a_pause_holds_until_it_is_taken_away(bus):
+    assert await control.paused(bus) == set()
+    await control.pause(bus, EMAIL, "bảo trì")
+    await control.pause(bus, ZALO)
+    assert await control.paused(bus) == {EMAIL, ZALO}
+    await control.resume(bus, EMAIL)
+    assert await control.paused(bus) == {ZALO}
+
+
+async def test_pausing_and_resuming_twice_is_as_good_as_once(bus):
+    for _ in range(2):
+        await control.pause(bus, PORTAL)
+    assert await control.paused(bus) == {PORTAL}
+    for _ in range(2):
+        await control.resume(bus, PORTAL)
+    assert await control.paused(bus) == set()
+
+
+async def test_a_pause_says_since_when_and_why(bus):
+    await control.pause(bus, EMAIL, "bảo trì")
+    value = await bus.bucket(subjects.CONTROL.name).get("pause.email")
+    said = json.loads(value.data)
+    assert said["reason"] == "bảo trì"
+    assert said["since"].endswith("+00:00")
+
+
+async def test_every_other_process_knows_of_a_pause(nats_server, bus):
+    await control.pause(bus, EMAIL)
+    async with await Bus.connect(nats_server.url) as other:
+        assert await control.paused(other) == {EMAIL}
+
+
+async def test_a_breaker_is_open_until_its_time_and_closes_by_itself(bus, clock):
+    await control.trip(bus, EMAIL, "no connection", clock() + 30)
+    assert await control.tripped(bus, clock()) == {EMAIL}
+    assert await control.tripped(bus, clock() + 29) == {EMAIL}
+    assert await control.tripped(bus, clock() + 30) == set()
+    await control.trip(bus, EMAIL, "no connection", clock() + 90)
+    assert await control.tripped(bus, clock() + 30) == {EMAIL}, "it could not work again"
+
+
+async def test_a_breaker_is_no_pause_and_a_pause_no_breaker(bus, clock):
+    await control.trip(bus, EMAIL, "no connection", clock() + 30)
+    await control.pause(bus, ZALO)
+    assert await control.paused(bus) == {ZALO}
+    assert await control.tripped(bus, clock()) == {EMAIL}
+
+
+async def test_a_running_service_learns_of_a_pause_and_says_so_once(bus):
+    pauses = Pauses(bus)
+    await control.pause(bus, EMAIL)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await pauses.look()
+        assert pauses.channels == {EMAIL}
+        await control.resume(bus, EMAIL)
+        for _ in range(3):
+            await pauses.look()
+    assert pauses.channels == set()
+    assert [(one["event"], one["channel"]) for one in logs] == [
+        ("channel_paused", EMAIL),
+        ("channel_resumed", EMAIL),
+    ]
+
+
+async def test_a_running_service_keeps_looking(bus):
+    pauses = Pauses(bus)
+    looking = asyncio.create_task(pauses.run())
+    await control.pause(bus, ZALO)
+    async with asyncio.timeout(10):
+        while pauses.channels != {ZALO}:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+
+
+async def test_a_service_that_starts_during_a_pause_knows_before_it_is_woken(
+    nats_server, bus, tmp_path
+):
+    await control.pause(bus, PORTAL)
+    async with AsyncExitStack() as stack:
+        settings = LoaSettings(data_dir=tmp_path, http_port=0)
+        node = await process.assemble(stack, settings, nats_server.url, "http://127.0.0.1:1")
+        await process.add_services(node, ["deliver-portal"])
+        assert node.pauses.channels == {PORTAL}, "although none of its tasks has begun"
+
+
+@pytest.mark.parametrize("known", [frozenset(), frozenset({EMAIL})], ids=["running", "paused"])
+async def test_silence_of_the_bus_changes_nothing(bus, monkeypatch, known):
+    async def silent(bus):
+        raise Silence("no answer")
+
+    pauses = Pauses(bus, known)
+    monkeypatch.setattr(control, "paused", silent)
+    await pauses.look()
+    assert pauses.channels == known

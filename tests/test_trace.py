@@ -1,0 +1,278 @@
+"""`loa trace`: every recipient is counted once, the state is the truth, the past is in order."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.cli.answers import print_json
+from consumers.intake import Intake
+from consumers.ledger import codec
+from consumers.ledger.codec import Rows
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import STATUS, planned
+from consumers.ledger.store import Ledger
+from consumers.register import Register
+from consumers.trace import Story, Trace, tally
+from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.errors import Conflict
+from contracts.vocabulary import DEFAULT
+from tests.arrivals import ITEM, UNIT, corrected, submitted, unit_is, withdrawn
+from tests.doors import an_event, open_door
+
+CLERK = "Trần Thị Bình"
+COUNTS = {
+    "expected", "pending", "sending", "deferred", "in_doubt", "delivered", "failed", "suppressed",
+    "expired", "withdrawn", "superseded", "maybe_sent", "unknown", "missing", "maybe_duplicate",
+    "complete",
+}  # fmt: skip
+STATUSES = COUNTS - {"expected", "missing", "maybe_duplicate", "complete"}
+
+
+class Newsroom:
+    """Intake, desk and a hand in the ledger; `story` is what trace makes of it."""
+
+    def __init__(self, bus, clock) -> None:
+        self.bus, self.clock = bus, clock
+        self.intake = Intake(bus, DEFAULT, clock)
+        self.ledger = Ledger(bus)
+        self.trace = Trace(Register(bus), self.ledger, clock)
+
+    async def take(self, event, release: str = "automatic") -> None:
+        await unit_is(self.bus, release=release)
+        await self.intake.handle(event, UNIT)
+
+    async def story(self) -> Story | None:
+        return await self.trace.story(ITEM)
+
+    async def plan(
+        self,
+        *letters: bytes,
+        channel: ChannelName = ChannelName.EMAIL,
+        revision: int = 1,
+        copies: int = 0,
+        **cursor,
+    ) -> None:
+        """A plan whose batches stand like this."""
+        key = PlanKey(channel, ITEM, revision)
+        named = [[f"r{n}{row:03}" for row in range(len(one))] for n, one in enumerate(letters)]
+        held = await self.ledger.create_plan(key, Cursor(created=self.clock()))
+        wider = held.value.advance(named, complete=True, now=self.clock())
+        lists = [Rows(tuple(ids)) for ids in named]
+        await self.ledger.extend(key, held, replace(wider, **cursor), lists)
+        for number, rows in enumerate(letters):
+            entry = replace(planned(0, Lane.NORMAL, self.clock()), rows=rows, copies=copies)
+            closed = 0.0 if entry.is_open else self.clock()
+            state = codec.encode_state(replace(entry, closed=closed))
+            await self.ledger.bucket.put(f"state.{BatchKey(*key, number)}", state)
+
+
+@pytest.fixture
+def news(bus, clock):
+    return Newsroom(bus, clock)
+
+
+# ---- counts ---------------------------------------------------------------------------------
+
+
+async def test_every_status_is_counted_and_adds_up_to_what_is_expected(news):
+    every = bytes(STATUS)
+    await news.take(submitted())
+    await news.plan(every, b"ddd", copies=2, complete=False, total=len(every) + 3 + 7)
+    count = (await news.story()).channels[ChannelName.EMAIL]
+    wanted = Counter(STATUS[letter].value for letter in every + b"ddd")
+    assert {name: getattr(count, name) for name in STATUSES} == {
+        name: wanted[name] for name in STATUSES
+    }
+    assert all(wanted[name] for name in STATUSES), "no status was left out of this test"
+    assert count.missing == 7
+    assert count.expected == len(every) + 3 + 7
+    assert (count.maybe_duplicate, count.complete) == (4, False)
+
+
+async def test_a_plan_in_the_making_shows_who_is_missing_and_a_complete_one_nobody(news):
+    await news.take(submitted())
+    await news.plan(b"d" * 5, complete=False, finished=0.0, total=12)
+    story = await news.story()
+    count = story.channels[ChannelName.EMAIL]
+    assert (count.expected, count.delivered, count.missing, count.complete) == (12, 5, 7, False)
+    assert "planned" not in [one.event for one in story.timeline]
+    key = PlanKey(ChannelName.EMAIL, ITEM, 1)
+    held = await news.ledger.plan(key)
+    rest = [f"z{number}" for number in range(6)]
+    done = held.value.advance([rest], complete=True, now=news.clock())
+    await news.ledger.extend(key, held, done, [Rows(tuple(rest))])
+    count = (await news.story()).channels[ChannelName.EMAIL]
+    assert (count.expected, count.pending, count.missing) == (11, 6, 0), "one has left meanwhile"
+
+
+async def test_a_channel_that_is_not_planned_yet_is_named_and_not_complete(news):
+    await news.take(submitted(channels=["portal", "email"]))
+    story = await news.story()
+    assert set(story.channels) == {"portal", "email"}
+    assert all(count.model_dump() == {**dict.fromkeys(COUNTS, 0), "complete": False}
+               for count in story.channels.values())  # fmt: skip
+
+
+async def test_a_plan_for_nobody_is_complete(news):
+    await news.take(submitted(channels=["email"]))
+    await news.plan()
+    count = (await news.story()).channels[ChannelName.EMAIL]
+    assert (count.expected, count.complete) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("letters", "complete"),
+    [(b"dxuewvkDXUEWVK", True), (b"dp", False), (b"ds", False), (b"dr", False), (b"dP", False)],
+)
+async def test_complete_means_that_nothing_is_open(news, letters, complete):
+    await news.take(submitted())
+    await news.plan(letters)
+    assert (await news.story()).channels[ChannelName.EMAIL].complete is complete
+
+
+cursors = st.builds(
+    Cursor,
+    planned=st.integers(0, 50),
+    total=st.none() | st.integers(0, 99),
+    complete=st.booleans(),
+    halt=st.sampled_from(["", "v2", "w3"]),
+)
+counters = st.dictionaries(st.sampled_from(list(Status)), st.integers(0, 99)).map(Counter)
+
+
+@given(cursors, counters, st.integers(0, 9))
+def test_expected_is_always_the_sum_of_the_statuses_and_the_missing(cursor, statuses, copies):
+    count = tally(cursor, statuses, copies)
+    shown = count.model_dump()
+    assert shown["expected"] == sum(shown[name] for name in STATUSES) + shown["missing"]
+    waits = sum(shown[status.value] for status in OPEN) + shown["missing"]
+    assert not (count.complete and waits)
+    assert shown["maybe_duplicate"] == copies
+
+
+# ---- state ----------------------------------------------------------------------------------
+
+
+async def test_an_item_that_nobody_has_named_has_no_story(news):
+    assert await news.story() is None
+
+
+async def test_an_event_that_intake_has_not_seen_yet_is_received(bus, clock, news):
+    async def tell(content_id: str):
+        story = await news.trace.story(content_id)
+        return story.model_dump(mode="json") if story else None
+
+    async with open_door(bus, clock, trace=tell) as door:
+        accepted = (await door.post(an_event(content_id=ITEM))).json()
+        told = (await door.get(f"/v1/events/{accepted['event_id']}")).json()
+    assert (told["state"], told["channels"]) == ("received", {})
+    assert set(told) == set(Story.model_fields)
+
+
+async def test_a_draft_waits_and_is_released_when_it_is_approved(news):
+    await news.take(submitted(), "desk")
+    story = await news.story()
+    assert (story.state, story.revision, story.channels) == ("waiting", 1, {})
+    await news.intake.desk.approve(ITEM, CLERK)
+    assert (await news.story()).state == "released"
+
+
+async def test_a_draft_that_is_rejected_is_refused_with_its_reason(news):
+    await news.take(submitted(), "desk")
+    await news.intake.desk.reject(ITEM, CLERK, code="trung-lap")
+    story = await news.story()
+    assert story.state == "refused"
+    assert [one.event for one in story.timeline][:2] == ["received", "rejected"]
+    assert "trung-lap" in story.timeline[1].detail
+
+
+async def test_an_item_is_scheduled_until_its_time_comes(news, clock):
+    start = datetime.fromtimestamp(clock() + 3600, UTC).isoformat()
+    await news.take(submitted(not_before=start))
+    assert (await news.story()).state == "scheduled"
+    clock.advance(3601)
+    assert (await news.story()).state == "released"
+
+
+async def test_an_item_that_is_taken_back_is_withdrawn(news, clock):
+    await news.take(submitted())
+    clock.advance(5)
+    await news.take(withdrawn())
+    story = await news.story()
+    assert (story.state, story.revision) == ("withdrawn", 2)
+
+
+async def test_a_correction_at_the_desk_leaves_the_released_revision_in_front(news, clock):
+    await news.take(submitted())
+    await news.plan(b"dd")
+    clock.advance(5)
+    await news.take(corrected(), "desk")
+    story = await news.story()
+    assert (story.state, story.revision) == ("released", 1)
+    assert story.channels[ChannelName.EMAIL].delivered == 2
+    assert "revision 2" in story.timeline[-1].detail, "the timeline tells of it all the same"
+
+
+async def test_a_refused_revision_does_not_hide_the_released_one(news, clock):
+    await news.take(submitted(revision=2))
+    clock.advance(5)
+    with pytest.raises(Conflict):
+        await news.take(submitted(revision=1, title="Một tiêu đề khác"))
+    story = await news.story()
+    assert (story.state, story.revision) == ("released", 2)
+
+
+# ---- timeline -------------------------------------------------------------------------------
+
+
+async def test_the_timeline_is_in_order_over_revisions_and_channels(news, clock):
+    await news.take(submitted(), "desk")
+    clock.advance(60)
+    await news.intake.desk.approve(ITEM, CLERK)
+    clock.advance(1)
+    await news.plan(b"p", channel=ChannelName.PORTAL, revision=1)
+    clock.advance(60)
+    await news.take(corrected())
+    clock.advance(1)
+    await news.plan(b"dd", revision=2)
+    clock.advance(1)
+    await news.plan(b"d", channel=ChannelName.PORTAL, revision=2)
+    timeline = (await news.story()).timeline
+    assert [one.at for one in timeline] == sorted(one.at for one in timeline)
+    assert [(one.event, one.channel) for one in timeline] == [
+        ("received", None), ("approved", None), ("released", None),
+        ("received", None), ("released", None),
+        ("planning_started", "email"), ("planned", "email"), ("completed", "email"),
+        ("planning_started", "portal"), ("planned", "portal"), ("completed", "portal"),
+    ]  # fmt: skip
+    assert [one.detail for one in timeline if one.event == "completed"] == [
+        "2 of 2 delivered",
+        "1 of 1 delivered",
+    ]
+
+
+async def test_nothing_personal_stands_in_the_timeline(news):
+    await news.take(submitted(), "desk")
+    await news.intake.desk.approve(ITEM, CLERK)
+    assert CLERK not in (await news.story()).model_dump_json()
+
+
+# ---- the contract ---------------------------------------------------------------------------
+
+
+async def test_the_json_has_exactly_the_keys_that_scripts_rely_on(news, capsys):
+    await news.take(submitted())
+    await news.plan(b"dd")
+    capsys.readouterr()
+    print_json(await news.story())
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["content_id", "revision", "state", "channels", "timeline"]
+    assert set(told["channels"]) == {"portal", "email", "zalo"}
+    assert all(set(count) == COUNTS for count in told["channels"].values())
+    assert all(set(one) == {"at", "event", "channel", "detail"} for one in told["timeline"])
+    assert all(datetime.fromisoformat(one["at"]).tzinfo for one in told["timeline"])
