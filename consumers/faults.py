@@ -4,9 +4,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from contracts.errors import FieldError
+from contracts.errors import FieldError, worded
 
-LONGEST = 100
 Texts = dict[str, dict[str, str]]
 
 
@@ -18,13 +17,4 @@ def texts(name: str) -> Texts:
 
 def fault(field: str, code: str, **values: object) -> FieldError:
     """Say what is wrong with *field*. Raises KeyError for a code that has no text."""
-    text = texts("messages")[code]
-    said = {name: _shown(str(value)) for name, value in values.items()}
-    return FieldError(
-        field=field, message=text["en"].format(**said), message_vi=text["vi"].format(**said)
-    )
-
-
-def _shown(value: str) -> str:
-    visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in value[:LONGEST])
-    return visible if len(value) <= LONGEST else visible + "…"
+    return worded(field, texts("messages")[code], **values)

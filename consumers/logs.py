@@ -10,6 +10,8 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 PRETTY = "pretty"
+ROOMS = ("channels", "consumers", "producers")
+"""Whose every line counts; of libraries only warnings do."""
 
 
 def configure(log_format: str = "json", *, service: bool) -> None:
@@ -30,7 +32,8 @@ def configure(log_format: str = "json", *, service: bool) -> None:
     logging.basicConfig(
         handlers=[handler(stream, log_format, shared)], level=logging.WARNING, force=True
     )
-    logging.root.manager.disable = logging.NOTSET
+    for room in ROOMS:
+        logging.root.manager.getLogger(room).setLevel(logging.INFO)
 
 
 def steps(log_format: str) -> list[Processor]:

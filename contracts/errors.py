@@ -12,44 +12,69 @@
       Unavailable        503  our side; nothing was kept; come back after `retry_after_s`
 
 The texts live in `messages.toml`, keyed by code. A broken rule is a `fault(field, code, ...)`.
+However much is wrong, what is said stays small: `ERRORS_MAX` errors and one that counts the rest.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 WHOLE = "event"
 """The field named when an error concerns the event as a whole."""
 
+ERRORS_MAX = 50
+FIELD_MAX = 200
+VALUE_MAX = 100
+
+
+def shown(value: object, longest: int = VALUE_MAX) -> str:
+    """A value as a text may show it: bounded, nothing hidden, no line breaks."""
+    text = str(value)
+    visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: longest + 1])
+    return visible if len(visible) <= longest else visible[:longest] + "…"
+
+
+def _shown_field(name: str) -> str:
+    return shown(name, FIELD_MAX)
+
 
 class FieldError(BaseModel):
-    """One thing that is wrong: where, and what, in both languages."""
+    """One thing that is wrong: where, and what, in both languages.
+
+    A field's name may be somebody else's invention: it is shown as values are.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    field: str
+    field: Annotated[str, AfterValidator(_shown_field)]
     message: str
     message_vi: str
 
     def within(self, prefix: str) -> "FieldError":
         """The same error seen from outside: `title` within `data` is `data.title`."""
         field = prefix if self.field == WHOLE else join(prefix, self.field)
-        return self.model_copy(update={"field": field})
+        return type(self)(**{**dict(self), "field": field})
+
+
+class More(FieldError):
+    """The last of many errors: how many others there are."""
+
+    count: int = Field(exclude=True)
 
 
 class ContractError(Exception):
-    """Something sent to us breaks the contract; `errors` has one entry at least."""
+    """Something sent to us breaks the contract; `errors` has one entry at least, and few."""
 
     code: ClassVar[str] = "invalid"
     status: ClassVar[int] = 422
 
     def __init__(self, *errors: FieldError, retry_after_s: float | None = None) -> None:
-        super().__init__(*errors)
-        self.errors: tuple[FieldError, ...] = errors
+        self.errors: tuple[FieldError, ...] = few(errors)
+        super().__init__(*self.errors)
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
@@ -119,18 +144,36 @@ def fault(field: str, code: str, **values: object) -> FieldError:
 
 def worded(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
     """As `fault`, from a text ({en, vi}) of another catalogue."""
-    shown = {name: _shown(value) for name, value in values.items()}
+    said = {name: shown(value) for name, value in values.items()}
     return FieldError(
-        field=field,
-        message=texts["en"].format(**shown),
-        message_vi=texts["vi"].format(**shown),
+        field=field, message=texts["en"].format(**said), message_vi=texts["vi"].format(**said)
     )
 
 
+def few(errors: Iterable[FieldError], most: int = ERRORS_MAX) -> tuple[FieldError, ...]:
+    """The first *most* errors, and a last one that counts the others."""
+    listed: list[FieldError] = []
+    left = 0
+    for error in errors:
+        if isinstance(error, More):
+            left += error.count
+        elif len(listed) < most:
+            listed.append(error)
+        else:
+            left += 1
+    return (*listed, more(left)) if left else tuple(listed)
+
+
+def more(count: int) -> More:
+    """Say that *count* other errors are not shown."""
+    return More(**dict(fault(WHOLE, "more_errors", count=count)), count=count)
+
+
 def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
-    """Say a pydantic error in our words: one entry per field, in the order of the model."""
+    """Say a pydantic error in our words: one entry per field, in the order of the model; few."""
     details = error.errors(include_url=False, include_input=False)
-    return tuple(_fault_of(detail, prefix) for detail in details)
+    listed = tuple(_fault_of(detail, prefix) for detail in details[:ERRORS_MAX])
+    return (*listed, more(left)) if (left := len(details) - len(listed)) else listed
 
 
 def join(*parts: str | int) -> str:
@@ -148,10 +191,3 @@ def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
     if "expected" in values:  # pydantic joins the choices in English
         values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
     return fault(field, code, **values)
-
-
-def _shown(value: object, longest: int = 100) -> str:
-    """A value as an error text may show it: bounded, nothing hidden, no line breaks."""
-    text = str(value)
-    visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: longest + 1])
-    return visible if len(text) <= longest else visible[:longest] + "…"

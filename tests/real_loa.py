@@ -39,13 +39,15 @@ class Command(NamedTuple):
         return json.loads(self.out)
 
 
-def until(ask: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+def until(
+    ask: Callable[[], Any], what: str, patience_s: float = PATIENCE_S, pause_s: float = 0.02
+) -> Any:
     """Ask until the answer is true. Fails when none comes in time."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         if answer := ask():
             return answer
-        time.sleep(0.02)
+        time.sleep(pause_s)
     raise AssertionError(f"waited {patience_s} s in vain for {what}")
 
 
@@ -175,7 +177,7 @@ class RealLoa:
             counts = (story.get("channels") or {}).values()
             return story if counts and all(one["complete"] for one in counts) else None
 
-        return until(complete, "every channel", patience_s)
+        return until(complete, "every channel", patience_s, pause_s=0.15)  # the door counts
 
     def effects(self) -> Counter[str]:
         """What the Zalo sandbox did, by kind of call."""

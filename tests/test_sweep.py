@@ -187,8 +187,24 @@ async def test_it_goes_on_when_the_bus_is_away_for_a_while(bus, clock, sweeper):
     with structlog.testing.capture_logs() as logs:
         running = asyncio.create_task(sweeper.run())
         async with asyncio.timeout(10):
-            while not await wake_ups(bus):
+            while "batches_swept" not in [one["event"] for one in logs]:
                 await asyncio.sleep(0)
         running.cancel()
+    assert [batch for _, batch in await wake_ups(bus)] == [a_batch()]
     assert [one["event"] for one in logs].count("bus_trouble") == 2
     assert {"event": "batches_swept", "batches": 1, "log_level": "warning"} in logs
+
+
+async def test_a_batch_that_cannot_be_read_is_named_once_and_holds_up_no_other(bus, clock, sweeper):
+    bucket = sweeper.ledger.bucket
+    await bucket.put(f"state.{a_batch(0)}", b'{"v":1,"r":"dd')
+    await bucket.put(f"state.{a_batch(1)}", b'{"v":99}')
+    await bucket.put(f"state.{a_batch(2)}", b'{"v":1}')
+    await bucket.put("state.strange", codec.encode_state(forgotten(clock)))
+    await keep(sweeper, a_batch(3), forgotten(clock))
+    with structlog.testing.capture_logs() as logs:
+        assert await sweeper.sweep() == 1
+        assert await sweeper.sweep() == 0
+    assert [batch for _, batch in await wake_ups(bus)] == [a_batch(3)]
+    named = [one["key"] for one in logs if one["event"] == "batch_unreadable"]
+    assert named == [*(f"state.{a_batch(number)}" for number in range(3)), "state.strange"]

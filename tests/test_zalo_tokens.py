@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from channels.base import Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.oauth import OAuth, Spent, life_s, pair_of
-from channels.zalo.tokens import EARLY_S, KEY, PATIENCE_S, TokenKeeper
+from channels.zalo.tokens import EARLY_S, PATIENCE_S, TokenKeeper, grant_key
 from channels.zalo.transport import Doubt, Reply
 from channels.zalo.vault import Grant, Seal
 from tests.builders import a_publication
@@ -48,6 +48,7 @@ def a_pair(number=2, **changes):
 
 
 SPENT = reply("")
+KEY = grant_key("app")
 SEAL = Seal(Fernet.generate_key())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,24 @@ class MemoryNotebook:
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
+        self.revisions: dict[str, int] = {}
         self.writes = 0
         self.before: Callable[[int], None] = lambda number: None
         self.after: Callable[[int], None] = lambda number: None
 
     async def read(self, content_id: str) -> Note | None:
         page = self.pages.get(content_id)
-        return None if page is None else Note.decode(page)
+        return None if page is None else Note.decode(page, self.revisions[content_id])
 
-    async def write(self, content_id: str, note: Note) -> None:
+    async def write(self, content_id: str, note: Note) -> Note:
         self.writes += 1
         self.before(self.writes)
+        if note.at != self.revisions.get(content_id, 0):
+            raise Unreachable("the note was changed meanwhile")
         self.pages[content_id] = note.encode()
+        self.revisions[content_id] = note.at + 1
         self.after(self.writes)
+        return replace(note, at=note.at + 1)
 
     def note(self, content_id: str = "lich-nghi-tet-2027") -> Note:
         return Note.decode(self.pages[content_id])

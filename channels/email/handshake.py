@@ -23,6 +23,7 @@ class Question:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.answer.add_done_callback(heard)
 
     def reply(self, text: bytes) -> None:
         if self.answer.done():
@@ -39,6 +40,12 @@ class Question:
     def lost(self, why: str) -> None:
         if not self.answer.done():
             self.answer.set_exception(Unreachable(why))
+
+
+def heard(answer: asyncio.Future[bytes]) -> None:
+    """A lost connection is told by whoever waits; an answer nobody waits for is no news."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 async def ask(wire: Wire, command: bytes) -> bytes:

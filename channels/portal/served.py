@@ -17,6 +17,7 @@ TYPES = {
     ".json": "application/feed+json",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".png": "image/png",
 }
 LIFETIMES = {
     ".html": "public, max-age=60",

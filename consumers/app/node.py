@@ -11,6 +11,7 @@ from faststream.nats import NatsBroker
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
+from consumers.app import shell
 from consumers.app.settings import LoaSettings
 from consumers.app.web import Check, Faces
 from consumers.control import Pauses
@@ -21,6 +22,7 @@ from consumers.release import Release
 from consumers.trace import Trace
 from consumers.vault import KeyFile
 from consumers.wake import Waker
+from contracts.subjects import Consumer, Stream
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers.bus import Bus
 
@@ -36,6 +38,7 @@ class Node:
     zalo: ZaloSettings
     bus: Bus
     broker: NatsBroker
+    watched: shell.Watched
     own_url: str
     stack: AsyncExitStack
     faces: Faces = field(default_factory=Faces)
@@ -74,6 +77,13 @@ class Node:
     @cached_property
     def trace(self) -> Trace:
         return Trace(self.register, self.ledger, self.clock)
+
+    def subscribe(
+        self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1
+    ) -> None:
+        """Run *handler* for what *consumer* delivers, and watch over its durable."""
+        self.watched.durables.add((stream.name, consumer.durable))
+        shell.subscribe(self.broker, stream, consumer, handler, copies)
 
     async def tell(self, content_id: str) -> dict[str, Any] | None:
         """An item's story as JSON has it."""

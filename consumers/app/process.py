@@ -63,8 +63,11 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
     watched = shell.Watched()
     bury = DeadLetters(bus).bury_message
     broker = shell.broker(url, bury, watched, settings.nats_creds_file)
-    node = Node(settings, read(EmailSettings), read(ZaloSettings), bus, broker, own_url, stack)
-    node.tasks.append(watched.run)
+    node = Node(
+        settings, read(EmailSettings), read(ZaloSettings), bus, broker, watched, own_url, stack
+    )
+    node.tasks += [watched.run, partial(watched.keep_durables, bus)]
+    node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
     node.faces.add(health(node.checks), "livez", "readyz")
     return node
@@ -110,7 +113,8 @@ async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> Non
     serving = asyncio.create_task(web.serve([bound]))
     node.stack.push_async_callback(web.end, serving)
     await node.broker.start()
-    node.stack.push_async_callback(node.broker.stop)
+    node.stack.push_async_callback(shell.stop, node.broker)
+    node.stack.callback(node.watched.stop)
     for wish in node.on_stop:
         node.stack.callback(wish)
     for hook in node.on_ready:

@@ -12,7 +12,6 @@ from consumers import control
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, standins
 from consumers.app.node import Node
-from consumers.app.shell import subscribe
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.deliver import Deliver
@@ -39,9 +38,7 @@ RESERVED = 1
 
 async def gateway(node: Node) -> None:
     """The HTTP door."""
-    app = door(
-        node.bus, node.vocabulary, node.clock, node.tell, public_url=node.settings.public_url
-    )
+    app = door(node.bus, node.vocabulary, node.clock, node.tell)
     node.faces.add(app, "v1", "docs", "openapi.json")
 
 
@@ -61,7 +58,7 @@ async def intake(node: Node) -> None:
 
     node.tasks.append(partial(resume_desk, work.desk))
     consumer = subjects.CONTENT.consumers[0]
-    subscribe(node.broker, subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
+    node.subscribe(subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
 
 
 async def resume_desk(desk: Desk) -> None:
@@ -88,8 +85,7 @@ async def dispatch(node: Node) -> None:
             Gate(AT_ONCE, RESERVED),
             waits=channel is not ChannelName.PORTAL,
         )
-        subscribe(
-            node.broker,
+        node.subscribe(
             subjects.PUBLICATIONS,
             consumer,
             planner.on_publication,
@@ -126,6 +122,7 @@ async def deliver_portal(node: Node) -> None:
 
 async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
     await node.pauses.look()  # a paused channel starts paused
+    pauses = node.pauses  # now, while tasks can still be added
     slot = Slot(node.settings.run_dir / "slots", channel.name)
     worker = Deliver(
         channel,
@@ -136,12 +133,12 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         Gate(channel.connections, RESERVED),
         slot,
         partial(control.trip, node.bus, channel.name),
-        paused=lambda: channel.name in node.pauses.channels,
+        paused=lambda: channel.name in pauses.channels,
     )
     for lane, copies in worker.connections():
         subject = subjects.deliver(channel.name, lane)
         consumer = Consumer(subjects.durable(subject), subject)
-        subscribe(node.broker, subjects.DELIVER, consumer, worker.on_wake_up, copies)
+        node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
     node.stack.push_async_callback(channel.close)
     node.stack.callback(slot.close)
     node.on_ready.append(worker.recover)
@@ -156,7 +153,7 @@ async def sweep(node: Node) -> None:
 async def feedback(node: Node) -> None:
     """RECEIPTS → the ledger."""
     handler = Feedback(node.ledger).on_receipt
-    subscribe(node.broker, subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
+    node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 
 Service = Callable[[Node], Awaitable[None]]

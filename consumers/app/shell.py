@@ -6,15 +6,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
+from nats.errors import Error as NatsError
 
 from consumers.arrivals import decode
 from consumers.settle import Bury, Settle
 from contracts.subjects import Consumer, Stream
+from producers.bus import Bus, BusError, topology
 
 PULL_S = 1.0
-GRACE_S = 10.0
+GRACE_S = 6.0
+STOP_S = 8.0
+LOOK_S = 10.0
+NO_CONSUMER = 10014
+Handler = Callable[..., Awaitable[None]]
+log = structlog.get_logger()
 
 
 class BrokerClosed(Exception):
@@ -22,18 +30,66 @@ class BrokerClosed(Exception):
 
 
 class Watched:
-    """Notices that the client library has given its connection up, which no retry mends."""
+    """Looks after what FastStream does not: a connection given up for good, a lost durable."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
+        self.stopping = False
+        self.durables: set[tuple[str, str]] = set()
+        self.missing: list[tuple[str, str]] = []
 
     async def on_closed(self) -> None:
         self.ended.set()
 
+    def stop(self) -> None:
+        """From now on a closed connection is what we want."""
+        self.stopping = True
+
     async def run(self) -> None:
         """Raises BrokerClosed when the connection ends before the process does."""
         await self.ended.wait()
-        raise BrokerClosed
+        if not self.stopping:
+            raise BrokerClosed
+
+    async def keep_durables(self, bus: Bus) -> None:
+        """Put a durable back that somebody deleted: nobody would hear anything of it again."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look(bus)
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    async def look(self, bus: Bus) -> None:
+        self.missing = [name for name in sorted(self.durables) if not await stands(bus, *name)]
+        if self.missing:
+            log.error("durables_missing", durables=[durable for _, durable in self.missing])
+            await topology.apply(bus)
+
+    async def check(self) -> str | None:
+        """For `/readyz`."""
+        if self.ended.is_set():
+            return "connection closed"
+        return "missing: " + ", ".join(name for _, name in self.missing) if self.missing else None
+
+
+async def stands(bus: Bus, stream: str, durable: str) -> bool:
+    try:
+        await bus.consumer_info(stream, durable)
+    except BusError as error:
+        if error.err_code == NO_CONSUMER:
+            return False
+        raise
+    return True
+
+
+async def stop(broker: NatsBroker) -> None:
+    """End in time, whatever the bus does: what was not acknowledged comes again."""
+    try:
+        async with asyncio.timeout(STOP_S):
+            await broker.stop()
+    except (TimeoutError, NatsError) as trouble:
+        log.warning("consumers_not_drained", error=type(trouble).__name__)
 
 
 def broker(url: str, bury: Bury, watched: Watched, creds_file: Path | None = None) -> NatsBroker:
@@ -58,7 +114,7 @@ def subscribe(
     broker: NatsBroker,
     stream: Stream,
     consumer: Consumer,
-    handler: Callable[..., Awaitable[None]],
+    handler: Handler,
     copies: int = 1,
 ) -> None:
     """Run *handler* for what *consumer* delivers. A subscriber is serial: one for each at once."""

@@ -15,6 +15,7 @@ from consumers.items import Position
 from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.trace import Story, Trace
+from consumers.traffic import Traffic
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import PlanKey
@@ -88,7 +89,8 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 
     async def look(bus: Bus) -> Findings:
         register = Register(bus)
-        return await Check(Ledger(bus), lambda: expected(register), deep).run()
+        busy = Traffic(bus).explains
+        return await Check(Ledger(bus), lambda: expected(register), deep, busy=busy).run()
 
     findings = on_bus(look)
     if as_json:

@@ -107,7 +107,8 @@ class Link:
         for limit in self._waiting:
             if not limit.expired():
                 limit.reschedule(now)
-        log.warning("bus_disconnected")
+        if not self.closed.is_set():
+            log.warning("bus_disconnected")
 
     async def close(self) -> None:
         """End it; whoever waits for an answer gets Silence."""
