@@ -51,6 +51,15 @@ async def tripped(bus: Bus, now: float) -> frozenset[ChannelName]:
     )
 
 
+async def reasons(bus: Bus) -> dict[ChannelName, str]:
+    """Why channels stand still, in an operator's or the channel's own words."""
+    bucket = bus.bucket(subjects.CONTROL.name)
+    keys = {f"{kind}.{one}": one for kind in ("breaker", "pause") for one in ChannelName}
+    found = await bucket.many(list(keys))
+    said = {key: json.loads(value.data)["reason"] for key, value in found.items()}
+    return {keys[key]: reason for key, reason in sorted(said.items()) if reason}
+
+
 @dataclass
 class Pauses:
     """What a running service knows of the pauses, at most a second old."""

@@ -17,14 +17,16 @@ from pydantic import BaseModel, ConfigDict
 
 from consumers.faults import fault
 from contracts import envelope, events, subjects
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, few
 from contracts.vocabulary import Vocabulary
-from producers.bus import Bus, Conflict, Message
+from producers.bus import Bus, BusError, Conflict, Full, Message, Silence
 
 log = structlog.get_logger()
 Ending = Literal["replayed", "edited", "discarded"]
 CHUNK = 200
 INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
+LETTER_BYTES = subjects.DEAD.max_message_bytes - 4096  # the rest is for what the bus adds
+FIRST = 5
 
 
 class Origin(BaseModel):
@@ -53,7 +55,7 @@ class Letter(BaseModel):
     """One dead letter. `body` is base64 of the original bytes.
 
     A body too large for a letter stays where it is: `body` is None in the stream then, and is
-    filled in from the origin when the letter is shown.
+    filled in from the origin when the letter is shown; so are the headers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +71,17 @@ class Letter(BaseModel):
     @property
     def original(self) -> bytes:
         return base64.b64decode(self.body or "")
+
+    @property
+    def stored(self) -> bytes:
+        """What the stream keeps of it."""
+        return self.model_dump_json(exclude={"id", "ended"}).encode()
+
+    def light(self) -> "Letter":
+        """The same letter with the first reasons only, everything else left at its origin."""
+        origin = self.origin.model_copy(update={"headers": {}})
+        errors = few(self.errors, FIRST)
+        return self.model_copy(update={"origin": origin, "errors": errors, "body": None})
 
 
 @dataclass
@@ -105,12 +118,24 @@ class DeadLetters:
             stage=stage,
             at=self.now(),
             origin=origin,
-            errors=tuple(errors),
+            errors=few(errors),
             body=base64.b64encode(body).decode() if len(body) <= INLINE_BYTES else None,
         )
-        stored = letter.model_dump_json(exclude={"id", "ended"}).encode()
-        key = f"{origin.stream}.{origin.seq}"
-        await self.bus.publish(subjects.dead(stage), stored, msg_id=key)
+        await self.store(letter if len(letter.stored) <= LETTER_BYTES else letter.light())
+
+    async def store(self, letter: Letter) -> None:
+        """Whole, or light where the server does not take so much. Raises as `bury`."""
+        try:
+            await self.send(letter)
+        except (Silence, Full):
+            raise
+        except BusError as refused:
+            log.warning("dead_letter_cut", stage=letter.stage, detail=str(refused))
+            await self.send(letter.light())
+
+    async def send(self, letter: Letter) -> None:
+        origin = f"{letter.origin.stream}.{letter.origin.seq}"
+        await self.bus.publish(subjects.dead(letter.stage), letter.stored, msg_id=origin)
 
     async def letters(self, *, ended: bool = False) -> AsyncIterator[Letter]:
         """Letters in the order of their death; with *ended* also those that are dealt with.
@@ -189,12 +214,14 @@ class DeadLetters:
         return fault("id", "letter_ended", value=id, state=state)
 
     async def whole(self, letter: Letter) -> Letter:
-        """The letter with a body that was left at its origin. Raises Invalid when it is gone."""
+        """The letter with what was left at its origin. Raises Invalid when that is gone."""
         origin = letter.origin
         message = await self.bus.get_message(origin.stream, origin.seq)
         if message is None:
             raise Invalid(fault("id", "letter_unknown", value=f"{origin.stream} #{origin.seq}"))
-        return letter.model_copy(update={"body": base64.b64encode(message.data).decode()})
+        body = base64.b64encode(message.data).decode()
+        found = origin.model_copy(update={"headers": dict(message.headers)})
+        return letter.model_copy(update={"origin": found, "body": body})
 
     async def chunks(self) -> AsyncIterator[list[Message]]:
         chunk: list[Message] = []

@@ -52,7 +52,9 @@ def quiet() -> ExceptionDictTransformer:
 
 def handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if log_format == PRETTY
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )

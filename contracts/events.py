@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
-from contracts.errors import FieldError, Forbidden, Invalid, explain, fault
+from contracts.errors import ERRORS_MAX, FieldError, Forbidden, Invalid, explain, fault
 from contracts.vocabulary import Kind, Vocabulary
 
 SUBMITTED = "vn.gov.moha.content.submitted.v1"
@@ -108,6 +108,7 @@ def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:
     topic, audiences = data.get("topic"), data.get("audiences")
     if isinstance(topic, str):
         yield "data.topic", "topic", topic
-    for number, audience in enumerate(audiences if isinstance(audiences, list | tuple) else ()):
+    listed = audiences[:ERRORS_MAX] if isinstance(audiences, list | tuple) else ()
+    for number, audience in enumerate(listed):
         if isinstance(audience, str):
             yield f"data.audiences.{number}", "audience", audience

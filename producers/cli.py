@@ -20,7 +20,7 @@ from contracts.errors import WHOLE, ContractError, FieldError, Invalid, TooLarge
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
 from producers.publisher import Accepted, Publisher, Spooled
-from producers.wording import Saying, readable, say
+from producers.wording import Saying, say
 
 INVALID = 2
 AWAY = 3
@@ -164,12 +164,12 @@ def _explained(as_json: bool) -> Iterator[None]:
     except ContractError as error:
         _complain(error.errors)
         if as_json:
-            _print_json({"errors": [readable(wrong).model_dump() for wrong in error.errors]})
+            _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
         raise typer.Exit(INVALID) from None
 
 
 def _complain(errors: Iterable[FieldError]) -> None:
-    for error in map(readable, errors):
+    for error in errors:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from contracts.errors import FieldError
 
-FIELD_MAX = 200
-
 
 class Saying(NamedTuple):
     """One text in both languages."""
@@ -19,12 +17,6 @@ class Saying(NamedTuple):
     def about(self, field: str) -> FieldError:
         """The text as an error that names *field*."""
         return FieldError(field=field, message=self.en, message_vi=self.vi)
-
-
-def readable(error: FieldError) -> FieldError:
-    """*error* as it may be sent and printed: a field's name is what somebody sent us."""
-    field = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in error.field[:FIELD_MAX])
-    return error.model_copy(update={"field": field})
 
 
 @cache

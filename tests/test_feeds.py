@@ -126,7 +126,7 @@ def test_a_correction_keeps_its_place_and_raises_updated(folder):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_withdrawn_item_stays_as_a_notice_so_that_readers_replace_their_copy(folder, kind):
     data = feed(folder, f"tat-ca.{kind}").decode()
-    assert "Đã rút: Tin số 9" in data and "Nhầm" in data
+    assert "Đã gỡ: Tin số 9" in data and "Nhầm" in data
     withdrawn = json.loads(feed(folder, "tat-ca.json"))["items"][1]
     assert withdrawn["id"] == f"{PUBLIC_URL}/tin/tin-9"
     assert "Tết" not in withdrawn["content_html"] and "summary" not in withdrawn

@@ -52,6 +52,15 @@ async def test_wrong_events_count_too(door):
     assert answers == [400] * 200 + [429]
 
 
+async def test_asking_counts_too(door, clock):
+    url = (await door.post(an_event())).json()["status_url"]
+    answers = [(await door.get(url)).status_code for _ in range(200)]
+    assert answers == [200] * 199 + [429]
+    assert (await door.post(an_event())).status_code == 429
+    clock.advance(0.1)
+    assert (await door.get(url)).status_code == 200
+
+
 async def test_whoever_guesses_keys_has_to_wait_and_the_unit_does_not(door, clock):
     wrong = door.key[:-1] + ("0" if door.key[-1] != "0" else "1")
     answers = [await door.post(an_event(), key=wrong) for _ in range(21)]

@@ -4,14 +4,20 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from channels.errors import Unreachable
 from channels.zalo.notebook import Note
+from channels.zalo.oauth import Pair
+from channels.zalo.sandbox.oauth import APP_ID
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.vault import NEVER, Grant, Seal, Stale
-from consumers.vault import BusNotebook, BusVault, KeyFile, KeyFileBroken
+from consumers.app import channels
+from consumers.vault import TRIES, BusNotebook, BusVault, KeyFile, KeyFileBroken
+from producers.bus import Silence
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,15 +78,86 @@ async def test_tokens_lie_encrypted_and_change_only_over_what_was_read(bus, tmp_
 
 
 async def test_a_note_is_found_again(bus):
-    notebook = BusNotebook(bus)
+    notebook = BusNotebook(bus, "123")
     assert await notebook.read("tin-bai") is None
     note = Note(revision=2, title="Kênh Zalo của Bộ", article_id="a1")
-    await notebook.write("tin-bai", note)
-    assert await BusNotebook(bus).read("tin-bai") == note
+    written = await notebook.write("tin-bai", note)
+    found = await BusNotebook(bus, "123").read("tin-bai")
+    assert (found, found.at) == (note, written.at)
+    await notebook.write("tin-bai", replace(written, shown=2))
+    assert (await notebook.read("tin-bai")).shown == 2
+
+
+async def test_apps_share_neither_grant_nor_notes(bus, tmp_path):
+    keys = KeyFile.open(tmp_path / "vault.key")
+    for app_id, pair in (("123", Pair("thật", "r-1", 60)), (APP_ID, Pair("thử", "r-2", 60))):
+        settings = ZaloSettings(_env_file=None, app_id=app_id, app_secret="s")
+        await channels.seed_zalo(settings, channels.stores(bus, keys, app_id), pair)
+        await channels.stores(bus, keys, app_id).notebook.write("tin", Note(title=app_id))
+    real, sandbox = (channels.stores(bus, keys, one) for one in ("123", APP_ID))
+    seal = Seal(keys.fernet())
+    for key, token in (("zalo.grant.123", "thật"), (f"zalo.grant.{APP_ID}", "thử")):
+        assert seal.open((await real.vault.get(key)).data).access_token == token
+    assert (await real.notebook.read("tin")).title == "123"
+    assert (await sandbox.notebook.read("tin")).title == APP_ID
+    assert not APP_ID.isdecimal(), "a real app's id is a number"
+
+
+async def test_a_note_is_never_written_over_a_newer_one(bus):
+    notebook = BusNotebook(bus, "123")
+    first = await notebook.write("tin-bai", Note(revision=1))
+    newer = await notebook.write("tin-bai", replace(first, revision=2, token="t"))
+    for stale in (first, Note(revision=1)):
+        with pytest.raises(Unreachable):
+            await notebook.write("tin-bai", replace(stale, token=""))
+    assert await notebook.read("tin-bai") == newer
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_note_whose_write_is_not_answered_is_written_once(bus, stored):
+    notebook = BusNotebook(bus, "123")
+    first = await notebook.write("tin-bai", Note(revision=1))
+    before = await notebook.bucket.last_seq()
+    lose_answers(notebook, stored=stored)
+    second = await notebook.write("tin-bai", replace(first, revision=2))
+    assert (await notebook.read("tin-bai")).at == second.at == before + 1
+
+
+async def test_silence_hides_no_newer_note(bus):
+    notebook, other = BusNotebook(bus, "123"), BusNotebook(bus, "123")
+    first = await notebook.write("tin-bai", Note(revision=1))
+    lose_answers(notebook, stored=False)
+    newer = await other.write("tin-bai", replace(first, revision=3))
+    with pytest.raises(Unreachable):
+        await notebook.write("tin-bai", replace(first, revision=2))
+    assert await notebook.read("tin-bai") == newer
+
+
+async def test_a_bus_that_never_answers_a_write_is_unreachable(bus):
+    notebook = BusNotebook(bus, "123")
+    lose_answers(notebook, stored=False, times=TRIES)
+    with pytest.raises(Unreachable):
+        await notebook.write("tin-bai", Note(revision=1))
+    assert await notebook.read("tin-bai") is None
+
+
+def lose_answers(notebook: BusNotebook, *, stored: bool, times: int = 1) -> None:
+    """The next writes are not answered; whether they arrive is what the caller says."""
+    once, left = notebook.once, [None] * times
+
+    async def losing(*write):
+        if left:
+            left.pop()
+            if stored:
+                await once(*write)
+            raise Silence("no answer")
+        return await once(*write)
+
+    notebook.once = losing
 
 
 async def test_a_bus_that_is_away_is_unreachable(bus):
     await bus.close()
-    for ask in (BusVault(bus).get("zalo"), BusNotebook(bus).read("tin-bai")):
+    for ask in (BusVault(bus).get("zalo"), BusNotebook(bus, "123").read("tin-bai")):
         with pytest.raises(Unreachable):
             await ask

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from channels.errors import Unreachable
-from channels.zalo.transport import AioTransport, Doubt, Request
+from channels.zalo.transport import ANSWER_MAX, AioTransport, Doubt, Request
 
 
 @asynccontextmanager
@@ -112,3 +112,53 @@ async def test_a_redirect_is_not_followed():
 def test_a_request_never_shows_its_token():
     request = Request("GET", "http://x/", {"access_token": "very-secret"}, body=b"very-secret")
     assert "very-secret" not in repr(request)
+
+
+async def test_an_answer_that_drips_is_a_doubt_in_time():
+    async def dripping(reader, writer):
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not reader.at_eof():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with answering(dripping) as (transport, url):
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Doubt):
+            await transport.exchange(Request("POST", url, body=b"{}"))
+        assert 0.5 < asyncio.get_running_loop().time() - started < 5
+
+
+@pytest.mark.parametrize(("size", "whole"), [(ANSWER_MAX, True), (ANSWER_MAX + 1, False)])
+async def test_an_answer_has_a_size_beyond_which_it_is_a_doubt(size, whole):
+    async def huge(reader, writer):
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"x" * size)
+        await writer.drain()
+
+    async with answering(huge) as (transport, url):
+        request = Request("POST", url, body=b"{}")
+        if whole:
+            assert len((await transport.exchange(request)).body) == size
+        else:
+            with pytest.raises(Doubt):
+                await transport.exchange(request)
+
+
+async def test_an_endless_answer_is_not_read_to_its_end():
+    sent = 0
+
+    async def endless(reader, writer):
+        nonlocal sent
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while sent < 64 * ANSWER_MAX:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+
+    async with answering(endless) as (transport, url):
+        with pytest.raises(Doubt):
+            await transport.exchange(Request("POST", url, body=b"{}"))
+    assert sent < 64 * ANSWER_MAX

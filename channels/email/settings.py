@@ -25,7 +25,9 @@ class Tls(StrEnum):
 class EmailSettings(BaseSettings):
     """Without a host no relay is configured, and `stand_in` says how to reach the local mailbox."""
 
-    model_config = SettingsConfigDict(env_prefix="LOA_EMAIL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_EMAIL_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     host: str = ""
     port: Annotated[int, Field(ge=1, le=65535)] = 587

@@ -1,5 +1,6 @@
 """Finding a running Loa, and the bus that a command or a service is to use."""
 
+import fcntl
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +11,8 @@ import structlog
 from pydantic import ValidationError
 
 from consumers.app.settings import LoaSettings, Ready
+from consumers.faults import fault
+from contracts.errors import Invalid
 from producers.bus import Bus, Silence, topology
 from producers.bus.fitness import verify
 from producers.server import NatsServer
@@ -27,6 +30,9 @@ async def running(settings: LoaSettings) -> Ready | None:
     try:
         ready = Ready.model_validate_json(ready_file(settings).read_bytes())
     except (FileNotFoundError, ValidationError):
+        return None
+    except OSError as error:
+        log.warning("ready_file_unreadable", error=type(error).__name__)
         return None
     try:
         bus = await Bus.connect(ready.nats_url, name="loa-look", patience_s=LOOK_S)
@@ -70,6 +76,27 @@ async def prepare(connected: Bus, monitors: tuple[str, ...]) -> None:
 
 
 @contextmanager
+def alone(settings: LoaSettings) -> Iterator[None]:
+    """Be the Loa of this data folder for as long as the block runs; the lock dies with the process.
+
+    Raises Invalid when another process is.
+    """
+    path = settings.run_dir / "loa.lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield
+    except BlockingIOError:
+        pid = os.pread(lock, 20, 0).decode() or "?"
+        folder = settings.data_dir.resolve()
+        raise Invalid(fault("data", "already_running", value=folder, pid=pid)) from None
+    finally:
+        os.close(lock)
+
+
+@contextmanager
 def announced(settings: LoaSettings, ready: Ready) -> Iterator[None]:
     """Say where this Loa answers, for as long as the block runs."""
     path = ready_file(settings)
@@ -80,5 +107,6 @@ def announced(settings: LoaSettings, ready: Ready) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(FileNotFoundError):
-            path.unlink()
+        with suppress(OSError, ValidationError):
+            if Ready.model_validate_json(path.read_bytes()).pid == ready.pid:
+                path.unlink()

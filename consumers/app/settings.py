@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from consumers.faults import fault
+from contracts.errors import FieldError, Invalid
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -14,7 +18,9 @@ S = TypeVar("S", bound=BaseSettings)
 class LoaSettings(BaseSettings):
     """The machine: folders, ports, the bus. An empty `nats_url` means the embedded server."""
 
-    model_config = SettingsConfigDict(env_prefix="LOA_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
@@ -50,7 +56,7 @@ class LoaSettings(BaseSettings):
 def read(settings: type[S], **overrides: Any) -> S:
     """Settings from the environment, `.env` and secret files (`LOA_EMAIL_PASSWORD_FILE=...`).
 
-    Raises pydantic's ValidationError, whose messages name the field.
+    Raises Invalid, which names each wrong variable.
     """
     known = {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
     prefix = settings.model_config.get("env_prefix", "")
@@ -58,7 +64,17 @@ def read(settings: type[S], **overrides: Any) -> S:
         path = known.get(f"{prefix}{name}_file".upper())
         if field.annotation is SecretStr and path:
             overrides[name] = SecretStr(Path(path).read_text().strip())
-    return settings(_env_file=".env", **overrides)
+    try:
+        return settings(_env_file=".env", **overrides)
+    except ValidationError as wrong:
+        raise Invalid(*(setting_fault(prefix, one) for one in wrong.errors())) from wrong
+
+
+def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:
+    """A wrong setting, under the name of its variable. Its value is not repeated."""
+    name = "".join(str(part) for part in error["loc"][:1])
+    variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
+    return fault(variable.rstrip("_"), "setting_wrong", detail=error["msg"])
 
 
 class Ready(BaseModel):

@@ -32,7 +32,8 @@ class Faces:
             self.fallback = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = scope["path"].split("/", 2)[1] if scope["type"] == "http" else ""
+        path = scope["path"] if scope["type"] == "http" else ""  # `*`: OPTIONS of the whole server
+        head = path.removeprefix("/").partition("/")[0]
         await self.apps.get(head, self.fallback)(scope, receive, send)
 
 

@@ -2,25 +2,29 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
 from consumers.faults import fault
-from contracts.errors import ContractError, FieldError, explain
+from consumers.vault import KeyFileBroken
+from contracts.errors import ContractError, FieldError, Unavailable, explain
 from producers.bus import Bus, BusError
 from producers.nats_child import ServerFailed
 from producers.server import StoreBusy
 
 INVALID = 2
 AWAY = 3
+WIDE = 4000
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -44,13 +48,21 @@ def explained() -> Iterator[None]:
         yield
     except ContractError as wrong:
         complain(wrong.errors)
-        raise typer.Exit(INVALID) from None
+        raise typer.Exit(AWAY if isinstance(wrong, Unavailable) else INVALID) from None
     except ValidationError as wrong:
         complain(explain(wrong))
+        raise typer.Exit(INVALID) from None
+    except (KeyFileBroken, OSError) as broken:
+        complain([fault("file", "file_broken", detail=str(broken))])
         raise typer.Exit(INVALID) from None
     except (BusError, StoreBusy, ServerFailed) as away:
         complain([fault("bus", "bus_away", detail=str(away))])
         raise typer.Exit(AWAY) from None
+    except OSError as trouble:
+        if trouble.filename is None:
+            raise
+        complain([fault("file", "file_trouble", value=trouble.filename, detail=trouble.strerror)])
+        raise typer.Exit(INVALID) from None
 
 
 def complain(errors: Iterable[FieldError]) -> None:
@@ -64,9 +76,12 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(plain, ensure_ascii=False, default=str))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """A table for people; plain text when the output is no terminal."""
-    table = Table(*columns, title=title or None, title_justify="left")
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people. Nothing is cut: ids and hashes are there to be copied."""
+    screen = sys.stdout.isatty()
+    table = Table(box=SIMPLE if screen else None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=not screen)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console(width=None).print(table)
+    Console(width=None if screen else WIDE).print(table)

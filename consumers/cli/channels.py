@@ -8,8 +8,9 @@ from consumers import control
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
-from consumers.status import Status
+from consumers.status import Report, Status
 from contracts.delivery import ChannelName
+from producers.bus import Bus
 
 Name = Annotated[str, typer.Argument(help="portal, email or zalo")]
 Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
@@ -17,10 +18,17 @@ Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks l
 
 def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
-    report = on_bus(lambda bus: Status(bus, Ledger(bus)).report())
+
+    async def look(bus: Bus) -> tuple[Report, dict[ChannelName, str]]:
+        return await Status(bus, Ledger(bus)).report(), await control.reasons(bus)
+
+    report, reasons = on_bus(look)
     if as_json:
         print_json(report)
         return
+    for name, reason in reasons.items():
+        if report.channels[name].paused or report.channels[name].breaker == "open":
+            typer.echo(f"{name}: {reason}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s"),
         [

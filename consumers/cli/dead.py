@@ -31,9 +31,9 @@ def list_letters(everything: All = False, as_json: Json = False) -> None:
         print_json([letter.model_dump(mode="json") for letter in letters])
         return
     print_table(
-        ("id", "when (UTC)", "from", "field", "what is wrong", "lỗi"),
+        ("id", "when (UTC)", "from", "field", "what is wrong", "lỗi", "ended"),
         [
-            (one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.origin.subject, *first(one))
+            (one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.origin.subject, *first(one), ending(one))
             for one in letters
         ],
     )
@@ -42,6 +42,11 @@ def list_letters(everything: All = False, as_json: Json = False) -> None:
 def first(letter: Letter) -> tuple[str, str, str]:
     error = letter.errors[0]
     return error.field, error.message, error.message_vi
+
+
+def ending(letter: Letter) -> str:
+    ended = letter.ended
+    return f"{ended.state} {ended.by} {ended.reason}".strip() if ended else ""
 
 
 @app.command()
@@ -68,7 +73,10 @@ def replay(id: Id, by: By = "") -> None:
 
 @app.command()
 def edit(id: Id, file: File, by: By = "") -> None:
-    """Send a mended event in the original's place. Exit code 2: it is still broken."""
+    """Send a mended event in the original's place. Exit code 2: it is still broken.
+
+    A letter refused for its revision or its id needs a new `id` as well.
+    """
     words = vocabulary(read(LoaSettings))
     letter = on_bus(lambda bus: DeadLetters(bus).edit(id, file.read_bytes(), words, by))
     typer.echo(f"{id}: mended and sent to {letter.origin.subject}")

@@ -20,8 +20,10 @@ from consumers.app import running
 from consumers.app.node import vocabulary
 from consumers.app.settings import LoaSettings, Ready
 from consumers.cli.answers import explained
+from consumers.faults import fault
 from consumers.subscribers import import_csv
 from consumers.vault import KeyFile
+from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.registry import Registry
 
@@ -32,8 +34,9 @@ UNIT = "trung-tam-cong-nghe-thong-tin"
 PATIENCE_S = 60.0
 POLL_S = 0.05
 LINES = 6
+MARK = ".loa-demo"
 
-Folder = Annotated[Path, typer.Option("--data", help="A folder of its own; emptied first.")]
+Folder = Annotated[Path, typer.Option("--data", help="A folder of its own; a demo's is emptied first.")]
 Facts = dict[str, Any]
 T = TypeVar("T")
 
@@ -44,14 +47,31 @@ class DemoFailed(Exception):
 
 def demo(data: Folder = Path("var/demo")) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True)
     with explained():
+        empty(data)
         facts = asyncio.run(play(data.resolve()))
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     ).get_template("demo.txt")
     typer.echo(page.render(facts))
+
+
+def empty(data: Path) -> None:
+    """Make *data* an empty folder with the demo's mark; only a demo's own folder is emptied.
+
+    The mark stays all the while, so that a demo that was cut short can be begun again.
+    """
+    found = list(data.iterdir()) if data.exists() else []
+    mark = data / MARK
+    if found and mark not in found:
+        raise Invalid(fault("data", "not_a_demo", value=data))
+    data.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != mark:
+            path.unlink()
 
 
 async def play(data: Path) -> Facts:

@@ -13,7 +13,7 @@ from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Review what units of `release = desk` have sent.")
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
-Revision = Annotated[int | None, typer.Option(help="Which revision; needed when several wait.")]
+Revision = Annotated[int | None, typer.Option(help="Which revision; else the newest that waits.")]
 Hash = Annotated[str | None, typer.Option("--hash", help="The content hash that you reviewed.")]
 By = Annotated[str, typer.Option("--by", help="Who decides; never the author.")]
 Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]

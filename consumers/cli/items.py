@@ -14,7 +14,7 @@ from consumers.faults import fault
 from consumers.items import Position
 from consumers.ledger.store import Ledger
 from consumers.register import Register
-from consumers.trace import Story, Trace
+from consumers.trace import Count, Story, Trace
 from consumers.traffic import Traffic
 from contracts import events
 from contracts.cloudevent import CloudEvent
@@ -26,7 +26,7 @@ from producers.publisher import Publisher
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Also read every frozen list of recipients.")]
-SHOWN = ("expected", "delivered", "failed", "deferred", "in_doubt", "missing", "maybe_duplicate")
+ALWAYS = ("expected", "delivered", "missing")
 
 
 def trace(content_id: ContentId, as_json: Json = False) -> None:
@@ -47,9 +47,19 @@ def trace(content_id: ContentId, as_json: Json = False) -> None:
 
 def print_story(story: Story) -> None:
     typer.echo(f"{story.content_id}, revision {story.revision}: {story.state}")
-    counts = story.channels.items()
-    rows = [(name, *(getattr(one, field) for field in SHOWN), one.complete) for name, one in counts]
-    print_table(("channel", *SHOWN, "complete"), rows)
+    counts = {name: one.model_dump(exclude={"complete"}) for name, one in story.channels.items()}
+    shown = [
+        field
+        for field in Count.model_fields
+        if field in ALWAYS or any(one.get(field) for one in counts.values())
+    ]
+    print_table(
+        ("channel", *shown, "complete"),
+        [
+            (name, *(one[field] for field in shown), story.channels[name].complete)
+            for name, one in counts.items()
+        ],
+    )
     print_table(
         ("when (UTC)", "what", "channel", "detail"),
         [

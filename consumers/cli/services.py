@@ -41,6 +41,8 @@ def serve(chosen: dict[str, Any], services: list[str] | None) -> None:
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(process.run(settings, services))
         except OSError as taken:
+            if taken.filename is not None:
+                raise
             complain([fault("port", "port_taken", value=settings.http_port, detail=taken)])
             raise typer.Exit(INVALID) from None
 

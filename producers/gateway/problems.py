@@ -12,13 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from contracts.errors import ContractError, FieldError, fault
+from contracts.errors import ContractError, FieldError, fault, shown
 from producers.acceptance import unavailable
 from producers.bus import BusError
 from producers.gateway.answers import PROBLEM_TYPE, Problem
-from producers.wording import catalogue, readable, say
+from producers.wording import catalogue, say
 
 CLIENT_CLOSED_REQUEST = 499
+DETAIL_MAX = 2000
 
 log = structlog.get_logger()
 
@@ -40,7 +41,6 @@ def problem(
     request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
 ) -> Response:
     """The document. `type` stays about:blank: the status and the fields say all there is."""
-    shown = [readable(error) for error in errors]
     name = str(status) if str(status) in catalogue()["problem"] else "other"
     title = say("problem", name)
     body = Problem(
@@ -48,9 +48,9 @@ def problem(
         title=title.en,
         title_vi=title.vi,
         status=status,
-        detail="; ".join(f"{error.field}: {error.message}" for error in shown),
-        instance=request.url.path,
-        errors=shown,
+        detail=shown(ContractError(*errors), DETAIL_MAX),
+        instance=shown(request.url.path, DETAIL_MAX),
+        errors=errors,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
 
@@ -61,7 +61,7 @@ async def _refused(request: Request, error: ContractError) -> Response:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    fields = [readable(wrong).field for wrong in error.errors]
+    fields = [wrong.field for wrong in error.errors]
     log.info("event_refused", code=error.code, fields=fields)
     return problem(request, error.status, list(error.errors), headers)
 
