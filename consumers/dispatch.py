@@ -120,8 +120,14 @@ class Dispatch:
                         total = self.audience.count(publication)
                         held = Held(replace(held.value, total=total), held.revision)
             except Conflict:
-                held = await self.fence.held(plan)
+                held = await self.catch_up(plan, held)
         log.info("publication_planned", batches=held.value.count, recipients=held.value.planned)
+
+    async def catch_up(self, plan: PlanKey, held: Held[Cursor]) -> Held[Cursor]:
+        """Wake what another planner, or a late write of ours, stored first: nobody else may."""
+        wider = await self.fence.held(plan)
+        await self.wake(plan, range(held.value.count, wider.value.count), wider.value)
+        return wider
 
     async def extend(
         self, plan: PlanKey, held: Held[Cursor], chunk: list[Row], complete: bool

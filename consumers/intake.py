@@ -24,7 +24,7 @@ from consumers.faults import fault
 from consumers.items import NOT_ADMITTED, Card, Claim, Item, NothingThere, Position
 from consumers.register import Held, Register
 from consumers.release import Release
-from consumers.seen import EventRecord, Seen
+from consumers.seen import Seen
 from consumers.settle import Later
 from consumers.turns import Turns
 from contracts import errors, events, keys, subjects
@@ -33,6 +33,7 @@ from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.errors import ContractError, Forbidden, Invalid
+from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 

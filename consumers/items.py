@@ -16,6 +16,7 @@ from contracts.base import REVISION_MAX
 from contracts.content import Content
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import Conflict, Forbidden, Invalid
+from contracts.records import Ownership
 
 POSITION_LIMIT = REVISION_MAX - 1000
 """Units' own revisions stay below, so that a withdrawal always finds a higher position."""
@@ -64,12 +65,10 @@ class Card(BaseModel):
         return self.model_copy(update={name: getattr(card, name) for name in Card.model_fields})
 
 
-class Item(Card):
+class Item(Card, Ownership):
     """A content item: bucket `publications`, key `<content_id>`. The card is that of `revision`."""
 
-    unit: str
     state: Literal["", "released", "withdrawn"] = ""
-    revision: int = 0  # the highest released position, be it a withdrawal
     barred: int = 0  # the highest withdrawal: nothing below it may be released any more
     positions: dict[int, str] = {}  # position → the event that took it, for ever
     released: dict[int, datetime] = {}  # position → when; this moment never changes

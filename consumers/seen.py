@@ -5,28 +5,12 @@ content is let through (and changes nothing further on), another content under t
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-
-from pydantic import BaseModel, ConfigDict
 
 from consumers.register import change
 from contracts import subjects
 from contracts.errors import Conflict, FieldError, fault
+from contracts.records import EventRecord
 from producers.bus import Bus
-
-
-class EventRecord(BaseModel):
-    """What an event said, as a hash; and why it was refused, if that is how its last try ended."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    hash: str
-    unit: str
-    content_id: str
-    revision: int | None
-    type: str
-    at: datetime
-    refused: tuple[FieldError, ...] = ()
 
 
 class Seen:

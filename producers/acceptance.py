@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from pydantic import AwareDatetime
-
 from contracts import subjects
-from contracts.base import Contract
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.envelope import each
-from contracts.errors import Conflict, FieldError, Forbidden, Unavailable, fault
+from contracts.errors import Conflict, Forbidden, Unavailable, fault
+from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.admission import Admitted, admit
@@ -28,25 +26,6 @@ RETRY_AFTER_S = 5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class EventRecord(Contract):
-    """What bucket `events` keeps for ever: an event's identity, and what it said as a hash."""
-
-    hash: str
-    unit: str
-    content_id: str
-    revision: int | None
-    type: str
-    at: AwareDatetime
-    refused: tuple[FieldError, ...] = ()  # why intake refused it after all, if it did
-
-
-class Ownership(Contract):
-    """Who owns a content_id (bucket `publications`), and the newest revision intake let in."""
-
-    unit: str
-    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

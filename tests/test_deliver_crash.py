@@ -1,4 +1,4 @@
-"""A worker dies at any call to the bus, or at any mail: another one finishes, and no copy is hidden.
+"""A worker dies at any call to the bus, or at any mail: another finishes, and no copy is hidden.
 
 "Dies" means that nothing of it reaches the bus any more: just before its n-th call, or just after.
 """

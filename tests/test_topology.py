@@ -43,6 +43,12 @@ async def test_everything_the_contract_names_exists(bus):
             assert info["config"]["max_ack_pending"] == consumer.max_ack_pending
 
 
+async def test_what_waits_for_its_time_leaves_room_for_the_urgent(bus):
+    for consumer in subjects.PUBLICATIONS.consumers:
+        info = await bus.consumer_info(subjects.PUBLICATIONS.name, consumer.durable)
+        assert info["config"]["max_ack_pending"] >= 100_000
+
+
 async def test_everything_is_stored_in_files_with_a_limit(bus):
     for config in (await configs(bus)).values():
         assert config["storage"] == "file"

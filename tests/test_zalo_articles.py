@@ -7,6 +7,7 @@ import structlog
 
 from channels.base import Verdict
 from channels.errors import Unreachable
+from channels.zalo.notebook import Note
 from channels.zalo.outcomes import PROCESSING_S
 from channels.zalo.pace import POLLS_S, SETTLE_S
 from channels.zalo.render import Site
@@ -517,3 +518,35 @@ async def test_an_effect_that_could_not_be_noted_is_a_doubt(stage, number):
     assert (await stage.send(a_publication())).verdict is Verdict.DOUBT
     assert await carried_through(stage, a_publication(), ARTICLE, doubtful=True)
     assert len(stage.articles) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "verdict"), [("create", Verdict.HELD), ("verify", Verdict.FAILED)]
+)
+async def test_a_refused_older_revision_clears_nothing_of_a_newer_one(stage, call, verdict):
+    """Its worker was slow, and the item has moved on since it asked Zalo."""
+    newer = Note(revision=2, token="t-2", marker="m-2")
+
+    def moved_on(request):
+        if request.url.endswith(f"/article/{call}"):
+            stage.notebook.pages[ITEM] = newer.encode()
+            stage.notebook.revisions[ITEM] += 1
+
+    stage.before_request = moved_on
+    stage.fault(f"article.{call}", "refuse", code=-248)
+    assert (await stage.send(a_publication())).verdict is verdict
+    assert stage.notebook.note() == newer
+
+
+async def test_a_worker_that_was_overtaken_is_in_doubt_about_what_it_sent(stage):
+    """What it has created is Zalo's to tell; the newer note is not written over."""
+    newer = Note(revision=2, token="t-2", marker="m-2")
+
+    def moved_on(request):
+        if request.url.endswith("/article/create"):
+            stage.notebook.pages[ITEM] = newer.encode()
+            stage.notebook.revisions[ITEM] += 1
+
+    stage.after_request = moved_on
+    assert (await stage.send(a_publication())).verdict is Verdict.DOUBT
+    assert stage.notebook.note() == newer

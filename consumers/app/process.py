@@ -29,13 +29,18 @@ CHECK_S = 2.0
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
     """Run *services* (None: everything, `loa up`) until SIGTERM or SIGINT.
 
-    Raises StoreBusy when another process holds the data folder, OSError when the port is taken.
+    Raises Invalid when a Loa already runs on the data folder (single services may join it),
+    StoreBusy when another process holds its store, OSError when the port is taken.
     """
     stopped = on_signal()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
+        if services is None:
+            stack.enter_context(running.alone(settings))
         bound = stack.enter_context(listen(settings.http_host, settings.http_port))
         url, monitors, own = await stack.enter_async_context(running.server(settings))
+        if own and services is not None:
+            stack.enter_context(running.alone(settings))
         node = await assemble(stack, settings, url, address(bound))
         await running.prepare(node.bus, monitors)
         await add_services(node, services)

@@ -81,19 +81,22 @@ def alone(settings: LoaSettings) -> Iterator[None]:
 
     Raises Invalid when another process is.
     """
-    path = settings.run_dir / "loa.lock"
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(settings.run_dir / "loa.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        take(lock, settings.data_dir.resolve())
         yield
-    except BlockingIOError:
-        pid = os.pread(lock, 20, 0).decode() or "?"
-        folder = settings.data_dir.resolve()
-        raise Invalid(fault("data", "already_running", value=folder, pid=pid)) from None
     finally:
         os.close(lock)
+
+
+def take(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(lock, 20, 0).decode() or "?"
+        raise Invalid(fault("data", "already_running", value=folder, pid=pid)) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 @contextmanager

@@ -58,11 +58,6 @@ def explained() -> Iterator[None]:
     except (BusError, StoreBusy, ServerFailed) as away:
         complain([fault("bus", "bus_away", detail=str(away))])
         raise typer.Exit(AWAY) from None
-    except OSError as trouble:
-        if trouble.filename is None:
-            raise
-        complain([fault("file", "file_trouble", value=trouble.filename, detail=trouble.strerror)])
-        raise typer.Exit(INVALID) from None
 
 
 def complain(errors: Iterable[FieldError]) -> None:

@@ -36,7 +36,9 @@ POLL_S = 0.05
 LINES = 6
 MARK = ".loa-demo"
 
-Folder = Annotated[Path, typer.Option("--data", help="A folder of its own; a demo's is emptied first.")]
+Folder = Annotated[
+    Path, typer.Option("--data", help="A folder of its own; a demo's is emptied first.")
+]
 Facts = dict[str, Any]
 T = TypeVar("T")
 

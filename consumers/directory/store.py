@@ -164,10 +164,11 @@ class Store:
         self.db.execute("begin immediate")
         try:
             yield
+            self.db.execute("commit")
         except BaseException:
-            self.db.execute("rollback")
+            if self.db.in_transaction:  # a full disk may have ended it
+                self.db.execute("rollback")
             raise
-        self.db.execute("commit")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from contracts.errors import ContractError, fault
+from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
-from producers.acceptance import Acceptance, Accepted, EventRecord
+from producers.acceptance import Acceptance, Accepted
 from producers.bus import Bus
 from producers.gateway import body, documents, problems
 from producers.gateway.answers import (

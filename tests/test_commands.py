@@ -1,0 +1,142 @@
+"""What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
+
+import asyncio
+import json
+
+import httpx2
+import pytest
+import typer
+from starlette.responses import PlainTextResponse
+
+from channels.portal.serve import portal_app
+from consumers.app import running
+from consumers.app.settings import LoaSettings, Ready
+from consumers.app.web import Faces
+from consumers.cli import app, demo
+from consumers.cli.answers import explained
+from contracts.errors import Conflict, Invalid, Unavailable, fault
+from producers.bus import Silence
+
+
+def code_of(error: Exception) -> int:
+    with pytest.raises(typer.Exit) as ended, explained():
+        raise error
+    return ended.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Invalid(fault("id", "missing")), 2),
+        (Conflict(fault("id", "missing")), 2),
+        (PermissionError(13, "Permission denied", "var/run"), 2),
+        (Unavailable(fault("event", "unavailable", retry_after_s=5)), 3),
+        (Silence("no answer"), 3),
+    ],
+)
+def test_wrong_input_is_2_and_an_absent_bus_is_3(error, code, capsys):
+    assert code_of(error) == code
+    assert len(capsys.readouterr().err.splitlines()) >= 2, "in both languages"
+
+
+def test_a_folder_that_is_no_demos_is_left_alone(tmp_path, capsys):
+    (tmp_path / "luan-van.txt").write_text("ba năm làm việc")
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", "--data", str(tmp_path)])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "was not made by a demo" in said
+    assert "không do bản chạy thử tạo ra" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["luan-van.txt"]
+
+
+def test_a_new_folder_an_empty_one_and_a_demos_own_are_taken(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    folder = tmp_path / "new" / "demo"
+    demo.empty(folder)
+    (folder / "nats").mkdir()
+    (folder / "nats" / "old").touch()
+    (folder / "loa.log").touch()
+    (folder / "link").symlink_to(outside)
+    demo.empty(folder)
+    assert [path.name for path in folder.iterdir()] == [demo.MARK]
+    assert (outside / "kept").exists(), "a link is removed, not followed"
+    demo.empty(outside.with_name("empty"))
+    assert (tmp_path / "empty" / demo.MARK).exists()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("x")
+    with pytest.raises(NotADirectoryError):
+        demo.empty(path)
+    assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("target", ["*", "//", "http:"])
+@pytest.mark.parametrize("portal", [True, False])
+async def test_a_target_without_a_path_is_answered(tmp_path, target, portal):
+    faces = Faces()
+    faces.add(PlainTextResponse("the door"), "v1")
+    if portal:
+        faces.add(portal_app(tmp_path))
+    answers = []
+
+    async def send(message):
+        answers.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    scope = {
+        "type": "http",
+        "method": "OPTIONS",
+        "path": target,
+        "raw_path": target.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+    }
+    await faces(scope, receive, send)
+    assert 400 <= answers[0]["status"] < 500
+
+
+async def test_a_face_has_every_path_below_its_name(tmp_path):
+    faces = Faces()
+    faces.add(PlainTextResponse("the door"), "v1")
+    transport = httpx2.ASGITransport(faces)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://loa") as client:
+        said = [(await client.get(path)).text for path in ("/v1", "/v1/events", "/v2", "/")]
+    assert said == ["the door", "the door", "Not found", "Not found"]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    settings = LoaSettings(data_dir=tmp_path)
+    settings.run_dir.mkdir()
+    return settings
+
+
+def test_a_ready_file_that_can_not_be_read_is_no_running_loa(settings):
+    running.ready_file(settings).mkdir()  # any OSError; even root meets this one
+    assert asyncio.run(running.running(settings)) is None
+
+
+@pytest.mark.parametrize(("pid", "left"), [(1, False), (2, True)])
+def test_only_our_own_ready_file_is_removed(settings, pid, left):
+    ready = Ready(url="http://loa", nats_url="nats://loa", pid=1)
+    with running.announced(settings, ready):
+        told = json.loads(running.ready_file(settings).read_text())
+        running.ready_file(settings).write_text(json.dumps(told | {"pid": pid}))
+    assert running.ready_file(settings).exists() is left
+
+
+def test_of_two_one_is_the_folders_loa(settings):
+    with running.alone(settings):
+        with pytest.raises(Invalid) as caught, running.alone(settings):
+            pytest.fail("two at once")
+        assert str(settings.data_dir) in str(caught.value)
+    with running.alone(settings):
+        pass

@@ -1,0 +1,176 @@
+"""Every service in a process of its own, on a nats-server that somebody else runs."""
+
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.app.settings import Ready
+from contracts.testing import sample
+from tests.real_loa import BIN, UNIT, RealLoa, Relay, until
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+SERVER = """
+jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }
+max_payload: 2MB
+system_account: SYS
+accounts {
+  SYS {
+    users: [{user: sys, password: sys}]
+    exports: [{service: "$SYS.REQ.SERVER.PING.JSZ", response_type: stream, accounts: [LOA]}]
+  }
+  LOA {
+    jetstream: enabled
+    users: [{user: loa, password: loa}]
+    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
+  }
+}
+"""
+NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
+OTHERS = ("sweep", "feedback", "zalo-sandbox")
+STOP_S = 15.0
+READERS = 1200
+
+
+class Service:
+    """`loa run NAME`, with a log of its own."""
+
+    def __init__(self, name: str, folder: Path, environ: dict[str, str]) -> None:
+        self.name, self.folder, self.environ = name, folder, environ
+        self.log = folder / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        self.log.write_bytes(b"")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "loa", "run", self.name],
+                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        """The first line about *event*, if there is one."""
+        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
+        lines = self.log.read_text().splitlines()
+        whole = (json.loads(line) for line in lines if line.endswith("}"))
+        return next((line for line in whole if line["event"] == event), None)
+
+    @property
+    def url(self) -> str:
+        """Where it answers; waits until it does."""
+        return until(lambda: self.logged("ready"), f"{self.name} to be ready")["url"]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> tuple[int, float]:
+        """SIGTERM: the exit code, and how long it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(2 * STOP_S), time.monotonic() - started
+
+
+class SplitLoa(RealLoa):
+    """The same Loa as elsewhere, only that no process is the whole of it."""
+
+    def run(self, *names: str) -> None:
+        self.services |= {name: Service(name, self.folder, self.environ) for name in names}
+        for name in names:
+            assert self.services[name].url
+
+    def __enter__(self) -> "SplitLoa":
+        self.services: dict[str, Service] = {}
+        self.data.mkdir()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in self.services.values():
+            if service.process.poll() is None:
+                service.kill()
+
+    def __getitem__(self, name: str) -> Service:
+        return self.services[name]
+
+    def ready(self) -> Ready:
+        """Where the door is."""
+        return Ready(url=self["gateway"].url, nats_url="", pid=self["gateway"].process.pid)
+
+    def shown(self, content_id: str) -> str:
+        """The item's page."""
+        with urllib.request.urlopen(f"{self['portal'].url}/tin/{content_id}", timeout=20) as answer:
+            return answer.read().decode()
+
+    def publish(self, content_id: str, *channels: str) -> str:
+        """Post an event; its id."""
+        event = sample("submitted", content_id=content_id, channels=channels)
+        named = {"id": content_id, "source": f"/units/{UNIT}", "subject": content_id}
+        answer = self.post(event | named)
+        assert answer.status == 202, answer
+        return answer.body["event_id"]
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with Relay(tmp_path) as relay:
+        yield relay
+
+
+@pytest.fixture
+def loa(tmp_path, other_server, relay):
+    (tmp_path / "loa").mkdir()
+    with other_server(SERVER) as server:
+        url = server.url.replace("nats://", "nats://loa:loa@")
+        settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
+        with SplitLoa(tmp_path / "loa", **settings, **relay.settings) as loa:
+            yield loa
+
+
+def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, relay):
+    loa.run(*NEEDED, *OTHERS)
+    assert loa.cli("run", "deliver-zalo").code == 2, "nothing is configured for it"
+    assert loa.cli("run", "no-such-service").code == 2
+    loa.a_unit()
+    loa.readers(3)
+    counts = loa.delivered(loa.publish("tin-moi", "portal", "email"))["channels"]
+    assert {name: one["delivered"] for name, one in counts.items()} == {"portal": 1, "email": 3}
+    title = sample("submitted")["data"]["title"]
+    assert title in loa.shown("tin-moi")
+    assert sorted(to for to, _ in relay.mails()) == [f"nguoi{n}@example.com" for n in range(3)]
+    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
+    for name, service in loa.services.items():
+        code, took_s = service.stop()
+        assert (name, code) == (name, 0), service.log.read_text()[-2000:]
+        assert took_s < STOP_S, name
+
+
+def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
+    loa.run(*NEEDED)
+    loa.a_unit()
+    loa.readers(READERS)
+    for name in ("intake", "dispatch", "deliver-portal"):
+        loa[name].kill()
+        event_id = loa.publish(f"tin-{name}", "portal")
+        loa.run(name)
+        assert loa.delivered(event_id)["channels"]["portal"]["delivered"] == 1
+        assert loa.shown(f"tin-{name}")
+    event_id = loa.publish("tin-cho-moi-nguoi", "email")
+    until(lambda: relay.count() > READERS // 4, "the first mails")
+    loa["deliver-email"].kill()
+    loa.run("deliver-email")
+    counts = loa.delivered(event_id)["channels"]["email"]
+    check_copies(relay, counts)
+    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
+
+
+def check_copies(relay: Relay, counts: dict[str, int]) -> None:
+    """Everybody has the mail, and whatever came twice is declared and carries the same name."""
+    assert (counts["expected"], counts["delivered"]) == (READERS, READERS)
+    mails = relay.mails()
+    assert len({to for to, _ in mails}) == len(set(mails)) == READERS
+    assert len(mails) - READERS <= counts["maybe_duplicate"]
