@@ -161,9 +161,11 @@ def happened(number: int, position: Position) -> Iterator[Moment]:
     yield Moment(at=position.at, event="received", detail=f"{position.kind}, {label}")
     if position.decision:
         decision = position.decision
-        yield Moment(at=decision.at, event=decision.verdict, detail=f"{label}, {decision.code}")
+        why = ", ".join(filter(None, (decision.code, decision.reason)))
+        detail = f"{label}: {why}" if why else label
+        yield Moment(at=decision.at, event=decision.verdict, detail=detail)
     if position.released_at:
         yield Moment(at=position.released_at, event="released", detail=label)
-    if position.state == "refused":
+    if position.state == "refused" and not position.decision:
         why = position.reason or position.code
         yield Moment(at=position.at, event="refused", detail=f"{label}: {why}")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from consumers.app.node import vocabulary
+from consumers.app.settings import LoaSettings, read
 from consumers.check import STUCK_S, Check, Findings
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
 from consumers.faults import fault
@@ -84,7 +86,8 @@ def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> No
             subject=content_id,
             data={"content_id": content_id, "reason": reason},
         )
-        answer = await Publisher(bus, item.unit, None).publish(event)
+        words = vocabulary(read(LoaSettings))
+        answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
         return {"event_id": answer.event_id, "content_id": content_id}
 
     answer = on_bus(order)
