@@ -163,7 +163,7 @@ def test_every_error_our_models_can_raise_has_a_text(reached):
 
 def test_every_error_names_a_field_in_both_languages(refusals):
     for kinds, said in refusals:
-        assert len(said) == len(kinds)
+        assert len(said) == min(len(kinds), errors.ERRORS_MAX + 1)
         for found in said:
             assert found.field
             assert found.message != messages()["unexpected"]["en"]

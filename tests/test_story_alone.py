@@ -51,7 +51,7 @@ def test_a_single_service_joins_and_leaves_without_a_trace(loa):
             [BIN / "loa", "run", "feedback"], env=environ, cwd=loa.folder, stdout=log, stderr=log
         )
     try:
-        until(lambda: '"ready"' in (loa.folder / "joined.log").read_text(), "the service")
+        until(lambda: b'"ready"' in (loa.folder / "joined.log").read_bytes(), "ready", 20)
         assert loa.ready() == first
     finally:
         joined.send_signal(signal.SIGTERM)

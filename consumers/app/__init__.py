@@ -1,5 +1,19 @@
-"""The composition root: reads settings, builds the parts once, and runs them as services."""
+"""The composition root: reads settings, builds the parts once, and runs them as services.
 
-from consumers.app.services import SERVICES
+The names stand here and not beside the services, so that commands which run none start at once.
+"""
 
-__all__ = ["SERVICES"]
+SERVICES = (
+    "gateway",
+    "portal",
+    "intake",
+    "dispatch",
+    "deliver-email",
+    "deliver-zalo",
+    "deliver-portal",
+    "sweep",
+    "feedback",
+    "mailbox",
+    "zalo-sandbox",
+)
+"""What `loa run` knows; `consumers.app.services` says what each does."""

@@ -12,7 +12,7 @@ from faststream.nats import NatsBroker
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app import shell
-from consumers.app.settings import LoaSettings
+from consumers.app.settings import LoaSettings, vocabulary
 from consumers.app.web import Check, Faces
 from consumers.control import Pauses
 from consumers.directory import Directory
@@ -23,7 +23,7 @@ from consumers.trace import Trace
 from consumers.vault import KeyFile
 from consumers.wake import Waker
 from contracts.subjects import Consumer, Stream
-from contracts.vocabulary import DEFAULT, Vocabulary
+from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -111,9 +111,3 @@ class Node:
 
 async def check_directory(directory: Directory) -> str | None:
     return None if directory.fresh() else "behind the subscribers bucket"
-
-
-def vocabulary(settings: LoaSettings) -> Vocabulary:
-    """The operator's own words in `<data>/vocabulary.toml`, else those that ship with Loa."""
-    path = settings.data_dir / "vocabulary.toml"
-    return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT

@@ -42,7 +42,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own and services is not None:
             stack.enter_context(running.alone(settings))
         node = await assemble(stack, settings, url, address(bound))
-        await running.prepare(node.bus, monitors)
+        if own or settings.nats_url:  # a running Loa has prepared the bus that we join
+            await running.prepare(node.bus, monitors)
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumers.faults import fault
 from contracts.errors import FieldError, Invalid
+from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -84,3 +85,9 @@ class Ready(BaseModel):
     nats_url: str
     pid: int
     zalo_sandbox: str = ""
+
+
+def vocabulary(settings: LoaSettings) -> Vocabulary:
+    """The operator's own words in `<data>/vocabulary.toml`, else those that ship with Loa."""
+    path = settings.data_dir / "vocabulary.toml"
+    return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT

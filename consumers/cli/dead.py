@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.app.node import vocabulary
-from consumers.app.settings import LoaSettings, read
+from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import Json, on_bus, print_json, print_table
 from consumers.dead_letters import DeadLetters, Letter
 from producers.bus import Bus

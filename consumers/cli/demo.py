@@ -17,8 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from channels.email.maildrop import Maildrop, content, header
 from consumers.app import running
-from consumers.app.node import vocabulary
-from consumers.app.settings import LoaSettings, Ready
+from consumers.app.settings import LoaSettings, Ready, vocabulary
 from consumers.cli.answers import explained
 from consumers.faults import fault
 from consumers.subscribers import import_csv

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.app.node import vocabulary
-from consumers.app.settings import LoaSettings, read
+from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.check import STUCK_S, Check, Findings
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
 from consumers.faults import fault

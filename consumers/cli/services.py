@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from consumers import logs
-from consumers.app import SERVICES, process
+from consumers.app import SERVICES
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import INVALID, complain, explained
 from consumers.faults import fault
@@ -34,6 +34,8 @@ def run(services: Names) -> None:
 
 
 def serve(chosen: dict[str, Any], services: list[str] | None) -> None:
+    from consumers.app import process  # half a second of imports that no other command needs
+
     with explained():
         settings = read(LoaSettings, **chosen)
         logs.configure(settings.log_format, service=True)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.app.node import vocabulary
-from consumers.app.settings import LoaSettings, read
+from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, on_bus, print_json
 from consumers.subscribers import import_csv
 from consumers.vault import KeyFile

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.app.node import vocabulary
-from consumers.app.settings import LoaSettings, read
+from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import Json, on_bus, print_json, print_table
 from producers.bus import Bus
 from producers.registry import Registry
