@@ -59,7 +59,7 @@ class Session(Protocol):
     async def send(
         self, rendered: Any, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        """Send the rows in order; one outcome per row, in the same order. Never raises for a row."""
+        """Send the rows in order; one outcome per row, in order. Never raises for a row."""
 
     async def resolve(self, rendered: Any, rows: Sequence[Recipient]) -> list[Outcome]:
         """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""

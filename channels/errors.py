@@ -1,8 +1,8 @@
 """What a channel may raise; everything else it says row by row, as outcomes.
 
-    ChannelError
-      Unreachable      the provider can't be talked to now; nothing was sent; try again later
-      Misconfigured    an operator has to act; nothing was sent; the channel holds
+ChannelError
+  Unreachable      the provider can't be talked to now; nothing was sent; try again later
+  Misconfigured    an operator has to act; nothing was sent; the channel holds
 """
 
 

@@ -47,7 +47,7 @@ def test_our_own_rooms_are_ours():
 
 
 def run(*args, cwd, stdin="", timeout_s=300):
-    around = os.environ.items()  # noqa: TID251 - what a person's shell would hand on
+    around = os.environ.items()
     env = {name: value for name, value in around if not name.startswith(("PYTHON", "LOA_"))}
     return subprocess.run(
         list(map(str, args)),

@@ -60,7 +60,8 @@ class House:
         library = Library(self.bus, self.ledger, self.provider.render)
         return Deliver(
             self.provider, self.ledger, library, self.readers, self.waker,
-            Gate(self.provider.connections), Slot(self.folder, "email"), self.trip, clock=self.clock,
+            Gate(self.provider.connections), Slot(self.folder, "email"), self.trip,
+            clock=self.clock,
         )  # fmt: skip
 
     async def trip(self, reason: str, until: float) -> None:

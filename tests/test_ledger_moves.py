@@ -183,39 +183,32 @@ resolution = st.builds(Outcome, st.sampled_from(RESOLVE))
 def journeys(draw):
     """A batch and a random sequence of moves on it."""
     count = draw(st.integers(1, 6))
-    steps = draw(
-        st.lists(
-            st.sampled_from(
-                "claim grant book resolve halt expire suppress evidence release".split()
-            ),
-            max_size=30,
-        )
-    )  # noqa: E501, SIM905
+    steps = draw(st.lists(st.sampled_from(sorted(STEPS)), max_size=30))
     return count, [(step, draw(st.randoms(use_true_random=False))) for step in steps]
 
 
 def move(state: Entry, step: str, random, now: float) -> Entry:
     rows = [row for row in range(len(state.rows)) if random.random() < 0.6]
-    said = {row: Outcome(random.choice(SEND)) for row in rows}
-    known = {row: Outcome(random.choice(RESOLVE)) for row in rows}
-    match step:
-        case "claim":
-            return moves.claim(state, f"o{random.random()}", now, RULES)
-        case "grant":
-            return moves.grant(state, rows, now, RULES)[0]
-        case "book":
-            return moves.book(state, said, now, RULES)
-        case "resolve":
-            return moves.resolve(state, known, now)
-        case "halt":
-            return moves.halt(state, random.choice(["v2", "w3"]), now)
-        case "expire":
-            return moves.expire(state, now, replace(RULES, give_up_at=random.choice([0, 1e12])))
-        case "suppress":
-            return moves.suppress(state, rows)
-        case "evidence":
-            return moves.evidence(state, rows[0]) if rows else state
-    return moves.release(state, now)
+    return STEPS[step](state, rows, random, now)
+
+
+def outcomes(rows, random, verdicts):
+    return {row: Outcome(random.choice(verdicts)) for row in rows}
+
+
+STEPS = {
+    "claim": lambda s, rows, r, now: moves.claim(s, f"o{r.random()}", now, RULES),
+    "grant": lambda s, rows, r, now: moves.grant(s, rows, now, RULES)[0],
+    "book": lambda s, rows, r, now: moves.book(s, outcomes(rows, r, SEND), now, RULES),
+    "resolve": lambda s, rows, r, now: moves.resolve(s, outcomes(rows, r, RESOLVE), now),
+    "halt": lambda s, rows, r, now: moves.halt(s, r.choice(["v2", "w3"]), now),
+    "expire": lambda s, rows, r, now: moves.expire(
+        s, now, replace(RULES, give_up_at=r.choice([0, 1e12]))
+    ),
+    "suppress": lambda s, rows, r, now: moves.suppress(s, rows),
+    "evidence": lambda s, rows, r, now: moves.evidence(s, rows[0]) if rows else s,
+    "release": lambda s, rows, r, now: moves.release(s, now),
+}
 
 
 @settings(max_examples=300, deadline=None)

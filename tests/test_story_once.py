@@ -50,6 +50,7 @@ def post_at_once(loa: RealLoa, event, count: int):
 
 
 def feed_ids(loa: RealLoa) -> list[str]:
-    feed = feedparser.parse((loa.data / "portal" / "public" / "nguon-tin" / "tat-ca.rss").read_bytes())
+    path = loa.data / "portal" / "public" / "nguon-tin" / "tat-ca.rss"
+    feed = feedparser.parse(path.read_bytes())
     assert not feed.bozo
     return [entry.id for entry in feed.entries]

@@ -68,7 +68,7 @@ class Door:
     async def status(self, request: Request) -> Response:
         """Where the item of an event is; only for the unit that sent the event."""
         member = await self.guard.prove(request)
-        self.guard.count(member)
+        self.guard.question(member)
         event_id = request.path_params["event_id"]
         record = await self.acceptance.record(event_id) if _is_id(event_id) else None
         if record is None or record.unit != member.unit:

@@ -10,6 +10,7 @@ from producers.registry import Clock, Member, Registry
 
 EVENTS_PER_MINUTE = 600
 BURST = 200
+QUESTIONS_PER_MINUTE = 2400
 FAILURES_PER_MINUTE = 20
 
 
@@ -19,6 +20,7 @@ class Guard:
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self.registry = registry
         self.events = TokenBuckets(EVENTS_PER_MINUTE, BURST, clock)
+        self.questions = TokenBuckets(QUESTIONS_PER_MINUTE, QUESTIONS_PER_MINUTE / 2, clock)
         self.failures = TokenBuckets(FAILURES_PER_MINUTE, FAILURES_PER_MINUTE, clock)
 
     async def prove(self, request: Request) -> Member:
@@ -31,8 +33,12 @@ class Guard:
             raise
 
     def count(self, member: Member, events: int = 1) -> None:
-        """Raises RateLimited when *member* sends or asks more than its share."""
+        """Raises RateLimited when *member* sends more than its share."""
         _or_wait(self.events.take(member.unit, events))
+
+    def question(self, member: Member) -> None:
+        """Raises RateLimited when *member* asks for statuses without end."""
+        _or_wait(self.questions.take(member.unit))
 
 
 def _bearer(request: Request) -> str:
