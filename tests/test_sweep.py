@@ -110,6 +110,9 @@ async def test_a_lane_with_waiting_wake_ups_is_left_alone_and_the_others_are_not
     await keep(sweeper, a_batch(2, ZALO), forgotten(clock, Lane.BULK))
     assert await sweeper.sweep() == 2
     assert {batch for _, batch in await wake_ups(bus)} == {a_batch(7), a_batch(1), a_batch(2, ZALO)}
+    await lose_all(bus)
+    assert await sweeper.sweep() == 1, "the queue is empty now"
+    assert [batch for _, batch in await wake_ups(bus)] == [a_batch(0)]
 
 
 async def test_everything_that_is_stuck_is_found_in_one_sweep(bus, clock, sweeper):

@@ -358,9 +358,11 @@ async def test_a_claim_that_is_cancelled_takes_its_window_back_from_the_provider
     await loa.on_the_wire()
     running.cancel()
     await asyncio.wait({running})
+    assert running.cancelled()
     loa.provider.hold.set()
     await asyncio.sleep(0)
-    assert loa.sent() == [], "nobody would have booked it"
+    left = [task for task in asyncio.all_tasks() if "send" in task.get_coro().__qualname__]
+    assert (loa.sent(), left) == ([], []), "nobody would have booked it"
     assert await loa.letters() == "sss", "in doubt for whoever claims next"
 
 
@@ -455,6 +457,16 @@ async def test_what_could_not_be_booked_counts_for_nothing_after_a_takeover(desk
     entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
     assert (entry.rows, entry.copies) == (b"DDDdddd", 3)
     assert sum(loa.provider.got.values()) == 10
+
+
+async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire(desk):
+    """The other one was about to send the same rows again when it died: these may be copies."""
+    loa = await desk(3)
+    unbooked = await silenced(loa)
+    await loa.change(loa.takes_over)
+    await loa.change(lambda entry: moves.grant(entry, [0, 1, 2], loa.clock(), Rules(LEASE_S))[0])
+    entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
+    assert (entry.rows, entry.copies) == (b"DDD", 3 + 3), "theirs, and ours of this claim"
 
 
 @pytest.mark.parametrize("stands", [False, True], ids=["the intent is lost", "the intent stands"])
