@@ -4,6 +4,7 @@ The slot's file names the batches in work. It is a hint, not the truth: the kern
 kill -9, and after a power cut the wake-ups' own redelivery finds the same batches, only later.
 """
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -45,9 +46,16 @@ class Slot:
         self.note()
         try:
             yield
-        finally:
-            self.active.discard(batch)
-            self.note()
+        except asyncio.CancelledError:
+            raise  # only a stop does that: whoever starts next is to find the batch
+        except BaseException:
+            self.done(batch)
+            raise
+        self.done(batch)
+
+    def done(self, batch: BatchKey) -> None:
+        self.active.discard(batch)
+        self.note()
 
     def note(self) -> None:
         """One write covers the older, longer text, so that a kill before the cut leaves no rest."""

@@ -1,15 +1,17 @@
 """A worker's slot: its own lock, its own tokens, and a list of batches that survives kill -9."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from consumers import slots
+from consumers.settle import Later
 from consumers.slots import Slot
 from contracts.delivery import BatchKey, ChannelName
 
@@ -103,16 +105,33 @@ def test_batches_are_noted_for_as_long_as_they_are_in_work(slot):
     assert mine.read() == ""
 
 
-@pytest.mark.parametrize("dying", ["pwrite", "ftruncate"])
-def test_a_kill_in_the_middle_of_noting_leaves_a_list_that_can_be_read(
-    tmp_path, slot, monkeypatch, dying
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [(None, []), (ZeroDivisionError, []), (Later, []), (asyncio.CancelledError, [a_batch()])],
+)
+def test_a_batch_that_a_stop_cut_short_is_left_to_the_next_and_one_that_failed_is_not(
+    slot, error, left
 ):
+    """What failed has a wake-up that comes again by itself, with the right delay."""
+    first = slot()
+    with suppress(error or ()), first.working(a_batch()):
+        if error is Later:
+            raise Later(1, "not yet")
+        if error:
+            raise error
+    slot.close(first)
+    assert slot().left == left
+
+
+@pytest.mark.parametrize("never", [("pwrite", "ftruncate"), ("ftruncate",)])
+def test_a_kill_in_the_middle_of_noting_leaves_a_list_that_can_be_read(slot, monkeypatch, never):
     mine = slot()
     long, short = a_batch(123, "mot-tin-bai-rat-dai"), a_batch(4, "t")
     mine.active |= {long, short}
     mine.note()
     mine.active.remove(long)
-    monkeypatch.setattr(slots.os, dying, lambda *_: None)
+    for call in never:
+        monkeypatch.setattr(slots.os, call, lambda *_: None)
     mine.note()
     slot.close(mine)
     monkeypatch.undo()

@@ -1,5 +1,6 @@
 """Every service in a process of its own, on a nats-server that somebody else runs."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from consumers.app.settings import Ready
 from contracts.testing import sample
 from tests.real_loa import BIN, UNIT, RealLoa, Relay, until
+from tests.smtp_receiver import Act, Receiver
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 SERVER = """
@@ -144,6 +146,7 @@ def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, 
     assert sorted(to for to, _ in relay.mails()) == [f"nguoi{n}@example.com" for n in range(3)]
     assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
     for name, service in loa.services.items():
+        assert "loa:loa" not in service.log.read_text(), "the bus's password"
         code, took_s = service.stop()
         assert (name, code) == (name, 0), service.log.read_text()[-2000:]
         assert took_s < STOP_S, name
@@ -174,3 +177,30 @@ def check_copies(relay: Relay, counts: dict[str, int]) -> None:
     mails = relay.mails()
     assert len({to for to, _ in mails}) == len(set(mails)) == READERS
     assert len(mails) - READERS <= counts["maybe_duplicate"]
+
+
+async def test_a_stop_does_not_wait_for_a_relay_that_says_nothing_more(loa, relay):
+    """It takes the mail and never answers: that one is in doubt, and sent again after the start."""
+    async with Receiver(always={"end": Act.RECORD_SWALLOW}) as silent:
+        await asyncio.to_thread(stop_in_the_middle, loa, silent)
+    event_id = loa.publish("tin-thu-hai", "email")
+    loa.run("deliver-email")
+    assert until(lambda: loa["deliver-email"].logged("batch_recovered"), "its own batch", STOP_S)
+    assert loa.delivered(event_id)["channels"]["email"]["delivered"] == 3
+    counts = loa.traced("tin-moi")["channels"]["email"]
+    assert (counts["delivered"], counts["maybe_duplicate"] >= 1) == (3, True)
+    text = [mail for mail in relay.mails() if mail[1] == silent.mails[0].message_id]
+    assert [to for to, _ in text] == [silent.mails[0].recipient], "the same name on both copies"
+    assert relay.count() == 6
+
+
+def stop_in_the_middle(loa: SplitLoa, silent: Receiver) -> None:
+    usual, loa.environ = loa.environ, loa.environ | {"LOA_EMAIL_PORT": str(silent.port)}
+    loa.run(*NEEDED)
+    loa.environ = usual
+    loa.a_unit()
+    loa.readers(3)
+    loa.publish("tin-moi", "email")
+    until(lambda: silent.mails, "a mail on the wire")
+    code, took_s = loa["deliver-email"].stop()
+    assert (code, took_s < STOP_S) == (0, True), took_s

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from collections.abc import Sequence
@@ -49,9 +50,14 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own or services is None:
             ready = Ready(url=node.own_url, nats_url=url, pid=os.getpid(), **node.addresses)
             stack.enter_context(running.announced(settings, ready))
-        log.info("ready", url=node.own_url, nats_url=url)
+        log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+def without_password(url: str) -> str:
+    """The bus's address as a log may show it."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def on_signal() -> asyncio.Event:
