@@ -7,7 +7,7 @@ work fails as a whole. Only then the entries, numbered 0 to count-1 by that curs
 import heapq
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,6 +22,7 @@ from contracts.delivery import BatchKey, PlanKey
 log = structlog.get_logger()
 SWAP_S = 10.0
 ASK_AGAIN_S = 2.0
+WAKE_AGAIN_S = 60.0
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Fence:
     ledger: Ledger
     waker: Waker
     clock: Callable[[], float] = time.time
+    woken: dict[BatchKey, float] = field(default_factory=dict)  # while something waits for them
 
     async def halt(self, plan: PlanKey, why: str) -> Cursor:
         """Stop *plan* for good, creating it halted where it does not exist."""
@@ -82,11 +84,13 @@ class Fence:
             cursor = (await self.held(plan)).value
             async for batch, entry in self.ledger.entries(plan, cursor):
                 await self.check_quiet(batch, entry.value)
+                self.woken.pop(batch, None)
 
     async def check_quiet(self, batch: BatchKey, entry: Entry) -> None:
         now = self.clock()
         if not entry.closed:
-            if entry.lease < now:
+            if max(entry.lease, self.woken.get(batch, 0.0) + WAKE_AGAIN_S) < now:
+                self.woken[batch] = now
                 await self.waker.wake(batch, entry.lane)
             raise Later(ASK_AGAIN_S, "an older position is still on its way")
         if now < entry.settle:

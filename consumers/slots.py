@@ -93,7 +93,10 @@ def host(folder: Path) -> str:
     path = folder / "host"
     if not path.exists():
         draft = folder / f"host.{secrets.token_hex(4)}"
-        draft.write_text(secrets.token_hex(4))
+        with draft.open("w") as new:
+            new.write(secrets.token_hex(4))
+            new.flush()
+            os.fsync(new.fileno())
         with suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from consumers import control
 from consumers.control import Pauses
 from consumers.ledger import codec
 from consumers.ledger.entry import Entry
@@ -34,6 +35,7 @@ class Sweep:
     every_s: float = EVERY_S
     closed: set[str] = field(default_factory=set)
     woken: dict[str, float] = field(default_factory=dict)
+    standing: frozenset[ChannelName] = frozenset()  # paused, or unable to work
     idle: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
 
@@ -48,6 +50,7 @@ class Sweep:
     async def sweep(self) -> int:
         """Wake what is stuck; returns how many."""
         self.idle.clear()
+        self.standing = self.pauses.channels | await control.tripped(self.bus, self.clock())
         keys = await self.ledger.bucket.keys(STATE)
         unknown = [key for key in keys if key not in self.closed]
         stuck = 0
@@ -85,10 +88,10 @@ class Sweep:
     async def is_stuck(self, key: str, batch: BatchKey, entry: Entry) -> bool:
         """Due and lease long past, not woken lately, its lane empty, its channel running.
 
-        Without the last two a paused or busy channel would be flooded with wake-ups.
+        Without the last two a channel that stands still, or is busy, would be flooded.
         """
         latest = max(entry.due, entry.lease, self.woken.get(key, 0.0))
-        if latest > self.clock() - GRACE_S or batch.channel in self.pauses.channels:
+        if latest > self.clock() - GRACE_S or batch.channel in self.standing:
             return False
         return await self.is_idle(batch.channel, entry.lane)
 
