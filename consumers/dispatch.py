@@ -154,15 +154,18 @@ def batch(rows: Sequence[Row]) -> Rows:
 
 
 async def chunks(rows: AsyncIterator[Row], *, first: bool) -> AsyncIterator[tuple[list[Row], bool]]:
-    """Cut *rows*: one batch first, so that the first mail leaves at once, then many at a time.
+    """Cut *rows*: one batch first, then twice as many each time, up to CHUNK_BATCHES.
 
-    The flag says that nothing follows; an empty audience is one empty, complete chunk.
+    So the first mail leaves at once, and whoever sends it in this process is not kept waiting while
+    the rest is planned. The flag says that nothing follows; an empty audience is one empty chunk.
     """
-    size = BATCH_ROWS if first else BATCH_ROWS * CHUNK_BATCHES
+    batches = 1 if first else CHUNK_BATCHES
     chunk: list[Row] = []
     async for row in rows:
-        if len(chunk) == size:
+        if len(chunk) == batches * BATCH_ROWS:
             yield chunk, False
-            chunk, size = [], BATCH_ROWS * CHUNK_BATCHES
+            chunk, batches = [], min(2 * batches, CHUNK_BATCHES)
+        elif len(chunk) % BATCH_ROWS == 0:
+            await asyncio.sleep(0)  # let others run: reading rows never waits by itself
         chunk.append(row)
     yield chunk, True
