@@ -37,6 +37,15 @@ def portal(node: Node) -> Channel:
     return PortalChannel(node.settings.portal_dir, node.public_url, node.vocabulary)
 
 
+async def lay_out(channel: Channel) -> None:
+    """Have the home page and the feeds there before the first item."""
+    try:
+        async with channel.session():
+            log.info("portal_ready")
+    except ChannelError as trouble:
+        log.warning("channel_unavailable", reason=trouble.reason)
+
+
 def zalo(node: Node) -> ZaloChannel:
     """Raises Invalid for an app that is not named, or has no secret."""
     check_app(node.zalo)

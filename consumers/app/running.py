@@ -59,14 +59,17 @@ async def server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, .
 
 
 @asynccontextmanager
-async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[Bus]:
-    """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time."""
+async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[tuple[Bus, bool]]:
+    """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
+
+    The flag says that it is the embedded one: no Loa runs on this folder.
+    """
     async with server(settings) as (url, monitors, own):
         connected = await Bus.connect(url, name=name, creds_file=settings.nats_creds_file)
         async with connected:
             if own:
                 await prepare(connected, monitors)
-            yield connected
+            yield connected, own
 
 
 async def prepare(connected: Bus, monitors: tuple[str, ...]) -> None:

@@ -117,7 +117,10 @@ async def deliver_zalo(node: Node) -> None:
 
 async def deliver_portal(node: Node) -> None:
     """The ledger → pages and feeds."""
-    await deliver(node, channels.portal(node), Places())
+    channel = channels.portal(node)
+    await deliver(node, channel, Places())
+
+    node.on_ready.append(partial(channels.lay_out, channel))
 
 
 async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:

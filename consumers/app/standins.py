@@ -24,7 +24,9 @@ async def mailbox(node: Node) -> None:
 
     The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
     """
-    drop = Maildrop(node.settings.data_dir / "mail")
+    folder = node.settings.data_dir / "mail"
+    folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses: nobody else's business
+    drop = Maildrop(folder)
     receiver = CatchAll(drop)
     port = node.email.port if "port" in node.email.model_fields_set else 0
     chosen = await receiver.start(node.settings.http_host, port)

@@ -18,7 +18,7 @@ from consumers.app.settings import LoaSettings, read
 from consumers.faults import fault
 from consumers.vault import KeyFileBroken
 from contracts.errors import ContractError, FieldError, Unavailable, explain
-from producers.bus import Bus, BusError
+from producers.bus import BadKey, Bus, BusError
 from producers.nats_child import ServerFailed
 from producers.server import StoreBusy
 
@@ -34,7 +34,10 @@ def on_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
     """Run *work* on the running Loa's bus, or on an embedded one for its duration."""
 
     async def connected() -> T:
-        async with running.bus(read(LoaSettings), name="loa-cli") as bus:
+        settings = read(LoaSettings)
+        async with running.bus(settings, name="loa-cli") as (bus, own):
+            if own:
+                complain([fault("bus", "no_loa_runs", folder=settings.data_dir.resolve())])
             return await work(bus)
 
     with explained():
@@ -51,6 +54,9 @@ def explained() -> Iterator[None]:
         raise typer.Exit(AWAY if isinstance(wrong, Unavailable) else INVALID) from None
     except ValidationError as wrong:
         complain(explain(wrong))
+        raise typer.Exit(INVALID) from None
+    except BadKey as wrong:
+        complain([fault("id", "id_impossible", detail=str(wrong))])
         raise typer.Exit(INVALID) from None
     except (KeyFileBroken, OSError) as broken:
         complain([fault("file", "file_broken", detail=str(broken))])

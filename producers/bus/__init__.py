@@ -8,13 +8,14 @@ May import: contracts, nats, tenacity, structlog. The other rooms know only what
 from producers.bus.batch import Entry
 from producers.bus.bus import Bus
 from producers.bus.errors import BusError, Conflict, Full, Silence, Unfit
-from producers.bus.kv import Bucket, Value
+from producers.bus.kv import BadKey, Bucket, Value
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
 from producers.bus.watch import Change, Watch
 
 __all__ = [
     "Ack",
+    "BadKey",
     "Bucket",
     "Bus",
     "BusError",

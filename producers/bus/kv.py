@@ -19,6 +19,10 @@ PURGED = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
 ASKED_AT_ONCE = 500
 
 
+class BadKey(ValueError):
+    """Nothing can be stored under such a name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """What a key holds; `revision` is what the next swap must expect."""
@@ -121,7 +125,7 @@ class Bucket:
 
     def _subject(self, key: str) -> str:
         if not KEY.fullmatch(key):
-            raise ValueError(f"{key!r} can't be a key")
+            raise BadKey(f"{key!r} can't be a key")
         return self._prefix + key
 
     def _key(self, message: Message) -> str:
