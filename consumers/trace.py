@@ -39,7 +39,7 @@ class Count(BaseModel):
 
 
 class Moment(BaseModel):
-    """Something that happened; `detail` is short and names no reader."""
+    """Something that happened; `detail` is short and names nobody."""
 
     at: datetime
     event: str
@@ -162,7 +162,7 @@ def happened(number: int, position: Position) -> Iterator[Moment]:
     if position.decision:
         decision = position.decision
         why = ", ".join(filter(None, (decision.code, decision.reason)))
-        detail = f"{label}, by {decision.by}" + (f": {why}" if why else "")
+        detail = f"{label}: {why}" if why else label
         yield Moment(at=decision.at, event=decision.verdict, detail=detail)
     if position.released_at:
         yield Moment(at=position.released_at, event="released", detail=label)
