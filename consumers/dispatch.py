@@ -17,7 +17,7 @@ from consumers.audience import Audience, Row, Telling
 from consumers.fence import Fence
 from consumers.lanes import Gate
 from consumers.ledger.codec import Rows
-from consumers.ledger.cursor import BATCH_ROWS, Cursor
+from consumers.ledger.cursor import BATCH_ROWS, Cursor, cut
 from consumers.ledger.store import Conflict, Held, Ledger
 from consumers.settle import Later
 from consumers.wake import Waker
@@ -133,9 +133,10 @@ class Dispatch:
         self, plan: PlanKey, held: Held[Cursor], chunk: list[Row], complete: bool
     ) -> Held[Cursor]:
         """Store a chunk and wake its batches."""
-        batches = [batch(chunk[at : at + BATCH_ROWS]) for at in range(0, len(chunk), BATCH_ROWS)]
-        ids = [list(rows.ids) for rows in batches]
-        cursor = held.value.advance(ids, complete=complete, now=self.clock())
+        batches = [batch(rows) for rows in cut(chunk)]
+        cursor = held.value.advance(
+            [rows.ids for rows in batches], complete=complete, now=self.clock()
+        )
         wider = await self.ledger.extend(plan, held, cursor, batches)
         await self.wake(plan, range(held.value.count, cursor.count), cursor)
         return wider

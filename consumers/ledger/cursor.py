@@ -1,10 +1,13 @@
 """The plan of one publication on one channel: how far its recipients are cut into batches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from contracts.delivery import Lane
 
 BATCH_ROWS = 500
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Cursor:
     created: float = 0.0
     finished: float = 0.0
 
-    def advance(self, batches: list[list[str]], *, complete: bool, now: float) -> "Cursor":
+    def advance(self, batches: Sequence[Sequence[str]], *, complete: bool, now: float) -> "Cursor":
         """The cursor after *batches* (sorted ids, all greater than `last`)."""
         ids = [batch[-1] for batch in batches if batch]
         return replace(
@@ -51,6 +54,6 @@ class Cursor:
         return max(self.total - self.planned, 0)
 
 
-def cut(ids: list[str]) -> list[list[str]]:
-    """*ids* in batches."""
-    return [ids[start : start + BATCH_ROWS] for start in range(0, len(ids), BATCH_ROWS)]
+def cut(rows: Sequence[T]) -> list[Sequence[T]]:
+    """*rows* in batches."""
+    return [rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS)]
