@@ -20,6 +20,7 @@ from consumers.settle import Later
 from consumers.slots import Slot
 from consumers.wake import Waker, WakeUp
 from consumers.work import Work
+from contracts.crash import crash_point
 from contracts.delivery import BatchKey, Lane
 
 log = structlog.get_logger()
@@ -58,7 +59,9 @@ class Deliver:
                 raise Later(PAUSED_S, "channel paused")
             if batch in self.slot.active:
                 raise Later(BUSY_S, "in work here")
+            crash_point("deliver.fetched")
             with self.slot.working(batch):
+                crash_point("deliver.slot_noted")
                 async with self.gate.enter(wake_up.lane) as permit:
                     await self.visit(batch, permit)
 
@@ -68,6 +71,7 @@ class Deliver:
             state = await self.ledger.state(batch)
             if state and not state.value.closed:
                 await self.waker.wake(batch, state.value.lane)
+                crash_point("deliver.recovered")
                 log.info("batch_recovered", batch=str(batch))
 
     def stop(self) -> None:
@@ -111,12 +115,16 @@ class Deliver:
         rows = await self.ledger.rows(batch)
         work = Work(claim, self.channel, self.addresses, edition, rows, self.halted)
         entry = await self.carry_out(work, permit)
+        crash_point("deliver.released")
         if entry.closed:
+            crash_point("deliver.closed")
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
         elif entry.due <= self.clock() + 1:
             raise Later(min(work.pause_s, LONGEST_PAUSE_S), "more to do")
         else:
+            crash_point("deliver.put_off")
             await self.come_back(batch, entry)
+            crash_point("deliver.scheduled")
 
     async def carry_out(self, work: Work, permit: Pass) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""

@@ -20,6 +20,7 @@ from consumers.items import Card, Decision, Item, Overtaken, Position
 from consumers.register import Held, Register
 from consumers.release import Release
 from contracts import keys, subjects
+from contracts.crash import crash_point
 from contracts.delivery import Lane
 from contracts.errors import Conflict, ContractError, Invalid
 from producers import bus as nats
@@ -133,6 +134,7 @@ class Desk:
         for number in outdated:
             if await self.register.position(content_id, number):
                 await self.register.end(content_id, number, item)
+            crash_point("desk.overtaken")
             await self.remove(content_id, number)
         await self.settle(content_id, outdated)
 
@@ -148,6 +150,7 @@ class Desk:
             draft.verify()
         book = partial(drafts.decide, decision=decision, key=key)
         record = await self.register.change_position(content_id, number, book)
+        crash_point("desk.decided")
         facts = {"content_id": content_id, "revision": number}
         log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
         return await self.complete(draft, record) if draft else record
@@ -156,7 +159,9 @@ class Desk:
         """Carry out what the record says, then take the draft off the desk."""
         if record.state == "released" and record.seq is None:
             record = await self.carry_out(draft, record)
+        crash_point("desk.carried_out")
         await self.settle(draft.content_id, (draft.revision,))
+        crash_point("desk.settled")
         await self.remove(draft.content_id, draft.revision)
         return record
 
@@ -172,6 +177,7 @@ class Desk:
             item = await self.register.change_item(draft.content_id, fenced)
         except Overtaken:
             return await self.register.overtaken(draft.content_id, draft.revision)
+        crash_point("desk.item_released")
         record = await self.release.text(item, text, Held(record))
         await self.tidy(draft.content_id, item)
         return record

@@ -21,6 +21,7 @@ from consumers.ledger.cursor import BATCH_ROWS, Cursor, cut
 from consumers.ledger.store import Conflict, Held, Ledger
 from consumers.settle import Later
 from consumers.wake import Waker
+from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
 
@@ -55,6 +56,7 @@ class Dispatch:
     audience: Audience
     gate: Gate
     waits: bool = True
+    doubtful: int = 0  # plans of publications up to this one are made again after a restore
     clock: Callable[[], float] = time.time
 
     async def on_publication(self, released: Released) -> None:
@@ -78,6 +80,7 @@ class Dispatch:
     async def dispatch(self, released: Released) -> None:
         publication = released.publication
         plan = PlanKey(self.channel, publication.content_id, publication.revision)
+        crash_point("dispatch.fetched")
         lower = await self.lower(plan)
         mark = "w" if publication.action == "withdrawn" else "v"
         for older in lower:
@@ -85,8 +88,15 @@ class Dispatch:
         named = self.channel in publication.channels
         if not named and not await self.fence.any_planned(lower):
             return
-        fresh = Cursor(source=released.seq, lane=publication.lane, created=self.clock())
+        fresh = Cursor(
+            source=released.seq,
+            lane=publication.lane,
+            doubt=released.seq <= self.doubtful,
+            created=self.clock(),
+        )
+        crash_point("dispatch.older_halted")
         held = await self.ledger.create_plan(plan, fresh)
+        crash_point("dispatch.cursor_created")
         await self.wake(plan, range(held.value.count), held.value)
         if held.value.complete or held.value.halt:
             return
@@ -121,6 +131,7 @@ class Dispatch:
                         held = Held(replace(held.value, total=total), held.revision)
             except Conflict:
                 held = await self.catch_up(plan, held)
+        crash_point("dispatch.planned")
         log.info("publication_planned", batches=held.value.count, recipients=held.value.planned)
 
     async def catch_up(self, plan: PlanKey, held: Held[Cursor]) -> Held[Cursor]:
@@ -138,7 +149,9 @@ class Dispatch:
             [rows.ids for rows in batches], complete=complete, now=self.clock()
         )
         wider = await self.ledger.extend(plan, held, cursor, batches)
+        crash_point("dispatch.batches_stored")
         await self.wake(plan, range(held.value.count, cursor.count), cursor)
+        crash_point("dispatch.chunk_woken")
         return wider
 
     async def wake(self, plan: PlanKey, numbers: range, cursor: Cursor) -> None:

@@ -12,6 +12,7 @@ from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
 from consumers.settle import Later
 from contracts.base import ContentId
+from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 
 log = structlog.get_logger()
@@ -80,6 +81,7 @@ class Feedback:
             await self.ledger.swap(batch, held, upgraded, until=time.monotonic() + SWAP_S)
         except Overtaken as other:
             return other.state
+        crash_point("feedback.booked")
         log.info("receipt_applied", batch=str(batch))
         return None
 

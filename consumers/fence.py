@@ -17,6 +17,7 @@ from consumers.ledger.entry import Entry
 from consumers.ledger.store import Conflict, Held, Ledger, LedgerError, Overtaken, Silence
 from consumers.settle import Later
 from consumers.wake import Waker
+from contracts.crash import crash_point
 from contracts.delivery import BatchKey, PlanKey
 
 log = structlog.get_logger()
@@ -40,6 +41,7 @@ class Fence:
         held = await self.ledger.create_plan(plan, Cursor(halt=why, created=now))
         while not held.value.halt:
             held = await self.halt_cursor(plan, held, why)
+        crash_point("fence.cursor_halted")
         open_entries = [
             (batch, entry)
             async for batch, entry in self.ledger.entries(plan, held.value)
@@ -47,6 +49,7 @@ class Fence:
         ]
         for batch, entry in sorted(open_entries, key=lambda one: not one[1].value.owner):
             await self.halt_entry(batch, entry, why)
+            crash_point("fence.entry_halted")
         if open_entries:
             log.info("plan_halted", plan=str(plan), why=why, entries=len(open_entries))
         return held.value

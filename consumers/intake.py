@@ -31,6 +31,7 @@ from contracts import errors, events, keys, subjects
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
+from contracts.crash import crash_point
 from contracts.delivery import Lane
 from contracts.errors import ContractError, Forbidden, Invalid
 from contracts.records import EventRecord
@@ -121,6 +122,7 @@ class Intake:
         to come first, BusError when the bus fails. A repeat is harmless.
         """
         offer = self.checked(event, unit, kind)
+        crash_point("intake.fetched")
         facts = {"event_id": offer.event_id, "content_id": offer.content_id}
         with bound_contextvars(**facts, unit=unit):
             record, rules, held = await asyncio.gather(
@@ -128,12 +130,14 @@ class Intake:
                 self.rules(unit),
                 self.register.held_item(offer.content_id),
             )
+            crash_point("intake.event_booked")
             try:
                 await self.place(offer, rules, held, seq)
             except ContractError as refusal:
                 await self.refuse(offer, record, refusal)
                 raise
             await self.seen.mark(offer.event_id, record, ())
+            crash_point("intake.done")
             log.info("event_taken_in", type=event.type)
 
     def checked(self, event: CloudEvent, unit: str, kind: str | None) -> Offer:
@@ -151,6 +155,7 @@ class Intake:
         async with self.turns.of(offer.content_id):
             if isinstance(offer.said, Withdrawn):
                 item = await self.taken_back(offer, offer.said, held, seq)
+                crash_point("intake.barred")
                 await self.withdraw(offer, offer.said, item)
             else:
                 move = partial(admitted, offer=offer, text=offer.said, rules=rules)
@@ -159,12 +164,15 @@ class Intake:
 
     async def submit(self, offer: Offer, text: Submitted, item: Item) -> None:
         """What follows for a revision that has its position: release, or a place at the desk."""
+        crash_point("intake.position_taken")
         first = opened(offer, text, item)
         record = await self.register.open(text.content_id, text.revision, first)
+        crash_point("intake.position_opened")
         if text.revision in item.released:
             await self.release.text(item, text, record)
         elif text.revision in item.waiting:
             await self.desk.put(drafted(offer, text))
+            crash_point("intake.drafted")
         await self.desk.tidy(text.content_id, item)
 
     async def taken_back(self, offer: Offer, said: Withdrawn, held: Held[Item], seq: int) -> Item:
@@ -202,6 +210,7 @@ class Intake:
     async def refuse(self, offer: Offer, record: EventRecord, refusal: ContractError) -> None:
         """Note that an event was refused and why, where the sender and `trace` look."""
         await self.seen.mark(offer.event_id, record, refusal.errors)
+        crash_point("intake.refused")
         log.info("event_not_admitted", fields=[error.field for error in refusal.errors])
         text = offer.said
         item = await self.register.item(text.content_id)

@@ -13,6 +13,7 @@ from consumers.items import Card, Item, Position
 from consumers.register import Held, Register
 from contracts import publication, subjects
 from contracts.content import Corrected, Submitted
+from contracts.crash import crash_point
 from contracts.errors import ContractError
 from contracts.publication import Publication
 from producers.bus import Bus
@@ -49,7 +50,9 @@ class Release:
             return record.known
         seq = None if record.fresh else await self.found(released)
         if seq is None:
+            crash_point("release.decided")
             seq = await self.store(released)
+            crash_point("release.stored")
 
         def noted(position: Position | None) -> Position:
             return Held(position).known.model_copy(update={"seq": seq})

@@ -16,8 +16,10 @@ from faststream.nats.message import NatsMessage
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
+from contracts.crash import crash_point
+from consumers.dead_letters import about
 from contracts.errors import ContractError, FieldError, explain
-from producers.bus import BusError
+from producers.bus import BusError, Full
 
 log = structlog.get_logger()
 KEEP_ALIVE_S = 10.0
@@ -78,22 +80,30 @@ class Settle(BaseMiddleware[Any, Any]):
             await msg.nack(delay=min(2.0 ** deliveries(msg), SLOWEST_S))
         else:
             await msg.ack()
+            crash_point("settle.acked")
 
     async def reject(self, msg: NatsMessage, broken: ContractError | ValidationError) -> None:
         """Consequence first, acknowledgement second: a letter that can't be stored stays here."""
         errors = broken.errors if isinstance(broken, ContractError) else explain(broken)
         try:
             await self.bury(stage(msg), msg, errors)
+            crash_point("dead.buried")
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
             await msg.nack(delay=BUS_PAUSE_S)
             return
-        log.warning("event_refused", fields=[error.field for error in errors])
+        log.warning("event_refused", fields=[error.field for error in errors], **said_of(msg))
         await msg.ack()
 
 
 def stage(msg: NatsMessage) -> str:
     return STAGES[msg.raw_message.subject.partition(".")[0]]
+
+
+def said_of(msg: NatsMessage) -> dict[str, str]:
+    """Whose message it is and what it is about, as far as it can be read."""
+    raw = msg.raw_message
+    return about.read(raw.subject, raw.headers or {}, raw.data).bound
 
 
 def deliveries(msg: NatsMessage) -> int:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from consumers.subscriber_lines import Lines, Rejected
 from contracts import subjects
+from contracts.crash import crash_point
 from contracts.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, BusError, Conflict, Entry, Silence
@@ -110,7 +111,9 @@ class Subscribers:
             if not entries:
                 return unsure or chunk
             try:
+                crash_point("subscribers.laid_out")
                 await self.bucket.batch(entries)
+                crash_point("subscribers.stored")
             except (Conflict, Silence) as error:
                 trouble, unsure = error, chunk if isinstance(error, Silence) else None
             else:

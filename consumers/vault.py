@@ -13,6 +13,7 @@ from channels.errors import Unreachable
 from channels.zalo.notebook import Note
 from channels.zalo.vault import NEVER, Sealed, Stale
 from contracts import subjects
+from contracts.crash import crash_point
 from producers.bus import Bus, BusError, Conflict, Silence
 
 KEY_BYTES = 32
@@ -62,6 +63,7 @@ def create(path: Path) -> None:
     os.write(file, secrets.token_hex(KEY_BYTES).encode())
     os.fsync(file)
     os.close(file)
+    crash_point("vault.key_written")
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()

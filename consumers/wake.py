@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from contracts import subjects
+from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
@@ -33,6 +34,7 @@ class Waker:
         await self.bus.publish(
             subjects.deliver(batch.channel, lane), body(batch, lane), msg_id=message_id
         )
+        crash_point("wake.sent")
 
     async def later(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
         """Wake at *at* (seconds since the epoch); storing the same wake-up again replaces it."""

@@ -17,6 +17,7 @@ from consumers.ledger.store import Silence
 from consumers.library import Edition
 from consumers.settle import Later
 from contracts import keys
+from contracts.crash import crash_point
 
 log = structlog.get_logger()
 SENDABLE = (Verdict.RESEND, Verdict.ABSENT)
@@ -50,6 +51,7 @@ class Work:
         Whatever ends it early, what is known of rows on the wire is booked first.
         """
         await self.claim.take(unbooked)
+        crash_point("deliver.claimed")
         try:
             while not (wanted() or self.stop() or self.pause_s):
                 rows = moves.due_rows(self.entry, self.claim.clock())[: self.channel.window]
@@ -97,6 +99,7 @@ class Work:
         if not doubtful:
             return {}
         said = await session.resolve(self.edition.rendered, self.recipients(doubtful))
+        crash_point("deliver.doubt_answered")
         log.info("doubts_resolved", rows=len(doubtful))
         return dict(zip(doubtful, said, strict=True))
 
@@ -107,6 +110,7 @@ class Work:
         """
         if not rows:
             return {}
+        crash_point("deliver.intended")
         recipients = self.recipients(rows)
         sending = asyncio.create_task(session.send(self.edition.rendered, recipients, self.expired))
         try:
@@ -119,6 +123,7 @@ class Work:
                 await asyncio.wait({sending})
         outcomes = dict(zip(rows, sending.result(), strict=True))
         self.note_stop(outcomes)
+        crash_point("deliver.answered")
         return outcomes
 
     def note_stop(self, outcomes: Outcomes) -> None:

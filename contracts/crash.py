@@ -1,6 +1,6 @@
 """Crash points: named moments at which a test may kill the process. In production they do nothing.
 
-Each name stands at one place in the code, and in the table of docs/guarantees.md, which says what
+Each name stands at one place in the code, and in the table of docs/crash-points.md, which says what
 must be true after a kill there. The rooms share no other module, hence it lives here.
 """
 

@@ -53,6 +53,12 @@ class PlanKey(NamedTuple):
     def __str__(self) -> str:
         return f"{self.channel}.{self.content_id}.{self.revision}"
 
+    @classmethod
+    def parse(cls, text: str) -> "PlanKey":
+        """Read the text form. Raises ValueError for anything else."""
+        channel, content_id, revision = text.split(".")
+        return cls(ChannelName(channel), content_id, int(revision))
+
 
 class BatchKey(NamedTuple):
     """Up to 500 recipients of one publication on one channel."""

@@ -23,11 +23,15 @@ class Consumer:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream that refuses (never drops) when it is full."""
+    """A stream that refuses (never drops) when it is full.
+
+    `kept`: the server lets nobody delete or purge what it holds, operators included.
+    """
 
     name: str
     subjects: tuple[str, ...]
     max_bytes: int
+    kept: bool = False
     work_queue: bool = False
     schedules: bool = False
     duplicate_window: timedelta = timedelta(minutes=2)
@@ -121,7 +125,7 @@ DELIVER = Stream(
 RECEIPTS = Stream(
     "RECEIPTS", ("receipt.*.*",), max_bytes=4 * GIB, consumers=(Consumer(FEEDBACK, ">"),)
 )
-DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB)
+DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB, kept=True)
 STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD)
 
 EVENTS = Bucket("events", max_bytes=10 * GIB)
@@ -132,5 +136,5 @@ UNITS = Bucket("units", max_bytes=64 << 20)
 DESK = Bucket("desk", max_bytes=GIB)
 NOTICES = Bucket("notices", ttl=timedelta(days=30))
 VAULT = Bucket("vault", max_bytes=64 << 20)
-CONTROL = Bucket("control", max_bytes=64 << 20)
+CONTROL = Bucket("control")
 BUCKETS = (EVENTS, PUBLISHED, LEDGER, SUBSCRIBERS, UNITS, DESK, NOTICES, VAULT, CONTROL)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from contracts import subjects
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
+from contracts.crash import crash_point
 from contracts.delivery import Lane
 from contracts.envelope import each
 from contracts.errors import Conflict, Forbidden, Unavailable, fault
@@ -93,9 +94,12 @@ class Acceptance:
         admitted = await _every(batch, events, partial(self._admit, member))
         _one_meaning_per_id(admitted)
         claims = await _every(batch, admitted, self._look)
+        crash_point("gateway.checked")
         records = await _every(batch, claims, self._claim)
+        crash_point("gateway.claimed")
         for one in admitted:
             await self._store(one)
+        crash_point("gateway.stored")
         return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
 
     async def _admit(self, member: Member, event: CloudEvent) -> Admitted:
@@ -126,6 +130,7 @@ class Acceptance:
         kept = await _first(self.events, admitted.event_id, entry)
         record = EventRecord.model_validate_json(kept)
         _same(admitted, record)
+        crash_point("gateway.event_booked")
         if admitted.revision:
             mine = Ownership(unit=admitted.unit).model_dump_json().encode()
             kept = await _first(self.owners, admitted.content_id, mine)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import structlog
 
 from contracts.cloudevent import CloudEvent
+from contracts.crash import crash_point
 from contracts.envelope import from_structured
 from contracts.errors import ContractError, Unavailable, fault
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -134,10 +135,12 @@ class Publisher:
             refused.append(spool.set_aside(path))
             log.error("spooled_event_refused", file=path.name, code=error.code)
         else:
+            crash_point("spool.sent")
             spool.remove(path)
 
     async def _send(self, admitted: Admitted) -> Accepted:
         ack = await send(await self._connected(), admitted, patience_s=self.patience_s)
+        crash_point("publisher.stored")
         log.info("event_published", event_id=admitted.event_id, duplicate=ack.duplicate)
         return Accepted(
             admitted.event_id, admitted.content_id, admitted.revision, duplicate=ack.duplicate

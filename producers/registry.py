@@ -16,6 +16,7 @@ from pydantic import AwareDatetime
 
 from contracts import events, subjects
 from contracts.base import Contract
+from contracts.crash import crash_point
 from contracts.errors import Conflict, Invalid, Unauthorized, fault
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
@@ -90,6 +91,7 @@ class Registry:
         registration = Registration(release=release, urgent=urgent, keys=(key,))
         try:
             await self.bucket.create(unit, _written(registration))
+            crash_point("units.added")
         except nats.Conflict as error:
             raise Conflict(say("unit", "exists", unit=unit).about("unit")) from error
         return secret

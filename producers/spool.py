@@ -15,6 +15,7 @@ from pathlib import Path
 
 from contracts import strict_json
 from contracts.cloudevent import CloudEvent
+from contracts.crash import crash_point
 from contracts.envelope import from_structured
 from contracts.errors import Conflict, fault
 from producers.admission import Admitted
@@ -52,6 +53,7 @@ class Spool:
                 return found
             path = self.folder / f"{_stamp(waiting)}-{admitted.event_id}.json"
             _write(path, body)
+        crash_point("spool.kept")
         return path
 
     def waiting(self) -> list[Path]:
@@ -134,6 +136,7 @@ def _write(path: Path, body: str) -> None:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
+    crash_point("spool.written")
     half.rename(path)
     _fsync(path.parent)
 

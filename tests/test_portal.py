@@ -234,15 +234,6 @@ async def test_two_writers_of_one_folder_take_turns(tmp_path):
     assert tree(clean) == {k: v for k, v in tree(tmp_path).items() if not k.startswith("clean")}
 
 
-async def test_rebuilding_from_the_publications_gives_the_same_bytes(tmp_path):
-    items = [a_publication(content_id=f"tin-{n}") for n in range(5)]
-    show(tmp_path / "sent", *items, FIRST, CORRECTED)
-    channel = PortalChannel(tmp_path / "rebuilt", PUBLIC_URL, WORDS)
-    await channel.rebuild([CORRECTED, FIRST, *reversed(items)])
-    await channel.close()
-    assert tree(tmp_path / "rebuilt") == tree(tmp_path / "sent")
-
-
 async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(tmp_path):
     show(tmp_path, FIRST)
     before = tree(tmp_path)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from channels.email.replies import ACCEPTED, Reply, Stage, doubt, refused, unsent
 from channels.email.wire import Wire
+from contracts.crash import crash_point
 
 END = b".\r\n"
 RSET = b"RSET\r\n"
@@ -104,6 +105,7 @@ class Window:
 
     def on_data(self, text: bytes) -> None:
         sender_refused = self.refusal is not None and self.refusal.stage is Stage.MAIL
+        crash_point("email.data_asked")
         if text.startswith(b"354") and not sender_refused:
             self.ready, self.expect = True, self.on_early
         elif not text.startswith(NO):
@@ -116,6 +118,7 @@ class Window:
         self.wire.drop(OUT_OF_TURN)
 
     def on_end(self, text: bytes) -> None:
+        crash_point("email.answer_unread")
         if self.understood(Stage.END, text):
             self.book(self.refusal or ACCEPTED)
             if text.startswith(CLOSING):
@@ -159,6 +162,7 @@ class Window:
 
     def book(self, reply: Reply) -> None:
         self.replies.append(reply)
+        crash_point("email.mail_settled")
         self.refusal, self.ended = None, False
 
     def go_on(self) -> None:
@@ -201,6 +205,7 @@ class Window:
         self.ended, self.expect = True, self.on_end
         following = self.opening() if self.terms.pipelining else b""
         self.wire.write(b"%b%b%b" % (body, END, following))
+        crash_point("email.end_written")
 
     def lost(self, why: str) -> None:
         """Be exact about the mail that was on its way; the others never left."""

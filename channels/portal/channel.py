@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,11 +54,6 @@ class PortalChannel:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
         await self._prepare()
         yield PortalSession(self._writer, self._thread)
-
-    async def rebuild(self, publications: Iterable[Publication]) -> None:
-        """Show many publications at once, in any order. Raises ChannelError."""
-        await self._prepare()
-        await self._carefully(lambda: self._writer.show_all(publications))
 
     def page(self, content_id: str) -> Path:
         """The file of an item's page; it need not exist."""

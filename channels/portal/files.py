@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from contracts.crash import crash_point
+
 
 class Stage:
     """Files written aside and then put in place together; before `swap` no reader sees any of it.
@@ -38,8 +40,10 @@ class Stage:
         for beside, target in self._moves:
             self._make(target.parent)
             beside.replace(target)
+            crash_point("portal.file_in_place")
         for target in self._gone:
             target.unlink(missing_ok=True)
+        crash_point("portal.all_in_place")
         for folder in sorted(self._folders):
             if folder.is_dir():
                 sync_folder(folder)
@@ -71,6 +75,7 @@ def sync_folder(folder: Path) -> None:
 def _write(path: Path, body: bytes) -> None:
     with path.open("wb") as file:
         file.write(body)
+        crash_point("portal.tmp_written")
         file.flush()
         os.fsync(file.fileno())
 

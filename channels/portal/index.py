@@ -75,6 +75,12 @@ class Index:
         except sqlite3.Error:
             self._db.close()
             raise
+        self._path, self._inode = path, path.stat().st_ino
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
 
     def is_new(self) -> bool:
         """Whether nobody has laid this index out yet."""

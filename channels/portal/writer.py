@@ -22,9 +22,11 @@ from channels.portal.index import Index, Row
 from channels.portal.lock import Busy, alone
 from channels.portal.press import File, Press
 from channels.portal.site import HOME
+from contracts.crash import crash_point
 from contracts.publication import Publication
 
 CHUNK = 200
+INDEX, LOCK = "index.sqlite", "lock"
 AGAIN_S = 30.0
 BUSY_S = 5.0
 LAID_OUT = "404.html"
@@ -88,6 +90,7 @@ class Writer:
                 if expired():
                     return Outcome(Verdict.UNSENT, "deadline_passed")
                 self._show(index, publication)
+                crash_point("portal.ticked_off")
                 return Outcome(Verdict.DELIVERED)
         except Unfinished as error:
             return Outcome(Verdict.DOUBT, str(error), AGAIN_S)
@@ -110,13 +113,16 @@ class Writer:
         except (OSError, sqlite3.Error, Unfinished) as error:
             return Outcome(Verdict.DOUBT, said(error), AGAIN_S)
 
-    def show_all(self, publications: Iterable[Publication]) -> None:
-        """Show many at once: feeds are written once, at the end. Raises as `prepare`."""
-        with self._alone() as index:
+    def take(self, publications: Iterable[Publication]) -> None:
+        """Take many into the index, in any order; `finish` then writes their files."""
+        with self._alone() as index, index.transaction():
             for publication in publications:
                 if publication.revision >= index.revision(publication.content_id):
-                    with index.transaction():
-                        self._take(index, publication)
+                    self._take(index, publication)
+
+    def finish(self) -> None:
+        """Bring the files up to the index. Raises as `prepare`."""
+        with self._alone() as index:
             self._finish(index)
 
     def _show(self, index: Index, publication: Publication) -> None:
@@ -124,6 +130,8 @@ class Writer:
             row = self._take(index, publication)
             work = Work([row], index.stale())
             stage = self._stage(index, work)
+            crash_point("portal.staged")
+        crash_point("portal.committed")
         self._complete(index, work, stage)
 
     def _take(self, index: Index, publication: Publication) -> Row:
@@ -159,6 +167,7 @@ class Writer:
     def _complete(self, index: Index, work: Work, stage: Stage) -> None:
         try:
             stage.swap()
+            crash_point("portal.swapped")
             with index.transaction():
                 index.pages_done(work.rows)
                 if work.slugs:
@@ -201,9 +210,11 @@ class Writer:
 
     @contextmanager
     def _alone(self) -> Iterator[Index]:
-        with alone(self._state / "lock", self._patience_s):
+        with alone(self._state / LOCK, self._patience_s):
+            if self._index and not self._index.stands:
+                self.close()  # a rebuild has put another one there
             if self._index is None:
-                self._index = Index(self._state / "index.sqlite")
+                self._index = Index(self._state / INDEX)
             yield self._index
 
 

@@ -21,7 +21,9 @@ from channels.zalo.notebook import Note, Notebook
 from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator, outcome_of
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job, Step, accepted, next_step
+from channels.zalo.strays import Strays
 from channels.zalo.transport import Doubt
+from contracts.crash import crash_point
 
 log = structlog.get_logger()
 NOT_DONE = (Refused, Late, ChannelError)
@@ -41,6 +43,7 @@ class Articles:
         self.calls = calls
         self.notebook = notebook
         self.pace = pace
+        self.strays = Strays(calls, notebook, pace)
 
     async def publish(self, job: Job) -> Outcome:
         """Go as far as possible now. Raises what `outcomes.EXPECTED` lists."""
@@ -72,6 +75,8 @@ class Articles:
         return await self.notebook.read(job.content_id) or Note()
 
     async def advance(self, job: Job, note: Note) -> Outcome:
+        if next_step(note, job) is Step.UPDATE:
+            await self.strays.look(job.content_id, note)
         while (step := next_step(note, job)) not in ENDS:
             match step:
                 case Step.CREATE:
@@ -87,7 +92,9 @@ class Articles:
     async def create(self, job: Job, note: Note) -> Note:
         note = await self.intend(job, note)
         try:
+            crash_point("zalo.create_noted")
             token = await self.calls.create(job.payload(note, "hide"), job.expired)
+            crash_point("zalo.created")
         except Doubt as doubt:
             raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
         except NOT_DONE as why:
@@ -98,7 +105,9 @@ class Articles:
     async def update(self, job: Job, note: Note) -> Note:
         note = await self.intend(job, note)
         try:
+            crash_point("zalo.update_noted")
             token = await self.calls.update(job.payload(note, job.status), job.expired)
+            crash_point("zalo.updated")
         except Doubt as doubt:
             raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
         except NOT_DONE as why:
@@ -111,8 +120,10 @@ class Articles:
 
     async def verify(self, job: Job, note: Note) -> Note:
         """Wait for what was handed in; once the public may see it, anything unclear is a doubt."""
+        crash_point("zalo.token_noted")
         try:
             article_id = await self.verified(note)
+            crash_point("zalo.verified")
         except Refused as refused:
             if refused.ruling.kind in HOPELESS:
                 return await self.unverified(job, note, refused)
@@ -189,6 +200,9 @@ class Articles:
         article_id = await reconcile.find(self.calls, note)
         if not article_id:
             self.settled(note, meanwhile)
+        crash_point("zalo.looked_up")
+        if not article_id:
+            return await self.remember(job, self.strays.give_up(job.content_id, note))
         return await self.remember(job, replace(note, article_id=article_id, intent_at=0.0))
 
     def settled(self, note: Note, meanwhile: Verdict) -> None:
@@ -214,7 +228,7 @@ class Articles:
             await self.out(job, note)
             return DELIVERED
         self.settled(note, Verdict.DOUBT)
-        await self.remember(job, replace(note, intent_at=0.0))
+        await self.remember(job, self.strays.give_up(job.content_id, note))
         return Outcome(Verdict.ABSENT)
 
     async def intend(self, job: Job, note: Note) -> Note:
@@ -235,6 +249,7 @@ class Articles:
     async def out(self, job: Job, note: Note) -> Note:
         """The public sees this revision now, or no longer sees the item."""
         hidden = job.article.withdrawal
+        crash_point("zalo.out")
         log.info("zalo_article_hidden" if hidden else "zalo_article_shown", article=note.article_id)
         done = replace(note, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
         return await self.remember(job, done)

@@ -8,6 +8,7 @@ from channels.zalo.hours import ProviderClock, Until, broadcasting, wait_s
 from channels.zalo.notebook import Note, Notebook
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job
+from contracts.crash import crash_point
 
 log = structlog.get_logger()
 CLOCK_AGE_S = 60.0
@@ -33,7 +34,9 @@ class Broadcasts:
         if not broadcasting(now):
             after_s = wait_s(Until.MORNING, now, self.pace.chance)
             return Outcome(Verdict.HELD, "zalo broadcasts from 06:00 to 21:59", after_s)
+        crash_point("zalo.broadcast_due")
         message_id = await self.calls.broadcast([note.article_id], job.expired)
+        crash_point("zalo.broadcast_answered")
         log.info("zalo_broadcast_sent", article=note.article_id, message=message_id)
         return Outcome(Verdict.DELIVERED)
 

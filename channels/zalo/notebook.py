@@ -22,6 +22,9 @@ class Note:
     hidden: bool = False
     failed: int = 0  # the revision that Zalo will never take
     plain_cover: bool = False  # the item's own cover was refused: use the default one
+    stray_at: float = 0.0  # a call begun then was given up; should it land after all,
+    stray_marker: str = ""  # this is how we know it
+    stray_title: str = ""
     at: int = field(default=0, compare=False)  # where it was read or written; 0: nowhere yet
 
     def encode(self) -> bytes:

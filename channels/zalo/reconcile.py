@@ -1,7 +1,8 @@
 """Looking for our own article in Zalo's list, when the answer to `create` was lost."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -29,11 +30,25 @@ async def find(calls: Calls, note: Note) -> str:
     if not found:
         return ""
     kept = next((listed for listed in found if listed.visible), found[-1])
-    for listed in found:
-        if listed is not kept and not listed.visible:
-            await remove(calls, listed.id)
+    await drop(calls, (listed for listed in found if listed is not kept))
     log.info("zalo_article_adopted", article=kept.id, copies=len(found) - 1)
     return kept.id
+
+
+async def clear(calls: Calls, note: Note) -> None:
+    """Drop what a `create` that *note* had given up left behind after all."""
+    lost = replace(note, title=note.stray_title, marker=note.stray_marker, intent_at=note.stray_at)
+    found = [listed async for listed in ours(calls, lost)]
+    await drop(calls, (listed for listed in found if listed.id != note.article_id))
+
+
+async def drop(calls: Calls, copies: Iterable[Listed]) -> None:
+    """Remove surplus copies. One that the public sees is left to a person."""
+    for listed in copies:
+        if listed.visible:
+            log.warning("zalo_copy_left", article=listed.id, reason="visible")
+        else:
+            await remove(calls, listed.id)
 
 
 async def ours(calls: Calls, note: Note) -> AsyncIterator[Listed]:

@@ -17,6 +17,7 @@ from channels.zalo.hours import Clock
 from channels.zalo.oauth import OPERATOR_S, OAuth, Pair, Spent, life_s
 from channels.zalo.transport import Doubt
 from channels.zalo.vault import NEVER, Grant, Seal, Stale, Vault
+from contracts.crash import crash_point
 
 log = structlog.get_logger()
 EARLY_S = 5 * 3600.0
@@ -119,7 +120,9 @@ class TokenKeeper:
         if announced.grant.refresh_token != spent:
             return announced.grant
         try:
+            crash_point("zalo.refresh_noted")
             pair = await self.oauth.refresh(spent)
+            crash_point("zalo.refresh_answered")
         except Spent as why:
             return await self.lose(announced, str(why))
         except Doubt as doubt:
@@ -188,6 +191,7 @@ class TokenKeeper:
             return held.grant
         if held.grant.access_token != fresh.access_token:
             await self.store(fresh, held.revision)
+        crash_point("zalo.pair_stored")
         self.unkept = None
         log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))
         return fresh

@@ -26,6 +26,7 @@ from producers.bus import Bus
 
 log = structlog.get_logger()
 LOOK_AT_GRANT_S = 3600.0
+LOOK_FOR_STRAYS_S = 600.0
 
 
 def email(node: Node) -> Channel:
@@ -74,6 +75,16 @@ async def keep_grant(channel: ZaloChannel) -> None:
         except ChannelError as trouble:
             log.warning("zalo_grant_unusable", reason=trouble.reason)
         await asyncio.sleep(LOOK_AT_GRANT_S)
+
+
+async def clear_strays(channel: ZaloChannel) -> None:
+    """Look for what calls that were given up did after all."""
+    while True:
+        await asyncio.sleep(LOOK_FOR_STRAYS_S)
+        try:
+            await channel.articles.strays.sweep()
+        except ChannelError as trouble:
+            log.warning("channel_unavailable", reason=trouble.reason)
 
 
 async def seed_zalo(settings: ZaloSettings, stores: Stores, pair: Pair) -> None:

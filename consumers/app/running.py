@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from consumers.app.settings import LoaSettings, Ready
 from consumers.faults import fault
+from contracts.crash import crash_point
 from contracts.errors import Invalid
 from producers.bus import Bus, Silence, topology
 from producers.bus.fitness import verify
@@ -110,6 +111,7 @@ def announced(settings: LoaSettings, ready: Ready) -> Iterator[None]:
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(ready.model_dump()))
     draft.rename(path)
+    crash_point("run.announced")
     try:
         yield
     finally:

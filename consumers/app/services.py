@@ -8,7 +8,7 @@ import structlog
 
 from channels.base import Channel
 from channels.portal import serve
-from consumers import control
+from consumers import control, restore
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, standins
 from consumers.app.node import Node
@@ -73,6 +73,7 @@ async def resume_desk(desk: Desk) -> None:
 
 async def dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
+    doubtful = await restore.doubtful(node.bus)
     for consumer in subjects.PUBLICATIONS.consumers:
         channel = ChannelName(consumer.durable.removeprefix("dispatch-"))
         planner = Dispatch(
@@ -84,6 +85,7 @@ async def dispatch(node: Node) -> None:
             audience(node, channel),
             Gate(AT_ONCE, RESERVED),
             waits=channel is not ChannelName.PORTAL,
+            doubtful=doubtful,
         )
         node.subscribe(
             subjects.PUBLICATIONS,
@@ -113,6 +115,7 @@ async def deliver_zalo(node: Node) -> None:
     channel = channels.zalo(node)
     await deliver(node, channel, Places())
     node.tasks.append(partial(channels.keep_grant, channel))
+    node.tasks.append(partial(channels.clear_strays, channel))
 
 
 async def deliver_portal(node: Node) -> None:

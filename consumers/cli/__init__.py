@@ -4,7 +4,18 @@ import typer
 
 from consumers import logs
 from consumers.app.settings import LoaSettings, read
-from consumers.cli import channels, dead, demo, desk, items, services, subscribers, units, zalo
+from consumers.cli import (
+    channels,
+    dead,
+    demo,
+    desk,
+    items,
+    services,
+    subscribers,
+    units,
+    upkeep,
+    zalo,
+)
 from producers import cli as client
 
 app = typer.Typer(
@@ -28,6 +39,12 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+for name, order in (
+    ("backup", upkeep.save),
+    ("restore", upkeep.put_back),
+    ("rebuild", upkeep.make_anew),
+):
+    app.command(name)(order)
 for noun, commands in (
     ("units", units.app),
     ("subscribers", subscribers.app),

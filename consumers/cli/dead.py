@@ -1,88 +1,186 @@
 """`loa dead`: what could not be processed, and what to do with it."""
 
+import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import Json, on_bus, print_json, print_table
-from consumers.dead_letters import DeadLetters, Letter
+from consumers.cli import letters as shown
+from consumers.cli.answers import (
+    AWAY,
+    INVALID,
+    Json,
+    complain,
+    explained,
+    on_bus,
+    print_json,
+)
+from consumers.dead_letters import DeadLetters, Decisions, Letter, Person, Query, Sending, mend
+from consumers.dead_letters.bulk import Bulk, Summary
+from consumers.faults import fault
+from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
-By = Annotated[str, typer.Option("--by", help="Who decides.")]
-Reason = Annotated[str, typer.Option(help="Why it is given up.")]
+Ids = Annotated[list[int] | None, typer.Argument(help="Letters' numbers, from `loa dead list`.")]
+Stage = Annotated[str, typer.Option(help="intake, dispatch, deliver or feedback.")]
+Unit = Annotated[str, typer.Option(help="The unit that sent it.")]
+Field = Annotated[str, typer.Option(help="The field that is wrong, e.g. data.title.")]
+Text = Annotated[str, typer.Option(help="Words in the original, in upper or lower case.")]
+Since = Annotated[str, typer.Option(help="Died at or after this time (UTC unless it says).")]
+Until = Annotated[str, typer.Option(help="Died before this time (UTC unless it says).")]
+By = Annotated[
+    str, typer.Option("--by", envvar="USER", help="Who decides; kept for ever. Else $USER.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
 All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
 @app.command("list")
-def list_letters(everything: All = False, as_json: Json = False) -> None:
-    """Letters nobody has dealt with yet, each with the field that is wrong."""
+def list_letters(
+    stage: Stage = "",
+    unit: Unit = "",
+    field: Field = "",
+    text: Text = "",
+    since: Since = "",
+    until: Until = "",
+    everything: All = False,
+    as_json: Json = False,
+) -> None:
+    """Letters nobody has dealt with yet: whose, how often, and what is wrong, in both languages."""
+    with explained():
+        span = (moment("since", since), moment("until", until))
+        query = Query((), stage, unit, field, text, "", *span, ended=everything)
 
-    async def read(bus: Bus) -> list[Letter]:
-        return [letter async for letter in DeadLetters(bus).letters(ended=everything)]
+    async def look(bus: Bus) -> list[Letter]:
+        return [letter async for letter in DeadLetters(bus).letters(query)]
 
-    letters = on_bus(read)
+    found = on_bus(look)
     if as_json:
-        print_json([letter.model_dump(mode="json") for letter in letters])
-        return
-    print_table(
-        ("id", "when (UTC)", "from", "field", "what is wrong", "lỗi", "ended"),
-        [
-            (one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.origin.subject, *first(one), ending(one))
-            for one in letters
-        ],
-    )
-
-
-def first(letter: Letter) -> tuple[str, str, str]:
-    error = letter.errors[0]
-    return error.field, error.message, error.message_vi
-
-
-def ending(letter: Letter) -> str:
-    ended = letter.ended
-    return f"{ended.state} {ended.by} {ended.reason}".strip() if ended else ""
+        print_json([letter.model_dump(mode="json") for letter in found])
+    else:
+        shown.print_list(found)
 
 
 @app.command()
 def show(id: Id, as_json: Json = False) -> None:
-    """One letter whole: its reasons in both languages, its origin, its original body."""
+    """One letter whole: reasons, sender, everything that was decided, its original body."""
     letter = on_bus(lambda bus: DeadLetters(bus).show(id))
     if as_json:
         print_json(letter)
-        return
-    typer.echo(f"{letter.id}: {letter.origin.subject} #{letter.origin.seq}, {letter.at:%F %T} UTC")
-    for error in letter.errors:
-        typer.echo(f"  {error.field}: {error.message}\n  {error.field}: {error.message_vi}")
-    if letter.ended:
-        typer.echo(f"  {letter.ended.state} by {letter.ended.by or '?'} {letter.ended.reason}")
-    typer.echo(letter.original.decode("utf-8", "replace"))
+    else:
+        shown.print_letter(letter)
 
 
 @app.command()
-def replay(id: Id, by: By = "") -> None:
-    """Send the original again, to where it came from, under its own identity."""
-    letter = on_bus(lambda bus: DeadLetters(bus).replay(id, by))
-    typer.echo(f"{id}: sent again to {letter.origin.subject}")
+def replay(
+    ids: Ids = None,
+    stage: Stage = "",
+    unit: Unit = "",
+    field: Field = "",
+    text: Text = "",
+    since: Since = "",
+    until: Until = "",
+    by: By = "",
+    reason: Reason = "",
+    dry_run: Dry = False,
+    as_json: Json = False,
+) -> None:
+    """Send originals again, to where they came from, under their own source and id.
+
+    Name letters, or choose them by what they have in common. What got through meanwhile is a known
+    repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
+    """
+    with explained():
+        span = (moment("since", since), moment("until", until))
+        query = chosen(Query((), stage, unit, field, text, "", *span), tuple(ids or ()))
+        person = Person(by, reason)
+    summary = on_bus(lambda bus: Bulk(bus, person, dry_run).replay(query))
+    end(summary, as_json)
+
+
+def chosen(query: Query, ids: tuple[int, ...]) -> Query:
+    """Either numbers or a choice; without both nobody can have meant it. Raises Invalid."""
+    if ids and query.chooses:
+        raise Invalid(fault("id", "letters_chosen_twice"))
+    if not (ids or query.chooses):
+        raise Invalid(fault("id", "letters_not_chosen"))
+    return Query(ids=ids, ended=True) if ids else query
+
+
+def end(summary: Summary, as_json: bool) -> None:
+    """Say what came of many letters."""
+    if as_json:
+        print_json(summary)
+    else:
+        shown.print_summary(summary)
+    complain(error for one in summary.refused for error in one.errors)
+    if summary.away:
+        complain([fault("bus", "bus_away", detail=summary.away)])
+        raise typer.Exit(AWAY)
+    raise typer.Exit(INVALID if summary.refused else 0)
 
 
 @app.command()
-def edit(id: Id, file: File, by: By = "") -> None:
-    """Send a mended event in the original's place. Exit code 2: it is still broken.
+def edit(
+    id: Id,
+    file: File,
+    by: By = "",
+    reason: Reason = "",
+    dry_run: Dry = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Show how FILE differs, then send it in the original's place. Exit code 2: still broken.
 
-    A letter refused for its revision or its id needs a new `id` as well.
+    The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
     words = vocabulary(read(LoaSettings))
-    letter = on_bus(lambda bus: DeadLetters(bus).edit(id, file.read_bytes(), words, by))
-    typer.echo(f"{id}: mended and sent to {letter.origin.subject}")
+    with explained():
+        person = Person(by, reason)
+
+    async def check(bus: Bus) -> tuple[Letter, Sending]:
+        letter = await DeadLetters(bus).show(id)
+        return letter, mend(letter, file.read_bytes(), words)
+
+    letter, mended = on_bus(check)
+    if not as_json:
+        shown.print_difference(letter, mended)
+    if not dry_run and agreed(yes or as_json):
+        letter = on_bus(lambda bus: Decisions(DeadLetters(bus)).edit(letter, mended, person))
+        report(letter, as_json)
+
+
+def agreed(yes: bool) -> bool:
+    """A person at a terminal is asked; a script has decided."""
+    return yes or not sys.stdin.isatty() or typer.confirm("Gửi bản đã sửa? / Send it?")
 
 
 @app.command()
-def discard(id: Id, reason: Reason, by: By = "") -> None:
-    """Give a letter up; it stays in the stream with who and why."""
-    on_bus(lambda bus: DeadLetters(bus).discard(id, reason, by))
-    typer.echo(f"{id}: discarded")
+def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> None:
+    """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
+    with explained():
+        query, person = chosen(Query(), tuple(ids or ())), Person(by, reason)
+    end(on_bus(lambda bus: Bulk(bus, person).discard(query)), as_json)
+
+
+def report(letter: Letter, as_json: bool) -> None:
+    if as_json:
+        print_json(letter)
+    else:
+        shown.print_ending(letter)
+
+
+def moment(field: str, written: str) -> datetime | None:
+    """A date or a time as people write it. Raises Invalid."""
+    try:
+        return datetime.fromisoformat(written) if written else None
+    except ValueError as wrong:
+        raise Invalid(fault(field, "not_a_time", value=written)) from wrong

@@ -10,6 +10,7 @@ import structlog
 from consumers.directory.audience import wishes
 from consumers.directory.store import Person, Store
 from contracts import subjects
+from contracts.crash import crash_point
 from producers.bus import Bus, BusError, Change
 
 log = structlog.get_logger()
@@ -70,7 +71,9 @@ class Follower:
             while len(chunk) < CHUNK and not changes.empty():
                 chunk.append(changes.get_nowait())
             people = [person(one) for one in chunk if one.key.startswith(PERSON)]
+            crash_point("directory.read")
             self.store.apply(people, chunk[-1].seq)
+            crash_point("directory.applied")
             self.erased |= any(one.wishes is None for one in people)
             self.confirm_asked()
             await asyncio.sleep(0)  # between two chunks others may work

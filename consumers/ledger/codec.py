@@ -118,6 +118,7 @@ def encode_cursor(cursor: Cursor) -> bytes:
             "halt": cursor.halt,
             "source": cursor.source,
             "lane": cursor.lane.value,
+            "doubt": cursor.doubt,
             "created": cursor.created,
             "finished": cursor.finished,
         }

@@ -22,6 +22,7 @@ class Cursor:
     halt: str = ""  # "v7", "w7": a halted cursor never plans
     source: int = 0  # the publication's sequence in its stream
     lane: Lane = Lane.NORMAL
+    doubt: bool = False  # planned again after a restore: it may have gone out before
     created: float = 0.0
     finished: float = 0.0
 

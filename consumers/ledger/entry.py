@@ -109,9 +109,9 @@ class Entry:
         return replace(self, rows=bytes(rows))
 
 
-def planned(count: int, lane: Lane, now: float) -> Entry:
-    """A batch of *count* rows that nobody has touched."""
-    return Entry(b"p" * count, lane=lane, created=now, due=now)
+def planned(count: int, lane: Lane, now: float, *, doubt: bool = False) -> Entry:
+    """A batch of *count* rows that nobody has touched, or has touched before a restore."""
+    return Entry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
 
 
 def maybe(letter: int) -> bool:

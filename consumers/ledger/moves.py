@@ -198,3 +198,9 @@ def release(entry: Entry, now: float) -> Entry:
         if letter in TRIABLE
     ]
     return replace(free, due=min(waiting, default=now), wake=entry.wake + 1)
+
+
+def reopen(entry: Entry, now: float) -> Entry:
+    """As it comes out of a backup: whatever was still to be tried may have gone out since."""
+    doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in TRIABLE}
+    return replace(entry.put(doubts, {}), owner="", lease=min(entry.lease, now))

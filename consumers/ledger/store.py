@@ -124,7 +124,7 @@ class Ledger:
         writes = []
         for number, rows in enumerate(batches, held.value.count):
             batch = BatchKey(*plan, number)
-            entry = planned(len(rows.ids), cursor.lane, cursor.created)
+            entry = planned(len(rows.ids), cursor.lane, cursor.created, doubt=cursor.doubt)
             frozen = codec.encode_rows(rows.ids, rows.corrections)
             writes.append(Write(f"rows.{batch}", frozen, 0))
             writes.append(Write(f"state.{batch}", codec.encode_state(entry), 0))

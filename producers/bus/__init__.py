@@ -11,6 +11,7 @@ from producers.bus.errors import BusError, Conflict, Full, Silence, Unfit
 from producers.bus.kv import BadKey, Bucket, Value
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
+from producers.bus.snapshot import Snapshot
 from producers.bus.watch import Change, Watch
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Full",
     "Message",
     "Silence",
+    "Snapshot",
     "Unfit",
     "Value",
     "Watch",

@@ -1,6 +1,6 @@
 """The bus as the rest of Loa sees it: publish, schedule, buckets, stored messages."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -8,12 +8,13 @@ from typing import Any, Self
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from producers.bus import messages
+from producers.bus import messages, snapshot
 from producers.bus.connect import dial
 from producers.bus.kv import Bucket
 from producers.bus.link import Link
 from producers.bus.messages import Message
 from producers.bus.publish import Ack, publish, schedule_headers
+from producers.bus.snapshot import Snapshot
 
 
 class Bus:
@@ -106,3 +107,14 @@ class Bus:
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
         return await self.link.insist(f"CONSUMER.INFO.{stream}.{durable}")
+
+    async def save(self, stream: str, take: Callable[[bytes], object]) -> Snapshot:
+        """Hand the server's snapshot of *stream* to *take*, piece by piece, without consumers.
+
+        Raises Silence when it breaks off: what was taken is worth nothing then.
+        """
+        return await snapshot.save(self.link, stream, take)
+
+    async def restore(self, stream: str, saved: Snapshot, pieces: Iterable[bytes]) -> None:
+        """Make *stream* again from a snapshot; it must not exist. Raises BusError."""
+        await snapshot.restore(self.link, stream, saved, pieces)

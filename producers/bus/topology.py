@@ -8,7 +8,7 @@ import structlog
 
 from contracts.subjects import BUCKETS, STREAMS, Bucket, Consumer, Stream
 from producers.bus.bus import Bus
-from producers.bus.errors import BusError
+from producers.bus.errors import BusError, Unfit
 from producers.bus.fitness import verify
 
 __all__ = ["apply", "verify"]
@@ -17,18 +17,64 @@ Config = dict[str, Any]
 
 NO_STREAM = 10059
 NO_CONSUMER = 10014
+RESTORING = "RESTORING"
+"""A stream that stands for as long as a restore is not complete."""
+START = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
 SIZES = ("max_bytes", "max_msg_size", "max_age")  # -1, and 0 for an age, mean "no limit"
 
 log = structlog.get_logger()
 
 
 async def apply(bus: Bus) -> None:
-    """Create what is missing and extend what is too small; never shrink or remove anything."""
+    """Create what is missing and extend what is too small; never shrink or remove anything.
+
+    Raises Unfit when a restore was cut short: half a bus is no bus.
+    """
+    if await exists(bus, RESTORING):
+        raise Unfit("a restore was cut short: repeat it with `loa restore`")
     wanted = [stream_config(stream) for stream in STREAMS]
     wanted += [bucket_config(bucket) for bucket in BUCKETS]
     await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
     pairs = [(stream, consumer) for stream in STREAMS for consumer in stream.consumers]
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
+
+
+def names() -> list[str]:
+    """The streams behind everything, buckets included."""
+    return [stream.name for stream in STREAMS] + [f"KV_{bucket.name}" for bucket in BUCKETS]
+
+
+async def exists(bus: Bus, stream: str) -> bool:
+    try:
+        await bus.stream_info(stream)
+    except BusError as error:
+        if error.err_code != NO_STREAM:
+            raise
+        return False
+    return True
+
+
+async def mark_restoring(bus: Bus) -> None:
+    """Have `apply` refuse this bus until `remove` takes the mark away."""
+    config = {"name": RESTORING, "subjects": ["restoring"], "max_bytes": 4096, **_COMMON}
+    await bus.link.insist(f"STREAM.CREATE.{RESTORING}", config)
+
+
+async def remove(bus: Bus, stream: str) -> None:
+    """Delete a stream and all that it holds."""
+    try:
+        await bus.link.insist(f"STREAM.DELETE.{stream}")
+    except BusError as error:  # a repeat after silence finds it gone
+        if error.err_code != NO_STREAM:
+            raise
+
+
+async def begin_at(bus: Bus, stream: Stream, consumer: Consumer, seq: int) -> None:
+    """Create a durable that begins with message *seq*, instead of with the first."""
+    start = {"deliver_policy": "by_start_sequence", "opt_start_seq": seq}
+    config = consumer_config(consumer) | start
+    call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
+    await bus.link.insist(call, {"stream_name": stream.name, "config": config, "action": "create"})
 
 
 def stream_config(stream: Stream) -> Config:
@@ -45,6 +91,8 @@ def stream_config(stream: Stream) -> Config:
         "max_bytes": stream.max_bytes,
         "max_msg_size": stream.max_message_bytes,
         "duplicate_window": _nanoseconds(stream.duplicate_window),
+        "deny_delete": stream.kept,
+        "deny_purge": stream.kept,
         **_COMMON,
     }
     return config | {"allow_msg_schedules": True} if stream.schedules else config
@@ -122,7 +170,7 @@ async def _ensure_consumer(bus: Bus, stream: Stream, consumer: Consumer) -> None
         if error.err_code != NO_CONSUMER:
             raise
         found = {}
-    config = found | wanted
+    config = found | wanted | {key: found[key] for key in START if key in found}
     if config == found:
         return
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"

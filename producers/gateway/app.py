@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from contracts.crash import crash_point
 from contracts.errors import ContractError, fault
 from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
@@ -59,6 +60,7 @@ class Door:
         member = await self.guard.prove(request)
         self.guard.count(member)
         delivery = await body.read(request)
+        crash_point("gateway.read")
         self.guard.count(member, len(delivery.events) - 1)
         accepted = await self.acceptance.accept(member, delivery.events, batch=delivery.batch)
         answers = [self._answer(one) for one in accepted]

@@ -1,0 +1,113 @@
+"""`loa backup`, `loa restore`, `loa rebuild`: for the day when a disk, or a file, is gone."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from channels.errors import ChannelError
+from channels.portal.press import Press
+from channels.portal.rebuild import Changes
+from channels.portal.site import Site
+from consumers import backup, rebuild, restore
+from consumers.app import running
+from consumers.app.settings import LoaSettings, read, vocabulary
+from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
+from consumers.faults import fault
+from contracts.errors import Unavailable
+from producers.bus import Bus
+from producers.bus.fitness import verify
+
+T = TypeVar("T")
+PORTAL, DIRECTORY = "portal", "directory"
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+Moved = Annotated[
+    bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
+]
+What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
+
+
+def save(folder: Folder, as_json: Json = False) -> None:
+    """Back every stream and bucket up into a new folder, while Loa runs on."""
+    manifest = on_bus(lambda bus: backup.save(bus, folder, time.time))
+    size = sum(one.size for one in manifest.streams)
+    if as_json:
+        print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
+        return
+    typer.echo(f"{folder}: {len(manifest.streams)} streams, {size} bytes; holds what was accepted")
+    typer.echo(f"before {manifest.began:%FT%TZ}. The vault's key file is not in it: keep it apart.")
+
+
+def put_back(folder: Folder, moved: Moved = False, as_json: Json = False) -> None:
+    """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look."""
+
+    async def work(bus: Bus) -> backup.Manifest:
+        return await restore.restore(bus, folder, time.time, moved=moved)
+
+    manifest = on_empty_bus(work)
+    if as_json:
+        print_json({"began": manifest.began, "streams": len(manifest.streams)})
+        return
+    typer.echo(f"restored what was accepted before {manifest.began:%FT%TZ}; channels are paused")
+    typer.echo("next: `loa rebuild`, `loa up`, `loa check --deep`, then `loa resume CHANNEL`")
+
+
+def on_empty_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Run *work* on a bus that nobody has prepared and nobody uses."""
+
+    async def alone() -> T:
+        settings = read(LoaSettings)
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with running.alone(settings):
+            async with running.server(settings) as (url, monitors, _):
+                connected = await Bus.connect(url, creds_file=settings.nats_creds_file)
+                async with connected:
+                    await verify(connected, monitors)
+                    return await work(connected)
+
+    with explained():
+        return asyncio.run(alone())
+
+
+def make_anew(what: What = None, as_json: Json = False) -> None:
+    """Make the portal's files and the directory of readers anew, from the bus."""
+    names = what or [PORTAL, DIRECTORY]
+    if unknown := [name for name in names if name not in (PORTAL, DIRECTORY)]:
+        known = f"{PORTAL}, {DIRECTORY}"
+        complain([fault("what", "projection_unknown", value=unknown[0], known=known)])
+        raise typer.Exit(INVALID)
+    settings = read(LoaSettings)
+    made: dict[str, dict[str, int]] = {}
+    if DIRECTORY in names:
+        path = settings.data_dir / "directory.sqlite"
+        made[DIRECTORY] = {"people": on_bus(lambda bus: rebuild.directory(bus, path))}
+    if PORTAL in names:
+        made[PORTAL] = on_bus(lambda bus: portal(bus, settings))._asdict()
+    report(made, as_json)
+
+
+async def portal(bus: Bus, settings: LoaSettings) -> Changes:
+    press = Press(Site(await public_url(settings), vocabulary(settings)))
+    try:
+        return await rebuild.portal(bus, settings.portal_dir, press)
+    except ChannelError as busy:
+        raise Unavailable(fault("portal", "portal_busy", detail=busy.reason)) from busy
+
+
+async def public_url(settings: LoaSettings) -> str:
+    """As the services have it. A start on another address writes the pages again."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    ready = await running.running(settings)
+    return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
+
+
+def report(made: dict[str, dict[str, int]], as_json: bool) -> None:
+    if as_json:
+        print_json(made)
+        return
+    for name, facts in made.items():
+        typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in facts.items()))

@@ -1,0 +1,24 @@
+"""Dead letters: what could not be processed, whole, with its reason and where it came from.
+
+A letter stays in its stream for ever; what became of it is a history beside it (bucket `control`,
+key `dead.<id>`), so nothing leaves without a trace. `id` is the letter's first place in DEAD.
+"""
+
+from consumers.dead_letters.decisions import Decisions, Person, Sending, mend
+from consumers.dead_letters.letter import Decision, Letter, Origin
+from consumers.dead_letters.query import Query
+from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetters
+
+__all__ = [
+    "INLINE_BYTES",
+    "LETTER_BYTES",
+    "DeadLetters",
+    "Decision",
+    "Decisions",
+    "Letter",
+    "Origin",
+    "Person",
+    "Query",
+    "Sending",
+    "mend",
+]

@@ -1,0 +1,130 @@
+"""A dead letter, and what people decided about it."""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
+
+from consumers.dead_letters.about import About
+from contracts.errors import FieldError, few
+
+Ending = Literal["replayed", "edited", "discarded"]
+FIRST = 5
+STORED = {"stage", "at", "origin", "errors", "body", "digest", "about"}
+
+
+class Origin(BaseModel):
+    """Where a letter's message lay."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    stream: str
+    seq: int
+    headers: dict[str, str] = {}
+
+
+class Decision(BaseModel):
+    """Who decided what about a letter, when and why. Hashes are SHA-256 of whole bodies.
+
+    It is written before anything is sent (`done` is false), and again after it (`sent_to`).
+    `covers` is the latest burial it deals with: a later one opens the letter again.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    state: Ending
+    at: datetime
+    by: str = ""
+    reason: str = ""
+    covers: int = 0
+    before: str = ""
+    after: str = ""
+    sent_to: str = ""
+    done: bool = True
+
+
+class History(BaseModel):
+    """Every decision about one letter, in order: bucket `control`, key `dead.<id>`, for ever."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decisions: tuple[Decision, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single(cls, value: Any) -> Any:
+        """The first version kept one decision, as it is."""
+        old = isinstance(value, dict) and "state" in value
+        return {"decisions": [value]} if old else value
+
+    def ended(self, id: int, latest: int) -> Decision | None:
+        """The decision that closed the letter, unless it was buried again since."""
+        last = self.decisions[-1] if self.decisions else None
+        return last if last and last.done and (last.covers or id) >= latest else None
+
+
+class Letter(BaseModel):
+    """One dead letter. `body` is base64 of the original bytes; `at` is its first death.
+
+    The same message that dies again (after a replay, say) is the same letter: `times` counts,
+    `last` and `latest` are the time and the place in DEAD of its latest death. A body too large
+    for a letter stays where it is: `body` is None in the stream then, and is filled in from the
+    origin when the letter is shown; so are the headers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int = 0
+    stage: str
+    at: datetime
+    last: datetime | None = None
+    times: int = 1
+    latest: int = 0
+    origin: Origin
+    about: About = About()
+    errors: tuple[FieldError, ...]
+    body: str | None
+    digest: str = ""
+    decisions: tuple[Decision, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ended(self) -> Decision | None:
+        """How it was dealt with; None while it waits for somebody."""
+        return History(decisions=self.decisions).ended(self.id, self.latest)
+
+    @property
+    def original(self) -> bytes:
+        return base64.b64decode(self.body or "")
+
+    @property
+    def identity(self) -> str:
+        """The same for the same message, whenever and wherever it died."""
+        return self.digest or f"{self.origin.stream}.{self.origin.seq}"
+
+    @property
+    def stored(self) -> bytes:
+        """What the stream keeps of it."""
+        return self.model_dump_json(include=STORED).encode()
+
+    def light(self) -> "Letter":
+        """The same letter with the first reasons only, everything else left at its origin."""
+        origin = self.origin.model_copy(update={"headers": {}})
+        errors = few(self.errors, FIRST)
+        return self.model_copy(update={"origin": origin, "errors": errors, "body": None})
+
+
+def fingerprint(origin: Origin, body: bytes) -> str:
+    """What makes two deaths the same letter: subject, the event's own headers, and every byte."""
+    own = sorted(carried(origin.headers).items())
+    head = "\x00".join([origin.subject, *(part for pair in own for part in pair)])
+    return sha256(head.encode(errors="replace") + b"\x00\x00" + body).hexdigest()
+
+
+def carried(headers: Mapping[str, str]) -> dict[str, str]:
+    """What belongs to the event, without what belongs to the bus."""
+    return {name: value for name, value in headers.items() if not name.startswith("Nats-")}

@@ -1,0 +1,217 @@
+"""The stream DEAD: burying messages, and finding letters again.
+
+Nothing is ever removed from it (the server refuses to), and nothing is pushed out of it: when it is
+full, a message that should die stays where it lies.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from faststream.nats.message import NatsMessage
+
+from consumers.dead_letters import about
+from consumers.dead_letters.letter import History, Letter, Origin, fingerprint
+from consumers.dead_letters.query import Query
+from consumers.faults import fault
+from contracts import subjects
+from contracts.errors import FieldError, Invalid, few
+from producers.bus import Bus, BusError, Full, Message, Silence
+
+log = structlog.get_logger()
+CHUNK = 200
+INLINE_BYTES = 512 * 1024  # as base64, with headers and reasons, well below what a message holds
+LETTER_BYTES = subjects.DEAD.max_message_bytes - 4096  # the rest is for what the bus adds
+
+
+@dataclass(slots=True)
+class Tally:
+    """The deaths of one letter."""
+
+    id: int
+    latest: int
+    last: datetime
+    times: int = 1
+
+
+@dataclass
+class DeadLetters:
+    """The letters; `consumers.dead_letters.decisions` ends them."""
+
+    bus: Bus
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self.histories = self.bus.bucket(subjects.CONTROL.name)
+
+    async def bury_message(
+        self, stage: str, message: NatsMessage, errors: Sequence[FieldError]
+    ) -> None:
+        """Store a message that the broker delivered. Raises as `bury`."""
+        raw = message.raw_message
+        origin = Origin(
+            subject=raw.subject,
+            stream=raw.metadata.stream,
+            seq=raw.metadata.sequence.stream,
+            headers=dict(raw.headers or {}),
+        )
+        await self.bury(stage, origin, raw.data, errors)
+
+    async def bury(
+        self, stage: str, origin: Origin, body: bytes, errors: Sequence[FieldError]
+    ) -> None:
+        """Store a letter; the same message again counts up in the same letter.
+
+        Raises BusError when it is not surely stored.
+        """
+        letter = Letter(
+            stage=stage,
+            at=self.now(),
+            origin=origin,
+            about=about.read(origin.subject, origin.headers, body),
+            errors=few(errors),
+            body=base64.b64encode(body).decode() if len(body) <= INLINE_BYTES else None,
+            digest=fingerprint(origin, body),
+        )
+        await self.store(letter if len(letter.stored) <= LETTER_BYTES else letter.light())
+
+    async def store(self, letter: Letter) -> None:
+        """Whole, or light where the server does not take so much. Raises as `bury`."""
+        try:
+            await self.send(letter)
+        except (Silence, Full):
+            raise
+        except BusError as refused:
+            log.warning("dead_letter_cut", stage=letter.stage, detail=str(refused))
+            await self.send(letter.light())
+
+    async def send(self, letter: Letter) -> None:
+        origin = f"{letter.origin.stream}.{letter.origin.seq}"
+        await self.bus.publish(subjects.dead(letter.stage), letter.stored, msg_id=origin)
+
+    async def letters(
+        self, query: Query | None = None, *, ended: bool = False
+    ) -> AsyncIterator[Letter]:
+        """Letters that *query* asks for, in the order of their first death.
+
+        Read twice, so that memory holds no bodies: first how often each died, then the letters.
+        """
+        query = query or Query(ended=ended)
+        tallies = await self.tallies()
+        async for chunk in self.chunks({one.id for one in tallies.values()}):
+            for letter in await self.with_histories(chunk, tallies):
+                if query.matches(letter) and (not query.text or await self.reads(query, letter)):
+                    yield letter
+
+    async def show(self, id: int) -> Letter:
+        """One letter, with its whole body; by the place of any of its deaths.
+
+        Raises Invalid when there is none.
+        """
+        first = letter_of(await self.message(id))
+        tallies = await self.tallies()
+        tally = tallies.get(first.identity)
+        message = await self.message(tally.id if tally else id)
+        [letter] = await self.with_histories([message], tallies)
+        return letter if letter.body is not None else await self.whole(letter)
+
+    async def message(self, id: int) -> Message:
+        """A letter as the stream holds it. Raises Invalid when there is none."""
+        message = await self.bus.get_message(subjects.DEAD.name, id) if id > 0 else None
+        if message is None:
+            raise Invalid(fault("id", "letter_unknown", value=id))
+        return message
+
+    async def whole(self, letter: Letter) -> Letter:
+        """The letter with what was left at its origin. Raises Invalid when that is gone."""
+        origin = letter.origin
+        message = await self.bus.get_message(origin.stream, origin.seq)
+        if message is None:
+            raise Invalid(fault("id", "letter_unknown", value=f"{origin.stream} #{origin.seq}"))
+        body = base64.b64encode(message.data).decode()
+        found = origin.model_copy(update={"headers": dict(message.headers)})
+        return letter.model_copy(update={"origin": found, "body": body})
+
+    async def reads(self, query: Query, letter: Letter) -> bool:
+        whole = letter if letter.body is not None else await self.whole(letter)
+        return query.reads(whole.original)
+
+    async def tallies(self) -> dict[str, Tally]:
+        """How often each letter died, by its identity.
+
+        A message that was buried again because a crash came before its acknowledgement died once.
+        """
+        found: dict[str, Tally] = {}
+        seen: set[tuple[str, int]] = set()
+        async for message in self.bus.scan(subjects.DEAD.name):
+            letter = letter_of(message)
+            origin = (letter.origin.stream, letter.origin.seq)
+            if origin not in seen:
+                count(found, letter, message.seq)
+            seen.add(origin)
+        return found
+
+    async def chunks(self, wanted: set[int]) -> AsyncIterator[list[Message]]:
+        chunk: list[Message] = []
+        async for message in self.bus.scan(subjects.DEAD.name):
+            if message.seq in wanted:
+                chunk.append(message)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    async def with_histories(
+        self, messages: Sequence[Message], tallies: dict[str, Tally]
+    ) -> list[Letter]:
+        """The letters in *messages*, each with its deaths and what was decided about it."""
+        found = await self.histories.many([key(one.seq) for one in messages])
+        letters = []
+        for message in messages:
+            value = found.get(key(message.seq))
+            history = History.model_validate_json(value.data) if value else History()
+            letter = letter_of(message)
+            tally = tallies.get(letter.identity) or Tally(message.seq, message.seq, letter.at)
+            letters.append(put_together(letter, message.seq, tally, history))
+        return letters
+
+
+def letter_of(message: Message) -> Letter:
+    """The letter as it was stored; what an earlier version did not store is made up for."""
+    letter = Letter.model_validate_json(message.data)
+    if letter.digest or letter.body is None:
+        return letter
+    origin = letter.origin
+    update = {
+        "digest": fingerprint(origin, letter.original),
+        "about": about.read(origin.subject, origin.headers, letter.original),
+    }
+    return letter.model_copy(update=update)
+
+
+def count(found: dict[str, Tally], letter: Letter, seq: int) -> None:
+    tally = found.get(letter.identity)
+    if tally is None:
+        found[letter.identity] = Tally(seq, seq, letter.at)
+        return
+    tally.times += 1
+    tally.latest = seq
+    tally.last = max(tally.last, letter.at)
+
+
+def put_together(letter: Letter, id: int, tally: Tally, history: History) -> Letter:
+    update = {
+        "id": id,
+        "last": tally.last,
+        "times": tally.times,
+        "latest": tally.latest,
+        "decisions": history.decisions,
+    }
+    return letter.model_copy(update=update)
+
+
+def key(id: int) -> str:
+    return f"dead.{id}"

@@ -1,0 +1,47 @@
+"""A `loa` command that kills itself with SIGKILL when it passes a crash point for the n-th time.
+
+    python -m tests.crash.launch POINT HIT up --port 0
+
+POINT `-` arms nothing. The death is noted in `deaths`, beside the data folder, just before.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from consumers.cli import main
+from contracts.crash import arm
+from tests.crash.haste import hurry
+
+NOTHING = "-"
+DEATHS = "deaths"
+
+
+class Death:
+    """The hook that an armed process carries."""
+
+    def __init__(self, point: str, hit: int, deaths: Path) -> None:
+        self.point = point
+        self.left = hit
+        self.deaths = os.open(deaths, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def __call__(self, name: str) -> None:
+        if name != self.point:
+            return
+        self.left -= 1
+        if not self.left:
+            os.write(self.deaths, f"{os.getpid()} {name}\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def launch(point: str, hit: int, command: list[str]) -> None:
+    hurry()
+    if point != NOTHING:
+        arm(Death(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
+    sys.argv = ["loa", *command]
+    main()
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,193 @@
+"""One folder on which a Loa lives and dies, and the receivers around it, which never die."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from consumers.app.settings import Ready
+from producers.bus import Bus, BusError
+from tests.crash.launch import DEATHS, NOTHING
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+PUBLIC_URL = "https://cong.example"
+BUSY = (2, 3)
+"""Exit codes of an `up` that found the store still locked by the server of the one before."""
+START_S = 60.0
+
+
+class Failed(Exception):
+    """The campaign can't go on: something happened that no kill explains."""
+
+
+class Stage:
+    """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.record = folder / "mails"
+        self.relay, relay_port = self.receiver("receiver", self.record)
+        self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
+        self.environ = os.environ | {
+            "LOA_DATA_DIR": str(self.data),
+            "LOA_PUBLIC_URL": PUBLIC_URL,
+            "LOA_EMAIL_HOST": "127.0.0.1",
+            "LOA_EMAIL_PORT": relay_port,
+            "LOA_EMAIL_TLS": "none",
+            "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
+            "LOA_ZALO_APP_ID": "sandbox-app",
+            "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
+            "LOA_ZALO_OPENAPI_URL": self.zalo_url,
+            "LOA_ZALO_BUSINESS_URL": self.zalo_url,
+            "LOA_ZALO_OAUTH_URL": self.zalo_url,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.armed = (NOTHING, 1)
+        self.told: Ready | None = None
+
+    def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
+        """Start one, and wait for its address."""
+        where = self.folder / f"{name}.port"
+        command = [sys.executable, "-m", f"tests.crash.{name}", where, keeps]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        end = time.monotonic() + START_S
+        while not where.exists():
+            if process.poll() is not None or time.monotonic() > end:
+                raise Failed(f"{name} did not start")
+            time.sleep(0.01)
+        return process, where.read_text()
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self.process, self.relay, self.sandbox):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+
+    # --- Loa
+
+    def command(self, point: str, hit: int, *args: object) -> list[str]:
+        return [sys.executable, "-m", "tests.crash.launch", point, str(hit), *map(str, args)]
+
+    def up(self, point: str = NOTHING, hit: int = 1) -> None:
+        """Start a Loa; `ready` waits for it."""
+        self.armed = (point, hit)
+        self.told = None
+        with (self.folder / "loa.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(point, hit, "up", "--port", "0"),
+                env=self.environ, cwd=ROOT, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def ready(self) -> bool:
+        """Wait until everything answers; False when it died before."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if self.dead:
+                return False
+            if told := self.announced():
+                self.told = told
+                return True
+            time.sleep(0.01)
+        raise Failed("loa up never became ready")
+
+    def announced(self) -> Ready | None:
+        try:
+            told = Ready.model_validate_json((self.data / "run" / "ready.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return told if self.process and told.pid == self.process.pid else None
+
+    @property
+    def dead(self) -> bool:
+        """Whether Loa has ended. One that only found the old server alive is started again."""
+        code = self.process.poll() if self.process else 0
+        if code in BUSY:
+            time.sleep(0.1)
+            self.up(*self.armed)
+            return False
+        if code not in (None, 0, -signal.SIGKILL):
+            raise Failed(f"loa up ended by itself with code {code}")
+        return code is not None
+
+    @property
+    def deaths(self) -> list[str]:
+        """The points at which processes died here."""
+        noted = self.folder / DEATHS
+        lines = noted.read_text().splitlines() if noted.exists() else []
+        return [line.split()[1] for line in lines]
+
+    def kill(self) -> None:
+        """kill -9; the embedded nats-server dies with its parent."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def run(self, *args: object, point: str = NOTHING, hit: int = 1) -> int:
+        """One command, armed or not; its exit code."""
+        with (self.folder / "commands.log").open("ab") as log:
+            done = subprocess.run(
+                self.command(point, hit, *args),
+                env=self.environ, cwd=ROOT, stdout=log, stderr=log, timeout=START_S, check=False,
+            )  # fmt: skip
+        return done.returncode
+
+    # --- doors
+
+    def post(self, event: dict[str, Any], key: str) -> int:
+        """The status of an answer, 0 when none came."""
+        if not self.told:
+            return 0
+        request = urllib.request.Request(
+            f"{self.told.url}/v1/events",
+            json.dumps(event).encode(),
+            {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                answer.read()
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def zalo(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The sandbox's own controls."""
+        data = json.dumps(body).encode() if body is not None else None
+        with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as said:
+            return json.load(said)
+
+    def on_bus(self, work: Callable[[Bus], Awaitable[T]]) -> T | None:
+        """Do something on the running Loa's bus; None when it died meanwhile."""
+
+        async def connected() -> T:
+            assert self.told
+            async with await Bus.connect(self.told.nats_url, name="crash", patience_s=2.0) as bus:
+                return await work(bus)
+
+        try:
+            return asyncio.run(connected())
+        except BusError:
+            if self.process and self.process.poll() is None:
+                raise
+            return None

@@ -1,0 +1,31 @@
+"""The Zalo sandbox in a process of its own that outlives every kill; it is always noon there.
+
+    python -m tests.crash.zalo PORTFILE FOLDER
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from channels.zalo.sandbox import server
+from channels.zalo.sandbox.world import Rules
+
+PLENTY = 100_000
+
+
+async def serve(port_file: Path, folder: Path) -> None:
+    sandbox = await server.start("127.0.0.1", 0, folder)
+    sandbox.world.rules = Rules(
+        processing=0, article_quota=PLENTY, broadcast_quota=PLENTY, per_minute=PLENTY
+    )
+    fresh = port_file.with_suffix(".new")
+    fresh.write_text(sandbox.url)
+    fresh.replace(port_file)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))

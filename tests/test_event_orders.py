@@ -1,0 +1,197 @@
+"""Events and decisions in every order: nothing older after something newer, nothing once barred."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import pytest
+
+from contracts.delivery import ChannelName
+from contracts.errors import ContractError
+from tests.arrivals import UNIT, corrected, in_bucket, submitted, unit_is, withdrawn
+from tests.ministry import Ministry
+
+CLERK = "Trần Thị Bình"
+EVERYBODY = {
+    ChannelName.EMAIL: ("r1", "r2", "r3"),
+    ChannelName.PORTAL: ("portal",),
+    ChannelName.ZALO: ("article", "broadcast"),
+}
+
+
+@dataclass
+class Expected:
+    """What has to come of one order of operations, by the rules and nothing else."""
+
+    taken: set[int] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
+    barred: int = 0
+    newest: int = 0  # released
+    releases: list[tuple[int, str]] = field(default_factory=list)
+    shown: int = 0  # the revision that the public sees
+
+    def hand_in(self, revision: int, *, desk: bool) -> None:
+        if revision in self.taken or revision <= max(self.newest, self.barred, *self.waiting, 0):
+            return
+        self.taken.add(revision)
+        self.waiting = {revision} if desk else set()
+        if not desk:
+            self.show(revision)
+
+    def show(self, revision: int) -> None:
+        self.newest = self.shown = revision
+        self.releases.append((revision, "text"))
+
+    def approve(self, revision: int) -> None:
+        if revision in self.waiting:
+            self.waiting.discard(revision)
+            self.show(revision)
+
+    def withdraw(self) -> None:
+        if not self.taken:
+            return
+        self.barred = max(self.taken) + 1
+        self.taken.add(self.barred)
+        self.waiting = set()
+        if self.shown:
+            self.newest, self.shown = self.barred, 0
+            self.releases.append((self.barred, "withdrawal"))
+
+
+Step = tuple[Callable[[Ministry, str], Awaitable[object]], Callable[[Expected], None]]
+
+
+def text(revision: int, *, desk: bool) -> Step:
+    def event(item: str):
+        return submitted(item) if revision == 1 else corrected(item, revision)
+
+    return (
+        lambda loa, item: loa.intake.handle(event(item), UNIT),
+        lambda expected: expected.hand_in(revision, desk=desk),
+    )
+
+
+def approval(revision: int) -> Step:
+    return (
+        lambda loa, item: loa.desk.approve(item, CLERK, revision=revision),
+        lambda expected: expected.approve(revision),
+    )
+
+
+WITHDRAWAL: Step = (lambda loa, item: loa.intake.handle(withdrawn(item), UNIT), Expected.withdraw)
+
+BY_THE_DESK = {
+    "first": text(1, desk=True),
+    "correction": text(2, desk=True),
+    "approve-first": approval(1),
+    "approve-correction": approval(2),
+    "withdraw": WITHDRAWAL,
+}
+AT_ONCE = {
+    "first": text(1, desk=False),
+    "second": text(2, desk=False),
+    "third": text(3, desk=False),
+    "fifth": text(5, desk=False),
+    "withdraw": WITHDRAWAL,
+}
+
+
+@pytest.fixture
+async def loa(bus, tmp_path):
+    return Ministry(bus, tmp_path)
+
+
+async def carry_out(loa: Ministry, item: str, step: Step, expected: Expected) -> None:
+    """One operation; that it is refused where the rules refuse it is part of the game."""
+    try:
+        await step[0](loa, item)
+    except ContractError as refusal:
+        assert refusal.errors
+    step[1](expected)
+
+
+async def check_releases(loa: Ministry, item: str, expected: Expected) -> None:
+    """PUBLICATIONS holds what the rules say, in order; the desk what still waits."""
+    found = [
+        (
+            one.publication.revision,
+            "withdrawal" if one.publication.action == "withdrawn" else "text",
+        )
+        for one in await loa.released(item)
+    ]
+    assert found == expected.releases
+    waiting = {int(key.rpartition(".")[2]) for key in await in_bucket(loa.bus, "desk", f"{item}.")}
+    assert waiting == expected.waiting
+
+
+def check_effects(loa: Ministry, item: str, expected: Expected) -> None:
+    """Everybody saw each revision at most once, in order, and last what the rules say."""
+    last = expected.releases[-1][0] if expected.releases else 0
+    for name, happened in loa.seen(item).items():
+        for who in EVERYBODY[name]:
+            mine = [number for number, recipient in happened if recipient == who]
+            assert mine == sorted(set(mine)), f"{item} {name} {who}: {mine}"
+            assert set(mine) <= {number for number, _ in expected.releases}
+            if who != "broadcast":
+                assert (mine[-1] if mine else 0) == (last if reached(name, mine, expected) else 0)
+            assert who != "broadcast" or len(mine) <= 1
+
+
+def reached(name: ChannelName, mine: list[int], expected: Expected) -> bool:
+    """A withdrawal is told to those who got something; the portal shows it in any case."""
+    return bool(mine) or name is ChannelName.PORTAL or bool(expected.shown)
+
+
+@pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
+async def test_delivered_after_each_operation_every_order_obeys_the_rules(bus, loa, operations):
+    await unit_is(bus, release="desk" if operations is BY_THE_DESK else "automatic")
+    endings = set()
+    for number, order in enumerate(permutations(operations)):
+        item, expected = f"tin-{number}", Expected()
+        for name in order:
+            await carry_out(loa, item, operations[name], expected)
+            await loa.deliver(item)
+            check_effects(loa, item, expected)
+        await check_releases(loa, item, expected)
+        endings.add(tuple(expected.releases))
+    assert len(endings) >= 4, "the orders really differ in what comes of them"
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "newest first"])
+@pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
+async def test_delivered_together_at_the_end_every_order_obeys_the_rules(
+    bus, loa, operations, backwards
+):
+    """Planners also get publications in the wrong order, and everything once more."""
+    await unit_is(bus, release="desk" if operations is BY_THE_DESK else "automatic")
+    for number, order in enumerate(permutations(operations)):
+        item, expected = f"tin-{number}", Expected()
+        for name in order:
+            await carry_out(loa, item, operations[name], expected)
+        await check_releases(loa, item, expected)
+        await loa.deliver(item, backwards=backwards)
+        check_effects(loa, item, expected)
+        if number % 6 == 0:
+            before = loa.seen(item)
+            await loa.deliver(item, again=True)
+            assert loa.seen(item) == before, "delivering again changes nothing"
+
+
+async def test_an_approval_after_the_withdrawal_releases_nothing(bus, loa):
+    await unit_is(bus, release="desk")
+    await loa.intake.handle(submitted("tin"), UNIT)
+    await loa.intake.handle(withdrawn("tin"), UNIT)
+    with pytest.raises(ContractError):
+        await loa.desk.approve("tin", CLERK, revision=1)
+    assert await loa.released("tin") == []
+
+
+async def test_revisions_three_one_two_leave_three(bus, loa):
+    await unit_is(bus)
+    for revision in (3, 1, 2):
+        await carry_out(loa, "tin", text(revision, desk=False), Expected())
+    await loa.deliver("tin")
+    assert {number for seen in loa.seen("tin").values() for number, _ in seen} == {3}
+    records = await in_bucket(bus, "publications", "tin.")
+    states = {int(key.rpartition(".")[2]): one["state"] for key, one in records.items()}
+    assert states == {1: "refused", 2: "refused", 3: "released"}

@@ -1,0 +1,63 @@
+"""Effects that land after everybody has stopped waiting for them, on the stage's virtual clock."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any
+
+from channels.zalo.transport import Doubt, Request
+from tests.zalo_stage import Stage
+
+KINDS = {
+    "/article/create": "article_created",
+    "/article/update": "article_updated",
+    "/oa/message": "broadcast_sent",
+}
+
+
+@dataclass
+class LateEffects:
+    """The next calls of *path* are not answered; what they do happens *late_s* later, or never."""
+
+    stage: Stage
+    path: str
+    late_s: float
+    calls: int = 1
+    on_the_way: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stage.before_request = self.swallow
+        self.forward = self.stage.clock.advance
+        self.stage.clock.advance = self.advance
+
+    def swallow(self, request: Request) -> None:
+        """Zalo has the request, and we hear nothing."""
+        if not (self.calls and request.url.endswith(self.path)):
+            return
+        self.calls -= 1
+        payload = json.loads(request.body or b"{}")
+        due = self.stage.clock() + self.late_s
+        self.on_the_way.append((due, lambda: self.land(payload)))
+        raise Doubt("no answer: TimeoutError")
+
+    def land(self, payload: dict[str, Any]) -> None:
+        world = self.stage.sandbox.world
+        token = token_hex(8)
+        if self.path == "/oa/message":
+            elements = payload["message"]["attachment"]["payload"]["elements"]
+            ids = [part["attachment_id"] for part in elements]
+            world.record("broadcast_sent", id=token, articles=ids, target={})
+            return
+        id = payload.pop("id", None) or token_hex(8)
+        world.record(KINDS[self.path], id=id, token=token, payload=payload)
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; what is due by then happens at its own moment."""
+        until = self.stage.clock() + seconds
+        for due, happen in sorted(self.on_the_way, key=lambda one: one[0]):
+            if due <= until:
+                self.stage.clock.now = due
+                happen()
+                self.on_the_way.remove((due, happen))
+        self.stage.clock.now = until
