@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -31,11 +31,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay."""
+    """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay.
+
+    `trouble`: not this row's, but the whole channel's; it changes nothing for the row.
+    """
 
     verdict: Verdict
     reason: str = ""
     after_s: float | None = None
+    trouble: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

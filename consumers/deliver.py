@@ -1,7 +1,7 @@
 """Woken by a wake-up: takes a batch, sends what is due, and says when to come back."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,8 +10,11 @@ from structlog.contextvars import bound_contextvars
 from channels.base import Channel
 from channels.errors import ChannelError
 from consumers.addresses import Addresses
+from consumers.circuit import Circuit
 from consumers.claim import Claim, Unbooked
+from consumers.guard import Guard, never
 from consumers.lanes import Gate, Pass
+from consumers.ledger import moves
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
@@ -27,7 +30,6 @@ log = structlog.get_logger()
 LEASE_S = 60.0
 SKEW_S = 5.0
 BUSY_S = 1.0
-PAUSED_S = 5.0
 LONGEST_PAUSE_S = 30.0
 
 
@@ -42,12 +44,16 @@ class Deliver:
     waker: Waker
     gate: Gate
     slot: Slot
-    trip: Callable[[str, float], Awaitable[None]]
-    paused: Callable[[], bool] = lambda: False
+    circuit: Circuit
+    paused: Callable[[], bool] = never
     clock: Callable[[], float] = time.time
     lease_s: float = LEASE_S
     stopping: bool = False
     unbooked: dict[BatchKey, Unbooked] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = (self.circuit, self.slot.name, self.waker.wake, self.paused, self.clock)
+        self.guard = Guard(*parts)
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
         """Handle one wake-up; raises Later when it is not done."""
@@ -55,15 +61,35 @@ class Deliver:
         with bound_contextvars(
             batch=str(batch), channel=batch.channel.value, lane=wake_up.lane.value
         ):
-            if self.paused():
-                raise Later(PAUSED_S, "channel paused")
             if batch in self.slot.active:
                 raise Later(BUSY_S, "in work here")
             crash_point("deliver.fetched")
             with self.slot.working(batch):
                 crash_point("deliver.slot_noted")
                 async with self.gate.enter(wake_up.lane) as permit:
-                    await self.visit(batch, permit)
+                    await self.go_in(batch, permit)
+
+    async def go_in(self, batch: BatchKey, permit: Pass) -> None:
+        """Work on *batch*, unless the channel stands still; then its turn comes later."""
+        if not await self.guard.lets(permit):
+            await self.stand(batch, permit.lane)
+            return
+        async with self.guard.judged(permit):
+            await self.visit(batch, permit)
+
+    async def stand(self, batch: BatchKey, lane: Lane) -> None:
+        """End what is over although nothing can be sent. Raises Later for the rest."""
+        state = await self.at_hand(batch)
+        if state is None:
+            return
+        rules = self.rules(await self.library.edition(batch.plan))
+        now = self.clock()
+        idle = moves.idle(state.value, now, rules)
+        if idle or moves.overdue(state.value, now, rules):
+            await self.work(batch, state)
+        if not idle:
+            left_s = moves.next_end(state.value, rules) - now
+            raise Later(min(self.guard.wait_s(batch, lane), left_s), "the channel stands still")
 
     async def recover(self) -> None:
         """After a restart: wake at once what this slot had in work when it died."""
@@ -80,18 +106,22 @@ class Deliver:
 
     async def visit(self, batch: BatchKey, permit: Pass) -> None:
         """Work on *batch* if it is due and free."""
+        if (state := await self.at_hand(batch)) is not None:
+            await self.work(batch, state, permit)
+
+    async def at_hand(self, batch: BatchKey) -> Held[Entry] | None:
+        """The batch if there is something to do now. Raises Later while another works on it."""
         state = await self.ledger.state(batch)
         if state is None:
             log.error("batch_unknown")
-            return
-        entry = state.value
-        if entry.closed:
-            return
-        self.respect(entry)
-        if self.early(entry):
-            await self.come_back(batch, entry)
-            return
-        await self.work(batch, state, permit)
+            return None
+        if state.value.closed:
+            return None
+        self.respect(state.value)
+        if self.early(state.value):
+            await self.come_back(batch, state.value)
+            return None
+        return state
 
     def respect(self, entry: Entry) -> None:
         """Leave a batch to its living owner. Raises Later until the lease is surely over."""
@@ -108,25 +138,27 @@ class Deliver:
         """Store the next wake-up before this one is acknowledged."""
         await self.waker.later(batch, entry.lane, entry.wake, entry.due)
 
-    async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass) -> None:
+    async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass | None = None) -> None:
+        """Claim *batch* and do what is due; without a permit only what needs no provider."""
         edition = await self.library.edition(batch.plan)
-        rules = self.rules(edition, state.value)
-        claim = Claim(batch, self.slot.token(), rules, self.ledger, state, self.clock)
+        token = self.slot.token()
+        claim = Claim(batch, token, self.rules(edition), self.ledger, state, self.clock)
         rows = await self.ledger.rows(batch)
-        work = Work(claim, self.channel, self.addresses, edition, rows, self.halted)
+        parts = (claim, self.channel, self.addresses, edition, rows, self.halted)
+        work = Work(*parts, heard=self.guard.heard)
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
         if entry.closed:
             crash_point("deliver.closed")
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
-        elif entry.due <= self.clock() + 1:
-            raise Later(min(work.pause_s, LONGEST_PAUSE_S), "more to do")
-        else:
+        elif entry.due > self.clock() + 1:
             crash_point("deliver.put_off")
             await self.come_back(batch, entry)
             crash_point("deliver.scheduled")
+        elif permit is not None:
+            raise Later(min(work.pause_s, LONGEST_PAUSE_S), "more to do")
 
-    async def carry_out(self, work: Work, permit: Pass) -> Entry:
+    async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
         started, batch = self.clock(), work.claim.batch
         unbooked = self.unbooked.pop(batch, None)
@@ -138,28 +170,35 @@ class Deliver:
             self.unbooked[batch] = Unbooked(work.claim.token, work.outcomes)
             raise
         log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
+        if work.over and work.claim.rules.expires:
+            log.warning("rows_expired", rows=work.over)
+        elif work.over:
+            log.error("rows_given_up", rows=work.over)
         return entry
 
-    async def send(self, work: Work, permit: Pass, unbooked: Unbooked | None) -> Entry:
-        """Use one connection, unless the batch's time is over anyway."""
-        if self.clock() >= work.claim.rules.give_up_at:
+    async def send(self, work: Work, permit: Pass | None, unbooked: Unbooked | None) -> Entry:
+        """Use one connection, unless there is nothing to ask the provider, or nobody may."""
+        if permit is None or moves.idle(work.entry, self.clock(), work.claim.rules):
             return await work.give_up(unbooked)
         try:
             async with self.channel.session() as session:
                 return await work.run(session, lambda: permit.wanted, unbooked)
         except ChannelError as trouble:
             log.warning("channel_unavailable", reason=trouble.reason)
-            await self.trip(trouble.reason, self.clock() + trouble.retry_after_s)
-            raise Later(trouble.retry_after_s, trouble.reason) from trouble
+            shut = await self.guard.refused(trouble.reason)
+            raise Later(BUSY_S if shut else trouble.retry_after_s, trouble.reason) from trouble
 
     def halted(self) -> bool:
         """Whether nothing more is to be sent: the process stops, or an operator paused."""
         return self.stopping or self.paused()
 
-    def rules(self, edition: Edition, entry: Entry) -> Rules:
+    def rules(self, edition: Edition) -> Rules:
+        """`expires_at` ends every row; without it 72 h of failures do, and only who was tried."""
+        lease_s, settle_s = self.lease_s, self.channel.settle_s
         expires_at = edition.publication.expires_at
-        give_up_at = expires_at.timestamp() if expires_at else entry.created + GIVE_UP_S
-        return Rules(self.lease_s, self.channel.settle_s, give_up_at, expires_at is not None)
+        if expires_at is None:
+            return Rules(lease_s, settle_s, patience_s=GIVE_UP_S)
+        return Rules(lease_s, settle_s, expires_at.timestamp(), expires=True)
 
     def connections(self) -> list[tuple[Lane, int]]:
         """Subscribers per lane: as many as run at once, and the reserved ones for urgent."""

@@ -18,11 +18,15 @@ FULL_S = 0.1
 
 
 class Pass:
-    """Permission to use one connection; `wanted` tells its holder to step aside."""
+    """Permission to use one connection; `wanted` tells its holder to step aside.
+
+    A `probe` finds out, alone, whether the channel works again.
+    """
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.wanted = False
+        self.probe = False
 
 
 class Gate:

@@ -4,6 +4,7 @@ import math
 
 LADDER_S = (0.0, 5.0, 60.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0)
 GIVE_UP_S = 72 * 3600.0
+LAST_S = 600.0
 ROUND_S = 30.0
 GOLDEN = 0.6180339887498949
 
@@ -19,3 +20,16 @@ def due(spent: int, now: float, after_s: float | None = None, *, spread: int = 0
         return now + wait_s
     jittered = wait_s * (1 + 0.1 * (spread * GOLDEN % 1))
     return math.ceil((now + jittered) / ROUND_S) * ROUND_S
+
+
+def within(due: float, now: float, end: float) -> float:
+    """Not beyond *end*: one last try shortly before it, then only the end itself."""
+    if due < end:
+        return due
+    last = end - LAST_S
+    return last if now < last else end
+
+
+def soonest(spent: int) -> float:
+    """The shortest time in which so many attempts can be spent: a first doubt waits for nothing."""
+    return sum(LADDER_S[min(rung, len(LADDER_S) - 1)] for rung in range(spent - 1))

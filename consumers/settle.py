@@ -16,8 +16,8 @@ from faststream.nats.message import NatsMessage
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-from contracts.crash import crash_point
 from consumers.dead_letters import about
+from contracts.crash import crash_point
 from contracts.errors import ContractError, FieldError, explain
 from producers.bus import BusError, Full
 
@@ -88,6 +88,10 @@ class Settle(BaseMiddleware[Any, Any]):
         try:
             await self.bury(stage(msg), msg, errors)
             crash_point("dead.buried")
+        except Full as full:
+            log.error("dead_letters_full", detail=str(full), **said_of(msg))
+            await msg.nack(delay=min(2.0 ** deliveries(msg), SLOWEST_S))
+            return
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
             await msg.nack(delay=BUS_PAUSE_S)

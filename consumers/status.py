@@ -1,14 +1,16 @@
-"""How the channels are doing: paused or not, and what waits in each lane."""
+"""How the channels are doing: paused or broken, and what waits in each lane."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from consumers import control
-from consumers.ledger import codec
+from consumers import circuit, control, extent
+from consumers.breaker import Breaker, State
+from consumers.control import Pause
+from consumers.ledger import bulk, codec
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, ChannelName, Lane
@@ -19,18 +21,27 @@ RECENT_S = 60.0
 
 
 class LaneStatus(BaseModel):
-    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: of the last minute's batches."""
+    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: of the last minute's batches.
+
+    `left_s`: how long the backlog takes at that rate; none while nothing moves.
+    """
 
     backlog: int = 0
     oldest_s: float = 0.0
     per_s: float = 0.0
+    left_s: float | None = None
 
 
 class ChannelStatus(BaseModel):
-    """`breaker` is open while the channel itself can't work."""
+    """`breaker` is open while the channel itself can't work, half-open while one batch tries."""
 
     paused: bool
-    breaker: Literal["closed", "open"]
+    paused_since: datetime | None = None
+    paused_reason: str = ""
+    breaker: State = State.CLOSED
+    breaker_since: datetime | None = None
+    breaker_reason: str = ""
+    next_probe: datetime | None = None
     lanes: dict[Lane, LaneStatus]
 
 
@@ -42,7 +53,7 @@ class Report(BaseModel):
 
 @dataclass
 class Status:
-    """Reads every batch of the ledger that is open, or closed within the last minute."""
+    """Reads the batches of the ledger that are open, or closed within the last minute."""
 
     bus: Bus
     ledger: Ledger
@@ -50,26 +61,22 @@ class Status:
 
     async def report(self) -> Report:
         report = await self.channels()
-        async for key, value in self.ledger.bucket.values(STATE):
+        start = await extent.first_open(self.bus)
+        async for key, value in self.ledger.bucket.values(STATE, start=start):
             batch = BatchKey.parse(key.removeprefix(STATE))
-            entry = codec.decode_state(value.data)
+            entry = bulk.legible(codec.decode_state, value.data)
+            if entry is None:
+                continue  # `loa check` names it
             self.add(report.channels[batch.channel].lanes[entry.lane], entry)
+        for one in report.channels.values():
+            self.estimate(one)
         return report
 
     async def channels(self) -> Report:
         """Every channel, its lanes still empty."""
-        paused = await control.paused(self.bus)
-        tripped = await control.tripped(self.bus, self.clock())
-        return Report(
-            channels={
-                one: ChannelStatus(
-                    paused=one in paused,
-                    breaker="open" if one in tripped else "closed",
-                    lanes={lane: LaneStatus() for lane in Lane},
-                )
-                for one in ChannelName
-            }
-        )
+        pauses = await control.reasons(self.bus)
+        breakers = await circuit.breakers(self.bus)
+        return Report(channels={one: channel(one, pauses, breakers) for one in ChannelName})
 
     def add(self, lane: LaneStatus, entry: Entry) -> None:
         """Count one batch."""
@@ -80,3 +87,36 @@ class Status:
             lane.oldest_s = max(lane.oldest_s, round(now - entry.created, 1))
         if entry.closed > now - RECENT_S:
             lane.per_s = round(lane.per_s + len(entry.rows) / RECENT_S, 2)
+
+    def estimate(self, one: ChannelStatus) -> None:
+        """A channel works on its lanes one after the other, most urgent first."""
+        rate = sum(lane.per_s for lane in one.lanes.values())
+        if one.paused or one.breaker is not State.CLOSED or not rate:
+            return
+        before = 0
+        for lane in one.lanes.values():
+            before += lane.backlog
+            lane.left_s = round(before / rate, 1) if lane.backlog else 0.0
+
+
+def channel(
+    name: ChannelName,
+    pauses: Mapping[ChannelName, Pause],
+    breakers: Mapping[ChannelName, Breaker],
+) -> ChannelStatus:
+    pause, now = pauses.get(name), breakers[name]
+    troubled = not now.is_closed
+    return ChannelStatus(
+        paused=pause is not None,
+        paused_since=pause.since if pause else None,
+        paused_reason=pause.reason if pause else "",
+        breaker=now.state,
+        breaker_since=moment(now.since) if troubled else None,
+        breaker_reason=now.reason,
+        next_probe=moment(now.until) if now.state is State.OPEN else None,
+        lanes={lane: LaneStatus() for lane in Lane},
+    )
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(seconds), UTC)

@@ -3,29 +3,31 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
 
-from consumers import control
+from consumers import circuit, extent
 from consumers.control import Pauses
 from consumers.ledger import codec
 from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from consumers.wake import Waker, queued
 from contracts.delivery import BatchKey, ChannelName, Lane
-from producers.bus import Bus, BusError
+from producers.bus import Bus, BusError, Value
 
 log = structlog.get_logger()
 EVERY_S = 60.0
 GRACE_S = 120.0
-AT_ONCE = 200
+SETTLED_S = 120.0
+WHOLE_EVERY = 60
 STATE = "state."
 
 
 @dataclass
 class Sweep:
-    """Looks at every open batch once a minute; remembers which are closed for ever."""
+    """Looks at every open batch once a minute; remembers before which place all are closed."""
 
     bus: Bus
     ledger: Ledger
@@ -33,47 +35,69 @@ class Sweep:
     pauses: Pauses
     clock: Callable[[], float] = time.time
     every_s: float = EVERY_S
-    closed: set[str] = field(default_factory=set)
     woken: dict[str, float] = field(default_factory=dict)
     standing: frozenset[ChannelName] = frozenset()  # paused, or unable to work
+    resumed: frozenset[ChannelName] = frozenset()  # no longer
     idle: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
+    turn: int = 0
+    start: int = 1
+    bound: int = 0
+    first_open: int = 1
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(self.every_s)
+            await self.rest()
             try:
                 await self.sweep()
             except BusError as trouble:
                 log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
 
+    async def rest(self) -> None:
+        """Until it is time again, or a channel goes on: what waited for it is woken at once."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.pauses.went_on.wait(), self.every_s)
+        self.pauses.went_on.clear()
+
     async def sweep(self) -> int:
-        """Wake what is stuck; returns how many."""
+        """Wake what is stuck, or was put off by a channel that goes on; returns how many."""
         self.idle.clear()
-        self.standing = self.pauses.channels | await control.tripped(self.bus, self.clock())
-        keys = await self.ledger.bucket.keys(STATE)
-        unknown = [key for key in keys if key not in self.closed]
-        stuck = 0
-        for start in range(0, len(unknown), AT_ONCE):
-            stuck += await self.look(unknown[start : start + AT_ONCE])
+        self.standing = self.pauses.channels | await circuit.tripped(self.bus)
+        self.resumed = frozenset(self.pauses.resumed) - self.standing
+        self.pauses.resumed -= self.resumed
+        stuck = await self.walk()
         if stuck:
             log.warning("batches_swept", batches=stuck)
         return stuck
 
-    async def look(self, keys: list[str]) -> int:
+    async def walk(self) -> int:
+        """Look at everything from the first open place on; now and then at the whole ledger."""
+        start = 1 if self.turn % WHOLE_EVERY == 0 else self.start
+        self.turn += 1
+        bound = await self.ledger.bucket.last_seq()
+        self.first_open = self.bound + 1  # every replica has held the last sweep's end for long
         stuck = 0
-        for key, value in (await self.ledger.bucket.many(keys)).items():
-            if (found := self.read(key, value.data)) is None:
-                continue
-            batch, entry = found
-            if entry.closed:
-                self.closed.add(key)
-                self.woken.pop(key, None)
-            elif await self.is_stuck(key, batch, entry):
-                self.woken[key] = self.clock()
-                await self.waker.wake(batch, entry.lane)
-                stuck += 1
+        async for key, value in self.ledger.bucket.values(STATE, start=start):
+            stuck += await self.look(key, value)
+        if self.first_open != self.start:
+            await extent.note(self.bus, self.first_open)
+        self.start, self.bound = self.first_open, bound
         return stuck
+
+    async def look(self, key: str, value: Value) -> bool:
+        """Wake one batch if it is stuck, and say so."""
+        found = self.read(key, value.data)
+        if found is None or not found[1].closed or found[1].closed > self.clock() - SETTLED_S:
+            self.first_open = min(self.first_open, value.revision)
+        if found is None or found[1].closed:
+            self.woken.pop(key, None)
+            return False
+        batch, entry = found
+        if not await self.is_stuck(key, batch, entry):
+            return False
+        self.woken[key] = self.clock()
+        await self.waker.wake(batch, entry.lane)
+        return True
 
     def read(self, key: str, data: bytes) -> tuple[BatchKey, Entry] | None:
         """One batch; what can't be read is left to a person, and holds up no other."""
@@ -88,8 +112,11 @@ class Sweep:
     async def is_stuck(self, key: str, batch: BatchKey, entry: Entry) -> bool:
         """Due and lease long past, not woken lately, its lane empty, its channel running.
 
-        Without the last two a channel that stands still, or is busy, would be flooded.
+        Without the last two a channel that stands still, or is busy, would be flooded. When it goes
+        on, whatever is due and nobody's was put off, and its wake-up may be minutes away.
         """
+        if batch.channel in self.resumed:
+            return max(entry.due, entry.lease) <= self.clock()
         latest = max(entry.due, entry.lease, self.woken.get(key, 0.0))
         if latest > self.clock() - GRACE_S or batch.channel in self.standing:
             return False

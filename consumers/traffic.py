@@ -1,10 +1,8 @@
 """Why a batch that is due may wait although nothing is wrong: a pause, or a queue before it."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from consumers import control
+from consumers import circuit, control
 from consumers.wake import queued
 from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
@@ -15,7 +13,6 @@ class Traffic:
     """One look at the pauses and the queues: every answer is remembered."""
 
     bus: Bus
-    clock: Callable[[], float] = time.time
     standing: frozenset[ChannelName] | None = None
     waiting: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
 
@@ -31,8 +28,7 @@ class Traffic:
     async def stopped(self) -> frozenset[ChannelName]:
         """The channels that are paused, or can't work at the moment."""
         if self.standing is None:
-            tripped = await control.tripped(self.bus, self.clock())
-            self.standing = tripped | await control.paused(self.bus)
+            self.standing = await circuit.tripped(self.bus) | await control.paused(self.bus)
         return self.standing
 
     async def queues(self, channel: ChannelName, lane: Lane) -> bool:

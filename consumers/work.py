@@ -1,7 +1,7 @@
 """A claimed batch at work: intents before effects, outcomes after them, one window at a time."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from channels.base import Channel, Outcome, Recipient, Session, Verdict
 from channels.errors import ChannelError
 from consumers.addresses import Addresses, Contact
-from consumers.claim import Claim, Outcomes, Unbooked
+from consumers.claim import Change, Claim, Outcomes, Unbooked
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry
@@ -25,6 +25,10 @@ STOPPERS = (Verdict.UNSENT, Verdict.HELD)
 PAUSE_S = 1.0
 
 
+async def unheard(_: Iterable[Outcome]) -> None:
+    """Nobody listens."""
+
+
 @dataclass
 class Work:
     """One claim's windows; `outcomes` are what is known of rows on the wire and not booked yet."""
@@ -38,6 +42,10 @@ class Work:
     outcomes: Outcomes = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     pause_s: float = 0.0
+    heard: Callable[[Iterable[Outcome]], Awaitable[None]] = unheard
+    unsaid: Sequence[Outcome] = ()  # booked, and not told to *heard* yet
+    over: int = 0  # rows whose time was over
+    ending: int = 0  # of these, the ones that the write under way ends
 
     @property
     def entry(self) -> Entry:
@@ -79,16 +87,30 @@ class Work:
         def change(entry: Entry) -> Entry:
             now = self.claim.clock()
             entry = moves.resolve(self.booked(entry), known, now)
-            entry = moves.expire(moves.suppress(entry, gone), now, self.claim.rules)
+            entry = self.expired_rows(moves.suppress(entry, gone), now)
             return moves.grant(entry, wanted, now, self.claim.rules)[0]
 
         try:
-            await self.claim.commit(change, self.outcomes)
+            await self.commit(change)
         except Silence:  # it may stand; then these rows look sent, and are not
             self.outcomes |= dict.fromkeys(wanted, Outcome(Verdict.UNSENT))
             raise
-        self.outcomes = {}
         return [row for row in wanted if self.entry.rows[row] in ON_THE_WIRE]
+
+    async def commit(self, change: Change) -> None:
+        """Write *change*, which books the outcomes; then they may be spoken of."""
+        self.ending = 0
+        await self.claim.commit(change, self.outcomes)
+        self.over += self.ending
+        self.outcomes = {}
+        unsaid, self.unsaid = self.unsaid, ()
+        if unsaid:
+            await self.heard(unsaid)
+
+    def expired_rows(self, entry: Entry, now: float) -> Entry:
+        """End what is over, and count it; the last call before a write is the one that stands."""
+        self.ending = len(moves.overdue(entry, now, self.claim.rules))
+        return moves.expire(entry, now, self.claim.rules)
 
     def booked(self, entry: Entry) -> Entry:
         return moves.book(entry, self.outcomes, self.claim.clock(), self.claim.rules)
@@ -123,6 +145,7 @@ class Work:
                 await asyncio.wait({sending})
         outcomes = dict(zip(rows, sending.result(), strict=True))
         self.note_stop(outcomes)
+        self.unsaid = list(outcomes.values())
         crash_point("deliver.answered")
         return outcomes
 
@@ -156,8 +179,7 @@ class Work:
 
         def change(entry: Entry) -> Entry:
             now = self.claim.clock()
-            return moves.release(moves.expire(self.booked(entry), now, self.claim.rules), now)
+            return moves.release(self.expired_rows(self.booked(entry), now), now)
 
-        await self.claim.commit(change, self.outcomes)
-        self.outcomes = {}
+        await self.commit(change)
         return self.entry

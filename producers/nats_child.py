@@ -13,13 +13,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from producers.bus.errors import Silence
-from producers.bus.monitor import look
+from producers.bus.monitor import complaint
 
 UP = "/healthz?js-enabled-only=true"
-HEALTH = "/healthz"  # also tells that a stream can't be written, which only a restart ends
 LOG = "nats.log"
 READY_S = 60.0
 STOP_S = 10.0
@@ -27,8 +25,8 @@ POLL_S = 0.005
 PR_SET_PDEATHSIG = 1
 SETTINGS = """\
 server_name: loa
-listen: "127.0.0.1:{port}"
-http: "127.0.0.1:-1"
+listen: "127.0.0.1:{client}"
+http: "127.0.0.1:{monitor}"
 ports_file_dir: {run}
 log_file: {log}
 logfile_size_limit: 10MB
@@ -46,6 +44,13 @@ class ServerFailed(Exception):
     """nats-server did not come up; the text ends with its own last words."""
 
 
+class Ports(NamedTuple):
+    """Where a server listens on loopback; 0 lets the system choose."""
+
+    client: int = 0
+    monitor: int = 0
+
+
 @dataclass(frozen=True)
 class Child:
     """A nats-server that was started here, and the addresses it listens on."""
@@ -55,19 +60,19 @@ class Child:
     monitor_url: str
 
     @classmethod
-    async def start(cls, binary: Path, store: Path, port: int, lock: int) -> Self:
+    async def start(cls, binary: Path, store: Path, ports: Ports, lock: int) -> Self:
         """Start on *store* and wait until JetStream answers.
 
         The child keeps the descriptor *lock* open, so that nobody can take the store over while it
         is still alive, whatever became of us.
         """
-        settings = _write_settings(store, port)
+        settings = _write_settings(store, ports)
         process = await _spawn(binary, settings, lock)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end, process, signal.SIGKILL)
             try:
                 async with asyncio.timeout(READY_S):
-                    child = cls(process, *await _addresses(process, store))
+                    child = cls(process, *await _addresses(process, store, ports))
                     await child._ready()
             except (TimeoutError, ServerFailed) as error:
                 raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
@@ -75,16 +80,8 @@ class Child:
         return child
 
     @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    async def complaint(self, page: str = HEALTH) -> str | None:
-        """What is wrong with the server, in its own words; None when it is well."""
-        try:
-            status, said = await look(self.monitor_url, page)
-        except Silence as error:
-            return str(error)
-        return None if status == 200 else str(said.get("error", status))
+    def ports(self) -> Ports:
+        return Ports(*(int(url.rpartition(":")[2]) for url in (self.url, self.monitor_url)))
 
     async def ended_within(self, seconds: float) -> bool:
         """Wait for the end of the process, but no longer than *seconds*."""
@@ -103,7 +100,7 @@ class Child:
         await _end(self.process, signal.SIGKILL)
 
     async def _ready(self) -> None:
-        while await self.complaint(UP):
+        while await complaint(self.monitor_url, UP):
             _still_there(self.process)
             await asyncio.sleep(POLL_S)
 
@@ -122,7 +119,7 @@ def find_binary() -> Path:
     return Path(str(found)).resolve()
 
 
-def _write_settings(store: Path, port: int) -> Path:
+def _write_settings(store: Path, ports: Ports) -> Path:
     run = store / "run"
     run.mkdir(exist_ok=True)
     for left_over in run.glob("*.ports"):
@@ -130,7 +127,8 @@ def _write_settings(store: Path, port: int) -> Path:
     paths = {"run": run, "log": store / LOG, "store": store}
     quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
     settings = store / "nats.conf"
-    settings.write_text(SETTINGS.format(port=port or -1, **quoted))
+    chosen = {name: port or -1 for name, port in ports._asdict().items()}
+    settings.write_text(SETTINGS.format(**chosen, **quoted))
     return settings
 
 
@@ -166,13 +164,18 @@ def _die_with_parent() -> Callable[[], None] | None:
     return tie
 
 
-async def _addresses(process: Process, store: Path) -> tuple[str, str]:
-    """Client and monitoring address, from the file the server writes when it listens."""
-    ports = store / "run" / f"nats-server_{process.pid}.ports"
+async def _addresses(process: Process, store: Path, ports: Ports) -> tuple[str, str]:
+    """Client and monitoring address: as chosen, else from the file the server writes about it.
+
+    On a full disk there is no such file.
+    """
+    if all(ports):
+        return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
+    file = store / "run" / f"nats-server_{process.pid}.ports"
     while True:
         _still_there(process)
         try:
-            said = json.loads(ports.read_text())
+            said = json.loads(file.read_text())
             return said["nats"][0], said["monitoring"][0]
         except (FileNotFoundError, ValueError):  # not there yet, or half written
             await asyncio.sleep(POLL_S)

@@ -9,7 +9,8 @@ from typing import Self
 
 import structlog
 
-from producers.nats_child import Child, ServerFailed, find_binary
+from producers.bus.monitor import complaint
+from producers.nats_child import Child, Ports, ServerFailed, find_binary
 
 CHECK_S = 5.0
 FAILURES = 2
@@ -33,7 +34,7 @@ class NatsServer:
         self, store: Path, port: int = 0, *, binary: Path | None = None, check_s: float = CHECK_S
     ) -> None:
         self._store = store.resolve()
-        self._port = port
+        self._ports = Ports(port)
         self._binary = binary
         self._check_s = check_s
         self._lock = -1
@@ -47,7 +48,7 @@ class NatsServer:
 
     @property
     def monitor_url(self) -> str:
-        """Where the server shows its state over HTTP; it changes with a restart."""
+        """Where the server shows its state over HTTP; it stays the same, too."""
         return self._running.monitor_url
 
     @property
@@ -92,8 +93,8 @@ class NatsServer:
 
     async def _launch(self) -> None:
         binary = self._binary or find_binary()
-        self._child = await Child.start(binary, self._store, self._port, self._lock)
-        self._port = self._child.port
+        self._child = await Child.start(binary, self._store, self._ports, self._lock)
+        self._ports = self._child.ports
         log.info("nats_server_started", url=self.url, pid=self.pid)
 
     async def _keep_alive(self) -> None:
@@ -109,10 +110,10 @@ class NatsServer:
     async def _ill(self) -> bool:
         if await self._running.ended_within(self._check_s):
             return True
-        complaint = await self._running.complaint()
-        if complaint:
-            log.warning("nats_server_ill", reason=complaint)
-        return complaint is not None
+        reason = await complaint(self.monitor_url)
+        if reason:
+            log.warning("nats_server_ill", reason=reason)
+        return reason is not None
 
     @property
     def _ended(self) -> bool:

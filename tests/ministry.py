@@ -8,6 +8,7 @@ from typing import Any
 from channels.base import Recipient
 from consumers.addresses import Places
 from consumers.audience import OfficialAccount, Portal, Subscribers
+from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.dispatch import Dispatch, Released
 from consumers.fence import Fence
@@ -65,11 +66,8 @@ class Office:
         )  # fmt: skip
         self.worker = Deliver(
             self.provider, self.ledger, Library(bus, self.ledger, self.provider.render), addresses,
-            waker, Gate(2), Slot(folder, name), self.trip, clock=self.clock,
+            waker, Gate(2), Slot(folder, name), Circuit(bus, name, self.clock), clock=self.clock,
         )  # fmt: skip
-
-    async def trip(self, reason: str, until: float) -> None:
-        """Nobody reads the breaker here."""
 
     async def hand_out(self, released: Sequence[Released]) -> None:
         """Deliver publications until each is planned and done, in the order given."""

@@ -1,17 +1,18 @@
-"""What some tests need of the machine: elsewhere they are skipped with a reason, in CI they fail."""
+"""What some tests need of the machine: without it they are skipped with a reason, and fail in CI."""
 
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 SMALL_DISK = "24m"
+PAGE = 4096
 
 
 def strace() -> None:
@@ -35,9 +36,15 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def grow(folder: Path) -> None:
-    """Somebody makes room on the small disk at *folder*."""
-    _mount(folder, "remount,size=200m")
+def fill(folder: Path, leaving: int = 0) -> Path:
+    """Fill the disk at *folder* with a file, up to *leaving* bytes; removing it makes room."""
+    ballast = folder / "ballast"
+    space = os.statvfs(folder)
+    size = max(0, space.f_bavail * space.f_frsize - leaving)
+    with ballast.open("ab", buffering=0) as file, suppress(OSError):
+        while size > 0 or not leaving:  # until the disk refuses
+            size -= file.write(bytes(min(max(size, PAGE), 1 << 20)))
+    return ballast
 
 
 def _need(met: bool, reason: str) -> None:

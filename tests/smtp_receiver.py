@@ -257,11 +257,13 @@ class Conversation(asyncio.Protocol):
             self.accepted.append(f"{mail.recipient} {mail.message_id}\n".encode())
             if self.receiver.keep:
                 self.receiver.mails.append(mail)
-        self.answer("end", b"250 2.0.0 Ok: queued")
+        self.do(act, b"250 2.0.0 Ok: queued")
 
     def answer(self, stage: str, usual: bytes) -> bool:
         """Reply as scripted; True when the reply is a yes."""
-        act = self.receiver.act(stage, self.recipient)
+        return self.do(self.receiver.act(stage, self.recipient), usual)
+
+    def do(self, act: bytes | Act | None, usual: bytes) -> bool:
         if act in (Act.CUT, Act.RECORD_CUT):
             self.flush()
             self.transport.abort()

@@ -43,7 +43,7 @@ class House:
             yield name
 
     async def rules(self):
-        busy = Traffic(self.bus, self.clock).explains
+        busy = Traffic(self.bus).explains
         findings = await Check(self.ledger, self.expected, True, self.clock, busy).run()
         return [found.rule for found in findings.violations]
 

@@ -81,7 +81,7 @@ class Street(House):
         library = Library(bus, ledger, self.provider.render)
         return Deliver(
             self.provider, ledger, library, self.readers, Waker(bus), self.worker.gate,
-            Slot(folder, "email"), self.trip, clock=self.clock,
+            Slot(folder, "email"), self.circuit, clock=self.clock,
         )  # fmt: skip
 
     async def finish(self, worker: Deliver, plan: PlanKey) -> int:

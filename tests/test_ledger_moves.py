@@ -8,8 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
+from consumers import retry
 from consumers.ledger import codec, moves
-from consumers.ledger.entry import OPEN, REACHED, STATUS, Entry, Note, Rules, maybe, planned, shade
+from consumers.ledger.entry import (
+    OPEN,
+    REACHED,
+    STATUS,
+    Entry,
+    Note,
+    Rules,
+    maybe,
+    planned,
+    shade,
+)
 from contracts.delivery import OPEN as OPEN_STATUSES
 from contracts.delivery import Lane, Status
 
@@ -143,16 +154,57 @@ def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
     state = entry("ss")
     said = {0: Outcome(Verdict.DEFERRED, "451"), 1: Outcome(Verdict.HELD, "busy", after_s=20)}
     booked = moves.book(state, said, NOW, RULES)
-    assert booked.notes[0] == Note(1, NOW + 5, "451")
-    assert booked.notes[1] == Note(0, NOW + 20, "busy")
+    assert booked.notes[0] == Note(1, NOW + 5, "451", NOW)
+    assert booked.notes[1] == Note(0, NOW + 20, "busy", NOW)
     assert moves.due_rows(booked, NOW) == []
     assert moves.due_rows(booked, NOW + 4) == [0], "what is due within a second counts as due"
 
 
-def test_a_row_whose_next_try_lies_beyond_the_end_gives_up():
+def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
     rules = replace(RULES, give_up_at=NOW + 4, expires=True)
     booked = moves.book(entry("sS"), dict.fromkeys((0, 1), Outcome(Verdict.DEFERRED)), NOW, rules)
-    assert letters(booked) == "eE"
+    assert letters(booked) == "rR"
+    assert moves.release(booked, NOW).due == moves.next_end(booked, rules) == NOW + 4
+    assert letters(moves.expire(booked, NOW + 3, rules)) == "rR"
+    assert letters(moves.expire(booked, NOW + 4, rules)) == "eE"
+
+
+PATIENT = Rules(patience_s=72 * 3600)
+
+
+@pytest.mark.parametrize(
+    "said", [Outcome(Verdict.DEFERRED), Outcome(Verdict.HELD, after_s=300), Outcome(Verdict.DOUBT)]
+)
+def test_patience_runs_from_the_first_failure_and_a_last_try_comes_shortly_before_its_end(said):
+    state, now, tries = entry("sp"), NOW, []
+    while state.rows[0] in b"sS":
+        tries.append(now)
+        state = moves.book(state, {0: said}, now, PATIENT)
+        now = state.notes[0].due
+        state = moves.expire(state, now, PATIENT)
+        state = moves.grant(state, [0], now, PATIENT)[0]
+    assert now == NOW + PATIENT.patience_s, "not before, and not after"
+    assert now - tries[-1] <= retry.LAST_S
+    assert letters(state) in ("xp", "Xp"), "whoever was never tried still waits"
+
+
+def test_a_row_that_was_never_tried_is_never_given_up_and_its_patience_begins_with_the_first_try():
+    nine_days = NOW + 9 * 86400
+    state = moves.expire(entry("sp"), nine_days, PATIENT)
+    state = moves.book(state, {0: Outcome(Verdict.DEFERRED, "451")}, nine_days, PATIENT)
+    assert letters(moves.expire(state, nine_days + 3600, PATIENT)) == "rp"
+    assert moves.next_end(state, PATIENT) == nine_days + PATIENT.patience_s
+
+
+def test_a_batch_is_idle_when_a_claim_would_find_nothing_to_ask():
+    over = replace(RULES, give_up_at=NOW, expires=True)
+    later = {0: Note(1, NOW + 60), 1: Note(1, NOW + 60)}
+    assert moves.idle(entry("pr"), NOW, over)
+    assert moves.idle(entry("sS", owner="dead"), NOW, over)
+    assert moves.idle(entry("ss", owner="dead", halt="w2"), NOW, RULES)
+    assert moves.idle(entry("rr", notes=later), NOW, RULES)
+    assert not moves.idle(entry("rp", notes={0: later[0]}), NOW, RULES)
+    assert not moves.idle(entry("sd", owner="dead"), NOW, RULES), "a doubt to be resolved"
 
 
 def test_waiting_rows_expire_and_rows_on_the_wire_do_not():

@@ -148,11 +148,11 @@ async def test_it_waits_for_its_port_while_somebody_else_has_it(tmp_path, monkey
     monkeypatch.setattr("producers.server.PAUSE_S", 0.05)
     async with NatsServer(tmp_path, check_s=0.1) as server:
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            server._port = taken.getsockname()[1]
+            server._ports = server._ports._replace(client=taken.getsockname()[1])
             os.kill(server.pid, signal.SIGKILL)
             log = tmp_path / "nats.log"
             await eventually(lambda: "address already in use" in log.read_text())
-        await eventually(lambda: server.url.endswith(f":{server._port}"))
+        await eventually(lambda: server.url.endswith(f":{server._ports.client}"))
         assert listening(server.url)
 
 

@@ -78,7 +78,9 @@ def test_nats_makes_it_a_dead_letter_with_its_whole_body_and_reason(loa, tmp_pat
     assert bilingual(letters[0]["errors"], "data.title")
     shown = loa.cli("dead", "show", letters[0]["id"])
     assert "nats-bad" in shown.out
-    assert loa.story("nats-bad") == {}
+    story = loa.story("nats-bad")
+    assert story["state"] == "refused"
+    assert f"{letters[0]['id']}: data.title" in story["timeline"][0]["detail"]
     assert (
         loa.cli("dead", "discard", letters[1]["id"], "--reason", "thử", "--by", "người trực").code
         == 0

@@ -37,7 +37,7 @@ class Desk(House):
     async def claim(self, *, lease_s: float = LEASE_S, token: str = ME) -> Work:
         held = await self.ledger.state(self.batch)
         edition = await self.worker.library.edition(self.plan_key)
-        rules = replace(self.worker.rules(edition, held.value), lease_s=lease_s)
+        rules = replace(self.worker.rules(edition), lease_s=lease_s)
         claim = Claim(self.batch, token, rules, self.ledger, held, self.clock)
         rows = await self.ledger.rows(self.batch)
         return Work(claim, self.provider, self.readers, edition, rows, self.stop.is_set)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels.errors import Unreachable
 from channels.zalo.calls import listed, medias
 from channels.zalo.envelope import Answer, read, text_of, whole
 from channels.zalo.notebook import Note
@@ -112,10 +113,23 @@ def test_a_lists_dates_come_in_seconds_or_milliseconds(media, created):
 
 @pytest.mark.parametrize(
     ("data", "count"),
-    [({"medias": [{"id": "1"}, 7]}, 1), ([{"id": "1"}], 1), ({"medias": None}, 0), (None, 0)],
+    [
+        ({"medias": [{"id": "1"}, 7]}, 1),
+        ([{"id": "1"}], 1),
+        ({"medias": []}, 0),
+        ([], 0),
+        ({"medias": None, "total": 0}, 0),
+        ({"total": "0"}, 0),
+    ],
 )
 def test_a_list_may_be_wrapped_or_bare(data, count):
     assert len(medias(data)) == count
+
+
+@pytest.mark.parametrize("data", [None, {}, "", {"medias": None}, {"medias": None, "total": 3}])
+def test_an_answer_without_a_list_is_not_an_empty_list(data):
+    with pytest.raises(Unreachable):
+        medias(data)
 
 
 def test_a_note_survives_its_bytes_and_later_versions():

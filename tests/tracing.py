@@ -34,7 +34,6 @@ def faulty(folder: Path, fault: str) -> Path:
     """A binary whose server meets *fault* from its start, as long as `folder/broken` exists."""
     name = fault.partition(":")[0]
     command = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={name}"]
-    (folder / "broken").touch()
     return _script(
         folder,
         [*command, "-e", f"inject={fault}", "-o", "/dev/null"],

@@ -133,6 +133,7 @@ class Stage:
     slept: list[float] = field(default_factory=list)
     started: list[ZaloChannel] = field(default_factory=list)
     site: Site = SITE
+    elsewhere: Stores | None = None
     before_request: Callable[[Request], None] = lambda request: None
     after_request: Callable[[Request], None] = lambda request: None
 
@@ -142,7 +143,7 @@ class Stage:
 
     @property
     def stores(self) -> Stores:
-        return Stores(self.vault, self.notebook, self.key)
+        return self.elsewhere or Stores(self.vault, self.notebook, self.key)
 
     @property
     def pace(self) -> Pace:

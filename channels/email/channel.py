@@ -22,7 +22,6 @@ from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 log = structlog.get_logger()
-SETTLED = (Fate.ACCEPTED, Fate.REFUSED)
 TROUBLE_S = 30.0
 """The pause after a connection on which nothing could be sent."""
 
@@ -99,10 +98,10 @@ class EmailSession:
             await self.connect()
         except ChannelError as trouble:
             log.warning("relay_unreachable", reason=trouble.reason)
-            unsent = Outcome(Verdict.UNSENT, trouble.reason, trouble.retry_after_s)
+            unsent = Outcome(Verdict.UNSENT, trouble.reason, trouble.retry_after_s, trouble=True)
             return [unsent] * len(mails), False
         replies = await self.connection.send_window(mails, expired)
-        settled = any(reply.fate in SETTLED for reply in replies)
+        settled = any(reply.settled for reply in replies)
         doubtful = any(reply.fate is Fate.DOUBT for reply in replies)
         again = self.connection.hung_up and not doubtful and (settled or not self.new)
         self.new = self.new and not settled

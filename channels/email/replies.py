@@ -30,9 +30,11 @@ class Hint(StrEnum):
     NO_SUCH_USER = "no such user"
     FULL = "mailbox full"
     POLICY = "policy"
+    GREYLISTED = "greylisted"
 
 
 _HINTS = (
+    (Hint.GREYLISTED, re.compile(rb"gr[ae]y-?list", re.IGNORECASE)),
     (
         Hint.POLICY,
         re.compile(
@@ -63,6 +65,11 @@ class Reply:
     enhanced: str = ""
     hint: Hint = Hint.NONE
     why: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the relay dealt with this mail; by 421 it only says that it deals with none."""
+        return self.fate is Fate.ACCEPTED or (self.fate is Fate.REFUSED and self.code != 421)
 
     @property
     def reason(self) -> str:

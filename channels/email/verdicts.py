@@ -5,6 +5,8 @@ from channels.email.replies import Fate, Hint, Reply, Stage
 
 DELIVERED = Outcome(Verdict.DELIVERED)
 LATER_S = 60.0
+GREY_S = 300.0
+"""What relays usually make strangers wait; whoever knocks earlier is only sent away again."""
 HOLD_S = 300.0
 DOUBT_S = 60.0
 
@@ -21,6 +23,7 @@ BY_ENHANCED = (
 )
 BY_HINT = {
     Hint.POLICY: Verdict.HELD,
+    Hint.GREYLISTED: Verdict.HELD,
     Hint.FULL: Verdict.FAILED,
     Hint.NO_SUCH_USER: Verdict.FAILED,
 }
@@ -33,7 +36,7 @@ def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
     if reply.fate is Fate.ACCEPTED:
         return DELIVERED
     if reply.fate is Fate.UNSENT:
-        return Outcome(Verdict.UNSENT, reply.why, trouble_s)
+        return Outcome(Verdict.UNSENT, reply.why, trouble_s, trouble=trouble_s is not None)
     if reply.fate is Fate.DOUBT:
         return Outcome(Verdict.DOUBT, reply.why, DOUBT_S)
     return judge_refusal(reply)
@@ -41,10 +44,18 @@ def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
 
 def judge_refusal(reply: Reply) -> Outcome:
     if 400 <= reply.code < 500:
-        slower = LATER_S if reply.enhanced.startswith("4.7.") else None
-        return Outcome(Verdict.DEFERRED, reply.reason, slower)
+        return Outcome(Verdict.DEFERRED, reply.reason, own_pause(reply))
     verdict = refused_for_good(reply)
-    return Outcome(verdict, reply.reason, HOLD_S if verdict is Verdict.HELD else None)
+    if verdict is not Verdict.HELD:
+        return Outcome(verdict, reply.reason)
+    return Outcome(verdict, reply.reason, HOLD_S, trouble=reply.stage is Stage.MAIL)
+
+
+def own_pause(reply: Reply) -> float | None:
+    """What a temporary refusal asks for beyond the ladder."""
+    if reply.hint is Hint.GREYLISTED:
+        return GREY_S
+    return LATER_S if reply.enhanced.startswith("4.7.") else None
 
 
 def refused_for_good(reply: Reply) -> Verdict:

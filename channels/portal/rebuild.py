@@ -51,11 +51,14 @@ class Rebuild:
         self._writer.finish()
         self._writer.close()
         public, new = self._folder / "public", self._aside / "public"
-        moved = list(put_in_place(new, public))
-        removed = list(remove_others(new, public))
+        standing = list(files(new))
+        moved = [path for path in standing if put_in_place(new / path, public / path)]
+        others = set(files(public)).difference(standing)
+        removed = [path for path in others if path.parts[0] in OURS]
+        for path in removed:
+            (public / path).unlink()
         for folder in {above for path in (*moved, *removed) for above in path.parents}:
-            if folder.is_relative_to(public):
-                sync_folder(folder)
+            sync_folder(public / folder)
         self._take_index()
         self._empty()
         return Changes(len(self._items), len(moved), len(removed))
@@ -94,18 +97,10 @@ def files(root: Path) -> Iterator[Path]:
     return iter(sorted(found, key=lambda path: (path.parts[0] != OURS[0], path)))
 
 
-def put_in_place(new: Path, public: Path) -> Iterator[Path]:
-    for path in files(new):
-        source, target = new / path, public / path
-        if not holds(target, source.read_bytes()):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            yield source.replace(target)
-
-
-def remove_others(new: Path, public: Path) -> Iterator[Path]:
-    """Take away what a portal made of these publications would not have."""
-    standing = set(files(new))
-    for path in files(public):
-        if path.parts[0] in OURS and path not in standing:
-            (public / path).unlink()
-            yield public / path
+def put_in_place(new: Path, old: Path) -> bool:
+    """Whether the file had to be replaced."""
+    if holds(old, new.read_bytes()):
+        return False
+    old.parent.mkdir(parents=True, exist_ok=True)
+    new.replace(old)
+    return True

@@ -97,7 +97,7 @@ class Writer:
         except Busy:
             return Outcome(Verdict.HELD, "folder_busy", BUSY_S)
         except (OSError, sqlite3.Error) as error:
-            return Outcome(Verdict.HELD, said(error), AGAIN_S)
+            return Outcome(Verdict.HELD, said(error), AGAIN_S, trouble=True)
 
     def standing(self, publication: Publication) -> Outcome:
         """Say whether *publication* is, or was, visible; what was begun is finished first."""

@@ -30,6 +30,8 @@ NOT_DONE = (Refused, Late, ChannelError)
 """What says that a call surely had no effect."""
 HOPELESS = (Kind.CONTENT, Kind.RECIPIENT)
 COVER_S = 900.0
+ALARM_S, SLOWEST_S = 3600.0, 3600.0
+"""When an article that is still processed is worth an alarm, and how rarely it is looked at."""
 LOOK_S = 60.0
 """How often Zalo is asked about a lost answer: what it shows counts at once."""
 DELIVERED = Outcome(Verdict.DELIVERED)
@@ -100,7 +102,7 @@ class Articles:
         except NOT_DONE as why:
             return await self.not_done(job, note, why)
         log.info("zalo_article_created", content_id=job.content_id)
-        return await self.remember(job, replace(note, token=token, intent_at=0.0))
+        return await self.remember(job, self.handed_in(note, token))
 
     async def update(self, job: Job, note: Note) -> Note:
         note = await self.intend(job, note)
@@ -116,7 +118,7 @@ class Articles:
             return await self.not_done(job, note, why)
         if not token:
             return await self.out(job, note)
-        return await self.remember(job, replace(note, token=token, intent_at=0.0))
+        return await self.remember(job, self.handed_in(note, token))
 
     async def verify(self, job: Job, note: Note) -> Note:
         """Wait for what was handed in; once the public may see it, anything unclear is a doubt."""
@@ -131,11 +133,20 @@ class Articles:
         except ChannelError as trouble:
             raise self.unclear(job, note, trouble) from trouble
         if not article_id:
-            verdict = Verdict.DOUBT if accepted(note, job) else Verdict.DEFERRED
-            raise Stop(Outcome(verdict, "zalo is processing the article", PROCESSING_S))
+            raise Stop(self.processing(job, note))
         if accepted(note, job):
             return await self.out(job, note)
         return await self.remember(job, replace(note, token="", article_id=article_id))
+
+    def processing(self, job: Job, note: Note) -> Outcome:
+        """Look again ever later; after an hour somebody has to know."""
+        age_s = self.pace.clock() - note.token_at
+        if age_s > ALARM_S:
+            id, waits_s = job.content_id, round(age_s)
+            log.error("zalo_article_processing", content_id=id, waits_s=waits_s)
+        again_s = min(max(PROCESSING_S, age_s / 2), SLOWEST_S)
+        verdict = Verdict.DOUBT if accepted(note, job) else Verdict.DEFERRED
+        return Outcome(verdict, "zalo is processing the article", again_s)
 
     async def verified(self, note: Note) -> str:
         """Poll until the article is ready; its id, or nothing when patience ends."""
@@ -191,9 +202,10 @@ class Articles:
         if not job.article.withdrawal or refused.ruling.kind not in HOPELESS:
             return False
         try:
-            return not await self.calls.detail(note.article_id)
+            await self.calls.detail(note.article_id)
         except Refused as missing:
             return missing.ruling.kind in HOPELESS
+        return False
 
     async def recover(self, job: Job, note: Note, meanwhile: Verdict) -> Note:
         """Settle a lost `create` by Zalo's list. Not listed is final only after a while."""
@@ -230,6 +242,9 @@ class Articles:
         self.settled(note, Verdict.DOUBT)
         await self.remember(job, self.strays.give_up(job.content_id, note))
         return Outcome(Verdict.ABSENT)
+
+    def handed_in(self, note: Note, token: str) -> Note:
+        return replace(note, token=token, token_at=self.pace.clock(), intent_at=0.0)
 
     async def intend(self, job: Job, note: Note) -> Note:
         """Note what is about to be called. Raises Unreachable: then nothing is called."""

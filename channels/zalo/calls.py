@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.base import Deadline
+from channels.errors import Unreachable
 from channels.zalo.api import ZaloApi
 from channels.zalo.envelope import Answer, text_of, whole
 from channels.zalo.transport import Doubt
@@ -85,11 +86,19 @@ def needed(answer: Answer, name: str) -> str:
 
 
 def medias(data: Any) -> list[Mapping[str, Any]]:
-    """The list inside a list answer: `medias` by the book, bare in some answers."""
-    found = data.get("medias") if isinstance(data, Mapping) else data
-    return (
-        [media for media in found if isinstance(media, Mapping)] if isinstance(found, list) else []
-    )
+    """The list inside a list answer: `medias` by the book, bare in some answers.
+
+    Raises Unreachable for an answer without a list, unless it says that there is nothing to list:
+    what isn't there must not look like "not listed".
+    """
+    found, total = data, None
+    if isinstance(data, Mapping):
+        found, total = data.get("medias"), whole(data.get("total"))
+    if isinstance(found, list):
+        return [media for media in found if isinstance(media, Mapping)]
+    if total == 0:
+        return []
+    raise Unreachable("a list without its articles")
 
 
 def listed(media: Mapping[str, Any]) -> Listed:

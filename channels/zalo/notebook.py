@@ -17,6 +17,7 @@ class Note:
     cover: str = ""  # as we sent it
     intent_at: float = 0.0  # a call with an effect began then; how it ended is not known
     token: str = ""  # handed in, not verified yet
+    token_at: float = 0.0  # when that was
     article_id: str = ""
     shown: int = 0  # the revision the public sees, or whose withdrawal hid it
     hidden: bool = False

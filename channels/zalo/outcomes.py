@@ -42,9 +42,10 @@ def outcome_of(why: Exception, now: float, chance: Chance) -> Outcome:
             return refused(why, now, chance)
         case Misconfigured():
             ask_operator(why.reason, codes.fix(CONSENT))
-            return Outcome(Verdict.HELD, why.reason, max(why.retry_after_s, OPERATOR_S))
+            after_s = max(why.retry_after_s, OPERATOR_S)
+            return Outcome(Verdict.HELD, why.reason, after_s, trouble=True)
         case ChannelError():
-            return Outcome(Verdict.HELD, why.reason, why.retry_after_s)
+            return Outcome(Verdict.HELD, why.reason, why.retry_after_s, trouble=True)
     raise why
 
 

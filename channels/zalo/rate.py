@@ -15,6 +15,7 @@ PER_S, BURST = 5.0, 10.0
 SLOWEST_PER_S = 0.1
 RECOVERY_S = 60.0
 PATIENCE_S = 2.0
+LONGEST_S = 86400
 """A longer wait is not slept through inside a call: the rows are held instead."""
 
 
@@ -55,13 +56,19 @@ class TokenBucket:
             self.per_s, self.slowed_at = min(self.full_per_s, 2 * self.per_s), now
 
     def listen(self, headers: Mapping[str, str]) -> None:
-        """Nothing remains of this minute: send nothing until the next."""
+        """Nothing remains of this minute, or Zalo says how long to wait: send nothing till then."""
+        now = self.clock()
         if whole(headers.get("X-RateLimit-Remain")) == 0:
-            self.closed_until = next_minute(self.clock())
+            self.close(next_minute(now))
+        if told := whole(headers.get("Retry-After")):
+            self.close(now + min(max(told, 0), LONGEST_S))
+
+    def close(self, until: float) -> None:
+        self.closed_until = max(self.closed_until, until)
 
     def halve(self) -> None:
         """Zalo said -32: slow down, and stop for this minute."""
         now = self.clock()
         self.per_s, self.slowed_at = max(SLOWEST_PER_S, self.per_s / 2), now
-        self.closed_until = next_minute(now)
+        self.close(next_minute(now))
         log.warning("zalo_rate_halved", per_s=self.per_s)

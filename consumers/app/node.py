@@ -50,6 +50,10 @@ class Node:
 
     clock = staticmethod(time.time)
 
+    def standing(self) -> dict[str, str]:
+        """Which channels stand still, and why, as far as this process follows them."""
+        return self.pauses.why() if "pauses" in vars(self) else {}
+
     @property
     def public_url(self) -> str:
         return (self.settings.public_url or self.own_url).rstrip("/")

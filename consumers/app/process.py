@@ -21,6 +21,7 @@ from consumers.app.web import WebServer, address, health, listen
 from consumers.dead_letters import DeadLetters
 from contracts import subjects
 from producers.bus import Bus, BusError
+from producers.bus.monitor import complaint
 from producers.publisher import drain
 
 log = structlog.get_logger()
@@ -43,6 +44,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         if own and services is not None:
             stack.enter_context(running.alone(settings))
         node = await assemble(stack, settings, url, address(bound))
+        if own:
+            node.checks["nats"] = partial(complaint, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await running.prepare(node.bus, monitors)
         await add_services(node, services)
@@ -81,7 +84,7 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
-    node.faces.add(health(node.checks), "livez", "readyz")
+    node.faces.add(health(node.checks, node.standing), "livez", "readyz")
     return node
 
 

@@ -8,12 +8,13 @@ import structlog
 
 from channels.base import Channel
 from channels.portal import serve
-from consumers import control, restore
+from consumers import restore
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, standins
 from consumers.app.node import Node
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
+from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.desk import Desk
 from consumers.dispatch import Dispatch
@@ -127,8 +128,8 @@ async def deliver_portal(node: Node) -> None:
 
 
 async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
-    await node.pauses.look()  # a paused channel starts paused
     pauses = node.pauses  # now, while tasks can still be added
+    await pauses.look()  # a paused channel starts paused
     slot = Slot(node.settings.run_dir / "slots", channel.name)
     worker = Deliver(
         channel,
@@ -138,9 +139,11 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         node.waker,
         Gate(channel.connections, RESERVED),
         slot,
-        partial(control.trip, node.bus, channel.name),
+        Circuit(node.bus, channel.name),
         paused=lambda: channel.name in pauses.channels,
     )
+    await worker.guard.begin(pauses.breaker(channel.name))
+    pauses.listeners.append((channel.name, worker.guard.attend))
     for lane, copies in worker.connections():
         subject = subjects.deliver(channel.name, lane)
         consumer = Consumer(subjects.durable(subject), subject)

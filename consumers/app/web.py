@@ -16,6 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[str | None]]
 """Names what is wrong, or None."""
+Standing = Callable[[], dict[str, str]]
+"""Which channels stand still, and why."""
+
+
+def nobody() -> dict[str, str]:
+    """No channel stands still."""
+    return {}
 
 
 class Faces:
@@ -37,8 +44,11 @@ class Faces:
         await self.apps.get(head, self.fallback)(scope, receive, send)
 
 
-def health(checks: dict[str, Check]) -> ASGIApp:
-    """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name."""
+def health(checks: dict[str, Check], standing: Standing = nobody) -> ASGIApp:
+    """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
+
+    Channels that stand still are named there as well, and are no failure of the others.
+    """
 
     async def livez(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -48,6 +58,8 @@ def health(checks: dict[str, Check]) -> ASGIApp:
         said = await asyncio.gather(*(checks[name]() for name in names))
         wrong = {name: what for name, what in zip(names, said, strict=True) if what}
         body = {"status": "failing" if wrong else "ok", "failing": wrong}
+        if channels := standing():
+            body["standing"] = channels
         return JSONResponse(body, 503 if wrong else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])

@@ -11,6 +11,7 @@ import typer
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.check import STUCK_S, Check, Findings
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
+from consumers.dead_letters.story import letters_about, with_letters
 from consumers.faults import fault
 from consumers.items import Position
 from consumers.ledger.store import Ledger
@@ -34,7 +35,8 @@ def trace(content_id: ContentId, as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
 
     async def tell(bus: Bus) -> Story | None:
-        return await Trace(Register(bus), Ledger(bus), time.time).story(content_id)
+        story = await Trace(Register(bus), Ledger(bus), time.time).story(content_id)
+        return with_letters(content_id, story, await letters_about(bus, content_id))
 
     story = on_bus(tell)
     if story is None:

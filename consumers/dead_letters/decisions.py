@@ -14,6 +14,7 @@ from consumers.dead_letters.letter import Decision, Ending, History, Letter, car
 from consumers.dead_letters.store import DeadLetters, key
 from consumers.faults import fault
 from contracts import envelope, events, subjects
+from contracts.crash import crash_point
 from contracts.errors import FieldError, Invalid, shown
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Conflict, Value
@@ -82,9 +83,11 @@ class Decisions:
         """Write down, send, write down what came of it."""
         decision = self.decision(state, letter, person, what.body)
         revision = await self.write(letter, decision.model_copy(update={"done": False}))
+        crash_point("dead.decided")
         ack = await self.dead.bus.publish(
             what.subject, what.body, headers=what.headers, msg_id=f"{state}.{letter.latest}"
         )
+        crash_point("dead.replayed")
         decision = decision.model_copy(update={"sent_to": where(ack)})
         await self.close(letter, decision, revision)
         return self.told(letter, decision)

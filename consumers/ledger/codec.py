@@ -1,7 +1,7 @@
 """The ledger's text form: small JSON that `nats kv get` shows readably.
 
 A state keeps one letter per row and one table of reasons; only rows that differ from a first
-attempt have a note: `"x": {"17": [attempts, due, reason number]}`.
+attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"` when that began.
 """
 
 import json
@@ -68,12 +68,13 @@ def encode_state(entry: Entry) -> bytes:
             str(row): [note.attempts, note.due, numbers[note.reason]]
             for row, note in entry.notes.items()
         }
+        value["f"] = {str(row): int(note.since) for row, note in entry.notes.items() if note.since}
     return dumps(value)
 
 
 def decode_state(data: bytes) -> Entry:
     value = loads(data)
-    reasons = value.get("q", [])
+    reasons, since = value.get("q", []), value.get("f", {})
     return Entry(
         rows=value["r"].encode(),
         lane=Lane(value["n"]),
@@ -88,7 +89,7 @@ def decode_state(data: bytes) -> Entry:
         copies=value["m"],
         write=value["w"],
         notes={
-            int(row): Note(attempts, due, reasons[number])
+            int(row): Note(attempts, due, reasons[number], float(since.get(row, 0)))
             for row, (attempts, due, number) in value.get("x", {}).items()
         },
     )

@@ -42,11 +42,15 @@ REACHED = frozenset(b"dkPSRDXUEWVK")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What differs from a row's first attempt: attempts spent, when it is due, why."""
+    """What differs from a row's first attempt: attempts spent, when it is due, why.
+
+    `since`: when the provider first put it off; from then on its patience runs.
+    """
 
     attempts: int = 0
     due: float = 0.0
     reason: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Rules:
 
     lease_s: float = 60.0
     settle_s: float = 60.0
-    give_up_at: float = float("inf")  # `expires_at`, else 72 h after planning
+    give_up_at: float = float("inf")  # `expires_at`: holds for every row
+    patience_s: float = float("inf")  # for a row that was tried: from its first failure on
     expires: bool = False  # rows that give up are `expired`, not `failed`
 
     @property

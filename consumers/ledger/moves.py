@@ -1,5 +1,6 @@
 """The ledger's rules: pure functions from one state of a batch to the next."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -68,10 +69,33 @@ def due_rows(entry: Entry, now: float) -> list[int]:
 
 def expire(entry: Entry, now: float, rules: Rules) -> Entry:
     """End every row that still waits although its time is over."""
-    if now < rules.give_up_at:
-        return entry
-    waiting = [row for row, letter in enumerate(entry.rows) if letter in TRIABLE]
-    return entry.put({row: shade(rules.end, entry.rows[row]) for row in waiting}, {})
+    over = overdue(entry, now, rules)
+    return entry.put({row: shade(rules.end, entry.rows[row]) for row in over}, {})
+
+
+def overdue(entry: Entry, now: float, rules: Rules) -> list[int]:
+    """Waiting rows whose time is over. Patience ends only for those that were tried."""
+    if now >= rules.give_up_at:
+        return [row for row, letter in enumerate(entry.rows) if letter in TRIABLE]
+    return [
+        row
+        for row, note in entry.notes.items()
+        if entry.rows[row] in TRIABLE and note.since and now >= note.since + rules.patience_s
+    ]
+
+
+def next_end(entry: Entry, rules: Rules) -> float:
+    """When the first waiting row's time is over; infinite where none has an end."""
+    tried = [
+        note.since for row, note in entry.notes.items() if entry.rows[row] in TRIABLE and note.since
+    ]
+    return min(rules.give_up_at, min(tried, default=float("inf")) + rules.patience_s)
+
+
+def idle(entry: Entry, now: float, rules: Rules) -> bool:
+    """Whether a claim would find nothing to ask the provider: all is over, ended or not due."""
+    claimed = claim(entry, "", now, rules)
+    return not due_rows(expire(claimed, now, rules), now)
 
 
 def suppress(entry: Entry, rows: Iterable[int]) -> Entry:
@@ -114,7 +138,7 @@ def judge(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Bo
     if said.verdict in ENDED:
         return shade(ENDED[said.verdict], was), reason(note, said)
     if said.verdict is Verdict.DOUBT:
-        return final(entry, IN_DOUBT), ask_later(note or Note(), said, now)
+        return final(entry, IN_DOUBT), ask_later(note or Note(), said, now, rules)
     if said.verdict is Verdict.UNSENT:
         return final(entry, shade(ord("p"), was)), note
     return defer(entry, row, said, now, rules)
@@ -127,20 +151,26 @@ def reason(note: Note | None, said: Outcome) -> Note | None:
     return None
 
 
-def ask_later(note: Note, said: Outcome, now: float) -> Note:
+def ask_later(note: Note, said: Outcome, now: float, rules: Rules) -> Note:
     """A doubt costs an attempt: a first one is looked into at once, a repeated one ever later."""
     due = retry.due(note.attempts, now, said.after_s)
-    return Note(note.attempts + 1, due, said.reason)
+    return put_down(Note(note.attempts + 1, due, said.reason, note.since), now, rules)
+
+
+def put_down(note: Note, now: float, rules: Rules) -> Note:
+    """A try that did not succeed: the first one starts the row's patience, which bounds its due."""
+    since = note.since or float(math.ceil(now))
+    end = min(rules.give_up_at, since + rules.patience_s)
+    return replace(note, due=retry.within(note.due, now, end), since=since)
 
 
 def defer(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
-    """Try again later: by the ladder, or when the provider says; give up when time is over."""
+    """Try again later: by the ladder, or when the provider says."""
     was, note = entry.rows[row], entry.notes.get(row, Note())
     spent = note.attempts + (said.verdict is Verdict.DEFERRED)
     due = retry.due(spent, now, said.after_s, spread=row)
-    if due >= rules.give_up_at:
-        return shade(rules.end, was), Note(spent, 0.0, said.reason)
-    return final(entry, shade(ord("r"), was)), Note(spent, due, said.reason)
+    later = Note(spent, due, said.reason, note.since)
+    return final(entry, shade(ord("r"), was)), put_down(later, now, rules)
 
 
 def resolve(entry: Entry, outcomes: Mapping[int, Outcome], now: float) -> Entry:

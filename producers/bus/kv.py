@@ -87,11 +87,14 @@ class Bucket:
         """Every key that starts with *prefix*, oldest change first."""
         return list(dict.fromkeys([key async for key, _ in self.values(prefix)]))
 
-    async def values(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
-        """Every value whose key starts with *prefix*; one that changes meanwhile may come again."""
+    async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
+        """Every value whose key starts with *prefix*; one that changes meanwhile may come again.
+
+        What was last changed before sequence *start* is left out.
+        """
         whole, _, _ = prefix.rpartition(".")
         subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
-        async for found in messages.scan(self._link, self.stream, subject, 1):
+        async for found in messages.scan(self._link, self.stream, subject, start):
             key = self._key(found)
             if not found.gone and key.startswith(prefix):
                 yield key, _value(found)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from producers.bus.errors import Silence
 
+HEALTH = "/healthz"  # also tells that a stream can't be written, which only a restart ends
+
 
 async def look(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON of *page* (like "/varz") on the monitoring address *url*."""
@@ -15,6 +17,15 @@ async def look(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[s
             return _parse(await _get(url, page))
     except (TimeoutError, OSError, ValueError, IndexError) as error:
         raise Silence(f"{url}{page}: {type(error).__name__}") from error
+
+
+async def complaint(url: str, page: str = HEALTH) -> str | None:
+    """What is wrong with the server at *url*, in its own words; None when it is well."""
+    try:
+        status, said = await look(url, page)
+    except Silence as error:
+        return str(error)
+    return None if status == 200 else str(said.get("error", status))
 
 
 async def _get(url: str, page: str) -> bytes:

@@ -1,1 +1,1 @@
-"""Real processes, killed at every named moment, restarted, and judged by what their receivers saw."""
+"""Real processes killed at every named moment, restarted, and judged by their receivers."""

@@ -7,6 +7,7 @@ longer than that something can take here: receivers on this machine answer withi
 from functools import partial
 from typing import Any
 
+from channels.email import verdicts
 from channels.email.channel import EmailChannel
 from channels.zalo import articles, broadcasts, channel, connect, outcomes, tokens
 from channels.zalo.pace import Pace
@@ -14,36 +15,39 @@ from consumers import feedback, fence, retry, settle
 from consumers.app import running, services
 from consumers.ledger import moves
 from producers.bus import topology
+from producers.publisher import Publisher
 
 ACK_WAIT_NS = 3_000_000_000
-LADDER_S = (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0)
+SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
+    (retry, {"LADDER_S": (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0)}),
+    (moves, {"ASK_AGAIN_S": 0.5}),
+    (settle, {"KEEP_ALIVE_S": 1.0, "BUS_PAUSE_S": 0.3}),
+    (fence, {"ASK_AGAIN_S": 0.3}),
+    (feedback, {"TOO_EARLY_S": 0.5}),
+    (services, {"RESUME_S": 3.0}),
+    (running, {"LOOK_S": 0.2}),
+    (EmailChannel, {"settle_s": 1.5}),
+    (verdicts, {"DOUBT_S": 0.3, "LATER_S": 2.5}),
+    (articles, {"PROCESSING_S": 0.5, "LOOK_S": 0.5}),
+    (outcomes, {"PROCESSING_S": 0.5, "OPERATOR_S": 2.0}),
+    (tokens, {"PATIENCE_S": 3.0, "BUSY_S": 0.5, "OPERATOR_S": 2.0}),
+    (broadcasts, {"ARTICLE_S": 0.5}),
+    (channel, {"ASK_AGAIN_S": 0.5}),
+)
 
 
 def hurry() -> None:
     """Shorten every wait of this process."""
-    hurry_zalo()
-    retry.LADDER_S = LADDER_S
-    moves.ASK_AGAIN_S = 0.5
-    settle.KEEP_ALIVE_S = 1.0
-    settle.BUS_PAUSE_S = 0.3
-    fence.ASK_AGAIN_S = 0.3
-    feedback.TOO_EARLY_S = 0.5
-    services.RESUME_S = 3.0
-    running.LOOK_S = 0.2
-    EmailChannel.settle_s = 1.5
+    for owner, waits in SHORT:
+        for name, wait in waits.items():
+            if not hasattr(owner, name):
+                raise AttributeError(f"{owner.__name__}.{name} is gone")
+            setattr(owner, name, wait)
+    connect.Pace = partial(Pace, settle_s=2.0, polls_s=(0.05, 0.1, 0.2))
+    Publisher.__init__.__kwdefaults__["patience_s"] = 0.5
     consumer_config = topology.consumer_config
 
     def impatient(consumer: Any) -> dict[str, Any]:
         return consumer_config(consumer) | {"ack_wait": ACK_WAIT_NS}
 
     topology.consumer_config = impatient
-
-
-def hurry_zalo() -> None:
-    connect.Pace = partial(Pace, settle_s=2.0, polls_s=(0.05, 0.1, 0.2))
-    articles.PROCESSING_S = outcomes.PROCESSING_S = 0.5
-    articles.LOOK_S = 0.5
-    broadcasts.ARTICLE_S = 0.5
-    channel.ASK_AGAIN_S = 0.5
-    tokens.PATIENCE_S = 3.0
-    tokens.BUSY_S = 0.5

@@ -2,8 +2,8 @@
 
     python -m tests.crash.receiver PORTFILE RECORD
 
-`hoan...` is put off at every other attempt, `dut...` is cut off behind the end of every other mail
-(which it has by then), `tu-choi...` is refused for good, `cham...` is put off for ever.
+`hoan-...` is put off at every other attempt, `dut-...` is cut off behind the end of every other
+mail (which is taken by then), `tuchoi-...` is refused for good, `cham-...` is put off for ever.
 """
 
 import asyncio
@@ -25,15 +25,16 @@ class Moody(Receiver):
 
     def act(self, stage: str, recipient: str) -> bytes | Act | None:
         self.asked[stage, recipient] += 1
-        first = self.asked[stage, recipient] % 2 == 1
+        times = self.asked[stage, recipient]
+        odd = (times if stage == "RCPT" else (times + 1) // 2) % 2 == 1  # "end" is asked twice
         match stage, recipient.partition("-")[0]:
             case "RCPT", "tuchoi":
                 return NEVER
             case "RCPT", "cham":
                 return LATER
-            case "RCPT", "hoan" if first:
+            case "RCPT", "hoan" if odd:
                 return LATER
-            case "end", "dut" if first:
+            case "end", "dut" if odd:
                 return Act.RECORD_CUT
         return None
 

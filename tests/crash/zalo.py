@@ -1,6 +1,6 @@
 """The Zalo sandbox in a process of its own that outlives every kill; it is always noon there.
 
-    python -m tests.crash.zalo PORTFILE FOLDER
+python -m tests.crash.zalo PORTFILE FOLDER
 """
 
 import asyncio

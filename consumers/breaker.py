@@ -1,0 +1,138 @@
+"""A channel's circuit breaker: pure transitions from one state to the next.
+
+    closed ── trouble ──► open ── its wait is over, somebody tries ──► half-open
+      ▲                     ▲                                            │  │
+      │                     └──────────── failed: a longer wait ─────────┘  │
+      └─────────────────────────────── it works ────────────────────────────┘
+
+Times are seconds since the epoch. `who` is a worker's slot, so that one probe runs at a time.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+from channels.base import Outcome, Verdict
+
+WAITS_S = (5.0, 15.0, 30.0)
+"""The last one bounds how late a recovery is seen."""
+PROBE_S = 60.0
+RELAPSE_S = 60.0
+MARKS = 8
+FEW = 3
+ANSWERS = frozenset(
+    (
+        Verdict.DELIVERED,
+        Verdict.FAILED,
+        Verdict.SUPPRESSED,
+        Verdict.DEFERRED,
+        Verdict.HELD,
+    )
+)
+
+
+class State(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """`since` is when the trouble began, or when it ended; `failures` go on over a relapse."""
+
+    state: State = State.CLOSED
+    since: float = 0.0
+    reason: str = ""
+    failures: int = 0
+    until: float = 0.0  # open: the next probe; half-open: when its probe counts as dead
+    who: str = ""  # who probes, or whose probe closed it
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is State.CLOSED
+
+
+def encode(breaker: Breaker) -> bytes:
+    return json.dumps(asdict(breaker), ensure_ascii=False).encode()
+
+
+def decode(data: bytes) -> Breaker:
+    """What a version without probes wrote reads as closed: it lapsed by itself."""
+    said = json.loads(data)
+    return Breaker(**{**said, "state": State(said["state"])}) if "state" in said else Breaker()
+
+
+def trip(breaker: Breaker, who: str, reason: str, now: float) -> Breaker:
+    """The channel as a whole can't work. Soon after a recovery the waits go on growing.
+
+    A recovery that somebody else has just seen is believed: then it is *who* that has the trouble.
+    """
+    if not breaker.is_closed:
+        return breaker
+    relapse = now - breaker.since <= RELAPSE_S
+    if relapse and breaker.who not in ("", who):
+        return breaker
+    failures = breaker.failures if relapse else 0
+    return wait(replace(breaker, since=now, failures=failures), reason, now)
+
+
+def wait(breaker: Breaker, reason: str, now: float) -> Breaker:
+    """Open until the next probe."""
+    until = now + WAITS_S[min(breaker.failures, len(WAITS_S) - 1)]
+    failures = breaker.failures + 1
+    return replace(breaker, state=State.OPEN, reason=reason, until=until, failures=failures, who="")
+
+
+def due(breaker: Breaker, now: float) -> bool:
+    """Whether a probe may begin. A clock that was set back does not make anybody wait for it."""
+    if breaker.is_closed:
+        return False
+    return now >= breaker.until or breaker.until - now > 2 * PROBE_S
+
+
+def probe(breaker: Breaker, who: str, now: float) -> Breaker:
+    """*who* tries, alone, for at most PROBE_S."""
+    if not due(breaker, now):
+        return breaker
+    return replace(breaker, state=State.HALF_OPEN, who=who, until=now + PROBE_S)
+
+
+def probes(breaker: Breaker, who: str) -> bool:
+    return breaker.state is State.HALF_OPEN and breaker.who == who
+
+
+def fail(breaker: Breaker, who: str, reason: str, now: float) -> Breaker:
+    """The probe of *who* met the same trouble, or another."""
+    return wait(breaker, reason, now) if probes(breaker, who) else breaker
+
+
+def succeed(breaker: Breaker, who: str, now: float) -> Breaker:
+    """The probe of *who* got an answer."""
+    if not probes(breaker, who):
+        return breaker
+    return replace(breaker, state=State.CLOSED, since=now, reason="", until=0.0)
+
+
+def abandon(breaker: Breaker, who: str, now: float) -> Breaker:
+    """The probe of *who* had nothing to ask: the next one may begin at once."""
+    if not probes(breaker, who):
+        return breaker
+    return replace(breaker, state=State.OPEN, until=now, who="")
+
+
+def mark(outcomes: Iterable[Outcome]) -> bool | None:
+    """Whether a window speaks for the channel (True), against it (False), or says nothing."""
+    said = list(outcomes)
+    strained = sum(one.trouble or one.verdict is Verdict.DOUBT for one in said)
+    answered = sum(not one.trouble and one.verdict in ANSWERS for one in said)
+    if strained > answered:
+        return False
+    return True if answered else None
+
+
+def strained(marks: Sequence[bool]) -> bool:
+    """Whether too many of the latest windows spoke against the channel."""
+    bad = marks.count(False)
+    return bad >= FEW and 2 * bad >= len(marks)

@@ -1,0 +1,107 @@
+"""Whether a correction goes to exactly those who got, or may have got, an earlier text."""
+
+import heapq
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+from consumers.check.plans import Tally
+from consumers.ledger import bulk
+from consumers.ledger.entry import REACHED
+from contracts.delivery import BatchKey, ChannelName
+from producers.bus import Bucket
+
+ARTICLE = "article"
+FIRST = 5
+
+
+async def corrections(
+    bucket: Bucket, tallies: Sequence[Tally]
+) -> AsyncIterator[tuple[str, str, str]]:
+    """(rule, key, detail) for every position that has readers of older ones to tell."""
+    for place, newer in enumerate(tallies):
+        older = [one for one in tallies[:place] if one.cursor.planned]
+        if older and newer.cursor.complete and newer.plan.channel is not ChannelName.PORTAL:
+            async for rule, people in compare(bucket, older, newer):
+                yield rule, f"plan.{newer.plan}", f"{len(people)}: {', '.join(people[:FIRST])}"
+
+
+async def compare(
+    bucket: Bucket, older: Sequence[Tally], newer: Tally
+) -> AsyncIterator[tuple[str, list[str]]]:
+    """Two sorted sequences side by side: who was reached, and who is told."""
+    wrong: dict[str, list[str]] = {"correction-missing": [], "correction-unfounded": []}
+    async for one in side_by_side(recipients(bucket, newer), reached(bucket, older)):
+        if one.reached and not one.marked and must_hear(newer, one.id):
+            wrong["correction-missing"].append(one.id)
+        if one.marked and not one.reached:
+            wrong["correction-unfounded"].append(one.id)
+    for rule, people in wrong.items():
+        if people:
+            yield rule, people
+
+
+class Reader(NamedTuple):
+    """Somebody who got an older text, or gets the newer one, `marked` as a correction."""
+
+    id: str
+    marked: bool
+    reached: bool
+
+
+async def side_by_side(
+    told: AsyncIterator[tuple[str, bool]], reached: AsyncIterator[str]
+) -> AsyncIterator[Reader]:
+    one, id = await anext(told, ("", False)), await anext(reached, "")
+    while one[0] or id:
+        first = min(name for name in (one[0], id) if name)
+        told_now, reached_now = one[0] == first, id == first
+        yield Reader(first, one[1] and told_now, reached_now)
+        if told_now:
+            one = await anext(told, ("", False))
+        if reached_now:
+            id = await anext(reached, "")
+
+
+def must_hear(newer: Tally, id: str) -> bool:
+    """A broadcast that went out is not repeated: its link leads to the corrected article."""
+    return newer.plan.channel is ChannelName.EMAIL or id == ARTICLE
+
+
+async def recipients(bucket: Bucket, tally: Tally) -> AsyncIterator[tuple[str, bool]]:
+    """A plan's recipients in order, and whether they are told that it is a correction."""
+    async for batch in read(bucket, tally):
+        if batch.rows:
+            for id in batch.rows.ids:
+                yield id, id in batch.rows.corrections
+
+
+async def reached(bucket: Bucket, tallies: Sequence[Tally]) -> AsyncIterator[str]:
+    """Who got, or may have got, one of several texts: sorted, each once."""
+    streams = [reached_by(bucket, tally) for tally in tallies]
+    first = [(await anext(one, None), at) for at, one in enumerate(streams)]
+    heads = [(id, at) for id, at in first if id is not None]
+    heapq.heapify(heads)
+    last = ""
+    while heads:
+        id, at = heads[0]
+        if id != last:
+            yield id
+        last = id
+        following = await anext(streams[at], None)
+        if following is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (following, at))
+
+
+async def reached_by(bucket: Bucket, tally: Tally) -> AsyncIterator[str]:
+    async for batch in read(bucket, tally):
+        if batch.entry and batch.rows:
+            for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
+                if letter in REACHED:
+                    yield id
+
+
+def read(bucket: Bucket, tally: Tally) -> AsyncIterator[bulk.Batch]:
+    keys = (BatchKey(*tally.plan, number) for number in range(tally.cursor.count))
+    return bulk.batches(bucket, keys, recipients=True)

@@ -1,0 +1,68 @@
+"""What a check finds: broken promises by rule and key, how much was looked at, what was not."""
+
+import tomllib
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from contracts.delivery import ChannelName, Lane
+
+STUCK_S = 600.0
+"""How long work may lie that nothing explains."""
+
+Busy = Callable[[ChannelName, Lane], Awaitable[bool]]
+Tell = Callable[[str, int], None]
+
+
+class Rule(BaseModel):
+    """One promise: what is wrong when it is broken, and what to do now."""
+
+    means: str
+    do: str
+
+
+class Violation(BaseModel):
+    """One broken promise: which rule, where, what was found."""
+
+    rule: str
+    key: str
+    detail: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The same place found twice is the same violation, whatever the numbers say."""
+        return self.rule, self.key
+
+
+class Skipped(BaseModel):
+    """Rules that could not be looked at, and why."""
+
+    what: str
+    why: str
+
+
+class Findings(BaseModel):
+    """The answer of `loa check`."""
+
+    ok: bool
+    violations: list[Violation]
+    checked: dict[str, int] = {}
+    skipped: list[Skipped] = []
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by its name; names stay, scripts rely on them."""
+    written = tomllib.loads((Path(__file__).parent / "rules.toml").read_text("utf-8"))
+    return {name: Rule(**texts) for name, texts in written.items()}
+
+
+async def never(_: ChannelName, __: Lane) -> bool:
+    """Nothing excuses a wait."""
+    return False
+
+
+def untold(_: str, __: int) -> None:
+    """Nobody listens to the progress."""

@@ -1,0 +1,144 @@
+"""One pass over the ledger, or over one item of it: every rule, each batch read once."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from consumers.check import batches, plans
+from consumers.check.batches import WAITING, Moment
+from consumers.check.corrections import corrections
+from consumers.check.findings import Busy, Tell, Violation, untold
+from consumers.check.plans import Tally
+from consumers.check.progress import Progress
+from consumers.check.released import Edition, Released
+from consumers.ledger import bulk
+from consumers.ledger.bulk import Batch
+from consumers.ledger.entry import Entry
+from consumers.retry import GIVE_UP_S
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from producers.bus import Bucket
+
+Places = dict[PlanKey, dict[str, int]]
+"""What was booked where there is one row per place: row → letter."""
+
+
+@dataclass
+class Look:
+    """Reads plans and states whose keys begin with `scope`; `deep` the frozen recipients, too."""
+
+    bucket: Bucket
+    released: Released
+    progress: Progress
+    busy: Busy
+    at: Moment
+    scope: str = ""
+    deep: bool = False
+    tell: Tell = untold
+    tallies: dict[PlanKey, Tally] = field(default_factory=dict)
+    unreadable: set[PlanKey] = field(default_factory=set)
+    places: Places = field(default_factory=dict)
+    batches: int = 0
+    rows: int = 0
+
+    async def violations(self) -> AsyncIterator[Violation]:
+        async for plan, cursor in bulk.plans(self.bucket, self.scope):
+            if cursor is None:
+                self.unreadable.add(plan)
+                yield Violation(rule="unreadable", key=f"plan.{plan}", detail="by this version")
+            else:
+                self.tallies[plan] = Tally(plan, cursor)
+        for rules in (self.read, self.add_up, self.compare, self.unplanned, self.orphans):
+            async for found in rules():
+                yield found
+
+    async def read(self) -> AsyncIterator[Violation]:
+        """Every batch that a cursor counts, in order."""
+        async for batch in bulk.batches(self.bucket, self.counted(), recipients=self.deep):
+            tally = self.tallies[batch.key.plan]
+            if batch.entry is None:
+                rule = "unreadable" if batch.stored else "batch-missing"
+                yield Violation(rule=rule, key=batch.name, detail="counted by its plan")
+                continue
+            async for rule, detail in self.judge(batch, batch.entry, tally.last):
+                yield Violation(rule=rule, key=batch.name, detail=detail)
+            tally.add(batch)
+            self.note(batch, batch.entry)
+
+    def counted(self) -> Iterator[BatchKey]:
+        for plan in sorted(self.tallies):
+            for number in range(self.tallies[plan].cursor.count):
+                yield BatchKey(*plan, number)
+
+    async def judge(self, batch: Batch, entry: Entry, last: str) -> AsyncIterator[tuple[str, str]]:
+        channel, give_up = batch.key.channel, self.give_up(batch.key.plan, entry.created)
+        for rule, detail in batches.judge(channel, entry, give_up, self.at):
+            if rule not in WAITING or not await self.busy(channel, entry.lane):
+                yield rule, detail
+        if self.deep:
+            for found in batches.recipients(entry, batch.rows, last):
+                yield found
+
+    def give_up(self, plan: PlanKey, created: float) -> float:
+        one = self.released.find(plan.content_id, plan.revision)
+        return one.expires if one and one.expires else created + GIVE_UP_S
+
+    def note(self, batch: Batch, entry: Entry) -> None:
+        self.batches += 1
+        self.rows += len(entry.rows)
+        self.tell("batches", self.batches)
+        if batch.rows and batch.key.channel is not ChannelName.EMAIL:
+            booked = zip(batch.rows.ids, entry.rows, strict=False)
+            self.places.setdefault(batch.key.plan, {}).update(booked)
+
+    async def add_up(self) -> AsyncIterator[Violation]:
+        """Each plan against what its batches hold, and against its publication."""
+        for plan, tally in self.tallies.items():
+            key = f"plan.{plan}"
+            for rule, detail in plans.total(tally, deep=self.deep):
+                yield Violation(rule=rule, key=key, detail=detail)
+            if plans.stuck(tally.cursor, self.at) and not await self.busy_with(plan):
+                yield Violation(rule="plan-stuck", key=key, detail="neither complete nor halted")
+            if tally.cursor.source and not self.released.find(plan.content_id, plan.revision):
+                detail = f"planned from publication #{tally.cursor.source}, which is not there"
+                yield Violation(rule="publication-lost", key=key, detail=detail)
+
+    async def busy_with(self, plan: PlanKey) -> bool:
+        return await self.busy(plan.channel, self.tallies[plan].cursor.lane)
+
+    async def compare(self) -> AsyncIterator[Violation]:
+        """The positions of each item on each channel with each other."""
+        ordered = [self.tallies[plan] for plan in sorted(self.tallies)]
+        for item, group in groupby(ordered, lambda one: one.plan[:2]):
+            positions = list(group)
+            for rule, key, detail in plans.order(positions, self.released.items.get(item[1])):
+                yield Violation(rule=rule, key=key, detail=detail)
+            if self.deep and len(positions) > 1:
+                async for rule, key, detail in corrections(self.bucket, positions):
+                    yield Violation(rule=rule, key=key, detail=detail)
+
+    async def unplanned(self) -> AsyncIterator[Violation]:
+        """Every publication is planned on each of its channels."""
+        for one in self.editions():
+            for plan in one.plans():
+                if plan in self.tallies or plan in self.unreadable or not self.covers(plan):
+                    continue
+                if await self.progress.should_be_planned(one, plan.channel, self.at):
+                    yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released")
+
+    def editions(self) -> Iterable[Edition]:
+        """The publications that this pass is about."""
+        if not self.scope:
+            return self.released.all()
+        return self.released.items.get(self.scope.split(".")[1], {}).values()
+
+    def covers(self, plan: PlanKey) -> bool:
+        return f"{plan}.".startswith(self.scope)
+
+    async def orphans(self) -> AsyncIterator[Violation]:
+        """Batches that no plan counts."""
+        async for batch in bulk.states(self.bucket, self.scope):
+            plan, number = batch.key.plan, batch.key.number
+            tally = self.tallies.get(plan)
+            beyond = number >= (tally.cursor.count if tally else 0)
+            if beyond and plan not in self.unreadable:
+                yield Violation(rule="orphan", key=batch.name, detail="beyond what its plan counts")

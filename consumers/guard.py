@@ -1,0 +1,171 @@
+"""Keeps a worker's batches from a channel that is paused or broken, and lets one of them try."""
+
+import asyncio
+import time
+import zlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from channels.base import Outcome
+from consumers import breaker
+from consumers.breaker import MARKS, Breaker, State
+from consumers.circuit import Circuit, Move
+from consumers.lanes import Pass
+from contracts.delivery import BatchKey, Lane
+from producers.bus import BusError
+
+log = structlog.get_logger()
+FRESH_S = 5.0
+LOOK_S = 1.0
+SHORTEST_S = 30.0
+LONGEST_S = 600.0
+LATE_S = 10.0
+TRIES_S = 5.0
+"""Where somebody tries: whoever waits is woken when it works."""
+Wake = Callable[[BatchKey, Lane], Awaitable[None]]
+
+
+def never() -> bool:
+    return False
+
+
+class Scout(NamedTuple):
+    """A lane's batch that comes back when the next probe is due; all others come back later."""
+
+    batch: BatchKey
+    at: float
+
+
+@dataclass
+class Guard:
+    """What one worker may do on its channel now: go on, try alone, or stand still."""
+
+    circuit: Circuit
+    who: str
+    wake: Wake
+    paused: Callable[[], bool] = never
+    clock: Callable[[], float] = time.time
+    now: Breaker = field(default_factory=Breaker)
+    marks: deque[bool] = field(default_factory=partial(deque, maxlen=MARKS))
+    worked_at: float = float("-inf")
+    stands_since: float | None = None
+    scouts: dict[Lane, Scout] = field(default_factory=dict)
+
+    async def begin(self, now: Breaker) -> None:
+        """At the start: a probe of this slot is one that a restart cut short."""
+        await self.attend(now)
+        if breaker.probes(now, self.who):
+            await self.abandon()
+
+    async def attend(self, now: Breaker) -> None:
+        """Act on what stands on the bus; told once a second."""
+        self.now = now
+        if self.paused() or not now.is_closed:
+            if self.stands_since is None:
+                self.stands_since = self.clock()
+                self.marks.clear()
+        elif self.stands_since is not None:
+            self.stands_since = None
+            await self.go_on()
+
+    async def go_on(self) -> None:
+        """Wake the scouts at once, most urgent first; the sweeper wakes the others."""
+        scouts, self.scouts = self.scouts, {}
+        try:
+            for lane in sorted(scouts, key=lambda one: one.rank):
+                await self.wake(scouts[lane].batch, lane)
+        except BusError as trouble:
+            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    async def lets(self, permit: Pass) -> bool:
+        """Whether a batch may go on: the channel runs, or it is this batch's turn to try."""
+        if self.paused():
+            return False
+        # A worker whose most urgent batch is not urgent leaves the first try to others.
+        if breaker.due(self.now, self.clock() - permit.lane.rank):
+            await self.change(lambda one: breaker.probe(one, self.who, self.clock()))
+            permit.probe = breaker.probes(self.now, self.who)
+        return permit.probe or self.now.is_closed
+
+    @asynccontextmanager
+    async def judged(self, permit: Pass) -> AsyncIterator[None]:
+        """A probe that ends without an answer makes room for the next one."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            raise  # the process ends; the probe lapses by itself
+        except BaseException:
+            await self.after(permit)
+            raise
+        await self.after(permit)
+
+    async def after(self, permit: Pass) -> None:
+        if permit.probe and breaker.probes(self.now, self.who):
+            await self.abandon()
+
+    async def abandon(self) -> None:
+        await self.change(lambda one: breaker.abandon(one, self.who, self.clock()))
+
+    async def heard(self, outcomes: Iterable[Outcome]) -> None:
+        """What a window says of the channel as a whole."""
+        said = list(outcomes)
+        good = breaker.mark(said)
+        if good is None:
+            return
+        self.marks.append(good)
+        if good:
+            self.worked_at = self.clock()
+            if not self.now.is_closed:
+                await self.change(lambda one: breaker.succeed(one, self.who, self.clock()))
+        elif breaker.strained(self.marks) or not self.now.is_closed:
+            await self.trouble(next((one.reason for one in said if one.reason), "no answer"))
+
+    async def refused(self, reason: str) -> bool:
+        """No session was to be had. False: others of this worker work at this very moment."""
+        if self.now.is_closed and self.clock() - self.worked_at < FRESH_S:
+            return False
+        await self.trouble(reason)
+        return not self.now.is_closed
+
+    async def trouble(self, reason: str) -> None:
+        def move(one: Breaker) -> Breaker:
+            now = self.clock()
+            return breaker.trip(breaker.fail(one, self.who, reason, now), self.who, reason, now)
+
+        await self.change(move)
+
+    async def change(self, move: Move) -> None:
+        """A bus that is silent changes nothing: then nothing else goes on either."""
+        try:
+            await self.attend(await self.circuit.change(move))
+        except BusError as trouble:
+            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    def wait_s(self, batch: BatchKey, lane: Lane) -> float:
+        """When a batch that can't go now is looked at again.
+
+        Each lane's scout comes for the next probe. The others come the later the longer it lasts,
+        spread, so that a backlog of any size costs next to nothing.
+        """
+        now = self.clock()
+        scout = self.scouts.get(lane)
+        if scout is None or scout.batch == batch or scout.at < now - LATE_S:
+            self.scouts[lane] = Scout(batch, now + self.chance_s(lane))
+            return self.chance_s(lane)
+        stood_s = now - (now if self.stands_since is None else self.stands_since)
+        longest_s = min(max(stood_s, SHORTEST_S), LONGEST_S)
+        return longest_s * (0.5 + zlib.crc32(str(batch).encode()) % 512 / 1024)
+
+    def chance_s(self, lane: Lane) -> float:
+        """Seconds to a lane's next chance; the urgent one comes first."""
+        if self.paused():
+            return SHORTEST_S
+        if self.now.state is State.OPEN:
+            return max(self.now.until - self.clock(), 0.0) + lane.rank * LOOK_S
+        return TRIES_S + lane.rank * LOOK_S

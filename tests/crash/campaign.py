@@ -1,0 +1,212 @@
+"""Many deaths on one folder, one quiet start at the end, and then the judge."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consumers.ledger import codec
+from contracts import subjects
+from producers.bus import Bus
+from tests import judge
+from tests.crash.stage import PUBLIC_URL, Failed, Stage
+from tests.crash.ways import BIRTH, WAYS, Way, anything
+from tests.crash.workload import Workload
+from tests.smtp_receiver import accepted
+
+RANDOM = "random"
+"""Not a point: kill -9 from outside, at any moment."""
+REACHED_S = 40.0
+COMPLETE_S = 120.0
+NUDGE_S = 0.25
+KILLED = -9
+
+
+@dataclass
+class Report:
+    """What a campaign found: deaths by point, and everything that is wrong."""
+
+    seed: int
+    deaths: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    lasted: list[tuple[str, float]] = field(default_factory=list)
+    took_s: float = 0.0
+
+
+class Campaign:
+    """Dies at each of *points* in turn, restarting on the same folder."""
+
+    def __init__(self, folder: Path, seed: int, points: list[str]) -> None:
+        self.rng = random.Random(seed)
+        self.points = points
+        self.report = Report(seed)
+        self.folder = folder
+
+    def run(self) -> Report:
+        started = time.monotonic()
+        with Stage(self.folder) as self.stage:
+            self.work = Workload(self.stage, self.rng)
+            try:
+                self.be_born()
+                for point in self.points:
+                    began = time.monotonic()
+                    self.die_at(point)
+                    self.report.lasted.append((point, round(time.monotonic() - began, 1)))
+                self.report.faults += self.verdict()
+            except Failed as failed:
+                self.report.faults.append(f"{self.where()}: {failed}")
+        self.report.took_s = time.monotonic() - started
+        return self.report
+
+    def where(self) -> str:
+        return self.report.deaths[-1] if self.report.deaths else "at the start"
+
+    def be_born(self) -> None:
+        """The first start of a folder; it may die while it makes its key."""
+        if BIRTH in self.points:
+            self.points = [point for point in self.points if point != BIRTH]
+            self.stage.up(BIRTH)
+            self.wait_for_death(BIRTH, WAYS["run.announced"])
+        self.calm()
+        self.work.settle_in()
+
+    def calm(self) -> None:
+        """A Loa that nobody kills runs now."""
+        if self.stage.process and not self.stage.dead and self.stage.armed[0] == "-":
+            return
+        self.stage.kill()
+        self.stage.up()
+        if not self.stage.ready():
+            raise Failed("an unarmed Loa died")
+        self.resume()
+
+    def resume(self) -> None:
+        """What people do when Loa is back."""
+        if self.work.consent:
+            self.work.connect()
+        self.work.repeat()
+
+    # --- dying
+
+    def die_at(self, point: str) -> None:
+        if point == RANDOM:
+            self.die_somewhere()
+            return
+        way = WAYS[point]
+        if way.first:
+            self.die_at(way.first)
+        if way.command:
+            self.die_in_command(point, way)
+            return
+        self.stage.kill()
+        self.work.begin()
+        if way.before:
+            way.before(self.work)
+        self.stage.up(point, self.rng.randint(1, way.hits))
+        self.wait_for_death(point, way)
+        if way.after:
+            way.after(self.work)
+
+    def wait_for_death(self, point: str, way: Way) -> None:
+        """Nudge until the process is gone; it has to have died where it was told to."""
+        known, end = len(self.stage.deaths), time.monotonic() + REACHED_S
+        if self.stage.ready():
+            self.resume()
+        while not self.stage.dead:
+            if time.monotonic() > end:
+                raise Failed(f"{point} was not reached")
+            if not self.work.waiting:
+                way.nudge(self.work)
+            self.work.repeat()
+            self.wait_dead(NUDGE_S)
+        self.note(point, known)
+
+    def wait_dead(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.stage.dead:
+            time.sleep(0.01)
+
+    def note(self, point: str, known: int) -> None:
+        if self.stage.deaths[-1:] != [point] and known >= len(self.stage.deaths):
+            raise Failed(f"died, and not at {point}")
+        self.report.deaths.append(point)
+
+    def die_in_command(self, point: str, way: Way) -> None:
+        """A command dies beside a Loa that lives, and is given again."""
+        assert way.command
+        if way.alone:
+            self.stage.kill()
+        else:
+            self.calm()
+        known, command = len(self.stage.deaths), way.command(self.work)
+        code = self.stage.run(*command, point=point)
+        if code != KILLED:
+            raise Failed(f"{point} was not reached: {command} ended with {code}")
+        self.note(point, known)
+        self.work.again(command)
+
+    def die_somewhere(self) -> None:
+        """kill -9 in the middle of a mixed day."""
+        self.stage.kill()
+        self.stage.up()
+        self.work.begin()
+        if self.stage.ready():
+            self.resume()
+        end = time.monotonic() + self.rng.uniform(0, 1.0)
+        while time.monotonic() < end:
+            anything(self.work)
+            self.work.repeat()
+        self.stage.kill()
+        self.report.deaths.append(RANDOM)
+
+    # --- judging
+
+    def verdict(self) -> Iterator[str]:
+        """One quiet start; everything has to end; then ledger and receivers are compared."""
+        began = time.monotonic()
+        self.calm()
+        self.work.wait(self.all_said, "every answer", COMPLETE_S)
+        self.work.finish()
+        try:
+            self.work.wait(self.all_done, "the end of all work", COMPLETE_S)
+        except Failed as stuck:
+            yield f"unfinished: {stuck}"
+        self.report.lasted.append(("the end", round(time.monotonic() - began, 1)))
+        found = self.stage.on_bus(self.judged)
+        yield from found if found is not None else ["Loa died while it was judged"]
+        if code := self.stage.stop():
+            yield f"SIGTERM was answered with {code}"
+
+    def all_said(self) -> bool:
+        self.work.repeat()
+        return not self.work.waiting
+
+    def all_done(self) -> bool:
+        return bool(self.stage.on_bus(done))
+
+    async def judged(self, bus: Bus) -> list[str]:
+        journal = self.stage.folder / "zalo" / "effects.jsonl"
+        seen = judge.Witnesses(
+            mails=accepted(self.stage.record),
+            zalo=[json.loads(line) for line in journal.read_text().splitlines()],
+            portal=self.stage.data / "portal" / "public",
+            url=PUBLIC_URL,
+        )
+        return await judge.judge(bus, self.work.told, seen)
+
+
+async def done(bus: Bus) -> bool:
+    """Whether nobody has anything left to do."""
+    async for _ in judge.consumers_idle(bus):
+        return False
+    ledger = bus.bucket(subjects.LEDGER.name)
+    async for _, value in ledger.values("state."):
+        if not codec.decode_state(value.data).closed:
+            return False
+    async for _, value in ledger.values("plan."):
+        cursor = codec.decode_cursor(value.data)
+        if not (cursor.complete or cursor.halt):
+            return False
+    return True

@@ -1,0 +1,316 @@
+"""What senders, clerks and operators do around the kills, and what they were told about it.
+
+Everybody is stubborn: what got no answer is said again, after every restart, until it has one.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from channels.zalo.oauth import Pair
+from channels.zalo.settings import ZaloSettings
+from consumers.app import channels
+from consumers.dead_letters import DeadLetters
+from consumers.subscribers import import_csv
+from consumers.vault import KeyFile
+from contracts import keys, subjects
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.publisher import Publisher, Spooled
+from producers.registry import Registry
+from tests.crash.stage import Failed, Stage
+from tests.judge import Told
+
+UNIT, DESK_UNIT = "trung-tam-cong-nghe-thong-tin", "van-phong-bo"
+TOPIC, BIG, BRIEF = "chuyen-doi-so", "cai-cach-hanh-chinh", "lao-dong-tien-luong-bhxh"
+UNREAD = "dich-vu-cong-truc-tuyen"
+READERS = {
+    TOPIC: [f"{kind}-{n}@example.com" for kind, many in
+            (("doc", 23), ("hoan", 4), ("dut", 2), ("tuchoi", 1)) for n in range(many)],
+    BIG: [f"nhieu-{n}@example.com" for n in range(520)],
+    BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
+}  # fmt: skip
+ACCEPTED = 202
+CLERK = "Phòng Biên tập"
+LONG_S = 90_000
+
+
+@dataclass
+class Said:
+    """One event of a sender, and whether it got its answer."""
+
+    event: dict[str, Any]
+    unit: str
+    told: Told
+    accepted: bool = False
+
+    @property
+    def content_id(self) -> str:
+        return self.told.content_id
+
+
+@dataclass
+class Workload:
+    """The stubborn people around one Loa."""
+
+    stage: Stage
+    rng: random.Random
+    keys: dict[str, str] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    errands: list[tuple[object, ...]] = field(default_factory=list)  # commands not done yet
+    by_command: list[Said] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+    number: int = 0
+    files: int = 0
+    consent: bool = False  # Zalo has to be connected again
+    broadcast: Said | None = None
+    short: Said | None = None
+
+    @property
+    def told(self) -> list[Told]:
+        return [one.told for one in self.said if one.accepted]
+
+    # --- setting up
+
+    def settle_in(self) -> None:
+        """Units, readers, the Official Account: on a running Loa."""
+        for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
+            self.keys[unit] = self.bus(lambda bus, u=unit, r=release: registered(bus, u, r))
+        for topic, addresses in READERS.items():
+            self.bus(lambda bus, t=topic, a=addresses: self.imported(bus, t, a))
+        self.connect()
+
+    def bus(self, work: Callable[[Bus], Any]) -> Any:
+        """Raises Failed when Loa dies meanwhile: only for moments at which it must not."""
+        answer = self.stage.on_bus(work)
+        if answer is None:
+            raise Failed("Loa died while it was being set up")
+        return answer
+
+    def lines(self, topic: str, addresses: list[str]) -> Path:
+        self.files += 1
+        path = self.stage.folder / f"readers-{self.files}.csv"
+        rows = "\n".join(f"{one},,{topic},,," for one in addresses)
+        path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
+        return path
+
+    def strangers(self) -> Path:
+        """A file of readers who are new and follow what nobody writes about."""
+        first = self.files * 10
+        return self.lines(UNREAD, [f"moi-{first + n}@example.com" for n in range(3)])
+
+    async def imported(self, bus: Bus, topic: str, addresses: list[str]) -> bool:
+        return await self.take_in(bus, self.lines(topic, addresses))
+
+    async def take_in(self, bus: Bus, path: Path) -> bool:
+        await import_csv(bus, path, DEFAULT, self.key_file.derive("addresses"))
+        return True
+
+    @property
+    def key_file(self) -> KeyFile:
+        return KeyFile.open(self.stage.data / "vault.key")
+
+    def connect(self, life_s: int = LONG_S) -> None:
+        """The administrator of the Official Account consents: a new pair, stored in the vault."""
+        self.stage.zalo("rules", {"expires_in": str(life_s)})
+        pair = self.stage.zalo("grant", {})
+        granted = Pair(pair["access_token"], pair["refresh_token"], float(life_s))
+        settings = ZaloSettings(
+            app_id="sandbox-app", app_secret="sandbox-app-secret",
+            openapi_url=self.stage.zalo_url, business_url=self.stage.zalo_url,
+            oauth_url=self.stage.zalo_url,
+        )  # fmt: skip
+
+        async def seed(bus: Bus) -> bool:
+            stores = channels.stores(bus, self.key_file, settings.app_id)
+            await channels.seed_zalo(settings, stores, granted)
+            return True
+
+        self.consent = self.stage.on_bus(seed) is None
+        self.stage.zalo("rules", {"expires_in": str(LONG_S)})
+
+    # --- saying things
+
+    def event(self, kind: str, unit: str, content_id: str, **data: Any) -> dict[str, Any]:
+        self.number += 1
+        said = sample(kind)
+        said["data"] = {
+            name: said["data"][name] for name in ("topic", "body") if name in said["data"]
+        }
+        said["data"] |= {"content_id": content_id, **data}
+        return said | {
+            "id": f"{content_id}-{self.number}",
+            "source": f"/units/{unit}",
+            "subject": content_id,
+        }
+
+    def publish(
+        self, event: dict[str, Any], unit: str, readers: frozenset[str] = frozenset()
+    ) -> Said:
+        """Note an event; `repeat` sends it until it has an answer."""
+        data = event["data"]
+        told = Told(
+            keys.event_id(unit, event["source"], event["id"]),
+            data["content_id"], data.get("revision", 0), readers=readers,
+        )  # fmt: skip
+        said = Said(event, unit, told)
+        self.said.append(said)
+        return said
+
+    def item(self, *names: str, topic: str = TOPIC, unit: str = UNIT, **data: Any) -> Said:
+        """A new item on some channels."""
+        content_id = f"tin-{self.number + 1}"
+        event = self.event(
+            "submitted", unit, content_id, revision=1, topic=topic,
+            title=f"Tin {content_id}, lần 1", channels=list(names), **data,
+        )  # fmt: skip
+        follows = frozenset(READERS.get(topic, ())) if "email" in names else frozenset()
+        return self.publish(event, unit, follows)
+
+    def correction(self, said: Said) -> Said:
+        """The next revision of an item."""
+        revision = said.told.revision + 1
+        title = f"Tin {said.content_id}, lần {revision}"
+        data = said.event["data"] | {
+            "revision": revision, "title": title, "corrects_revision": said.told.revision,
+        }  # fmt: skip
+        event = self.event("corrected", said.unit, **data)
+        return self.publish(event, said.unit, said.told.readers)
+
+    def withdrawal(self, said: Said) -> Said:
+        event = self.event("withdrawn", said.unit, said.content_id, reason="Đăng nhầm bản nháp.")
+        event["data"].pop("topic", None)
+        event["data"].pop("body", None)
+        return self.publish(event, said.unit)
+
+    def clash(self, said: Said) -> Said:
+        """Another text under a revision that is taken."""
+        data = said.event["data"] | {"title": "Một văn bản khác"}
+        event = self.event("submitted", said.unit, **data)
+        return self.publish(event, said.unit)
+
+    def brief(self) -> Said:
+        """An item whose time is soon over; one of its readers can't be reached till then."""
+        end = datetime.now(UTC) + timedelta(seconds=6)
+        return self.item("email", topic=BRIEF, expires_at=end.isoformat())
+
+    def repeat(self) -> None:
+        """Send what has no answer yet, an item's events one after the other."""
+        waiting: set[str] = set()
+        for one in self.said:
+            if one.accepted or one.content_id in waiting or one in self.by_command:
+                continue
+            status = self.stage.post(one.event, self.keys[one.unit])
+            one.accepted = status == ACCEPTED
+            if not one.accepted:
+                waiting.add(one.content_id)
+                if status and status < 500:
+                    raise Failed(f"{one.event['id']} was answered with {status}")
+                return
+
+    def begin(self) -> None:
+        """The next death is being prepared."""
+        self.broadcast = self.short = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody still waits for an answer."""
+        return any(not one.accepted for one in self.said if one not in self.by_command)
+
+    def leave_to_command(self, one: Said) -> None:
+        """`loa publish` sends it, not the door."""
+        self.by_command.append(one)
+
+    def again(self, command: list[object]) -> None:
+        """Give a command again that died, at once or when Loa is back."""
+        self.errands.append(command)
+        if self.stage.told and not self.stage.dead:
+            self.finish()
+
+    def finish(self) -> None:
+        """Carry out every errand. A unit that is there already gets a new key."""
+        for command in self.errands:
+            code = self.stage.run(*command)
+            if command[:2] == ["units", "add"] and code == 2:
+                code = self.stage.run("units", "rotate", command[2])
+            if command[:2] == ["dead", "replay"] and code == 2:
+                code = 0  # it was noted before the death after all
+            if code:
+                raise Failed(f"{command} ended with {code}")
+            if command[0] == "publish":
+                self.by_command.pop(0).accepted = True
+        self.errands.clear()
+
+    def wait_accepted(self, said: Said) -> None:
+        def answered() -> bool:
+            self.repeat()
+            return said.accepted
+
+        self.wait(answered, "an answer")
+
+    def written(self, said: Said) -> bytes:
+        return json.dumps(said.event, ensure_ascii=False).encode()
+
+    def next_unit(self) -> str:
+        """A unit that is not registered yet."""
+        known = [*self.keys, *self.registered]
+        self.registered.append(next(unit for unit in DEFAULT.units if unit not in known))
+        return self.registered[-1]
+
+    def spooled(self) -> None:
+        """A sender keeps an event while Loa is away."""
+        said = self.item("portal")
+        folder = self.stage.data / "spool"
+        answer = asyncio.run(Publisher(None, UNIT, folder).publish(said.event))
+        said.accepted = isinstance(answer, Spooled)
+
+    # --- looking
+
+    def at_desk(self, said: Said) -> bool:
+        """Wait until a draft lies on the desk."""
+        key = keys.publication_key(said.content_id, said.told.revision)
+
+        async def lies(bus: Bus) -> bool:
+            return await bus.bucket(subjects.DESK.name).get(key) is not None
+
+        return self.wait(lambda: self.bus(lies), f"{key} on the desk")
+
+    def letter(self) -> int:
+        """The number of a letter that nobody has dealt with."""
+
+        async def first(bus: Bus) -> int:
+            async for letter in DeadLetters(bus).letters():
+                return letter.id
+            return 0
+
+        return self.wait(lambda: self.bus(first), "a dead letter")
+
+    def wait(self, ask: Callable[[], Any], what: str, patience_s: float = 20.0) -> Any:
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            if answer := ask():
+                return answer
+            time.sleep(0.05)
+        raise Failed(f"waited {patience_s} s in vain for {what}")
+
+    def receipt(self, said: Said) -> None:
+        """Zalo tells that a broadcast has arrived, as it surely did."""
+        body = {"channel": "zalo", "content_id": said.content_id,
+                "revision": said.told.revision, "recipient": "broadcast"}  # fmt: skip
+
+        async def tell(bus: Bus) -> bool:
+            await bus.publish("receipt.zalo.seen", json.dumps(body).encode())
+            return True
+
+        self.stage.on_bus(tell)
+
+
+async def registered(bus: Bus, unit: str, release: Any) -> str:
+    return await Registry(bus, DEFAULT, time.time).add(unit, release=release)

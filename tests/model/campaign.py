@@ -1,0 +1,115 @@
+"""Runs seeds: the product's constants made small, its log counted, its crash points armed."""
+
+import gc
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import structlog
+
+from consumers import audience, dispatch
+from consumers.ledger import cursor
+from contracts import crash
+from tests.model.loop import ACTOR
+from tests.model.story import tell
+from tests.model.verdict import Verdict
+from tests.model.world import World
+
+BATCH_ROWS, CHUNK_BATCHES, CHUNK = 4, 2, 5
+
+
+@dataclass
+class Result:
+    """What became of some seeds."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    violations: list[tuple[int, str, str]] = field(default_factory=list)
+    runs: int = 0
+    steps: int = 0
+    digest: str = ""
+
+
+class Stage:
+    """Where seeds run; one at a time."""
+
+    def __init__(self) -> None:
+        self.result = Result()
+        self.world: World | None = None
+
+    def count_event(self, _: Any, __: str, event: dict[str, Any]) -> Any:
+        self.result.seen[f"log: {event['event']}"] += 1
+        raise structlog.DropEvent
+
+    def at_crash_point(self, name: str) -> None:
+        self.result.seen[f"passed {name}"] += 1
+        if self.world:
+            self.world.nemesis.at_crash_point(ACTOR.get(), name)
+
+    def run(self, seed: int) -> World:
+        """One seed; what was wrong is in the result."""
+        self.world = world = World(tell(seed), self.result.seen)
+        try:
+            world.run()
+            Verdict(world).judge()
+        finally:
+            world.loop.close()
+            self.world = None
+        for rule, detail in world.watch.violations:
+            self.result.violations.append((seed, rule, detail))
+        self.result.runs += 1
+        self.result.steps += world.loop.steps
+        return world
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Set the stage, and put everything back afterwards."""
+    one = Stage()
+    before = structlog.get_config()
+    structlog.configure(processors=[one.count_event], cache_logger_on_first_use=False)
+    crash.arm(one.at_crash_point)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        with (
+            patch.object(cursor, "BATCH_ROWS", BATCH_ROWS),
+            patch.object(dispatch, "BATCH_ROWS", BATCH_ROWS),
+            patch.object(dispatch, "CHUNK_BATCHES", CHUNK_BATCHES),
+            patch.object(audience, "CHUNK", CHUNK),
+        ):
+            yield one
+    finally:
+        crash.arm(None)
+        structlog.configure(**before)
+        gc.unfreeze()
+        gc.enable()
+
+
+def run(seeds: Sequence[int], stop_after: int | None = None) -> Result:
+    """Run *seeds*, or fewer when *stop_after* violations are found."""
+    with stage() as one:
+        worlds = hashlib.sha256()
+        for seed in seeds:
+            worlds.update(fingerprint(one.run(seed)))
+            gc.collect()
+            if stop_after is not None and len(one.result.violations) >= stop_after:
+                break
+        one.result.digest = worlds.hexdigest()[:16]
+        return one.result
+
+
+def fingerprint(world: World) -> bytes:
+    """All that a run left behind: the same seed must leave the same."""
+    ledger = world.server.buckets["ledger"].slots
+    effects = {
+        name: sorted((*key, *times) for key, times in receiver.effects.items())
+        for name, receiver in world.receivers.items()
+    }
+    stored = {key: (slot.revision, (slot.data or b"").decode()) for key, slot in ledger.items()}
+    return json.dumps([stored, effects, world.loop.now], sort_keys=True).encode()

@@ -1,0 +1,162 @@
+"""What goes wrong: deaths, freezes, partitions, pauses, lost queues; and the end of all that."""
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from contracts import subjects
+from contracts.delivery import ChannelName
+from tests.model.loop import Actor
+
+if TYPE_CHECKING:
+    from tests.model.world import World
+
+SHORT, LONG = (0.05, 5.0), (20.0, 150.0)
+
+
+class Nemesis:
+    """Works until `end`."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.loop = world.loop
+        self.chance = world.chance("nemesis")
+        self.active = True
+        self.paused: frozenset[ChannelName] = frozenset()
+        self.dead: set[str] = set()
+        self.suspended: dict[Actor, tuple[float, bool]] = {}
+
+    def begin(self) -> None:
+        """Put this run's outside faults on the calendar."""
+        chance, ends_s = self.chance, self.world.story.ends_s
+        self.world.server.skew_s = chance.one((0.0, -3.0, 3.0, -0.5))
+        for share, fault in ((0.3, self.partition), (0.15, self.pause), (0.25, self.stall)):
+            while chance.happens(share):
+                self.loop.later(chance.between(0.0, ends_s), fault)
+        while chance.happens(0.3):
+            self.loop.later(chance.between(0.0, ends_s), self.replay)
+        if self.world.story.sweeps:
+            self.loop.later(chance.between(0.0, ends_s), self.world.server.lose_wake_ups)
+
+    def end(self) -> None:
+        """From now on everything works; what is under way still arrives."""
+        self.active = False
+        self.world.weather.calm()
+        for receiver in self.world.receivers.values():
+            receiver.moods.calm()
+        self.set_paused(frozenset())
+        for process in list(self.world.processes.values()):
+            process.actor.cut_off = False
+            self.wake(process.actor)
+        for place in sorted(self.dead):
+            self.restart(place)
+        for queue in self.world.server.queues.values():
+            queue.serve()
+
+    # --- wherever a process acts
+
+    def stumble(self, actor: Actor, where: str) -> Any:
+        """What to wait for: nothing, a thaw, or (the dead) for ever."""
+        if not actor.alive:
+            return self.loop.create_future()
+        if not self.active:
+            return None
+        story = self.world.story
+        drawn = self.chance.random()
+        if drawn < story.kills:
+            self.kill(actor, where)
+            return self.loop.create_future()
+        if drawn < story.kills + story.freezes:
+            self.freeze(actor)
+            return asyncio.sleep(0)
+        return None
+
+    def at_crash_point(self, actor: Actor | None, name: str) -> None:
+        """The product's own names for the moments at which death matters."""
+        if actor is None or not actor.alive or not self.active:
+            return
+        if self.chance.happens(self.world.story.kills):
+            self.world.seen[f"died at {name}"] += 1
+            self.kill(actor, name)
+
+    def kill(self, actor: Actor, where: str) -> None:
+        place = actor.name.partition("#")[0]
+        self.world.seen["a process was killed"] += 1
+        actor.alive = False
+        for queue in self.world.server.queues.values():
+            queue.leave(actor)
+        self.dead.add(place)
+        rest_s = self.chance.span(((0.1, 2.0), (2.0, 90.0)))
+        self.loop.later(rest_s, self.restart, place)
+
+    def restart(self, place: str) -> None:
+        if place in self.dead:
+            self.dead.discard(place)
+            self.world.start(place)
+            self.world.processes[place].pauses.channels = self.paused
+
+    def freeze(self, actor: Actor) -> None:
+        """SIGSTOP, or the machine sleeps: then its monotonic clock stands still, too."""
+        asleep = self.chance.happens(0.3)
+        self.world.seen["a machine was suspended" if asleep else "a process was stopped"] += 1
+        self.suspended[actor] = (self.loop.now, asleep)
+        self.loop.freeze(actor)
+        self.loop.later(self.chance.span((SHORT, LONG)), self.wake, actor)
+
+    def wake(self, actor: Actor) -> None:
+        if not actor.frozen:
+            return
+        since_s, asleep = self.suspended.pop(actor)
+        slept_s = self.loop.now - since_s
+        place = actor.name.partition("#")[0]
+        directory = self.world.processes[place].directory
+        directory.stalls.append((since_s, self.loop.now + self.chance.between(0.05, 2.0)))
+        self.loop.thaw(actor, slept_s if asleep else 0.0)
+
+    # --- from outside
+
+    def some_actor(self) -> Actor:
+        return self.chance.one(list(self.world.processes.values())).actor
+
+    def partition(self) -> None:
+        if not self.active:
+            return
+        actor, for_s = self.some_actor(), self.chance.span((SHORT, (5.0, 100.0)))
+        self.world.seen["a process was cut off"] += 1
+        actor.cut_off = True
+        process = self.world.processes[actor.name.partition("#")[0]]
+        process.directory.stall(for_s + 0.1)
+        self.loop.later(for_s, self.heal, actor)
+
+    def heal(self, actor: Actor) -> None:
+        actor.cut_off = False
+        for queue in self.world.server.queues.values():
+            queue.serve()
+
+    def stall(self) -> None:
+        """A process's copy of the readers stands still."""
+        self.world.seen["a directory stood still"] += 1
+        process = self.chance.one(list(self.world.processes.values()))
+        process.directory.stall(self.chance.span((SHORT, LONG)))
+
+    def pause(self) -> None:
+        """An operator pauses a channel, and resumes it."""
+        if self.active:
+            self.world.seen["a channel was paused"] += 1
+            self.set_paused(frozenset({self.chance.one(list(self.world.kinds))}))
+            self.loop.later(self.chance.between(1.0, 90.0), self.set_paused, frozenset())
+
+    def set_paused(self, channels: frozenset[ChannelName]) -> None:
+        """Every process knows within a second."""
+        self.paused = channels
+        for process in self.world.processes.values():
+            known = partial(setattr, process.pauses, "channels", channels)
+            self.loop.later(self.chance.between(0.0, 1.0), known)
+
+    def replay(self) -> None:
+        """A publication comes again, long after it was acknowledged."""
+        if self.world.server.publications:
+            message = self.chance.one(self.world.server.publications)
+            name = self.chance.one(list(self.world.kinds))
+            self.world.seen["a publication was replayed"] += 1
+            self.world.server.queue(subjects.dispatch(name)).put(message.seq, message.data)

@@ -1,0 +1,166 @@
+"""What a seed tells: who reads, what is published when, and what goes wrong."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.delivery import ChannelName, Lane
+from contracts.publication import Publication
+from tests.builders import a_publication
+from tests.model.chance import Chance
+from tests.model.clocks import EPOCH_S
+from tests.model.kinds import Account, Folder, Kind, Once
+from tests.model.net import Weather
+from tests.model.receivers import Moods
+
+EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
+POOL = tuple(f"r{number:02d}" for number in range(26))
+
+
+@dataclass
+class Position:
+    """One released revision: known to the item's record at `decided_s`, in the stream later."""
+
+    publication: Publication
+    decided_s: float
+    stored_s: float
+
+
+@dataclass
+class Story:
+    """One seed's setting."""
+
+    seed: int
+    kinds: dict[ChannelName, Kind]
+    processes: int
+    same_slots: bool
+    sweeps: bool
+    ends_s: float  # of the faults
+    weather: Weather
+    moods: dict[ChannelName, Moods]
+    kills: float
+    freezes: float
+    positions: list[Position] = field(default_factory=list)
+    readers: list[tuple[float, str, bool]] = field(default_factory=list)
+
+
+def tell(seed: int) -> Story:
+    chance = Chance(seed, "story")
+    kinds = channels(chance)
+    ends_s = chance.span(((40.0, 120.0), (100.0, 300.0)))
+    story = Story(
+        seed=seed,
+        kinds=kinds,
+        processes=chance.one((1, 2, 2)),
+        same_slots=chance.happens(0.5),
+        sweeps=chance.happens(0.3),
+        ends_s=ends_s,
+        weather=weather(chance),
+        moods={name: moods(chance) for name in kinds},
+        kills=chance.one((0.0, 0.002, 0.005, 0.015)),
+        freezes=chance.one((0.0, 0.002, 0.005, 0.01)),
+    )
+    for number in range(chance.one((1, 1, 2))):
+        story.positions += positions(chance, f"tin-{number}", kinds, ends_s)
+    story.readers = readers(chance, ends_s)
+    return story
+
+
+def channels(chance: Chance) -> dict[ChannelName, Kind]:
+    """Mostly mail; sometimes others beside it, or instead of it."""
+    timeout_s = chance.one((5.0, 20.0, 30.0))
+    times = {"request_timeout_s": timeout_s, "settle_s": timeout_s + 30.0}
+    mail = Kind(EMAIL, window=chance.one((1, 2, 2, 3)), **times)
+    portal = Folder(PORTAL, window=1, connections=1, request_timeout_s=10.0, settle_s=0.0)
+    zalo = chance.one((Once(ZALO, **times), Account(ZALO, window=1, **times)))
+    drawn = chance.random()
+    if drawn < 0.5:
+        return {EMAIL: mail}
+    if drawn < 0.65:
+        return {EMAIL: mail, PORTAL: portal}
+    if drawn < 0.9:
+        return {ZALO: zalo}
+    return {EMAIL: mail, ZALO: zalo}
+
+
+def weather(chance: Chance) -> Weather:
+    levels = (0.0, 0.0, 0.01, 0.04, 0.12)
+    return Weather(
+        lost=chance.one(levels),
+        unanswered=chance.one(levels),
+        late=chance.one(levels),
+        slow=chance.one((0.0, 0.05, 0.5)),
+        base_s=chance.one((0.0005, 0.005, 0.1)),
+    )
+
+
+def moods(chance: Chance) -> Moods:
+    levels = (0.0, 0.0, 0.02, 0.08, 0.2)
+    return Moods(
+        later=chance.one(levels),
+        held=chance.one((0.0, 0.0, 0.05)),
+        never=chance.one((0.0, 0.0, 0.08)),
+        unwanted=chance.one((0.0, 0.0, 0.05)),
+        cut_before=chance.one((0.0, 0.0, 0.08)),
+        silent=chance.one(levels),
+        silent_after=chance.one(levels),
+        silent_late=chance.one(levels),
+        away=chance.one((0.0, 0.0, 0.15)),
+        slow_s=chance.one((0.01, 0.5, 4.0, 15.0)),
+        receipts=chance.one((0.0, 0.4)),
+    )
+
+
+def positions(
+    chance: Chance, content_id: str, kinds: dict[ChannelName, Kind], ends_s: float
+) -> list[Position]:
+    told: list[Position] = []
+    decided_s = chance.between(0.0, 5.0)
+    lane = chance.one(tuple(Lane))
+    for revision in range(1, chance.one((1, 2, 2, 3, 3, 4)) + 1):
+        held_up_s = chance.between(0.1, 30.0) if chance.happens(0.12) else 0.0
+        publication = a_position(chance, content_id, revision, kinds, decided_s, lane)
+        told.append(Position(publication, decided_s, decided_s + held_up_s))
+        decided_s += chance.span(((0.01, 0.3), (0.3, 4.0), (4.0, 60.0), (60.0, 150.0)))
+        if decided_s > ends_s or publication.action == "withdrawn" and chance.happens(0.8):
+            break
+    return told
+
+
+def a_position(
+    chance: Chance,
+    content_id: str,
+    revision: int,
+    kinds: dict[ChannelName, Kind],
+    at_s: float,
+    lane: Lane,
+) -> Publication:
+    changes: dict[str, Any] = {"content_id": content_id, "revision": revision, "lane": lane}
+    changes["channels"] = [one for one in ChannelName if one not in kinds or chance.happens(0.85)]
+    if revision > 1:
+        withdrawn = chance.happens(0.3)
+        changes |= {"action": "withdrawn", "reason": "sai"} if withdrawn else {"action": "corrected"}
+    if chance.happens(0.1):
+        changes["not_before"] = moment(at_s + chance.between(3.0, 60.0))
+    if chance.happens(0.15):
+        changes["expires_at"] = moment(at_s + 61.0 + chance.between(0.0, 200.0))
+    changes["channels"] = changes["channels"] or [ChannelName.PORTAL]
+    return a_publication(**changes)
+
+
+def moment(at_s: float) -> datetime:
+    return datetime.fromtimestamp(round(EPOCH_S + at_s, 3), UTC)
+
+
+def readers(chance: Chance, ends_s: float) -> list[tuple[float, str, bool]]:
+    """Who is there at first, who comes, and who leaves: (when, id, here)."""
+    told = [(0.0, id, True) for id in chance.some(POOL, chance.one((0.15, 0.3, 0.6)))]
+    there = {id for _, id, _ in told}
+    restless = chance.one((0.0, 0.1, 0.4))
+    for id in POOL:
+        at_s = 0.0
+        while chance.happens(restless):
+            at_s += chance.span(((0.05, 8.0), (5.0, ends_s)))
+            there ^= {id}
+            told.append((at_s, id, id in there))
+    return sorted(told)

@@ -1,0 +1,138 @@
+"""One seed's run: the processes, what is done to them, and the calm in which all must end well."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from consumers.feedback import Receipt
+from contracts import publication as publications
+from contracts import subjects
+from contracts.delivery import ChannelName, PlanKey
+from tests.model import clocks
+from tests.model.chance import Chance
+from tests.model.loop import Actor, VirtualLoop
+from tests.model.nemesis import Nemesis
+from tests.model.people import Readers
+from tests.model.process import RECEIPTS, Process
+from tests.model.receivers import Key, Receiver
+from tests.model.server import Server
+from tests.model.story import Position, Story
+from tests.model.watch import Watch
+
+DRAIN_S = 96 * 3600.0
+STEPS = 400_000
+
+
+class World:
+    """Everything that one seed moves."""
+
+    def __init__(self, story: Story, seen: Counter[str]) -> None:
+        self.story, self.seen = story, seen
+        self.kinds = story.kinds
+        self.loop = VirtualLoop()
+        self.chances: dict[str, Chance] = {}
+        self.server = Server(self.loop, self.chance("server"), seen)
+        self.weather = story.weather
+        self.readers = Readers(self.server.buckets[subjects.SUBSCRIBERS.name])
+        self.watch = Watch(self.loop, self.readers, self.kinds, seen)
+        self.server.buckets[subjects.LEDGER.name].watch = self.watch.on_write
+        self.receivers = {name: self.receiver(name) for name in self.kinds}
+        self.released: dict[str, list[int]] = {}
+        self.pages: dict[tuple[str, ChannelName], list[Any]] = {}
+        self.processes: dict[str, Process] = {}
+        self.incarnations = 0
+        self.receipts = 0
+        self.nemesis = Nemesis(self)
+
+    def chance(self, name: str) -> Chance:
+        if name not in self.chances:
+            self.chances[name] = Chance(self.story.seed, name)
+        return self.chances[name]
+
+    def receiver(self, name: ChannelName) -> Receiver:
+        return Receiver(
+            self.kinds[name], self.loop, self.chance(f"receiver {name}"), self.seen,
+            self.story.moods[name], self.on_effect,
+        )  # fmt: skip
+
+    def lag(self) -> float:
+        return self.chance("lag").span(((0.01, 0.1), (0.1, 3.0)))
+
+    # --- what happens
+
+    def run(self) -> None:
+        """The faults' time, then the calm; the verdict comes after."""
+        with clocks.virtual(self.loop):
+            self.set_up()
+            self.loop.run(self.story.ends_s)
+            self.nemesis.end()
+            self.loop.run(self.story.ends_s + DRAIN_S, self.finished)
+
+    def set_up(self) -> None:
+        for at_s, id, here in self.story.readers:
+            self.loop.later(at_s, self.change_reader, id, here)
+        for position in self.story.positions:
+            self.loop.later(position.decided_s, self.decide, position)
+            self.loop.later(position.stored_s, self.release, position)
+        for number in range(self.story.processes):
+            self.start("AB"[number])
+        self.nemesis.begin()
+
+    def change_reader(self, id: str, here: bool) -> None:
+        self.readers.change(self.loop.now, id, here=here)
+
+    def decide(self, position: Position) -> None:
+        publication = position.publication
+        self.released.setdefault(publication.content_id, []).append(publication.revision)
+
+    def release(self, position: Position) -> None:
+        publication = position.publication
+        subject = subjects.publication(publication.topic, publication.content_id)
+        durables = [subjects.dispatch(name) for name in self.kinds]
+        self.server.release(subject, publications.encode(publication), durables)
+
+    def start(self, place: str) -> None:
+        """Start a process, or start it again."""
+        self.incarnations += 1
+        skew_s = self.chance("clocks").between(-clocks.SKEW_S, clocks.SKEW_S)
+        actor = Actor(f"{place}#{self.incarnations}", skew_s)
+        process = Process(self, actor, self.incarnations)
+        self.processes[place] = process
+        actor.context.run(process.start)
+
+    def stumble(self, actor: Actor, where: str) -> Any:
+        return self.nemesis.stumble(actor, where)
+
+    def on_effect(self, channel: ChannelName, key: Key) -> None:
+        """It arrived; a provider may say so later."""
+        chance = self.chance("receipts")
+        if not chance.happens(self.story.moods[channel].receipts):
+            return
+        receipt = Receipt(
+            channel=channel,
+            content_id=key.content_id,
+            revision=key.revision,
+            recipient=key.recipient,
+        )
+        body = receipt.model_dump_json().encode()
+        self.receipts += 1
+        delay_s = chance.span(((0.01, 2.0), (2.0, 150.0)))
+        queue = self.server.queue(RECEIPTS)
+        self.loop.later(delay_s, partial(queue.put, self.receipts, body))
+
+    def finished(self) -> bool:
+        """In the calm: nothing is under way any more, or it never ends."""
+        if self.loop.steps % 64:
+            return False
+        return self.loop.steps > STEPS or (self.server.idle() and self.all_closed())
+
+    def all_closed(self) -> bool:
+        return all(entry.closed for entry in self.watch.entries.values())
+
+    def plans(self, channel: ChannelName) -> Iterable[tuple[PlanKey, Position]]:
+        """Every position as a plan of *channel*."""
+        for position in self.story.positions:
+            item = position.publication
+            if item.revision in self.released.get(item.content_id, ()):
+                yield PlanKey(channel, item.content_id, item.revision), position

@@ -1,0 +1,190 @@
+"""A disk that is full, broken or slow: 503 and never a 202 for nothing, and back by itself."""
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+
+from contracts import subjects
+from producers.bus import Bus, BusError, Entry, Silence, topology
+from producers.bus.monitor import complaint
+from producers.server import NatsServer
+from tests import needs
+from tests.doors import an_event, open_door
+from tests.tracing import faulty, meeting
+
+LEDGER = subjects.LEDGER.name
+CHECK_S = 0.2
+PATIENCE_S = 60
+
+
+@asynccontextmanager
+async def watched(store, **options):
+    """The embedded server with its guard, and a bus."""
+    async with (
+        NatsServer(store, check_s=CHECK_S, **options) as server,
+        await Bus.connect(server.url) as bus,
+    ):
+        await topology.apply(bus)
+        yield server, bus
+
+
+class Sender:
+    """Sends one event after the other, and knows which were accepted."""
+
+    def __init__(self, door, clock):
+        self.door, self.clock = door, clock
+        self.sent = 0
+        self.accepted: set[str] = set()
+
+    async def send(self, size=1000, id=None):
+        """The status. What is not 202 is a 503 that says when to come back."""
+        self.sent += 1
+        self.clock.advance(1)  # nobody sends too often
+        id = id or f"e-{self.sent}"
+        async with asyncio.timeout(15):
+            answer = await self.door.post(an_event(id=id, content_id=f"tin-{id}", body="x" * size))
+        if answer.status_code == 202:
+            self.accepted.add(id)
+        else:
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        return answer.status_code
+
+    async def until(self, status, size=1000):
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.send(size) != status:
+                pass
+
+    async def check(self):
+        """Every accepted event is on CONTENT, and no event is there twice."""
+        stored = Counter(one["id"] for one in await self.door.stored())
+        assert self.accepted <= set(stored)
+        assert set(stored.values()) == {1}
+
+
+@pytest.fixture
+async def small(tmp_path, clock):
+    needs.small_disks()
+    with needs.small_disk(tmp_path / "small") as disk:
+        async with watched(disk / "nats") as (server, bus), open_door(bus, clock) as door:
+            yield disk, server, Sender(door, clock)
+
+
+async def test_a_full_disk_closes_the_door_and_room_opens_it_again(small, capsys):
+    disk, server, sender = small
+    ballast = needs.fill(disk, leaving=2 << 20)
+    await sender.until(503, size=50_000)
+    needs.fill(disk)
+    await sender.until(503)
+    assert "no space left on device" in await told(server)
+    for _ in range(2):
+        await sender.send()
+    ballast.unlink()
+    await sender.until(202)
+    await sender.check()
+    said = capsys.readouterr().out
+    assert "nats_server_ill" in said
+    assert "nats_server_lost" in said
+
+
+async def test_on_a_full_disk_the_bus_is_silent_and_what_it_took_before_stays(small):
+    disk, server, sender = small
+    bus = sender.door.bus
+    numbers = bus.bucket(LEDGER)
+    revision = await numbers.create("one", b"1")
+    await bus.publish("dead.a", b"1", msg_id="1")
+    ballast = needs.fill(disk)
+    with pytest.raises(Silence):
+        for number in range(2, 20):
+            await bus.publish("dead.a", bytes(5000), msg_id=str(number), patience_s=2)
+    with pytest.raises(Silence):
+        await numbers.swap("one", bytes(9000), revision, timeout_s=2)
+    ballast.unlink()
+    await bus.publish("dead.a", b"last", msg_id="last", patience_s=PATIENCE_S)
+    stored = [one.headers["Nats-Msg-Id"] async for one in bus.scan("DEAD")]
+    assert (stored[0], stored[-1]) == ("1", "last")
+    assert max(Counter(stored).values()) == 1
+
+
+async def told(server):
+    """What the server complains of, whenever it is up."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (said := await complaint(server.monitor_url)) or "healthz" in said:
+            await asyncio.sleep(0.01)
+    return said
+
+
+def members(name):
+    return [Entry(f"{name}.{number}", bytes(100), 0) for number in range(30)]
+
+
+async def publish_all(bus, names):
+    for name in names:
+        await bus.publish("dead.a", bytes(500), msg_id=name, timeout_s=1, patience_s=PATIENCE_S)
+
+
+async def batch_all(bus, names):
+    """Atomic batches, each repeated until it is known to be there."""
+    ledger = bus.bucket(LEDGER)
+    for name in names:
+        async with asyncio.timeout(PATIENCE_S):
+            while await ledger.get(f"{name}.29") is None:
+                try:
+                    await ledger.batch(members(name), timeout_s=1)
+                except BusError:
+                    assert len(await ledger.keys(f"{name}.")) in (0, 30)
+
+
+@pytest.mark.parametrize("when", ["", ":when=3"])
+@pytest.mark.parametrize("call", ["fsync", "pwrite64"])
+async def test_after_an_input_output_error_nothing_acknowledged_is_lost(tmp_path, call, when):
+    """The server says nothing more about that stream; its guard notices, and starts it again."""
+    needs.strace()
+    async with watched(tmp_path / "nats") as (server, bus):
+        broken = server.pid
+        names = [[f"{kind}{number}" for number in range(40)] for kind in "abcd"]
+        with meeting(server.pid, f"{call}:error=EIO{when}"):
+            async with asyncio.TaskGroup() as group:
+                for some in names:
+                    group.create_task(publish_all(bus, some))
+                group.create_task(batch_all(bus, ["k1", "k2", "k3"]))
+        assert server.pid != broken
+        stored = Counter([one.headers["Nats-Msg-Id"] async for one in bus.scan("DEAD")])
+        assert stored == Counter(name for some in names for name in some)
+        found = Counter([key.partition(".")[0] async for key, _ in bus.bucket(LEDGER).values()])
+        assert found == {"k1": 30, "k2": 30, "k3": 30}
+
+
+async def test_a_disk_that_stays_broken_keeps_the_door_closed_until_it_is_mended(tmp_path, clock):
+    needs.strace()
+    binary = faulty(tmp_path / "strace", "fsync:error=EIO")
+    flag = binary.parent / "broken"
+    async with watched(tmp_path / "nats", binary=binary) as (server, bus):
+        async with open_door(bus, clock) as door:
+            sender = Sender(door, clock)
+            assert await sender.send() == 202
+            flag.touch()
+            with meeting(server.pid, "fsync:error=EIO"):
+                await sender.until(503)
+            for _ in range(2):
+                assert await sender.send() == 503
+            flag.unlink()
+            await sender.until(202)
+            await sender.check()
+
+
+async def test_on_a_slow_disk_the_door_answers_in_time_and_nothing_is_lost(tmp_path, clock):
+    """300 ms for every fsync: who comes in a crowd is told to come again, and is stored once."""
+    needs.strace()
+    async with watched(tmp_path / "nats") as (server, bus), open_door(bus, clock) as door:
+        slow, sender = server.pid, Sender(door, clock)
+        ids = [f"e-{number}" for number in range(40)]
+        with meeting(server.pid, "fsync:delay_enter=300000"):
+            assert await sender.send(id="alone") == 202
+            crowd = await asyncio.gather(*(sender.send(id=one) for one in ids))
+        assert set(crowd) <= {202, 503}
+        for one in ids:
+            assert await sender.send(id=one) == 202
+        await sender.check()
+        assert server.pid == slow, "slow is not ill"

@@ -1,0 +1,169 @@
+"""`loa dead` as an official uses it: find, read, send again, mend, give up; scripts get JSON."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from consumers.cli import app
+from consumers.dead_letters import DeadLetters, Origin
+from contracts import envelope, subjects
+from contracts.errors import fault
+from producers.bus import Bus
+from tests.arrivals import ITEM, UNIT, submitted
+
+OTHER = "vu-to-chuc-can-bo"
+WRONG = (fault("data.title", "missing"),)
+
+
+@pytest.fixture
+def loa(bus: Bus, nats_server, tmp_path, monkeypatch):
+    """The command, on the test's own bus; its answer is awaited off the loop."""
+    monkeypatch.chdir(tmp_path)
+    settings = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path), "USER": ""}
+
+    async def loa(*words: object, user: str = "") -> Result:
+        known = settings | {"USER": user}
+        return await asyncio.to_thread(CliRunner().invoke, app, [*map(str, words)], env=known)
+
+    return loa
+
+
+async def died(bus: Bus, body: bytes, unit: str = UNIT) -> None:
+    subject = subjects.content(unit, "submitted")
+    ack = await bus.publish(subject, body)
+    origin = Origin(subject=subject, stream=ack.stream, seq=ack.seq)
+    await DeadLetters(bus).bury("intake", origin, body, WRONG)
+
+
+async def accepted(bus: Bus) -> list[bytes]:
+    return [message.data async for message in bus.scan(subjects.CONTENT.name)]
+
+
+def broken() -> bytes:
+    return envelope.to_structured(submitted(title=""))
+
+
+def answer(result: Result) -> Any:
+    """The last line: under test the log goes to stdout too."""
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages(bus, loa):
+    await died(bus, broken())
+    await died(bus, broken())
+    await died(bus, b"{", OTHER)
+    said = (await loa("dead", "list")).stdout
+    for words in (UNIT, ITEM, "data.title", WRONG[0].message, WRONG[0].message_vi):
+        assert words in said
+    first, second = answer(await loa("dead", "list", "--json"))
+    assert (first["times"], second["times"]) == (2, 1)
+    assert first["about"]["content_id"] == ITEM
+    [only] = answer(await loa("dead", "list", "--unit", OTHER, "--json"))
+    assert only["id"] == second["id"]
+    assert answer(await loa("dead", "list", "--until", "2020-01-01", "--json")) == []
+
+
+async def test_a_time_that_is_none_is_named_in_both_languages(bus, loa):
+    done = await loa("dead", "list", "--since", "hôm qua")
+    assert done.exit_code == 2
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["since", "since"]
+
+
+async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
+    for number in range(3):
+        await died(bus, b"%d" % number)
+    await died(bus, b"{", OTHER)
+    dry = await loa("dead", "replay", "--unit", UNIT, "--dry-run", "--json", user="binh")
+    assert (dry.exit_code, len(answer(dry)["done"])) == (0, 3)
+    assert len(await accepted(bus)) == 4
+    done = await loa("dead", "replay", "--unit", UNIT, "--reason", "đã thêm chủ đề", user="binh")
+    assert done.exit_code == 0
+    assert "3 done, 0 refused, 0 left" in done.stdout
+    assert (await accepted(bus))[4:] == [b"0", b"1", b"2"]
+    [open_one] = answer(await loa("dead", "list", "--json"))
+    assert open_one["about"]["unit"] == OTHER
+    everything = answer(await loa("dead", "list", "--all", "--json"))
+    ended = [one["ended"] for one in everything if one["ended"]]
+    assert {(one["by"], one["reason"]) for one in ended} == {("binh", "đã thêm chủ đề")}
+
+
+async def test_a_letter_that_is_unknown_or_dealt_with_is_refused_and_the_rest_is_sent(bus, loa):
+    await died(bus, b"1")
+    await died(bus, b"2")
+    one, two = [letter["id"] for letter in answer(await loa("dead", "list", "--json"))]
+    assert (await loa("dead", "discard", one, "--reason", "rác", "--by", "Bình")).exit_code == 0
+    done = await loa("dead", "replay", one, two, 99, "--by", "Bình", "--json")
+    assert done.exit_code == 2
+    assert [entry["id"] for entry in answer(done)["done"]] == [two]
+    assert sorted(entry["id"] for entry in answer(done)["refused"]) == [one, 99]
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("replay",), "id"),
+        (("replay", 1, "--unit", UNIT), "id"),
+        (("discard", 1, "--reason", " "), "reason"),
+        (("discard", "--reason", "x"), None),
+        (("discard", 1), None),
+    ],
+)
+async def test_what_nobody_can_have_meant_changes_nothing(bus, loa, words, field):
+    await died(bus, b"{")
+    done = await loa("dead", *words, "--by", "Bình")
+    assert done.exit_code == 2
+    assert field is None or done.stderr.startswith(f"{field}: ")
+    assert len(answer(await loa("dead", "list", "--json"))) == 1
+    assert len(await accepted(bus)) == 1
+
+
+async def test_nobody_is_no_name(bus, loa):
+    await died(bus, b"{")
+    [letter] = answer(await loa("dead", "list", "--json"))
+    done = await loa("dead", "replay", letter["id"])
+    assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "by")
+    assert len(await accepted(bus)) == 1
+
+
+async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, tmp_path):
+    await died(bus, broken())
+    [letter] = answer(await loa("dead", "list", "--json"))
+    file = tmp_path / "mended.json"
+    file.write_bytes(broken())
+    assert (await loa("dead", "edit", letter["id"], file, user="binh")).exit_code == 2
+    file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
+    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", user="binh")
+    assert '-  "title": ""' in looked.stdout
+    assert '+  "title": "Đúng rồi"' in looked.stdout
+    assert len(await accepted(bus)) == 1
+    done = await loa("dead", "edit", letter["id"], file, user="binh")
+    assert done.exit_code == 0, done.stderr
+    assert (await accepted(bus))[1] == file.read_bytes()
+    shown = (await loa("dead", "show", letter["id"])).stdout
+    assert "edited by binh to CONTENT #2" in shown
+    assert '"title": ""' in shown.replace('"title":""', '"title": ""'), "the original stays"
+
+
+async def test_a_body_can_not_steer_the_terminal(bus, loa):
+    await died(bus, b"\x1b[2J\xc2\x9b31m wiped")
+    [letter] = answer(await loa("dead", "list", "--json"))
+    said = (await loa("dead", "show", letter["id"])).stdout
+    assert "\x1b" not in said
+    assert "\x9b" not in said
+    assert "U+001B[2J" in said
+
+
+async def test_a_trace_of_an_item_whose_event_died_says_refused(bus, loa):
+    await died(bus, broken())
+    story = answer(await loa("trace", ITEM, "--json"))
+    assert (story["state"], story["channels"]) == ("refused", {})
+    [moment] = story["timeline"]
+    assert moment["event"] == "dead_letter"
+    assert "data.title" in moment["detail"]
+    [letter] = answer(await loa("dead", "list", "--json"))
+    await loa("dead", "replay", letter["id"], "--by", "Bình")
+    assert answer(await loa("trace", ITEM, "--json"))["state"] == "received"
+    assert (await loa("trace", "khong-co", "--json")).exit_code == 2

@@ -1,0 +1,207 @@
+"""Bad events among good ones: each becomes one dead letter with its reason, and holds up nobody."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from consumers.dead_letters.decisions import Decisions, Person, mend
+from consumers.intake import Intake
+from contracts import subjects
+from contracts.envelope import to_structured
+from contracts.errors import WHOLE
+from contracts.vocabulary import DEFAULT
+from tests.arrivals import UNIT, submitted, unit_is
+from tests.listening import COPIES, listening
+
+GOOD, EACH = 2000, 8
+CLERK = Person("Trần Thị Bình", "đã sửa")
+SLACK = 5 * COPIES
+"""How far an event may come out of line among as many as are handled at once."""
+
+
+class Parcel(NamedTuple):
+    """A message for CONTENT: what the reason has to name, or nothing for a good one."""
+
+    body: bytes
+    field: str = ""
+    kind: str = "submitted"
+    headers: dict[str, str] | None = None
+
+
+def written(number: int, data: dict[str, Any] | None = None, **attributes: Any) -> bytes:
+    """An event as JSON, changed in its data or its attributes; None takes one away."""
+    event = json.loads(to_structured(submitted(f"xau-{number}")))
+    event["data"] = {k: v for k, v in (event["data"] | (data or {})).items() if v is not None}
+    event |= attributes
+    return json.dumps({k: v for k, v in event.items() if v is not None}).encode()
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+Poison = Callable[[int], Parcel]
+POISON: dict[str, Poison] = {
+    "half an object": lambda n: Parcel(written(n)[:-40], WHOLE),
+    "no JSON": lambda n: Parcel(b"\xff\xfe%d" % n, WHOLE),
+    "nothing": lambda n: Parcel(b" " * n, WHOLE),
+    "a list": lambda n: Parcel(b"[%d]" % n, WHOLE),
+    "a number": lambda n: Parcel(b"%d" % n, WHOLE),
+    "a key twice": lambda n: Parcel(written(n)[:-1] + b',"id":"other"}', "id"),
+    "not a number": lambda n: Parcel(written(n, {"revision": float("nan")}), WHOLE),
+    "a megabyte": lambda n: Parcel(written(n, {"body": "x" * 1_000_000}), WHOLE),
+    "deep nesting": lambda n: Parcel(b"[" * (90_000 + n), WHOLE),
+    "deep inside": lambda n: Parcel(written(n, {"links": nested(60)}), ""),
+    "no title": lambda n: Parcel(written(n, {"title": None}), "data.title"),
+    "a field nobody knows": lambda n: Parcel(written(n, {"colour": "red"}), "data.colour"),
+    "a text for a number": lambda n: Parcel(written(n, {"revision": "first"}), "data.revision"),
+    "revision nought": lambda n: Parcel(written(n, {"revision": 0}), "data.revision"),
+    "a topic nobody knows": lambda n: Parcel(written(n, {"topic": "khong-co"}), "data.topic"),
+    "no data": lambda n: Parcel(no_data(n), "data"),
+    "no id": lambda n: Parcel(written(n, id=None), "id"),
+    "unknown type": lambda n: Parcel(written(n, type="vn.gov.moha.nothing.v1"), "type"),
+    "unknown version": lambda n: Parcel(
+        written(n, type="vn.gov.moha.content.submitted.v2"), "type"
+    ),
+    "old specversion": lambda n: Parcel(written(n, specversion="0.3"), "specversion"),
+    "another kind's subject": lambda n: Parcel(written(n), "type", "withdrawn"),
+    "another unit's source": lambda n: Parcel(
+        written(n, source="/units/vu-cai-cach-hanh-chinh"), "source"
+    ),
+    "base64": lambda n: Parcel(written(n, data_base64="YQ=="), "data_base64"),
+    "no JSON type": lambda n: Parcel(
+        written(n), "Content-Type", headers={"Content-Type": "text/plain"}
+    ),
+    "a letter cut in half": lambda n: Parcel(written(n).replace(b"Zalo", b"\\ud800"), ""),
+}
+
+
+def no_data(number: int) -> bytes:
+    event = json.loads(written(number))
+    del event["data"]
+    return json.dumps(event).encode()
+
+
+def good(number: int) -> Parcel:
+    return Parcel(to_structured(submitted(f"tot-{number}")))
+
+
+@pytest.fixture
+async def intake(bus, clock):
+    await unit_is(bus)
+    return Intake(bus, DEFAULT, clock)
+
+
+async def hand_in(bus, parcels: list[Parcel]) -> dict[int, Parcel]:
+    """Put everything on the stream in this order; what stands at which sequence."""
+    stored = {}
+    for start in range(0, len(parcels), 50):
+        some = parcels[start : start + 50]
+        acks = await asyncio.gather(
+            *(
+                bus.publish(subjects.content(UNIT, one.kind), one.body, headers=one.headers)
+                for one in some
+            )
+        )
+        stored |= {ack.seq: one for ack, one in zip(acks, some, strict=True)}
+    return stored
+
+
+async def published(bus) -> list[str]:
+    found = bus.scan(subjects.PUBLICATIONS.name)
+    return [json.loads(one.data)["data"]["content_id"] async for one in found]
+
+
+def content_id(parcel: Parcel) -> str:
+    return str(json.loads(parcel.body)["data"]["content_id"])
+
+
+async def test_each_kind_of_poison_is_named_by_its_field(bus, nats_server, intake):
+    async with listening(bus, nats_server.url, intake) as heard:
+        stored = await hand_in(bus, [make(0) for make in POISON.values()])
+        await heard.all_settled()
+        letters = {letter.origin.seq: letter for letter in await heard.letters()}
+    assert letters.keys() == stored.keys()
+    for seq, letter in letters.items():
+        fields = [error.field for error in letter.errors]
+        assert all(error.field and error.message and error.message_vi for error in letter.errors)
+        assert stored[seq].field in ("", fields[0]), f"{stored[seq].body[:80]!r}: {fields}"
+        assert (await heard.dead.show(letter.id)).original == stored[seq].body
+    assert await published(bus) == []
+
+
+async def test_two_hundred_bad_events_among_two_thousand_good_ones(bus, nats_server, intake):
+    parcels = [make(n) for n in range(EACH) for make in POISON.values()]
+    parcels += [good(number) for number in range(GOOD)]
+    random.Random(20261125).shuffle(parcels)
+    async with listening(bus, nats_server.url, intake) as heard:
+        stored = await hand_in(bus, parcels)
+        info = await heard.all_settled()
+        letters = await heard.letters()
+    bad = {seq for seq, parcel in stored.items() if not content_id_of_good(parcel)}
+    assert len(bad) == EACH * len(POISON) >= 200
+    assert Counter(letter.origin.seq for letter in letters) == Counter(bad), "one letter for each"
+    assert info["delivered"]["consumer_seq"] == len(parcels), "each was tried once"
+    in_line = [content_id(stored[seq]) for seq in sorted(stored) if seq not in bad]
+    released = await published(bus)
+    assert sorted(released) == sorted(in_line), "every good one went through, once"
+    place = {item: number for number, item in enumerate(released)}
+    assert max(abs(place[item] - number) for number, item in enumerate(in_line)) <= SLACK
+
+
+def content_id_of_good(parcel: Parcel) -> bool:
+    return b'"content_id":"tot-' in parcel.body
+
+
+async def test_poison_that_is_mended_and_sent_again_goes_through(bus, nats_server, intake):
+    async with listening(bus, nats_server.url, intake) as heard:
+        await hand_in(bus, [POISON["no title"](1), POISON["half an object"](2), good(3)])
+        await heard.all_settled()
+        decisions = Decisions(heard.dead)
+        for letter, number in zip(await heard.letters(), (1, 2), strict=True):
+            await decisions.edit(letter, mend(letter, written(number), DEFAULT), CLERK)
+        await heard.all_settled()
+        assert await heard.letters() == [], "both are dealt with"
+        await heard.all_settled()
+    assert sorted(await published(bus)) == ["tot-3", "xau-1", "xau-2"]
+
+
+async def test_poison_that_is_sent_again_as_it_was_is_a_letter_again(bus, nats_server, intake):
+    async with listening(bus, nats_server.url, intake) as heard:
+        await hand_in(bus, [POISON["no title"](1)])
+        await heard.all_settled()
+        [letter] = await heard.letters()
+        await Decisions(heard.dead).replay(letter, CLERK)
+        await heard.all_settled()
+        [again] = await heard.letters()
+    assert again.ended is None, "it waits for a person once more"
+    assert again.original == letter.original
+    assert [one.state for one in again.decisions] == ["replayed"], "and what was done is kept"
+
+
+async def test_the_same_id_with_other_contents_fifty_times_leaves_the_first(
+    bus, nats_server, intake
+):
+    """From the bus nobody can be answered: each becomes a letter that names the id."""
+    first = submitted("tin")
+    others = [
+        Parcel(to_structured(submitted("tin", title=f"Tiêu đề khác số {n}"))) for n in range(50)
+    ]
+    async with listening(bus, nats_server.url, intake) as heard:
+        await hand_in(bus, [Parcel(to_structured(first))])
+        await heard.all_settled()
+        await hand_in(bus, others)
+        await heard.all_settled()
+        letters = await heard.letters()
+    assert [[error.field for error in letter.errors] for letter in letters] == [["id"]] * 50
+    found = bus.scan(subjects.PUBLICATIONS.name)
+    [released] = [json.loads(one.data)["data"] async for one in found]
+    assert released["title"] == first.data["title"]

@@ -1,0 +1,119 @@
+"""A connection that breaks at any byte, either way: whole mails only, and the books are exact.
+
+A proxy ends the first connection after k bytes; k goes over the whole conversation about three
+mails. From the bytes that were let through follows which mail could be in doubt: all others must be
+delivered once, and not even declared as a possible copy.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from tests.fakes import people
+from tests.mail_house import MailHouse, check_books, whole_mail
+from tests.proxy import Proxy
+from tests.smtp_receiver import Receiver
+
+READERS = 3
+BODIES, BORDERS = 24, 12
+BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
+HOW = pytest.mark.parametrize("rst", [False, True], ids=["fin", "rst"])
+
+
+@dataclass
+class Bench:
+    """A house whose relay stands behind a proxy, and ever new items for three readers."""
+
+    loa: MailHouse
+    receiver: Receiver
+    proxy: Proxy
+    numbers: count
+
+    async def send(self):
+        """One item, over new connections; returns its plan."""
+        idle = self.loa.provider.pool.idle
+        while idle:
+            idle.pop()[1].close()
+        self.receiver.mails.clear()
+        self.proxy.up.seen.clear()
+        self.proxy.down.seen.clear()
+        plan = await self.loa.plan(content_id=f"tin-{next(self.numbers):06d}")
+        await self.loa.run(plan)
+        return plan
+
+    async def cut(self, way, k, rst):
+        """The same with the first connection cut; returns who is declared."""
+        self.proxy.calm()
+        way.only, way.cut_after, way.rst = frozenset({self.proxy.connected}), k, rst
+        plan = await self.send()
+        extra = await check_books(self.loa, self.receiver, plan)
+        letters = "".join((await self.loa.rows(plan)).values())
+        assert set(letters) <= {"d", "D"}, letters
+        assert extra <= await self.loa.copies(plan) == letters.count("D")
+        return [row for row, letter in enumerate(letters) if letter == "D"]
+
+
+@pytest.fixture
+async def bench(bus, tmp_path, request):
+    async with Receiver(pipelining=request.param) as receiver, Proxy(receiver.port) as proxy:
+        proxy.up.keep = proxy.down.keep = True
+        yield Bench(MailHouse(bus, tmp_path, READERS, proxy.port), receiver, proxy, count())
+
+
+def spread(numbers, wanted):
+    """About *wanted* of *numbers*, evenly, first and last among them."""
+    step = max(1, len(numbers) // wanted)
+    return sorted({*numbers[::step], numbers[-1]})
+
+
+BENCHES = pytest.mark.parametrize("bench", [True, False], ids=["pipelining", "stepwise"],
+                                  indirect=True)  # fmt: skip
+
+
+@BENCHES
+@HOW
+async def test_cut_on_the_way_to_the_relay_nobody_gets_half_a_mail_or_a_copy_too_many(bench, rst):
+    plan = await bench.send()
+    said = bytes(bench.proxy.up.seen)
+    spans = [bodies(bench.loa, plan, said, reader) for reader in people(READERS)]
+    points, doubted = cuts(spans, said), 0
+    for k in points:
+        declared = await bench.cut(bench.proxy.up, k, rst)
+        begun = [row for row, (start, _) in enumerate(spans) if start < k]
+        over = not bench.receiver.pipelining and begun and k > spans[begun[-1]][1]
+        assert declared in ([], *([[begun[-1]]] if begun and not over else [])), f"cut after {k}"
+        doubted += len(declared)
+    assert len(points) >= 60
+    assert doubted >= BODIES, "bodies were cut, too"
+
+
+def bodies(loa, plan, said, reader):
+    """Where the mail of *reader* begins and ends in what was *said* to the relay."""
+    body = whole_mail(loa.provider.render(loa.publications[plan]), plan, reader)
+    start = said.index(body)
+    return start, start + len(body) + len(b".\r\n")
+
+
+def cuts(spans, said):
+    """Every byte of the first commands and around the end of each mail, and many in between."""
+    opening = range(1, spans[0][0] + 3)
+    ends = [k for _, end in spans for k in range(end - 6, min(end + 4, len(said)))]
+    between = [k for start, end in spans for k in spread(range(start + 3, end), BODIES // READERS)]
+    commands = [k for (_, end), (start, _) in zip(spans, spans[1:], strict=False)
+                for k in spread(range(end, start + 2), BORDERS)]  # fmt: skip
+    return sorted({*spread(opening, 24), *ends, *between, *commands})
+
+
+@BENCHES
+@HOW
+async def test_cut_on_the_way_back_only_a_mail_without_its_answer_is_declared(bench, rst):
+    await bench.send()
+    said = bytes(bench.proxy.down.seen)
+    go_on = [at + 1 for at in range(len(said)) if said[:at].endswith(b"354 go\r")]
+    taken = [at + 1 for at in range(len(said)) if said[:at].endswith(b"queued\r")]
+    for k in spread(range(1, len(said)), 60):
+        declared = await bench.cut(bench.proxy.down, k, rst)
+        unsure = [row for row in range(READERS) if go_on[row] <= k < taken[row]]
+        assert declared in ([], unsure), f"cut after {k}"
+        assert declared or not unsure, f"a body left, and no doubt, after {k}"

@@ -1,0 +1,321 @@
+"""The single-use refresh token under fire: one refresh each time, no pair lost, nothing failed."""
+
+import asyncio
+import json
+import random
+from urllib.parse import parse_qs
+
+import pytest
+import structlog
+from cryptography.fernet import Fernet
+
+from channels.base import Verdict
+from channels.errors import ChannelError, Misconfigured, Unreachable
+from channels.zalo.oauth import OAuth
+from channels.zalo.tokens import BUSY_S, EARLY_S, PATIENCE_S, TokenKeeper, grant_key
+from channels.zalo.transport import Doubt, Reply
+from channels.zalo.vault import Seal
+from consumers.vault import BusVault
+from producers.bus import Bus
+from tests.builders import a_publication
+from tests.zalo_stage import ARTICLE, BROADCAST, Killed, carried_through, recipient, staged
+
+RACES = 1000
+SEAL = Seal(Fernet.generate_key())
+
+
+def reply(body, status=200) -> Reply:
+    return Reply(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+class Host:
+    """Zalo's OAuth host: each refresh token works once, and the one before it is dead."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.refreshes = 0
+        self.spent_used = 0
+        self.dither = lambda: 0
+
+    def pair(self, number: int) -> tuple[str, str]:
+        return f"access-{number}", f"refresh-{number}"
+
+    async def exchange(self, request) -> Reply:
+        for _ in range(self.dither()):
+            await asyncio.sleep(0)
+        [token] = parse_qs(request.body.decode())["refresh_token"]
+        if token != f"refresh-{self.number}":
+            self.spent_used += 1
+            return reply(b"")
+        self.number += 1
+        self.refreshes += 1
+        access_token, refresh_token = self.pair(self.number)
+        pair = {"access_token": access_token, "refresh_token": refresh_token}
+        return reply(pair | {"expires_in": "90000"})
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def keeper(bus: Bus, host, clock) -> TokenKeeper:
+    """One process: it shares the bus and the host with others, and nothing else."""
+    return TokenKeeper(
+        OAuth("https://oauth.example", "app", "secret", host), BusVault(bus), SEAL, clock
+    )
+
+
+async def stored(bus: Bus):
+    return SEAL.open((await BusVault(bus).get(grant_key("app"))).data)
+
+
+async def insist(tokens: TokenKeeper, failed: str) -> tuple[str, int]:
+    """Ask until there is a token, as held rows do; how often it had to wait."""
+    for waits in range(50):
+        try:
+            return await tokens.renewed(failed), waits
+        except Unreachable as busy:
+            assert busy.retry_after_s <= BUSY_S
+            await asyncio.sleep(0)
+    raise AssertionError("never got a token")
+
+
+async def test_a_thousand_races_for_one_token_are_a_thousand_refreshes(bus, nats_server, clock):
+    chance, host = random.Random(20261125), Host()
+    host.dither = lambda: chance.randrange(8)
+    async with await Bus.connect(nats_server.url, name="other") as other:
+        processes = [keeper(bus, host, clock), keeper(other, host, clock)]
+        await processes[0].seed("access-0", "refresh-0", "90000")
+        waited = 0
+        for race in range(RACES):
+            chance.shuffle(processes)
+            got = await asyncio.gather(*(insist(one, f"access-{race}") for one in processes))
+            assert {token for token, _ in got} == {f"access-{race + 1}"}
+            waited += sum(waits > 0 for _, waits in got)
+            assert host.refreshes == race + 1
+    assert host.spent_used == 0
+    assert (await stored(bus)).refresh_token == f"refresh-{RACES}"
+    assert waited > RACES / 10, "they really met"
+
+
+async def test_five_processes_with_many_callers_each_refresh_once(bus, clock):
+    host = Host()
+    processes = [keeper(bus, host, clock) for _ in range(5)]
+    await processes[0].seed("access-0", "refresh-0", "90000")
+    calls = [insist(one, "access-0") for one in processes for _ in range(10)]
+    assert {token for token, _ in await asyncio.gather(*calls)} == {"access-1"}
+    assert (host.refreshes, host.spent_used) == (1, 0)
+
+
+async def test_processes_that_look_early_refresh_once(bus, clock):
+    """Nobody was refused: it is simply time, for all of them at once."""
+    host = Host()
+    processes = [keeper(bus, host, clock) for _ in range(5)]
+    await processes[0].seed("access-0", "refresh-0", "90000")
+    clock.advance(90000 - EARLY_S)
+    got = await asyncio.gather(*(one.access() for one in processes))
+    assert set(got) <= {"access-0", "access-1"}, "the old one lives on in the meantime"
+    assert {await one.access() for one in processes} == {"access-1"}
+    assert (host.refreshes, host.spent_used) == (1, 0)
+
+
+async def test_a_process_that_dies_in_the_refresh_is_waited_for_and_then_replaced(bus, clock):
+    host = Host()
+    dying, other = keeper(bus, host, clock), keeper(bus, host, clock)
+    await dying.seed("access-0", "refresh-0", "90000")
+
+    async def dies(request):
+        raise Killed
+
+    dying.oauth.transport = type("Dead", (), {"exchange": staticmethod(dies)})()
+    with pytest.raises(Killed):
+        await dying.renewed("access-0")
+    with pytest.raises(Unreachable):
+        await other.renewed("access-0")
+    clock.advance(PATIENCE_S)
+    assert await other.renewed("access-0") == "access-1"
+    assert (host.refreshes, host.spent_used) == (1, 0)
+
+
+LOST = {
+    "no answer": Doubt("no answer: TimeoutError"),
+    "half an answer": reply(b'{"access_token":"acc'),
+    "a list": reply([]),
+    "a bare 400": reply(b"", 400),
+}
+NOT_DONE = {
+    "504": reply(b"<html>504 Gateway Time-out</html>", 504),
+    "502 without a body": reply(b"", 502),
+    "a page": reply(b"<html>busy</html>"),
+    "500 as JSON": reply({"message": "down"}, 500),
+    "no connection": Unreachable("no connection"),
+}
+DEAD = {
+    "empty 200": reply(b""),
+    "its code": reply({"error": -14014, "access_token": "", "refresh_token": ""}),
+}
+
+
+class Answering:
+    """A host that gives one answer, whatever it has done."""
+
+    def __init__(self, answer) -> None:
+        self.answer = answer
+        self.calls = 0
+
+    async def exchange(self, request) -> Reply:
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize("name", [*LOST, *NOT_DONE, *DEAD])
+async def test_whatever_a_refresh_is_answered_the_stored_pair_stays(bus, clock, name):
+    host = Answering((LOST | NOT_DONE | DEAD)[name])
+    tokens = keeper(bus, host, clock)
+    await tokens.seed("access-0", "refresh-0", "90000")
+    with structlog.testing.capture_logs() as logs, pytest.raises(ChannelError):
+        await tokens.renewed("access-0")
+    grant = await stored(bus)
+    assert (grant.access_token, grant.refresh_token) == ("access-0", "refresh-0")
+    assert bool(grant.pending_at) is (name in LOST), "a lost answer stays noted"
+    assert bool(grant.lost) is (name in DEAD)
+    alarms = [line["event"] for line in logs if line["log_level"] == "error"]
+    expected = {"zalo_refresh_unknown"} if name in LOST else {"zalo_grant_lost"}
+    assert set(alarms) == (set() if name in NOT_DONE else expected), "said at once, once"
+
+
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("spent", [False, True])
+async def test_after_a_lost_answer_the_same_token_is_tried_once_more_and_then_a_person_is_needed(
+    bus, clock, name, spent
+):
+    host = Answering(LOST[name])
+    tokens = keeper(bus, host, clock)
+    await tokens.seed("access-0", "refresh-0", "90000")
+    for _ in range(5):
+        with pytest.raises(Unreachable):
+            await tokens.renewed("access-0")
+    assert host.calls == 1, "not again within the minute"
+    clock.advance(PATIENCE_S)
+    good = {"access_token": "access-1", "refresh_token": "refresh-1"}
+    host.answer = reply(b"") if spent else reply(good | {"expires_in": "90000"})
+    if spent:
+        with pytest.raises(Misconfigured):
+            await tokens.renewed("access-0")
+        assert (await stored(bus)).refresh_token == "refresh-0"
+    else:
+        assert await tokens.renewed("access-0") == "access-1"
+    assert host.calls == 2
+
+
+@pytest.fixture
+async def stage(tmp_path, clock):
+    async with staged(tmp_path, clock) as stage:
+        yield stage
+
+
+def spoil(stage, how: str) -> None:
+    """The access token dies now, in one of the ways in which tokens die."""
+    tokens = stage.sandbox.world.tokens
+    if how == "expired":
+        tokens.expires = 0.0
+    elif how == "replaced":
+        tokens.access = "somebody-else-s"
+
+
+def at_request(stage, number: int, how: str) -> None:
+    count = iter(range(1, 1000))
+
+    def spoiling(request) -> None:
+        if "access_token" in request.headers and next(count) == number:
+            spoil(stage, how)
+
+    stage.before_request = spoiling
+
+
+@pytest.mark.parametrize("how", ["expired", "replaced"])
+@pytest.mark.parametrize("number", range(1, 10))
+async def test_a_token_that_dies_at_any_call_costs_one_refresh_and_no_row(stage, number, how):
+    stage.rules(processing=1)
+    at_request(stage, number, how)
+    for row in (ARTICLE, BROADCAST):
+        assert await carried_through(stage, a_publication(), row) is Verdict.DELIVERED
+    assert stage.effects("granted") == (2 if number <= 7 else 1)
+    assert stage.effects("article_created") == 1
+    assert len(stage.broadcasts) == 1
+
+
+@pytest.mark.parametrize("code", [-216, -220, -124])
+@pytest.mark.parametrize("route", ["article.verify", "article.update", "oa.message"])
+async def test_a_refused_token_means_one_refresh_and_one_retry_of_that_call(stage, route, code):
+    stage.fault(route, "refuse", code=code, words="Access token is invalid")
+    asked = []
+    stage.after_request = lambda request: asked.append(request.url.rpartition("/")[2])
+    for row in (ARTICLE, BROADCAST):
+        assert await carried_through(stage, a_publication(), row) is Verdict.DELIVERED
+    assert stage.effects("granted") == 2
+    assert asked.count("access_token") == 1
+    assert len(stage.visible) == len(stage.broadcasts) == 1
+
+
+async def test_two_processes_at_work_when_the_token_dies_refresh_once_and_lose_nothing(stage):
+    items = [a_publication(content_id=f"tin-{n}") for n in range(6)]
+    first, second = stage.channel, stage.start()
+    spoil(stage, "expired")
+
+    async def one(channel, item) -> Verdict:
+        async with channel.session() as session:
+            rows = [recipient(item, ARTICLE)]
+            [said] = await session.send(channel.render(item), rows, lambda: False)
+        return said.verdict
+
+    work = [one(channel, item) for channel, item in zip([first, second] * 3, items, strict=True)]
+    said = await asyncio.gather(*work)
+    assert set(said) <= {Verdict.DELIVERED, Verdict.HELD}
+    for item in items:
+        assert await carried_through(stage, item, ARTICLE) is Verdict.DELIVERED
+    assert stage.effects("granted") == 2
+    assert len(stage.visible) == len(items)
+
+
+@pytest.mark.parametrize("kind", ["hang_after", "drop_after", "truncate_after"])
+async def test_a_rotation_whose_answer_was_lost_holds_the_queue_until_somebody_consents(
+    stage, kind
+):
+    """Zalo has rotated and we never heard: both old tokens are dead. Nothing fails meanwhile."""
+    spoil(stage, "expired")
+    stage.fault("oauth.token", kind, delay_s=0.2)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(5):
+            said = await stage.send(a_publication())
+            assert said.verdict is Verdict.HELD
+            stage.clock.advance(said.after_s)
+    events = [line["event"] for line in logs]
+    assert events.count("zalo_refresh_unknown") == 1
+    assert events.count("zalo_grant_lost") == 1
+    assert "zalo_operator_needed" in events
+    assert stage.articles == []
+    await stage.consent()
+    assert await carried_through(stage, a_publication(), ARTICLE) is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("kind", ["html_before", "drop_before"])
+async def test_a_refresh_that_never_arrived_delays_the_queue_and_loses_nothing(stage, kind):
+    spoil(stage, "expired")
+    stage.fault("oauth.token", kind)
+    assert await carried_through(stage, a_publication(), ARTICLE) is Verdict.DELIVERED
+    assert stage.effects("granted") == 2
+    assert len(stage.visible) == 1
+
+
+async def test_a_refresh_without_a_new_refresh_token_goes_on_with_the_old_one(stage):
+    stage.rules(omit_refresh_token=True)
+    for number in range(3):
+        spoil(stage, "expired")
+        item = a_publication(content_id=f"tin-{number}")
+        assert await carried_through(stage, item, ARTICLE) is Verdict.DELIVERED
+    assert stage.effects("granted") == 4
