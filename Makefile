@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: install demo up test lint types lock wheel bench
+.PHONY: install demo up test lint types lock wheel bench crash
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -42,3 +42,6 @@ wheel: install
 bench: install
 	$(PIP) --require-hashes -r bench/requirements.lock
 	$(BIN)/python -m bench $(ARGS)
+
+crash: install
+	$(BIN)/python -m tests.crash $(ARGS)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -53,6 +54,18 @@ class Recipient:
     correction: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A delivery that nobody reads; `target` is the operator's own mailbox, or the public address.
+
+    Without a target the channel does as much as it can do without one.
+    """
+
+    number: int
+    at: datetime
+    target: str = ""
+
+
 Deadline = Callable[[], bool]
 """True once nothing more may be sent: asked before EACH row, not once per window."""
 
@@ -67,6 +80,12 @@ class Session(Protocol):
 
     async def resolve(self, rendered: Any, rows: Sequence[Recipient]) -> list[Outcome]:
         """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""
+
+    def let_go(self) -> None:
+        """We stop: wait no longer for the provider, so that `send` says now what is known."""
+
+    async def probe(self, canary: Canary) -> Outcome:
+        """Try the way that rows go, where no reader sees it. DELIVERED = it works."""
 
 
 class Channel(Protocol):

@@ -1,13 +1,15 @@
 """Woken by a wake-up: takes a batch, sends what is due, and says when to come back."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from channels.base import Channel
+from channels.base import Channel, Session
 from channels.errors import ChannelError
 from consumers.addresses import Addresses
 from consumers.circuit import Circuit
@@ -21,7 +23,7 @@ from consumers.library import Edition, Library
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot
-from consumers.wake import Waker, WakeUp
+from consumers.wake import CanaryKey, Waker, WakeUp
 from consumers.work import Work
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, Lane
@@ -31,6 +33,8 @@ LEASE_S = 60.0
 SKEW_S = 5.0
 BUSY_S = 1.0
 LONGEST_PAUSE_S = 30.0
+LET_GO_S = 3.0
+"""How long a stop waits for what is on the wire: less than the shell waits for us."""
 
 
 @dataclass
@@ -50,6 +54,8 @@ class Deliver:
     lease_s: float = LEASE_S
     stopping: bool = False
     unbooked: dict[BatchKey, Unbooked] = field(default_factory=dict)
+    sessions: list[Session] = field(default_factory=list)
+    prove: Callable[[CanaryKey], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         parts = (self.circuit, self.slot.name, self.waker.wake, self.paused, self.clock)
@@ -57,6 +63,9 @@ class Deliver:
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
         """Handle one wake-up; raises Later when it is not done."""
+        if canary := wake_up.canary:
+            await self.on_canary(canary)
+            return
         batch = wake_up.key
         with bound_contextvars(
             batch=str(batch), channel=batch.channel.value, lane=wake_up.lane.value
@@ -68,6 +77,14 @@ class Deliver:
                 crash_point("deliver.slot_noted")
                 async with self.gate.enter(wake_up.lane) as permit:
                     await self.go_in(batch, permit)
+
+    async def on_canary(self, canary: CanaryKey) -> None:
+        """A try of the channel takes an urgent batch's place and nothing else of a batch."""
+        if self.prove is None or self.paused():
+            return
+        with bound_contextvars(channel=canary.channel.value, lane=Lane.URGENT.value):
+            async with self.gate.enter(Lane.URGENT):
+                await self.prove(canary)
 
     async def go_in(self, batch: BatchKey, permit: Pass) -> None:
         """Work on *batch*, unless the channel stands still; then its turn comes later."""
@@ -101,8 +118,14 @@ class Deliver:
                 log.info("batch_recovered", batch=str(batch))
 
     def stop(self) -> None:
-        """Let every batch go after its window."""
+        """Let every batch go after its window, and soon even if a provider says nothing more."""
         self.stopping = True
+        asyncio.get_running_loop().call_later(LET_GO_S, self.let_go)
+
+    def let_go(self) -> None:
+        """Only what is on the wire at this moment is in doubt, and no window's rest."""
+        for session in self.sessions:
+            session.let_go()
 
     async def visit(self, batch: BatchKey, permit: Pass) -> None:
         """Work on *batch* if it is due and free."""
@@ -181,12 +204,21 @@ class Deliver:
         if permit is None or moves.idle(work.entry, self.clock(), work.claim.rules):
             return await work.give_up(unbooked)
         try:
-            async with self.channel.session() as session:
+            async with self.channel.session() as session, self.known(session):
                 return await work.run(session, lambda: permit.wanted, unbooked)
         except ChannelError as trouble:
             log.warning("channel_unavailable", reason=trouble.reason)
             shut = await self.guard.refused(trouble.reason)
             raise Later(BUSY_S if shut else trouble.retry_after_s, trouble.reason) from trouble
+
+    @asynccontextmanager
+    async def known(self, session: Session) -> AsyncIterator[None]:
+        """A stop finds *session* for as long as the block runs."""
+        self.sessions.append(session)
+        try:
+            yield
+        finally:
+            self.sessions.remove(session)
 
     def halted(self) -> bool:
         """Whether nothing more is to be sent: the process stops, or an operator paused."""

@@ -24,8 +24,7 @@ log = structlog.get_logger()
 FRESH_S = 5.0
 LOOK_S = 1.0
 SHORTEST_S = 30.0
-LONGEST_S = 600.0
-LATE_S = 10.0
+LONGEST_S = 1800.0
 TRIES_S = 5.0
 """Where somebody tries: whoever waits is woken when it works."""
 Wake = Callable[[BatchKey, Lane], Awaitable[None]]
@@ -89,9 +88,21 @@ class Guard:
             return False
         # A worker whose most urgent batch is not urgent leaves the first try to others.
         if breaker.due(self.now, self.clock() - permit.lane.rank):
-            await self.change(lambda one: breaker.probe(one, self.who, self.clock()))
-            permit.probe = breaker.probes(self.now, self.who)
+            permit.probe = await self.probe()
         return permit.probe or self.now.is_closed
+
+    async def probe(self) -> bool:
+        """Whether the caller is the one that tries; another batch of this worker may be it."""
+        mine = False
+
+        def move(one: Breaker) -> Breaker:
+            nonlocal mine
+            after = breaker.probe(one, self.who, self.clock())
+            mine = after is not one
+            return after
+
+        await self.change(move)
+        return mine and breaker.probes(self.now, self.who)
 
     @asynccontextmanager
     async def judged(self, permit: Pass) -> AsyncIterator[None]:
@@ -150,12 +161,13 @@ class Guard:
     def wait_s(self, batch: BatchKey, lane: Lane) -> float:
         """When a batch that can't go now is looked at again.
 
-        Each lane's scout comes for the next probe. The others come the later the longer it lasts,
-        spread, so that a backlog of any size costs next to nothing.
+        Each lane's scout comes for the next probe; whoever comes when it is expected takes its
+        place, since another process may have got it. The others come the later the longer it
+        lasts, spread, so that a backlog of any size costs next to nothing.
         """
         now = self.clock()
         scout = self.scouts.get(lane)
-        if scout is None or scout.batch == batch or scout.at < now - LATE_S:
+        if scout is None or scout.batch == batch or scout.at <= now + LOOK_S:
             self.scouts[lane] = Scout(batch, now + self.chance_s(lane))
             return self.chance_s(lane)
         stood_s = now - (now if self.stands_since is None else self.stands_since)

@@ -160,12 +160,12 @@ class Intake:
             else:
                 move = partial(admitted, offer=offer, text=offer.said, rules=rules)
                 item = await self.register.change_item(offer.content_id, move, held)
-                await self.submit(offer, offer.said, item)
+                await self.submit(offer, offer.said, item, rules)
 
-    async def submit(self, offer: Offer, text: Submitted, item: Item) -> None:
+    async def submit(self, offer: Offer, text: Submitted, item: Item, rules: Rules) -> None:
         """What follows for a revision that has its position: release, or a place at the desk."""
         crash_point("intake.position_taken")
-        first = opened(offer, text, item)
+        first = opened(offer, text, item, rules)
         record = await self.register.open(text.content_id, text.revision, first)
         crash_point("intake.position_opened")
         if text.revision in item.released:
@@ -241,7 +241,7 @@ def admitted(found: Item | None, offer: Offer, text: Submitted, rules: Rules) ->
     return items.release(taken, text.revision, Card.of(text), offer.at)
 
 
-def opened(offer: Offer, text: Submitted, item: Item) -> Position:
+def opened(offer: Offer, text: Submitted, item: Item, rules: Rules) -> Position:
     """The first record of a revision, as the item sees it."""
     released_at = item.released.get(text.revision)
     record = offer.position(
@@ -251,6 +251,7 @@ def opened(offer: Offer, text: Submitted, item: Item) -> Position:
         not_before=text.not_before,
         author=text.author,
         submitter=submitter(offer.event),
+        policy=rules.release,
     )
     left_behind = text.revision not in item.waiting
     return items.ended(record, item, text.revision) if left_behind else record

@@ -120,6 +120,7 @@ class Position(Card):
     seq: int | None = None  # in PUBLICATIONS; None while it is not known to be there
     author: str | None = None
     submitter: str | None = None
+    policy: str = ""  # how its unit released at intake: automatic or desk; not said before
     decision: Decision | None = None
     code: str = ""
     reason: str = ""

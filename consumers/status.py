@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from consumers import circuit, control, extent
 from consumers.breaker import Breaker, State
+from consumers.canary.standing import OFF, Standing, standings
 from consumers.control import Pause
 from consumers.ledger import bulk, codec
 from consumers.ledger.entry import OPEN, Entry
@@ -42,6 +43,7 @@ class ChannelStatus(BaseModel):
     breaker_since: datetime | None = None
     breaker_reason: str = ""
     next_probe: datetime | None = None
+    canary: Standing = OFF
     lanes: dict[Lane, LaneStatus]
 
 
@@ -68,7 +70,9 @@ class Status:
             if entry is None:
                 continue  # `loa check` names it
             self.add(report.channels[batch.channel].lanes[entry.lane], entry)
-        for one in report.channels.values():
+        proven = await standings(self.bus, self.clock())
+        for name, one in report.channels.items():
+            one.canary = proven[name]
             self.estimate(one)
         return report
 

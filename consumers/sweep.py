@@ -38,6 +38,7 @@ class Sweep:
     woken: dict[str, float] = field(default_factory=dict)
     standing: frozenset[ChannelName] = frozenset()  # paused, or unable to work
     resumed: frozenset[ChannelName] = frozenset()  # no longer
+    untried: set[ChannelName] = field(default_factory=set)  # broken, and nobody looks
     idle: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     turn: int = 0
@@ -62,13 +63,23 @@ class Sweep:
     async def sweep(self) -> int:
         """Wake what is stuck, or was put off by a channel that goes on; returns how many."""
         self.idle.clear()
-        self.standing = self.pauses.channels | await circuit.tripped(self.bus)
+        await self.look_at_channels()
         self.resumed = frozenset(self.pauses.resumed) - self.standing
         self.pauses.resumed -= self.resumed
         stuck = await self.walk()
         if stuck:
             log.warning("batches_swept", batches=stuck)
         return stuck
+
+    async def look_at_channels(self) -> None:
+        """Which stand still; and which of them nobody tries, although a probe is long due."""
+        tried = (await circuit.breakers(self.bus)).items()
+        broken = {channel: one for channel, one in tried if not one.is_closed}
+        self.standing = self.pauses.channels | broken.keys()
+        long_due = {
+            channel for channel, one in broken.items() if one.until < self.clock() - GRACE_S
+        }
+        self.untried = long_due - self.pauses.channels
 
     async def walk(self) -> int:
         """Look at everything from the first open place on; now and then at the whole ledger."""
@@ -113,14 +124,19 @@ class Sweep:
         """Due and lease long past, not woken lately, its lane empty, its channel running.
 
         Without the last two a channel that stands still, or is busy, would be flooded. When it goes
-        on, whatever is due and nobody's was put off, and its wake-up may be minutes away.
+        on, whatever is due and nobody's was put off, and its wake-up may be minutes away. Until it
+        does somebody has to try: where all wake-ups were lost, one batch is woken for that.
         """
         if batch.channel in self.resumed:
             return max(entry.due, entry.lease) <= self.clock()
         latest = max(entry.due, entry.lease, self.woken.get(key, 0.0))
-        if latest > self.clock() - GRACE_S or batch.channel in self.standing:
+        may_go = batch.channel not in self.standing or batch.channel in self.untried
+        if latest > self.clock() - GRACE_S or not may_go:
             return False
-        return await self.is_idle(batch.channel, entry.lane)
+        stuck = await self.is_idle(batch.channel, entry.lane)
+        if stuck:
+            self.untried.discard(batch.channel)
+        return stuck
 
     async def is_idle(self, channel: ChannelName, lane: Lane) -> bool:
         """Whether nothing waited in *lane* before this sweep; its own wake-ups do not count."""

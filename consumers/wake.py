@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -10,12 +11,35 @@ from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
+CANARY = "canary."
+
+
+class CanaryKey(NamedTuple):
+    """A try of a channel: it stands where a batch's key does, and names none."""
+
+    channel: ChannelName
+    number: int
+
+    def __str__(self) -> str:
+        return f"{CANARY}{self.channel}.{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "CanaryKey":
+        """Read the text form. Raises ValueError for anything else."""
+        channel, number = text.removeprefix(CANARY).split(".")
+        return cls(ChannelName(channel), int(number))
+
 
 class WakeUp(BaseModel):
     """The body of a wake-up; losing one costs time, doubling one costs nothing."""
 
     batch: str
     lane: Lane
+
+    @property
+    def canary(self) -> CanaryKey | None:
+        """The canary it is, if it is one; then it has no `key`."""
+        return CanaryKey.parse(self.batch) if self.batch.startswith(CANARY) else None
 
     @property
     def key(self) -> BatchKey:
@@ -35,6 +59,12 @@ class Waker:
             subjects.deliver(batch.channel, lane), body(batch, lane), msg_id=message_id
         )
         crash_point("wake.sent")
+
+    async def release(self, canary: CanaryKey) -> None:
+        """Put a canary where urgent work waits."""
+        data = json.dumps({"batch": str(canary), "lane": Lane.URGENT}).encode()
+        subject = subjects.deliver(canary.channel, Lane.URGENT)
+        await self.bus.publish(subject, data, msg_id=str(canary))
 
     async def later(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
         """Wake at *at* (seconds since the epoch); storing the same wake-up again replaces it."""

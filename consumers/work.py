@@ -9,7 +9,7 @@ import structlog
 from channels.base import Channel, Outcome, Recipient, Session, Verdict
 from channels.errors import ChannelError
 from consumers.addresses import Addresses, Contact
-from consumers.claim import Change, Claim, Outcomes, Unbooked
+from consumers.claim import Change, Claim, Outcomes, Unbooked, boottime
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 SENDABLE = (Verdict.RESEND, Verdict.ABSENT)
 STOPPERS = (Verdict.UNSENT, Verdict.HELD)
 PAUSE_S = 1.0
+ADDRESSES_S = 60.0
+"""Addresses older than this are read again, however slow the provider: who has left has left."""
 
 
 async def unheard(_: Iterable[Outcome]) -> None:
@@ -41,6 +43,7 @@ class Work:
     stop: Callable[[], bool]
     outcomes: Outcomes = field(default_factory=dict)
     contacts: Mapping[str, Contact] = field(default_factory=dict)
+    contacts_end: float = 0.0
     pause_s: float = 0.0
     heard: Callable[[Iterable[Outcome]], Awaitable[None]] = unheard
     unsaid: Sequence[Outcome] = ()  # booked, and not told to *heard* yet
@@ -78,6 +81,7 @@ class Work:
 
     async def intend(self, session: Session, rows: Sequence[int]) -> list[int]:
         """Commit the last window's outcomes and this one's intents in one write."""
+        self.contacts_end = boottime() + ADDRESSES_S
         self.contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
         known = await self.settle_doubts(session, rows)
         gone = [row for row in rows if self.rows.ids[row] not in self.contacts]
@@ -157,7 +161,9 @@ class Work:
 
     def expired(self) -> bool:
         """Asked before each row: may nothing more be sent?"""
-        return self.stop() or self.claim.expired(self.channel.request_timeout_s)
+        if self.stop() or boottime() > self.contacts_end:
+            return True
+        return self.claim.expired(self.channel.request_timeout_s)
 
     def recipients(self, rows: Sequence[int]) -> list[Recipient]:
         """The rows as the channel sees them, with the addresses of this window."""

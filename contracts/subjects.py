@@ -92,7 +92,8 @@ def dispatch(channel: ChannelName) -> str:
 INTAKE = "intake"
 FEEDBACK = "feedback"
 SCHEDULED_MAX = 100_000
-"""Publications may wait for their time, unacknowledged; an urgent one must still get past them."""
+"""Publications wait for their time, and batches for a channel that stands still, unacknowledged;
+what is new must still get past them."""
 
 CONTENT = Stream(
     "CONTENT",
@@ -117,7 +118,9 @@ DELIVER = Stream(
     work_queue=True,
     schedules=True,
     consumers=tuple(
-        Consumer(durable(deliver(channel, lane)), deliver(channel, lane))
+        Consumer(
+            durable(deliver(channel, lane)), deliver(channel, lane), max_ack_pending=SCHEDULED_MAX
+        )
         for channel in ChannelName
         for lane in Lane
     ),

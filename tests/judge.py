@@ -13,14 +13,10 @@ from typing import Any
 from channels.portal import rules
 from channels.portal.pages import FEED_LIMIT
 from channels.zalo.render import marker
-from consumers.check import Check
-from consumers.cli.items import expected
-from consumers.dead_letters import DeadLetters
 from consumers.items import SUPERSEDED, Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import OPEN, Entry, maybe
 from consumers.ledger.store import Ledger
-from consumers.register import Register
 from contracts import keys, publication, subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.records import EventRecord
@@ -90,7 +86,6 @@ class Books:
     positions: dict[str, Position] = field(default_factory=dict)
     events: dict[str, EventRecord] = field(default_factory=dict)
     published: Counter[str] = field(default_factory=Counter)
-    letters: set[str] = field(default_factory=set)
     addresses: dict[str, str] = field(default_factory=dict)
 
 
@@ -101,9 +96,6 @@ async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
     found = [*lost(books, told), *unfinished(books), *twice_released(books)]
     found += [*mail(books, seen.mails), *audience(books, told)]
     found += [*account(books, seen.zalo), *site(books, seen)]
-    register = Register(bus)
-    checked = await Check(Ledger(bus), lambda: expected(register), deep=True).run()
-    found += [f"check: {one.rule} {one.key}: {one.detail}" for one in checked.violations]
     return found
 
 
@@ -114,21 +106,23 @@ async def read(bus: Bus) -> Books:
     books, ledger = Books(), Ledger(bus)
     async for key, _ in ledger.bucket.values("plan."):
         await read_plan(ledger, PlanKey.parse(key.removeprefix("plan.")), books)
-    async for key, value in bus.bucket(subjects.PUBLISHED.name).values(""):
-        if "." in key:
-            books.positions[key] = Position.model_validate_json(value.data)
-        else:
-            books.items[key] = Item.model_validate_json(value.data)
+    await read_register(bus, books)
     async for key, value in bus.bucket(subjects.EVENTS.name).values(""):
         books.events[key] = EventRecord.model_validate_json(value.data)
     async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
         person = Subscriber.model_validate_json(value.data)
         books.addresses[person.id] = person.email
+    return books
+
+
+async def read_register(bus: Bus, books: Books) -> None:
+    async for key, value in bus.bucket(subjects.PUBLISHED.name).values(""):
+        if "." in key:
+            books.positions[key] = Position.model_validate_json(value.data)
+        else:
+            books.items[key] = Item.model_validate_json(value.data)
     async for message in bus.scan(subjects.PUBLICATIONS.name):
         books.published[publication.decode(message.data).key] += 1
-    async for letter in DeadLetters(bus).letters(ended=True):
-        books.letters.add(f"{letter.origin.stream}.{letter.origin.seq}")
-    return books
 
 
 async def read_plan(ledger: Ledger, plan: PlanKey, books: Books) -> None:

@@ -45,8 +45,19 @@ class MailHouse(House):
         channel.request_timeout_s = channel.pool.request_timeout_s = timeout_s
         super().__init__(bus, folder, People(people(count)), channel)
         self.visits: list[tuple[float, BatchKey]] = []
+        self.opened: list[float] = []
+        channel.pool.open = self.noted(channel.pool.open)  # type: ignore[method-assign]
         self.reasons: set[str] = set()
         self.publications: dict[PlanKey, Publication] = {}
+
+    def noted(self, real: Any) -> Any:
+        """Opening a connection to the relay, with the time of each try in `opened`."""
+
+        async def open() -> Any:
+            self.opened.append(self.clock())
+            return await real()
+
+        return open
 
     async def publish(self, publication: Publication) -> Any:
         key = PlanKey(ChannelName.EMAIL, publication.content_id, publication.revision)

@@ -1,4 +1,4 @@
-"""What some tests need of the machine: without it they are skipped with a reason, and fail in CI."""
+"""What some tests need of the machine: without it they are skipped with a reason; CI has it all."""
 
 import os
 import shutil

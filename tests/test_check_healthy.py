@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumers import control
+from consumers import breaker, control
 from consumers.check import STUCK_S, Check
+from consumers.circuit import Circuit
 from consumers.ledger import codec
 from consumers.ledger.codec import Rows
 from consumers.ledger.cursor import Cursor
@@ -70,9 +71,13 @@ async def test_a_paused_channel_has_no_stuck_batches(house):
 
 async def test_a_channel_that_cannot_work_has_no_stuck_batches_until_it_can(house):
     await house.plan()
-    await control.trip(house.bus, EMAIL, "relay away", house.clock() + 30)
+    circuit = Circuit(house.bus, EMAIL, house.clock)
+    await circuit.change(lambda one: breaker.trip(one, "w", "relay away", house.clock()))
+    house.clock.advance(3600)
     assert await house.rules() == []
-    house.clock.advance(31)
+    await circuit.change(lambda one: breaker.probe(one, "w", house.clock()))
+    assert await house.rules() == []
+    await circuit.change(lambda one: breaker.succeed(one, "w", house.clock()))
     assert await house.rules() == ["stuck"]
 
 

@@ -6,10 +6,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 import structlog
+from starlette.testclient import TestClient
 
-from consumers import control
+from consumers import breaker, circuit, control
 from consumers.app import process
 from consumers.app.settings import LoaSettings
+from consumers.app.web import health
+from consumers.circuit import Circuit
 from consumers.control import Pauses
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -50,20 +53,44 @@ async def test_every_other_process_knows_of_a_pause(nats_server, bus):
         assert await control.paused(other) == {EMAIL}
 
 
-async def test_a_breaker_is_open_until_its_time_and_closes_by_itself(bus, clock):
-    await control.trip(bus, EMAIL, "no connection", clock() + 30)
-    assert await control.tripped(bus, clock()) == {EMAIL}
-    assert await control.tripped(bus, clock() + 29) == {EMAIL}
-    assert await control.tripped(bus, clock() + 30) == set()
-    await control.trip(bus, EMAIL, "no connection", clock() + 90)
-    assert await control.tripped(bus, clock() + 30) == {EMAIL}, "it could not work again"
-
-
 async def test_a_breaker_is_no_pause_and_a_pause_no_breaker(bus, clock):
-    await control.trip(bus, EMAIL, "no connection", clock() + 30)
+    await Circuit(bus, EMAIL, clock).change(lambda one: breaker.trip(one, "w", "away", clock()))
     await control.pause(bus, ZALO)
     assert await control.paused(bus) == {ZALO}
-    assert await control.tripped(bus, clock()) == {EMAIL}
+    assert await circuit.tripped(bus) == {EMAIL}
+
+
+async def test_a_running_service_tells_its_workers_of_every_breaker_and_who_goes_on(bus, clock):
+    pauses, told = Pauses(bus), []
+
+    async def listen(now):
+        told.append(now.state)
+
+    pauses.listeners.append((EMAIL, listen))
+    mail = Circuit(bus, EMAIL, clock)
+    await pauses.look()
+    await mail.change(lambda one: breaker.trip(one, "w", "away", clock()))
+    await control.pause(bus, ZALO)
+    await pauses.look()
+    assert (pauses.standing, pauses.went_on.is_set()) == ({EMAIL, ZALO}, False)
+    assert pauses.why() == {EMAIL: "breaker open: away", ZALO: "paused"}
+    clock.advance(5)
+    await mail.change(lambda one: breaker.probe(one, "w", clock()))
+    await mail.change(lambda one: breaker.succeed(one, "w", clock()))
+    await pauses.look()
+    assert (pauses.standing, pauses.resumed) == ({ZALO}, {EMAIL})
+    assert pauses.went_on.is_set()
+    assert told == ["closed", "open", "closed"]
+
+
+async def test_readyz_names_a_channel_that_stands_and_is_ready_all_the_same():
+    standing = {}
+    app = TestClient(health({}, lambda: standing))
+    assert app.get("/readyz").json() == {"status": "ok", "failing": {}}
+    standing["email"] = "breaker open: no connection"
+    answer = app.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["standing"] == standing
 
 
 async def test_a_running_service_learns_of_a_pause_and_says_so_once(bus):

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from channels.base import Channel, Recipient, Verdict
+from channels.base import Canary, Channel, Recipient, Verdict
 from channels.errors import ChannelError
 from channels.portal.channel import PortalChannel
 from contracts.delivery import ChannelName
@@ -218,6 +219,16 @@ async def test_sessions_run_side_by_side(stage):
     outcomes = await asyncio.gather(*(send(stage, [row]) for row in several))
     assert [said.verdict for (said,) in outcomes] == [Verdict.DELIVERED] * len(several)
     assert stage.effects() == Counter(row.delivery_key for row in several)
+
+
+async def test_a_canary_tries_the_way_and_no_reader_sees_it(stage):
+    await send(stage, stage.rows[:1])
+    before = stage.effects()
+    canary = Canary(7, datetime(2026, 11, 25, 2, tzinfo=UTC))
+    for _ in range(2):
+        async with stage.channel.session() as session:
+            assert (await session.probe(canary)).verdict is Verdict.DELIVERED
+    assert stage.effects() == before
 
 
 async def test_it_closes_cleanly_and_twice(stage):

@@ -2,15 +2,20 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC
 
 import pytest
 
-from consumers import control
+from consumers import breaker, control, extent
+from consumers.circuit import Circuit
+from consumers.cli.channels import trouble
 from consumers.cli.answers import print_json
 from consumers.ledger import codec
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger
 from consumers.status import Status
+from consumers.sweep import Sweep
+from consumers.wake import Waker
 from contracts.delivery import BatchKey, ChannelName, Lane
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
@@ -42,9 +47,10 @@ def keep(ledger, clock):
 
 async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     report = (await status.report()).model_dump(mode="json")
-    rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0}
+    rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
     lanes = {"urgent": rest, "normal": rest, "bulk": rest}
-    idle = {"paused": False, "breaker": "closed", "lanes": lanes}
+    calm = {"paused_since": None, "paused_reason": "", "breaker_since": None, "breaker_reason": ""}
+    idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     assert report == {"channels": {"portal": idle, "email": idle, "zalo": idle}}
 
 
@@ -81,20 +87,71 @@ async def test_the_speed_is_that_of_the_batches_closed_within_the_last_minute(st
 
 async def test_pauses_and_breakers_are_shown_per_channel(bus, status, clock):
     await control.pause(bus, ZALO)
-    await control.trip(bus, EMAIL, "AUTH 535", clock() + 60)
+    mail = Circuit(bus, EMAIL, clock)
+    await mail.change(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
     channels = (await status.report()).channels
     shown = {name: (one.paused, one.breaker) for name, one in channels.items()}
     assert shown == {PORTAL: (False, "closed"), EMAIL: (False, "open"), ZALO: (True, "closed")}
+    clock.advance(5)
+    await mail.change(lambda one: breaker.probe(one, "w", clock()))
+    assert (await status.report()).channels[EMAIL].breaker == "half-open"
 
 
-async def test_the_json_has_exactly_the_keys_that_scripts_rely_on(status, keep, capsys):
+async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bus, status, clock):
+    await control.pause(bus, ZALO, "nghỉ Tết")
+    mail = Circuit(bus, EMAIL, clock)
+    await mail.change(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    channels = (await status.report()).channels
+    email, zalo = channels[EMAIL], channels[ZALO]
+    assert (email.breaker_since.timestamp(), email.breaker_reason) == (clock(), "AUTH 535")
+    assert email.next_probe.timestamp() == clock() + 5
+    assert (zalo.paused_reason, zalo.paused_since.tzinfo) == ("nghỉ Tết", UTC)
+    lines = [*trouble(email), *trouble(zalo)]
+    assert lines[0].startswith("breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at ")
+    assert lines[1].startswith("paused since 20") and lines[1].endswith("Z: nghỉ Tết")
+
+
+async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_moves(
+    bus, status, keep
+):
+    await keep(b"p" * 60, lane=Lane.URGENT)
+    await keep(b"p" * 120, lane=Lane.BULK)
+    assert (await status.report()).channels[EMAIL].lanes[Lane.BULK].left_s is None
+    await keep(b"d" * 60, closed_s=5)
+    lanes = (await status.report()).channels[EMAIL].lanes
+    assert {lane: facts.left_s for lane, facts in lanes.items()} == {
+        Lane.URGENT: 60.0,
+        Lane.NORMAL: 0.0,
+        Lane.BULK: 180.0,
+    }
+    await control.pause(bus, EMAIL)
+    assert (await status.report()).channels[EMAIL].lanes[Lane.BULK].left_s is None
+
+
+async def test_what_was_closed_long_ago_is_not_read(bus, ledger, status, keep, clock):
+    for _ in range(5):
+        await keep(b"d", closed_s=1000)
+    await keep(b"p")
+    await Sweep(bus, ledger, Waker(bus), control.Pauses(bus), clock).sweep()
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
+    sweeper = Sweep(bus, ledger, Waker(bus), control.Pauses(bus), clock)
+    for _ in range(2):
+        await sweeper.sweep()
+    await ledger.bucket.put("state.email.tin.1.0", b"damaged, and would not be found closed")
+    read = [key async for key, _ in ledger.bucket.values("state.", start=6)]
+    assert await extent.first_open(bus) == 6
+    assert len(read) == 2
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
+
+
+async def test_the_json_has_the_keys_that_scripts_rely_on(status, keep, capsys):
     await keep(b"pp", age_s=3)
     capsys.readouterr()
     print_json(await status.report())
     told = json.loads(capsys.readouterr().out)
     assert list(told) == ["channels"]
     for channel in told["channels"].values():
-        assert set(channel) == {"paused", "breaker", "lanes"}
+        assert set(channel) >= {"paused", "breaker", "lanes"}
         assert list(channel["lanes"]) == ["urgent", "normal", "bulk"]
         for lane in channel["lanes"].values():
-            assert set(lane) == {"backlog", "oldest_s", "per_s"}
+            assert set(lane) >= {"backlog", "oldest_s", "per_s"}

@@ -188,4 +188,4 @@ def test_a_paused_channel_keeps_everything_until_it_goes_on(loa):
 
 
 def test_nothing_was_left_half_done(loa):
-    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
+    assert loa.cli("check", "--deep", "--json").json["violations"] == []

@@ -30,7 +30,7 @@ def test_20_000_readers_get_the_mail_once_although_everything_is_killed_three_ti
         story = loa.delivered(accepted.body["event_id"], 120)
         check(relay, story)
         found = loa.cli("check", "--deep", "--json")
-        assert (found.code, found.json) == (0, {"ok": True, "violations": []})
+        assert (found.code, found.json["violations"]) == (0, [])
 
 
 def check(relay: Relay, story) -> None:

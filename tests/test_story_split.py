@@ -144,7 +144,7 @@ def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, 
     title = sample("submitted")["data"]["title"]
     assert title in loa.shown("tin-moi")
     assert sorted(to for to, _ in relay.mails()) == [f"nguoi{n}@example.com" for n in range(3)]
-    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
+    assert loa.cli("check", "--deep", "--json").json["violations"] == []
     for name, service in loa.services.items():
         assert "loa:loa" not in service.log.read_text(), "the bus's password"
         code, took_s = service.stop()
@@ -168,7 +168,7 @@ def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
     loa.run("deliver-email")
     counts = loa.delivered(event_id)["channels"]["email"]
     check_copies(relay, counts)
-    assert loa.cli("check", "--deep", "--json").json == {"ok": True, "violations": []}
+    assert loa.cli("check", "--deep", "--json").json["violations"] == []
 
 
 def check_copies(relay: Relay, counts: dict[str, int]) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from consumers import control
+from consumers import control, extent
 from consumers.control import Pauses
 from consumers.ledger import codec
 from consumers.ledger.entry import Entry, planned
 from consumers.ledger.store import Ledger
-from consumers.sweep import AT_ONCE, GRACE_S, Sweep
+from consumers.sweep import GRACE_S, Sweep
 from consumers.wake import Waker, WakeUp
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
@@ -117,7 +117,7 @@ async def test_a_lane_with_waiting_wake_ups_is_left_alone_and_the_others_are_not
 
 async def test_everything_that_is_stuck_is_found_in_one_sweep(bus, clock, sweeper):
     """Its own wake-ups do not make the sweeper think that a lane is busy."""
-    count = AT_ONCE + 20
+    count = 300
     for number in range(count):
         await keep(sweeper, a_batch(number), forgotten(clock))
     assert await sweeper.sweep() == count
@@ -159,34 +159,68 @@ async def test_sweeping_never_writes_to_the_ledger(bus, clock, sweeper):
     assert await sweeper.ledger.bucket.last_seq() == before
 
 
-async def test_closed_batches_are_looked_at_once(clock, sweeper):
+async def test_closed_batches_are_not_read_again_and_again(bus, clock, sweeper):
     for number in range(5):
-        await keep(sweeper, a_batch(number), forgotten(clock, closed=clock()))
+        await keep(sweeper, a_batch(number), forgotten(clock, closed=clock() - LONG_AGO_S))
     await keep(sweeper, a_batch(9), forgotten(clock, due=clock()))
-    await sweeper.sweep()
-    assert sweeper.closed == {f"state.{a_batch(number)}" for number in range(5)}
     looked: list[str] = []
-    many = sweeper.ledger.bucket.many
+    look = sweeper.look
 
-    async def watched(keys):
-        looked.extend(keys)
-        return await many(keys)
+    async def watched(key, value):
+        looked.append(key)
+        return await look(key, value)
 
-    sweeper.ledger.bucket.many = watched
-    await sweeper.sweep()
+    sweeper.look = watched
+    for _ in range(3):
+        looked.clear()
+        await sweeper.sweep()
     assert looked == [f"state.{a_batch(9)}"]
+    assert await extent.first_open(bus) == 6
+    sweeper.turn = 0
+    await sweeper.sweep()
+    assert len(looked) == 1 + 6, "now and then the whole ledger"
+
+
+async def test_what_a_standing_channel_put_off_is_woken_when_it_goes_on(bus, clock, sweeper):
+    """Although it became due a moment ago, and its wake-ups may still be in the queue."""
+    await keep(sweeper, a_batch(0), forgotten(clock, due=clock()))
+    await keep(sweeper, a_batch(1), forgotten(clock, due=clock() + 60))
+    await keep(sweeper, a_batch(2), forgotten(clock, owner="busy#1#1", lease=clock() + 60))
+    await keep(sweeper, a_batch(3, ZALO), forgotten(clock, due=clock()))
+    await control.pause(bus, EMAIL)
+    await sweeper.pauses.look()
+    assert await sweeper.sweep() == 0
+    await control.resume(bus, EMAIL)
+    await sweeper.pauses.look()
+    assert await sweeper.sweep() == 1
+    assert [batch for _, batch in await wake_ups(bus)] == [a_batch(0)]
+    assert await sweeper.sweep() == 0, "once"
+
+
+async def test_a_channel_that_goes_on_does_not_wait_for_the_next_minute(bus, clock, sweeper):
+    sweeper.every_s = 3600.0
+    await keep(sweeper, a_batch(), forgotten(clock, due=clock()))
+    await control.pause(bus, EMAIL)
+    await sweeper.pauses.look()
+    running = asyncio.create_task(sweeper.run())
+    await control.resume(bus, EMAIL)
+    await sweeper.pauses.look()
+    async with asyncio.timeout(10):
+        while not await wake_ups(bus):
+            await asyncio.sleep(0.01)
+    running.cancel()
 
 
 async def test_it_goes_on_when_the_bus_is_away_for_a_while(bus, clock, sweeper):
     await keep(sweeper, a_batch(), forgotten(clock))
-    keys, answers = sweeper.ledger.bucket.keys, [Silence("no answer"), Silence("no answer")]
+    last_seq, answers = sweeper.ledger.bucket.last_seq, [Silence("no answer")] * 2
 
-    async def silent(prefix):
+    async def silent():
         if answers:
             raise answers.pop()
-        return await keys(prefix)
+        return await last_seq()
 
-    sweeper.ledger.bucket.keys = silent
+    sweeper.ledger.bucket.last_seq = silent
     with structlog.testing.capture_logs() as logs:
         running = asyncio.create_task(sweeper.run())
         async with asyncio.timeout(10):

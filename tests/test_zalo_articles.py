@@ -72,7 +72,7 @@ async def test_sending_again_changes_nothing(stage):
 async def test_an_article_that_takes_longer_is_put_off_with_its_token(stage):
     stage.rules(processing=len(POLLS_S) + 1)
     outcome = await stage.send(a_publication())
-    assert (outcome.verdict, outcome.after_s) == (Verdict.DEFERRED, PROCESSING_S)
+    assert (outcome.verdict, outcome.after_s) == (Verdict.HELD, PROCESSING_S)
     assert stage.slept == list(POLLS_S)
     assert stage.notebook.note().token
     stage.start()

@@ -7,17 +7,18 @@ from datetime import datetime, timedelta
 import pytest
 import structlog
 
-from channels.zalo.hours import VIETNAM, local
+from channels.zalo.hours import local
+from channels.zalo.sandbox.articles import DESK
 from consumers.check import Check
 from contracts.delivery import Status
 from tests.builders import a_publication
 from tests.test_zalo_chaos import Trouble, at_most_one
 from tests.zalo_house import ZaloHouse, zalo_house
-from tests.zalo_stage import a_correction, a_withdrawal
+from tests.zalo_stage import Killed, a_correction, a_withdrawal
 
 SEEDS = 40
 BOTH = {"article": Status.DELIVERED, "broadcast": Status.DELIVERED}
-HOUR_S, DAY_S = 3600, 86400
+HOUR_S = 3600
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def healthy(house: ZaloHouse) -> None:
 
 
 def check_books(house: ZaloHouse, said: dict[str, Status]) -> None:
-    """Both ways: what is delivered stands at Zalo, and what stands there is not booked as failed."""
+    """Both ways: what is delivered stands at Zalo, what stands there is not booked as failed."""
     stage = house.stage
     assert said["article"] is Status.DELIVERED
     assert stage.effects("article_created") == 1
@@ -93,7 +94,6 @@ async def test_an_item_s_whole_life_under_fire_ends_hidden_and_told_once(house, 
 
 HOLDS = {
     "app rate": ("article.create", -32, "Your application reached limit call api", 60),
-    "quota of articles": ("article.create", -223, "OA has reach the limit quota create", 7 * DAY_S),
     "quota of the day": ("article.create", -211, "Out of quota", HOUR_S),
     "no Zalo Cloud Account": ("article.create", -320, "App needs Zalo Cloud Account", 900),
     "no money": ("article.create", -321, "Zalo Cloud Account out of money", 900),
@@ -110,9 +110,12 @@ async def test_a_quota_or_money_that_is_out_stops_every_call_until_its_time(hous
     house.stage.fault(route, "refuse", code=code, words=words)
     batch = await house.publish(a_publication())
     with structlog.testing.capture_logs() as logs:
-        while not house.stage.sandbox.faults.planned[0].times < 1:
-            house.clock.advance(await house.visit(batch))
-        rest_s = (await house.entry(batch)).due - house.clock()
+        while house.stage.sandbox.faults.planned[0].times:
+            wait_s = await house.visit(batch)
+            if house.stage.sandbox.faults.planned[0].times:
+                house.clock.advance(wait_s)
+            row = ["article.create", "oa.message"].index(route)
+        rest_s = (await house.entry(batch)).notes[row].due - house.clock()
     assert rest_s >= least_s - 60
     asked = "zalo_operator_needed" in [line["event"] for line in logs]
     assert asked is (code in (-224, -320, -321)), "a person is told where one is needed"
@@ -120,10 +123,22 @@ async def test_a_quota_or_money_that_is_out_stops_every_call_until_its_time(hous
     for _ in range(10):
         await house.visit(batch)
         house.clock.advance(rest_s / 12)
-    assert calls.made == []
+    assert {name for _, name in calls.made} <= {"getoa"}, "nothing with an effect, at most a clock"
     assert await house.finish(batch) == BOTH
     assert house.stage.effects("article_created") == 1
     assert len(house.stage.broadcasts) == 1
+
+
+async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_more(house):
+    """Sixteen days until the next month, and nobody waits longer than three."""
+    house.stage.rules(article_quota=0)
+    calls = Calls(house)
+    with structlog.testing.capture_logs() as logs:
+        said = await house.finish(await house.publish(a_publication()))
+    assert said == {"article": Status.FAILED, "broadcast": Status.FAILED}
+    assert "zalo_operator_needed" in [line["event"] for line in logs]
+    assert calls.count("create") == 2, "now, and once more when the item's time ends"
+    assert house.stage.articles == []
 
 
 FAILING = [
@@ -154,8 +169,6 @@ async def test_a_delivery_that_fails_at_its_second_part_does_not_repeat_the_firs
 
 @pytest.mark.parametrize("number", range(1, 4))
 async def test_a_kill_in_the_second_part_does_not_repeat_the_first(house, number):
-    from tests.zalo_stage import Killed
-
     count = iter(range(1, 100))
 
     def dying(request) -> None:

@@ -1,4 +1,4 @@
-"""Zalo from the ledger to the sandbox: planner, worker, notes and tokens on a real bus, over HTTP."""
+"""Zalo from the ledger to the sandbox: planner, worker, notes and tokens on a real bus, by HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
+from channels.email import canary as canaries
 from channels.email import verdicts
 from channels.email.build import House
 from channels.email.guard import Unsafe
@@ -53,7 +54,7 @@ class EmailChannel:
     async def session(self) -> AsyncIterator["EmailSession"]:
         """A connection for one batch. Raises Unreachable or Misconfigured."""
         connection, new = await self.pool.take()
-        session = EmailSession(self.pool, connection, new)
+        session = EmailSession(self, connection, new)
         try:
             yield session
         finally:
@@ -66,8 +67,9 @@ class EmailChannel:
 class EmailSession:
     """Sends over one connection at a time; opens another when the relay has ended it."""
 
-    def __init__(self, pool: Pool, connection: SmtpConnection, new: bool) -> None:
-        self.pool = pool
+    def __init__(self, channel: EmailChannel, connection: SmtpConnection, new: bool) -> None:
+        self.pool = channel.pool
+        self.house = channel.house
         self.connection = connection
         self.new = new  # no mail has been settled on it yet
 
@@ -105,7 +107,8 @@ class EmailSession:
         doubtful = any(reply.fate is Fate.DOUBT for reply in replies)
         again = self.connection.hung_up and not doubtful and (settled or not self.new)
         self.new = self.new and not settled
-        trouble_s = TROUBLE_S if self.connection.closed and not settled else None
+        broken = self.connection.closed and not settled and not self.connection.left
+        trouble_s = TROUBLE_S if broken else None
         return [verdicts.judge(reply, trouble_s) for reply in replies], again
 
     async def connect(self) -> None:
@@ -113,6 +116,39 @@ class EmailSession:
         if self.connection.closed:
             self.connection, self.new = await self.pool.take()
 
+    def let_go(self) -> None:
+        """The mail on its way is in doubt when its end has left; the others stay unsent."""
+        self.connection.let_go()
+
     async def resolve(self, _rendered: Rendered, rows: Sequence[Recipient]) -> list[Outcome]:
         """The relay can't be asked: send again, under the same Message-ID."""
         return [Outcome(Verdict.RESEND, "same Message-ID") for _ in rows]
+
+    async def probe(self, canary: Canary) -> Outcome:
+        """A mail to the operator's own mailbox; without one, the relay has to answer."""
+        if not canary.target:
+            return await self.answer()
+        try:
+            mails = [canaries.envelope(canary, self.house)]
+        except Unsafe as unsafe:
+            return Outcome(Verdict.FAILED, f"unsafe {unsafe}")
+        again = True
+        while again:
+            [outcome], again = await self.attempt(mails, never)
+            again = again and outcome.verdict is Verdict.UNSENT
+        return outcome
+
+    async def answer(self) -> Outcome:
+        """An idle connection that has ended meanwhile is replaced, as for any batch."""
+        for _ in range(2):
+            try:
+                await self.connect()
+            except ChannelError as trouble:
+                return Outcome(Verdict.HELD, trouble.reason)
+            if await self.connection.alive():
+                return Outcome(Verdict.DELIVERED)
+        return Outcome(Verdict.HELD, "no answer to NOOP")
+
+
+def never() -> bool:
+    return False

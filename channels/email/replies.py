@@ -7,6 +7,10 @@ from enum import StrEnum
 _ENHANCED = re.compile(rb"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 
 
+LET_GO = "stopped"
+"""Why a conversation ended that we ended ourselves because the process stops."""
+
+
 class Fate(StrEnum):
     ACCEPTED = "accepted"  # the relay answered 2xx to the whole mail
     REFUSED = "refused"  # the relay said no, at some stage

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from channels.email.handshake import ask, shake_hands
-from channels.email.replies import Reply
+from channels.email.replies import LET_GO, Reply
 from channels.email.settings import EmailSettings, Tls
 from channels.email.window import Envelope, Terms, Window
 from channels.email.wire import Wire
@@ -23,6 +23,7 @@ class SmtpConnection:
     def __init__(self, wire: Wire, terms: Terms) -> None:
         self.wire = wire
         self.terms = terms
+        self.left = False  # we ended it ourselves: that says nothing of the relay
 
     @classmethod
     async def open(
@@ -75,6 +76,11 @@ class SmtpConnection:
             if not window.done.done() or window.done.cancelled():
                 self.wire.drop("cancelled")
         return window.replies
+
+    def let_go(self) -> None:
+        """End the conversation at once, whatever it is about."""
+        self.left = True
+        self.wire.drop(LET_GO)
 
     async def alive(self) -> bool:
         """Whether the relay still answers."""

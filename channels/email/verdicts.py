@@ -1,7 +1,7 @@
 """What a relay's answer means for a row: the table of SMTP codes, as data. First match wins."""
 
 from channels.base import Outcome, Verdict
-from channels.email.replies import Fate, Hint, Reply, Stage
+from channels.email.replies import LET_GO, Fate, Hint, Reply, Stage
 
 DELIVERED = Outcome(Verdict.DELIVERED)
 LATER_S = 60.0
@@ -38,7 +38,7 @@ def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
     if reply.fate is Fate.UNSENT:
         return Outcome(Verdict.UNSENT, reply.why, trouble_s, trouble=trouble_s is not None)
     if reply.fate is Fate.DOUBT:
-        return Outcome(Verdict.DOUBT, reply.why, DOUBT_S)
+        return Outcome(Verdict.DOUBT, reply.why, None if reply.why == LET_GO else DOUBT_S)
     return judge_refusal(reply)
 
 

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
+from channels.portal.canary import feed, read_back
 from channels.portal.lock import Busy
 from channels.portal.press import Press
-from channels.portal.site import Site, item_path
+from channels.portal.site import CANARY_PATH, Site, item_path
 from channels.portal.writer import AGAIN_S, BUSY_S, IndexLost, Unfinished, Writer, said
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -93,6 +94,9 @@ class PortalSession:
         """Make the publication visible; sending it again repairs whatever is missing."""
         return [await self._for(row, lambda: self._writer.show(rendered, expired)) for row in rows]
 
+    def let_go(self) -> None:
+        """The disk is not waited for long."""
+
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
         """Read the portal's own files, which know."""
         return [await self._for(row, lambda: self._writer.standing(rendered)) for row in rows]
@@ -101,3 +105,14 @@ class PortalSession:
         if row.id != PORTAL:
             return Outcome(Verdict.FAILED, "not_the_portal")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def probe(self, canary: Canary) -> Outcome:
+        """Write a file that no list names; with a public address it has to be there, too."""
+        body = feed(canary, self._writer.site)
+        loop = asyncio.get_running_loop()
+        written = await loop.run_in_executor(
+            self._thread, lambda: self._writer.place(CANARY_PATH[1:], body)
+        )
+        if written.verdict is not Verdict.DELIVERED or not canary.target:
+            return written
+        return await read_back(canary, body)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from channels.portal.files import holds, sync_folder
 from channels.portal.lock import alone
 from channels.portal.press import Press
+from channels.portal.site import CANARY_PATH
 from channels.portal.writer import INDEX, LOCK, Writer
 from contracts.publication import Publication
 
@@ -53,7 +54,7 @@ class Rebuild:
         public, new = self._folder / "public", self._aside / "public"
         standing = list(files(new))
         moved = [path for path in standing if put_in_place(new / path, public / path)]
-        others = set(files(public)).difference(standing)
+        others = set(files(public)).difference(standing, [Path(CANARY_PATH[1:])])
         removed = [path for path in others if path.parts[0] in OURS]
         for path in removed:
             (public / path).unlink()

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocketClose
 
 from channels.portal.conditional import not_modified
 from channels.portal.served import Files, Served
+from channels.portal.site import CANARY_PATH
 from channels.portal.texts import say
 
 METHODS = "GET, HEAD"
@@ -43,6 +44,8 @@ class _Portal:
             return await WebSocketClose()(scope, receive, send)
         response = await self._answer(Request(scope, receive))
         response.headers.update(GUARDS)
+        if _path(scope) == CANARY_PATH:
+            response.headers.update({"X-Robots-Tag": "noindex", "Cache-Control": "no-store"})
         return await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

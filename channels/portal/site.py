@@ -13,6 +13,8 @@ VIETNAM = timezone(timedelta(hours=7))
 ALL = "tat-ca"
 COVER_PATH = "/tai-nguyen/loa-cover.png"
 """The picture of items that bring none, where other channels need one; this address stays."""
+CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
+"""What a canary writes. No feed can have it: theirs are one level up. No list names it."""
 HOME = ""
 """The home page's own shelf: what `tat-ca` has, without what was withdrawn. No id can be empty."""
 

@@ -21,7 +21,7 @@ from channels.portal.files import Stage
 from channels.portal.index import Index, Row
 from channels.portal.lock import Busy, alone
 from channels.portal.press import File, Press
-from channels.portal.site import HOME
+from channels.portal.site import HOME, Site
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
@@ -62,6 +62,10 @@ class Writer:
         self._press = press
         self._patience_s = patience_s
         self._index: Index | None = None
+
+    @property
+    def site(self) -> Site:
+        return self._press.site
 
     def close(self) -> None:
         if self._index:
@@ -112,6 +116,19 @@ class Writer:
             return Outcome(Verdict.DOUBT, "folder_busy", BUSY_S)
         except (OSError, sqlite3.Error, Unfinished) as error:
             return Outcome(Verdict.DOUBT, said(error), AGAIN_S)
+
+    def place(self, path: str, body: bytes) -> Outcome:
+        """Put a file in place that the index does not know. Never raises, as `show`."""
+        try:
+            with self._alone():
+                stage = Stage(self.public, self._aside)
+                stage.put(path, body)
+                stage.swap()
+        except Busy:
+            return Outcome(Verdict.HELD, "folder_busy", BUSY_S)
+        except (OSError, sqlite3.Error) as error:
+            return Outcome(Verdict.HELD, said(error), AGAIN_S)
+        return Outcome(Verdict.DELIVERED)
 
     def take(self, publications: Iterable[Publication]) -> None:
         """Take many into the index, in any order; `finish` then writes their files."""

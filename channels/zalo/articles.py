@@ -145,7 +145,7 @@ class Articles:
             id, waits_s = job.content_id, round(age_s)
             log.error("zalo_article_processing", content_id=id, waits_s=waits_s)
         again_s = min(max(PROCESSING_S, age_s / 2), SLOWEST_S)
-        verdict = Verdict.DOUBT if accepted(note, job) else Verdict.DEFERRED
+        verdict = Verdict.DOUBT if accepted(note, job) else Verdict.HELD
         return Outcome(verdict, "zalo is processing the article", again_s)
 
     async def verified(self, note: Note) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
 from channels.zalo.api import ZaloApi
 from channels.zalo.articles import Articles
 from channels.zalo.broadcasts import Broadcasts
@@ -79,6 +79,9 @@ class ZaloSession:
             return self.said(why)
         return Outcome(Verdict.FAILED, "no such recipient")
 
+    def let_go(self) -> None:
+        """A call of which no answer was heard stays a doubt, however it ends."""
+
     async def resolve(self, rendered: Article, rows: Sequence[Recipient]) -> list[Outcome]:
         return [await self.known(Job(rendered, row.delivery_key), row) for row in rows]
 
@@ -90,6 +93,14 @@ class ZaloSession:
             return await self.channel.articles.resolve(job)
         except EXPECTED as why:
             return still_in_doubt(self.said(why))
+
+    async def probe(self, _canary: Canary) -> Outcome:
+        """Reads only: the grant has to be good, and Zalo has to list our articles."""
+        try:
+            await Calls(self.channel.api).listed(0)
+        except EXPECTED as why:
+            return self.said(why)
+        return Outcome(Verdict.DELIVERED)
 
     def said(self, why: Exception) -> Outcome:
         return outcome_of(why, self.channel.api.clock.now(), self.channel.pace.chance)

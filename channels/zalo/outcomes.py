@@ -6,7 +6,7 @@ from channels.base import Outcome, Verdict
 from channels.errors import ChannelError, Misconfigured
 from channels.zalo import codes
 from channels.zalo.api import Late
-from channels.zalo.codes import Kind, Refused
+from channels.zalo.codes import Kind, Refused, Ruling
 from channels.zalo.hours import Chance, Until, wait_s
 from channels.zalo.oauth import OPERATOR_S
 from channels.zalo.transport import Doubt
@@ -51,21 +51,26 @@ def outcome_of(why: Exception, now: float, chance: Chance) -> Outcome:
 
 def refused(refusal: Refused, now: float, chance: Chance) -> Outcome:
     ruling, reason = refusal.ruling, refusal.reason
+    if fix := fix_of(ruling):
+        ask_operator(reason, fix, call=refusal.call)
     match ruling.kind:
         case Kind.QUOTA:
             after_s = wait_s(ruling.until or Until.DAY, now, chance)
             return Outcome(Verdict.HELD, reason, after_s)
         case Kind.OPERATOR | Kind.TOKEN:
-            ask_operator(reason, ruling.fix or codes.fix(CONSENT), call=refusal.call)
             return Outcome(Verdict.HELD, reason, OPERATOR_S)
         case Kind.POLL:
             return Outcome(Verdict.DEFERRED, reason, PROCESSING_S)
         case Kind.RETRY:
             return Outcome(Verdict.DEFERRED, reason, ruling.after_s)
         case Kind.CONTENT | Kind.RECIPIENT:
-            if ruling.fix:
-                ask_operator(reason, ruling.fix, call=refusal.call)
             return Outcome(Verdict.FAILED, reason)
+
+
+def fix_of(ruling: Ruling) -> str:
+    """Where somebody has to act; empty when nobody has to."""
+    needed = ruling.kind in (Kind.OPERATOR, Kind.TOKEN)
+    return ruling.fix or (codes.fix(CONSENT) if needed else "")
 
 
 def ask_operator(reason: str, fix: str, **facts: str) -> None:

@@ -13,6 +13,7 @@ SERVICES = (
     "deliver-portal",
     "sweep",
     "feedback",
+    "canary",
     "mailbox",
     "zalo-sandbox",
 )

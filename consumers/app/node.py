@@ -1,5 +1,6 @@
 """What one process is made of; services add their parts to it."""
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -12,8 +13,10 @@ from faststream.nats import NatsBroker
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app import shell
-from consumers.app.settings import LoaSettings, vocabulary
+from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.app.web import Check, Faces
+from consumers.canary.settings import CanarySettings
+from consumers.canary.standing import OFF, standings
 from consumers.control import Pauses
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
@@ -24,9 +27,10 @@ from consumers.vault import KeyFile
 from consumers.wake import Waker
 from contracts.subjects import Consumer, Stream
 from contracts.vocabulary import Vocabulary
-from producers.bus import Bus
+from producers.bus import Bus, BusError
 
 Task = Callable[[], Coroutine[Any, Any, None]]
+CANARIES_S = 2.0
 
 
 @dataclass
@@ -53,6 +57,20 @@ class Node:
     def standing(self) -> dict[str, str]:
         """Which channels stand still, and why, as far as this process follows them."""
         return self.pauses.why() if "pauses" in vars(self) else {}
+
+    async def canaries(self) -> dict[str, dict[str, Any]]:
+        """What canaries prove of each channel; nothing where none are sent, or the bus is away."""
+        try:
+            async with asyncio.timeout(CANARIES_S):
+                found = await standings(self.bus, self.clock())
+        except (BusError, TimeoutError):
+            return {}
+        known = {name.value: one for name, one in found.items() if one != OFF}
+        return {name: one.model_dump(mode="json") for name, one in known.items()}
+
+    @cached_property
+    def canary_settings(self) -> CanarySettings:
+        return read(CanarySettings)
 
     @property
     def public_url(self) -> str:

@@ -14,6 +14,8 @@ from consumers.app import channels, standins
 from consumers.app.node import Node
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
+from consumers.canary.sender import Canaries
+from consumers.canary.taker import Taker
 from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.desk import Desk
@@ -141,6 +143,7 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         slot,
         Circuit(node.bus, channel.name),
         paused=lambda: channel.name in pauses.channels,
+        prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
     )
     await worker.guard.begin(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.guard.attend))
@@ -152,6 +155,23 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
     node.stack.callback(slot.close)
     node.on_ready.append(worker.recover)
     node.on_stop.append(worker.stop)
+
+
+def canary_target(node: Node, channel: ChannelName) -> str:
+    """Where a channel's canary goes; empty where that is not set, or there is no such place."""
+    settings = node.canary_settings
+    match channel:
+        case ChannelName.EMAIL:
+            return settings.email
+        case ChannelName.PORTAL:
+            return settings.url or node.settings.public_url
+        case ChannelName.ZALO:
+            return ""
+
+
+async def canary(node: Node) -> None:
+    """Tries every channel, and says when one does not answer in time."""
+    node.tasks.append(Canaries(node.bus, node.waker, node.canary_settings, node.clock).run)
 
 
 async def sweep(node: Node) -> None:
@@ -176,6 +196,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "deliver-portal": deliver_portal,
     "sweep": sweep,
     "feedback": feedback,
+    "canary": canary,
     "mailbox": standins.mailbox,
     "zalo-sandbox": standins.zalo_sandbox,
 }

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import structlog
 import uvicorn
@@ -20,8 +21,16 @@ Standing = Callable[[], dict[str, str]]
 """Which channels stand still, and why."""
 
 
+Canaries = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
+"""What the canaries prove of each channel."""
+
+
 def nobody() -> dict[str, str]:
     """No channel stands still."""
+    return {}
+
+
+async def no_canaries() -> dict[str, dict[str, Any]]:
     return {}
 
 
@@ -44,10 +53,13 @@ class Faces:
         await self.apps.get(head, self.fallback)(scope, receive, send)
 
 
-def health(checks: dict[str, Check], standing: Standing = nobody) -> ASGIApp:
+def health(
+    checks: dict[str, Check], standing: Standing = nobody, canaries: Canaries = no_canaries
+) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
-    Channels that stand still are named there as well, and are no failure of the others.
+    Channels that stand still, or whose canary is late, are named there as well. They are no failure
+    of this process: taking it out of service would help nobody.
     """
 
     async def livez(_: Request) -> JSONResponse:
@@ -57,9 +69,13 @@ def health(checks: dict[str, Check], standing: Standing = nobody) -> ASGIApp:
         names = list(checks)
         said = await asyncio.gather(*(checks[name]() for name in names))
         wrong = {name: what for name, what in zip(names, said, strict=True) if what}
-        body = {"status": "failing" if wrong else "ok", "failing": wrong}
+        body: dict[str, Any] = {"status": "failing" if wrong else "ok", "failing": wrong}
         if channels := standing():
             body["standing"] = channels
+        if birds := await canaries():
+            body["canary"] = birds
+            late = any(one["state"] == "late" for one in birds.values())
+            body["status"] = "degraded" if late and not wrong else body["status"]
         return JSONResponse(body, 503 if wrong else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])

@@ -51,15 +51,16 @@ class Reader(NamedTuple):
 async def side_by_side(
     told: AsyncIterator[tuple[str, bool]], reached: AsyncIterator[str]
 ) -> AsyncIterator[Reader]:
-    one, id = await anext(told, ("", False)), await anext(reached, "")
-    while one[0] or id:
-        first = min(name for name in (one[0], id) if name)
-        told_now, reached_now = one[0] == first, id == first
-        yield Reader(first, one[1] and told_now, reached_now)
-        if told_now:
-            one = await anext(told, ("", False))
-        if reached_now:
-            id = await anext(reached, "")
+    one, id = await anext(told, None), await anext(reached, None)
+    while one is not None or id is not None:
+        names = [name for name in (one and one[0], id) if name is not None]
+        first = min(names)
+        is_told, is_reached = one is not None and one[0] == first, id == first
+        yield Reader(first, bool(is_told and one and one[1]), is_reached)
+        if is_told:
+            one = await anext(told, None)
+        if is_reached:
+            id = await anext(reached, None)
 
 
 def must_hear(newer: Tally, id: str) -> bool:

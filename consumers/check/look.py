@@ -94,7 +94,7 @@ class Look:
         """Each plan against what its batches hold, and against its publication."""
         for plan, tally in self.tallies.items():
             key = f"plan.{plan}"
-            for rule, detail in plans.total(tally, deep=self.deep):
+            for rule, detail in plans.total(tally):
                 yield Violation(rule=rule, key=key, detail=detail)
             if plans.stuck(tally.cursor, self.at) and not await self.busy_with(plan):
                 yield Violation(rule="plan-stuck", key=key, detail="neither complete nor halted")

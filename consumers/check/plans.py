@@ -1,6 +1,6 @@
 """What a plan promises of its batches, and the positions of an item of each other."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from consumers.check.batches import Found, Moment
@@ -23,6 +23,7 @@ class Tally:
     cursor: Cursor
     rows: int = 0
     last: str = ""
+    ends: str = ""  # the last batch's last recipient
     unclosed: list[BatchKey] = field(default_factory=list)
     unhalted: list[BatchKey] = field(default_factory=list)
     halted: list[BatchKey] = field(default_factory=list)
@@ -30,8 +31,8 @@ class Tally:
     def add(self, batch: Batch) -> None:
         if batch.entry:
             self.note(batch.key, batch.entry)
-        if batch.rows:
-            self.last = batch.rows.ids[-1]
+        self.ends = batch.rows.ids[-1] if batch.rows else ""
+        self.last = self.ends or self.last
 
     def note(self, key: BatchKey, entry: Entry) -> None:
         self.rows += len(entry.rows)
@@ -48,13 +49,13 @@ class Tally:
         return bool(self.cursor.source or self.cursor.count or self.cursor.complete)
 
 
-def total(tally: Tally, *, deep: bool) -> Found:
+def total(tally: Tally) -> Found:
     """The cursor counts what its batches hold, to the last recipient."""
     cursor = tally.cursor
     if tally.rows != cursor.planned:
         yield "rows-lost", f"{cursor.planned} planned, {tally.rows} in batches"
-    if deep and cursor.count and tally.last and tally.last != cursor.last:
-        yield "last-differs", f"goes on behind {cursor.last}, its batches end with {tally.last}"
+    if tally.ends and tally.ends != cursor.last:
+        yield "last-differs", f"goes on behind {cursor.last}, its batches end with {tally.ends}"
 
 
 def stuck(cursor: Cursor, at: Moment) -> bool:
@@ -62,14 +63,15 @@ def stuck(cursor: Cursor, at: Moment) -> bool:
 
 
 def order(
-    tallies: Sequence[Tally], released: Container[int] | None
+    tallies: Sequence[Tally], released: Iterable[int] | None
 ) -> Iterator[tuple[str, str, str]]:
     """Between the positions of one item on one channel, lowest first: (rule, key, detail).
 
     *released* are the item's positions; None when nothing is known of them.
     """
+    planned = {one.plan.revision for one in tallies if one.begun}
     for place, tally in enumerate(tallies):
-        for fault in halting(tally, released):
+        for fault in halting(tally, None if released is None else {*released, *planned}):
             yield "halt-wrong", f"plan.{tally.plan}", fault
         for key in tally.halted if not tally.cursor.halt else ():
             yield "halt-wrong", f"state.{key}", "halted, and its plan is not"

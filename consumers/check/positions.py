@@ -74,7 +74,7 @@ class Positions:
     ) -> AsyncIterator[tuple[str, str, str]]:
         """A position that says where its publication lies."""
         for key, one in chunk.items():
-            content_id, _, revision = key.rpartition(".")
+            content_id, revision = key.split(".")
             known = self.released.find(content_id, int(revision))
             if one.seq is not None and known is None and not await self.lies(key, one.seq):
                 yield key, "publication-lost", f"#{one.seq}, lost {self.place(one.seq)}"

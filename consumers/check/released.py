@@ -38,7 +38,7 @@ class Released:
 
     bus: Bus
     items: dict[str, dict[int, Edition]] = field(default_factory=dict)
-    others: dict[int, Edition] = field(default_factory=dict)  # say something else under the same key
+    others: dict[int, Edition] = field(default_factory=dict)  # another text under a known key
     broken: set[int] = field(default_factory=set)
     whole: bool = False
 

@@ -13,7 +13,7 @@ from consumers.check.released import Edition, Released, fingerprint
 from consumers.intake import Rules
 from consumers.items import Item, Position
 from consumers.release import retraction
-from contracts import keys, subjects
+from contracts import subjects
 from contracts.records import EventRecord
 from producers.bus import Bus
 
@@ -46,13 +46,12 @@ class Releases:
         await self.released.read()
         async for unit, value in self.bus.bucket(subjects.UNITS.name).values():
             self.policies[unit] = Rules.model_validate_json(value.data).release
-        found = [unreadable(seq) for seq in sorted(self.released.broken)]
         everything = [*self.released.all(), *self.released.others.values()]
         suspects = [one async for one in self.judge(everything)]
         if suspects:
             await asyncio.sleep(self.again_s)
         again = {(one.content_id, one.revision, one.seq): one for one, _ in suspects}
-        return found + [violation async for _, violation in self.judge(again.values())]
+        return [violation async for _, violation in self.judge(again.values())]
 
     async def judge(self, editions: Iterable[Edition]) -> AsyncIterator[tuple[Edition, Violation]]:
         for chunk in chunks(one for one in editions if one.seq <= self.through):

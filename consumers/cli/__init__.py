@@ -6,6 +6,7 @@ from consumers import logs
 from consumers.app.settings import LoaSettings, read
 from consumers.cli import (
     channels,
+    check,
     dead,
     demo,
     desk,
@@ -32,7 +33,7 @@ for command in (
     client.schemas,
     items.trace,
     items.withdraw,
-    items.check,
+    check.check,
     channels.status,
     channels.pause,
     channels.resume,

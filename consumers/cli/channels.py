@@ -47,6 +47,8 @@ def trouble(one: ChannelStatus) -> Iterator[str]:
         yield f"breaker {one.breaker} since {at(one.breaker_since)}" + (
             f"{because(one.breaker_reason)}{probe}"
         )
+    if one.canary.state == "late":
+        yield f"canary late, none back since {at(one.canary.since)}{because(one.canary.why)}"
 
 
 def at(moment: datetime | None) -> str:

@@ -1,33 +1,26 @@
-"""Questions and orders about one content item: `loa trace`, `loa withdraw`, `loa check`."""
+"""Questions and orders about one content item: `loa trace`, `loa withdraw`."""
 
 import time
 import uuid
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.check import STUCK_S, Check, Findings
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
 from consumers.dead_letters.story import letters_about, with_letters
 from consumers.faults import fault
-from consumers.items import Position
 from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.trace import Count, Story, Trace
-from consumers.traffic import Traffic
 from contracts import events
 from contracts.cloudevent import CloudEvent
-from contracts.delivery import PlanKey
 from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.publisher import Publisher
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Also read every frozen list of recipients.")]
 ALWAYS = ("expected", "delivered", "missing")
 
 
@@ -96,36 +89,3 @@ def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> No
         print_json(answer)
     else:
         typer.echo(f"{content_id}: withdrawal accepted; `loa trace {content_id}` shows it go out")
-
-
-def check(deep: Deep = False, as_json: Json = False) -> None:
-    """Does the ledger keep its promises? Exit code 1: no, and each violation is named."""
-
-    async def look(bus: Bus) -> Findings:
-        register = Register(bus)
-        busy = Traffic(bus).explains
-        return await Check(Ledger(bus), lambda: expected(register), deep, busy=busy).run()
-
-    findings = on_bus(look)
-    if as_json:
-        print_json(findings)
-    elif findings.ok:
-        typer.echo("ok: every promise of the ledger is kept")
-    else:
-        rows = [(one.rule, one.key, one.detail) for one in findings.violations]
-        print_table(("rule", "key", "detail"), rows)
-    raise typer.Exit(0 if findings.ok else 1)
-
-
-async def expected(register: Register) -> AsyncIterator[str]:
-    """Plans that must exist: of every position whose time came ten minutes ago or earlier."""
-    ago = datetime.now(UTC) - timedelta(seconds=STUCK_S)
-    async for key, value in register.bucket.values():
-        content_id, dot, revision = key.partition(".")
-        if not dot:
-            continue
-        position = Position.model_validate_json(value.data)
-        start = position.not_before or position.released_at
-        if position.seq and start and start < ago:
-            for channel in position.channels:
-                yield str(PlanKey(channel, content_id, int(revision)))

@@ -134,11 +134,15 @@ class Ledger:
     async def entries(
         self, plan: PlanKey, cursor: Cursor
     ) -> AsyncIterator[tuple[BatchKey, Held[Entry]]]:
-        """The plan's batches, 0 to count-1 by number, never from a listing."""
+        """The plan's batches, 0 to count-1 by number, never from a listing.
+
+        Whatever was acknowledged before is seen, also where a replica answers: one more request.
+        """
+        since = await self.bucket.last_seq() if cursor.count else 0
         for start in range(0, cursor.count, 200):
             numbers = range(start, min(start + 200, cursor.count))
             batches = {f"state.{BatchKey(*plan, n)}": BatchKey(*plan, n) for n in numbers}
-            found = await self.bucket.many(list(batches))
+            found = await self.bucket.many(list(batches), since=since)
             for key, batch in batches.items():
                 if key not in found:
                     raise LedgerError(f"{key} is missing")

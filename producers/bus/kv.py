@@ -74,12 +74,16 @@ class Bucket:
         """Remove the value from the disk; a marker without content tells watchers."""
         return await self._publish(key, b"", PURGED)
 
-    async def many(self, keys: Sequence[str]) -> dict[str, Value]:
-        """The values of *keys*, without those that are absent."""
+    async def many(self, keys: Sequence[str], *, since: int = 0) -> dict[str, Value]:
+        """The values of *keys*, without those that are absent.
+
+        In a cluster a replica may answer that is behind the leader; every change up to sequence
+        *since* is seen in any case.
+        """
         values: dict[str, Value] = {}
         for first in range(0, len(keys), ASKED_AT_ONCE):
             subjects = [self._subject(key) for key in keys[first : first + ASKED_AT_ONCE]]
-            page = await messages.direct(self._link, self.stream, {"multi_last": subjects})
+            page = await messages.direct(self._link, self.stream, {"multi_last": subjects}, since)
             values |= {self._key(one): _value(one) for one in page.messages if not one.gone}
         return values
 

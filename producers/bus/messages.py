@@ -74,11 +74,14 @@ async def scan(link: Link, stream: str, subject: str, start: int) -> AsyncIterat
         start = page.messages[-1].seq + 1
 
 
-async def direct(link: Link, stream: str, query: dict[str, Any]) -> Page:
-    """The messages *query* asks for. Raises Silence rather than answer with a part of them."""
+async def direct(link: Link, stream: str, query: dict[str, Any], since: int = 0) -> Page:
+    """The messages *query* asks for. Raises Silence rather than answer with a part of them.
+
+    Any replica may answer; one that has not yet seen sequence *since* is asked again.
+    """
 
     async def attempt() -> Page:
-        return await _Collector(link).ask(f"$JS.API.DIRECT.GET.{stream}", query)
+        return await _Collector(link, since).ask(f"$JS.API.DIRECT.GET.{stream}", query)
 
     return await patiently(attempt, READ_PATIENCE_S, link.closed)
 
@@ -86,8 +89,9 @@ async def direct(link: Link, stream: str, query: dict[str, Any]) -> Page:
 class _Collector:
     """Gathers the many answers to one direct get, until the one that ends them."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, since: int) -> None:
         self.link = link
+        self.since = since
         self.messages: list[Message] = []
         self.end: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
 
@@ -120,6 +124,8 @@ class _Collector:
             raise BusError(f"direct get: refused with status {status}")
         if self.messages and int(end["Nats-Last-Sequence"]) != self.messages[-1].seq:
             raise Silence("direct get: a part of the answer was lost")
+        if self.since > int(end.get("Nats-UpTo-Sequence", 0)):
+            raise Silence("direct get: from a replica that is behind")
         return Page(self.messages, int(end["Nats-Num-Pending"]))
 
 

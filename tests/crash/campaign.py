@@ -1,11 +1,14 @@
 """Many deaths on one folder, one quiet start at the end, and then the judge."""
 
 import json
+import logging
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 from consumers.ledger import codec
 from contracts import subjects
@@ -28,7 +31,7 @@ KILLED = -9
 class Report:
     """What a campaign found: deaths by point, and everything that is wrong."""
 
-    seed: int
+    seed: str
     deaths: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     lasted: list[tuple[str, float]] = field(default_factory=list)
@@ -38,7 +41,7 @@ class Report:
 class Campaign:
     """Dies at each of *points* in turn, restarting on the same folder."""
 
-    def __init__(self, folder: Path, seed: int, points: list[str]) -> None:
+    def __init__(self, folder: Path, seed: str, points: list[str]) -> None:
         self.rng = random.Random(seed)
         self.points = points
         self.report = Report(seed)
@@ -61,7 +64,8 @@ class Campaign:
         return self.report
 
     def where(self) -> str:
-        return self.report.deaths[-1] if self.report.deaths else "at the start"
+        """The crash points around the moment at which something went wrong."""
+        return f"after {self.report.deaths[-1]}" if self.report.deaths else "at the start"
 
     def be_born(self) -> None:
         """The first start of a folder; it may die while it makes its key."""
@@ -176,6 +180,7 @@ class Campaign:
         self.report.lasted.append(("the end", round(time.monotonic() - began, 1)))
         found = self.stage.on_bus(self.judged)
         yield from found if found is not None else ["Loa died while it was judged"]
+        yield from self.checked()
         if code := self.stage.stop():
             yield f"SIGTERM was answered with {code}"
 
@@ -186,6 +191,12 @@ class Campaign:
     def all_done(self) -> bool:
         return bool(self.stage.on_bus(done))
 
+    def checked(self) -> Iterator[str]:
+        """What `loa check --deep` says."""
+        answer = self.stage.asked("check", "--deep", "--json")
+        for one in answer["violations"]:
+            yield f"check: {one['rule']} {one['key']}: {one['detail']}"
+
     async def judged(self, bus: Bus) -> list[str]:
         journal = self.stage.folder / "zalo" / "effects.jsonl"
         seen = judge.Witnesses(
@@ -195,6 +206,13 @@ class Campaign:
             url=PUBLIC_URL,
         )
         return await judge.judge(bus, self.work.told, seen)
+
+
+def play(seed: str, points: list[str], folder: Path) -> Report:
+    """One campaign in a fresh folder; quiet, since it may run beside others."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    folder.mkdir(parents=True)
+    return Campaign(folder, seed, points).run()
 
 
 async def done(bus: Bus) -> bool:

@@ -7,11 +7,12 @@ longer than that something can take here: receivers on this machine answer withi
 from functools import partial
 from typing import Any
 
+from channels.email import channel as email
 from channels.email import verdicts
 from channels.email.channel import EmailChannel
 from channels.zalo import articles, broadcasts, channel, connect, outcomes, tokens
 from channels.zalo.pace import Pace
-from consumers import feedback, fence, retry, settle
+from consumers import breaker, deliver, feedback, fence, retry, settle
 from consumers.app import running, services
 from consumers.ledger import moves
 from producers.bus import topology
@@ -19,7 +20,7 @@ from producers.publisher import Publisher
 
 ACK_WAIT_NS = 3_000_000_000
 SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
-    (retry, {"LADDER_S": (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0)}),
+    (retry, {"LADDER_S": (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0), "LAST_S": 1.0}),
     (moves, {"ASK_AGAIN_S": 0.5}),
     (settle, {"KEEP_ALIVE_S": 1.0, "BUS_PAUSE_S": 0.3}),
     (fence, {"ASK_AGAIN_S": 0.3}),
@@ -27,6 +28,9 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (services, {"RESUME_S": 3.0}),
     (running, {"LOOK_S": 0.2}),
     (EmailChannel, {"settle_s": 1.5}),
+    (email, {"TROUBLE_S": 1.0}),
+    (breaker, {"WAITS_S": (0.5, 1.0, 1.0), "PROBE_S": 3.0}),
+    (deliver, {"LONGEST_PAUSE_S": 3.0}),
     (verdicts, {"DOUBT_S": 0.3, "LATER_S": 2.5}),
     (articles, {"PROCESSING_S": 0.5, "LOOK_S": 0.5}),
     (outcomes, {"PROCESSING_S": 0.5, "OPERATOR_S": 2.0}),

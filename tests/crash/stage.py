@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,14 +9,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 from consumers.app.settings import Ready
 from producers.bus import Bus, BusError
-from tests.crash.launch import DEATHS, NOTHING
+from tests.crash.launch import DEATHS, NOTHING, forked
 
 T = TypeVar("T")
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(["consumers.cli", "consumers.app.process", "tests.crash.launch"])
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "https://cong.example"
 BUSY = (2, 3)
@@ -38,9 +41,10 @@ class Stage:
         self.record = folder / "mails"
         self.relay, relay_port = self.receiver("receiver", self.record)
         self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
-        self.environ = os.environ | {
+        self.environ = {
             "LOA_DATA_DIR": str(self.data),
             "LOA_PUBLIC_URL": PUBLIC_URL,
+            "LOA_CANARY_EVERY_S": "0",  # a death that is meant for an item would meet a canary
             "LOA_EMAIL_HOST": "127.0.0.1",
             "LOA_EMAIL_PORT": relay_port,
             "LOA_EMAIL_TLS": "none",
@@ -51,7 +55,7 @@ class Stage:
             "LOA_ZALO_BUSINESS_URL": self.zalo_url,
             "LOA_ZALO_OAUTH_URL": self.zalo_url,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ForkServerProcess | None = None
         self.armed = (NOTHING, 1)
         self.told: Ready | None = None
 
@@ -72,25 +76,27 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (self.process, self.relay, self.sandbox):
-            if process and process.poll() is None:
-                process.kill()
-                process.wait()
+        self.kill()
+        for process in (self.relay, self.sandbox):
+            process.kill()
+            process.wait()
 
     # --- Loa
 
-    def command(self, point: str, hit: int, *args: object) -> list[str]:
-        return [sys.executable, "-m", "tests.crash.launch", point, str(hit), *map(str, args)]
+    def begin(self, point: str, hit: int, out: str, *args: object) -> ForkServerProcess:
+        """Start a command, doomed or not; what it says goes to the file *out*."""
+        command = [str(arg) for arg in args]
+        process = CONTEXT.Process(
+            target=forked, args=(self.environ, self.folder / out, point, hit, command)
+        )
+        process.start()
+        return process
 
     def up(self, point: str = NOTHING, hit: int = 1) -> None:
         """Start a Loa; `ready` waits for it."""
         self.armed = (point, hit)
         self.told = None
-        with (self.folder / "loa.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command(point, hit, "up", "--port", "0"),
-                env=self.environ, cwd=ROOT, stdout=log, stderr=log,
-            )  # fmt: skip
+        self.process = self.begin(point, hit, "loa.log", "up", "--port", 0)
 
     def ready(self) -> bool:
         """Wait until everything answers; False when it died before."""
@@ -114,7 +120,7 @@ class Stage:
     @property
     def dead(self) -> bool:
         """Whether Loa has ended. One that only found the old server alive is started again."""
-        code = self.process.poll() if self.process else 0
+        code = self.process.exitcode if self.process else 0
         if code in BUSY:
             time.sleep(0.1)
             self.up(*self.armed)
@@ -132,24 +138,33 @@ class Stage:
 
     def kill(self) -> None:
         """kill -9; the embedded nats-server dies with its parent."""
-        if self.process:
+        if self.process and self.process.exitcode is None:
             self.process.kill()
-            self.process.wait()
+            self.process.join()
 
-    def stop(self) -> int:
+    def stop(self) -> int | None:
         """SIGTERM, and the exit code."""
         assert self.process
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        self.process.terminate()
+        self.process.join(START_S)
+        return self.process.exitcode
 
-    def run(self, *args: object, point: str = NOTHING, hit: int = 1) -> int:
+    def run(
+        self, *args: object, point: str = NOTHING, hit: int = 1, out: str = "commands.log"
+    ) -> int | None:
         """One command, armed or not; its exit code."""
-        with (self.folder / "commands.log").open("ab") as log:
-            done = subprocess.run(
-                self.command(point, hit, *args),
-                env=self.environ, cwd=ROOT, stdout=log, stderr=log, timeout=START_S, check=False,
-            )  # fmt: skip
-        return done.returncode
+        process = self.begin(point, hit, out, *args)
+        process.join(START_S)
+        if process.exitcode is None:
+            raise Failed(f"{args} does not end")
+        return process.exitcode
+
+    def asked(self, *args: object) -> Any:
+        """The JSON answer of a command."""
+        answer = self.folder / "answer"
+        answer.unlink(missing_ok=True)
+        self.run(*args, out=answer.name)
+        return json.loads(answer.read_text().splitlines()[-1])
 
     # --- doors
 
@@ -188,6 +203,6 @@ class Stage:
         try:
             return asyncio.run(connected())
         except BusError:
-            if self.process and self.process.poll() is None:
+            if self.process and self.process.exitcode is None:
                 raise
             return None

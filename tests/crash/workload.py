@@ -72,6 +72,7 @@ class Workload:
     consent: bool = False  # Zalo has to be connected again
     broadcast: Said | None = None
     short: Said | None = None
+    asked: int = 0
 
     @property
     def told(self) -> list[Told]:

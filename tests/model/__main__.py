@@ -1,12 +1,80 @@
-"""`python -m tests.model [SEEDS] [--start N] [--bug NAME|all]`"""
-import sys, time
-from tests.model.campaign import run
-n=int(sys.argv[1]); s=int(sys.argv[2]) if len(sys.argv)>2 else 0
-t=time.perf_counter()
-r=run(range(s,s+n))
-t=time.perf_counter()-t
-for k,v in sorted(r.seen.items()): print(v,k)
+"""`python -m tests.model [SEEDS] [--start N] [--bug NAME|all] [--trace] [--processes N]`."""
+
+import argparse
+import subprocess
+import sys
+import time
 from collections import Counter
-print(Counter(rule for _,rule,_ in r.violations))
-for v in r.violations[:30]: print(v)
-print(r.runs, r.steps, r.digest, f"{r.runs/t:.1f}/s")
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from tests.model import campaign
+from tests.model.bugs import BUGS, planted
+from tests.model.campaign import Result
+
+SHARE = 250
+
+
+def main() -> int:
+    options = parsed()
+    names = list(BUGS) if options.bug == "all" else [options.bug] if options.bug else []
+    if names:
+        return sum(not catch(name, options.start, options.seeds) for name in names)
+    began, spent = time.perf_counter(), time.process_time()
+    result = everything(options)
+    took_s = time.perf_counter() - began
+    report(result)
+    print(f"{result.runs} seeds, {result.steps} steps, {took_s:.0f} s, "
+          f"{result.runs / took_s:.0f} seeds/s; fingerprint {result.digest}; "
+          f"{time.process_time() - spent:.0f} s of this process's CPU")  # fmt: skip
+    return bool(result.violations)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
+    parser.add_argument("seeds", type=int, nargs="?", default=2000)
+    parser.add_argument("--start", type=int, default=0, help="the first seed")
+    parser.add_argument("--bug", help="plant a bug, or each in turn (all), and count the seeds")
+    parser.add_argument("--trace", action="store_true", help="tell what happens, line by line")
+    parser.add_argument("--processes", type=int, default=1)
+    return parser.parse_args()
+
+
+def everything(options: argparse.Namespace) -> Result:
+    seeds = range(options.start, options.start + options.seeds)
+    if options.processes == 1:
+        return campaign.run(seeds, tracing=options.trace)
+    shares = [seeds[first : first + SHARE] for first in range(0, len(seeds), SHARE)]
+    with ProcessPoolExecutor(options.processes) as pool:
+        return campaign.joined(pool.map(partial(campaign.run), shares))
+
+
+def catch(name: str, start: int, seeds: int) -> bool:
+    """Plant one bug, and say how many seeds it took to see it."""
+    spent = time.process_time()
+    with planted(name):
+        result = campaign.run(range(start, start + seeds), stop_after=1)
+    rules = ", ".join(sorted({rule for _, rule, _ in result.violations}))
+    spent = time.process_time() - spent
+    seen = f"seed {result.violations[0][0]}: {rules}" if result.violations else "SURVIVES"
+    print(f"{name:32} {result.runs:5} seeds {spent:6.1f} s  {seen}", flush=True)
+    return bool(result.violations)
+
+
+def report(result: Result) -> None:
+    for what, times in sorted(result.seen.items()):
+        print(f"{times:9} {what}")
+    for seed, rule, detail in result.violations[:40]:
+        print(f"seed {seed}: {rule}: {detail}")
+    if result.violations:
+        print(dict(Counter(rule for _, rule, _ in result.violations)))
+        print(f"commit {commit()}; to replay: python -m tests.model 1 --start SEED --trace")
+
+
+def commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return said.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,7 +4,7 @@ import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,9 +40,12 @@ class Stage:
     def __init__(self) -> None:
         self.result = Result()
         self.world: World | None = None
+        self.tracing = False
 
     def count_event(self, _: Any, __: str, event: dict[str, Any]) -> Any:
         self.result.seen[f"log: {event['event']}"] += 1
+        if self.world:
+            self.world.watch.note(event)
         raise structlog.DropEvent
 
     def at_crash_point(self, name: str) -> None:
@@ -53,6 +56,7 @@ class Stage:
     def run(self, seed: int) -> World:
         """One seed; what was wrong is in the result."""
         self.world = world = World(tell(seed), self.result.seen)
+        world.watch.tracing = self.tracing
         try:
             world.run()
             Verdict(world).judge()
@@ -91,9 +95,10 @@ def stage() -> Iterator[Stage]:
         gc.enable()
 
 
-def run(seeds: Sequence[int], stop_after: int | None = None) -> Result:
+def run(seeds: Sequence[int], stop_after: int | None = None, *, tracing: bool = False) -> Result:
     """Run *seeds*, or fewer when *stop_after* violations are found."""
     with stage() as one:
+        one.tracing = tracing
         worlds = hashlib.sha256()
         for seed in seeds:
             worlds.update(fingerprint(one.run(seed)))
@@ -113,3 +118,16 @@ def fingerprint(world: World) -> bytes:
     }
     stored = {key: (slot.revision, (slot.data or b"").decode()) for key, slot in ledger.items()}
     return json.dumps([stored, effects, world.loop.now], sort_keys=True).encode()
+
+
+def joined(results: Iterable[Result]) -> Result:
+    """Several results as one."""
+    whole, worlds = Result(), hashlib.sha256()
+    for one in results:
+        whole.seen.update(one.seen)
+        whole.violations += one.violations
+        whole.runs += one.runs
+        whole.steps += one.steps
+        worlds.update(one.digest.encode())
+    whole.digest = worlds.hexdigest()[:16]
+    return whole

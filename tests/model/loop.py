@@ -65,6 +65,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.timers: list[tuple[float, int, Handle]] = []
         self.count = 0
         self.tasks: list[asyncio.Task[Any]] = []
+        self.roots: list[asyncio.Task[Any]] = []
         self.complaints: list[dict[str, Any]] = []
 
     # --- what asyncio asks for
@@ -141,7 +142,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def spawn(self, actor: Actor, coro: Any) -> asyncio.Task[Any]:
         """Start a task of *actor*."""
-        return self.create_task(coro, context=actor.context.copy())
+        task = self.create_task(coro, context=actor.context.copy())
+        self.roots.append(task)
+        return task
 
     def freeze(self, actor: Actor) -> None:
         actor.frozen = True
@@ -201,6 +204,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 unwind(task.get_coro())
         self.tasks.clear()
+        self.roots.clear()
         self.ready.clear()
         self.timers.clear()
 

@@ -1,11 +1,11 @@
 """What goes wrong: deaths, freezes, partitions, pauses, lost queues; and the end of all that."""
 
 import asyncio
-from functools import partial
+import json
 from typing import TYPE_CHECKING, Any
 
+from consumers import control
 from contracts import subjects
-from contracts.delivery import ChannelName
 from tests.model.loop import Actor
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ class Nemesis:
         self.loop = world.loop
         self.chance = world.chance("nemesis")
         self.active = True
-        self.paused: frozenset[ChannelName] = frozenset()
         self.dead: set[str] = set()
         self.suspended: dict[Actor, tuple[float, bool]] = {}
 
@@ -44,7 +43,7 @@ class Nemesis:
         self.world.weather.calm()
         for receiver in self.world.receivers.values():
             receiver.moods.calm()
-        self.set_paused(frozenset())
+        self.resume()
         for process in list(self.world.processes.values()):
             process.actor.cut_off = False
             self.wake(process.actor)
@@ -52,6 +51,8 @@ class Nemesis:
             self.restart(place)
         for queue in self.world.server.queues.values():
             queue.serve()
+        for process in self.world.processes.values():
+            self.loop.later(1.0, self.world.look, process)
 
     # --- wherever a process acts
 
@@ -82,6 +83,7 @@ class Nemesis:
     def kill(self, actor: Actor, where: str) -> None:
         place = actor.name.partition("#")[0]
         self.world.seen["a process was killed"] += 1
+        self.world.watch.note(f"killed at {where}")
         actor.alive = False
         for queue in self.world.server.queues.values():
             queue.leave(actor)
@@ -93,12 +95,12 @@ class Nemesis:
         if place in self.dead:
             self.dead.discard(place)
             self.world.start(place)
-            self.world.processes[place].pauses.channels = self.paused
 
     def freeze(self, actor: Actor) -> None:
         """SIGSTOP, or the machine sleeps: then its monotonic clock stands still, too."""
         asleep = self.chance.happens(0.3)
         self.world.seen["a machine was suspended" if asleep else "a process was stopped"] += 1
+        self.world.watch.note("frozen")
         self.suspended[actor] = (self.loop.now, asleep)
         self.loop.freeze(actor)
         self.loop.later(self.chance.span((SHORT, LONG)), self.wake, actor)
@@ -111,7 +113,9 @@ class Nemesis:
         place = actor.name.partition("#")[0]
         directory = self.world.processes[place].directory
         directory.stalls.append((since_s, self.loop.now + self.chance.between(0.05, 2.0)))
+        self.world.watch.note(f"{actor.name} thawed")
         self.loop.thaw(actor, slept_s if asleep else 0.0)
+        self.loop.later(1.0, self.world.look, self.world.processes[place])
 
     # --- from outside
 
@@ -130,6 +134,7 @@ class Nemesis:
 
     def heal(self, actor: Actor) -> None:
         actor.cut_off = False
+        self.loop.later(1.0, self.world.look, self.world.processes[actor.name.partition("#")[0]])
         for queue in self.world.server.queues.values():
             queue.serve()
 
@@ -143,15 +148,16 @@ class Nemesis:
         """An operator pauses a channel, and resumes it."""
         if self.active:
             self.world.seen["a channel was paused"] += 1
-            self.set_paused(frozenset({self.chance.one(list(self.world.kinds))}))
-            self.loop.later(self.chance.between(1.0, 90.0), self.set_paused, frozenset())
+            key = control.key(self.chance.one(list(self.world.kinds)))
+            said = json.dumps({"since": "2027-01-15T08:00:00Z", "reason": ""}).encode()
+            self.world.server.buckets[subjects.CONTROL.name].swap(key, said, None)
+            self.loop.later(self.chance.between(1.0, 90.0), self.resume)
 
-    def set_paused(self, channels: frozenset[ChannelName]) -> None:
-        """Every process knows within a second."""
-        self.paused = channels
-        for process in self.world.processes.values():
-            known = partial(setattr, process.pauses, "channels", channels)
-            self.loop.later(self.chance.between(0.0, 1.0), known)
+    def resume(self) -> None:
+        table = self.world.server.buckets[subjects.CONTROL.name]
+        for name in self.world.kinds:
+            if table.get(control.key(name)):
+                table.swap(control.key(name), None, None)
 
     def replay(self) -> None:
         """A publication comes again, long after it was acknowledged."""

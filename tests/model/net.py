@@ -127,7 +127,7 @@ class SimBucket:
         found = await self.wire.insist("get", lambda: self.table.get(key), READ_S, patience_s)
         return found  # noqa: RET504 -- typed
 
-    async def many(self, keys: Sequence[str]) -> dict[str, Value]:
+    async def many(self, keys: Sequence[str], *, since: int = 0) -> dict[str, Value]:
         wanted = list(keys)
         return await self.wire.insist(
             "many", lambda: self.table.many(wanted), WRITE_S, READ_PATIENCE_S
@@ -138,10 +138,11 @@ class SimBucket:
             "keys", lambda: self.table.keys(prefix), WRITE_S, READ_PATIENCE_S
         )
 
-    async def values(self, prefix: str = "") -> AsyncIterator[tuple[str, Value]]:
+    async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
         found = await self.many(await self.keys(prefix))
         for key, value in found.items():
-            yield key, value
+            if value.revision >= start:
+                yield key, value
 
     async def last_seq(self) -> int:
         return await self.wire.insist("last_seq", lambda: self.table.seq, READ_S, READ_PATIENCE_S)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from consumers import control
 from consumers.addresses import Addresses, Places
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
+from consumers.circuit import Circuit
+from consumers.control import Pauses
 from consumers.deliver import Deliver
 from consumers.dispatch import Dispatch, Released
 from consumers.feedback import Feedback, Receipt
@@ -70,20 +71,12 @@ class Positions:
 
 
 @dataclass
-class Paused:
-    """What this process knows of the pauses."""
-
-    channels: frozenset[ChannelName] = frozenset()
-
-
-@dataclass
 class Process:
     """One incarnation of a process."""
 
     world: "World"
     actor: Actor
     incarnation: int
-    pauses: Paused = field(default_factory=Paused)
 
     def __post_init__(self) -> None:
         world = self.world
@@ -96,19 +89,34 @@ class Process:
         self.ledger = Ledger(self.bus)
         self.ledger.name = f"{self.actor.name}"
         self.waker = Waker(self.bus)
+        self.pauses = Pauses(self.bus)
+        self.unseen = self.looking = False
         self.directory = Directory(
             world.readers, world.loop, self.bus.bucket(subjects.SUBSCRIBERS.name), world.lag()
         )
-        self.queues: list[tuple[Queue, Taker]] = []
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        await self.pauses.look()
         for kind in self.world.kinds.values():
             self.start_dispatch(kind)
-            self.start_deliver(kind)
+            await self.start_deliver(kind)
         self.subscribe(RECEIPTS, 1, self.on_receipt)
         if self.world.story.sweeps:
-            sweep = Sweep(self.bus, self.ledger, self.waker, self.pauses, clock=self.clock)  # type: ignore[arg-type]
+            sweep = Sweep(self.bus, self.ledger, self.waker, self.pauses, clock=self.clock)
             self.run(sweep.run())
+
+    def look(self) -> None:
+        """What `Pauses.run` does every second; here, when there is something to see."""
+        self.unseen = True
+        if not self.looking:
+            self.looking = True
+            self.run(self.look_around())
+
+    async def look_around(self) -> None:
+        while self.unseen:
+            self.unseen = False
+            await self.pauses.look()
+        self.looking = False
 
     def run(self, coro: Any) -> None:
         self.world.loop.spawn(self.actor, coro)
@@ -134,16 +142,18 @@ class Process:
             return Subscribers(self.directory)
         return Portal() if kind.local else OfficialAccount()
 
-    def start_deliver(self, kind: Kind) -> None:
+    async def start_deliver(self, kind: Kind) -> None:
         channel = Channel(self.world.receivers[kind.channel], self.actor, self.world)
         slot = self.slot(kind.channel)
         addresses: Addresses = self.directory if kind.people else Places()
         worker = Deliver(
             channel, self.ledger, Library(self.bus, self.ledger, channel.render), addresses,
             self.waker, Gate(kind.connections, 1), slot,
-            partial(control.trip, self.bus, kind.channel),
+            Circuit(self.bus, kind.channel, self.clock),
             paused=lambda: kind.channel in self.pauses.channels, clock=self.clock,
         )  # fmt: skip
+        await worker.guard.begin(self.pauses.breaker(kind.channel))
+        self.pauses.listeners.append((kind.channel, worker.guard.attend))
         self.world.watch.owners[self.actor, kind.channel] = f"{slot.name}#{slot.incarnation}#"
 
         async def on_wake_up(parcel: Parcel) -> None:

@@ -57,6 +57,7 @@ class Receiver:
     seen: Counter[str]
     moods: Moods
     on_effect: Any = None
+    note: Any = print
     effects: dict[Key, list[float]] = field(default_factory=dict)
     begun: dict[Key, list[float]] = field(default_factory=dict)
     noted: dict[Key, float] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Receiver:
         if known and self.kind.knows_its_own:
             return
         known.append(self.loop.now)
+        self.note(f"EFFECT {key}")
         self.shown[key.content_id] = max(key.revision, self.shown.get(key.content_id, 0))
         if self.on_effect:
             self.on_effect(self.kind.channel, key)
@@ -136,7 +138,8 @@ class Channel:
     async def request(self, key: Key) -> Outcome:
         fate = self.fate()
         self.receiver.seen[f"a receiver's answer: {fate}"] += 1
-        took_s = self.chance.between(0.1, 1.0) * self.moods.slow_s
+        longest_s = min(self.moods.slow_s, 0.9 * self.request_timeout_s)
+        took_s = self.chance.between(0.1, 1.0) * longest_s
         if fate == "ok" and self.receiver.kind.local:
             self.receiver.land(key)
         elif fate in ("ok", "silent_after"):
@@ -149,7 +152,7 @@ class Channel:
             patience_s = self.request_timeout_s * self.chance.one((0.01, 1.0))
             await asyncio.sleep(patience_s)
             return Outcome(Verdict.DOUBT, fate)
-        await asyncio.sleep(min(took_s, 0.9 * self.request_timeout_s))
+        await asyncio.sleep(took_s)
         return self.answer(fate)
 
     def fate(self) -> str:

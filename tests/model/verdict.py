@@ -29,6 +29,9 @@ class Verdict:
     def judge(self) -> None:
         for complaint in self.world.loop.complaints:
             self.wrong("no task fails unseen", complaint.get("exception") or complaint["message"])
+        for task in self.world.loop.roots:
+            if task.done() and not task.cancelled() and (trouble := task.exception()):
+                self.wrong("no task fails unseen", repr(trouble))
         if not self.world.server.idle():
             left = [queue.name for queue in self.world.server.queues.values() if not queue.idle()]
             self.wrong("everything comes to an end", left)

@@ -11,7 +11,7 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
 from tests.model.clocks import EPOCH_S, SKEW_S
 from tests.model.kinds import Kind
-from tests.model.loop import Actor, VirtualLoop
+from tests.model.loop import ACTOR, Actor, VirtualLoop
 from tests.model.people import FRESH_S, Readers
 
 LEASE_S = 60.0
@@ -33,13 +33,22 @@ class Watch:
     places: dict[tuple[PlanKey, str], tuple[BatchKey, int]] = field(default_factory=dict)
     halted: dict[BatchKey, float] = field(default_factory=dict)
     owners: dict[tuple[Actor, ChannelName], str] = field(default_factory=dict)
+    tracing: bool = False
 
     def wrong(self, rule: str, detail: object) -> None:
+        self.note(f"WRONG: {rule}: {detail}")
         self.violations.append((rule, f"{detail} at {self.loop.now:.3f}"))
+
+    def note(self, text: object) -> None:
+        """A line of this run's story, for whoever replays it."""
+        if self.tracing:
+            actor = ACTOR.get()
+            print(f"{self.loop.now:10.3f} {actor.name if actor else '-':5} {text}")
 
     # --- writes
 
     def on_write(self, key: str, old: bytes | None, new: bytes | None) -> None:
+        self.note(f"{key} {(new or b'').decode()}")
         what, _, name = key.partition(".")
         if new is None:
             self.wrong("the ledger never forgets", key)
@@ -90,13 +99,13 @@ class Watch:
             self.on_intent(batch, row, old, where)
         if old.closed and now not in b"dD":
             self.wrong("a closed batch is only upgraded", where)
-        if maybe(was) and not maybe(now) and not self.may_clear(batch, was, now):
+        if maybe(was) and not maybe(now) and not self.may_clear(batch, was):
             self.wrong("only evidence ends a doubt", where)
 
-    def may_clear(self, batch: BatchKey, was: int, now: int) -> bool:
+    def may_clear(self, batch: BatchKey, was: int) -> bool:
         kind = self.kinds[batch.channel]
         can_tell = not kind.people
-        return can_tell and was == ord("P") and now in b"dp"
+        return can_tell and was == ord("P")
 
     def on_intent(self, batch: BatchKey, row: int, old: Entry, where: str) -> None:
         if old.halt:
@@ -113,6 +122,7 @@ class Watch:
         """A request leaves: it must be intended, owned, in time, and wanted."""
         plan = PlanKey(channel, publication.content_id, publication.revision)
         where = f"{plan} {to.id} by {actor.name}"
+        self.note(f"request: {where}")
         self.check_owned(plan, actor, to, where)
         self.check_time(publication, where)
         if self.kinds[channel].people:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from consumers import extent
 from consumers.feedback import Receipt
 from contracts import publication as publications
 from contracts import subjects
@@ -37,6 +38,7 @@ class World:
         self.readers = Readers(self.server.buckets[subjects.SUBSCRIBERS.name])
         self.watch = Watch(self.loop, self.readers, self.kinds, seen)
         self.server.buckets[subjects.LEDGER.name].watch = self.watch.on_write
+        self.server.buckets[subjects.CONTROL.name].watch = self.on_control
         self.receivers = {name: self.receiver(name) for name in self.kinds}
         self.released: dict[str, list[int]] = {}
         self.pages: dict[tuple[str, ChannelName], list[Any]] = {}
@@ -53,7 +55,7 @@ class World:
     def receiver(self, name: ChannelName) -> Receiver:
         return Receiver(
             self.kinds[name], self.loop, self.chance(f"receiver {name}"), self.seen,
-            self.story.moods[name], self.on_effect,
+            self.story.moods[name], self.on_effect, self.watch.note,
         )  # fmt: skip
 
     def lag(self) -> float:
@@ -82,6 +84,15 @@ class World:
     def change_reader(self, id: str, here: bool) -> None:
         self.readers.change(self.loop.now, id, here=here)
 
+    def on_control(self, key: str, old: bytes | None, new: bytes | None) -> None:
+        """Every process looks once a second, and sees a change then."""
+        if key != extent.KEY:
+            for process in self.processes.values():
+                self.loop.later(self.chance("looks").between(0.001, 1.0), self.look, process)
+
+    def look(self, process: Process) -> None:
+        self.loop.call_soon(process.look, context=process.actor.context)
+
     def decide(self, position: Position) -> None:
         publication = position.publication
         self.released.setdefault(publication.content_id, []).append(publication.revision)
@@ -99,7 +110,7 @@ class World:
         actor = Actor(f"{place}#{self.incarnations}", skew_s)
         process = Process(self, actor, self.incarnations)
         self.processes[place] = process
-        actor.context.run(process.start)
+        self.loop.spawn(actor, process.start())
 
     def stumble(self, actor: Actor, where: str) -> Any:
         return self.nemesis.stumble(actor, where)
@@ -123,7 +134,7 @@ class World:
 
     def finished(self) -> bool:
         """In the calm: nothing is under way any more, or it never ends."""
-        if self.loop.steps % 64:
+        if self.loop.steps % 64 or self.loop.now < self.story.positions[-1].stored_s:
             return False
         return self.loop.steps > STEPS or (self.server.idle() and self.all_closed())
 

@@ -1,0 +1,149 @@
+"""The portal's files against its own index: every page and feed there, whole, and nothing else.
+
+Without the writer's lock files may change while they are compared. So what differs is only a
+suspicion; `again` holds the lock for the few files concerned, and then it is certain.
+"""
+
+from collections.abc import Container, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from channels.portal import rules
+from channels.portal.files import holds
+from channels.portal.glance import Glance, Standing
+from channels.portal.lock import alone
+from channels.portal.press import WRITERS, File, Press
+from channels.portal.site import CANARY_PATH, HOME, feed_path, item_path
+from channels.portal.writer import INDEX, LOCK
+
+HELD = 50
+"""So many files are compared before the writer may have its lock again."""
+LIST = "nguon-tin/index.html"
+PAGES = ("index.html", "410.html")
+FEEDS = tuple(f".{kind}" for kind in WRITERS)
+
+
+class Fault(NamedTuple):
+    """A file that is wrong, and how."""
+
+    rule: str
+    path: str
+    detail: str
+
+
+class Everything:
+    """Contains whatever one asks for."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
+
+
+class Audit:
+    """Reads one portal's folder; `files` counts what was compared."""
+
+    def __init__(self, folder: Path, press: Press) -> None:
+        self.public = folder / "public"
+        self.aside = folder / "state" / "aside"
+        self._state = folder / "state"
+        self._press = press
+        self.files = 0
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is a portal in this folder at all."""
+        return (self.public / "404.html").exists() or (self._state / INDEX).exists()
+
+    @property
+    def indexed(self) -> bool:
+        return (self._state / INDEX).exists()
+
+    def glance(self) -> Glance:
+        """The index as it is now. Raises sqlite3.Error."""
+        return Glance(self._state / INDEX)
+
+    def comparable(self, glance: Glance) -> bool:
+        """Whether this program would write the same bytes as the one that wrote the files."""
+        return glance.mark("edition") == self._press.edition
+
+    def faults(
+        self, glance: Glance, wanted: Container[str] = Everything(), *, exact: bool = True
+    ) -> Iterator[Fault]:
+        """What is wrong with the *wanted* files; *exact*: they are compared byte by byte."""
+        if exact:
+            yield from self._pages(glance, wanted)
+            yield from self._shelves(glance, wanted)
+        yield from self._strays(glance, wanted)
+
+    def again(self, suspects: Sequence[Fault], patience_s: float, *, exact: bool) -> list[Fault]:
+        """Those that are still wrong while nobody writes. Raises Busy, sqlite3.Error, OSError."""
+        certain: list[Fault] = []
+        for start in range(0, len(suspects), HELD):
+            paths = {one.path for one in suspects[start : start + HELD]}
+            with alone(self._state / LOCK, patience_s), closing(self.glance()) as glance:
+                certain += self.faults(glance, paths, exact=exact)
+        return certain
+
+    def leftovers(self, before: float) -> list[str]:
+        """Names of files that a writer has put aside before *before* and never took away."""
+        if not self.aside.exists():
+            return []
+        return [one.name for one in self.aside.iterdir() if one.lstat().st_mtime < before]
+
+    def _pages(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
+        for item in glance.standing():
+            paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in PAGES]
+            if item.settled and any(path in wanted for path in paths):
+                yield from self._compare(self._press.item_files(item.row), "page-differs")
+
+    def _shelves(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
+        stale = set(glance.stale())
+        for slug in sorted(self._slugs(glance) - stale):
+            paths = [feed_path(slug, kind)[1:] for kind in WRITERS] if slug else ["index.html"]
+            if any(path in wanted for path in paths):
+                yield from self._compare(self._press.shelf_files(slug, glance), "feed-differs")
+        if LIST in wanted and not stale:
+            yield from self._compare(self._press.list_of_feeds(glance), "feed-differs")
+        yield from self._compare(
+            (file for file in self._press.fixed_files() if file[0] in wanted), "page-differs"
+        )
+
+    def _slugs(self, glance: Glance) -> set[str]:
+        return {*self._press.site.standing_slugs(), *glance.slugs(), HOME}
+
+    def _compare(self, files: Iterator[File], rule: str) -> Iterator[Fault]:
+        for path, body in files:
+            self.files += 1
+            found = self.public / path
+            if body is None:
+                if found.exists():
+                    yield Fault(rule, path, "must not be there")
+            elif not holds(found, body):
+                yield Fault(rule, path, "other bytes" if found.exists() else "is missing")
+            if path.endswith(FEEDS) and found.exists():
+                yield from self._valid(path, found.read_bytes())
+
+    def _valid(self, path: str, body: bytes) -> Iterator[Fault]:
+        broken = rules.check(body, self._press.site.url(f"/{path}"))
+        if broken:
+            yield Fault("feed-broken", path, str(broken[0]))
+
+    def _strays(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
+        """Files for which the index has no reason."""
+        slugs = self._slugs(glance)
+        for folder in ("tin", "nguon-tin"):
+            for found in (self.public / folder).rglob("*"):
+                path = found.relative_to(self.public).as_posix()
+                if found.is_file() and path in wanted and not belongs(path, glance, slugs):
+                    yield Fault("page-unexpected", path, "no item of the index stands for it")
+
+
+def belongs(path: str, glance: Glance, slugs: set[str]) -> bool:
+    folder, *rest = path.split("/")
+    if folder == "tin":
+        return len(rest) == 2 and rest[1] in PAGES and glance.revision(rest[0]) > 0
+    slug, _, kind = rest[-1].rpartition(".")
+    return path in (LIST, CANARY_PATH[1:]) or (len(rest) == 1 and slug in slugs and kind in WRITERS)
+
+
+__all__ = ["Audit", "Fault", "Standing"]

@@ -1,0 +1,12 @@
+"""Does Loa keep its promises? Reads everything, changes nothing, names every violation.
+
+One module per family of rules: `events` (accepted and not lost), `releases`, `positions` and
+`approval` (released as accepted and as decided), `batches`, `plans` and `corrections` (the ledger
+by itself, which `look` reads), `portal` and `articles` (what was shown). `rules.toml` says what
+each rule means.
+"""
+
+from consumers.check.findings import STUCK_S, Findings, Rule, Skipped, Violation, rules
+from consumers.check.whole import Check
+
+__all__ = ["STUCK_S", "Check", "Findings", "Rule", "Skipped", "Violation", "rules"]

@@ -1,0 +1,126 @@
+"""What the portal shows against what the ledger has booked, and its files against its index."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from channels.portal.audit import Audit, Fault
+from channels.portal.glance import Glance
+from channels.portal.lock import Busy
+from consumers.audience import PORTAL
+from consumers.check.findings import STUCK_S, Skipped, Violation
+from consumers.check.look import Places
+from consumers.check.released import Released, fingerprint
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+
+DELIVERED = frozenset(b"dD")
+NEVER = frozenset(b"xuewv")
+"""Letters that say: this text was surely not shown."""
+PATIENCE_S = 2.0
+
+
+@dataclass
+class Shown:
+    """What the index says at one moment."""
+
+    says: dict[str, tuple[int, bytes]]  # item → the revision that stands there, and its text
+    ever: set[tuple[str, int]]  # every revision that ever stood there
+
+
+@dataclass
+class PortalRules:
+    """*places* is what the ledger has booked, read before the portal was."""
+
+    audit: Audit
+    released: Released
+    places: Places
+    clock: Callable[[], float]
+    skipped: list[Skipped] = field(default_factory=list)
+    exact: bool = True
+    items: int = 0
+
+    async def violations(self) -> list[Violation]:
+        if not self.audit.indexed:
+            return self.nothing_there()
+        try:
+            suspects, shown = await asyncio.to_thread(self.read)
+            files = await asyncio.to_thread(self.certain, suspects)
+        except (sqlite3.Error, OSError) as error:
+            self.skip("portal", f"the folder can't be read: {type(error).__name__}")
+            return []
+        except Busy:
+            self.skip("portal", "its folder was held by another process all the time")
+            return []
+        return [*self.booked(shown), *await self.accepted(shown), *files, *self.left()]
+
+    def nothing_there(self) -> list[Violation]:
+        if self.audit.stands:
+            return [Violation(rule="index-lost", key="portal", detail="pages without an index")]
+        self.skip("portal", "there is no portal folder on this machine")
+        return []
+
+    def skip(self, what: str, why: str) -> None:
+        self.skipped.append(Skipped(what=what, why=why))
+
+    def read(self) -> tuple[list[Fault], Shown]:
+        with closing(self.audit.glance()) as glance:
+            self.exact = self.audit.comparable(glance)
+            if not self.exact:
+                self.skip("page-differs, feed-differs, feed-broken", "written by another edition")
+            return list(self.audit.faults(glance, exact=self.exact)), self.shown(glance)
+
+    def shown(self, glance: Glance) -> Shown:
+        says = {
+            one.content_id: (one.revision, fingerprint(one.row.publication))
+            for one in glance.standing()
+        }
+        self.items = len(says)
+        return Shown(says, set(glance.shown()))
+
+    def certain(self, suspects: list[Fault]) -> list[Violation]:
+        found = self.audit.again(suspects, PATIENCE_S, exact=self.exact) if suspects else []
+        return [Violation(rule=one.rule, key=one.path, detail=one.detail) for one in found]
+
+    def booked(self, shown: Shown) -> Iterator[Violation]:
+        """Delivered means shown, and surely not delivered means never shown."""
+        for plan, letter in self.rows():
+            key = f"state.{BatchKey(*plan, 0)}"
+            stands, _ = shown.says.get(plan.content_id, (0, b""))
+            if letter in DELIVERED and stands < plan.revision:
+                detail = f"delivered, but the portal shows {stands or 'nothing'}"
+                yield Violation(rule="page-missing", key=key, detail=detail)
+            if letter in NEVER and (plan.content_id, plan.revision) in shown.ever:
+                detail = f"booked as {chr(letter)}, but the portal has shown it"
+                yield Violation(rule="effect-unbooked", key=key, detail=detail)
+
+    def rows(self) -> Iterator[tuple[PlanKey, int]]:
+        for plan, letters in self.places.items():
+            if plan.channel is ChannelName.PORTAL and PORTAL in letters:
+                yield plan, letters[PORTAL]
+
+    async def accepted(self, shown: Shown) -> list[Violation]:
+        """Every item that stands there was released, and says what was released."""
+        strange = [name for name in shown.says if not self.is_released(name, shown)]
+        for name in strange:
+            await self.released.read(name)  # it may have come meanwhile
+        return [
+            Violation(
+                rule="page-unexpected",
+                key=f"tin/{name}",
+                detail=f"position {shown.says[name][0]} was not released with this text",
+            )
+            for name in strange
+            if not self.is_released(name, shown)
+        ]
+
+    def is_released(self, content_id: str, shown: Shown) -> bool:
+        revision, says = shown.says[content_id]
+        edition = self.released.find(content_id, revision)
+        return edition is not None and edition.says == says
+
+    def left(self) -> Iterator[Violation]:
+        """What a killed writer has put aside, the next one throws away."""
+        for name in self.audit.leftovers(self.clock() - STUCK_S):
+            yield Violation(rule="aside-left", key=f"state/aside/{name}", detail="nobody's")

@@ -1,0 +1,146 @@
+"""A ministry whose every stream, bucket and file `loa check` may look at, and hands that spoil it."""
+
+import json
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nats.errors import TimeoutError as NothingThere
+
+from channels.portal.audit import Audit
+from channels.portal.channel import PortalChannel
+from channels.portal.press import Press
+from channels.portal.site import Site
+from channels.zalo.notebook import Note
+from consumers.check import Check, Findings
+from consumers.dead_letters import DeadLetters, Origin
+from consumers.ledger import codec
+from consumers.library import Library
+from consumers.traffic import Traffic
+from consumers.vault import BusNotebook
+from contracts import envelope, subjects
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import BatchKey, ChannelName
+from contracts.errors import ContractError
+from contracts.events import kind_of
+from producers.bus import Bus
+from tests.arrivals import UNIT, event_id, unit_is
+from tests.ministry import Ministry
+from tests.portal_folder import PUBLIC_URL, WORDS
+
+APP = "app"
+DAY_S = 24 * 3600.0
+
+
+async def settled(bus: Bus, stream: str, durable: str) -> None:
+    """Acknowledge whatever a consumer has, as its service does once everything has followed."""
+    pull = await bus.js.pull_subscribe_bind(durable=durable, stream=stream)
+    while (await bus.consumer_info(stream, durable))["num_pending"]:
+        try:
+            for message in await pull.fetch(100, timeout=1.0):
+                await message.ack_sync()
+        except NothingThere:
+            continue
+    await pull.unsubscribe()
+
+
+class Checked(Ministry):
+    """Everything is done as the services do it, and acknowledged; the portal is a real folder."""
+
+    def __init__(self, bus: Bus, folder: Path, readers: Any = ("r1", "r2", "r3")) -> None:
+        super().__init__(bus, folder, readers)
+        self.portal = folder / "portal"
+        self.public = self.portal / "public"
+        self.bucket = bus.bucket(subjects.LEDGER.name)
+        self.notebook = BusNotebook(bus, APP)
+        office = self.offices[ChannelName.PORTAL]
+        self.shop = PortalChannel(self.portal, PUBLIC_URL, WORDS)
+        office.worker.channel = self.shop
+        office.worker.library = Library(bus, office.ledger, self.shop.render)
+
+    async def open(self, **rules: Any) -> "Checked":
+        await unit_is(self.bus, UNIT, **rules)
+        return self
+
+    async def send(self, event: CloudEvent, unit: str = UNIT) -> str:
+        """One event by way of the bus: stored, taken in or buried, acknowledged."""
+        subject = subjects.content(unit, kind_of(event.type))
+        headers = {"Content-Type": envelope.CONTENT_TYPE}
+        ack = await self.bus.publish(subject, envelope.to_structured(event), headers=headers)
+        try:
+            await self.intake.handle(event, unit, kind_of(event.type), seq=ack.seq)
+        except ContractError as broken:
+            origin = Origin(subject=subject, stream="CONTENT", seq=ack.seq)
+            body = envelope.to_structured(event)
+            await DeadLetters(self.bus).bury("intake", origin, body, broken.errors)
+        await settled(self.bus, "CONTENT", subjects.INTAKE)
+        return event_id(event, unit)
+
+    async def hand_out(self, content_id: str) -> None:
+        """Everything that was released reaches everybody, and Zalo's notes are written."""
+        await self.deliver(content_id)
+        for released in await self.released(content_id):
+            publication = released.publication
+            note = await self.notebook.read(content_id) or Note()
+            shown = replace(note, article_id="a1", shown=publication.revision)
+            await self.notebook.write(content_id, shown)
+        for channel in ChannelName:
+            await settled(self.bus, "PUBLICATIONS", subjects.dispatch(channel))
+        await self.forget_wake_ups()
+
+    async def forget_wake_ups(self) -> None:
+        """The offices were woken by hand; what the queue still has would excuse everything."""
+        await self.bus.link.api(f"STREAM.PURGE.{subjects.DELIVER.name}")
+
+    async def check(self, *, deep: bool = True, later_s: float = 0.0) -> Findings:
+        return await Check(
+            self.bus,
+            deep,
+            clock=lambda: self.clock() + later_s,
+            busy=lambda: Traffic(self.bus).explains,
+            audit=Audit(self.portal, Press(Site(PUBLIC_URL, WORDS))),
+            again_s=0.0,
+        ).run()
+
+    async def found(self, *, deep: bool = True, later_s: float = 0.0) -> list[tuple[str, str]]:
+        findings = await self.check(deep=deep, later_s=later_s)
+        assert findings.ok == (not findings.violations)
+        assert all(one.detail for one in findings.violations)
+        return sorted((one.rule, one.key) for one in findings.violations)
+
+    # --- hands that spoil it
+
+    async def state(self, batch: str, **changes: Any) -> None:
+        value = await self.bucket.get(f"state.{batch}")
+        entry = replace(codec.decode_state(value.data), **changes)
+        await self.bucket.put(f"state.{batch}", codec.encode_state(entry))
+
+    async def cursor(self, plan: str, **changes: Any) -> None:
+        value = await self.bucket.get(f"plan.{plan}")
+        cursor = replace(codec.decode_cursor(value.data), **changes)
+        await self.bucket.put(f"plan.{plan}", codec.encode_cursor(cursor))
+
+    async def rows(self, batch: str, *ids: str, corrections: frozenset[str] = frozenset()) -> None:
+        await self.bucket.put(f"rows.{batch}", codec.encode_rows(ids, corrections))
+
+    async def record(self, bucket: str, key: str, **changes: Any) -> None:
+        """Change fields of a JSON record."""
+        kept = self.bus.bucket(bucket)
+        said = json.loads((await kept.get(key)).data)
+        await kept.put(key, json.dumps(said | changes).encode())
+
+    async def delete(self, stream: str, seq: int) -> None:
+        await self.bus.link.api(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": True})
+
+    async def entry(self, batch: BatchKey | str):
+        return codec.decode_state((await self.bucket.get(f"state.{batch}")).data)
+
+    def index(self):
+        """The portal's index, to be spoilt."""
+        from channels.portal.index import Index
+
+        return closing(Index(self.portal / "state" / "index.sqlite"))
+
+    async def close(self) -> None:
+        await self.shop.close()

@@ -1,0 +1,101 @@
+"""`make crash`: a thousand deaths at every named point, and a verdict.
+
+    python -m tests.crash [KILLS] [--seed SEED] [--point NAME] [--only NUMBER] [--keep FOLDER]
+
+A failure is printed with its seed, the commit, the crash point and how to repeat it; exit code 1.
+"""
+
+import argparse
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from tests.crash.campaign import Report, play
+from tests.crash.deck import POINTS, Hand, deal
+from tests.crash.stage import ROOT
+
+AT_ONCE = 2
+KILLS = 1000
+
+
+def main() -> int:
+    wanted = arguments()
+    points = (wanted.point,) if wanted.point else POINTS
+    hands = deal(wanted.kills, wanted.seed, points)
+    if wanted.only is not None:
+        hands = [hands[wanted.only]]
+    print(f"seed {wanted.seed}, commit {commit()}: {len(hands)} folders")
+    with tempfile.TemporaryDirectory(prefix="loa-crash-") as folder:
+        reports = list(run(hands, wanted.keep or Path(folder), wanted))
+    return verdict(reports)
+
+
+def arguments() -> argparse.Namespace:
+    known = argparse.ArgumentParser(prog="python -m tests.crash")
+    known.add_argument("kills", nargs="?", type=int, default=KILLS)
+    known.add_argument("--seed", default=secrets.token_hex(4))
+    known.add_argument("--point", choices=sorted({*POINTS}), help="only this point")
+    known.add_argument("--only", type=int, help="only this folder of the run")
+    known.add_argument("--keep", type=Path, help="where the folders are to stay")
+    return known.parse_args()
+
+
+def commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return said.stdout.strip() or "unknown"
+
+
+def run(hands: list[Hand], folder: Path, wanted: argparse.Namespace) -> Iterable[Report]:
+    """Play the hands, two at a time, and tell of each as it ends."""
+    began, kills = time.monotonic(), 0
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
+        played = {
+            pool.submit(play, hand.seed, hand.points, folder / str(hand.number)): hand
+            for hand in hands
+        }
+        for done in as_completed(played):
+            report, hand = done.result(), played[done]
+            kills += len(report.deaths)
+            minutes = (time.monotonic() - began) / 60
+            print(f"{minutes:5.1f} min, {kills:5} kills, folder {hand.number}: {told(report)}")
+            for fault in report.faults:
+                print(failure(fault, hand, wanted))
+            sys.stdout.flush()
+            yield report
+
+
+def told(report: Report) -> str:
+    return f"{len(report.faults)} FAILURES" if report.faults else "nothing wrong"
+
+
+def failure(fault: str, hand: Hand, wanted: argparse.Namespace) -> str:
+    again = f"{wanted.kills} --seed {wanted.seed} --only {hand.number}"
+    if wanted.point:
+        again += f" --point {wanted.point}"
+    return (
+        f"FAILED seed {hand.seed}, commit {commit()}, {fault}\n  again: make crash ARGS='{again}'"
+    )
+
+
+def verdict(reports: list[Report]) -> int:
+    """The last line says it all."""
+    kills = sum(len(report.deaths) for report in reports)
+    faults = [fault for report in reports for fault in report.faults]
+    lost = sum("lost:" in fault or "unfinished:" in fault for fault in faults)
+    twice = sum("undeclared duplicate:" in fault for fault in faults)
+    if others := len(faults) - lost - twice:
+        print(f"{others} other failures")
+    bound = f"{3 / kills:.2%}".replace("%", " %") if kills else "none"
+    print(f"{kills:,} kills, {lost} lost, {twice} undeclared duplicates, bound 3/n = {bound}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Which deaths a run consists of: every point equally often, shuffled by seed, and dealt."""
+
+import random
+from itertools import islice, repeat
+from math import ceil
+from typing import NamedTuple
+
+from tests.crash.campaign import RANDOM
+from tests.crash.ways import BIRTH, WAYS
+
+HAND = 32
+"""Deaths on one folder: more would make its last start long, fewer its first one dear."""
+RANDOMS = 4
+POINTS = (*WAYS, *repeat(RANDOM, RANDOMS))
+
+
+class Hand(NamedTuple):
+    """One campaign: its number, its own seed, its deaths in order."""
+
+    number: int
+    seed: str
+    points: list[str]
+
+
+def deal(kills: int, seed: str, points: tuple[str, ...] = POINTS) -> list[Hand]:
+    """Hands that hold *kills* deaths altogether; every folder is also killed at its birth."""
+    rng = random.Random(seed)
+    hands = ceil(kills / (HAND + 1))
+    deck: list[str] = []
+    while len(deck) < kills - hands:
+        deck += islice(rng.sample(points, len(points)), kills - hands - len(deck))
+    return [Hand(n, f"{seed}.{n}", [BIRTH, *deck[n::hands]]) for n in range(hands)]

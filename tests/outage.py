@@ -1,0 +1,266 @@
+"""Days of trouble in seconds: real ledger and breaker, and a queue, workers and clock to play with.
+
+`Town.run` does what queue, timers and processes do. Every effect has its moment on the clock.
+"""
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from channels.base import Deadline, Outcome, Recipient
+from channels.errors import Unreachable
+from consumers.addresses import Addresses, Places
+from consumers.audience import OfficialAccount, Portal, Subscribers
+from consumers.circuit import Circuit
+from consumers.control import Pauses
+from consumers.deliver import Deliver
+from consumers.dispatch import Dispatch
+from consumers.fence import Fence
+from consumers.lanes import Gate
+from consumers.ledger.entry import Entry
+from consumers.ledger.store import Ledger
+from consumers.library import Library
+from consumers.settle import Later
+from consumers.slots import Slot
+from consumers.sweep import Sweep
+from consumers.wake import WakeUp
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.publication import Publication
+from producers.bus import Bus
+from tests.fakes import Clock, People, Provider, people
+from tests.test_delivery import House, Released_
+
+SWEEP_S = 300.0
+AUDIENCES = {
+    ChannelName.EMAIL: Subscribers,
+    ChannelName.PORTAL: lambda _: Portal(),
+    ChannelName.ZALO: lambda _: OfficialAccount(),
+}
+HOUR_S = 3600.0
+
+
+@dataclass
+class Slow(Provider):
+    """Takes `rate` rows a second on the test's clock; away while *away* says so."""
+
+    clock: Callable[[], float] = float
+    forward: Callable[[float], None] = print
+    rate: float = 1000.0
+    away: Callable[[], bool] = bool
+    dials: list[float] = field(default_factory=list)
+    dialling: int = 0
+    most_at_once: int = 0
+    effects: list[tuple[float, str, int]] = field(default_factory=list)
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Slow"]:
+        if self.away():
+            await self.refuse()
+        yield self
+
+    async def refuse(self) -> None:
+        """Slowly enough for others to call meanwhile, if they would."""
+        self.dials.append(self.clock())
+        self.dialling += 1
+        self.most_at_once = max(self.most_at_once, self.dialling)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.dialling -= 1
+        raise Unreachable("no connection")
+
+    async def send(
+        self, rendered: str, rows: Sequence[Recipient], expired: Deadline
+    ) -> list[Outcome]:
+        async with self.line:
+            self.forward(len(rows) / self.rate)
+            said = await super().send(rendered, rows, expired)
+            self.effects.append((self.clock(), rendered, len(rows)))
+            return said
+
+
+@dataclass(order=True)
+class Call:
+    """A wake-up in the queue."""
+
+    at: float
+    number: int
+    batch: BatchKey = field(compare=False)
+    lane: Lane = field(compare=False)
+
+
+@dataclass
+class Queue:
+    """What the bus does with wake-ups, on the test's clock."""
+
+    clock: Clock
+    calls: list[Call] = field(default_factory=list)
+    numbers: itertools.count = field(default_factory=itertools.count)
+
+    def put(self, batch: BatchKey, lane: Lane, at: float) -> None:
+        heapq.heappush(self.calls, Call(at, next(self.numbers), batch, lane))
+
+    async def wake(self, batch: BatchKey, lane: Lane, number: int | None = None) -> None:
+        self.put(batch, lane, self.clock())
+
+    async def later(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
+        self.put(batch, lane, at)
+
+
+@dataclass
+class Place:
+    """One worker process on one channel: its subscribers, and what they are busy with."""
+
+    worker: Deliver
+    tasks: dict[asyncio.Task[None], Lane] = field(default_factory=dict)
+
+    def room(self, lane: Lane) -> bool:
+        copies = dict(self.worker.connections())[lane]
+        return list(self.tasks.values()).count(lane) < copies
+
+
+class Town:
+    """Planners, workers and a sweeper of some channels, and one clock for all."""
+
+    def __init__(self, bus: Bus, folder: Path, readers: int, seed: int) -> None:
+        self.bus, self.folder, self.random = bus, folder, random.Random(seed)
+        self.clock, self.people = Clock(), People(people(readers))
+        self.queue, self.ledger, self.pauses = Queue(self.clock), Ledger(bus), Pauses(bus)
+        self.released = Released_()
+        self.fence = Fence(self.ledger, self.queue, self.clock)
+        self.sweeper = Sweep(bus, self.ledger, self.queue, self.pauses, self.clock)
+        self.swept_at = self.clock()
+        self.providers: dict[ChannelName, Slow] = {}
+        self.places: dict[ChannelName, list[Place]] = defaultdict(list)
+        self.waiting: dict[tuple[ChannelName, Lane], deque[Call]] = defaultdict(deque)
+        self.plans: dict[PlanKey, Publication] = {}
+        self.visits: Counter[ChannelName] = Counter()
+        self.put_off: Counter[ChannelName] = Counter()
+
+    def open(self, channel: ChannelName, processes: int = 1, **provider: object) -> Slow:
+        """A channel with its workers."""
+        self.providers[channel] = Slow(
+            name=channel, clock=self.clock, forward=self.clock.forward, **provider
+        )
+        for _ in range(processes):
+            self.start(channel)
+        return self.providers[channel]
+
+    def start(self, channel: ChannelName) -> None:
+        provider = self.providers[channel]
+        library = Library(self.bus, self.ledger, provider.render)
+        addresses: Addresses = self.people if channel is ChannelName.EMAIL else Places()
+        worker = Deliver(
+            provider, self.ledger, library, addresses, self.queue, Gate(provider.connections),
+            Slot(self.folder, channel), Circuit(self.bus, channel, self.clock),
+            paused=lambda: channel in self.pauses.channels, clock=self.clock,
+        )  # fmt: skip
+        worker.guard.now = self.pauses.breaker(channel)
+        self.pauses.listeners.append((channel, worker.guard.attend))
+        self.places[channel].append(Place(worker))
+
+    def restart(self) -> None:
+        """Every process dies and comes back; what it knew is gone, what the bus holds is not."""
+        self.pauses = Pauses(self.bus, self.pauses.channels, self.pauses.breakers)
+        self.sweeper = Sweep(self.bus, self.ledger, self.queue, self.pauses, self.clock)
+        for channel, places in list(self.places.items()):
+            count = len(places)
+            for place in places:
+                place.worker.slot.close()
+            places.clear()
+            for _ in range(count):
+                self.start(channel)
+
+    async def publish(self, channel: ChannelName, publication: Publication) -> PlanKey:
+        released = await House.publish(self, publication)
+        planner = Dispatch(
+            channel, self.ledger, self.queue, self.fence, self.released,
+            AUDIENCES[channel](self.people), Gate(3), clock=self.clock,
+        )  # fmt: skip
+        await planner.on_publication(released)
+        plan = PlanKey(channel, publication.content_id, publication.revision)
+        self.plans[plan] = publication
+        return plan
+
+    # ---- what queue, timers and subscribers do ------------------------------------------------
+
+    async def run(self, until: float) -> None:
+        """Go on until *until*, or until nothing waits."""
+        while self.clock() < until:
+            await self.tick()
+            self.hand_out()
+            tasks = [task for places in self.places.values() for one in places for task in one.tasks]
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self.collect()
+            elif self.queue.calls or any(self.waiting.values()):
+                self.clock.now = max(self.clock(), min(self.next_call(), until))
+            else:
+                return
+        await self.finish()
+
+    def next_call(self) -> float:
+        return self.queue.calls[0].at if self.queue.calls else self.swept_at + SWEEP_S
+
+    async def finish(self) -> None:
+        for places in self.places.values():
+            for place in places:
+                await asyncio.gather(*place.tasks)
+        self.collect()
+
+    async def tick(self) -> None:
+        """The services' own timers: a look at the control bucket, the sweeper."""
+        for channel, places in self.places.items():
+            if any(one.worker.guard.now != self.pauses.breaker(channel) for one in places):
+                await self.pauses.look()
+        if self.pauses.went_on.is_set() or self.clock() - self.swept_at >= SWEEP_S:
+            self.pauses.went_on.clear()
+            self.swept_at = self.clock()
+            await self.sweeper.sweep()
+
+    def hand_out(self) -> None:
+        """Give each lane's subscribers what is due."""
+        while self.queue.calls and self.queue.calls[0].at <= self.clock():
+            call = heapq.heappop(self.queue.calls)
+            self.waiting[call.batch.channel, call.lane].append(call)
+        for (channel, lane), calls in self.waiting.items():
+            for place in self.random.sample(self.places[channel], len(self.places[channel])):
+                while calls and place.room(lane):
+                    task = asyncio.create_task(self.handle(place.worker, calls.popleft()))
+                    place.tasks[task] = lane
+
+    def collect(self) -> None:
+        for places in self.places.values():
+            for place in places:
+                for task in [one for one in place.tasks if one.done()]:
+                    del place.tasks[task]
+                    task.result()
+
+    async def handle(self, worker: Deliver, call: Call) -> None:
+        """One delivery of one wake-up; a nak brings it back."""
+        self.visits[call.batch.channel] += 1
+        try:
+            await worker.on_wake_up(WakeUp(batch=str(call.batch), lane=call.lane))
+        except Later as later:
+            self.put_off[call.batch.channel] += 1
+            self.queue.put(call.batch, call.lane, self.clock() + later.delay_s)
+
+    # ---- what came of it ----------------------------------------------------------------------
+
+    async def entries(self, plan: PlanKey) -> list[Entry]:
+        cursor = (await self.ledger.plan(plan)).value
+        return [held.value async for _, held in self.ledger.entries(plan, cursor)]
+
+    async def counts(self, plans: Sequence[PlanKey]) -> Counter[Status]:
+        total: Counter[Status] = Counter()
+        for plan in plans:
+            for entry in await self.entries(plan):
+                total.update(entry.count())
+        return total

@@ -1,0 +1,290 @@
+"""Canaries: through the real queue and a real worker, noticed when they are not back, and no more.
+
+Time stands still until a test moves it; the bus is real.
+"""
+
+from typing import Any
+
+import pytest
+import structlog
+from starlette.testclient import TestClient
+
+from channels.base import Canary, Outcome, Verdict
+from channels.errors import Unreachable
+from consumers import control
+from consumers.app.web import health
+from consumers.canary.sender import Canaries
+from consumers.canary.settings import CanarySettings
+from consumers.canary.standing import OFF, Standing, standings
+from consumers.canary.taker import Taker
+from consumers.ledger.store import Ledger
+from consumers.status import Status
+from consumers.wake import CanaryKey, Waker, WakeUp
+from contracts import subjects
+from contracts.delivery import ChannelName, Lane
+from producers.bus import Bus
+from tests.fakes import People, Provider, people
+from tests.test_delivery import House
+
+EMAIL, ZALO = ChannelName.EMAIL, ChannelName.ZALO
+EVERY_S, GRACE_S = 900.0, 300.0
+SETTINGS = CanarySettings(every_s=EVERY_S, grace_s=GRACE_S, channels="email")
+SUBJECT = subjects.deliver(EMAIL, Lane.URGENT)
+TAKEN = Outcome(Verdict.DELIVERED)
+
+
+class Way(Provider):
+    """A provider that is tried; what it says of a canary is the test's business."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says: Outcome = TAKEN
+        self.tried: list[Canary] = []
+
+    async def probe(self, canary: Canary) -> Outcome:
+        self.tried.append(canary)
+        return self.says
+
+
+class Shaft:
+    """One channel's sender and worker, and the queue between them."""
+
+    def __init__(self, bus: Bus, folder) -> None:
+        self.bus, self.way = bus, Way()
+        self.house = House(bus, folder, People(people(3)), self.way)
+        self.clock = self.house.clock
+        self.house.worker.prove = self.a_taker().take
+        self.sender = self.a_sender()
+
+    def a_taker(self) -> Taker:
+        return Taker(self.bus, self.way, "truc@example.com", self.clock)
+
+    def a_sender(self, settings: CanarySettings = SETTINGS) -> Canaries:
+        return Canaries(self.bus, Waker(self.bus), settings, self.clock)
+
+    async def waiting(self) -> list[WakeUp]:
+        found = self.bus.scan(subjects.DELIVER.name, SUBJECT)
+        return [WakeUp.model_validate_json(one.data) async for one in found]
+
+    async def take(self) -> None:
+        """What the queue does: hand over each wake-up once."""
+        pull = await self.bus.js.pull_subscribe(
+            SUBJECT, subjects.durable(SUBJECT), subjects.DELIVER.name
+        )
+        for message in await pull.fetch(len(await self.waiting()), timeout=5):
+            await self.house.worker.on_wake_up(WakeUp.model_validate_json(message.data))
+            await message.ack_sync()
+
+    async def round(self) -> list[dict[str, Any]]:
+        """The sender looks, and its log."""
+        with structlog.testing.capture_logs() as logs:
+            await self.sender.tick()
+        return [one for one in logs if one["event"].startswith("canary_")]
+
+    async def stands(self) -> Standing:
+        return (await standings(self.bus, self.clock()))[EMAIL]
+
+
+@pytest.fixture
+def shaft(bus, tmp_path):
+    return Shaft(bus, tmp_path)
+
+
+async def test_one_goes_the_real_way_every_quarter_of_an_hour(shaft):
+    await shaft.round()
+    assert (await shaft.stands()).state == "waiting"
+    [wake_up] = await shaft.waiting()
+    assert (wake_up.batch, wake_up.lane) == ("canary.email.1", Lane.URGENT)
+    await shaft.take()
+    assert (await shaft.stands()).state == "ok"
+    shaft.clock.forward(EVERY_S - 1)
+    await shaft.round()
+    assert await shaft.waiting() == []
+    shaft.clock.forward(1)
+    await shaft.round()
+    await shaft.take()
+    assert [(one.number, one.target) for one in shaft.way.tried] == [
+        (1, "truc@example.com"),
+        (2, "truc@example.com"),
+    ]
+
+
+async def test_one_that_nobody_takes_is_late_and_is_not_joined_by_others(shaft):
+    await shaft.round()
+    shaft.clock.forward(EVERY_S + GRACE_S)
+    assert await shaft.round() == []
+    shaft.clock.forward(1)
+    [late] = await shaft.round()
+    assert (late["event"], late["log_level"]) == ("canary_late", "warning")
+    assert (late["channel"], late["why"]) == ("email", "nobody took it from the queue")
+    assert late["since"]
+    shaft.clock.forward(10)
+    assert await shaft.round() == [], "once, and then as often as they are sent"
+    shaft.clock.forward(EVERY_S)
+    assert [one["event"] for one in await shaft.round()] == ["canary_late"]
+    assert len(await shaft.waiting()) == 1
+    await shaft.take()
+    assert [one["event"] for one in await shaft.round()] == ["canary_back"]
+    assert await shaft.round() == []
+    assert (await shaft.stands()).state == "ok"
+
+
+async def test_one_that_was_lost_on_the_way_is_followed_by_the_next(shaft):
+    await shaft.round()
+    await shaft.bus.link.api("STREAM.PURGE.DELIVER")
+    shaft.clock.forward(EVERY_S)
+    await shaft.round()
+    assert [one.batch for one in await shaft.waiting()] == ["canary.email.2"]
+
+
+async def test_what_the_channel_says_is_the_reason(shaft):
+    shaft.way.says = Outcome(Verdict.HELD, "550 5.7.1")
+    for _ in range(2):
+        await shaft.round()
+        await shaft.take()
+        shaft.clock.forward(EVERY_S)
+    [late] = await shaft.round()
+    assert late["why"] == "the channel said: 550 5.7.1"
+    shaft.way.says = TAKEN
+    await shaft.take()
+    assert [one["event"] for one in await shaft.round()] == ["canary_back"]
+
+
+async def late_after_two(shaft: Shaft) -> str:
+    for _ in range(2):
+        await shaft.round()
+        await shaft.take()
+        shaft.clock.forward(EVERY_S)
+    return (await shaft.stands()).why
+
+
+async def test_a_channel_without_a_session_is_late_and_its_worker_lives(shaft):
+    shaft.way.down = Unreachable("no connection: refused")
+    assert await late_after_two(shaft) == "the channel said: no connection: refused"
+
+
+async def test_a_channel_that_never_answers_is_given_up(shaft):
+    taker = shaft.a_taker()
+    taker.patience_s = 0.05
+    shaft.house.worker.prove = taker.take
+
+    async def for_ever(_canary):
+        await shaft.bus.link.closed.wait()
+
+    shaft.way.probe = for_ever
+    assert (await late_after_two(shaft)).startswith("the channel said: no answer within")
+
+
+async def test_a_doubled_one_is_tried_once(shaft):
+    taker = shaft.a_taker()
+    for _ in range(3):
+        await taker.take(CanaryKey(EMAIL, 7))
+    await taker.take(CanaryKey(EMAIL, 6))
+    assert [one.number for one in shaft.way.tried] == [7]
+
+
+async def test_a_paused_channel_is_not_tried_and_raises_no_alarm(shaft):
+    await shaft.round()
+    await shaft.take()
+    await control.pause(shaft.bus, EMAIL)
+    for _ in range(5):
+        shaft.clock.forward(EVERY_S)
+        assert await shaft.round() == []
+    assert (await shaft.stands()).state == "paused"
+    assert await shaft.waiting() == []
+    await control.resume(shaft.bus, EMAIL)
+    assert await shaft.round() == [], "the time counts from now on"
+    assert (await shaft.stands()).state == "waiting"
+    assert len(await shaft.waiting()) == 1
+
+
+async def test_a_worker_lets_canaries_of_a_paused_channel_go(shaft):
+    await shaft.round()
+    shaft.house.worker.paused = lambda: True
+    await shaft.take()
+    assert shaft.way.tried == []
+    assert await shaft.waiting() == []
+
+
+async def test_the_time_before_a_start_does_not_count(shaft):
+    await shaft.round()
+    await shaft.take()
+    shaft.clock.forward(100_000)
+    shaft.sender = shaft.a_sender()
+    assert await shaft.round() == []
+    assert (await shaft.stands()).state == "waiting"
+
+
+async def test_a_sender_that_died_is_noticed_by_whoever_asks(shaft):
+    await shaft.round()
+    await shaft.take()
+    shaft.clock.forward(EVERY_S + GRACE_S + 1)
+    stands = await shaft.stands()
+    assert (stands.state, stands.why) == ("late", "none was sent: the service canary does not run")
+
+
+async def test_two_senders_share_the_work(shaft):
+    other = shaft.a_sender()
+    for _ in range(3):
+        await shaft.sender.tick()
+        await other.tick()
+        await shaft.take()
+        shaft.clock.forward(EVERY_S)
+    assert [one.number for one in shaft.way.tried] == [1, 2, 3]
+
+
+async def test_a_channel_that_is_not_tried_any_more_is_off(shaft):
+    await shaft.round()
+    await shaft.a_sender(CanarySettings(every_s=0)).run()
+    assert await shaft.stands() == OFF
+
+
+async def test_a_canary_leaves_no_trace_in_ledger_publications_and_counts(shaft):
+    before = await Status(shaft.bus, Ledger(shaft.bus), shaft.clock).report()
+    await shaft.round()
+    await shaft.take()
+    after = await Status(shaft.bus, Ledger(shaft.bus), shaft.clock).report()
+    assert before.channels[EMAIL].lanes == after.channels[EMAIL].lanes
+    assert (before.channels[EMAIL].canary, after.channels[EMAIL].canary.state) == (OFF, "ok")
+    for stream in ("KV_ledger", "PUBLICATIONS", "CONTENT", "RECEIPTS", "DEAD", "KV_publications"):
+        assert (await shaft.bus.stream_info(stream))["state"]["messages"] == 0, stream
+    assert shaft.way.got == {}
+
+
+async def test_readyz_shows_a_late_one_and_stays_ready():
+    said = {"email": {"state": "late", "since": None, "why": "nobody took it from the queue"}}
+
+    async def canaries():
+        return said
+
+    app = TestClient(health({}, canaries=canaries))
+    answer = app.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "failing": {}, "canary": said}
+    said["email"]["state"] = "ok"
+    assert app.get("/readyz").json()["status"] == "ok"
+
+
+async def test_readyz_names_what_fails_before_what_is_late():
+    async def away():
+        return "away"
+
+    async def canaries():
+        return {"email": {"state": "late"}}
+
+    answer = TestClient(health({"bus": away}, canaries=canaries)).get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"email": "hai người@x"}, {"channels": "fax"}, {"every_s": -1}, {"grace_s": -1}]
+)
+def test_settings_that_can_not_be_meant_are_refused(wrong):
+    with pytest.raises(ValueError):
+        CanarySettings(**wrong)
+
+
+@pytest.mark.parametrize("text", ["canary.fax.1", "canary.email", "canary.email.x"])
+def test_a_key_that_is_none_is_refused(text):
+    with pytest.raises(ValueError):
+        CanaryKey.parse(text)

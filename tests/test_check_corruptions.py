@@ -1,0 +1,351 @@
+"""`loa check --deep` finds each of many hand-made corruptions, by its rule and its key."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from consumers.check import rules
+from consumers.ledger.entry import Note
+from contracts import publication, subjects
+from contracts.delivery import ChannelName
+from contracts.keys import content_hash
+from tests.arrivals import ITEM, UNIT, corrected, event_id, submitted, unit_is, withdrawn
+from tests.builders import a_publication
+from tests.checked import DAY_S, Checked, settled
+
+READERS = [f"r{number:04d}" for number in range(510)]
+FIRST, REST = READERS[:500], READERS[500:]
+APPROVED, WAITING, GONE, NEW = "tin-duyet-roi", "tin-cho-duyet", "tin-da-go", "tin-moi-toanh"
+DESK_UNIT = "cuc-viec-lam"
+MAIL, MAIL2 = f"email.{ITEM}.1", f"email.{ITEM}.2"
+PAGE, PAGE2 = f"portal.{ITEM}.1.0", f"portal.{ITEM}.2.0"
+RSS = "nguon-tin/tat-ca.rss"
+
+
+def of_the_desk(content_id: str):
+    data = {"author": "Trần Thị B"}
+    return submitted(content_id, **data).model_copy(update={"source": f"/units/{DESK_UNIT}"})
+
+
+@pytest.fixture
+async def house(bus, tmp_path):
+    """One item was corrected, one approved, one withdrawn; one waits, one event was refused."""
+    house = await Checked(bus, tmp_path, READERS).open()
+    await unit_is(bus, DESK_UNIT, release="desk")
+    for event in (
+        submitted(),
+        corrected(title="Bộ Nội vụ có kênh trên Zalo"),
+        submitted(revision=1),
+    ):
+        await house.send(event)
+        await house.hand_out(ITEM)
+    for event in (submitted(GONE), withdrawn(GONE), submitted(ITEM, revision=2)):
+        await house.send(event)
+    for content_id in (APPROVED, WAITING):
+        await house.send(of_the_desk(content_id), DESK_UNIT)
+    await house.desk.approve(APPROVED, "Nguyễn Văn A")
+    for content_id in (GONE, APPROVED):
+        await house.hand_out(content_id)
+    yield house
+    await house.close()
+
+
+# --- the hands
+
+
+async def settle_unread(house):
+    """Somebody acknowledges an event that intake has never seen."""
+    event = submitted(NEW)
+    await house.bus.publish(f"content.{UNIT}.submitted", json.dumps(written(event)).encode())
+    await settled(house.bus, "CONTENT", subjects.INTAKE)
+
+
+def written(event):
+    return event.model_dump(mode="json", exclude={"extensions", "time"}, exclude_none=True)
+
+
+async def book_unsent(house):
+    """The door booked an event, died, and the unit never came again."""
+    event = submitted(NEW)
+    at = datetime.fromtimestamp(house.clock(), UTC).isoformat()
+    said = {
+        "hash": content_hash(event.type, event.data), "unit": UNIT, "content_id": NEW,
+        "revision": 1, "type": event.type, "at": at,
+    }  # fmt: skip
+    await house.bus.bucket("events").put(event_id(event), json.dumps(said).encode())
+
+
+async def lose_publication(house):
+    position = await house.intake.register.position(ITEM, 2)
+    await house.delete("PUBLICATIONS", position.seq)
+
+
+async def forge(house, revision: int):
+    """Somebody writes to the bus what nobody released."""
+    forged = a_publication(content_id=ITEM, revision=revision, title="Một tin giả")
+    subject = subjects.publication("cai-cach-hanh-chinh", ITEM)
+    await house.bus.publish(subject, publication.encode(forged))
+
+
+async def decide(house, **changes):
+    key = f"{APPROVED}.1"
+    said = json.loads((await house.bus.bucket("publications").get(key)).data)["decision"]
+    await house.record("publications", key, decision=said | changes)
+
+
+async def flip_unsent(house):
+    """A row is booked as delivered that was only planned."""
+    await house.send(submitted(NEW, channels=["portal"]))
+    office = house.offices[ChannelName.PORTAL]
+    for released in await house.released(NEW):
+        await office.plan(released)
+    for channel in ChannelName:
+        await settled(house.bus, "PUBLICATIONS", subjects.dispatch(channel))
+    await house.state(f"portal.{NEW}.1.0", rows=b"d", closed=house.clock())
+
+
+async def write(house, path: str, body: bytes):
+    file = house.public / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(body)
+
+
+async def cut(house, path: str):
+    await write(house, path, (house.public / path).read_bytes()[:-200])
+
+
+async def twice(house, path: str):
+    """An item stands in a feed a second time."""
+    body = (house.public / path).read_bytes()
+    item = body[body.index(b"<item>") : body.index(b"</item>") + len(b"</item>")]
+    await write(house, path, body.replace(item, item + item))
+
+
+async def lose_index(house):
+    await house.close()
+    for left in (house.portal / "state").glob("index.sqlite*"):
+        left.unlink()
+
+
+async def forge_index(house):
+    """The index says what the bus never said; its page says the same."""
+    with house.index() as index:
+        row = index.row(ITEM)
+        forged = row.written.replace("Zalo", "Facebook")
+        index._db.execute("UPDATE item SET publication = ? WHERE content_id = ?", (forged, ITEM))
+
+
+def open_rows(letter: bytes) -> bytes:
+    return letter + b"d" * 499
+
+
+Spoil = Callable[[Checked], Awaitable[object]]
+Found = list[tuple[str, str]]
+CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
+    "a plan is lost": (
+        lambda h: h.bucket.purge(f"plan.{MAIL2}"), 0,
+        [("plan-missing", f"plan.{MAIL2}"), ("orphan", f"state.{MAIL2}.0"),
+         ("orphan", f"state.{MAIL2}.1")],
+    ),
+    "a plan was never finished": (
+        lambda h: h.cursor(MAIL2, complete=False), DAY_S, [("plan-stuck", f"plan.{MAIL2}")],
+    ),
+    "a batch is lost": (
+        lambda h: h.bucket.purge(f"state.{MAIL2}.1"), 0,
+        [("batch-missing", f"state.{MAIL2}.1"), ("rows-lost", f"plan.{MAIL2}")],
+    ),
+    "a plan counts more than there is": (
+        lambda h: h.cursor(MAIL2, planned=511), 0, [("rows-lost", f"plan.{MAIL2}")],
+    ),
+    "a plan goes on behind the wrong reader": (
+        lambda h: h.cursor(MAIL2, last="r0400"), 0, [("last-differs", f"plan.{MAIL2}")],
+    ),
+    "a batch lies beyond its plan": (
+        lambda h: h.cursor(MAIL2, count=1, planned=500, last=FIRST[-1]), 0,
+        [("orphan", f"state.{MAIL2}.1"), ("correction-missing", f"plan.{MAIL2}")],
+    ),
+    "a state can't be read": (
+        lambda h: h.bucket.put(f"state.{MAIL2}.1", b'{"v":1,"r":"ddd'), 0,
+        [("unreadable", f"state.{MAIL2}.1"), ("rows-lost", f"plan.{MAIL2}")],
+    ),
+    "a letter means nothing": (
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"?")), 0,
+        [("letter-unknown", f"state.{MAIL2}.0")],
+    ),
+    "a closed batch has an open row": (
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"p")), 0,
+        [("closed-with-open-rows", f"state.{MAIL2}.0")],
+    ),
+    "a closed batch has an owner": (
+        lambda h: h.state(f"{MAIL2}.0", owner="w#1#1", lease=h.clock() + 60), 0,
+        [("closed-in-work", f"state.{MAIL2}.0")],
+    ),
+    "a batch was never closed": (
+        lambda h: h.state(f"{MAIL2}.0", closed=0.0), 60.0, [("never-closed", f"state.{MAIL2}.0")],
+    ),
+    "nobody works on a batch that is due": (
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"r"), closed=0.0), DAY_S,
+        [("stuck", f"state.{MAIL2}.0")],
+    ),
+    "a row is being sent by nobody": (
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"s"), closed=0.0, owner="w#1#1",
+                          lease=h.clock() + 60, due=h.clock()), 300.0,
+        [("sending-stuck", f"state.{MAIL2}.0")],
+    ),
+    "the portal has been in doubt for a day": (
+        lambda h: h.state(PAGE2, rows=b"P", closed=0.0, due=h.clock() + 2 * DAY_S), DAY_S,
+        [("in-doubt-old", f"state.{PAGE2}")],
+    ),
+    "rows wait beyond the end of their time": (
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"r"), closed=0.0,
+                          due=h.clock() + 9 * DAY_S), 4 * DAY_S,
+        [("overdue", f"state.{MAIL2}.0")],
+    ),
+    "a note is about no row": (
+        lambda h: h.state(f"{MAIL2}.1", notes={10: Note(1, 0.0, "450")}), 0,
+        [("note-beyond", f"state.{MAIL2}.1")],
+    ),
+    "somebody was asked nine times in no time": (
+        lambda h: h.state(f"{MAIL2}.1", notes={1: Note(9, 0.0, "450")}), 0,
+        [("too-many-attempts", f"state.{MAIL2}.1")],
+    ),
+    "the recipients of a batch are lost": (
+        lambda h: h.bucket.purge(f"rows.{MAIL2}.1"), 0,
+        [("rows-missing", f"state.{MAIL2}.1"), ("correction-missing", f"plan.{MAIL2}")],
+    ),
+    "the recipients of a batch are cut": (
+        lambda h: h.rows(f"{MAIL2}.1", *REST[:-1], corrections=frozenset(REST)), 0,
+        [("rows-differ", f"state.{MAIL2}.1"), ("last-differs", f"plan.{MAIL2}"),
+         ("correction-missing", f"plan.{MAIL2}")],
+    ),
+    "somebody stands in two batches": (
+        lambda h: h.rows(f"{MAIL}.1", FIRST[-1], *REST[1:]), 0,
+        [("recipient-twice", f"state.{MAIL}.1"), ("correction-unfounded", f"plan.{MAIL2}")],
+    ),
+    "an older position goes on": (
+        lambda h: h.cursor(MAIL, halt=""), 0, [("order-broken", f"plan.{MAIL}")],
+    ),
+    "an older batch is still open": (
+        lambda h: h.state(f"{MAIL}.0", rows=open_rows(b"P"), closed=0.0, due=h.clock() + 60), 0,
+        [("order-broken", f"state.{MAIL}.0")],
+    ),
+    "the newest position is halted": (
+        lambda h: h.cursor(MAIL2, halt="v3"), 0, [("halt-wrong", f"plan.{MAIL2}")],
+    ),
+    "a batch is halted and its plan is not": (
+        lambda h: h.state(f"{MAIL2}.1", halt="v3"), 0, [("halt-wrong", f"state.{MAIL2}.1")],
+    ),
+    "one who got the old text gets no correction": (
+        lambda h: h.rows(f"{MAIL2}.1", *REST, corrections=frozenset(REST[1:])), 0,
+        [("correction-missing", f"plan.{MAIL2}")],
+    ),
+    "one who got nothing gets a correction": (
+        lambda h: h.state(f"{MAIL}.0", rows=open_rows(b"x")), 0,
+        [("correction-unfounded", f"plan.{MAIL2}")],
+    ),
+    "an event is acknowledged and never taken in": (
+        settle_unread, 0, [("event-lost", event_id(submitted(NEW)))],
+    ),
+    "an event is forgotten": (
+        lambda h: h.bus.bucket("events").purge(event_id(corrected())), 0,
+        [("event-lost", event_id(corrected())), ("publication-unexpected", f"publication.{ITEM}.2")],
+    ),
+    "an event was booked and never sent": (
+        book_unsent, DAY_S, [("event-unpublished", event_id(submitted(NEW)))],
+    ),
+    "a message of CONTENT is gone": (
+        lambda h: h.delete("CONTENT", 2), 0,
+        [("stream-gap", "CONTENT"), ("publication-unexpected", f"publication.{ITEM}.2")],
+    ),
+    "a publication is lost": (
+        lose_publication, 0,
+        [("stream-gap", "PUBLICATIONS"), ("publication-lost", f"publication.{ITEM}.2"),
+         *(("publication-lost", f"plan.{one}.{ITEM}.2") for one in ChannelName),
+         ("page-unexpected", f"tin/{ITEM}")],
+    ),
+    "a publication says something else": (
+        lambda h: forge(h, 2), 0, [("text-differs", f"publication.{ITEM}.2")],
+    ),
+    "a publication that nobody released": (
+        lambda h: forge(h, 3), 0, [("publication-unexpected", f"publication.{ITEM}.3")],
+    ),
+    "a record names another content": (
+        lambda h: h.record("publications", f"{ITEM}.2", hash="x" * 52), 0,
+        [("text-differs", f"publication.{ITEM}.2")],
+    ),
+    "a release was never published": (
+        lambda h: h.record("publications", f"{ITEM}.2", seq=None), DAY_S,
+        [("release-unpublished", f"publication.{ITEM}.2")],
+    ),
+    "a draft is lost": (
+        lambda h: h.bus.bucket("desk").purge(f"{WAITING}.1"), DAY_S,
+        [("draft-lost", f"publication.{WAITING}.1")],
+    ),
+    "nobody approved": (
+        lambda h: h.record("publications", f"{APPROVED}.1", decision=None), 0,
+        [("unapproved", f"publication.{APPROVED}.1")],
+    ),
+    "nobody approved, says an older record": (
+        lambda h: h.record("publications", f"{APPROVED}.1", decision=None, policy=""), 0,
+        [("unapproved", f"publication.{APPROVED}.1")],
+    ),
+    "somebody approved afterwards": (
+        lambda h: decide(h, at="2030-01-01T00:00:00Z"), 0,
+        [("unapproved", f"publication.{APPROVED}.1")],
+    ),
+    "the author approved": (
+        lambda h: decide(h, by="Trần Thị B"), 0, [("self-approved", f"publication.{APPROVED}.1")],
+    ),
+    "a row that was never sent is booked as delivered": (
+        flip_unsent, 0, [("page-missing", f"state.portal.{NEW}.1.0")],
+    ),
+    "a row that was shown is booked as failed": (
+        lambda h: h.state(PAGE2, rows=b"x"), 0, [("effect-unbooked", f"state.{PAGE2}")],
+    ),
+    "a page is torn": (
+        lambda h: cut(h, f"tin/{ITEM}/index.html"), 0,
+        [("page-differs", f"tin/{ITEM}/index.html")],
+    ),
+    "a withdrawn page looks as if it stood": (
+        lambda h: cut(h, f"tin/{GONE}/410.html"), 0, [("page-differs", f"tin/{GONE}/410.html")],
+    ),
+    "a page that nobody published": (
+        lambda h: write(h, "tin/tin-gia/index.html", b"<html></html>"), 0,
+        [("page-unexpected", "tin/tin-gia/index.html")],
+    ),
+    "the index has another text": (
+        forge_index, 0,
+        [("page-unexpected", f"tin/{ITEM}"), ("page-differs", f"tin/{ITEM}/index.html"),
+         ("feed-differs", "index.html"),
+         *(("feed-differs", f"nguon-tin/{slug}.{kind}") for kind in ("rss", "atom", "json")
+           for slug in ("tat-ca", "cai-cach-hanh-chinh", UNIT))],
+    ),
+    "a feed is cut": (lambda h: cut(h, RSS), 0, [("feed-differs", RSS), ("feed-broken", RSS)]),
+    "an item stands twice in a feed": (
+        lambda h: twice(h, RSS), 0, [("feed-differs", RSS), ("feed-broken", RSS)],
+    ),
+    "the portal's index is lost": (lose_index, 0, [("index-lost", "portal")]),
+    "a killed writer left something": (
+        lambda h: write(h, "../state/aside/3.tmp", b"<html>"), 0,
+        [("aside-left", "state/aside/3.tmp")],
+    ),
+    "the article's id is forgotten": (
+        lambda h: h.bucket.purge(f"note.zalo.app.{ITEM}"), 0,
+        [("article-unnoted", f"state.zalo.{ITEM}.{one}.0") for one in (1, 2)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CORRUPTIONS)
+async def test_each_corruption_is_found_and_named(house, what):
+    spoil, later_s, expected = CORRUPTIONS[what]
+    assert await house.found(later_s=later_s) == [], "in order before"
+    await spoil(house)
+    assert await house.found(later_s=later_s) == sorted(expected)
+
+
+def test_every_rule_has_its_corruption():
+    tried = {rule for _, _, found in CORRUPTIONS.values() for rule, _ in found}
+    assert tried | {"event-stuck"} == set(rules()), "event-stuck: tests/test_check_events.py"

@@ -1,0 +1,253 @@
+"""A hundred readers while a thousand items are written and the writer is killed 200 times."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import tempfile
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.base import Verdict
+from channels.portal import press
+from channels.portal.channel import PortalChannel
+from channels.portal.press import Press
+from channels.portal.site import Site
+from channels.portal.writer import Writer
+from contracts import crash
+from contracts.publication import Publication
+from tests.builders import RELEASED_AT, a_publication
+from tests.portal_folder import PUBLIC_URL, WORDS, feed, guids, never, tree
+from tests.portal_readers import FEEDS, read_along, serve
+
+ITEMS, CORRECTED, KILLS = 1000, 10, 200
+ENTRIES = 10
+"""A feed's length here: a tenth of the work, and the same renames."""
+MEMORY = Path("/dev/shm")
+"""What a killed process has written is there for the next one, on a disk or not."""
+POINTS = {
+    "portal.tmp_written",
+    "portal.staged",
+    "portal.committed",
+    "portal.file_in_place",
+    "portal.all_in_place",
+    "portal.swapped",
+    "portal.ticked_off",
+}
+PRESS = Press(Site(PUBLIC_URL, WORDS))
+SPAWN = multiprocessing.get_context("forkserver")
+SPAWN.set_forkserver_preload(["tests.test_portal_readers", "tests.portal_folder"])
+
+
+def story(number: int) -> Publication:
+    """The n-th publication: every tenth corrects an item that has been out for a while."""
+    item, correction = divmod(number, CORRECTED + 1)
+    at = RELEASED_AT + timedelta(minutes=number)
+    if correction == CORRECTED:
+        return item_of(item * CORRECTED + CORRECTED // 2, at, revision=2)
+    return item_of(item * CORRECTED + correction, at)
+
+
+def item_of(item: int, at: Any, revision: int = 1) -> Publication:
+    said = "Bản đã sửa." if revision == 2 else "Bản đầu."
+    return a_publication(
+        content_id=f"tin-{item}",
+        revision=revision,
+        action="corrected" if revision == 2 else "published",
+        topic="viec-lam",
+        title=f"Tin số {item}",
+        body=f"{said} " + "Đoạn văn về việc làm. " * 10 + said,
+        first_released_at=RELEASED_AT + timedelta(minutes=item),
+        released_at=at,
+    )
+
+
+STORIES = ITEMS + ITEMS // CORRECTED
+
+
+def pages() -> dict[str, frozenset[str]]:
+    """What each page may say: the first text, or the corrected one; nothing in between."""
+    found: dict[str, set[str]] = {}
+    for number in range(STORIES):
+        publication = story(number)
+        [(_, page), _] = PRESS.item_files(PRESS.row(publication))
+        digest = hashlib.sha256(page or b"").hexdigest()
+        found.setdefault(f"/tin/{publication.content_id}", set()).add(digest)
+    return {path: frozenset(digests) for path, digests in found.items()}
+
+
+def write(folder: str, done: Any, fuse: int, died: Any) -> None:
+    """A worker: what its predecessor may have left half-done it asks for first, as all do.
+
+    With a *fuse* it kills itself when it has passed that many crash points.
+    """
+    press.FEED_LIMIT = ENTRIES
+    if fuse:
+        crash.arm(Fuse(fuse, died))
+    writer = Writer(Path(folder), PRESS, patience_s=5.0)
+    writer.prepare()
+    known = writer.standing(story(done.value)).verdict if done.value < STORIES else None
+    while done.value < STORIES:
+        if known is not Verdict.DELIVERED:
+            assert writer.show(story(done.value), never).verdict is Verdict.DELIVERED
+        done.value += 1
+        known = None
+
+
+class Fuse:
+    """Ends the process, as a kill does, at the n-th crash point."""
+
+    def __init__(self, passes: int, died: Any) -> None:
+        self.left, self.died = passes, died
+
+    def __call__(self, name: str) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.died.send(name)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Killer:
+    """Starts workers and kills them: at crash points, and at any moment in between."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+        self.chance = random.Random(20261125)
+        self.done = SPAWN.Value("i", 0)
+        self.points: Counter[str] = Counter()
+        self.kills = 0
+
+    def one_life(self, number: int) -> None:
+        heard, died = SPAWN.Pipe(duplex=False)
+        fuse = self.chance.randrange(1, 150) if number % 2 else 0
+        worker = SPAWN.Process(target=write, args=(self.folder, self.done, fuse, died))
+        worker.start()
+        if not fuse:
+            self.let_work(worker)
+            worker.kill()
+        worker.join()
+        self.kills += worker.exitcode == -signal.SIGKILL
+        if heard.poll():
+            self.points[heard.recv()] += 1
+        heard.close()
+        died.close()
+        worker.close()
+
+    def let_work(self, worker: Any) -> None:
+        """Until it has shown some items, and then to any moment of the next one."""
+        target = self.done.value + self.chance.randrange(0, 8)
+        while worker.is_alive() and self.done.value < min(target, STORIES):
+            worker.join(0.002)
+        worker.join(self.chance.uniform(0.0, 0.03))
+
+    def finish(self) -> None:
+        worker = SPAWN.Process(target=write, args=(self.folder, self.done, 0, None))
+        worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+        worker.close()
+
+
+class Audience:
+    """A server and two processes with fifty readers each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stop = SPAWN.Event()
+        heard, says = SPAWN.Pipe(duplex=False)
+        self.server = SPAWN.Process(target=serve, args=(str(folder), says))
+        self.server.start()
+        port = heard.recv()
+        self.reports, self.readers = [], []
+        for _ in range(2):
+            report, told = SPAWN.Pipe(duplex=False)
+            given = (port, str(folder), pages(), self.stop, told)
+            self.readers.append(SPAWN.Process(target=read_along, args=given))
+            self.readers[-1].start()
+            self.reports.append(report)
+
+    def leave(self) -> list[dict[str, Any]]:
+        """What the readers say; afterwards nobody is left."""
+        self.stop.set()
+        said = [report.recv() for report in self.reports if report.poll(20)]
+        self.go()
+        return said
+
+    def go(self) -> None:
+        self.stop.set()
+        for process in (*self.readers, self.server):
+            process.kill()
+            process.join()
+            process.close()
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(press, "FEED_LIMIT", ENTRIES)
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="loa-portal-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def audience(place):
+    folder = place / "portal"
+    writer = Writer(folder, PRESS, patience_s=5.0)
+    writer.prepare()
+    writer.close()
+    audience = Audience(folder)
+    yield folder, audience
+    if audience.server._popen is not None:
+        audience.go()
+
+
+@pytest.mark.timeout(300)
+async def test_a_hundred_readers_never_read_a_torn_page_whenever_the_writer_is_killed(
+    audience, place
+):
+    folder, readers = audience
+    killer = Killer(folder)
+    for number in range(KILLS):
+        killer.one_life(number)
+    killer.finish()
+    said = readers.leave()
+    check_readers(said)
+    assert killer.kills >= KILLS * 9 // 10
+    assert set(killer.points) == POINTS, "each crash point was the last moment of some writer"
+    await check_folder(folder, place / "clean")
+
+
+def check_readers(said: list[dict[str, Any]]) -> None:
+    assert [line for one in said for line in one["torn"]] == []
+    reads = [count for one in said for count in one["reads"]]
+    assert len(reads) == 100
+    assert min(reads) > 20, "everybody read all the time"
+    assert all(one["unchanged"] > 100 for one in said), "and was told when nothing had changed"
+    assert all(one["pages"] > 100 for one in said)
+
+
+async def check_folder(folder: Path, clean: Path) -> None:
+    """Nothing is missing, and a build from nothing gives the same bytes."""
+    found = tree(folder)
+    shown = {path for path in found if path.startswith("tin/")}
+    assert shown == {f"tin/tin-{number}/index.html" for number in range(ITEMS)}
+    for slug in FEEDS:
+        ids = guids(feed(folder, f"{slug}.rss"))
+        assert [one.rpartition("-")[2] for one in ids] == [
+            str(ITEMS - 1 - n) for n in range(len(ids))
+        ]
+    channel = PortalChannel(clean, PUBLIC_URL, WORDS)
+    await channel.rebuild(story(number) for number in range(STORIES))
+    await channel.close()
+    assert tree(clean) == found
+    assert list((folder / "state" / "aside").iterdir()) == []
+    database = sqlite3.connect(folder / "state/index.sqlite")
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()

@@ -1,0 +1,235 @@
+"""A relay that takes a mail and does not say so, says so too late, or only ever so slowly."""
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from consumers import deliver as delivering
+from consumers.settle import Later
+from consumers.wake import WakeUp
+from contracts.delivery import BatchKey, Lane, Status
+from tests.fakes import people
+from tests.mail_house import MailHouse, Once, check_books
+from tests.proxy import Proxy
+from tests.smtp_receiver import Act, Receiver
+
+STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
+END = b"\r\n.\r\n"
+
+
+@pytest.fixture
+def house(bus, tmp_path):
+    return lambda port, count=30, **changes: MailHouse(bus, tmp_path, count, port, **changes)
+
+
+def mailboxes(count):
+    return [f"{one}@example.com" for one in people(count)]
+
+
+async def several(loa, items):
+    """Plans of as many items, each for everybody."""
+    return [await loa.plan(content_id=f"tin-{number}") for number in range(items)]
+
+
+# ---- accepted, and nobody was told ------------------------------------------------------------
+
+
+@STEPWISE
+async def test_accepted_then_cut_every_copy_too_many_is_declared_under_the_same_name(
+    house, pipelining
+):
+    script = Once({("end", mailbox): Act.RECORD_CUT for mailbox in mailboxes(300)})
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        loa = house(receiver.port, 300)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.counts(plan) == {Status.DELIVERED: 300}
+        assert await check_books(loa, receiver, plan) == await loa.copies(plan) == 300
+    assert len(receiver.mails) == 600
+    assert len({mail.message_id for mail in receiver.mails}) == 300
+
+
+async def test_cut_without_having_been_accepted_it_is_declared_and_arrives_once(house):
+    script = Once({("end", mailbox): Act.CUT for mailbox in mailboxes(40)})
+    async with Receiver(script=script) as receiver:
+        loa = house(receiver.port, 40)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await check_books(loa, receiver, plan) == 0
+        assert await loa.copies(plan) == 40, "nobody can know"
+
+
+async def test_a_relay_that_never_answers_again_is_asked_ever_more_seldom(house):
+    """Every mail arrives and is cut: each reader gets a few copies over days, all declared."""
+    async with Receiver(always={"end": Act.RECORD_CUT}) as receiver:
+        loa = house(receiver.port, 3)
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 24 * 3600)
+        assert await loa.counts(plan) == {Status.IN_DOUBT: 3}
+        assert len(receiver.mails) == 3 * 9, "along the ladder"
+        assert len(receiver.mails) - 3 == await loa.copies(plan)
+        receiver.always.clear()
+        await loa.run(plan)
+        assert await loa.counts(plan) == {Status.DELIVERED: 3}
+        await check_books(loa, receiver, plan)
+
+
+# ---- the answer comes after our time-out ------------------------------------------------------
+
+
+def slowly(proxy, seconds):
+    """Hold back the end of every mail on its way to the relay, until long after we gave up."""
+
+    def rewrite(data):
+        proxy.up.latency_s = seconds if END in data else 0.0
+        return data
+
+    proxy.up.rewrite = rewrite
+
+
+async def test_a_mail_that_lands_after_our_time_out_is_declared(house):
+    async with Receiver() as receiver, Proxy(receiver.port) as proxy:
+        loa = house(proxy.port, 4, timeout_s=0.15, connections=1)
+        plans = await several(loa, 5)
+        slowly(proxy, 0.3)
+        await loa.run(*plans, until=loa.clock() + 50)
+        counts = [await loa.counts(plan) for plan in plans]
+        doubts = sum(count.get(Status.IN_DOUBT, 0) for count in counts)
+        assert doubts >= 3
+        assert await loa.copies(*plans) == 0
+        await landed(receiver, doubts)
+        proxy.calm()
+        await loa.run(*plans)
+        assert [await loa.counts(plan) for plan in plans] == [{Status.DELIVERED: 4}] * 5
+        assert await check_books(loa, receiver, *plans) == await loa.copies(*plans) == doubts
+
+
+async def landed(receiver, mails):
+    async with asyncio.timeout(20):
+        while len(receiver.mails) < mails:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_that_comes_after_our_time_out_is_declared(house):
+    async with Receiver() as receiver, Proxy(receiver.port) as proxy:
+        loa = house(proxy.port, 25, timeout_s=0.1)
+        plans = await several(loa, 8)
+        proxy.down.rewrite = lambda data: b"" if b"queued" in data else data
+        await loa.run(*plans, until=loa.clock() + 90)
+        proxy.calm()
+        await loa.run(*plans)
+        extra = await check_books(loa, receiver, *plans)
+        assert 5 <= extra <= await loa.copies(*plans)
+
+
+# ---- ever so slowly ---------------------------------------------------------------------------
+
+
+async def test_a_tarpit_holds_up_the_windows_it_holds_and_no_others(house):
+    """Two of four connections answer a byte every 0.2 s; six of eight items do not notice."""
+    async with Receiver() as receiver, Proxy(receiver.port) as proxy:
+        loa = house(proxy.port, 25, timeout_s=1.5, connections=4)
+        warm = await several(loa, 4)
+        await loa.run(*warm)
+        assert proxy.connected == 4
+        proxy.down.rate, proxy.down.slice, proxy.down.only = 5.0, 1, frozenset({0, 1})
+        plans = [await loa.plan(content_id=f"sau-{number}") for number in range(8)]
+        visits = {asyncio.create_task(loa.visit(BatchKey(*plan, 0))) for plan in plans}
+        while len(visits) > 2:
+            done, visits = await asyncio.wait(visits, return_when=asyncio.FIRST_COMPLETED)
+            assert {task.result() for task in done} == {None}, "closed, with everybody reached"
+        assert len(receiver.mails) == 25 * (4 + 6)
+        assert not any(task.done() for task in visits), "these two still wait"
+        again = await asyncio.gather(*visits)
+        assert all(at is not None for at in again), "given up for now"
+        proxy.calm()
+        await loa.run(*plans)
+        assert await check_books(loa, receiver, *warm, *plans) == 0
+        assert await loa.copies(*plans) == 0, "not even a body had left"
+
+
+@asynccontextmanager
+async def in_real_time(clock):
+    """The house's clock goes as fast as ours."""
+    ticking = asyncio.create_task(tick(clock))
+    yield
+    ticking.cancel()
+    with suppress(asyncio.CancelledError):
+        await ticking
+
+
+async def tick(clock):
+    loop = asyncio.get_running_loop()
+    ahead = clock.now - loop.time()
+    while True:
+        clock.now = loop.time() + ahead
+        await asyncio.sleep(0.005)
+
+
+async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(house, monkeypatch):
+    """Each answer takes 0.1 s, so that 25 mails outlast a lease of 1.5 s; another worker waits."""
+    monkeypatch.setattr(delivering, "SKEW_S", 0.0)
+    async with Receiver() as receiver, Proxy(receiver.port) as proxy:
+        loa = house(proxy.port, 25, timeout_s=0.4)
+        loa.worker.lease_s = 1.5
+        plan = await loa.plan()
+        batch = BatchKey(*plan, 0)
+        other = loa.a_worker()
+        proxy.down.latency_s = 0.1
+        async with in_real_time(loa.clock):
+            working = asyncio.create_task(loa.visit(batch))
+            await landed(receiver, 1)
+            refusals = [why async for why in knocking(other, batch, working)]
+            proxy.calm()
+            await working
+        assert set(refusals) == {"owned by another worker"}
+        await loa.run(plan)
+        assert await loa.counts(plan) == {Status.DELIVERED: 25}
+        assert await check_books(loa, receiver, plan) == await loa.copies(plan) == 0
+
+
+async def knocking(other, batch, working):
+    """Why *other* may not have *batch*, asked for as long as somebody is *working* on it."""
+    while not working.done():
+        try:
+            await other.on_wake_up(WakeUp(batch=str(batch), lane=Lane.NORMAL))
+        except Later as later:
+            if not working.done():
+                yield later.why
+        await asyncio.sleep(0.02)
+
+
+# ---- a stop in the middle ---------------------------------------------------------------------
+
+
+@STEPWISE
+@pytest.mark.parametrize("act", [Act.SWALLOW, Act.RECORD_SWALLOW], ids=["lost", "taken"])
+async def test_a_stop_with_a_silent_relay_leaves_one_row_in_doubt_and_not_the_window(
+    house, monkeypatch, pipelining, act
+):
+    """Three mails are answered, the fourth is not, and 21 never left."""
+    monkeypatch.setattr(delivering, "LET_GO_S", 0.05)
+    script = {("end", 3): act}
+    async with Receiver(pipelining=pipelining, script=script) as receiver:
+        loa = house(receiver.port, 25, timeout_s=30.0)
+        plan = await loa.plan()
+        working = asyncio.create_task(loa.visit(BatchKey(*plan, 0)))
+        await silent(receiver)
+        loa.worker.stop()
+        async with asyncio.timeout(20):
+            await working
+        letters = "".join((await loa.rows(plan)).values())
+        assert letters == "ddd" + "P" + "p" * 21
+        assert not (await loa.entry(plan)).owner, "whoever starts next need not wait"
+        loa.worker = loa.a_worker()
+        await loa.run(plan)
+        copies = await check_books(loa, receiver, plan)
+        assert (copies, await loa.copies(plan)) == (act is Act.RECORD_SWALLOW, 1)
+    assert len(loa.visits) == 2, "the relay is not blamed for it: no pause"
+
+
+async def silent(receiver):
+    async with asyncio.timeout(20):
+        while not any(conversation.silent for conversation in receiver.open):
+            await asyncio.sleep(0.001)

@@ -1,0 +1,102 @@
+"""A real Loa whose bus has no room, or stands still: it says so, and comes back by itself."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from contracts.testing import sample
+from producers.publisher import Publisher, Spooled
+from tests import needs
+from tests.real_loa import UNIT, RealLoa, Relay, until
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
+READERS = 3000
+FEED = "/nguon-tin/tat-ca.rss"
+
+
+def an_event(id: str, channels=("portal",), **data):
+    event = sample("submitted", content_id=f"tin-{id}", channels=list(channels), **data)
+    return event | {"id": id, "source": f"/units/{UNIT}", "subject": f"tin-{id}"}
+
+
+def nats_pid(loa: RealLoa) -> int:
+    """The embedded server."""
+    children = Path(f"/proc/{loa.process.pid}/task/{loa.process.pid}/children").read_text()
+    names = {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in children.split()}
+    [pid] = [pid for pid, name in names.items() if name == "nats-server"]
+    return pid
+
+
+def test_a_loa_without_disk_space_refuses_and_goes_on_when_there_is_room(tmp_path):
+    needs.small_disks()
+    with needs.small_disk(tmp_path / "data") as disk, RealLoa(tmp_path) as loa:
+        loa.a_unit()
+        first = loa.post(an_event("dau"))
+        loa.delivered(first.body["event_id"])
+        feed = (disk / "portal" / "public" / FEED.lstrip("/")).read_bytes()
+        ballast = needs.fill(disk)
+        accepted = ["dau"]
+        refuse(loa, accepted)
+        assert "no space left on device" in until(lambda: complaint(loa), "the reason")
+        assert (disk / "portal" / "public" / FEED.lstrip("/")).read_bytes() == feed
+        assert loa.page(FEED) == 200
+        kept = asyncio.run(publish(loa, tmp_path / "spool"))
+        assert isinstance(kept, Spooled)
+        ballast.unlink()
+        until(lambda: loa.post(an_event("cuoi")).status == 202, "the open door")
+        until(lambda: loa.ask("/readyz").status == 200, "good health")
+        drained = asyncio.run(drain(loa, tmp_path / "spool"))
+        assert (len(drained.accepted), drained.left) == (1, 0)
+        for id in [*accepted, "cuoi", "giu"]:
+            assert loa.traced(f"tin-{id}")["channels"]["portal"]["delivered"] == 1
+        assert loa.cli("check", "--deep").code == 0
+
+
+def refuse(loa: RealLoa, accepted: list[str]) -> None:
+    """Post until the answer is 503; a little may still fit."""
+    for number in range(50):
+        answer = loa.post(an_event(f"day-{number}", body="x" * 20_000))
+        if answer.status == 503:
+            return
+        assert answer.status == 202
+        accepted.append(f"day-{number}")
+    raise AssertionError("the disk is not full")
+
+
+def complaint(loa: RealLoa) -> str | None:
+    """What /readyz says of the server. It is well for a moment after each of its restarts."""
+    answer = loa.ask("/readyz")
+    loa.post(an_event("thu"))
+    return answer.body["failing"].get("nats")
+
+
+async def publish(loa: RealLoa, spool: Path):
+    async with Publisher(loa.ready().nats_url, UNIT, spool, patience_s=1) as publisher:
+        return await publisher.publish(an_event("giu"))
+
+
+async def drain(loa: RealLoa, spool: Path):
+    async with Publisher(loa.ready().nats_url, UNIT, spool, patience_s=10) as publisher:
+        return await publisher.drain()
+
+
+def test_a_bus_that_stands_still_during_a_delivery_costs_time_and_nobody_a_mail(tmp_path):
+    with Relay(tmp_path) as relay, RealLoa(tmp_path, **relay.settings) as loa:
+        loa.a_unit()
+        loa.readers(READERS)
+        accepted = loa.post(an_event("dau", ["email"]))
+        until(lambda: relay.count() > READERS // 5, "mails")
+        hung = nats_pid(loa)
+        os.kill(hung, signal.SIGSTOP)
+        until(lambda: not Path(f"/proc/{hung}").exists(), "the end of the hung server")
+        story = loa.delivered(accepted.body["event_id"], 120)
+        copies = Counter(relay.mails())
+        counts = story["channels"]["email"]
+        assert (counts["expected"], counts["delivered"], counts["missing"]) == (READERS, READERS, 0)
+        assert len(copies) == READERS
+        assert sum(copies.values()) - READERS <= counts["maybe_duplicate"]
+        assert loa.cli("check", "--deep").code == 0
