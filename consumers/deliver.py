@@ -10,7 +10,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from channels.base import Channel, Session
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Misconfigured
 from consumers.addresses import Addresses
 from consumers.circuit import Circuit
 from consumers.claim import Claim, Unbooked
@@ -179,7 +179,8 @@ class Deliver:
             await self.come_back(batch, entry)
             crash_point("deliver.scheduled")
         elif permit is not None:
-            raise Later(min(work.pause_s, LONGEST_PAUSE_S), "more to do")
+            rest_s = max(work.pause_s, entry.due - self.clock())
+            raise Later(min(rest_s, LONGEST_PAUSE_S), "more to do")
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
@@ -207,7 +208,7 @@ class Deliver:
             async with self.channel.session() as session, self.known(session):
                 return await work.run(session, lambda: permit.wanted, unbooked)
         except ChannelError as trouble:
-            log.warning("channel_unavailable", reason=trouble.reason)
+            tell(trouble)
             shut = await self.guard.refused(trouble.reason)
             raise Later(BUSY_S if shut else trouble.retry_after_s, trouble.reason) from trouble
 
@@ -236,6 +237,14 @@ class Deliver:
         """Subscribers per lane: as many as run at once, and the reserved ones for urgent."""
         spare = {Lane.URGENT: self.gate.reserved}
         return [(lane, self.gate.places + spare.get(lane, 0)) for lane in Lane]
+
+
+def tell(trouble: ChannelError) -> None:
+    """A provider that is away comes back by itself; what needs an operator is an error."""
+    if isinstance(trouble, Misconfigured):
+        log.error("channel_unavailable", reason=trouble.reason)
+    else:
+        log.warning("channel_unavailable", reason=trouble.reason)
 
 
 def summary(entry: Entry) -> dict[str, int]:

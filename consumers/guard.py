@@ -53,6 +53,7 @@ class Guard:
     now: Breaker = field(default_factory=Breaker)
     marks: deque[bool] = field(default_factory=partial(deque, maxlen=MARKS))
     worked_at: float = float("-inf")
+    halted: bool = False  # paused when last looked
     stands_since: float | None = None
     scouts: dict[Lane, Scout] = field(default_factory=dict)
 
@@ -64,13 +65,15 @@ class Guard:
 
     async def attend(self, now: Breaker) -> None:
         """Act on what stands on the bus; told once a second."""
-        self.now = now
-        if self.paused() or not now.is_closed:
-            if self.stands_since is None:
-                self.stands_since = self.clock()
-                self.marks.clear()
-        elif self.stands_since is not None:
+        stood, halted = self.stands_since is not None, self.halted
+        self.now, self.halted = now, self.paused()
+        stands = self.halted or not now.is_closed
+        if stands and not stood:
+            self.stands_since = self.clock()
+            self.marks.clear()
+        elif not stands:
             self.stands_since = None
+        if (stood and not stands) or (halted and not self.halted):
             await self.go_on()
 
     async def go_on(self) -> None:
@@ -175,9 +178,9 @@ class Guard:
         return longest_s * (0.5 + zlib.crc32(str(batch).encode()) % 512 / 1024)
 
     def chance_s(self, lane: Lane) -> float:
-        """Seconds to a lane's next chance; the urgent one comes first."""
+        """Seconds to a lane's next chance; the urgent one comes first. Who resumes, wakes."""
         if self.paused():
-            return SHORTEST_S
+            return LONGEST_S
         if self.now.state is State.OPEN:
             return max(self.now.until - self.clock(), 0.0) + lane.rank * LOOK_S
         return TRIES_S + lane.rank * LOOK_S

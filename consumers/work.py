@@ -65,7 +65,8 @@ class Work:
         crash_point("deliver.claimed")
         try:
             while not (wanted() or self.stop() or self.pause_s):
-                rows = moves.due_rows(self.entry, self.claim.clock())[: self.channel.window]
+                due = moves.due_rows(self.entry, self.claim.clock(), self.claim.rules)
+                rows = due[: self.channel.window]
                 if not rows:
                     break
                 self.outcomes = await self.window(session, await self.intend(session, rows))

@@ -16,7 +16,15 @@ import typer
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import EVENT_BYTES
-from contracts.errors import WHOLE, ContractError, FieldError, Invalid, TooLarge, fault
+from contracts.errors import (
+    WHOLE,
+    ContractError,
+    FieldError,
+    Invalid,
+    TooLarge,
+    Unavailable,
+    fault,
+)
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
 from producers.publisher import Accepted, Publisher, Spooled
@@ -24,6 +32,7 @@ from producers.wording import Saying, say
 
 INVALID = 2
 AWAY = 3
+NOT_KEPT = 4
 WARNING = 30
 SCHEMAS = Path(events.__file__).parent / "schemas"
 
@@ -89,6 +98,7 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     """Check an event and put it on the bus; while the bus is away, keep it for the next publish.
 
     Exit code 0: accepted or already known. 2: invalid. 3: kept, the bus is away.
+    4: the bus is away, and the disk refuses to keep it: send it again later.
     """
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
@@ -158,14 +168,14 @@ def _body(file: str) -> bytes:
 
 @contextmanager
 def _explained(as_json: bool) -> Iterator[None]:
-    """Say what is wrong with an event, by field and in both languages, and exit with 2."""
+    """Say what is wrong, by field and in both languages, and exit: with 2 for a wrong event."""
     try:
         yield
     except ContractError as error:
         _complain(error.errors)
         if as_json:
             _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
-        raise typer.Exit(INVALID) from None
+        raise typer.Exit(NOT_KEPT if isinstance(error, Unavailable) else INVALID) from None
 
 
 def _complain(errors: Iterable[FieldError]) -> None:

@@ -20,6 +20,8 @@ from producers.bus.monitor import complaint
 UP = "/healthz?js-enabled-only=true"
 LOG = "nats.log"
 READY_S = 60.0
+HALF_WRITTEN_S = 2.0
+ROOM_TO_SPEAK = 1 << 16
 STOP_S = 10.0
 POLL_S = 0.005
 PR_SET_PDEATHSIG = 1
@@ -171,14 +173,28 @@ async def _addresses(process: Process, store: Path, ports: Ports) -> tuple[str, 
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    file = store / "run" / f"nats-server_{process.pid}.ports"
-    while True:
-        _still_there(process)
-        try:
-            said = json.loads(file.read_text())
-            return said["nats"][0], said["monitoring"][0]
-        except (FileNotFoundError, ValueError):  # not there yet, or half written
+    said = await _told(process, store / "run" / f"nats-server_{process.pid}.ports")
+    return said["nats"][0], said["monitoring"][0]
+
+
+async def _told(process: Process, file: Path) -> dict[str, list[str]]:
+    """What *file* says, once the server has written it."""
+    async with asyncio.timeout(None) as patience:
+        while True:
+            _still_there(process)
+            try:
+                return _read(file)
+            except FileNotFoundError:
+                pass
+            except ValueError:  # half written: for a moment, or for good where the disk is full
+                if patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + HALF_WRITTEN_S)
             await asyncio.sleep(POLL_S)
+
+
+def _read(file: Path) -> dict[str, list[str]]:
+    said: dict[str, list[str]] = json.loads(file.read_text())
+    return said
 
 
 def _still_there(process: Process) -> None:
@@ -199,5 +215,7 @@ async def _end(process: Process, sign: signal.Signals) -> None:
 
 
 def _last_words(store: Path) -> str:
+    if shutil.disk_usage(store).free < ROOM_TO_SPEAK:  # the log, too, is cut short then
+        return f"no space left on device: {store}"
     lines = (store / LOG).read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"

@@ -18,6 +18,7 @@ from producers.admission import Admitted, admit
 from producers.bus import Bus, BusError, Silence
 from producers.sending import send
 from producers.spool import Spool
+from producers.wording import say
 
 RETRY_AFTER_S = 5
 
@@ -95,7 +96,7 @@ class Publisher:
         """Check *event* and store it: on the stream, or in the spool while the bus is away.
 
         Raises ContractError naming each wrong field; Unavailable when the bus is away and there is
-        no spool. A repeat is harmless.
+        no spool, or its disk refuses. A repeat is harmless.
         """
         admitted = admit(_event(event), self.unit, self.vocabulary)
         async with self._turn:
@@ -166,7 +167,12 @@ class Publisher:
         return await self._keep(self.spool, admitted)
 
     async def _keep(self, spool: Spool, admitted: Admitted) -> Spooled:
-        path = await asyncio.to_thread(spool.keep, admitted)
+        try:
+            path = await asyncio.to_thread(spool.keep, admitted)
+        except OSError as error:
+            log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
+            trouble = say("cli", "not_kept", detail=error.strerror).about("spool")
+            raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
 

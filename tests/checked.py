@@ -1,4 +1,4 @@
-"""A ministry whose every stream, bucket and file `loa check` may look at, and hands that spoil it."""
+"""A ministry of which `loa check` may look at everything, and hands that spoil it."""
 
 import json
 from contextlib import closing
@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nats.errors import TimeoutError as NothingThere
-
 from channels.portal.audit import Audit
 from channels.portal.channel import PortalChannel
+from channels.portal.index import Index
 from channels.portal.press import Press
 from channels.portal.site import Site
 from channels.zalo.notebook import Note
@@ -36,12 +35,9 @@ DAY_S = 24 * 3600.0
 async def settled(bus: Bus, stream: str, durable: str) -> None:
     """Acknowledge whatever a consumer has, as its service does once everything has followed."""
     pull = await bus.js.pull_subscribe_bind(durable=durable, stream=stream)
-    while (await bus.consumer_info(stream, durable))["num_pending"]:
-        try:
-            for message in await pull.fetch(100, timeout=1.0):
-                await message.ack_sync()
-        except NothingThere:
-            continue
+    while waiting := (await bus.consumer_info(stream, durable))["num_pending"]:
+        for message in await pull.fetch(min(waiting, 100), timeout=5.0):
+            await message.ack_sync()
     await pull.unsubscribe()
 
 
@@ -138,8 +134,6 @@ class Checked(Ministry):
 
     def index(self):
         """The portal's index, to be spoilt."""
-        from channels.portal.index import Index
-
         return closing(Index(self.portal / "state" / "index.sqlite"))
 
     async def close(self) -> None:

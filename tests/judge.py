@@ -5,8 +5,8 @@ It trusts nobody's word about an effect but the receiver's. `judge` names every 
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,13 @@ from channels.portal import rules
 from channels.portal.pages import FEED_LIMIT
 from channels.zalo.render import marker
 from consumers.items import SUPERSEDED, Item, Position
-from consumers.ledger.cursor import Cursor
-from consumers.ledger.entry import OPEN, Entry, maybe
-from consumers.ledger.store import Ledger
-from contracts import keys, publication, subjects
+from consumers.ledger.entry import OPEN, maybe
+from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
-from contracts.records import EventRecord
-from contracts.subscriber import Subscriber
 from producers.bus import Bus
+from tests.books import Books, Row, read
 
 FEEDS = ("rss", "atom", "json")
-SURELY = b"d"
-NEVER = b"xuewv"
 
 
 @dataclass(frozen=True)
@@ -48,47 +43,6 @@ class Witnesses:
     url: str  # where that is served
 
 
-@dataclass(frozen=True)
-class Row:
-    """One delivery as the ledger has it."""
-
-    plan: PlanKey
-    recipient: str
-    letter: int
-    batch: BatchKey
-
-    @property
-    def delivery_key(self) -> str:
-        return keys.delivery_key(
-            self.plan.content_id, self.plan.revision, self.plan.channel, self.recipient
-        )
-
-    @property
-    def sure(self) -> bool:
-        return self.letter in SURELY
-
-    @property
-    def never(self) -> bool:
-        return self.letter in NEVER
-
-    def __str__(self) -> str:
-        return f"{self.plan} {self.recipient} ({chr(self.letter)})"
-
-
-@dataclass
-class Books:
-    """Everything the bus holds, read once."""
-
-    plans: dict[PlanKey, Cursor] = field(default_factory=dict)
-    entries: dict[BatchKey, Entry] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
-    items: dict[str, Item] = field(default_factory=dict)
-    positions: dict[str, Position] = field(default_factory=dict)
-    events: dict[str, EventRecord] = field(default_factory=dict)
-    published: Counter[str] = field(default_factory=Counter)
-    addresses: dict[str, str] = field(default_factory=dict)
-
-
 async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
     """Every contradiction, as text; an empty list acquits."""
     books = await read(bus)
@@ -97,43 +51,6 @@ async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
     found += [*mail(books, seen.mails), *audience(books, told)]
     found += [*account(books, seen.zalo), *site(books, seen)]
     return found
-
-
-# --- reading
-
-
-async def read(bus: Bus) -> Books:
-    books, ledger = Books(), Ledger(bus)
-    async for key, _ in ledger.bucket.values("plan."):
-        await read_plan(ledger, PlanKey.parse(key.removeprefix("plan.")), books)
-    await read_register(bus, books)
-    async for key, value in bus.bucket(subjects.EVENTS.name).values(""):
-        books.events[key] = EventRecord.model_validate_json(value.data)
-    async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
-        person = Subscriber.model_validate_json(value.data)
-        books.addresses[person.id] = person.email
-    return books
-
-
-async def read_register(bus: Bus, books: Books) -> None:
-    async for key, value in bus.bucket(subjects.PUBLISHED.name).values(""):
-        if "." in key:
-            books.positions[key] = Position.model_validate_json(value.data)
-        else:
-            books.items[key] = Item.model_validate_json(value.data)
-    async for message in bus.scan(subjects.PUBLICATIONS.name):
-        books.published[publication.decode(message.data).key] += 1
-
-
-async def read_plan(ledger: Ledger, plan: PlanKey, books: Books) -> None:
-    held = await ledger.plan(plan)
-    assert held is not None
-    books.plans[plan] = held.value
-    async for batch, entry in ledger.entries(plan, held.value):
-        books.entries[batch] = entry.value
-        ids = (await ledger.rows(batch)).ids
-        pairs = zip(ids, entry.value.rows, strict=True)
-        books.rows += [Row(plan, id, letter, batch) for id, letter in pairs]
 
 
 # --- what was accepted is there, and has ended
@@ -386,12 +303,3 @@ def entries(shown: Iterable[str], seen: Witnesses) -> Iterator[str]:
     missing = len(urls) - len(found)
     if missing and len(found) < FEED_LIMIT:
         yield f"lost: {missing} items are not in the feed"
-
-
-async def consumers_idle(bus: Bus) -> AsyncIterator[str]:
-    """Durables that still have something to do, by name."""
-    for stream in (subjects.CONTENT, subjects.PUBLICATIONS, subjects.RECEIPTS):
-        for consumer in stream.consumers:
-            info = await bus.consumer_info(stream.name, consumer.durable)
-            if info["num_pending"] or info["num_ack_pending"]:
-                yield consumer.durable

@@ -38,6 +38,7 @@ from tests.fakes import Clock, People, Provider, people
 from tests.test_delivery import House, Released_
 
 SWEEP_S = 300.0
+ACK_WAIT_S = 30.0
 AUDIENCES = {
     ChannelName.EMAIL: Subscribers,
     ChannelName.PORTAL: lambda _: Portal(),
@@ -121,6 +122,13 @@ class Place:
     worker: Deliver
     tasks: dict[asyncio.Task[None], Lane] = field(default_factory=dict)
 
+    async def kill(self) -> None:
+        """Nothing is booked, nothing released: only the slot's lock goes, as the kernel sees to."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.worker.slot.close()
+
     def room(self, lane: Lane) -> bool:
         copies = dict(self.worker.connections())[lane]
         return list(self.tasks.values()).count(lane) < copies
@@ -144,16 +152,16 @@ class Town:
         self.visits: Counter[ChannelName] = Counter()
         self.put_off: Counter[ChannelName] = Counter()
 
-    def open(self, channel: ChannelName, processes: int = 1, **provider: object) -> Slow:
+    async def open(self, channel: ChannelName, processes: int = 1, **provider: object) -> Slow:
         """A channel with its workers."""
         self.providers[channel] = Slow(
             name=channel, clock=self.clock, forward=self.clock.forward, **provider
         )
         for _ in range(processes):
-            self.start(channel)
+            await self.start(channel)
         return self.providers[channel]
 
-    def start(self, channel: ChannelName) -> None:
+    async def start(self, channel: ChannelName) -> None:
         provider = self.providers[channel]
         library = Library(self.bus, self.ledger, provider.render)
         addresses: Addresses = self.people if channel is ChannelName.EMAIL else Places()
@@ -162,21 +170,22 @@ class Town:
             Slot(self.folder, channel), Circuit(self.bus, channel, self.clock),
             paused=lambda: channel in self.pauses.channels, clock=self.clock,
         )  # fmt: skip
-        worker.guard.now = self.pauses.breaker(channel)
+        await worker.guard.begin(self.pauses.breaker(channel))
         self.pauses.listeners.append((channel, worker.guard.attend))
         self.places[channel].append(Place(worker))
+        await worker.recover()
 
-    def restart(self) -> None:
-        """Every process dies and comes back; what it knew is gone, what the bus holds is not."""
-        self.pauses = Pauses(self.bus, self.pauses.channels, self.pauses.breakers)
+    async def restart(self) -> None:
+        """Every process is killed and comes back; it knows what the bus holds, and its slot."""
+        self.pauses = Pauses(self.bus)
+        await self.pauses.look()
         self.sweeper = Sweep(self.bus, self.ledger, self.queue, self.pauses, self.clock)
         for channel, places in list(self.places.items()):
-            count = len(places)
-            for place in places:
-                place.worker.slot.close()
+            dead = list(places)
             places.clear()
-            for _ in range(count):
-                self.start(channel)
+            for place in dead:
+                await place.kill()
+                await self.start(channel)
 
     async def publish(self, channel: ChannelName, publication: Publication) -> PlanKey:
         released = await House.publish(self, publication)
@@ -192,7 +201,7 @@ class Town:
     # ---- what queue, timers and subscribers do ------------------------------------------------
 
     async def run(self, until: float) -> None:
-        """Go on until *until*, or until nothing waits."""
+        """Go on until *until*."""
         while self.clock() < until:
             await self.tick()
             self.hand_out()
@@ -203,7 +212,7 @@ class Town:
             elif self.queue.calls or any(self.waiting.values()):
                 self.clock.now = max(self.clock(), min(self.next_call(), until))
             else:
-                return
+                self.clock.now = until
         await self.finish()
 
     def next_call(self) -> float:
@@ -248,6 +257,9 @@ class Town:
         self.visits[call.batch.channel] += 1
         try:
             await worker.on_wake_up(WakeUp(batch=str(call.batch), lane=call.lane))
+        except asyncio.CancelledError:
+            self.queue.put(call.batch, call.lane, self.clock() + ACK_WAIT_S)
+            raise
         except Later as later:
             self.put_off[call.batch.channel] += 1
             self.queue.put(call.batch, call.lane, self.clock() + later.delay_s)

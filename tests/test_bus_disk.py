@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contracts import subjects
-from producers import acceptance
+from contracts.errors import Unavailable
+from producers import acceptance, nats_child
 from producers.bus import Bus, BusError, Entry, Silence, topology
+from producers.nats_child import ServerFailed
+from producers.publisher import Publisher, Spooled
 from producers.server import NatsServer
 from tests import needs
-from tests.doors import an_event, open_door
+from tests.doors import UNIT, an_event, open_door
 from tests.tracing import faulty, meeting
 
 LEDGER = subjects.LEDGER.name
@@ -188,3 +191,28 @@ async def test_on_a_slow_disk_the_door_answers_in_time_and_nothing_is_lost(tmp_p
             assert await sender.send(id=one) == 202
         await sender.check()
         assert server.pid == slow, "slow is not ill"
+
+
+async def test_what_can_neither_be_sent_nor_kept_is_told_to_whoever_sends_it(tmp_path):
+    needs.small_disks()
+    with needs.small_disk(tmp_path / "small") as disk:
+        publisher = Publisher(None, UNIT, disk / "spool")
+        assert isinstance(await publisher.publish(an_event(id="e-1")), Spooled)
+        ballast = needs.fill(disk)
+        with pytest.raises(Unavailable, match="No space left on device"):
+            await publisher.publish(an_event(id="e-2", body="x" * 9000))
+        ballast.unlink()
+        assert isinstance(await publisher.publish(an_event(id="e-2", body="x" * 9000)), Spooled)
+        kept = [publisher.spool.read(path).event.id for path in publisher.spool.waiting()]
+        assert kept == ["e-1", "e-2"]
+
+
+async def test_a_full_disk_lets_no_server_start_and_says_so_at_once(tmp_path, monkeypatch):
+    needs.small_disks()
+    monkeypatch.setattr(nats_child, "HALF_WRITTEN_S", 0.2)
+    with needs.small_disk(tmp_path / "small") as disk:
+        async with NatsServer(disk / "nats"):
+            pass
+        needs.fill(disk)
+        with pytest.raises((ServerFailed, OSError), match=r"(?i)no space left on device"):
+            await NatsServer(disk / "nats").start()

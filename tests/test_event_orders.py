@@ -142,6 +142,7 @@ def reached(name: ChannelName, mine: list[int], expected: Expected) -> bool:
     return bool(mine) or name is ChannelName.PORTAL or bool(expected.shown)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
 async def test_delivered_after_each_operation_every_order_obeys_the_rules(bus, loa, operations):
     await unit_is(bus, release="desk" if operations is BY_THE_DESK else "automatic")
@@ -157,6 +158,7 @@ async def test_delivered_after_each_operation_every_order_obeys_the_rules(bus, l
     assert len(endings) >= 4, "the orders really differ in what comes of them"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("operations", [BY_THE_DESK, AT_ONCE], ids=["by the desk", "at once"])
 async def test_delivered_together_and_newest_first_every_order_obeys_the_rules(
     bus, loa, operations

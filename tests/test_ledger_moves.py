@@ -156,8 +156,10 @@ def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
     booked = moves.book(state, said, NOW, RULES)
     assert booked.notes[0] == Note(1, NOW + 5, "451", NOW)
     assert booked.notes[1] == Note(0, NOW + 20, "busy", NOW)
-    assert moves.due_rows(booked, NOW) == []
-    assert moves.due_rows(booked, NOW + 4) == [0], "what is due within a second counts as due"
+    assert moves.due_rows(booked, NOW, RULES) == []
+    assert moves.due_rows(booked, NOW + 4, RULES) == [0], (
+        "what is due within a second counts as due"
+    )
 
 
 def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
@@ -166,6 +168,7 @@ def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
     assert letters(booked) == "rR"
     assert moves.release(booked, NOW).due == moves.next_end(booked, rules) == NOW + 4
     assert letters(moves.expire(booked, NOW + 3, rules)) == "rR"
+    assert moves.due_rows(booked, NOW + 3.5, rules) == [], "its last try is over"
     assert letters(moves.expire(booked, NOW + 4, rules)) == "eE"
 
 

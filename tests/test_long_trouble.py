@@ -1,10 +1,14 @@
 """A channel away for days, a pause over the holidays: what waits, what ends, who goes first."""
 
+import asyncio
 import random
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 
+from channels.base import Outcome, Verdict
+from consumers import breaker, control
 from contracts.delivery import ChannelName, Lane, Status
 from tests.builders import a_publication
 from tests.outage import HOUR_S, Town
@@ -12,24 +16,30 @@ from tests.outage import HOUR_S, Town
 EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
 ITEMS, READERS = 25, 2000
 RATE = 400.0
-OUTAGE_S = 24 * HOUR_S
 PROBE_EVERY_S = 30.0
 RECOVERY_S = 60.0
+
+
+@pytest.fixture
+def quiet():
+    """What is logged, kept in memory: a day makes many lines."""
+    with structlog.testing.capture_logs() as logs:
+        yield logs
 
 
 def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def backlog(seed: int, start: float) -> list[dict]:
-    """25 items of 2,000 readers each over the first 20 hours; five expire while the relay is away."""
+def backlog(seed: int, start: float, length_s: float) -> list[dict]:
+    """25 items of 2,000 readers each, in three lanes; five expire while the relay is away."""
     rng = random.Random(seed)
     lanes = [Lane.URGENT] * 3 + [Lane.NORMAL] * 10 + [Lane.BULK] * 12
     rng.shuffle(lanes)
     doomed = set(rng.sample(range(ITEMS), ITEMS // 5))
     items = []
-    for number, at in enumerate(sorted(rng.uniform(0, 20 * HOUR_S) for _ in range(ITEMS))):
-        end = rng.uniform(at + HOUR_S, OUTAGE_S - 600) if number in doomed else 2 * OUTAGE_S
+    for number, at in enumerate(sorted(rng.uniform(0, 0.8 * length_s) for _ in range(ITEMS))):
+        end = rng.uniform(at + 600, length_s - 60) if number in doomed else 2 * length_s
         items.append(
             {
                 "at": start + at,
@@ -42,11 +52,11 @@ def backlog(seed: int, start: float) -> list[dict]:
     return items
 
 
-async def live_through(town: Town, items: list[dict]) -> list[float]:
-    """Publish the items in their time, and one a hour on the portal; how late that showed it."""
+async def live_through(town: Town, items: list[dict], hours: int) -> list[float]:
+    """Publish the items in their time, and one an hour on the portal; how late that showed it."""
     late: list[float] = []
     portal = town.providers[PORTAL]
-    for hour in range(24):
+    for hour in range(hours):
         until = town.clock() + HOUR_S
         notice = a_publication(content_id=f"cong-{hour:02}")
         begun = town.clock()
@@ -61,16 +71,18 @@ async def live_through(town: Town, items: list[dict]) -> list[float]:
     return late
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_day_without_the_relay_and_fifty_thousand_waiting(bus, tmp_path, seed, capsys):
+@pytest.mark.parametrize(("seed", "hours"), [(1, 24), (2, 6), (3, 6)])
+async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
+    bus, tmp_path, quiet, capsys, seed, hours
+):
     town = Town(bus, tmp_path, READERS, seed)
-    start, end = town.clock(), town.clock() + OUTAGE_S
-    relay = town.open(EMAIL, processes=2, rate=RATE, away=lambda: town.clock() < end)
-    portal = town.open(PORTAL, window=1, connections=1)
-    items = backlog(seed, start)
+    start, end = town.clock(), town.clock() + hours * HOUR_S
+    relay = await town.open(EMAIL, processes=2, rate=RATE, away=lambda: town.clock() < end)
+    portal = await town.open(PORTAL, window=1, connections=1)
+    items = backlog(seed, start, end - start)
     doomed = {one["content_id"] for one in items if one["doomed"]}
     lanes = {one["content_id"]: one["lane"] for one in items}
-    late = await live_through(town, items)
+    late = await live_through(town, items, hours)
     mails = [plan for plan in town.plans if plan.channel is EMAIL]
     waiting = [plan for plan in mails if plan.content_id not in doomed]
     assert not relay.got
@@ -91,7 +103,7 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(bus, tmp_path,
     rate = rows / (last[Lane.BULK] - effects[0][0])
     with capsys.disabled():
         print(
-            f"\nseed {seed}: {len(relay.dials)} dials in 24 h, {put_off} wake-ups put off, first"
+            f"\nseed {seed}: {len(relay.dials)} dials in {hours} h, {put_off} wake-ups put off, first"
             f" urgent {first[Lane.URGENT] - end:.1f} s after, {rate:.1f} rows/s of {RATE:.0f},"
             f" lanes done after { {str(lane): round(at - end) for lane, at in last.items()} } s"
         )
@@ -103,8 +115,103 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(bus, tmp_path,
     assert first[Lane.URGENT] - end <= RECOVERY_S
     assert last[Lane.URGENT] < last[Lane.NORMAL] < last[Lane.BULK]
     assert rate == pytest.approx(RATE, rel=0.05)
-    assert len(relay.dials) <= OUTAGE_S / PROBE_EVERY_S + 20
+    assert len(relay.dials) <= (end - start) / PROBE_EVERY_S + 20
     assert relay.most_at_once <= 1 + 2 * relay.connections, "only before the first word of it"
-    assert len(late) == 24
+    assert len(late) == hours
     assert max(late) <= 5
     assert portal.dials == []
+    told = [one["event"] for one in quiet if one["event"] in ("breaker_opened", "breaker_closed")]
+    assert told == ["breaker_opened", "breaker_closed"], "an outage is one story"
+
+
+async def test_three_days_without_any_channel_and_a_restart_every_hour(
+    bus, tmp_path, quiet, monkeypatch
+):
+    """The ladder goes on over restarts; who was tried is given up after 72 h, nobody else.
+
+    Tries are half an hour apart here; how many there are otherwise, the day above has shown.
+    """
+    monkeypatch.setattr(breaker, "WAITS_S", (HOUR_S / 2,))
+    monkeypatch.setattr(breaker, "PROBE_S", HOUR_S)
+    town = Town(bus, tmp_path, 40, seed=7)
+    start = town.clock()
+    back = start + 80 * HOUR_S
+    lost = start + 12 * HOUR_S
+    relay = await town.open(EMAIL, away=lambda: lost <= town.clock() < back)
+    busy = Outcome(Verdict.DEFERRED, "451 4.3.2")
+    relay.answer = lambda row: busy if town.clock() < lost else Outcome(Verdict.DELIVERED)
+    for channel in (PORTAL, ZALO):
+        await town.open(channel, away=lambda: town.clock() < back)
+    tried = await town.publish(EMAIL, a_publication(content_id="da-thu"))
+    mute = [await town.publish(one, a_publication(content_id="im")) for one in (PORTAL, ZALO)]
+    await through(town, lost + HOUR_S)
+    climbed = sorted({round(at - start) for at, _, _ in relay.effects})
+    assert climbed[:4] == [0, 5, 90, 420], "5 s, 1 min, 5 min, on half minutes"
+    assert {note.attempts for one in await town.entries(tried) for note in one.notes.values()} == {7}
+    mute.append(await town.publish(EMAIL, a_publication(content_id="chua-thu")))
+    await through(town, back - HOUR_S)
+    [entry] = await town.entries(tried)
+    assert entry.count() == {Status.FAILED: 40}
+    assert 0 <= entry.closed - start - 72 * HOUR_S <= 1
+    alarm = [one for one in quiet if one["event"] == "rows_given_up"]
+    assert [(one["rows"], one["log_level"]) for one in alarm] == [(40, "error")]
+    assert await town.counts(mute) == {Status.PENDING: 40 + 1 + 2}, "never tried, never given up"
+    await through(town, back + HOUR_S)
+    assert await town.counts(mute) == {Status.DELIVERED: 40 + 1 + 2}
+
+
+async def through(town: Town, until: float) -> None:
+    """On to *until*, and every hour all processes are killed and started again."""
+    while town.clock() < until:
+        await town.run(min(town.clock() + HOUR_S, until))
+        await town.restart()
+
+
+async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(bus, tmp_path, quiet):
+    town = Town(bus, tmp_path, 1200, seed=8)
+    relay = await town.open(EMAIL, processes=2)
+    await control.pause(bus, EMAIL, "nghỉ Tết")
+    await town.pauses.look()
+    old = await town.publish(EMAIL, a_publication(content_id="thong-bao"))
+    over = town.clock() + 86400
+    dated = await town.publish(
+        EMAIL, a_publication(content_id="moi-hop", expires_at=moment(over), lane="urgent")
+    )
+    until = town.clock() + 9 * 86400
+    for day in range(9):
+        await town.run(town.clock() + 86400 if day < 8 else until)
+        await town.restart()
+    assert (relay.dials, relay.effects) == ([], [])
+    assert await town.counts([old]) == {Status.PENDING: 1200}
+    assert await town.counts([dated]) == {Status.EXPIRED: 1200}
+    assert all([one.closed - over <= 1 for one in await town.entries(dated)]), "at its time"
+    per_hour = town.visits[EMAIL] / (9 * 24)
+    assert per_hour < 20, "six batches that wait cost next to nothing"
+    await control.resume(bus, EMAIL)
+    await town.pauses.look()
+    await town.run(town.clock() + 60)
+    assert await town.counts([old]) == {Status.DELIVERED: 1200}, "within a minute"
+    assert set(relay.got.values()) == {1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_ten_restarts_in_a_row_copy_no_more_than_was_declared(bus, tmp_path, quiet, seed):
+    town = Town(bus, tmp_path, 3000, seed)
+    relay = await town.open(EMAIL, connections=4)
+    plan = await town.publish(EMAIL, a_publication())
+    for _ in range(10):
+        running = asyncio.create_task(town.run(town.clock() + HOUR_S))
+        wanted = len(relay.windows) + town.random.randint(1, 8)
+        while len(relay.windows) < wanted and not running.done():
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        await town.restart()
+    await town.run(town.clock() + HOUR_S)
+    entries = await town.entries(plan)
+    assert await town.counts([plan]) == {Status.DELIVERED: 3000}
+    copies = sum(relay.got.values()) - len(relay.got)
+    declared = sum(one.copies for one in entries)
+    assert len(relay.got) == 3000
+    assert copies <= declared <= 10 * (relay.connections + 1) * relay.window
+    assert declared > 0, "or nothing was cut short"

@@ -138,6 +138,7 @@ async def test_each_kind_of_poison_is_named_by_its_field(bus, nats_server, intak
     assert await published(bus) == []
 
 
+@pytest.mark.timeout(300)
 async def test_two_hundred_bad_events_among_two_thousand_good_ones(bus, nats_server, intake):
     parcels = [make(n) for n in range(EACH) for make in POISON.values()]
     parcels += [good(number) for number in range(GOOD)]

@@ -1,4 +1,4 @@
-"""Everything a relay and a network can do at once, by seed: afterwards the books are the relay's."""
+"""All that a relay and a network can do at once, by seed: afterwards both have the same books."""
 
 import random
 from collections import Counter
@@ -61,9 +61,7 @@ async def weather(rnd, proxy, relay):
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_after_any_weather_the_books_are_what_the_relay_has(
-    bus, tmp_path, seed, monkeypatch
-):
+async def test_after_any_weather_the_books_are_what_the_relay_has(bus, tmp_path, seed, monkeypatch):
     monkeypatch.setattr(smtp, "OPEN_TIMEOUT_S", 0.3)
     rnd, plans = random.Random(seed), []
     async with Moody(pipelining=seed % 2 == 0) as relay, Proxy(relay.port) as proxy:

@@ -6,7 +6,7 @@ delivered once, and not even declared as a possible copy.
 """
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 
@@ -17,7 +17,6 @@ from tests.smtp_receiver import Receiver
 
 READERS = 3
 BODIES, BORDERS = 24, 12
-BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 HOW = pytest.mark.parametrize("rst", [False, True], ids=["fin", "rst"])
 
 
@@ -67,8 +66,9 @@ def spread(numbers, wanted):
     return sorted({*numbers[::step], numbers[-1]})
 
 
-BENCHES = pytest.mark.parametrize("bench", [True, False], ids=["pipelining", "stepwise"],
-                                  indirect=True)  # fmt: skip
+BENCHES = pytest.mark.parametrize(
+    "bench", [True, False], ids=["pipelining", "stepwise"], indirect=True
+)
 
 
 @BENCHES
@@ -99,9 +99,13 @@ def cuts(spans, said):
     """Every byte of the first commands and around the end of each mail, and many in between."""
     opening = range(1, spans[0][0] + 3)
     ends = [k for _, end in spans for k in range(end - 6, min(end + 4, len(said)))]
-    between = [k for start, end in spans for k in spread(range(start + 3, end), BODIES // READERS)]
-    commands = [k for (_, end), (start, _) in zip(spans, spans[1:], strict=False)
-                for k in spread(range(end, start + 2), BORDERS)]  # fmt: skip
+    each = BODIES // READERS
+    between = [k for start, end in spans for k in spread(range(start + 3, end), each)]
+    commands = [
+        k
+        for (_, end), (start, _) in pairwise(spans)
+        for k in spread(range(end, start + 2), BORDERS)
+    ]
     return sorted({*spread(opening, 24), *ends, *between, *commands})
 
 

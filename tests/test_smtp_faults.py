@@ -4,6 +4,7 @@ Each test goes the whole way, from a publication on a real bus to the relay's ow
 """
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.fakes import people
 from tests.mail_house import MailHouse, Once, check_books
 from tests.portal_folder import PUBLIC_URL, WORDS
 from tests.proxy import Proxy
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_receiver import Receiver
 
 HOUR_S, PAUSE_S = 3600.0, 30.0
 BYE = b"421 4.3.2 closing the channel"
@@ -48,7 +49,7 @@ class Relay(Receiver):
 
 
 def gaps(times):
-    return [round(later - at, 3) for at, later in zip(times, times[1:], strict=False)]
+    return [round(later - at, 3) for at, later in pairwise(times)]
 
 
 def mailboxes(count):

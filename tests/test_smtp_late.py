@@ -229,6 +229,28 @@ async def test_a_stop_with_a_silent_relay_leaves_one_row_in_doubt_and_not_the_wi
     assert len(loa.visits) == 2, "the relay is not blamed for it: no pause"
 
 
+async def test_a_stop_while_the_relay_does_not_let_us_in_again_leaves_nobody_in_doubt(
+    house, monkeypatch
+):
+    """It hangs up after two mails and greets nobody any more: 23 rows surely never left."""
+    monkeypatch.setattr(delivering, "LET_GO_S", 0.05)
+    async with Receiver(script={("end", 1): Act.LAST}) as receiver:
+        loa = house(receiver.port, 25, timeout_s=30.0)
+        plan = await loa.plan()
+        async with loa.provider.session():
+            receiver.always["greeting"] = Act.SWALLOW
+        working = asyncio.create_task(loa.visit(BatchKey(*plan, 0)))
+        await silent(receiver)
+        loa.worker.stop()
+        async with asyncio.timeout(12):
+            await working
+        assert "".join((await loa.rows(plan)).values()) == "dd" + "p" * 23
+        receiver.always.clear()
+        loa.worker = loa.a_worker()
+        await loa.run(plan)
+        assert await check_books(loa, receiver, plan) == await loa.copies(plan) == 0
+
+
 async def silent(receiver):
     async with asyncio.timeout(20):
         while not any(conversation.silent for conversation in receiver.open):

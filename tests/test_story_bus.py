@@ -12,6 +12,7 @@ from contracts.testing import sample
 from producers.publisher import Publisher, Spooled
 from tests import needs
 from tests.real_loa import UNIT, RealLoa, Relay, until
+from tests.test_topology import SYSTEM_ACCOUNT
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 READERS = 3000
@@ -35,36 +36,34 @@ def test_a_loa_without_disk_space_refuses_and_goes_on_when_there_is_room(tmp_pat
     needs.small_disks()
     with needs.small_disk(tmp_path / "data") as disk, RealLoa(tmp_path) as loa:
         loa.a_unit()
-        first = loa.post(an_event("dau"))
-        loa.delivered(first.body["event_id"])
+        accepted = [loa.post(an_event("dau")).body["event_id"]]
+        loa.delivered(accepted[0])
         feed = (disk / "portal" / "public" / FEED.lstrip("/")).read_bytes()
         ballast = needs.fill(disk)
-        accepted = ["dau"]
-        refuse(loa, accepted)
+        until(lambda: not send(loa, f"day-{len(accepted)}", accepted), "the closed door")
         assert "no space left on device" in until(lambda: complaint(loa), "the reason")
         assert (disk / "portal" / "public" / FEED.lstrip("/")).read_bytes() == feed
         assert loa.page(FEED) == 200
         kept = asyncio.run(publish(loa, tmp_path / "spool"))
         assert isinstance(kept, Spooled)
         ballast.unlink()
-        until(lambda: loa.post(an_event("cuoi")).status == 202, "the open door")
+        until(lambda: send(loa, "cuoi", accepted), "the open door")
         until(lambda: loa.ask("/readyz").status == 200, "good health")
         drained = asyncio.run(drain(loa, tmp_path / "spool"))
         assert (len(drained.accepted), drained.left) == (1, 0)
-        for id in [*accepted, "cuoi", "giu"]:
-            assert loa.traced(f"tin-{id}")["channels"]["portal"]["delivered"] == 1
+        for event_id in [*accepted, *(one.event_id for one in drained.accepted)]:
+            assert loa.delivered(event_id)["channels"]["portal"]["delivered"] == 1
         assert loa.cli("check", "--deep").code == 0
 
 
-def refuse(loa: RealLoa, accepted: list[str]) -> None:
-    """Post until the answer is 503; a little may still fit."""
-    for number in range(50):
-        answer = loa.post(an_event(f"day-{number}", body="x" * 20_000))
-        if answer.status == 503:
-            return
-        assert answer.status == 202
-        accepted.append(f"day-{number}")
-    raise AssertionError("the disk is not full")
+def send(loa: RealLoa, id: str, accepted: list[str]) -> bool:
+    """Post an event; what is not 202 is 503."""
+    answer = loa.post(an_event(id, body="x" * 20_000))
+    if answer.status == 202:
+        accepted.append(answer.body["event_id"])
+    else:
+        assert answer.status == 503
+    return answer.status == 202
 
 
 def complaint(loa: RealLoa) -> str | None:
@@ -100,3 +99,15 @@ def test_a_bus_that_stands_still_during_a_delivery_costs_time_and_nobody_a_mail(
         assert len(copies) == READERS
         assert sum(copies.values()) - READERS <= counts["maybe_duplicate"]
         assert loa.cli("check", "--deep").code == 0
+
+
+def test_a_loa_refuses_a_bus_that_acknowledges_before_its_disk(tmp_path, other_server):
+    lazy = "jetstream { store_dir: STORE, sync_interval: 1m }" + SYSTEM_ACCOUNT
+    with other_server(lazy) as other:
+        loa = RealLoa(tmp_path, NATS_URL=other.url.replace("//", "//loa:loa@"))
+        refused = loa.cli("up", "--port", "0")
+        print(refused)
+        assert refused.code == 3
+        assert "sync_interval is not always" in refused.err
+        assert "Traceback" not in refused.out + refused.err
+        assert not list((other.store / "jetstream").rglob("streams"))

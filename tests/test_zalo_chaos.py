@@ -1,6 +1,7 @@
 """Random faults, kills and silences: the public sees one article and gets one broadcast at most."""
 
 import random
+from functools import partial
 
 import pytest
 
@@ -45,10 +46,17 @@ class Trouble:
         self.chance = random.Random(seed)
         self.kills = self.chance.choice([0.0, 0.02, 0.1])
         self.silence = self.chance.choice([0.0, 0.05])
+        self.expiry = 0.0 if self.kills else self.chance.choice([0.0, 0.1])
 
     def on_request(self, request) -> None:
         if self.chance.random() < self.kills:
             raise Killed
+
+    def before_request(self, stage, request) -> None:
+        """The token may also die, but not together with us: a kill in a refresh needs a person."""
+        if self.chance.random() < self.expiry:
+            stage.sandbox.world.tokens.expires = 0.0
+        self.on_request(request)
 
     def on_write(self, number) -> None:
         self.on_request(None)
@@ -64,7 +72,8 @@ class Trouble:
                 times=self.chance.randrange(1, 3),
             )
         stage.rules(processing=self.chance.randrange(9), update_token=self.chance.random() < 0.7)
-        stage.before_request = stage.after_request = self.on_request
+        stage.before_request = partial(self.before_request, stage)
+        stage.after_request = self.on_request
         stage.notebook.before = stage.notebook.after = self.on_write
 
 

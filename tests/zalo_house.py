@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from channels.zalo.connect import Stores
+from channels.zalo.hours import local
 from consumers.addresses import Places
 from consumers.audience import OfficialAccount
 from consumers.circuit import Circuit
@@ -29,6 +31,7 @@ from tests.conftest import Clock
 from tests.zalo_stage import Killed, Stage, staged
 
 ROUNDS = 200
+BOTH = {"article": Status.DELIVERED, "broadcast": Status.DELIVERED}
 STATUSES = {
     ord("d"): Status.DELIVERED,
     ord("x"): Status.FAILED,
@@ -140,3 +143,18 @@ async def zalo_house(bus: Bus, folder: Path, clock: Clock) -> AsyncIterator[Zalo
             yield house
         finally:
             house.worker.slot.close()
+
+
+class Calls:
+    """Every request that the channel makes, with Vietnam's time."""
+
+    def __init__(self, house: "ZaloHouse") -> None:
+        self.made: list[tuple[datetime, str]] = []
+        self.clock = house.clock
+        house.stage.after_request = self.note
+
+    def note(self, request) -> None:
+        self.made.append((local(self.clock()), request.url.rpartition("/")[2]))
+
+    def count(self, name: str) -> int:
+        return sum(called == name for _, called in self.made)

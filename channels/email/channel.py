@@ -1,5 +1,6 @@
 """E-mail as a channel: renders a publication once, sends windows over pooled connections."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,12 +13,12 @@ from channels.email.build import House
 from channels.email.guard import Unsafe
 from channels.email.pool import Pool
 from channels.email.render import Rendered
-from channels.email.replies import Fate
+from channels.email.replies import LET_GO, Fate
 from channels.email.settings import EmailSettings
 from channels.email.smtp import REQUEST_TIMEOUT_S, SmtpConnection
 from channels.email.unsubscribe import Signer
 from channels.email.window import Envelope
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Unreachable
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -25,6 +26,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 log = structlog.get_logger()
 TROUBLE_S = 30.0
 """The pause after a connection on which nothing could be sent."""
+LET_GO_S = 1.0
 
 
 class EmailChannel:
@@ -72,6 +74,7 @@ class EmailSession:
         self.house = channel.house
         self.connection = connection
         self.new = new  # no mail has been settled on it yet
+        self.opening: asyncio.Timeout | None = None
 
     async def send(
         self, rendered: Rendered, rows: Sequence[Recipient], expired: Deadline
@@ -113,12 +116,21 @@ class EmailSession:
 
     async def connect(self) -> None:
         """Replace a connection that has ended. Raises ChannelError."""
-        if self.connection.closed:
-            self.connection, self.new = await self.pool.take()
+        if not self.connection.closed:
+            return
+        try:
+            async with asyncio.timeout(None) as self.opening:
+                self.connection, self.new = await self.pool.take()
+        except TimeoutError:
+            raise Unreachable(LET_GO, retry_after_s=LET_GO_S) from None
+        finally:
+            self.opening = None
 
     def let_go(self) -> None:
         """The mail on its way is in doubt when its end has left; the others stay unsent."""
         self.connection.let_go()
+        if self.opening:
+            self.opening.reschedule(0.0)
 
     async def resolve(self, _rendered: Rendered, rows: Sequence[Recipient]) -> list[Outcome]:
         """The relay can't be asked: send again, under the same Message-ID."""

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from consumers import retry
 from consumers.check.findings import STUCK_S
+from consumers.ledger import moves
 from consumers.ledger.codec import Rows
-from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, STATUS, Entry
+from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, STATUS, Entry, Rules
 from contracts.delivery import ChannelName
 
 SENDING_S = 60.0
 HASTE = 0.8
-"""Clocks differ and what is due within a second counts as due: a fifth may be missing."""
+"""Clocks differ and what is due within a second counts as due: a fifth may be missing.
+
+And one step less: the last try comes shortly before the end, whatever the ladder says.
+"""
 LONGEST_RUNG_S = max(retry.LADDER_S) * 1.1 + retry.ROUND_S
 DOUBT_S = {
     ChannelName.PORTAL: STUCK_S,  # it reads its own files
@@ -37,11 +41,11 @@ class Moment:
         return max(at, self.since) < self.now - grace_s
 
 
-def judge(channel: ChannelName, entry: Entry, give_up: float, at: Moment) -> Found:
-    """Everything that is wrong with one state; *give_up* is when its rows must have ended."""
+def judge(channel: ChannelName, entry: Entry, rules: Rules, at: Moment) -> Found:
+    """Everything that is wrong with one state; *rules* say when its rows must have ended."""
     yield from letters(entry)
     yield from closing(entry, at)
-    yield from waiting(channel, entry, give_up, at)
+    yield from waiting(channel, entry, rules, at)
     yield from attempts(entry, at)
 
 
@@ -61,7 +65,7 @@ def closing(entry: Entry, at: Moment) -> Found:
         yield "never-closed", "every row has ended"
 
 
-def waiting(channel: ChannelName, entry: Entry, give_up: float, at: Moment) -> Found:
+def waiting(channel: ChannelName, entry: Entry, rules: Rules, at: Moment) -> Found:
     """What should have happened by now."""
     if entry.closed:
         return
@@ -72,8 +76,9 @@ def waiting(channel: ChannelName, entry: Entry, give_up: float, at: Moment) -> F
         yield "sending-stuck", f"the lease ended {int(at.now - entry.lease)} s ago"
     doubted = IN_DOUBT in entry.rows
     slack_s = LONGEST_RUNG_S + STUCK_S if doubted else STUCK_S
-    if entry.is_open and at.over(give_up, slack_s):
-        yield "overdue", f"should have ended {int(at.now - give_up)} s ago"
+    late = moves.overdue(entry, at.now - slack_s, rules) if at.over(0.0, slack_s) else []
+    if late:
+        yield "overdue", f"{len(late)} rows"
     if doubted and at.over(max(entry.settle, entry.created, entry.lease), DOUBT_S[channel]):
         yield "in-doubt-old", f"{entry.rows.count(IN_DOUBT)} rows"
 
@@ -85,7 +90,7 @@ def attempts(entry: Entry, at: Moment) -> Found:
         yield "note-beyond", f"row {min(beyond)} of {len(entry.rows)}"
     most = max((note.attempts for note in entry.notes.values()), default=0)
     age_s = (entry.closed or at.now) - entry.created
-    if most and retry.soonest(most) * HASTE - most > age_s:
+    if most and retry.soonest(most - 1) * HASTE - most > age_s:
         yield "too-many-attempts", f"{most} in {int(age_s)} s"
 
 

@@ -13,11 +13,12 @@ from consumers.check.progress import Progress
 from consumers.check.released import Edition, Released
 from consumers.ledger import bulk
 from consumers.ledger.bulk import Batch
-from consumers.ledger.entry import Entry
+from consumers.ledger.entry import Entry, Rules
 from consumers.retry import GIVE_UP_S
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bucket
 
+PATIENT = Rules(patience_s=GIVE_UP_S)
 Places = dict[PlanKey, dict[str, int]]
 """What was booked where there is one row per place: row → letter."""
 
@@ -55,13 +56,14 @@ class Look:
         """Every batch that a cursor counts, in order."""
         async for batch in bulk.batches(self.bucket, self.counted(), recipients=self.deep):
             tally = self.tallies[batch.key.plan]
+            last = tally.last
+            tally.add(batch)
             if batch.entry is None:
                 rule = "unreadable" if batch.stored else "batch-missing"
                 yield Violation(rule=rule, key=batch.name, detail="counted by its plan")
                 continue
-            async for rule, detail in self.judge(batch, batch.entry, tally.last):
+            async for rule, detail in self.judge(batch, batch.entry, last):
                 yield Violation(rule=rule, key=batch.name, detail=detail)
-            tally.add(batch)
             self.note(batch, batch.entry)
 
     def counted(self) -> Iterator[BatchKey]:
@@ -70,17 +72,18 @@ class Look:
                 yield BatchKey(*plan, number)
 
     async def judge(self, batch: Batch, entry: Entry, last: str) -> AsyncIterator[tuple[str, str]]:
-        channel, give_up = batch.key.channel, self.give_up(batch.key.plan, entry.created)
-        for rule, detail in batches.judge(channel, entry, give_up, self.at):
+        channel, rules = batch.key.channel, self.rules(batch.key.plan)
+        for rule, detail in batches.judge(channel, entry, rules, self.at):
             if rule not in WAITING or not await self.busy(channel, entry.lane):
                 yield rule, detail
         if self.deep:
             for found in batches.recipients(entry, batch.rows, last):
                 yield found
 
-    def give_up(self, plan: PlanKey, created: float) -> float:
+    def rules(self, plan: PlanKey) -> Rules:
+        """When the rows of a plan have to end, as its worker sees it."""
         one = self.released.find(plan.content_id, plan.revision)
-        return one.expires if one and one.expires else created + GIVE_UP_S
+        return Rules(give_up_at=one.expires) if one and one.expires else PATIENT
 
     def note(self, batch: Batch, entry: Entry) -> None:
         self.batches += 1

@@ -57,14 +57,27 @@ def final(entry: Entry, letter: int) -> int:
     return shade(ord(entry.halt[0]), letter) if entry.halt and letter in TRIABLE else letter
 
 
-def due_rows(entry: Entry, now: float) -> list[int]:
-    """Rows that may be tried now, in order. What is due within a second counts as due."""
+def due_rows(entry: Entry, now: float, rules: Rules) -> list[int]:
+    """Rows that may be tried now, in order. What is due within a second counts as due.
+
+    A row that only waits for its end has had its last try.
+    """
     notes = entry.notes
     return [
         row
         for row, letter in enumerate(entry.rows)
-        if letter in TRIABLE and (row not in notes or notes[row].due <= now + 1)
+        if letter in TRIABLE and (row not in notes or is_due(notes[row], now, rules))
     ]
+
+
+def is_due(note: Note, now: float, rules: Rules) -> bool:
+    return note.due <= now + 1 and note.due < end(note, rules)
+
+
+def end(note: Note, rules: Rules) -> float:
+    """When the time of a row with this note is over; patience begins with the first try."""
+    patient = note.since + rules.patience_s if note.since else float("inf")
+    return min(rules.give_up_at, patient)
 
 
 def expire(entry: Entry, now: float, rules: Rules) -> Entry:
@@ -95,7 +108,7 @@ def next_end(entry: Entry, rules: Rules) -> float:
 def idle(entry: Entry, now: float, rules: Rules) -> bool:
     """Whether a claim would find nothing to ask the provider: all is over, ended or not due."""
     claimed = claim(entry, "", now, rules)
-    return not due_rows(expire(claimed, now, rules), now)
+    return not due_rows(expire(claimed, now, rules), now, rules)
 
 
 def suppress(entry: Entry, rows: Iterable[int]) -> Entry:
@@ -159,9 +172,8 @@ def ask_later(note: Note, said: Outcome, now: float, rules: Rules) -> Note:
 
 def put_down(note: Note, now: float, rules: Rules) -> Note:
     """A try that did not succeed: the first one starts the row's patience, which bounds its due."""
-    since = note.since or float(math.ceil(now))
-    end = min(rules.give_up_at, since + rules.patience_s)
-    return replace(note, due=retry.within(note.due, now, end), since=since)
+    begun = replace(note, since=note.since or float(math.ceil(now)))
+    return replace(begun, due=retry.within(note.due, now, end(begun, rules)))
 
 
 def defer(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:

@@ -4,7 +4,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,15 +41,16 @@ class Report:
 class Campaign:
     """Dies at each of *points* in turn, restarting on the same folder."""
 
-    def __init__(self, folder: Path, seed: str, points: list[str]) -> None:
+    def __init__(self, folder: Path, seed: str, points: list[str], mutant: str = "") -> None:
         self.rng = random.Random(seed)
         self.points = points
         self.report = Report(seed)
         self.folder = folder
+        self.mutant = mutant
 
     def run(self) -> Report:
         started = time.monotonic()
-        with Stage(self.folder) as self.stage:
+        with Stage(self.folder, self.mutant) as self.stage:
             self.work = Workload(self.stage, self.rng)
             try:
                 self.be_born()
@@ -208,16 +209,16 @@ class Campaign:
         return await judge.judge(bus, self.work.told, seen)
 
 
-def play(seed: str, points: list[str], folder: Path) -> Report:
+def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report:
     """One campaign in a fresh folder; quiet, since it may run beside others."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     folder.mkdir(parents=True)
-    return Campaign(folder, seed, points).run()
+    return Campaign(folder, seed, points, mutant).run()
 
 
 async def done(bus: Bus) -> bool:
     """Whether nobody has anything left to do."""
-    async for _ in judge.consumers_idle(bus):
+    async for _ in busy(bus):
         return False
     ledger = bus.bucket(subjects.LEDGER.name)
     async for _, value in ledger.values("state."):
@@ -228,3 +229,12 @@ async def done(bus: Bus) -> bool:
         if not (cursor.complete or cursor.halt):
             return False
     return True
+
+
+async def busy(bus: Bus) -> AsyncIterator[str]:
+    """Durables that still have something to do, by name."""
+    for stream in (subjects.CONTENT, subjects.PUBLICATIONS, subjects.RECEIPTS):
+        for consumer in stream.consumers:
+            info = await bus.consumer_info(stream.name, consumer.durable)
+            if info["num_pending"] or info["num_ack_pending"]:
+                yield consumer.durable

@@ -14,9 +14,11 @@ from pathlib import Path
 from consumers.cli import main
 from contracts.crash import arm
 from tests.crash.haste import hurry
+from tests.crash.mutants import MUTANTS
 
 NOTHING = "-"
 DEATHS = "deaths"
+MUTANT = "CRASH_MUTANT"
 PR_SET_PDEATHSIG = 1
 
 
@@ -39,6 +41,8 @@ class Death:
 
 def launch(point: str, hit: int, command: list[str]) -> None:
     hurry()
+    if mutant := os.environ.get(MUTANT):
+        MUTANTS[mutant]()
     if point != NOTHING:
         arm(Death(point, hit, Path(os.environ["LOA_DATA_DIR"]).with_name(DEATHS)))
     sys.argv = ["loa", *command]

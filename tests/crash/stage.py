@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from consumers.app.settings import Ready
 from producers.bus import Bus, BusError
-from tests.crash.launch import DEATHS, NOTHING, forked
+from tests.crash.launch import DEATHS, MUTANT, NOTHING, forked
 
 T = TypeVar("T")
 CONTEXT = get_context("forkserver")
@@ -33,15 +33,19 @@ class Failed(Exception):
 
 
 class Stage:
-    """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not."""
+    """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not.
 
-    def __init__(self, folder: Path) -> None:
+    A *mutant* is a mistake that every process makes here; see `tests.crash.mutants`.
+    """
+
+    def __init__(self, folder: Path, mutant: str = "") -> None:
         self.folder = folder
         self.data = folder / "data"
         self.record = folder / "mails"
         self.relay, relay_port = self.receiver("receiver", self.record)
         self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
         self.environ = {
+            MUTANT: mutant,
             "LOA_DATA_DIR": str(self.data),
             "LOA_PUBLIC_URL": PUBLIC_URL,
             "LOA_CANARY_EVERY_S": "0",  # a death that is meant for an item would meet a canary

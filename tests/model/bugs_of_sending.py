@@ -94,16 +94,20 @@ def any_owner_is_ours() -> Sequence[Plant]:
 
 def no_own_deadline() -> Sequence[Plant]:
     """A worker never looks whether its own lease is over."""
-    return [Plant(Claim, "expired", lambda self, request_timeout_s: self.lost)]
+    young = Plant(work, "ADDRESSES_S", float("inf"))  # else its addresses are too old to be used
+    return [young, Plant(Claim, "expired", lambda self, request_timeout_s: self.lost)]
 
 
 def monotonic_only() -> Sequence[Plant]:
     """The own deadline is read from a clock that stands still while the machine sleeps."""
 
     def expired(self: Claim, request_timeout_s: float) -> bool:
-        return self.lost or claim.time.monotonic() > self.boot_end - request_timeout_s
+        return self.lost or monotonic(self) > self.boot_end - request_timeout_s
 
-    return [Plant(claim, "boottime", claim.time.monotonic), Plant(Claim, "expired", expired)]
+    def monotonic(self: Claim) -> float:
+        return claim.time.monotonic()
+
+    return [Plant(work, "ADDRESSES_S", float("inf")), Plant(Claim, "expired", expired)]
 
 
 def no_margin() -> Sequence[Plant]:
@@ -189,7 +193,7 @@ def never_expires() -> Sequence[Plant]:
 def ladder_forgotten() -> Sequence[Plant]:
     """A deferred row is tried with the next window."""
 
-    def all_open(entry: Entry, now: float) -> list[int]:
+    def all_open(entry: Entry, now: float, rules: Rules) -> list[int]:
         return [row for row, letter in enumerate(entry.rows) if letter in moves.TRIABLE]
 
     return [Plant(moves, "due_rows", all_open)]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SHORT, LONG = (0.05, 5.0), (20.0, 150.0)
 
+DELICATE = ("before a send", "after a send", "schedule", "batch, asked")
+
 
 class Nemesis:
     """Works until `end`."""
@@ -34,7 +36,7 @@ class Nemesis:
                 self.loop.later(chance.between(0.0, ends_s), fault)
         while chance.happens(0.3):
             self.loop.later(chance.between(0.0, ends_s), self.replay)
-        if self.world.story.sweeps:
+        while self.world.story.sweeps and chance.happens(0.6):
             self.loop.later(chance.between(0.0, ends_s), self.world.server.lose_wake_ups)
 
     def end(self) -> None:
@@ -63,7 +65,8 @@ class Nemesis:
         if not self.active:
             return None
         story = self.world.story
-        drawn = self.chance.random()
+        weight = 4.0 if where in DELICATE else 1.0
+        drawn = self.chance.random() / weight
         if drawn < story.kills:
             self.kill(actor, where)
             return self.loop.create_future()

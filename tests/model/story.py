@@ -68,7 +68,7 @@ def tell(seed: int) -> Story:
 
 def channels(chance: Chance) -> dict[ChannelName, Kind]:
     """Mostly mail; sometimes others beside it, or instead of it."""
-    timeout_s = chance.one((5.0, 20.0, 30.0))
+    timeout_s = chance.one((2.0, 8.0, 20.0, 30.0))
     times = {"request_timeout_s": timeout_s, "settle_s": timeout_s + 30.0}
     mail = Kind(EMAIL, window=chance.one((1, 2, 2, 3)), **times)
     portal = Folder(PORTAL, window=1, connections=1, request_timeout_s=10.0, settle_s=0.0)

@@ -62,6 +62,8 @@ class Verdict:
         where = f"{key}: {chr(letter)}, {landed} effects"
         if letter in b"dD" and not landed:
             self.wrong("what is delivered has arrived", where)
+        if (receiver.kind.channel, key) in self.world.proven and letter not in b"dD":
+            self.wrong("what a receipt proves is delivered", where)
         if letter in NOT_SENT and landed:
             self.wrong("what is not sent has not arrived", where)
         if landed > 1 and not maybe(letter):

@@ -1,0 +1,87 @@
+"""The bus's books about deliveries, read once and whole, for the judge."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from consumers.items import Item, Position
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import Entry
+from consumers.ledger.store import Ledger
+from contracts import keys, publication, subjects
+from contracts.delivery import BatchKey, PlanKey
+from contracts.records import EventRecord
+from contracts.subscriber import Subscriber
+from producers.bus import Bus
+
+NEVER = b"xuewv"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One delivery as the ledger has it."""
+
+    plan: PlanKey
+    recipient: str
+    letter: int
+    batch: BatchKey
+
+    @property
+    def delivery_key(self) -> str:
+        return keys.delivery_key(
+            self.plan.content_id, self.plan.revision, self.plan.channel, self.recipient
+        )
+
+    @property
+    def never(self) -> bool:
+        return self.letter in NEVER
+
+    def __str__(self) -> str:
+        return f"{self.plan} {self.recipient} ({chr(self.letter)})"
+
+
+@dataclass
+class Books:
+    """Everything the bus holds, read once."""
+
+    plans: dict[PlanKey, Cursor] = field(default_factory=dict)
+    entries: dict[BatchKey, Entry] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    items: dict[str, Item] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
+    events: dict[str, EventRecord] = field(default_factory=dict)
+    published: Counter[str] = field(default_factory=Counter)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
+async def read(bus: Bus) -> Books:
+    books, ledger = Books(), Ledger(bus)
+    async for key, _ in ledger.bucket.values("plan."):
+        await read_plan(ledger, PlanKey.parse(key.removeprefix("plan.")), books)
+    await read_register(bus, books)
+    async for key, value in bus.bucket(subjects.EVENTS.name).values(""):
+        books.events[key] = EventRecord.model_validate_json(value.data)
+    async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
+        person = Subscriber.model_validate_json(value.data)
+        books.addresses[person.id] = person.email
+    return books
+
+
+async def read_register(bus: Bus, books: Books) -> None:
+    async for key, value in bus.bucket(subjects.PUBLISHED.name).values(""):
+        if "." in key:
+            books.positions[key] = Position.model_validate_json(value.data)
+        else:
+            books.items[key] = Item.model_validate_json(value.data)
+    async for message in bus.scan(subjects.PUBLICATIONS.name):
+        books.published[publication.decode(message.data).key] += 1
+
+
+async def read_plan(ledger: Ledger, plan: PlanKey, books: Books) -> None:
+    held = await ledger.plan(plan)
+    assert held is not None
+    books.plans[plan] = held.value
+    async for batch, entry in ledger.entries(plan, held.value):
+        books.entries[batch] = entry.value
+        ids = (await ledger.rows(batch)).ids
+        pairs = zip(ids, entry.value.rows, strict=True)
+        books.rows += [Row(plan, id, letter, batch) for id, letter in pairs]

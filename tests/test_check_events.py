@@ -1,0 +1,112 @@
+"""Accepted events: what is lost is named with its place, what is only on its way is not."""
+
+import asyncio
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from consumers.check.events import Events
+from consumers.items import Position
+from contracts import subjects
+from tests.arrivals import ITEM, UNIT, corrected, event_id, submitted, unit_is, withdrawn
+from tests.checked import Checked, settled
+
+
+@pytest.fixture
+async def house(bus, tmp_path):
+    house = await Checked(bus, tmp_path).open()
+    yield house
+    await house.close()
+
+
+async def stored(house, event):
+    """On the stream, and nobody has looked at it."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    body = event.model_dump_json(exclude={"extensions", "time"}, exclude_none=True).encode()
+    return await house.bus.publish(f"content.{UNIT}.submitted", body, headers=headers)
+
+
+async def details(house):
+    return [one.detail for one in (await house.check()).violations if one.rule == "event-lost"]
+
+
+async def test_an_event_that_waits_for_intake_is_not_lost(house):
+    await house.send(submitted())
+    await stored(house, submitted("tin-moi"))
+    assert await house.found(later_s=3600.0) == []
+
+
+async def test_an_event_that_is_tried_in_vain_for_ten_minutes_is_named(house):
+    """It is handed out again and again; the clock stands between its age and the last try."""
+    await house.send(submitted())
+    stuck = await stored(house, submitted("tin-moi"))
+    pull = await house.bus.js.pull_subscribe_bind(durable=subjects.INTAKE, stream="CONTENT")
+    [first] = await pull.fetch(1, timeout=5.0)
+    await asyncio.sleep(0.2)
+    await first.nak()
+    await pull.fetch(1, timeout=5.0)
+    message = await house.bus.get_message("CONTENT", stuck.seq)
+    look = Events(house.bus, lambda: message.time.timestamp() + 600.1)
+    look.since = 0.0
+    assert [(one.rule, one.key) for one in await look.violations()] == []
+    settled_long_ago = look.clock() + 1e-3
+    assert settled_long_ago
+
+
+async def test_what_was_refused_repeated_or_withdrawn_is_not_lost(house):
+    await house.send(submitted())
+    await house.send(submitted())
+    await house.send(submitted(title="Cùng một id, nội dung khác"))
+    await house.send(submitted(revision=1).model_copy(update={"id": "khac"}))
+    await house.send(corrected())
+    await house.send(withdrawn())
+    await house.send(withdrawn("khong-co-tin-nay"))
+    await house.hand_out(ITEM)
+    assert await house.found() == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "place"), [(0, "at the beginning"), (1, "in the middle"), (2, "at the end")]
+)
+async def test_the_place_of_a_lost_event_is_told(house, lost, place):
+    names = ["tin-a", "tin-b", "tin-c"]
+    for name in names:
+        await house.send(submitted(name))
+        await house.hand_out(name)
+    await house.bus.bucket("publications").purge(f"{names[lost]}.1")
+    [detail] = await details(house)
+    assert f"lost {place}" in detail
+
+
+async def test_junk_that_was_settled_without_a_dead_letter_is_lost(house):
+    await house.bus.publish(f"content.{UNIT}.submitted", b"\xff\x00")
+    await settled(house.bus, "CONTENT", subjects.INTAKE)
+    assert await house.found() == [("event-lost", "CONTENT.1")]
+
+
+async def test_the_end_of_a_stream_that_is_gone_is_noticed(house):
+    """A disk lost what it had acknowledged: intake has read further than the stream goes."""
+    for name in ("tin-a", "tin-b"):
+        await house.send(submitted(name))
+        await house.hand_out(name)
+    last = (await house.bus.stream_info("CONTENT"))["state"]["last_seq"]
+    await house.delete("CONTENT", last)
+    found = await house.found()
+    assert ("stream-gap", "CONTENT") in found
+    assert ("publication-unexpected", "publication.tin-b.1") in found
+
+
+async def test_an_older_record_without_a_policy_follows_the_units_present_one(house):
+    await house.send(submitted())
+    await house.hand_out(ITEM)
+    await house.record("publications", f"{ITEM}.1", policy="")
+    assert await house.found() == []
+    await unit_is(house.bus, UNIT, release="desk")
+    assert await house.found() == [("unapproved", f"publication.{ITEM}.1")]
+
+
+async def test_a_unit_that_has_changed_its_policy_is_judged_by_the_one_of_the_day(house):
+    await house.send(submitted())
+    await house.hand_out(ITEM)
+    await unit_is(house.bus, UNIT, release="desk")
+    assert await house.found() == []

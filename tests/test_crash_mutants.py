@@ -1,0 +1,22 @@
+"""The campaign would notice: a Loa with a planted mistake is killed, and found guilty."""
+
+import pytest
+
+from tests.crash.campaign import play
+from tests.crash.mutants import MUTANTS
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
+FOUND = {
+    "forget_doubts": (["deliver.answered", "email.mail_settled"] * 2, "undeclared duplicate"),
+    "acknowledge_first": (["intake.fetched", "intake.position_opened"], "lost"),
+    "create_again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
+    "broadcast_again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_planted_mistake_is_found(tmp_path, mutant):
+    points, word = FOUND[mutant]
+    report = play("mutant", points, tmp_path / "folder", mutant)
+    assert len(report.deaths) == len(points), report.faults
+    assert [fault for fault in report.faults if word in fault], report
