@@ -178,7 +178,7 @@ class Deliver:
             crash_point("deliver.put_off")
             await self.come_back(batch, entry)
             crash_point("deliver.scheduled")
-        elif permit is not None:
+        else:
             rest_s = max(work.pause_s, entry.due - self.clock())
             raise Later(min(rest_s, LONGEST_PAUSE_S), "more to do")
 

@@ -67,7 +67,9 @@ class Sweep:
         self.resumed = frozenset(self.pauses.resumed) - self.standing
         self.pauses.resumed -= self.resumed
         stuck = await self.walk()
-        if stuck:
+        if stuck and self.resumed:
+            log.info("batches_called_back", batches=stuck)
+        elif stuck:
             log.warning("batches_swept", batches=stuck)
         return stuck
 

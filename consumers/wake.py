@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from contracts import subjects
 from contracts.crash import crash_point
@@ -35,6 +35,13 @@ class WakeUp(BaseModel):
 
     batch: str
     lane: Lane
+
+    @field_validator("batch")
+    @classmethod
+    def _names_something(cls, text: str) -> str:
+        """What names nothing becomes a dead letter, and is not tried for ever."""
+        CanaryKey.parse(text) if text.startswith(CANARY) else BatchKey.parse(text)
+        return text
 
     @property
     def canary(self) -> CanaryKey | None:

@@ -18,7 +18,7 @@ from consumers.ledger.entry import OPEN, maybe
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus
-from tests.books import Books, Row, read
+from tests.judge_books import Books, Row, read
 
 FEEDS = ("rss", "atom", "json")
 
@@ -47,7 +47,12 @@ async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
     """Every contradiction, as text; an empty list acquits."""
     books = await read(bus)
     told = list(told)
-    found = [*lost(books, told), *unfinished(books), *twice_released(books)]
+    found = [
+        *lost(books, told),
+        *uninvited(books, told),
+        *unfinished(books),
+        *twice_released(books),
+    ]
     found += [*mail(books, seen.mails), *audience(books, told)]
     found += [*account(books, seen.zalo), *site(books, seen)]
     return found
@@ -66,10 +71,20 @@ def lost(books: Books, told: Iterable[Told]) -> Iterator[str]:
         elif record.refused:
             if not overtaken(item, one):
                 yield f"lost: {name} was refused: {record.refused[0]}"
+            elif not books.letters[one.event_id]:
+                yield f"lost: {name} was refused and is no dead letter"
         elif item is None or not item.position_of(one.event_id):
             yield f"lost: {name} has no position"
         else:
             yield from unreleased(books, item, one, name)
+
+
+def uninvited(books: Books, told: Iterable[Told]) -> Iterator[str]:
+    """Positions of events that no sender was told anything about."""
+    known = {one.event_id for one in told}
+    for key, position in books.positions.items():
+        if position.event_id not in known:
+            yield f"unexpected: {key} comes from {position.event_id}, which nobody sent"
 
 
 def overtaken(item: Item | None, one: Told) -> bool:

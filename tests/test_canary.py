@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from channels.base import Canary, Outcome, Verdict
@@ -22,6 +23,7 @@ from consumers.status import Status
 from consumers.wake import CanaryKey, Waker, WakeUp
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
+from contracts.errors import explain
 from producers.bus import Bus
 from tests.fakes import People, Provider, people
 from tests.test_delivery import House
@@ -284,7 +286,10 @@ def test_settings_that_can_not_be_meant_are_refused(wrong):
         CanarySettings(**wrong)
 
 
-@pytest.mark.parametrize("text", ["canary.fax.1", "canary.email", "canary.email.x"])
-def test_a_key_that_is_none_is_refused(text):
-    with pytest.raises(ValueError):
-        CanaryKey.parse(text)
+@pytest.mark.parametrize(
+    "text", ["canary.fax.1", "canary.email", "canary.email.x", "x", "email.tin.1", "email.tin.x.0"]
+)
+def test_a_wake_up_that_names_nothing_is_refused_by_field(text):
+    with pytest.raises(ValidationError) as caught:
+        WakeUp.model_validate({"batch": text, "lane": "urgent"})
+    assert [error.field for error in explain(caught.value)] == ["batch"]

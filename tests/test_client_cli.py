@@ -235,6 +235,16 @@ def test_a_platform_that_mounts_the_commands_tells_where_things_are(tmp_path):
     assert len(Spool(tmp_path / "elsewhere" / "spool").waiting()) == 1
 
 
+def test_what_can_neither_be_sent_nor_kept_has_a_code_of_its_own(here, tmp_path):
+    spool = tmp_path / "var" / "spool"
+    spool.parent.mkdir()
+    spool.write_text("in the way")
+    answer = here("publish", "-", stdin=an_event())
+    assert answer.exit_code == 4
+    assert "not sent and not kept" in answer.stderr
+    assert "vui lòng gửi lại sau" in answer.stderr
+
+
 def test_warnings_stay_off_the_answer(loa):
     answer = loa("publish", "-", "--json", stdin=an_event())
     assert json.loads(answer.stdout)["content_id"]

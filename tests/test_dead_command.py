@@ -138,6 +138,11 @@ async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, t
     looked = await loa("dead", "edit", letter["id"], file, "--dry-run", user="binh")
     assert '-  "title": ""' in looked.stdout
     assert '+  "title": "Đúng rồi"' in looked.stdout
+    told = answer(await loa("dead", "edit", letter["id"], file, "--dry-run", "--json", "--by", "B"))
+    assert (told["letter"]["ended"], '+  "title": "Đúng rồi",' in told["difference"]) == (
+        None,
+        True,
+    )
     assert len(await accepted(bus)) == 1
     done = await loa("dead", "edit", letter["id"], file, user="binh")
     assert done.exit_code == 0, done.stderr

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+import structlog
 
 from contracts import subjects
 from contracts.errors import Conflict
@@ -241,3 +242,23 @@ async def test_a_status_is_for_the_sender_alone(door, other):
         assert (answer.status_code, answer.json()["title_vi"]) == (404, "Không tìm thấy")
     assert (await door.get(f"/v1/events/{'*' * 26}")).status_code == 404
     assert (await door.get(url, key="")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({"data": {"content_id": "tin-1"}}, {"unit", "event_id", "content_id"}),
+        ({"data": {"content_id": "Tin số 1"}}, {"unit", "event_id"}),
+        ({"source": None}, {"unit"}),
+    ],
+)
+async def test_the_log_of_a_refusal_names_whose_event_it_is(bus, clock, change, known):
+    async with open_door(bus, clock) as door:
+        event = an_event() | change
+        with structlog.testing.capture_logs() as logs:
+            answer = await door.post({k: v for k, v in event.items() if v is not None})
+    assert answer.status_code == 422
+    [line] = [one for one in logs if one["event"] == "event_refused"]
+    named = {"unit", "event_id", "content_id"} & set(line)
+    assert named == known
+    assert line["unit"] == UNIT

@@ -14,8 +14,8 @@ from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.records import EventRecord
 from tests import judge
-from tests.books import Books, Row
 from tests.judge import Told
+from tests.judge_books import Books, Row
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 MAIL = PlanKey(ChannelName.EMAIL, "tin-1", 1)
@@ -99,8 +99,15 @@ def test_a_refusal_of_an_accepted_event_needs_another_event_in_its_place():
     record = RECORD.model_copy(update={"refused": (wrong,)})
     refused = books(events={"e1": record})
     assert "was refused" in next(judge.lost(refused, [TOLD]))
-    taken = Item(unit="u", positions={1: "e2"})
-    assert list(judge.lost(replace(refused, items={"tin-1": taken}), [TOLD])) == []
+    taken = replace(refused, items={"tin-1": Item(unit="u", positions={1: "e2"})})
+    assert "is no dead letter" in next(judge.lost(taken, [TOLD]))
+    assert list(judge.lost(replace(taken, letters=Counter(e1=1)), [TOLD])) == []
+
+
+def test_a_position_of_an_event_that_nobody_sent_is_named():
+    assert list(judge.uninvited(books(), [TOLD])) == []
+    [found] = judge.uninvited(books(), [])
+    assert found.startswith("unexpected: tin-1.1")
 
 
 def test_work_that_never_ends_is_named():

@@ -95,6 +95,7 @@ async def test_while_the_relay_refuses_the_portal_shows_the_item(house, bus, tmp
     )
     assert await loa.visit(email) > loa.clock()
     await worker.on_wake_up(WakeUp(batch=str(shown), lane=Lane.NORMAL))
+    await worker.channel.close()
     assert (await loa.entry_of(shown)).rows == b"d"
     assert (await loa.entry_of(email)).rows == b"ppp"
     assert await tripped(bus) == {ChannelName.EMAIL}

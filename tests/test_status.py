@@ -50,6 +50,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
     lanes = {"urgent": rest, "normal": rest, "bulk": rest}
     calm = {"paused_since": None, "paused_reason": "", "breaker_since": None, "breaker_reason": ""}
+    calm["canary"] = {"state": "off", "since": None, "why": ""}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     assert report == {"channels": {"portal": idle, "email": idle, "zalo": idle}}
 

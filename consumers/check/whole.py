@@ -53,6 +53,7 @@ class Check:
             self.tell,
         )
         violations += await books.violations()
+        violations += [unreadable(seq) for seq in sorted(released.broken)]
         first = books.first
         self.checked |= {
             "plans": len(first.tallies), "batches": first.batches, "rows": first.rows
@@ -78,7 +79,7 @@ class Check:
         self.checked |= {
             "events": events.count, "publications": releases.count, "positions": positions.count
         }  # fmt: skip
-        return found + [unreadable(seq) for seq in sorted(released.broken)]
+        return found
 
     async def places(self, books: Books, released: Released) -> list[Violation]:
         """What was booked once for everybody: pages, feeds, articles."""

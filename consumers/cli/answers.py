@@ -18,7 +18,7 @@ from consumers.app.settings import LoaSettings, read
 from consumers.faults import fault
 from consumers.vault import KeyFileBroken
 from contracts.errors import ContractError, FieldError, Unavailable, explain
-from producers.bus import BadKey, Bus, BusError
+from producers.bus import BadKey, Bus, BusError, Unfit
 from producers.nats_child import ServerFailed
 from producers.server import StoreBusy
 
@@ -62,7 +62,8 @@ def explained() -> Iterator[None]:
         complain([fault("file", "file_broken", detail=str(broken))])
         raise typer.Exit(INVALID) from None
     except (BusError, StoreBusy, ServerFailed) as away:
-        complain([fault("bus", "bus_away", detail=str(away))])
+        code = "bus_unfit" if isinstance(away, Unfit) else "bus_away"
+        complain([fault("bus", code, detail=str(away))])
         raise typer.Exit(AWAY) from None
 
 

@@ -142,20 +142,24 @@ def edit(
 
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
-    words = vocabulary(read(LoaSettings))
     with explained():
         person = Person(by, reason)
-
-    async def check(bus: Bus) -> tuple[Letter, Sending]:
-        letter = await DeadLetters(bus).show(id)
-        return letter, mend(letter, file.read_bytes(), words)
-
-    letter, mended = on_bus(check)
+    letter, mended = on_bus(lambda bus: checked(bus, id, file.read_bytes()))
+    lines = list(shown.difference(letter, mended))
     if not as_json:
-        shown.print_difference(letter, mended)
+        typer.echo("\n".join(lines))
     if not dry_run and agreed(yes or as_json):
         letter = on_bus(lambda bus: Decisions(DeadLetters(bus)).edit(letter, mended, person))
-        report(letter, as_json)
+        if not as_json:
+            shown.print_ending(letter)
+    if as_json:
+        print_json({"letter": letter.model_dump(mode="json"), "difference": lines})
+
+
+async def checked(bus: Bus, id: int, body: bytes) -> tuple[Letter, Sending]:
+    """The letter, and what is to take its place. Raises ContractError when it is still broken."""
+    letter = await DeadLetters(bus).show(id)
+    return letter, mend(letter, body, vocabulary(read(LoaSettings)))
 
 
 def agreed(yes: bool) -> bool:
@@ -169,13 +173,6 @@ def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> Non
     with explained():
         query, person = chosen(Query(), tuple(ids or ())), Person(by, reason)
     end(on_bus(lambda bus: Bulk(bus, person).discard(query)), as_json)
-
-
-def report(letter: Letter, as_json: bool) -> None:
-    if as_json:
-        print_json(letter)
-    else:
-        shown.print_ending(letter)
 
 
 def moment(field: str, written: str) -> datetime | None:

@@ -1,7 +1,7 @@
 """Dead letters as people read them, in both languages."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import unified_diff
 
 import typer
@@ -81,11 +81,10 @@ def told(decision: Decision) -> str:
     return " ".join(filter(None, (*facts, decision.reason)))
 
 
-def print_difference(letter: Letter, mended: Sending) -> None:
+def difference(letter: Letter, mended: Sending) -> Iterator[str]:
     """The original and what is to take its place, line by line."""
     old, new = (lines(body) for body in (letter.original, mended.body))
-    for line in unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1):
-        typer.echo(line)
+    return unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1)
 
 
 def lines(body: bytes) -> list[str]:

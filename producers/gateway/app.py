@@ -8,6 +8,9 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from contracts import keys
+from contracts.base import ID_PATTERN
+from contracts.cloudevent import CloudEvent
 from contracts.crash import crash_point
 from contracts.errors import ContractError, fault
 from contracts.records import EventRecord
@@ -58,8 +61,11 @@ class Door:
     async def send(self, request: Request) -> Response:
         """Accept one event or a batch, and answer once the stream has them on the disk."""
         member = await self.guard.prove(request)
+        request.state.about = {"unit": member.unit}
         self.guard.count(member)
         delivery = await body.read(request)
+        if not delivery.batch:
+            request.state.about |= _named(member.unit, delivery.events[0])
         crash_point("gateway.read")
         self.guard.count(member, len(delivery.events) - 1)
         accepted = await self.acceptance.accept(member, delivery.events, batch=delivery.batch)
@@ -125,6 +131,15 @@ def _explain(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+
+def _named(unit: str, event: CloudEvent) -> dict[str, str]:
+    """What the log may say of an event that may be refused: ids, as far as they are ones."""
+    said = {"event_id": keys.event_id(unit, event.source, event.id)}
+    content_id = event.data.get("content_id")
+    if isinstance(content_id, str) and re.fullmatch(ID_PATTERN.strip("^$"), content_id):
+        said["content_id"] = content_id
+    return said
 
 
 def _is_id(event_id: str) -> bool:

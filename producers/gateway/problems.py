@@ -62,7 +62,8 @@ async def _refused(request: Request, error: ContractError) -> Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     fields = [wrong.field for wrong in error.errors]
-    log.info("event_refused", code=error.code, fields=fields)
+    about = getattr(request.state, "about", {})
+    log.info("event_refused", code=error.code, fields=fields, **about)
     return problem(request, error.status, list(error.errors), headers)
 
 

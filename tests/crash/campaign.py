@@ -21,6 +21,8 @@ from tests.smtp_receiver import accepted
 
 RANDOM = "random"
 """Not a point: kill -9 from outside, at any moment."""
+BUS = "nats-server"
+"""Not a point either: kill -9 of the embedded server alone, at any moment."""
 REACHED_S = 40.0
 COMPLETE_S = 120.0
 NUDGE_S = 0.25
@@ -96,12 +98,14 @@ class Campaign:
     # --- dying
 
     def die_at(self, point: str) -> None:
-        if point == RANDOM:
-            self.die_somewhere()
+        outside = {RANDOM: self.die_somewhere, BUS: self.lose_the_bus}
+        if point in outside:
+            outside[point]()
             return
         way = WAYS[point]
         if way.first:
             self.die_at(way.first)
+            self.report.deaths.pop()  # only the way there: a run's count stays what was asked for
         if way.command:
             self.die_in_command(point, way)
             return
@@ -134,8 +138,8 @@ class Campaign:
             time.sleep(0.01)
 
     def note(self, point: str, known: int) -> None:
-        if self.stage.deaths[-1:] != [point] and known >= len(self.stage.deaths):
-            raise Failed(f"died, and not at {point}")
+        if self.stage.deaths[known:] != [point]:
+            raise Failed(f"ended at {self.stage.deaths[known:]}, and not at {point}")
         self.report.deaths.append(point)
 
     def die_in_command(self, point: str, way: Way) -> None:
@@ -165,6 +169,17 @@ class Campaign:
             self.work.repeat()
         self.stage.kill()
         self.report.deaths.append(RANDOM)
+
+    def lose_the_bus(self) -> None:
+        """kill -9 of the server in the middle of a mixed day, which goes on."""
+        self.calm()
+        for _ in range(self.rng.randint(1, 4)):
+            anything(self.work)
+            self.work.repeat()
+        self.stage.kill_bus()
+        self.report.deaths.append(BUS)
+        anything(self.work)
+        self.work.wait(self.all_said, "an answer after the server's death", REACHED_S)
 
     # --- judging
 
@@ -209,9 +224,13 @@ class Campaign:
         return await judge.judge(bus, self.work.told, seen)
 
 
-def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report:
-    """One campaign in a fresh folder; quiet, since it may run beside others."""
+def quiet() -> None:
+    """Only errors are said by this process, which may run beside others."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report:
+    """One campaign in a fresh folder."""
     folder.mkdir(parents=True)
     return Campaign(folder, seed, points, mutant).run()
 

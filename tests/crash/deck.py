@@ -5,13 +5,12 @@ from itertools import islice, repeat
 from math import ceil
 from typing import NamedTuple
 
-from tests.crash.campaign import RANDOM
+from tests.crash.campaign import BUS, RANDOM
 from tests.crash.ways import BIRTH, WAYS
 
 HAND = 32
 """Deaths on one folder: more would make its last start long, fewer its first one dear."""
-RANDOMS = 4
-POINTS = (*WAYS, *repeat(RANDOM, RANDOMS))
+POINTS = (*WAYS, *repeat(RANDOM, 4), *repeat(BUS, 2))
 
 
 class Hand(NamedTuple):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -145,6 +146,16 @@ class Stage:
         if self.process and self.process.exitcode is None:
             self.process.kill()
             self.process.join()
+
+    def kill_bus(self) -> None:
+        """kill -9 of the embedded nats-server alone; Loa has to notice and start it again."""
+        assert self.process
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        for pid in map(int, found.split()):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "nats-server":
+                os.kill(pid, signal.SIGKILL)
+                return
+        raise Failed("no nats-server runs below Loa")
 
     def stop(self) -> int | None:
         """SIGTERM, and the exit code."""

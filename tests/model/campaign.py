@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ import structlog
 
 from consumers import audience, dispatch
 from consumers.ledger import cursor
-from contracts import crash
+from contracts import crash, publication
 from tests.model.loop import ACTOR
 from tests.model.story import tell
 from tests.model.verdict import Verdict
@@ -86,6 +87,7 @@ def stage() -> Iterator[Stage]:
             patch.object(dispatch, "BATCH_ROWS", BATCH_ROWS),
             patch.object(dispatch, "CHUNK_BATCHES", CHUNK_BATCHES),
             patch.object(audience, "CHUNK", CHUNK),
+            patch.object(publication, "decode", lru_cache(64)(publication.decode)),
         ):
             yield one
     finally:
@@ -117,7 +119,7 @@ def fingerprint(world: World) -> bytes:
         for name, receiver in world.receivers.items()
     }
     stored = {key: (slot.revision, (slot.data or b"").decode()) for key, slot in ledger.items()}
-    return json.dumps([stored, effects, world.loop.now], sort_keys=True).encode()
+    return json.dumps([stored, effects], sort_keys=True).encode()
 
 
 def joined(results: Iterable[Result]) -> Result:

@@ -71,6 +71,8 @@ class Account(Kind):
 
     def refuses(self, receiver: "Receiver", key: "Key") -> Outcome | None:
         article = key._replace(recipient=ARTICLE)
+        if article in receiver.refused:
+            return Outcome(Verdict.FAILED, "the article was refused")
         if key.recipient == BROADCAST and not receiver.effects.get(article):
             return Outcome(Verdict.DEFERRED, "the article is not live", 15.0)
         return None

@@ -62,6 +62,7 @@ class Receiver:
     begun: dict[Key, list[float]] = field(default_factory=dict)
     noted: dict[Key, float] = field(default_factory=dict)
     shown: dict[str, int] = field(default_factory=dict)
+    refused: set[Key] = field(default_factory=set)
 
     def land(self, key: Key) -> None:
         """It is there; a receiver that knows the key shows it once."""
@@ -153,6 +154,8 @@ class Channel:
             await asyncio.sleep(patience_s)
             return Outcome(Verdict.DOUBT, fate)
         await asyncio.sleep(took_s)
+        if fate in ("never", "unwanted"):
+            self.receiver.refused.add(key)
         return self.answer(fate)
 
     def fate(self) -> str:

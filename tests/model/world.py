@@ -23,6 +23,8 @@ from tests.model.watch import Watch
 
 DRAIN_S = 96 * 3600.0
 STEPS = 60_000
+LATE_S = 100.0
+"""What was on its way when all had ended has landed by then."""
 
 
 class World:
@@ -72,6 +74,7 @@ class World:
             self.loop.run(self.story.ends_s)
             self.nemesis.end()
             self.loop.run(self.story.ends_s + DRAIN_S, self.finished)
+            self.loop.run(self.loop.now + LATE_S)
 
     def set_up(self) -> None:
         for at_s, id, here in self.story.readers:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from consumers.dead_letters import DeadLetters, Query
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry
@@ -51,6 +52,7 @@ class Books:
     events: dict[str, EventRecord] = field(default_factory=dict)
     published: Counter[str] = field(default_factory=Counter)
     addresses: dict[str, str] = field(default_factory=dict)
+    letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
 
 
 async def read(bus: Bus) -> Books:
@@ -63,6 +65,8 @@ async def read(bus: Bus) -> Books:
     async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
         person = Subscriber.model_validate_json(value.data)
         books.addresses[person.id] = person.email
+    async for letter in DeadLetters(bus).letters(Query(ended=True)):
+        books.letters[letter.about.event_id] += 1
     return books
 
 

@@ -1,0 +1,145 @@
+"""The portal under `loa check`: no alarm about a writer at work, no lock held, no file left."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from channels.portal.audit import Audit
+from channels.portal.index import Index
+from channels.portal.lock import Busy, alone
+from channels.portal.press import Press
+from channels.portal.site import Site
+from tests.arrivals import ITEM, submitted
+from tests.builders import RELEASED_AT, a_publication
+from tests.checked import Checked
+from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, never, show
+
+ITEMS = 40
+
+
+def items(count: int):
+    return [
+        a_publication(
+            content_id=f"tin-{number}",
+            first_released_at=RELEASED_AT + timedelta(minutes=number),
+            released_at=RELEASED_AT + timedelta(minutes=number),
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def audit(tmp_path):
+    return Audit(tmp_path, Press(Site(PUBLIC_URL, WORDS)))
+
+
+def look(audit):
+    """What a check finds certain."""
+    glance = audit.glance()
+    try:
+        suspects = list(audit.faults(glance))
+    finally:
+        glance.close()
+    return audit.again(suspects, 10.0, exact=True)
+
+
+def test_a_writer_at_work_is_no_alarm(tmp_path, audit):
+    show(tmp_path, *items(1))
+    done = threading.Event()
+
+    def write():
+        show(tmp_path, *items(ITEMS))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    looks = 0
+    while not done.is_set() or not looks:
+        assert look(audit) == []
+        looks += 1
+    writer.join()
+    assert look(audit) == []
+
+
+def test_work_that_a_killed_writer_left_undone_is_the_next_ones_and_no_alarm(tmp_path, audit):
+    show(tmp_path, *items(3))
+    writer = a_writer(tmp_path)
+    with writer._alone() as index, index.transaction():
+        writer._take(index, a_publication(content_id="tin-3"))
+        index.mark_undone()
+    writer.close()
+    assert look(audit) == []
+
+
+def test_a_look_leaves_no_file_behind(tmp_path, audit):
+    show(tmp_path, *items(2))
+    before = sorted((tmp_path / "state").iterdir())
+    audit.glance().close()
+    assert sorted((tmp_path / "state").iterdir()) == before
+
+
+def test_an_open_index_is_read_as_its_writer_has_left_it(tmp_path, audit):
+    writer = a_writer(tmp_path)
+    writer.show(a_publication(), never)
+    glance = audit.glance()
+    assert [one.content_id for one in glance.standing()] == ["lich-nghi-tet-2027"]
+    writer.show(a_publication(content_id="tin-moi"), never)
+    assert len(list(glance.standing())) == 1, "one moment only"
+    glance.close()
+    writer.close()
+
+
+def test_a_folder_that_is_held_is_not_judged(tmp_path, audit):
+    show(tmp_path, *items(1))
+    (tmp_path / "public" / "404.html").write_bytes(b"")
+    glance = audit.glance()
+    suspects = list(audit.faults(glance))
+    glance.close()
+    assert [one.path for one in suspects] == ["404.html"]
+    with alone(tmp_path / "state" / "lock", 1.0), pytest.raises(Busy):
+        audit.again(suspects, 0.05, exact=True)
+    assert [one.path for one in look(audit)] == ["404.html"]
+
+
+@pytest.fixture
+async def house(bus, tmp_path):
+    house = await Checked(bus, tmp_path).open()
+    await house.send(submitted())
+    await house.hand_out(ITEM)
+    yield house
+    await house.close()
+
+
+async def test_a_machine_without_the_portal_says_so(house, tmp_path):
+    house.portal = tmp_path / "nowhere"
+    findings = await house.check()
+    assert findings.ok
+    assert [one.what for one in findings.skipped] == ["portal"]
+
+
+async def test_pages_of_another_edition_are_not_compared_but_still_have_to_be_there(house):
+    with house.index() as index:
+        index.set_mark("edition", "another")
+        index._db.execute("DELETE FROM item")
+    findings = await house.check()
+    found = {one.rule for one in findings.violations}
+    assert found == {"page-missing", "page-unexpected"}
+    assert [one.what for one in findings.skipped] == ["page-differs, feed-differs, feed-broken"]
+
+
+async def test_an_index_that_cannot_be_read_is_said_and_not_guessed_at(house):
+    await house.close()
+    (house.portal / "state" / "index.sqlite").write_bytes(b"not a database" * 100)
+    findings = await house.check()
+    assert [one.what for one in findings.skipped] == ["portal"]
+    assert "can't be read" in findings.skipped[0].why
+
+
+def test_indexes_are_opened_for_reading_only(tmp_path, audit):
+    show(tmp_path, *items(1))
+    glance = audit.glance()
+    with pytest.raises(Exception, match="readonly"):
+        glance.mark_undone()
+    glance.close()
+    assert isinstance(glance, Index)
