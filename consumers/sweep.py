@@ -43,7 +43,8 @@ class Sweep:
     unreadable: set[str] = field(default_factory=set)
     turn: int = 0
     start: int = 1
-    bound: int = 0
+    bound: int = 0  # the end of the ledger at the last sweep
+    noted: int = 0
     first_open: int = 1
 
     async def run(self) -> None:
@@ -92,8 +93,9 @@ class Sweep:
         stuck = 0
         async for key, value in self.ledger.bucket.values(STATE, start=start):
             stuck += await self.look(key, value)
-        if self.first_open != self.start:
+        if self.bound and self.first_open != self.noted:
             await extent.note(self.bus, self.first_open)
+            self.noted = self.first_open
         self.start, self.bound = self.first_open, bound
         return stuck
 

@@ -15,11 +15,14 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import structlog
+
 from producers.bus.monitor import complaint
 
 UP = "/healthz?js-enabled-only=true"
 LOG = "nats.log"
-READY_S = 60.0
+READY_S = 1800.0  # after a kill it reads its whole store, about twice: minutes for tens of GB
+SLOW_S = 15.0
 HALF_WRITTEN_S = 2.0
 ROOM_TO_SPEAK = 1 << 16
 STOP_S = 10.0
@@ -40,6 +43,8 @@ jetstream {{
   max_file_store: 1TB
 }}
 """
+
+log = structlog.get_logger()
 
 
 class ServerFailed(Exception):
@@ -72,12 +77,15 @@ class Child:
         process = await _spawn(binary, settings, lock)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end, process, signal.SIGKILL)
+            slow = asyncio.get_running_loop().call_later(SLOW_S, _tell_slow, process.pid)
             try:
                 async with asyncio.timeout(READY_S):
                     child = cls(process, *await _addresses(process, store, ports))
                     await child._ready()
             except (TimeoutError, ServerFailed) as error:
                 raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
+            finally:
+                slow.cancel()
             undo.pop_all()
         return child
 
@@ -105,6 +113,10 @@ class Child:
         while await complaint(self.monitor_url, UP):
             _still_there(self.process)
             await asyncio.sleep(POLL_S)
+
+
+def _tell_slow(pid: int) -> None:
+    log.warning("nats_server_slow", pid=pid)
 
 
 def find_binary() -> Path:
@@ -184,10 +196,10 @@ async def _told(process: Process, file: Path) -> dict[str, list[str]]:
             _still_there(process)
             try:
                 return _read(file)
-            except FileNotFoundError:
-                pass
-            except ValueError:  # half written: for a moment, or for good where the disk is full
-                if patience.when() is None:
+            except (FileNotFoundError, ValueError) as error:
+                # half written: for a moment, or for good where the disk is full
+                half = isinstance(error, ValueError) or _full(file.parent)
+                if half and patience.when() is None:
                     patience.reschedule(asyncio.get_running_loop().time() + HALF_WRITTEN_S)
             await asyncio.sleep(POLL_S)
 
@@ -195,6 +207,10 @@ async def _told(process: Process, file: Path) -> dict[str, list[str]]:
 def _read(file: Path) -> dict[str, list[str]]:
     said: dict[str, list[str]] = json.loads(file.read_text())
     return said
+
+
+def _full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < ROOM_TO_SPEAK
 
 
 def _still_there(process: Process) -> None:
@@ -215,7 +231,7 @@ async def _end(process: Process, sign: signal.Signals) -> None:
 
 
 def _last_words(store: Path) -> str:
-    if shutil.disk_usage(store).free < ROOM_TO_SPEAK:  # the log, too, is cut short then
+    if _full(store):  # the log, too, is cut short then
         return f"no space left on device: {store}"
     lines = (store / LOG).read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from channels.base import Deadline, Outcome, Recipient
@@ -205,7 +204,9 @@ class Town:
         while self.clock() < until:
             await self.tick()
             self.hand_out()
-            tasks = [task for places in self.places.values() for one in places for task in one.tasks]
+            tasks = [
+                task for places in self.places.values() for one in places for task in one.tasks
+            ]
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 self.collect()

@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 import json
+import os
 import random
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -157,7 +158,9 @@ def read_along(
     ]
 
     async def everybody() -> None:
+        watch = asyncio.create_task(left_alone(stop.set))
         await asyncio.gather(*(one.run(stop) for one in readers))
+        watch.cancel()
 
     asyncio.run(everybody())
     report.send(
@@ -175,4 +178,19 @@ def serve(folder: str, report: Connection) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=200)
     report.send(listener.getsockname()[1])
     config = uvicorn.Config(portal_app(Path(folder)), log_level="critical", lifespan="off")
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+    server = uvicorn.Server(config)
+
+    async def serving() -> None:
+        watch = asyncio.create_task(left_alone(lambda: setattr(server, "should_exit", True)))
+        await server.serve(sockets=[listener])
+        watch.cancel()
+
+    asyncio.run(serving())
+
+
+async def left_alone(end: Callable[[], None]) -> None:
+    """Call *end* when whoever started this process is gone: nothing may outlive a killed test."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(1.0)
+    end()

@@ -31,7 +31,7 @@ HELD, NO_TOKEN = Outcome(Verdict.HELD, "quota"), Outcome(Verdict.HELD, "token", 
 
 
 def test_trouble_opens_it_and_says_since_when_why_and_until_when():
-    assert OPEN == Breaker(State.OPEN, NOW, "no connection", 1, NOW + WAITS_S[0])
+    assert Breaker(State.OPEN, NOW, "no connection", 1, NOW + WAITS_S[0]) == OPEN
     assert breaker.trip(OPEN, "b", "another", NOW + 1) is OPEN, "it is open already"
 
 
@@ -339,7 +339,7 @@ async def test_while_it_is_open_nobody_dials_and_no_row_is_touched(house, down):
     assert not await circuit.tripped(loa.bus)
 
 
-async def test_what_is_over_ends_while_it_is_open_and_a_withdrawn_one_too(house):
+async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(house):
     loa = house(2, down=Unreachable("connect"))
     dated = await loa.plan(expires_at="2027-01-15T08:00:30Z")
     await again(loa, dated)
@@ -356,3 +356,17 @@ async def test_what_is_over_ends_while_it_is_open_and_a_withdrawn_one_too(house)
         await loa.work(dated)
     assert await loa.counts(dated) == {Status.EXPIRED: 2}
     assert ("rows_expired", 2) in [(one["event"], one.get("rows")) for one in logs]
+
+
+async def test_a_row_that_only_waits_for_its_end_keeps_its_wake_up(house):
+    later = [Outcome(Verdict.DEFERRED, "451"), Outcome(Verdict.DELIVERED)]
+    loa = house(1, answer=lambda row: later.pop(0))
+    plan = await loa.plan(expires_at="2027-01-15T08:00:04Z")
+    await loa.work(plan)
+    await loa.circuit.change(lambda one: breaker.trip(one, "b", "away", loa.clock()))
+    loa.worker.guard.now = (await circuit.breakers(loa.bus))[EMAIL]
+    loa.clock.forward(3.5)
+    assert await again(loa, plan) == pytest.approx(0.5)
+    loa.clock.forward(0.5)
+    await loa.work(plan)
+    assert await loa.counts(plan) == {Status.EXPIRED: 1}

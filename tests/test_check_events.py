@@ -109,3 +109,28 @@ async def test_a_unit_that_has_changed_its_policy_is_judged_by_the_one_of_the_da
     await house.hand_out(ITEM)
     await unit_is(house.bus, UNIT, release="desk")
     assert await house.found() == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "found"),
+    [
+        ("ledger", "plan.cai-gi-day", "plan.cai-gi-day"),
+        ("ledger", "plan.email.tin-la.1", "plan.email.tin-la.1"),
+        ("ledger", "state.cai-gi-day", "state.cai-gi-day"),
+        ("events", "e" * 26, f"event.{'e' * 26}"),
+        ("publications", "tin-la", "publication.tin-la"),
+        ("publications", "tin-la.1", "publication.tin-la.1"),
+    ],
+)
+async def test_what_nobody_can_read_is_named_and_holds_up_nothing_else(house, bucket, key, found):
+    await house.send(submitted())
+    await house.hand_out(ITEM)
+    await house.bus.bucket(bucket).put(key, b'{"v":"tam bay"}')
+    assert await house.found() == [("unreadable", found)]
+
+
+async def test_letters_and_publications_that_nobody_can_read_are_named(house):
+    await house.bus.publish("dead.intake", b"{}")
+    await house.bus.publish("publication.viec-lam.tin-la", b"{}")
+    await house.bus.bucket("units").put("cuc-viec-lam", b"{}")
+    assert await house.found() == [("unreadable", "DEAD.1"), ("unreadable", "PUBLICATIONS.1")]

@@ -74,7 +74,10 @@ async def test_only_one_request_is_ahead_of_whoever_reads(ledger, asked):
 
 async def test_states_and_plans_are_read_as_they_lie(ledger):
     await ledger.bucket.put("state.email.tin-la.1.0", b"{}")
-    states = {one.name: one async for one in bulk.states(ledger.bucket)}
-    assert len(states) == 600
+    await ledger.bucket.put("state.cai-gi-day", b"{}")
+    states = {key: one async for key, one in bulk.states(ledger.bucket)}
+    assert len(states) == 601
     assert states["state.email.tin-la.1.0"].entry is None
-    assert [plan async for plan, _ in bulk.plans(ledger.bucket, "email.tin-lon.")] == [PLAN]
+    assert states["state.cai-gi-day"] is None
+    plans = [plan async for _, plan, _ in bulk.plans(ledger.bucket, "email.tin-lon.")]
+    assert plans == [PLAN]

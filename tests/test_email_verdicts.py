@@ -4,7 +4,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from channels.email import replies, verdicts
-from channels.email.replies import ACCEPTED, Stage, doubt, refused, unsent
+from channels.email.replies import ACCEPTED, LET_GO, Stage, doubt, refused, unsent
 
 FAILED, HELD, DEFERRED = Verdict.FAILED, Verdict.HELD, Verdict.DEFERRED
 
@@ -37,6 +37,7 @@ FAILED, HELD, DEFERRED = Verdict.FAILED, Verdict.HELD, Verdict.DEFERRED
         ("rcpt", "550 relaying denied", HELD, "550 policy"),
         ("end", "554 your mail looks like spam", HELD, "554 policy"),
         ("end", "554 transaction failed", FAILED, "554"),
+        ("rcpt", "550 you are graylisted", HELD, "550 greylisted"),
         ("rcpt", "500 what?", HELD, "500"),
         ("rcpt", "535 sign in first", HELD, "535"),
         ("rcpt", "450 4.2.1 try later", DEFERRED, "450 4.2.1"),
@@ -54,6 +55,7 @@ def test_a_refusal(stage, text, verdict, reason):
 def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
     assert verdicts.judge(refused(Stage.RCPT, b"550 5.7.1 no")).after_s == 300
     assert verdicts.judge(refused(Stage.RCPT, b"451 4.7.1 no")).after_s == 60
+    assert verdicts.judge(refused(Stage.RCPT, b"450 4.2.0 Greylisted, see ...")).after_s == 300
     assert verdicts.judge(refused(Stage.RCPT, b"451 4.3.0 no")).after_s is None
 
 
@@ -62,6 +64,7 @@ def test_accepted_unsent_and_doubtful():
     assert verdicts.judge(unsent("deadline")) == Outcome(Verdict.UNSENT, "deadline")
     assert verdicts.judge(unsent("421"), 30.0) == Outcome(Verdict.UNSENT, "421", 30.0)
     assert verdicts.judge(doubt("timeout")) == Outcome(Verdict.DOUBT, "timeout", 60.0)
+    assert verdicts.judge(doubt(LET_GO)) == Outcome(Verdict.DOUBT, LET_GO), "ours, not the relay's"
 
 
 @pytest.mark.parametrize("words", [b"a@b.vn", b"Nguyen Van An", b"secret"])

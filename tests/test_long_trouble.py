@@ -13,6 +13,7 @@ from contracts.delivery import ChannelName, Lane, Status
 from tests.builders import a_publication
 from tests.outage import HOUR_S, Town
 
+pytestmark = pytest.mark.timeout(300)
 EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
 ITEMS, READERS = 25, 2000
 RATE = 400.0
@@ -87,7 +88,8 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
     waiting = [plan for plan in mails if plan.content_id not in doomed]
     assert not relay.got
     assert await town.counts(waiting) == {Status.PENDING: len(waiting) * READERS}
-    assert not any([one.notes for plan in waiting for one in await town.entries(plan)]), "no attempt"
+    untouched = [entry for plan in waiting for entry in await town.entries(plan)]
+    assert not any(entry.notes for entry in untouched), "no attempt"
     for plan in set(mails) - set(waiting):
         over = town.plans[plan].expires_at.timestamp()
         for entry in await town.entries(plan):
@@ -102,9 +104,9 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
     rows = sum(rows for _, _, rows in effects)
     rate = rows / (last[Lane.BULK] - effects[0][0])
     with capsys.disabled():
-        print(
-            f"\nseed {seed}: {len(relay.dials)} dials in {hours} h, {put_off} wake-ups put off, first"
-            f" urgent {first[Lane.URGENT] - end:.1f} s after, {rate:.1f} rows/s of {RATE:.0f},"
+        print(  # noqa: T201 - the figures are what this test is for
+            f"\nseed {seed}: {len(relay.dials)} dials in {hours} h, {put_off} wake-ups put off,"
+            f" first urgent {first[Lane.URGENT] - end:.1f} s, {rate:.1f} of {RATE:.0f} rows/s,"
             f" lanes done after { {str(lane): round(at - end) for lane, at in last.items()} } s"
         )
     assert rows == len(waiting) * READERS
@@ -147,7 +149,9 @@ async def test_three_days_without_any_channel_and_a_restart_every_hour(
     await through(town, lost + HOUR_S)
     climbed = sorted({round(at - start) for at, _, _ in relay.effects})
     assert climbed[:4] == [0, 5, 90, 420], "5 s, 1 min, 5 min, on half minutes"
-    assert {note.attempts for one in await town.entries(tried) for note in one.notes.values()} == {7}
+    assert {note.attempts for one in await town.entries(tried) for note in one.notes.values()} == {
+        7
+    }
     mute.append(await town.publish(EMAIL, a_publication(content_id="chua-thu")))
     await through(town, back - HOUR_S)
     [entry] = await town.entries(tried)
@@ -184,7 +188,8 @@ async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(bus, t
     assert (relay.dials, relay.effects) == ([], [])
     assert await town.counts([old]) == {Status.PENDING: 1200}
     assert await town.counts([dated]) == {Status.EXPIRED: 1200}
-    assert all([one.closed - over <= 1 for one in await town.entries(dated)]), "at its time"
+    ends = [one.closed - over for one in await town.entries(dated)]
+    assert 0 <= min(ends) <= max(ends) <= 1, "at its time"
     per_hour = town.visits[EMAIL] / (9 * 24)
     assert per_hour < 20, "six batches that wait cost next to nothing"
     await control.resume(bus, EMAIL)

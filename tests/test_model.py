@@ -1,16 +1,19 @@
-"""A seeded model runs the product's own delivery code in virtual time; see tests/model/README.md."""
+"""A seeded model runs the product's own delivery code in virtual time; see `tests/model`."""
 
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from consumers.sweep import GRACE_S
+from contracts import subjects
 from tests.model import campaign
 from tests.model.__main__ import commit
-from tests.model.bugs import BUGS, HARMLESS, planted
+from tests.model.bugs import BUGS, HARMLESS, RARE, planted
 from tests.model.campaign import Result
 from tests.model.coverage import unseen
 
@@ -37,11 +40,19 @@ def test_the_model_sees_every_kind_of_fault_and_every_step():
     assert not unseen(whole.seen)
 
 
-@pytest.mark.parametrize("name", sorted(BUGS.keys() - HARMLESS.keys()))
+@pytest.mark.parametrize("name", sorted(BUGS.keys() - HARMLESS.keys() - RARE.keys()))
 def test_a_planted_bug_is_caught(name):
     with planted(name):
         result = campaign.run(range(CATCH_WITHIN), stop_after=1)
     assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
+
+
+def test_what_does_no_harm_or_is_seen_elsewhere_is_explained():
+    assert BUGS.keys() >= HARMLESS.keys() | RARE.keys()
+    assert timedelta(seconds=GRACE_S) >= subjects.DELIVER.duplicate_window
+    for name in RARE.values():
+        path, _, test = name.partition("::")
+        assert f"async def {test}(" in (ROOT / path).read_text("utf-8")
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])

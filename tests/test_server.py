@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from producers.bus import Bus, topology
-from producers.nats_child import ServerFailed
+from producers.nats_child import ServerFailed, find_binary
 from producers.server import NatsServer, StoreBusy
 
 PARENT = """
@@ -134,6 +134,18 @@ async def test_a_server_that_cannot_write_is_replaced_and_nothing_is_lost(tmp_pa
         await bus.publish("dead.intake", bytes(5000), msg_id="2", timeout_s=0.5)
         assert [len(m.data) async for m in bus.scan("DEAD")] == [1, 5000]
         assert server.pid != stuck
+
+
+async def test_a_server_that_starts_slowly_is_waited_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("producers.nats_child.SLOW_S", 0.1)
+    binary = tmp_path / "slow"
+    binary.write_text(f'#!/bin/sh\nsleep 1\nexec {find_binary()} "$@"\n')
+    binary.chmod(0o755)
+    async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
+        assert listening(server.url)
+        os.kill(server.pid, signal.SIGKILL)
+        await eventually(lambda: capsys.readouterr().out.count("nats_server_slow"))
+        await eventually(lambda: listening(server.url))
 
 
 async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeypatch):

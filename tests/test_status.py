@@ -8,8 +8,8 @@ import pytest
 
 from consumers import breaker, control, extent
 from consumers.circuit import Circuit
-from consumers.cli.channels import trouble
 from consumers.cli.answers import print_json
+from consumers.cli.channels import trouble
 from consumers.ledger import codec
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger

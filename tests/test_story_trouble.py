@@ -10,7 +10,7 @@ import pytest
 from tests.doors import an_event
 from tests.real_loa import UNIT, RealLoa, Relay, until
 
-pytestmark = [pytest.mark.story, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 READERS = 600
 ITEMS = 4
 

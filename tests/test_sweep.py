@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from consumers import control, extent
+from consumers import breaker, control, extent
+from consumers.breaker import WAITS_S
+from consumers.circuit import Circuit
 from consumers.control import Pauses
 from consumers.ledger import codec
 from consumers.ledger.entry import Entry, planned
@@ -195,6 +197,20 @@ async def test_what_a_standing_channel_put_off_is_woken_when_it_goes_on(bus, clo
     assert await sweeper.sweep() == 1
     assert [batch for _, batch in await wake_ups(bus)] == [a_batch(0)]
     assert await sweeper.sweep() == 0, "once"
+
+
+async def test_a_broken_channel_whose_wake_ups_were_all_lost_is_tried_by_one_batch(
+    bus, clock, sweeper
+):
+    """Nobody else would: a probe begins with a wake-up, and a broken channel gets no others."""
+    for number in range(3):
+        await keep(sweeper, a_batch(number), forgotten(clock))
+    circuit = Circuit(bus, EMAIL, clock)
+    await circuit.change(lambda one: breaker.trip(one, "some.email.0", "away", clock()))
+    assert await sweeper.sweep() == 0, "whoever works there tries it soon"
+    clock.advance(WAITS_S[0] + GRACE_S + 1)
+    assert await sweeper.sweep() == 1
+    assert await sweeper.sweep() == 0, "its wake-up waits"
 
 
 async def test_a_channel_that_goes_on_does_not_wait_for_the_next_minute(bus, clock, sweeper):

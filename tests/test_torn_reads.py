@@ -245,7 +245,7 @@ def audience(place):
     audience.go()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_hundred_readers_never_read_a_torn_page_whenever_the_writer_is_killed(audience, place):
     folder, readers = audience
     killer = Killer(folder)

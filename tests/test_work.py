@@ -10,6 +10,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers import claim as claims
+from consumers import work as works
 from consumers.claim import Claim, Unbooked
 from consumers.ledger import moves
 from consumers.ledger.entry import Entry, Note, Rules
@@ -290,6 +291,24 @@ async def test_the_deadline_counts_from_before_the_write_that_granted_it(desk):
     loa.provider.hold.set()
     await running
     assert loa.sent() == []
+
+
+async def test_a_slow_window_stops_before_its_addresses_are_old(desk, monkeypatch):
+    """However often its lease is renewed: who has left meanwhile must get nothing any more."""
+    now = [0.0]
+    monkeypatch.setattr(works, "boottime", lambda: now[0])
+    loa = await desk(3)
+
+    def answer(row):
+        loa.readers.gone = {"r000001"}
+        now[0] += works.ADDRESSES_S + 1
+        return OK
+
+    loa.provider.answer = answer
+    entry = await loa.run(await loa.claim())
+    assert (entry.rows, loa.sent()) == (b"dpp", ["r000000"])
+    entry = await loa.run(await loa.claim())
+    assert entry.rows == b"dud"
 
 
 # ---- a slow window and its lease --------------------------------------------------------------

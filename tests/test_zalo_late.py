@@ -248,3 +248,13 @@ async def test_a_broadcast_that_lands_late_is_the_only_one(stage, late_s):
     assert len(stage.broadcasts) == 1
     assert (await stage.resolve(a_publication(), BROADCAST)).verdict is Verdict.UNKNOWN
     assert len(stage.broadcasts) == 1
+
+
+async def test_a_correction_that_is_just_being_made_is_no_text_that_came_back(stage):
+    await too_late(stage)
+    strays = stage.channel.articles.strays
+    before = await stage.notebook.read(ITEM)
+    await published(stage, a_correction())
+    with structlog.testing.capture_logs() as logs:
+        await strays.look(ITEM, before)
+    assert events(logs) == []

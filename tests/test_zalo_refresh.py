@@ -79,6 +79,7 @@ async def insist(tokens: TokenKeeper, failed: str) -> tuple[str, int]:
     raise AssertionError("never got a token")
 
 
+@pytest.mark.timeout(600)
 async def test_a_thousand_races_for_one_token_are_a_thousand_refreshes(bus, nats_server, clock):
     chance, host = random.Random(20261125), Host()
     host.dither = lambda: chance.randrange(8)

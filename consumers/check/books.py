@@ -61,7 +61,7 @@ class Books:
 
     async def second(self, scopes: set[str]) -> AsyncIterator[Violation]:
         """The same rules over what stands there now."""
-        many = len(scopes) > MANY_ITEMS
+        many = len(scopes) > MANY_ITEMS or "" in scopes
         if many:
             self.released.whole = False
             await self.released.read()
@@ -73,6 +73,6 @@ class Books:
 
 
 def scope(found: Violation) -> str:
-    """What the keys of an item on a channel begin with."""
-    _, channel, content_id, *_ = found.key.split(".")
-    return f"{channel}.{content_id}."
+    """What the keys of an item on a channel begin with; everything for a key that names none."""
+    _, *names = found.key.split(".")
+    return f"{names[0]}.{names[1]}." if len(names) > 2 else ""

@@ -103,8 +103,8 @@ class Events:
         at = Moment(self.clock(), self.since)
         intake = await Progress(self.bus).intake()
         found = [one async for one in self.gaps(intake)]
-        await self.read_dead()
-        await self.read_unsent(at)
+        found += [one async for one in self.read_dead()]
+        found += [one async for one in self.read_unsent(at)]
         suspects: list[Message] = []
         async for chunk in messages(self.bus, CONTENT, AT_ONCE):
             found += self.hanging(chunk, intake, at)
@@ -121,21 +121,24 @@ class Events:
             for detail in missing(state, intake.floor if stream is subjects.CONTENT else 0):
                 yield Violation(rule="stream-gap", key=stream.name, detail=detail)
 
-    async def read_dead(self) -> None:
+    async def read_dead(self) -> AsyncIterator[Violation]:
+        """Which messages died. Yields those letters that can't be read."""
         async for message in self.bus.scan(subjects.DEAD.name):
-            origin = Buried.model_validate_json(message.data).origin
-            if origin.stream == CONTENT:
-                self.buried.add(origin.seq)
+            letter = parse(Buried, message.data)
+            if letter is None:
+                yield illegible(f"{subjects.DEAD.name}.{message.seq}")
+            elif letter.origin.stream == CONTENT:
+                self.buried.add(letter.origin.seq)
 
-    async def read_unsent(self, at: Moment) -> None:
+    async def read_unsent(self, at: Moment) -> AsyncIterator[Violation]:
         """Events that were booked and have no position; those with a message are struck off."""
         fresh: dict[str, EventRecord] = {}
         async for event_id, value in self.records.values():
-            record = EventRecord.model_validate_json(value.data)
-            booked = record.at.timestamp()
-            in_time = at.over(booked, STUCK_S) and booked > at.now - GIVE_UP_S
-            if in_time and not record.refused:
-                fresh[event_id] = record
+            record = parse(EventRecord, value.data)
+            if record is None:
+                yield illegible(f"event.{event_id}")
+            elif not record.refused and at.over(booked(record), STUCK_S):
+                fresh |= {event_id: record} if booked(record) > at.now - GIVE_UP_S else {}
         names = list({one.content_id for one in fresh.values()})
         items = await read(self.register, names, Item)
         self.unsent = {
@@ -221,9 +224,26 @@ def read_event(message: Message) -> Accepted:
 
 
 async def read(bucket: Bucket, names: Sequence[str], kind: type[Kind]) -> dict[str, Kind]:
-    """Records by key, without those that are absent."""
+    """Records by key, without those that are absent or can't be read."""
     found = await bucket.many(names)
-    return {key: kind.model_validate_json(value.data) for key, value in found.items()}
+    records = {key: parse(kind, value.data) for key, value in found.items()}
+    return {key: one for key, one in records.items() if one is not None}
+
+
+def parse(kind: type[Kind], data: bytes) -> Kind | None:
+    """None for what this version can't read."""
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def illegible(key: str) -> Violation:
+    return Violation(rule="unreadable", key=key, detail="by this version")
+
+
+def booked(record: EventRecord) -> float:
+    return record.at.timestamp()
 
 
 def has_position(item: Item | None, event_id: str) -> bool:

@@ -42,12 +42,12 @@ class Look:
     rows: int = 0
 
     async def violations(self) -> AsyncIterator[Violation]:
-        async for plan, cursor in bulk.plans(self.bucket, self.scope):
-            if cursor is None:
-                self.unreadable.add(plan)
-                yield Violation(rule="unreadable", key=f"plan.{plan}", detail="by this version")
-            else:
+        async for key, plan, cursor in bulk.plans(self.bucket, self.scope):
+            if plan and cursor:
                 self.tallies[plan] = Tally(plan, cursor)
+                continue
+            self.unreadable |= {plan} if plan else set()
+            yield Violation(rule="unreadable", key=key, detail="by this version")
         for rules in (self.read, self.add_up, self.compare, self.unplanned, self.orphans):
             async for found in rules():
                 yield found
@@ -139,9 +139,13 @@ class Look:
 
     async def orphans(self) -> AsyncIterator[Violation]:
         """Batches that no plan counts."""
-        async for batch in bulk.states(self.bucket, self.scope):
-            plan, number = batch.key.plan, batch.key.number
-            tally = self.tallies.get(plan)
-            beyond = number >= (tally.cursor.count if tally else 0)
-            if beyond and plan not in self.unreadable:
-                yield Violation(rule="orphan", key=batch.name, detail="beyond what its plan counts")
+        async for key, batch in bulk.states(self.bucket, self.scope):
+            if batch is None:
+                yield Violation(rule="unreadable", key=key, detail="a key that names no batch")
+            elif self.beyond(batch.key):
+                yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
+
+    def beyond(self, batch: BatchKey) -> bool:
+        tally = self.tallies.get(batch.plan)
+        counted = tally.cursor.count if tally else 0
+        return batch.number >= counted and batch.plan not in self.unreadable

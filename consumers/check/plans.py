@@ -25,7 +25,6 @@ class Tally:
     last: str = ""
     ends: str = ""  # the last batch's last recipient
     unclosed: list[BatchKey] = field(default_factory=list)
-    unhalted: list[BatchKey] = field(default_factory=list)
     halted: list[BatchKey] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
@@ -40,8 +39,6 @@ class Tally:
             self.unclosed.append(key)
         if entry.halt:
             self.halted.append(key)
-        elif not entry.closed:
-            self.unhalted.append(key)
 
     @property
     def begun(self) -> bool:

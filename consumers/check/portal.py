@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from channels.portal.audit import Audit, Fault
-from channels.portal.glance import Glance
+from channels.portal.glance import Glance, Standing
 from channels.portal.lock import Busy
 from consumers.audience import PORTAL
 from consumers.check.findings import STUCK_S, Skipped, Violation
@@ -19,6 +21,14 @@ DELIVERED = frozenset(b"dD")
 NEVER = frozenset(b"xuewv")
 """Letters that say: this text was surely not shown."""
 PATIENCE_S = 2.0
+
+
+def text(item: Standing) -> bytes:
+    """What the index says of an item; nothing where that can't be read."""
+    try:
+        return fingerprint(item.row.publication)
+    except ValidationError:
+        return b""
 
 
 @dataclass
@@ -47,7 +57,7 @@ class PortalRules:
         try:
             suspects, shown = await asyncio.to_thread(self.read)
             files = await asyncio.to_thread(self.certain, suspects)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValidationError) as error:
             self.skip("portal", f"the folder can't be read: {type(error).__name__}")
             return []
         except Busy:
@@ -72,10 +82,7 @@ class PortalRules:
             return list(self.audit.faults(glance, exact=self.exact)), self.shown(glance)
 
     def shown(self, glance: Glance) -> Shown:
-        says = {
-            one.content_id: (one.revision, fingerprint(one.row.publication))
-            for one in glance.standing()
-        }
+        says = {one.content_id: (one.revision, text(one)) for one in glance.standing()}
         self.items = len(says)
         return Shown(says, set(glance.shown()))
 

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from consumers.check.batches import Moment
-from consumers.check.events import Count, read
+from consumers.check.events import Count, illegible, parse, read
 from consumers.check.findings import STUCK_S, Tell, Violation, untold
 from consumers.check.released import Released
 from consumers.items import Item, Position
 from contracts import publication, subjects
 from contracts.errors import ContractError
+from contracts.records import Ownership
 from producers.bus import Bus
 
 AT_ONCE = 250
@@ -52,12 +51,11 @@ class Positions:
     async def chunks(self, unreadable: list[Violation]) -> AsyncIterator[dict[str, Position]]:
         chunk: dict[str, Position] = {}
         async for key, value in self.bucket.values():
-            try:
-                if "." in key:
-                    chunk[key] = Position.model_validate_json(value.data)
-            except ValidationError:
-                name = f"publication.{key}"
-                unreadable.append(Violation(rule="unreadable", key=name, detail="by this version"))
+            known = parse(Position if "." in key else Ownership, value.data)
+            if known is None:
+                unreadable.append(illegible(f"publication.{key}"))
+            elif isinstance(known, Position):
+                chunk[key] = known
             if len(chunk) == AT_ONCE:
                 yield chunk
                 chunk = {}

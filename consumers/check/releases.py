@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from pydantic import ValidationError
+
 from consumers.check import approval
 from consumers.check.batches import Found
-from consumers.check.events import read
+from consumers.check.events import parse, read
 from consumers.check.findings import Tell, Violation, untold
 from consumers.check.released import Edition, Released, fingerprint
 from consumers.intake import Rules
@@ -45,7 +47,8 @@ class Releases:
     async def violations(self) -> list[Violation]:
         await self.released.read()
         async for unit, value in self.bus.bucket(subjects.UNITS.name).values():
-            self.policies[unit] = Rules.model_validate_json(value.data).release
+            rules = parse(Rules, value.data)
+            self.policies[unit] = rules.release if rules else approval.DESK
         everything = [*self.released.all(), *self.released.others.values()]
         suspects = [one async for one in self.judge(everything)]
         if suspects:
@@ -87,9 +90,15 @@ class Releases:
         yield from approval.judge(position, self.policies.get(position.unit, approval.DESK))
 
     def expected(self, one: Edition, position: Position, item: Item) -> bytes | None:
-        if position.kind == "withdrawn":
+        """What its event says; None when it has none, or its event has another position."""
+        if item.position_of(position.event_id) != one.revision:
+            return None
+        if position.kind != "withdrawn":
+            return self.says.get(one.key)
+        try:
             return fingerprint(retraction(one.content_id, item, position))
-        return self.says.get(one.key)
+        except ValidationError:
+            return None
 
 
 def unreadable(seq: int) -> Violation:

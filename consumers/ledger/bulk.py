@@ -17,6 +17,7 @@ from consumers.ledger.entry import Entry
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import Bucket, Value
 
+S = TypeVar("S")
 T = TypeVar("T")
 AT_ONCE = 250
 """Batches to a request; with their recipients that is as many keys as the bus takes at once."""
@@ -37,18 +38,21 @@ class Batch:
         return f"state.{self.key}"
 
 
-async def plans(bucket: Bucket, scope: str = "") -> AsyncIterator[tuple[PlanKey, Cursor | None]]:
+async def plans(
+    bucket: Bucket, scope: str = ""
+) -> AsyncIterator[tuple[str, PlanKey | None, Cursor | None]]:
     """Every plan whose key begins with *scope*; one that changes meanwhile may come again."""
     async for key, value in bucket.values(f"plan.{scope}"):
-        plan = PlanKey.parse(key.removeprefix("plan."))
-        yield plan, legible(codec.decode_cursor, value.data)
+        plan = legible(PlanKey.parse, key.removeprefix("plan."))
+        yield key, plan, legible(codec.decode_cursor, value.data)
 
 
-async def states(bucket: Bucket, scope: str = "") -> AsyncIterator[Batch]:
+async def states(bucket: Bucket, scope: str = "") -> AsyncIterator[tuple[str, Batch | None]]:
     """Every state whose key begins with *scope*, in no order; as `plans`."""
     async for key, value in bucket.values(f"state.{scope}"):
-        batch = BatchKey.parse(key.removeprefix("state."))
-        yield Batch(batch, True, legible(codec.decode_state, value.data))
+        named = legible(BatchKey.parse, key.removeprefix("state."))
+        entry = legible(codec.decode_state, value.data)
+        yield key, Batch(named, True, entry) if named else None
 
 
 async def batches(
@@ -94,7 +98,7 @@ def batch(key: BatchKey, state: Value | None, rows: Value | None) -> Batch:
     )
 
 
-def legible(decode: Callable[[bytes], T], data: bytes) -> T | None:
+def legible(decode: Callable[[S], T], data: S) -> T | None:
     """None for what this version can't read."""
     try:
         return decode(data)

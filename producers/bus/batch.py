@@ -23,7 +23,9 @@ class Entry:
 async def commit(link: Link, prefix: str, entries: Sequence[Entry], timeout_s: float) -> int:
     """Store *entries* atomically; the answer is the last one's revision.
 
-    Raises Conflict when one expectation fails and Silence when the outcome is unknown.
+    Raises Conflict when one expectation fails and Silence when the outcome is unknown: a server
+    that dies in the middle completes it, or takes it back, when it comes up again. After an error
+    of its disk a part can be read until then, while nothing can be written to the bucket.
     """
     if not 1 <= len(entries) <= LIMIT:
         raise ValueError(f"an atomic batch has 1 to {LIMIT} entries, not {len(entries)}")

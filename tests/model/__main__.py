@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 from tests.model import campaign
 from tests.model.bugs import BUGS, planted
@@ -24,9 +24,9 @@ def main() -> int:
     result = everything(options)
     took_s = time.perf_counter() - began
     report(result)
-    print(f"{result.runs} seeds, {result.steps} steps, {took_s:.0f} s, "
-          f"{result.runs / took_s:.0f} seeds/s; fingerprint {result.digest}; "
-          f"{time.process_time() - spent:.0f} s of this process's CPU")  # fmt: skip
+    cpu_s = time.process_time() - spent
+    say(f"{result.runs} seeds, {result.steps} steps; fingerprint {result.digest};")
+    say(f"{took_s:.0f} s, {result.runs / took_s:.0f} seeds/s; {cpu_s:.0f} s of this process's CPU")
     return bool(result.violations)
 
 
@@ -46,7 +46,16 @@ def everything(options: argparse.Namespace) -> Result:
         return campaign.run(seeds, tracing=options.trace)
     shares = [seeds[first : first + SHARE] for first in range(0, len(seeds), SHARE)]
     with ProcessPoolExecutor(options.processes) as pool:
-        return campaign.joined(pool.map(partial(campaign.run), shares))
+        return campaign.joined(told(pool.map(campaign.run, shares)))
+
+
+def told(results: Iterable[Result]) -> Iterator[Result]:
+    """One line per share, so that a run that is cut short has said what it knew."""
+    runs = wrong = 0
+    for one in results:
+        runs, wrong = runs + one.runs, wrong + len(one.violations)
+        say(f"{runs:6} seeds, {wrong} violations")
+        yield one
 
 
 def catch(name: str, start: int, seeds: int) -> bool:
@@ -57,18 +66,23 @@ def catch(name: str, start: int, seeds: int) -> bool:
     rules = ", ".join(sorted({rule for _, rule, _ in result.violations}))
     spent = time.process_time() - spent
     seen = f"seed {result.violations[0][0]}: {rules}" if result.violations else "SURVIVES"
-    print(f"{name:32} {result.runs:5} seeds {spent:6.1f} s  {seen}", flush=True)
+    say(f"{name:32} {result.runs:5} seeds {spent:6.1f} s  {seen}")
     return bool(result.violations)
 
 
 def report(result: Result) -> None:
     for what, times in sorted(result.seen.items()):
-        print(f"{times:9} {what}")
+        say(f"{times:9} {what}")
     for seed, rule, detail in result.violations[:40]:
-        print(f"seed {seed}: {rule}: {detail}")
+        say(f"seed {seed}: {rule}: {detail}")
     if result.violations:
-        print(dict(Counter(rule for _, rule, _ in result.violations)))
-        print(f"commit {commit()}; to replay: python -m tests.model 1 --start SEED --trace")
+        say(str(dict(Counter(rule for _, rule, _ in result.violations))))
+        say(f"commit {commit()}; to replay: python -m tests.model 1 --start SEED --trace")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def commit() -> str:

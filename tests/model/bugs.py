@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 from unittest.mock import patch
 
 from tests.model import bugs_of_planning, bugs_of_sending
 from tests.model.planted import Plant
 
 BUGS: dict[str, Callable[[], Sequence[Plant]]] = bugs_of_planning.BUGS | bugs_of_sending.BUGS
-HARMLESS: dict[str, str] = bugs_of_planning.HARMLESS | bugs_of_sending.HARMLESS
-"""Why some do no harm: each is another rule's second line of defence."""
+HARMLESS = bugs_of_planning.HARMLESS | bugs_of_sending.HARMLESS
+RARE = bugs_of_planning.RARE | bugs_of_sending.RARE
 
 
 @contextmanager
@@ -20,8 +19,3 @@ def planted(name: str) -> Iterator[None]:
         for plant in BUGS[name]():
             stack.enter_context(patch.object(plant.where, plant.name, plant.what))
         yield
-
-
-def doc(name: str) -> str:
-    text: Any = BUGS[name].__doc__
-    return str(text)

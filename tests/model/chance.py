@@ -11,7 +11,7 @@ class Chance:
     """A stream of decisions: the same for the same seed and name, on every version of Python."""
 
     def __init__(self, seed: int, name: str) -> None:
-        self.random = Random(f"{seed}/{name}").random  # noqa: S311 -- nothing here is secret
+        self.random = Random(f"{seed}/{name}").random
 
     def happens(self, probability: float) -> bool:
         return probability > 0 and self.random() < probability

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SHORT, LONG = (0.05, 5.0), (20.0, 150.0)
 
+AT_CRASH_POINTS = 2.0
 DELICATE = ("before a send", "after a send", "schedule", "batch, asked")
 
 
@@ -79,7 +80,7 @@ class Nemesis:
         """The product's own names for the moments at which death matters."""
         if actor is None or not actor.alive or not self.active:
             return
-        if self.chance.happens(self.world.story.kills):
+        if self.chance.happens(AT_CRASH_POINTS * self.world.story.kills):
             self.world.seen[f"died at {name}"] += 1
             self.kill(actor, name)
 

@@ -150,10 +150,10 @@ class SimBucket:
     async def create(self, key: str, data: bytes, *, timeout_s: float = WRITE_S) -> int:
         return await self.wire.ask("create", lambda: self.table.create(key, data), timeout_s)
 
-    async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = WRITE_S) -> int:
-        return await self.wire.ask(
-            "swap", lambda: self.table.swap(key, data, revision), timeout_s
-        )
+    async def swap(
+        self, key: str, data: bytes, revision: int, *, timeout_s: float = WRITE_S
+    ) -> int:
+        return await self.wire.ask("swap", lambda: self.table.swap(key, data, revision), timeout_s)
 
     async def put(self, key: str, data: bytes) -> int:
         return await self.wire.insist(

@@ -1,4 +1,4 @@
-"""One process: the product's own planner, workers and sweeper, wired as its composition root does."""
+"""One process: the product's own planner, workers and sweeper, wired as in production."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -33,9 +33,7 @@ class Taker:
 class Queue:
     """Messages of one subject, in order, but what comes back comes first."""
 
-    def __init__(
-        self, name: str, loop: VirtualLoop, chance: Chance, seen: Counter[str]
-    ) -> None:
+    def __init__(self, name: str, loop: VirtualLoop, chance: Chance, seen: Counter[str]) -> None:
         self.name = name
         self.loop = loop
         self.chance = chance

@@ -57,7 +57,7 @@ class Receiver:
     seen: Counter[str]
     moods: Moods
     on_effect: Any = None
-    note: Any = print
+    note: Any = None
     effects: dict[Key, list[float]] = field(default_factory=dict)
     begun: dict[Key, list[float]] = field(default_factory=dict)
     noted: dict[Key, float] = field(default_factory=dict)

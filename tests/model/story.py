@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.delivery import ChannelName, Lane
 from contracts.publication import Publication
@@ -119,27 +119,31 @@ def positions(
     lane = chance.one(tuple(Lane))
     for revision in range(1, chance.one((1, 2, 2, 3, 3, 4)) + 1):
         held_up_s = chance.between(0.1, 30.0) if chance.happens(0.12) else 0.0
-        publication = a_position(chance, content_id, revision, kinds, decided_s, lane)
+        publication = a_position(chance, kinds, Draft(content_id, revision, lane, decided_s))
         told.append(Position(publication, decided_s, decided_s + held_up_s))
         decided_s += chance.span(((0.01, 0.3), (0.3, 4.0), (4.0, 60.0), (60.0, 150.0)))
-        if decided_s > ends_s or publication.action == "withdrawn" and chance.happens(0.8):
+        gone = publication.action == "withdrawn" and chance.happens(0.8)
+        if decided_s > ends_s or gone:
             break
     return told
 
 
-def a_position(
-    chance: Chance,
-    content_id: str,
-    revision: int,
-    kinds: dict[ChannelName, Kind],
-    at_s: float,
-    lane: Lane,
-) -> Publication:
+class Draft(NamedTuple):
+    """What is settled of a position before anything else is drawn."""
+
+    content_id: str
+    revision: int
+    lane: Lane
+    at_s: float
+
+
+def a_position(chance: Chance, kinds: dict[ChannelName, Kind], draft: Draft) -> Publication:
+    content_id, revision, lane, at_s = draft
     changes: dict[str, Any] = {"content_id": content_id, "revision": revision, "lane": lane}
     changes["channels"] = [one for one in ChannelName if one not in kinds or chance.happens(0.85)]
     if revision > 1:
         withdrawn = chance.happens(0.3)
-        changes |= {"action": "withdrawn", "reason": "sai"} if withdrawn else {"action": "corrected"}
+        changes |= {"action": "withdrawn" if withdrawn else "corrected", "reason": ""}
     if chance.happens(0.1):
         changes["not_before"] = moment(at_s + chance.between(3.0, 60.0))
     if chance.happens(0.15):

@@ -56,7 +56,9 @@ class Verdict:
             extra += max(landed - 1, 0)
             self.judge_row(key, letter, landed, receiver)
         if extra > entry.copies:
-            self.wrong("every copy is declared", f"{batch}: {extra} copies, {entry.copies} declared")
+            self.wrong(
+                "every copy is declared", f"{batch}: {extra} copies, {entry.copies} declared"
+            )
 
     def judge_row(self, key: Key, letter: int, landed: int, receiver: Receiver) -> None:
         where = f"{key}: {chr(letter)}, {landed} effects"

@@ -1,5 +1,6 @@
 """Judges every write to the ledger and every request to a receiver, at the moment it happens."""
 
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -43,7 +44,8 @@ class Watch:
         """A line of this run's story, for whoever replays it."""
         if self.tracing:
             actor = ACTOR.get()
-            print(f"{self.loop.now:10.3f} {actor.name if actor else '-':5} {text}")
+            name = actor.name if actor else "-"
+            sys.stdout.write(f"{self.loop.now:10.3f} {name:5} {text}\n")
 
     # --- writes
 
@@ -76,8 +78,11 @@ class Watch:
     def on_state(self, batch: BatchKey, new: Entry) -> None:
         old = self.entries.get(batch)
         self.entries[batch] = new
-        if old is None:
-            return
+        if old is not None:
+            self.on_entry(batch, old, new)
+            self.on_rows_of(batch, old, new)
+
+    def on_entry(self, batch: BatchKey, old: Entry, new: Entry) -> None:
         if new.halt and not old.halt:
             self.halted[batch] = self.loop.now
         if old.halt and new.halt != old.halt:
@@ -86,10 +91,13 @@ class Watch:
             self.wrong("nobody takes a closed batch", batch)
         if old.owner and new.owner not in ("", old.owner):
             self.seen["a batch changed its owner"] += 1
-        if old.rows != new.rows:
-            for row, letters in enumerate(zip(old.rows, new.rows, strict=True)):
-                if letters[0] != letters[1]:
-                    self.on_row(batch, row, old, new)
+
+    def on_rows_of(self, batch: BatchKey, old: Entry, new: Entry) -> None:
+        if old.rows == new.rows:
+            return
+        for row, letters in enumerate(zip(old.rows, new.rows, strict=True)):
+            if letters[0] != letters[1]:
+                self.on_row(batch, row, old, new)
 
     def on_row(self, batch: BatchKey, row: int, old: Entry, new: Entry) -> None:
         was, now = old.rows[row], new.rows[row]
