@@ -50,6 +50,7 @@ class Checked(Ministry):
         self.public = self.portal / "public"
         self.bucket = bus.bucket(subjects.LEDGER.name)
         self.notebook = BusNotebook(bus, APP)
+        self.offices[ChannelName.EMAIL].provider.window = 500
         office = self.offices[ChannelName.PORTAL]
         self.shop = PortalChannel(self.portal, PUBLIC_URL, WORDS)
         office.worker.channel = self.shop

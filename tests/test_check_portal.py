@@ -1,6 +1,7 @@
 """The portal under `loa check`: no alarm about a writer at work, no lock held, no file left."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -77,6 +78,16 @@ def test_a_look_leaves_no_file_behind(tmp_path, audit):
     before = sorted((tmp_path / "state").iterdir())
     audit.glance().close()
     assert sorted((tmp_path / "state").iterdir()) == before
+
+
+def test_whoever_comes_after_a_killed_writer_throws_its_files_away(tmp_path, audit):
+    show(tmp_path, *items(1))
+    (tmp_path / "state" / "aside" / "7.tmp").write_bytes(b"<html>")
+    later = time.time() + 1.0
+    assert audit.leftovers(later) == ["7.tmp"]
+    assert audit.leftovers(later - 700.0) == [], "it may be somebody's at work"
+    a_writer(tmp_path).close()
+    assert audit.leftovers(later) == []
 
 
 def test_an_open_index_is_read_as_its_writer_has_left_it(tmp_path, audit):

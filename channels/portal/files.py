@@ -19,7 +19,7 @@ class Stage:
         self._moves: list[tuple[Path, Path]] = []
         self._gone: list[Path] = []
         self._folders: set[Path] = set()
-        _empty(aside)
+        empty(aside)
 
     def put(self, path: str, body: bytes | None) -> None:
         """Stage *body* for *path* (relative to the root); None has the file removed.
@@ -80,6 +80,7 @@ def _write(path: Path, body: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
+    """Throw away what a killed writer has left."""
     for left in folder.iterdir():
         left.unlink()

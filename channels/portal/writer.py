@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from channels.base import Deadline, Outcome, Verdict
-from channels.portal.files import Stage
+from channels.portal.files import Stage, empty
 from channels.portal.index import Index, Row
 from channels.portal.lock import Busy, alone
 from channels.portal.press import File, Press
@@ -80,6 +80,7 @@ class Writer:
         self.public.mkdir(parents=True, exist_ok=True)
         self._aside.mkdir(parents=True, exist_ok=True)
         with self._alone() as index:
+            empty(self._aside)
             self._renew(index)
             self._finish(index)
             self._do(index, Work(rows=index.old_print(CHUNK)))

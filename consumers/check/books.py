@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from consumers.check.batches import Moment
-from consumers.check.findings import Busy, Tell, Violation, never, untold
+from consumers.check.findings import Excused, Tell, Violation, never, untold
 from consumers.check.look import Look
 from consumers.check.progress import Progress
 from consumers.check.released import Released
@@ -28,7 +28,7 @@ class Books:
     released: Released
     clock: Callable[[], float]
     deep: bool = False
-    busy: Callable[[], Busy] = lambda: never
+    busy: Callable[[], Excused] = lambda: never
     since: float = 0.0
     again_s: float = 0.0
     tell: Tell = untold

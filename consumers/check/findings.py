@@ -12,7 +12,7 @@ from contracts.delivery import ChannelName, Lane
 STUCK_S = 600.0
 """How long work may lie that nothing explains."""
 
-Busy = Callable[[ChannelName, Lane], Awaitable[bool]]
+Excused = Callable[[ChannelName, Lane], Awaitable[bool]]
 Tell = Callable[[str, int], None]
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from consumers.check import batches, plans
 from consumers.check.batches import WAITING, Moment
 from consumers.check.corrections import corrections
-from consumers.check.findings import Busy, Tell, Violation, untold
+from consumers.check.findings import Excused, Tell, Violation, untold
 from consumers.check.plans import Tally
 from consumers.check.progress import Progress
 from consumers.check.released import Edition, Released
@@ -30,7 +30,7 @@ class Look:
     bucket: Bucket
     released: Released
     progress: Progress
-    busy: Busy
+    busy: Excused
     at: Moment
     scope: str = ""
     deep: bool = False

@@ -12,10 +12,10 @@ from channels.portal.audit import Audit, Fault
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import Busy
 from consumers.audience import PORTAL
-from consumers.check.findings import STUCK_S, Skipped, Violation
+from consumers.check.findings import STUCK_S, Excused, Skipped, Violation
 from consumers.check.look import Places
 from consumers.check.released import Released, fingerprint
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 
 DELIVERED = frozenset(b"dD")
 NEVER = frozenset(b"xuewv")
@@ -46,6 +46,7 @@ class PortalRules:
     audit: Audit
     released: Released
     places: Places
+    busy: Excused
     clock: Callable[[], float]
     skipped: list[Skipped] = field(default_factory=list)
     exact: bool = True
@@ -63,7 +64,8 @@ class PortalRules:
         except Busy:
             self.skip("portal", "its folder was held by another process all the time")
             return []
-        return [*self.booked(shown), *await self.accepted(shown), *files, *self.left()]
+        strange = await self.accepted(shown)
+        return [*self.booked(shown), *strange, *files, *await self.left()]
 
     def nothing_there(self) -> list[Violation]:
         if self.audit.stands:
@@ -127,7 +129,11 @@ class PortalRules:
         edition = self.released.find(content_id, revision)
         return edition is not None and edition.says == says
 
-    def left(self) -> Iterator[Violation]:
+    async def left(self) -> list[Violation]:
         """What a killed writer has put aside, the next one throws away."""
-        for name in self.audit.leftovers(self.clock() - STUCK_S):
-            yield Violation(rule="aside-left", key=f"state/aside/{name}", detail="nobody's")
+        if await self.busy(ChannelName.PORTAL, Lane.BULK):
+            return []
+        return [
+            Violation(rule="aside-left", key=f"state/aside/{name}", detail="nobody's")
+            for name in self.audit.leftovers(self.clock() - STUCK_S)
+        ]

@@ -8,7 +8,7 @@ from channels.portal.audit import Audit
 from consumers.check.articles import Articles
 from consumers.check.books import Books
 from consumers.check.events import Events
-from consumers.check.findings import Busy, Findings, Skipped, Tell, Violation, never, untold
+from consumers.check.findings import Excused, Findings, Skipped, Tell, Violation, never, untold
 from consumers.check.portal import PortalRules
 from consumers.check.positions import Positions
 from consumers.check.released import Released
@@ -31,7 +31,7 @@ class Check:
     bus: Bus
     deep: bool = False
     clock: Callable[[], float] = time.time
-    busy: Callable[[], Busy] = lambda: never
+    busy: Callable[[], Excused] = lambda: never
     audit: Audit | None = None
     since: float = 0.0
     again_s: float = AGAIN_S
@@ -88,7 +88,7 @@ class Check:
         if self.audit is None:
             self.skipped.append(Skipped(what="portal", why="its folder was not named"))
             return found
-        portal = PortalRules(self.audit, released, booked, self.clock, self.skipped)
+        portal = PortalRules(self.audit, released, booked, self.busy(), self.clock, self.skipped)
         found += await portal.violations()
         self.checked |= {"items": portal.items, "files": self.audit.files}
         return found
