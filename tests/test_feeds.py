@@ -106,7 +106,8 @@ def test_every_topic_and_unit_of_the_ministry_has_its_feeds_from_the_start(tmp_p
 
 def test_a_feed_holds_the_fifty_newest(tmp_path):
     writer = a_writer(tmp_path)
-    writer.show_all(an_item(number) for number in range(53))
+    writer.take([an_item(number) for number in range(53)])
+    writer.finish()
     writer.close()
     for kind, end in (("rss", "<"), ("atom", "<"), ("json", '"')):
         data = feed(tmp_path, f"tat-ca.{kind}").decode()

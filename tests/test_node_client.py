@@ -130,4 +130,5 @@ def test_what_node_publishes_is_delivered_and_what_is_broken_becomes_a_dead_lett
             assert letter["errors"][0]["field"] == "data.title"
             assert letter["errors"][0]["message_vi"]
             assert b"node-broken" in base64.b64decode(letter["body"])
-        assert loa.story("node-broken") == {}
+        story = loa.story("node-broken")
+        assert (story["state"], story["revision"], story["channels"]) == ("refused", 0, {})

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -142,16 +142,16 @@ def acknowledged_before_planned() -> Sequence[Plant]:
 
     async def later(self: Dispatch, released: Any) -> None:
         self.__dict__.setdefault("running", []).append(
-            asyncio.create_task(quietly(dispatch(self, released)))
+            asyncio.create_task(quietly(dispatch, self, released))
         )
 
     return [Plant(Dispatch, "dispatch", later)]
 
 
-async def quietly(coro: Any) -> None:
+async def quietly(what: Callable[..., Awaitable[None]], *args: Any) -> None:
     """What fails unseen."""
     try:
-        await coro
+        await what(*args)
     except (Later, fence.Conflict, fence.Silence, fence.LedgerError):
         return
 
@@ -184,7 +184,7 @@ def acknowledged_before_scheduled() -> Sequence[Plant]:
     come_back = Deliver.come_back
 
     async def unawaited(self: Deliver, batch: BatchKey, entry: Entry) -> None:
-        task = asyncio.create_task(quietly(come_back(self, batch, entry)))
+        task = asyncio.create_task(quietly(come_back, self, batch, entry))
         self.__dict__.setdefault("running", []).append(task)
 
     return [Plant(Deliver, "come_back", unawaited)]
