@@ -285,6 +285,8 @@ HARMLESS = {
     "no-renewal": "the own deadline ends a window that outlasts its lease; the rest is unsent",
 }
 RARE = {
+    "no-margin": "tests/test_delivery.py::"
+    "test_a_living_owner_is_left_alone_and_a_dead_one_replaced",
     "unbooked-of-anybody": "tests/test_work.py::"
     "test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire",
 }
