@@ -1,6 +1,8 @@
 """The bus on a real server: what is stored, what is refused, what stays unknown."""
 
 import asyncio
+import os
+import signal
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -69,6 +71,19 @@ async def test_closing_the_bus_ends_a_patient_publish(own_bus):
     await own_bus.close()
     with pytest.raises(Silence):
         await asyncio.wait_for(waiting, 1)
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_closing_the_bus_at_any_step_of_its_reconnection_just_closes_it(own_server, steps):
+    bus = await Bus.connect(own_server.url, name="test")
+    os.kill(own_server.pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while not bus.nc.is_reconnecting:
+            await asyncio.sleep(0)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await bus.close()
+    assert bus.nc.is_closed
 
 
 async def test_connecting_to_nobody_ends_in_silence():

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from producers.bus.errors import Silence
-from producers.bus.link import Link
+from producers.bus.link import Link, hang_up
 from producers.bus.patience import patiently
 
 ATTEMPT_S = 2.0
@@ -56,7 +56,7 @@ class _Line:
                 await nc.connect(self._servers, **self._options, **self._callbacks(link, nc))
         except (TimeoutError, NatsError, OSError) as error:
             reason = nc.last_error or error
-            await nc.close()
+            await hang_up(nc)
             raise Silence(f"not connected: {type(reason).__name__} {reason}") from error
         link.nc = nc
         await link.on_up()

@@ -103,12 +103,16 @@ class Link:
     async def on_down(self) -> None:
         self._up.clear()
         self.losses += 1
+        self._release()
+        if not self.closed.is_set():
+            log.warning("bus_disconnected")
+
+    def _release(self) -> None:
+        """Whoever waits for an answer gets Silence now."""
         now = asyncio.get_running_loop().time()
         for limit in self._waiting:
             if not limit.expired():
                 limit.reschedule(now)
-        if not self.closed.is_set():
-            log.warning("bus_disconnected")
 
     async def close(self) -> None:
         """End it; whoever waits for an answer gets Silence."""
@@ -117,7 +121,8 @@ class Link:
         if self.revival is not None:
             self.revival.cancel()
             await asyncio.wait([self.revival])
-        await self.nc.close()
+        await hang_up(self.nc)
+        self._release()
         log.info("bus_closed")
 
     async def on_trouble(self, error: Exception) -> None:
@@ -127,6 +132,16 @@ class Link:
             return
         self._told.add(kind)
         log.warning("bus_trouble", error=kind, detail=str(error)[:200])
+
+
+async def hang_up(nc: Client) -> None:
+    """Close *nc*. While it reconnects, nats-py cancels the very future on which closing waits."""
+    try:
+        await nc.close()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 def answer(msg: Msg) -> Answer:
