@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 from consumers.arrivals import decode
 from consumers.settle import Bury, Settle
 from contracts.subjects import Consumer, Stream
-from producers.bus import Bus, BusError, topology
+from producers.bus import Bus, BusError, closing, topology
 
 PULL_S = 1.0
 GRACE_S = 6.0
@@ -87,7 +87,8 @@ async def stop(broker: NatsBroker) -> None:
     """End in time, whatever the bus does: what was not acknowledged comes again."""
     try:
         async with asyncio.timeout(STOP_S):
-            await broker.stop()
+            with closing():
+                await broker.stop()
     except (TimeoutError, NatsError) as trouble:
         log.warning("consumers_not_drained", error=type(trouble).__name__)
 

@@ -9,6 +9,7 @@ from producers.bus.batch import Entry
 from producers.bus.bus import Bus
 from producers.bus.errors import BusError, Conflict, Full, Silence, Unfit
 from producers.bus.kv import BadKey, Bucket, Value
+from producers.bus.link import closing
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
 from producers.bus.snapshot import Snapshot
@@ -30,4 +31,5 @@ __all__ = [
     "Unfit",
     "Value",
     "Watch",
+    "closing",
 ]

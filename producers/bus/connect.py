@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from producers.bus.errors import Silence
-from producers.bus.link import Link, hang_up
+from producers.bus.link import Link, closing
 from producers.bus.patience import patiently
 
 ATTEMPT_S = 2.0
@@ -56,7 +56,8 @@ class _Line:
                 await nc.connect(self._servers, **self._options, **self._callbacks(link, nc))
         except (TimeoutError, NatsError, OSError) as error:
             reason = nc.last_error or error
-            await hang_up(nc)
+            with closing():
+                await nc.close()
             raise Silence(f"not connected: {type(reason).__name__} {reason}") from error
         link.nc = nc
         await link.on_up()

@@ -121,7 +121,8 @@ class Link:
         if self.revival is not None:
             self.revival.cancel()
             await asyncio.wait([self.revival])
-        await hang_up(self.nc)
+        with closing():
+            await self.nc.close()
         self._release()
         log.info("bus_closed")
 
@@ -134,10 +135,14 @@ class Link:
         log.warning("bus_trouble", error=kind, detail=str(error)[:200])
 
 
-async def hang_up(nc: Client) -> None:
-    """Close *nc*. While it reconnects, nats-py cancels the very future on which closing waits."""
+@contextmanager
+def closing() -> Iterator[None]:
+    """Around the close of a nats-py client: only a cancellation of our own task gets through.
+
+    A client that is closed while it reconnects cancels the very future on which its close waits.
+    """
     try:
-        await nc.close()
+        yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
