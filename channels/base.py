@@ -34,13 +34,15 @@ class Verdict(StrEnum):
 class Outcome:
     """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay.
 
-    `trouble`: not this row's, but the whole channel's; it changes nothing for the row.
+    `trouble`: not this row's, but the whole channel's. `asked`: whether the provider had to say
+    anything for it. Both speak of the channel only, and change nothing for the row.
     """
 
     verdict: Verdict
     reason: str = ""
     after_s: float | None = None
     trouble: bool = field(default=False, compare=False)
+    asked: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ Times are seconds since the epoch. `who` is a worker's slot, so that one probe r
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 
 from channels.base import Outcome, Verdict
@@ -54,13 +54,19 @@ class Breaker:
         return self.state is State.CLOSED
 
 
+FIELDS = frozenset(one.name for one in fields(Breaker))
+
+
 def encode(breaker: Breaker) -> bytes:
     return json.dumps(asdict(breaker), ensure_ascii=False).encode()
 
 
 def decode(data: bytes) -> Breaker:
-    """What a version without probes wrote reads as closed: it lapsed by itself."""
-    said = json.loads(data)
+    """What a version without probes wrote reads as closed: it lapsed by itself.
+
+    What a newer version has added is left out.
+    """
+    said = {name: value for name, value in json.loads(data).items() if name in FIELDS}
     return Breaker(**{**said, "state": State(said["state"])}) if "state" in said else Breaker()
 
 
@@ -124,7 +130,7 @@ def abandon(breaker: Breaker, who: str, now: float) -> Breaker:
 
 def mark(outcomes: Iterable[Outcome]) -> bool | None:
     """Whether a window speaks for the channel (True), against it (False), or says nothing."""
-    said = list(outcomes)
+    said = [one for one in outcomes if one.asked]
     strained = sum(one.trouble or one.verdict is Verdict.DOUBT for one in said)
     answered = sum(not one.trouble and one.verdict in ANSWERS for one in said)
     if strained > answered:

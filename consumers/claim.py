@@ -46,7 +46,10 @@ class Claim:
     wall_end: float = 0.0
 
     async def take(self, unbooked: Unbooked | None = None) -> None:
-        """Become the owner; first book what an earlier claim of ours could not."""
+        """Become the owner; first book what an earlier claim of ours could not.
+
+        Only then is *unbooked* no longer needed, see `taken`.
+        """
 
         def change(entry: Entry) -> Entry:
             now = self.clock()
@@ -55,6 +58,11 @@ class Claim:
             return moves.claim(entry, self.token, now, self.rules)
 
         await self.commit(change)
+
+    @property
+    def taken(self) -> bool:
+        """Whether this claim is known to have stood in the ledger."""
+        return self.boot_end > 0
 
     async def renew(self) -> None:
         """Extend the lease; when that fails nothing more is sent, and the outcomes are evidence."""

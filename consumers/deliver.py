@@ -139,6 +139,7 @@ class Deliver:
             log.error("batch_unknown")
             return None
         if state.value.closed:
+            self.unbooked.pop(batch, None)
             return None
         self.respect(state.value)
         if self.early(state.value):
@@ -185,14 +186,19 @@ class Deliver:
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
         started, batch = self.clock(), work.claim.batch
-        unbooked = self.unbooked.pop(batch, None)
+        unbooked = self.unbooked.get(batch)
         try:
             entry = await self.send(work, permit, unbooked)
         except Overtaken:
+            self.unbooked.pop(batch, None)
             raise Later(BUSY_S, "another worker took over") from None
         except BusError:
-            self.unbooked[batch] = Unbooked(work.claim.token, work.outcomes)
+            if work.claim.taken:
+                self.unbooked[batch] = Unbooked(work.claim.token, work.outcomes)
             raise
+        finally:
+            if work.claim.taken and self.unbooked.get(batch) is unbooked:
+                self.unbooked.pop(batch, None)
         log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
         if work.over and work.claim.rules.expires:
             log.warning("rows_expired", rows=work.over)

@@ -1,6 +1,5 @@
 """Keeps a worker's batches from a channel that is paused or broken, and lets one of them try."""
 
-import asyncio
 import time
 import zlib
 from collections import deque
@@ -54,17 +53,16 @@ class Guard:
     marks: deque[bool] = field(default_factory=partial(deque, maxlen=MARKS))
     worked_at: float = float("-inf")
     halted: bool = False  # paused when last looked
+    trying: bool = False  # a batch of ours is the probe, or is about to become it
     stands_since: float | None = None
     scouts: dict[Lane, Scout] = field(default_factory=dict)
 
-    async def begin(self, now: Breaker) -> None:
-        """At the start: a probe of this slot is one that a restart cut short."""
-        await self.attend(now)
-        if breaker.probes(now, self.who):
-            await self.abandon()
-
     async def attend(self, now: Breaker) -> None:
-        """Act on what stands on the bus; told once a second."""
+        """Act on what stands on the bus; told at the start and once a second.
+
+        A probe of ours that nobody here knows of is given up: a restart has cut it short, or the
+        answer to the write that began it was lost.
+        """
         stood, halted = self.stands_since is not None, self.halted
         self.now, self.halted = now, self.paused()
         stands = self.halted or not now.is_closed
@@ -75,6 +73,8 @@ class Guard:
             self.stands_since = None
         if (stood and not stands) or (halted and not self.halted):
             await self.go_on()
+        if not self.trying and breaker.probes(now, self.who):
+            await self.abandon()
 
     async def go_on(self) -> None:
         """Wake the scouts at once, most urgent first; the sweeper wakes the others."""
@@ -90,8 +90,12 @@ class Guard:
         if self.paused():
             return False
         # A worker whose most urgent batch is not urgent leaves the first try to others.
-        if breaker.due(self.now, self.clock() - permit.lane.rank):
-            permit.probe = await self.probe()
+        if not self.trying and breaker.due(self.now, self.clock() - permit.lane.rank):
+            self.trying = True
+            try:
+                permit.probe = await self.probe()
+            finally:
+                self.trying = permit.probe
         return permit.probe or self.now.is_closed
 
     async def probe(self) -> bool:
@@ -109,19 +113,22 @@ class Guard:
 
     @asynccontextmanager
     async def judged(self, permit: Pass) -> AsyncIterator[None]:
-        """A probe that ends without an answer makes room for the next one."""
+        """A probe that ends without an answer makes room for the next one.
+
+        Where the process ends in the middle of one, the next start does.
+        """
         try:
             yield
-        except asyncio.CancelledError:
-            raise  # the process ends; the probe lapses by itself
-        except BaseException:
+        except Exception:
             await self.after(permit)
             raise
         await self.after(permit)
 
     async def after(self, permit: Pass) -> None:
-        if permit.probe and breaker.probes(self.now, self.who):
-            await self.abandon()
+        if permit.probe:
+            self.trying = False
+            if breaker.probes(self.now, self.who):
+                await self.abandon()
 
     async def abandon(self) -> None:
         await self.change(lambda one: breaker.abandon(one, self.who, self.clock()))

@@ -65,11 +65,10 @@ class Status:
         report = await self.channels()
         start = await extent.first_open(self.bus)
         async for key, value in self.ledger.bucket.values(STATE, start=start):
-            batch = BatchKey.parse(key.removeprefix(STATE))
+            batch = bulk.legible(BatchKey.parse, key.removeprefix(STATE))
             entry = bulk.legible(codec.decode_state, value.data)
-            if entry is None:
-                continue  # `loa check` names it
-            self.add(report.channels[batch.channel].lanes[entry.lane], entry)
+            if batch and entry:  # else `loa check` names it
+                self.add(report.channels[batch.channel].lanes[entry.lane], entry)
         proven = await standings(self.bus, self.clock())
         for name, one in report.channels.items():
             one.canary = proven[name]

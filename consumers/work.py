@@ -162,9 +162,14 @@ class Work:
 
     def expired(self) -> bool:
         """Asked before each row: may nothing more be sent?"""
-        if self.stop() or boottime() > self.contacts_end:
+        if self.stop() or self.outdated() or boottime() > self.contacts_end:
             return True
         return self.claim.expired(self.channel.request_timeout_s)
+
+    def outdated(self) -> bool:
+        """Whether `expires_at` has passed, by our clock."""
+        rules = self.claim.rules
+        return rules.expires and self.claim.clock() >= rules.give_up_at
 
     def recipients(self, rows: Sequence[int]) -> list[Recipient]:
         """The rows as the channel sees them, with the addresses of this window."""

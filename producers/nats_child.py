@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -23,6 +24,7 @@ UP = "/healthz?js-enabled-only=true"
 LOG = "nats.log"
 READY_S = 1800.0  # after a kill it reads its whole store, about twice: minutes for tens of GB
 SLOW_S = 15.0
+STILL_S = 60.0  # however long that takes, it is at work all the time; else it hangs
 HALF_WRITTEN_S = 2.0
 ROOM_TO_SPEAK = 1 << 16
 STOP_S = 10.0
@@ -77,11 +79,12 @@ class Child:
         process = await _spawn(binary, settings, lock)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_end, process, signal.SIGKILL)
+            pulse = Pulse(process)
             slow = asyncio.get_running_loop().call_later(SLOW_S, _tell_slow, process.pid)
             try:
                 async with asyncio.timeout(READY_S):
-                    child = cls(process, *await _addresses(process, store, ports))
-                    await child._ready()
+                    child = cls(process, *await _addresses(pulse, store, ports))
+                    await child._ready(pulse)
             except (TimeoutError, ServerFailed) as error:
                 raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
             finally:
@@ -109,10 +112,38 @@ class Child:
     async def kill(self) -> None:
         await _end(self.process, signal.SIGKILL)
 
-    async def _ready(self) -> None:
+    async def _ready(self, pulse: "Pulse") -> None:
         while await complaint(self.monitor_url, UP):
-            _still_there(self.process)
+            pulse.check()
             await asyncio.sleep(POLL_S)
+
+
+class Pulse:
+    """Whether a server that starts still does something."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._used = -1
+        self._at = 0.0
+
+    def check(self) -> None:
+        """Raises ServerFailed when it has ended, or used no processor for STILL_S."""
+        if self.process.returncode is not None:
+            raise ServerFailed(f"it ended with code {self.process.returncode}")
+        used, now = _ticks(self.process.pid), time.monotonic()
+        if used != self._used:
+            self._used, self._at = used, now
+        elif now - self._at > STILL_S:
+            raise ServerFailed(f"it stood still for {STILL_S:.0f} s")
+
+
+def _ticks(pid: int) -> int:
+    """Processor time of a process in clock ticks (proc(5): utime and stime)."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:  # gone in this moment, or not Linux: then only READY_S bounds a start
+        return time.monotonic_ns()
+    return sum(map(int, after_name.split()[11:13]))
 
 
 def _tell_slow(pid: int) -> None:
@@ -178,22 +209,22 @@ def _die_with_parent() -> Callable[[], None] | None:
     return tie
 
 
-async def _addresses(process: Process, store: Path, ports: Ports) -> tuple[str, str]:
+async def _addresses(pulse: Pulse, store: Path, ports: Ports) -> tuple[str, str]:
     """Client and monitoring address: as chosen, else from the file the server writes about it.
 
     On a full disk there is no such file.
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    said = await _told(process, store / "run" / f"nats-server_{process.pid}.ports")
+    said = await _told(pulse, store / "run" / f"nats-server_{pulse.process.pid}.ports")
     return said["nats"][0], said["monitoring"][0]
 
 
-async def _told(process: Process, file: Path) -> dict[str, list[str]]:
+async def _told(pulse: Pulse, file: Path) -> dict[str, list[str]]:
     """What *file* says, once the server has written it."""
     async with asyncio.timeout(None) as patience:
         while True:
-            _still_there(process)
+            pulse.check()
             try:
                 return _read(file)
             except (FileNotFoundError, ValueError) as error:
@@ -211,11 +242,6 @@ def _read(file: Path) -> dict[str, list[str]]:
 
 def _full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < ROOM_TO_SPEAK
-
-
-def _still_there(process: Process) -> None:
-    if process.returncode is not None:
-        raise ServerFailed(f"it ended with code {process.returncode}")
 
 
 async def _end(process: Process, sign: signal.Signals) -> None:

@@ -70,13 +70,15 @@ class NatsServer:
         """End the server and give the store free."""
         if self._guard is None:
             return
-        self._guard.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._guard
-        self._guard = None
-        await self._running.stop()
-        os.close(self._lock)
-        log.info("nats_server_stopped")
+        guard, self._guard = self._guard, None
+        guard.cancel()
+        try:
+            with suppress(asyncio.CancelledError):
+                await guard
+        finally:
+            await self._running.stop()
+            os.close(self._lock)
+            log.info("nats_server_stopped")
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -169,7 +169,7 @@ class Town:
             Slot(self.folder, channel), Circuit(self.bus, channel, self.clock),
             paused=lambda: channel in self.pauses.channels, clock=self.clock,
         )  # fmt: skip
-        await worker.guard.begin(self.pauses.breaker(channel))
+        await worker.guard.attend(self.pauses.breaker(channel))
         self.pauses.listeners.append((channel, worker.guard.attend))
         self.places[channel].append(Place(worker))
         await worker.recover()

@@ -24,6 +24,7 @@ NOW = 1_800_000_000.0
 OPEN = breaker.trip(Breaker(), "a", "no connection", NOW)
 DELIVERED, DOUBT = Outcome(Verdict.DELIVERED), Outcome(Verdict.DOUBT)
 UNSENT, LOST = Outcome(Verdict.UNSENT, "deadline"), Outcome(Verdict.UNSENT, "421", trouble=True)
+NOT_ASKED = Outcome(Verdict.DEFERRED, "the article is not live", asked=False)
 HELD, NO_TOKEN = Outcome(Verdict.HELD, "quota"), Outcome(Verdict.HELD, "token", trouble=True)
 
 
@@ -100,6 +101,8 @@ def test_a_clock_that_was_set_back_keeps_nobody_waiting():
         ([NO_TOKEN], False),
         ([DELIVERED, DOUBT, DOUBT], False),
         ([UNSENT] * 25, None),
+        ([NOT_ASKED], None),
+        ([NOT_ASKED, DOUBT], False),
         ([], None),
     ],
     ids=str,
@@ -118,6 +121,8 @@ def test_three_bad_windows_of_late_open_it_when_they_are_half_of_all():
 def test_what_is_stored_reads_back_and_an_older_note_reads_as_closed():
     assert breaker.decode(breaker.encode(OPEN)) == OPEN
     assert breaker.decode(b'{"until": 1, "reason": "no connection"}') == Breaker()
+    newer = breaker.encode(OPEN).replace(b"{", b'{"added_later": 1, ')
+    assert breaker.decode(newer) == OPEN
 
 
 # ---- the store --------------------------------------------------------------------------------
@@ -295,9 +300,29 @@ async def test_a_probe_that_a_restart_cut_short_is_given_up_at_the_start(bus, wa
     clock.advance(5)
     assert await watch.guard.lets(Pass(Lane.URGENT))
     heir = Watch(bus, clock)
-    await heir.guard.begin(watch.guard.now)
+    await heir.guard.attend(watch.guard.now)
     assert heir.guard.now.state is State.OPEN
     assert await heir.guard.lets(Pass(Lane.URGENT))
+
+
+async def test_a_probe_that_began_although_the_answer_was_lost_makes_room(
+    watch, clock, monkeypatch
+):
+    await watch.guard.refused("away")
+    clock.advance(5)
+    change = watch.guard.circuit.change
+
+    async def unheard(move):
+        await change(move)
+        raise Silence("no answer")
+
+    monkeypatch.setattr(watch.guard.circuit, "change", unheard)
+    assert not await watch.guard.lets(Pass(Lane.URGENT))
+    monkeypatch.setattr(watch.guard.circuit, "change", change)
+    stands = await change(lambda one: one)
+    assert stands.state is State.HALF_OPEN
+    await watch.guard.attend(stands)
+    assert await watch.guard.lets(Pass(Lane.URGENT)), "at once, and not when the lost one lapses"
 
 
 async def test_a_silent_bus_changes_nothing(watch, monkeypatch):

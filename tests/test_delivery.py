@@ -390,7 +390,10 @@ async def test_what_was_sent_is_booked_even_when_the_next_addresses_are_not_to_b
     assert (await loa.entry(plan)).copies == 0
 
 
-async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(house):
+@pytest.mark.parametrize("between", ["nothing", "the bus is silent once more", "no relay"])
+async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(
+    house, between
+):
     loa = house(50)
     plan = await loa.plan()
     swap, writes = loa.ledger.bucket.swap, []
@@ -405,8 +408,17 @@ async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_
     loa.worker.lease_s, loa.provider.request_timeout_s = 0.2, 0
     with pytest.raises(Silence):
         await loa.work(plan)
+    if between == "the bus is silent once more":
+        with pytest.raises(Silence):
+            await loa.work(plan)
     loa.silent = False
     loa.worker.lease_s = 60
+    if between == "no relay":
+        loa.provider.down = Unreachable("connect")
+        with pytest.raises(Later):
+            await loa.work(plan)
+        loa.provider.down = None
+        loa.clock.forward(6)
     await loa.work(plan)
     assert sorted(loa.provider.got.values()) == [1] * 50
     assert (await loa.entry(plan)).copies == 0

@@ -148,6 +148,22 @@ async def test_a_server_that_starts_slowly_is_waited_for(tmp_path, monkeypatch, 
         await eventually(lambda: listening(server.url))
 
 
+async def test_a_server_that_hangs_while_it_starts_is_started_once_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("producers.nats_child.STILL_S", 0.3)
+    monkeypatch.setattr("producers.server.PAUSE_S", 0.05)
+    starts = tmp_path / "starts"
+    binary = tmp_path / "hangs-at-its-second-start"
+    binary.write_text(
+        f"#!/bin/sh\necho >> {starts}\n[ $(wc -l < {starts}) = 2 ] && kill -STOP $$\n"
+        f'exec {find_binary()} "$@"\n'
+    )
+    binary.chmod(0o755)
+    async with NatsServer(tmp_path / "nats", binary=binary, check_s=0.1) as server:
+        os.kill(server.pid, signal.SIGKILL)
+        await eventually(lambda: len(starts.read_text().splitlines()) == 3)
+        await eventually(lambda: listening(server.url))
+
+
 async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeypatch):
     monkeypatch.setattr("producers.nats_child.STOP_S", 0.2)
     server = NatsServer(tmp_path)

@@ -71,6 +71,15 @@ async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, keep):
     assert waiting == {(EMAIL, Lane.BULK): 8, (EMAIL, Lane.URGENT): 1, (ZALO, Lane.NORMAL): 2}
 
 
+async def test_what_nobody_can_read_hides_nothing_else(ledger, status, keep):
+    await keep(b"pp")
+    for key in ("state.pigeon.tin.1.0", "state.email.tin.1", "state.email.tin.1.x"):
+        await ledger.bucket.put(key, b"{}")
+    await ledger.bucket.put("state.email.tin.1.99", b"not a state")
+    await keep(b"p")
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 3
+
+
 async def test_the_oldest_waiting_batch_gives_its_age(status, keep):
     await keep(b"dp", age_s=30)
     await keep(b"p", age_s=90.26)

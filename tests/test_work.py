@@ -311,6 +311,21 @@ async def test_a_slow_window_stops_before_its_addresses_are_old(desk, monkeypatc
     assert entry.rows == b"dud"
 
 
+async def test_a_slow_window_stops_when_its_item_expires(desk):
+    loa = await desk(3)
+    work = await loa.claim()
+    ends = loa.clock() + 10
+    work.claim.rules = replace(work.claim.rules, give_up_at=ends, expires=True)
+
+    def answer(row):
+        loa.clock.now = ends
+        return OK
+
+    loa.provider.answer = answer
+    entry = await loa.run(work)
+    assert (entry.rows, loa.sent()) == (b"dee", ["r000000"])
+
+
 # ---- a slow window and its lease --------------------------------------------------------------
 
 SHORT_S = 0.08

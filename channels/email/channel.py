@@ -86,7 +86,7 @@ class EmailSession:
             try:
                 mails[number] = rendered.envelope(row)
             except Unsafe as unsafe:
-                outcomes[number] = Outcome(Verdict.FAILED, f"unsafe {unsafe}")
+                outcomes[number] = Outcome(Verdict.FAILED, f"unsafe {unsafe}", asked=False)
         again = bool(mails)
         while again:
             said, again = await self.attempt(list(mails.values()), expired)

@@ -100,7 +100,7 @@ class Writer:
         except Unfinished as error:
             return Outcome(Verdict.DOUBT, str(error), AGAIN_S)
         except Busy:
-            return Outcome(Verdict.HELD, "folder_busy", BUSY_S)
+            return Outcome(Verdict.HELD, "folder_busy", BUSY_S, asked=False)
         except (OSError, sqlite3.Error) as error:
             return Outcome(Verdict.HELD, said(error), AGAIN_S, trouble=True)
 

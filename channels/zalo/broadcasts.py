@@ -12,6 +12,7 @@ from contracts.crash import crash_point
 
 log = structlog.get_logger()
 CLOCK_AGE_S = 60.0
+CLOSED = "zalo broadcasts from 06:00 to 21:59"
 ARTICLE_S = 15.0
 """A little more than the article's own delay, so that it comes first."""
 
@@ -33,7 +34,7 @@ class Broadcasts:
         now = await self.time_there()
         if not broadcasting(now):
             after_s = wait_s(Until.MORNING, now, self.pace.chance)
-            return Outcome(Verdict.HELD, "zalo broadcasts from 06:00 to 21:59", after_s)
+            return Outcome(Verdict.HELD, CLOSED, after_s, asked=False)
         crash_point("zalo.broadcast_due")
         message_id = await self.calls.broadcast([note.article_id], job.expired)
         crash_point("zalo.broadcast_answered")
@@ -50,9 +51,9 @@ class Broadcasts:
 def not_live(note: Note, job: Job) -> Outcome | None:
     """Why there is nothing to point to (yet); None when the public sees the article."""
     if job.article.withdrawal or (note.hidden and note.shown >= job.revision):
-        return Outcome(Verdict.SUPPRESSED, "the item is withdrawn")
+        return Outcome(Verdict.SUPPRESSED, "the item is withdrawn", asked=False)
     if note.failed == job.revision:
-        return Outcome(Verdict.FAILED, "the article was refused")
+        return Outcome(Verdict.FAILED, "the article was refused", asked=False)
     if note.shown < job.revision:
-        return Outcome(Verdict.DEFERRED, "the article is not live", ARTICLE_S)
+        return Outcome(Verdict.DEFERRED, "the article is not live", ARTICLE_S, asked=False)
     return None

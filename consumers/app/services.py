@@ -145,7 +145,7 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         paused=lambda: channel.name in pauses.channels,
         prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
     )
-    await worker.guard.begin(pauses.breaker(channel.name))
+    await worker.guard.attend(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.guard.attend))
     for lane, copies in worker.connections():
         subject = subjects.deliver(channel.name, lane)

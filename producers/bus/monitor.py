@@ -44,4 +44,7 @@ async def _get(url: str, page: str) -> bytes:
 
 def _parse(answer: bytes) -> tuple[int, dict[str, Any]]:
     head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(None, 2)[1]), json.loads(body)
+    said = json.loads(body)
+    if not isinstance(said, dict):
+        raise ValueError("not an object")
+    return int(head.split(None, 2)[1]), said

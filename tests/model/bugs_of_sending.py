@@ -183,6 +183,11 @@ def stale_directory_trusted() -> Sequence[Plant]:
     return [Plant(people, "FRESH_S", float("inf"))]
 
 
+def windows_outlast_the_item() -> Sequence[Plant]:
+    """A window that has begun goes on when the item expires."""
+    return [Plant(work.Work, "outdated", lambda self: False)]
+
+
 def never_expires() -> Sequence[Plant]:
     """`expires_at` is forgotten."""
     return [
@@ -273,6 +278,7 @@ BUGS: dict[str, Callable[[], Sequence[Plant]]] = {
         addresses_of_the_claim,
         stale_directory_trusted,
         never_expires,
+        windows_outlast_the_item,
         ladder_forgotten,
         outcomes_before_intents,
         unbooked_of_anybody,

@@ -96,7 +96,8 @@ class Process:
         )
 
     async def start(self) -> None:
-        await self.pauses.look()
+        self.unseen = self.looking = True
+        await self.look_around()
         for kind in self.world.kinds.values():
             self.start_dispatch(kind)
             await self.start_deliver(kind)
@@ -152,7 +153,7 @@ class Process:
             Circuit(self.bus, kind.channel, self.clock),
             paused=lambda: kind.channel in self.pauses.channels, clock=self.clock,
         )  # fmt: skip
-        await worker.guard.begin(self.pauses.breaker(kind.channel))
+        await worker.guard.attend(self.pauses.breaker(kind.channel))
         self.pauses.listeners.append((kind.channel, worker.guard.attend))
         self.world.watch.owners[self.actor, kind.channel] = f"{slot.name}#{slot.incarnation}#"
 

@@ -154,7 +154,7 @@ class Watch:
         start, end = publication.not_before, publication.expires_at
         if start and now < start.timestamp() - SLACK_S:
             self.wrong("nothing leaves before not_before", where)
-        if end and now > end.timestamp() + LEASE_S + SLACK_S:
+        if end and now > end.timestamp() + SLACK_S:
             self.wrong("nothing leaves after expires_at", where)
 
     def check_wanted(self, to: Recipient, where: str) -> None:
