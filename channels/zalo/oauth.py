@@ -1,4 +1,4 @@
-"""Zalo's OAuth host: a refresh token, used once, becomes a new pair.
+"""Zalo's OAuth host: a consent's code, or a refresh token, used once, becomes a new pair.
 
 Its failures come with HTTP 200, in many shapes; only a non-empty access token is a success.
 """
@@ -48,17 +48,17 @@ class OAuth:
 
         Raises Spent, Doubt (nobody knows whether it is used up), Unreachable, Misconfigured.
         """
-        form = {
-            "refresh_token": refresh_token,
-            "app_id": self.app_id,
-            "grant_type": "refresh_token",
-        }
+        return await self.ask("refresh_token", refresh_token=refresh_token)
+
+    async def exchange(self, code: str, verifier: str) -> Pair:
+        """Turn the code of a consent into the first pair. Raises as `refresh`."""
+        return await self.ask("authorization_code", code=code, code_verifier=verifier)
+
+    async def ask(self, grant_type: str, **said: str) -> Pair:
+        form = {**said, "app_id": self.app_id, "grant_type": grant_type}
         headers = {"secret_key": self.app_secret, "Content-Type": FORM}
-        return pair_of(
-            await self.transport.exchange(
-                Request("POST", self.url, headers, body=urlencode(form).encode())
-            )
-        )
+        body = urlencode(form).encode()
+        return pair_of(await self.transport.exchange(Request("POST", self.url, headers, body=body)))
 
 
 def pair_of(reply: Reply) -> Pair:

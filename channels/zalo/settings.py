@@ -20,6 +20,8 @@ class ZaloSettings(BaseSettings):
     app_id: str = Field(default="", pattern="^[-_A-Za-z0-9]*$")
     app_secret: SecretStr = SecretStr("")
     oa_secret: SecretStr = SecretStr("")
+    callback_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    code_verifier: SecretStr = SecretStr("")
     openapi_url: HttpUrl = OPENAPI_URL
     business_url: HttpUrl = BUSINESS_URL
     oauth_url: HttpUrl = OAUTH_URL

@@ -1,6 +1,8 @@
 """Builds the channels from settings, and what each needs from the bus and the key file."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -13,11 +15,12 @@ from channels.portal.site import COVER_PATH
 from channels.zalo import connect
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.connect import Stores
-from channels.zalo.oauth import Pair
+from channels.zalo.oauth import Pair, Spent
 from channels.zalo.pace import Pace
 from channels.zalo.render import Site
 from channels.zalo.settings import ZaloSettings
-from channels.zalo.transport import AioTransport
+from channels.zalo.tokens import TokenKeeper
+from channels.zalo.transport import AioTransport, Doubt
 from consumers.app.node import Node
 from consumers.faults import fault
 from consumers.vault import BusNotebook, BusVault, KeyFile
@@ -87,11 +90,27 @@ async def clear_strays(channel: ZaloChannel) -> None:
             log.warning("channel_unavailable", reason=trouble.reason)
 
 
-async def seed_zalo(settings: ZaloSettings, stores: Stores, pair: Pair) -> None:
-    """Store a token pair that somebody obtained, encrypted, for every worker to use."""
+@asynccontextmanager
+async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenKeeper]:
+    """The token keeper alone, for as long as the block runs."""
     transport = AioTransport()
     try:
-        tokens = connect.open_tokens(settings, stores, transport, Pace())
-        await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)
+        yield connect.open_tokens(settings, stores, transport, Pace())
     finally:
         await transport.close()
+
+
+async def seed_zalo(settings: ZaloSettings, stores: Stores, pair: Pair) -> None:
+    """Store a token pair that somebody obtained, encrypted, for every worker to use."""
+    async with grants(settings, stores) as tokens:
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)
+
+
+async def grant_zalo(settings: ZaloSettings, stores: Stores, code: str, verifier: str) -> None:
+    """Exchange the code of a consent, once, and store the pair. Raises Invalid for a bad code."""
+    async with grants(settings, stores) as tokens:
+        try:
+            pair = await tokens.oauth.exchange(code, verifier)
+        except (Spent, Doubt, ChannelError) as refused:
+            raise Invalid(fault("code", "consent_refused", reason=str(refused))) from refused
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)

@@ -2,11 +2,15 @@
 
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from channels.zalo import pkce
+from channels.zalo.connect import Stores
+from channels.zalo.consent import Consent
 from channels.zalo.oauth import Pair, life_s
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
@@ -18,33 +22,56 @@ from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
-File = Annotated[str, typer.Argument(help="The token pair as JSON; - reads the input.")]
+Granting = Callable[[Stores], Awaitable[None]]
+File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
+ASK = Path(__file__).with_name("consent.txt")
 
 
 @app.callback()
 def nothing() -> None:
-    """One command for now."""
+    """Zalo's own words are Vietnamese; so are the console's paths in the answers."""
 
 
 @app.command()
-def connect(file: File) -> None:
-    """Store a token pair from Zalo's API Explorer, encrypted; workers use and renew it.
+def connect(file: File = "") -> None:
+    """Get the grant: an admin consents in a browser. Or store a token pair from the API Explorer.
 
-    The file holds {"access_token", "refresh_token", "expires_in"}. A pair is never an argument:
-    arguments can be read by other users of the machine.
+    Without FILE: prints the address to open, and reads the one at which the browser ends.
+    FILE holds {"access_token", "refresh_token", "expires_in"}. A pair is never an argument:
+    arguments can be read by other users of the machine. Either way it is stored encrypted, and
+    workers use and renew it.
     """
     with explained():
         account = read(ZaloSettings)
         channels.check_app(account)
-        granted = pair(sys.stdin.read() if file == "-" else Path(file).read_text())
+        granting = pasted(account, file) if file else consented(account)
     keys = KeyFile.open(read(LoaSettings).key_file)
 
     async def store(bus: Bus) -> None:
-        stores = channels.stores(bus, keys, account.app_id)
-        await channels.seed_zalo(account, stores, granted)
+        await granting(channels.stores(bus, keys, account.app_id))
 
     on_bus(store)
     typer.echo("stored; the next delivery uses it")
+
+
+def pasted(account: ZaloSettings, file: str) -> Granting:
+    """What stores the pair in *file*. Raises Invalid."""
+    granted = pair(sys.stdin.read() if file == "-" else Path(file).read_text())
+    return lambda stores: channels.seed_zalo(account, stores, granted)
+
+
+def consented(account: ZaloSettings) -> Granting:
+    """Ask for a consent; what exchanges its code and stores the pair. Raises Invalid."""
+    if not account.callback_url:
+        raise Invalid(fault("LOA_ZALO_CALLBACK_URL", "setting_missing"))
+    fixed = account.code_verifier.get_secret_value()
+    verifier = fixed or pkce.new_verifier()
+    consent = Consent(account.app_id, account.callback_url, verifier)
+    typer.echo(ASK.read_text("utf-8").format(address=consent.address(account.oauth_url)))
+    code = consent.code(sys.stdin.readline())
+    if code is None:
+        raise Invalid(fault("address", "no_consent"))
+    return lambda stores: channels.grant_zalo(account, stores, code, verifier)
 
 
 def pair(text: str) -> Pair:
