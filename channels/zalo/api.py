@@ -4,6 +4,8 @@
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from channels.zalo.transport import Doubt, Request, Transport
 log = structlog.get_logger()
 READ_TRIES = 3
 TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
+PROOF_HEADER = "appsecret_proof"
 JSON = "application/json"
 
 
@@ -47,8 +50,8 @@ class Call:
     query: Mapping[str, str]
     body: Any = None
 
-    def request(self, token: str) -> Request:
-        headers = {TOKEN_HEADER: token}
+    def request(self, token: str, proof: str) -> Request:
+        headers = {TOKEN_HEADER: token, PROOF_HEADER: proof}
         if self.body is None:
             return Request(self.method, self.url, headers, self.query)
         headers["Content-Type"] = JSON
@@ -57,7 +60,11 @@ class Call:
 
 
 class ZaloApi:
-    """Speaks to one API host as one app; shared by everything in the process."""
+    """Speaks to one API host as one app; shared by everything in the process.
+
+    *table* names the host's codes. Every call proves that it knows the app's secret, which the
+    console can demand.
+    """
 
     def __init__(
         self,
@@ -67,8 +74,10 @@ class ZaloApi:
         clock: ProviderClock,
         bucket: TokenBucket,
         *,
+        table: str = codes.OA,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self.table = table
         self.url = url.rstrip("/")
         self.tokens = tokens
         self.transport = transport
@@ -132,14 +141,15 @@ class ZaloApi:
         await self.bucket.take()
         if expired():
             raise Late(call.name)
-        reply = await self.transport.exchange(call.request(token))
+        proof = proof_of(token, self.tokens.oauth.app_secret)
+        reply = await self.transport.exchange(call.request(token, proof))
         self.clock.learn(reply.headers.get("Date", ""))
         self.bucket.listen(reply.headers)
         return envelope.read(reply)
 
     def ruling(self, answer: Answer) -> Ruling | None:
         """None for a success."""
-        return codes.judge(codes.OA, answer.error, answer.message) if answer.error else None
+        return codes.judge(self.table, answer.error, answer.message) if answer.error else None
 
     def refusal(self, call: Call, answer: Answer, ruling: Ruling) -> Refused:
         """What Zalo said no with; an unknown code is logged with its words."""
@@ -149,3 +159,8 @@ class ZaloApi:
             words = answer.message[:300]
             log.error("zalo_unknown_code", call=call.name, code=answer.error, words=words)
         return Refused(call.name, answer.error, answer.message, ruling)
+
+
+def proof_of(token: str, app_secret: str) -> str:
+    """`appsecret_proof`: that whoever uses the token is the app it was granted to."""
+    return hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

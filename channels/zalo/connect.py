@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from channels.zalo import codes
 from channels.zalo.api import ZaloApi
 from channels.zalo.channel import ZaloChannel
+from channels.zalo.condition import Examiner
 from channels.zalo.hours import ProviderClock
 from channels.zalo.notebook import Notebook
 from channels.zalo.oauth import OAuth
@@ -44,6 +46,19 @@ def open_channel(
         sleep=pace.sleep,
     )
     return ZaloChannel(api, stores.notebook, site, pace)
+
+
+def open_examiner(settings: ZaloSettings, stores: Stores, transport: Transport) -> Examiner:
+    """What looks at the account, with reads alone."""
+    pace = Pace()
+    tokens = open_tokens(settings, stores, transport, pace)
+
+    def host(url: str, table: str) -> ZaloApi:
+        clock, bucket = ProviderClock(pace.clock), TokenBucket(pace.clock)
+        return ZaloApi(url, tokens, transport, clock, bucket, table=table)
+
+    oa, business = host(settings.openapi_url, codes.OA), host(settings.business_url, codes.BUSINESS)
+    return Examiner(tokens, oa, business)
 
 
 def open_tokens(

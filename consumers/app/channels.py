@@ -14,6 +14,7 @@ from channels.portal.channel import PortalChannel
 from channels.portal.site import COVER_PATH
 from channels.zalo import connect
 from channels.zalo.channel import ZaloChannel
+from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.oauth import Pair, Spent
 from channels.zalo.pace import Pace
@@ -24,7 +25,7 @@ from channels.zalo.transport import AioTransport, Doubt
 from consumers.app.node import Node
 from consumers.faults import fault
 from consumers.vault import BusNotebook, BusVault, KeyFile
-from contracts.errors import Invalid
+from contracts.errors import Invalid, Unavailable
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -96,6 +97,17 @@ async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenK
     transport = AioTransport()
     try:
         yield connect.open_tokens(settings, stores, transport, Pace())
+    finally:
+        await transport.close()
+
+
+async def examine_zalo(settings: ZaloSettings, stores: Stores) -> Condition:
+    """How the Official Account stands. Raises Unavailable when the vault can't be read."""
+    transport = AioTransport()
+    try:
+        return await connect.open_examiner(settings, stores, transport).examine()
+    except ChannelError as away:
+        raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
     finally:
         await transport.close()
 

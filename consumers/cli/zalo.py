@@ -3,19 +3,22 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from channels.zalo import pkce
+from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.consent import Consent
 from channels.zalo.oauth import Pair, life_s
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
 from consumers.app.settings import LoaSettings, read
-from consumers.cli.answers import explained, on_bus
+from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
 from consumers.vault import KeyFile
 from contracts.errors import Invalid
@@ -52,6 +55,47 @@ def connect(file: File = "") -> None:
 
     on_bus(store)
     typer.echo("stored; the next delivery uses it")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Who the account is, how old its tokens are, what is left of its quotas, what is missing.
+
+    Exit code 1 when something is missing; each line says where it is put right.
+    """
+    with explained():
+        account = read(ZaloSettings)
+        channels.check_app(account)
+    keys = KeyFile.open(read(LoaSettings).key_file)
+    found = on_bus(
+        lambda bus: channels.examine_zalo(account, channels.stores(bus, keys, account.app_id))
+    )
+    if as_json:
+        print_json(asdict(found))
+    else:
+        tell(found)
+    if found.missing:
+        raise typer.Exit(1)
+
+
+def tell(found: Condition) -> None:
+    """For people: the account, its tokens, its quotas, then what is missing."""
+    facts = asdict(found.account) if found.account else {}
+    facts |= {
+        "access token until": moment(found.token_expires_at),
+        "renewed at": moment(found.token_obtained_at),
+        "consent lasts until": moment(found.refresh_ends_at),
+    }
+    for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
+        facts |= {f"{name}: {key}": value for key, value in quota.items()}
+    print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
+    for one in found.missing:
+        typer.echo(f"missing for {one.task}: {one.reason}")
+        typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
+
+
+def moment(at: float | None) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if at else ""
 
 
 def pasted(account: ZaloSettings, file: str) -> Granting:

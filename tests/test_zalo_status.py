@@ -1,0 +1,186 @@
+"""`loa zalo status`: who the account is, what is left, what is missing and where it is mended."""
+
+import asyncio
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from channels.errors import Unreachable
+from channels.zalo import codes
+from channels.zalo.connect import Stores, open_examiner, open_tokens
+from channels.zalo.pace import Pace
+from channels.zalo.sandbox import server
+from channels.zalo.transport import AioTransport, Reply
+from channels.zalo.vault import Grant, Seal
+from consumers.cli import app
+from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
+
+
+@pytest.fixture
+async def sandbox(tmp_path):
+    running = await server.start("127.0.0.1", 0, tmp_path / "zalo")
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+def stores():
+    return Stores(MemoryVault(), MemoryNotebook(), Fernet.generate_key())
+
+
+class Wire:
+    """The network, on which some paths answer something else."""
+
+    def __init__(self, **instead):
+        self.real = AioTransport()
+        self.instead = instead
+        self.asked = []
+
+    async def exchange(self, request):
+        self.asked.append(request)
+        for part, answer in self.instead.items():
+            if part in request.url:
+                if isinstance(answer, Exception):
+                    raise answer
+                return Reply(200, {}, json.dumps(answer).encode())
+        return await self.real.exchange(request)
+
+    async def close(self):
+        await self.real.close()
+
+
+@pytest.fixture
+def look(sandbox, stores):
+    async def look(*, granted=True, **instead):
+        wire = Wire(**instead)
+        if granted:
+            pair = sandbox.grant()
+            tokens = open_tokens(sandbox.settings, stores, wire, Pace())
+            await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)
+        found = await open_examiner(sandbox.settings, stores, wire).examine()
+        await wire.close()
+        return found, wire
+
+    return look
+
+
+def tasks(found):
+    """The first finding of each task."""
+    return {one.task: one for one in reversed(found.missing)}
+
+
+async def test_an_account_is_known_with_its_tokens_and_quotas(look):
+    found, _ = await look()
+    assert (found.account.kind, found.account.verified) == ("state body", True)
+    assert found.account.id
+    assert found.account.package
+    assert found.token_expires_at - found.token_obtained_at == 90000
+    assert found.refresh_ends_at - found.token_obtained_at == 90 * 86400
+    assert found.broadcasts["total"] == "40"
+    assert found.templates["remainingQuota"] == "20000"
+
+
+async def test_without_a_consent_nothing_is_asked(look):
+    found, wire = await look(granted=False)
+    [only] = found.missing
+    assert (only.task, only.fix) == ("sign in", codes.fix("consent"))
+    assert not wire.asked
+
+
+async def test_a_lost_consent_says_why(look, stores, sandbox):
+    await stores.vault.swap(
+        f"zalo.grant.{sandbox.settings.app_id}",
+        Seal(stores.key).close(Grant("a", "r", lost="the consent is lost: oauth -14014")), 0,
+    )  # fmt: skip
+    found, wire = await look(granted=False)
+    assert found.missing[0].reason == "the consent is lost: oauth -14014"
+    assert not wire.asked
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "task", "fix"),
+    [
+        ("getoa", -204, "sign in", "oa"),
+        ("getslice", -224, "articles", "package"),
+        ("getslice", -212, "articles", "api"),
+        ("quota", -223, "broadcasts", "consent"),
+        ("quota", -135, "template messages", None),
+        ("quality", -138, "template quality", None),
+    ],
+)
+async def test_what_is_missing_says_where_it_is_put_right(look, path, code, task, fix):
+    found, _ = await look(**{path: {"error": code, "message": "no"}})
+    one = tasks(found)[task]
+    assert f"zalo {code}" in one.reason
+    assert one.fix
+    assert fix is None or one.fix == codes.fix(fix)
+
+
+async def test_one_refusal_stops_no_other_probe(look):
+    found, _ = await look(getslice={"error": -224, "message": "upgrade"})
+    assert found.account
+    assert found.broadcasts
+    assert found.templates
+
+
+async def test_a_zalo_that_is_away_is_said_and_nothing_is_guessed(look):
+    found, _ = await look(getoa=Unreachable("no connection: x"))
+    assert found.account is None
+    assert tasks(found)["sign in"].reason == "no connection: x"
+
+
+async def test_the_account_of_a_business_without_verification_misses_it(look):
+    data = {"oa_id": 12, "name": "x", "oa_type": "2", "is_verified": "false", "linked_ZCA": "z"}
+    found, _ = await look(getoa={"error": 0, "data": data})
+    assert (found.account.id, found.account.kind) == ("12", "business")
+    assert tasks(found)["everything that is paid"].fix == codes.fix("oa")
+
+
+async def test_every_call_proves_that_it_knows_the_secret(look, sandbox):
+    _, wire = await look()
+    proofs = {one.headers["appsecret_proof"] for one in wire.asked}
+    [proof] = proofs
+    assert len(proof) == 64
+    assert sandbox.settings.app_secret.get_secret_value() not in proof
+
+
+@pytest.fixture
+def command(bus, nats_server, sandbox, tmp_path, monkeypatch):
+    """`loa zalo status` on the test's own bus, told to talk to the sandbox."""
+    monkeypatch.chdir(tmp_path)
+    account = sandbox.settings
+    known = {
+        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
+        "LOA_ZALO_APP_ID": account.app_id,
+        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
+        "LOA_ZALO_OAUTH_URL": sandbox.url, "LOA_ZALO_OPENAPI_URL": sandbox.url,
+        "LOA_ZALO_BUSINESS_URL": sandbox.url,
+    }  # fmt: skip
+
+    async def command(*words, **settings):
+        run = CliRunner().invoke
+        return await asyncio.to_thread(run, app, ["zalo", *words], env=known | settings)
+
+    return command
+
+
+async def test_the_command_tells_people_and_scripts_the_same(command, sandbox, tmp_path):
+    assert (told := await command("status")).exit_code == 1
+    assert codes.fix("consent") in told.stdout
+    pair = sandbox.grant()
+    file = tmp_path / "pair.json"
+    file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
+    assert (await command("connect", str(file))).exit_code == 0
+    told, said = await command("status"), await command("status", "--json")
+    found = json.loads(said.stdout.splitlines()[-1])
+    assert found["account"]["kind"] == "state body"
+    assert found["account"]["id"] in told.stdout
+    assert (said.exit_code == 1) == bool(found["missing"])
+    assert pair.access_token not in told.output + said.output
+
+
+async def test_without_an_app_it_names_the_setting(command):
+    told = await command("status", LOA_ZALO_APP_ID="")
+    assert told.exit_code == 2
+    assert "LOA_ZALO_APP_ID" in told.stderr
