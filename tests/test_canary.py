@@ -3,6 +3,7 @@
 Time stands still until a test moves it; the bus is real.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -208,15 +209,6 @@ async def test_a_worker_lets_canaries_of_a_paused_channel_go(shaft):
     assert await shaft.waiting() == []
 
 
-async def test_the_time_before_a_start_does_not_count(shaft):
-    await shaft.round()
-    await shaft.take()
-    shaft.clock.forward(100_000)
-    shaft.sender = shaft.a_sender()
-    assert await shaft.round() == []
-    assert (await shaft.stands()).state == "waiting"
-
-
 async def test_a_sender_that_died_is_noticed_by_whoever_asks(shaft):
     await shaft.round()
     await shaft.take()
@@ -251,6 +243,10 @@ async def test_a_canary_leaves_no_trace_in_ledger_publications_and_counts(shaft)
     for stream in ("KV_ledger", "PUBLICATIONS", "CONTENT", "RECEIPTS", "DEAD", "KV_publications"):
         assert (await shaft.bus.stream_info(stream))["state"]["messages"] == 0, stream
     assert shaft.way.got == {}
+
+
+def test_a_quarter_of_an_hour_is_what_nobody_has_to_set():
+    assert CanarySettings().every_s == timedelta(minutes=15).total_seconds()
 
 
 async def test_readyz_shows_a_late_one_and_stays_ready():

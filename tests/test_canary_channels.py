@@ -1,7 +1,8 @@
 """What a canary is on each channel: a mail to the operator, a file that no list names, a read."""
 
+import asyncio
 import socket
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -192,6 +193,29 @@ async def test_what_readers_see_instead_is_the_reason(portal, status, body, reas
     with answering(lambda _: (status, body)) as url:
         outcome = await probe(portal, 5, url)
     assert (outcome.verdict, outcome.reason) == (Verdict.HELD, reason)
+
+
+@asynccontextmanager
+async def dawdling(folder):
+    """A web server that gives the file in two parts, the second when the first was read or left."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        body = (folder / "public" / CANARY_PATH[1:]).read_bytes()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:99])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await reader.read()  # ends at once when the client is content with the first part
+        writer.write(body[99:])
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_an_answer_in_two_parts_is_read_whole(portal, tmp_path):
+    async with dawdling(tmp_path) as url:
+        assert await probe(portal, 5, url) == OK
 
 
 async def test_a_public_address_where_nobody_answers_is_said(portal):

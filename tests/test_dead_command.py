@@ -120,6 +120,42 @@ async def test_what_nobody_can_have_meant_changes_nothing(bus, loa, words, field
     assert len(await accepted(bus)) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("discard", 999, "--reason", "typo"), 2),
+        (("replay", 999), 2),
+        (("replay", "--unit", "khong-co-don-vi"), 0),
+        (("replay", "--unit", "khong-co-don-vi", "--dry-run"), 0),
+    ],
+)
+async def test_a_choice_that_meets_nothing_leaves_every_letter_alone(bus, loa, words, code):
+    for number in range(3):
+        await died(bus, b"%d" % number)
+    done = await loa("dead", *words, "--by", "Bình", "--json")
+    assert (done.exit_code, answer(done)["done"]) == (code, [])
+    assert len(answer(await loa("dead", "list", "--json"))) == 3
+    assert len(await accepted(bus)) == 3
+
+
+async def test_what_is_no_letter_is_in_the_list_and_can_be_looked_at(bus, loa):
+    await bus.publish(subjects.dead("intake"), b"xin chao")
+    await died(bus, b"{")
+    said = (await loa("dead", "list")).stdout
+    assert "đây không phải thư chết" in said
+    assert UNIT in said
+    assert "xin chao" in (await loa("dead", "show", 1)).stdout
+    assert (await loa("dead", "replay", 1, 2, "--by", "Bình")).exit_code == 2
+    assert len(await accepted(bus)) == 2
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+async def test_both_commands_choose_by_the_same_options(loa, command):
+    said = (await loa("dead", command, "--help")).stdout
+    for option in ("--stage", "--unit", "--field", "--text", "--since", "--until", "--json"):
+        assert option in said
+
+
 async def test_nobody_is_no_name(bus, loa):
     await died(bus, b"{")
     [letter] = answer(await loa("dead", "list", "--json"))

@@ -31,6 +31,16 @@ def feed(canary: Canary, site: Site) -> bytes:
     return document(root)
 
 
+async def body(answer: aiohttp.ClientResponse) -> bytes:
+    """What the public address gives, in however many parts; no more than our file could be."""
+    found = bytearray()
+    async for part in answer.content.iter_any():
+        found += part
+        if len(found) > ANSWER_MAX:
+            break
+    return bytes(found)
+
+
 async def read_back(canary: Canary, wanted: bytes) -> Outcome:
     """Whether the public address shows *wanted*; the query keeps caches out of the way."""
     url = canary.target.rstrip("/") + CANARY_PATH
@@ -40,7 +50,7 @@ async def read_back(canary: Canary, wanted: bytes) -> Outcome:
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(url, params={"lan": str(canary.number)}) as answer,
         ):
-            found = await answer.content.read(ANSWER_MAX) if answer.status == 200 else b""
+            found = await body(answer) if answer.status == 200 else b""
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Outcome(Verdict.HELD, f"public address: {type(error).__name__}")

@@ -10,7 +10,7 @@ import structlog
 from consumers import control
 from consumers.canary.settings import CanarySettings
 from consumers.canary.standing import Said, Sent, judge, records, sent_key
-from consumers.register import change
+from consumers.register import Held, change
 from consumers.wake import CanaryKey, Waker, queued
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
@@ -18,6 +18,8 @@ from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 LOOK_S = 5.0
+BEATS = 20
+"""So often within the time that a canary may take, a sender notes that it is there."""
 
 
 @dataclass
@@ -50,51 +52,70 @@ class Canaries:
             if channel in paused:
                 await self.rest(channel)
                 continue
-            sent = await self.begin(channel, sent)
-            if await self.due(channel, sent, said):
-                await self.send(channel, sent)
+            sent = await self.attend(channel, sent, said)
+            await self.put(channel, sent, said)
             self.tell(channel, sent, said)
 
-    async def begin(self, channel: ChannelName, sent: Sent | None) -> Sent:
-        """At the start, and after a pause, the time counts anew: nothing was sent meanwhile."""
-        if sent and channel in self.begun and not sent.paused:
+    async def attend(self, channel: ChannelName, sent: Sent | None, said: Said) -> Sent:
+        """Note that a sender is there; after a pause the time counts anew."""
+        now, settings, again = self.clock(), self.settings, channel in self.begun
+        if sent and again and not sent.rests and now - sent.seen < sent.limit_s / BEATS:
             return sent
-        self.begun.add(channel)
 
         def move(found: Sent | None) -> Sent:
-            return self.fresh(found, paused=False)
+            if found is None or found.rests:
+                return self.fresh(found, now)
+            found = found if again else found.taken_up(said, now)
+            periods = {"every_s": settings.every_s, "grace_s": settings.grace_s}
+            return found.model_copy(update={"seen": now} | periods)
 
-        return await self.note(channel, move)
+        noted = await self.note(channel, move)
+        self.begun.add(channel)
+        return noted
 
     async def rest(self, channel: ChannelName) -> None:
         """A paused channel is not tried, and never late."""
+        now = self.clock()
 
         def move(found: Sent | None) -> Sent:
-            return found if found and found.paused else self.fresh(found, paused=True)
+            rests = found and found.paused and not found.off
+            return found if found and rests else self.fresh(found, now, paused=True)
 
         await self.note(channel, move)
         self.told.pop(channel, None)
 
-    def fresh(self, found: Sent | None, *, paused: bool) -> Sent:
+    def fresh(self, found: Sent | None, now: float, *, paused: bool = False) -> Sent:
         settings = self.settings
         return Sent(
             number=found.number if found else 0,
             at=found.at if found else 0.0,
-            since=self.clock(),
+            since=now,
+            seen=now,
             every_s=settings.every_s,
             grace_s=settings.grace_s,
             paused=paused,
         )
 
-    async def due(self, channel: ChannelName, sent: Sent, said: Said) -> bool:
-        """Time is up, and the one before does not still lie in the queue, with nobody there."""
-        if self.clock() < sent.at + sent.every_s:
-            return False
-        return said.number >= sent.number or not await queued(self.bus, channel, Lane.URGENT)
+    async def put(self, channel: ChannelName, sent: Sent, said: Said) -> None:
+        """Send what is due, unless the one before lies in the queue, with nobody there.
 
-    async def send(self, channel: ChannelName, seen: Sent) -> None:
-        """The record first: a canary that is back is never one that nobody has sent."""
-        number, now = seen.number + 1, self.clock()
+        One that is neither there nor back is sent again: perhaps it was noted and never sent. While
+        a worker has it, the queue knows its message id.
+        """
+        back = said.number >= sent.number
+        if not back and await queued(self.bus, channel, Lane.URGENT):
+            return
+        if self.clock() >= sent.at + sent.every_s:
+            await self.send(channel, sent, said)
+        elif not back:
+            await self.waker.release(CanaryKey(channel, sent.number))
+
+    async def send(self, channel: ChannelName, seen: Sent, said: Said) -> None:
+        """The record first: a canary that is back is never one that nobody has sent.
+
+        A worker lets go what has a number that it has seen, so numbers never go back.
+        """
+        number, now = max(seen.number, said.number) + 1, self.clock()
 
         def move(found: Sent | None) -> Sent:
             if found is None or found.number != seen.number:
@@ -122,6 +143,14 @@ class Canaries:
         return (await change(bucket, sent_key(channel), Sent, move)).known
 
     async def retire(self, channels: Iterable[ChannelName]) -> None:
-        """Channels that are not tried any more are neither late nor well: nothing is known."""
-        for channel in channels:
-            await self.bus.bucket(subjects.CONTROL.name).purge(sent_key(channel))
+        """Channels that are not tried any more are neither late nor well: nothing is known.
+
+        The record stays for its number.
+        """
+
+        def move(found: Sent | None) -> Sent:
+            return Held(found).known.model_copy(update={"off": True})
+
+        for channel, (sent, _) in (await records(self.bus, channels)).items():
+            if sent:
+                await self.note(channel, move)

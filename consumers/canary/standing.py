@@ -15,24 +15,8 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus
 
 State = Literal["off", "waiting", "ok", "late", "paused"]
-
-
-class Sent(BaseModel):
-    """The latest canary of a channel; `since` when they go out without a break."""
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int = 0
-    at: float = 0.0
-    since: float
-    every_s: float
-    grace_s: float
-    paused: bool = False
-
-    @property
-    def limit_s(self) -> float:
-        """A canary that is older than this is late."""
-        return self.every_s + self.grace_s
+SHORT = 10
+"""A sender that was away for a tenth of what a canary may take was not away."""
 
 
 class Said(BaseModel):
@@ -45,6 +29,43 @@ class Said(BaseModel):
     ok: bool = False
     reason: str = ""
     ok_at: float = 0.0
+
+
+class Sent(BaseModel):
+    """The latest canary of a channel; `since` when the channel owes an answer.
+
+    `seen` is when a sender was last there; `off`: the channel is not tried any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    at: float = 0.0
+    since: float
+    every_s: float
+    grace_s: float
+    paused: bool = False
+    seen: float = 0.0
+    off: bool = False
+
+    @property
+    def limit_s(self) -> float:
+        """A canary that is older than this is late."""
+        return self.every_s + self.grace_s
+
+    @property
+    def rests(self) -> bool:
+        """Nothing is sent, and nothing owed."""
+        return self.paused or self.off
+
+    def taken_up(self, said: Said, now: float) -> "Sent":
+        """A sender has started. The time in which none was there is no fault of the channel; all
+        the other time counts, however often senders come and go."""
+        away = now - max(self.seen, self.at)
+        if away <= self.limit_s / SHORT:
+            return self
+        since = min(now, max(self.since, said.ok_at) + away)
+        return self.model_copy(update={"seen": now, "since": since})
 
 
 class Standing(BaseModel):
@@ -70,7 +91,7 @@ def said_key(channel: ChannelName) -> str:
 
 def judge(sent: Sent | None, said: Said, now: float) -> Standing:
     """`waiting` until the first one is back, `late` when none came back in time."""
-    if sent is None:
+    if sent is None or sent.off:
         return OFF
     if sent.paused:
         return Standing(state="paused", since=moment(sent.since))

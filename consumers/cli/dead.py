@@ -1,9 +1,13 @@
 """`loa dead`: what could not be processed, and what to do with it."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,24 +47,44 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sen
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
 
 
-@app.command("list")
-def list_letters(
+def choice(
+    *,
     stage: Stage = "",
     unit: Unit = "",
     field: Field = "",
     text: Text = "",
     since: Since = "",
     until: Until = "",
-    everything: All = False,
-    as_json: Json = False,
-) -> None:
+) -> Query:
+    """What letters may have in common. Raises Invalid for a time that is none."""
+    first, end = moment("since", since), moment("until", until)
+    return Query(stage=stage, unit=unit, field=field, text=text, since=first, until=end)
+
+
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give *command* the options of `choice`; what they choose is its argument `query`."""
+    options = signature(choice).parameters
+    own = (one for one in signature(command).parameters.values() if one.name != "query")
+
+    @wraps(command)
+    def chosen_by(**given: Any) -> None:
+        with explained():
+            query = choice(**{name: given.pop(name) for name in options})
+        command(query=query, **given)
+
+    whole = Signature([*options.values(), *own])
+    setattr(chosen_by, "__signature__", whole)  # noqa: B010 -- typer reads what mypy can't know
+    return chosen_by
+
+
+@app.command("list")
+@choosing
+def list_letters(query: Query, *, everything: All = False, as_json: Json = False) -> None:
     """Letters nobody has dealt with yet: whose, how often, and what is wrong, in both languages."""
-    with explained():
-        span = (moment("since", since), moment("until", until))
-        query = Query((), stage, unit, field, text, "", *span, ended=everything)
+    wanted = replace(query, ended=everything)
 
     async def look(bus: Bus) -> list[Letter]:
-        return [letter async for letter in DeadLetters(bus).letters(query)]
+        return [letter async for letter in DeadLetters(bus).letters(wanted)]
 
     found = on_bus(look)
     if as_json:
@@ -80,14 +104,11 @@ def show(id: Id, as_json: Json = False) -> None:
 
 
 @app.command()
+@choosing
 def replay(
+    query: Query,
+    *,
     ids: Ids = None,
-    stage: Stage = "",
-    unit: Unit = "",
-    field: Field = "",
-    text: Text = "",
-    since: Since = "",
-    until: Until = "",
     by: By = "",
     reason: Reason = "",
     dry_run: Dry = False,
@@ -99,10 +120,9 @@ def replay(
     repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
     """
     with explained():
-        span = (moment("since", since), moment("until", until))
-        query = chosen(Query((), stage, unit, field, text, "", *span), tuple(ids or ()))
+        wanted = chosen(query, tuple(ids or ()))
         person = Person(by, reason)
-    summary = on_bus(lambda bus: Bulk(bus, person, dry_run).replay(query))
+    summary = on_bus(lambda bus: Bulk(bus, person, dry_run).replay(wanted))
     end(summary, as_json)
 
 

@@ -37,12 +37,14 @@ class About(BaseModel):
 
 def read(subject: str, headers: Mapping[str, str], body: bytes) -> About:
     """Whatever can be made out; what can't is empty. Never raises."""
-    kind, *rest = subject.split(".")
+    kind, _, rest = subject.partition(".")
     said = opened(body)
     if kind in ("content", "case"):
-        return of_event(slug(rest[0]), attributes(headers, said), said)
+        unit, _, _ = rest.partition(".")
+        return of_event(slug(unit), attributes(headers, said), said)
     if kind == "publication":
-        return About(unit=slug(inner(said).get("unit")), content_id=slug(rest[-1]))
+        _, _, item = rest.rpartition(".")
+        return About(unit=slug(inner(said).get("unit")), content_id=slug(item))
     return About(content_id=slug(said.get("content_id")) or of_batch(said.get("batch")))
 
 

@@ -1,6 +1,7 @@
 """One decision about many letters, one after another; what stops one stops no other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from pydantic import BaseModel
 
@@ -61,14 +62,25 @@ class Bulk:
 
     async def each(self, query: Query, deed: Deed) -> Summary:
         """In the order of their death. Numbers that are no letters are refused by name."""
-        found = [letter.id async for letter in self.dead.letters(query)]
-        unknown = [id for id in dict.fromkeys(query.ids) if id not in found]
+        chosen = await self.chosen(query)
+        if chosen:  # read as a whole before: what dies again meanwhile is not meant
+            async for letter in self.dead.letters(Query(ids=chosen, ended=True)):
+                await self.one(letter, deed)
+        return self.summary
+
+    async def chosen(self, query: Query) -> tuple[int, ...]:
+        """Those letters that *query* means; a letter may be named by any of its deaths."""
+        if query.ids is not None:
+            letters = (await self.dead.deaths()).letters
+            known = [letters[id] for id in query.ids if id in letters]
+            self.refuse(id for id in dict.fromkeys(query.ids) if id not in letters)
+            query = replace(query, ids=tuple(known))
+        return tuple([letter.id async for letter in self.dead.letters(query)])
+
+    def refuse(self, unknown: Iterable[int]) -> None:
         for id in unknown:
             wrong = fault("id", "letter_unknown", value=id)
             self.summary.refused.append(Refused(id=id, errors=(wrong,)))
-        async for letter in self.dead.letters(Query(ids=tuple(found), ended=True)):
-            await self.one(letter, deed)
-        return self.summary
 
     async def one(self, letter: Letter, deed: Deed) -> None:
         if self.summary.away:

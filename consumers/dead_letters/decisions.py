@@ -1,11 +1,12 @@
 """Ending dead letters: sending them again as they are or mended, or giving them up.
 
 Nothing leaves without a trace: a decision is written down before anything is sent, and again with
-what came of it. A crash between the two leaves the letter open, and repeating is harmless: the same
-burial is sent under the same message id, and further on the event's own key makes it a repeat.
+what came of it. Between the two the letter is in somebody's hands: for a while nobody else decides.
+A crash there leaves it open. Whoever comes next looks first whether the message was sent after all.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 
 import structlog
@@ -13,15 +14,22 @@ import structlog
 from consumers.dead_letters.letter import Decision, Ending, History, Letter, carried
 from consumers.dead_letters.store import DeadLetters, key
 from consumers.faults import fault
+from consumers.register import change, read
 from contracts import envelope, events, subjects
 from contracts.crash import crash_point
 from contracts.errors import FieldError, Invalid, shown
 from contracts.vocabulary import Vocabulary
-from producers.bus import Ack, Conflict, Value
+from producers.bus import Ack, Silence
 
 log = structlog.get_logger()
 NAME_MAX = 100
 REASON_MAX = 500
+HOLD = timedelta(minutes=2)
+"""So long after it was begun, a sending may still be on its way."""
+PATIENCE_S = 30.0
+START = HOLD - timedelta(seconds=PATIENCE_S + 15)
+"""So long after it was begun, it may still start: it ends before others get their turn, even by a
+clock that differs by some seconds."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class Decisions:
 
         Raises Invalid for a letter that is dealt with, BusError when it is not surely sent.
         """
+        if not letter.readable:
+            raise Invalid(fault("id", "not_sendable", value=letter.id))
         letter = letter if letter.body is not None else await self.dead.whole(letter)
         origin = letter.origin
         again = Sending(origin.subject, letter.original, carried(origin.headers))
@@ -71,8 +81,7 @@ class Decisions:
         if not person.reason.strip():
             raise Invalid(fault("reason", "reason_required"))
         decision = self.decision("discarded", letter, person)
-        await self.write(letter, decision)
-        return self.told(letter, decision)
+        return self.told(letter, await self.write(letter, decision))
 
     def open(self, letter: Letter) -> None:
         """Raises Invalid for a letter that is dealt with."""
@@ -81,16 +90,44 @@ class Decisions:
 
     async def send(self, state: Ending, letter: Letter, person: Person, what: Sending) -> Letter:
         """Write down, send, write down what came of it."""
-        decision = self.decision(state, letter, person, what.body)
-        revision = await self.write(letter, decision.model_copy(update={"done": False}))
+        begun = self.decision(state, letter, person, what.body)
+        history = await self.write(letter, begun)
         crash_point("dead.decided")
-        ack = await self.dead.bus.publish(
-            what.subject, what.body, headers=what.headers, msg_id=f"{state}.{letter.latest}"
-        )
+        ack = await self.sent(letter, begun) if history.repeats(begun) else None
+        ack = ack or await self.publish(begun, what)
         crash_point("dead.replayed")
-        decision = decision.model_copy(update={"sent_to": where(ack)})
-        await self.close(letter, decision, revision)
-        return self.told(letter, decision)
+        return self.told(letter, await self.finish(letter, begun, ack))
+
+    async def publish(self, begun: Decision, what: Sending) -> Ack:
+        """Raises Silence when it is too late to begin, Invalid when the message id is taken."""
+        if self.dead.now() - begun.at > START:
+            raise Silence("it took too long to write the decision down; nothing was sent")
+        ack = await self.dead.bus.publish(
+            what.subject,
+            what.body,
+            headers=what.headers,
+            msg_id=begun.message_id,
+            patience_s=PATIENCE_S,
+        )
+        if ack.duplicate and not await self.says(ack, what):
+            raise Invalid(fault("id", "id_taken", value=begun.message_id))
+        return ack
+
+    async def says(self, ack: Ack, what: Sending) -> bool:
+        """A message that is gone meanwhile was taken by whom it was for."""
+        stored = await self.dead.bus.get_message(ack.stream, ack.seq)
+        return stored is None or (stored.subject, stored.data) == (what.subject, what.body)
+
+    async def sent(self, letter: Letter, begun: Decision) -> Ack | None:
+        """Where a message lies that was perhaps sent, however long ago."""
+        origin = letter.origin
+        mended = begun.state == "edited"
+        subject = subjects.content(letter.about.unit, "*") if mended else origin.subject
+        async for message in self.dead.bus.scan(origin.stream, subject, origin.seq + 1):
+            named = message.headers.get("Nats-Msg-Id") == begun.message_id
+            if named and hash_of(message.data) == begun.after:
+                return Ack(origin.stream, message.seq)
+        return None
 
     def decision(
         self, state: Ending, letter: Letter, person: Person, sent: bytes | None = None
@@ -103,40 +140,57 @@ class Decisions:
             covers=letter.latest,
             before=hash_of(letter.original) if letter.body is not None else "",
             after=hash_of(sent) if sent is not None else "",
+            done=sent is None,
         )
 
-    async def write(self, letter: Letter, decision: Decision) -> int:
+    async def write(self, letter: Letter, decision: Decision) -> History:
         """Add a decision to the letter's history. Raises Invalid when somebody was first."""
-        value = await self.dead.histories.get(key(letter.id))
-        history = read(value)
-        if history.ended(letter.id, letter.latest):
-            raise Invalid(taken(letter, history))
-        data = added(history, decision)
-        try:
-            if value is None:
-                return await self.dead.histories.create(key(letter.id), data)
-            return await self.dead.histories.swap(key(letter.id), data, value.revision)
-        except Conflict as first:
-            raise await self.overtaken(letter) from first
+        held = await read(self.dead.histories, key(letter.id), History)
+        await self.settle(letter, held.value or History(), decision)
 
-    async def close(self, letter: Letter, decision: Decision, revision: int) -> None:
-        """Put the finished decision in the place of the one that was written before sending."""
-        value = await self.dead.histories.get(key(letter.id))
-        if value is None or value.revision != revision:
-            raise await self.overtaken(letter)
-        history = read(value)
-        data = added(History(decisions=history.decisions[:-1]), decision)
-        try:
-            await self.dead.histories.swap(key(letter.id), data, revision)
-        except Conflict as first:
-            raise await self.overtaken(letter) from first
+        def move(found: History | None) -> History:
+            history = found or History()
+            if decision not in history.decisions:
+                free(letter, history, decision)
+            return history.plus(decision)
 
-    async def overtaken(self, letter: Letter) -> Invalid:
-        return Invalid(taken(letter, read(await self.dead.histories.get(key(letter.id)))))
+        return (await change(self.dead.histories, key(letter.id), History, move, held)).known
 
-    def told(self, letter: Letter, decision: Decision) -> Letter:
-        log.info("dead_letter_ended", letter=letter.id, state=decision.state, **letter.about.bound)
-        return letter.model_copy(update={"decisions": (*letter.decisions, decision)})
+    async def settle(self, letter: Letter, history: History, decision: Decision) -> None:
+        """Raises Invalid when something else is being sent, or was: then it is on record now."""
+        free(letter, history, decision)
+        for begun in history.begun(letter.latest):
+            if begun.message_id == decision.message_id:
+                continue
+            if ack := await self.sent(letter, begun):
+                raise Invalid(taken(letter, await self.finish(letter, begun, ack)))
+
+    async def finish(self, letter: Letter, begun: Decision, ack: Ack) -> History:
+        """Put down where the message lies, whatever else was decided meanwhile."""
+        done = begun.model_copy(update={"done": True, "sent_to": where(ack)})
+
+        def move(found: History | None) -> History:
+            return (found or History()).finished(begun, done)
+
+        return (await change(self.dead.histories, key(letter.id), History, move)).known
+
+    def told(self, letter: Letter, history: History) -> Letter:
+        state = history.decisions[-1].state
+        log.info("dead_letter_ended", letter=letter.id, state=state, **letter.about.bound)
+        return letter.model_copy(update={"decisions": history.decisions})
+
+
+def free(letter: Letter, history: History, decision: Decision) -> None:
+    """Raises Invalid for a letter that is dealt with, or in the hands of somebody else.
+
+    Whoever began to send it may go on at once; but not give up what may be on its way.
+    """
+    if history.ended(letter.id, letter.latest):
+        raise Invalid(taken(letter, history))
+    for begun in history.begun(letter.latest):
+        own = begun.by == decision.by and decision.state != "discarded"
+        if not own and decision.at - begun.at < HOLD:
+            raise Invalid(in_hand(letter, begun))
 
 
 def mend(letter: Letter, body: bytes, words: Vocabulary) -> Sending:
@@ -157,12 +211,9 @@ def taken(letter: Letter, history: History) -> FieldError:
     return fault("id", "letter_ended", value=letter.id, state=who[0], who=who[1])
 
 
-def added(history: History, decision: Decision) -> bytes:
-    return History(decisions=(*history.decisions, decision)).model_dump_json().encode()
-
-
-def read(value: Value | None) -> History:
-    return History.model_validate_json(value.data) if value else History()
+def in_hand(letter: Letter, begun: Decision) -> FieldError:
+    times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + HOLD:%H:%M:%S}"}
+    return fault("id", "in_hand", value=letter.id, who=begun.by, **times)
 
 
 def where(ack: Ack) -> str:

@@ -4,15 +4,25 @@ import base64
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 
 from consumers.dead_letters.about import About
+from contracts import subjects
 from contracts.errors import FieldError, few
 
 Ending = Literal["replayed", "edited", "discarded"]
 FIRST = 5
+SHORT = 16
 STORED = {"stage", "at", "origin", "errors", "body", "digest", "about"}
 
 
@@ -46,6 +56,11 @@ class Decision(BaseModel):
     sent_to: str = ""
     done: bool = True
 
+    @property
+    def message_id(self) -> str:
+        """The same for the same body sent for the same burial, and for nothing else."""
+        return f"{self.state}.{self.covers}.{self.after[:SHORT]}"
+
 
 class History(BaseModel):
     """Every decision about one letter, in order: bucket `control`, key `dead.<id>`, for ever."""
@@ -66,6 +81,28 @@ class History(BaseModel):
         last = self.decisions[-1] if self.decisions else None
         return last if last and last.done and (last.covers or id) >= latest else None
 
+    def begun(self, latest: int) -> tuple[Decision, ...]:
+        """What was begun about the latest burial and is not known to be finished."""
+        return tuple(one for one in self.decisions if not one.done and one.covers >= latest)
+
+    def repeats(self, decision: Decision) -> bool:
+        """Was the same message to be sent before, too?"""
+        return sum(one.message_id == decision.message_id for one in self.decisions) > 1
+
+    def plus(self, decision: Decision) -> "History":
+        known = decision in self.decisions
+        return self if known else History(decisions=(*self.decisions, decision))
+
+    def finished(self, begun: Decision, done: Decision) -> "History":
+        """*done* instead of *begun*, as the last: what was sent outweighs whatever was decided
+        in the meantime, which stays."""
+        if done in self.decisions:
+            return self
+        others = list(self.decisions)
+        if begun in others:
+            others.remove(begun)
+        return History(decisions=(*others, done))
+
 
 class Letter(BaseModel):
     """One dead letter. `body` is base64 of the original bytes; `at` is its first death.
@@ -80,22 +117,33 @@ class Letter(BaseModel):
 
     id: int = 0
     stage: str
-    at: datetime
+    at: AwareDatetime
     last: datetime | None = None
     times: int = 1
     latest: int = 0
     origin: Origin
     about: About = About()
-    errors: tuple[FieldError, ...]
+    errors: Annotated[tuple[FieldError, ...], Field(min_length=1)]
     body: str | None
     digest: str = ""
     decisions: tuple[Decision, ...] = ()
+
+    @field_validator("body")
+    @classmethod
+    def _base64(cls, body: str | None) -> str | None:
+        base64.b64decode(body or "", validate=True)
+        return body
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ended(self) -> Decision | None:
         """How it was dealt with; None while it waits for somebody."""
         return History(decisions=self.decisions).ended(self.id, self.latest)
+
+    @property
+    def readable(self) -> bool:
+        """Is it a letter, or something else that somebody has put into DEAD?"""
+        return self.origin.stream != subjects.DEAD.name
 
     @property
     def original(self) -> bytes:

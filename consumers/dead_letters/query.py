@@ -9,9 +9,12 @@ from contracts.text import nfc
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Every part that is given has to match; `ended`: also letters that are dealt with."""
+    """Every part that is given has to match; `ended`: also letters that are dealt with.
 
-    ids: tuple[int, ...] = ()
+    `ids` is None for any letter; an empty choice is a choice, of none.
+    """
+
+    ids: tuple[int, ...] | None = None
     stage: str = ""
     unit: str = ""
     field: str = ""
@@ -29,7 +32,7 @@ class Query:
     def matches(self, letter: Letter) -> bool:
         return (
             (self.ended or letter.ended is None)
-            and (not self.ids or letter.id in self.ids)
+            and (self.ids is None or letter.id in self.ids)
             and self.stage in ("", letter.stage)
             and self.unit in ("", letter.about.unit)
             and self.content_id in ("", letter.about.content_id)

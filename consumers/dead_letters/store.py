@@ -6,11 +6,12 @@ full, a message that should die stays where it lies.
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 from faststream.nats.message import NatsMessage
+from pydantic import ValidationError
 
 from consumers.dead_letters import about
 from consumers.dead_letters.letter import History, Letter, Origin, fingerprint
@@ -34,6 +35,36 @@ class Tally:
     latest: int
     last: datetime
     times: int = 1
+
+    def count(self, letter: Letter, seq: int) -> None:
+        self.times += 1
+        self.latest = seq
+        self.last = max(self.last, letter.at)
+
+
+@dataclass(slots=True)
+class Deaths:
+    """Every death there was: `tallies` by the letter's identity, `letters` by the place in DEAD.
+
+    A message that was buried again because a crash came before its acknowledgement died once.
+    """
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    letters: dict[int, int] = field(default_factory=dict)
+    seen: dict[tuple[str, int], Tally] = field(default_factory=dict)
+
+    def count(self, letter: Letter, seq: int) -> None:
+        origin = (letter.origin.stream, letter.origin.seq)
+        if origin not in self.seen:
+            self.seen[origin] = self.tally(letter, seq)
+        self.letters[seq] = self.seen[origin].id
+
+    def tally(self, letter: Letter, seq: int) -> Tally:
+        known = self.tallies.get(letter.identity)
+        if known is None:
+            return self.tallies.setdefault(letter.identity, Tally(seq, seq, letter.at))
+        known.count(letter, seq)
+        return known
 
 
 @dataclass
@@ -99,7 +130,7 @@ class DeadLetters:
         Read twice, so that memory holds no bodies: first how often each died, then the letters.
         """
         query = query or Query(ended=ended)
-        tallies = await self.tallies()
+        tallies = (await self.deaths()).tallies
         async for chunk in self.chunks({one.id for one in tallies.values()}):
             for letter in await self.with_histories(chunk, tallies):
                 if query.matches(letter) and (not query.text or await self.reads(query, letter)):
@@ -110,11 +141,10 @@ class DeadLetters:
 
         Raises Invalid when there is none.
         """
-        first = letter_of(await self.message(id))
-        tallies = await self.tallies()
-        tally = tallies.get(first.identity)
-        message = await self.message(tally.id if tally else id)
-        [letter] = await self.with_histories([message], tallies)
+        await self.message(id)
+        deaths = await self.deaths()
+        message = await self.message(deaths.letters.get(id, id))
+        [letter] = await self.with_histories([message], deaths.tallies)
         return letter if letter.body is not None else await self.whole(letter)
 
     async def message(self, id: int) -> Message:
@@ -138,19 +168,14 @@ class DeadLetters:
         whole = letter if letter.body is not None else await self.whole(letter)
         return query.reads(whole.original)
 
-    async def tallies(self) -> dict[str, Tally]:
-        """How often each letter died, by its identity.
-
-        A message that was buried again because a crash came before its acknowledgement died once.
-        """
-        found: dict[str, Tally] = {}
-        seen: set[tuple[str, int]] = set()
+    async def deaths(self) -> Deaths:
+        """Whose death lies where, and how often each letter died. Names what is no letter."""
+        found = Deaths()
         async for message in self.bus.scan(subjects.DEAD.name):
             letter = letter_of(message)
-            origin = (letter.origin.stream, letter.origin.seq)
-            if origin not in seen:
-                count(found, letter, message.seq)
-            seen.add(origin)
+            if not letter.readable:
+                log.warning("dead_letter_unreadable", letter=message.seq, stage=letter.stage)
+            found.count(letter, message.seq)
         return found
 
     async def chunks(self, wanted: set[int]) -> AsyncIterator[list[Message]]:
@@ -180,8 +205,14 @@ class DeadLetters:
 
 
 def letter_of(message: Message) -> Letter:
-    """The letter as it was stored; what an earlier version did not store is made up for."""
-    letter = Letter.model_validate_json(message.data)
+    """The letter as it was stored; what an earlier version did not store is made up for.
+
+    What is no letter is shown as one of its own, so that somebody can look at it and give it up.
+    """
+    try:
+        letter = Letter.model_validate_json(message.data)
+    except ValidationError:
+        return unreadable(message)
     if letter.digest or letter.body is None:
         return letter
     origin = letter.origin
@@ -192,14 +223,16 @@ def letter_of(message: Message) -> Letter:
     return letter.model_copy(update=update)
 
 
-def count(found: dict[str, Tally], letter: Letter, seq: int) -> None:
-    tally = found.get(letter.identity)
-    if tally is None:
-        found[letter.identity] = Tally(seq, seq, letter.at)
-        return
-    tally.times += 1
-    tally.latest = seq
-    tally.last = max(tally.last, letter.at)
+def unreadable(message: Message) -> Letter:
+    """Somebody else's message in DEAD, as a letter that came from there."""
+    _, _, stage = message.subject.partition(".")
+    return Letter(
+        stage=stage,
+        at=message.time,
+        origin=Origin(subject=message.subject, stream=subjects.DEAD.name, seq=message.seq),
+        errors=(fault("letter", "no_letter", subject=message.subject),),
+        body=base64.b64encode(message.data).decode(),
+    )
 
 
 def put_together(letter: Letter, id: int, tally: Tally, history: History) -> Letter:
