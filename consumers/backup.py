@@ -1,9 +1,10 @@
 """A backup: a folder with every stream and bucket as the server hands them out, and a manifest.
 
 Streams are saved one after the other while Loa runs on, consequences first: whatever a saved stream
-speaks of is in the streams saved after it. What was caused meanwhile and is not in the backup is
-done again after a restore, from where the consumers stood when the backup began. Wake-ups carry no
-truth and are left out.
+speaks of is in the streams saved after it. So decisions come before letters, what the sweeper found
+closed before the ledger, and drafts, which an approval removes, before what it published. What was
+caused meanwhile and is not in the backup is done again after a restore, from where the consumers
+stood when the backup began. Wake-ups carry no truth and are left out.
 """
 
 import hashlib
@@ -29,11 +30,12 @@ MANIFEST = "manifest.json"
 PIECE_BYTES = 256 << 10
 FOLLOWED = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 ORDER = (
+    f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.LEDGER.name}",
     subjects.RECEIPTS.name,
+    f"KV_{subjects.DESK.name}",
     f"KV_{subjects.PUBLISHED.name}",
     subjects.PUBLICATIONS.name,
-    f"KV_{subjects.DESK.name}",
     subjects.DEAD.name,
     subjects.CONTENT.name,
     f"KV_{subjects.EVENTS.name}",
@@ -41,7 +43,6 @@ ORDER = (
     f"KV_{subjects.SUBSCRIBERS.name}",
     f"KV_{subjects.UNITS.name}",
     f"KV_{subjects.VAULT.name}",
-    f"KV_{subjects.CONTROL.name}",
 )
 
 

@@ -44,6 +44,12 @@ class Positions(Protocol):
     async def positions(self, content_id: str) -> Sequence[int]: ...
 
 
+class Doubts(Protocol):
+    """What may have gone out before a restore; see `consumers.restore`."""
+
+    async def may_be_out(self, publication: Publication, seq: int) -> bool: ...
+
+
 @dataclass
 class Dispatch:
     """Plans publications for one channel. The portal does not wait for older positions."""
@@ -56,7 +62,7 @@ class Dispatch:
     audience: Audience
     gate: Gate
     waits: bool = True
-    doubtful: int = 0  # plans of publications up to this one are made again after a restore
+    doubtful: Doubts | None = None  # which plans may have been made once before, after a restore
     clock: Callable[[], float] = time.time
 
     async def on_publication(self, released: Released) -> None:
@@ -88,14 +94,8 @@ class Dispatch:
         named = self.channel in publication.channels
         if not named and not await self.fence.any_planned(lower):
             return
-        fresh = Cursor(
-            source=released.seq,
-            lane=publication.lane,
-            doubt=released.seq <= self.doubtful,
-            created=self.clock(),
-        )
         crash_point("dispatch.older_halted")
-        held = await self.ledger.create_plan(plan, fresh)
+        held = await self.ledger.create_plan(plan, await self.fresh(released))
         crash_point("dispatch.cursor_created")
         await self.wake(plan, range(held.value.count), held.value)
         if held.value.complete or held.value.halt:
@@ -104,6 +104,12 @@ class Dispatch:
             await self.fence.quiet(lower)
         await self.audience.ready()
         await self.fill(plan, publication, held, lower)
+
+    async def fresh(self, released: Released) -> Cursor:
+        """A plan that is not begun."""
+        publication, seq = released.publication, released.seq
+        doubt = self.doubtful is not None and await self.doubtful.may_be_out(publication, seq)
+        return Cursor(source=seq, lane=publication.lane, doubt=doubt, created=self.clock())
 
     async def lower(self, plan: PlanKey) -> list[PlanKey]:
         """The plans of every older position of the item on this channel."""

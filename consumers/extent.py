@@ -16,5 +16,10 @@ async def first_open(bus: Bus) -> int:
     return int(value.data) if value else 1
 
 
+async def forget(bus: Bus) -> None:
+    """A ledger that comes out of a backup has other places than the one that was noted."""
+    await bus.bucket(subjects.CONTROL.name).purge(KEY)
+
+
 async def note(bus: Bus, seq: int) -> None:
     await bus.bucket(subjects.CONTROL.name).put(KEY, str(seq).encode())

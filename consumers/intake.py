@@ -92,6 +92,7 @@ class Offer:
                 "unit": self.unit,
                 "kind": events.kind_of(self.event.type),
                 "at": self.at,
+                "event_time": self.event.time,
                 **more,
             }
         )

@@ -115,6 +115,7 @@ class Position(Card):
     kind: str  # submitted, corrected, withdrawn
     state: State
     at: datetime
+    event_time: datetime | None = None  # when the event came to be, as it says itself
     released_at: datetime | None = None
     not_before: datetime | None = None
     seq: int | None = None  # in PUBLICATIONS; None while it is not known to be there

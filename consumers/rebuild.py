@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -16,29 +17,38 @@ from consumers.directory.follow import PERSON, person
 from consumers.directory.store import Store
 from consumers.faults import fault
 from consumers.ledger import codec
-from consumers.ledger.entry import STATUS
 from contracts import publication, subjects
-from contracts.delivery import BatchKey, ChannelName, Status
-from contracts.errors import Invalid
+from contracts.delivery import BatchKey, ChannelName
+from contracts.errors import ContractError, Invalid
 from contracts.publication import Publication
-from producers.bus import Bus, Change
+from producers.bus import Bus, Change, Message
 
 log = structlog.get_logger()
 AT_ONCE = 200
 PATIENCE_S = 30.0
 CHUNK = 500
+SHOWN, NEVER_SHOWN = frozenset(b"dD"), frozenset(b"xuewv")
+
+
+class Chunk(NamedTuple):
+    """Publications by what the ledger knows of them: shown, or perhaps."""
+
+    shown: list[Publication]
+    unsure: list[Publication]
 
 
 async def portal(bus: Bus, folder: Path, press: Press) -> Changes:
-    """Show again exactly what the ledger says was shown. Deliveries to the portal wait meanwhile.
+    """Show again what was shown. Deliveries to the portal wait meanwhile.
 
-    Raises Unreachable when another writer keeps the folder, OSError, sqlite3.Error or BusError;
-    then readers see what they saw before.
+    Of what the ledger leaves open the old portal's own index is asked: an outcome may not be booked
+    yet, and after a restore the ledger is older than the pages. Raises Unreachable when another
+    writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
     try:
         with rebuilding(folder, press, PATIENCE_S) as rebuild:
-            async for chunk in shown(bus):
-                await asyncio.to_thread(rebuild.take, chunk)
+            async for chunk in chunks(bus):
+                await asyncio.to_thread(rebuild.take, chunk.shown)
+                await asyncio.to_thread(rebuild.keep, chunk.unsure)
             changes = await asyncio.to_thread(rebuild.finish)
     except Busy:
         raise Unreachable("folder_busy") from None
@@ -46,26 +56,53 @@ async def portal(bus: Bus, folder: Path, press: Press) -> Changes:
     return changes
 
 
-async def shown(bus: Bus) -> AsyncIterator[list[Publication]]:
-    """Publications that the portal has delivered, in chunks, oldest first."""
-    chunk: list[Publication] = []
-    async for message in bus.scan(subjects.PUBLICATIONS.name):
-        chunk.append(publication.decode(message.data))
-        if len(chunk) == AT_ONCE:
-            yield await delivered(bus, chunk)
-            chunk = []
-    yield await delivered(bus, chunk)
+async def chunks(bus: Bus) -> AsyncIterator[Chunk]:
+    """Every publication, oldest first; what can't be read is left to a person."""
+    some: list[Publication] = []
+    async for message in stored(bus):
+        try:
+            some.append(publication.decode(message.data))
+        except ContractError as broken:
+            fields = [error.field for error in broken.errors]
+            log.error("publication_unreadable", seq=message.seq, fields=fields)
+        if len(some) == AT_ONCE:
+            yield await sorted_out(bus, some)
+            some = []
+    yield await sorted_out(bus, some)
 
 
-async def delivered(bus: Bus, chunk: list[Publication]) -> list[Publication]:
-    keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in chunk]
-    found = await bus.bucket(subjects.LEDGER.name).many(keys)
-    rows = {key: codec.decode_state(value.data).rows for key, value in found.items()}
-    return [
-        one
-        for one, key in zip(chunk, keys, strict=True)
-        if key in rows and STATUS[rows[key][0]] is Status.DELIVERED
-    ]
+async def stored(bus: Bus) -> AsyncIterator[Message]:
+    """The whole stream; what a replica that is behind leaves out comes from the leader."""
+    stream, seen = subjects.PUBLICATIONS.name, 0
+    last = (await bus.stream_info(stream))["state"]["last_seq"]
+    async for message in bus.scan(stream):
+        seen = message.seq
+        yield message
+    for seq in range(seen + 1, last + 1):
+        if found := await bus.get_message(stream, seq):
+            yield found
+
+
+async def sorted_out(bus: Bus, some: list[Publication]) -> Chunk:
+    keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in some]
+    letters = await portal_rows(bus, keys)
+    known = [(one, letters.get(key)) for one, key in zip(some, keys, strict=True)]
+    return Chunk(
+        [one for one, letter in known if letter in SHOWN],
+        [one for one, letter in known if letter not in SHOWN | NEVER_SHOWN],
+    )
+
+
+async def portal_rows(bus: Bus, keys: list[str]) -> dict[str, int]:
+    """The letters as they stand now, whichever replica answers."""
+    bucket, letters = bus.bucket(subjects.LEDGER.name), dict[str, int]()
+    found = await bucket.many(keys, since=await bucket.last_seq())
+    for key, value in found.items():
+        try:
+            letters[key] = codec.decode_state(value.data).rows[0]
+        except codec.BROKEN as broken:
+            log.error("batch_unreadable", key=key, error=type(broken).__name__)
+    return letters
 
 
 async def directory(bus: Bus, path: Path) -> int:

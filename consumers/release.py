@@ -6,6 +6,8 @@ says the same intent. Every step may be repeated after a crash at any point.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -16,9 +18,16 @@ from contracts.content import Corrected, Submitted
 from contracts.crash import crash_point
 from contracts.errors import ContractError
 from contracts.publication import Publication
-from producers.bus import Bus
+from producers.bus import Bus, Message
 
 log = structlog.get_logger()
+
+
+class Stored(NamedTuple):
+    """A publication and its place in the stream."""
+
+    seq: int
+    publication: Publication
 
 
 @dataclass
@@ -42,20 +51,24 @@ class Release:
         return await self.publish(record, retraction(content_id, item, record.known))
 
     async def publish(self, record: Held[Position], released: Publication) -> Position:
-        """Publish unless it is known to be there; the record then says where.
+        """Publish unless it is there; the record then says where.
 
-        A record that was written just now says that nobody has published before.
+        It may be there although the record was written just now: a backup has records from before
+        the publications. What is there keeps the moment of its release.
         """
         if record.known.seq is not None:
             return record.known
-        seq = None if record.fresh else await self.found(released)
-        if seq is None:
+        stands = await self.found(released)
+        if stands is None:
             crash_point("release.decided")
-            seq = await self.store(released)
+            stands = Stored(await self.store(released), released)
             crash_point("release.stored")
+        elif stands.publication.released_at != released.released_at:
+            await self.set_back(released, stands.publication.released_at)
+        update = {"seq": stands.seq, "released_at": stands.publication.released_at}
 
         def noted(position: Position | None) -> Position:
-            return Held(position).known.model_copy(update={"seq": seq})
+            return Held(position).known.model_copy(update=update)
 
         number, held = released.revision, record if record.fresh else None
         stored = await self.register.change_position(released.content_id, number, noted, held)
@@ -68,13 +81,31 @@ class Release:
         ack = await self.bus.publish(subject, publication.encode(released), msg_id=released.key)
         return ack.seq
 
-    async def found(self, released: Publication) -> int | None:
-        """Where an earlier attempt stored it; the stream forgets message ids after a while."""
+    async def found(self, released: Publication) -> Stored | None:
+        """What an earlier attempt stored; the stream forgets message ids after a while.
+
+        Mostly it is the item's latest. After a restore, later ones may lie behind it.
+        """
+        stream = subjects.PUBLICATIONS.name
         subject = subjects.publication(released.topic, released.content_id)
-        message = await self.bus.last(subjects.PUBLICATIONS.name, subject)
-        if message is None or _key(message.data) != released.key:
+        latest = await self.bus.last(stream, subject)
+        if latest is None:
             return None
-        return message.seq
+        if stands := _stored(latest, released.key):
+            return stands
+        async for message in self.bus.scan(stream, subject):
+            if stands := _stored(message, released.key):
+                return stands
+        return None
+
+    async def set_back(self, released: Publication, at: datetime) -> None:
+        """Have the item say when the publication that stands was released."""
+
+        def move(item: Item | None) -> Item:
+            known = Held(item).known
+            return known.model_copy(update={"released": known.released | {released.revision: at}})
+
+        await self.register.change_item(released.content_id, move)
 
 
 def edition(text: Submitted, item: Item, event_id: str) -> Publication:
@@ -111,8 +142,10 @@ def retraction(content_id: str, item: Item, record: Position) -> Publication:
     )
 
 
-def _key(body: bytes) -> str | None:
+def _stored(message: Message, key: str) -> Stored | None:
+    """The publication of that key, if *message* is it."""
     try:
-        return publication.decode(body).key
+        found = publication.decode(message.data)
     except ContractError:
         return None
+    return Stored(message.seq, found) if found.key == key else None

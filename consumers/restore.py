@@ -2,27 +2,33 @@
 
 What was delivered between the backup and the loss is not in the backup. So whatever was still to
 be tried comes back in doubt: it may have gone out, and is declared as a possible copy if it goes
-again. Nothing leaves before a person has looked and resumed the channels.
+again. The same holds for what is planned afterwards (see `Doubts`), until an operator ends it.
+Nothing leaves before a person has looked and resumed the channels.
 """
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from consumers import backup, control
+from consumers import backup, control, extent
 from consumers.backup import Manifest
 from consumers.faults import fault
 from consumers.ledger import codec, moves
+from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry
 from consumers.ledger.store import Held, Ledger
+from consumers.register import Register, read
 from consumers.wake import Waker
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.errors import Invalid
+from contracts.publication import Publication
+from contracts.records import EventRecord
 from producers.bus import Bus, topology
 
 log = structlog.get_logger()
@@ -32,12 +38,54 @@ LEFT_OUT = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
 """What may hold something on a bus that counts as empty."""
 
 
+class Restored(BaseModel):
+    """What a restore leaves behind: bucket `control`, key `restored`."""
+
+    backup: AwareDatetime
+    at: AwareDatetime
+    publications: int
+    """The last one that came out of the backup."""
+
+
+@dataclass
+class Doubts:
+    """Says of a publication whether it may have been delivered before the restore.
+
+    In the backup or not, it may have been, if its event is older than the restore: a draft that is
+    approved a second time, an event that a unit sends again. An event is older when it says so
+    itself (`time`), when it was first accepted before, and when it does not say how old it is.
+    """
+
+    bus: Bus
+
+    async def may_be_out(self, publication: Publication, seq: int) -> bool:
+        restored = await last(self.bus)
+        if restored is None:
+            return False
+        if seq <= restored.publications:
+            return True
+        born = await self.born(publication)
+        return born is None or born <= restored.at
+
+    async def born(self, publication: Publication) -> datetime | None:
+        """When its event came to be, at the latest; None where nobody can say."""
+        content_id, revision = publication.content_id, publication.revision
+        events = self.bus.bucket(subjects.EVENTS.name)
+        try:
+            position = await Register(self.bus).position(content_id, revision)
+            event = (await read(events, publication.event_id, EventRecord)).value
+        except ValidationError:
+            return None
+        said = position.event_time if position else None
+        return min(said, event.at) if said and event else None
+
+
 async def restore(
     bus: Bus, folder: Path, clock: Callable[[], float], *, moved: bool = False
 ) -> Manifest:
     """Make the bus what *folder* says it was. Repeat it when it was cut short.
 
-    *moved*: nothing has been delivered since the backup, so nothing is in doubt. Raises Invalid for
+    *moved*: nothing has been delivered since the backup, so no doubt comes up. Raises Invalid for
     a damaged backup or a bus that holds something; then nothing was touched.
     """
     manifest = backup.load(folder)
@@ -47,9 +95,11 @@ async def restore(
     for stream, consumer in backup.followed():
         seq = manifest.floors[backup.name(stream, consumer)] + 1
         await topology.begin_at(bus, stream, consumer, seq)
-    await hold(bus, manifest, moved=moved)
+    await hold(bus, manifest)
+    await extent.forget(bus)
     opened = [one async for one in still_open(Ledger(bus))]
     if not moved:
+        await note(bus, manifest, clock())
         await doubt_plans(Ledger(bus))
         await doubt(Ledger(bus), opened, clock())
     await topology.remove(bus, topology.RESTORING)
@@ -77,19 +127,40 @@ async def refuse_full(bus: Bus, standing: list[str]) -> None:
             raise Invalid(fault("bus", "bus_not_empty", value=stream))
 
 
-async def hold(bus: Bus, manifest: Manifest, *, moved: bool) -> None:
-    """Pause every channel, and note up to which publication a new plan is in doubt."""
-    last = 0 if moved else (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
+async def hold(bus: Bus, manifest: Manifest) -> None:
+    """Pause every channel; why one was paused before is said, too."""
+    reasons = await control.reasons(bus)
     for channel in ChannelName:
-        await control.pause(bus, channel, f"restored from the backup of {manifest.began:%FT%TZ}")
-    note = {"backup": manifest.began.isoformat(), "publications": last}
-    await bus.bucket(subjects.CONTROL.name).put(RESTORED, json.dumps(note).encode())
+        why = f"restored from the backup of {manifest.began:%FT%TZ}"
+        if before := reasons.get(channel):
+            why += f"; paused before, since {before.since:%FT%TZ}: {before.reason or 'no reason'}"
+        await control.pause(bus, channel, why)
 
 
-async def doubtful(bus: Bus) -> int:
-    """The last publication that may have been delivered before a restore; 0 without one."""
+async def note(bus: Bus, manifest: Manifest, now: float) -> None:
+    """Leave behind from when on something is certainly new."""
+    last_seq = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
+    at = datetime.fromtimestamp(now, UTC)
+    restored = Restored(backup=manifest.began, at=at, publications=last_seq)
+    await bus.bucket(subjects.CONTROL.name).put(RESTORED, restored.model_dump_json().encode())
+
+
+async def last(bus: Bus) -> Restored | None:
+    """The restore whose doubts have not ended."""
     value = await bus.bucket(subjects.CONTROL.name).get(RESTORED)
-    return int(json.loads(value.data)["publications"]) if value else 0
+    return Restored.model_validate_json(value.data) if value else None
+
+
+async def end_doubt(bus: Bus) -> bool:
+    """From now on nothing that is planned counts as delivered before; whether something did."""
+    stood = await last(bus) is not None
+    await bus.bucket(subjects.CONTROL.name).purge(RESTORED)
+    return stood
+
+
+async def doubtful(bus: Bus) -> Doubts | None:
+    """Whom a planner has to ask; nobody where no restore's doubts stand."""
+    return Doubts(bus) if await last(bus) else None
 
 
 async def still_open(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Held[Entry]]]:
@@ -114,10 +185,19 @@ async def doubt(ledger: Ledger, opened: list[tuple[BatchKey, Held[Entry]]], now:
 
 async def doubt_plans(ledger: Ledger) -> None:
     """What the rest of a plan will name may have been planned, and reached, before."""
-    unfinished = [
-        (PlanKey.parse(key.removeprefix("plan.")), Held(cursor, value.revision))
-        async for key, value in ledger.bucket.values("plan.")
-        if not ((cursor := codec.decode_cursor(value.data)).complete or cursor.halt)
-    ]
+    unfinished = [one async for one in plans(ledger) if not one[1].value.complete]
     for plan, held in unfinished:
-        await ledger.swap_plan(plan, held, replace(held.value, doubt=True))
+        if not held.value.halt:
+            await ledger.swap_plan(plan, held, replace(held.value, doubt=True))
+
+
+async def plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Held[Cursor]]]:
+    """Every plan; what this version can't read is left to a person."""
+    async for key, value in ledger.bucket.values("plan."):
+        try:
+            plan = PlanKey.parse(key.removeprefix("plan."))
+            cursor = codec.decode_cursor(value.data)
+        except codec.BROKEN as broken:
+            log.error("plan_unreadable", key=key, error=type(broken).__name__)
+            continue
+        yield plan, Held(cursor, value.revision)

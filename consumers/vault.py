@@ -5,6 +5,7 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,13 @@ class BusNotebook:
         except BusError as away:
             raise Unreachable("bus") from away
         return Note.decode(value.data, value.revision) if value else None
+
+    async def all(self) -> AsyncIterator[tuple[str, Note]]:
+        try:
+            async for key, value in self.bucket.values(self.prefix):
+                yield key.removeprefix(self.prefix), Note.decode(value.data, value.revision)
+        except BusError as away:
+            raise Unreachable("bus") from away
 
     async def write(self, content_id: str, note: Note) -> Note:
         try:

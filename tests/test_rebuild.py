@@ -1,5 +1,6 @@
 """Projections can be thrown away: from the bus they come back, byte for byte."""
 
+import errno
 import multiprocessing
 import os
 import random
@@ -8,8 +9,11 @@ import signal
 import sqlite3
 
 import pytest
+import structlog
 
+from channels.base import Verdict
 from channels.errors import Unreachable
+from channels.portal.files import Stage
 from channels.portal.press import Press
 from channels.portal.rebuild import Changes, rebuilding
 from channels.portal.site import Site
@@ -25,9 +29,10 @@ from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid
-from producers.bus import Bus
+from producers.bus import Bucket, Bus
 from tests.builders import a_publication
 from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, check_whole, never, show, tree
+from tests.test_directory import running as following
 
 PORTAL = ChannelName.PORTAL
 FIRST = a_publication(content_id="nghi-tet")
@@ -46,15 +51,21 @@ def made_anew(folder, *taken) -> Changes:
         return portal.finish()
 
 
+def full_disk(_) -> None:
+    raise OSError(errno.ENOSPC, "full")
+
+
+async def stored(bus: Bus, publication) -> int:
+    subject = subjects.publication(publication.topic, publication.content_id)
+    return (await bus.publish(subject, publications.encode(publication))).seq
+
+
 async def released(bus: Bus, publication, letter: str = "d") -> None:
     """In the stream, and in the ledger as the portal's delivery has left it."""
-    ack = await bus.publish(
-        subjects.publication(publication.topic, publication.content_id),
-        publications.encode(publication),
-    )
+    seq = await stored(bus, publication)
     plan = PlanKey(PORTAL, publication.content_id, publication.revision)
     bucket = bus.bucket(subjects.LEDGER.name)
-    cursor = Cursor(count=1, planned=1, complete=True, source=ack.seq)
+    cursor = Cursor(count=1, planned=1, complete=True, source=seq)
     await bucket.put(f"plan.{plan}", codec.encode_cursor(cursor))
     batch, entry = BatchKey(*plan, 0), planned(1, Lane.NORMAL, 0.0)
     await bucket.put(f"rows.{batch}", codec.encode_rows(Rows(("portal",)).ids, frozenset()))
@@ -80,6 +91,115 @@ async def test_what_the_ledger_does_not_call_delivered_is_not_shown(bus, tmp_pat
     await rebuild.portal(bus, tmp_path / "new", a_press())
     show(tmp_path / "old", *ITEMS[:2])
     assert tree(tmp_path / "new") == tree(tmp_path / "old")
+
+
+@pytest.mark.parametrize("letter", "sSpPrRXWV")
+async def test_what_was_shown_and_is_not_booked_yet_stays(bus, tmp_path, letter):
+    """Its owner still knows the outcome; or it comes out of a backup, and was shown after that."""
+    show(tmp_path, *ITEMS)
+    before = tree(tmp_path)
+    for one in ITEMS[1:]:
+        await released(bus, one)
+    await released(bus, ITEMS[0], letter)
+    assert await rebuild.portal(bus, tmp_path, a_press()) == Changes(items=5)
+    assert tree(tmp_path) == before
+
+
+async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
+    show(tmp_path, FIRST, CORRECTED)
+    before = tree(tmp_path)
+    await released(bus, FIRST)
+    await stored(bus, CORRECTED)
+    await rebuild.portal(bus, tmp_path, a_press())
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("letter", "xuewv")
+async def test_what_the_ledger_calls_surely_not_shown_goes(bus, tmp_path, letter):
+    show(tmp_path, *ITEMS)
+    for one in ITEMS[1:]:
+        await released(bus, one)
+    await released(bus, ITEMS[0], letter)
+    assert (await rebuild.portal(bus, tmp_path, a_press())).items == 4
+    assert not (tmp_path / "public/tin/tin-0").exists() or not [
+        *(tmp_path / "public/tin/tin-0").iterdir()
+    ]
+
+
+async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, monkeypatch):
+    """The index took it and no file followed: whoever takes the lock next shows it."""
+    writer = a_writer(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Stage, "swap", full_disk)
+        assert writer.show(FIRST, never).verdict is Verdict.DOUBT
+    writer.close()
+    await released(bus, FIRST, "P")
+    await rebuild.portal(bus, tmp_path, a_press())
+    show(tmp_path / "clean", FIRST)
+    assert tree(tmp_path) == tree(tmp_path / "clean")
+
+
+async def test_a_row_in_doubt_is_delivered_after_a_rebuild_too(bus, tmp_path):
+    show(tmp_path, FIRST)
+    await released(bus, FIRST, "P")
+    await rebuild.portal(bus, tmp_path, a_press())
+    writer = a_writer(tmp_path)
+    assert writer.standing(FIRST).verdict is Verdict.DELIVERED
+    writer.close()
+
+
+async def test_without_an_index_nobody_knows_what_is_not_booked(bus, tmp_path):
+    show(tmp_path, *ITEMS[:2])
+    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
+    await released(bus, ITEMS[0])
+    await released(bus, ITEMS[1], "P")
+    assert (await rebuild.portal(bus, tmp_path, a_press())).items == 1
+
+
+async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path, monkeypatch):
+    """What the ledger has taken before the folder's lock was ours is seen."""
+    asked = []
+    many = Bucket.many
+
+    async def noted(bucket, keys, *, since=0):
+        asked.append(since)
+        return await many(bucket, keys, since=since)
+
+    monkeypatch.setattr(Bucket, "many", noted)
+    await released(bus, FIRST)
+    await rebuild.portal(bus, tmp_path, a_press())
+    assert asked == [await bus.bucket(subjects.LEDGER.name).last_seq()]
+
+
+async def test_a_replica_that_has_not_all_publications_hides_none(bus, tmp_path, monkeypatch):
+    for one in ITEMS:
+        await released(bus, one)
+    scan = Bus.scan
+
+    async def behind(bus, stream, *args):
+        async for message in scan(bus, stream, *args):
+            if message.seq <= 3:
+                yield message
+
+    monkeypatch.setattr(Bus, "scan", behind)
+    assert (await rebuild.portal(bus, tmp_path, a_press())).items == len(ITEMS)
+
+
+async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path):
+    show(tmp_path, *ITEMS)
+    before = tree(tmp_path)
+    for one in ITEMS:
+        await released(bus, one)
+    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b'{"v":1,"r":7}')
+    await bus.publish("publication.lich-nghi-le.hong", b"damaged")
+    with structlog.testing.capture_logs() as logs:
+        await rebuild.portal(bus, tmp_path, a_press())
+    assert tree(tmp_path) == before, "the old index knows that it was shown"
+    named = [(line["event"], line.get("key") or line.get("seq")) for line in logs[:-1]]
+    assert sorted(named) == [
+        ("batch_unreadable", "state.portal.tin-0.1.0"),
+        ("publication_unreadable", 6),
+    ]
 
 
 async def test_many_publications_are_read_in_chunks(bus, tmp_path, monkeypatch):
@@ -173,14 +293,21 @@ def test_killed_at_any_moment_a_rebuild_leaves_what_the_next_one_finishes(tmp_pa
         assert tree(folder) == tree(tmp_path / "clean"), f"seed 7, try {number}"
 
 
+TABLES = {
+    "person": "select person.id, address, name, wishes from person"
+    " join taste on taste.id = person.taste order by person.id",
+    "taste": "select wishes, people from taste where people order by wishes",
+    "meta": "select * from meta where name <> 'confirmed' order by name",
+}
+"""Everything but when it was read, how tastes are numbered, and those that nobody has any more."""
+
+
 @pytest.fixture
 def dump(tmp_path):
     def read(path):
         db = sqlite3.connect(path)
         try:
-            return [*db.execute("select * from person order by id")], [
-                *db.execute("select wishes, people from taste order by wishes")
-            ]
+            return {name: [*db.execute(query)] for name, query in TABLES.items()}
         finally:
             db.close()
 
@@ -198,13 +325,22 @@ async def test_the_directory_comes_back_from_the_bus(bus, tmp_path, dump, monkey
     for number in range(5):
         await reader(bus, f"n{number}", "viec-lam" if number % 2 else "lich-nghi-le")
     await reader(bus, "nghi", "viec-lam", active=False)
-    await bus.bucket(subjects.SUBSCRIBERS.name).purge("s.n3")
-    assert await rebuild.directory(bus, tmp_path / "a.sqlite") == 4
-    assert await rebuild.directory(bus, tmp_path / "b.sqlite") == 4
-    assert dump(tmp_path / "a.sqlite") == dump(tmp_path / "b.sqlite")
-    people, tastes = dump(tmp_path / "a.sqlite")
-    assert [row[0] for row in people] == ["n0", "n1", "n2", "n4"]
-    assert sorted(count for _, count in tastes) == [1, 3]
+    async with following(Directory(bus, tmp_path / "followed.sqlite")) as followed:
+        await followed.ready()
+        await reader(bus, "n1", "lich-nghi-le")
+        await reader(bus, "n2", "cai-cach-hanh-chinh")
+        await reader(bus, "n2", "viec-lam")
+        await reader(bus, "nghi", "viec-lam")
+        await reader(bus, "n4", "lich-nghi-le", active=False)
+        await bus.bucket(subjects.SUBSCRIBERS.name).purge("s.n3")
+        await reader(bus, "moi", "viec-lam")
+        await followed.ready()
+    assert await rebuild.directory(bus, tmp_path / "rebuilt.sqlite") == 5
+    found = dump(tmp_path / "rebuilt.sqlite")
+    assert found == dump(tmp_path / "followed.sqlite")
+    assert [row[0] for row in found["person"]] == ["moi", "n0", "n1", "n2", "nghi"]
+    assert sorted(count for _, count in found["taste"]) == [2, 3]
+    assert dict(found["meta"])["seq"] == await bus.bucket(subjects.SUBSCRIBERS.name).last_seq()
 
 
 async def test_a_rebuilt_directory_is_followed_from_there_on(bus, tmp_path):

@@ -461,6 +461,7 @@ async def test_an_unreachable_zalo_holds_the_row_and_leaves_no_doubt(stage, monk
     monkeypatch.setattr(stage.channel.api.transport, "exchange", away)
     outcome = await stage.send(a_publication())
     assert (outcome.verdict, outcome.after_s) == (Verdict.HELD, 30)
+    monkeypatch.undo()
     assert (await stage.resolve(a_publication())).verdict is Verdict.ABSENT
 
 

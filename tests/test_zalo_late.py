@@ -1,5 +1,6 @@
 """Requests that act long after their answer was given up: one visible article, one broadcast."""
 
+import json
 import random
 
 import pytest
@@ -7,6 +8,7 @@ import structlog
 
 from channels.base import Verdict
 from channels.errors import Unreachable
+from channels.zalo.notebook import Note, Stray
 from channels.zalo.pace import SETTLE_S
 from channels.zalo.strays import LATEST_S
 from tests.builders import a_publication
@@ -115,16 +117,73 @@ async def test_whatever_lands_too_late_is_gone_after_the_next_look(stage, seed):
     assert [item.id for item in stage.articles] == [stage.notebook.note().article_id]
 
 
-async def test_after_a_restart_the_item_s_next_revision_removes_the_copy(stage):
+async def test_after_a_restart_the_search_goes_on(stage):
     """What the process had in mind is gone; the note still has it."""
     await too_late(stage)
     stage.clock.advance(61)
     stage.start()
     await stage.channel.articles.strays.sweep()
+    assert [item.id for item in stage.articles] == [stage.notebook.note().article_id]
+
+
+async def test_after_a_restart_nobody_looks_for_what_is_a_day_old(stage):
+    await too_late(stage)
+    stage.clock.advance(LATEST_S + 1)
+    stage.start()
+    await stage.channel.articles.strays.sweep()
+    assert stage.channel.articles.strays.begun_at == {}
     assert len(stage.articles) == 2
+
+
+async def test_the_item_s_next_revision_removes_the_copy(stage):
+    await too_late(stage)
+    stage.clock.advance(61)
     await published(stage, a_correction())
     [article] = stage.articles
     assert article.payload["title"].startswith("Đính chính")
+
+
+async def test_a_notebook_that_is_away_at_the_start_is_read_at_the_next_look(stage, monkeypatch):
+    await too_late(stage)
+    stage.clock.advance(61)
+    strays = stage.start().articles.strays
+
+    async def away():
+        raise Unreachable("bus")
+        yield
+
+    with monkeypatch.context() as patched, pytest.raises(Unreachable):
+        patched.setattr(strays.notebook, "all", away)
+        await strays.sweep()
+    await strays.sweep()
+    assert len(stage.articles) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_second_call_that_is_given_up_does_not_hide_the_first(stage, restarted):
+    """Both creates land in the end, under the titles and markers of two revisions."""
+    LateEffects(stage, CREATE, SETTLE_S + 3 * 3600, calls=2)
+    assert (await stage.send(a_publication())).verdict is Verdict.DOUBT
+    stage.clock.advance(SETTLE_S)
+    assert (await stage.resolve(a_publication())).verdict is Verdict.ABSENT
+    await published(stage, a_correction())
+    assert [one.title for one in stage.notebook.note().strays] == [
+        a_publication().title, a_correction().title
+    ]  # fmt: skip
+    stage.clock.advance(4 * 3600)
+    assert len(stage.articles) == 3
+    if restarted:
+        stage.start()
+    await stage.channel.articles.strays.sweep()
+    [article] = stage.articles
+    assert article.visible
+
+
+def test_a_note_from_before_still_tells_of_the_one_call_that_it_had_room_for():
+    old = json.dumps({"revision": 1, "stray_at": 7.0, "stray_marker": "m", "stray_title": "t"})
+    note = Note.decode(old.encode())
+    assert note.strays == (Stray(7.0, "m", "t"),)
+    assert Note.decode(note.encode()) == note
 
 
 async def test_a_create_given_up_under_one_revision_is_found_under_the_next(stage):
@@ -176,7 +235,7 @@ async def test_after_a_day_nobody_looks_any_more(stage):
     await too_late(stage)
     stage.clock.advance(LATEST_S + 1)
     await stage.channel.articles.strays.sweep()
-    assert stage.channel.articles.strays.given_up_at == {}
+    assert stage.channel.articles.strays.begun_at == {}
 
 
 async def test_a_sweep_asks_nothing_when_nothing_was_given_up(stage):

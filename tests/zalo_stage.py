@@ -76,6 +76,10 @@ class MemoryNotebook:
         page = self.pages.get(content_id)
         return None if page is None else Note.decode(page, self.revisions[content_id])
 
+    async def all(self) -> AsyncIterator[tuple[str, Note]]:
+        for content_id in list(self.pages):
+            yield content_id, Note.decode(self.pages[content_id], self.revisions[content_id])
+
     async def write(self, content_id: str, note: Note) -> Note:
         self.writes += 1
         self.before(self.writes)
@@ -244,7 +248,7 @@ async def carried_through(
     stage: Stage, publication: Publication, row: str, doubtful: bool = False
 ) -> Verdict:
     """Do with one row what the ledger does, until it has ended; time passes as asked."""
-    for _ in range(60):
+    for _ in range(120):
         try:
             outcome = await (stage.resolve if doubtful else stage.send)(publication, row)
         except Killed:

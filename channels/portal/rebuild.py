@@ -1,22 +1,29 @@
 """Making the portal anew: beside itself, from publications, then put in place file by file.
 
-Readers see every file old or new, never half; files that are the same stay untouched. Killed before
-the end, the old portal stands, or says that its index is lost: then it is to be rebuilt again.
+Readers see every file old or new, never half; files that are the same stay untouched. Until
+`finish` nothing has changed for them. Killed within it, some files are new and others old, and the
+index is the old one, or lost. Only the next rebuild finishes that: a writer trusts the index, and
+leaves alone what it does not name as undone.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from channels.portal.files import holds, sync_folder
+from channels.portal.glance import Glance
 from channels.portal.lock import alone
 from channels.portal.press import Press
 from channels.portal.site import CANARY_PATH
 from channels.portal.writer import INDEX, LOCK, Writer
 from contracts.publication import Publication
 
+log = structlog.get_logger()
 OURS = ("tin", "nguon-tin")
 """Folders in which every file is the portal's; elsewhere an operator may keep files."""
 
@@ -46,6 +53,11 @@ class Rebuild:
         publications = list(publications)
         self._writer.take(publications)
         self._items |= {one.content_id for one in publications}
+
+    def keep(self, publications: Sequence[Publication]) -> None:
+        """Take those in that the old portal has shown, or was about to. Raises as `take`."""
+        if publications:
+            self.take(shown_by(self._folder / "state" / INDEX, publications))
 
     def finish(self) -> Changes:
         """Put the new portal in place of the old one."""
@@ -90,6 +102,23 @@ def rebuilding(folder: Path, press: Press, patience_s: float) -> Iterator[Rebuil
             yield rebuild
         finally:
             rebuild.close()
+
+
+def shown_by(index: Path, publications: Sequence[Publication]) -> list[Publication]:
+    """Those of which *index* says that readers see, or saw, them; none where it can't be read."""
+    if not index.exists():
+        return []
+    try:
+        with closing(Glance(index)) as old:
+            return [
+                one
+                for one in publications
+                if old.revision(one.content_id) == one.revision
+                or old.was_shown(one.content_id, one.revision)
+            ]
+    except sqlite3.Error as broken:
+        log.warning("portal_index_unreadable", error=type(broken).__name__)
+        return []
 
 
 def files(root: Path) -> Iterator[Path]:

@@ -5,9 +5,10 @@ or a lost answer anywhere leaves one of three things: a token or an id to go on 
 or a doubt that Zalo's own list settles once no late effect can land any more.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -20,7 +21,7 @@ from channels.zalo.codes import Kind, Refused
 from channels.zalo.notebook import Note, Notebook
 from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator, outcome_of
 from channels.zalo.pace import Pace
-from channels.zalo.steps import Job, Step, accepted, next_step
+from channels.zalo.steps import Job, Step, accepted, blank, next_step
 from channels.zalo.strays import Strays
 from channels.zalo.transport import Doubt
 from contracts.crash import crash_point
@@ -46,6 +47,13 @@ class Articles:
         self.notebook = notebook
         self.pace = pace
         self.strays = Strays(calls, notebook, pace)
+        self.road: Mapping[Step, Callable[[Job, Note], Awaitable[Note]]] = {
+            Step.CREATE: self.create,
+            Step.RECOVER: partial(self.recover, meanwhile=Verdict.HELD),
+            Step.SEEK: self.seek,
+            Step.VERIFY: self.verify,
+            Step.UPDATE: self.update,
+        }
 
     async def publish(self, job: Job) -> Outcome:
         """Go as far as possible now. Raises what `outcomes.EXPECTED` lists."""
@@ -80,15 +88,7 @@ class Articles:
         if next_step(note, job) is Step.UPDATE:
             await self.strays.look(job.content_id, note)
         while (step := next_step(note, job)) not in ENDS:
-            match step:
-                case Step.CREATE:
-                    note = await self.create(job, note)
-                case Step.RECOVER:
-                    note = await self.recover(job, note, Verdict.HELD)
-                case Step.VERIFY:
-                    note = await self.verify(job, note)
-                case Step.UPDATE:
-                    note = await self.update(job, note)
+            note = await self.road[step](job, note)
         return ENDS[step]
 
     async def create(self, job: Job, note: Note) -> Note:
@@ -142,8 +142,7 @@ class Articles:
         """Look again ever later; after an hour somebody has to know."""
         age_s = self.pace.clock() - note.token_at
         if age_s > ALARM_S:
-            id, waits_s = job.content_id, round(age_s)
-            log.error("zalo_article_processing", content_id=id, waits_s=waits_s)
+            log.error("zalo_article_processing", content_id=job.content_id, waits_s=round(age_s))
         again_s = min(max(PROCESSING_S, age_s / 2), SLOWEST_S)
         verdict = Verdict.DOUBT if accepted(note, job) else Verdict.HELD
         return Outcome(verdict, "zalo is processing the article", again_s)
@@ -209,7 +208,7 @@ class Articles:
 
     async def recover(self, job: Job, note: Note, meanwhile: Verdict) -> Note:
         """Settle a lost `create` by Zalo's list. Not listed is final only after a while."""
-        article_id = await reconcile.find(self.calls, note)
+        article_id = await reconcile.find(self.calls, reconcile.lost(note))
         if not article_id:
             self.settled(note, meanwhile)
         crash_point("zalo.looked_up")
@@ -231,17 +230,39 @@ class Articles:
             return await self.look(job, note)
         elif step is Step.RECOVER:
             await self.recover(job, note, Verdict.DOUBT)
+        elif blank(note) and note.shown < job.revision:
+            return await self.sought(job, note)
         return ENDS.get(step, Outcome(Verdict.ABSENT))
+
+    async def sought(self, job: Job, note: Note) -> Outcome:
+        """A doubt of which nothing is noted: the note may be older than what it was about."""
+        note = await self.seek(job, note)
+        if note.article_id and await self.stands(job, note):
+            return DELIVERED
+        return ENDS.get(next_step(note, job), Outcome(Verdict.ABSENT))
+
+    async def seek(self, job: Job, note: Note) -> Note:
+        """Ask Zalo for an article of the item, of whatever revision, and remember the answer."""
+        article_id = await reconcile.find(self.calls, reconcile.of_item(job))
+        found = replace(note, article_id=article_id, sought=job.revision)
+        return await self.notebook.write(job.content_id, found)
 
     async def look(self, job: Job, note: Note) -> Outcome:
         """Ask Zalo whether a lost `update` has arrived."""
-        detail = await self.calls.detail(note.article_id)
-        if detail.get("status") == job.status and reconcile.carries(detail, job.marker):
-            await self.out(job, note)
+        if await self.stands(job, note):
             return DELIVERED
         self.settled(note, Verdict.DOUBT)
         await self.remember(job, self.strays.give_up(job.content_id, note))
         return Outcome(Verdict.ABSENT)
+
+    async def stands(self, job: Job, note: Note) -> bool:
+        """Whether the public sees just what this revision wants; then that is noted."""
+        detail = await self.calls.detail(note.article_id)
+        if detail.get("status") != job.status or not reconcile.carries(detail, job.marker):
+            return False
+        mine = replace(note, revision=job.revision, marker=job.marker, title=job.article.title)
+        await self.out(job, mine)
+        return True
 
     def handed_in(self, note: Note, token: str) -> Note:
         return replace(note, token=token, token_at=self.pace.clock(), intent_at=0.0)

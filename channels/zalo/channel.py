@@ -64,7 +64,10 @@ class ZaloSession:
     async def send(
         self, rendered: Article, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        return [await self.one(Job(rendered, row.delivery_key, expired), row) for row in rows]
+        return [
+            await self.one(Job(rendered, row.delivery_key, expired, row.correction), row)
+            for row in rows
+        ]
 
     async def one(self, job: Job, row: Recipient) -> Outcome:
         if job.expired():
@@ -83,7 +86,8 @@ class ZaloSession:
         """A call of which no answer was heard stays a doubt, however it ends."""
 
     async def resolve(self, rendered: Article, rows: Sequence[Recipient]) -> list[Outcome]:
-        return [await self.known(Job(rendered, row.delivery_key), row) for row in rows]
+        jobs = [(Job(rendered, row.delivery_key, told=row.correction), row) for row in rows]
+        return [await self.known(job, row) for job, row in jobs]
 
     async def known(self, job: Job, row: Recipient) -> Outcome:
         """Nobody can look a broadcast up: a person ends that doubt."""

@@ -1,10 +1,19 @@
 """What we must not forget about an item's article; written before and after every call."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from channels.zalo.envelope import json_object
+
+
+class Stray(NamedTuple):
+    """A call begun at `at` that was given up; should it land after all, this is how we know it."""
+
+    at: float
+    marker: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +32,10 @@ class Note:
     hidden: bool = False
     failed: int = 0  # the revision that Zalo will never take
     plain_cover: bool = False  # the item's own cover was refused: use the default one
-    stray_at: float = 0.0  # a call begun then was given up; should it land after all,
-    stray_marker: str = ""  # this is how we know it
-    stray_title: str = ""
+    strays: tuple[Stray, ...] = ()  # calls that were given up, oldest first
+    sought: int = (
+        0  # the revision for which Zalo's list was asked for an article we know nothing of
+    )
     at: int = field(default=0, compare=False)  # where it was read or written; 0: nowhere yet
 
     def encode(self) -> bytes:
@@ -37,8 +47,12 @@ class Note:
     def decode(cls, data: bytes, at: int = 0) -> "Note":
         """Read what this or another version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
-        known = {one.name for one in fields(cls)} - {"at"}
-        return cls(**{name: value for name, value in stored.items() if name in known}, at=at)
+        known = {one.name for one in fields(cls)} - {"at", "strays"}
+        strays = [Stray(*one) for one in stored.get("strays", ()) if len(one) == len(Stray._fields)]
+        if stored.get("stray_at"):  # there was room for one only
+            strays.append(Stray(*(stored[f"stray_{name}"] for name in Stray._fields)))
+        said = {name: value for name, value in stored.items() if name in known}
+        return cls(**said, strays=tuple(strays), at=at)
 
 
 class Notebook(Protocol):
@@ -51,3 +65,6 @@ class Notebook(Protocol):
 
         It replaces what stands at `note.at` and nothing newer: then it raises Unreachable.
         """
+
+    def all(self) -> AsyncIterator[tuple[str, Note]]:
+        """Every note that can be read, with its item's content id. Raises Unreachable."""

@@ -1,8 +1,9 @@
-"""Looking for our own article in Zalo's list, when the answer to `create` was lost."""
+"""Looking for our own article in Zalo's list: an answer was lost, or what we had noted of it."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -10,23 +11,59 @@ from channels.errors import ChannelError
 from channels.zalo.api import Late
 from channels.zalo.calls import PAGE, Calls, Listed
 from channels.zalo.codes import Refused
-from channels.zalo.notebook import Note
+from channels.zalo.notebook import Note, Stray
+from channels.zalo.render import MARK
+from channels.zalo.steps import Job
 from channels.zalo.transport import Doubt
 from contracts.text import squeeze
 
 log = structlog.get_logger()
-PAGES = 3
+PAGES, MOST_PAGES = 3, 100
+"""How far the list is read where it tells no times, and in any case."""
 SLACK_S = 86400.0
 """The list's time is Zalo's; the marker decides, the time only keeps old articles out."""
+BACKUP_S = 30 * 86400.0
+"""So much older than an item's release may its article be: released again from a backup."""
+MOST_READ = 60
+"""So many articles of another title are read to find one of the item: all within one lease."""
 
 
-async def find(calls: Calls, note: Note) -> str:
-    """The id of the article that *note* meant to create, or nothing.
+class Sought(NamedTuple):
+    """How we know an article of ours: by what its text carries. The rest saves requests.
+
+    `others`: how many articles of another title are read, too.
+    """
+
+    carries: re.Pattern[str]
+    since: float
+    title: str
+    others: int = 0
+
+
+def lost(note: Note) -> Sought:
+    """What a `create` without an answer may have made, or one whose token Zalo has forgotten."""
+    return one(Stray(min(note.intent_at, note.token_at or note.intent_at), note.marker, note.title))
+
+
+def one(stray: Stray) -> Sought:
+    return Sought(re.compile(re.escape(stray.marker) or "(?!)"), stray.at, stray.title)
+
+
+def of_item(job: Job) -> Sought:
+    """Any article of the item: its page's address stands in the text, with some marker of ours."""
+    address = rf"(?:/|%2F){re.escape(job.content_id)}(?:#|%23){MARK}"
+    others = 0 if job.revision == 1 else MOST_READ  # it may have had another title before
+    since = job.article.since - BACKUP_S
+    return Sought(re.compile(address, re.IGNORECASE), since, job.article.title, others)
+
+
+async def find(calls: Calls, sought: Sought) -> str:
+    """The id of the article that is *sought*, or nothing.
 
     A lost `create` that was repeated leaves copies: one that the public sees is kept, else the
     oldest; hidden surplus copies are removed.
     """
-    found = [listed async for listed in ours(calls, note)]
+    found = [listed async for listed in ours(calls, sought)]
     if not found:
         return ""
     kept = next((listed for listed in found if listed.visible), found[-1])
@@ -37,9 +74,9 @@ async def find(calls: Calls, note: Note) -> str:
 
 async def clear(calls: Calls, note: Note) -> None:
     """Drop what a `create` that *note* had given up left behind after all."""
-    lost = replace(note, title=note.stray_title, marker=note.stray_marker, intent_at=note.stray_at)
-    found = [listed async for listed in ours(calls, lost)]
-    await drop(calls, (listed for listed in found if listed.id != note.article_id))
+    for stray in note.strays:
+        found = [listed async for listed in ours(calls, one(stray))]
+        await drop(calls, (listed for listed in found if listed.id != note.article_id))
 
 
 async def drop(calls: Calls, copies: Iterable[Listed]) -> None:
@@ -51,25 +88,44 @@ async def drop(calls: Calls, copies: Iterable[Listed]) -> None:
             await remove(calls, listed.id)
 
 
-async def ours(calls: Calls, note: Note) -> AsyncIterator[Listed]:
-    """Listed articles with our title whose body carries our marker, newest first."""
-    for page in range(PAGES):
+async def ours(calls: Calls, sought: Sought) -> AsyncIterator[Listed]:
+    """Listed articles whose text carries what is sought, newest first."""
+    others = sought.others
+    async for media in listing(calls, sought):
+        if squeeze(media.title) != squeeze(sought.title):
+            others -= 1
+            if others < 0:
+                continue
+        if sought.carries.search(text(await calls.detail(media.id))):
+            yield media
+    if sought.others and others < 0:
+        log.warning("zalo_search_cut", read=sought.others, left=-others)
+
+
+async def listing(calls: Calls, sought: Sought) -> AsyncIterator[Listed]:
+    """What Zalo lists and is recent enough, newest first."""
+    for page in range(MOST_PAGES):
         medias = await calls.listed(page)
         for media in medias:
-            if alike(media, note) and carries(await calls.detail(media.id), note.marker):
+            if not media.created or media.created >= sought.since - SLACK_S:
                 yield media
-        if len(medias) < PAGE:
+        if len(medias) < PAGE or not goes_on(medias, page, sought):
             return
 
 
-def alike(media: Listed, note: Note) -> bool:
-    recent = not media.created or media.created >= note.intent_at - SLACK_S
-    return recent and squeeze(media.title) == squeeze(note.title)
+def goes_on(medias: Sequence[Listed], page: int, sought: Sought) -> bool:
+    """Whether what is sought may lie behind this page."""
+    newest = max(media.created for media in medias)
+    return newest >= sought.since - SLACK_S if newest else page + 1 < PAGES
 
 
 def carries(detail: object, marker: str) -> bool:
     """Whether our marker stands anywhere in an article, however Zalo lays its body out."""
-    return bool(marker) and marker in json.dumps(detail, ensure_ascii=False, default=str)
+    return bool(marker) and marker in text(detail)
+
+
+def text(detail: object) -> str:
+    return json.dumps(detail, ensure_ascii=False, default=str)
 
 
 async def remove(calls: Calls, article_id: str) -> None:

@@ -14,6 +14,7 @@ from contracts.content import Attachment, Link
 from contracts.publication import Publication
 
 BODY_MAX = 10_000
+MARK = "loa-"
 State = Literal["show", "hide"]
 
 
@@ -45,6 +46,7 @@ class Article:
     body: tuple[str, ...]
     ending: str  # the last paragraph's template
     page: str
+    since: float = 0.0  # when the item was first released
 
     def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
         """The whole article, as `create` and (with its id) `update` want it."""
@@ -66,7 +68,7 @@ class Article:
 
 def marker(delivery_key: str) -> str:
     """How we know our own article among others: short enough for a link, too long to be chance."""
-    return f"loa-{delivery_key[:20]}"
+    return f"{MARK}{delivery_key[:20]}"
 
 
 def render(publication: Publication, site: Site) -> Article:
@@ -88,6 +90,7 @@ def render(publication: Publication, site: Site) -> Article:
         body=body,
         ending="portal" if whole else "more",
         page=encoded(site.item(publication.content_id)),
+        since=publication.first_released_at.timestamp(),
     )
 
 

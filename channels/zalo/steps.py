@@ -17,17 +17,22 @@ class Step(StrEnum):
     DONE = "done"
     CREATE = "create"
     RECOVER = "recover"
+    SEEK = "seek"
     VERIFY = "verify"
     UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row's work: bring an article to where the public should see it, or no longer."""
+    """One row's work: bring an article to where the public should see it, or no longer.
+
+    `told`: an earlier text of the item is out, or may be.
+    """
 
     article: Article
     delivery_key: str
     expired: Deadline = lambda: False
+    told: bool = False
 
     @property
     def content_id(self) -> str:
@@ -53,7 +58,11 @@ class Job:
 
 
 def next_step(note: Note, job: Job) -> Step:
-    """Created hidden, verified, shown; an article that has an id is only updated."""
+    """Created hidden, verified, shown; an article that has an id is only updated.
+
+    Where an earlier text may be out and no note knows of it, our notes came out of a backup: then
+    Zalo is asked before anything is created, or left alone.
+    """
     if note.shown >= job.revision:
         return Step.DONE if note.shown == job.revision else Step.STALE
     if note.article_id:
@@ -62,7 +71,14 @@ def next_step(note: Note, job: Job) -> Step:
         return Step.VERIFY
     if note.intent_at:
         return Step.RECOVER
+    if job.told and note.sought < job.revision:
+        return Step.SEEK
     return Step.DONE if job.article.withdrawal else Step.CREATE
+
+
+def blank(note: Note) -> bool:
+    """Whether nothing is noted of an article, and of no call that may have made one."""
+    return not (note.article_id or note.token or note.intent_at)
 
 
 def accepted(note: Note, job: Job) -> bool:

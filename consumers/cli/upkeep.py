@@ -24,6 +24,11 @@ from producers.bus.fitness import verify
 T = TypeVar("T")
 PORTAL, DIRECTORY = "portal", "directory"
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
+EndDoubt = Annotated[
+    bool,
+    typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new."),
+]
 Moved = Annotated[
     bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
 ]
@@ -41,9 +46,32 @@ def save(folder: Folder, as_json: Json = False) -> None:
     typer.echo(f"before {manifest.began:%FT%TZ}. The vault's key file is not in it: keep it apart.")
 
 
-def put_back(folder: Folder, moved: Moved = False, as_json: Json = False) -> None:
+def put_back(
+    folder: Saved = None, moved: Moved = False, end_doubt: EndDoubt = False, as_json: Json = False
+) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look."""
+    if end_doubt == (folder is not None):
+        raise typer.BadParameter("either a backup's folder or --end-doubt")
+    if folder is None:
+        trust(as_json)
+    else:
+        from_folder(folder, moved, as_json)
 
+
+def trust(as_json: bool) -> None:
+    """Loa may run meanwhile."""
+    stood = on_bus(restore.end_doubt)
+    if as_json:
+        print_json({"ended": stood})
+    elif stood:
+        typer.echo(
+            "what is released from now on is not in doubt; what was planned before, stays so"
+        )
+    else:
+        typer.echo("nothing is in doubt here")
+
+
+def from_folder(folder: Path, moved: bool, as_json: bool) -> None:
     async def work(bus: Bus) -> backup.Manifest:
         return await restore.restore(bus, folder, time.time, moved=moved)
 
@@ -53,6 +81,8 @@ def put_back(folder: Folder, moved: Moved = False, as_json: Json = False) -> Non
         return
     typer.echo(f"restored what was accepted before {manifest.began:%FT%TZ}; channels are paused")
     typer.echo("next: `loa rebuild`, `loa up`, `loa check --deep`, then `loa resume CHANNEL`")
+    if not moved:
+        typer.echo("once units have sent again what was lost: `loa restore --end-doubt`")
 
 
 def on_empty_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
