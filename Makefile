@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: install demo up test lint types lock wheel bench crash model
+.PHONY: install demo up test lint types lock wheel bench crash check-speed model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -45,6 +45,9 @@ bench: install
 
 crash: install
 	$(BIN)/python -m tests.crash $(ARGS)
+
+check-speed: install
+	$(BIN)/python -m tests.check_speed $(ARGS)
 
 model: install
 	$(BIN)/python -m tests.model $(or $(SEEDS),20000) --processes 2

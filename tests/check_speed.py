@@ -1,6 +1,8 @@
 """How long `loa check --deep` takes: a real run of many mails, then five corruptions of its ledger.
 
 python -m tests.check_speed --mails 200000 --items 1
+
+Exit code 1 when one look takes longer than --most seconds, or a corruption is not found.
 """
 
 import argparse
@@ -82,7 +84,8 @@ async def timed(house: Checked) -> tuple[Findings, float]:
     return findings, time.monotonic() - started
 
 
-async def measure(mails: int, items: int) -> None:
+async def measure(mails: int, items: int) -> float:
+    """The slowest look, in seconds. Raises AssertionError when one finds what it should not."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         async with (
@@ -94,19 +97,26 @@ async def measure(mails: int, items: int) -> None:
             findings, took_s = await timed(house)
             assert findings.ok, findings
             tell(f"in order: {findings.checked}", took_s)
-            await spoil(house, items)
+            slowest_s = max(took_s, await spoil(house, items))
             await house.close()
+    return slowest_s
 
 
-async def spoil(house: Checked, items: int) -> None:
-    """One corruption after the other; each is found, and the earlier ones still are."""
+async def spoil(house: Checked, items: int) -> float:
+    """One corruption after the other; each is found, and the earlier ones still are.
+
+    Returns how long the slowest look took.
+    """
     expected: list[Place] = []
+    slowest_s = 0.0
     for hand, (plan, batch) in zip(CORRUPTIONS, victims(items), strict=True):
         expected.append(await hand(house, plan, batch))
         findings, took_s = await timed(house)
         found = {(one.rule, one.key) for one in findings.violations}
         assert found.issuperset(expected), (expected, found)
         tell(" at ".join(expected[-1]), took_s)
+        slowest_s = max(slowest_s, took_s)
+    return slowest_s
 
 
 def tell(what: str, took_s: float) -> None:
@@ -118,6 +128,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--mails", type=int, default=200_000)
     parser.add_argument("--items", type=int, default=1)
+    parser.add_argument("--most", type=float, default=60.0, help="seconds that a look may take")
     said = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    asyncio.run(measure(said.mails, said.items))
+    slowest_s = asyncio.run(measure(said.mails, said.items))
+    tell("the slowest look", slowest_s)
+    if slowest_s > said.most:
+        sys.exit(f"TOO SLOW: a look may take {said.most:.0f} s")

@@ -3,24 +3,20 @@
 It trusts nobody's word about an effect but the receiver's. `judge` names every contradiction.
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from channels.portal import rules
-from channels.portal.pages import FEED_LIMIT
-from channels.zalo.render import marker
 from consumers.items import SUPERSEDED, Item, Position
 from consumers.ledger.entry import OPEN, maybe
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus
+from tests.crash import account, late, limits, pages
+from tests.crash.received import Got, marks
 from tests.judge_books import Books, Row, read
-
-FEEDS = ("rss", "atom", "json")
 
 
 @dataclass(frozen=True)
@@ -31,31 +27,43 @@ class Told:
     content_id: str
     revision: int  # 0 for a withdrawal
     readers: frozenset[str] = frozenset()  # addresses that surely follow it by mail
+    title: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What the receivers have written down."""
+    """What the receivers have written down, and what the campaign has done to everybody."""
 
-    mails: list[tuple[str, str]]  # (address, Message-ID), in the order of arrival
+    mails: list[Got]  # in the order of arrival, with those that were put off
     zalo: list[dict[str, Any]]  # the Official Account's journal
     portal: Path  # the public folder
     url: str  # where that is served
+    kills: Sequence[float] = field(default_factory=list)  # when
+    answers_lost: int = 0  # of Zalo's
 
 
 async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
     """Every contradiction, as text; an empty list acquits."""
     books = await read(bus)
     told = list(told)
-    found = [
+    arrived = [(one.address, one.message_id) for one in seen.mails if one.taken]
+    return [
         *lost(books, told),
         *uninvited(books, told),
         *unfinished(books),
         *twice_released(books),
+        *altered(books, told),
+        *mail(books, arrived),
+        *said(books, seen.mails),
+        *audience(books, told),
+        *account.account(books, seen.zalo),
+        *pages.site(books, seen.portal, seen.url),
+        *late.mail(books, seen.mails),
+        *late.articles(books, seen.zalo),
+        *limits.declared(books, seen.mails, seen.kills, seen.answers_lost),
+        *limits.hasty(books, seen.mails, seen.kills),
     ]
-    found += [*mail(books, seen.mails), *audience(books, told)]
-    found += [*account(books, seen.zalo), *site(books, seen)]
-    return found
 
 
 # --- what was accepted is there, and has ended
@@ -137,6 +145,18 @@ def twice_released(books: Books) -> Iterator[str]:
             yield f"released {times} times: {key}"
 
 
+def altered(books: Books, told: Iterable[Told]) -> Iterator[str]:
+    """What was released says what its sender had said."""
+    for one in told:
+        item = books.items.get(one.content_id)
+        number = item.position_of(one.event_id) if item else 0
+        text = books.texts.get(keys.publication_key(one.content_id, number))
+        if text is None or text.action == "withdrawn":
+            continue
+        if (text.title, text.body) != (one.title, one.body):
+            yield f"wrong text: {text.key} was released with another text than its sender's"
+
+
 # --- mail
 
 
@@ -203,118 +223,17 @@ def audience(books: Books, told: Iterable[Told]) -> Iterator[str]:
             yield f"lost: {len(one.readers - planned[plan])} readers are not in {plan}"
 
 
-# --- the Official Account
-
-
-def account(books: Books, journal: list[dict[str, Any]]) -> Iterator[str]:
-    rows = [row for row in books.rows if row.plan.channel == "zalo"]
-    articles, broadcasts = replayed(journal)
-    markers = {marker(row.delivery_key): row for row in rows if row.recipient == "article"}
-    seen: defaultdict[str, list[bool]] = defaultdict(list)
-    for article in articles.values():
-        row = markers.get(article["tracking_link"].rpartition("#")[2])
-        if row is None:
-            yield f"unexpected: an article {article['tracking_link']}"
-        else:
-            seen[row.plan.content_id].append(article["status"] == "show")
-    for content_id in {row.plan.content_id for row in rows}:
-        yield from shown(books, rows, content_id, seen[content_id])
-    yield from pointed(rows, articles, broadcasts, journal)
-
-
-def replayed(journal: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], list[list[str]]]:
-    """The articles that stand, and what each broadcast pointed to."""
-    articles: dict[str, Any] = {}
-    broadcasts = []
-    for fact in journal:
-        match fact["kind"]:
-            case "article_created" | "article_updated":
-                articles[fact["id"]] = fact["payload"]
-            case "article_removed":
-                articles.pop(fact["id"], None)
-            case "broadcast_sent":
-                broadcasts.append(fact["articles"])
-    return articles, broadcasts
-
-
-def shown(books: Books, rows: list[Row], content_id: str, visible: list[bool]) -> Iterator[str]:
-    """The public sees one article of an item, or none of a withdrawn one."""
-    mine = [row for row in rows if row.plan.content_id == content_id and row.recipient == "article"]
-    last = max(mine, key=lambda row: row.plan.revision)
-    hidden = books.items[content_id].state == "withdrawn"
-    if sum(visible) > 1:
-        yield f"undeclared duplicate: {sum(visible)} visible articles of {content_id}"
-    if last.letter in b"dD" and sum(visible) != (not hidden):
-        yield f"contradiction: {last} of a {'withdrawn' if hidden else 'live'} item: {visible}"
-    if visible.count(False) > 1:
-        yield f"undeclared duplicate: {visible.count(False)} hidden articles of {content_id}"
-
-
-def pointed(
-    rows: list[Row],
-    articles: Mapping[str, Any],
-    broadcasts: list[list[str]],
-    journal: Iterable[dict[str, Any]],
-) -> Iterator[str]:
-    """One broadcast per item at most, as the ledger says."""
-    pages = {
-        fact["id"]: fact["payload"]["tracking_link"].partition("#")[0].rpartition("/")[2]
-        for fact in journal
-        if fact["kind"] == "article_created"
-    }
-    sent = Counter(pages[id] for ids in broadcasts for id in ids)
-    told: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.recipient == "broadcast":
-            told[row.plan.content_id].append(row)
-    for content_id in {*sent, *told}:
-        yield from broadcast(content_id, told[content_id], sent[content_id])
-
-
-def broadcast(content_id: str, rows: list[Row], times: int) -> Iterator[str]:
-    """Positions of one item share one broadcast: whichever came first sends it."""
-    sure = sum(row.letter in b"dD" for row in rows)
-    possible = sum(not row.never for row in rows)
-    if times > 1:
-        yield f"undeclared duplicate: {content_id} was broadcast {times} times"
-    if times < sure:
-        yield f"lost: {content_id} counts as broadcast, and was not"
-    if times > possible:
-        yield f"contradiction: {content_id} was broadcast, its rows say never"
-
-
-# --- the portal
-
-
-def site(books: Books, seen: Witnesses) -> Iterator[str]:
-    shown = {row.plan.content_id: row for row in books.rows if row.plan.channel == "portal"}
-    for content_id, row in shown.items():
-        page = seen.portal / "tin" / content_id / "index.html"
-        if row.letter in b"dD" and not page.exists():
-            yield f"lost: {row} has no page"
-        elif row.letter in b"dD" and books.items[content_id].title not in page.read_text():
-            yield f"contradiction: the page of {row} has another title"
-    for path in sorted((seen.portal / "nguon-tin").glob("*.*")):
-        if path.suffix.removeprefix(".") in FEEDS:
-            yield from feed(path, f"{seen.url}/nguon-tin/{path.name}")
-    yield from entries(shown, seen)
-
-
-def feed(path: Path, url: str) -> Iterator[str]:
-    for broken in rules.check(path.read_bytes(), url):
-        yield f"portal: {path.name} breaks {broken}"
-
-
-def entries(shown: Iterable[str], seen: Witnesses) -> Iterator[str]:
-    """Every item once in the feed of everything, which has room for all of them here or is full."""
-    path = seen.portal / "nguon-tin" / "tat-ca.json"
-    found = Counter(item["id"] for item in json.loads(path.read_bytes())["items"])
-    urls = {f"{seen.url}/tin/{content_id}" for content_id in shown}
-    for url, times in found.items():
-        if times > 1:
-            yield f"undeclared duplicate: {url} stands {times} times in the feed"
-        if url not in urls:
-            yield f"unexpected: {url} stands in the feed"
-    missing = len(urls) - len(found)
-    if missing and len(found) < FEED_LIMIT:
-        yield f"lost: {missing} items are not in the feed"
+def said(books: Books, mails: Iterable[Got]) -> Iterator[str]:
+    """Every mail says what was approved for its revision; its copies say the same, to the byte."""
+    rows = {row.delivery_key[:32]: row for row in books.rows if row.plan.channel == "email"}
+    first: dict[str, str] = {}
+    for one in mails:
+        row = rows.get(one.key)
+        text = books.texts.get(row.text) if row else None
+        if text is None:
+            continue  # `mail` names it
+        approved = () if text.action == "withdrawn" else marks(text.body)
+        if text.title not in one.subject or {*one.marks} != {approved}:
+            yield f"wrong text: the mail for {row} says {one.subject!r} {one.marks}"
+        if first.setdefault(one.key, one.digest) != one.digest:
+            yield f"wrong text: a copy of the mail for {row} differs"

@@ -10,6 +10,7 @@ from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from contracts import keys, publication, subjects
 from contracts.delivery import BatchKey, PlanKey
+from contracts.publication import Publication
 from contracts.records import EventRecord
 from contracts.subscriber import Subscriber
 from producers.bus import Bus
@@ -25,6 +26,11 @@ class Row:
     recipient: str
     letter: int
     batch: BatchKey
+
+    @property
+    def text(self) -> str:
+        """The key of the publication that it is about."""
+        return keys.publication_key(self.plan.content_id, self.plan.revision)
 
     @property
     def delivery_key(self) -> str:
@@ -51,6 +57,7 @@ class Books:
     positions: dict[str, Position] = field(default_factory=dict)
     events: dict[str, EventRecord] = field(default_factory=dict)
     published: Counter[str] = field(default_factory=Counter)
+    texts: dict[str, Publication] = field(default_factory=dict)  # as they were approved, by key
     addresses: dict[str, str] = field(default_factory=dict)
     letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
 
@@ -77,7 +84,9 @@ async def read_register(bus: Bus, books: Books) -> None:
         else:
             books.items[key] = Item.model_validate_json(value.data)
     async for message in bus.scan(subjects.PUBLICATIONS.name):
-        books.published[publication.decode(message.data).key] += 1
+        text = publication.decode(message.data)
+        books.published[text.key] += 1
+        books.texts[text.key] = text
 
 
 async def read_plan(ledger: Ledger, plan: PlanKey, books: Books) -> None:

@@ -109,6 +109,10 @@ class Receiver:
                 return self.script[key]
         return self.always.get(stage)
 
+    def fate(self, mail: Mail) -> bytes | Act | None:
+        """What is said at the end of a mail, all of which is here."""
+        return self.act("end", mail.recipient)
+
 
 class Conversation(asyncio.Protocol):
     def __init__(self, receiver: Receiver) -> None:
@@ -249,7 +253,7 @@ class Conversation(asyncio.Protocol):
         return True
 
     def take(self, mail: Mail) -> None:
-        act = self.receiver.act("end", mail.recipient)
+        act = self.receiver.fate(mail)
         if not mail.recipient:
             self.out.append(b"554 5.5.1 no valid recipients\r\n")
             return

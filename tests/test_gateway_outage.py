@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
-import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack
+from itertools import count
 
 import pytest
 
 from contracts import subjects
-from producers.bus import Bus, topology
+from producers import acceptance, registry
+from producers.bus import Bucket, Bus, topology
 from producers.server import NatsServer
 from tests.doors import BATCH, an_event, open_door
+
+PROMISED_S = 5.0
 
 
 @pytest.fixture
@@ -29,13 +32,11 @@ async def door(server, clock):
             yield door
 
 
-@asynccontextmanager
-async def frozen(server):
-    os.kill(server.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server.pid, signal.SIGCONT)
+@pytest.fixture
+def freezes(server, frozen):
+    """Call it and the server does nothing more, until `close`."""
+    with ExitStack() as stack:
+        yield stack, lambda: stack.enter_context(frozen(server.pid))
 
 
 def is_unavailable(answer):
@@ -47,15 +48,20 @@ def is_unavailable(answer):
     )
 
 
-async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(server, door):
-    started = time.monotonic()
-    async with frozen(server):
+def test_the_door_s_waits_are_together_shorter_than_what_it_promises():
+    """First the look at the key, then all the rest under one deadline."""
+    assert registry.READ_S + acceptance.ANSWER_S < PROMISED_S
+
+
+async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(
+    server, door, frozen
+):
+    """With the times that hold in earnest."""
+    with frozen(server.pid):
         posts = [door.post(an_event(id=f"e-{n}", content_id=f"tin-{n}")) for n in range(5)]
         batch = door.post([an_event(id="b", content_id="lo")], BATCH)
         answers = await asyncio.gather(*posts, batch, door.get(f"/v1/events/{'a' * 26}"))
-        took = time.monotonic() - started
     assert all(is_unavailable(answer) for answer in answers)
-    assert took < 6
     for n in range(5):
         answer = await door.post(an_event(id=f"e-{n}", content_id=f"tin-{n}"))
         assert answer.status_code == 202
@@ -64,17 +70,49 @@ async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_onc
     ]
 
 
-async def test_a_server_that_freezes_between_claim_and_stream_is_503(server, door, monkeypatch):
-    publish = Bus.publish
+STEPS = [(Bucket, "get", 1), (Bucket, "get", 2), (Bucket, "create", 1), (Bucket, "create", 2)]
+
+
+@pytest.mark.parametrize(("owner", "call", "time"), [*STEPS, (Bus, "publish", 1)])
+async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wait(
+    door, freezes, monkeypatch, owner, call, time
+):
+    """And no patience of the bus: who has as much of it as was promised is still waiting."""
+    monkeypatch.setattr(registry, "READ_S", 0.5)
+    monkeypatch.setattr(acceptance, "ANSWER_S", 0.5)
+    thaw, freeze = freezes
+    real, look, left, patient = getattr(owner, call), Bucket.get, count(1), []
+
+    async def freezing(*args, **more):
+        if next(left) == time:
+            freeze()
+            asked = look(door.bus.bucket(subjects.EVENTS.name), "a" * 26, patience_s=PROMISED_S)
+            patient.append(asyncio.create_task(asked))
+        return await real(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, call, freezing)
+        answer = await door.post(an_event())
+    thaw.close()
+    assert is_unavailable(answer)
+    assert [one.done() for one in patient] == [False]
+    assert await patient[0] is None
+    monkeypatch.undo()
+    assert (await door.post(an_event())).status_code == 202
+    assert [one["id"] for one in await door.stored()] == ["e-1"]
+
+
+async def test_a_server_that_freezes_between_claim_and_stream_is_503(door, freezes, monkeypatch):
+    publish, (thaw, freeze) = Bus.publish, freezes
 
     async def freeze_first(*args, **more):
-        os.kill(server.pid, signal.SIGSTOP)
+        freeze()
         return await publish(*args, **more)
 
     with monkeypatch.context() as freezing:
         freezing.setattr(Bus, "publish", freeze_first)
         answer = await door.post(an_event())
-    os.kill(server.pid, signal.SIGCONT)
+    thaw.close()
     assert is_unavailable(answer)
     assert (await door.post(an_event())).status_code == 202
     assert len(await door.stored()) == 1

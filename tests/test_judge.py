@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from channels.zalo.render import marker
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry
@@ -14,6 +15,7 @@ from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.records import EventRecord
 from tests import judge
+from tests.crash import account
 from tests.judge import Told
 from tests.judge_books import Books, Row
 
@@ -61,7 +63,7 @@ def got(*rows: Row) -> list[tuple[str, str]]:
 
 
 def article(status: str, plan: PlanKey = ZALO, id: str = "x") -> dict[str, Any]:
-    marked = judge.marker(row("d", "article", plan).delivery_key)
+    marked = marker(row("d", "article", plan).delivery_key)
     link = f"https://cong.example/tin/{plan.content_id}#{marked}"
     payload = {"tracking_link": link, "status": status}
     return {"kind": "article_created", "id": id, "payload": payload}
@@ -75,7 +77,7 @@ def test_a_clean_book_is_acquitted():
     assert [*judge.lost(known, [TOLD]), *judge.unfinished(known)] == []
     assert [*judge.twice_released(known), *judge.mail(known, got(row("d")))] == []
     assert list(judge.audience(known, [TOLD])) == []
-    assert list(judge.account(known, [article("show"), SENT])) == []
+    assert list(account.account(known, [article("show"), SENT])) == []
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_reader_who_was_left_out_is_lost():
     ],
 )
 def test_an_account_that_shows_something_else_than_the_ledger_is_named(journal, word):
-    found = list(judge.account(books(row("d", "article", ZALO)), journal))
+    found = list(account.account(books(row("d", "article", ZALO)), journal))
     assert found
     assert found[0].startswith(word)
 
@@ -190,7 +192,7 @@ def test_an_account_that_shows_something_else_than_the_ledger_is_named(journal, 
 )
 def test_a_broadcast_that_the_ledger_tells_otherwise_is_named(letter, times, word):
     rows = row("d", "article", ZALO), row(letter, "broadcast", ZALO)
-    found = list(judge.account(books(*rows), [article("show"), *[SENT] * times]))
+    found = list(account.account(books(*rows), [article("show"), *[SENT] * times]))
     assert found
     assert found[0].startswith(word)
 
@@ -198,4 +200,4 @@ def test_a_broadcast_that_the_ledger_tells_otherwise_is_named(letter, times, wor
 def test_a_broadcast_nobody_can_know_of_is_no_fault():
     rows = row("d", "article", ZALO), row("k", "broadcast", ZALO)
     for sent in ([], [SENT]):
-        assert list(judge.account(books(*rows), [article("show"), *sent])) == []
+        assert list(account.account(books(*rows), [article("show"), *sent])) == []

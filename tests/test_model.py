@@ -1,6 +1,7 @@
 """A seeded model runs the product's own delivery code in virtual time; see `tests/model`."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -50,9 +51,42 @@ def test_a_planted_bug_is_caught(name):
 def test_what_does_no_harm_or_is_seen_elsewhere_is_explained():
     assert BUGS.keys() >= HARMLESS.keys() | RARE.keys()
     assert timedelta(seconds=GRACE_S) >= subjects.DELIVER.duplicate_window
-    for name in RARE.values():
-        path, _, test = name.partition("::")
-        assert f"async def {test}(" in (ROOT / path).read_text("utf-8")
+
+
+WITH_A_BUG = """
+import sys, pytest
+
+class Plantation:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self):
+        from tests.model.bugs import planted  # pytest wants to be there first
+
+        with planted(sys.argv[1]):
+            return (yield)
+
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[Plantation()]))
+"""
+
+
+def tested(bug: str, *tests: str) -> tuple[int, str]:
+    """Run *tests* with *bug* planted, in a process of their own: exit code, and what was said."""
+    command = [sys.executable, "-c", WITH_A_BUG, bug, *tests]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("name", sorted(RARE))
+def test_a_bug_that_the_model_seldom_meets_is_caught_by_the_test_that_is_named(name):
+    code, said = tested(name, RARE[name])
+    assert code == pytest.ExitCode.TESTS_FAILED, f"{name} survives:\n{said}"
+    ending = said.splitlines()[-1]
+    assert re.search(r"\d failed", ending), said
+    assert "error" not in ending, f"not the bug, but the house fell down:\n{said}"
+
+
+def test_the_named_tests_pass_with_a_bug_that_does_no_harm():
+    code, said = tested("no-renewal", *sorted(RARE.values()))
+    assert code == pytest.ExitCode.OK, said
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])

@@ -95,3 +95,6 @@ async def test_a_draft_that_is_approved_during_the_backup_is_not_lost(bus, tmp_p
         assert draft.content_id == ITEM
         await loa.intake.desk.approve(ITEM, CLERK)
         assert await published(loa.bus) == [before]
+        await settled(loa.bus, "CONTENT", subjects.INTAKE)
+        await loa.hand_out(ITEM)
+        assert await loa.found() == [], "approved again, and no later than it has to be"

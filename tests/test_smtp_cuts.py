@@ -16,7 +16,7 @@ from tests.proxy import Proxy
 from tests.smtp_receiver import Receiver
 
 READERS = 3
-BODIES, BORDERS = 24, 12
+BODIES, BORDERS, OPENING = 36, 16, 24
 HOW = pytest.mark.parametrize("rst", [False, True], ids=["fin", "rst"])
 
 
@@ -42,7 +42,7 @@ class Bench:
         return plan
 
     async def cut(self, way, k, rst):
-        """The same with the first connection cut; returns who is declared."""
+        """The same with the first connection cut; who is declared, and how many got a copy."""
         self.proxy.calm()
         way.only, way.cut_after, way.rst = frozenset({self.proxy.connected}), k, rst
         plan = await self.send()
@@ -50,7 +50,7 @@ class Bench:
         letters = "".join((await self.loa.rows(plan)).values())
         assert set(letters) <= {"d", "D"}, letters
         assert extra <= await self.loa.copies(plan) == letters.count("D")
-        return [row for row, letter in enumerate(letters) if letter == "D"]
+        return [row for row, letter in enumerate(letters) if letter == "D"], extra
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ async def bench(bus, tmp_path, request):
         yield Bench(MailHouse(bus, tmp_path, READERS, proxy.port), receiver, proxy, count())
 
 
-def spread(numbers, wanted):
-    """About *wanted* of *numbers*, evenly, first and last among them."""
+def spread(numbers, wanted, other):
+    """About *wanted* of *numbers*, evenly, and the last; *other* = those in between."""
     step = max(1, len(numbers) // wanted)
-    return sorted({*numbers[::step], numbers[-1]})
+    return sorted({*numbers[step // 2 * other :: step], numbers[-1]})
 
 
 BENCHES = pytest.mark.parametrize(
@@ -77,14 +77,16 @@ async def test_cut_on_the_way_to_the_relay_nobody_gets_half_a_mail_or_a_copy_too
     plan = await bench.send()
     said = bytes(bench.proxy.up.seen)
     spans = [bodies(bench.loa, plan, said, reader) for reader in people(READERS)]
-    points, doubted = cuts(spans, said), 0
+    points, doubted = cuts(spans, said, rst), 0
     for k in points:
-        declared = await bench.cut(bench.proxy.up, k, rst)
+        declared, copies = await bench.cut(bench.proxy.up, k, rst)
         begun = [row for row, (start, _) in enumerate(spans) if start < k]
         over = not bench.receiver.pipelining and begun and k > spans[begun[-1]][1]
         assert declared in ([], *([[begun[-1]]] if begun and not over else [])), f"cut after {k}"
+        arrived = begun and k >= spans[begun[-1]][1]
+        assert copies == 0 or arrived, f"a copy of a mail whose end had not left, after {k}"
         doubted += len(declared)
-    assert len(points) >= 60
+    assert len(points) >= 110
     assert doubted >= BODIES, "bodies were cut, too"
 
 
@@ -95,18 +97,18 @@ def bodies(loa, plan, said, reader):
     return start, start + len(body) + len(b".\r\n")
 
 
-def cuts(spans, said):
-    """Every byte of the first commands and around the end of each mail, and many in between."""
+def cuts(spans, said, other):
+    """Every byte around the end of each mail, and many between; *other*: those beside these."""
     opening = range(1, spans[0][0] + 3)
     ends = [k for _, end in spans for k in range(end - 6, min(end + 4, len(said)))]
     each = BODIES // READERS
-    between = [k for start, end in spans for k in spread(range(start + 3, end), each)]
+    between = [k for start, end in spans for k in spread(range(start + 3, end), each, other)]
     commands = [
         k
         for (_, end), (start, _) in pairwise(spans)
-        for k in spread(range(end, start + 2), BORDERS)
+        for k in spread(range(end, start + 2), BORDERS, other)
     ]
-    return sorted({*spread(opening, 24), *ends, *between, *commands})
+    return sorted({*spread(opening, OPENING, other), *ends, *between, *commands})
 
 
 @BENCHES
@@ -116,8 +118,8 @@ async def test_cut_on_the_way_back_only_a_mail_without_its_answer_is_declared(be
     said = bytes(bench.proxy.down.seen)
     go_on = [at + 1 for at in range(len(said)) if said[:at].endswith(b"354 go\r")]
     taken = [at + 1 for at in range(len(said)) if said[:at].endswith(b"queued\r")]
-    for k in spread(range(1, len(said)), 60):
-        declared = await bench.cut(bench.proxy.down, k, rst)
+    for k in range(1 + rst, len(said), 2):  # by FIN or by RST, every byte
+        declared, _ = await bench.cut(bench.proxy.down, k, rst)
         unsure = [row for row in range(READERS) if go_on[row] <= k < taken[row]]
         assert declared in ([], unsure), f"cut after {k}"
         assert declared or not unsure, f"a body left, and no doubt, after {k}"

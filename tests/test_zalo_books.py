@@ -34,8 +34,6 @@ def check_books(house: ZaloHouse, said: dict[str, Status]) -> None:
         (Status.DELIVERED, 1),
         (Status.UNKNOWN, 1),
         (Status.UNKNOWN, 0),
-        (None, 0),
-        (None, 1),
     }
 
 

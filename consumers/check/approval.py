@@ -8,8 +8,12 @@ from contracts.errors import Forbidden
 DESK = "desk"
 
 
-def judge(position: Position, policy: str) -> Found:
-    """*policy* is the unit's present one; what held at intake goes before it."""
+def judge(position: Position, policy: str, *, restored: bool = False) -> Found:
+    """*policy* is the unit's present one; what held at intake goes before it.
+
+    *restored*: the publication came out of a backup. What was approved while that was taken may
+    have come back as a draft and been approved again, while its release keeps the first moment.
+    """
     decision = position.decision
     if position.kind == "withdrawn":
         return
@@ -18,7 +22,7 @@ def judge(position: Position, policy: str) -> Found:
             yield "unapproved", f"{position.unit} releases by the desk, and nobody decided"
     elif decision.verdict != "approved":
         yield "unapproved", f"{decision.verdict} by {decision.by}"
-    elif position.released_at is None or decision.at > position.released_at:
+    elif not restored and (position.released_at is None or decision.at > position.released_at):
         yield "unapproved", f"approved at {decision.at:%Y-%m-%d %H:%M:%S}, after its release"
     elif own(position, decision.by):
         yield "self-approved", f"by {decision.by}"

@@ -38,9 +38,10 @@ class Articles:
                 yield Violation(rule="article-unnoted", key=key, detail="no note has its id")
 
     def is_noted(self, plan: PlanKey) -> bool:
-        """A withdrawal of what never came to be has nothing to remember."""
-        known = [note for note in self.notes.get(plan.content_id, ()) if note.article_id]
+        """A withdrawal of what never came to be only remembers that it looked."""
+        notes = self.notes.get(plan.content_id, [])
+        known = [note for note in notes if note.article_id]
         edition = self.released.find(plan.content_id, plan.revision)
         if not known and edition and edition.action == "withdrawn":
-            return True
+            return bool(notes)
         return any(note.shown >= plan.revision for note in known)

@@ -7,6 +7,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
+from consumers import restore
 from consumers.check import approval
 from consumers.check.batches import Found
 from consumers.check.events import parse, read
@@ -43,9 +44,12 @@ class Releases:
     tell: Tell = untold
     policies: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    restored: int = 0  # the last publication that came out of a backup
 
     async def violations(self) -> list[Violation]:
         await self.released.read()
+        if back := await restore.last(self.bus):
+            self.restored = back.publications
         async for unit, value in self.bus.bucket(subjects.UNITS.name).values():
             rules = parse(Rules, value.data)
             self.policies[unit] = rules.release if rules else approval.DESK
@@ -87,7 +91,8 @@ class Releases:
             yield "publication-unexpected", "no accepted event says so"
         elif expected != one.says or record.hash != position.hash:
             yield "text-differs", "not what the accepted event says"
-        yield from approval.judge(position, self.policies.get(position.unit, approval.DESK))
+        policy = self.policies.get(position.unit, approval.DESK)
+        yield from approval.judge(position, policy, restored=one.seq <= self.restored)
 
     def expected(self, one: Edition, position: Position, item: Item) -> bytes | None:
         """What its event says; None when it has none, or its event has another position."""

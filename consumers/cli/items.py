@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -78,6 +79,7 @@ def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> No
             source=f"/units/{item.unit}",
             type=events.WITHDRAWN,
             subject=content_id,
+            time=datetime.now(UTC),
             data={"content_id": content_id, "reason": reason},
         )
         words = vocabulary(read(LoaSettings))

@@ -3,6 +3,7 @@
     python -m tests.crash [KILLS] [--seed SEED] [--point NAME] [--only NUMBER] [--keep FOLDER]
 
 A failure is printed with its seed, the commit, the crash point and how to repeat it; exit code 1.
+A folder that did not come to its end was not judged: the last line then says INCOMPLETE.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -31,10 +33,10 @@ def main() -> int:
     if wanted.only is not None:
         hands = [hands[wanted.only]]
     print(f"seed {wanted.seed}, commit {commit()}: {len(hands)} folders, {AT_ONCE} at a time")
-    print("needs Linux and what `make install` installs; 1,000 kills take 25 minutes on two cores")
+    print("needs Linux and what `make install` installs; 1,000 take 10 minutes on two idle cores")
     with tempfile.TemporaryDirectory(prefix="loa-crash-") as folder:
         reports = list(run(hands, wanted.keep or Path(folder), wanted))
-    return verdict(reports)
+    return verdict(reports, wanted.kills if wanted.only is None else len(hands[0].points))
 
 
 def arguments() -> argparse.Namespace:
@@ -74,8 +76,9 @@ def run(hands: list[Hand], folder: Path, wanted: argparse.Namespace) -> Iterable
 
 
 def broken(hand: Hand, trouble: BaseException) -> Report:
-    """A campaign that could not even report."""
-    return Report(hand.seed, faults=[f"the runner failed: {trouble!r}"])
+    """A campaign that could not even report: a mistake of ours, or one that Loa has led to."""
+    lines = "".join(traceback.format_exception(trouble))
+    return Report(hand.seed, faults=[f"the runner failed:\n{lines}"])
 
 
 def told(report: Report) -> str:
@@ -94,15 +97,18 @@ def failure(fault: str, hand: Hand, wanted: argparse.Namespace) -> str:
     )
 
 
-def verdict(reports: list[Report]) -> int:
+def verdict(reports: list[Report], wanted: int) -> int:
     """The last line says it all."""
-    kills = sum(len(report.deaths) for report in reports)
+    kills = sum(len(report.deaths) for report in reports if report.judged)
     faults = [fault for report in reports for fault in report.faults]
     lost = sum("lost:" in fault or "unfinished:" in fault for fault in faults)
     twice = sum("undeclared duplicate:" in fault for fault in faults)
     if others := len(faults) - lost - twice:
         print(f"{others} other failures")
-    bound = f"{3 / kills:.2%}".replace("%", " %") if kills else "none"
+    if kills < wanted or not all(report.judged for report in reports):
+        print(f"INCOMPLETE: {kills:,} of {wanted:,} kills judged")
+        return 1
+    bound = f"{3 / kills:.2%}".replace("%", " %")
     print(f"{kills:,} kills, {lost} lost, {twice} undeclared duplicates, bound 3/n = {bound}")
     return 1 if faults else 0
 

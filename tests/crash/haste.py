@@ -19,8 +19,10 @@ from producers.bus import topology
 from producers.publisher import Publisher
 
 ACK_WAIT_NS = 3_000_000_000
+LADDER_S = (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0)
+LAST_S = 1.0
 SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
-    (retry, {"LADDER_S": (0.0, 2.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0), "LAST_S": 1.0}),
+    (retry, {"LADDER_S": LADDER_S, "LAST_S": LAST_S}),
     (moves, {"ASK_AGAIN_S": 0.5}),
     (settle, {"KEEP_ALIVE_S": 1.0, "BUS_PAUSE_S": 0.3}),
     (fence, {"ASK_AGAIN_S": 0.3}),

@@ -5,21 +5,32 @@ from dataclasses import replace
 from typing import Any
 
 from channels.base import Outcome, Verdict
+from channels.portal.writer import Writer
 from channels.zalo import articles
 from channels.zalo.channel import BROADCAST, ZaloSession
 from channels.zalo.steps import Step
+from consumers.fence import Fence
+from consumers.intake import Intake
 from consumers.ledger import moves
+from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry, Rules
 from consumers.settle import Settle, stage
+from contracts import keys
+from contracts.delivery import PlanKey
+from contracts.publication import Publication
+from contracts.records import EventRecord
+from producers.acceptance import Acceptance, Accepted
 
 
 def forget_doubts() -> None:
-    """What was on the wire at a crash counts as not sent."""
+    """What was on the wire at a crash counts as not sent, unless its batch is halted."""
     claim = moves.claim
 
     def forgetting(entry: Entry, owner: str, now: float, rules: Rules) -> Entry:
-        sure = replace(entry, rows=entry.rows.replace(b"s", b"p").replace(b"S", b"P"))
-        return claim(sure, owner, now, rules)
+        if not entry.halt:
+            letters = entry.rows.replace(b"s", b"p").replace(b"S", b"P")
+            entry = replace(entry, rows=letters)
+        return claim(entry, owner, now, rules)
 
     moves.claim = forgetting
 
@@ -31,7 +42,7 @@ def acknowledge_first() -> None:
     async def hasty(self: Settle, call_next: Any, msg: Any) -> None:
         if stage(msg) == "intake":
             await msg.ack()
-            await asyncio.sleep(0.05)  # until it has left
+            await asyncio.sleep(0.4)  # until it has left, and the server has noted it
         await decide(self, call_next, msg)
 
     Settle.decide = hasty
@@ -60,6 +71,76 @@ def broadcast_again() -> None:
     ZaloSession.known = careless
 
 
+def trust_the_index() -> None:
+    """What the portal's index has counts as shown, whether its files are there or not."""
+    finish = Writer._finish
+
+    def lay_out_only(self: Writer, index: Any) -> None:
+        if not (self.public / "nguon-tin" / "tat-ca.json").exists():
+            finish(self, index)
+
+    def standing(self: Writer, publication: Publication) -> Outcome:
+        with self._alone() as index:
+            known = index.revision(publication.content_id) >= publication.revision
+        return Outcome(Verdict.DELIVERED if known else Verdict.ABSENT)
+
+    Writer.standing, Writer._finish = standing, lay_out_only
+
+
+def ignore_withdrawals() -> None:
+    """A withdrawal halts nothing, and no position waits for an older one."""
+    halt = Fence.halt
+
+    async def lenient(self: Fence, plan: PlanKey, why: str) -> Cursor:
+        if not why.startswith("w"):
+            return await halt(self, plan, why)
+        held = await self.ledger.plan(plan)
+        return held.value if held else Cursor()
+
+    async def impatient(*_: Any) -> None:
+        """Go on at once."""
+
+    Fence.halt, Fence.quiet = lenient, impatient
+
+
+def answer_first() -> None:
+    """A sender is told 202, and then the event is claimed and stored."""
+    accept = Acceptance.accept
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def later(*args: Any, batch: bool) -> None:
+        await asyncio.sleep(0.1)  # until the answer has left
+        await accept(*args, batch=batch)
+
+    async def hasty(self: Acceptance, member: Any, events: Any, *, batch: bool = False) -> Any:
+        tasks.add(asyncio.create_task(later(self, member, events, batch=batch)))
+        return [Accepted("a" * 26, event.data["content_id"], None) for event in events]
+
+    Acceptance.accept = hasty
+
+
+def refuse_once() -> None:
+    """An event whose refusal is noted counts as dealt with, letter or no letter."""
+    handle = Intake.handle
+
+    async def careless(self: Intake, event: Any, unit: str, *args: Any, **kwargs: Any) -> None:
+        known = await self.seen.bucket.get(keys.event_id(unit, event.source, event.id))
+        if known is None or not EventRecord.model_validate_json(known.data).refused:
+            await handle(self, event, unit, *args, **kwargs)
+
+    Intake.handle = careless
+
+
 MUTANTS = {
-    one.__name__: one for one in (forget_doubts, acknowledge_first, create_again, broadcast_again)
+    one.__name__: one
+    for one in (
+        forget_doubts,
+        acknowledge_first,
+        create_again,
+        broadcast_again,
+        trust_the_index,
+        ignore_withdrawals,
+        answer_first,
+        refuse_once,
+    )
 }

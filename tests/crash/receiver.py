@@ -2,45 +2,72 @@
 
     python -m tests.crash.receiver PORTFILE RECORD
 
-`hoan-...` is put off at every other attempt, `dut-...` is cut off behind the end of every other
-mail (which is taken by then), `tuchoi-...` is refused for good, `cham-...` is put off for ever.
+`hoan-...` is put off at every other attempt, `muon-...` at the end of a mail, once or twice, and
+`cham-...` there for ever; of four mails to `dut-...` two are cut off behind their end (they are
+taken by then), `tuchoi-...` is refused for good. RECORD holds what `tests.crash.received` reads.
 """
 
 import asyncio
 import os
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
-from tests.smtp_receiver import Act, Receiver
+from tests.crash.received import CUT, LATER, TAKEN, Got, opened
+from tests.smtp_receiver import Act, Mail, Receiver
 
-LATER = b"451 4.7.1 try again later"
+PUT_OFF = b"451 4.7.1 try again later"
 NEVER = b"550 5.1.1 no such mailbox"
+SAID = {None: TAKEN, Act.RECORD_CUT: CUT, PUT_OFF: LATER}
+TWICE = 8
 
 
 @dataclass
 class Moody(Receiver):
+    notes: Path = Path(os.devnull)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    began: dict[str, float] = field(default_factory=dict)
 
     def act(self, stage: str, recipient: str) -> bytes | Act | None:
         self.asked[stage, recipient] += 1
         times = self.asked[stage, recipient]
-        odd = (times if stage == "RCPT" else (times + 1) // 2) % 2 == 1  # "end" is asked twice
         match stage, recipient.partition("-")[0]:
             case "RCPT", "tuchoi":
                 return NEVER
-            case "RCPT", "cham":
-                return LATER
-            case "RCPT", "hoan" if odd:
-                return LATER
-            case "end", "dut" if odd:
+            case "RCPT", "hoan" if times % 2:
+                return PUT_OFF
+            case "end", "dut" if times % 4 in (1, 2):
                 return Act.RECORD_CUT
+        if stage == "RCPT":
+            self.began[recipient] = time.time()
         return None
+
+    def fate(self, mail: Mail) -> bytes | Act | None:
+        """Noted before it is said, as everything that a relay answers for."""
+        act = self.mood(mail)
+        address, now = mail.recipient, time.time()
+        began = self.began.get(address, now)
+        got = Got(address, mail.message_id, SAID[act], began, now, **opened(mail.data))
+        with self.notes.open("ab") as file:
+            file.write(got.line())
+        return act
+
+    def mood(self, mail: Mail) -> bytes | Act | None:
+        match mail.recipient.partition("-")[0]:
+            case "cham":
+                return PUT_OFF
+            case "muon":
+                self.asked["mail", mail.message_id] += 1
+                patience = 2 if sha256(mail.message_id.encode()).digest()[0] % TWICE == 0 else 1
+                return PUT_OFF if self.asked["mail", mail.message_id] <= patience else None
+        return super().fate(mail)
 
 
 async def serve(port_file: Path, record: Path) -> None:
-    receiver = Moody(record=record, keep=False)
+    receiver = Moody(notes=record, keep=False)
     await receiver.start()
     fresh = port_file.with_suffix(".new")
     fresh.write_text(str(receiver.port))

@@ -36,10 +36,12 @@ class Failed(Exception):
 class Stage:
     """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not.
 
-    A *mutant* is a mistake that every process makes here; see `tests.crash.mutants`.
+    A *mutant* is a mistake that every process makes here; see `tests.crash.mutants`. Relay and
+    portal are tried every *canary_s*; no death that is meant for an item meets such a try, see
+    `tests.crash.launch`. Zalo is not: a try renews the pair, which deaths of their own are about.
     """
 
-    def __init__(self, folder: Path, mutant: str = "") -> None:
+    def __init__(self, folder: Path, mutant: str = "", canary_s: float = 0.0) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.record = folder / "mails"
@@ -49,7 +51,9 @@ class Stage:
             MUTANT: mutant,
             "LOA_DATA_DIR": str(self.data),
             "LOA_PUBLIC_URL": PUBLIC_URL,
-            "LOA_CANARY_EVERY_S": "0",  # a death that is meant for an item would meet a canary
+            "LOA_CANARY_EVERY_S": str(canary_s),
+            "LOA_CANARY_CHANNELS": "portal,email",
+            "LOA_CANARY_URL": self.zalo_url,  # nobody serves the portal; this one answers 404
             "LOA_EMAIL_HOST": "127.0.0.1",
             "LOA_EMAIL_PORT": relay_port,
             "LOA_EMAIL_TLS": "none",
@@ -63,6 +67,7 @@ class Stage:
         self.process: ForkServerProcess | None = None
         self.armed = (NOTHING, 1)
         self.told: Ready | None = None
+        self.killed: list[float] = []  # when, by us
 
     def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
         """Start one, and wait for its address."""
@@ -137,13 +142,21 @@ class Stage:
     @property
     def deaths(self) -> list[str]:
         """The points at which processes died here."""
-        noted = self.folder / DEATHS
-        lines = noted.read_text().splitlines() if noted.exists() else []
-        return [line.split()[1] for line in lines]
+        return [line.split()[1] for line in self.noted()]
+
+    @property
+    def kills(self) -> list[float]:
+        """When processes were killed here, by us or at a point."""
+        return sorted([*self.killed, *(float(line.split()[2]) for line in self.noted())])
+
+    def noted(self) -> list[str]:
+        deaths = self.folder / DEATHS
+        return deaths.read_text().splitlines() if deaths.exists() else []
 
     def kill(self) -> None:
         """kill -9; the embedded nats-server dies with its parent."""
         if self.process and self.process.exitcode is None:
+            self.killed.append(time.time())
             self.process.kill()
             self.process.join()
 
@@ -153,6 +166,7 @@ class Stage:
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         for pid in map(int, found.split()):
             if Path(f"/proc/{pid}/comm").read_text().strip() == "nats-server":
+                self.killed.append(time.time())
                 os.kill(pid, signal.SIGKILL)
                 return
         raise Failed("no nats-server runs below Loa")

@@ -110,6 +110,7 @@ def lose_answer(route: str) -> Nudge:
     """Zalo does what it is asked, and its answer never arrives."""
 
     def before(work: Workload) -> None:
+        work.answers_lost += 1
         work.stage.zalo("faults", {"route": route, "kind": "drop_after"})
 
     return before
@@ -225,7 +226,7 @@ WAYS: dict[str, Way] = {
     "email.mail_settled": Way(mailed, hits=30),
     "portal.tmp_written": Way(said("portal"), hits=8),
     "portal.staged": Way(said("portal")),
-    "portal.committed": Way(changed_or_withdrawn("portal")),
+    "portal.committed": Way(changed_or_withdrawn("portal"), hits=2),
     "portal.file_in_place": Way(said("portal"), hits=8),
     "portal.all_in_place": Way(said("portal")),
     "portal.swapped": Way(said("portal")),

@@ -25,6 +25,7 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
 from producers.registry import Registry
+from tests.crash.received import mark
 from tests.crash.stage import Failed, Stage
 from tests.judge import Told
 
@@ -32,8 +33,9 @@ UNIT, DESK_UNIT = "trung-tam-cong-nghe-thong-tin", "van-phong-bo"
 TOPIC, BIG, BRIEF = "chuyen-doi-so", "cai-cach-hanh-chinh", "lao-dong-tien-luong-bhxh"
 UNREAD = "dich-vu-cong-truc-tuyen"
 READERS = {
-    TOPIC: [f"{kind}-{n}@example.com" for kind, many in
-            (("doc", 23), ("hoan", 4), ("dut", 2), ("tuchoi", 1)) for n in range(many)],
+    TOPIC: [f"{kind}-{n}@example.com"
+            for kind, many in (("doc", 22), ("hoan", 3), ("muon", 2), ("dut", 2), ("tuchoi", 1))
+            for n in range(many)],
     BIG: [f"nhieu-{n}@example.com" for n in range(520)],
     BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
 }  # fmt: skip
@@ -73,6 +75,7 @@ class Workload:
     broadcast: Said | None = None
     short: Said | None = None
     asked: int = 0
+    answers_lost: int = 0  # of Zalo's
 
     @property
     def told(self) -> list[Told]:
@@ -159,7 +162,8 @@ class Workload:
         data = event["data"]
         told = Told(
             keys.event_id(unit, event["source"], event["id"]),
-            data["content_id"], data.get("revision", 0), readers=readers,
+            data["content_id"], data.get("revision", 0), readers,
+            data.get("title", ""), data.get("body", ""),
         )  # fmt: skip
         said = Said(event, unit, told)
         self.said.append(said)
@@ -170,7 +174,8 @@ class Workload:
         content_id = f"tin-{self.number + 1}"
         event = self.event(
             "submitted", unit, content_id, revision=1, topic=topic,
-            title=f"Tin {content_id}, lần 1", channels=list(names), **data,
+            title=f"Tin {content_id}, lần 1", channels=list(names),
+            body=body(content_id, 1), **data,
         )  # fmt: skip
         follows = frozenset(READERS.get(topic, ())) if "email" in names else frozenset()
         return self.publish(event, unit, follows)
@@ -181,6 +186,7 @@ class Workload:
         title = f"Tin {said.content_id}, lần {revision}"
         data = said.event["data"] | {
             "revision": revision, "title": title, "corrects_revision": said.told.revision,
+            "body": body(said.content_id, revision),
         }  # fmt: skip
         event = self.event("corrected", said.unit, **data)
         return self.publish(event, said.unit, said.told.readers)
@@ -193,7 +199,8 @@ class Workload:
 
     def clash(self, said: Said) -> Said:
         """Another text under a revision that is taken."""
-        data = said.event["data"] | {"title": "Một văn bản khác"}
+        other = {"title": "Một văn bản khác", "body": body(said.content_id, "khac")}
+        data = said.event["data"] | other
         event = self.event("submitted", said.unit, **data)
         return self.publish(event, said.unit)
 
@@ -311,6 +318,11 @@ class Workload:
             return True
 
         self.stage.on_bus(tell)
+
+
+def body(content_id: str, text: object) -> str:
+    """What a unit writes; it says which text of which item it is."""
+    return f"{sample('submitted')['data']['body']}\n\n{mark(content_id, text)}"
 
 
 async def registered(bus: Bus, unit: str, release: Any) -> str:

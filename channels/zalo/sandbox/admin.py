@@ -1,38 +1,38 @@
 """The sandbox's own controls under `/_sandbox`: faults, clock, switches, what happened."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from channels.zalo.sandbox import hooks
+from channels.zalo.sandbox.asked import read
 from channels.zalo.sandbox.clock import SettableClock
 from channels.zalo.sandbox.faults import FAULTS, Fault
-from channels.zalo.sandbox.messages import DELIVERY_S
-from channels.zalo.sandbox.oauth import new_pair
+from channels.zalo.sandbox.heart import HEART
+from channels.zalo.sandbox.oauth import OA_ID, new_pair
+from channels.zalo.sandbox.shelf import Template
+from channels.zalo.sandbox.switches import Rules
 from channels.zalo.sandbox.wire import WORLD
-from channels.zalo.sandbox.world import Item, Rules, Sent, World
+from channels.zalo.sandbox.world import Item, Sent, World
 
 CLOCK = web.AppKey("clock", SettableClock)
-BAD_REQUEST = 400
 
 
-class Moment(BaseModel):
+class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class Moment(Asked):
     now: datetime
 
 
-M = TypeVar("M", bound=BaseModel)
+class Money(Asked):
+    """In đồng; what is not named stays."""
 
-
-async def read(request: web.Request, model: type[M]) -> M:
-    """The body as *model*, or 400 with what is wrong."""
-    try:
-        return model.model_validate_json(await request.read())
-    except ValidationError as error:
-        wrong = error.json(include_url=False, include_context=False)
-        raise web.HTTPBadRequest(text=wrong, content_type="application/json") from error
+    balance: int | None = None
+    development: int | None = None
 
 
 async def add_fault(request: web.Request) -> web.Response:
@@ -47,22 +47,62 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 
 async def set_clock(request: web.Request) -> web.Response:
-    moment = await read(request, Moment)
-    request.app[CLOCK].set(moment.now.timestamp())
+    """What falls due by then has happened before the next call."""
+    moment, clock = await read(request, Moment), request.app[CLOCK]
+    clock.set(moment.now.timestamp())
+    request.app[WORLD].record("clock_set", offset_s=clock.offset_s)
     return web.json_response({"now": moment.now.isoformat()})
 
 
 async def set_rules(request: web.Request) -> web.Response:
     """Change some switches; the others stay."""
     world = request.app[WORLD]
-    wanted = (await read(request, Rules)).model_dump(exclude_unset=True)
-    world.rules = world.rules.model_copy(update=wanted)
+    wanted = (await read(request, Rules)).model_dump(mode="json", exclude_unset=True)
+    before = world.rules.daily_quota
+    world.record("rules_set", rules=wanted)
+    if world.rules.daily_quota != before:
+        quota = {"prev_value": str(before), "new_value": str(world.rules.daily_quota)}
+        body = {"oaId": OA_ID, "quota": quota}
+        hooks.tell(world, "change_oa_daily_quota", body, hooks.ZNS)
     return web.json_response(world.rules.model_dump(mode="json"))
+
+
+async def set_template(request: web.Request) -> web.Response:
+    """A new template, or another state of one; the app hears what became of it."""
+    world, wanted = request.app[WORLD], await read(request, Template)
+    before = world.shelf.templates.get(wanted.id)
+    world.record("template_set", template=wanted.model_dump(mode="json"))
+    if before is not None:
+        changed(world, before, wanted)
+    return web.json_response(wanted.model_dump(mode="json"))
+
+
+def changed(world: World, before: Template, now: Template) -> None:
+    about: dict[str, Any] = {"oa_id": OA_ID, "template_id": now.id}
+    if before.status != now.status:
+        status = {"prev_status": before.status, "new_status": now.status}
+        news = about | {"status": status, "reason": ""}
+        hooks.tell(world, "change_template_status", news, hooks.ZNS)
+    if before.quality != now.quality:
+        better = about | {"quality": now.quality}
+        hooks.tell(world, "change_template_quality", better, hooks.ZNS)
+
+
+async def set_balance(request: web.Request) -> web.Response:
+    world, wanted = request.app[WORLD], await read(request, Money)
+    world.record("balance_set", **wanted.model_dump(exclude_none=True))
+    return web.json_response(purse(world))
 
 
 async def grant(request: web.Request) -> web.Response:
     """A token pair, as a person would paste it from Zalo's API Explorer."""
     return web.json_response(new_pair(request.app[WORLD]))
+
+
+async def pass_time(request: web.Request) -> web.Response:
+    """Wait until everything that is due now has happened; answers with the webhook's tries."""
+    tried = await request.app[HEART].catch_up()
+    return web.json_response([vars(one) for one in tried])
 
 
 async def state(request: web.Request) -> web.Response:
@@ -81,6 +121,10 @@ def summary(world: World) -> dict[str, Any]:
         "now": world.clock(),
         "articles": [article(item) for item in items],
         "broadcasts": [broadcast(sent, world) for sent in reversed(world.broadcasts)],
+        "messages": [vars(one) for one in reversed(world.talk.messages.values())],
+        "people": [vars(one) for one in world.people.by_id.values()],
+        "tags": world.people.tags,
+        "money": purse(world),
     }
 
 
@@ -89,5 +133,10 @@ def article(item: Item) -> dict[str, Any]:
 
 
 def broadcast(sent: Sent, world: World) -> dict[str, Any]:
-    delivered = world.clock() >= sent.at + DELIVERY_S
-    return {"id": sent.id, "at": sent.at, "articles": sent.articles, "delivered": delivered}
+    delivered = world.clock() >= sent.at + world.rules.delivery_s
+    seen = {"id": sent.id, "at": sent.at, "articles": sent.articles, "delivered": delivered}
+    return seen | {"users": sent.users}
+
+
+def purse(world: World) -> dict[str, int]:
+    return {"balance": world.talk.balance, "development": world.talk.development_balance}

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from channels.zalo.envelope import whole
 from channels.zalo.sandbox import rules
+from channels.zalo.sandbox.consult import paid_package
 from channels.zalo.sandbox.wire import WORLD, Refusal, body_of, ok
 from channels.zalo.sandbox.world import Item, World
 
@@ -39,6 +40,7 @@ DESK = web.AppKey("desk", Desk)
 
 async def create(request: web.Request) -> web.Response:
     world, payload = request.app[WORLD], await body_of(request)
+    paid_package(world)
     rules.check(payload, world.rules)
     if world.articles_left() <= 0:
         raise Refusal(-223, "Your OA has reach the limit quota create article")

@@ -2,19 +2,25 @@
 
 import asyncio
 from enum import StrEnum
+from functools import partial
+from typing import Self
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from channels.zalo.sandbox.wire import refuse
+from channels.zalo.sandbox.heart import HEART
+from channels.zalo.sandbox.wire import WORLD, refuse, verdict
 
 BAD_GATEWAY = 502
-PAGE = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
 class Kind(StrEnum):
-    """`*_before` leaves the call without its effect; after the others the effect is there."""
+    """`*_before` leaves the call without its effect; after the others the effect is there.
+
+    `late_effect` drops the connection, and the effect comes `late_s` later on the sandbox's clock.
+    """
 
     DROP_BEFORE = "drop_before"
     HANG_BEFORE = "hang_before"
@@ -26,6 +32,7 @@ class Kind(StrEnum):
     TRUNCATE_AFTER = "truncate_after"
     EMPTY_AFTER = "empty_after"
     ERROR_AFTER = "error_after"
+    LATE_EFFECT = "late_effect"
 
 
 BEFORE = {Kind.DROP_BEFORE, Kind.HANG_BEFORE, Kind.HTML_BEFORE, Kind.REFUSE}
@@ -41,8 +48,17 @@ class Fault(BaseModel):
     times: int = 1
     skip: int = 0
     delay_s: float = 30.0
+    late_s: float = 60.0
+    status: int = BAD_GATEWAY
     code: int = -200
     words: str = "Send message failed"
+
+    @model_validator(mode="after")
+    def possible(self) -> Self:
+        """The id of a late upload never reaches anybody: it would be no effect at all."""
+        if self.kind is Kind.LATE_EFFECT and "upload" in self.route:
+            raise ValueError("an upload cannot be late")
+        return self
 
     def strikes(self) -> bool:
         """Count one call; whether it suffers."""
@@ -73,9 +89,22 @@ async def faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
     fault = request.app[FAULTS].take(request.match_info.route.name or "")
     if fault is None:
         return await handler(request)
+    if fault.kind is Kind.LATE_EFFECT:
+        return await postponed(request, fault)
     if fault.kind in BEFORE:
         return await suffer(request, fault, web.Response())
     return await suffer(request, fault, await handler(request))
+
+
+async def postponed(request: web.Request, fault: Fault) -> web.StreamResponse:
+    """Zalo has taken the call on, and nobody hears of it; a call that it refuses is refused now."""
+    await request.read()
+    no = verdict(request)
+    if no is not None:
+        return no
+    due = request.app[WORLD].clock() + fault.late_s
+    request.app[HEART].late.waiting.append((due, partial(request.match_info.handler, request)))
+    return await suffer(request, fault, web.Response())
 
 
 async def suffer(
@@ -85,7 +114,7 @@ async def suffer(
         case Kind.REFUSE | Kind.ERROR_AFTER:
             return refuse(fault.code, fault.words)
         case Kind.HTML_BEFORE | Kind.HTML_AFTER:
-            return web.Response(status=BAD_GATEWAY, text=PAGE, content_type="text/html")
+            return web.Response(status=fault.status, text=PAGE, content_type="text/html")
         case Kind.EMPTY_AFTER:
             return web.Response()
         case Kind.TRUNCATE_AFTER:

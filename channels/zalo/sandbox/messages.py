@@ -1,4 +1,4 @@
-"""The sandbox's Official Account: its profile, its quotas, its broadcasts."""
+"""The sandbox's Official Account: its profile, its quotas, its broadcasts, its history."""
 
 from collections.abc import Mapping
 from secrets import token_hex
@@ -7,34 +7,50 @@ from typing import Any
 from aiohttp import web
 
 from channels.zalo.hours import broadcasting
+from channels.zalo.sandbox import audience, consult
+from channels.zalo.sandbox.hooks import millis
 from channels.zalo.sandbox.oauth import OA_ID
-from channels.zalo.sandbox.wire import WORLD, Refusal, body_of, ok
-from channels.zalo.sandbox.world import World
+from channels.zalo.sandbox.talk import Message
+from channels.zalo.sandbox.wire import WORLD, Refusal, body_of, data_of, number, ok
+from channels.zalo.sandbox.wording import TEXTS
+from channels.zalo.sandbox.world import World, month
 
 ARTICLES_MAX = 5
-DELIVERY_S = 1800.0
+HISTORY_MAX = 10
 PROFILE = {
     "oaid": OA_ID,
-    "name": "Bộ Nội vụ (Zalo mô phỏng)",
+    "name": TEXTS["oa"]["name"],
     "is_verified": True,
-    "oa_type": 4,
-    "cate_name": "Cơ quan nhà nước",
-    "num_follower": 11000,
-    "package_name": "Tiêu chuẩn",
-    "linked_ZCA": "",
+    "cate_name": TEXTS["oa"]["category"],
 }
 
 
-async def profile(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
-    return ok(PROFILE)
+async def profile(request: web.Request) -> web.Response:
+    world = request.app[WORLD]
+    rules = world.rules
+    changing = {
+        "oa_type": rules.oa_type,
+        "num_follower": rules.silent_followers + len(world.people.followers()),
+        "package_name": TEXTS["package"]["free" if rules.free_package else "paid"],
+        "linked_ZCA": "sandbox-zca" if rules.zca_linked else "",
+    }
+    return ok(PROFILE | changing)
 
 
 async def message(request: web.Request) -> web.Response:
-    """A broadcast; there are no followers to write to one by one."""
+    """A broadcast, an icon under a message, or a message to one person."""
     world, body = request.app[WORLD], await body_of(request)
     recipient = body.get("recipient")
-    if not isinstance(recipient, dict) or "target" not in recipient:
-        raise Refusal(-213, "User has not followed OA")
+    if isinstance(recipient, dict) and "target" in recipient:
+        return broadcast(world, body, recipient["target"])
+    if "sender_action" in body:
+        return consult.react(world, body)
+    return consult.former(world, body)
+
+
+def broadcast(world: World, body: Mapping[str, Any], target: object) -> web.Response:
+    """Accepted now, delivered later; nobody can ask what became of it."""
+    audience.read(target)
     ids = attached(body)
     if not 1 <= len(ids) <= ARTICLES_MAX or not all(live(world, id) for id in ids):
         raise Refusal(-201, "attachment_id is invalid!")
@@ -43,7 +59,7 @@ async def message(request: web.Request) -> web.Response:
     if world.broadcasts_left() <= 0:
         raise Refusal(-211, "Out of quota")
     message_id = token_hex(16)
-    world.record("broadcast_sent", id=message_id, articles=ids, target=recipient["target"])
+    world.record("broadcast_sent", id=message_id, articles=ids, target=target)
     return ok({"message_id": message_id})
 
 
@@ -61,10 +77,84 @@ def live(world: World, id: str) -> bool:
 
 
 async def oa_quota(request: web.Request) -> web.Response:
-    world = request.app[WORLD]
+    """The old form: of the month, of the replies to one message, of promotions to one person."""
+    world, body = request.app[WORLD], await body_of(request)
+    if "message_id" in body:
+        consult.recipient(world, {"message_id": body["message_id"]})
+        return ok({"type": "reply", "total": str(consult.REPLIES), "remain": str(consult.REPLIES)})
+    if "user_id" in body:
+        consult.known(world, str(body["user_id"]))
+        return ok({"type": "promotion", "total": "0", "remain": "0"})
     total, remain = world.rules.broadcast_quota, world.broadcasts_left()
     return ok({"type": "active", "total": str(total), "remain": str(remain)})
 
 
-async def business_quota(request: web.Request) -> web.Response:  # noqa: ARG001
-    return ok({"dailyQuota": 20000, "remainingQuota": 20000})
+async def person_quota(request: web.Request) -> web.Response:
+    """What may still be sent to one person, or what the Official Account bought."""
+    world, body = request.app[WORLD], await body_of(request)
+    if "quota_owner" in body:
+        return ok([bought(world)])
+    person = consult.known(world, str(body.get("user_id", "")))
+    last = person.last_interaction
+    recent = last is not None and world.clock() - last < consult.FREE_S
+    answer = {
+        "last_interaction": millis(last) if last is not None else "",
+        "cs_reply": {"remain": consult.REPLIES if recent else 0, "total": consult.REPLIES},
+        "promotion": dict.fromkeys(
+            ("daily_remain", "daily_total", "monthly_remain", "monthly_total"), 0
+        ),
+    }
+    return ok(answer)
+
+
+def bought(world: World) -> dict[str, Any]:
+    total = world.rules.free_messages
+    return {
+        "asset_id": f"sandbox-{month(world.clock())}",
+        "product_type": "cs",
+        "quota_type": "sub_quota",
+        "valid_through": month(world.clock()),
+        "total": total,
+        "remain": max(0, consult.free_left(world)),
+    }
+
+
+async def recent_chat(request: web.Request) -> web.Response:
+    """The last message with each person, newest first."""
+    world = request.app[WORLD]
+    latest = {one.user_id: one for one in world.talk.messages.values() if one.user_id}
+    return history(request, list(latest.values()))
+
+
+async def conversation(request: web.Request) -> web.Response:
+    person = consult.known(request.app[WORLD], str(data_of(request).get("user_id", "")))
+    return history(request, request.app[WORLD].talk.of(person.user_id))
+
+
+def history(request: web.Request, messages: list[Message]) -> web.Response:
+    """`data` is a bare list: ten at most, newest first."""
+    data = data_of(request)
+    offset, count = number(data, "offset", 0), number(data, "count", HISTORY_MAX)
+    if count > HISTORY_MAX:
+        raise Refusal(-210, "Parameter exceeds allowable limit")
+    newest = sorted(messages, key=lambda one: one.at)[::-1][offset : offset + count]
+    return ok([line(request.app[WORLD], one) for one in newest])
+
+
+def line(world: World, message: Message) -> dict[str, Any]:
+    oa, person = (OA_ID, PROFILE["name"]), world.people.by_id[message.user_id]
+    ends = [oa, (person.user_id, person.name)]
+    (from_id, from_name), (to_id, to_name) = ends if message.from_oa else reversed(ends)
+    return {
+        "message_id": message.id,
+        "src": 0 if message.from_oa else 1,
+        "time": round(message.at * 1000),
+        "type": message.sort,
+        "message": message.content.get("text", ""),
+        "from_id": from_id,
+        "to_id": to_id,
+        "from_display_name": from_name,
+        "to_display_name": to_name,
+        "from_avatar": "",
+        "to_avatar": "",
+    }

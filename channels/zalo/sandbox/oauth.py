@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from channels.zalo.sandbox.switches import Failure
 from channels.zalo.sandbox.wire import WORLD
 from channels.zalo.sandbox.world import World
 
@@ -16,7 +17,14 @@ APP_ID, APP_SECRET, OA_SECRET = "sandbox-app", "sandbox-app-secret", "sandbox-oa
 OA_ID = "4318420240101000001"
 LIFE_S = 90000.0
 CODE_LIFE_S = 600.0
-FOUND = 302
+FOUND, GATEWAY_TIMEOUT = 302, 504
+PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
+DEAD = {
+    "access_token": "",
+    "refresh_token": "",
+    "error_name": "Invalid refresh token.",
+    "error": -14014,
+}
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,11 @@ async def permission(request: web.Request) -> web.Response:
     """The OA admin says yes at once: back to the app with a code."""
     world, query = request.app[WORLD], request.query
     if not world.rules.app_active or query.get("app_id") != APP_ID:
-        return failure(-14002, "Invalid appId", "App is not active but user is not admin")
+        reason = "App is not active but user is not admin"
+        return failure(world, -14002, "Invalid appId", reason)
     redirect = query.get("redirect_uri", "")
-    if not redirect.startswith(("http://", "https://")) or "?" in redirect:
-        return failure(-14003, "Invalid redirect uri", "")
+    if not allowed(redirect, world.rules.callback_url):
+        return failure(world, -14003, "Invalid redirect uri", "")
     code = token_urlsafe(24)
     challenge = query.get("code_challenge", "")
     request.app[CODES][code] = Code(challenge, world.clock() + CODE_LIFE_S)
@@ -46,12 +55,18 @@ async def permission(request: web.Request) -> web.Response:
     return web.Response(status=FOUND, headers={"Location": location})
 
 
+def allowed(redirect: str, saved: str) -> bool:
+    """It has to be the address that was saved in the console, without a query."""
+    whole = redirect.startswith(("http://", "https://")) and "?" not in redirect
+    return whole and saved in ("", redirect)
+
+
 async def access_token(request: web.Request) -> web.Response:
     """Exchange a code, or a refresh token, for a new pair."""
     form = {name: str(value) for name, value in (await request.post()).items()}
     world = request.app[WORLD]
     if request.headers.get("secret_key") != APP_SECRET or form.get("app_id") != APP_ID:
-        return failure(-14005, "Invalid secret key", "secret_key is wrong or missing")
+        return failure(world, -14005, "Invalid secret key", "secret_key is wrong or missing")
     if form.get("grant_type") == "authorization_code":
         return exchange(request.app[CODES], world, form)
     return refresh(world, form.get("refresh_token", ""))
@@ -62,17 +77,17 @@ def exchange(codes: dict[str, Code], world: World, form: Mapping[str, str]) -> w
     proof = sha256(form.get("code_verifier", "").encode()).digest()
     challenge = urlsafe_b64encode(proof).decode().rstrip("=")
     if code is None or world.clock() > code.expires:
-        return failure(-14006, "Invalid code", "The code is expired or was used")
+        return failure(world, -14006, "Invalid code", "The code is expired or was used")
     if code.challenge != challenge:
-        return failure(-14007, "Invalid code verifier", "")
+        return failure(world, -14007, "Invalid code verifier", "")
     return web.json_response(new_pair(world))
 
 
 def refresh(world: World, token: str) -> web.Response:
     if token and token in world.tokens.spent:
         return spent(world)
-    if not token or token != world.tokens.refresh:
-        return unknown_token()
+    if not token or token != world.tokens.refresh or world.clock() >= world.tokens.ends:
+        return unknown_token(world)
     return web.json_response(new_pair(world))
 
 
@@ -84,28 +99,36 @@ def new_pair(world: World) -> dict[str, Any]:
     world.record("granted", **pair, expires=world.clock() + LIFE_S)
     if rules.omit_refresh_token:
         del pair["refresh_token"]
-    return {**pair, "expires_in": rules.expires_in}
+    more: dict[str, Any] = {"expires_in": rules.expires_in}
+    if rules.refresh_token_expires_in is not None:
+        more["refresh_token_expires_in"] = rules.refresh_token_expires_in
+    return pair | more
 
 
 def spent(world: World) -> web.Response:
     """What Zalo says of a refresh token that was used before: each form has been seen."""
-    match world.rules.spent_answer:
-        case "code":
-            return unknown_token()
-        case "text_code":
-            return unknown_token(code="-14014")
+    return unwilling(world.rules.spent_answer, DEAD)
+
+
+def unknown_token(world: World) -> web.Response:
+    return unwilling(world.rules.oauth_failure, DEAD)
+
+
+def failure(world: World, code: int, name: str, reason: str) -> web.Response:
+    said = {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
+    return unwilling(world.rules.oauth_failure, said)
+
+
+def unwilling(form: Failure, said: dict[str, Any]) -> web.Response:
+    """A no, in one of the forms that were seen."""
+    match form:
+        case "empty":
+            return web.Response()
+        case "html":
+            return web.Response(status=GATEWAY_TIMEOUT, text=PAGE, content_type="text/html")
         case "names_only":
-            names = {"error_name": "Invalid refresh token.", "error_description": ""}
-            return web.json_response(names)
-    return web.Response()
-
-
-def unknown_token(code: int | str = -14014) -> web.Response:
-    empty = {"access_token": "", "refresh_token": ""}
-    return web.json_response({**empty, "error_name": "Invalid refresh token.", "error": code})
-
-
-def failure(code: int, name: str, reason: str) -> web.Response:
-    return web.json_response(
-        {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
-    )
+            names = ("error_name", "error_reason", "error_description")
+            return web.json_response({name: said.get(name, "") for name in names})
+        case "text_code":
+            return web.json_response(said | {"error": str(said["error"])})
+    return web.json_response(said)

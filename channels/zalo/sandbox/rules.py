@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.zalo.lengths import units
+from channels.zalo.sandbox.switches import Rules
 from channels.zalo.sandbox.wire import Refusal
-from channels.zalo.sandbox.world import Rules
 
 PARTS = {"text": "content", "image": "url", "video": "url", "product": "id"}
 

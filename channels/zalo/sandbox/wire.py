@@ -1,12 +1,15 @@
 """How the sandbox answers: Zalo's envelope, its token check, its rate limit, its 404."""
 
+import json
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from channels.zalo.sandbox.world import World
+from channels.zalo.envelope import whole
+from channels.zalo.sandbox.world import INVALID, World
 
 WORLD = web.AppKey("world", World)
 OPEN = ("oauth.", "admin.", "page")
@@ -57,22 +60,28 @@ async def spoken(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The rate limit, then the token."""
+    no = verdict(request)
+    return await handler(request) if no is None else no
+
+
+def verdict(request: web.Request) -> web.Response | None:
+    """Zalo's no before it looks at the call itself, which is counted here."""
     if not guarded(request):
-        return await handler(request)
+        return None
     world = request.app[WORLD]
     if not world.count_call():
         return refuse(-32, "Your application reached limit call api")
     if "access_token" in request.query:
         return wrong_place(request)
-    business = (request.match_info.route.name or "").startswith(BUSINESS)
     code = world.judge_token(request.headers.get(TOKEN_HEADER, ""))
-    if code and business:
+    return bad_token(request, code) if code else None
+
+
+def bad_token(request: web.Request, code: int) -> web.Response:
+    if (request.match_info.route.name or "").startswith(BUSINESS):
         return refuse(-124, "Access token invalid")
-    if code:
-        return refuse(
-            code, "Access token is invalid" if code == -216 else "access_token is expired"
-        )
-    return await handler(request)
+    words = "Access token is invalid" if code == INVALID else "access_token is expired or removed"
+    return refuse(code, words)
 
 
 def guarded(request: web.Request) -> bool:
@@ -95,6 +104,25 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refusal(-201, "body is invalid!")
     return body
+
+
+def data_of(request: web.Request) -> dict[str, Any]:
+    """The parameters of a GET on `/oa/*`: one JSON value."""
+    try:
+        data = json.loads(request.query.get("data", ""))
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise Refusal(-201, "data is invalid!")
+    return data
+
+
+def number(given: Mapping[str, Any], name: str, default: int) -> int:
+    """A whole number from 0 on, also as text."""
+    found = whole(given.get(name, default))
+    if found is None or found < 0:
+        raise Refusal(-201, f"{name} is invalid!")
+    return found
 
 
 async def removed(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature

@@ -1,35 +1,21 @@
-"""What the sandbox knows: the app, its tokens, articles, broadcasts, quotas."""
+"""What the sandbox knows: the app, its tokens, articles, broadcasts, people, messages, quotas."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from channels.zalo.hours import Clock, local
+from channels.zalo.sandbox.events import Events
 from channels.zalo.sandbox.journal import Fact, Journal
+from channels.zalo.sandbox.people import Move, People
+from channels.zalo.sandbox.shelf import Shelf
+from channels.zalo.sandbox.switches import Rules
+from channels.zalo.sandbox.talk import Talk
 
 MINUTE_S = 60.0
+REFRESH_LIFE_S = 90 * 86400.0
 EXPIRED, INVALID = -220, -216
-
-
-class Rules(BaseModel):
-    """What can be switched while it runs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    app_active: bool = True
-    processing: int = 2  # answers -214 before an article is ready
-    article_quota: int = 400
-    broadcast_quota: int = 40
-    per_minute: int = 4000
-    exclusive_lengths: bool = True  # 150 and 300 themselves are refused, as was seen
-    broken_images: tuple[str, ...] = ()  # addresses with one of these in them can't be fetched
-    update_token: bool = True  # `update` has to be verified
-    expires_in: str | int | None = "90000"
-    omit_refresh_token: bool = False
-    spent_answer: Literal["empty", "code", "text_code", "names_only"] = "empty"
 
 
 @dataclass
@@ -53,6 +39,9 @@ class Sent:
     id: str
     at: float
     articles: list[str]
+    target: dict[str, Any] = field(default_factory=dict)
+    delivered: float | None = None
+    users: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -61,6 +50,7 @@ class Tokens:
     refresh: str = ""
     expires: float = 0.0
     spent: set[str] = field(default_factory=set)
+    ends: float = 0.0  # of the refresh token
 
 
 class World:
@@ -69,6 +59,7 @@ class World:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self.journal = journal
         self.clock = clock
+        self.clock_offset_s = 0.0
         self.rules = Rules()
         self.tokens = Tokens()
         self.articles: dict[str, Item] = {}
@@ -76,41 +67,78 @@ class World:
         self.broadcasts: list[Sent] = []
         self.created: Counter[str] = Counter()
         self.calls: Counter[int] = Counter()
+        self.people = People()
+        self.talk = Talk(self.people)
+        self.shelf = Shelf()
+        self.events = Events()
+        self.moves = self.own_moves()
+        for part in (self.people, self.talk, self.shelf, self.events):
+            self.moves |= part.moves
         for fact in journal.facts():
             self.apply(fact)
 
+    def own_moves(self) -> dict[str, Move]:
+        return {
+            "granted": self.grant,
+            "article_created": self.create,
+            "article_updated": self.update,
+            "article_removed": self.remove,
+            "broadcast_sent": self.broadcast,
+            "broadcast_delivered": self.arrive,
+            "rules_set": self.switch,
+            "clock_set": self.set_clock,
+        }
+
     def record(self, kind: str, **facts: Any) -> None:
         """Something happened: remember it, then let it count."""
-        at = datetime.fromtimestamp(self.clock(), UTC).isoformat()
+        self.record_at(self.clock(), kind, **facts)
+
+    def record_at(self, moment: float, kind: str, **facts: Any) -> None:
+        """The same for what fell due at some *moment* and is only noticed now."""
+        at = datetime.fromtimestamp(moment, UTC).isoformat()
         fact = {"at": at, "kind": kind, **facts}
         self.journal.append(fact)
         self.apply(fact)
 
     def apply(self, fact: Fact) -> None:
-        at = datetime.fromisoformat(fact["at"]).timestamp()
-        match fact["kind"]:
-            case "granted":
-                self.grant(fact)
-            case "article_created":
-                self.articles[fact["id"]] = Item(fact["id"], fact["payload"], at, at)
-                self.by_token[fact["token"]] = fact["id"]
-                self.created[month(at)] += 1
-            case "article_updated":
-                self.update(fact, at)
-            case "article_removed":
-                self.created[month(self.articles.pop(fact["id"]).created)] -= 1
-            case "broadcast_sent":
-                self.broadcasts.append(Sent(fact["id"], at, fact["articles"]))
+        move = self.moves.get(fact["kind"])
+        if move is not None:
+            move(fact, datetime.fromisoformat(fact["at"]).timestamp())
 
-    def grant(self, fact: Fact) -> None:
+    def grant(self, fact: Fact, at: float) -> None:
         """A new pair; the one before it is dead at once."""
         spent = (self.tokens.spent | {self.tokens.refresh}) - {fact["refresh_token"]}
-        self.tokens = Tokens(fact["access_token"], fact["refresh_token"], fact["expires"], spent)
+        access, refresh = fact["access_token"], fact["refresh_token"]
+        self.tokens = Tokens(access, refresh, fact["expires"], spent, at + REFRESH_LIFE_S)
+
+    def create(self, fact: Fact, at: float) -> None:
+        self.articles[fact["id"]] = Item(fact["id"], fact["payload"], at, at)
+        self.by_token[fact["token"]] = fact["id"]
+        self.created[month(at)] += 1
 
     def update(self, fact: Fact, at: float) -> None:
         item = self.articles[fact["id"]]
         item.payload, item.updated = fact["payload"], at
         self.by_token[fact["token"]] = item.id
+
+    def remove(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
+        self.created[month(self.articles.pop(fact["id"]).created)] -= 1
+
+    def broadcast(self, fact: Fact, at: float) -> None:
+        sent = Sent(fact["id"], at, fact["articles"], fact.get("target") or {})
+        self.broadcasts.append(sent)
+
+    def arrive(self, fact: Fact, at: float) -> None:
+        sent = next(one for one in self.broadcasts if one.id == fact["id"])
+        sent.delivered, sent.users = at, fact["users"]
+
+    def switch(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        """Rules of an older sandbox that are no more are passed over."""
+        known = {name: value for name, value in fact["rules"].items() if name in Rules.model_fields}
+        self.rules = Rules.model_validate(self.rules.model_dump() | known)
+
+    def set_clock(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        self.clock_offset_s = fact["offset_s"]
 
     def judge_token(self, token: str) -> int:
         """0, or the code that Zalo answers a bad token with."""
