@@ -119,27 +119,32 @@ class Intake:
     ) -> None:
         """Take one event in. *unit* and *kind* are what its subject proves, *seq* where it lies.
 
-        Raises ContractError for an event that breaks the contract, Later when an earlier one has
-        to come first, BusError when the bus fails. A repeat is harmless.
+        Events of one item are taken in one after another, in the order they came. Raises
+        ContractError for an event that breaks the contract, Later when an earlier one has to come
+        first, BusError when the bus fails. A repeat is harmless.
         """
         offer = self.checked(event, unit, kind)
         crash_point("intake.fetched")
         facts = {"event_id": offer.event_id, "content_id": offer.content_id}
         with bound_contextvars(**facts, unit=unit):
-            record, rules, held = await asyncio.gather(
-                self.seen.book(offer.event_id, offer.booked()),
-                self.rules(unit),
-                self.register.held_item(offer.content_id),
-            )
-            crash_point("intake.event_booked")
-            try:
-                await self.place(offer, rules, held, seq)
-            except ContractError as refusal:
-                await self.refuse(offer, record, refusal)
-                raise
-            await self.seen.mark(offer.event_id, record, ())
-            crash_point("intake.done")
-            log.info("event_taken_in", type=event.type)
+            async with self.turns.of(offer.content_id):
+                await self.take_in(offer, seq)
+
+    async def take_in(self, offer: Offer, seq: int) -> None:
+        record, rules, held = await asyncio.gather(
+            self.seen.book(offer.event_id, offer.booked()),
+            self.rules(offer.unit),
+            self.register.held_item(offer.content_id),
+        )
+        crash_point("intake.event_booked")
+        try:
+            await self.place(offer, rules, held, seq)
+        except ContractError as refusal:
+            await self.refuse(offer, record, refusal)
+            raise
+        await self.seen.mark(offer.event_id, record, ())
+        crash_point("intake.done")
+        log.info("event_taken_in", type=offer.event.type)
 
     def checked(self, event: CloudEvent, unit: str, kind: str | None) -> Offer:
         """Everything that can be judged without the bus."""
@@ -152,16 +157,14 @@ class Intake:
         return Offer(event, unit, said, datetime.fromtimestamp(self.clock(), UTC))
 
     async def place(self, offer: Offer, rules: Rules, held: Held[Item], seq: int) -> None:
-        """Events of one item are taken in one after another, in the order they came."""
-        async with self.turns.of(offer.content_id):
-            if isinstance(offer.said, Withdrawn):
-                item = await self.taken_back(offer, offer.said, held, seq)
-                crash_point("intake.barred")
-                await self.withdraw(offer, offer.said, item)
-            else:
-                move = partial(admitted, offer=offer, text=offer.said, rules=rules)
-                item = await self.register.change_item(offer.content_id, move, held)
-                await self.submit(offer, offer.said, item, rules)
+        if isinstance(offer.said, Withdrawn):
+            item = await self.taken_back(offer, offer.said, held, seq)
+            crash_point("intake.barred")
+            await self.withdraw(offer, offer.said, item)
+        else:
+            move = partial(admitted, offer=offer, text=offer.said, rules=rules)
+            item = await self.register.change_item(offer.content_id, move, held)
+            await self.submit(offer, offer.said, item, rules)
 
     async def submit(self, offer: Offer, text: Submitted, item: Item, rules: Rules) -> None:
         """What follows for a revision that has its position: release, or a place at the desk."""

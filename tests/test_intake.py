@@ -291,7 +291,15 @@ async def test_an_unknown_item_is_refused_once_everything_earlier_is_settled(bus
     assert fields(error) == ["data.content_id"]
 
 
-async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake):
+async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake, monkeypatch):
+    """However long the bus takes to book each of them."""
+    book, turns = intake.seen.book, iter((0.3, 0.2, 0.0))
+
+    async def slow(*event):
+        await asyncio.sleep(next(turns))
+        return await book(*event)
+
+    monkeypatch.setattr(intake.seen, "book", slow)
     events = [submitted(), corrected(), withdrawn()]
     await asyncio.gather(*(intake.handle(event, UNIT) for event in events))
     actions = [one["action"] for one in await published(bus)]
