@@ -33,10 +33,14 @@ DAY_S = 24 * 3600.0
 
 
 async def settled(bus: Bus, stream: str, durable: str) -> None:
-    """Acknowledge whatever a consumer has, as its service does once everything has followed."""
+    """Acknowledge whatever a stream has, as its service does once everything has followed.
+
+    What a consumer calls pending can be behind: it says nothing of what was stored just now.
+    """
+    last = (await bus.stream_info(stream))["state"]["last_seq"]
     pull = await bus.js.pull_subscribe_bind(durable=durable, stream=stream)
-    while waiting := (await bus.consumer_info(stream, durable))["num_pending"]:
-        for message in await pull.fetch(min(waiting, 100), timeout=5.0):
+    while (await bus.consumer_info(stream, durable))["ack_floor"]["stream_seq"] < last:
+        for message in await pull.fetch(100, timeout=5.0):
             await message.ack_sync()
     await pull.unsubscribe()
 
