@@ -74,10 +74,10 @@ def create(path: Path) -> None:
 
 
 class BusVault:
-    """The Zalo channel's vault: bucket `vault`."""
+    """The Zalo channel's vault: bucket `vault`, or *bucket* for what needs no encryption."""
 
-    def __init__(self, bus: Bus) -> None:
-        self.bucket = bus.bucket(subjects.VAULT.name)
+    def __init__(self, bus: Bus, bucket: str = subjects.VAULT.name) -> None:
+        self.bucket = bus.bucket(bucket)
 
     async def get(self, key: str) -> Sealed | None:
         try:

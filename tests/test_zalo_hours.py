@@ -4,9 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from channels.errors import Unreachable
 from channels.zalo.hours import VIETNAM, ProviderClock, Until, broadcasting, wait_s
-from channels.zalo.rate import TokenBucket
 
 
 def at(text: str) -> float:
@@ -65,42 +63,3 @@ def test_a_broken_date_teaches_nothing(clock, date):
     theirs.learn(date)
     assert theirs.now() == clock.now
     assert not theirs.fresh(60)
-
-
-async def test_a_burst_passes_and_then_calls_are_spaced(clock):
-    slept = []
-
-    async def sleep(seconds):
-        slept.append(seconds)
-        clock.advance(seconds)
-
-    bucket = TokenBucket(clock, per_s=5, burst=10, sleep=sleep)
-    for _ in range(15):
-        await bucket.take()
-    assert len(slept) == 5
-    assert sum(slept) == pytest.approx(1.0)
-
-
-async def test_nothing_is_sent_when_nothing_remains_of_the_minute(clock):
-    bucket = TokenBucket(clock)
-    bucket.listen({"X-RateLimit-Remain": "1"})
-    await bucket.take()
-    bucket.listen({"X-RateLimit-Remain": "0"})
-    with pytest.raises(Unreachable) as held:
-        await bucket.take()
-    assert 0 < held.value.retry_after_s <= 60
-    clock.advance(held.value.retry_after_s)
-    await bucket.take()
-
-
-async def test_minus_32_halves_the_rate_and_quiet_minutes_bring_it_back(clock):
-    bucket = TokenBucket(clock, per_s=4)
-    bucket.halve()
-    bucket.halve()
-    assert bucket.per_s == 1
-    with pytest.raises(Unreachable):
-        await bucket.take()
-    for expected in (2, 4, 4):
-        clock.advance(61)
-        await bucket.take()
-        assert bucket.per_s == expected

@@ -134,7 +134,7 @@ class ZaloApi:
             answer = await self.once(call, token, expired)
             ruling = self.ruling(answer)
         if ruling:
-            raise self.refusal(call, answer, ruling)
+            raise await self.refusal(call, answer, ruling)
         return answer
 
     async def once(self, call: Call, token: str, expired: Deadline) -> Answer:
@@ -144,17 +144,17 @@ class ZaloApi:
         proof = proof_of(token, self.tokens.oauth.app_secret)
         reply = await self.transport.exchange(call.request(token, proof))
         self.clock.learn(reply.headers.get("Date", ""))
-        self.bucket.listen(reply.headers)
+        await self.bucket.listen(reply.headers)
         return envelope.read(reply)
 
     def ruling(self, answer: Answer) -> Ruling | None:
         """None for a success."""
         return codes.judge(self.table, answer.error, answer.message) if answer.error else None
 
-    def refusal(self, call: Call, answer: Answer, ruling: Ruling) -> Refused:
+    async def refusal(self, call: Call, answer: Answer, ruling: Ruling) -> Refused:
         """What Zalo said no with; an unknown code is logged with its words."""
         if answer.error == envelope.RATE_LIMITED:
-            self.bucket.halve()
+            await self.bucket.halve()
         if not ruling.known:
             words = answer.message[:300]
             log.error("zalo_unknown_code", call=call.name, code=answer.error, words=words)

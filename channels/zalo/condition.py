@@ -123,15 +123,18 @@ class Examiner:
         task: str,
         call: Call,
         api: ZaloApi,
-        use: Callable[[Answer], None] = lambda answer: None,
+        use: Callable[[Answer], None] | None = None,
     ) -> None:
         try:
-            use(await api.ask(call))
+            answer = await api.ask(call)
         except Refused as refused:
             words = f"{refused.reason}: {refused.words}" if refused.words else refused.reason
             self.found.missing.append(Finding(task, words, refused.ruling.fix))
         except ChannelError as trouble:
             self.found.missing.append(Finding(task, trouble.reason))
+        else:
+            if use:
+                use(answer)
 
     def know(self, answer: Answer) -> None:
         self.found.account = Account.read(answer)

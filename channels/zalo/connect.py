@@ -20,11 +20,15 @@ from channels.zalo.vault import Seal, Vault
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where the channel keeps what must survive it; `key` is the vault's Fernet key."""
+    """Where the channel keeps what must survive it; `key` is the vault's Fernet key.
+
+    `rates` is where processes share how fast they call; without it each has the whole rate.
+    """
 
     vault: Vault
     notebook: Notebook
     key: bytes
+    rates: Vault | None = None
 
 
 def open_channel(
@@ -37,28 +41,27 @@ def open_channel(
     """A channel that talks to the hosts *settings* names; close it when done."""
     pace, transport = pace or Pace(), transport or AioTransport()
     tokens = open_tokens(settings, stores, transport, pace)
-    api = ZaloApi(
-        settings.openapi_url,
-        tokens,
-        transport,
-        ProviderClock(pace.clock),
-        TokenBucket(pace.clock, sleep=pace.sleep),
-        sleep=pace.sleep,
-    )
+    api = open_api(settings, stores, tokens, codes.OA, pace)
     return ZaloChannel(api, stores.notebook, site, pace)
+
+
+def open_api(
+    settings: ZaloSettings, stores: Stores, tokens: TokenKeeper, host: str, pace: Pace
+) -> ZaloApi:
+    """One of Zalo's hosts, called as fast as all processes together may."""
+    url = settings.business_url if host == codes.BUSINESS else settings.openapi_url
+    key = f"rate.zalo.{settings.app_id}.{host}"
+    bucket = TokenBucket(pace.clock, store=stores.rates, key=key, sleep=pace.sleep)
+    clock, transport = ProviderClock(pace.clock), tokens.oauth.transport
+    return ZaloApi(url, tokens, transport, clock, bucket, table=host, sleep=pace.sleep)
 
 
 def open_examiner(settings: ZaloSettings, stores: Stores, transport: Transport) -> Examiner:
     """What looks at the account, with reads alone."""
     pace = Pace()
     tokens = open_tokens(settings, stores, transport, pace)
-
-    def host(url: str, table: str) -> ZaloApi:
-        clock, bucket = ProviderClock(pace.clock), TokenBucket(pace.clock)
-        return ZaloApi(url, tokens, transport, clock, bucket, table=table)
-
-    oa, business = host(settings.openapi_url, codes.OA), host(settings.business_url, codes.BUSINESS)
-    return Examiner(tokens, oa, business)
+    hosts = (codes.OA, codes.BUSINESS)
+    return Examiner(tokens, *(open_api(settings, stores, tokens, one, pace) for one in hosts))
 
 
 def open_tokens(

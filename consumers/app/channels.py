@@ -25,6 +25,7 @@ from channels.zalo.transport import AioTransport, Doubt
 from consumers.app.node import Node
 from consumers.faults import fault
 from consumers.vault import BusNotebook, BusVault, KeyFile
+from contracts import subjects
 from contracts.errors import Invalid, Unavailable
 from producers.bus import Bus
 
@@ -68,7 +69,8 @@ def check_app(settings: ZaloSettings) -> None:
 
 def stores(bus: Bus, keys: KeyFile, app_id: str) -> Stores:
     """Where the Zalo channel keeps an app's tokens and its notes, apart from every other app's."""
-    return Stores(BusVault(bus), BusNotebook(bus, app_id), keys.fernet())
+    rates = BusVault(bus, subjects.CONTROL.name)
+    return Stores(BusVault(bus), BusNotebook(bus, app_id), keys.fernet(), rates)
 
 
 async def keep_grant(channel: ZaloChannel) -> None:
