@@ -20,7 +20,10 @@ from consumers.app import channels
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
+from consumers.ledger.store import Ledger
+from consumers.settlement import Settled, Settlement
 from consumers.vault import KeyFile
+from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
 
@@ -76,6 +79,38 @@ def status(as_json: Json = False) -> None:
         tell(found)
     if found.missing:
         raise typer.Exit(1)
+
+
+@app.command()
+def settle(
+    content_id: Annotated[str, typer.Argument(help="The item.")],
+    sent: Annotated[
+        bool, typer.Option("--sent/--not-sent", help="What oa.zalo.me shows of the broadcast.")
+    ],
+    by: Annotated[str, typer.Option(help="Who has looked.")],
+    revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """End an `unknown` broadcast: somebody has looked at oa.zalo.me whether it went out.
+
+    Nothing is sent by this. One that did not go out ends as `failed`; broadcast it by hand there,
+    or with a new revision.
+    """
+
+    async def order(bus: Bus) -> list[Settled]:
+        if not by.strip():
+            raise Invalid(fault("by", "who_required"))
+        settlement = Settlement(Ledger(bus), ChannelName.ZALO)
+        done = await settlement.settle(content_id, revision, arrived=sent, by=by.strip())
+        if not done:
+            raise Invalid(fault("content_id", "nothing_unknown", value=content_id))
+        return done
+
+    done = on_bus(order)
+    if as_json:
+        print_json([{**asdict(one), "batch": str(one.batch)} for one in done])
+    for one in done if not as_json else ():
+        typer.echo(f"{one.batch} {one.recipient}: {'delivered' if one.arrived else 'failed'}")
 
 
 def tell(found: Condition) -> None:

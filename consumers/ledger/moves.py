@@ -33,6 +33,7 @@ RESOLVED = {
     Verdict.UNKNOWN: ord("K"),
 }
 
+UNKNOWN = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
 
 Booked = tuple[int, Note | None]
@@ -218,6 +219,16 @@ def evidence(entry: Entry, row: int) -> Entry:
     if maybe(letter) and letter not in b"SD":
         return entry.put({row: ord("D")}, {row: None})
     return entry
+
+
+def settle(entry: Entry, row: int, *, arrived: bool, why: str) -> Entry:
+    """Somebody has looked where the receiver can be seen, and says what became of an unknown row.
+
+    The only way in which "may have been sent" ends as "was not": *why* names who says so.
+    """
+    if entry.rows[row] not in UNKNOWN:
+        return entry
+    return entry.put({row: ord("d" if arrived else "x")}, {row: Note(reason=why)})
 
 
 def halt(entry: Entry, why: str, now: float) -> Entry:

@@ -1,0 +1,122 @@
+"""`loa zalo settle`: a person has looked, and an unknown broadcast has an end."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from consumers.cli import app
+from consumers.ledger import moves
+from consumers.ledger.codec import Rows
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import Status, planned
+from consumers.ledger.store import Ledger
+from consumers.settlement import Settlement
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+
+ITEM, CLERK = "lich-nghi-tet", "Trần Thị Bình"
+ZALO = ChannelName.ZALO
+
+
+@pytest.fixture
+def ledger(bus):
+    return Ledger(bus)
+
+
+@pytest.fixture
+def book(ledger):
+    """An item's plan on Zalo whose rows stand at *letters*."""
+
+    async def book(letters, revision=1):
+        plan = PlanKey(ZALO, ITEM, revision)
+        held = await ledger.create_plan(plan, Cursor(source=1, lane=Lane.NORMAL, created=0.0))
+        rows = [Rows(("article", "broadcast"), frozenset())]
+        cursor = held.value.advance([one.ids for one in rows], complete=True, now=0.0)
+        await ledger.extend(plan, held, cursor, rows)
+        batch = BatchKey(*plan, 0)
+        state = await ledger.state(batch)
+        entry = replace(state.value, rows=letters, closed=1.0)
+        await ledger.swap(batch, state, entry, until=float("inf"))
+        return batch
+
+    return book
+
+
+async def rows(ledger, batch):
+    return (await ledger.state(batch)).value
+
+
+@pytest.mark.parametrize("letter", b"kK")
+@pytest.mark.parametrize(("arrived", "then"), [(True, "d"), (False, "x")])
+async def test_what_a_person_saw_ends_it_and_says_who(ledger, book, letter, arrived, then):
+    batch = await book(b"d" + bytes([letter]))
+    [done] = await Settlement(ledger, ZALO).settle(ITEM, None, arrived=arrived, by=CLERK)
+    assert (done.batch, done.recipient, done.arrived) == (batch, "broadcast", arrived)
+    entry = await rows(ledger, batch)
+    assert entry.rows == f"d{then}".encode()
+    assert entry.notes[1].reason == f"settled by {CLERK}"
+    assert entry.closed == 1.0
+
+
+@pytest.mark.parametrize("letter", b"psrdxuewvPSRDXUEWV")
+def test_only_the_unknown_is_a_persons_business(letter):
+    entry = replace(planned(1, Lane.NORMAL, 0.0), rows=bytes([letter]))
+    for arrived in (True, False):
+        assert moves.settle(entry, 0, arrived=arrived, why="settled by somebody") == entry
+
+
+async def test_one_revision_may_be_meant_alone(ledger, book):
+    first, second = await book(b"dk"), await book(b"dk", 2)
+    settlement = Settlement(ledger, ZALO)
+    assert len(await settlement.settle(ITEM, 2, arrived=True, by=CLERK)) == 1
+    assert (await rows(ledger, first)).rows == b"dk"
+    assert (await rows(ledger, second)).rows == b"dd"
+    assert len(await settlement.settle(ITEM, None, arrived=False, by=CLERK)) == 1
+    assert (await rows(ledger, first)).count()[Status.FAILED] == 1
+
+
+async def test_a_receipt_that_comes_first_has_told_already(ledger, book):
+    batch = await book(b"dk")
+    swap = ledger.swap
+
+    async def after_a_receipt(key, held, entry, *, until):
+        ledger.swap = swap
+        told = moves.evidence(held.value, 1)
+        await swap(key, held, told, until=until)
+        return await swap(key, held, entry, until=until)
+
+    ledger.swap = after_a_receipt
+    assert await Settlement(ledger, ZALO).settle(ITEM, None, arrived=False, by=CLERK) == []
+    assert (await rows(ledger, batch)).rows == b"dd"
+
+
+@pytest.fixture
+def command(bus, nats_server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
+
+    async def command(*words):
+        run = CliRunner().invoke
+        return await asyncio.to_thread(run, app, ["zalo", "settle", *words], env=known)
+
+    return command
+
+
+async def test_the_command_ends_it_and_a_second_one_finds_nothing(command, book, ledger):
+    batch = await book(b"dk")
+    told = await command(ITEM, "--sent", "--by", CLERK, "--json")
+    assert told.exit_code == 0, told.output
+    said = {"batch": str(batch), "recipient": "broadcast", "arrived": True}
+    assert json.loads(told.stdout.splitlines()[-1]) == [said]
+    again = await command(ITEM, "--not-sent", "--by", CLERK)
+    assert again.exit_code == 2
+    assert "content_id" in again.stderr
+    assert (await rows(ledger, batch)).rows == b"dd"
+
+
+async def test_nobody_is_no_name_and_a_verdict_has_to_be_given(command, book):
+    await book(b"dk")
+    assert (await command(ITEM, "--sent", "--by", " ")).exit_code == 2
+    assert (await command(ITEM, "--by", CLERK)).exit_code == 2
