@@ -7,7 +7,8 @@ from tests.crash.mutants import MUTANTS
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(300)]
 FOUND = {
-    "forget_doubts": (["deliver.answered", "email.mail_settled"] * 2, "undeclared duplicate"),
+    "forget_doubts": (["deliver.answered", "email.mail_settled"], "undeclared duplicate"),
+    "declare_everything": (["deliver.closed"], "declared too much"),
     "acknowledge_first": (["intake.fetched", "intake.position_opened"], "lost"),
     "create_again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
     "broadcast_again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts import crash
+from tests.crash import launch
 from tests.crash.deck import HAND, POINTS, deal
 from tests.crash.ways import BIRTH, WAYS
 
@@ -79,6 +80,18 @@ def test_a_crash_point_does_nothing_unless_it_is_armed():
         crash.arm(None)
     crash.crash_point("tests.unarmed")
     assert passed == ["tests.armed"]
+
+
+def test_a_death_that_is_meant_for_an_item_passes_a_canary_by(tmp_path, monkeypatch):
+    died: list[object] = []
+    monkeypatch.setattr(launch.os, "kill", lambda *_: died.append("here"))
+    monkeypatch.setattr(launch, "trying", {"canary.portal.1"})
+    death = launch.Death("portal.tmp_written", 1, tmp_path / "deaths")
+    death("portal.tmp_written")
+    assert died == []
+    launch.trying.clear()
+    death("portal.tmp_written")
+    assert died == ["here"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash.workload import BIG, CLERK, DESK_UNIT, Workload
+from tests.crash.people import BIG, CLERK, DESK_UNIT
+from tests.crash.workload import Workload
 
 Nudge = Callable[[Workload], None]
 PATIENCE = 12

@@ -25,37 +25,12 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
 from producers.registry import Registry
-from tests.crash.received import mark
+from tests.crash.people import BRIEF, DESK_UNIT, READERS, TOPIC, UNIT, UNREAD, Said, body
 from tests.crash.stage import Failed, Stage
 from tests.judge import Told
 
-UNIT, DESK_UNIT = "trung-tam-cong-nghe-thong-tin", "van-phong-bo"
-TOPIC, BIG, BRIEF = "chuyen-doi-so", "cai-cach-hanh-chinh", "lao-dong-tien-luong-bhxh"
-UNREAD = "dich-vu-cong-truc-tuyen"
-READERS = {
-    TOPIC: [f"{kind}-{n}@example.com"
-            for kind, many in (("doc", 22), ("hoan", 3), ("muon", 2), ("dut", 2), ("tuchoi", 1))
-            for n in range(many)],
-    BIG: [f"nhieu-{n}@example.com" for n in range(520)],
-    BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
-}  # fmt: skip
 ACCEPTED = 202
-CLERK = "Phòng Biên tập"
 LONG_S = 90_000
-
-
-@dataclass
-class Said:
-    """One event of a sender, and whether it got its answer."""
-
-    event: dict[str, Any]
-    unit: str
-    told: Told
-    accepted: bool = False
-
-    @property
-    def content_id(self) -> str:
-        return self.told.content_id
 
 
 @dataclass
@@ -318,11 +293,6 @@ class Workload:
             return True
 
         self.stage.on_bus(tell)
-
-
-def body(content_id: str, text: object) -> str:
-    """What a unit writes; it says which text of which item it is."""
-    return f"{sample('submitted')['data']['body']}\n\n{mark(content_id, text)}"
 
 
 async def registered(bus: Bus, unit: str, release: Any) -> str:

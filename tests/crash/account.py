@@ -1,0 +1,128 @@
+"""The Official Account: what its journal says, laid beside the ledger."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from channels.zalo.render import marker
+from contracts.publication import Publication
+from tests.crash.received import marks
+from tests.judge_books import Books, Row
+
+ARTICLE = "article"
+
+
+def account(books: Books, journal: list[dict[str, Any]]) -> Iterator[str]:
+    rows = [row for row in books.rows if row.plan.channel == "zalo"]
+    articles, broadcasts = replayed(journal)
+    markers = by_marker(rows)
+    seen: defaultdict[str, list[bool]] = defaultdict(list)
+    for article in articles.values():
+        row = markers.get(mark_of(article))
+        if row is None:
+            yield f"unexpected: an article {article['tracking_link']}"
+        else:
+            seen[row.plan.content_id].append(article["status"] == "show")
+    for content_id in {row.plan.content_id for row in rows}:
+        yield from shown(books, rows, content_id, seen[content_id])
+    yield from said(books, rows, articles)
+    yield from pointed(rows, articles, broadcasts, journal)
+
+
+def said(books: Books, rows: list[Row], articles: Mapping[str, Any]) -> Iterator[str]:
+    """What stands at last is the newest revision, in the words that were approved for it."""
+    newest: dict[str, Row] = {}
+    for row in rows:
+        last = newest.setdefault(row.plan.content_id, row)
+        if row.recipient == ARTICLE and row.plan.revision >= last.plan.revision:
+            newest[row.plan.content_id] = row
+    for article in articles.values():
+        row = by_marker(rows).get(mark_of(article))
+        if row is None:
+            continue  # `account` names it
+        last, text = newest[row.plan.content_id], books.texts.get(row.text)
+        if last.letter in b"dD" and row != last:
+            yield f"wrong text: {last} counts as delivered, and revision {row.plan.revision} stands"
+        if text and not says(article, text):
+            yield f"wrong text: the article of {row} says {article['title']!r}"
+
+
+def says(article: Mapping[str, Any], text: Publication) -> bool:
+    approved = () if text.action == "withdrawn" else marks(text.body)
+    body = " ".join(part.get("content", "") for part in article["body"])
+    return article["title"] == text.title and marks(body) == approved
+
+
+def by_marker(rows: Iterable[Row]) -> dict[str, Row]:
+    return {marker(row.delivery_key): row for row in rows if row.recipient == ARTICLE}
+
+
+def mark_of(article: Mapping[str, Any]) -> str:
+    """What its link says of the delivery that made it."""
+    return str(article["tracking_link"].rpartition("#")[2])
+
+
+def replayed(journal: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], list[list[str]]]:
+    """The articles that stand, and what each broadcast pointed to."""
+    articles: dict[str, Any] = {}
+    broadcasts = []
+    for fact in journal:
+        match fact["kind"]:
+            case "article_created" | "article_updated":
+                articles[fact["id"]] = fact["payload"]
+            case "article_removed":
+                articles.pop(fact["id"], None)
+            case "broadcast_sent":
+                broadcasts.append(fact["articles"])
+    return articles, broadcasts
+
+
+def shown(books: Books, rows: list[Row], content_id: str, visible: list[bool]) -> Iterator[str]:
+    """The public sees one article of an item, or none of a withdrawn one."""
+    mine = [row for row in rows if row.plan.content_id == content_id and row.recipient == ARTICLE]
+    last = max(mine, key=lambda row: row.plan.revision)
+    hidden = books.items[content_id].state == "withdrawn"
+    if sum(visible) > 1:
+        yield f"undeclared duplicate: {sum(visible)} visible articles of {content_id}"
+    if last.letter in b"dD" and sum(visible) != (not hidden):
+        yield f"contradiction: {last} of a {'withdrawn' if hidden else 'live'} item: {visible}"
+    if visible.count(False) > 1:
+        yield f"undeclared duplicate: {visible.count(False)} hidden articles of {content_id}"
+
+
+def pointed(
+    rows: list[Row],
+    articles: Mapping[str, Any],
+    broadcasts: list[list[str]],
+    journal: Iterable[dict[str, Any]],
+) -> Iterator[str]:
+    """One broadcast per item at most, as the ledger says."""
+    pages = contents(journal)
+    sent = Counter(pages[id] for ids in broadcasts for id in ids)
+    told: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.recipient == "broadcast":
+            told[row.plan.content_id].append(row)
+    for content_id in {*sent, *told}:
+        yield from broadcast(content_id, told[content_id], sent[content_id])
+
+
+def contents(journal: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The item of each article."""
+    return {
+        fact["id"]: fact["payload"]["tracking_link"].partition("#")[0].rpartition("/")[2]
+        for fact in journal
+        if fact["kind"] == "article_created"
+    }
+
+
+def broadcast(content_id: str, rows: list[Row], times: int) -> Iterator[str]:
+    """Positions of one item share one broadcast: whichever came first sends it."""
+    sure = sum(row.letter in b"dD" for row in rows)
+    possible = sum(not row.never for row in rows)
+    if times > 1:
+        yield f"undeclared duplicate: {content_id} was broadcast {times} times"
+    if times < sure:
+        yield f"lost: {content_id} counts as broadcast, and was not"
+    if times > possible:
+        yield f"contradiction: {content_id} was broadcast, its rows say never"

@@ -1,0 +1,115 @@
+"""A worker freezes in the middle of a bulk; another takes over, and then it wakes up."""
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.real_loa import Relay, until
+from tests.test_story_split import NEEDED, SERVER, Service, SplitLoa
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+READERS, CONNECTIONS = 6000, 8
+LEASE_S, REQUEST_S = 4.0, 1.5
+"""Shorter than in earnest, and in the same proportion; the margin of 5 s is the real one."""
+HASTY = f"""
+import sys
+from channels.email.channel import EmailChannel
+from consumers.deliver import Deliver
+from tests.crash.launch import NOTHING, launch
+
+begin = Deliver.__post_init__
+
+def shorter(self):
+    self.lease_s = {LEASE_S}
+    begin(self)
+
+Deliver.__post_init__ = shorter
+EmailChannel.request_timeout_s = {REQUEST_S}
+launch(NOTHING, 1, sys.argv[1:])
+"""
+
+
+class HastyService(Service):
+    """`loa run NAME`, with waits that a test can sit out."""
+
+    def start(self) -> None:
+        self.log.write_bytes(b"")
+        path = {"PYTHONPATH": str(Path(__file__).parents[1])}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", HASTY, "run", self.name],
+                env=self.environ | path, cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+
+
+class TwoMachines(SplitLoa):
+    """All services, and a second worker in a folder of its own."""
+
+    def run(self, *names: str) -> None:
+        self.services |= {name: HastyService(name, self.folder, self.environ) for name in names}
+        for name in names:
+            assert self.services[name].url
+
+    def second_worker(self, **settings: str) -> None:
+        folder = self.folder / "second"
+        folder.mkdir()
+        environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
+        self.services["second"] = second = HastyService("deliver-email", folder, environ)
+        assert second.url
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with Relay(tmp_path) as relay:
+        yield relay
+
+
+@pytest.fixture
+def loa(tmp_path, other_server, relay):
+    (tmp_path / "loa").mkdir()
+    with other_server(SERVER) as server:
+        url = server.url.replace("nats://", "nats://loa:loa@")
+        settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
+        with TwoMachines(tmp_path / "loa", **settings, **relay.settings) as loa:
+            yield loa
+
+
+def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_unsaid(
+    loa, relay, frozen
+):
+    loa.environ["LOA_EMAIL_CONNECTIONS"] = str(CONNECTIONS)
+    loa.run(*NEEDED)
+    loa.second_worker(LOA_EMAIL_CONNECTIONS="1")
+    loa.a_unit()
+    loa.readers(READERS)
+    first = loa["deliver-email"]
+    event_id = loa.publish("tin-lon", "email")
+    until(lambda: relay.count() > READERS // 10, "the first mails")
+    with frozen(first.process.pid):
+        sent = relay.count()
+        assert sent < READERS // 2, "it froze in the middle"
+        taken_over = loa.delivered(event_id, 120)["channels"]["email"]
+        before = Counter(relay.mails())
+    assert taken_over["maybe_duplicate"] > 0, "it froze in the middle of some window"
+    assert loa["second"].logged("doubts_resolved")
+    assert loa["second"].stop()[0] == 0
+    again = loa.delivered(loa.publish("tin-sau", "email"), 120)["channels"]["email"]
+    assert again["delivered"] == READERS, "it works as before"
+    assert first.stop()[0] == 0
+    mails = Counter(relay.mails())
+    late = sum(mails[one] for one in before) - before.total()
+    assert late <= CONNECTIONS, "at most the mail that each connection was just about to write"
+    check_copies(mails, loa.story("tin-lon")["channels"]["email"], again)
+    assert loa.cli("check", "--deep", "--json").json["violations"] == []
+
+
+def check_copies(mails: Counter[tuple[str, str]], *counts: dict[str, int]) -> None:
+    """Everybody has both mails; whatever came twice is declared, under the same Message-ID."""
+    for one in counts:
+        assert (one["expected"], one["delivered"], one["missing"]) == (READERS, READERS, 0)
+    per_reader = Counter(to for to, _ in mails)
+    assert (len(per_reader), set(per_reader.values())) == (READERS, {2})
+    assert mails.total() - 2 * READERS <= sum(one["maybe_duplicate"] for one in counts)

@@ -1,0 +1,127 @@
+"""What can be asked about template messages at the sandbox: status, quotas, templates, ratings."""
+
+import pytest
+
+from tests.test_zalo_sandbox import calling
+from tests.test_zalo_sandbox_templates import NEWS, OTP, PHONE, SEND, order
+
+
+@pytest.fixture
+async def zalo(tmp_path, clock):
+    async with calling(tmp_path, clock) as zalo:
+        yield zalo
+
+
+async def read(zalo, path, **query):
+    return (await zalo.get(path, **query))[1]
+
+
+async def test_the_status_of_a_message(zalo):
+    zalo.stage.rules(receipt_after_s=60)
+    id = (await zalo.said(SEND, order()))["data"]["msg_id"]
+    sent = (await read(zalo, "/message/status", message_id=id))["data"]
+    await zalo.later(seconds=60)
+    arrived = (await read(zalo, "/message/status", message_id=id))["data"]
+    unknown = (await read(zalo, "/message/status", message_id="nothing"))["data"]
+    assert [one["status"] for one in (sent, arrived, unknown)] == [0, 1, -1]
+    assert arrived["delivery_time"] == str(round(zalo.stage.clock() * 1000))
+    assert (await read(zalo, "/message/status"))["error"] == -107
+
+
+async def test_a_phone_that_is_off_gets_its_message_when_it_is_on_again(zalo):
+    user_id = await zalo.person(phone=PHONE, online=False)
+    id = (await zalo.said(SEND, order()))["data"]["msg_id"]
+    await zalo.later(hours=20)
+    assert (await read(zalo, "/message/status", message_id=id))["data"]["status"] == 0
+    await zalo.said("/_sandbox/people", {"user_id": user_id, "online": True})
+    arrived = (await read(zalo, "/message/status", message_id=id))["data"]
+    assert arrived["delivery_time"] == str(round(zalo.stage.clock() * 1000))
+
+
+async def test_the_quota_is_told_in_numbers(zalo):
+    zalo.stage.rules(daily_quota=1)
+    await zalo.post(SEND, order())
+    data = (await read(zalo, "/message/quota"))["data"]
+    assert (data["dailyQuota"], data["remainingQuota"]) == (1, 0)
+    assert data["remainingMonthlyPromotionQuota"] == data["monthlyPromotionQuota"] == 10000
+    assert data["dailyQuotaPromotion"] is None
+
+
+async def test_tags_and_quality(zalo):
+    tags = await read(zalo, "/message/template-tag")
+    assert tags["data"] == ["OTP", "IN_TRANSACTION", "POST_TRANSACTION"]
+    zalo.stage.rules(quality="LOW")
+    quality = await read(zalo, "/quality")
+    assert quality["data"] == {"oaCurrentQuality": "LOW", "oa7dayQuality": "LOW"}
+    assert quality["message"] == "success", "in lower case, as on Zalo"
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "total"),
+    [
+        ({}, 5, 5),
+        ({"offset": 1, "limit": 2}, 2, 5),
+        ({"offset": 4, "limit": 100}, 1, 5),
+        ({"status": 1}, 4, 4),
+        ({"status": 2}, 1, 1),
+        ({"status": 3}, 0, 0),
+    ],
+)
+async def test_the_list_of_templates(zalo, query, found, total):
+    answer = await read(zalo, "/template/all", **query)
+    assert (len(answer["data"]), answer["metadata"]["total"]) == (found, total)
+
+
+@pytest.mark.parametrize("query", [{"limit": 101}, {"limit": 0}, {"offset": -1}, {"limit": "x"}])
+async def test_a_list_of_templates_has_its_bounds(zalo, query):
+    assert (await read(zalo, "/template/all", **query))["error"] == -132
+
+
+async def test_one_template(zalo):
+    data = (await read(zalo, "/template/info/v2", template_id=NEWS))["data"]
+    assert (data["templateId"], data["status"], data["templateTag"]) == (
+        NEWS,
+        "ENABLE",
+        "TRANSACTION",
+    )
+    assert data["listParams"][3] == {
+        "name": "thoi_diem",
+        "require": False,
+        "type": "DATE",
+        "maxLength": 20,
+        "minLength": 0,
+        "acceptNull": False,
+    }
+    assert (data["price_sdt"], data["price_uid"]) == (800, 560)
+    assert (await read(zalo, "/template/info/v2", template_id=OTP))["data"]["price_uid"] is None
+
+
+@pytest.mark.parametrize("path", ["/template/info/v2", "/template/sample-data"])
+@pytest.mark.parametrize("id", ["", "999999"])
+async def test_a_template_that_is_not_there(zalo, path, id):
+    assert (await read(zalo, path, template_id=id))["error"] == -109
+
+
+async def test_sample_data_can_be_sent(zalo):
+    for template in zalo.stage.sandbox.world.shelf.templates.values():
+        sample = (await read(zalo, "/template/sample-data", template_id=template.id))["data"]
+        assert set(sample) == {param.name for param in template.params}
+        if template.status == "ENABLE" and template.tag == "TRANSACTION":
+            assert await zalo.code(SEND, order(template.id, template_data=sample)) == 0
+
+
+async def test_ratings_can_be_read(zalo):
+    user_id = await zalo.person(phone=PHONE)
+    ids = [(await zalo.said(SEND, order()))["data"]["msg_id"] for _ in range(2)]
+    await zalo.act(user_id, "feedback", message_id=ids[0], rate=4, note="Tốt", feedbacks=["Nhanh"])
+    said = await zalo.said("/rating/get", {"template_id": NEWS, "offset": 0, "limit": 10})
+    [rating] = said["data"]["data"]
+    assert (rating["msgId"], rating["rate"], rating["note"]) == (ids[0], 4, "Tốt")
+    assert (rating["feedbacks"], rating["trackingId"]) == (["Nhanh"], "loa-1")
+    assert (await zalo.said("/rating/get", {"template_id": "9"}))["error"] == -109
+    assert (await zalo.said("/rating/get", {"template_id": NEWS, "limit": -1}))["error"] == -132
+
+
+async def test_the_business_host_has_its_own_word_for_a_bad_token(zalo):
+    for path in ("/quality", "/template/all", "/message/status", "/message/template-tag"):
+        assert (await zalo.get(path, headers={}))[1]["error"] == -124
