@@ -155,7 +155,7 @@ async def of_another_request(address: str) -> str:
         (used, {}, "code"),
         (of_another_request, {}, "address"),
         (consent, {"LOA_ZALO_CALLBACK_URL": ""}, "LOA_ZALO_CALLBACK_URL"),
-        (consent, {"LOA_ZALO_CALLBACK_URL": "https://loa.example/zalo?x=1"}, "LOA_ZALO_CALLBACK_URL"),
+        (consent, {"LOA_ZALO_CALLBACK_URL": f"{CALLBACK}?x=1"}, "LOA_ZALO_CALLBACK_URL"),
     ],
     ids=["code", "state", "no callback", "a callback with a query"],
 )
