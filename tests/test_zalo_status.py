@@ -77,6 +77,7 @@ async def test_an_account_is_known_with_its_tokens_and_quotas(look):
     assert found.account.package
     assert found.token_expires_at - found.token_obtained_at == 90000
     assert found.refresh_ends_at - found.token_obtained_at == 90 * 86400
+    assert found.spent == {"articles": "0 of unknown", "broadcasts": "0 of unknown"}
     assert found.broadcasts["total"] == "40"
     assert found.templates["remainingQuota"] == "20000"
 

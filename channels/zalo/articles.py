@@ -15,11 +15,11 @@ import structlog
 from channels.base import Outcome, Verdict
 from channels.errors import ChannelError
 from channels.zalo import codes, reconcile
-from channels.zalo.api import Late
 from channels.zalo.calls import Calls
 from channels.zalo.codes import Kind, Refused
+from channels.zalo.meter import Meter
 from channels.zalo.notebook import Note, Notebook
-from channels.zalo.outcomes import PROCESSING_S, Stop, ask_operator, outcome_of
+from channels.zalo.outcomes import NOT_DONE, PROCESSING_S, Stop, ask_operator, outcome_of
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job, Step, accepted, blank, next_step
 from channels.zalo.strays import Strays
@@ -27,8 +27,6 @@ from channels.zalo.transport import Doubt
 from contracts.crash import crash_point
 
 log = structlog.get_logger()
-NOT_DONE = (Refused, Late, ChannelError)
-"""What says that a call surely had no effect."""
 HOPELESS = (Kind.CONTENT, Kind.RECIPIENT)
 COVER_S = 900.0
 ALARM_S, SLOWEST_S = 3600.0, 3600.0
@@ -42,8 +40,9 @@ ENDS = {Step.DONE: DELIVERED, Step.STALE: Outcome(Verdict.FAILED, "a newer revis
 class Articles:
     """Works on one item at a time; the ledger sees to it that nobody else does."""
 
-    def __init__(self, calls: Calls, notebook: Notebook, pace: Pace) -> None:
+    def __init__(self, calls: Calls, notebook: Notebook, pace: Pace, quota: Meter) -> None:
         self.calls = calls
+        self.quota = quota
         self.notebook = notebook
         self.pace = pace
         self.strays = Strays(calls, notebook, pace)
@@ -92,6 +91,7 @@ class Articles:
         return ENDS[step]
 
     async def create(self, job: Job, note: Note) -> Note:
+        await self.quota.spend()
         note = await self.intend(job, note)
         try:
             crash_point("zalo.create_noted")
@@ -100,6 +100,7 @@ class Articles:
         except Doubt as doubt:
             raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
         except NOT_DONE as why:
+            await self.quota.give_back()
             return await self.not_done(job, note, why)
         log.info("zalo_article_created", content_id=job.content_id)
         return await self.remember(job, self.handed_in(note, token))

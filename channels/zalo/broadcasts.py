@@ -5,7 +5,9 @@ import structlog
 from channels.base import Outcome, Verdict
 from channels.zalo.calls import Calls
 from channels.zalo.hours import ProviderClock, Until, broadcasting, wait_s
+from channels.zalo.meter import Meter
 from channels.zalo.notebook import Note, Notebook
+from channels.zalo.outcomes import NOT_DONE
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job
 from contracts.crash import crash_point
@@ -20,8 +22,11 @@ ARTICLE_S = 15.0
 class Broadcasts:
     """Points followers to an article that is live, within the hours Zalo allows."""
 
-    def __init__(self, calls: Calls, notebook: Notebook, clock: ProviderClock, pace: Pace) -> None:
+    def __init__(
+        self, calls: Calls, notebook: Notebook, clock: ProviderClock, pace: Pace, quota: Meter
+    ) -> None:
         self.calls = calls
+        self.quota = quota
         self.notebook = notebook
         self.clock = clock
         self.pace = pace
@@ -36,10 +41,18 @@ class Broadcasts:
             after_s = wait_s(Until.MORNING, now, self.pace.chance)
             return Outcome(Verdict.HELD, CLOSED, after_s, asked=False)
         crash_point("zalo.broadcast_due")
-        message_id = await self.calls.broadcast([note.article_id], job.expired)
+        message_id = await self.broadcast(note.article_id, job)
         crash_point("zalo.broadcast_answered")
         log.info("zalo_broadcast_sent", article=note.article_id, message=message_id)
         return Outcome(Verdict.DELIVERED)
+
+    async def broadcast(self, article_id: str, job: Job) -> str:
+        await self.quota.spend()
+        try:
+            return await self.calls.broadcast([article_id], job.expired)
+        except NOT_DONE:
+            await self.quota.give_back()
+            raise
 
     async def time_there(self) -> float:
         """Zalo's time; one cheap read when it has not told it lately."""

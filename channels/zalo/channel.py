@@ -8,6 +8,7 @@ from channels.zalo.api import ZaloApi
 from channels.zalo.articles import Articles
 from channels.zalo.broadcasts import Broadcasts
 from channels.zalo.calls import Calls
+from channels.zalo.meter import Quotas
 from channels.zalo.notebook import Notebook
 from channels.zalo.outcomes import EXPECTED, outcome_of
 from channels.zalo.pace import Pace
@@ -34,14 +35,16 @@ class ZaloChannel:
     window = 1
     request_timeout_s = CONNECT_S + READ_S + MARGIN_S
 
-    def __init__(self, api: ZaloApi, notebook: Notebook, site: Site, pace: Pace) -> None:
+    def __init__(
+        self, api: ZaloApi, notebook: Notebook, site: Site, pace: Pace, quotas: Quotas
+    ) -> None:
         calls = Calls(api)
         self.api = api
         self.site = site
         self.pace = pace
         self.settle_s = pace.settle_s
-        self.articles = Articles(calls, notebook, pace)
-        self.broadcasts = Broadcasts(calls, notebook, api.clock, pace)
+        self.articles = Articles(calls, notebook, pace, quotas.articles)
+        self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
 
     def render(self, publication: Publication) -> Article:
         return render(publication, self.site)

@@ -13,6 +13,7 @@ from channels.zalo import codes
 from channels.zalo.api import Call, ZaloApi
 from channels.zalo.codes import Refused
 from channels.zalo.envelope import Answer, text_of, whole
+from channels.zalo.meter import Quotas
 from channels.zalo.tokens import TokenKeeper
 
 STATE_BODY = 4
@@ -59,12 +60,16 @@ class Account:
 
 @dataclass
 class Condition:
-    """What was found; times are seconds since the epoch, None where nobody could say."""
+    """What was found; times are seconds since the epoch, None where nobody could say.
+
+    `spent` is our own count of this month.
+    """
 
     account: Account | None = None
     token_expires_at: float | None = None
     token_obtained_at: float | None = None
     refresh_ends_at: float | None = None
+    spent: dict[str, str] = field(default_factory=dict)
     broadcasts: dict[str, str] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
@@ -77,8 +82,9 @@ REFRESH_LIFE_S = 90 * 86400.0
 class Examiner:
     """Examines one Official Account over both hosts."""
 
-    def __init__(self, tokens: TokenKeeper, oa: ZaloApi, business: ZaloApi) -> None:
+    def __init__(self, tokens: TokenKeeper, oa: ZaloApi, business: ZaloApi, quotas: Quotas) -> None:
         self.tokens = tokens
+        self.quotas = quotas
         self.oa = oa
         self.business = business
         self.found = Condition()
@@ -86,6 +92,7 @@ class Examiner:
     async def examine(self) -> Condition:
         """Raises Unreachable only for the vault; whatever Zalo says is in the answer."""
         await self.grant()
+        await self.count()
         if not self.found.missing:
             await self.probe("sign in", self.oa.get_data("/v2.0/oa/getoa"), self.oa, self.know)
             await self.publishing()
@@ -103,6 +110,11 @@ class Examiner:
         self.found.token_expires_at = grant.expires_at
         self.found.token_obtained_at = grant.obtained_at
         self.found.refresh_ends_at = grant.obtained_at + REFRESH_LIFE_S
+
+    async def count(self) -> None:
+        """What we have spent this month, by our own count."""
+        for one in (self.quotas.articles, self.quotas.broadcasts):
+            self.found.spent[one.name] = f"{await one.used()} of {one.limit or 'unknown'}"
 
     async def publishing(self) -> None:
         """What articles and broadcasts need."""

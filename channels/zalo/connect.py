@@ -7,6 +7,7 @@ from channels.zalo.api import ZaloApi
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.condition import Examiner
 from channels.zalo.hours import ProviderClock
+from channels.zalo.meter import Meter, Quotas
 from channels.zalo.notebook import Notebook
 from channels.zalo.oauth import OAuth
 from channels.zalo.pace import Pace
@@ -42,7 +43,18 @@ def open_channel(
     pace, transport = pace or Pace(), transport or AioTransport()
     tokens = open_tokens(settings, stores, transport, pace)
     api = open_api(settings, stores, tokens, codes.OA, pace)
-    return ZaloChannel(api, stores.notebook, site, pace)
+    return ZaloChannel(api, stores.notebook, site, pace, open_quotas(settings, stores, api, pace))
+
+
+def open_quotas(settings: ZaloSettings, stores: Stores, api: ZaloApi, pace: Pace) -> Quotas:
+    """By Zalo's clock, which decides when a month ends."""
+
+    def meter(name: str, limit: int) -> Meter:
+        key = f"quota.zalo.{settings.app_id}.{name}"
+        return Meter(name, limit, api.clock.now, pace.chance, stores.rates, key)
+
+    articles = meter("articles", settings.articles_per_month)
+    return Quotas(articles, meter("broadcasts", settings.broadcasts_per_month))
 
 
 def open_api(
@@ -60,8 +72,9 @@ def open_examiner(settings: ZaloSettings, stores: Stores, transport: Transport) 
     """What looks at the account, with reads alone."""
     pace = Pace()
     tokens = open_tokens(settings, stores, transport, pace)
-    hosts = (codes.OA, codes.BUSINESS)
-    return Examiner(tokens, *(open_api(settings, stores, tokens, one, pace) for one in hosts))
+    oa = open_api(settings, stores, tokens, codes.OA, pace)
+    business = open_api(settings, stores, tokens, codes.BUSINESS, pace)
+    return Examiner(tokens, oa, business, open_quotas(settings, stores, oa, pace))
 
 
 def open_tokens(

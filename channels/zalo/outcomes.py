@@ -25,7 +25,9 @@ class Stop(Exception):
         self.outcome = outcome
 
 
-EXPECTED = (Stop, Refused, Doubt, Late, ChannelError)
+NOT_DONE = (Refused, Late, ChannelError)
+"""What says that a call surely had no effect."""
+EXPECTED = (Stop, Doubt, *NOT_DONE)
 """What the road of a row may raise: each of them is an outcome."""
 
 

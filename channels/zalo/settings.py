@@ -20,6 +20,8 @@ class ZaloSettings(BaseSettings):
     app_id: str = Field(default="", pattern="^[-_A-Za-z0-9]*$")
     app_secret: SecretStr = SecretStr("")
     oa_secret: SecretStr = SecretStr("")
+    articles_per_month: int = Field(default=0, ge=0)
+    broadcasts_per_month: int = Field(default=0, ge=0)
     callback_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     code_verifier: SecretStr = SecretStr("")
     openapi_url: HttpUrl = OPENAPI_URL

@@ -121,6 +121,7 @@ def tell(found: Condition) -> None:
         "renewed at": moment(found.token_obtained_at),
         "consent lasts until": moment(found.refresh_ends_at),
     }
+    facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
     for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
         facts |= {f"{name}: {key}": value for key, value in quota.items()}
     print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
