@@ -17,6 +17,23 @@ from producers.bus import Bus, topology
 from producers.nats_child import find_binary
 from producers.server import NatsServer
 
+LONG = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "bus_disk", "bus_faults", "bus_power", "check_corruptions", "check_healthy", "check_large",
+        "deliver_crash", "dispatch_crash", "duplicates", "event_orders", "gateway_fuzz",
+        "long_trouble", "model", "poison", "portal_kill", "portal_power", "smtp_chaos", "smtp_cuts",
+        "smtp_late", "torn_reads", "zalo_books", "zalo_chaos", "zalo_refresh", "zalo_waits",
+    )
+)  # fmt: skip
+"""What these prove does not change with the version of Python."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in LONG:
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture(scope="session")
 def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
