@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.test_zalo_sandbox import calling
+from tests.test_zalo_sandbox import calling, payload
 
 
 @pytest.fixture
@@ -102,6 +102,15 @@ async def test_the_list_shows_hidden_articles_newest_first(zalo):
     media = body["data"]["medias"][0]
     _, one = await zalo.get("/v2.0/article/getdetail", id=media["id"])
     assert (one["data"]["status"], one["data"]["title"]) == ("hide", "Tin 11")
+
+
+async def test_an_update_is_verified_or_not_as_the_rules_say(zalo):
+    await zalo.create()
+    article = {**payload(title="Mới"), "id": zalo.stage.articles[0].id}
+    assert set((await zalo.said("/v2.0/article/update", article))["data"]) == {"token"}
+    zalo.stage.rules(update_token=False)
+    said = await zalo.said("/v2.0/article/update", article)
+    assert said["data"] == {"id": zalo.stage.articles[0].id}
 
 
 async def test_the_free_package_has_no_articles(zalo):

@@ -200,6 +200,8 @@ async def test_a_template_can_be_answered_and_rated(zalo):
     id = (await zalo.said(SEND, order(CARE)))["data"]["msg_id"]
     await zalo.act(user_id, "tap", message_id=id)
     await zalo.act(user_id, "feedback", message_id=id, rate=3, note="Chậm", feedbacks=["Chờ lâu"])
+    path, six = f"/_sandbox/people/{user_id}/feedback", {"message_id": id, "rate": 6}
+    assert (await zalo.post(path, six))[0] == 400
     _, tapped, rated = await heard(
         zalo, "user_received_message", "user_click_response_button", "user_feedback"
     )

@@ -28,6 +28,24 @@ async def test_the_list_comes_fifty_at_a_time(zalo):
     assert (rest["data"]["count"], rest["data"]["offset"]) == (3, 50)
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"city": 64},
+        {"city": -1},
+        {"phone": "0912345678"},
+        {"user_id": "x"},
+        {"gender": 3},
+        {"message_code": -1},
+        {"refused_tags": ["NEWS"]},
+        {"moon": 1},
+    ],
+)
+async def test_a_person_who_cannot_be_is_refused(zalo, facts):
+    assert (await zalo.post("/_sandbox/people", facts))[0] == 400
+    assert (await zalo.get("/_sandbox/people"))[1] == []
+
+
 @pytest.mark.parametrize("path", [LIST, OLD_LIST])
 @pytest.mark.parametrize(
     ("data", "code"),

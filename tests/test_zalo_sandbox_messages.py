@@ -40,9 +40,9 @@ async def test_which_call_an_account_may_use(zalo, rules, v3, v2):
 
 
 @pytest.mark.parametrize("path", ["transaction", "promotion"])
-@pytest.mark.parametrize("code", [-240, -209])
-async def test_the_old_paid_messages_are_shut_down(zalo, path, code):
-    zalo.stage.rules(oa_type=2, shut_down_code=code)
+@pytest.mark.parametrize(("rules", "code"), [({}, -240), ({"shut_down_code": -209}, -209)])
+async def test_the_old_paid_messages_are_shut_down(zalo, path, rules, code):
+    zalo.stage.rules(oa_type=2, **rules)
     user_id = await wrote(zalo)
     assert await zalo.code(f"/v3.0/oa/message/{path}", zalo.message(user_id)) == code
 
@@ -73,7 +73,8 @@ async def test_every_deed_of_a_person_opens_the_window_anew(zalo, deed):
     user_id = await zalo.person(follower=False)
     assert await zalo.code(V2, zalo.message(user_id)) == -213, "never interacted"
     await zalo.act(user_id, deed)
-    assert await zalo.code(V2, zalo.message(user_id)) == 0
+    answer = await zalo.said(V2, zalo.message(user_id))
+    assert answer["data"]["quota"]["quota_type"] == "reply"
 
 
 async def test_a_silent_follower_may_be_greeted_three_times(zalo):
@@ -180,6 +181,7 @@ async def test_the_other_quota_calls(zalo):
     id = (await zalo.act(user_id, "write", text="Hỏi"))["message_id"]
     old = "/v2.0/oa/quota/message"
     assert (await zalo.said(old, {"message_id": id}))["data"]["type"] == "reply"
+    assert await zalo.code(old, {"message_id": "nothing"}) == -201
     promotions = await zalo.said(old, {"user_id": user_id, "type": "promotion"})
     assert promotions["data"] == {"type": "promotion", "total": "0", "remain": "0"}
     assert (await zalo.said(old, {}))["data"]["type"] == "active"

@@ -74,6 +74,13 @@ async def test_each_person_has_a_page_with_what_they_see(zalo):
     assert "Hồ sơ" not in his
 
 
+async def test_who_withdrew_consent_is_marked(zalo):
+    user_id = await zalo.person()
+    assert "yêu cầu xóa dữ liệu" not in (await see(zalo, user_id=user_id))[1]
+    await zalo.act(user_id, "withdraw")
+    assert "yêu cầu xóa dữ liệu" in (await see(zalo, user_id=user_id))[1]
+
+
 async def test_what_has_not_arrived_is_not_seen(zalo):
     off = await zalo.person(online=False)
     await zalo.post("/v2.0/oa/message", zalo.message(off))

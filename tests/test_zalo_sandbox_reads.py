@@ -39,6 +39,7 @@ async def test_a_phone_that_is_off_gets_its_message_when_it_is_on_again(zalo):
 
 
 async def test_the_quota_is_told_in_numbers(zalo):
+    assert (await read(zalo, "/message/quota"))["data"]["dailyQuota"] == 20000
     zalo.stage.rules(daily_quota=1)
     await zalo.post(SEND, order())
     data = (await read(zalo, "/message/quota"))["data"]
