@@ -28,7 +28,7 @@ Release = Literal["automatic", "desk"]
 
 OVERLAP = timedelta(hours=24)
 TRIES = 20
-READ_S = 1.0
+READ_S = 4.0
 
 _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 

@@ -68,7 +68,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[P
 """
 
 
-def tested(bug: str, *tests: str) -> tuple[int, str]:
+def run_with(bug: str, *tests: str) -> tuple[int, str]:
     """Run *tests* with *bug* planted, in a process of their own: exit code, and what was said."""
     command = [sys.executable, "-c", WITH_A_BUG, bug, *tests]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -77,7 +77,7 @@ def tested(bug: str, *tests: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", sorted(RARE))
 def test_a_bug_that_the_model_seldom_meets_is_caught_by_the_test_that_is_named(name):
-    code, said = tested(name, RARE[name])
+    code, said = run_with(name, RARE[name])
     assert code == pytest.ExitCode.TESTS_FAILED, f"{name} survives:\n{said}"
     ending = said.splitlines()[-1]
     assert re.search(r"\d failed", ending), said
@@ -85,7 +85,7 @@ def test_a_bug_that_the_model_seldom_meets_is_caught_by_the_test_that_is_named(n
 
 
 def test_the_named_tests_pass_with_a_bug_that_does_no_harm():
-    code, said = tested("no-renewal", *sorted(RARE.values()))
+    code, said = run_with("no-renewal", *sorted(RARE.values()))
     assert code == pytest.ExitCode.OK, said
 
 

@@ -1,6 +1,7 @@
 """The gateway's routes: send events, ask what became of one, read the documentation."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -60,7 +61,9 @@ class Door:
 
     async def send(self, request: Request) -> Response:
         """Accept one event or a batch, and answer once the stream has them on the disk."""
+        began = time.monotonic()
         member = await self.guard.prove(request)
+        spent_s = time.monotonic() - began
         request.state.about = {"unit": member.unit}
         self.guard.count(member)
         delivery = await body.read(request)
@@ -68,7 +71,9 @@ class Door:
             request.state.about |= _named(member.unit, delivery.events[0])
         crash_point("gateway.read")
         self.guard.count(member, len(delivery.events) - 1)
-        accepted = await self.acceptance.accept(member, delivery.events, batch=delivery.batch)
+        accepted = await self.acceptance.accept(
+            member, delivery.events, batch=delivery.batch, spent_s=spent_s
+        )
         answers = [self._answer(one) for one in accepted]
         answer = BatchAccepted(events=answers) if delivery.batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
