@@ -270,6 +270,17 @@ async def test_an_older_backup_is_never_overwritten(house, tmp_path):
         await saved(house, tmp_path)
 
 
+async def test_the_folder_above_is_never_made(house, tmp_path):
+    """Where the backup disk is not mounted, its folder is missing."""
+    disk = tmp_path / "disk"
+    with pytest.raises(Invalid) as refused:
+        await backup.save(house.bus, disk / "2026-11-25", house.clock)
+    [error] = refused.value.errors
+    assert str(disk) in error.message
+    assert str(disk) in error.message_vi
+    assert not disk.exists()
+
+
 async def test_nobody_else_may_read_a_backup(house, tmp_path):
     await saved(house, tmp_path)
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o700

@@ -217,6 +217,28 @@ async def test_a_sender_that_died_is_noticed_by_whoever_asks(shaft):
     assert (stands.state, stands.why) == ("late", "none was sent: the service canary does not run")
 
 
+@pytest.mark.parametrize("every_s", [60.0, 90_000.0])
+async def test_after_a_change_of_the_interval_the_time_counts_anew(shaft, every_s):
+    await shaft.round()
+    await shaft.take()
+    shaft.clock.forward(EVERY_S - 10)
+    await shaft.round()
+    shaft.clock.forward(9)
+    shaft.sender = shaft.a_sender(CanarySettings(every_s=every_s, grace_s=10, channels="email"))
+    assert await shaft.round() == [], "it was well by the old measure, and has a new one"
+    assert (await shaft.stands()).state == "waiting"
+    shaft.clock.forward(every_s + 11)
+    assert [one["event"] for one in await shaft.round()] == ["canary_late"]
+
+
+async def test_a_sender_that_is_there_is_not_said_to_be_away(shaft):
+    await shaft.round()
+    await shaft.take()
+    shaft.clock.forward(EVERY_S + GRACE_S + 1)
+    [late] = await shaft.round()
+    assert late["why"] == "none was sent in time"
+
+
 async def test_two_senders_share_the_work(shaft):
     other = shaft.a_sender()
     for _ in range(3):

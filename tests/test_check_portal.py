@@ -1,5 +1,6 @@
 """The portal under `loa check`: no alarm about a writer at work, no lock held, no file left."""
 
+import sqlite3
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +12,7 @@ from channels.portal.index import Index
 from channels.portal.lock import Busy, alone
 from channels.portal.press import Press
 from channels.portal.site import Site
+from channels.portal.writer import Empty, IndexLost, Writer
 from tests.arrivals import ITEM, submitted
 from tests.builders import RELEASED_AT, a_publication
 from tests.checked import Checked
@@ -139,9 +141,53 @@ async def test_pages_of_another_edition_are_not_compared_but_still_have_to_be_th
     assert [one.what for one in findings.skipped] == ["page-differs, feed-differs, feed-broken"]
 
 
-async def test_an_index_that_cannot_be_read_is_said_and_not_guessed_at(house):
-    await house.close()
+def no_state(house):
+    (house.portal / "state").rename(house.portal / "away")
+
+
+def nothing_there(house):
+    house.portal.rename(house.portal.with_name("away"))
+
+
+def a_damaged_index(house):
     (house.portal / "state" / "index.sqlite").write_bytes(b"not a database" * 100)
+
+
+@pytest.mark.parametrize("lose", [no_state, nothing_there, a_damaged_index])
+async def test_a_lost_index_is_a_broken_promise_also_once_a_worker_has_found_that(house, lose):
+    await house.close()
+    lose(house)
+    worker = Writer(house.portal, Press(Site(PUBLIC_URL, WORDS)), 5.0)
+    with pytest.raises((IndexLost, Empty, sqlite3.DatabaseError)):
+        worker.prepare(begin=False)
+    assert await house.found() == [("index-lost", "portal")], "while that worker is running"
+    worker.close()
+    assert await house.found() == [("index-lost", "portal")]
+
+
+async def test_pages_and_state_gone_is_a_lost_index_where_something_was_delivered(house):
+    await house.close()
+    nothing_there(house)
+    (house.portal / "state").mkdir(parents=True)
+    assert await house.found() == [("index-lost", "portal")]
+
+
+async def test_a_portal_that_was_never_begun_is_no_lost_index(bus, tmp_path):
+    house = await Checked(bus, tmp_path).open()
+    (house.portal / "state").mkdir(parents=True)
+    Index(house.portal / "state" / "index.sqlite").close()
+    findings = await house.check()
+    assert findings.ok
+    assert [one.what for one in findings.skipped] == ["portal"]
+    await house.close()
+
+
+async def test_an_index_that_cannot_be_opened_is_said_and_not_guessed_at(house):
+    await house.close()
+    index = house.portal / "state" / "index.sqlite"
+    for left in index.parent.glob("index.sqlite*"):
+        left.unlink()
+    index.mkdir()
     findings = await house.check()
     assert [one.what for one in findings.skipped] == ["portal"]
     assert "can't be read" in findings.skipped[0].why

@@ -5,6 +5,7 @@ import json
 
 import httpx2
 import pytest
+import structlog
 import typer
 from starlette.responses import PlainTextResponse
 
@@ -16,6 +17,7 @@ from consumers.cli import app, demo
 from consumers.cli.answers import explained
 from contracts.errors import Conflict, Invalid, Unavailable, fault
 from producers.bus import Silence
+from producers.server import NatsServer
 
 
 def code_of(error: Exception) -> int:
@@ -140,3 +142,72 @@ def test_of_two_one_is_the_folders_loa(settings):
         assert str(settings.data_dir) in str(caught.value)
     with running.alone(settings):
         pass
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app([*words])
+    return ended.value.code
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The data folder of this shell, not yet there."""
+    for name in ("LOA_NATS_URL", "LOA_VAULT_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path / "loa"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "loa"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status",
+        "pause email",
+        "resume email",
+        "check --deep",
+        "trace tin",
+        "withdraw tin --reason nham",
+        "units list",
+        "units add van-phong-bo",
+        f"subscribers import {demo.READERS}",
+        "desk list",
+        "dead list",
+        "backup saved",
+        "rebuild",
+        "restore --end-doubt",
+    ],
+)
+def test_a_folder_without_a_store_is_refused_and_left_as_it_is(words, folder, capsys):
+    assert run(*words.split()) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"no Loa's data in {folder}" in told.err
+    assert f"không có dữ liệu của Loa trong {folder}" in told.err
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
+    async def make() -> None:
+        async with NatsServer(folder / "nats"):
+            pass
+
+    def said(*words: str) -> str:
+        capsys.readouterr()
+        with structlog.testing.capture_logs():
+            assert run(*words) == 0
+        return capsys.readouterr().out
+
+    asyncio.run(make())
+    paused = said("pause", "email", "--reason", "bảo trì", "--by", "Trần Thị B")
+    assert paused == "email: paused; `loa resume email` goes on\n"
+    again = said("pause", "email", "--reason", "thử", "--by", "Lê Văn C")
+    assert again.startswith("email: already paused since 20")
+    assert again.endswith("Z by Trần Thị B because bảo trì\n")
+    status = said("status", "--json")
+    email = json.loads(status)["channels"]["email"]
+    assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
+    assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
+    assert said("resume", "email") == "email: goes on\n"
+    assert said("resume", "email") == "email: was not paused\n"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 
 import pytest
 import structlog
@@ -16,7 +17,7 @@ from consumers.circuit import Circuit
 from consumers.control import Pauses
 from contracts import subjects
 from contracts.delivery import ChannelName
-from producers.bus import Bus, Silence
+from producers.bus import Bucket, Bus, Silence
 
 PORTAL, EMAIL, ZALO = ChannelName.PORTAL, ChannelName.EMAIL, ChannelName.ZALO
 
@@ -44,7 +45,59 @@ async def test_a_pause_says_since_when_and_why(bus):
     value = await bus.bucket(subjects.CONTROL.name).get("pause.email")
     said = json.loads(value.data)
     assert said["reason"] == "bảo trì"
-    assert said["since"].endswith("+00:00")
+    assert datetime.fromisoformat(said["since"]).utcoffset() == timedelta(0)
+
+
+async def test_a_second_pause_leaves_the_first_one_s_time_reason_and_name(bus):
+    first = await control.hold(bus, EMAIL, "bảo trì", "Trần Thị B")
+    second = await control.hold(bus, EMAIL, "thử", "Lê Văn C")
+    assert (first.fresh, second.fresh) == (True, False)
+    assert first.known == second.known == (await control.reasons(bus))[EMAIL]
+    assert (first.known.reason, first.known.by) == ("bảo trì", "Trần Thị B")
+
+
+async def test_a_reason_is_added_to_a_pause_that_had_none(bus):
+    first = await control.hold(bus, EMAIL, by="Trần Thị B")
+    second = await control.hold(bus, EMAIL, "bảo trì", "Lê Văn C")
+    now = (await control.reasons(bus))[EMAIL]
+    assert not second.fresh
+    assert now == second.known
+    assert (now.since, now.reason, now.by) == (first.known.since, "bảo trì", "Trần Thị B")
+
+
+async def test_a_pause_whose_answer_was_lost_is_one_s_own(bus, monkeypatch):
+    real, lost = Bucket.create, []
+
+    async def silent_once(bucket, key, data, **options):
+        revision = await real(bucket, key, data, **options)
+        if not lost:
+            lost.append(key)
+            raise Silence("no answer")
+        return revision
+
+    monkeypatch.setattr(Bucket, "create", silent_once)
+    assert (await control.hold(bus, EMAIL, "bảo trì")).fresh
+    assert lost == ["pause.email"]
+
+
+async def test_a_resume_tells_which_pause_it_ended_and_the_next_pause_is_a_new_one(bus):
+    assert await control.resume(bus, EMAIL) is None
+    first = await control.hold(bus, EMAIL, "bảo trì")
+    assert await control.resume(bus, EMAIL) == first.known
+    assert await control.resume(bus, EMAIL) is None
+    assert (await control.hold(bus, EMAIL)).fresh
+    assert (await control.reasons(bus))[EMAIL].reason == ""
+
+
+async def test_a_pause_of_an_older_loa_names_nobody(bus):
+    value = b'{"since": "2026-11-25T08:00:00+00:00", "reason": "Tet"}'
+    await bus.bucket(subjects.CONTROL.name).put("pause.email", value)
+    said = (await control.reasons(bus))[EMAIL]
+    assert (said.since.isoformat(), said.reason, said.by) == (
+        "2026-11-25T08:00:00+00:00",
+        "Tet",
+        "",
+    )
 
 
 async def test_every_other_process_knows_of_a_pause(nats_server, bus):
@@ -90,7 +143,28 @@ async def test_readyz_names_a_channel_that_stands_and_is_ready_all_the_same():
     standing["email"] = "breaker open: no connection"
     answer = app.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json()["standing"] == standing
+    assert answer.json() == {"status": "degraded", "failing": {}, "standing": standing}
+
+
+@pytest.mark.parametrize(
+    ("broken", "status"), [(False, "ok"), (True, "degraded")], ids=["paused", "and another broken"]
+)
+async def test_readyz_names_a_pause_and_is_degraded_by_a_breaker_alone(bus, clock, broken, status):
+    pauses = Pauses(bus)
+    await control.pause(bus, ZALO)
+    if broken:
+        await Circuit(bus, EMAIL, clock).change(lambda one: breaker.trip(one, "w", "away", clock()))
+    await pauses.look()
+    said = TestClient(health({}, pauses.why)).get("/readyz").json()
+    assert (said["status"], said["standing"]["zalo"]) == (status, "paused")
+
+
+async def test_readyz_names_what_fails_before_what_stands():
+    async def away():
+        return "away"
+
+    answer = TestClient(health({"bus": away}, lambda: {"email": "breaker open: x"})).get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
 
 
 async def test_a_running_service_learns_of_a_pause_and_says_so_once(bus):

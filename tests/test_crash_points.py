@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts import crash
-from tests.crash import launch
+from tests.crash import launch, quick
 from tests.crash.deck import HAND, POINTS, deal
 from tests.crash.ways import BIRTH, WAYS
 
@@ -100,3 +100,10 @@ def test_no_part_of_the_product_arms_a_crash_point(room):
         path for path in (ROOT / room).rglob("*.py") if re.search(r"\barm\(", path.read_text())
     ]
     assert [path.name for path in calls] in ([], ["crash.py"])
+
+
+def test_the_quick_set_reaches_every_point():
+    reached = Counter(
+        point for file in range(quick.FILES) for hand in quick.hands(file) for point in hand.points
+    )
+    assert [point for point in POINTS if not reached[point]] == []

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
+from channels.email.channel import EmailChannel
+from channels.zalo.pace import SETTLE_S as ZALO_SETTLE_S
 from consumers import retry
 from consumers.ledger import codec, moves
 from consumers.ledger.entry import (
@@ -117,6 +119,31 @@ def test_a_claim_puts_what_the_former_owner_had_on_the_wire_in_doubt():
     assert letters(claimed) == "dPpPr"
     assert (claimed.owner, claimed.lease, claimed.settle) == ("new", NOW + 60, NOW + 90)
     assert claimed.copies == 1, "the second row had been sent again: a possible copy"
+
+
+def test_what_comes_out_of_a_backup_is_in_doubt_on_the_wire_too():
+    found = entry("dspSrRPx", owner="old", lease=NOW + 60, copies=3)
+    reopened = moves.reopen(found, NOW)
+    assert letters(reopened) == "dPPPPPPx"
+    assert (reopened.owner, reopened.lease, reopened.closed) == ("", NOW, 0.0)
+    assert reopened.copies == 4, "the fourth row had been sent again: a possible copy"
+    assert letters(moves.claim(reopened, "new", NOW + 1, RULES)) == "dPPPPPPx"
+
+
+@pytest.mark.parametrize("settle_s", [EmailChannel.settle_s, ZALO_SETTLE_S])
+def test_what_was_on_the_wire_when_a_backup_was_taken_has_its_time_to_land(settle_s):
+    assert moves.reopen(entry("s"), NOW).settle >= NOW + settle_s
+    assert moves.reopen(entry("s", settle=NOW + 9999), NOW).settle == NOW + 9999
+    assert moves.reopen(entry("p"), NOW).settle == 0.0
+
+
+def test_what_was_on_the_wire_under_a_halt_comes_back_ended_and_closed():
+    found = entry("sSd", owner="old", lease=NOW + 60, halt="w7")
+    reopened = moves.reopen(found, NOW)
+    claimed = moves.claim(found, "new", NOW, RULES)
+    assert letters(reopened) == letters(claimed) == "WWd"
+    assert (reopened.copies, claimed.copies) == (1, 1)
+    assert (reopened.owner, reopened.lease, reopened.closed) == ("", 0.0, NOW)
 
 
 def test_a_claim_of_an_idle_batch_changes_no_row():

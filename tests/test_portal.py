@@ -14,6 +14,9 @@ from channels.portal import files
 from channels.portal.channel import PortalChannel
 from channels.portal.index import NEWEST, Index
 from channels.portal.lock import alone
+from channels.portal.press import Press
+from channels.portal.rebuild import rebuilding
+from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
 from tests.portal_folder import (
@@ -244,6 +247,48 @@ async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(
         await sent(channel, CORRECTED)
     await channel.close()
     assert tree(tmp_path) == before
+
+
+async def shown_before() -> bool:
+    return True
+
+
+async def test_an_empty_folder_stops_the_channel_once_something_was_shown(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, shown_before=shown_before)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="index_lost"):
+            await sent(channel, FIRST)
+    await channel.close()
+    assert tree(tmp_path) == {}
+
+
+async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_path):
+    folder, booked = tmp_path / "portal", [False]
+
+    async def anything() -> bool:
+        return booked[0]
+
+    channel = PortalChannel(folder, PUBLIC_URL, WORDS, shown_before=anything)
+    assert verdicts(await sent(channel, FIRST)) == [Verdict.DELIVERED]
+    booked[0] = True
+    before = tree(folder)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await sent(channel, CORRECTED)
+    assert tree(folder) == {}
+    with rebuilding(folder, Press(Site(PUBLIC_URL, WORDS)), 5.0) as portal:
+        portal.take([FIRST])
+        portal.finish()
+    assert tree(folder) == before
+    assert verdicts(await sent(channel, CORRECTED)) == [Verdict.DELIVERED]
+    await channel.close()
+
+
+async def test_nobody_is_asked_while_the_index_stands(tmp_path):
+    show(tmp_path, FIRST)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, shown_before=shown_before)
+    assert verdicts(await sent(channel, CORRECTED)) == [Verdict.DELIVERED]
+    await channel.close()
 
 
 def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):

@@ -7,18 +7,21 @@ import random
 import shutil
 import signal
 import sqlite3
+from functools import partial
 
 import pytest
 import structlog
 
 from channels.base import Verdict
-from channels.errors import Unreachable
+from channels.errors import Misconfigured, Unreachable
+from channels.portal.channel import PortalChannel
 from channels.portal.files import Stage
 from channels.portal.press import Press
 from channels.portal.rebuild import Changes, rebuilding
 from channels.portal.site import Site
 from channels.portal.writer import IndexLost
 from consumers import rebuild
+from consumers.app.channels import pages_booked
 from consumers.directory import Directory
 from consumers.directory import alone as holding
 from consumers.ledger import codec
@@ -29,9 +32,9 @@ from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from contracts.errors import Invalid
-from producers.bus import Bucket, Bus
+from producers.bus import Bucket, Bus, Silence
 from tests.builders import a_publication
-from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, check_whole, never, show, tree
+from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, check_whole, never, sent, show, tree
 from tests.test_directory import running as following
 
 PORTAL = ChannelName.PORTAL
@@ -236,6 +239,48 @@ def test_an_operators_own_files_stay(tmp_path):
     (tmp_path / "public/robots.txt").write_text("User-agent: *")
     made_anew(tmp_path, FIRST)
     assert (tmp_path / "public/robots.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("letter", "begun"), [("d", True), ("D", True), ("p", False), ("x", False), ("s", False)]
+)
+async def test_only_what_is_booked_as_delivered_says_that_a_portal_was_begun(bus, letter, begun):
+    assert not await pages_booked(bus)
+    await released(bus, ITEMS[0], "p")
+    await released(bus, ITEMS[1], letter)
+    assert await pages_booked(bus) is begun
+
+
+async def test_what_nobody_can_read_begins_no_portal(bus):
+    await released(bus, ITEMS[0], "p")
+    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b"broken")
+    with structlog.testing.capture_logs() as logs:
+        assert not await pages_booked(bus)
+    assert [line["event"] for line in logs] == ["batch_unreadable"]
+
+
+async def test_a_lost_folder_stands_until_the_portal_is_made_anew(bus, tmp_path):
+    for one in ITEMS:
+        await released(bus, one)
+    begun = partial(pages_booked, bus)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, shown_before=begun)
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await sent(channel, FIRST)
+    assert tree(tmp_path) == {}
+    await rebuild.portal(bus, tmp_path, a_press())
+    assert (await sent(channel, FIRST))[0].verdict is Verdict.DELIVERED
+    await channel.close()
+    show(tmp_path / "clean", *ITEMS, FIRST)
+    assert tree(tmp_path / "clean").items() <= tree(tmp_path).items()
+
+
+async def test_a_bus_that_is_away_begins_no_portal(bus, tmp_path, monkeypatch):
+    def silent(*_):
+        raise Silence("no answer")
+
+    monkeypatch.setattr(Bucket, "values", silent)
+    with pytest.raises(Unreachable, match="bus"):
+        await pages_booked(bus)
 
 
 @pytest.mark.parametrize("left", [b"no database at all" * 100, None])

@@ -10,11 +10,13 @@ from consumers import backup, control, extent, restore
 from consumers.dead_letters import DeadLetters, Decisions, Origin, Person
 from consumers.dispatch import Released
 from consumers.intake import Intake
+from consumers.ledger import codec
 from consumers.ledger.cursor import Cursor
+from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from contracts import publication as publications
 from contracts import subjects
-from contracts.delivery import ChannelName, PlanKey, Status
+from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from contracts.errors import fault
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus, topology
@@ -285,6 +287,17 @@ async def test_a_plan_that_can_not_be_read_is_named_and_stops_no_restore(bus, tm
         ("plan_unreadable", "plan.email.la.1"),
         ("batch_unreadable", "state.email.hong.1.0"),
     }
+
+
+async def test_what_was_on_the_wire_at_the_backup_comes_back_in_doubt(bus, tmp_path, clock):
+    ledger, batch = Ledger(bus), BatchKey(ChannelName.EMAIL, ITEM, 1, 0)
+    sending = Entry(b"dsSp", owner="h.email.0#ab#1", lease=clock() + 60)
+    await ledger.bucket.put(f"state.{batch}", codec.encode_state(sending))
+    await saved(bus, tmp_path, clock)
+    async with restored(tmp_path, clock) as new:
+        held = await Ledger(new).state(batch)
+    assert held.value.count() == {Status.DELIVERED: 1, Status.IN_DOUBT: 3}
+    assert (held.value.owner, held.value.copies) == ("", 1)
 
 
 async def test_why_a_channel_was_paused_before_is_not_lost(bus, tmp_path, clock):

@@ -9,7 +9,7 @@ import pytest
 from consumers import breaker, control, extent
 from consumers.circuit import Circuit
 from consumers.cli.answers import print_json
-from consumers.cli.channels import trouble
+from consumers.cli.channels import numbers, trouble
 from consumers.ledger import codec
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger
@@ -49,7 +49,8 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     report = (await status.report()).model_dump(mode="json")
     rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
     lanes = {"urgent": rest, "normal": rest, "bulk": rest}
-    calm = {"paused_since": None, "paused_reason": "", "breaker_since": None, "breaker_reason": ""}
+    calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
+    calm |= {"breaker_since": None, "breaker_reason": ""}
     calm["canary"] = {"state": "off", "since": None, "why": ""}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     assert report == {"channels": {"portal": idle, "email": idle, "zalo": idle}}
@@ -119,6 +120,23 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     lines = [*trouble(email), *trouble(zalo)]
     assert lines[0].startswith("breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at ")
     assert lines[1].startswith("paused since 20") and lines[1].endswith("Z: nghỉ Tết")
+
+
+async def test_a_pause_names_who_made_it(bus, status):
+    await control.hold(bus, ZALO, "nghỉ Tết", "Trần Thị B")
+    zalo = (await status.report()).channels[ZALO]
+    assert zalo.paused_by == "Trần Thị B"
+    assert next(trouble(zalo)).endswith("Z by Trần Thị B: nghỉ Tết")
+
+
+async def test_where_nobody_works_there_is_no_speed_and_no_estimate(status, keep):
+    await keep(b"d" * 120, closed_s=5)
+    await keep(b"p" * 60)
+    at_work = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (at_work.per_s, at_work.left_s) == (2.0, 30.0)
+    at_rest = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (at_rest.backlog, at_rest.per_s, at_rest.left_s) == (60, None, None)
+    assert numbers(at_rest)[2:] == ("-", "-")
 
 
 async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_moves(

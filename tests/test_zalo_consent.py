@@ -6,12 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from channels.zalo import pkce
 from channels.zalo.consent import Consent
 from channels.zalo.sandbox import server
 from channels.zalo.tokens import grant_key
+from channels.zalo.vault import Grant, Seal
 from consumers.cli import app
 from contracts import subjects
 
@@ -126,6 +128,15 @@ async def test_a_consent_becomes_a_pair_that_is_stored_encrypted(bus, sandbox, c
     assert tokens.access.encode() not in value.data
     assert tokens.access not in told.output + said
     assert tokens.refresh not in told.output + said
+
+
+async def test_a_consent_replaces_a_pair_that_nobody_can_read(bus, sandbox, connect):
+    key = grant_key(sandbox.settings.app_id)
+    foreign = Seal(Fernet.generate_key()).close(Grant("access-0", "refresh-0"))
+    before = await bus.bucket(subjects.VAULT.name).create(key, foreign)
+    told, said = await connect()
+    assert told.exit_code == 0, said
+    assert (await bus.bucket(subjects.VAULT.name).get(key)).revision > before
 
 
 async def test_a_fixed_verifier_is_used_where_the_console_knows_one(bus, sandbox, connect):

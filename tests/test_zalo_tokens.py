@@ -12,7 +12,7 @@ from channels.errors import Misconfigured, Unreachable
 from channels.zalo.oauth import OAuth, Spent, life_s, pair_of
 from channels.zalo.tokens import EARLY_S, PATIENCE_S, TokenKeeper, grant_key
 from channels.zalo.transport import Doubt, Reply
-from channels.zalo.vault import Grant, Seal
+from channels.zalo.vault import NEVER, Grant, Seal
 from tests.builders import a_publication
 from tests.zalo_stage import Killed, MemoryVault, kill_at, silence_at, staged
 
@@ -88,6 +88,23 @@ async def test_another_key_cannot_open_it(vault, clock):
     )
     with pytest.raises(Misconfigured):
         await other.access()
+
+
+async def test_a_person_can_store_a_pair_over_one_that_nobody_can_read(vault, clock):
+    foreign = Seal(Fernet.generate_key()).close(Grant("access-0", "refresh-0"))
+    await vault.swap(KEY, foreign, NEVER)
+    tokens = keeper(vault, clock)
+    with structlog.testing.capture_logs() as logs:
+        await tokens.seed("access-1", "refresh-1", "90000")
+    assert await tokens.access() == "access-1"
+    assert stored(vault).previous_refresh_token == ""
+    assert [one["event"] for one in logs] == ["zalo_grant_replaced"]
+
+
+async def test_a_pair_that_a_person_stores_remembers_the_one_before(vault, clock):
+    tokens = await seeded(vault, clock)
+    await tokens.seed("access-2", "refresh-2")
+    assert stored(vault).previous_refresh_token == "refresh-1"
 
 
 def test_a_grant_never_shows_its_tokens():

@@ -21,10 +21,10 @@ class Hand(NamedTuple):
     points: list[str]
 
 
-def deal(kills: int, seed: str, points: tuple[str, ...] = POINTS) -> list[Hand]:
+def deal(kills: int, seed: str, points: tuple[str, ...] = POINTS, size: int = HAND) -> list[Hand]:
     """Hands that hold *kills* deaths altogether; every folder is also killed at its birth."""
     rng = random.Random(seed)
-    hands = ceil(kills / (HAND + 1))
+    hands = ceil(kills / (size + 1))
     deck: list[str] = []
     while len(deck) < kills - hands:
         deck += islice(rng.sample(points, len(points)), kills - hands - len(deck))

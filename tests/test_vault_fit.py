@@ -1,0 +1,195 @@
+"""The key file belongs to what the bus holds; another is refused, a lost one given up knowingly."""
+
+import asyncio
+import json
+import shutil
+
+import pytest
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner
+
+from channels.errors import Unreachable
+from channels.zalo.connect import Stores
+from channels.zalo.oauth import Pair
+from channels.zalo.settings import ZaloSettings
+from channels.zalo.tokens import grant_key
+from channels.zalo.vault import Grant, Seal, Stale
+from consumers.app import channels
+from consumers.cli import app
+from consumers.vault import FINGERPRINT, KeyFile, belonging
+from contracts import subjects
+from contracts.errors import Conflict, Invalid, Unavailable
+from tests.real_loa import RealLoa
+from tests.zalo_stage import MemoryNotebook, MemoryVault
+
+READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
+PAIR = {"access_token": "a-1", "refresh_token": "r-1", "expires_in": "90000"}
+ZALO = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
+
+
+@pytest.fixture
+def loa(bus, nats_server, tmp_path, monkeypatch):
+    """A command on the bus, with the key file of tmp_path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "readers.csv").write_text(READERS)
+    (tmp_path / "pair.json").write_text(json.dumps(PAIR))
+    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path), **ZALO}
+
+    async def loa(*words):
+        return await asyncio.to_thread(CliRunner().invoke, app, list(words), env=known)
+
+    return loa
+
+
+async def people(bus) -> int:
+    return len(await bus.bucket(subjects.SUBSCRIBERS.name).keys("s."))
+
+
+async def test_the_first_use_leaves_a_fingerprint_that_reveals_nothing(bus, tmp_path):
+    keys = await belonging(bus, tmp_path / "vault.key")
+    left = (await bus.bucket(subjects.VAULT.name).get(FINGERPRINT)).data
+    purposes = ("vault", "addresses", "unsubscribe")
+    secrets = [keys.secret, *map(keys.derive, purposes)]
+    assert not any(one in left or one.hex().encode() in left for one in secrets)
+    assert await belonging(bus, tmp_path / "vault.key") == keys
+
+
+async def test_an_older_installation_keeps_its_key(bus, tmp_path):
+    keys = KeyFile.open(tmp_path / "vault.key")
+    assert await belonging(bus, tmp_path / "vault.key") == keys
+    assert (await bus.bucket(subjects.VAULT.name).get(FINGERPRINT)).data == keys.fingerprint()
+
+
+async def test_no_key_is_made_where_the_bus_knows_one(bus, tmp_path):
+    await belonging(bus, tmp_path / "vault.key")
+    with pytest.raises(Invalid, match=r"put the vault\.key that belongs to this data back"):
+        await belonging(bus, tmp_path / "other" / "vault.key")
+    assert not (tmp_path / "other").exists()
+
+
+async def test_of_two_keys_that_come_at_once_one_is_taken(bus, tmp_path):
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        KeyFile.open(path)
+    ways = (belonging(bus, path) for path in paths)
+    ended = await asyncio.gather(*ways, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in ended) == ["Invalid", "KeyFile"]
+
+
+@pytest.mark.parametrize("lost", ["missing", "another"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("subscribers", "import", "readers.csv"),
+        ("zalo", "connect", "pair.json"),
+        ("zalo", "status"),
+    ],
+    ids=" ".join,
+)
+async def test_without_the_right_key_nothing_is_done(bus, loa, tmp_path, words, lost):
+    await loa("subscribers", "import", "readers.csv")
+    path = tmp_path / "vault.key"
+    path.unlink()
+    if lost == "another":
+        KeyFile.open(path)
+    before = await bus.bucket(subjects.VAULT.name).keys(), await people(bus)
+    told = await loa(*words)
+    assert told.exit_code == 2, told.output
+    assert "put the vault.key that belongs to this data back" in told.output
+    assert "hãy đặt lại đúng tệp vault.key" in told.output
+    assert path.exists() == (lost == "another")
+    assert (await bus.bucket(subjects.VAULT.name).keys(), await people(bus)) == before
+
+
+async def test_the_status_says_that_tokens_are_another_keys(bus, loa):
+    foreign = Seal(Fernet.generate_key()).close(Grant("a", "r"))
+    await bus.bucket(subjects.VAULT.name).create(grant_key("123"), foreign)
+    told = await loa("zalo", "status")
+    assert told.exit_code == 2, told.output
+    assert "does not fit the stored Zalo tokens" in told.output
+    assert "hãy kết nối lại: loa zalo connect" in told.output
+    assert (await loa("zalo", "connect", "pair.json")).exit_code == 0
+    stored = await bus.bucket(subjects.VAULT.name).get(grant_key("123"))
+    assert stored.data != foreign
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"), [(Stale("moved on"), Conflict), (Unreachable("bus"), Unavailable)]
+)
+async def test_a_pair_that_could_not_be_stored_is_said(trouble, error):
+    vault = MemoryVault()
+
+    def fail(_):
+        raise trouble
+
+    vault.before_swap = fail
+    stores = Stores(vault, MemoryNotebook(), Fernet.generate_key())
+    account = ZaloSettings(_env_file=None, app_id="123", app_secret="s")
+    with pytest.raises(error) as said:
+        await channels.seed_zalo(account, stores, Pair("a", "r", 60))
+    [one] = said.value.errors
+    assert one.message != one.message_vi
+    assert not vault.stored
+
+
+def test_no_key_is_accepted_for_a_folder_that_holds_nothing(tmp_path):
+    loa = RealLoa(tmp_path)
+    told = loa.cli("restore", "--new-key")
+    assert (told.code, "Traceback" in told.err) == (3, False), told.err
+    assert not loa.data.exists()
+
+
+def refused(told) -> bool:
+    """In both languages, without a traceback."""
+    said = told.out + told.err
+    both = "put the vault.key that" in said and "hãy đặt lại đúng tệp vault.key" in said
+    return told.code == 2 and both and "Traceback" not in said
+
+
+@pytest.mark.story
+@pytest.mark.timeout(240)
+def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(tmp_path):
+    (tmp_path / "old").mkdir()
+    with RealLoa(tmp_path / "old") as lost:
+        lost.readers(3)
+        assert lost.cli("backup", tmp_path / "backup").code == 0
+    (tmp_path / "new").mkdir()
+    loa = RealLoa(tmp_path / "new")
+    first = loa.cli("restore", tmp_path / "backup")
+    assert (first.code, "put vault.key here first" in first.err) == (2, True), first.err
+    key = loa.data / "vault.key"
+    assert not key.exists()
+    KeyFile.open(key)
+    assert refused(loa.cli("restore", tmp_path / "backup"))
+    for words in (["up", "--port", "0"], ["run", "deliver-email"]):
+        told = loa.cli(*words)
+        assert refused(told), told.err
+    shutil.copy(lost.data / "vault.key", key)
+    with loa:
+        assert loa.cli("restore", "--new-key").code == 2, "not while a Loa runs"
+    key.unlink()
+    assert refused(loa.cli("up", "--port", "0"))
+    told = loa.cli("restore", "--new-key", "--json")
+    assert (told.code, told.json) == (0, {"key": str(key)}), told.err
+    with loa:
+        assert loa.cli("subscribers", "import", loa_file(loa), "--json").json["added"] == 1
+
+
+def loa_file(loa: RealLoa):
+    path = loa.folder / "one.csv"
+    path.write_text(READERS)
+    return path
+
+
+@pytest.mark.story
+@pytest.mark.timeout(120)
+def test_a_backup_whose_key_is_lost_comes_back_with_a_new_one(tmp_path):
+    (tmp_path / "old").mkdir()
+    with RealLoa(tmp_path / "old") as lost:
+        assert lost.cli("backup", tmp_path / "backup").code == 0
+    (tmp_path / "new").mkdir()
+    loa = RealLoa(tmp_path / "new")
+    assert (done := loa.cli("restore", tmp_path / "backup", "--new-key")).code == 0, done.err
+    with loa:
+        assert (loa.data / "vault.key").exists()
+    assert "zalo_grant_replaced" in loa.log()
