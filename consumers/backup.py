@@ -88,13 +88,18 @@ async def save(bus: Bus, folder: Path, clock: Callable[[], float]) -> Manifest:
 
 
 def begin(folder: Path) -> Path:
-    """A draft beside *folder*; one that a killed backup left is thrown away."""
+    """A draft beside *folder*; one that a killed backup left is thrown away.
+
+    The folder above is never made: where it is missing, a backup disk may not be mounted.
+    """
     if folder.exists():
         raise Invalid(fault("folder", "folder_exists", value=folder))
+    if not folder.absolute().parent.is_dir():
+        raise Invalid(fault("folder", "parent_missing", value=folder.absolute().parent))
     draft = folder.with_name(f"{folder.name}.partial")
     if draft.exists():
         shutil.rmtree(draft)
-    draft.mkdir(mode=0o700, parents=True)
+    draft.mkdir(mode=0o700)
     return draft
 
 

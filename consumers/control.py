@@ -1,16 +1,16 @@
 """Pauses of the channels, kept in the bus, so that every process and every restart knows."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import structlog
+from pydantic import BaseModel, ConfigDict
 
 from consumers import circuit
 from consumers.breaker import Breaker
+from consumers.register import Held, change, read
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
@@ -19,11 +19,18 @@ log = structlog.get_logger()
 LOOK_S = 1.0
 
 
-class Pause(NamedTuple):
-    """Since when a channel is paused, and why."""
+PAUSED = "paused"
+"""Why a channel stands still that somebody has paused."""
+
+
+class Pause(BaseModel):
+    """Since when a channel is paused, why, and by whom, as far as somebody said so."""
+
+    model_config = ConfigDict(frozen=True)
 
     since: datetime
-    reason: str
+    reason: str = ""
+    by: str = ""
 
 
 def key(channel: ChannelName) -> str:
@@ -31,14 +38,37 @@ def key(channel: ChannelName) -> str:
 
 
 async def pause(bus: Bus, channel: ChannelName, reason: str = "") -> None:
-    """Stop a channel's deliveries within a second; what is on the wire still ends."""
-    since = datetime.now(UTC).isoformat()
-    value = json.dumps({"since": since, "reason": reason}).encode()
-    await bus.bucket(subjects.CONTROL.name).put(key(channel), value)
+    """Stop a channel's deliveries within a second, in place of whatever pause there was.
+
+    What is on the wire still ends.
+    """
+    said = Pause(since=datetime.now(UTC), reason=reason).model_dump_json().encode()
+    await bus.bucket(subjects.CONTROL.name).put(key(channel), said)
 
 
-async def resume(bus: Bus, channel: ChannelName) -> None:
-    await bus.bucket(subjects.CONTROL.name).purge(key(channel))
+async def hold(bus: Bus, channel: ChannelName, reason: str = "", by: str = "") -> Held[Pause]:
+    """As `pause`, but a pause that stands stays, and only gets a reason if it had none.
+
+    `fresh`: none stood.
+    """
+    mine = Pause(since=datetime.now(UTC), reason=reason, by=by)
+
+    def move(found: Pause | None) -> Pause:
+        if found is None or found.reason:
+            return found or mine
+        return found.model_copy(update={"reason": reason})
+
+    held = await change(bus.bucket(subjects.CONTROL.name), key(channel), Pause, move)
+    return replace(held, fresh=held.known == mine)
+
+
+async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
+    """Let a channel go on. Returns the pause that ended, if one stood."""
+    bucket = bus.bucket(subjects.CONTROL.name)
+    stood = (await read(bucket, key(channel), Pause)).value
+    if stood:
+        await bucket.purge(key(channel))
+    return stood
 
 
 async def paused(bus: Bus) -> frozenset[ChannelName]:
@@ -50,11 +80,10 @@ async def paused(bus: Bus) -> frozenset[ChannelName]:
 async def reasons(bus: Bus) -> dict[ChannelName, Pause]:
     """Since when and why channels are paused, in an operator's own words."""
     found = await bus.bucket(subjects.CONTROL.name).many([key(one) for one in ChannelName])
-    said = {name: json.loads(value.data) for name, value in found.items()}
     return {
-        one: Pause(datetime.fromisoformat(said[key(one)]["since"]), said[key(one)]["reason"])
+        one: Pause.model_validate_json(found[key(one)].data)
         for one in ChannelName
-        if key(one) in said
+        if key(one) in found
     }
 
 
@@ -84,7 +113,7 @@ class Pauses:
         """Why channels stand still; a pause before a breaker, which it hides."""
         broken = {one: self.breaker(one) for one in self.standing}
         return {
-            one: "paused" if one in self.channels else f"breaker {now.state}: {now.reason}"
+            one: PAUSED if one in self.channels else f"breaker {now.state}: {now.reason}"
             for one, now in broken.items()
         }
 

@@ -24,12 +24,13 @@ RECENT_S = 60.0
 class LaneStatus(BaseModel):
     """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: of the last minute's batches.
 
-    `left_s`: how long the backlog takes at that rate; none while nothing moves.
+    `left_s`: how long the backlog takes at that rate; none while nothing moves. Where nobody works
+    there is no rate either.
     """
 
     backlog: int = 0
     oldest_s: float = 0.0
-    per_s: float = 0.0
+    per_s: float | None = 0.0
     left_s: float | None = None
 
 
@@ -39,6 +40,7 @@ class ChannelStatus(BaseModel):
     paused: bool
     paused_since: datetime | None = None
     paused_reason: str = ""
+    paused_by: str = ""
     breaker: State = State.CLOSED
     breaker_since: datetime | None = None
     breaker_reason: str = ""
@@ -61,7 +63,8 @@ class Status:
     ledger: Ledger
     clock: Callable[[], float] = time.time
 
-    async def report(self) -> Report:
+    async def report(self, *, at_work: bool = True) -> Report:
+        """How everything stands. Not *at_work*: no Loa runs here, so nothing moves."""
         report = await self.channels()
         start = await extent.first_open(self.bus)
         async for key, value in self.ledger.bucket.values(STATE, start=start):
@@ -72,7 +75,7 @@ class Status:
         proven = await standings(self.bus, self.clock())
         for name, one in report.channels.items():
             one.canary = proven[name]
-            self.estimate(one)
+            self.estimate(one) if at_work else still(one)
         return report
 
     async def channels(self) -> Report:
@@ -89,17 +92,23 @@ class Status:
         if waiting:
             lane.oldest_s = max(lane.oldest_s, round(now - entry.created, 1))
         if entry.closed > now - RECENT_S:
-            lane.per_s = round(lane.per_s + len(entry.rows) / RECENT_S, 2)
+            lane.per_s = round((lane.per_s or 0.0) + len(entry.rows) / RECENT_S, 2)
 
     def estimate(self, one: ChannelStatus) -> None:
         """A channel works on its lanes one after the other, most urgent first."""
-        rate = sum(lane.per_s for lane in one.lanes.values())
+        rate = sum(lane.per_s or 0.0 for lane in one.lanes.values())
         if one.paused or one.breaker is not State.CLOSED or not rate:
             return
         before = 0
         for lane in one.lanes.values():
             before += lane.backlog
             lane.left_s = round(before / rate, 1) if lane.backlog else 0.0
+
+
+def still(one: ChannelStatus) -> None:
+    """What was done in the last minute is no speed of anybody's."""
+    for lane in one.lanes.values():
+        lane.per_s = None
 
 
 def channel(
@@ -113,6 +122,7 @@ def channel(
         paused=pause is not None,
         paused_since=pause.since if pause else None,
         paused_reason=pause.reason if pause else "",
+        paused_by=pause.by if pause else "",
         breaker=now.state,
         breaker_since=moment(now.since) if troubled else None,
         breaker_reason=now.reason,

@@ -13,12 +13,16 @@ from pathlib import Path
 from channels.errors import Unreachable
 from channels.zalo.notebook import Note
 from channels.zalo.vault import NEVER, Sealed, Stale
+from consumers.faults import fault
 from contracts import subjects
 from contracts.crash import crash_point
+from contracts.errors import Invalid
 from producers.bus import Bus, BusError, Conflict, Silence
 
 KEY_BYTES = 32
 TRIES = 3
+FINGERPRINT = "fingerprint"
+FIELD = "vault.key"
 
 
 class KeyFileBroken(Exception):
@@ -32,12 +36,15 @@ class KeyFile:
     secret: bytes = field(repr=False)
 
     @classmethod
-    def open(cls, path: Path) -> "KeyFile":
+    def open(cls, path: Path, *, make: bool = True) -> "KeyFile":
         """Read the file, or make it: readable by its owner only, on the disk before it is used.
 
         Raises KeyFileBroken for anything else; a new key would make what is stored unreadable.
+        Without *make* a missing file raises Invalid.
         """
         if not path.exists():
+            if not make:
+                raise Invalid(fault(FIELD, "key_missing", value=path))
             create(path)
         try:
             secret = bytes.fromhex(path.read_text("ascii").strip())
@@ -50,6 +57,10 @@ class KeyFile:
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose; the same for ever."""
         return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
+
+    def fingerprint(self) -> bytes:
+        """Which key this is, for whoever may not know it."""
+        return self.derive("fingerprint").hex().encode()
 
     def fernet(self) -> bytes:
         """The key of the vault, in the form that Fernet takes."""
@@ -71,6 +82,35 @@ def create(path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
+
+
+async def belonging(bus: Bus, path: Path) -> KeyFile:
+    """The key of what *bus* holds; made only where the bus has never seen one.
+
+    Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
+    """
+    known = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT)
+    keys = KeyFile.open(path, make=known is None)
+    await claim(bus, keys)
+    return keys
+
+
+async def claim(bus: Bus, keys: KeyFile) -> None:
+    """Leave the key's fingerprint on a bus that has none. Raises Invalid where another's stands."""
+    bucket, mine = bus.bucket(subjects.VAULT.name), keys.fingerprint()
+    known = await bucket.get(FINGERPRINT)
+    if known is None:
+        with suppress(Conflict):  # another process was first; whose key it has is seen below
+            await bucket.create(FINGERPRINT, mine)
+        known = await bucket.get(FINGERPRINT)
+    if known is None or not hmac.compare_digest(known.data, mine):
+        raise Invalid(fault(FIELD, "key_of_other_data"))
+
+
+async def accept(bus: Bus, path: Path) -> None:
+    """Take the key at *path*, made if need be, for the key of what *bus* holds from now on."""
+    keys = KeyFile.open(path)
+    await bus.bucket(subjects.VAULT.name).put(FINGERPRINT, keys.fingerprint())
 
 
 class BusVault:

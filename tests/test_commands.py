@@ -188,6 +188,14 @@ def test_a_folder_without_a_store_is_refused_and_left_as_it_is(words, folder, ca
     assert list(folder.parent.iterdir()) == []
 
 
+def test_a_place_for_a_store_is_no_store(folder, capsys):
+    """The place where a disk is to be mounted, say."""
+    (folder / "nats").mkdir(parents=True)
+    assert run("status") == 3
+    assert "no Loa's data" in capsys.readouterr().err
+    assert [*folder.rglob("*")] == [folder / "nats"]
+
+
 def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     async def make() -> None:
         async with NatsServer(folder / "nats"):

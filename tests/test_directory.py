@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import signal
 import sqlite3
 import subprocess
@@ -19,8 +21,9 @@ import structlog
 
 from consumers.addresses import Contact
 from consumers.directory import Directory, FileGone
+from consumers.directory import store as store_module
 from consumers.directory.audience import Tastes, wishes
-from consumers.directory.store import Person, Store, open_store
+from consumers.directory.store import Person, Store, damage, open_store
 from consumers.settle import Later
 from contracts import subjects
 from contracts.subscriber import Subscriber, matches
@@ -376,6 +379,23 @@ async def test_a_damaged_file_is_set_aside_and_made_anew_at_the_start(bus, town,
     async with running(directory):
         await directory.ready()
         assert directory.store.everybody("", 10) == ["an"]
+
+
+def test_a_start_holds_the_folder_while_it_judges_the_file(tmp_path, monkeypatch):
+    path, judged = tmp_path / "directory.sqlite", []
+    spoil(path, "head")
+
+    def judge(path: Path) -> str:
+        handle = os.open(path.parent, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+        judged.append(damage(path))
+        return judged[-1]
+
+    monkeypatch.setattr(store_module, "damage", judge)
+    open_store(path).close()
+    assert judged == ["sqlite_notadb"]
 
 
 def test_of_several_that_start_at_once_only_the_first_sets_the_file_aside(tmp_path):

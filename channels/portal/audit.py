@@ -15,7 +15,7 @@ from channels.portal.glance import Glance, Standing
 from channels.portal.lock import alone
 from channels.portal.press import WRITERS, File, Press
 from channels.portal.site import CANARY_PATH, HOME, feed_path, item_path
-from channels.portal.writer import INDEX, LOCK
+from channels.portal.writer import INDEX, LAID_OUT, LOCK
 
 HELD = 50
 """So many files are compared before the writer may have its lock again."""
@@ -51,12 +51,21 @@ class Audit:
 
     @property
     def stands(self) -> bool:
-        """Whether there is a portal in this folder at all."""
-        return (self.public / "404.html").exists() or (self._state / INDEX).exists()
+        """Whether there are a portal's pages in this folder."""
+        return (self.public / LAID_OUT).exists()
+
+    @property
+    def worked_in(self) -> bool:
+        """Whether a writer has been in this folder, or tried to work in it."""
+        return self._state.exists()
 
     @property
     def indexed(self) -> bool:
-        return (self._state / INDEX).exists()
+        """Whether there is an index that somebody has laid out. Raises sqlite3.Error."""
+        if not (self._state / INDEX).exists():
+            return False
+        with closing(self.glance()) as glance:
+            return not glance.is_new()
 
     def glance(self) -> Glance:
         """The index as it is now. Raises sqlite3.Error."""

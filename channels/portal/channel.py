@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
@@ -13,7 +14,7 @@ from channels.portal.canary import feed, read_back
 from channels.portal.lock import Busy
 from channels.portal.press import Press
 from channels.portal.site import CANARY_PATH, Site, item_path
-from channels.portal.writer import AGAIN_S, BUSY_S, IndexLost, Unfinished, Writer, said
+from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -22,11 +23,17 @@ PORTAL = "portal"
 """The one recipient of this channel."""
 
 
+async def nothing_yet() -> bool:
+    return False
+
+
 class PortalChannel:
     """Shows publications in *folder*; `folder/public` is what a web server serves.
 
     Several processes may share a folder on one machine: they take turns. All file work is done on
-    one thread of this channel, off the event loop.
+    one thread of this channel, off the event loop. *shown_before* is asked where the folder is
+    empty: whether something was shown already, so that its pages must be lost. It raises
+    ChannelError when it does not know.
     """
 
     name = ChannelName.PORTAL
@@ -42,9 +49,11 @@ class PortalChannel:
         vocabulary: Vocabulary = DEFAULT,
         *,
         patience_s: float = 10.0,
+        shown_before: Callable[[], Awaitable[bool]] = nothing_yet,
     ) -> None:
         self._writer = Writer(folder, Press(Site(public_url, vocabulary)), patience_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
+        self._shown_before = shown_before
 
     def render(self, publication: Publication) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
@@ -68,7 +77,12 @@ class PortalChannel:
         self._writer.close()
 
     async def _prepare(self) -> None:
-        await self._carefully(self._writer.prepare)
+        try:
+            await self._carefully(partial(self._writer.prepare, begin=False))
+        except Empty:
+            if await self._shown_before():
+                raise Misconfigured("index_lost", retry_after_s=AGAIN_S) from None
+            await self._carefully(self._writer.prepare)
 
     async def _carefully(self, work: Callable[[], None]) -> None:
         try:

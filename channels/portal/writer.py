@@ -37,6 +37,10 @@ class IndexLost(Exception):
     """There are pages and no index: it has to be built again, from the publications."""
 
 
+class Empty(Exception):
+    """There is nothing here: the folder is new, or all of it was lost."""
+
+
 class Unfinished(Exception):
     """The index has it and the files could not follow; the next one to come tries again."""
 
@@ -72,15 +76,18 @@ class Writer:
             self._index.close()
             self._index = None
 
-    def prepare(self) -> None:
+    def prepare(self, *, begin: bool = True) -> None:
         """Make the folder ready: finish what a killed writer left, renew what is out of date.
 
-        Raises OSError, sqlite3.Error, Busy, Unfinished or IndexLost.
+        Raises OSError, sqlite3.Error, Busy, Unfinished or IndexLost, and Empty where a portal would
+        have to be begun and *begin* forbids it.
         """
         self.public.mkdir(parents=True, exist_ok=True)
         self._aside.mkdir(parents=True, exist_ok=True)
         with self._alone() as index:
             empty(self._aside)
+            if index.is_new():
+                self._begin(index, begin)
             self._renew(index)
             self._finish(index)
             self._do(index, Work(rows=index.old_print(CHUNK)))
@@ -200,13 +207,16 @@ class Writer:
             slugs = self._press.site.slugs_of(row.publication)
             self._do(index, Work([row], slugs))
 
+    def _begin(self, index: Index, begin: bool) -> None:
+        if (self.public / LAID_OUT).exists():
+            raise IndexLost
+        if not begin:
+            raise Empty
+        index.lay_out()
+
     def _renew(self, index: Index) -> None:
         """Write what every site has, and have the rest written again after a change of edition."""
         laid_out = (self.public / LAID_OUT).exists()
-        if index.is_new():
-            if laid_out:
-                raise IndexLost
-            index.lay_out()
         if laid_out and index.mark("edition") == self._press.edition:
             return
         with index.transaction():

@@ -16,7 +16,7 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.zalo.hours import Clock
 from channels.zalo.oauth import OPERATOR_S, OAuth, Pair, Spent, life_s
 from channels.zalo.transport import Doubt
-from channels.zalo.vault import NEVER, Grant, Seal, Stale, Vault
+from channels.zalo.vault import NEVER, Grant, OtherKey, Seal, Sealed, Stale, Vault
 from contracts.crash import crash_point
 
 log = structlog.get_logger()
@@ -75,14 +75,25 @@ class TokenKeeper:
     async def seed(self, access_token: str, refresh_token: str, expires_in: object = None) -> None:
         """Store a pair that a person obtained (consent, or pasted from the API Explorer).
 
-        Raises Stale (somebody else stored one at this moment), Unreachable.
+        It replaces what stands there, even what can't be read any more. Raises Stale (somebody
+        else stored one at this moment), Unreachable.
         """
         async with self.lock:
             now = self.clock()
-            held = await self.read()
             fresh = Grant(access_token, refresh_token, now + life_s(expires_in), now)
-            await self.store(succeed(held.grant, fresh), held.revision)
+            if sealed := await self.vault.get(self.key):
+                await self.store(succeed(self.replaced(sealed), fresh), sealed.revision)
+            else:
+                await self.store(fresh, NEVER)
             self.unkept = None
+
+    def replaced(self, sealed: Sealed) -> Grant:
+        """What a new pair is to remember; nothing of a pair whose key is lost."""
+        try:
+            return self.seal.open(sealed.data)
+        except OtherKey:
+            log.warning("zalo_grant_replaced")
+            return Grant()
 
     async def granted(self) -> bool:
         """Whether there is a consent to work with. Raises Unreachable, Misconfigured."""

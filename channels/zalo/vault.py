@@ -18,6 +18,10 @@ class Stale(Exception):
     """The revision had moved on: nothing was written."""
 
 
+class OtherKey(Misconfigured):
+    """What is stored was sealed with another key: only a new consent helps, or the old key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """Encrypted bytes and the revision they were read at."""
@@ -66,11 +70,11 @@ class Seal:
         return self.fernet.encrypt(json.dumps(asdict(grant)).encode())
 
     def open(self, data: bytes) -> Grant:
-        """Raises Misconfigured for another key's work."""
+        """Raises OtherKey for another key's work."""
         try:
             stored = json_object(self.fernet.decrypt(data))
         except InvalidToken as error:
-            raise Misconfigured("the vault key does not fit the stored tokens") from error
+            raise OtherKey("the vault key does not fit the stored tokens") from error
         return grant_of(stored or {})
 
 

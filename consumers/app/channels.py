@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
 from channels.base import Channel
 from channels.email.channel import EmailChannel
 from channels.email.unsubscribe import HmacSigner
-from channels.errors import ChannelError
+from channels.errors import ChannelError, Unreachable
 from channels.portal.channel import PortalChannel
 from channels.portal.site import COVER_PATH
 from channels.zalo import connect
@@ -22,16 +23,20 @@ from channels.zalo.render import Site
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.tokens import TokenKeeper
 from channels.zalo.transport import AioTransport, Doubt
+from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
 from consumers.faults import fault
+from consumers.ledger import codec
 from consumers.vault import BusNotebook, BusVault, KeyFile
 from contracts import subjects
-from contracts.errors import Invalid, Unavailable
-from producers.bus import Bus
+from contracts.delivery import ChannelName
+from contracts.errors import Conflict, Invalid, Unavailable
+from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 LOOK_AT_GRANT_S = 3600.0
 LOOK_FOR_STRAYS_S = 600.0
+SHOWN = frozenset(b"dD")
 
 
 def email(node: Node) -> Channel:
@@ -40,7 +45,32 @@ def email(node: Node) -> Channel:
 
 
 def portal(node: Node) -> Channel:
-    return PortalChannel(node.settings.portal_dir, node.public_url, node.vocabulary)
+    return PortalChannel(
+        node.settings.portal_dir,
+        node.public_url,
+        node.vocabulary,
+        shown_before=partial(pages_booked, node.bus),
+    )
+
+
+async def pages_booked(bus: Bus) -> bool:
+    """Whether the ledger says that the portal has shown anything yet. Raises Unreachable."""
+    prefix = f"state.{ChannelName.PORTAL}."
+    try:
+        async for key, value in bus.bucket(subjects.LEDGER.name).values(prefix):
+            if delivered(key, value.data):
+                return True
+    except BusError as away:
+        raise Unreachable("bus") from away
+    return False
+
+
+def delivered(key: str, state: bytes) -> bool:
+    try:
+        return not SHOWN.isdisjoint(codec.decode_state(state).rows)
+    except codec.BROKEN as broken:
+        log.error("batch_unreadable", key=key, error=type(broken).__name__)
+        return False
 
 
 async def lay_out(channel: Channel) -> None:
@@ -95,19 +125,28 @@ async def clear_strays(channel: ZaloChannel) -> None:
 
 @asynccontextmanager
 async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenKeeper]:
-    """The token keeper alone, for as long as the block runs."""
+    """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
     transport = AioTransport()
     try:
         yield connect.open_tokens(settings, stores, transport, Pace())
+    except Stale as lost:
+        raise Conflict(fault("file", "pair_overtaken")) from lost
+    except Unreachable as away:
+        raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
     finally:
         await transport.close()
 
 
 async def examine_zalo(settings: ZaloSettings, stores: Stores) -> Condition:
-    """How the Official Account stands. Raises Unavailable when the vault can't be read."""
+    """How the Official Account stands.
+
+    Raises Unavailable when the bus is away, Invalid when the tokens there are another key's.
+    """
     transport = AioTransport()
     try:
         return await connect.open_examiner(settings, stores, transport).examine()
+    except OtherKey as lost:
+        raise Invalid(fault("vault.key", "tokens_of_another_key")) from lost
     except ChannelError as away:
         raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
     finally:

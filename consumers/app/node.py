@@ -23,7 +23,7 @@ from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.release import Release
 from consumers.trace import Trace
-from consumers.vault import KeyFile
+from consumers.vault import KeyFile, belonging, claim
 from consumers.wake import Waker
 from contracts.subjects import Consumer, Stream
 from contracts.vocabulary import Vocabulary
@@ -120,9 +120,16 @@ class Node:
         self.checks["directory"] = partial(check_directory, directory)
         return directory
 
+    async def prove_key(self) -> None:
+        """Open the key file, if it belongs to what the bus holds. Raises Invalid."""
+        self.keys = await belonging(self.bus, self.settings.key_file)
+
     @cached_property
     def keys(self) -> KeyFile:
-        return KeyFile.open(self.settings.key_file)
+        """The key file; one that was not proven before is proven before this process is ready."""
+        keys = KeyFile.open(self.settings.key_file)
+        self.on_ready.insert(0, partial(claim, self.bus, keys))
+        return keys
 
     @cached_property
     def pauses(self) -> Pauses:

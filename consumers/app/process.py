@@ -48,6 +48,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
             node.checks["nats"] = partial(complaint, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
             await running.prepare(node.bus, monitors)
+        if services is None:  # a single service proves it when it needs it
+            await node.prove_key()
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:

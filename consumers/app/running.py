@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from consumers.app.settings import LoaSettings, Ready
 from consumers.faults import fault
 from contracts.crash import crash_point
-from contracts.errors import Invalid
+from contracts.errors import Invalid, Unavailable
 from producers.bus import Bus, Silence, topology
 from producers.bus.fitness import verify
 from producers.server import NatsServer
@@ -63,8 +63,12 @@ async def server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, .
 async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[tuple[Bus, bool]]:
     """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
 
-    The flag says that it is the embedded one: no Loa runs on this folder.
+    The flag says that it is the embedded one: no Loa runs on this folder. Raises Unavailable where
+    there is nothing to answer from: a command begins no store, so a mistyped folder stays empty.
     """
+    begun = settings.nats_url or (settings.nats_dir / "jetstream").is_dir()
+    if not begun and not await running(settings):
+        raise Unavailable(fault("data", "no_store", folder=settings.data_dir.resolve()))
     async with server(settings) as (url, monitors, own):
         connected = await Bus.connect(url, name=name, creds_file=settings.nats_creds_file)
         async with connected:

@@ -24,6 +24,7 @@ async def mailbox(node: Node) -> None:
 
     The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
     """
+    await node.prove_key()
     folder = node.settings.data_dir / "mail"
     folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses: nobody else's business
     drop = Maildrop(folder)
@@ -37,6 +38,7 @@ async def mailbox(node: Node) -> None:
 
 async def zalo_sandbox(node: Node) -> None:
     """Answer as Zalo does, on a port of its own; its page shows what a follower would see."""
+    await node.prove_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
     running = await sandbox.start(
         node.settings.http_host, port, node.settings.data_dir / "zalo-sandbox"

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from consumers.control import PAUSED
+
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[str | None]]
 """Names what is wrong, or None."""
@@ -59,7 +61,7 @@ def health(
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
     Channels that stand still, or whose canary is late, are named there as well. They are no failure
-    of this process: taking it out of service would help nobody.
+    of this process: taking it out of service would help nobody. A pause is no trouble at all.
     """
 
     async def livez(_: Request) -> JSONResponse:
@@ -74,11 +76,17 @@ def health(
             body["standing"] = channels
         if birds := await canaries():
             body["canary"] = birds
-            late = any(one["state"] == "late" for one in birds.values())
-            body["status"] = "degraded" if late and not wrong else body["status"]
+        if not wrong and troubled(channels, birds):
+            body["status"] = "degraded"
         return JSONResponse(body, 503 if wrong else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+
+
+def troubled(channels: dict[str, str], birds: dict[str, dict[str, Any]]) -> bool:
+    """Whether a channel can't work, or does not prove that it does; a pause is somebody's wish."""
+    broken = any(why != PAUSED for why in channels.values())
+    return broken or any(one["state"] == "late" for one in birds.values())
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -57,7 +57,10 @@ class Canaries:
             self.tell(channel, sent, said)
 
     async def attend(self, channel: ChannelName, sent: Sent | None, said: Said) -> Sent:
-        """Note that a sender is there; after a pause the time counts anew."""
+        """Note that a sender is there; after a pause, and with a new period, the time counts anew.
+
+        Only a start brings a new period: two senders that differ forgive a dead channel nothing.
+        """
         now, settings, again = self.clock(), self.settings, channel in self.begun
         if sent and again and not sent.rests and now - sent.seen < sent.limit_s / BEATS:
             return sent
@@ -65,8 +68,11 @@ class Canaries:
         def move(found: Sent | None) -> Sent:
             if found is None or found.rests:
                 return self.fresh(found, now)
-            found = found if again else found.taken_up(said, now)
             periods = {"every_s": settings.every_s, "grace_s": settings.grace_s}
+            changed = found.model_copy(update=periods) != found
+            if changed and not again:
+                return found.model_copy(update={"seen": now, "since": now} | periods)
+            found = found if again else found.taken_up(said, now)
             return found.model_copy(update={"seen": now} | periods)
 
         noted = await self.note(channel, move)

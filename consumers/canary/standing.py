@@ -58,10 +58,15 @@ class Sent(BaseModel):
         """Nothing is sent, and nothing owed."""
         return self.paused or self.off
 
+    @property
+    def last_seen(self) -> float:
+        """Records of an older sender do not say when it was there, only when it sent."""
+        return max(self.seen, self.at)
+
     def taken_up(self, said: Said, now: float) -> "Sent":
         """A sender has started. The time in which none was there is no fault of the channel; all
         the other time counts, however often senders come and go."""
-        away = now - max(self.seen, self.at)
+        away = now - self.last_seen
         if away <= self.limit_s / SHORT:
             return self
         since = min(now, max(self.since, said.ok_at) + away)
@@ -107,7 +112,8 @@ def why(sent: Sent, said: Said, now: float) -> str:
     if said.number < sent.number:
         return "nobody took it from the queue"
     if now - sent.at > sent.limit_s:
-        return "none was sent: the service canary does not run"
+        there = now - sent.last_seen <= sent.limit_s / SHORT
+        return "none was sent" + (" in time" if there else ": the service canary does not run")
     return f"the channel said: {said.reason or 'nothing'}"
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from channels.portal.audit import Audit, Fault
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import Busy
+from channels.portal.writer import said
 from consumers.audience import PORTAL
 from consumers.check.findings import STUCK_S, Excused, Skipped, Violation
 from consumers.check.look import Places
@@ -21,6 +22,7 @@ DELIVERED = frozenset(b"dD")
 NEVER = frozenset(b"xuewv")
 """Letters that say: this text was surely not shown."""
 PATIENCE_S = 2.0
+DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def text(item: Standing) -> bytes:
@@ -29,6 +31,15 @@ def text(item: Standing) -> bytes:
         return fingerprint(item.row.publication)
     except ValidationError:
         return b""
+
+
+def lost(detail: str) -> Violation:
+    return Violation(rule="index-lost", key="portal", detail=detail)
+
+
+def damaged(error: sqlite3.Error) -> bool:
+    """Whether the file is no index: not a database, broken, or one without our tables."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
 
 
 @dataclass
@@ -53,14 +64,13 @@ class PortalRules:
     items: int = 0
 
     async def violations(self) -> list[Violation]:
-        if not self.audit.indexed:
-            return self.nothing_there()
         try:
+            if not self.audit.indexed:
+                return self.nothing_there()
             suspects, shown = await asyncio.to_thread(self.read)
             files = await asyncio.to_thread(self.certain, suspects)
         except (sqlite3.Error, OSError, ValidationError) as error:
-            self.skip("portal", f"the folder can't be read: {type(error).__name__}")
-            return []
+            return self.unreadable(error)
         except Busy:
             self.skip("portal", "its folder was held by another process all the time")
             return []
@@ -69,8 +79,17 @@ class PortalRules:
 
     def nothing_there(self) -> list[Violation]:
         if self.audit.stands:
-            return [Violation(rule="index-lost", key="portal", detail="pages without an index")]
-        self.skip("portal", "there is no portal folder on this machine")
+            return [lost("pages without an index")]
+        if self.audit.worked_in and any(letter in DELIVERED for _, letter in self.rows()):
+            return [lost("neither an index nor pages, and something was delivered")]
+        self.skip("portal", "there is no portal in this machine's folder")
+        return []
+
+    def unreadable(self, error: Exception) -> list[Violation]:
+        """A damaged index is as good as none; whoever may not read it can't say."""
+        if isinstance(error, sqlite3.Error) and damaged(error):
+            return [lost(f"the index is damaged: {said(error)}")]
+        self.skip("portal", f"the folder can't be read: {type(error).__name__}")
         return []
 
     def skip(self, what: str, why: str) -> None:

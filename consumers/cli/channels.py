@@ -8,7 +8,15 @@ import typer
 
 from consumers import control
 from consumers.breaker import State
-from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
+from consumers.cli.answers import (
+    INVALID,
+    Json,
+    complain,
+    on_any_bus,
+    on_bus,
+    print_json,
+    print_table,
+)
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.status import ChannelStatus, LaneStatus, Status
@@ -16,12 +24,16 @@ from contracts.delivery import ChannelName
 
 Name = Annotated[str, typer.Argument(help="portal, email or zalo")]
 Why = Annotated[str, typer.Option("--reason", help="Why; shown to whoever asks later.")]
+By = Annotated[
+    str,
+    typer.Option("--by", envvar="USER", help="Who; shown as well. Else $USER, if there is one."),
+]
 
 
 def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
 
-    report = on_bus(lambda bus: Status(bus, Ledger(bus)).report())
+    report = on_any_bus(lambda bus, own: Status(bus, Ledger(bus)).report(at_work=not own))
     if as_json:
         print_json(report)
         return
@@ -41,7 +53,8 @@ def status(as_json: Json = False) -> None:
 def trouble(one: ChannelStatus) -> Iterator[str]:
     """Why a channel stands still, a line each."""
     if one.paused:
-        yield f"paused since {at(one.paused_since)}{because(one.paused_reason)}"
+        who = named(one.paused_by)
+        yield f"paused since {at(one.paused_since)}{who}{because(one.paused_reason)}"
     if one.breaker is not State.CLOSED:
         probe = f", next try at {at(one.next_probe)}" if one.next_probe else ", trying"
         yield f"breaker {one.breaker} since {at(one.breaker_since)}" + (
@@ -56,27 +69,36 @@ def at(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else "?"
 
 
+def named(who: str) -> str:
+    return f" by {who}" if who else ""
+
+
 def because(reason: str) -> str:
     return f": {reason}" if reason else ""
 
 
 def numbers(lane: LaneStatus) -> tuple[object, ...]:
-    left = "-" if lane.left_s is None else lane.left_s
-    return lane.backlog, lane.oldest_s, lane.per_s, left
+    rates = ("-" if rate is None else rate for rate in (lane.per_s, lane.left_s))
+    return lane.backlog, lane.oldest_s, *rates
 
 
-def pause(channel: Name, reason: Why = "") -> None:
+def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     """Stop a channel's deliveries within a second; the pause survives every restart."""
     name = known(channel)
-    on_bus(lambda bus: control.pause(bus, name, reason))
-    typer.echo(f"{channel}: paused; `loa resume {channel}` goes on")
+    held = on_bus(lambda bus: control.hold(bus, name, reason.strip(), by.strip()))
+    if held.fresh:
+        typer.echo(f"{channel}: paused; `loa resume {channel}` goes on")
+        return
+    stands = held.known
+    why = f" because {stands.reason}" if stands.reason else ""
+    typer.echo(f"{channel}: already paused since {at(stands.since)}{named(stands.by)}{why}")
 
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = known(channel)
-    on_bus(lambda bus: control.resume(bus, name))
-    typer.echo(f"{channel}: goes on")
+    ended = on_bus(lambda bus: control.resume(bus, name))
+    typer.echo(f"{channel}: goes on" if ended else f"{channel}: was not paused")
 
 
 def known(channel: str) -> ChannelName:

@@ -7,8 +7,9 @@ import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, on_bus, print_json
-from consumers.subscribers import import_csv
-from consumers.vault import KeyFile
+from consumers.subscribers import Report, import_csv
+from consumers.vault import belonging
+from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
@@ -23,8 +24,12 @@ def nothing() -> None:
 def import_file(file: File, as_json: Json = False) -> None:
     """Add and update readers from a CSV file. Exit code 2: lines were refused, the rest is in."""
     settings = read(LoaSettings)
-    key = KeyFile.open(settings.key_file).derive("addresses")
-    report = on_bus(lambda bus: import_csv(bus, file, vocabulary(settings), key))
+
+    async def work(bus: Bus) -> Report:
+        keys = await belonging(bus, settings.key_file)
+        return await import_csv(bus, file, vocabulary(settings), keys.derive("addresses"))
+
+    report = on_bus(work)
     if as_json:
         print_json(report)
     else:

@@ -17,8 +17,9 @@ from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
 from consumers.faults import fault
-from contracts.errors import Unavailable
-from producers.bus import Bus
+from consumers.vault import FIELD, KeyFile, accept, belonging
+from contracts.errors import FieldError, Invalid, Unavailable
+from producers.bus import Bus, topology
 from producers.bus.fitness import verify
 
 T = TypeVar("T")
@@ -31,6 +32,14 @@ EndDoubt = Annotated[
 ]
 Moved = Annotated[
     bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
+]
+NewKey = Annotated[
+    bool,
+    typer.Option(
+        "--new-key",
+        help="vault.key is lost for good: go on with the one here, made if there is none. Zalo has"
+        " to be connected again, links in sent mails die, an import takes readers for new ones.",
+    ),
 ]
 What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
 
@@ -47,15 +56,44 @@ def save(folder: Folder, as_json: Json = False) -> None:
 
 
 def put_back(
-    folder: Saved = None, moved: Moved = False, end_doubt: EndDoubt = False, as_json: Json = False
+    folder: Saved = None,
+    moved: Moved = False,
+    end_doubt: EndDoubt = False,
+    new_key: NewKey = False,
+    as_json: Json = False,
 ) -> None:
-    """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look."""
-    if end_doubt == (folder is not None):
-        raise typer.BadParameter("either a backup's folder or --end-doubt")
-    if folder is None:
-        trust(as_json)
+    """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
+
+    Without a folder, --new-key and --end-doubt are about what stands here. Exit code 2 when the
+    vault.key here is not the backup's: put the right one there.
+    """
+    if end_doubt if folder else end_doubt == new_key:
+        raise typer.BadParameter("a backup's folder, or one of --end-doubt and --new-key")
+    if folder:
+        from_folder(folder, moved, new_key, as_json)
+    elif new_key:
+        renew_key(as_json)
     else:
-        from_folder(folder, moved, as_json)
+        trust(as_json)
+
+
+def renew_key(as_json: bool) -> None:
+    """No Loa may run on another machine meanwhile: it would go on with the old key."""
+    settings = read(LoaSettings)
+    path = settings.key_file
+
+    async def work(bus: Bus) -> None:
+        await topology.apply(bus)
+        await accept(bus, path)
+
+    with explained():
+        if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
+            raise Unavailable(fault("data", "no_store", folder=settings.data_dir.resolve()))
+    on_idle_bus(work)
+    if as_json:
+        print_json({"key": str(path)})
+    else:
+        typer.echo(f"{path} is the key from now on; next: `loa zalo connect` where Zalo is used")
 
 
 def trust(as_json: bool) -> None:
@@ -71,11 +109,19 @@ def trust(as_json: bool) -> None:
         typer.echo("nothing is in doubt here")
 
 
-def from_folder(folder: Path, moved: bool, as_json: bool) -> None:
-    async def work(bus: Bus) -> backup.Manifest:
-        return await restore.restore(bus, folder, time.time, moved=moved)
+def from_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
+    path = read(LoaSettings).key_file
 
-    manifest = on_empty_bus(work)
+    async def work(bus: Bus) -> tuple[backup.Manifest, tuple[FieldError, ...]]:
+        if not new_key:
+            present(path)
+        manifest = await restore.restore(bus, folder, time.time, moved=moved)
+        return manifest, await misfit(bus, path, new_key)
+
+    manifest, wrong = on_idle_bus(work)
+    if wrong:
+        complain(wrong)
+        raise typer.Exit(INVALID)
     if as_json:
         print_json({"began": manifest.began, "streams": len(manifest.streams)})
         return
@@ -85,7 +131,25 @@ def from_folder(folder: Path, moved: bool, as_json: bool) -> None:
         typer.echo("once units have sent again what was lost: `loa restore --end-doubt`")
 
 
-def on_empty_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+def present(path: Path) -> None:
+    """Without its key, restored data is of little use. Raises Invalid, KeyFileBroken."""
+    if not path.exists():
+        raise Invalid(fault(FIELD, "key_first", value=path))
+    KeyFile.open(path)
+
+
+async def misfit(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
+    """What is wrong with the key, now that the bus can say whose data it holds."""
+    if new_key:
+        await accept(bus, path)
+    try:
+        await belonging(bus, path)
+    except Invalid as wrong:
+        return (fault("backup", "restored_without_key"), *wrong.errors)
+    return ()
+
+
+def on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
     """Run *work* on a bus that nobody has prepared and nobody uses."""
 
     async def alone() -> T:

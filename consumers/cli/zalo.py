@@ -22,7 +22,7 @@ from consumers.cli.answers import Json, explained, on_bus, print_json, print_tab
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.settlement import Settled, Settlement
-from consumers.vault import KeyFile
+from consumers.vault import belonging
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -51,10 +51,9 @@ def connect(file: File = "") -> None:
         account = read(ZaloSettings)
         channels.check_app(account)
         granting = pasted(account, file) if file else consented(account)
-    keys = KeyFile.open(read(LoaSettings).key_file)
 
     async def store(bus: Bus) -> None:
-        await granting(channels.stores(bus, keys, account.app_id))
+        await granting(await stores(bus, account))
 
     on_bus(store)
     typer.echo("stored; the next delivery uses it")
@@ -64,15 +63,17 @@ def connect(file: File = "") -> None:
 def status(as_json: Json = False) -> None:
     """Who the account is, how old its tokens are, what is left of its quotas, what is missing.
 
-    Exit code 1 when something is missing; each line says where it is put right.
+    Exit code 1 when something is missing; each line says where it is put right. Exit code 2 when
+    the tokens were stored with another vault.key.
     """
     with explained():
         account = read(ZaloSettings)
         channels.check_app(account)
-    keys = KeyFile.open(read(LoaSettings).key_file)
-    found = on_bus(
-        lambda bus: channels.examine_zalo(account, channels.stores(bus, keys, account.app_id))
-    )
+
+    async def look(bus: Bus) -> Condition:
+        return await channels.examine_zalo(account, await stores(bus, account))
+
+    found = on_bus(look)
     if as_json:
         print_json(asdict(found))
     else:
@@ -132,6 +133,12 @@ def tell(found: Condition) -> None:
 
 def moment(at: float | None) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if at else ""
+
+
+async def stores(bus: Bus, account: ZaloSettings) -> Stores:
+    """Where the account's tokens lie. Raises Invalid for a key of other data."""
+    keys = await belonging(bus, read(LoaSettings).key_file)
+    return channels.stores(bus, keys, account.app_id)
 
 
 def pasted(account: ZaloSettings, file: str) -> Granting:

@@ -16,7 +16,7 @@ import structlog
 from consumers.addresses import Contact
 from consumers.directory.audience import Tastes
 from consumers.directory.follow import Follower
-from consumers.directory.store import Store
+from consumers.directory.store import open_store
 from consumers.settle import Later
 from contracts import subjects
 from contracts.publication import Publication
@@ -31,6 +31,10 @@ READY_S = 5.0
 LATER_S = 0.5
 
 
+class FileGone(Exception):
+    """The directory's file was deleted or replaced while it was open."""
+
+
 class Directory:
     """Looks people up. Keep `run` running beside it."""
 
@@ -39,14 +43,28 @@ class Directory:
         self.path = path
         self.clock = clock
         self.bucket = bus.bucket(subjects.SUBSCRIBERS.name)
-        self.store = Store(path)
+        self.store = open_store(path)
         self.tastes = Tastes(self.store)
 
     def close(self) -> None:
         self.store.close()
 
     async def run(self) -> None:
-        """Write the file whenever nobody else on this machine does; until cancelled."""
+        """Follow the bucket until cancelled. Raises FileGone, in a group, when the file is lost."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch())
+            group.create_task(self.write())
+
+    async def watch(self) -> None:
+        """A list that is being planned may not go on in an emptier file: the process has to end."""
+        while True:
+            if not self.store.stands:
+                log.error("directory_file_gone", file=self.path.name)
+                raise FileGone(self.path.name)
+            await asyncio.sleep(TURN_S)
+
+    async def write(self) -> None:
+        """Write the file whenever nobody else on this machine does."""
         while True:
             with alone(self.path.with_suffix(".lock")) as mine:
                 if mine:

@@ -3,16 +3,22 @@
 Calls are short (a chunk of changes takes milliseconds), so they run where they are called.
 """
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from consumers.addresses import Contact
 
+log = structlog.get_logger()
 VERSION = 1
 BUSY_S = 1.0
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCHEMA = Path(__file__).parent / "schema.sql"
 UPSERT = """
     insert into person (id, address, name, taste) values (?, ?, ?, ?)
@@ -37,9 +43,19 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         self.db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-        for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
-            self.db.execute(f"pragma {pragma}")
-        self._prepare()
+        self._path, self._inode = path, path.stat().st_ino
+        try:
+            for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
+                self.db.execute(f"pragma {pragma}")
+            self._prepare()
+        except sqlite3.Error:
+            self.db.close()
+            raise
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
 
     def close(self) -> None:
         self.db.close()
@@ -169,6 +185,47 @@ class Store:
             if self.db.in_transaction:  # a full disk may have ended it
                 self.db.execute("rollback")
             raise
+
+
+def open_store(path: Path) -> Store:
+    """Open the file. One that is damaged is set aside, and a new one begun: the bus has it all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(
+        path.parent
+    ):  # or the second of two starts would set aside the first one's new file
+        if reason := damage(path):
+            aside = set_aside(path)
+            log.warning("directory_set_aside", reason=reason, file=aside.name)
+        return Store(path)
+
+
+def damage(path: Path) -> str:
+    """What makes the file useless; empty for nothing. Raises sqlite3.Error for other trouble."""
+    try:
+        with closing(Store(path)) as store:
+            (said,) = store.db.execute("pragma quick_check(1)").fetchone()
+            return "" if said == "ok" else "quick_check"
+    except sqlite3.DatabaseError as broken:
+        if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in DAMAGED:
+            raise
+        return broken.sqlite_errorname.lower()
+
+
+def set_aside(path: Path) -> Path:
+    """Rename the file to `….damaged`, in place of what was set aside before."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return path.replace(path.with_name(f"{path.name}.damaged"))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _statements(script: str) -> Iterator[str]:

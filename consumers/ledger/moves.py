@@ -35,6 +35,8 @@ RESOLVED = {
 
 UNKNOWN = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
+LOST_SETTLE_S = 600.0
+"""No channel's late effects last longer; a backup does not say what its channels keep to."""
 
 Booked = tuple[int, Note | None]
 
@@ -254,6 +256,12 @@ def release(entry: Entry, now: float) -> Entry:
 
 
 def reopen(entry: Entry, now: float) -> Entry:
-    """As it comes out of a backup: whatever was still to be tried may have gone out since."""
+    """As it comes out of a backup: whatever was still to be tried may have gone out since.
+
+    What was on the wire is in doubt as after a claim; under a halt it ends.
+    """
     doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in TRIABLE}
-    return replace(entry.put(doubts, {}), owner="", lease=min(entry.lease, now))
+    reopened = claim(entry.put(doubts, {}), "", now, Rules(lease_s=0.0, settle_s=LOST_SETTLE_S))
+    if entry.halt and not reopened.is_open:
+        return replace(reopened, closed=now, lease=0.0)
+    return replace(reopened, lease=min(entry.lease, now))
