@@ -8,6 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from consumers.dead_letters import DeadLetters
 from consumers.subscribers import import_csv
 from consumers.vault import KeyFile
 from contracts import keys, subjects
+from contracts.errors import Conflict
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
@@ -109,8 +111,10 @@ class Workload:
 
         async def seed(bus: Bus) -> bool:
             stores = channels.stores(bus, self.key_file, settings.app_id)
-            await channels.seed_zalo(settings, stores, granted)
-            return True
+            while True:  # a worker may note a refresh at this very moment: then once more
+                with suppress(Conflict):
+                    await channels.seed_zalo(settings, stores, granted)
+                    return True
 
         self.consent = self.stage.on_bus(seed) is None
         self.stage.zalo("rules", {"expires_in": str(LONG_S)})
