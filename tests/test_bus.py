@@ -73,6 +73,29 @@ async def test_closing_the_bus_ends_a_patient_publish(own_bus):
         await asyncio.wait_for(waiting, 1)
 
 
+async def test_a_cancellation_that_comes_with_the_answer_is_not_swallowed(bus, monkeypatch):
+    """Python 3.11's `wait_for`, inside nats-py, hands out the answer instead."""
+    request, going_on = bus.nc.request, []
+
+    async def as_in_3_11(*args, **more):
+        answer = await request(*args, **more)
+        asked.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return answer
+
+    async def ask():
+        await bus.stream_info("CONTENT")
+        going_on.append("as if nothing had happened")
+
+    monkeypatch.setattr(bus.nc, "request", as_in_3_11)
+    asked = asyncio.create_task(ask())
+    await asyncio.wait([asked])
+    assert asked.cancelled()
+    assert going_on == []
+
+
 @pytest.mark.parametrize("steps", range(5))
 async def test_closing_the_bus_at_any_step_of_its_reconnection_just_closes_it(own_server, steps):
     bus = await Bus.connect(own_server.url, name="test")

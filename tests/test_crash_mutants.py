@@ -12,7 +12,7 @@ FOUND = {
     "acknowledge_first": (["intake.fetched", "intake.position_opened"], "lost"),
     "create_again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
     "broadcast_again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
-    "trust_the_index": (["portal.committed"] * 3, "page"),
+    "trust_the_index": (["portal.committed"] * 6, "page"),
     "ignore_withdrawals": (["fence.cursor_halted"], "after withdrawal"),
     "answer_first": (["gateway.claimed", "gateway.event_booked"], "lost"),
     "refuse_once": (["intake.refused"], "is no dead letter"),

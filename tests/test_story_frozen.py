@@ -1,5 +1,6 @@
 """A worker freezes in the middle of a bulk; another takes over, and then it wakes up."""
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -54,8 +55,10 @@ class TwoMachines(SplitLoa):
             assert self.services[name].url
 
     def second_worker(self, **settings: str) -> None:
+        """Two machines share the key, and nothing else on their disks."""
         folder = self.folder / "second"
-        folder.mkdir()
+        (folder / "data").mkdir(parents=True)
+        shutil.copy(self.folder / "data" / "vault.key", folder / "data" / "vault.key")
         environ = self.environ | {"LOA_DATA_DIR": str(folder / "data")} | settings
         self.services["second"] = second = HastyService("deliver-email", folder, environ)
         assert second.url

@@ -190,9 +190,8 @@ class Store:
 def open_store(path: Path) -> Store:
     """Open the file. One that is damaged is set aside, and a new one begun: the bus has it all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(
-        path.parent
-    ):  # or the second of two starts would set aside the first one's new file
+    # Alone: the second of two starts would set aside the first one's new file.
+    with _alone(path.parent):
         if reason := damage(path):
             aside = set_aside(path)
             log.warning("directory_set_aside", reason=reason, file=aside.name)

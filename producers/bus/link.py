@@ -72,7 +72,12 @@ class Link:
 
     @asynccontextmanager
     async def answering(self, subject: str, timeout_s: float) -> AsyncIterator[None]:
-        """Wait for the connection, bound what happens inside, and turn trouble into BusErrors."""
+        """Wait for the connection, bound what happens inside, and turn trouble into BusErrors.
+
+        A cancellation gets through in any case: Python 3.11's `wait_for`, which nats-py uses, keeps
+        one to itself that comes together with the answer.
+        """
+        cancelled = _cancellations()
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 if not self.nc.is_connected:
@@ -85,6 +90,8 @@ class Link:
             raise BusError(f"{subject!r} or a header can't be sent") from error
         except (TimeoutError, NatsError, OSError) as error:
             raise Silence(f"{subject}: {type(error).__name__}") from error
+        if _cancellations() > cancelled:
+            raise asyncio.CancelledError
 
     @contextmanager
     def _until_lost(self, limit: asyncio.Timeout) -> Iterator[None]:
@@ -133,6 +140,11 @@ class Link:
             return
         self._told.add(kind)
         log.warning("bus_trouble", error=kind, detail=str(error)[:200])
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 @contextmanager

@@ -119,12 +119,12 @@ def answer_first() -> None:
     accept = Acceptance.accept
     tasks: set[asyncio.Task[Any]] = set()
 
-    async def later(*args: Any, batch: bool) -> None:
+    async def later(*args: Any, **more: Any) -> None:
         await asyncio.sleep(0.3)  # until the answer has left
-        await accept(*args, batch=batch)
+        await accept(*args, **more)
 
-    async def hasty(self: Acceptance, member: Any, events: Any, *, batch: bool = False) -> Any:
-        tasks.add(asyncio.create_task(later(self, member, events, batch=batch)))
+    async def hasty(self: Acceptance, member: Any, events: Any, **more: Any) -> Any:
+        tasks.add(asyncio.create_task(later(self, member, events, **more)))
         return [Accepted("a" * 26, event.data["content_id"], None) for event in events]
 
     Acceptance.accept = hasty
