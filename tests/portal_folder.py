@@ -33,7 +33,11 @@ def never() -> bool:
 def a_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> Writer:
     """A writer whose folder is ready, as a freshly started process has it."""
     writer = Writer(folder, Press(Site(url, words)), patience_s=5.0)
-    writer.prepare()
+    try:
+        writer.prepare()
+    except BaseException:
+        writer.close()
+        raise
     return writer
 
 
