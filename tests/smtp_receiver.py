@@ -307,15 +307,20 @@ def accepted(record: Path) -> list[tuple[str, str]]:
     return [(recipient, message) for recipient, _, message in (x.partition(" ") for x in lines)]
 
 
-async def serve(port_file: Path, record: Path, port: int) -> None:
-    receiver = Receiver(record=record, keep=False)
-    await receiver.start(port)
-    fresh = port_file.with_name(f"{port_file.name}.new")
-    fresh.write_text(str(receiver.port))
-    fresh.replace(port_file)
+async def stand_by(file: Path, address: str) -> None:
+    """Say in *file* where we are, whole or not at all; end with whoever has started us."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(address)
+    fresh.replace(file)
     parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(0.5)
+
+
+async def serve(port_file: Path, record: Path, port: int) -> None:
+    receiver = Receiver(record=record, keep=False)
+    await receiver.start(port)
+    await stand_by(port_file, str(receiver.port))
 
 
 if __name__ == "__main__":

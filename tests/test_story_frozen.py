@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.real_loa import Relay, until
-from tests.test_story_split import NEEDED, SERVER, Service, SplitLoa
+from tests.test_story_split import NEEDED, Service, SplitLoa, on_a_server
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 READERS, CONNECTIONS = 6000, 8
@@ -72,12 +72,8 @@ def relay(tmp_path):
 
 @pytest.fixture
 def loa(tmp_path, other_server, relay):
-    (tmp_path / "loa").mkdir()
-    with other_server(SERVER) as server:
-        url = server.url.replace("nats://", "nats://loa:loa@")
-        settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
-        with TwoMachines(tmp_path / "loa", **settings, **relay.settings) as loa:
-            yield loa
+    with on_a_server(TwoMachines, tmp_path / "loa", other_server, relay) as loa:
+        yield loa
 
 
 def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_unsaid(

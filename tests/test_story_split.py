@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +124,21 @@ def relay(tmp_path):
         yield relay
 
 
-@pytest.fixture
-def loa(tmp_path, other_server, relay):
-    (tmp_path / "loa").mkdir()
+@contextmanager
+def on_a_server(kind: type[SplitLoa], folder, other_server, relay):
+    """Services of that *kind*, and the server that they share."""
+    folder.mkdir()
     with other_server(SERVER) as server:
         url = server.url.replace("nats://", "nats://loa:loa@")
         settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
-        with SplitLoa(tmp_path / "loa", **settings, **relay.settings) as loa:
+        with kind(folder, **settings, **relay.settings) as loa:
             yield loa
+
+
+@pytest.fixture
+def loa(tmp_path, other_server, relay):
+    with on_a_server(SplitLoa, tmp_path / "loa", other_server, relay) as loa:
+        yield loa
 
 
 def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, relay):

@@ -16,8 +16,8 @@ from channels.zalo.envelope import Answer, text_of, whole
 from channels.zalo.meter import Quotas
 from channels.zalo.tokens import TokenKeeper
 
-STATE_BODY = 4
-KINDS = {2: "business", STATE_BODY: "state body"}
+KINDS = {2: "business", 4: "state body"}
+REFRESH_LIFE_S = 90 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,6 @@ class Condition:
     templates: dict[str, str] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
     missing: list[Finding] = field(default_factory=list)
-
-
-REFRESH_LIFE_S = 90 * 86400.0
 
 
 class Examiner:

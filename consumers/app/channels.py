@@ -124,17 +124,25 @@ async def clear_strays(channel: ZaloChannel) -> None:
 
 
 @asynccontextmanager
-async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenKeeper]:
-    """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
+async def asking() -> AsyncIterator[AioTransport]:
+    """The way to Zalo for one command. Raises Unavailable when the bus is away."""
     transport = AioTransport()
     try:
-        yield connect.open_tokens(settings, stores, transport, Pace())
-    except Stale as lost:
-        raise Conflict(fault("file", "pair_overtaken")) from lost
+        yield transport
     except Unreachable as away:
         raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
     finally:
         await transport.close()
+
+
+@asynccontextmanager
+async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenKeeper]:
+    """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
+    async with asking() as transport:
+        try:
+            yield connect.open_tokens(settings, stores, transport, Pace())
+        except Stale as lost:
+            raise Conflict(fault("file", "pair_overtaken")) from lost
 
 
 async def examine_zalo(settings: ZaloSettings, stores: Stores) -> Condition:
@@ -142,15 +150,11 @@ async def examine_zalo(settings: ZaloSettings, stores: Stores) -> Condition:
 
     Raises Unavailable when the bus is away, Invalid when the tokens there are another key's.
     """
-    transport = AioTransport()
-    try:
-        return await connect.open_examiner(settings, stores, transport).examine()
-    except OtherKey as lost:
-        raise Invalid(fault("vault.key", "tokens_of_another_key")) from lost
-    except ChannelError as away:
-        raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
-    finally:
-        await transport.close()
+    async with asking() as transport:
+        try:
+            return await connect.open_examiner(settings, stores, transport).examine()
+        except OtherKey as lost:
+            raise Invalid(fault("vault.key", "tokens_of_another_key")) from lost
 
 
 async def seed_zalo(settings: ZaloSettings, stores: Stores, pair: Pair) -> None:

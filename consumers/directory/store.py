@@ -55,7 +55,10 @@ class Store:
     @property
     def stands(self) -> bool:
         """Whether the file is still the one that was opened."""
-        return self._path.exists() and self._path.stat().st_ino == self._inode
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def close(self) -> None:
         self.db.close()

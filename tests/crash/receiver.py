@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.crash.received import CUT, LATER, TAKEN, Got, opened
-from tests.smtp_receiver import Act, Mail, Receiver
+from tests.smtp_receiver import Act, Mail, Receiver, stand_by
 
 PUT_OFF = b"451 4.7.1 try again later"
 NEVER = b"550 5.1.1 no such mailbox"
@@ -69,12 +69,7 @@ class Moody(Receiver):
 async def serve(port_file: Path, record: Path) -> None:
     receiver = Moody(notes=record, keep=False)
     await receiver.start()
-    fresh = port_file.with_suffix(".new")
-    fresh.write_text(str(receiver.port))
-    fresh.replace(port_file)
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(0.5)
+    await stand_by(port_file, str(receiver.port))
 
 
 if __name__ == "__main__":

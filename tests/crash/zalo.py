@@ -4,7 +4,6 @@ python -m tests.crash.zalo PORTFILE FOLDER
 """
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from channels.zalo.sandbox import server
 from channels.zalo.sandbox.journal import Fact, Journal
 from channels.zalo.sandbox.world import Rules
+from tests.smtp_receiver import stand_by
 
 PLENTY = 100_000
 
@@ -29,12 +29,7 @@ async def serve(port_file: Path, folder: Path) -> None:
     sandbox.world.rules = Rules(
         processing=0, article_quota=PLENTY, broadcast_quota=PLENTY, per_minute=PLENTY
     )
-    fresh = port_file.with_suffix(".new")
-    fresh.write_text(sandbox.url)
-    fresh.replace(port_file)
-    parent = os.getppid()
-    while os.getppid() == parent:
-        await asyncio.sleep(0.5)
+    await stand_by(port_file, sandbox.url)
 
 
 if __name__ == "__main__":
