@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from consumers.app.settings import Ready
+from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.crash.launch import DEATHS, MUTANT, NOTHING, forked
 
@@ -231,7 +232,7 @@ class Stage:
 
         try:
             return asyncio.run(connected())
-        except BusError:
+        except (BusError, Unavailable):
             if self.process and self.process.exitcode is None:
                 raise
             return None
