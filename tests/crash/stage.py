@@ -28,6 +28,7 @@ PUBLIC_URL = "https://cong.example"
 BUSY = (2, 3)
 """Exit codes of an `up` that found the store still locked by the server of the one before."""
 START_S = 60.0
+DYING_S = 5.0
 
 
 class Failed(Exception):
@@ -233,6 +234,8 @@ class Stage:
         try:
             return asyncio.run(connected())
         except (BusError, Unavailable):
+            if self.process:
+                self.process.join(DYING_S)  # its nats-server goes a moment before it does
             if self.process and self.process.exitcode is None:
                 raise
             return None
