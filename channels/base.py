@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 
@@ -35,7 +36,8 @@ class Outcome:
     """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay.
 
     `trouble`: not this row's, but the whole channel's. `asked`: whether the provider had to say
-    anything for it. Both speak of the channel only, and change nothing for the row.
+    anything for it. `silence_s`: for so long this recipient wants nothing more on this channel.
+    These speak of the channel or the recipient, and change nothing for the row.
     """
 
     verdict: Verdict
@@ -43,6 +45,7 @@ class Outcome:
     after_s: float | None = None
     trouble: bool = field(default=False, compare=False)
     asked: bool = field(default=True, compare=False)
+    silence_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Canary:
     target: str = ""
 
 
+Content = Publication | CaseNotice
+"""What a channel has to say: to its followers, or to one person."""
 Deadline = Callable[[], bool]
 """True once nothing more may be sent: asked before EACH row, not once per window."""
 
@@ -103,8 +108,8 @@ class Channel(Protocol):
     request_timeout_s: float
     settle_s: float
 
-    def render(self, publication: Publication) -> Any:
-        """Do the work that is the same for every recipient, once per publication."""
+    def render(self, content: Content) -> Any:
+        """Do the work that is the same for every recipient, once."""
 
     def session(self) -> AbstractAsyncContextManager[Session]:
         """Open (or reuse) a connection. Raises ChannelError when the provider can't be reached."""

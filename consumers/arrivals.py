@@ -10,6 +10,7 @@ from consumers.dispatch import Released
 from contracts import envelope, publication
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
+from contracts.events import CASE_UPDATED
 
 
 class Arrival(BaseModel):
@@ -25,6 +26,8 @@ class Arrival(BaseModel):
     @property
     def lane(self) -> Lane:
         """The lane it asks for; whether it may is judged later."""
+        if self.event.type == CASE_UPDATED:
+            return Lane.NOTICE
         asked = self.event.data.get("lane")
         return Lane(asked) if asked in list(Lane) else Lane.NORMAL
 

@@ -32,6 +32,8 @@ FOLLOWED = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 ORDER = (
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.LEDGER.name}",
+    f"KV_{subjects.SUPPRESSED.name}",
+    f"KV_{subjects.FOLLOWERS.name}",
     subjects.RECEIPTS.name,
     f"KV_{subjects.DESK.name}",
     f"KV_{subjects.PUBLISHED.name}",

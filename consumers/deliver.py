@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from channels.base import Channel, Session
+from channels.base import Channel, Outcome, Session
 from channels.errors import ChannelError, Misconfigured
 from consumers.addresses import Addresses
 from consumers.circuit import Circuit
@@ -20,11 +21,13 @@ from consumers.ledger import moves
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
+from consumers.notices import Persons
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot
 from consumers.wake import CanaryKey, Waker, WakeUp
 from consumers.work import Work
+from contracts import keys
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, Lane
 
@@ -56,6 +59,7 @@ class Deliver:
     unbooked: dict[BatchKey, Unbooked] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
     prove: Callable[[CanaryKey], Awaitable[None]] | None = None
+    persons: Persons | None = None  # where people are told of their own dossiers
 
     def __post_init__(self) -> None:
         parts = (self.circuit, self.slot.name, self.waker.wake, self.paused, self.clock)
@@ -99,7 +103,7 @@ class Deliver:
         state = await self.at_hand(batch)
         if state is None:
             return
-        rules = self.rules(await self.library.edition(batch.plan))
+        rules = self.rules(await self.library.edition(batch.plan, state.value.source))
         now = self.clock()
         idle = moves.idle(state.value, now, rules)
         if idle or moves.overdue(state.value, now, rules):
@@ -140,6 +144,7 @@ class Deliver:
             return None
         if state.value.closed:
             self.unbooked.pop(batch, None)
+            await self.ended(batch, state.value)
             return None
         self.respect(state.value)
         if self.early(state.value):
@@ -164,17 +169,19 @@ class Deliver:
 
     async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass | None = None) -> None:
         """Claim *batch* and do what is due; without a permit only what needs no provider."""
-        edition = await self.library.edition(batch.plan)
+        edition = await self.library.edition(batch.plan, state.value.source)
         token = self.slot.token()
         claim = Claim(batch, token, self.rules(edition), self.ledger, state, self.clock)
         rows = await self.ledger.rows(batch)
-        parts = (claim, self.channel, self.addresses, edition, rows, self.halted)
-        work = Work(*parts, heard=self.guard.heard)
+        addresses = await self.recipients(batch)
+        parts = (claim, self.channel, addresses, edition, rows, self.halted)
+        work = Work(*parts, heard=partial(self.heard, batch))
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
         if entry.closed:
             crash_point("deliver.closed")
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
+            await self.ended(batch, entry)
         elif entry.due > self.clock() + 1:
             crash_point("deliver.put_off")
             await self.come_back(batch, entry)
@@ -182,6 +189,24 @@ class Deliver:
         else:
             rest_s = max(work.pause_s, entry.due - self.clock())
             raise Later(min(rest_s, LONGEST_PAUSE_S), "more to do")
+
+    async def recipients(self, batch: BatchKey) -> Addresses:
+        """Who the rows of *batch* are: a notice's only one is nobody that anything else knows."""
+        if self.persons and keys.is_case(batch.content_id):
+            return await self.persons.addresses(batch)
+        return self.addresses
+
+    async def ended(self, batch: BatchKey, entry: Entry) -> None:
+        """What follows from a batch's end, before its wake-up is acknowledged."""
+        if self.persons and keys.is_case(batch.content_id):
+            await self.persons.ended(batch, entry, self.clock())
+
+    async def heard(self, batch: BatchKey, outcomes: Iterable[Outcome]) -> None:
+        """What a window says of its channel, and of a notice's person."""
+        said = list(outcomes)
+        await self.guard.heard(said)
+        if self.persons and keys.is_case(batch.content_id):
+            await self.persons.heard(batch, said, self.clock())
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
@@ -234,7 +259,7 @@ class Deliver:
     def rules(self, edition: Edition) -> Rules:
         """`expires_at` ends every row; without it 72 h of failures do, and only who was tried."""
         lease_s, settle_s = self.lease_s, self.channel.settle_s
-        expires_at = edition.publication.expires_at
+        expires_at = edition.expires_at
         if expires_at is None:
             return Rules(lease_s, settle_s, patience_s=GIVE_UP_S)
         return Rules(lease_s, settle_s, expires_at.timestamp(), expires=True)

@@ -67,6 +67,11 @@ class Doubts:
         born = await self.born(publication)
         return born is None or born <= restored.at
 
+    async def may_be_told(self, said: datetime | None, accepted: datetime) -> bool:
+        """As `may_be_out`, for a case notice whose event came to be at *said*."""
+        restored = await last(self.bus)
+        return restored is not None and (said is None or min(said, accepted) <= restored.at)
+
     async def born(self, publication: Publication) -> datetime | None:
         """When its event came to be, at the latest; None where nobody can say."""
         content_id, revision = publication.content_id, publication.revision
@@ -93,7 +98,7 @@ async def restore(
     for saved in manifest.streams:
         await bus.restore(saved.stream, backup.snapshot(saved), backup.pieces(folder, saved))
     for stream, consumer in backup.followed():
-        seq = manifest.floors[backup.name(stream, consumer)] + 1
+        seq = manifest.floors.get(backup.name(stream, consumer), 0) + 1  # 0: a newer consumer
         await topology.begin_at(bus, stream, consumer, seq)
     await hold(bus, manifest)
     await extent.forget(bus)

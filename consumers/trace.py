@@ -4,57 +4,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
-from pydantic import BaseModel
-
+from consumers import trace_case
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
 from consumers.register import Register
+from consumers.story import Count, Moment, State, Story
+from contracts import keys
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
-
-State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
-
-
-class Count(BaseModel):
-    """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`."""
-
-    expected: int = 0
-    pending: int = 0
-    sending: int = 0
-    deferred: int = 0
-    in_doubt: int = 0
-    delivered: int = 0
-    failed: int = 0
-    suppressed: int = 0
-    expired: int = 0
-    withdrawn: int = 0
-    superseded: int = 0
-    maybe_sent: int = 0
-    unknown: int = 0
-    missing: int = 0
-    maybe_duplicate: int = 0
-    complete: bool = False
-
-
-class Moment(BaseModel):
-    """Something that happened; `detail` is short and names nobody."""
-
-    at: datetime
-    event: str
-    channel: ChannelName | None = None
-    detail: str = ""
-
-
-class Story(BaseModel):
-    """The answer of `loa trace` and of an event's status URL."""
-
-    content_id: str
-    revision: int
-    state: State
-    channels: dict[ChannelName, Count]
-    timeline: list[Moment]
+from contracts.records import Dossier
 
 
 @dataclass
@@ -68,6 +27,9 @@ class Trace:
     async def story(self, content_id: str) -> Story | None:
         """The newest released position of an item, or the newest one at all."""
         item = await self.register.item(content_id)
+        if item and keys.is_case(content_id):
+            dossier = Dossier.model_validate(item.model_dump())
+            return await trace_case.story(self.ledger, content_id, dossier)
         positions = {number: one async for number, one in self.positions(content_id)}
         if not (item or positions):
             return None

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from contracts import envelope, subjects
 from contracts.delivery import ChannelName, Lane
-from contracts.events import CASE_UPDATED, KINDS, OPEN_AT_DOOR, kind_of
+from contracts.events import BUS_DOOR, CASE_UPDATED, KINDS, kind_of
 from contracts.publication import RELEASED
 
 VERSION = "1.0.0"
@@ -132,5 +132,5 @@ def _event(event_type: str) -> Document:
         "name": event_type,
         "contentType": envelope.CONTENT_TYPE,
         "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": schema},
-        "x-open-at-door": event_type in OPEN_AT_DOOR,
+        "x-open-at-door": event_type in BUS_DOOR,
     }

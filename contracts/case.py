@@ -48,10 +48,14 @@ from contracts.base import (
     Line150,
     Line250,
 )
+from contracts.delivery import ChannelName
 
 CODE_PATTERN = r"^(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Y]\d{2}(?:\.[0-9A-Z]+)*-\d{6}(?:\d{2})?-\d{4,7}$"
 UNIT_PATTERN = r"^(?:[A-Y]\d{2}(?:\.[0-9A-Z]+)*|\d{3}\.\d{2}\.\d{2}\.[A-Y]\d{2})$"
 _OLD_UNIT = re.compile(r"000\.00\.00\.([A-Y]\d{2})")
+
+ZALO_USER = "zalo:"
+"""Before the id of a user of our Official Account, where an address is written."""
 
 STATUS_NAMES = {
     1: "Mới đăng ký",
@@ -113,6 +117,14 @@ class Contact(Contract):
             raise PydanticCustomError("no_consent", "no consent")
         return consent
 
+    def address(self, channel: ChannelName) -> str:
+        """Where *channel* reaches the person: on Zalo by phone, or as one of its own users."""
+        if channel is ChannelName.EMAIL:
+            return self.email or ""
+        if channel is ChannelName.ZALO:
+            return self.phone or (f"{ZALO_USER}{self.zalo_user_id}" if self.zalo_user_id else "")
+        return ""
+
     @model_validator(mode="after")
     def _reachable(self) -> "Contact":
         if not (self.email or self.phone or self.zalo_user_id):
@@ -134,8 +146,8 @@ def _say_what_is_required(schema: dict[str, Any]) -> None:
     ]
 
 
-class CaseUpdated(Contract):
-    """A dossier reached a status, or its result is late (`apology`, with a new date)."""
+class CaseNotice(Contract):
+    """What a dossier reached, without where its person is told: all that the bus ever holds."""
 
     model_config = ConfigDict(json_schema_extra=_say_what_is_required)
 
@@ -150,7 +162,6 @@ class CaseUpdated(Contract):
     applicant_name: Line150
     applicant_kind: Literal["citizen", "business", "household"]
     authorised_person: Line150 | None = None
-    contact: Contact
     submitted_at: Instant | None = OnlyIf
     received_at: Instant | None = OnlyIf
     received_by: Line150 | None = OnlyIf
@@ -184,3 +195,9 @@ class CaseUpdated(Contract):
         if value is None and info.data.get("notice") == "apology":
             raise PydanticCustomError("required_for_apology", "missing")
         return value
+
+
+class CaseUpdated(CaseNotice):
+    """A dossier reached a status, or its result is late (`apology`, with a new date)."""
+
+    contact: Contact

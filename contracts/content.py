@@ -1,6 +1,6 @@
 """What a unit says about a content item: submitted, corrected, withdrawn."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -26,10 +26,13 @@ from contracts.base import (
     Text,
     TopicId,
 )
+from contracts.broadcast import Broadcast
 from contracts.delivery import ChannelName, Lane
 
 LINKS_MAX = 20
 
+Wanted = Literal[Lane.URGENT, Lane.NORMAL, Lane.BULK]
+"""The lanes that content may ask for."""
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 MediaType = Annotated[
     str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}$", max_length=120)
@@ -86,12 +89,14 @@ class Content(Contract):
     audiences: Audiences = ()
     """Who the item is for; none = everyone."""
     channels: Channels = tuple(ChannelName)
-    lane: Lane = Lane.NORMAL
+    lane: Wanted = Lane.NORMAL
     """`urgent` is open to units that may use it."""
     not_before: Instant | None = None
     """Nothing leaves before this moment."""
     expires_at: Instant | None = None
     """Nothing leaves after this moment."""
+    broadcast: Broadcast | None = None
+    """Which followers on Zalo are told of it at once; null = all of them."""
 
     @field_validator("expires_at")
     @classmethod
@@ -100,6 +105,16 @@ class Content(Contract):
         if ends and begins and ends <= begins:
             raise PydanticCustomError("not_after", "too early", {"other": "not_before"})
         return ends
+
+    @field_validator("broadcast")
+    @classmethod
+    def _names_other_items(
+        cls, broadcast: Broadcast | None, info: ValidationInfo
+    ) -> Broadcast | None:
+        itself = info.data.get("content_id")
+        if broadcast and itself in broadcast.also:
+            raise PydanticCustomError("names_itself", "itself", {"value": itself})
+        return broadcast
 
 
 class Submitted(Content):

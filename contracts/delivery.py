@@ -11,9 +11,13 @@ class ChannelName(StrEnum):
 
 
 class Lane(StrEnum):
-    """A lane never waits behind a lower one; listed highest first."""
+    """A lane never waits behind a lower one; listed highest first.
+
+    `NOTICE` is for what concerns one person: no unit may ask for it.
+    """
 
     URGENT = "urgent"
+    NOTICE = "notice"
     NORMAL = "normal"
     BULK = "bulk"
 

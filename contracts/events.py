@@ -5,7 +5,8 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from contracts.case import CaseUpdated
+from contracts import keys
+from contracts.case import CaseNotice, CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
 from contracts.errors import ERRORS_MAX, FieldError, Forbidden, Invalid, explain, fault
@@ -24,8 +25,10 @@ KINDS: dict[str, type[Event]] = {
     CASE_UPDATED: CaseUpdated,
 }
 
-OPEN_AT_DOOR = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
-"""The types a door takes today; the others are contracts that nothing delivers yet."""
+BUS_DOOR = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
+"""The types that the bus takes as they are."""
+HTTP_DOOR = BUS_DOOR | {CASE_UPDATED}
+"""What names a person comes by HTTP alone, which moves the address away before it stores."""
 
 UNITS = "/units/"
 """A source that begins so names the unit that speaks."""
@@ -38,14 +41,28 @@ def kind_of(event_type: str) -> Literal["submitted", "corrected", "withdrawn", "
     )
 
 
-def check(event: CloudEvent, vocabulary: Vocabulary, *, door: bool = True) -> Event:
+def check(
+    event: CloudEvent,
+    vocabulary: Vocabulary,
+    *,
+    door: bool = True,
+    taken: frozenset[str] = BUS_DOOR,
+) -> Event:
     """What *event* says, or Invalid with every field that is wrong.
 
-    At a door unknown data fields are refused by name, and so are types that are not open yet.
+    At a door unknown data fields are refused by name, and so are types that it has not *taken*.
     """
-    if door and event.type in KINDS and event.type not in OPEN_AT_DOOR:
+    if door and event.type in KINDS and event.type not in taken:
         raise Invalid(fault("type", "type_closed", value=event.type))
     return read(event, vocabulary, unknown="forbid" if door else "ignore")
+
+
+def notice(event: CloudEvent) -> CaseNotice:
+    """A dossier's event as the HTTP door stored it, without its contact. Raises Invalid."""
+    try:
+        return CaseNotice.model_validate(event.data)
+    except ValidationError as error:
+        raise Invalid(*explain(error, "data")) from error
 
 
 def read(
@@ -61,7 +78,7 @@ def read(
     except ValidationError as error:
         wrong = explain(error, "data")
         raise Invalid(*wrong, *_unknown_words(event.data, vocabulary, wrong)) from error
-    if faults := [*_subject(event, said), *_unknown_words(event.data, vocabulary)]:
+    if faults := [*_names(event, said), *_unknown_words(event.data, vocabulary)]:
         raise Invalid(*faults)
     return said
 
@@ -89,9 +106,11 @@ def unit_fault(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
     return fault(field, "unknown_unit", value=unit)
 
 
-def _subject(event: CloudEvent, said: Event) -> Iterator[FieldError]:
+def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
     if event.subject not in (None, said.content_id):
         yield fault("subject", "subject_differs", value=said.content_id)
+    if not isinstance(said, CaseUpdated) and keys.is_case(said.content_id):
+        yield fault("data.content_id", "name_of_a_case", value=said.content_id)
 
 
 def _unknown_words(

@@ -4,6 +4,7 @@ Other languages test their own implementation against `schemas/vectors.json`.
 """
 
 import json
+import re
 import unicodedata
 from base64 import b32encode
 from hashlib import sha256
@@ -11,6 +12,9 @@ from typing import Any
 
 SEPARATOR = "\x00"
 DELIVERY_VERSION = "1"
+PERSON = "person"
+"""The only recipient of a case notice: whoever its dossier belongs to."""
+_CASE = re.compile(r"case-[a-z2-7]{20}")
 
 
 def digest(*parts: str) -> str:
@@ -57,6 +61,11 @@ def message_id(delivery: str, domain: str) -> str:
 def case_content_id(case_code: str) -> str:
     """The content_id of one person's dossier; the code itself stays out of keys and subjects."""
     return f"case-{digest(case_code)[:20]}"
+
+
+def is_case(content_id: str) -> bool:
+    """Whether *content_id* is a dossier's: no content item may be called so."""
+    return _CASE.fullmatch(content_id) is not None
 
 
 def tracking_id(delivery: str) -> str:

@@ -107,4 +107,4 @@ def write(folder: Path = FOLDER) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit("\n".join(write()))
+    sys.exit("\n".join(write()) or 0)

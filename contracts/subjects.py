@@ -91,6 +91,7 @@ def dispatch(channel: ChannelName) -> str:
 
 INTAKE = "intake"
 FEEDBACK = "feedback"
+ZALO_PEOPLE = "zalo-people"
 SCHEDULED_MAX = 100_000
 """Publications wait for their time, and batches for a channel that stands still, unacknowledged;
 what is new must still get past them."""
@@ -126,7 +127,14 @@ DELIVER = Stream(
     ),
 )
 RECEIPTS = Stream(
-    "RECEIPTS", ("receipt.*.*",), max_bytes=4 * GIB, consumers=(Consumer(FEEDBACK, ">"),)
+    "RECEIPTS",
+    ("receipt.*.*",),
+    max_bytes=4 * GIB,
+    duplicate_window=timedelta(hours=3),  # Zalo tells an event again for 1 h 51 min
+    consumers=(
+        Consumer(FEEDBACK, ">"),
+        Consumer(ZALO_PEOPLE, receipt(ChannelName.ZALO, "*"), max_ack_pending=SCHEDULED_MAX),
+    ),
 )
 DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB, kept=True)
 STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD)
@@ -138,6 +146,20 @@ SUBSCRIBERS = Bucket("subscribers", max_bytes=4 * GIB, atomic=True)
 UNITS = Bucket("units", max_bytes=64 << 20)
 DESK = Bucket("desk", max_bytes=GIB)
 NOTICES = Bucket("notices", ttl=timedelta(days=30))
+SUPPRESSED = Bucket("suppressed")
+FOLLOWERS = Bucket("followers")
 VAULT = Bucket("vault", max_bytes=64 << 20)
 CONTROL = Bucket("control")
-BUCKETS = (EVENTS, PUBLISHED, LEDGER, SUBSCRIBERS, UNITS, DESK, NOTICES, VAULT, CONTROL)
+BUCKETS = (
+    EVENTS,
+    PUBLISHED,
+    LEDGER,
+    SUBSCRIBERS,
+    UNITS,
+    DESK,
+    NOTICES,
+    SUPPRESSED,
+    FOLLOWERS,
+    VAULT,
+    CONTROL,
+)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from contracts import subjects
+from contracts import events, subjects
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.crash import crash_point
@@ -19,6 +19,7 @@ from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.admission import Admitted, admit
 from producers.bus import Bucket, Bus, BusError
+from producers.cases import Case, Cases, routes
 from producers.registry import Clock, Member
 from producers.sending import send
 
@@ -47,16 +48,21 @@ class Claim:
     owner: Ownership | None
     record: EventRecord | None
 
-    def entry(self, now: float) -> EventRecord:
+    @property
+    def revision(self) -> int | None:
+        """The text's own; a withdrawal meets the newest one."""
+        return self.admitted.revision or (self.owner.revision if self.owner else 0) or None
+
+    def entry(self, revision: int | None, at: datetime) -> EventRecord:
         """What will be remembered of the event."""
-        admitted, newest = self.admitted, self.owner.revision if self.owner else 0
+        admitted = self.admitted
         return EventRecord(
             hash=admitted.content_hash,
             unit=admitted.unit,
             content_id=admitted.content_id,
-            revision=admitted.revision or newest or None,
+            revision=revision,
             type=admitted.event.type,
-            at=datetime.fromtimestamp(now, UTC),
+            at=at,
         )
 
 
@@ -69,6 +75,7 @@ class Acceptance:
         self.clock = clock
         self.events = bus.bucket(subjects.EVENTS.name)
         self.owners = bus.bucket(subjects.PUBLISHED.name)
+        self.cases = Cases(bus)
 
     async def accept(
         self,
@@ -102,7 +109,8 @@ class Acceptance:
         _one_meaning_per_id(admitted)
         claims = await _every(batch, admitted, self._look)
         crash_point("gateway.checked")
-        records = await _every(batch, claims, self._claim)
+        revisions = [await self._number(member, claim) for claim in claims]
+        records = await _every(batch, list(zip(claims, revisions, strict=True)), self._claim)
         crash_point("gateway.claimed")
         for one in admitted:
             await self._store(one)
@@ -110,8 +118,9 @@ class Acceptance:
         return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
 
     async def _admit(self, member: Member, event: CloudEvent) -> Admitted:
-        admitted = admit(event, member.unit, self.vocabulary)
+        admitted = admit(event, member.unit, self.vocabulary, events.HTTP_DOOR)
         said, registration = admitted.said, member.registration
+        routes(admitted, registration)
         if isinstance(said, Submitted) and said.lane == Lane.URGENT and not registration.urgent:
             raise Forbidden(fault("data.lane", "urgent_not_allowed"))
         return admitted
@@ -127,13 +136,22 @@ class Acceptance:
         _same(admitted, claim.record)
         return claim
 
-    async def _claim(self, claim: Claim) -> EventRecord:
+    async def _number(self, member: Member, claim: Claim) -> int | None:
+        """The event's revision; those of one dossier get theirs one after another."""
+        contact = claim.admitted.contact
+        if contact is None:
+            return claim.revision
+        case = Case(claim.admitted, contact, routes(claim.admitted, member.registration))
+        return await self.cases.place(case, self._now())
+
+    async def _claim(self, numbered: tuple[Claim, int | None]) -> EventRecord:
         """Book what the event says, then whose item it is; somebody else may be first in both.
 
         A withdrawal reserves no item: what nobody sent can't be withdrawn.
         """
+        claim, revision = numbered
         admitted = claim.admitted
-        entry = claim.entry(self.clock()).model_dump_json().encode()
+        entry = claim.entry(revision, self._now()).model_dump_json().encode()
         kept = await _first(self.events, admitted.event_id, entry)
         record = EventRecord.model_validate_json(kept)
         _same(admitted, record)
@@ -153,6 +171,9 @@ class Acceptance:
             own_id = f"{admitted.event_id}.{admitted.content_hash}"
             await send(self.bus, admitted, patience_s=ANSWER_S, msg_id=own_id)
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
 
 def unavailable() -> Unavailable:
     """Nobody knows whether it is stored: come back, with the same event."""
@@ -162,8 +183,8 @@ def unavailable() -> Unavailable:
 
 def _owned(admitted: Admitted, owner: Ownership | None) -> None:
     if owner and owner.unit != admitted.unit:
-        value = admitted.content_id
-        raise Forbidden(fault("data.content_id", "owned_by_other_unit", value=value))
+        value, field = admitted.content_id, "case_code" if admitted.contact else "content_id"
+        raise Forbidden(fault(f"data.{field}", "owned_by_other_unit", value=value))
 
 
 def _same(admitted: Admitted, record: EventRecord | None) -> None:

@@ -3,21 +3,28 @@
 from dataclasses import dataclass
 
 from contracts import events, keys, subjects
-from contracts.case import CaseUpdated
+from contracts.case import CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
-from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.content import Submitted
 from contracts.envelope import to_structured
-from contracts.errors import Invalid, fault
 from contracts.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A checked event of *unit*: what it says, and what it will be known by."""
+    """A checked event of *unit*: what it says, and what it will be known by.
+
+    `event` is what is stored: that of a case has no contact, which `said` still knows.
+    """
 
     unit: str
     event: CloudEvent
-    said: Submitted | Corrected | Withdrawn
+    said: events.Event
+
+    @property
+    def contact(self) -> Contact | None:
+        """Whom a case notice is for; None for content."""
+        return self.said.contact if isinstance(self.said, CaseUpdated) else None
 
     @property
     def event_id(self) -> str:
@@ -33,11 +40,13 @@ class Admitted:
 
     @property
     def revision(self) -> int | None:
-        """None for a withdrawal, which concerns the item and not one text of it."""
-        return None if isinstance(self.said, Withdrawn) else self.said.revision
+        """None for a withdrawal, which concerns the item, and for a case: the door numbers it."""
+        return self.said.revision if isinstance(self.said, Submitted) else None
 
     @property
     def subject(self) -> str:
+        if self.contact:
+            return subjects.case(self.unit)
         return subjects.content(self.unit, events.kind_of(self.event.type))
 
     @property
@@ -46,13 +55,19 @@ class Admitted:
         return to_structured(self.event)
 
 
-def admit(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> Admitted:
-    """Check *event* of *unit*, which the door proved.
+def admit(
+    event: CloudEvent,
+    unit: str,
+    vocabulary: Vocabulary,
+    taken: frozenset[str] = events.BUS_DOOR,
+) -> Admitted:
+    """Check *event* of *unit*, which the door proved; *taken* are the types that door takes.
 
     Raises Invalid with every wrong field, Forbidden when the source names another unit.
     """
-    said = events.check(event, vocabulary)
-    if isinstance(said, CaseUpdated):
-        raise Invalid(fault("type", "type_closed", value=event.type))
+    said = events.check(event, vocabulary, taken=taken)
     events.check_sender(event, unit, vocabulary)
+    if isinstance(said, CaseUpdated):
+        kept = {name: value for name, value in event.data.items() if name != "contact"}
+        event = event.model_copy(update={"data": kept})
     return Admitted(unit, event, said)

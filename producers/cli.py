@@ -115,7 +115,7 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
         vocabulary = _around(context).vocabulary
-        said = events.check(event, vocabulary)
+        said = events.check(event, vocabulary, taken=events.HTTP_DOOR)
         if unit:
             events.check_sender(event, unit, vocabulary)
     facts = {"type": event.type, "content_id": said.content_id}

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -17,6 +17,7 @@ from pydantic import AwareDatetime
 from contracts import events, subjects
 from contracts.base import Contract
 from contracts.crash import crash_point
+from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unauthorized, fault
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
@@ -26,6 +27,8 @@ from producers.wording import say
 Clock = Callable[[], float]
 Release = Literal["automatic", "desk"]
 
+Notices = Sequence[ChannelName]
+NOTICES = (ChannelName.ZALO, ChannelName.EMAIL)
 OVERLAP = timedelta(hours=24)
 TRIES = 20
 READ_S = 4.0
@@ -46,10 +49,12 @@ class ApiKey(Contract):
 
 
 class Registration(Contract):
-    """What a unit may do: how its content is released, and whether it may use the urgent lane."""
+    """What a unit may do: how its content is released, whether it may use the urgent lane."""
 
     release: Release
     urgent: bool = False
+    notices: tuple[ChannelName, ...] = NOTICES
+    """The channels of case notices: the first that reaches the person, then the next if not."""
     keys: tuple[ApiKey, ...] = ()
 
     def opens(self, hashed: str, now: datetime) -> bool:
@@ -80,7 +85,9 @@ class Registry:
         self.vocabulary = vocabulary
         self.clock = clock
 
-    async def add(self, unit: str, *, release: Release, urgent: bool = False) -> str:
+    async def add(
+        self, unit: str, *, release: Release, urgent: bool = False, notices: Notices = NOTICES
+    ) -> str:
         """Register *unit* and return its key.
 
         Raises Invalid for a unit the vocabulary does not know, Conflict for a registered one.
@@ -88,7 +95,9 @@ class Registry:
         if wrong := events.unit_fault("unit", unit, self.vocabulary):
             raise Invalid(wrong)
         secret, key = self._new_key(unit)
-        registration = Registration(release=release, urgent=urgent, keys=(key,))
+        registration = Registration(
+            release=release, urgent=urgent, notices=tuple(notices), keys=(key,)
+        )
         try:
             await self.bucket.create(unit, _written(registration))
             crash_point("units.added")

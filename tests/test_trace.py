@@ -17,7 +17,8 @@ from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import STATUS, planned
 from consumers.ledger.store import Ledger
 from consumers.register import Register
-from consumers.trace import Story, Trace, tally
+from consumers.story import Story
+from consumers.trace import Trace, tally
 from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT

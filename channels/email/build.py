@@ -60,13 +60,24 @@ def build(publication: Publication, correction: bool, house: House) -> Mould:
     if threaded(publication, correction):
         mail["In-Reply-To"] = Encoded(marks.mark(Slot.LAST))
         mail["References"] = Encoded(marks.mark(Slot.THREAD))
-    # Quoted-printable never holds "=_", so no text can end a part.
-    boundary = f"=_loa_{keys.digest(publication.key)[:24]}"
-    mail["MIME-Version"] = "1.0"
-    mail["Content-Type"] = Encoded(f'multipart/alternative; boundary="{boundary}"')
-    for kind in PARTS:
-        mail.attach(part(kind, letter, house, marks))
+    alternatives(mail, keys.digest(publication.key)[:24])
+    for kind, (template, name) in PARTS.items():
+        own = {
+            "name": marks.mark(name),
+            "token": marks.mark(Slot.LINK_BODY),
+            "unsubscribe": house.unsubscribe_url,
+        }
+        mail.attach(part(kind, template, letter, marks, **own))
     return Mould(mail.as_bytes(), marks)
+
+
+def alternatives(mail: EmailMessage, seed: str) -> None:
+    """Make *mail* one of parts that say the same.
+
+    Quoted-printable never holds "=_", so no text can end a part.
+    """
+    mail["MIME-Version"] = "1.0"
+    mail["Content-Type"] = Encoded(f'multipart/alternative; boundary="=_loa_{seed}"')
 
 
 def head(
@@ -106,16 +117,9 @@ def reply_to(settings: EmailSettings) -> Encoded:
     return headers.mailbox("Reply-To", name, address) if address else Encoded("")
 
 
-def part(kind: str, letter: Letter, house: House, marks: Marks) -> EmailMessage:
+def part(kind: str, template: str, letter: Letter, marks: Marks, **own: str) -> EmailMessage:
     """The text or the HTML, as quoted-printable: it passes every relay unchanged."""
-    template, name = PARTS[kind]
-    written = _JINJA.get_template(template).render(
-        letter=letter,
-        texts=texts(),
-        name=marks.mark(name),
-        token=marks.mark(Slot.LINK_BODY),
-        unsubscribe=house.unsubscribe_url,
-    )
+    written = _JINJA.get_template(template).render(letter=letter, texts=texts(), **own)
     made = headers.message()
     made["Content-Type"] = f'text/{kind}; charset="utf-8"'
     made["Content-Transfer-Encoding"] = "quoted-printable"

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.email import canary as canaries
 from channels.email import verdicts
 from channels.email.build import House
 from channels.email.guard import Unsafe
+from channels.email.notice import RenderedNotice
 from channels.email.pool import Pool
 from channels.email.render import Rendered
 from channels.email.replies import LET_GO, Fate
@@ -19,11 +20,12 @@ from channels.email.smtp import REQUEST_TIMEOUT_S, SmtpConnection
 from channels.email.unsubscribe import Signer
 from channels.email.window import Envelope
 from channels.errors import ChannelError, Unreachable
+from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 log = structlog.get_logger()
+Mail = Rendered | RenderedNotice
 TROUBLE_S = 30.0
 """The pause after a connection on which nothing could be sent."""
 LET_GO_S = 1.0
@@ -48,9 +50,11 @@ class EmailChannel:
         self.connections = settings.connections
         self.pool = Pool(settings, self.request_timeout_s)
 
-    def render(self, publication: Publication) -> Rendered:
-        """The publication, ready to be addressed."""
-        return Rendered(publication, self.house)
+    def render(self, content: Content) -> Mail:
+        """The publication or the notice, ready to be addressed."""
+        if isinstance(content, CaseNotice):
+            return RenderedNotice(content, self.house)
+        return Rendered(content, self.house)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["EmailSession"]:
@@ -77,7 +81,7 @@ class EmailSession:
         self.opening: asyncio.Timeout | None = None
 
     async def send(
-        self, rendered: Rendered, rows: Sequence[Recipient], expired: Deadline
+        self, rendered: Mail, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
         outcomes: dict[int, Outcome] = {}
@@ -132,7 +136,7 @@ class EmailSession:
         if self.opening:
             self.opening.reschedule(0.0)
 
-    async def resolve(self, _rendered: Rendered, rows: Sequence[Recipient]) -> list[Outcome]:
+    async def resolve(self, _rendered: Mail, rows: Sequence[Recipient]) -> list[Outcome]:
         """The relay can't be asked: send again, under the same Message-ID."""
         return [Outcome(Verdict.RESEND, "same Message-ID") for _ in rows]
 

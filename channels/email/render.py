@@ -31,7 +31,7 @@ class Rendered:
     def envelope(self, row: Recipient) -> Envelope:
         """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
         address = guard.recipient(row.address)
-        key = matched("delivery key", _KEY, row.delivery_key)
+        key = matched_key(row.delivery_key)
         token = matched("token", _TOKEN, self.house.signer.token(row.id)).encode()
         name = row.name or self.reader
         values = {
@@ -60,6 +60,10 @@ class Rendered:
         ]
         ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
         return {Slot.THREAD: b"\r\n ".join(ids), Slot.LAST: ids[-1]}
+
+
+def matched_key(delivery_key: str) -> str:
+    return matched("delivery key", _KEY, delivery_key)
 
 
 def matched(field: str, pattern: re.Pattern[str], text: str) -> str:

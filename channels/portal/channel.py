@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal.canary import feed, read_back
 from channels.portal.lock import Busy
 from channels.portal.press import Press
 from channels.portal.site import CANARY_PATH, Site, item_path
 from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
+from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -55,9 +56,11 @@ class PortalChannel:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._shown_before = shown_before
 
-    def render(self, publication: Publication) -> Publication:
+    def render(self, content: Content) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
-        return publication
+        if isinstance(content, CaseNotice):
+            raise TypeError("nobody's dossier is for the portal")
+        return content
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["PortalSession"]:

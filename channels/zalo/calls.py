@@ -67,12 +67,14 @@ class Calls:
         answer = await self.api.ask(self.api.get(f"{ARTICLE}/getslice", query))
         return [listed(media) for media in medias(answer.data)]
 
-    async def broadcast(self, article_ids: Sequence[str], expired: Deadline) -> str:
-        """Point every follower to these articles; returns the message id."""
+    async def broadcast(
+        self, article_ids: Sequence[str], target: Mapping[str, str], expired: Deadline
+    ) -> str:
+        """Point the followers that *target* means to these articles; returns the message id."""
         elements = [{"media_type": "article", "attachment_id": id} for id in article_ids]
         payload = {"template_type": "media", "elements": elements}
         message = {"attachment": {"type": "template", "payload": payload}}
-        body = {"recipient": {"target": {}}, "message": message}
+        body = {"recipient": {"target": target}, "message": message}
         answer = await self.api.act(self.api.post(f"{OA}/message", body), expired)
         return needed(answer, "message_id")
 

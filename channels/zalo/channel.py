@@ -1,4 +1,4 @@
-"""Zalo as a channel: the rows `article` and `broadcast` of a publication."""
+"""Zalo as a channel: `article` and `broadcast` of a publication, `person` of a case notice."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,17 +10,21 @@ from channels.zalo.broadcasts import Broadcasts
 from channels.zalo.calls import Calls
 from channels.zalo.meter import Quotas
 from channels.zalo.notebook import Notebook
+from channels.zalo.notices import Errand, Notices, Words
 from channels.zalo.outcomes import EXPECTED, outcome_of
 from channels.zalo.pace import Pace
 from channels.zalo.render import Article, Site, render
 from channels.zalo.steps import Job
 from channels.zalo.transport import CONNECT_S, READ_S
+from contracts import keys
+from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 
 ARTICLE, BROADCAST = "article", "broadcast"
 MARGIN_S = 3.0
 ASK_AGAIN_S = 30.0
+NOBODY = "no such recipient"
 
 
 class ZaloChannel:
@@ -36,18 +40,27 @@ class ZaloChannel:
     request_timeout_s = CONNECT_S + READ_S + MARGIN_S
 
     def __init__(
-        self, api: ZaloApi, notebook: Notebook, site: Site, pace: Pace, quotas: Quotas
+        self,
+        api: ZaloApi,
+        notebook: Notebook,
+        site: Site,
+        pace: Pace,
+        quotas: Quotas,
+        notices: Notices,
     ) -> None:
         calls = Calls(api)
         self.api = api
         self.site = site
         self.pace = pace
         self.settle_s = pace.settle_s
+        self.notices = notices
         self.articles = Articles(calls, notebook, pace, quotas.articles)
         self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
 
-    def render(self, publication: Publication) -> Article:
-        return render(publication, self.site)
+    def render(self, content: Publication | CaseNotice) -> Article | Words:
+        if isinstance(content, CaseNotice):
+            return Words.of(content)
+        return render(content, self.site)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["ZaloSession"]:
@@ -65,41 +78,52 @@ class ZaloSession:
         self.channel = channel
 
     async def send(
-        self, rendered: Article, rows: Sequence[Recipient], expired: Deadline
+        self, rendered: Article | Words, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        return [
-            await self.one(Job(rendered, row.delivery_key, expired, row.correction), row)
-            for row in rows
-        ]
+        return [await self.one(rendered, row, expired) for row in rows]
 
-    async def one(self, job: Job, row: Recipient) -> Outcome:
-        if job.expired():
+    async def one(self, rendered: Article | Words, row: Recipient, expired: Deadline) -> Outcome:
+        if expired():
             return Outcome(Verdict.UNSENT, "own deadline passed")
         try:
-            match row.id:
-                case "article":
-                    return await self.channel.articles.publish(job)
-                case "broadcast":
-                    return await self.channel.broadcasts.send(job)
+            if isinstance(rendered, Words):
+                return await self.notice(rendered, row, expired)
+            return await self.item(Job(rendered, row.delivery_key, expired, row.correction), row)
         except EXPECTED as why:
             return self.said(why)
-        return Outcome(Verdict.FAILED, "no such recipient")
+
+    async def notice(self, words: Words, row: Recipient, expired: Deadline) -> Outcome:
+        if row.id != keys.PERSON:
+            return Outcome(Verdict.FAILED, NOBODY)
+        return await self.channel.notices.send(errand(words, row, expired))
+
+    async def item(self, job: Job, row: Recipient) -> Outcome:
+        match row.id:
+            case "article":
+                return await self.channel.articles.publish(job)
+            case "broadcast":
+                return await self.channel.broadcasts.send(job)
+        return Outcome(Verdict.FAILED, NOBODY)
 
     def let_go(self) -> None:
         """A call of which no answer was heard stays a doubt, however it ends."""
 
-    async def resolve(self, rendered: Article, rows: Sequence[Recipient]) -> list[Outcome]:
-        jobs = [(Job(rendered, row.delivery_key, told=row.correction), row) for row in rows]
-        return [await self.known(job, row) for job, row in jobs]
+    async def resolve(self, rendered: Article | Words, rows: Sequence[Recipient]) -> list[Outcome]:
+        return [await self.known(rendered, row) for row in rows]
 
-    async def known(self, job: Job, row: Recipient) -> Outcome:
+    async def known(self, rendered: Article | Words, row: Recipient) -> Outcome:
+        try:
+            if isinstance(rendered, Words):
+                return await self.channel.notices.resolve(errand(rendered, row))
+            return await self.looked_up(Job(rendered, row.delivery_key, told=row.correction), row)
+        except EXPECTED as why:
+            return still_in_doubt(self.said(why))
+
+    async def looked_up(self, job: Job, row: Recipient) -> Outcome:
         """Nobody can look a broadcast up: a person ends that doubt."""
         if row.id != ARTICLE:
             return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
-        try:
-            return await self.channel.articles.resolve(job)
-        except EXPECTED as why:
-            return still_in_doubt(self.said(why))
+        return await self.channel.articles.resolve(job)
 
     async def probe(self, _canary: Canary) -> Outcome:
         """Reads only: the grant has to be good, and Zalo has to list our articles."""
@@ -111,6 +135,10 @@ class ZaloSession:
 
     def said(self, why: Exception) -> Outcome:
         return outcome_of(why, self.channel.api.clock.now(), self.channel.pace.chance)
+
+
+def errand(words: Words, row: Recipient, expired: Deadline = lambda: False) -> Errand:
+    return Errand(words, row.address, row.delivery_key, expired)
 
 
 def still_in_doubt(outcome: Outcome) -> Outcome:

@@ -10,8 +10,10 @@ from typing import Any
 
 from channels.zalo.hours import Until
 
-OA, BUSINESS = "oa", "business"
+OA, BUSINESS, OAUTH = "oa", "business", "oauth"
 COVER, TOKEN_LOST = "cover", "token"
+NOT_BY_USER_ID, TEMPLATE_GONE = "not by user id", "template gone"
+DAY_S = 86400.0
 _BAD_TOKEN = re.compile(r"access[ _]?token\b.*\b(invalid|expired|removed)", re.IGNORECASE)
 
 
@@ -29,7 +31,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One rule of the table. `fix` says where an operator puts it right."""
+    """One rule of the table. `fix` says where an operator puts it right.
+
+    `silence_days`: so long a person of whom Zalo says this need not be tried again.
+    """
 
     kind: Kind
     reason: str = ""
@@ -39,6 +44,7 @@ class Ruling:
     ambiguous: bool = False
     known: bool = True
     fix: str = ""
+    silence_days: float = 0.0
 
 
 class Refused(Exception):
@@ -59,6 +65,7 @@ class Refused(Exception):
 
 UNKNOWN = Ruling(Kind.CONTENT, "unknown code", known=False)
 BAD_TOKEN = Ruling(Kind.TOKEN)
+APP = "app"
 
 
 def judge(host: str, code: int, words: str) -> Ruling:
@@ -79,6 +86,12 @@ def table(host: str) -> dict[int, tuple[Ruling, ...]]:
 def fix(name: str) -> str:
     """Where an operator puts something right; empty for nothing."""
     return str(source()["fix"][name]) if name else ""
+
+
+def not_set_up(code: int | None) -> Ruling:
+    """The OAuth host's no to an app; Zalo has no list of its codes, so that most are unknown."""
+    unknown = Ruling(Kind.OPERATOR, known=False, fix=fix(APP))
+    return table(OAUTH).get(code or 0, (unknown,))[0]
 
 
 @cache

@@ -13,7 +13,10 @@ from channels.zalo import codes
 from channels.zalo.api import Call, ZaloApi
 from channels.zalo.codes import Refused
 from channels.zalo.envelope import Answer, text_of, whole
-from channels.zalo.meter import Quotas
+from channels.zalo.meter import Meter, Quotas
+from channels.zalo.notices import Books
+from channels.zalo.serving import Serving, servings
+from channels.zalo.outcomes import fix_for
 from channels.zalo.tokens import TokenKeeper
 
 KINDS = {2: "business", 4: "state body"}
@@ -62,7 +65,7 @@ class Account:
 class Condition:
     """What was found; times are seconds since the epoch, None where nobody could say.
 
-    `spent` is our own count of this month.
+    `spent` is our own count of this month, `notices` of the template messages of this day and month.
     """
 
     account: Account | None = None
@@ -73,15 +76,20 @@ class Condition:
     broadcasts: dict[str, str] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+    kinds: list[Serving] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
 
 
 class Examiner:
     """Examines one Official Account over both hosts."""
 
-    def __init__(self, tokens: TokenKeeper, oa: ZaloApi, business: ZaloApi, quotas: Quotas) -> None:
+    def __init__(
+        self, tokens: TokenKeeper, oa: ZaloApi, business: ZaloApi, quotas: Quotas, books: Books
+    ) -> None:
         self.tokens = tokens
         self.quotas = quotas
+        self.books = books
         self.oa = oa
         self.business = business
         self.found = Condition()
@@ -94,6 +102,7 @@ class Examiner:
             await self.probe("sign in", self.oa.get_data("/v2.0/oa/getoa"), self.oa, self.know)
             await self.publishing()
             await self.templates()
+            self.serving()
             self.conclude()
         return self.found
 
@@ -111,7 +120,20 @@ class Examiner:
     async def count(self) -> None:
         """What we have spent this month, by our own count."""
         for one in (self.quotas.articles, self.quotas.broadcasts):
-            self.found.spent[one.name] = f"{await one.used()} of {one.limit or 'unknown'}"
+            self.found.spent[one.name] = await count(one, "unknown")
+        book, purse = await self.books.templates.book(), self.books.purse
+        self.found.kinds = servings(book)
+        self.found.notices = {
+            "today": await count(purse.notices, "no limit of ours"),
+            "money today": await count(purse.today, "no cap"),
+            "money this month": await count(purse.month, "no cap"),
+        }
+
+    def serving(self) -> None:
+        """Which notices can't be sent, for want of a template that Zalo has approved."""
+        for lack in dict.fromkeys(one.lacks for one in self.found.kinds if one.lacks):
+            kinds = ", ".join(one.kind for one in self.found.kinds if one.lacks == lack)
+            self.found.missing.append(Finding(f"notices {kinds}", lack, codes.fix("template")))
 
     async def publishing(self) -> None:
         """What articles and broadcasts need."""
@@ -140,7 +162,7 @@ class Examiner:
             words = f"{refused.reason}: {refused.words}" if refused.words else refused.reason
             self.found.missing.append(Finding(task, words, refused.ruling.fix))
         except ChannelError as trouble:
-            self.found.missing.append(Finding(task, trouble.reason))
+            self.found.missing.append(Finding(task, trouble.reason, fix_for(trouble)))
         else:
             if use:
                 use(answer)
@@ -157,6 +179,11 @@ class Examiner:
         if account and not account.business_account:
             finding = Finding("template messages", "no business account", codes.fix("money"))
             self.found.missing.append(finding)
+
+
+async def count(meter: Meter, without: str) -> str:
+    """What is used of it, and of how much; *without*: when nobody set a limit."""
+    return f"{await meter.used()} of {meter.limit or without}"
 
 
 def keep(there: dict[str, str]) -> Callable[[Answer], None]:

@@ -6,30 +6,39 @@ from channels.zalo import codes
 from channels.zalo.api import ZaloApi
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.condition import Examiner
-from channels.zalo.hours import ProviderClock
+from channels.zalo.hours import ProviderClock, Until
 from channels.zalo.meter import Meter, Quotas
 from channels.zalo.notebook import Notebook
+from channels.zalo.notice_calls import NoticeCalls
+from channels.zalo.notices import Books, InMemory, Notices, Sent
 from channels.zalo.oauth import OAuth
 from channels.zalo.pace import Pace
-from channels.zalo.rate import TokenBucket
+from channels.zalo.purse import Purse
+from channels.zalo.rate import Limits, TokenBucket
 from channels.zalo.render import Site
 from channels.zalo.settings import ZaloSettings
+from channels.zalo.templates import Templates
 from channels.zalo.tokens import TokenKeeper
 from channels.zalo.transport import AioTransport, Transport
 from channels.zalo.vault import Seal, Vault
+
+BURST_S = 2.0
+"""So much of a rate may leave at once after a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Where the channel keeps what must survive it; `key` is the vault's Fernet key.
 
-    `rates` is where processes share how fast they call; without it each has the whole rate.
+    `rates` is where processes share how fast they call, what they have spent, and the templates;
+    `sent`, which message is which. Without them each process is alone with its own.
     """
 
     vault: Vault
     notebook: Notebook
     key: bytes
     rates: Vault | None = None
+    sent: Sent | None = None
 
 
 def open_channel(
@@ -43,7 +52,32 @@ def open_channel(
     pace, transport = pace or Pace(), transport or AioTransport()
     tokens = open_tokens(settings, stores, transport, pace)
     api = open_api(settings, stores, tokens, codes.OA, pace)
-    return ZaloChannel(api, stores.notebook, site, pace, open_quotas(settings, stores, api, pace))
+    business = open_api(settings, stores, tokens, codes.BUSINESS, pace)
+    books = open_books(settings, stores, business, pace)
+    notices = Notices(NoticeCalls(api, business), books, pace)
+    quotas = open_quotas(settings, stores, api, pace)
+    return ZaloChannel(api, stores.notebook, site, pace, quotas, notices)
+
+
+def open_books(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: Pace) -> Books:
+    """What all processes of an app know together of its template messages."""
+    templates = Templates(business, stores.rates, f"zalo.templates.{settings.app_id}")
+    purse = open_purse(settings, stores, business, pace)
+    return Books(templates, purse, stores.sent or InMemory())
+
+
+def open_purse(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: Pace) -> Purse:
+    """By Zalo's clock, which decides when a day ends."""
+
+    def meter(name: str, limit: int, span: Until) -> Meter:
+        key = f"quota.zalo.{settings.app_id}.{name.replace(' ', '-')}"
+        return Meter(name, limit, business.clock.now, pace.chance, stores.rates, key, span=span)
+
+    return Purse(
+        meter("notices", settings.notices_per_day, Until.DAY),
+        meter("daily money", settings.money_per_day, Until.DAY),
+        meter("monthly money", settings.money_per_month, Until.MONTH),
+    )
 
 
 def open_quotas(settings: ZaloSettings, stores: Stores, api: ZaloApi, pace: Pace) -> Quotas:
@@ -61,9 +95,12 @@ def open_api(
     settings: ZaloSettings, stores: Stores, tokens: TokenKeeper, host: str, pace: Pace
 ) -> ZaloApi:
     """One of Zalo's hosts, called as fast as all processes together may."""
-    url = settings.business_url if host == codes.BUSINESS else settings.openapi_url
+    by_template = host == codes.BUSINESS
+    url = settings.business_url if by_template else settings.openapi_url
+    per_s = settings.notices_per_s if by_template else settings.calls_per_s
+    limits = Limits(per_s, max(1.0, BURST_S * per_s))
     key = f"rate.zalo.{settings.app_id}.{host}"
-    bucket = TokenBucket(pace.clock, store=stores.rates, key=key, sleep=pace.sleep)
+    bucket = TokenBucket(pace.clock, limits, store=stores.rates, key=key, sleep=pace.sleep)
     clock, transport = ProviderClock(pace.clock), tokens.oauth.transport
     return ZaloApi(url, tokens, transport, clock, bucket, table=host, sleep=pace.sleep)
 
@@ -74,7 +111,16 @@ def open_examiner(settings: ZaloSettings, stores: Stores, transport: Transport) 
     tokens = open_tokens(settings, stores, transport, pace)
     oa = open_api(settings, stores, tokens, codes.OA, pace)
     business = open_api(settings, stores, tokens, codes.BUSINESS, pace)
-    return Examiner(tokens, oa, business, open_quotas(settings, stores, oa, pace))
+    books = open_books(settings, stores, business, pace)
+    return Examiner(tokens, oa, business, open_quotas(settings, stores, oa, pace), books)
+
+
+def open_templates(settings: ZaloSettings, stores: Stores, transport: Transport) -> Templates:
+    """The registry of templates alone, for a command, or for whoever hears of changes."""
+    pace = Pace()
+    tokens = open_tokens(settings, stores, transport, pace)
+    business = open_api(settings, stores, tokens, codes.BUSINESS, pace)
+    return open_books(settings, stores, business, pace).templates
 
 
 def open_tokens(

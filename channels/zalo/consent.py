@@ -35,6 +35,9 @@ class Consent:
 
     def code(self, landed: str) -> str | None:
         """The code in the address at which the browser ended; None for somebody else's."""
-        query = parse_qs(urlsplit(landed.strip()).query)
+        try:
+            query = parse_qs(urlsplit(landed.strip()).query)
+        except ValueError:  # what was pasted is no address at all
+            return None
         state, code = query.get("state", [""])[0], query.get("code", [""])[0]
-        return code if code and hmac.compare_digest(state, self.state) else None
+        return code if code and hmac.compare_digest(state.encode(), self.state.encode()) else None

@@ -70,5 +70,5 @@ def text_of(data: object, *names: str) -> str:
     if not isinstance(data, Mapping):
         return ""
     found = (data.get(name) for name in names)
-    usable = (value for value in found if isinstance(value, str | int) and value not in ("", True))
-    return next((str(value) for value in usable), "")
+    usable = (one for one in found if isinstance(one, str | int) and not isinstance(one, bool))
+    return next((str(one) for one in usable if one != ""), "")

@@ -1,4 +1,4 @@
-"""When Zalo lets something happen: its own clock, the hours of broadcasts, the ends of quotas."""
+"""When Zalo lets something happen: its own clock, the hours of what can wait, ends of quotas."""
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta, timezone
@@ -14,9 +14,13 @@ Chance = Callable[[], float]
 VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 OPENS, CLOSES = time(6, 0), time(21, 59)
 RELEASE = time(6, 5)
+POST_OPENS, POST_CLOSES = time(7, 0), time(21, 30)
+POST_RELEASE = time(7, 5)
+"""Template messages that are no news of somebody's own affairs: narrower than Zalo's own hours,
+of which two versions are written down."""
 BREAK = timedelta(minutes=5)
 MINUTE_S = 60.0
-JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
+JITTER_S = {"minute": 5.0, "morning": 600.0, "opening": 600.0, "day": 600.0, "month": 600.0}
 """How far those who wait for the same moment are spread, so that they don't run into -32."""
 
 chance: Chance = SystemRandom().random
@@ -27,6 +31,7 @@ class Until(StrEnum):
 
     MINUTE = "minute"
     MORNING = "morning"
+    OPENING = "opening"
     DAY = "day"
     MONTH = "month"
 
@@ -62,6 +67,11 @@ def broadcasting(now: float) -> bool:
     return OPENS <= local(now).time() < CLOSES
 
 
+def posting(now: float) -> bool:
+    """Whether template messages that can wait are sent at *now*."""
+    return POST_OPENS <= local(now).time() < POST_CLOSES
+
+
 def wait_s(until: Until, now: float, chance: Chance = chance) -> float:
     """How long from *now* until that moment, spread by chance."""
     return NEXT[until](now) - now + chance() * JITTER_S[until]
@@ -73,8 +83,18 @@ def next_minute(now: float) -> float:
 
 def next_morning(now: float) -> float:
     """The next 06:05 in Vietnam."""
+    return next_time(now, RELEASE)
+
+
+def next_opening(now: float) -> float:
+    """The next 07:05 in Vietnam."""
+    return next_time(now, POST_RELEASE)
+
+
+def next_time(now: float, hour: time) -> float:
+    """When it is *hour* in Vietnam for the next time."""
     here = local(now)
-    today = datetime.combine(here, RELEASE, VIETNAM)
+    today = datetime.combine(here, hour, VIETNAM)
     return (today if here < today else today + timedelta(days=1)).timestamp()
 
 
@@ -98,6 +118,7 @@ def local(now: float) -> datetime:
 NEXT: dict[Until, Callable[[float], float]] = {
     Until.MINUTE: next_minute,
     Until.MORNING: next_morning,
+    Until.OPENING: next_opening,
     Until.DAY: next_day,
     Until.MONTH: next_month,
 }

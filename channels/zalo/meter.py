@@ -1,13 +1,13 @@
-"""What a month's quota is spent on, counted here for all processes: we stop before Zalo does.
+"""What a day's or a month's quota is spent on, counted here for all processes: we stop before Zalo.
 
-Zalo tells nobody how much is left of its articles, and a used-up quota is a refusal that costs a
-person's time. So each call that costs is counted before it is made; one that surely had no effect
-is given back, one that may have had it stays counted.
+Zalo tells nobody how much is left of its articles, knows no cap on money, and a used-up quota is a
+refusal that costs a person's time. So each call that costs is counted before it is made; one that
+surely had no effect is given back, one that may have had it stays counted.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -20,65 +20,114 @@ from channels.zalo.rate import Alone
 from channels.zalo.vault import NEVER, Stale, Vault
 
 log = structlog.get_logger()
-TRIES = 20
+TRIES = 50
+SKEW_S = 86400.0
+"""So far another process' clock may be ahead of ours; what it has begun to count goes on."""
+LABELS = {Until.DAY: "%Y-%m-%d", Until.MONTH: "%Y-%m"}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What is used of one day or month; `closed`: Zalo said that there is no more of it."""
+
+    label: str
+    used: int = 0
+    closed: bool = False
+
+
+Move = Callable[[Count], Count]
 
 
 class Meter:
-    """One quota. *limit* 0: nobody knows it; then it is only counted."""
+    """One quota, of things or of đồng. *limit* 0: nobody knows it; then it is only counted."""
 
     def __init__(
-        self, name: str, limit: int, clock: Clock, chance: Chance, store: Vault | None, key: str
-    ) -> None:
+        self, name: str, limit: int, clock: Clock, chance: Chance, store: Vault | None, key: str,
+        *, span: Until = Until.MONTH,
+    ) -> None:  # fmt: skip
         self.name = name
         self.limit = limit
         self.clock = clock
         self.chance = chance
         self.store = store or Alone()
         self.key = key
+        self.span = span
+        self.told = ""
 
     async def used(self) -> int:
-        """This month. Raises Unreachable."""
-        return (await self.read())[0]
+        """Of this day or month. Raises Unreachable."""
+        return (await self.read())[0].used
 
-    async def spend(self) -> None:
-        """Before each call that costs. Raises Stop when the month has no more, Unreachable."""
-        await self.change(self.one_more)
+    async def spend(self, amount: int = 1, *, limit: int | None = None) -> str:
+        """Before each call that costs; what `give_back` wants to hear.
 
-    def one_more(self, used: int) -> int:
-        if self.limit and used >= self.limit:
-            log.error("zalo_quota_spent", quota=self.name, used=used)
-            after_s = wait_s(Until.MONTH, self.clock(), self.chance)
+        *limit* stands in for the meter's own. Raises Stop when there is not so much left,
+        Unreachable.
+        """
+        most = self.limit if limit is None else limit
+        return (await self.change(lambda count: self.more(count, amount, most))).label
+
+    def more(self, count: Count, amount: int, most: int) -> Count:
+        if count.closed or (most and count.used + amount > most):
+            self.tell(count)
+            after_s = wait_s(self.span, self.clock(), self.chance)
             raise Stop(Outcome(Verdict.HELD, f"our {self.name} quota", after_s, asked=False))
-        return used + 1
+        return replace(count, used=count.used + amount)
 
-    async def give_back(self) -> None:
-        """The call surely had no effect. A count that stays one too high does no harm."""
+    def tell(self, count: Count) -> None:
+        """Once a day or month, however many rows wait."""
+        if self.told != count.label:
+            log.error("zalo_quota_spent", quota=self.name, used=count.used)
+            self.told = count.label
+
+    async def give_back(self, amount: int = 1, label: str | None = None) -> None:
+        """The call surely had no effect. A count that stays too high does no harm.
+
+        What was taken from another day or month (*label*) is over.
+        """
+
+        def less(count: Count) -> Count:
+            if label not in (None, count.label):
+                return count
+            return replace(count, used=max(count.used - amount, 0))
+
         try:
-            await self.change(lambda used: max(used - 1, 0))
+            await self.change(less)
         except Unreachable as away:
             log.warning("zalo_quota_not_given_back", quota=self.name, reason=away.reason)
 
-    async def change(self, move: Callable[[int], int]) -> None:
+    async def close(self) -> None:
+        """Zalo says that nothing is left, whatever we have counted. Raises Unreachable."""
+        await self.change(lambda count: replace(count, closed=True))
+
+    async def change(self, move: Move) -> Count:
         for _ in range(TRIES):
-            used, revision = await self.read()
-            said = {"month": self.month(), "used": move(used)}
+            count, revision = await self.read()
+            after = move(count)
             try:
-                await self.store.swap(self.key, json.dumps(said).encode(), revision)
+                await self.store.swap(self.key, self.encode(after), revision)
             except Stale:
                 continue
-            return
+            return after
         raise Unreachable("everybody counts", retry_after_s=1.0)
 
-    async def read(self) -> tuple[int, int]:
-        """What is spent this month, and the revision that says so."""
+    async def read(self) -> tuple[Count, int]:
+        """What is spent now, and the revision that says so."""
         found = await self.store.get(self.key)
         said = (json_object(found.data) if found else None) or {}
-        used = whole(said.get("used")) if said.get("month") == self.month() else 0
-        return used or 0, found.revision if found else NEVER
+        count = Count(self.label(self.clock()))
+        if count.label <= str(said.get(self.span, "")) <= self.label(self.clock() + SKEW_S):
+            used, closed = whole(said.get("used")) or 0, said.get("closed") is True
+            count = Count(str(said[self.span]), used, closed)
+        return count, found.revision if found else NEVER
 
-    def month(self) -> str:
+    def encode(self, count: Count) -> bytes:
+        said = {self.span.value: count.label, "used": count.used}
+        return json.dumps(said | ({"closed": True} if count.closed else {})).encode()
+
+    def label(self, now: float) -> str:
         """By Vietnam's calendar."""
-        return f"{local(self.clock()):%Y-%m}"
+        return f"{local(now):{LABELS[self.span]}}"
 
 
 @dataclass(frozen=True, slots=True)

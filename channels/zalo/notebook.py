@@ -36,6 +36,11 @@ class Note:
     sought: int = (
         0  # the revision for which Zalo's list was asked for an article we know nothing of
     )
+    waits_at: float = 0.0  # since when its broadcast waits for other items' articles
+    picture_of: str = ""  # the address of the item's own cover, of which the next fields speak
+    picture: str = ""  # the path of our copy
+    picture_tries: int = 0  # how often it could not be fetched
+    picture_none: int = 0  # the revision that has to do without it
     at: int = field(default=0, compare=False)  # where it was read or written; 0: nowhere yet
 
     def encode(self) -> bytes:

@@ -10,19 +10,31 @@ from typing import Any
 from urllib.parse import urlencode
 
 from channels.errors import Misconfigured, Unreachable
+from channels.zalo import codes
+from channels.zalo.codes import Kind
 from channels.zalo.envelope import json_object, text_of, whole
 from channels.zalo.transport import Doubt, Reply, Request, Transport
 
 PATH = "/v4/oa/access_token"
 FORM = "application/x-www-form-urlencoded"
 OPERATOR_S = 900.0
-SPENT_CODES = (-14014, -118)
+NAME_MAX = 60
+AWAY = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
+"""Said before anything was done: the token is as good as it was."""
 LIFE_S = 3600.0
 LONGEST_LIFE_S = 31 * 86400.0
 
 
 class Spent(Exception):
     """The refresh token is dead: used before, or never ours."""
+
+
+class NotSetUp(Misconfigured):
+    """Zalo gives this app nothing as it stands now; `fix` says where that is put right."""
+
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(reason, retry_after_s=OPERATOR_S)
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,7 @@ def pair_of(reply: Reply) -> Pair:
     access_token = body.get("access_token")
     if isinstance(access_token, str) and access_token:
         return Pair(access_token, text_of(body, "refresh_token"), life_s(body.get("expires_in")))
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if reply.status in AWAY:
         raise Unreachable(f"oauth http {reply.status}")
     raise refusal(body)
 
@@ -77,7 +89,7 @@ def pair_of(reply: Reply) -> Pair:
 def unreadable(reply: Reply) -> Exception:
     """No JSON object: a gateway's page, the empty answer of a spent token, or half an answer."""
     body = reply.body.strip()
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or body.startswith(b"<"):
+    if reply.status in AWAY or body.startswith(b"<"):
         return Unreachable(f"oauth http {reply.status}")
     if not body and reply.status == HTTPStatus.OK:
         return Spent("empty answer")
@@ -85,13 +97,14 @@ def unreadable(reply: Reply) -> Exception:
 
 
 def refusal(body: Mapping[str, Any]) -> Exception:
-    """Zalo's no: the token is dead, or the app is not set up."""
-    code = whole(body.get("error"))
-    words = " ".join(text_of(body, name) for name in ("error_name", "error_reason", "message"))
-    words += " " + text_of(body, "error_description")
-    if code in SPENT_CODES or "refresh token" in words.replace("_", " ").casefold():
+    """Zalo's no: the token is dead, or the app is not set up. Its names may come without a code."""
+    code, name = whole(body.get("error")), text_of(body, "error_name")
+    rest = (text_of(body, key) for key in ("error_reason", "message", "error_description"))
+    words = " ".join((name, *rest)).replace("_", " ").casefold()
+    ruling = codes.not_set_up(code)
+    if ruling.kind is Kind.TOKEN or "refresh token" in words:
         return Spent(f"oauth {code}")
-    return Misconfigured(f"oauth {code}", retry_after_s=OPERATOR_S)
+    return NotSetUp(f"oauth {code} {name[:NAME_MAX]}".rstrip(), ruling.fix)
 
 
 def life_s(expires_in: object) -> float:

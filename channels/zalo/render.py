@@ -1,7 +1,7 @@
 """A publication as a Zalo article: everything but the marker, which differs per delivery."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from yarl import URL
 
 from channels.zalo import lengths
 from channels.zalo.plain import paragraphs
+from channels.zalo.targets import target
 from channels.zalo.wording import words
 from contracts.content import Attachment, Link
 from contracts.publication import Publication
@@ -20,11 +21,15 @@ State = Literal["show", "hide"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the ministry's side adds: its portal, a cover for items without one, its name."""
+    """What the ministry's side adds: its portal, a cover for items without one, its name.
+
+    *copies*: Zalo is given our copies of the items' covers, and never their own addresses.
+    """
 
     public_url: str
     cover_url: str
     author: str = ""
+    copies: bool = False
 
     def item(self, content_id: str) -> str:
         """Where the portal shows an item."""
@@ -47,6 +52,10 @@ class Article:
     ending: str  # the last paragraph's template
     page: str
     since: float = 0.0  # when the item was first released
+    picture: str = ""  # where the item's own cover lies, when we have to copy it
+    home: str = ""  # where our copies are fetched
+    target: Mapping[str, str] = field(default_factory=dict)  # whom the broadcast is for
+    also: tuple[str, ...] = ()  # items whose articles stand behind it
 
     def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
         """The whole article, as `create` and (with its id) `update` want it."""
@@ -91,6 +100,10 @@ def render(publication: Publication, site: Site) -> Article:
         ending="portal" if whole else "more",
         page=encoded(site.item(publication.content_id)),
         since=publication.first_released_at.timestamp(),
+        picture=publication.cover.url if publication.cover and site.copies else "",
+        home=encoded(site.public_url.rstrip("/")),
+        target=target(publication.broadcast),
+        also=publication.broadcast.also if publication.broadcast else (),
     )
 
 

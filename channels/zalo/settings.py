@@ -22,6 +22,11 @@ class ZaloSettings(BaseSettings):
     oa_secret: SecretStr = SecretStr("")
     articles_per_month: int = Field(default=0, ge=0)
     broadcasts_per_month: int = Field(default=0, ge=0)
+    notices_per_day: int = Field(default=0, ge=0)
+    money_per_day: int = Field(default=0, ge=0)
+    money_per_month: int = Field(default=0, ge=0)
+    calls_per_s: float = Field(default=5.0, gt=0, le=1000)
+    notices_per_s: float = Field(default=20.0, gt=0, le=1000)
     callback_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     code_verifier: SecretStr = SecretStr("")
     openapi_url: HttpUrl = OPENAPI_URL

@@ -18,6 +18,7 @@ class Step(StrEnum):
     CREATE = "create"
     RECOVER = "recover"
     SEEK = "seek"
+    PICTURE = "picture"
     VERIFY = "verify"
     UPDATE = "update"
 
@@ -51,7 +52,13 @@ class Job:
         return marker(self.delivery_key)
 
     def cover(self, note: Note) -> str:
-        return self.article.plain_cover if note.plain_cover else self.article.cover
+        """The address that Zalo gets: of our copy, where covers are copied."""
+        if note.plain_cover:
+            return self.article.plain_cover
+        if not self.article.picture:
+            return self.article.cover
+        copy = f"{self.article.home}/{note.picture}"
+        return copy if note.picture else self.article.plain_cover
 
     def payload(self, note: Note, status: State) -> Mapping[str, Any]:
         return self.article.payload(self.marker, note.cover, status, note.article_id)
@@ -66,14 +73,21 @@ def next_step(note: Note, job: Job) -> Step:
     if note.shown >= job.revision:
         return Step.DONE if note.shown == job.revision else Step.STALE
     if note.article_id:
-        return Step.VERIFY if accepted(note, job) else Step.UPDATE
+        return Step.VERIFY if accepted(note, job) else pictured(note, job, Step.UPDATE)
     if note.token:
         return Step.VERIFY
     if note.intent_at:
         return Step.RECOVER
     if job.told and note.sought < job.revision:
         return Step.SEEK
-    return Step.DONE if job.article.withdrawal else Step.CREATE
+    return Step.DONE if job.article.withdrawal else pictured(note, job, Step.CREATE)
+
+
+def pictured(note: Note, job: Job, step: Step) -> Step:
+    """*step*, once it is known which cover the article gets; a call that was begun has one."""
+    source, begun = job.article.picture, note.intent_at and note.revision == job.revision
+    known = note.picture_of == source and (note.picture or note.picture_none == job.revision)
+    return step if begun or known or not source else Step.PICTURE
 
 
 def blank(note: Note) -> bool:

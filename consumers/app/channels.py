@@ -170,4 +170,6 @@ async def grant_zalo(settings: ZaloSettings, stores: Stores, code: str, verifier
             pair = await tokens.oauth.exchange(code, verifier)
         except (Spent, Doubt, ChannelError) as refused:
             raise Invalid(fault("code", "consent_refused", reason=str(refused))) from refused
+        if not pair.refresh_token:  # seen on trial accounts; it must not replace a good pair
+            raise Invalid(fault("code", "consent_without_refresh_token"))
         await tokens.seed(pair.access_token, pair.refresh_token, pair.life_s)

@@ -20,6 +20,7 @@ from consumers.canary.standing import OFF, standings
 from consumers.control import Pauses
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
+from consumers.notices import Notices
 from consumers.register import Register
 from consumers.release import Release
 from consumers.trace import Trace
@@ -87,6 +88,10 @@ class Node:
     @cached_property
     def waker(self) -> Waker:
         return Waker(self.bus)
+
+    @cached_property
+    def notices(self) -> Notices:
+        return Notices(self.bus, self.ledger, self.waker)
 
     @cached_property
     def register(self) -> Register:

@@ -16,6 +16,7 @@ from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.canary.sender import Canaries
 from consumers.canary.taker import Taker
+from consumers.cases import Cases
 from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.desk import Desk
@@ -25,10 +26,12 @@ from consumers.fence import Fence
 from consumers.intake import Intake
 from consumers.lanes import Gate
 from consumers.library import Library
+from consumers.notices import Persons
 from consumers.slots import Slot
+from consumers.suppressions import Suppressions
 from consumers.sweep import Sweep
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
 from producers.bus import BusError
 from producers.gateway import gateway as door
@@ -54,9 +57,14 @@ async def intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
     work, gate = Intake(node.bus, node.vocabulary, node.clock), Gate(AT_ONCE, RESERVED)
 
+    cases = Cases(node.bus, node.notices, node.clock, await restore.doubtful(node.bus))
+
     async def on_content(arrival: Arrival) -> None:
         gate.check(arrival.lane)
         async with gate.enter(arrival.lane):
+            if arrival.lane is Lane.NOTICE:
+                await cases.take(arrival.event, arrival.unit, seq=arrival.seq)
+                return
             await work.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
     node.tasks.append(partial(resume_desk, work.desk))
@@ -143,6 +151,7 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         slot,
         Circuit(node.bus, channel.name),
         paused=lambda: channel.name in pauses.channels,
+        persons=persons(node, channel.name),
         prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
     )
     await worker.guard.attend(pauses.breaker(channel.name))
@@ -155,6 +164,13 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
     node.stack.callback(slot.close)
     node.on_ready.append(worker.recover)
     node.on_stop.append(worker.stop)
+
+
+def persons(node: Node, channel: ChannelName) -> Persons | None:
+    """The portal tells nobody of a dossier."""
+    if channel is ChannelName.PORTAL:
+        return None
+    return Persons(node.notices, Suppressions(node.bus, node.keys.derive("suppressions")))
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:

@@ -5,12 +5,13 @@ floor must have left its mark; what lies above is on its way, and judged by its 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from consumers.check import notices
 from consumers.check.batches import Moment
 from consumers.check.findings import STUCK_S, Tell, Violation, untold
 from consumers.check.progress import Progress, Reader
@@ -20,6 +21,8 @@ from consumers.items import Item
 from consumers.release import edition
 from consumers.retry import GIVE_UP_S
 from contracts import envelope, events, keys, subjects
+from contracts.case import CaseNotice
+from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
 from contracts.errors import ContractError
 from contracts.records import EventRecord
@@ -45,7 +48,7 @@ class Accepted:
     seq: int
     event_id: str
     hash: str
-    said: Submitted | Withdrawn | None
+    said: Submitted | Withdrawn | CaseNotice | None
 
     @property
     def content_id(self) -> str:
@@ -59,6 +62,7 @@ class Known:
     records: dict[str, EventRecord]
     items: dict[str, Item]
     positions: frozenset[str]
+    notices: frozenset[str]
 
 
 @dataclass
@@ -95,6 +99,7 @@ class Events:
     def __post_init__(self) -> None:
         self.records = self.bus.bucket(subjects.EVENTS.name)
         self.register = self.bus.bucket(subjects.PUBLISHED.name)
+        self.ledger = self.bus.bucket(subjects.LEDGER.name)
         self.buried: set[int] = set()
         self.unsent: dict[str, EventRecord] = {}
         self.placed = Count()
@@ -177,7 +182,9 @@ class Events:
             for one in accepted
             if one.content_id in items
         ]
-        return Known(records, items, frozenset(await self.register.many(wanted)))
+        told = [key for one in accepted for key in places(one, records)]
+        positions = frozenset(await self.register.many(wanted))
+        return Known(records, items, positions, frozenset(await self.ledger.many(told)))
 
     def place(self, one: Accepted, known: Known) -> bool:
         """Whether an event is known and has its position; notes what it says, for the releases."""
@@ -187,6 +194,8 @@ class Events:
             return False
         if record.refused:
             return True
+        if isinstance(one.said, CaseNotice):
+            return not notices.lost(places(one, known.records), known.notices)
         number = item.position_of(one.event_id) if item else 0
         key = keys.publication_key(one.content_id, number)
         if not (item and number and key in known.positions):
@@ -215,12 +224,26 @@ def read_event(message: Message) -> Accepted:
     unit = message.subject.split(".")[1]
     try:
         event = envelope.decode(None, message.headers, message.data)
-        said = events.KINDS[event.type].model_validate(event.data)
+        said = stored(event)
     except (ContractError, ValidationError, KeyError):
         return Accepted(message.seq, "", "", None)
     event_id = keys.event_id(unit, event.source, event.id)
-    taken = said if isinstance(said, Submitted | Withdrawn) else None
-    return Accepted(message.seq, event_id, keys.content_hash(event.type, event.data), taken)
+    return Accepted(message.seq, event_id, keys.content_hash(event.type, event.data), said)
+
+
+def stored(event: CloudEvent) -> Submitted | Withdrawn | CaseNotice:
+    """What an event says as CONTENT holds it: of a case, without the contact."""
+    if event.type == events.CASE_UPDATED:
+        return events.notice(event)
+    return cast(Submitted | Withdrawn, events.KINDS[event.type].model_validate(event.data))
+
+
+def places(one: Accepted, records: Mapping[str, EventRecord]) -> list[str]:
+    """Where the ledger has to know a case event; nowhere for content."""
+    record = records.get(one.event_id)
+    if record is None or not isinstance(one.said, CaseNotice):
+        return []
+    return notices.places(one.content_id, record.revision or 0)
 
 
 async def read(bucket: Bucket, names: Sequence[str], kind: type[Kind]) -> dict[str, Kind]:

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from consumers.check import batches, plans
+from consumers.check import batches, notices, plans
 from consumers.check.batches import WAITING, Moment
 from consumers.check.corrections import corrections
 from consumers.check.findings import Excused, Tell, Violation, untold
+from consumers.check.notices import Tried
 from consumers.check.plans import Tally
 from consumers.check.progress import Progress
 from consumers.check.released import Edition, Released
@@ -38,6 +39,7 @@ class Look:
     tallies: dict[PlanKey, Tally] = field(default_factory=dict)
     unreadable: set[PlanKey] = field(default_factory=set)
     places: Places = field(default_factory=dict)
+    notices: Tried = field(default_factory=Tried)
     batches: int = 0
     rows: int = 0
 
@@ -72,13 +74,18 @@ class Look:
                 yield BatchKey(*plan, number)
 
     async def judge(self, batch: Batch, entry: Entry, last: str) -> AsyncIterator[tuple[str, str]]:
+        async for one in self.judged(batch, entry):
+            yield one
+        if self.deep:
+            for found in batches.recipients(entry, batch.rows, last):
+                yield found
+
+    async def judged(self, batch: Batch, entry: Entry) -> AsyncIterator[tuple[str, str]]:
+        """What is wrong with a state alone, and no pause or queue excuses."""
         channel, rules = batch.key.channel, self.rules(batch.key.plan)
         for rule, detail in batches.judge(channel, entry, rules, self.at):
             if rule not in WAITING or not await self.busy(channel, entry.lane):
                 yield rule, detail
-        if self.deep:
-            for found in batches.recipients(entry, batch.rows, last):
-                yield found
 
     def rules(self, plan: PlanKey) -> Rules:
         """When the rows of a plan have to end, as its worker sees it."""
@@ -142,8 +149,26 @@ class Look:
         async for key, batch in bulk.states(self.bucket, self.scope):
             if batch is None:
                 yield Violation(rule="unreadable", key=key, detail="a key that names no batch")
+            elif notices.is_notice(batch):
+                async for found in self.notice(batch):
+                    yield found
             elif self.beyond(batch.key):
                 yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
+        for rule, key, detail in self.notices.twice():
+            yield Violation(rule=rule, key=key, detail=detail)
+
+    async def notice(self, batch: Batch) -> AsyncIterator[Violation]:
+        """A case notice's batch, which no plan counts."""
+        if batch.entry is None:
+            yield Violation(rule="unreadable", key=batch.name, detail="by this version")
+            return
+        self.batches += 1
+        self.rows += len(batch.entry.rows)
+        self.notices.add(batch)
+        for rule, detail in notices.judge(batch):
+            yield Violation(rule=rule, key=batch.name, detail=detail)
+        async for rule, detail in self.judged(batch, batch.entry):
+            yield Violation(rule=rule, key=batch.name, detail=detail)
 
     def beyond(self, batch: BatchKey) -> bool:
         tally = self.tallies.get(batch.plan)

@@ -1,5 +1,6 @@
 """Questions and orders about one content item: `loa trace`, `loa withdraw`."""
 
+import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -13,20 +14,24 @@ from consumers.dead_letters.story import letters_about, with_letters
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.register import Register
-from consumers.trace import Count, Story, Trace
-from contracts import events
+from consumers.story import Count, Story
+from consumers.trace import Trace
+from contracts import events, keys
+from contracts.case import CODE_PATTERN
 from contracts.cloudevent import CloudEvent
 from contracts.errors import Invalid
 from producers.bus import Bus
 from producers.publisher import Publisher
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
+ItemOrCase = Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 ALWAYS = ("expected", "delivered", "missing")
 
 
-def trace(content_id: ContentId, as_json: Json = False) -> None:
+def trace(item: ItemOrCase, as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
+    content_id = keys.case_content_id(item) if re.fullmatch(CODE_PATTERN, item) else item
 
     async def tell(bus: Bus) -> Story | None:
         story = await Trace(Register(bus), Ledger(bus), time.time).story(content_id)

@@ -8,11 +8,21 @@ import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import Json, on_bus, print_json, print_table
+from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.registry import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Units and their API keys.")
 Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
+
+
+class Way(StrEnum):
+    """The channels of case notices, first to last."""
+
+    ZALO_EMAIL = "zalo,email"
+    EMAIL_ZALO = "email,zalo"
+    ZALO = "zalo"
+    EMAIL = "email"
 
 
 class How(StrEnum):
@@ -22,6 +32,9 @@ class How(StrEnum):
 
 Release = Annotated[How, typer.Option(help="Released at once, or by the Information Center.")]
 Urgent = Annotated[bool, typer.Option("--urgent", help="May use the urgent lane.")]
+Told = Annotated[
+    Way, typer.Option("--notices", help="Case notices: the first channel, then the next one.")
+]
 Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
 
 
@@ -31,10 +44,17 @@ def registry(bus: Bus) -> Registry:
 
 @app.command()
 def add(
-    unit: Unit, release: Release = How.DESK, urgent: Urgent = False, as_json: Json = False
+    unit: Unit,
+    release: Release = How.DESK,
+    urgent: Urgent = False,
+    notices: Told = Way.ZALO_EMAIL,
+    as_json: Json = False,
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
-    key = on_bus(lambda bus: registry(bus).add(unit, release=release.value, urgent=urgent))
+    told = [ChannelName(one) for one in notices.split(",")]
+    key = on_bus(
+        lambda bus: registry(bus).add(unit, release=release.value, urgent=urgent, notices=told)
+    )
     show(unit, key, as_json)
 
 
@@ -60,6 +80,7 @@ def list_units(as_json: Json = False) -> None:
             "unit": member.unit,
             "release": member.registration.release,
             "urgent": member.registration.urgent,
+            "notices": ",".join(member.registration.notices),
             "keys": len(member.registration.keys),
         }
         for member in members
@@ -67,7 +88,8 @@ def list_units(as_json: Json = False) -> None:
     if as_json:
         print_json(facts)
     else:
-        print_table(("unit", "release", "urgent", "keys"), [list(one.values()) for one in facts])
+        columns = ("unit", "release", "urgent", "notices", "keys")
+        print_table(columns, [list(one.values()) for one in facts])
 
 
 def show(unit: str, key: str, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """`loa zalo`: the Official Account's grant."""
 
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -30,6 +31,8 @@ from producers.bus import Bus
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
 Granting = Callable[[Stores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
+TOKEN = re.compile(r"[!-~]+")
+"""What can stand in a header: whatever was pasted around it is no part of a token."""
 ASK = Path(__file__).with_name("consent.txt")
 
 
@@ -162,9 +165,13 @@ def consented(account: ZaloSettings) -> Granting:
 
 
 def pair(text: str) -> Pair:
-    """Read a token pair. Raises Invalid."""
+    """Read a token pair; an empty one would overwrite the good one. Raises Invalid."""
     try:
         said = json.loads(text)
-        return Pair(said["access_token"], said["refresh_token"], life_s(said.get("expires_in")))
-    except (ValueError, KeyError, TypeError) as broken:
+        tokens = [said[name].strip() for name in ("access_token", "refresh_token")]
+        life = life_s(said.get("expires_in"))
+    except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise Invalid(fault("file", "no_token_pair")) from broken
+    if not all(TOKEN.fullmatch(token) for token in tokens):
+        raise Invalid(fault("file", "no_token_pair"))
+    return Pair(*tokens, life)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from consumers.dead_letters.letter import Letter
 from consumers.dead_letters.query import Query
 from consumers.dead_letters.store import DeadLetters
-from consumers.trace import Moment, Story
+from consumers.story import Moment, Story
 from producers.bus import Bus
 
 SENT = ("replayed", "edited")

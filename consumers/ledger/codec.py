@@ -60,6 +60,8 @@ def encode_state(entry: Entry) -> bytes:
         "m": entry.copies,
         "w": entry.write,
     }
+    if entry.source:
+        value["s"] = entry.source
     if entry.notes:
         reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
         numbers = {reason: number for number, reason in enumerate(reasons)}
@@ -87,6 +89,7 @@ def decode_state(data: bytes) -> Entry:
         settle=value["z"],
         closed=value["c"],
         copies=value["m"],
+        source=value.get("s", 0),
         write=value["w"],
         notes={
             int(row): Note(attempts, due, reasons[number], float(since.get(row, 0)))

@@ -84,6 +84,7 @@ class Entry:
     settle: float = 0.0  # the latest moment at which a doubtful effect may still land
     closed: float = 0.0
     copies: int = 0  # re-sends after a doubt: possible duplicates
+    source: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
     write: str = ""  # unique per write: a read-back tells whose write it shows
     notes: Mapping[int, Note] = field(default_factory=dict)
 
@@ -117,6 +118,11 @@ class Entry:
 def planned(count: int, lane: Lane, now: float, *, doubt: bool = False) -> Entry:
     """A batch of *count* rows that nobody has touched, or has touched before a restore."""
     return Entry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
+
+
+def noticed(source: int, now: float, *, doubt: bool = False) -> Entry:
+    """The only batch of a case notice whose event lies at *source*: one row, one person."""
+    return replace(planned(1, Lane.NOTICE, now, doubt=doubt), source=source)
 
 
 def maybe(letter: int) -> bool:

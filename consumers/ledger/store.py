@@ -11,12 +11,14 @@ from consumers.ledger import codec
 from consumers.ledger.codec import Rows
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry, planned
-from contracts import subjects
+from contracts import keys, subjects
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import Bus, BusError, Conflict, Silence
 from producers.bus import Entry as Write
 
 T = TypeVar("T")
+PERSON = Rows((keys.PERSON,))
+"""The recipients of every case notice."""
 
 
 class LedgerError(Exception):
@@ -53,10 +55,20 @@ class Ledger:
 
     async def rows(self, batch: BatchKey) -> Rows:
         """The frozen recipients. Raises LedgerError when a planned batch has none."""
+        if keys.is_case(batch.content_id):
+            return PERSON
         value = await self.bucket.get(f"rows.{batch}")
         if value is None:
             raise LedgerError(f"rows.{batch} is missing")
         return codec.decode_rows(value.data)
+
+    async def notice(self, batch: BatchKey, entry: Entry) -> bool:
+        """Store the only batch of a case notice; False when it is there already."""
+        try:
+            await self.bucket.create(f"state.{batch}", codec.encode_state(entry))
+        except Conflict:
+            return False
+        return True
 
     async def plan(self, plan: PlanKey) -> Held[Cursor] | None:
         value = await self.bucket.get(f"plan.{plan}")

@@ -62,7 +62,7 @@ def _name(event_type: str) -> str:
 
 
 def _any_of(suffix: str) -> Document:
-    names = sorted(map(_name, events.OPEN_AT_DOOR))
+    names = sorted(map(_name, events.HTTP_DOOR))
     return {"oneOf": [{"$ref": f"{COMPONENTS}{name}{suffix}"} for name in names]}
 
 
@@ -120,7 +120,7 @@ def openapi(app: FastAPI) -> Document:
     }
     schemas = components["schemas"]
     schemas |= _lifted("Problem", Problem.model_json_schema())
-    for event_type in sorted(events.OPEN_AT_DOOR):
+    for event_type in sorted(events.HTTP_DOOR):
         schemas |= _lifted(f"{_name(event_type)}Event", _committed(f"{event_type}.event"))
         schemas |= _lifted(f"{_name(event_type)}Data", _committed(event_type))
     return document

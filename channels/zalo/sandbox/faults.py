@@ -29,6 +29,7 @@ class Kind(StrEnum):
     DROP_AFTER = "drop_after"
     HANG_AFTER = "hang_after"
     HTML_AFTER = "html_after"
+    SLOW_AFTER = "slow_after"
     TRUNCATE_AFTER = "truncate_after"
     EMPTY_AFTER = "empty_after"
     ERROR_AFTER = "error_after"
@@ -93,7 +94,11 @@ async def faulty(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await postponed(request, fault)
     if fault.kind in BEFORE:
         return await suffer(request, fault, web.Response())
-    return await suffer(request, fault, await handler(request))
+    answer = await handler(request)
+    if fault.kind is Kind.SLOW_AFTER:
+        await asyncio.sleep(fault.delay_s)
+        return answer
+    return await suffer(request, fault, answer)
 
 
 async def postponed(request: web.Request, fault: Fault) -> web.StreamResponse:

@@ -1,0 +1,189 @@
+"""One request for what lies at an address that somebody else wrote.
+
+Unusable   it will never be fetched from there: a closed address, too large, not what was wanted
+Away       not now: no answer, a broken one, a server in trouble
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from channels.fetch.public import Closed, Gate
+
+AGENT = "Loa"
+CHUNK = 1 << 16
+MOVED = (301, 302, 303, 307, 308)
+FOR_NOW = (408, 425, 429)
+
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+"""The addresses behind a name. Raises OSError."""
+
+
+class FetchError(Exception):
+    """Nothing was fetched. `reason` is safe to log: no address, no text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Unusable(FetchError):
+    """It can't be had from there, however often one asks."""
+
+
+class Away(FetchError):
+    """It can't be had now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much, how long, how far."""
+
+    size: int = 10_000_000
+    total_s: float = 12.0
+    connect_s: float = 3.0
+    redirects: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was there, under the media type that its server calls it by."""
+
+    media_type: str
+    body: bytes
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """What the machine's own resolver says."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class Checked(AbstractResolver):
+    """Every address of a name must be open: else none of them is used.
+
+    aiohttp connects to what this returns and asks nobody again, so that a name can't mean one thing
+    here and another a moment later.
+    """
+
+    def __init__(self, gate: Gate, lookup: Lookup) -> None:
+        self.gate = gate
+        self.lookup = lookup
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 -- both are looked up
+    ) -> list[ResolveResult]:
+        addresses = await self.lookup(host, port)
+        if not addresses:
+            raise OSError("no address")
+        for address in addresses:
+            self.gate.check_address(address, port)
+        return [result(host, address, port) for address in addresses]
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def result(host: str, address: str, port: int) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(
+        hostname=host, host=address, port=port, family=family, proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )  # fmt: skip
+
+
+class Fetcher:
+    """Each fetch has a session of its own: no cookies, no kept connections, no proxy."""
+
+    def __init__(
+        self, gate: Gate | None = None, limits: Limits | None = None, lookup: Lookup = look_up
+    ) -> None:
+        self.gate = gate or Gate()
+        self.limits = limits or Limits()
+        self.lookup = lookup
+
+    async def fetch(self, address: str, wanted: Collection[str]) -> Fetched:
+        """What lies at *address*, if its media type is *wanted*. Raises Unusable, Away."""
+        try:
+            async with asyncio.timeout(self.limits.total_s), self.session(wanted) as http:
+                return await self.follow(http, URL(address), wanted)
+        except Closed as closed:
+            raise Unusable(closed.reason) from closed
+        except ValueError as wrong:
+            raise Unusable("not a web address") from wrong
+        except TimeoutError as slow:
+            raise Away("too slow") from slow
+        except (aiohttp.ClientError, OSError) as trouble:
+            raise Away(type(trouble).__name__) from trouble
+
+    def session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=Checked(self.gate, self.lookup),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self.open_socket,
+        )
+        headers = {
+            "User-Agent": AGENT,
+            "Accept": ", ".join(sorted(wanted)),
+            "Accept-Encoding": "identity",
+        }
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect_s),
+        )
+
+    def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """The last look, at the very address that the socket is connected to."""
+        family, kind, protocol, _, (host, port, *_) = address
+        self.gate.check_address(host, port)
+        opened = socket.socket(family, kind, protocol)
+        opened.setblocking(False)
+        return opened
+
+    async def follow(
+        self, http: aiohttp.ClientSession, url: URL, wanted: Collection[str]
+    ) -> Fetched:
+        """Go where it is, each step checked anew."""
+        for _ in range(self.limits.redirects + 1):
+            self.gate.check_url(url)
+            async with http.get(url, allow_redirects=False) as answer:
+                if answer.status not in MOVED:
+                    return await self.taken(answer, wanted)
+                url = url.join(URL(answer.headers.get("Location", "")))
+        raise Unusable("moved too often")
+
+    async def taken(self, answer: aiohttp.ClientResponse, wanted: Collection[str]) -> Fetched:
+        if answer.status != HTTPStatus.OK:
+            later = answer.status in FOR_NOW or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            raise (Away if later else Unusable)(f"http {answer.status}")
+        if answer.content_type not in wanted:
+            raise Unusable("another media type")
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise Unusable("packed")
+        return Fetched(answer.content_type, await self.whole(answer))
+
+    async def whole(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The body, read no further than it may be long."""
+        body = bytearray()
+        if (answer.content_length or 0) > self.limits.size:
+            raise Unusable("too large")
+        async for chunk in answer.content.iter_chunked(CHUNK):
+            body += chunk
+            if len(body) > self.limits.size:
+                raise Unusable("too large")
+        return bytes(body)

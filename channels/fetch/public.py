@@ -1,0 +1,124 @@
+"""Which addresses may be fetched from: what anybody on the Internet could reach, nothing else."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from yarl import URL
+
+SCHEMES = ("http", "https")
+PORTS = (80, 443)
+INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion")
+"""Last parts of names that mean something else on every network."""
+
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+
+# Written down here, and not asked of the standard library, whose answer differs by its version.
+CLOSED_V4 = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",  # this network
+            "10.0.0.0/8",  # private
+            "100.64.0.0/10",  # behind a carrier's translation
+            "127.0.0.0/8",  # this machine
+            "169.254.0.0/16",  # link-local; the metadata of clouds
+            "172.16.0.0/12",  # private
+            "192.0.0.0/24",  # protocol assignments
+            "192.0.2.0/24",  # documentation
+            "192.88.99.0/24",  # 6to4 relays
+            "192.168.0.0/16",  # private
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+            "224.0.0.0/3",  # multicast, reserved, broadcast
+        ),
+    )
+)
+OPEN_V6 = ip_network("2000::/3")
+"""All that is handed out so far; mapped, translated, private and local addresses lie outside."""
+CLOSED_V6 = tuple(
+    map(
+        ip_network,
+        (
+            "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: an IPv4 address in disguise
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+
+
+class Closed(Exception):
+    """Nothing is fetched from there. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rule; *open* are addresses and ports that an operator has opened, public or not."""
+
+    open: frozenset[tuple[str, int]] = frozenset()
+
+    def check_url(self, url: URL) -> None:
+        """What can be seen without asking anybody. Raises Closed."""
+        if url.scheme not in SCHEMES or not url.raw_host:
+            raise Closed("not a web address")
+        if "@" in url.raw_authority:
+            raise Closed("a user name in the address")
+        host = url.raw_host.rstrip(".").casefold()
+        if (host, url.port) in self.open:
+            return
+        if url.port not in PORTS:
+            raise Closed("another port than 80 or 443")
+        check_host(host)
+
+    def check_address(self, address: str, port: int) -> None:
+        """An address that is about to be connected to. Raises Closed."""
+        if (address, port) not in self.open and not is_public(address):
+            raise Closed("not a public address")
+
+
+def check_host(host: str) -> None:
+    """A full name that could stand in the public DNS, or a public address. Raises Closed."""
+    address = literal(host)
+    if address:
+        if not is_public(host):
+            raise Closed("not a public address")
+        return
+    *above, last = host.split(".")
+    if _NUMBER.fullmatch(last):
+        raise Closed("a number for a host")
+    if not above or last in INSIDE:
+        raise Closed("a name of an inner network")
+
+
+def is_public(address: str) -> bool:
+    """Whether it is an address of the public Internet, written in its usual form."""
+    found = literal(address)
+    if isinstance(found, IPv4Address):
+        return not any(found in network for network in CLOSED_V4)
+    if found is None or found.scope_id:
+        return False
+    return found in OPEN_V6 and not any(found in network for network in CLOSED_V6)
+
+
+def literal(host: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that *host* is; None for a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def opened(written: str) -> Gate:
+    """The gate with exceptions, written as `127.0.0.1:8090,[::1]:8090`. Raises ValueError."""
+    found = set()
+    for one in filter(None, (part.strip() for part in written.split(","))):
+        host, _, port = one.rpartition(":")
+        found.add((str(ip_address(host.strip("[]"))), int(port)))
+    return Gate(frozenset(found))

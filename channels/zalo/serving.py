@@ -1,0 +1,44 @@
+"""Which template serves which kind of case notice, for whoever looks at the account."""
+
+from dataclasses import dataclass
+
+from channels.notices import APOLOGY, KINDS
+from channels.zalo.template_book import ENABLE, Book, Template
+from contracts.case import STATUS_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One kind and its template; empty texts where there is none. Prices in đồng."""
+
+    kind: str
+    status: str
+    template: str = ""
+    name: str = ""
+    state: str = ""
+    quality: str = ""
+    tag: str = ""
+    price_sdt: int | None = None
+    price_uid: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, found: Template | None) -> "Serving":
+        status = APOLOGY if kind == APOLOGY else STATUS_NAMES[int(kind)]
+        if found is None:
+            return cls(kind, status)
+        prices = found.price_sdt, found.price_uid
+        return cls(
+            kind, status, found.id, found.name, found.state, found.quality, found.tag, *prices
+        )
+
+    @property
+    def lacks(self) -> str:
+        """What keeps notices of this kind from being sent; empty for nothing."""
+        if not self.template:
+            return "no template"
+        return "" if self.state == ENABLE else f"template {self.template} is {self.state}"
+
+
+def servings(book: Book) -> list[Serving]:
+    """Every kind, in order."""
+    return [Serving.of(kind, book.serving(kind)) for kind in KINDS]

@@ -1,0 +1,67 @@
+"""Who speaks to our webhook: Zalo signs each event with a secret that it shares with us alone."""
+
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from channels.zalo.envelope import text_of
+
+HEADER = "X-ZEvent-Signature"
+NO_VARIANT = "none that is known"
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The app, and the two secrets: the Official Account's signs events, the app's must not."""
+
+    app_id: str
+    oa_secret: str = field(default="", repr=False)
+    app_secret: str = field(default="", repr=False)
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.oa_secret)
+
+    def fits(self, given: str, body: bytes, timestamp: str) -> bool:
+        """Whether *given* is the signature of these very bytes; compared in constant time."""
+        return same(given, plain(self.app_id, body, timestamp, self.oa_secret))
+
+    def variant(self, given: str, body: bytes, said: Mapping[str, Any]) -> str:
+        """Which mistake in our settings, or in what we know of Zalo, would explain *given*.
+
+        For a log line: none of these ways is ever accepted.
+        """
+        found = (name for name, mac in self.variants(body, said) if same(given, mac))
+        return next(found, NO_VARIANT)
+
+    def variants(self, body: bytes, said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        at = text_of(said, "timestamp")
+        secrets = (("OA secret", self.oa_secret), ("app secret", self.app_secret))
+        for name, secret in secrets:
+            yield f"{name} behind the app id", plain(self.app_id, body, at, secret)
+            for id in ids(said):
+                yield f"{name} behind the OA id", plain(id, body, at, secret)
+            key, whole = secret.encode(), self.app_id.encode() + body + at.encode()
+            yield f"HMAC with the {name}", hmac.digest(key, body, sha256).hex()
+            yield f"HMAC with the {name} over everything", hmac.digest(key, whole, sha256).hex()
+
+
+def plain(id: str, body: bytes, timestamp: str, secret: str) -> str:
+    """Plain SHA-256 over everything, one after the other."""
+    return sha256(b"".join((id.encode(), body, timestamp.encode(), secret.encode()))).hexdigest()
+
+
+def same(given: str, mac: str) -> bool:
+    """`mac=` may stand before the digits, which may be of any case."""
+    digits = given.strip().lower().removeprefix("mac").lstrip().removeprefix("=").strip()
+    return hmac.compare_digest(digits.encode(), mac.encode())
+
+
+def ids(said: Mapping[str, Any]) -> Iterator[str]:
+    """Every id in the event that may be the Official Account's."""
+    parts = (said, said.get("sender"), said.get("recipient"))
+    for part, name in zip(parts, ("oa_id", "id", "id"), strict=True):
+        if found := text_of(part, name):
+            yield found

@@ -1,0 +1,157 @@
+"""Who follows the Official Account, and when each was last heard of: bucket `followers`.
+
+The key is the person's id at this Official Account; nothing else about anybody is kept. Events come
+in any order and more than once, so a record only ever moves forward in time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, BaseModel
+
+from channels.zalo.events import EventKind, ZaloEvent
+from consumers.register import change, read
+from contracts import subjects
+from contracts.records import Record
+from producers.bus import Bus
+
+REPLY_AFTER = timedelta(hours=24)
+"""Nobody gets more than one reply in this time."""
+WITHIN_REACH = timedelta(hours=48)
+"""So long after somebody was heard of a message to them is free."""
+FOLLOWING = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
+
+
+class Follower(Record):
+    """One person. `follows` is None for somebody who wrote, and of whom no list has told yet."""
+
+    follows: bool | None = None
+    follows_at: AwareDatetime | None = None
+    last_interaction: AwareDatetime | None = None
+    replied_at: AwareDatetime | None = None
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the person was last heard of."""
+        known = (self.follows_at, self.last_interaction)
+        return max((at for at in known if at), default=None)
+
+    def told(self, follows: bool, at: datetime) -> "Follower":
+        """Whether they followed at some moment; of the same moment the leaving counts."""
+        if self.follows_at and (at < self.follows_at or (at == self.follows_at and follows)):
+            return self
+        return self.model_copy(update={"follows": follows, "follows_at": at})
+
+    def interacted(self, at: datetime) -> "Follower":
+        if self.last_interaction and at <= self.last_interaction:
+            return self
+        return self.model_copy(update={"last_interaction": at})
+
+
+def heard(found: Follower | None, event: ZaloEvent) -> Follower:
+    """What is known after *event*; the same whatever the order of events."""
+    person = found or Follower()
+    if event.kind in FOLLOWING:
+        person = person.told(FOLLOWING[event.kind], event.at)
+    return person if event.kind is EventKind.UNFOLLOW else person.interacted(event.at)
+
+
+def listed(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
+    """What is known after Zalo's list of some moment; a stranger who does not follow stays one."""
+    if found is None:
+        return Follower(follows=True, follows_at=at) if follows else None
+    if found.follows is follows or (found.follows_at and found.follows_at >= at):
+        return found
+    return found.told(follows, at)
+
+
+class Count(BaseModel):
+    """How many people are known. `within_reach`: heard of within 48 hours."""
+
+    followers: int = 0
+    left: int = 0
+    unknown: int = 0
+    within_reach: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to one reply, and what stood there before it was taken."""
+
+    user_id: str
+    at: datetime
+    before: datetime | None
+
+
+class Followers:
+    """Reads and changes the bucket. Raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.FOLLOWERS.name)
+
+    async def hear(self, event: ZaloEvent) -> None:
+        await change(self.bucket, event.user_id, Follower, lambda found: heard(found, event))
+
+    async def confirm(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
+        """Take over a page of Zalo's list; only what differs is written."""
+        known = await self.bucket.many(user_ids)
+        pages = {id: Follower.model_validate_json(value.data) for id, value in known.items()}
+        differing = [id for id in user_ids if listed(pages.get(id), follows, at) != pages.get(id)]
+        await asyncio.gather(*(self.take_over(id, follows, at) for id in differing))
+
+    async def take_over(self, user_id: str, follows: bool, at: datetime) -> None:
+        def move(found: Follower | None) -> Follower:
+            return listed(found, follows, at) or Follower(follows=False, follows_at=at)
+
+        await change(self.bucket, user_id, Follower, move)
+
+    async def claim(self, user_id: str, now: datetime) -> Claim | None:
+        """The right to reply now: whoever gets it is the only one. A doubt counts as taken."""
+        before: datetime | None = None
+
+        def move(found: Follower | None) -> Follower:
+            nonlocal before
+            person = found or Follower()
+            before = person.replied_at
+            if before and now - before < REPLY_AFTER:
+                return person
+            return person.model_copy(update={"replied_at": now})
+
+        held = await change(self.bucket, user_id, Follower, move)
+        return Claim(user_id, now, before) if held.fresh else None
+
+    async def give_back(self, claim: Claim) -> None:
+        """Nothing was sent: the next message may be replied to."""
+
+        def move(found: Follower | None) -> Follower:
+            person = found or Follower()
+            if person.replied_at != claim.at:
+                return person
+            return person.model_copy(update={"replied_at": claim.before})
+
+        await change(self.bucket, claim.user_id, Follower, move)
+
+    async def forget(self, user_id: str, until: datetime) -> bool:
+        """Erase the person, unless they came back after *until*. False: they did."""
+        held = await read(self.bucket, user_id, Follower)
+        newest = held.value.newest if held.value else None
+        if newest and newest > until:
+            return False
+        if held.value:
+            await self.bucket.purge(user_id)
+        return True
+
+    async def count(self, now: datetime) -> Count:
+        tally = dict.fromkeys(Count.model_fields, 0)
+        async for _, value in self.bucket.values():
+            person = Follower.model_validate_json(value.data)
+            tally[STANDING[person.follows]] += 1
+            newest = person.last_interaction
+            tally["within_reach"] += bool(newest and now - newest < WITHIN_REACH)
+        return Count(**tally)
+
+
+STANDING = {True: "followers", False: "left", None: "unknown"}
+

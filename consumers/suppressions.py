@@ -1,0 +1,95 @@
+"""Addresses that a channel must not try: bucket `suppressed`, which holds no address itself."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import AwareDatetime
+
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.records import Record
+from producers.bus import Bus
+
+log = structlog.get_logger()
+
+
+class Suppression(Record):
+    """Why an address is left alone, and until when; without `until` a person has to lift it."""
+
+    reason: str
+    at: AwareDatetime
+    until: AwareDatetime | None = None
+
+    def lasts(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+
+class Suppressions:
+    """Keyed by channel and by a MAC of the address under *secret*. Raises BusError."""
+
+    def __init__(self, bus: Bus, secret: bytes) -> None:
+        self.bucket = bus.bucket(subjects.SUPPRESSED.name)
+        self.secret = secret
+
+    async def add(
+        self,
+        channel: ChannelName,
+        address: str,
+        reason: str,
+        until: datetime | None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """Leave *address* alone, since *at* if not now; a later word replaces an earlier one."""
+        said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
+        await self.bucket.put(self.key(channel, address), said.model_dump_json().encode())
+        log.info("address_suppressed", channel=channel.value, reason=reason)
+
+    async def lift(
+        self, channel: ChannelName, address: str, *, said_at: datetime | None = None, by: str = ""
+    ) -> bool:
+        """The person may be told again; False when nothing stood against it.
+
+        *said_at*: when the person said so; a suppression that is younger stays. *by*: who has
+        decided it instead, which stays on record.
+        """
+        key, now = self.key(channel, address), datetime.now(UTC)
+        stands = await self.standing(key)
+        if stands is None or not stands.lasts(now) or (said_at and said_at < stands.at):
+            return False
+        if by:
+            ended = Suppression(reason=f"lifted by {by}", at=now, until=now)
+            await self.bucket.put(key, ended.model_dump_json().encode())
+        else:
+            await self.bucket.purge(key)
+        log.info("suppression_lifted", channel=channel.value)
+        return True
+
+    async def reason(self, channel: ChannelName, address: str) -> str | None:
+        """Why *address* is left alone now; None when it is not."""
+        said = await self.standing(self.key(channel, address))
+        return said.reason if said and said.lasts(datetime.now(UTC)) else None
+
+    async def since(self, channel: ChannelName, address: str, reason: str) -> datetime | None:
+        """Since when *address* is left alone for this very reason; None when it is not."""
+        said = await self.standing(self.key(channel, address))
+        return said.at if said and said.reason == reason else None
+
+    async def count(self, channel: ChannelName) -> int:
+        """How many addresses of *channel* are left alone now."""
+        now, found = datetime.now(UTC), self.bucket.values(f"{channel}.")
+        return sum([read(value.data).lasts(now) async for _, value in found])
+
+    async def standing(self, key: str) -> Suppression | None:
+        value = await self.bucket.get(key)
+        return read(value.data) if value else None
+
+    def key(self, channel: ChannelName, address: str) -> str:
+        digest = hmac.digest(self.secret, address.encode(), hashlib.sha256)
+        return f"{channel}.{digest.hex()}"
+
+
+def read(data: bytes) -> Suppression:
+    return Suppression.model_validate_json(data)

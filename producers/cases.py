@@ -1,0 +1,110 @@
+"""Case events at the HTTP door: numbers them per dossier, and moves the contact off the stream."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts import subjects
+from contracts.case import Contact
+from contracts.crash import crash_point
+from contracts.delivery import ChannelName
+from contracts.errors import Conflict, Forbidden, Invalid, fault
+from contracts.records import Dossier, NoticeRecord, notice_key
+from producers import bus as nats
+from producers.admission import Admitted
+from producers.bus import Bus
+from producers.registry import Registration
+
+TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An event of a dossier that this unit may tell its person about, by `channels` in order."""
+
+    admitted: Admitted
+    contact: Contact
+    channels: tuple[ChannelName, ...]
+
+    def record(self, revision: int) -> NoticeRecord:
+        return NoticeRecord(
+            content_id=self.admitted.content_id,
+            revision=revision,
+            event_id=self.admitted.event_id,
+            unit=self.admitted.unit,
+            contact=self.contact,
+            channels=self.channels,
+        )
+
+
+def routes(admitted: Admitted, registration: Registration) -> tuple[ChannelName, ...]:
+    """The unit's channels that reach the event's contact. Raises Invalid when none does."""
+    contact = admitted.contact
+    reaching = tuple(one for one in registration.notices if contact and contact.address(one))
+    if contact and not reaching:
+        named = ", ".join(registration.notices)
+        raise Invalid(fault("data.contact", "unreachable_contact", channels=named))
+    return reaching
+
+
+class Cases:
+    """Buckets `publications` and `notices`. Every step may be repeated; raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.dossiers = bus.bucket(subjects.PUBLISHED.name)
+        self.notices = bus.bucket(subjects.NOTICES.name)
+
+    async def place(self, case: Case, at: datetime) -> int:
+        """The event's revision, once its contact is kept; a repeat gets the same one.
+
+        Raises Forbidden for another unit's dossier, Conflict for a repeat with another contact.
+        """
+        revision = await self.number(case.admitted, at)
+        crash_point("gateway.case_numbered")
+        await self.keep(case.record(revision))
+        crash_point("gateway.contact_kept")
+        return revision
+
+    async def number(self, admitted: Admitted, at: datetime) -> int:
+        key = admitted.content_id
+        for _ in range(TRIES):
+            value = await self.dossiers.get(key)
+            dossier = Dossier.model_validate_json(value.data) if value else Dossier(unit="")
+            if number := taken(dossier, admitted):
+                return number
+            number, data = numbered(dossier, admitted, at)
+            try:
+                await self.dossiers.swap(key, data, value.revision if value else 0)
+            except nats.Conflict:
+                continue
+            return number
+        raise nats.Silence(f"publications.{key}: somebody else keeps changing it")
+
+    async def keep(self, record: NoticeRecord) -> None:
+        """Store whom the notice is for, unless that is kept already."""
+        key = notice_key(record.content_id, record.revision)
+        try:
+            await self.notices.create(key, record.model_dump_json().encode())
+        except nats.Conflict:
+            value = await self.notices.get(key)
+            if value and NoticeRecord.model_validate_json(value.data).contact != record.contact:
+                raise Conflict(fault("data.contact", "other_contact")) from None
+
+
+def taken(dossier: Dossier, admitted: Admitted) -> int:
+    """The number that the event has already; 0 for none. Raises Forbidden."""
+    if dossier.unit and dossier.unit != admitted.unit:
+        value = admitted.content_id
+        raise Forbidden(fault("data.case_code", "owned_by_other_unit", value=value))
+    return dossier.position_of(admitted.event_id)
+
+
+def numbered(dossier: Dossier, admitted: Admitted, at: datetime) -> tuple[int, bytes]:
+    """The dossier with one event more, and that event's number."""
+    number = max(dossier.positions, default=0) + 1
+    update = {
+        "unit": admitted.unit,
+        "revision": number,
+        "positions": dossier.positions | {number: admitted.event_id},
+        "released": dossier.released | {number: at},
+    }
+    return number, dossier.model_copy(update=update).model_dump_json().encode()
