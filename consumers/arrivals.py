@@ -6,6 +6,7 @@ from typing import Any
 from faststream.nats.message import NatsMessage
 from pydantic import BaseModel, ConfigDict
 
+from consumers import feedback
 from consumers.dispatch import Released
 from contracts import envelope, publication
 from contracts.cloudevent import CloudEvent
@@ -42,4 +43,6 @@ async def decode(msg: NatsMessage) -> Any:
     if kind == "publication":
         released = publication.decode(raw.data)
         return Released(publication=released, seq=raw.metadata.sequence.stream)
+    if kind == "receipt":
+        return feedback.read(raw.data)
     return json.loads(raw.data)

@@ -104,18 +104,26 @@ class OfficialAccount:
     """Zalo: the article, then one broadcast of it; one row per call that has an effect.
 
     A correction updates the article under the broadcast's link; it is broadcast only when no
-    earlier position was. A withdrawal hides the article, if there may be one.
+    earlier position was. A withdrawal hides the article, if there may be one. An item may ask for
+    no broadcast.
     """
 
     async def ready(self) -> None:
         """Nobody to wait for."""
 
     def count(self, publication: Publication) -> int:
-        return 2 if publication.action == "published" else 1
+        return 2 if publication.action == "published" and announced(publication) else 1
 
     async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
         had = {id async for id in story.reached}
         wanted = {ARTICLE, BROADCAST} if story.following else {ARTICLE} & had
+        if not announced(story.publication):
+            wanted.discard(BROADCAST)
         for id in sorted(wanted):
             if id > after and not (id == BROADCAST and id in had):
                 yield Row(id, id in had)
+
+
+def announced(publication: Publication) -> bool:
+    """Whether the item is to be broadcast at all."""
+    return publication.broadcast is None or publication.broadcast.enabled

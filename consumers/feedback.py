@@ -4,20 +4,25 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from pydantic import BaseModel, PositiveInt
+from pydantic import BaseModel, PositiveInt, ValidationError
 from structlog.contextvars import bound_contextvars
 
+from channels.zalo.events import EVIDENCE, ZaloEvent
 from consumers.ledger import moves
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
 from consumers.settle import Later
+from consumers.told_notices import ToldNotices
+from contracts import strict_json
 from contracts.base import ContentId
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.errors import Invalid, explain
 
 log = structlog.get_logger()
 TOO_EARLY_S = 5.0
 SWAP_S = 10.0
+NAME = "receipt"
 
 
 class Receipt(BaseModel):
@@ -33,14 +38,50 @@ class Receipt(BaseModel):
         return PlanKey(self.channel, self.content_id, self.revision)
 
 
+def read(data: bytes) -> Receipt | ZaloEvent:
+    """One of our receipts, or what Zalo told. Raises ContractError, which names the field."""
+    said = strict_json.loads(data, NAME)
+    kind = ZaloEvent if isinstance(said, dict) and "kind" in said else Receipt
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        raise Invalid(*explain(error, NAME)) from error
+
+
 @dataclass
 class Feedback:
-    """Applies receipts to rows that are in doubt, unknown or maybe sent."""
+    """Applies receipts to rows that are in doubt, unknown or maybe sent.
+
+    Without *notices* no event of Zalo's finds its row.
+    """
 
     ledger: Ledger
+    notices: ToldNotices | None = None
 
-    async def on_receipt(self, receipt: Receipt) -> None:
+    async def on_receipt(self, receipt: Receipt | ZaloEvent) -> None:
         """Upgrade the row; a receipt that comes before its row has ended waits for it."""
+        if isinstance(receipt, ZaloEvent):
+            await self.on_event(receipt)
+        else:
+            await self.on_row(receipt)
+
+    async def on_event(self, event: ZaloEvent) -> None:
+        """What arrived was no doubt sent; what Zalo tells of people is not for the ledger.
+
+        A message without a tracking id may be anybody's: a reply, or what somebody wrote by hand.
+        """
+        if event.kind not in EVIDENCE or self.notices is None:
+            return
+        found = await self.notices.find(event.tracking_id, event.message_ids)
+        if not found and event.tracking_id:
+            log.warning("receipt_unmatched", channel=ChannelName.ZALO.value)
+        elif not found:
+            log.info("receipt_unmatched", channel=ChannelName.ZALO.value)
+        for batch in found:
+            with bound_contextvars(content_id=batch.content_id, channel=batch.channel.value):
+                await self.apply(batch, 0)
+
+    async def on_row(self, receipt: Receipt) -> None:
         with bound_contextvars(content_id=receipt.content_id, channel=receipt.channel.value):
             found = await self.find(receipt)
             if found is None:

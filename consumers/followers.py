@@ -154,4 +154,3 @@ class Followers:
 
 
 STANDING = {True: "followers", False: "left", None: "unknown"}
-

@@ -15,6 +15,7 @@ The texts live in `messages.toml`, keyed by code. A broken rule is a `fault(fiel
 However much is wrong, what is said stays small: `ERRORS_MAX` errors and one that counts the rest.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -189,5 +190,6 @@ def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
     code = detail["type"] if detail["type"] in messages() else "unexpected"
     values = dict(detail.get("ctx", {}))
     if "expected" in values:  # pydantic joins the choices in English
-        values["expected"] = values["expected"].replace(" or ", ", ").replace("'", "")
+        listed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", values["expected"])  # members of an enum
+        values["expected"] = listed.replace(" or ", ", ").replace("'", "")
     return fault(field, code, **values)

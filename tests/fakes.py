@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from channels.base import Deadline, Outcome, Recipient, Verdict
+from channels.base import Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import ChannelError
 from consumers.addresses import Contact
 from contracts.delivery import ChannelName
@@ -31,11 +31,12 @@ class Provider:
     down: ChannelError | None = None
     got: Counter[tuple[str, str]] = field(default_factory=Counter)
     arrivals: list[tuple[str, str]] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
     windows: list[int] = field(default_factory=list)
     hold: asyncio.Event | None = None
 
-    def render(self, publication: Publication) -> str:
-        return publication.key
+    def render(self, content: Content) -> str:
+        return content.key if isinstance(content, Publication) else content.content_id
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Provider"]:
@@ -58,6 +59,7 @@ class Provider:
         if said.verdict is Verdict.DELIVERED:
             self.got[rendered, row.id] += 1
             self.arrivals.append((rendered, row.id))
+            self.addresses.append(row.address)
         return said
 
     def let_go(self) -> None:

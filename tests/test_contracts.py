@@ -70,11 +70,12 @@ def test_the_least_event_has_the_promised_defaults():
         "attachments": (),
         "not_before": None,
         "expires_at": None,
+        "broadcast": None,
     }
 
 
 def test_null_means_not_given_where_the_default_is_null():
-    nulls = ("author", "cover", "links", "attachments", "not_before", "expires_at")
+    nulls = ("author", "cover", "links", "attachments", "not_before", "expires_at", "broadcast")
     assert said(submitted(**dict.fromkeys(nulls))) == said(submitted())
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from contracts import subjects
+from contracts import keys, subjects
 from producers.gateway import body
 from tests.doors import BATCH, OTHER, STRUCTURED, UNIT, an_event, open_door
 
@@ -149,7 +149,19 @@ REFUSED = {
     "no id": (changed(id=None), STRUCTURED, 422, "id"),
     "no data": (changed(data=None), STRUCTURED, 422, "data"),
     "an unknown type": (changed(type="vn.gov.moha.news.v1"), STRUCTURED, 422, "type"),
-    "a case": (an_event() | {"type": "vn.gov.moha.case.updated.v1"}, STRUCTURED, 422, "type"),
+    "a lane that no unit may ask for": (an_event(lane="notice"), STRUCTURED, 422, "data.lane"),
+    "an item named like a dossier": (
+        an_event(content_id=keys.case_content_id("G09.20-20260609-0092637")),
+        STRUCTURED,
+        422,
+        "data.content_id",
+    ),
+    "a case without a contact": (
+        an_event("updated", contact=None),
+        STRUCTURED,
+        422,
+        "data.contact",
+    ),
     "another subject": (changed(subject="khac"), STRUCTURED, 422, "subject"),
     "a missing title": (without("title"), STRUCTURED, 422, "data.title"),
     "a bool for a number": (an_event(revision=True), STRUCTURED, 422, "data.revision"),

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 import jsonschema_rs
 import pytest
 
-from contracts.testing import sample
 from producers.gateway import documents
 from tests.doors import BATCH, STRUCTURED, UNIT, an_event, open_door
 
@@ -71,7 +70,7 @@ async def test_the_document_is_openapi_and_knows_every_answer_the_design_names(d
     assert "HTTPValidationError" not in json.dumps(door.document)
 
 
-@pytest.mark.parametrize("kind", ["submitted", "corrected", "withdrawn"])
+@pytest.mark.parametrize("kind", ["submitted", "corrected", "withdrawn", "updated"])
 async def test_the_described_bodies_are_those_that_are_accepted(door, kind):
     event = an_event(kind)
     validator(door.document, STRUCTURED).validate(event)
@@ -87,7 +86,7 @@ async def test_the_described_bodies_are_those_that_are_accepted(door, kind):
         an_event(revision="1"),
         an_event(tittle="x"),
         an_event() | {"specversion": "1"},
-        sample("updated"),
+        an_event("updated", contact={"email": "nguoi-nop@example.com"}),
     ],
 )
 async def test_a_body_outside_the_description_is_refused(door, broken):

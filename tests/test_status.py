@@ -48,7 +48,7 @@ def keep(ledger, clock):
 async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     report = (await status.report()).model_dump(mode="json")
     rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
-    lanes = {"urgent": rest, "normal": rest, "bulk": rest}
+    lanes = {"urgent": rest, "notice": rest, "normal": rest, "bulk": rest}
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": ""}
     calm["canary"] = {"state": "off", "since": None, "why": ""}
@@ -149,6 +149,7 @@ async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_mo
     lanes = (await status.report()).channels[EMAIL].lanes
     assert {lane: facts.left_s for lane, facts in lanes.items()} == {
         Lane.URGENT: 60.0,
+        Lane.NOTICE: 0.0,
         Lane.NORMAL: 0.0,
         Lane.BULK: 180.0,
     }
@@ -180,6 +181,6 @@ async def test_the_json_has_the_keys_that_scripts_rely_on(status, keep, capsys):
     assert list(told) == ["channels"]
     for channel in told["channels"].values():
         assert set(channel) >= {"paused", "breaker", "lanes"}
-        assert list(channel["lanes"]) == ["urgent", "normal", "bulk"]
+        assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]
         for lane in channel["lanes"].values():
             assert set(lane) >= {"backlog", "oldest_s", "per_s"}

@@ -1,120 +1,208 @@
-"""Zalo's codes: each has the class that decides what happens to a row."""
+"""Zalo's codes, one by one: each is said by the sandbox and has the outcome its class wants."""
+
+from dataclasses import dataclass
 
 import pytest
+import structlog
 
-from channels.base import Verdict
+from channels.base import Outcome, Verdict
 from channels.zalo import codes
 from channels.zalo.codes import Kind, Refused, judge
-from channels.zalo.hours import Until
-from channels.zalo.outcomes import outcome_of
+from channels.zalo.connect import open_api
+from channels.zalo.outcomes import EXPECTED, outcome_of
+from channels.zalo.sandbox import oauth
+from tests.builders import a_publication
+from tests.zalo_code_tables import AMBIGUOUS, BUSINESS, FIX, OA, Line, lines
+from tests.zalo_stage import BROADCAST, NOON, staged
 
-NOON = 1_800_000_000.0 - 3 * 3600
-
-OA = """
--32 Q  -100 C  -204 A  -205 A  -209 A  -210 C  -211 Q  -212 A  -213 U  -214 P  -216 T  216 T
-401 T  -401 T  -217 U  -218 Q  -219 A  -220 T  -221 A  -224 A  -227 U  -230 U  -232 U  -233 C
--234 Q  -235 A  -237 A  -238 A  -239 R  -240 A  -241 A  -242 A  -244 U  -248 C  -249 C
--124 T  -320 A  -321 A  -403 C  -404 A  -1340 A  -1341 A  -200 R  -201 C  -223 A
-"""
-BUSINESS = """
--32 Q  -100 R  -101 A  -102 A  -103 A  -104 A  -105 A  -106 A  -107 C  -108 U  -109 A  -1091 A
--110 U  -111 C  -112 C  -1121 C  -1122 C  -1123 C  -1124 C  -113 C  -1131 C  -1132 C  -114 U
--115 A  -116 C  -117 A  -118 U  -119 U  -120 A  -1201 A  -1202 A  -121 A  -122 A  -123 A
--124 T  -216 T  216 T  401 T  -401 T  -220 T  -1241 A  -125 A  -126 A  -127 A  -128 A  -129 A
--130 C  -131 A  -132 C  -133 Q  -134 U  -135 A  -1351 A  -136 A  -137 A  -138 A  -1381 A
--139 U  -140 U  -141 U  -142 A  -143 A  -144 Q  -1441 Q  -145 A  -146 A  -147 Q  -1471 Q
--1472 Q  -148 C  -149 C  -1491 C  -150 C  -151 A  -152 A  -153 C  -158 C  -159 C  -160 Q
--161 A  -162 A  -404 A
-"""
+HOSTS = [(codes.OA, lines(OA)), (codes.BUSINESS, lines(BUSINESS))]
 
 
-def expected(table: str) -> dict[int, Kind]:
-    words = table.split()
-    return {int(code): Kind(kind) for code, kind in zip(words[::2], words[1::2], strict=True)}
+@pytest.fixture
+async def stage(tmp_path, clock):
+    async with staged(tmp_path, clock) as stage:
+        yield stage
 
 
-@pytest.mark.parametrize(("host", "table"), [(codes.OA, OA), (codes.BUSINESS, BUSINESS)])
-def test_every_code_has_its_class(host, table):
-    judged = {code: judge(host, code, "").kind for code in codes.table(host)}
-    assert judged == expected(table)
+@dataclass
+class Asked:
+    """Where operators were sent."""
+
+    fixes: list[str]
+
+
+@pytest.fixture
+def asked():
+    with structlog.testing.capture_logs() as logs:
+        asked = Asked([])
+        yield asked
+        named = [line["fix"] for line in logs if line["event"] == "zalo_operator_needed"]
+        assert len(named) == len(asked.fixes)
+        assert all(place in said for place, said in zip(asked.fixes, named, strict=True))
+
+
+def same(said: Outcome, line: Line) -> bool:
+    verdict, after_s = line.outcome
+    near = after_s is None or said.after_s == pytest.approx(after_s, abs=5)
+    return said.verdict is verdict and near
+
+
+@pytest.mark.parametrize(("host", "table"), HOSTS, ids=[codes.OA, codes.BUSINESS])
+def test_no_code_is_missing_and_none_is_made_up(host, table):
+    assert sorted(line.code for line in table) == sorted(codes.table(host))
+    assert {line.code: line.kind for line in table} == {
+        code: judge(host, code, "").kind for code in codes.table(host)
+    }
+
+
+@pytest.mark.parametrize("line", [one for one in lines(OA) if one.kind is not Kind.TOKEN], ids=str)
+async def test_each_code_of_the_account_host_has_its_outcome(stage, asked, line):
+    stage.fault("article.create", "refuse", code=line.code, words="no")
+    said = await stage.send(a_publication())
+    assert same(said, line), said
+    assert stage.articles == []
+    asked.fixes += [line.fix] if line.fix else []
+    if said.verdict not in (Verdict.DOUBT, Verdict.FAILED, Verdict.SUPPRESSED):
+        stage.clock.advance(said.after_s or 0)
+        assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("line", [one for one in lines(OA) if one.kind is Kind.TOKEN], ids=str)
+async def test_each_token_code_costs_one_refresh_and_no_row(stage, asked, line):
+    stage.fault("article.create", "refuse", code=line.code, words="no")
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+    assert stage.effects("granted") == 2, "the consent, and one refresh"
+
+
+@pytest.mark.parametrize("line", [one for one in lines(OA) if one.kind is Kind.TOKEN], ids=str)
+async def test_a_token_that_stays_bad_is_renewed_once_and_then_a_person_is_asked(
+    stage, asked, line
+):
+    stage.fault("article.create", "refuse", code=line.code, words="no", times=9)
+    assert same(await stage.send(a_publication()), line)
+    assert stage.effects("granted") == 2
+    asked.fixes.append(line.fix)
+
+
+@pytest.fixture
+async def template(stage):
+    """Hands one template message in, as the channel does; what becomes of its row."""
+    tokens = stage.channel.api.tokens
+    api = open_api(stage.sandbox.settings, stage.stores, tokens, codes.BUSINESS, stage.pace)
+    body = {"phone": "84900000001", "template_id": "1", "template_data": {}, "tracking_id": "t"}
+
+    async def template() -> Outcome:
+        try:
+            await api.act(api.post("/message/template", body), lambda: False)
+        except EXPECTED as why:
+            return outcome_of(why, api.clock.now(), lambda: 0.5)
+        return Outcome(Verdict.DELIVERED)
+
+    return template
+
+
+@pytest.mark.parametrize("line", lines(BUSINESS), ids=str)
+async def test_each_code_of_the_template_host_has_its_outcome(stage, asked, template, line):
+    stage.fault("business.template", "refuse", code=line.code, words="no", times=2)
+    assert same(await template(), line)
+    asked.fixes += [line.fix] if line.fix else []
+    assert stage.effects("granted") == (2 if line.kind is Kind.TOKEN else 1)
+    assert stage.effects("template_sent") == 0
+
+
+WORDS = [
+    (-32, "Your application reached limit call api", "Q minute", "app rate"),
+    (-32, "Your OA reached limit call api", "Q minute", "oa rate"),
+    (-200, "Send message failed", "R ambiguous", ""),
+    (-200, "Upload media failed", "A cover", "cover"),
+    (-200, "Too many failed attempts", "R 300", "cover attempts"),
+    (-200, "POST not supported", "A program", ""),
+    (-201, "photo_url https://x is invalid!", "A cover", "cover"),
+    (-201, "cover value is invalid", "A cover", "cover"),
+    (-201, "title allow 1 to 150 characters", "C", ""),
+    (-201, "maximum limit is 10", "A program", ""),
+    (-201, "type accept only 2 value normal and video.", "A program", ""),
+    (-223, "OA has not authorized this API", "A consent", ""),
+    (-223, "Your OA has reach the limit quota create article", "Q month articles", "article quota"),
+    (-240, "MessageV2 API is shut down, switch to V3", "A program", "message call shut down"),
+    (-240, "UserInfo API is shut down, switch to V3", "A program", "user call shut down"),
+]
+
+
+@pytest.mark.parametrize(("code", "words", "expected", "reason"), WORDS)
+async def test_where_a_code_means_several_things_its_words_decide(
+    stage, asked, code, words, expected, reason
+):
+    stage.fault("article.create", "refuse", code=code, words=words)
+    said = await stage.send(a_publication())
+    line = Line.read(f"{code} {expected}")
+    assert said.verdict is line.outcome[0]
+    assert said.reason == f"zalo {code} {reason}".rstrip()
+    if line.kind is Kind.RETRY:
+        assert said.after_s == (300 if "300" in line.rest else said.after_s)
+    else:
+        assert same(said, line)
+    asked.fixes += [line.fix] if line.fix else []
+
+
+@pytest.mark.parametrize(("code", "words"), [(code, words) for code, words, _, _ in WORDS])
+def test_words_count_whatever_their_case(code, words):
+    assert judge(codes.OA, code, words.upper()) == judge(codes.OA, code, words)
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "kind", "reason"),
-    [
-        (-32, "Your application reached limit call api", Kind.QUOTA, "app rate"),
-        (-32, "Your OA reached limit call api", Kind.QUOTA, "oa rate"),
-        (-200, "Send message failed", Kind.RETRY, ""),
-        (-200, "Upload media failed", Kind.CONTENT, "cover"),
-        (-200, "Too many failed attempts", Kind.RETRY, "cover attempts"),
-        (-200, "POST not supported", Kind.OPERATOR, ""),
-        (-201, "photo_url https://x is invalid!", Kind.CONTENT, "cover"),
-        (-201, "cover value is invalid", Kind.CONTENT, "cover"),
-        (-201, "title allow 1 to 150 characters", Kind.CONTENT, ""),
-        (-201, "maximum limit is 10", Kind.OPERATOR, ""),
-        (-201, "type accept only 2 value normal and video.", Kind.OPERATOR, ""),
-        (-201, "token is invalid!", Kind.CONTENT, "token"),
-        (-223, "OA has not authorized this API", Kind.OPERATOR, ""),
-        (-223, "Your OA has reach the limit quota create article", Kind.QUOTA, "article quota"),
-        (-240, "MessageV2 API is shut down", Kind.OPERATOR, "message call shut down"),
-        (-240, "UserInfo API is shut down, switch to V3", Kind.OPERATOR, "user call shut down"),
-        (-999, "Access token is invalid", Kind.TOKEN, ""),
-        (-201, "access_token has expired", Kind.TOKEN, ""),
-    ],
+    ("code", "words"),
+    [(-999, "Access token is invalid"), (-201, "access_token has expired"), (-1, "access_token")],
 )
-def test_the_words_decide_where_a_code_means_several_things(code, words, kind, reason):
-    ruling = judge(codes.OA, code, words)
-    assert (ruling.kind, ruling.reason) == (kind, reason)
+def test_a_bad_token_is_also_known_by_its_words(code, words):
+    assert (judge(codes.OA, code, words).kind is Kind.TOKEN) is (" " in words)
 
 
-def test_only_a_failed_send_is_ambiguous():
-    assert judge(codes.OA, -200, "Send message failed").ambiguous
-    assert not judge(codes.OA, -200, "Upload media failed").ambiguous
-    assert judge(codes.BUSINESS, -100, "unknown").ambiguous
+async def test_the_articles_own_token_is_no_access_token(stage):
+    assert judge(codes.OA, -201, "token is invalid!").reason == codes.TOKEN_LOST
 
 
-def test_an_unknown_code_fails_the_content_and_says_that_it_is_unknown():
-    ruling = judge(codes.OA, -98765, "who knows")
-    assert (ruling.kind, ruling.known) == (Kind.CONTENT, False)
+async def test_a_used_up_broadcast_quota_waits_a_day_and_somebody_is_told(stage, asked):
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+    stage.rules(broadcast_quota=0)
+    assert same(await stage.send(a_publication(), BROADCAST), Line.read("-211 Q day quota"))
+    asked.fixes.append(FIX["quota"])
 
 
-@pytest.mark.parametrize("host", [codes.OA, codes.BUSINESS])
+async def test_an_unknown_code_fails_the_content_and_its_words_are_kept_for_us(stage):
+    stage.fault("article.create", "refuse", code=-98765, words="who knows" + "x" * 1000)
+    with structlog.testing.capture_logs() as logs:
+        said = await stage.send(a_publication())
+    assert (said.verdict, said.reason) == (Verdict.FAILED, "zalo -98765 unknown code")
+    [line] = [line for line in logs if line["event"] == "zalo_unknown_code"]
+    assert (line["code"], line["call"]) == (-98765, "/v2.0/article/create")
+    assert line["words"].startswith("who knows")
+    assert len(line["words"]) == 300
+
+
+@pytest.mark.parametrize(("host", "table"), HOSTS, ids=[codes.OA, codes.BUSINESS])
+def test_only_a_failed_send_may_have_had_its_effect(host, table):
+    doubtful = {
+        code
+        for code, rulings in codes.table(host).items()
+        if any(ruling.ambiguous for ruling in rulings)
+    }
+    assert doubtful == {line.code for line in table if AMBIGUOUS in line.rest}
+
+
+@pytest.mark.parametrize("host", [codes.OA, codes.BUSINESS, codes.OAUTH])
 def test_every_operator_code_says_where_it_is_put_right(host):
     rulings = [ruling for entry in codes.table(host).values() for ruling in entry]
     assert all(ruling.fix for ruling in rulings if ruling.kind is Kind.OPERATOR)
     assert all(ruling.until for ruling in rulings if ruling.kind is Kind.QUOTA)
 
 
-@pytest.mark.parametrize(
-    ("kind", "verdict"),
-    [
-        (Kind.RETRY, Verdict.DEFERRED),
-        (Kind.POLL, Verdict.DEFERRED),
-        (Kind.QUOTA, Verdict.HELD),
-        (Kind.TOKEN, Verdict.HELD),
-        (Kind.OPERATOR, Verdict.HELD),
-        (Kind.RECIPIENT, Verdict.FAILED),
-        (Kind.CONTENT, Verdict.FAILED),
-    ],
-)
-@pytest.mark.parametrize("host", [codes.OA, codes.BUSINESS])
-def test_the_class_decides_the_verdict(host, kind, verdict):
-    for code, rulings in codes.table(host).items():
-        for ruling in rulings:
-            if ruling.kind is kind:
-                said = outcome_of(Refused("call", code, "", ruling), NOON, lambda: 0.0)
-                assert said.verdict is verdict
-                assert said.after_s is None or said.after_s > 0
+def test_the_sandbox_speaks_the_same_codes():
+    assert judge(codes.OA, oauth.DEAD["error"], "").known is False, "the OAuth host has its own"
+    assert codes.table(codes.OAUTH)[oauth.DEAD["error"]][0].kind is Kind.TOKEN
 
 
-@pytest.mark.parametrize(
-    ("code", "words", "until"),
-    [
-        (-32, "", Until.MINUTE),
-        (-234, "", Until.MORNING),
-        (-211, "", Until.DAY),
-        (-223, "quota", Until.MONTH),
-    ],
-)
-def test_a_quota_waits_for_its_own_moment(code, words, until):
-    assert judge(codes.OA, code, words).until is until
+async def test_what_was_refused_is_said_without_the_message(stage):
+    refusal = Refused("call", -210, "secret text", judge(codes.OA, -210, ""))
+    said = outcome_of(refusal, NOON, lambda: 0.5)
+    assert (said.reason, f"{refusal}") == ("zalo -210", "call: -210")

@@ -1,6 +1,7 @@
 """`loa zalo connect` without a file: an admin's consent becomes the first token pair."""
 
 import asyncio
+import json
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,9 @@ from channels.zalo.sandbox import server
 from channels.zalo.tokens import grant_key
 from channels.zalo.vault import Grant, Seal
 from consumers.cli import app
+from consumers.cli.zalo import pair
 from contracts import subjects
+from contracts.errors import Invalid
 
 CALLBACK = "https://loa.example/zalo"
 
@@ -55,6 +58,9 @@ def test_the_address_says_what_zalo_asks_for_and_hides_the_verifier():
         (CALLBACK + "?state={state}", None),
         ("c", None),
         ("", None),
+        ("https://[loa", None),
+        (CALLBACK + "?code=c&state=trạng-thái", None),
+        (CALLBACK + "?code=c&state=%FF", None),
     ],
 )
 def test_only_the_answer_to_this_request_counts(landed, code):
@@ -158,6 +164,53 @@ async def used(address: str) -> str:
 
 async def of_another_request(address: str) -> str:
     return f"{CALLBACK}?code=c&oa_id=1&state=x"
+
+
+async def test_a_consent_without_a_refresh_token_replaces_no_pair(bus, sandbox, connect):
+    told, said = await connect()
+    assert told.exit_code == 0, said
+    key = grant_key(sandbox.settings.app_id)
+    before = await bus.bucket(subjects.VAULT.name).get(key)
+    rules = {"omit_refresh_token": True}
+    sandbox.world.rules = sandbox.world.rules.model_copy(update=rules)
+    told, said = await connect()
+    assert told.exit_code == 2
+    assert "refresh token" in said
+    assert (await bus.bucket(subjects.VAULT.name).get(key)).revision == before.revision
+
+
+GOOD = {"access_token": "access", "refresh_token": "refresh", "expires_in": "90000"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"access_token": ""},
+        {"refresh_token": ""},
+        {"refresh_token": "  "},
+        {"refresh_token": None},
+        {"access_token": 7},
+        {"access_token": "two words"},
+        {"access_token": "tiếng-việt"},
+    ],
+)
+def test_a_pasted_pair_without_two_tokens_is_refused(changes):
+    with pytest.raises(Invalid):
+        pair(json.dumps(GOOD | changes))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '"x"', "{", '{"access_token": "a"}'])
+def test_a_pasted_text_that_is_no_pair_is_refused(text):
+    with pytest.raises(Invalid):
+        pair(text)
+
+
+def test_what_was_pasted_around_a_token_is_no_part_of_it():
+    found = pair(
+        json.dumps(GOOD | {"access_token": " access\n", "refresh_token": "re/f-r_e+s=\r\n"})
+    )
+    assert (found.access_token, found.refresh_token) == ("access", "re/f-r_e+s=")
+    assert found.life_s == 90000
 
 
 @pytest.mark.parametrize(

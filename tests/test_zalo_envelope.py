@@ -70,6 +70,13 @@ def test_a_path_that_does_not_exist_is_the_programs_fault(body, error):
     assert read(reply(body, 404)).error == error
 
 
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 403])
+def test_a_success_under_a_status_that_is_none_is_a_doubt(status):
+    with pytest.raises(Doubt):
+        read(reply('{"error":0,"data":{"id":"1"}}', status))
+    assert read(reply('{"error":-216}', status)).error == -216
+
+
 def test_too_many_requests_is_the_rate_limit():
     assert read(reply("slow down", 429)).error == -32
 
@@ -82,6 +89,11 @@ def test_too_many_requests_is_the_rate_limit():
         ({"oaid": "", "oa_id": 9007199254740993}, "9007199254740993"),
         ({"oaid": None}, ""),
         ({"oaid": True}, ""),
+        ({"oaid": False}, ""),
+        ({"oaid": False, "oa_id": "2"}, "2"),
+        ({"oaid": 1}, "1"),
+        ({"oaid": 0}, "0"),
+        ({"oaid": 1.5, "oa_id": ["2"]}, ""),
         ([], ""),
         (None, ""),
         ("text", ""),

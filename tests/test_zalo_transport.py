@@ -1,11 +1,15 @@
 """The seam to the network: what surely had no effect, and what may have had one."""
 
 import asyncio
+import ssl
+import warnings
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import trustme
 
 from channels.errors import Unreachable
+from channels.zalo import envelope
 from channels.zalo.transport import ANSWER_MAX, AioTransport, Doubt, Request
 
 
@@ -58,6 +62,50 @@ async def test_a_refused_certificate_sent_nothing():
             await transport.exchange(Request("POST", url.replace("http", "https"), body=b"{}"))
 
 
+@pytest.mark.parametrize("oldest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1])
+async def test_nothing_is_said_to_a_server_that_nobody_vouches_for(oldest):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(tls)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tls.minimum_version = tls.maximum_version = oldest
+    heard = []
+
+    async def listening(reader, writer):
+        heard.append(await reader.read(1000))
+        writer.close()
+
+    server = await asyncio.start_server(listening, "127.0.0.1", 0, ssl=tls)
+    transport = AioTransport()
+    async with server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(Unreachable):
+            await transport.exchange(Request("POST", url, {"access_token": "secret"}, body=b"{}"))
+        await transport.close()
+    assert not any(heard)
+
+
+async def test_no_proxy_and_no_password_file_of_the_machine_gets_to_see_a_token(
+    monkeypatch, tmp_path
+):
+    async def proxy(reader, writer):
+        raise AssertionError("asked")
+
+    heard = []
+
+    async def zalo(reader, writer):
+        heard.append(await read_head(reader))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with answering(proxy) as (_, other), answering(zalo) as (transport, url):
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, other)
+        assert (await transport.exchange(Request("GET", url))).status == 200
+    assert b"uthorization" not in heard[0]
+
+
 async def test_silence_after_the_request_is_a_doubt():
     async def silent(reader, writer):
         await read_head(reader)
@@ -107,6 +155,8 @@ async def test_a_redirect_is_not_followed():
     async with answering(moved) as (transport, url):
         reply = await transport.exchange(Request("GET", url, {"access_token": "secret"}))
     assert reply.status == 302
+    with pytest.raises(Doubt):
+        envelope.read(reply)
 
 
 def test_a_request_never_shows_its_token():

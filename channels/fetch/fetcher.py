@@ -148,9 +148,12 @@ class Fetcher:
         )
 
     def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """The last look, at the very address that the socket is connected to."""
+        """The last look, at the very address that is connected to. Raises PermissionError."""
         family, kind, protocol, _, (host, port, *_) = address
-        self.gate.check_address(host, port)
+        try:
+            self.gate.check_address(host, port)
+        except Closed as closed:  # what opens connections knows what to do with an OSError only
+            raise PermissionError(closed.reason) from closed
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)
         return opened

@@ -70,7 +70,7 @@ class Gate:
             raise Closed("not a web address")
         if "@" in url.raw_authority:
             raise Closed("a user name in the address")
-        host = url.raw_host.rstrip(".").casefold()
+        host = host_of(url)
         if (host, url.port) in self.open:
             return
         if url.port not in PORTS:
@@ -105,6 +105,19 @@ def is_public(address: str) -> bool:
     if found is None or found.scope_id:
         return False
     return found in OPEN_V6 and not any(found in network for network in CLOSED_V6)
+
+
+def is_outside(url: str) -> bool:
+    """Whether an address of our own could be fetched by others."""
+    try:
+        check_host(host_of(URL(url)))
+    except (Closed, ValueError):
+        return False
+    return True
+
+
+def host_of(url: URL) -> str:
+    return (url.raw_host or "").rstrip(".").casefold()
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:

@@ -18,11 +18,13 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".jpg": "image/jpeg",
 }
 LIFETIMES = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
     ".svg": "public, max-age=31536000, immutable",
+    ".jpg": "public, max-age=31536000, immutable",
 }
 FEED_LIFETIME = "public, max-age=300"
 

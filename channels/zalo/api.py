@@ -143,9 +143,10 @@ class ZaloApi:
             raise Late(call.name)
         proof = proof_of(token, self.tokens.oauth.app_secret)
         reply = await self.transport.exchange(call.request(token, proof))
-        self.clock.learn(reply.headers.get("Date", ""))
         await self.bucket.listen(reply.headers)
-        return envelope.read(reply)
+        answer = envelope.read(reply)
+        self.clock.learn(reply.headers.get("Date", ""))  # a gateway's page is not Zalo's clock
+        return answer
 
     def ruling(self, answer: Answer) -> Ruling | None:
         """None for a success."""

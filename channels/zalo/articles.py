@@ -17,9 +17,10 @@ from channels.errors import ChannelError
 from channels.zalo import codes, reconcile
 from channels.zalo.calls import Calls
 from channels.zalo.codes import Kind, Refused
+from channels.zalo.covers import Covers, replaced
 from channels.zalo.meter import Meter
 from channels.zalo.notebook import Note, Notebook
-from channels.zalo.outcomes import NOT_DONE, PROCESSING_S, Stop, ask_operator, outcome_of
+from channels.zalo.outcomes import NOT_DONE, PROCESSING_S, Stop, outcome_of
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job, Step, accepted, blank, next_step
 from channels.zalo.strays import Strays
@@ -28,7 +29,6 @@ from contracts.crash import crash_point
 
 log = structlog.get_logger()
 HOPELESS = (Kind.CONTENT, Kind.RECIPIENT)
-COVER_S = 900.0
 ALARM_S, SLOWEST_S = 3600.0, 3600.0
 """When an article that is still processed is worth an alarm, and how rarely it is looked at."""
 LOOK_S = 60.0
@@ -40,8 +40,11 @@ ENDS = {Step.DONE: DELIVERED, Step.STALE: Outcome(Verdict.FAILED, "a newer revis
 class Articles:
     """Works on one item at a time; the ledger sees to it that nobody else does."""
 
-    def __init__(self, calls: Calls, notebook: Notebook, pace: Pace, quota: Meter) -> None:
+    def __init__(
+        self, calls: Calls, notebook: Notebook, pace: Pace, quota: Meter, covers: Covers
+    ) -> None:
         self.calls = calls
+        self.covers = covers
         self.quota = quota
         self.notebook = notebook
         self.pace = pace
@@ -51,6 +54,7 @@ class Articles:
             Step.RECOVER: partial(self.recover, meanwhile=Verdict.HELD),
             Step.SEEK: self.seek,
             Step.VERIFY: self.verify,
+            Step.PICTURE: covers.decide,
             Step.UPDATE: self.update,
         }
 
@@ -84,6 +88,7 @@ class Articles:
         return await self.notebook.read(job.content_id) or Note()
 
     async def advance(self, job: Job, note: Note) -> Outcome:
+        note = await self.covers.checked(note)
         if next_step(note, job) is Step.UPDATE:
             await self.strays.look(job.content_id, note)
         while (step := next_step(note, job)) not in ENDS:
@@ -174,7 +179,7 @@ class Articles:
     async def unverified(self, job: Job, note: Note, refused: Refused) -> Note:
         """What was handed in can't become an article as it is."""
         if refused.ruling.reason == codes.COVER:
-            return await self.other_cover(job, note, refused)
+            return await self.remember(job, replaced(job, note, refused))
         if refused.ruling.reason == codes.TOKEN_LOST:
             await self.remember(job, replace(note, token="", intent_at=self.pace.clock()))
             verdict = Verdict.DOUBT if accepted(note, job) else Verdict.HELD
@@ -185,17 +190,8 @@ class Articles:
         """The call surely had no effect: forget that it was begun."""
         note = await self.notebook.write(job.content_id, replace(note, intent_at=0.0))
         if isinstance(why, Refused) and why.ruling.reason == codes.COVER:
-            return await self.other_cover(job, note, why)
+            return await self.remember(job, replaced(job, note, why))
         raise why
-
-    async def other_cover(self, job: Job, note: Note, refused: Refused) -> Note:
-        """Zalo can't use the cover: hand the article in again with the default one."""
-        plain = replace(note, plain_cover=True, token="", cover="")
-        if job.cover(plain) == note.cover:
-            ask_operator(refused.reason, codes.fix(codes.COVER), call=refused.call)
-            raise Stop(Outcome(Verdict.HELD, refused.reason, COVER_S))
-        log.warning("zalo_cover_replaced", content_id=job.content_id)
-        return await self.remember(job, plain)
 
     async def gone(self, job: Job, note: Note, refused: Refused) -> bool:
         """Whether somebody has removed the article by hand, so that nothing is left to hide."""

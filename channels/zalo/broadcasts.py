@@ -1,5 +1,8 @@
 """The broadcast: one call that can't be taken back, repeated or looked up. At most once."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import structlog
 
 from channels.base import Outcome, Verdict
@@ -7,7 +10,7 @@ from channels.zalo.calls import Calls
 from channels.zalo.hours import ProviderClock, Until, broadcasting, wait_s
 from channels.zalo.meter import Meter
 from channels.zalo.notebook import Note, Notebook
-from channels.zalo.outcomes import NOT_DONE
+from channels.zalo.outcomes import NOT_DONE, Stop
 from channels.zalo.pace import Pace
 from channels.zalo.steps import Job
 from contracts.crash import crash_point
@@ -17,10 +20,12 @@ CLOCK_AGE_S = 60.0
 CLOSED = "zalo broadcasts from 06:00 to 21:59"
 ARTICLE_S = 15.0
 """A little more than the article's own delay, so that it comes first."""
+OTHERS_S, LOOK_S = 1800.0, 120.0
+"""How long a broadcast waits for other items' articles, and how often it looks for them."""
 
 
 class Broadcasts:
-    """Points followers to an article that is live, within the hours Zalo allows."""
+    """Points followers to articles that are live, within the hours Zalo allows."""
 
     def __init__(
         self, calls: Calls, notebook: Notebook, clock: ProviderClock, pace: Pace, quota: Meter
@@ -40,16 +45,37 @@ class Broadcasts:
         if not broadcasting(now):
             after_s = wait_s(Until.MORNING, now, self.pace.chance)
             return Outcome(Verdict.HELD, CLOSED, after_s, asked=False)
+        others = await self.others(note, job)
         crash_point("zalo.broadcast_due")
-        message_id = await self.broadcast(note.article_id, job)
+        message_id = await self.broadcast([note.article_id, *others], job)
         crash_point("zalo.broadcast_answered")
         log.info("zalo_broadcast_sent", article=note.article_id, message=message_id)
         return Outcome(Verdict.DELIVERED)
 
-    async def broadcast(self, article_id: str, job: Job) -> str:
+    async def others(self, note: Note, job: Job) -> list[str]:
+        """The live articles of the items that go along. Raises Stop while one may still come."""
+        notes = [await self.notebook.read(item) or Note() for item in job.article.also]
+        missing = [one for one in notes if not live(one)]
+        if any(not one.hidden for one in missing):
+            await self.wait(note, job)
+        if missing:
+            log.warning("zalo_broadcast_without", content_id=job.content_id, missing=len(missing))
+        return [one.article_id for one in notes if live(one)]
+
+    async def wait(self, note: Note, job: Job) -> None:
+        """Raises Stop until it has taken too long; from the first time on, that is noted."""
+        now = self.pace.clock()
+        if not note.waits_at:
+            note = await self.notebook.write(job.content_id, replace(note, waits_at=now))
+        rest_s = note.waits_at + OTHERS_S - now
+        if rest_s > 0:
+            said = "another item's article is not live"
+            raise Stop(Outcome(Verdict.HELD, said, min(rest_s, LOOK_S), asked=False))
+
+    async def broadcast(self, article_ids: Sequence[str], job: Job) -> str:
         await self.quota.spend()
         try:
-            return await self.calls.broadcast([article_id], job.expired)
+            return await self.calls.broadcast(article_ids, job.article.target, job.expired)
         except NOT_DONE:
             await self.quota.give_back()
             raise
@@ -70,3 +96,8 @@ def not_live(note: Note, job: Job) -> Outcome | None:
     if note.shown < job.revision:
         return Outcome(Verdict.DEFERRED, "the article is not live", ARTICLE_S, asked=False)
     return None
+
+
+def live(note: Note) -> bool:
+    """Whether the public sees an article of the item, of whatever revision."""
+    return bool(note.article_id and note.shown and not note.hidden)

@@ -1,4 +1,4 @@
-"""Who follows the Official Account, read page by page: which page is next, and what was not reached.
+"""Who follows the Official Account, page by page: which page is next, and what was not reached.
 
 Zalo lists 50 people a page and no more than the first 10,000 of a list. A longer one is cut by the
 days of the last interaction, older halves first: whoever interacts meanwhile comes up again later.

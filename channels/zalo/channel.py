@@ -8,6 +8,7 @@ from channels.zalo.api import ZaloApi
 from channels.zalo.articles import Articles
 from channels.zalo.broadcasts import Broadcasts
 from channels.zalo.calls import Calls
+from channels.zalo.covers import Covers
 from channels.zalo.meter import Quotas
 from channels.zalo.notebook import Notebook
 from channels.zalo.notices import Errand, Notices, Words
@@ -47,6 +48,7 @@ class ZaloChannel:
         pace: Pace,
         quotas: Quotas,
         notices: Notices,
+        covers: Covers,
     ) -> None:
         calls = Calls(api)
         self.api = api
@@ -54,7 +56,7 @@ class ZaloChannel:
         self.pace = pace
         self.settle_s = pace.settle_s
         self.notices = notices
-        self.articles = Articles(calls, notebook, pace, quotas.articles)
+        self.articles = Articles(calls, notebook, pace, quotas.articles, covers)
         self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
 
     def render(self, content: Publication | CaseNotice) -> Article | Words:

@@ -15,8 +15,8 @@ from channels.zalo.codes import Refused
 from channels.zalo.envelope import Answer, text_of, whole
 from channels.zalo.meter import Meter, Quotas
 from channels.zalo.notices import Books
-from channels.zalo.serving import Serving, servings
 from channels.zalo.outcomes import fix_for
+from channels.zalo.serving import Serving, servings
 from channels.zalo.tokens import TokenKeeper
 
 KINDS = {2: "business", 4: "state body"}
@@ -65,13 +65,14 @@ class Account:
 class Condition:
     """What was found; times are seconds since the epoch, None where nobody could say.
 
-    `spent` is our own count of this month, `notices` of the template messages of this day and month.
+    `spent` is our own count of this month, `notices` that of template messages.
     """
 
     account: Account | None = None
     token_expires_at: float | None = None
     token_obtained_at: float | None = None
     refresh_ends_at: float | None = None
+    last_event_at: float | None = None  # of the webhook; whoever knows it says it
     spent: dict[str, str] = field(default_factory=dict)
     broadcasts: dict[str, str] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
@@ -131,9 +132,10 @@ class Examiner:
 
     def serving(self) -> None:
         """Which notices can't be sent, for want of a template that Zalo has approved."""
-        for lack in dict.fromkeys(one.lacks for one in self.found.kinds if one.lacks):
-            kinds = ", ".join(one.kind for one in self.found.kinds if one.lacks == lack)
-            self.found.missing.append(Finding(f"notices {kinds}", lack, codes.fix("template")))
+        lacking = [one for one in self.found.kinds if one.lacks]
+        for lack, fix in dict.fromkeys((one.lacks, one.fix) for one in lacking):
+            kinds = ", ".join(one.kind for one in lacking if one.lacks == lack)
+            self.found.missing.append(Finding(f"notices {kinds}", lack, codes.fix(fix)))
 
     async def publishing(self) -> None:
         """What articles and broadcasts need."""

@@ -1,11 +1,14 @@
 """Joins the parts of the channel, for the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from channels.fetch import public
+from channels.fetch.fetcher import Fetcher
 from channels.zalo import codes
 from channels.zalo.api import ZaloApi
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.condition import Examiner
+from channels.zalo.covers import Covers, Nowhere, Shelf
 from channels.zalo.hours import ProviderClock, Until
 from channels.zalo.meter import Meter, Quotas
 from channels.zalo.notebook import Notebook
@@ -31,7 +34,8 @@ class Stores:
     """Where the channel keeps what must survive it; `key` is the vault's Fernet key.
 
     `rates` is where processes share how fast they call, what they have spent, and the templates;
-    `sent`, which message is which. Without them each process is alone with its own.
+    `sent`, which message is which. Without them each process is alone with its own. `pictures` is
+    where Zalo fetches our copies of covers; without it, it is given the items' own addresses.
     """
 
     vault: Vault
@@ -39,6 +43,7 @@ class Stores:
     key: bytes
     rates: Vault | None = None
     sent: Sent | None = None
+    pictures: Shelf | None = None
 
 
 def open_channel(
@@ -56,7 +61,14 @@ def open_channel(
     books = open_books(settings, stores, business, pace)
     notices = Notices(NoticeCalls(api, business), books, pace)
     quotas = open_quotas(settings, stores, api, pace)
-    return ZaloChannel(api, stores.notebook, site, pace, quotas, notices)
+    site = replace(site, copies=stores.pictures is not None)
+    covers = open_covers(settings, stores)
+    return ZaloChannel(api, stores.notebook, site, pace, quotas, notices, covers)
+
+
+def open_covers(settings: ZaloSettings, stores: Stores) -> Covers:
+    fetcher = Fetcher(public.opened(settings.cover_allow))
+    return Covers(fetcher, stores.pictures or Nowhere(), stores.notebook)
 
 
 def open_books(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: Pace) -> Books:

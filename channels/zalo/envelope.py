@@ -39,7 +39,7 @@ def read(reply: Reply) -> Answer:
     error = None if body is None else whole(body.get("error"))
     if reply.status == HTTPStatus.NOT_FOUND and not error:
         return Answer(NOT_FOUND, "http 404")
-    if body is None or error is None:
+    if body is None or error is None or not (error or 200 <= reply.status < 300):
         raise Doubt(f"http {reply.status} without an answer in it")
     return Answer(error, str(body.get("message") or ""), body.get("data"))
 

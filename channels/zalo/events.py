@@ -1,4 +1,4 @@
-"""What Zalo's webhook tells, reduced to what concerns us: nobody's words, phone, name or picture."""
+"""What Zalo's webhook tells, reduced to what concerns us: nobody's words, phone or name."""
 
 import re
 import tomllib
@@ -98,7 +98,7 @@ def read(raw: Raw) -> ZaloEvent | None:
         kind=kind,
         key=key(name, raw),
         at=at,
-        oa_id=word(text_of(raw, "oa_id", "oaId") or text_of(part(raw, "recipient"), "id")),
+        oa_id=account(raw, kind),
         user_id=who(raw) if kind in OF_PEOPLE else "",
         message_ids=message_ids(raw) if kind in EVIDENCE else (),
         tracking_id=word(text_of(message, "tracking_id")) if kind in EVIDENCE else "",
@@ -108,6 +108,13 @@ def read(raw: Raw) -> ZaloEvent | None:
     if not usable(event):
         raise Unusable(name)
     return event
+
+
+def account(raw: Raw, kind: EventKind) -> str:
+    """The Official Account. Only what comes from a person has it as the recipient."""
+    named = text_of(raw, "oa_id", "oaId")
+    received = text_of(part(raw, "recipient"), "id") if kind in OF_PEOPLE else ""
+    return word(named or received)
 
 
 def usable(event: ZaloEvent) -> bool:

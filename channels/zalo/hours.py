@@ -20,7 +20,7 @@ POST_RELEASE = time(7, 5)
 of which two versions are written down."""
 BREAK = timedelta(minutes=5)
 MINUTE_S = 60.0
-JITTER_S = {"minute": 5.0, "morning": 600.0, "opening": 600.0, "day": 600.0, "month": 600.0}
+JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
 """How far those who wait for the same moment are spread, so that they don't run into -32."""
 
 chance: Chance = SystemRandom().random
@@ -31,7 +31,6 @@ class Until(StrEnum):
 
     MINUTE = "minute"
     MORNING = "morning"
-    OPENING = "opening"
     DAY = "day"
     MONTH = "month"
 
@@ -72,6 +71,11 @@ def posting(now: float) -> bool:
     return POST_OPENS <= local(now).time() < POST_CLOSES
 
 
+def posting_in_s(now: float, chance: Chance = chance) -> float:
+    """How long until the next 07:05 in Vietnam, spread by chance as the broadcasts are."""
+    return next_time(now, POST_RELEASE) - now + chance() * JITTER_S[Until.MORNING]
+
+
 def wait_s(until: Until, now: float, chance: Chance = chance) -> float:
     """How long from *now* until that moment, spread by chance."""
     return NEXT[until](now) - now + chance() * JITTER_S[until]
@@ -84,11 +88,6 @@ def next_minute(now: float) -> float:
 def next_morning(now: float) -> float:
     """The next 06:05 in Vietnam."""
     return next_time(now, RELEASE)
-
-
-def next_opening(now: float) -> float:
-    """The next 07:05 in Vietnam."""
-    return next_time(now, POST_RELEASE)
 
 
 def next_time(now: float, hour: time) -> float:
@@ -118,7 +117,6 @@ def local(now: float) -> datetime:
 NEXT: dict[Until, Callable[[float], float]] = {
     Until.MINUTE: next_minute,
     Until.MORNING: next_morning,
-    Until.OPENING: next_opening,
     Until.DAY: next_day,
     Until.MONTH: next_month,
 }

@@ -12,7 +12,7 @@ from channels.errors import Unreachable
 from channels.zalo import codes
 from channels.zalo.codes import Kind, Refused
 from channels.zalo.filling import filled
-from channels.zalo.hours import Until, posting, wait_s
+from channels.zalo.hours import posting, posting_in_s
 from channels.zalo.notice_calls import Address, NoticeCalls, Order, Taken
 from channels.zalo.oauth import OPERATOR_S
 from channels.zalo.outcomes import NOT_DONE, Stop, ask_operator
@@ -127,14 +127,15 @@ class Notices:
         if found is not None and found.usable:
             self.told.pop(kind, None)
             return found
-        state = found.state if found else "not registered"
-        raise self.held(kind, f"template for {kind}: {state}")
+        if found is None:
+            raise self.held(kind, f"no template for notices {kind}", "route")
+        raise self.held(kind, f"template {found.id} is {found.state}")
 
-    def held(self, kind: str, reason: str) -> Stop:
+    def held(self, kind: str, reason: str, fix: str = "template") -> Stop:
         """Somebody is told once, however many rows wait."""
         if self.told.get(kind) != reason:
             self.told[kind] = reason
-            ask_operator(reason, codes.fix("template"))
+            ask_operator(reason, codes.fix(fix))
         return Stop(Outcome(Verdict.HELD, reason, OPERATOR_S, asked=False))
 
     async def wait_for_hours(self, template: Template, to: Address) -> None:
@@ -143,7 +144,7 @@ class Notices:
             return
         now = await self.calls.time_there(to, CLOCK_AGE_S)
         if not posting(now):
-            after_s = wait_s(Until.OPENING, now, self.pace.chance)
+            after_s = posting_in_s(now, self.pace.chance)
             raise Stop(Outcome(Verdict.HELD, CLOSED, after_s, asked=False))
 
     async def paid(self, order: Order, template: Template, expired: Deadline) -> Outcome:

@@ -104,7 +104,8 @@ def refusal(body: Mapping[str, Any]) -> Exception:
     ruling = codes.not_set_up(code)
     if ruling.kind is Kind.TOKEN or "refresh token" in words:
         return Spent(f"oauth {code}")
-    return NotSetUp(f"oauth {code} {name[:NAME_MAX]}".rstrip(), ruling.fix)
+    said = " ".join(part for part in (str(code or ""), name[:NAME_MAX]) if part)
+    return NotSetUp(f"oauth {said or 'without a reason'}", ruling.fix)
 
 
 def life_s(expires_in: object) -> float:

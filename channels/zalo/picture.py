@@ -7,6 +7,7 @@ no place, no camera, no text, no second picture.
 """
 
 import struct
+import warnings
 import zlib
 from collections.abc import Collection
 from io import BytesIO
@@ -33,6 +34,7 @@ BROKEN = (
 
 # We look at the size before anything is decoded, and refuse far earlier than Pillow would warn.
 Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what it has to say of a stranger's EXIF
 
 
 class NotAPicture(Exception):
@@ -98,7 +100,8 @@ def frame(width: int) -> tuple[int, int]:
 
 
 def written(image: Image.Image) -> bytes:
-    """As good as it may be."""
+    """As good as it may be; a comment, say, would be written along."""
+    image.info.clear()
     for quality in QUALITIES:
         file = BytesIO()
         image.save(file, "JPEG", quality=quality, optimize=True)

@@ -38,6 +38,11 @@ class Serving:
             return "no template"
         return "" if self.state == ENABLE else f"template {self.template} is {self.state}"
 
+    @property
+    def fix(self) -> str:
+        """Where that is put right; a name in the table of codes."""
+        return "template" if self.template else "route"
+
 
 def servings(book: Book) -> list[Serving]:
     """Every kind, in order."""

@@ -1,13 +1,16 @@
 """LOA_ZALO_*: which app we are at Zalo, and where Zalo is."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.fetch.public import opened
 from contracts.base import HttpUrl
 
 OPENAPI_URL = "https://openapi.zalo.me"
 BUSINESS_URL = "https://business.openapi.zalo.me"
 OAUTH_URL = "https://oauth.zaloapp.com"
+LOOKUP_URL = "https://dichvucong.gov.vn"
+"""The national public service portal, where everybody can look their dossiers up."""
 
 
 class ZaloSettings(BaseSettings):
@@ -27,11 +30,20 @@ class ZaloSettings(BaseSettings):
     money_per_month: int = Field(default=0, ge=0)
     calls_per_s: float = Field(default=5.0, gt=0, le=1000)
     notices_per_s: float = Field(default=20.0, gt=0, le=1000)
+    cover_allow: str = ""
     callback_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     code_verifier: SecretStr = SecretStr("")
+    lookup_url: HttpUrl = LOOKUP_URL
+    silent_after_h: float = Field(default=24.0, ge=0)
     openapi_url: HttpUrl = OPENAPI_URL
     business_url: HttpUrl = BUSINESS_URL
     oauth_url: HttpUrl = OAUTH_URL
+
+    @field_validator("cover_allow")
+    @classmethod
+    def _can_be_read(cls, written: str) -> str:
+        opened(written)
+        return written
 
     @property
     def configured(self) -> bool:

@@ -22,7 +22,7 @@ class Signing:
 
     @property
     def configured(self) -> bool:
-        return bool(self.oa_secret)
+        return bool(self.app_id and self.oa_secret)
 
     def fits(self, given: str, body: bytes, timestamp: str) -> bool:
         """Whether *given* is the signature of these very bytes; compared in constant time."""

@@ -74,12 +74,12 @@ class Templates:
         book, _ = await self.read()
         found = [await self.look(id) for id in sorted(set(book.routes.values()))]
         quota, quality = await self.ask(QUOTA), await self.ask(QUALITY)
-        told = {
-            "daily": whole(quota.get("dailyQuota")) or 0,
-            "quality": text_of(quality, "oaCurrentQuality"),
-            "synced_at": self.clock(),
-        }
-        return await self.change(lambda book: replace(book.learned(found), **told))
+        daily, now = whole(quota.get("dailyQuota")) or 0, text_of(quality, "oaCurrentQuality")
+
+        def move(book: Book) -> Book:
+            return replace(book.learned(found), daily=daily, quality=now, synced_at=self.clock())
+
+        return await self.change(move)
 
     async def heard(self, template_id: str, *, state: str = "", quality: str = "") -> None:
         """A webhook told of a change; one of a template that serves nothing is passed over.

@@ -13,6 +13,7 @@ SERVICES = (
     "deliver-portal",
     "sweep",
     "feedback",
+    "zalo-webhook",
     "canary",
     "mailbox",
     "zalo-sandbox",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -10,32 +11,40 @@ import structlog
 from channels.base import Channel
 from channels.email.channel import EmailChannel
 from channels.email.unsubscribe import HmacSigner
-from channels.errors import ChannelError, Unreachable
+from channels.errors import ChannelError, Misconfigured, Unreachable
+from channels.fetch.public import is_outside
 from channels.portal.channel import PortalChannel
+from channels.portal.pictures import Pictures
 from channels.portal.site import COVER_PATH
-from channels.zalo import connect
+from channels.zalo import codes, connect
+from channels.zalo.census import Lists
 from channels.zalo.channel import ZaloChannel
+from channels.zalo.codes import Refused
 from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.oauth import Pair, Spent
 from channels.zalo.pace import Pace
 from channels.zalo.render import Site
+from channels.zalo.sandbox import shelf
 from channels.zalo.settings import ZaloSettings
+from channels.zalo.templates import Templates, Unfit
 from channels.zalo.tokens import TokenKeeper
 from channels.zalo.transport import AioTransport, Doubt
 from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
 from consumers.faults import fault
 from consumers.ledger import codec
+from consumers.sent import BusSent
 from consumers.vault import BusNotebook, BusVault, KeyFile
 from contracts import subjects
 from contracts.delivery import ChannelName
-from contracts.errors import Conflict, Invalid, Unavailable
+from contracts.errors import Conflict, FieldError, Invalid, Unavailable
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 LOOK_AT_GRANT_S = 3600.0
 LOOK_FOR_STRAYS_S = 600.0
+LOOK_AT_TEMPLATES_S, LOOK_AGAIN_S = 4 * 3600.0, 600.0
 SHOWN = frozenset(b"dD")
 
 
@@ -83,10 +92,16 @@ async def lay_out(channel: Channel) -> None:
 
 
 def zalo(node: Node) -> ZaloChannel:
-    """Raises Invalid for an app that is not named, or has no secret."""
+    """Raises Invalid for an app that is not named, or has no secret.
+
+    Covers are copied only to where Zalo can fetch them.
+    """
     check_app(node.zalo)
     site = Site(node.public_url, f"{node.public_url}{COVER_PATH}")
-    return connect.open_channel(node.zalo, stores(node.bus, node.keys, node.zalo.app_id), site)
+    held = stores(node.bus, node.keys, node.zalo.app_id)
+    if is_outside(node.settings.public_url):
+        held = replace(held, pictures=Pictures(node.settings.portal_dir))
+    return connect.open_channel(node.zalo, held, site)
 
 
 def check_app(settings: ZaloSettings) -> None:
@@ -100,7 +115,7 @@ def check_app(settings: ZaloSettings) -> None:
 def stores(bus: Bus, keys: KeyFile, app_id: str) -> Stores:
     """Where the Zalo channel keeps an app's tokens and its notes, apart from every other app's."""
     rates = BusVault(bus, subjects.CONTROL.name)
-    return Stores(BusVault(bus), BusNotebook(bus, app_id), keys.fernet(), rates)
+    return Stores(BusVault(bus), BusNotebook(bus, app_id), keys.fernet(), rates, BusSent(bus))
 
 
 async def keep_grant(channel: ZaloChannel) -> None:
@@ -111,6 +126,18 @@ async def keep_grant(channel: ZaloChannel) -> None:
         except ChannelError as trouble:
             log.warning("zalo_grant_unusable", reason=trouble.reason)
         await asyncio.sleep(LOOK_AT_GRANT_S)
+
+
+async def keep_templates(templates: Templates) -> None:
+    """See how Zalo judges the templates of case notices; a webhook that tells of it may be lost."""
+    while True:
+        wait_s = LOOK_AT_TEMPLATES_S
+        try:
+            await templates.sync()
+        except (Refused, ChannelError) as trouble:
+            log.warning("zalo_templates_not_read", reason=trouble.reason)
+            wait_s = LOOK_AGAIN_S
+        await asyncio.sleep(wait_s)
 
 
 async def clear_strays(channel: ZaloChannel) -> None:
@@ -143,6 +170,44 @@ async def grants(settings: ZaloSettings, stores: Stores) -> AsyncIterator[TokenK
             yield connect.open_tokens(settings, stores, transport, Pace())
         except Stale as lost:
             raise Conflict(fault("file", "pair_overtaken")) from lost
+
+
+@asynccontextmanager
+async def templates(settings: ZaloSettings, stores: Stores) -> AsyncIterator[Templates]:
+    """The registry of templates, for one command.
+
+    Raises Invalid for a template that Zalo refuses or that does not fit, Unavailable.
+    """
+    async with asking() as transport:
+        try:
+            yield connect.open_templates(settings, stores, transport)
+        except Unfit as unfit:
+            raise Invalid(template_unfit(unfit)) from unfit
+        except Refused as refused:
+            words = f"{refused.reason}: {refused.words}"
+            raise Invalid(fault("template_id", "template_refused", detail=words)) from refused
+        except Misconfigured as lost:
+            raise Invalid(fault("zalo", "grant_unusable", detail=lost.reason)) from lost
+
+
+@asynccontextmanager
+async def listing(settings: ZaloSettings, stores: Stores) -> AsyncIterator[Lists]:
+    """Zalo's lists of people, for one command. Raises Unavailable when the bus is away."""
+    async with asking() as transport:
+        tokens = connect.open_tokens(settings, stores, transport, Pace())
+        yield Lists(connect.open_api(settings, stores, tokens, codes.OA, Pace()))
+
+
+def template_unfit(unfit: Unfit) -> FieldError:
+    said = {"value": unfit.template_id, "kind": unfit.kind, "names": ", ".join(unfit.names)}
+    return fault("template_id", "template_unfit", **said)
+
+
+async def register_shipped(settings: ZaloSettings, stores: Stores) -> None:
+    """Let the sandbox's own templates serve every kind that has none yet."""
+    async with templates(settings, stores) as registry:
+        known = (await registry.book()).routes
+        await registry.register({k: id for k, id in shelf.serving().items() if k not in known})
 
 
 async def examine_zalo(settings: ZaloSettings, stores: Stores) -> Condition:

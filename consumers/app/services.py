@@ -10,7 +10,7 @@ from channels.base import Channel
 from channels.portal import serve
 from consumers import restore
 from consumers.addresses import Addresses, Places
-from consumers.app import channels, standins
+from consumers.app import channels, people, standins
 from consumers.app.node import Node
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
@@ -28,8 +28,8 @@ from consumers.lanes import Gate
 from consumers.library import Library
 from consumers.notices import Persons
 from consumers.slots import Slot
-from consumers.suppressions import Suppressions
 from consumers.sweep import Sweep
+from consumers.told_notices import ToldNotices
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
@@ -127,6 +127,15 @@ async def deliver_zalo(node: Node) -> None:
     await deliver(node, channel, Places())
     node.tasks.append(partial(channels.keep_grant, channel))
     node.tasks.append(partial(channels.clear_strays, channel))
+    node.tasks.append(partial(channels.keep_templates, channel.notices.templates))
+    people.attend(node, channel)
+
+
+async def zalo_webhook(node: Node) -> None:
+    """Zalo's callbacks → RECEIPTS."""
+    node.faces.add(people.face(node), people.HEAD)
+    if sandbox := node.addresses.get("zalo_sandbox"):
+        node.on_ready.append(partial(people.subscribe_sandbox, sandbox, node.own_url))
 
 
 async def deliver_portal(node: Node) -> None:
@@ -170,7 +179,7 @@ def persons(node: Node, channel: ChannelName) -> Persons | None:
     """The portal tells nobody of a dossier."""
     if channel is ChannelName.PORTAL:
         return None
-    return Persons(node.notices, Suppressions(node.bus, node.keys.derive("suppressions")))
+    return Persons(node.notices, people.suppressions(node.bus, node.keys))
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:
@@ -197,7 +206,7 @@ async def sweep(node: Node) -> None:
 
 async def feedback(node: Node) -> None:
     """RECEIPTS → the ledger."""
-    handler = Feedback(node.ledger).on_receipt
+    handler = Feedback(node.ledger, ToldNotices(node.bus)).on_receipt
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 
@@ -212,6 +221,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "deliver-portal": deliver_portal,
     "sweep": sweep,
     "feedback": feedback,
+    "zalo-webhook": zalo_webhook,
     "canary": canary,
     "mailbox": standins.mailbox,
     "zalo-sandbox": standins.zalo_sandbox,

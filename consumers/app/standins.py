@@ -47,4 +47,5 @@ async def zalo_sandbox(node: Node) -> None:
     node.zalo = running.settings
     stores = channels.stores(node.bus, node.keys, running.settings.app_id)
     await channels.seed_zalo(running.settings, stores, running.grant())
+    await channels.register_shipped(running.settings, stores)
     node.addresses["zalo_sandbox"] = running.url

@@ -30,11 +30,12 @@ class Tried:
 
     def twice(self) -> Iterator[tuple[str, str, str]]:
         """A second channel's turn comes only when the first could surely not reach the person."""
-        for batches in self.batches.values():
+        for (content_id, revision), batches in self.batches.items():
             *earlier, last = sorted(batches, key=created)
             for one in earlier:
                 if one.entry and one.entry.rows != UNREACHABLE:
-                    yield "notice-twice", last.name, f"{one.name} may have reached the person"
+                    key = f"notice.{content_id}.{revision}"  # of no one channel
+                    yield "notice-twice", key, f"{last.name}, and {one.name} may have arrived"
 
 
 def created(batch: Batch) -> float:

@@ -10,9 +10,11 @@ from consumers.cli import (
     dead,
     demo,
     desk,
+    followers,
     items,
     services,
     subscribers,
+    templates,
     units,
     upkeep,
     zalo,
@@ -54,6 +56,9 @@ for noun, commands in (
     ("zalo", zalo.app),
 ):
     app.add_typer(commands, name=noun)
+zalo.app.add_typer(templates.app, name="templates")
+zalo.app.add_typer(followers.app, name="suppressed")
+zalo.app.command()(followers.followers)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +16,13 @@ from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.consent import Consent
 from channels.zalo.oauth import Pair, life_s
+from channels.zalo.serving import Serving
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
+from consumers.hearing import Hearing
 from consumers.ledger.store import Ledger
 from consumers.settlement import Settled, Settlement
 from consumers.vault import belonging
@@ -33,6 +35,7 @@ Granting = Callable[[Stores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
 TOKEN = re.compile(r"[!-~]+")
 """What can stand in a header: whatever was pasted around it is no part of a token."""
+KINDS = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
 ASK = Path(__file__).with_name("consent.txt")
 
 
@@ -74,7 +77,10 @@ def status(as_json: Json = False) -> None:
         channels.check_app(account)
 
     async def look(bus: Bus) -> Condition:
-        return await channels.examine_zalo(account, await stores(bus, account))
+        found = await channels.examine_zalo(account, await stores(bus, account))
+        heard_at = await Hearing(bus).last_at()
+        found.last_event_at = heard_at.timestamp() if heard_at else None
+        return found
 
     found = on_bus(look)
     if as_json:
@@ -124,14 +130,25 @@ def tell(found: Condition) -> None:
         "access token until": moment(found.token_expires_at),
         "renewed at": moment(found.token_obtained_at),
         "consent lasts until": moment(found.refresh_ends_at),
+        "last event of the webhook": moment(found.last_event_at) or "none yet",
     }
     facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
+    facts |= {f"notices: {name}": spent for name, spent in found.notices.items()}
     for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
         facts |= {f"{name}: {key}": value for key, value in quota.items()}
     print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
+    tell_kinds(found.kinds)
     for one in found.missing:
         typer.echo(f"missing for {one.task}: {one.reason}")
         typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
+
+
+def tell_kinds(kinds: Iterable[Serving]) -> None:
+    """Each kind of case notice with its template; prices in đồng."""
+    rows = [asdict(one).values() for one in kinds]
+    print_table(
+        KINDS, [[value if value not in ("", None) else "-" for value in row] for row in rows]
+    )
 
 
 def moment(at: float | None) -> str:

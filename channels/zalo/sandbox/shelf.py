@@ -60,13 +60,23 @@ class Template(BaseModel):
     price_uid: int = 560
 
 
+def serving() -> dict[str, str]:
+    """Which of the shipped templates fits which kind of case notice."""
+    routes: dict[str, str] = shipped()["notices"]
+    return routes
+
+
+def shipped() -> dict[str, Any]:
+    return tomllib.loads(CATALOGUE.read_text("utf-8"))
+
+
 class Shelf:
     """Uploads and templates by id."""
 
     def __init__(self) -> None:
         self.uploads: dict[str, Upload] = {}
-        shipped = tomllib.loads(CATALOGUE.read_text("utf-8"))["template"]
-        self.templates = {one["id"]: Template.model_validate(one) for one in shipped}
+        listed = shipped()["template"]
+        self.templates = {one["id"]: Template.model_validate(one) for one in listed}
         self.moves: dict[str, Move] = {
             "upload_kept": self.keep,
             "template_set": self.set_template,

@@ -1,0 +1,271 @@
+"""Any picture becomes a cover that Zalo takes; what is none is said so, quickly and whole."""
+
+import random
+import struct
+import zlib
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from channels.zalo import picture
+from channels.zalo.picture import BYTES_MAX, WHITE, NotAPicture
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
+
+RED, GREEN, BLUE = (220, 30, 30), (30, 200, 30), (30, 30, 220)
+ORIENTATION = 0x0112
+
+
+def drawn(size=(1600, 900), mode="RGB", color=RED) -> Image.Image:
+    return Image.new(mode, size, color)
+
+
+def stripes(width, height) -> Image.Image:
+    """Red, green and blue thirds, side by side."""
+    image = Image.new("RGB", (width, height), RED)
+    image.paste(GREEN, (width // 3, 0, 2 * width // 3, height))
+    image.paste(BLUE, (2 * width // 3, 0, width, height))
+    return image
+
+
+def saved(image: Image.Image, format: str, **more) -> bytes:
+    file = BytesIO()
+    image.save(file, format, **more)
+    return file.getvalue()
+
+
+def cover(body: bytes) -> Image.Image:
+    """What came of it, as somebody else reads it."""
+    made = picture.cover(body)
+    assert len(made) <= BYTES_MAX
+    image = Image.open(BytesIO(made))
+    assert (image.format, image.mode) == ("JPEG", "RGB")
+    width, height = image.size
+    assert width <= 1200
+    assert abs(width / height - 16 / 9) < 0.03
+    return image
+
+
+def near(color, wanted) -> bool:
+    return all(abs(a - b) < 12 for a, b in zip(color, wanted, strict=True))
+
+
+def middle(image: Image.Image):
+    return image.getpixel((image.width // 2, image.height // 2))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_a_picture_of_every_format_becomes_a_cover(format):
+    made = cover(saved(drawn(), format))
+    assert made.size == (1200, 675)
+    assert near(middle(made), RED)
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "shown"),
+    [
+        ("L", 128, (128, 128, 128)),
+        ("1", 1, WHITE),
+        ("LA", (0, 0), WHITE),
+        ("RGBA", (220, 30, 30, 0), WHITE),
+        ("RGBA", (0, 0, 0, 128), (127, 127, 127)),
+        ("RGBA", (220, 30, 30, 255), RED),
+        ("I;16", 0x8080, (128, 128, 128)),
+    ],
+)
+def test_what_is_transparent_lies_on_white_and_gray_stays_gray(mode, color, shown):
+    assert near(middle(cover(saved(drawn(mode=mode, color=color), "PNG"))), shown)
+
+
+def test_a_palette_with_a_hole_lies_on_white():
+    image = Image.new("P", (800, 450), 1)
+    image.putpalette([0, 0, 0, *RED])
+    assert near(middle(cover(saved(image, "PNG", transparency=1))), WHITE)
+    assert near(middle(cover(saved(image, "PNG"))), RED)
+
+
+def test_a_jpeg_for_the_press_has_its_colours():
+    body = saved(drawn(mode="CMYK", color=(0, 255, 255, 0)), "JPEG")
+    red, green, blue = middle(cover(body))
+    assert red > 180
+    assert max(green, blue) < 90
+
+
+def test_an_animation_stands_still_at_its_first_frame():
+    frames = [drawn((640, 360), color=color) for color in (GREEN, RED, BLUE)]
+    body = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    made = cover(body)
+    assert near(middle(made), GREEN)
+    assert getattr(made, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_stands_upright_as_its_camera_was_held(orientation):
+    """Whatever the camera wrote, red is on the left."""
+    upright = stripes(1600, 900)
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    lying = upright.transpose(undo[orientation]) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    made = cover(saved(lying, "JPEG", exif=exif, quality=95))
+    assert made.size == (1200, 675)
+    assert near(made.getpixel((60, 340)), RED)
+    assert near(made.getpixel((1140, 340)), BLUE)
+
+
+def test_exif_that_makes_no_sense_turns_nothing():
+    body = saved(
+        stripes(1600, 900), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff" + b"\xff" * 9
+    )
+    assert near(cover(body).getpixel((60, 340)), RED)
+
+
+def test_nothing_else_of_the_file_comes_along():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x8825] = "Máy ảnh", {1: "N", 2: (21.0, 1.0, 42.0)}
+    jpeg = saved(drawn(), "JPEG", exif=exif, comment=b"ghi ch\xc3\xba", icc_profile=b"x" * 400)
+    assert b"Exif" in jpeg
+    made = picture.cover(jpeg)
+    image = Image.open(BytesIO(made))
+    assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert not image.getexif()
+    assert b"Exif" not in made
+    assert b"ICC_PROFILE" not in made
+
+
+def test_the_same_picture_is_always_the_same_cover():
+    body = saved(stripes(1601, 907), "PNG")
+    assert picture.cover(body) == picture.cover(body)
+
+
+# ---- shape --------------------------------------------------------------------------------
+
+
+def test_a_photo_is_cut_about_its_middle():
+    made = cover(saved(stripes(1200, 900), "PNG"))
+    assert made.size == (1200, 675)
+    assert near(made.getpixel((60, 5)), RED)
+    assert near(made.getpixel((600, 670)), GREEN)
+
+
+@pytest.mark.parametrize("size", [(800, 1100), (900, 900), (2400, 600)])
+def test_a_poster_is_shown_whole_on_white(size):
+    """Nothing of its words is cut off."""
+    image = stripes(*size)
+    made = cover(saved(image, "PNG"))
+    left, right = (made.getpixel((x, made.height // 2)) for x in (3, made.width - 4))
+    top = made.getpixel((made.width // 2, 3))
+    tall = size[0] / size[1] < 16 / 9
+    assert near(left if tall else top, WHITE)
+    assert near(right if tall else top, WHITE)
+    colors = made.getcolors(made.width * made.height)
+    for wanted in (RED, GREEN, BLUE):
+        shown = sum(count for count, color in colors if near(color, wanted))
+        assert shown > 0.1 * made.width * made.height
+
+
+@pytest.mark.parametrize("size", [(320, 180), (640, 480), (100, 100), (300, 100)])
+def test_a_small_picture_is_not_blown_up(size):
+    made = cover(saved(drawn(size), "PNG"))
+    assert made.width <= max(size[0], round(size[1] * 16 / 9))
+
+
+def test_a_picture_that_packs_badly_is_written_less_well():
+    noise = Image.effect_noise((4000, 2250), 250)
+    image = Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)])
+    assert cover(saved(image, "JPEG", quality=95)).size == (1200, 675)
+
+
+def test_what_stays_too_large_is_no_cover(monkeypatch):
+    monkeypatch.setattr(picture, "BYTES_MAX", 1000)
+    with pytest.raises(NotAPicture, match="too large for a cover"):
+        picture.cover(saved(stripes(1600, 900), "PNG"))
+
+
+# ---- what is no picture -------------------------------------------------------------------
+
+
+def png(width: int, height: int, rows: bytes = b"") -> bytes:
+    """The head of a PNG of any size, whatever follows."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+PAGE = b"<!doctype html><title>404</title>"
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
+)
+ENTITIES = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "b">]>' + SVG
+NONE = {
+    "nothing": (b"", "broken"),
+    "a page": (PAGE, "broken"),
+    "an SVG": (SVG, "broken"),
+    "an SVG with entities": (ENTITIES, "broken"),
+    "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "broken"),
+    "a PDF": (b"%PDF-1.7\n", "broken"),
+    "a bitmap of another kind": (saved(drawn((200, 200)), "BMP"), "broken"),
+    "a TIFF": (saved(drawn((200, 200)), "TIFF"), "broken"),
+    "an icon": (saved(drawn((200, 200)), "ICO"), "broken"),
+    "a PNG of 20,000 x 20,000": (png(20_000, 20_000), "too many pixels"),
+    "a PNG of 2^31 x 1": (png(2**31 - 1, 1), "too many pixels"),
+    "a PNG that holds less than it says": (png(400, 300, zlib.compress(b"\0" * 10)), "broken"),
+    "a PNG without pixels": (png(400, 300), "broken"),
+    "a PNG with a word changed": (saved(drawn(), "PNG").replace(b"IDAT", b"IDAX"), "broken"),
+    "half a JPEG": (saved(stripes(1600, 900), "JPEG")[:4000], "broken"),
+    "half a GIF": (saved(stripes(1600, 900), "GIF")[:2000], "broken"),
+    "half a WebP": (saved(stripes(1600, 900), "WEBP")[:300], "broken"),
+    "a counter of readers": (saved(drawn((1, 1)), "GIF"), "too small"),
+    "a line": (saved(drawn((5000, 2)), "PNG"), "too small"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_what_is_no_picture_is_refused(name):
+    body, reason = NONE[name]
+    with pytest.raises(NotAPicture, match=reason):
+        picture.cover(body)
+
+
+def test_a_picture_that_unpacks_to_a_flood_is_not_unpacked():
+    """A few kilobytes of PNG that say how large they are: 100 million pixels."""
+    rows = zlib.compress(bytes(3 * 10_000 + 1) * 100, 9)
+    assert len(rows) < 10_000
+    with pytest.raises(NotAPicture, match="too many pixels"):
+        picture.cover(png(10_000, 10_000, rows))
+
+
+def test_text_that_unpacks_to_a_flood_is_not_unpacked():
+    body = bytearray(saved(drawn((400, 300)), "PNG"))
+    text = b"Comment\x00\x00" + zlib.compress(bytes(200_000_000), 9)
+    chunk = struct.pack(">I", len(text)) + b"zTXt" + text
+    chunk += struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    body[33:33] = chunk
+    with pytest.raises(NotAPicture):
+        picture.cover(bytes(body))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_damage_anywhere_ends_in_a_cover_or_a_no(format):
+    chance = random.Random(format)
+    whole = saved(stripes(320, 180), format)
+    for _ in range(300):
+        body = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        cut = chance.randrange(len(body)) if chance.random() < 0.3 else len(body)
+        try:
+            picture.cover(bytes(body[:cut]))
+        except NotAPicture as refused:
+            assert refused.reason
