@@ -26,6 +26,7 @@ from producers.bus import Bus, Conflict, Value
 
 log = structlog.get_logger()
 WITHDRAWN = "withdrawn"
+NEVER = {Verdict.FAILED, Verdict.SUPPRESSED}
 AGAIN_S = 60.0
 SLOWEST_S = 600.0
 
@@ -97,7 +98,7 @@ class Erasure:
             await self.lists.forget(user_id, lambda: False)
         except EXPECTED as why:
             said = outcome_of(why, self.lists.api.clock.now(), chance)
-            if said.verdict is Verdict.FAILED:
+            if said.verdict in NEVER:
                 log.info("zalo_person_unknown_there", reason=said.reason)
                 return
             raise Later(min(said.after_s or AGAIN_S, SLOWEST_S), said.reason) from why

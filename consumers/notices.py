@@ -102,7 +102,7 @@ class Persons:
             log.warning("notice_undeliverable", reason=reason(entry))
             return
         await self.notices.begin(batch._replace(channel=following), entry.source, now)
-        log.info("notice_rerouted", to=following.value)
+        log.warning("notice_rerouted", to=following.value)
 
     async def heard(self, batch: BatchKey, outcomes: Sequence[Outcome], now: float) -> None:
         """Remember a person who wants nothing more on a channel, for as long as it says."""

@@ -83,6 +83,8 @@ def lost(books: Books, told: Iterable[Told]) -> Iterator[str]:
                 yield f"lost: {name} was refused and is no dead letter"
         elif item is None or not item.position_of(one.event_id):
             yield f"lost: {name} has no position"
+        elif keys.is_case(one.content_id):
+            yield from untold(books, item, one, name)
         else:
             yield from unreleased(books, item, one, name)
 
@@ -116,6 +118,13 @@ def unreleased(books: Books, item: Item, one: Told, name: str) -> Iterator[str]:
         yield from unplanned(books, position, PlanKey(ChannelName.PORTAL, one.content_id, number))
     elif position.state != "withdrawn":
         yield f"lost: {name} is {position.state} and was never released"
+
+
+def untold(books: Books, item: Item, one: Told, name: str) -> Iterator[str]:
+    """A case event has its one row, on a channel that its contact has."""
+    plan = (one.content_id, item.position_of(one.event_id))
+    if not any(batch[1:3] == plan for batch in books.entries):
+        yield f"lost: {name} was never told to anybody"
 
 
 def unplanned(books: Books, position: Position, plan: PlanKey) -> Iterator[str]:
@@ -167,7 +176,7 @@ def mail(books: Books, mails: list[tuple[str, str]]) -> Iterator[str]:
         row = rows.get(message_id.strip("<>").partition("@")[0])
         if row is None:
             yield f"unexpected: a mail {message_id} to {address} that no row stands for"
-        elif books.addresses.get(row.recipient, "").casefold() != address.casefold():
+        elif books.address(row).casefold() != address.casefold():
             yield f"unexpected: a mail for {row} reached {address}"
         else:
             got[row] += 1
@@ -203,8 +212,8 @@ def disorder(rows: Mapping[str, Row], mails: list[tuple[str, str]]) -> Iterator[
     newest: dict[tuple[str, str], int] = {}
     for address, message_id in mails:
         row = rows.get(message_id.strip("<>").partition("@")[0])
-        if row is None:
-            continue
+        if row is None or keys.is_case(row.plan.content_id):
+            continue  # each step of a dossier is told by itself
         reader = row.plan.content_id, address
         if row.plan.revision < newest.get(reader, 0):
             yield f"order: {row} arrived after revision {newest[reader]}"

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 
 from consumers.dead_letters import DeadLetters, Query
 from consumers.items import Item, Position
+from consumers.ledger import codec
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from contracts import keys, publication, subjects
+from contracts.case import Contact
 from contracts.delivery import BatchKey, PlanKey
 from contracts.publication import Publication
-from contracts.records import EventRecord
+from contracts.records import EventRecord, NoticeRecord
 from contracts.subscriber import Subscriber
 from producers.bus import Bus
 
@@ -59,13 +61,21 @@ class Books:
     published: Counter[str] = field(default_factory=Counter)
     texts: dict[str, Publication] = field(default_factory=dict)  # as they were approved, by key
     addresses: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)  # of case notices, by key
     letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
+
+    def address(self, row: Row) -> str:
+        """Where a row's recipient is reached."""
+        if row.text in self.contacts:
+            return self.contacts[row.text].address(row.plan.channel)
+        return self.addresses.get(row.recipient, "")
 
 
 async def read(bus: Bus) -> Books:
     books, ledger = Books(), Ledger(bus)
     async for key, _ in ledger.bucket.values("plan."):
         await read_plan(ledger, PlanKey.parse(key.removeprefix("plan.")), books)
+    await read_notices(bus, ledger, books)
     await read_register(bus, books)
     async for key, value in bus.bucket(subjects.EVENTS.name).values(""):
         books.events[key] = EventRecord.model_validate_json(value.data)
@@ -75,6 +85,21 @@ async def read(bus: Bus) -> Books:
     async for letter in DeadLetters(bus).letters(Query(ended=True)):
         books.letters[letter.about.event_id] += 1
     return books
+
+
+async def read_notices(bus: Bus, ledger: Ledger, books: Books) -> None:
+    """Case notices: batches that no plan counts, and whom they are for."""
+    async for key, value in ledger.bucket.values("state."):
+        batch = BatchKey.parse(key.removeprefix("state."))
+        if keys.is_case(batch.content_id):
+            entry = codec.decode_state(value.data)
+            books.entries[batch] = entry
+            books.rows.append(Row(batch.plan, keys.PERSON, entry.rows[0], batch))
+    async for _, value in bus.bucket(subjects.NOTICES.name).values(""):
+        if b'"contact"' in value.data:
+            record = NoticeRecord.model_validate_json(value.data)
+            key = keys.publication_key(record.content_id, record.revision)
+            books.contacts[key] = record.contact
 
 
 async def read_register(bus: Bus, books: Books) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from channels.base import Outcome, Recipient, Verdict
+from channels.base import Outcome, Recipient
 from channels.notices import APOLOGY
 from channels.zalo.connect import Stores, open_channel
 from channels.zalo.notices import InMemory
@@ -20,6 +20,7 @@ from tests.zalo_stage import MemoryVault, Stage, Unsteady, staged
 
 PHONE, USER_ID = "84912345678", "8042311234567890123"
 BY_PHONE, BY_USER_ID = "business.template", "oa.template"
+LOST = ["drop_after", "html_after", "truncate_after", "empty_after", "error_after"]
 FACTS: dict[str, Any] = {
     "case_code": "G09.20-20260609-0092637",
     "procedure_code": "1.005129",
@@ -145,6 +146,3 @@ async def noticing(folder: Path, clock: Clock) -> AsyncIterator[NoticeStage]:
         await stage.consent()
         await house.templates.register(shelf.serving())
         yield house
-
-
-OPEN = (Verdict.HELD, Verdict.DEFERRED, Verdict.UNSENT)

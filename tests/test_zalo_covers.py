@@ -1,4 +1,4 @@
-"""An article's cover: our copy of the item's picture, fetched once; it holds nothing up for long."""
+"""An article's cover: our copy of the item's picture, fetched once, and never waited for long."""
 
 import threading
 from dataclasses import replace

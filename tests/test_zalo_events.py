@@ -77,7 +77,7 @@ RATED = {"rate": 2, "note": SECRET_WORDS, "feedbacks": [], "msg_id": "z-1", "tra
         ),
         (an_event("change_oa_daily_quota", **QUOTA), {"kind": "quota", "quota": 2000}),
     ],
-    ids=lambda one: one["event_name"] if "event_name" in one else "",
+    ids=lambda one: one.get("event_name", ""),
 )
 def test_of_each_event_only_what_it_is_about_is_kept(raw, kept):
     event = events.read(raw)

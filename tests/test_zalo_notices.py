@@ -19,6 +19,7 @@ from contracts import keys
 from tests.notice_stage import (
     BY_PHONE,
     BY_USER_ID,
+    LOST,
     PHONE,
     USER_ID,
     a_notice,
@@ -144,9 +145,6 @@ async def test_logs_name_template_and_message_but_nobody(house):
 
 
 # --- a doubt
-
-
-LOST = ["drop_after", "html_after", "truncate_after", "empty_after", "error_after"]
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "html_before", *LOST])

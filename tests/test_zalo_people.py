@@ -1,4 +1,4 @@
-"""What follows from an event: one reply a day, suppressions lifted, people forgotten who ask for it."""
+"""What follows from an event: one reply a day, suppressions lifted, people forgotten."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ class Office:
     async def take(self, template_id, *, state="", quality=""):
         self.heard.append((template_id, state, quality))
 
-    async def now(self):
+    def now(self):
         return datetime.fromtimestamp(self.stage.clock(), UTC)
 
     async def on_all(self) -> None:
@@ -209,7 +209,7 @@ async def test_while_the_channel_is_paused_nobody_is_written_to(office):
 
 
 async def test_what_came_before_a_restore_may_have_been_replied_to(office):
-    at = await office.now()
+    at = office.now()
     restored = restore.Restored(backup=at, at=at, publications=0)
     await office.bus.bucket("control").put(restore.RESTORED, restored.model_dump_json().encode())
     await office.people.on_event(office.event("inbound", ago_s=60))
@@ -271,7 +271,7 @@ async def test_an_account_that_both_calls_refuse_is_left_alone(office):
 @pytest.mark.parametrize("kind", ["follow", "inbound", "interaction"])
 async def test_who_comes_back_is_told_again(office, kind):
     suppressed = office.people.suppressions
-    await suppressed.add(ZALO, address_of(USER), "blocked", None, at=await office.now())
+    await suppressed.add(ZALO, address_of(USER), "blocked", None, at=office.now())
     await office.people.on_event(office.event(kind, ago_s=5))
     assert await suppressed.reason(ZALO, address_of(USER)) == "blocked", "an older word"
     await office.people.on_event(office.event("unfollow", ago_s=-5))
@@ -376,7 +376,7 @@ async def test_who_comes_back_after_that_begins_anew(office, late):
     order = [office.event("withdrawn", ago_s=60), office.event("follow")]
     for event in order[::-1] if late else order:
         await office.people.on_event(event)
-    count = await office.people.followers.count(await office.now())
+    count = await office.people.followers.count(office.now())
     assert count.followers == 1
     assert await office.people.suppressions.reason(ZALO, address_of(USER)) is None
 

@@ -61,6 +61,7 @@ async def outcome(zalo, path, body):
         ("truncate_after", "half", 1),
         ("empty_after", "", 1),
         ("error_after", -32, 1),
+        ("slow_after", 0, 1),
         ("late_effect", None, 0),
     ],
 )

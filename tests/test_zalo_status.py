@@ -118,6 +118,23 @@ async def test_what_is_missing_says_where_it_is_put_right(look, path, code, task
     assert fix is None or one.fix == codes.fix(fix)
 
 
+@pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        ({"error": -14003, "error_name": "Invalid redirect uri"}, "callback"),
+        ({"error": -14002, "error_name": "Invalid appId"}, "app"),
+        ({"error_name": "Invalid secret key"}, "app"),
+        ({"error": -14014, "access_token": "", "refresh_token": ""}, "consent"),
+    ],
+)
+async def test_a_token_that_can_not_be_renewed_says_where_that_is_put_right(look, answer, fix):
+    refused = {"error": -216, "message": "Access token is invalid"}
+    found, _ = await look(getoa=refused, **{"oa/access_token": answer})
+    one = tasks(found)["sign in"]
+    assert answer.get("error_name", "consent").casefold() in one.reason.casefold()
+    assert one.fix == codes.fix(fix)
+
+
 async def test_one_refusal_stops_no_other_probe(look):
     found, _ = await look(getslice={"error": -224, "message": "upgrade"})
     assert found.account

@@ -11,7 +11,7 @@ from channels.base import Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.zalo.oauth import OAuth, Spent, life_s, pair_of
 from channels.zalo.tokens import EARLY_S, PATIENCE_S, TokenKeeper, grant_key
-from channels.zalo.transport import Doubt, Reply
+from channels.zalo.transport import CONNECT_S, READ_S, Doubt, Reply
 from channels.zalo.vault import NEVER, Grant, Seal
 from tests.builders import a_publication
 from tests.zalo_stage import Killed, MemoryVault, kill_at, silence_at, staged
@@ -349,6 +349,10 @@ async def test_a_kill_around_a_refresh_never_loses_more_than_that_refresh(vault,
     clock.advance(PATIENCE_S)
     restarted = keeper(vault, clock, a_pair(3))
     assert await restarted.renewed("access-1") == ("access-3" if number == 2 else "access-2")
+
+
+def test_a_refresh_is_given_up_only_when_its_call_can_have_no_answer_any_more():
+    assert PATIENCE_S > 2 * (CONNECT_S + READ_S), "the call, and the time to store what it brought"
 
 
 async def test_without_consent_nothing_is_called(vault, clock):

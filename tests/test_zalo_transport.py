@@ -118,9 +118,23 @@ async def test_silence_after_the_request_is_a_doubt():
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", b"HTTP/1.1 200", b"rubbish\r\n\r\n"],
-    ids=["reset", "half a body", "half a head", "no HTTP"],
-)
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
+        b"HTTP/1.1 200",
+        b"rubbish\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot a zip",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\n\xff\xff\xff\xff\xff",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=[
+        "reset", "half a body", "half a head", "no HTTP", "no zip", "no brotli", "no chunks",
+        "a huge head", "two lengths", "to be continued",
+    ],
+)  # fmt: skip
 async def test_an_answer_cut_short_is_a_doubt(answer):
     seen = []
 

@@ -1,4 +1,4 @@
-"""/zalo/webhook: what is signed is stored once before Zalo hears a yes; nothing else is believed."""
+"""/zalo/webhook: what is signed is stored once, then Zalo hears a yes; nothing else is believed."""
 
 import hmac
 import json

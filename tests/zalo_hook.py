@@ -1,4 +1,4 @@
-"""Zalo's webhook as tests call it: signed events, the application on a port, the sandbox behind it."""
+"""Zalo's webhook as tests call it: signed events, the app on a port, the sandbox behind it."""
 
 import asyncio
 import json

@@ -276,6 +276,7 @@ class Articles:
             cover=job.cover(note),
             intent_at=self.pace.clock(),
             token="",
+            waits_at=note.waits_at if again else 0.0,
         )
         return await self.notebook.write(job.content_id, note)
 

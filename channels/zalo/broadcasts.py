@@ -7,6 +7,7 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.zalo.calls import Calls
+from channels.zalo.codes import Kind, Refused
 from channels.zalo.hours import ProviderClock, Until, broadcasting, wait_s
 from channels.zalo.meter import Meter
 from channels.zalo.notebook import Note, Notebook
@@ -59,7 +60,7 @@ class Broadcasts:
         if any(not one.hidden for one in missing):
             await self.wait(note, job)
         if missing:
-            log.warning("zalo_broadcast_without", content_id=job.content_id, missing=len(missing))
+            self.without(job, len(missing))
         return [one.article_id for one in notes if live(one)]
 
     async def wait(self, note: Note, job: Job) -> None:
@@ -73,6 +74,20 @@ class Broadcasts:
             raise Stop(Outcome(Verdict.HELD, said, min(rest_s, LOOK_S), asked=False))
 
     async def broadcast(self, article_ids: Sequence[str], job: Job) -> str:
+        """One call. Where Zalo refuses it for another item's article, one for our own alone."""
+        try:
+            return await self.once(article_ids, job)
+        except Refused as refused:
+            others, ruling = len(article_ids) - 1, refused.ruling
+            if not (others and ruling.known and ruling.kind is Kind.CONTENT):
+                raise
+        self.without(job, others)
+        return await self.once(article_ids[:1], job)
+
+    def without(self, job: Job, missing: int) -> None:
+        log.warning("zalo_broadcast_without", content_id=job.content_id, missing=missing)
+
+    async def once(self, article_ids: Sequence[str], job: Job) -> str:
         await self.quota.spend()
         try:
             return await self.calls.broadcast(article_ids, job.article.target, job.expired)

@@ -4,6 +4,7 @@ Nobody knows in which unit Zalo counts (its documented bounds were refused when 
 text must fit in every one that has been suspected: UTF-16 units, and those of the escaped text.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +15,12 @@ ELLIPSIS = "…"
 LOOSE_ENDS = " ,;:.…-–—(\"'“‘/"
 LATEST_WORD = 0.6
 """A cut goes back to the last space only when at least this share of the text is left."""
-JOINERS = "\u200d\ufe0f"
+JOINER = "\u200d"
+FLAG = "\U0001f1e6-\U0001f1ff"
+"""Two of these letters make a flag."""
+_STICKS = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+"""Joins two signs, colours a face, spells the flag of a part of a country."""
+_HALF_FLAG = re.compile(f"(?<![{FLAG}])(?:[{FLAG}]{{2}})*[{FLAG}]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,21 @@ def end(line: str, limit: Limit) -> int:
 
 def whole_letters(line: str, place: int) -> int:
     """Not between a letter and its marks, nor inside an emoji made of several."""
-    while 0 < place < len(line) and (sticks(line[place]) or line[place - 1] == JOINERS[0]):
+    while 0 < place < len(line) and torn(line, place):
         place -= 1
     return place
 
 
+def torn(line: str, place: int) -> bool:
+    """Whether a cut at *place* would tear what is seen as one sign."""
+    before, after = line[place - 1], line[place]
+    return sticks(after) or before == JOINER or half_flag(line[:place], after)
+
+
+def half_flag(before: str, after: str) -> bool:
+    return bool(re.match(f"[{FLAG}]", after) and _HALF_FLAG.search(before))
+
+
 def sticks(character: str) -> bool:
     """Whether *character* belongs to the one before it."""
-    return character in JOINERS or unicodedata.combining(character) != 0
+    return unicodedata.category(character).startswith("M") or bool(_STICKS.match(character))

@@ -185,7 +185,7 @@ def pair(text: str) -> Pair:
     """Read a token pair; an empty one would overwrite the good one. Raises Invalid."""
     try:
         said = json.loads(text)
-        tokens = [said[name].strip() for name in ("access_token", "refresh_token")]
+        tokens = said["access_token"].strip(), said["refresh_token"].strip()
         life = life_s(said.get("expires_in"))
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise Invalid(fault("file", "no_token_pair")) from broken

@@ -5,15 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from channels.zalo.render import marker
+from contracts import keys
 from contracts.publication import Publication
 from tests.crash.received import marks
 from tests.judge_books import Books, Row
 
 ARTICLE = "article"
+TEMPLATE = "template_sent"
 
 
 def account(books: Books, journal: list[dict[str, Any]]) -> Iterator[str]:
-    rows = [row for row in books.rows if row.plan.channel == "zalo"]
+    every = [row for row in books.rows if row.plan.channel == "zalo"]
+    yield from notices([row for row in every if row.recipient == keys.PERSON], journal)
+    rows = [row for row in every if row.recipient != keys.PERSON]
     articles, broadcasts = replayed(journal)
     markers = by_marker(rows)
     seen: defaultdict[str, list[bool]] = defaultdict(list)
@@ -27,6 +31,23 @@ def account(books: Books, journal: list[dict[str, Any]]) -> Iterator[str]:
         yield from shown(books, rows, content_id, seen[content_id])
     yield from said(books, rows, articles)
     yield from pointed(rows, articles, broadcasts, journal)
+
+
+def notices(rows: Iterable[Row], journal: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A template message costs money and can't be taken back: one at most for each row."""
+    sent = Counter(f["message"]["tracking_id"] for f in journal if f["kind"] == TEMPLATE)
+    known = {keys.tracking_id(row.delivery_key): row for row in rows}
+    for tracking, times in sent.items():
+        row = known.get(tracking)
+        if row is None:
+            yield f"unexpected: a template message {tracking} that no row stands for"
+        elif times > 1:
+            yield f"undeclared duplicate: {row} was sent {times} times"
+        elif row.never:
+            yield f"contradiction: {row} counts as never sent, and was"
+    for tracking, row in known.items():
+        if row.letter in b"dD" and not sent[tracking]:
+            yield f"lost: {row} counts as delivered, Zalo has nothing"
 
 
 def said(books: Books, rows: list[Row], articles: Mapping[str, Any]) -> Iterator[str]:

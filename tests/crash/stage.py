@@ -62,6 +62,7 @@ class Stage:
             "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
             "LOA_ZALO_APP_ID": "sandbox-app",
             "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
+            "LOA_ZALO_OA_SECRET": "sandbox-oa-secret",
             "LOA_ZALO_OPENAPI_URL": self.zalo_url,
             "LOA_ZALO_BUSINESS_URL": self.zalo_url,
             "LOA_ZALO_OAUTH_URL": self.zalo_url,

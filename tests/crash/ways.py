@@ -38,10 +38,19 @@ def said(*names: str, **data: Any) -> Nudge:
     return nudge
 
 
+def told(work: Workload) -> None:
+    """Somebody's dossier moves on; half of them are told on Zalo."""
+    work.rng.choice([work.case, work.called])()
+
+
+def called(work: Workload) -> None:
+    work.called()
+
+
 def anything(work: Workload) -> None:
     """A little of everything, as a day brings it."""
     names = work.rng.choice([("email",), ("portal",), ("email", "portal"), ("zalo", "portal")])
-    match work.rng.randrange(8):
+    match work.rng.randrange(9):
         case 0:
             work.item("email", topic=BIG, lane="bulk")
         case 1:
@@ -52,6 +61,8 @@ def anything(work: Workload) -> None:
             withdrawn(*names)(work)
         case 4:
             work.clash(work.item("portal"))
+        case 5:
+            told(work)
         case _:
             work.item(*names)
 
@@ -143,6 +154,15 @@ def reconsent(work: Workload) -> None:
     work.consent = True
 
 
+def visited(deed: str, **facts: Any) -> Nudge:
+    """Somebody new does something at Zalo, whose webhook tells of it."""
+
+    def nudge(work: Workload) -> None:
+        work.visitor(deed, **facts)
+
+    return nudge
+
+
 def nothing(_: Workload) -> None:
     """It happens by itself."""
 
@@ -186,6 +206,11 @@ WAYS: dict[str, Way] = {
     "gateway.claimed": Way(anything),
     "gateway.event_booked": Way(anything),
     "gateway.stored": Way(anything, hits=2),
+    "gateway.case_numbered": Way(told),
+    "gateway.contact_kept": Way(told),
+    "notice.fetched": Way(told),
+    "notice.entry_stored": Way(told),
+    "notice.woken": Way(told),
     "intake.fetched": Way(anything, hits=2),
     "intake.event_booked": Way(anything, hits=2),
     "intake.position_taken": Way(anything, hits=2),
@@ -242,6 +267,13 @@ WAYS: dict[str, Way] = {
     "zalo.looked_up": Way(said("zalo"), before=lose_answer("article.create")),
     "zalo.broadcast_due": Way(said("zalo")),
     "zalo.broadcast_answered": Way(said("zalo")),
+    "zalo.notice_due": Way(called),
+    "zalo.notice_answered": Way(called),
+    "zalo.notice_kept": Way(called),
+    "zalo.event_stored": Way(visited("follow"), hits=2),
+    "zalo.reply_claimed": Way(visited("write", text="Xin chào"), hits=2),
+    "zalo.reply_sent": Way(visited("write", text="Xin chào"), hits=2),
+    "zalo.person_purged": Way(visited("withdraw"), hits=2),
     "zalo.refresh_noted": Way(renewed),
     "zalo.refresh_answered": Way(renewed, after=reconsent),
     "zalo.pair_stored": Way(renewed),

@@ -67,6 +67,26 @@ class Workload:
         for topic, addresses in READERS.items():
             self.bus(lambda bus, t=topic, a=addresses: self.imported(bus, t, a))
         self.connect()
+        self.templates()
+
+    @property
+    def account(self) -> ZaloSettings:
+        """The Official Account, as every process of this folder knows it."""
+        return ZaloSettings(
+            app_id="sandbox-app", app_secret="sandbox-app-secret",
+            openapi_url=self.stage.zalo_url, business_url=self.stage.zalo_url,
+            oauth_url=self.stage.zalo_url,
+        )  # fmt: skip
+
+    def templates(self) -> None:
+        """Every kind of case notice has its template."""
+
+        async def register(bus: Bus) -> bool:
+            stores = channels.stores(bus, self.key_file, self.account.app_id)
+            await channels.register_shipped(self.account, stores)
+            return True
+
+        self.bus(register)
 
     def bus(self, work: Callable[[Bus], Any]) -> Any:
         """Raises Failed when Loa dies meanwhile: only for moments at which it must not."""
@@ -103,11 +123,7 @@ class Workload:
         self.stage.zalo("rules", {"expires_in": str(life_s)})
         pair = self.stage.zalo("grant", {})
         granted = Pair(pair["access_token"], pair["refresh_token"], float(life_s))
-        settings = ZaloSettings(
-            app_id="sandbox-app", app_secret="sandbox-app-secret",
-            openapi_url=self.stage.zalo_url, business_url=self.stage.zalo_url,
-            oauth_url=self.stage.zalo_url,
-        )  # fmt: skip
+        settings = self.account
 
         async def seed(bus: Bus) -> bool:
             stores = channels.stores(bus, self.key_file, settings.app_id)
@@ -159,6 +175,24 @@ class Workload:
         follows = frozenset(READERS.get(topic, ())) if "email" in names else frozenset()
         return self.publish(event, unit, follows)
 
+    def case(self, **contact: str) -> Said:
+        """A step of somebody's dossier, told by phone on Zalo, else by mail."""
+        self.number += 1
+        code = f"G09.20-20260609-{self.number:07d}"
+        where = contact or {"email": f"ho-so-{self.number}@example.com"}
+        event = sample("updated", case_code=code, contact={**where, "consent": True})
+        event |= {"id": f"{code}-{self.number}", "source": f"/units/{UNIT}"}
+        told = Told(
+            keys.event_id(UNIT, event["source"], event["id"]), keys.case_content_id(code), 0
+        )
+        said = Said(event, UNIT, told)
+        self.said.append(said)
+        return said
+
+    def called(self) -> Said:
+        """As `case`, for somebody of whom nothing but a phone is known."""
+        return self.case(phone=f"8491{self.number + 1:07d}")
+
     def correction(self, said: Said) -> Said:
         """The next revision of an item."""
         revision = said.told.revision + 1
@@ -201,6 +235,14 @@ class Workload:
                 if status and status < 500:
                     raise Failed(f"{one.event['id']} was answered with {status}")
                 return
+
+    def visitor(self, deed: str, **facts: Any) -> None:
+        """Somebody whom nobody knew yet does something at Zalo, which tells this Loa of it."""
+        if self.stage.told is None:
+            return
+        self.stage.zalo("webhook", {"url": f"{self.stage.told.url}/zalo/webhook"})
+        user_id = self.stage.zalo("people", {})["user_id"]
+        self.stage.zalo(f"people/{user_id}/{deed}", facts)
 
     def begin(self) -> None:
         """The next death is being prepared."""

@@ -47,13 +47,18 @@ class Heart:
 
     async def stop(self) -> None:
         """Raises what stopped it before it was told to."""
+        ended = await self.still()
         await self.postman.close()
-        if self.beating is None:
-            return
-        self.beating.cancel()
-        [ended] = await asyncio.gather(self.beating, return_exceptions=True)
         if isinstance(ended, Exception):
             raise ended
+
+    async def still(self) -> object:
+        """The postman is on his round no more; what ended the beat, if it was an error."""
+        if self.beating is None:
+            return None
+        self.beating.cancel()
+        [ended] = await asyncio.gather(self.beating, return_exceptions=True)
+        return ended
 
 
 HEART = web.AppKey("heart", Heart)

@@ -1,0 +1,154 @@
+"""Every code on a template message, from the event to the ledger: what becomes of the row."""
+
+from collections import Counter
+
+import pytest
+
+from channels.zalo.connect import Stores
+from channels.zalo.sandbox import shelf
+from consumers.sent import BusSent
+from consumers.settle import Later
+from consumers.vault import BusNotebook, BusVault
+from contracts import keys, subjects
+from contracts.delivery import BatchKey, Status
+from tests.doors import an_event, open_door
+from tests.notice_stage import BY_PHONE, LOST, noticing
+from tests.office import EMAIL, ZALO, Office
+from tests.test_zalo_notice_codes import BUSINESS, lines
+
+CASE = keys.case_content_id(an_event("updated")["data"]["case_code"])
+ENDS = {
+    "U": Status.SUPPRESSED,
+    "C": Status.FAILED,
+    "A": Status.DEFERRED,
+    "Q": Status.DEFERRED,
+    "T": Status.DELIVERED,
+    "D": Status.UNKNOWN,
+}
+ROUNDS = 6
+
+
+class Case:
+    """One dossier whose events are told on the real channel, or by mail."""
+
+    def __init__(self, office, house):
+        self.office, self.house = office, house
+        self.number = 0
+
+    async def happens(self):
+        """The next event, to a person of its own, is taken in."""
+        self.number += 1
+        contact = {"phone": self.phone(self.number), "email": "a@example.com", "consent": True}
+        event = an_event("updated", id=f"e-{self.number}", contact=contact)
+        answer = await self.office.accepted(event)
+        assert answer["revision"] == self.number
+        await self.office.notices.begin(self.batch(), self.number, self.house.clock())
+        return self.number
+
+    def phone(self, number):
+        return f"849{number:08d}"
+
+    def batch(self, channel=ZALO, number=None):
+        return BatchKey(channel, CASE, number or self.number, 0)
+
+    async def works(self, number, channel=ZALO):
+        """Woken as the queue does, until there is nothing to do now."""
+        for _ in range(ROUNDS):
+            try:
+                await self.office.work(channel, CASE, number)
+            except Later as later:
+                self.house.clock.advance(later.delay_s)
+            else:
+                break
+        return await self.office.status(channel, CASE, number)
+
+    async def due(self, number):
+        return (await self.office.ledger.state(self.batch(ZALO, number))).value.due
+
+
+@pytest.fixture
+async def case(bus, clock, tmp_path):
+    async with noticing(tmp_path, clock) as house, open_door(bus, clock) as door:
+        stage = house.stage
+        house.sent = BusSent(bus)
+        notebook = BusNotebook(bus, stage.sandbox.settings.app_id)
+        rates = BusVault(bus, subjects.CONTROL.name)
+        stage.elsewhere = Stores(stage.vault, notebook, stage.key, rates, house.sent)
+        await house.start()
+        await house.templates.register(shelf.serving())
+        office = Office(bus, door, tmp_path, clock)
+        office.providers[ZALO] = house.channel
+        office.workers[ZALO] = office.worker(ZALO)
+        office.workers[ZALO].circuit.clock = clock
+        yield Case(office, house)
+
+
+async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(case):
+    """Who can't be reached on Zalo is told by mail; nobody else is; what waits goes in its time."""
+    house, waiting = case.house, []
+    for line in lines(BUSINESS):
+        house.stage.fault(BY_PHONE, "refuse", code=line.code, words="no")
+        number = await case.happens()
+        assert await case.works(number) == ENDS[line.kind], line
+        by_mail = await case.office.status(EMAIL, CASE, number)
+        assert by_mail == (Status.PENDING if line.kind == "U" else None), line
+        waiting += [number] if line.kind in "AQ" else []
+        house.clock.advance(70 if line.rest == "minute" else 0)
+    assert len(waiting) > 40
+    house.clock.now = max([await case.due(number) for number in waiting]) + 1
+    house.stage.sandbox.world.tokens.expires = 1e12
+    for number in waiting:
+        assert await case.works(number) == Status.DELIVERED
+    times = Counter(message["phone"] for message in house.messages)
+    told = [n for n, line in enumerate(lines(BUSINESS), 1) if line.kind in "AQT"]
+    assert times == Counter(case.phone(number) for number in told)
+
+
+async def test_who_refuses_us_is_not_asked_again_and_gets_mail(case):
+    case.phone = lambda number: "84912345678"
+    case.house.stage.fault(BY_PHONE, "refuse", code=-141)
+    first = await case.happens()
+    assert await case.works(first) == Status.SUPPRESSED
+    second = await case.happens()
+    assert await case.works(second) == Status.SUPPRESSED
+    assert case.house.messages == []
+    assert await case.office.status(EMAIL, CASE, second) == Status.PENDING
+
+
+async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_never_repeated(case):
+    house = case.house
+    house.stage.rules(per_minute=100_000)
+    for turn in range(200):
+        house.stage.fault(BY_PHONE, LOST[turn % len(LOST)], code=-100)
+        number = await case.happens()
+        assert await case.works(number) == Status.UNKNOWN
+        assert await case.works(number) == Status.UNKNOWN
+        assert await case.office.status(EMAIL, CASE, number) is None, "nobody is told twice"
+    times = Counter(message["tracking_id"] for message in house.messages)
+    assert (len(times), set(times.values())) == (200, {1})
+
+
+async def test_a_template_that_is_approved_late_lets_its_rows_go(case):
+    """Forty notices wait while Zalo's people look at the template."""
+    house = case.house
+    await house.set_template("2", status="PENDING_REVIEW")
+    numbers = [await case.happens() for _ in range(40)]
+    for number in numbers:
+        assert await case.works(number) == Status.DEFERRED
+    await house.templates.heard(shelf.serving()["2"], state="ENABLE")
+    house.clock.now = max([await case.due(number) for number in numbers]) + 1
+    await house.set_template("2", status="ENABLE")
+    for number in numbers:
+        assert await case.works(number) == Status.DELIVERED
+    assert len(house.messages) == 40
+
+
+async def test_at_the_cap_the_rows_wait_for_the_next_day_and_zalo_is_not_called(case):
+    case.house.channel.notices.purse.today.limit = 4000
+    numbers = [await case.happens() for _ in range(8)]
+    ended = [await case.works(number) for number in numbers]
+    assert ended == [Status.DELIVERED] * 5 + [Status.DEFERRED] * 3
+    assert len(case.house.messages) == 5
+    case.house.clock.now = max([await case.due(number) for number in numbers[5:]]) + 1
+    case.house.stage.sandbox.world.tokens.expires = 1e12
+    assert [await case.works(number) for number in numbers[5:]] == [Status.DELIVERED] * 3

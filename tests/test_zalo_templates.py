@@ -1,0 +1,355 @@
+"""Which template serves which notice: registered by the operator, judged by Zalo, shared by all."""
+
+import asyncio
+import json
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from channels.errors import Unreachable
+from channels.notices import KINDS
+from channels.zalo import codes
+from channels.zalo.codes import Refused
+from channels.zalo.connect import Stores, open_examiner, open_templates
+from channels.zalo.sandbox import shelf
+from channels.zalo.sandbox.shelf import Param, Template
+from channels.zalo.template_book import Blank, Book, price
+from channels.zalo.template_book import Template as Known
+from channels.zalo.templates import FRESH_S, Templates, Unfit
+from channels.zalo.transport import AioTransport
+from consumers.app import channels
+from consumers.cli import app
+from consumers.sent import BusSent
+from consumers.vault import BusVault
+from contracts import subjects
+from contracts.errors import Invalid
+from tests.conftest import Clock
+from tests.notice_stage import noticing
+from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
+
+ID = Param(name="ma_ho_so")
+OTP, CARE, SERVING = "100004", "100002", shelf.serving()
+
+
+@pytest.fixture
+async def house(tmp_path, clock):
+    async with noticing(tmp_path, clock) as house:
+        yield house
+
+
+def has(house, template: Template) -> None:
+    """The account has it from now on."""
+    house.stage.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
+
+
+async def test_what_zalo_says_of_a_template_is_known(house):
+    book = await house.templates.book()
+    assert book.serving("5") == Known(
+        SERVING["5"],
+        "Thông báo bổ sung giấy tờ",
+        "ENABLE",
+        "TRANSACTION",
+        "UNDEFINED",
+        800,
+        560,
+        7200000,
+        (
+            Blank("ho_ten", max_length=30),
+            Blank("ma_ho_so", max_length=30),
+            Blank("han_bo_sung", "DATE", max_length=20),
+            Blank("ten_thu_tuc", max_length=90),
+            Blank("giay_to", max_length=200),
+        ),
+    )
+
+
+async def test_the_book_survives_its_own_form(house):
+    book = await house.templates.sync()
+    assert (book.daily, book.quality) == (20000, "HIGH")
+    assert Book.decode(book.encode()) == book
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"routes": {}, "newer": 1}'])
+def test_what_an_older_or_newer_version_wrote_is_read(data):
+    assert Book.decode(data) == Book()
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "names"),
+    [
+        ("2", OTP, ["otp"]),
+        ("2", CARE, ["dia_diem"]),
+        ("7", SERVING["2"], ["ngay_hen_tra", "noi_nhan"]),
+        ("apology", SERVING["4"], ["ngay_hen_tra"]),
+    ],
+)
+async def test_a_template_that_wants_what_a_notice_may_lack_is_refused_by_name(
+    house, kind, template, names
+):
+    before = await house.templates.book()
+    with pytest.raises(Unfit) as refused:
+        await house.templates.register({kind: template})
+    assert refused.value.names == names
+    assert await house.templates.book() == before
+
+
+@pytest.mark.parametrize("lenient", [{"require": False}, {"accept_null": True}])
+async def test_what_a_template_can_do_without_refuses_nothing(house, lenient):
+    params = (Param(name="ma_ho_so"), Param(name="lien_ket", max_length=200, **lenient))
+    has(house, Template(id="7", name="Mẫu mới", title="x", text="<ma_ho_so> x", params=params))
+    book = await house.templates.register({"7": "7"})
+    assert book.routes["7"] == "7"
+
+
+async def test_a_template_that_zalo_does_not_know_is_not_registered(house):
+    with pytest.raises(Refused):
+        await house.templates.register({"2": "999999"})
+    assert (await house.templates.book()).routes == SERVING
+
+
+async def test_one_template_may_serve_several_kinds_and_is_forgotten_with_the_last(house):
+    params = (Param(name="ma_ho_so"), Param(name="trang_thai"))
+    has(house, Template(id="7", name="Mẫu chung", title="x", text="<ma_ho_so>", params=params))
+    book = await house.templates.register({"1": "7", "2": "7"})
+    assert set(book.kinds("7")) == {"1", "2"}
+    assert SERVING["1"] not in book.templates
+    assert await house.templates.remove("1")
+    assert "7" in (await house.templates.book()).templates
+    assert await house.templates.remove("2")
+    assert "7" not in (await house.templates.book()).templates
+    assert not await house.templates.remove("2")
+
+
+async def test_a_sync_tells_once_what_has_changed(house):
+    with structlog.testing.capture_logs() as logs:
+        await house.set_template("5", status="DISABLE", quality="LOW")
+        await house.templates.sync()
+    [line] = logs
+    assert line | {"log_level": ""} == {
+        "event": "zalo_template_changed", "template": SERVING["5"], "kinds": ["5"],
+        "was": "ENABLE", "state": "DISABLE", "quality": "LOW", "log_level": "",
+    }  # fmt: skip
+
+
+async def test_a_template_that_is_gone_at_zalo_is_deleted_here(house):
+    await house.set_template("5", status="DELETE")
+    assert (await house.templates.book()).serving("5").state == "DELETE"
+    assert (await house.templates.book()).serving("4").state == "ENABLE"
+
+
+@pytest.mark.parametrize("code", [-138, -125, -117])
+async def test_a_sync_that_zalo_refuses_changes_nothing(house, code):
+    before = await house.templates.book()
+    house.stage.fault("business.info", "refuse", code=code)
+    with pytest.raises(Refused):
+        await house.templates.sync()
+    assert await house.templates.book() == before
+
+
+async def test_an_answer_without_a_state_changes_nothing(house, monkeypatch):
+    before = await house.templates.book()
+
+    async def nothing(path, **query):
+        return {}
+
+    monkeypatch.setattr(house.templates, "ask", nothing)
+    with pytest.raises(Unreachable):
+        await house.templates.sync()
+    assert await house.templates.book() == before
+
+
+async def test_what_a_webhook_tells_counts_at_once_and_strangers_are_passed_over(house):
+    await house.templates.heard(SERVING["5"], quality="LOW")
+    await house.templates.heard(SERVING["5"], state="DISABLE")
+    await house.templates.heard("4711", state="DISABLE")
+    book = await house.templates.book()
+    assert (book.serving("5").state, book.serving("5").quality) == ("DISABLE", "LOW")
+    assert len(book.templates) == len(KINDS)
+
+
+async def test_a_minute_long_the_store_is_not_asked_and_then_it_is(house):
+    mine, store = house.templates, house.stage.elsewhere.rates
+    other = Templates(mine.api, store, mine.key)
+    await other.book()
+    await mine.heard(SERVING["5"], state="DISABLE")
+    house.clock.advance(FRESH_S - 1)
+    assert (await other.book()).serving("5").usable
+    house.clock.advance(1)
+    assert not (await other.book()).serving("5").usable
+
+
+async def test_everybody_s_changes_stand(house):
+    registries = [
+        Templates(house.templates.api, house.stage.elsewhere.rates, house.templates.key)
+        for _ in range(5)
+    ]
+    kinds = iter(KINDS)
+    await asyncio.gather(*(one.remove(next(kinds)) for one in registries))
+    assert list((await house.templates.sync()).routes) == list(KINDS[5:])
+
+
+@pytest.mark.parametrize(
+    ("said", "dong"),
+    [
+        ((800,), 800), (("800",), 800), (("800.0",), 800), ((799.5,), 800), ((None, "300"), 300),
+        ((0,), 0), ((None,), None), (("",), None), (("-5",), None), (("nan",), None),
+        (("inf",), None),
+    ],
+)  # fmt: skip
+def test_a_price_is_read_in_every_form_and_never_too_low(said, dong):
+    assert price(*said) == dong
+
+
+def test_a_message_by_user_id_whose_price_is_not_named_costs_what_a_phone_does():
+    template = Known("7", price_sdt=800)
+    assert (template.costs(True), template.costs(False)) == (800, 800)
+
+
+# --- at the account, and for the operator
+
+
+@pytest.fixture
+def look(house):
+    async def look(**settings):
+        account = house.stage.sandbox.settings.model_copy(update=settings)
+        transport = AioTransport()
+        try:
+            return await open_examiner(account, house.stage.stores, transport).examine()
+        finally:
+            await transport.close()
+
+    return look
+
+
+async def test_the_account_s_condition_shows_every_kind_and_what_was_spent(house, look):
+    house.stage.sandbox.world.tokens.expires = 1e12
+    await house.send()
+    await house.set_template("6", status="REJECT")
+    await house.templates.remove("5")
+    found = await look(money_per_day=80000)
+    kinds = {one.kind: one for one in found.kinds}
+    assert (kinds["2"].state, kinds["2"].price_sdt, kinds["2"].price_uid) == ("ENABLE", 800, 560)
+    assert kinds["2"].status == "Được tiếp nhận"
+    assert kinds["5"].template == ""
+    lacks = {one.task: (one.reason, one.fix) for one in found.missing}
+    assert lacks["notices 5"] == ("no template", codes.fix("route"))
+    assert lacks["notices 6"] == (f"template {SERVING['6']} is REJECT", codes.fix("template"))
+    assert set(found.notices) == {"today", "money today", "money this month"}
+    assert found.notices["money today"].endswith("of 80000")
+
+
+@pytest.fixture
+def command(bus, nats_server, house, tmp_path, monkeypatch):
+    """`loa zalo templates` on the test's own bus, told to talk to the sandbox."""
+    monkeypatch.chdir(tmp_path)
+    sandbox = house.stage.sandbox
+    sandbox.clock.set(Clock.now)
+    account = sandbox.settings
+    known = {
+        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
+        "LOA_ZALO_APP_ID": account.app_id,
+        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
+        "LOA_ZALO_OAUTH_URL": sandbox.url, "LOA_ZALO_OPENAPI_URL": sandbox.url,
+        "LOA_ZALO_BUSINESS_URL": sandbox.url,
+    }  # fmt: skip
+
+    async def command(*words):
+        return await asyncio.to_thread(CliRunner().invoke, app, ["zalo", *words], env=known)
+
+    return command
+
+
+async def test_an_operator_sets_lists_syncs_and_removes_templates(command, house, tmp_path):
+    pair = house.stage.sandbox.grant()
+    file = tmp_path / "pair.json"
+    file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
+    assert (await command("connect", str(file))).exit_code == 0
+    shown = await command("templates", "set", "2", SERVING["2"])
+    assert shown.exit_code == 0, shown.output
+    assert "Thông báo tiếp nhận hồ sơ" in shown.stdout
+    wrong = await command("templates", "set", "2", OTP)
+    assert (wrong.exit_code, "otp" in wrong.stderr) == (2, True)
+    unknown = await command("templates", "set", "2", "4711")
+    assert (unknown.exit_code, "template_id" in unknown.stderr) == (2, True)
+    assert (await command("templates", "set", "11", SERVING["2"])).exit_code == 2
+    listed = json.loads((await command("templates", "list", "--json")).stdout.splitlines()[-1])
+    assert [(one["kind"], one["template"]) for one in listed if one["template"]] == [
+        ("2", SERVING["2"])
+    ]
+    has(house, house.stage.sandbox.world.shelf.templates[SERVING["2"]].model_copy(
+        update={"status": "DISABLE"}
+    ))  # fmt: skip
+    synced = json.loads((await command("templates", "sync", "--json")).stdout.splitlines()[-1])
+    assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
+    told = await command("status")
+    assert "notices 2" in told.stdout
+    removed = json.loads(
+        (await command("templates", "remove", "2", "--json")).stdout.splitlines()[-1]
+    )
+    assert not any(one["template"] for one in removed)
+
+
+# --- where the sandbox stands in, and on the bus
+
+
+async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(house):
+    """A start again changes nothing that an operator has chosen."""
+    account, stores = house.stage.sandbox.settings, house.stage.stores
+    fresh = Stores(stores.vault, MemoryNotebook(), stores.key, MemoryVault())
+    house.stage.sandbox.world.tokens.expires = 1e12
+    await channels.register_shipped(account, fresh)
+    transport = AioTransport()
+    registry = open_templates(account, fresh, transport)
+    assert (await registry.book()).routes == SERVING
+    chosen = Template(id="7", name="Mẫu riêng", title="x", text="<x>", params=(ID,))
+    has(house, chosen)
+    await registry.register({"9": "7"})
+    await registry.remove("4")
+    await channels.register_shipped(account, fresh)
+    assert (await registry.sync()).routes == SERVING | {"9": "7"}
+    await transport.close()
+
+
+async def test_a_command_says_what_zalo_refused(house):
+    known = house.stage.stores
+    stores = Stores(known.vault, MemoryNotebook(), known.key, MemoryVault())
+    house.stage.sandbox.world.tokens.expires = 1e12
+    with pytest.raises(Invalid) as refused:
+        async with channels.templates(house.stage.sandbox.settings, stores) as registry:
+            await registry.register({"2": "4711"})
+    [error] = refused.value.errors
+    assert error.field == "template_id"
+    assert error.message != error.message_vi
+
+
+async def test_without_a_grant_a_command_says_so(house):
+    stores = Stores(MemoryVault(), MemoryNotebook(), Fernet.generate_key(), MemoryVault())
+    with pytest.raises(Invalid):
+        async with channels.templates(house.stage.sandbox.settings, stores) as registry:
+            await registry.register({"2": SERVING["2"]})
+
+
+async def test_all_processes_share_the_registry_over_the_bus(bus, house):
+    store = BusVault(bus, subjects.CONTROL.name)
+    one, other = (Templates(house.templates.api, store, "zalo.templates.x") for _ in range(2))
+    await one.register({"2": SERVING["2"]})
+    await other.register({"4": SERVING["4"]})
+    house.clock.advance(FRESH_S)
+    assert set((await one.book()).routes) == {"2", "4"}
+
+
+async def test_message_ids_lie_where_the_contact_lies(bus):
+    sent, bucket = BusSent(bus), bus.bucket(subjects.NOTICES.name)
+    tracking_id = "a2" * 24
+    assert await sent.message_id(tracking_id) == ""
+    await sent.keep(tracking_id, "f00d")
+    await sent.keep("b" * 48, "beef", untracked=True)
+    assert await sent.message_id(tracking_id) == "f00d"
+    assert (await bucket.get("message.beef")).data == b"b" * 48
+    assert await bucket.get("message.f00d") is None
+
+
+async def test_a_message_id_that_can_not_be_kept_is_said(bus):
+    with pytest.raises(Unreachable):
+        await BusSent(bus).keep("a" * 48, "what an id", untracked=True)
