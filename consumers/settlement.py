@@ -8,7 +8,7 @@ import structlog
 
 from consumers.ledger import moves
 from consumers.ledger.store import Ledger, Overtaken
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import BatchKey, ChannelName
 
 log = structlog.get_logger()
 SWAP_S = 10.0
@@ -34,27 +34,21 @@ class Settlement:
         self, content_id: str, revision: int | None, *, arrived: bool, by: str
     ) -> list[Settled]:
         """End every unknown row of the item, or of one revision of it. Raises BusError."""
+        prefix = f"state.{self.channel}.{content_id}."
+        keys = [key async for key, _ in self.ledger.bucket.values(prefix)]
+        found = sorted(BatchKey.parse(key.removeprefix("state.")) for key in keys)
         return [
             done
-            async for plan in self.plans(content_id, revision)
-            async for done in self.of_plan(plan, arrived, by)
+            for batch in found
+            if revision in (None, batch.revision)
+            async for done in self.settled(batch, arrived, by)
         ]
 
-    async def plans(self, content_id: str, revision: int | None) -> AsyncIterator[PlanKey]:
-        prefix = f"plan.{self.channel}.{content_id}."
-        found = [key async for key, _ in self.ledger.bucket.values(prefix)]
-        for key in sorted(found):
-            plan = PlanKey.parse(key.removeprefix("plan."))
-            if revision in (None, plan.revision):
-                yield plan
-
-    async def of_plan(self, plan: PlanKey, arrived: bool, by: str) -> AsyncIterator[Settled]:
-        held = await self.ledger.plan(plan)
-        for number in range(held.value.count if held else 0):
-            batch = BatchKey(*plan, number)
-            ids = (await self.ledger.rows(batch)).ids
-            for row in await self.of_batch(batch, arrived, by):
-                yield Settled(batch, ids[row], arrived)
+    async def settled(self, batch: BatchKey, arrived: bool, by: str) -> AsyncIterator[Settled]:
+        rows = await self.of_batch(batch, arrived, by)
+        ids = (await self.ledger.rows(batch)).ids if rows else ()
+        for row in rows:
+            yield Settled(batch, ids[row], arrived)
 
     async def of_batch(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:
         """The rows that were ended; a receipt that comes first has told already."""

@@ -63,6 +63,11 @@ def case_content_id(case_code: str) -> str:
     return f"case-{digest(case_code)[:20]}"
 
 
+def item_named(text: str) -> str:
+    """The content_id that a person means, who may know a dossier by its code."""
+    return case_content_id(text) if "." in text else text
+
+
 def is_case(content_id: str) -> bool:
     """Whether *content_id* is a dossier's: no content item may be called so."""
     return _CASE.fullmatch(content_id) is not None

@@ -10,6 +10,7 @@ from consumers.check.whole import Check
 from consumers.ledger.entry import noticed
 from consumers.register import Register
 from consumers.settle import Later
+from consumers.settlement import Settlement
 from consumers.trace import Trace
 from contracts import keys
 from contracts.delivery import BatchKey
@@ -119,3 +120,16 @@ async def test_a_notice_that_nobody_works_on_is_found(office):
 
 def closed_entry(office):
     return replace(noticed(0, office.clock()), rows=b"d", closed=office.clock())
+
+
+async def test_a_person_who_has_looked_ends_an_unknown_notice(office):
+    office.says(ZALO, Outcome(Verdict.DOUBT, "no answer"))
+    office.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
+    with suppress(Later):
+        await office.work(ZALO, CASE)
+    await office.work(ZALO, CASE)
+    settlement = Settlement(office.ledger, ZALO)
+    [done] = await settlement.settle(CASE, None, arrived=True, by="Phòng Một cửa")
+    assert (done.recipient, done.arrived) == (keys.PERSON, True)
+    assert (await story(office)).channels[ZALO].delivered == 1
+    assert await office.status(EMAIL, CASE) is None

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trustme
+from pydantic import ValidationError
 
 from channels.errors import Unreachable
 from channels.zalo import envelope
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.transport import ANSWER_MAX, AioTransport, Doubt, Request
 
 
@@ -226,3 +228,13 @@ async def test_an_endless_answer_is_not_read_to_its_end():
         with pytest.raises(Doubt):
             await transport.exchange(Request("POST", url, body=b"{}"))
     assert sent < 64 * ANSWER_MAX
+
+
+@pytest.mark.parametrize("name", ["openapi_url", "business_url", "oauth_url"])
+def test_zalo_is_never_spoken_to_in_the_clear(name):
+    for host in ("openapi.zalo.me", "OPENAPI.zalo.me", "oauth.zaloapp.com", "zalo.me:80"):
+        with pytest.raises(ValidationError, match="in the clear"):
+            ZaloSettings(**{name: f"http://{host}"})
+        ZaloSettings(**{name: f"https://{host}"})
+    for sandbox in ("http://127.0.0.1:8090", "http://zalo-sandbox:8090", "http://notzalo.me"):
+        ZaloSettings(**{name: sandbox})

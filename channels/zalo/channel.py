@@ -36,7 +36,6 @@ class ZaloChannel:
     """
 
     name = ChannelName.ZALO
-    connections = 2
     window = 1
     request_timeout_s = CONNECT_S + READ_S + MARGIN_S
 
@@ -49,6 +48,7 @@ class ZaloChannel:
         quotas: Quotas,
         notices: Notices,
         covers: Covers,
+        connections: int = 2,
     ) -> None:
         calls = Calls(api)
         self.api = api
@@ -56,6 +56,7 @@ class ZaloChannel:
         self.pace = pace
         self.settle_s = pace.settle_s
         self.notices = notices
+        self.connections = connections
         self.articles = Articles(calls, notebook, pace, quotas.articles, covers)
         self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
 

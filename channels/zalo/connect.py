@@ -63,7 +63,8 @@ def open_channel(
     quotas = open_quotas(settings, stores, api, pace)
     site = replace(site, copies=stores.pictures is not None)
     covers = open_covers(settings, stores)
-    return ZaloChannel(api, stores.notebook, site, pace, quotas, notices, covers)
+    parts = (api, stores.notebook, site, pace, quotas, notices, covers)
+    return ZaloChannel(*parts, connections=settings.connections)
 
 
 def open_covers(settings: ZaloSettings, stores: Stores) -> Covers:

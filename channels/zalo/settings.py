@@ -1,5 +1,7 @@
 """LOA_ZALO_*: which app we are at Zalo, and where Zalo is."""
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -9,6 +11,7 @@ from contracts.base import HttpUrl
 OPENAPI_URL = "https://openapi.zalo.me"
 BUSINESS_URL = "https://business.openapi.zalo.me"
 OAUTH_URL = "https://oauth.zaloapp.com"
+OF_ZALO = (".zalo.me", ".zaloapp.com")
 LOOKUP_URL = "https://dichvucong.gov.vn"
 """The national public service portal, where everybody can look their dossiers up."""
 
@@ -28,6 +31,7 @@ class ZaloSettings(BaseSettings):
     notices_per_day: int = Field(default=0, ge=0)
     money_per_day: int = Field(default=0, ge=0)
     money_per_month: int = Field(default=0, ge=0)
+    connections: int = Field(default=4, ge=1, le=64)
     calls_per_s: float = Field(default=5.0, gt=0, le=1000)
     notices_per_s: float = Field(default=20.0, gt=0, le=1000)
     cover_allow: str = ""
@@ -44,6 +48,15 @@ class ZaloSettings(BaseSettings):
     def _can_be_read(cls, written: str) -> str:
         opened(written)
         return written
+
+    @field_validator("openapi_url", "business_url", "oauth_url")
+    @classmethod
+    def _nobody_reads_along(cls, url: str) -> str:
+        """Only a sandbox, on a private network, is spoken to without TLS."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and f".{parts.hostname}".endswith(OF_ZALO):
+            raise ValueError("http would send the tokens in the clear")
+        return url
 
     @property
     def configured(self) -> bool:

@@ -1,4 +1,4 @@
-"""Case notices in the ledger: one row each, from an event that is there, on one channel at a time."""
+"""Case notices in the ledger: one row each, of a known event, on one channel after the other."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,6 +1,5 @@
 """Questions and orders about one content item: `loa trace`, `loa withdraw`."""
 
-import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ from consumers.register import Register
 from consumers.story import Count, Story
 from consumers.trace import Trace
 from contracts import events, keys
-from contracts.case import CODE_PATTERN
 from contracts.cloudevent import CloudEvent
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -31,7 +29,7 @@ ALWAYS = ("expected", "delivered", "missing")
 
 def trace(item: ItemOrCase, as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
-    content_id = keys.case_content_id(item) if re.fullmatch(CODE_PATTERN, item) else item
+    content_id = keys.item_named(item)
 
     async def tell(bus: Bus) -> Story | None:
         story = await Trace(Register(bus), Ledger(bus), time.time).story(content_id)

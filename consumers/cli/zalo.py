@@ -26,6 +26,7 @@ from consumers.hearing import Hearing
 from consumers.ledger.store import Ledger
 from consumers.settlement import Settled, Settlement
 from consumers.vault import belonging
+from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -93,19 +94,19 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def settle(
-    content_id: Annotated[str, typer.Argument(help="The item.")],
-    sent: Annotated[
-        bool, typer.Option("--sent/--not-sent", help="What oa.zalo.me shows of the broadcast.")
-    ],
+    item: Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")],
+    sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
     by: Annotated[str, typer.Option(help="Who has looked.")],
     revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """End an `unknown` broadcast: somebody has looked at oa.zalo.me whether it went out.
+    """End an `unknown` broadcast or case notice: somebody has looked whether it went out.
 
-    Nothing is sent by this. One that did not go out ends as `failed`; broadcast it by hand there,
-    or with a new revision.
+    A broadcast is seen at oa.zalo.me, a template message at account.zalo.cloud. Nothing is sent by
+    this. One that did not go out ends as `failed`: broadcast it by hand there, or with a new
+    revision; of a dossier the unit sends a new event.
     """
+    content_id = keys.item_named(item)
 
     async def order(bus: Bus) -> list[Settled]:
         if not by.strip():

@@ -1,0 +1,138 @@
+"""Zalo's webhook in real processes: heard out of the box, and once though its process dies."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_SECRET
+from producers.bus import Bus
+from tests.real_loa import RealLoa, until
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
+ROOT = Path(__file__).parent.parent
+WORDS = "Hồ sơ của tôi số 001099012345 đâu?"
+OURS = {
+    "LOA_ZALO_APP_ID": APP_ID,
+    "LOA_ZALO_APP_SECRET": APP_SECRET,
+    "LOA_ZALO_OA_SECRET": OA_SECRET,
+    "LOA_HTTP_PORT": "0",
+}
+
+
+def sandbox(loa, path, body=None):
+    url = f"{loa.ready().zalo_sandbox}/_sandbox/{path}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def later(loa, seconds: float) -> None:
+    """Zalo's time passes."""
+    now = sandbox(loa, "state")["now"] + seconds
+    sandbox(loa, "clock", {"now": datetime.fromtimestamp(now, UTC).isoformat()})
+
+
+def written_by(loa, **facts) -> str:
+    """Somebody new writes; their id."""
+    user_id = sandbox(loa, "people", facts)["user_id"]
+    sandbox(loa, f"people/{user_id}/write", {"text": WORDS})
+    return user_id
+
+
+def replies(loa, user_id: str) -> list:
+    talk = sandbox(loa, "state")["messages"]
+    return [one for one in talk if one["user_id"] == user_id and one["from_oa"]]
+
+
+def waiting(loa) -> list:
+    return sandbox(loa, "webhook")["waiting"]
+
+
+def test_out_of_the_box_who_writes_is_answered_counted_and_can_be_forgotten(tmp_path):
+    with RealLoa(tmp_path, ZALO_LOOKUP_URL="https://tra-cuu.example") as loa:
+        assert sandbox(loa, "webhook/probe", {})["accepted"]
+        user_id = written_by(loa, phone="84912345678", name="Nguyễn Văn Kín")
+        [reply] = until(lambda: replies(loa, user_id), "a reply")
+        assert "https://tra-cuu.example" in reply["content"]["text"]
+        sandbox(loa, f"people/{user_id}/follow", {})
+        counted = until(lambda: following(loa), "the follower to be counted")
+        assert (counted["followers"], counted["within_reach"], counted["suppressed"]) == (1, 1, 0)
+        table = loa.cli("zalo", "followers")
+        assert "within reach" in table.out
+        sandbox(loa, f"people/{user_id}/withdraw", {})
+        until(lambda: "zalo_person_erased" in loa.log(), "the erasure")
+        gone = loa.cli("zalo", "followers", "--json").json
+        assert (gone["followers"], gone["suppressed"]) == (0, 1)
+        assert len(replies(loa, user_id)) == 1
+        lift = ("zalo", "suppressed", "lift", f"zalo:{user_id}", "--by")
+        assert loa.cli(*lift, " ").code == 2
+        assert loa.cli(*lift, "Trần Thị Bình").code == 0
+        again = loa.cli(*lift, "Trần Thị Bình")
+        assert (again.code, "không bị chặn" in again.err) == (2, True)
+        for private in (WORDS, "001099012345", "Nguyễn", "84912345678", user_id):
+            assert private not in loa.log()
+
+
+def following(loa):
+    counted = loa.cli("zalo", "followers", "--json").json
+    return counted if counted["followers"] else None
+
+
+@contextmanager
+def hearing(loa, name: str, *, doomed: bool):
+    """`loa run zalo-webhook` beside *loa*, which dies behind the first event that it has stored."""
+    command = [sys.executable, "-m", "tests.crash.launch"]
+    command += ["zalo.event_stored" if doomed else "-", "1", "run", "zalo-webhook"]
+    log = loa.folder / f"{name}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=loa.environ | OURS, cwd=ROOT, stdout=out, stderr=out
+        )
+
+    def url():
+        assert process.poll() is None, log.read_text()[-2000:]
+        lines = [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+        return next((line["url"] for line in lines if line["event"] == "ready"), None)
+
+    try:
+        sandbox(loa, "webhook", {"url": f"{until(url, name)}/zalo/webhook"})
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_event_is_there_once_although_its_process_died_before_it_could_answer(tmp_path):
+    with RealLoa(tmp_path) as loa:
+        with hearing(loa, "first", doomed=True) as process:
+            user_id = written_by(loa)
+            assert process.wait(30) == -9
+            [event] = until(lambda: [one for one in waiting(loa) if one["tries"]], "a retry")
+            assert user_id in event["body"]
+        until(lambda: replies(loa, user_id), "the stored event to be acted upon")
+        with hearing(loa, "second", doomed=False):
+            later(loa, 31)
+            until(lambda: not [one for one in waiting(loa) if one["tries"]], "Zalo's retry")
+        stored = loa.cli("zalo", "followers", "--json").json
+        assert stored["unknown"] + stored["followers"] == 1
+        assert inbound(loa, user_id) == 1
+        assert len(replies(loa, user_id)) == 1
+
+
+def inbound(loa, user_id: str) -> int:
+    """How often the message lies on the bus."""
+
+    async def count() -> int:
+        async with await Bus.connect(loa.ready().nats_url) as bus:
+            found = [one async for one in bus.scan("RECEIPTS", "receipt.zalo.inbound")]
+        return sum(user_id.encode() in one.data for one in found)
+
+    return asyncio.run(count())
