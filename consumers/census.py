@@ -5,7 +5,7 @@ do so at once, the one that finds the other's step stops.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +15,12 @@ from channels.errors import ChannelError
 from channels.zalo.census import Lists, Walk
 from channels.zalo.codes import Refused
 from channels.zalo.hours import local
+from consumers.erasure import WITHDRAWN, address_of
 from consumers.followers import Followers
 from consumers.register import Held, read
+from consumers.suppressions import Suppressions
 from contracts import subjects
+from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, Conflict
 
 log = structlog.get_logger()
@@ -41,6 +44,7 @@ class Census:
 
     bus: Bus
     followers: Followers
+    suppressions: Suppressions
     lists: Lists
     app_id: str
     clock: Callable[[], float]
@@ -86,9 +90,16 @@ class Census:
     async def step(self, walk: Walk) -> Walk:
         """One page: what it says of people first, how far we are second."""
         page = await self.lists.page(walk.part, walk.offset)
-        await self.followers.confirm(page.user_ids, walk.part.follows, walk.began)
+        known = await self.wanted(page.user_ids)
+        await self.followers.confirm(known, walk.part.follows, walk.began)
         stepped = walk.advance(page, local(self.clock()).date())
         return stepped if stepped.left else stepped.model_copy(update={"ended": self.now()})
+
+    async def wanted(self, user_ids: Sequence[str]) -> list[str]:
+        """Without those who want to be forgotten: some of them still follow."""
+        addresses = {address_of(id): id for id in user_ids}
+        gone = await self.suppressions.among(ChannelName.ZALO, list(addresses), WITHDRAWN)
+        return [id for address, id in addresses.items() if address not in gone]
 
     async def note(self, held: Held[Walk], walk: Walk) -> Held[Walk]:
         """Raises Conflict when somebody else has gone on."""

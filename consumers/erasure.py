@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from channels.base import Verdict
 from channels.zalo.census import Lists
+from channels.zalo.envelope import json_object
 from channels.zalo.events import ZaloEvent
 from channels.zalo.hours import chance
 from channels.zalo.outcomes import EXPECTED, outcome_of
@@ -55,9 +56,18 @@ class Erasure:
             # What another worker noted meanwhile of an older event.
             await self.followers.forget(event.user_id, event.at)
         notices = await self.clear_notices(event.user_id)
+        await self.clear_receipts(event.user_id, but=event.key)
         crash_point("zalo.person_purged")
         await self.erase_at_zalo(event.user_id)
+        await self.clear_receipts(event.user_id)  # the wish itself last: until then it comes again
         log.info("zalo_person_erased", notices=notices)
+
+    async def clear_receipts(self, user_id: str, but: str = "") -> None:
+        """Erase what Zalo told of the person from its stream, except for the event *but*."""
+        subject, named = subjects.receipt(ChannelName.ZALO, "*"), user_id.encode()
+        async for message in self.bus.scan(subjects.RECEIPTS.name, subject):
+            if named in message.data and is_about(message.data, user_id, but):
+                await self.bus.erase(subjects.RECEIPTS.name, message.seq)
 
     async def clear_notices(self, user_id: str) -> int:
         """Take the id out of every notice; one that has no other address goes altogether."""
@@ -102,6 +112,12 @@ class Erasure:
                 log.info("zalo_person_unknown_there", reason=said.reason)
                 return
             raise Later(min(said.after_s or AGAIN_S, SLOWEST_S), said.reason) from why
+
+
+def is_about(data: bytes, user_id: str, but: str) -> bool:
+    """Whether a stored event names this very person, and is not the event *but*."""
+    said = json_object(data) or {}
+    return said.get("user_id") == user_id and said.get("key") != but
 
 
 def concerns(value: Value, user_id: str) -> bool:

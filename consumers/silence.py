@@ -27,7 +27,7 @@ def silent(
 
 
 @dataclass
-class Silence:
+class SilenceWatch:
     """Watches over one application's webhook; says it again after every further *limit*."""
 
     bus: Bus

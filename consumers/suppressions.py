@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -76,6 +77,16 @@ class Suppressions:
         """Since when *address* is left alone for this very reason; None when it is not."""
         said = await self.standing(self.key(channel, address))
         return said.at if said and said.reason == reason else None
+
+    async def among(
+        self, channel: ChannelName, addresses: Sequence[str], reason: str
+    ) -> frozenset[str]:
+        """Which of *addresses* are left alone for this very reason."""
+        keys = {self.key(channel, address): address for address in addresses}
+        found = await self.bucket.many(list(keys))
+        return frozenset(
+            keys[key] for key, value in found.items() if read(value.data).reason == reason
+        )
 
     async def count(self, channel: ChannelName) -> int:
         """How many addresses of *channel* are left alone now."""

@@ -13,12 +13,12 @@ from contracts.content import Submitted
 from contracts.crash import crash_point
 from contracts.delivery import Lane
 from contracts.envelope import each
-from contracts.errors import Conflict, Forbidden, Unavailable, fault
+from contracts.errors import Conflict, ContractError, Forbidden, Unavailable, fault
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.admission import Admitted, admit
-from producers.bus import Bucket, Bus, BusError
+from producers.bus import Bucket, Bus, BusError, Value
 from producers.cases import Case, Cases, routes
 from producers.registry import Clock, Member
 from producers.sending import send
@@ -45,8 +45,12 @@ class Claim:
     """An event together with what the bus already knows of it and of its item."""
 
     admitted: Admitted
-    owner: Ownership | None
+    known: Value | None
     record: EventRecord | None
+
+    @property
+    def owner(self) -> Ownership | None:
+        return Ownership.model_validate_json(self.known.data) if self.known else None
 
     @property
     def revision(self) -> int | None:
@@ -109,7 +113,7 @@ class Acceptance:
         _one_meaning_per_id(admitted)
         claims = await _every(batch, admitted, self._look)
         crash_point("gateway.checked")
-        revisions = [await self._number(member, claim) for claim in claims]
+        revisions = await self._numbers(member, claims, batch)
         records = await _every(batch, list(zip(claims, revisions, strict=True)), self._claim)
         crash_point("gateway.claimed")
         for one in admitted:
@@ -130,19 +134,36 @@ class Acceptance:
         value, record = await asyncio.gather(
             self.owners.get(admitted.content_id), self.record(admitted.event_id)
         )
-        owner = Ownership.model_validate_json(value.data) if value else None
-        claim = Claim(admitted, owner, record)
+        claim = Claim(admitted, value, record)
         _owned(admitted, claim.owner)
         _same(admitted, claim.record)
         return claim
 
+    async def _numbers(
+        self, member: Member, claims: Sequence[Claim], batch: bool
+    ) -> list[int | None]:
+        """Each event's revision; those of one dossier get theirs one after another."""
+        found: dict[int, int | None] = {}
+
+        async def in_turn(places: Sequence[int]) -> None:
+            for place in places:
+                try:
+                    found[place] = await self._number(member, claims[place])
+                except ContractError as wrong:
+                    raise wrong.within(f"[{place}]") if batch else wrong from None
+
+        done = await asyncio.gather(*map(in_turn, by_item(claims)), return_exceptions=True)
+        for trouble in done:
+            if trouble is not None:
+                raise trouble
+        return [found[place] for place in range(len(claims))]
+
     async def _number(self, member: Member, claim: Claim) -> int | None:
-        """The event's revision; those of one dossier get theirs one after another."""
         contact = claim.admitted.contact
         if contact is None:
             return claim.revision
         case = Case(claim.admitted, contact, routes(claim.admitted, member.registration))
-        return await self.cases.place(case, self._now())
+        return await self.cases.place(case, claim.known, self._now())
 
     async def _claim(self, numbered: tuple[Claim, int | None]) -> EventRecord:
         """Book what the event says, then whose item it is; somebody else may be first in both.
@@ -179,6 +200,14 @@ def unavailable() -> Unavailable:
     """Nobody knows whether it is stored: come back, with the same event."""
     trouble = fault("event", "unavailable", retry_after_s=RETRY_AFTER_S)
     return Unavailable(trouble, retry_after_s=RETRY_AFTER_S)
+
+
+def by_item(claims: Sequence[Claim]) -> list[list[int]]:
+    """The places of the claims, item by item, each in their order."""
+    found: dict[str, list[int]] = {}
+    for place, claim in enumerate(claims):
+        found.setdefault(claim.admitted.content_id, []).append(place)
+    return list(found.values())
 
 
 def _owned(admitted: Admitted, owner: Ownership | None) -> None:

@@ -11,7 +11,7 @@ from contracts.errors import Conflict, Forbidden, Invalid, fault
 from contracts.records import Dossier, NoticeRecord, notice_key
 from producers import bus as nats
 from producers.admission import Admitted
-from producers.bus import Bus
+from producers.bus import Bus, Value
 from producers.registry import Registration
 
 TRIES = 50
@@ -53,21 +53,21 @@ class Cases:
         self.dossiers = bus.bucket(subjects.PUBLISHED.name)
         self.notices = bus.bucket(subjects.NOTICES.name)
 
-    async def place(self, case: Case, at: datetime) -> int:
+    async def place(self, case: Case, known: Value | None, at: datetime) -> int:
         """The event's revision, once its contact is kept; a repeat gets the same one.
 
-        Raises Forbidden for another unit's dossier, Conflict for a repeat with another contact.
+        *known*: the dossier's record as it was read a moment ago. Raises Forbidden for another
+        unit's dossier, Conflict for a repeat with another contact.
         """
-        revision = await self.number(case.admitted, at)
+        revision = await self.number(case.admitted, known, at)
         crash_point("gateway.case_numbered")
         await self.keep(case.record(revision))
         crash_point("gateway.contact_kept")
         return revision
 
-    async def number(self, admitted: Admitted, at: datetime) -> int:
+    async def number(self, admitted: Admitted, value: Value | None, at: datetime) -> int:
         key = admitted.content_id
         for _ in range(TRIES):
-            value = await self.dossiers.get(key)
             dossier = Dossier.model_validate_json(value.data) if value else Dossier(unit="")
             if number := taken(dossier, admitted):
                 return number
@@ -75,6 +75,7 @@ class Cases:
             try:
                 await self.dossiers.swap(key, data, value.revision if value else 0)
             except nats.Conflict:
+                value = await self.dossiers.get(key)
                 continue
             return number
         raise nats.Silence(f"publications.{key}: somebody else keeps changing it")

@@ -23,8 +23,8 @@ LONG = frozenset(
         "bus_disk", "bus_faults", "bus_power", "check_corruptions", "check_healthy", "check_large",
         "deliver_crash", "dispatch_crash", "duplicates", "event_orders", "gateway_fuzz",
         "long_trouble", "model", "poison", "portal_kill", "portal_power", "smtp_chaos", "smtp_cuts",
-        "smtp_late", "torn_reads", "zalo_books", "zalo_chaos", "zalo_races", "zalo_refresh",
-        "zalo_waits",
+        "smtp_late", "torn_reads", "zalo_after_effect", "zalo_books", "zalo_chaos",
+        "zalo_notice_rows", "zalo_races", "zalo_refresh", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""

@@ -83,10 +83,9 @@ def lost(books: Books, told: Iterable[Told]) -> Iterator[str]:
                 yield f"lost: {name} was refused and is no dead letter"
         elif item is None or not item.position_of(one.event_id):
             yield f"lost: {name} has no position"
-        elif keys.is_case(one.content_id):
-            yield from untold(books, item, one, name)
         else:
-            yield from unreleased(books, item, one, name)
+            follows = untold if keys.is_case(one.content_id) else unreleased
+            yield from follows(books, item, one, name)
 
 
 def uninvited(books: Books, told: Iterable[Told]) -> Iterator[str]:

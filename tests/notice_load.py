@@ -4,7 +4,7 @@
     python -m tests.notice_load bulk --readers 100000
 
 `flood`: nothing is called faster than the rate, memory stays flat, and the day's quota ends it
-before Zalo does. `bulk`: how long a notice waits, from its 202 to the first attempt, while everybody
+before Zalo does. `bulk`: how long a notice waits, from 202 to the first attempt, while everybody
 gets a mail. Numbers are printed; only what must never happen ends it with exit code 1.
 """
 

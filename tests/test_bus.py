@@ -206,3 +206,10 @@ async def test_a_schedule_on_the_same_subject_replaces_the_earlier_one(bus):
     await bus.schedule(datetime.now(UTC), "sched.b.1", target, b"near")
     assert (await _arrival(bus, "DELIVER", target)).data == b"near"
     assert await bus.last("DELIVER", "sched.b.1") is None
+
+
+async def test_an_erased_message_is_gone_and_erasing_it_again_changes_nothing(bus):
+    acks = [await bus.publish("receipt.zalo.follow", b"%d" % number) for number in range(3)]
+    for seq in (acks[1].seq, acks[1].seq, 999):
+        await bus.erase("RECEIPTS", seq)
+    assert [one.data async for one in bus.scan("RECEIPTS")] == [b"0", b"2"]

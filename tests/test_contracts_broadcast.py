@@ -76,8 +76,8 @@ def test_a_merged_province_has_the_numbers_of_its_parts(id):
 
 
 def test_whoever_says_nothing_means_everybody():
-    assert check_event(sample()).broadcast is None
-    assert said() == Broadcast()
+    assert check_event(sample(broadcast=None)).broadcast is None
+    assert said() == check_event(sample()).broadcast == Broadcast()
     assert Broadcast().enabled
 
 

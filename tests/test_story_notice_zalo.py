@@ -6,14 +6,14 @@ import urllib.request
 import pytest
 
 from contracts.testing import sample
-from tests.real_loa import UNIT, RealLoa
+from tests.real_loa import UNIT, RealLoa, until
 
 pytestmark = pytest.mark.story
 PHONE = "84912345678"
 
 
-def an_event(id, **data):
-    contact = {"phone": "0912 345 678", "consent": True}
+def an_event(id, phone="0912 345 678", **data):
+    contact = {"phone": phone, "consent": True}
     event = sample("updated", contact=contact, **data)
     return event | {"id": id, "source": f"/units/{UNIT}"}
 
@@ -30,8 +30,9 @@ def messages(loa):
     return [one for one in sandbox(loa, "state")["messages"] if one["template_id"]]
 
 
-def test_a_person_is_told_on_zalo_once_and_who_can_not_be_reached_is_suppressed(tmp_path):
-    with RealLoa(tmp_path, ZALO_MONEY_PER_DAY=1600) as loa:
+def test_a_person_is_told_once_or_not_at_all_and_the_day_s_money_is_kept_to(tmp_path):
+    (tmp_path / ".env").write_text("LOA_ZALO_MONEY_PER_DAY=1600\n")
+    with RealLoa(tmp_path) as loa:
         loa.a_unit(UNIT, "--notices", "zalo")
         answers = [loa.post(an_event("e-1")) for _ in range(3)]
         assert {answer.status for answer in answers} == {202}, answers
@@ -44,8 +45,13 @@ def test_a_person_is_told_on_zalo_once_and_who_can_not_be_reached_is_suppressed(
         story = loa.delivered(answer.body["event_id"])
         assert story["channels"]["zalo"]["suppressed"] == 1
         assert len(messages(loa)) == 1
+        other = loa.post(an_event("e-3", phone="0912 345 679", status=7))
+        loa.delivered(other.body["event_id"])
+        loa.post(an_event("e-4", phone="0912 345 680", status=10))
+        until(lambda: '"zalo_quota_spent"' in loa.log(), "the day's money")
+        assert len(messages(loa)) == 2
         assert PHONE not in loa.log()
         assert "912" not in json.dumps(story)
         check = loa.cli("check", "--deep", "--json")
         assert check.code == 0, check.out
-    assert loa.log().count("zalo_notice_sent") == 1
+    assert loa.log().count("zalo_notice_sent") == 2

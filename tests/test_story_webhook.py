@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_SECRET
+from contracts.testing import sample
 from producers.bus import Bus
-from tests.real_loa import RealLoa, until
+from tests.real_loa import UNIT, RealLoa, until
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,26 @@ def test_out_of_the_box_who_writes_is_answered_counted_and_can_be_forgotten(tmp_
 def following(loa):
     counted = loa.cli("zalo", "followers", "--json").json
     return counted if counted["followers"] else None
+
+
+def test_a_notice_whose_answer_was_lost_has_arrived_once_its_phone_says_so(tmp_path):
+    with RealLoa(tmp_path) as loa:
+        loa.a_unit(UNIT, "--notices", "zalo")
+        sandbox(loa, "faults", {"route": "business.template", "kind": "drop_after"})
+        contact = {"phone": "0912 345 678", "consent": True}
+        event = sample("updated", contact=contact) | {"id": "e-1", "source": f"/units/{UNIT}"}
+        accepted = loa.post(event)
+        assert accepted.status == 202, accepted
+
+        def arrived():
+            counts = loa.ask(f"/v1/events/{accepted.body['event_id']}").body["channels"]
+            return counts and counts["zalo"]["delivered"] == 1
+
+        until(arrived, "the receipt to end the doubt")
+        [message] = [one for one in sandbox(loa, "state")["messages"] if one["template_id"]]
+        assert message["phone"] == "84912345678"
+        assert "receipt_applied" in loa.log()
+        assert "912345678" not in loa.log()
 
 
 @contextmanager

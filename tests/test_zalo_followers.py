@@ -16,7 +16,10 @@ from channels.zalo.events import EventKind, ZaloEvent
 from channels.zalo.hours import local
 from consumers import census
 from consumers.census import Census
+from consumers.erasure import WITHDRAWN, address_of
 from consumers.followers import Follower, Followers, heard, listed
+from consumers.suppressions import Suppressions
+from contracts.delivery import ChannelName
 from tests.test_zalo_sandbox import calling
 from tests.zalo_hook import USER
 
@@ -208,7 +211,8 @@ def test_ids_and_numbers_are_read_as_zalo_writes_them():
 
 
 def a_census(bus, stage) -> Census:
-    return Census(bus, Followers(bus), Lists(stage.channel.api), APP, stage.clock)
+    lists, suppressions = Lists(stage.channel.api), Suppressions(bus, b"secret")
+    return Census(bus, Followers(bus), suppressions, lists, APP, stage.clock)
 
 
 def populate(stage, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
@@ -312,6 +316,18 @@ async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, t
         await one.walk()
         count = await one.followers.count(T0)
         assert (count.followers, count.left) == (119, 1)
+
+
+async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, tmp_path, clock):
+    async with calling(tmp_path, clock) as zalo:
+        populate(zalo.stage, 60, 1)
+        one, gone = a_census(bus, zalo.stage), address_of(str(10**18 + 7))
+        await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN, None)
+        await one.suppressions.add(ChannelName.ZALO, address_of(str(10**18)), "blocked", None)
+        walk = await one.walk()
+        assert walk.followers == Tally(listed=60, reached=60)
+        kept = {key async for key, _ in one.followers.bucket.values()}
+        assert (len(kept), str(10**18 + 7) in kept) == (59, False)
 
 
 def test_the_day_is_vietnams(clock):

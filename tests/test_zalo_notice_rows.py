@@ -1,6 +1,7 @@
 """Every code on a template message, from the event to the ledger: what becomes of the row."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -9,12 +10,13 @@ from channels.zalo.sandbox import shelf
 from consumers.sent import BusSent
 from consumers.settle import Later
 from consumers.vault import BusNotebook, BusVault
-from contracts import keys, subjects
+from contracts import crash, keys, subjects
 from contracts.delivery import BatchKey, Status
 from tests.doors import an_event, open_door
-from tests.notice_stage import BY_PHONE, LOST, noticing
+from tests.notice_stage import BY_PHONE, LOST, PHONE, USER_ID, noticing, person
 from tests.office import EMAIL, ZALO, Office
 from tests.test_zalo_notice_codes import BUSINESS, lines
+from tests.zalo_stage import Killed
 
 CASE = keys.case_content_id(an_event("updated")["data"]["case_code"])
 ENDS = {
@@ -34,11 +36,21 @@ class Case:
     def __init__(self, office, house):
         self.office, self.house = office, house
         self.number = 0
+        self.contact = {}
+
+    async def new_process(self):
+        """The channel and its worker anew; nothing but what lies on the bus is remembered."""
+        await self.house.start()
+        self.office.providers[ZALO] = self.house.channel
+        self.office.folder /= "next"
+        self.office.workers[ZALO] = worker = self.office.worker(ZALO)
+        worker.circuit.clock = self.house.clock
 
     async def happens(self):
         """The next event, to a person of its own, is taken in."""
         self.number += 1
-        contact = {"phone": self.phone(self.number), "email": "a@example.com", "consent": True}
+        mine = self.contact or {"phone": self.phone(self.number), "email": "a@example.com"}
+        contact = mine | {"consent": True}
         event = an_event("updated", id=f"e-{self.number}", contact=contact)
         answer = await self.office.accepted(event)
         assert answer["revision"] == self.number
@@ -74,13 +86,11 @@ async def case(bus, clock, tmp_path):
         notebook = BusNotebook(bus, stage.sandbox.settings.app_id)
         rates = BusVault(bus, subjects.CONTROL.name)
         stage.elsewhere = Stores(stage.vault, notebook, stage.key, rates, house.sent)
-        await house.start()
+        case = Case(Office(bus, door, tmp_path, clock), house)
+        await case.new_process()
         await house.templates.register(shelf.serving())
-        office = Office(bus, door, tmp_path, clock)
-        office.providers[ZALO] = house.channel
-        office.workers[ZALO] = office.worker(ZALO)
-        office.workers[ZALO].circuit.clock = clock
-        yield Case(office, house)
+        yield case
+        crash.arm(None)
 
 
 async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(case):
@@ -152,3 +162,33 @@ async def test_at_the_cap_the_rows_wait_for_the_next_day_and_zalo_is_not_called(
     case.house.clock.now = max([await case.due(number) for number in numbers[5:]]) + 1
     case.house.stage.sandbox.world.tokens.expires = 1e12
     assert [await case.works(number) for number in numbers[5:]] == [Status.DELIVERED] * 3
+
+
+@pytest.mark.parametrize(
+    ("point", "messages", "ends"),
+    [
+        ("zalo.notice_due", 0, Status.UNKNOWN),
+        ("zalo.notice_answered", 1, Status.UNKNOWN),
+        ("zalo.notice_kept", 1, Status.DELIVERED),
+    ],
+)
+@pytest.mark.parametrize("address", ["phone", "zalo_user_id"])
+async def test_a_death_around_the_call_sends_nothing_twice(case, point, messages, ends, address):
+    """The next process asks Zalo where it can; it never sends again."""
+    person(case.house.stage)
+    case.contact = {"phone": PHONE} if address == "phone" else {"zalo_user_id": USER_ID}
+    number = await case.happens()
+    crash.arm(partial(dying, point))
+    with pytest.raises(Killed):
+        await case.office.work(ZALO, CASE, number)
+    crash.arm(None)
+    await case.new_process()
+    case.house.clock.advance(66)
+    assert await case.works(number) == ends
+    assert len(case.house.messages) == messages
+    assert await case.house.purse.notices.used() == 1
+
+
+def dying(point, name):
+    if name == point:
+        raise Killed

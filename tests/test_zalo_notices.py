@@ -350,6 +350,20 @@ async def test_an_approval_that_ended_unheard_holds_the_row_and_asks_the_operato
     assert (outcome.verdict, outcome.after_s) == (Verdict.HELD, OPERATOR_S)
     assert "zalo_operator_needed" in [line["event"] for line in logs]
     assert await house.purse.today.used() == 0
+    calls = counting(house)
+    assert [(await house.send()).verdict for _ in range(9)] == [Verdict.HELD] * 9
+    assert not calls, "one refusal was enough"
+
+
+async def test_a_template_that_zalo_calls_good_and_refuses_is_asked_about_once_a_minute(house):
+    house.stage.fault(BY_PHONE, "refuse", code=-117, times=99)
+    calls = counting(house)
+    for _ in range(9):
+        assert (await house.send()).verdict is Verdict.HELD
+    assert (calls["template"], calls["v2"]) == (9, 1)
+    house.stage.fault("business.info", "html_before", times=9)
+    house.clock.advance(61)
+    assert (await house.send()).verdict is Verdict.HELD
 
 
 # --- hours

@@ -354,6 +354,7 @@ async def test_who_wants_to_be_forgotten_is_forgotten_everywhere(office):
     assert (contact.zalo_user_id, contact.email, contact.phone) == (None, "a@example.com", PHONE)
     assert found["other"].contact.zalo_user_id == "5"
     assert [key async for key, _ in office.people.followers.bucket.values()] == []
+    assert [one async for one in office.bus.scan(subjects.RECEIPTS.name)] == []
     assert len(office.zalo.facts("info_deleted")) == 1
     reason = await office.people.suppressions.reason(ZALO, address_of(USER))
     assert reason == WITHDRAWN
@@ -393,6 +394,28 @@ async def test_it_is_tried_again_until_zalo_has_erased_too(office, kind):
     await office.people.on_event(event)
     await office.people.on_event(event)
     assert office.zalo.facts("info_deleted")
+
+
+async def test_until_zalo_has_erased_too_the_wish_stays_and_nobody_elses_words_go(
+    office,
+):
+    other = await office.zalo.person()
+    for user_id, deed in ((other, "follow"), (USER, "follow"), (USER, "withdraw")):
+        await office.zalo.act(user_id, deed)
+    office.stage.fault("oa.deletefollowerinfo", "drop_before")
+    wish = ZaloEvent.model_validate((await office.line.heard())[-1])
+    with pytest.raises(Later):
+        await office.people.on_event(wish)
+    assert await names(office) == [(other, "follow"), (USER, "withdrawn")]
+    await office.people.on_event(wish)
+    assert await names(office) == [(other, "follow")]
+    await office.people.on_event(wish)
+    assert await names(office) == [(other, "follow")]
+
+
+async def names(office):
+    """Who did what, as the bus still knows it."""
+    return [(one["user_id"], one["kind"]) for one in await office.line.heard()]
 
 
 async def test_whom_zalo_does_not_know_is_forgotten_there(office):

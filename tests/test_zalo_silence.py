@@ -9,7 +9,7 @@ from channels.zalo import connect
 from channels.zalo.connect import Stores
 from channels.zalo.events import EventKind, ZaloEvent
 from consumers.hearing import Hearing
-from consumers.silence import Silence, silent
+from consumers.silence import SilenceWatch, silent
 from consumers.vault import BusNotebook, BusVault
 from contracts import subjects
 from tests.zalo_stage import staged
@@ -53,7 +53,7 @@ async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock)
         stage.elsewhere = stores
         api = stage.start().api
         quotas = connect.open_quotas(stage.sandbox.settings, stores, api, stage.pace)
-        watch = Silence(bus, app_id, DAY, clock)
+        watch = SilenceWatch(bus, app_id, DAY, clock)
         info = await bus.stream_info(subjects.RECEIPTS.name)
         clock.now = datetime.fromisoformat(info["created"]).timestamp()
 
@@ -77,7 +77,7 @@ async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock)
 
 
 async def test_without_a_limit_nobody_watches(bus, clock):
-    await Silence(bus, "app", timedelta(0), clock).run()
+    await SilenceWatch(bus, "app", timedelta(0), clock).run()
 
 
 async def test_the_last_event_is_known(bus):

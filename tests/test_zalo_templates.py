@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 import structlog
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from channels.errors import Unreachable
@@ -12,8 +14,10 @@ from channels.notices import KINDS
 from channels.zalo import codes
 from channels.zalo.codes import Refused
 from channels.zalo.connect import Stores, open_examiner, open_templates
+from channels.zalo.rate import Limits
 from channels.zalo.sandbox import shelf
 from channels.zalo.sandbox.shelf import Param, Template
+from channels.zalo.settings import ZaloSettings
 from channels.zalo.template_book import Blank, Book, price
 from channels.zalo.template_book import Template as Known
 from channels.zalo.templates import FRESH_S, Templates, Unfit
@@ -145,6 +149,57 @@ async def test_a_sync_that_zalo_refuses_changes_nothing(house, code):
     with pytest.raises(Refused):
         await house.templates.sync()
     assert await house.templates.book() == before
+
+
+async def test_a_refused_quota_or_quality_holds_up_nothing_else(house):
+    await house.templates.sync()
+    for route in ("business.quota", "business.quality"):
+        house.stage.fault(route, "refuse", code=-138)
+    await house.set_template("5", status="DISABLE")
+    book = await house.templates.book()
+    assert (book.serving("5").state, book.daily, book.quality) == ("DISABLE", 20000, "")
+
+
+async def test_without_a_template_zalo_is_not_asked(house):
+    for kind in KINDS:
+        await house.templates.remove(kind)
+    for route in ("business.quota", "business.quality", "business.info"):
+        house.stage.fault(route, "refuse", code=-135, times=9)
+    assert (await house.templates.sync()).routes == {}
+
+
+async def test_a_worker_looks_every_four_hours_and_sooner_when_nobody_answered(house, monkeypatch):
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+        house.stage.sandbox.faults.planned.clear()
+        house.stage.fault("business.info", ["refuse", "html_before"][len(waits) - 1], times=9)
+
+    monkeypatch.setattr(channels, "asyncio", SimpleNamespace(sleep=sleep))
+    with pytest.raises(asyncio.CancelledError):
+        await channels.keep_templates(house.templates)
+    assert waits == [4 * 3600, 4 * 3600, 600]
+
+
+def test_rates_and_caps_are_settings(house, monkeypatch):
+    assert house.channel.api.bucket.limits == Limits(5.0, 10.0)
+    assert house.templates.api.bucket.limits == Limits(20.0, 40.0)
+    for name, value in (("CALLS_PER_S", "0.2"), ("NOTICES_PER_S", "50"), ("MONEY_PER_DAY", "9")):
+        monkeypatch.setenv(f"LOA_ZALO_{name}", value)
+    settings = ZaloSettings(_env_file=None)
+    assert (settings.calls_per_s, settings.notices_per_s) == (0.2, 50.0)
+    assert (settings.money_per_day, settings.money_per_month, settings.notices_per_day) == (9, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"calls_per_s": 0}, {"notices_per_s": -1}, {"money_per_day": -1}]
+)
+def test_a_rate_or_a_cap_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        ZaloSettings(**wrong)
 
 
 async def test_an_answer_without_a_state_changes_nothing(house, monkeypatch):

@@ -54,6 +54,7 @@ class Covers:
         self.fetcher = fetcher
         self.shelf = shelf
         self.notebook = notebook
+        self.drawing = asyncio.Lock()  # one at a time: a large picture takes much memory
 
     async def checked(self, note: Note) -> Note:
         """The note without a copy that is no longer there: it is made again."""
@@ -78,7 +79,9 @@ class Covers:
     async def copied(self, source: str) -> str:
         """The path of our copy. Raises Unusable, NotAPicture, Away, Unreachable."""
         found = await self.fetcher.fetch(source, picture.MEDIA_TYPES)
-        return await self.shelf.keep(await asyncio.to_thread(picture.cover, found.body))
+        async with self.drawing:
+            jpeg = await asyncio.to_thread(picture.cover, found.body)
+        return await self.shelf.keep(jpeg)
 
     async def later(self, job: Job, note: Note, reason: str) -> Note:
         """Raises Stop; the last time it is a no."""

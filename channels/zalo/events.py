@@ -91,30 +91,32 @@ def read(raw: Raw) -> ZaloEvent | None:
     kind = kinds().get(name)
     if kind is None:
         return None
-    at, message = moment(text_of(raw, "timestamp")), part(raw, "message")
+    at = moment(text_of(raw, "timestamp"))
     if at is None:
         raise Unusable(name)
-    event = ZaloEvent(
-        kind=kind,
-        key=key(name, raw),
-        at=at,
-        oa_id=account(raw, kind),
-        user_id=who(raw) if kind in OF_PEOPLE else "",
-        message_ids=message_ids(raw) if kind in EVIDENCE else (),
-        tracking_id=word(text_of(message, "tracking_id")) if kind in EVIDENCE else "",
-        delivered_at=moment(text_of(message, "delivery_time")),
-        **changed(raw),
-    )
+    event = ZaloEvent(kind=kind, key=key(name, raw), at=at, **about(kind, raw))
     if not usable(event):
         raise Unusable(name)
     return event
 
 
-def account(raw: Raw, kind: EventKind) -> str:
-    """The Official Account. Only what comes from a person has it as the recipient."""
-    named = text_of(raw, "oa_id", "oaId")
-    received = text_of(part(raw, "recipient"), "id") if kind in OF_PEOPLE else ""
-    return word(named or received)
+def about(kind: EventKind, raw: Raw) -> dict[str, Any]:
+    """What an event of this kind is about, and nothing else of it."""
+    if kind in OF_PEOPLE:
+        return {"user_id": who(raw), "oa_id": account(raw)}
+    if kind in EVIDENCE:
+        message = part(raw, "message")
+        return {
+            "message_ids": message_ids(raw),
+            "tracking_id": word(text_of(message, "tracking_id")),
+            "delivered_at": moment(text_of(message, "delivery_time")),
+        }
+    return changed(raw)
+
+
+def account(raw: Raw) -> str:
+    """The Official Account to which a person turned."""
+    return word(text_of(raw, "oa_id", "oaId") or text_of(part(raw, "recipient"), "id"))
 
 
 def usable(event: ZaloEvent) -> bool:

@@ -5,6 +5,7 @@ refusal that costs a person's time. So each call that costs is counted before it
 surely had no effect is given back, one that may have had it stays counted.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ class Meter:
         self.key = key
         self.span = span
         self.told = ""
+        self.lock = asyncio.Lock()
 
     async def used(self) -> int:
         """Of this day or month. Raises Unreachable."""
@@ -101,14 +103,16 @@ class Meter:
         await self.change(lambda count: replace(count, closed=True))
 
     async def change(self, move: Move) -> Count:
-        for _ in range(TRIES):
-            count, revision = await self.read()
-            after = move(count)
-            try:
-                await self.store.swap(self.key, self.encode(after), revision)
-            except Stale:
-                continue
-            return after
+        """One after the other in this process; the compare-and-set is for the others."""
+        async with self.lock:
+            for _ in range(TRIES):
+                count, revision = await self.read()
+                after = move(count)
+                try:
+                    await self.store.swap(self.key, self.encode(after), revision)
+                except Stale:
+                    continue
+                return after
         raise Unreachable("everybody counts", retry_after_s=1.0)
 
     async def read(self) -> tuple[Count, int]:

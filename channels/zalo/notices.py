@@ -8,7 +8,7 @@ import structlog
 
 from channels import notices
 from channels.base import Deadline, Outcome, Verdict
-from channels.errors import Unreachable
+from channels.errors import ChannelError, Unreachable
 from channels.zalo import codes
 from channels.zalo.codes import Kind, Refused
 from channels.zalo.filling import filled
@@ -119,6 +119,8 @@ class Notices:
         except Refused as refused:
             if refused.ruling.reason == codes.NOT_BY_USER_ID:
                 return Outcome(Verdict.SUPPRESSED, refused.reason)
+            if refused.ruling.fix == codes.fix("template"):
+                await self.look_again(template)
             raise
 
     async def template(self, kind: str) -> Template:
@@ -137,6 +139,13 @@ class Notices:
             self.told[kind] = reason
             ask_operator(reason, codes.fix(fix))
         return Stop(Outcome(Verdict.HELD, reason, OPERATOR_S, asked=False))
+
+    async def look_again(self, template: Template) -> None:
+        """One that is no longer approved need not refuse every row that waits for it."""
+        try:
+            await self.templates.doubted(template.id)
+        except (Refused, ChannelError) as trouble:
+            log.warning("zalo_templates_not_read", reason=trouble.reason)
 
     async def wait_for_hours(self, template: Template, to: Address) -> None:
         """Raises Stop at an hour that is not for this tag, by Zalo's clock."""

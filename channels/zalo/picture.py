@@ -48,7 +48,7 @@ class NotAPicture(Exception):
 def cover(body: bytes) -> bytes:
     """The JPEG; the same bytes for the same picture. Raises NotAPicture. Takes a while."""
     try:
-        return written(shaped(flat(opened(body))))
+        return written(shaped(flat(smaller(opened(body)))))
     except BROKEN as broken:
         raise NotAPicture(f"broken: {type(broken).__name__}") from broken
 
@@ -71,6 +71,16 @@ def upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except BROKEN:
         return image
+
+
+def smaller(image: Image.Image) -> Image.Image:
+    """Roughly, before anything is done that needs further copies of a large picture."""
+    factor = max(image.size) // (2 * WIDTH)
+    if factor < 2 or image.mode not in ("P", "RGB", "RGBA", "L", "LA", "CMYK"):
+        return image
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(factor)
 
 
 def flat(image: Image.Image) -> Image.Image:

@@ -46,6 +46,7 @@ class Templates:
         self.clock = api.clock.clock
         self.seen = Book()
         self.seen_at = float("-inf")
+        self.doubts: dict[str, float] = {}
 
     async def book(self) -> Book:
         """As it stood within the last minute. Raises Unreachable."""
@@ -72,14 +73,25 @@ class Templates:
     async def sync(self) -> Book:
         """Ask Zalo how every registered template stands. Raises Refused, ChannelError."""
         book, _ = await self.read()
+        if not book.routes:
+            return book
         found = [await self.look(id) for id in sorted(set(book.routes.values()))]
-        quota, quality = await self.ask(QUOTA), await self.ask(QUALITY)
-        daily, now = whole(quota.get("dailyQuota")) or 0, text_of(quality, "oaCurrentQuality")
+        daily = whole((await self.hint(QUOTA)).get("dailyQuota"))
+        quality = text_of(await self.hint(QUALITY), "oaCurrentQuality")
 
         def move(book: Book) -> Book:
-            return replace(book.learned(found), daily=daily, quality=now, synced_at=self.clock())
+            most = book.daily if daily is None else daily
+            at = self.clock()
+            return replace(book.learned(found), daily=most, quality=quality, synced_at=at)
 
         return await self.change(move)
+
+    async def hint(self, path: str) -> Mapping[str, Any]:
+        """What is good to know. A refusal stops nothing: `loa zalo status` asks too, and tells."""
+        try:
+            return await self.ask(path)
+        except Refused:
+            return {}
 
     async def heard(self, template_id: str, *, state: str = "", quality: str = "") -> None:
         """A webhook told of a change; one of a template that serves nothing is passed over.
@@ -95,6 +107,16 @@ class Templates:
             return book.learned([now])
 
         await self.change(move)
+
+    async def doubted(self, id: str) -> None:
+        """Zalo refused a template that we took for good: ask how it stands, once a minute.
+
+        Raises Refused, ChannelError.
+        """
+        if self.clock() - self.doubts.get(id, 0.0) >= FRESH_S:
+            self.doubts[id] = self.clock()
+            now = await self.look(id)
+            await self.change(lambda book: book.learned([now]))
 
     async def look(self, id: str) -> Template:
         """How one stands; one that Zalo knows no more is deleted."""

@@ -136,7 +136,7 @@ async def keep_templates(templates: Templates) -> None:
             await templates.sync()
         except (Refused, ChannelError) as trouble:
             log.warning("zalo_templates_not_read", reason=trouble.reason)
-            wait_s = LOOK_AGAIN_S
+            wait_s = LOOK_AGAIN_S if isinstance(trouble, ChannelError) else wait_s
         await asyncio.sleep(wait_s)
 
 

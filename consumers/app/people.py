@@ -21,7 +21,7 @@ from consumers.followers import Followers
 from consumers.greeting import Greeting
 from consumers.hearing import Hearing
 from consumers.people import People
-from consumers.silence import Silence
+from consumers.silence import SilenceWatch
 from consumers.suppressions import Suppressions
 from consumers.vault import BusVault, KeyFile
 from contracts import subjects
@@ -61,12 +61,12 @@ def attend(node: Node, channel: ZaloChannel) -> None:
     )
     node.subscribe(subjects.RECEIPTS, consumer, people.on_event, AT_ONCE)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
-    node.tasks.append(open_census(node.bus, people.erasure.lists, app_id).run)
-    node.tasks.append(Silence(node.bus, app_id, limit, node.clock).run)
+    node.tasks.append(open_census(node.bus, node.keys, people.erasure.lists, app_id).run)
+    node.tasks.append(SilenceWatch(node.bus, app_id, limit, node.clock).run)
 
 
-def open_census(bus: Bus, lists: Lists, app_id: str) -> Census:
-    return Census(bus, Followers(bus), lists, app_id, time.time)
+def open_census(bus: Bus, keys: KeyFile, lists: Lists, app_id: str) -> Census:
+    return Census(bus, Followers(bus), suppressions(bus, keys), lists, app_id, time.time)
 
 
 def open_people(node: Node, channel: ZaloChannel) -> People:

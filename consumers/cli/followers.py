@@ -70,9 +70,10 @@ def followers(
 
 async def walk(bus: Bus, account: ZaloSettings) -> None:
     """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
+    keys = await belonging(bus, read(LoaSettings).key_file)
     async with channels.listing(account, await stores(bus, account)) as lists:
         try:
-            await people.open_census(bus, lists, account.app_id).walk()
+            await people.open_census(bus, keys, lists, account.app_id).walk()
         except (Refused, ChannelError) as trouble:
             raise Invalid(fault("zalo", "list_refused", detail=trouble.reason)) from trouble
 

@@ -96,6 +96,10 @@ class Bus:
         """The latest message on *subject*, from the leader."""
         return await messages.read(self.link, stream, {"last_by_subj": subject})
 
+    async def erase(self, stream: str, seq: int) -> None:
+        """Remove one message from *stream*, and from its disk; it may be gone already."""
+        await messages.erase(self.link, stream, seq)
+
     def scan(self, stream: str, subject: str = ">", start: int = 1) -> AsyncIterator[Message]:
         """Every stored message on *subject* from sequence *start*, in order, up to the end."""
         return messages.scan(self.link, stream, subject, start)

@@ -17,6 +17,7 @@ from producers.bus.link import READ_PATIENCE_S, Link
 from producers.bus.patience import patiently
 
 NO_MESSAGE = 10037
+GONE = (10043, 10057)  # no such sequence (any more), deleted before
 PAGE = 256
 PAGE_BYTES = 4 << 20
 
@@ -60,6 +61,15 @@ async def read(
             return None
         raise
     return _from_api(said["message"])
+
+
+async def erase(link: Link, stream: str, seq: int) -> None:
+    """Overwrite one message; a repeat, or one that was never there, changes nothing."""
+    try:
+        await link.insist(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
+    except BusError as error:
+        if error.err_code not in GONE:
+            raise
 
 
 async def scan(link: Link, stream: str, subject: str, start: int) -> AsyncIterator[Message]:

@@ -20,6 +20,7 @@ from channels.zalo.settings import ZaloSettings
 
 BODY_MAX = 6 << 20
 STOP_S = 1.0
+OURS = ("app_id", "app_secret", "oa_secret", "openapi_url", "business_url", "oauth_url")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Sandbox:
             business_url=self.url,
             oauth_url=self.url,
         )
+
+    def instead_of(self, zalo: ZaloSettings) -> ZaloSettings:
+        """What was set for Zalo, but for where it is and who we are there."""
+        return zalo.model_copy(update={name: getattr(self.settings, name) for name in OURS})
 
     def grant(self) -> Pair:
         """A fresh token pair; the one before it is dead."""
