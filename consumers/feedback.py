@@ -11,8 +11,8 @@ from channels.zalo.events import EVIDENCE, ZaloEvent
 from consumers.ledger import moves
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
+from consumers.sent import ToldNotices
 from consumers.settle import Later
-from consumers.told_notices import ToldNotices
 from contracts import strict_json
 from contracts.base import ContentId
 from contracts.crash import crash_point

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 from urllib.request import urlopen
 
@@ -37,6 +38,8 @@ from tests.real_loa import RealLoa, until
 
 ROOT = Path(__file__).parent.parent
 UNITS = [unit for unit, known in DEFAULT.units.items() if not known.until]
+PACK, AT_ONCE = 20, Semaphore(4)
+"""How the units send: so many events to a request, so many requests at once."""
 BATCH = "application/cloudevents-batch+json"
 SECOND_S = 10
 """The rate is looked at in spans of so many seconds."""
@@ -157,9 +160,10 @@ def flood(events: int, per_s: float, day: int) -> list[str]:
 def post_all(load: Load, unit: str, events: int) -> int:
     """One unit's share, in batches, as fast as its door lets it."""
     mine = range(UNITS.index(unit), events, len(UNITS))
-    for start in range(0, len(mine), 100):
-        body = [a_case(unit, number) for number in mine[start : start + 100]]
-        post(load, load.keys[unit], body, BATCH)
+    for start in range(0, len(mine), PACK):
+        body = [a_case(unit, number) for number in mine[start : start + PACK]]
+        with AT_ONCE:
+            post(load, load.keys[unit], body, BATCH)
     return len(mine)
 
 

@@ -14,9 +14,8 @@ from consumers.feedback import Feedback
 from consumers.feedback import read as read_receipt
 from consumers.ledger.entry import noticed
 from consumers.ledger.store import Ledger
-from consumers.sent import BusSent
+from consumers.sent import BusSent, ToldNotices
 from consumers.settle import Later
-from consumers.told_notices import ToldNotices
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName
 from contracts.errors import ContractError

@@ -18,7 +18,7 @@ from channels.zalo.envelope import json_object, whole
 from channels.zalo.hours import Chance, Clock, Until, local, wait_s
 from channels.zalo.outcomes import Stop
 from channels.zalo.rate import Alone
-from channels.zalo.vault import NEVER, Stale, Vault
+from channels.zalo.vault import NEVER, Sealed, Stale, Vault
 
 log = structlog.get_logger()
 TRIES = 50
@@ -55,10 +55,11 @@ class Meter:
         self.span = span
         self.told = ""
         self.lock = asyncio.Lock()
+        self.held: Sealed | None = None
 
     async def used(self) -> int:
         """Of this day or month. Raises Unreachable."""
-        return (await self.read())[0].used
+        return self.count(await self.store.get(self.key)).used
 
     async def spend(self, amount: int = 1, *, limit: int | None = None) -> str:
         """Before each call that costs; what `give_back` wants to hear.
@@ -103,27 +104,38 @@ class Meter:
         await self.change(lambda count: replace(count, closed=True))
 
     async def change(self, move: Move) -> Count:
-        """One after the other in this process; the compare-and-set is for the others."""
+        """Apply *move* to what stands there: one at a time here, by compare-and-set with others.
+
+        What was seen last is tried first. It may be out of date, so nothing is refused by it.
+        """
         async with self.lock:
-            for _ in range(TRIES):
-                count, revision = await self.read()
-                after = move(count)
+            for turn in range(TRIES):
+                fresh = turn > 0 or self.held is None
+                if fresh:
+                    self.held = await self.store.get(self.key)
                 try:
-                    await self.store.swap(self.key, self.encode(after), revision)
+                    return await self.write(move(self.count(self.held)))
+                except Stop:
+                    if fresh:
+                        raise
                 except Stale:
                     continue
-                return after
         raise Unreachable("everybody counts", retry_after_s=1.0)
 
-    async def read(self) -> tuple[Count, int]:
-        """What is spent now, and the revision that says so."""
-        found = await self.store.get(self.key)
+    async def write(self, count: Count) -> Count:
+        """Over what was seen last. Raises Stale, Unreachable."""
+        data, revision = self.encode(count), self.held.revision if self.held else NEVER
+        self.held = Sealed(data, await self.store.swap(self.key, data, revision))
+        return count
+
+    def count(self, found: Sealed | None) -> Count:
+        """What is spent now, by what stands in the store."""
         said = (json_object(found.data) if found else None) or {}
         count = Count(self.label(self.clock()))
         if count.label <= str(said.get(self.span, "")) <= self.label(self.clock() + SKEW_S):
             used, closed = whole(said.get("used")) or 0, said.get("closed") is True
-            count = Count(str(said[self.span]), used, closed)
-        return count, found.revision if found else NEVER
+            return Count(str(said[self.span]), used, closed)
+        return count
 
     def encode(self, count: Count) -> bytes:
         said = {self.span.value: count.label, "used": count.used}

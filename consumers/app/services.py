@@ -27,9 +27,9 @@ from consumers.intake import Intake
 from consumers.lanes import Gate
 from consumers.library import Library
 from consumers.notices import Persons
+from consumers.sent import ToldNotices
 from consumers.slots import Slot
 from consumers.sweep import Sweep
-from consumers.told_notices import ToldNotices
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
