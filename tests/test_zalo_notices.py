@@ -13,6 +13,7 @@ from channels.errors import Unreachable
 from channels.notices import KINDS
 from channels.zalo import codes
 from channels.zalo.hours import VIETNAM, local
+from channels.zalo.notices import SHUT_S
 from channels.zalo.outcomes import OPERATOR_S
 from channels.zalo.sandbox import shelf
 from contracts import keys
@@ -355,14 +356,26 @@ async def test_an_approval_that_ended_unheard_holds_the_row_and_asks_the_operato
     assert not calls, "one refusal was enough"
 
 
+async def test_what_wants_an_operator_is_not_asked_by_every_row(house):
+    house.stage.fault(BY_PHONE, "refuse", code=-115, times=99)
+    calls = counting(house)
+    outcomes = [await house.send() for _ in range(50)]
+    assert {one.verdict for one in outcomes} == {Verdict.HELD}
+    assert [one.asked for one in outcomes].count(True) == calls["template"] == 1
+    assert all(one.after_s <= SHUT_S for one in outcomes[1:])
+    house.clock.advance(SHUT_S + 1)
+    await house.send()
+    assert calls["template"] == 2
+
+
 async def test_a_template_that_zalo_calls_good_and_refuses_is_asked_about_once_a_minute(house):
     house.stage.fault(BY_PHONE, "refuse", code=-117, times=99)
     calls = counting(house)
     for _ in range(9):
         assert (await house.send()).verdict is Verdict.HELD
-    assert (calls["template"], calls["v2"]) == (9, 1)
+    assert (calls["template"], calls["v2"]) == (1, 1)
     house.stage.fault("business.info", "html_before", times=9)
-    house.clock.advance(61)
+    house.clock.advance(SHUT_S + 1)
     assert (await house.send()).verdict is Verdict.HELD
 
 
@@ -541,6 +554,7 @@ async def test_what_zalo_refused_costs_nothing(house):
     for code in (-108, -131, -1122, -144, -115):
         house.stage.fault(BY_PHONE, "refuse", code=code)
         await house.send()
+        house.clock.advance(SHUT_S + 1)
     assert await house.purse.today.used() == await house.purse.notices.used() == 0
     assert (await house.send()).verdict is Verdict.DELIVERED
 

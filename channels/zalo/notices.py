@@ -26,7 +26,16 @@ from contracts.crash import crash_point
 
 log = structlog.get_logger()
 CLOCK_AGE_S = 60.0
+SHUT_S = 300.0
 CLOSED = "such templates go out from 07:00 to 21:30"
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """A template for which Zalo wants an operator: no row asks again before `until`."""
+
+    until: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,7 @@ class Notices:
         self.sent = books.sent
         self.pace = pace
         self.told: dict[str, str] = {}
+        self.shut: dict[str, Shut] = {}
 
     async def send(self, errand: Errand) -> Outcome:
         """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
@@ -112,6 +122,7 @@ class Notices:
         if to is None:
             return Outcome(Verdict.SUPPRESSED, "no address that zalo has", asked=False)
         template = await self.template(errand.words.kind)
+        self.respect(template)
         order = Order(to, template.id, filled(template, errand.words.values), errand.tracking_id)
         await self.wait_for_hours(template, to)
         try:
@@ -119,9 +130,21 @@ class Notices:
         except Refused as refused:
             if refused.ruling.reason == codes.NOT_BY_USER_ID:
                 return Outcome(Verdict.SUPPRESSED, refused.reason)
+            if refused.ruling.kind is Kind.OPERATOR:
+                self.shut[template.id] = Shut(self.templates.clock() + SHUT_S, refused.reason)
             if refused.ruling.fix == codes.fix("template"):
                 await self.look_again(template)
             raise
+
+    def respect(self, template: Template) -> None:
+        """What an operator has to put right is asked of Zalo now and then, not by every row.
+
+        Raises Stop until then.
+        """
+        shut = self.shut.get(template.id)
+        rest_s = shut.until - self.templates.clock() if shut else 0.0
+        if shut and rest_s > 0:
+            raise Stop(Outcome(Verdict.HELD, shut.reason, rest_s, asked=False))
 
     async def template(self, kind: str) -> Template:
         """Raises Stop while none serves *kind*, or Zalo has not approved it."""
