@@ -82,8 +82,8 @@ class Load:
         """The grant, a template for every kind, and every unit of the ministry."""
         key_file = KeyFile.open(self.loa.data / "vault.key")
         stores = channels.stores(bus, key_file, self.account.app_id)
-        plenty = {"balance": 10**12, "daily_quota": 10**6, "per_minute": 10**6}
-        sandbox_says(self.account.oauth_url, "rules", plenty)
+        sandbox_says(self.account.oauth_url, "balance", {"balance": 10**12})
+        sandbox_says(self.account.oauth_url, "rules", {"daily_quota": 10**6, "per_minute": 10**6})
         pair = sandbox_says(self.account.oauth_url, "grant", {})
         await channels.seed_zalo(
             self.account, stores, Pair(pair["access_token"], pair["refresh_token"], 90_000.0)

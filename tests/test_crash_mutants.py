@@ -11,6 +11,7 @@ FOUND = {
     "declare_everything": (["deliver.closed"], "declared too much"),
     "acknowledge_first": (["intake.fetched", "intake.position_opened"], "lost"),
     "create_again": (["zalo.created", "zalo.created"], "undeclared duplicate"),
+    "tell_again": (["zalo.notice_answered"] * 2, "undeclared duplicate"),
     "broadcast_again": (["zalo.broadcast_answered"] * 2, "undeclared duplicate"),
     "trust_the_index": (["portal.committed"] * 6, "page"),
     "ignore_withdrawals": (["fence.cursor_halted"], "after withdrawal"),

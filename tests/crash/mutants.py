@@ -8,6 +8,7 @@ from channels.base import Outcome, Verdict
 from channels.portal.writer import Writer
 from channels.zalo import articles
 from channels.zalo.channel import BROADCAST, ZaloSession
+from channels.zalo.notices import Notices
 from channels.zalo.steps import Step
 from consumers.fence import Fence
 from consumers.intake import Intake
@@ -68,6 +69,15 @@ def create_again() -> None:
         return Step.CREATE if step is Step.RECOVER else step
 
     articles.next_step = careless
+
+
+def tell_again() -> None:
+    """A case notice whose answer was lost is sent again."""
+
+    async def careless(self: Notices, errand: Any) -> Outcome:
+        return Outcome(Verdict.ABSENT)
+
+    Notices.resolve = careless
 
 
 def broadcast_again() -> None:
@@ -149,6 +159,7 @@ MUTANTS = {
         declare_everything,
         acknowledge_first,
         create_again,
+        tell_again,
         broadcast_again,
         trust_the_index,
         ignore_withdrawals,

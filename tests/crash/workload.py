@@ -190,8 +190,10 @@ class Workload:
         return said
 
     def called(self) -> Said:
-        """As `case`, for somebody of whom nothing but a phone is known."""
-        return self.case(phone=f"8491{self.number + 1:07d}")
+        """As `case`, for somebody with a phone; half of them could be told by mail as well."""
+        number = self.number + 1
+        mail = {"email": f"ho-so-{number}@example.com"} if self.rng.random() < 0.5 else {}
+        return self.case(phone=f"8491{number:07d}", **mail)
 
     def correction(self, said: Said) -> Said:
         """The next revision of an item."""
