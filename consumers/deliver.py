@@ -257,11 +257,14 @@ class Deliver:
         return self.stopping or self.paused()
 
     def rules(self, edition: Edition) -> Rules:
-        """`expires_at` ends every row; without it 72 h of failures do, and only who was tried."""
+        """`expires_at` ends every row; without it 72 h of failures do, and only who was tried.
+
+        A notice that nobody would take so long is over, not refused: another channel may have it.
+        """
         lease_s, settle_s = self.lease_s, self.channel.settle_s
         expires_at = edition.expires_at
         if expires_at is None:
-            return Rules(lease_s, settle_s, patience_s=GIVE_UP_S)
+            return Rules(lease_s, settle_s, patience_s=GIVE_UP_S, expires=edition.personal)
         return Rules(lease_s, settle_s, expires_at.timestamp(), expires=True)
 
     def connections(self) -> list[tuple[Lane, int]]:

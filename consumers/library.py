@@ -24,6 +24,8 @@ class Edition:
 
     rendered: Any
     expires_at: datetime | None = None
+    personal: bool = False
+    """A case notice."""
 
 
 class Library:
@@ -49,7 +51,7 @@ class Library:
 
     async def read(self, plan: PlanKey, source: int) -> Edition:
         if keys.is_case(plan.content_id):
-            return Edition(self.render(await self.notice(source)))
+            return Edition(self.render(await self.notice(source)), personal=True)
         found = await self.find(plan)
         return Edition(self.render(found), found.expires_at)
 

@@ -24,8 +24,9 @@ from contracts.records import NoticeRecord, notice_key
 from producers.bus import Bus
 
 log = structlog.get_logger()
-UNREACHABLE = b"u"
-"""A batch whose only row the channel could not reach; a capital letter may have reached it."""
+SURELY_NOT = (b"u", b"e")
+"""Batches whose only row the channel could not reach, or had no way to in time; a capital letter
+may have reached it."""
 
 
 class Suppressed(Protocol):
@@ -92,8 +93,8 @@ class Persons:
         return record.contact.address(batch.channel) if record else ""
 
     async def ended(self, batch: BatchKey, entry: Entry, now: float) -> None:
-        """Go on to the next channel if this one surely could not reach the person."""
-        if entry.rows != UNREACHABLE:
+        """Go on to the next channel if this one surely has not reached the person."""
+        if entry.rows not in SURELY_NOT:
             tell(entry)
             return
         record = await self.notices.record(batch.content_id, batch.revision)

@@ -9,6 +9,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.restore import RESTORED, Doubts, Restored
+from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from contracts import envelope, keys, subjects
 from contracts.delivery import BatchKey, Status
@@ -272,3 +273,14 @@ async def worked(office, channel):
     """One wake-up, whatever becomes of it."""
     with suppress(Later):
         await office.work(channel, CASE)
+
+
+async def test_what_zalo_would_not_take_for_three_days_goes_by_mail(office):
+    await told(office)
+    office.says(ZALO, Outcome(Verdict.HELD, "our monthly money quota", 3600.0, asked=False))
+    await worked(office, ZALO)
+    office.clock.advance(GIVE_UP_S)
+    assert await office.status(EMAIL, CASE) is None
+    await worked(office, ZALO)
+    assert await office.status(ZALO, CASE) == Status.EXPIRED
+    assert await office.status(EMAIL, CASE) == Status.PENDING

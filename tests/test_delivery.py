@@ -418,7 +418,7 @@ async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_
         with pytest.raises(Later):
             await loa.work(plan)
         loa.provider.down = None
-        loa.clock.forward(6)
+        loa.clock.forward(5 + Lane.NORMAL.rank)
     await loa.work(plan)
     assert sorted(loa.provider.got.values()) == [1] * 50
     assert (await loa.entry(plan)).copies == 0

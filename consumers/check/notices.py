@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumers.check.batches import Found
 from consumers.ledger.bulk import Batch
-from consumers.notices import UNREACHABLE
+from consumers.notices import SURELY_NOT
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName
 
@@ -33,7 +33,7 @@ class Tried:
         for (content_id, revision), batches in self.batches.items():
             *earlier, last = sorted(batches, key=created)
             for one in earlier:
-                if one.entry and one.entry.rows != UNREACHABLE:
+                if one.entry and one.entry.rows not in SURELY_NOT:
                     key = f"notice.{content_id}.{revision}"  # of no one channel
                     yield "notice-twice", key, f"{last.name}, and {one.name} may have arrived"
 
