@@ -20,6 +20,8 @@ from tests.fakes import People, Provider, people
 from tests.test_delivery import House
 
 EMAIL, ZALO = ChannelName.EMAIL, ChannelName.ZALO
+NEXT_S = 5 + Lane.NORMAL.rank
+"""When a normal batch is tried again after the first trouble."""
 NOW = 1_800_000_000.0
 OPEN = breaker.trip(Breaker(), "a", "no connection", NOW)
 DELIVERED, DOUBT = Outcome(Verdict.DELIVERED), Outcome(Verdict.DOUBT)
@@ -244,7 +246,7 @@ async def test_nobody_tries_during_a_pause(watch, clock):
 async def test_scouts_come_for_the_next_try_and_the_others_ever_later(watch, clock):
     await watch.guard.refused("away")
     assert watch.guard.wait_s(a_batch(0), Lane.URGENT) == 5
-    assert watch.guard.wait_s(a_batch(1), Lane.BULK) == 5 + 2
+    assert watch.guard.wait_s(a_batch(1), Lane.BULK) == 5 + Lane.BULK.rank
     others = [watch.guard.wait_s(a_batch(number), Lane.URGENT) for number in range(2, 102)]
     assert 15 <= min(others) < max(others) <= 30
     assert len(set(others)) > 50, "spread"
@@ -355,10 +357,10 @@ async def test_while_it_is_open_nobody_dials_and_no_row_is_touched(house, down):
     await again(loa, plan)
     before = await loa.entry(plan)
     loa.provider.down = AssertionError("dialled")
-    assert [await again(loa, plan) for _ in range(3)] == [6, 6, 6]
+    assert [await again(loa, plan) for _ in range(3)] == [NEXT_S] * 3
     assert await loa.entry(plan) == before
     loa.provider.down = None
-    loa.clock.forward(6)
+    loa.clock.forward(NEXT_S)
     await loa.work(plan)
     assert await loa.counts(plan) == {Status.DELIVERED: 2}
     assert not await circuit.tripped(loa.bus)
@@ -368,7 +370,7 @@ async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(house)
     loa = house(2, down=Unreachable("connect"))
     dated = await loa.plan(expires_at="2027-01-15T08:00:30Z")
     await again(loa, dated)
-    assert await again(loa, dated) == 6
+    assert await again(loa, dated) == NEXT_S
     loa.clock.forward(27)
     loa.provider.down = AssertionError("dialled")
     await loa.circuit.change(
