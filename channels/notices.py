@@ -7,15 +7,15 @@ dates are Vietnam's, money has its dots, text is in NFC.
 import string
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from contracts.case import REQUIRED, STATUS_NAMES, CaseNotice
 from contracts.text import nfc
+from contracts.vietnam import VIETNAM
 
-VIETNAM = timezone(timedelta(hours=7))
 APOLOGY = "apology"
 KINDS = (*map(str, STATUS_NAMES), APOLOGY)
 """What a notice can be of: a status code, or an apology for a late result."""
@@ -45,6 +45,11 @@ def typed(text: str) -> str:
     return text.rstrip(LOOSE_ENDS) or text
 
 
+def spoken_to(applicant: str) -> str:
+    """How a citizen, a business or a household is addressed in the middle of a sentence."""
+    return str(catalogue()["applicant"][applicant])
+
+
 def listed(documents: tuple[str, ...]) -> str:
     return "; ".join(map(typed, documents))
 
@@ -58,6 +63,7 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "trang_thai": ("status", STATUS_NAMES.__getitem__),
     "thoi_diem": ("occurred_at", moment),
     "ho_ten": ("applicant_name", typed),
+    "nguoi_nop": ("applicant_kind", spoken_to),
     "nguoi_duoc_uy_quyen": ("authorised_person", typed),
     "thoi_diem_nop": ("submitted_at", moment),
     "ngay_tiep_nhan": ("received_at", date),
@@ -77,6 +83,9 @@ PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 
 FREE_TEXT = frozenset(name for name, (_, say) in PARAMETERS.items() if say in (typed, listed))
 """What may be cut where there is little room; a code, a date or a sum would say something else."""
+
+MONEY = frozenset(name for name, (_, say) in PARAMETERS.items() if say is money)
+"""What is a number of đồng, with dots for people."""
 
 
 def values(notice: CaseNotice) -> dict[str, str]:
@@ -100,10 +109,9 @@ def subject(notice: CaseNotice) -> str:
 
 def paragraphs(notice: CaseNotice) -> list[str]:
     """The whole text, greeting and way to more included."""
-    by_kind = notice.applicant_kind
-    known = values(notice) | {"nguoi_nop": catalogue()["applicant"][by_kind]}
+    known, greeting = values(notice), catalogue()["greeting"][notice.applicant_kind]
     closing = catalogue()["closing"]["with_link" if notice.detail_url else "without_link"]
-    texts = (catalogue()["greeting"][by_kind], *told(notice)["paragraphs"], closing)
+    texts = (greeting, *told(notice)["paragraphs"], closing)
     return [text.format_map(known) for text in texts if known.keys() >= set(blanks(text))]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from contracts.broadcast import announced
 from contracts.publication import Publication
 
 CHUNK = 5000
@@ -112,18 +113,13 @@ class OfficialAccount:
         """Nobody to wait for."""
 
     def count(self, publication: Publication) -> int:
-        return 2 if publication.action == "published" and announced(publication) else 1
+        return 2 if publication.action == "published" and announced(publication.broadcast) else 1
 
     async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
         had = {id async for id in story.reached}
         wanted = {ARTICLE, BROADCAST} if story.following else {ARTICLE} & had
-        if not announced(story.publication):
+        if not announced(story.publication.broadcast):
             wanted.discard(BROADCAST)
         for id in sorted(wanted):
             if id > after and not (id == BROADCAST and id in had):
                 yield Row(id, id in had)
-
-
-def announced(publication: Publication) -> bool:
-    """Whether the item is to be broadcast at all."""
-    return publication.broadcast is None or publication.broadcast.enabled

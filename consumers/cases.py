@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from consumers.ledger.entry import noticed
 from consumers.notices import Notices
 from consumers.register import read
 from contracts import errors, events, keys, subjects
@@ -43,10 +44,11 @@ class Cases:
         crash_point("notice.fetched")
         with bound_contextvars(event_id=event_id, content_id=notice.content_id, unit=unit):
             record = await self.accepted(event_id, event)
-            batch = await self.batch(notice.content_id, record.revision or 0)
+            batch = await self.batch(notice.content_id, record.revision or 0, event_id)
             with bound_contextvars(revision=batch.revision, channel=batch.channel.value):
                 doubt = await self.doubt(event, record)
-                await self.notices.begin(batch, seq, self.clock(), doubt=doubt)
+                entry = noticed(seq, event_id, self.clock(), doubt=doubt)
+                await self.notices.begin(batch, entry)
 
     async def accepted(self, event_id: str, event: CloudEvent) -> EventRecord:
         """What the door booked; an event that came another way has no number and no contact."""
@@ -57,11 +59,16 @@ class Cases:
             raise errors.Conflict(errors.fault("id", "same_id_other_content"))
         return record
 
-    async def batch(self, content_id: str, revision: int) -> BatchKey:
-        """On the first of the channels that the door found to reach the person."""
-        record = await self.notices.record(content_id, revision)
-        channel = record.next_after(None) if record else None
-        return BatchKey(channel or ChannelName.ZALO, content_id, revision, 0)
+    async def batch(self, content_id: str, revision: int, event_id: str) -> BatchKey:
+        """On the first of the channels that the door found to reach the person.
+
+        Whose contact is gone was told where the batch is, if an earlier try has made one.
+        """
+        batch = BatchKey(ChannelName.ZALO, content_id, revision, 0)
+        if record := await self.notices.record(batch, event_id):
+            return batch._replace(channel=record.next_after(None) or batch.channel)
+        mail = batch._replace(channel=ChannelName.EMAIL)
+        return mail if await self.notices.ledger.state(mail) else batch
 
     async def doubt(self, event: CloudEvent, record: EventRecord) -> bool:
         if self.doubtful is None:

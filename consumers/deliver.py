@@ -1,6 +1,7 @@
 """Woken by a wake-up: takes a batch, sends what is due, and says when to come back."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from consumers.ledger import moves
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
-from consumers.notices import Persons
+from consumers.notices import Persons, Readers
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot
@@ -103,7 +104,8 @@ class Deliver:
         state = await self.at_hand(batch)
         if state is None:
             return
-        rules = self.rules(await self.library.edition(batch.plan, state.value.source))
+        edition = await self.library.edition(batch.plan, state.value.source)
+        rules = self.rules(edition, await self.kind(batch).last(batch, state.value))
         now = self.clock()
         idle = moves.idle(state.value, now, rules)
         if idle or moves.overdue(state.value, now, rules):
@@ -144,7 +146,7 @@ class Deliver:
             return None
         if state.value.closed:
             self.unbooked.pop(batch, None)
-            await self.ended(batch, state.value)
+            await self.kind(batch).ended(batch, state.value, self.clock())
             return None
         self.respect(state.value)
         if self.early(state.value):
@@ -170,19 +172,20 @@ class Deliver:
     async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass | None = None) -> None:
         """Claim *batch* and do what is due; without a permit only what needs no provider."""
         edition = await self.library.edition(batch.plan, state.value.source)
-        token = self.slot.token()
-        claim = Claim(batch, token, self.rules(edition), self.ledger, state, self.clock)
-        rows = await self.ledger.rows(batch)
-        addresses = await self.recipients(batch)
+        kind = self.kind(batch)
+        rows, addresses, last = await kind.whom(batch, state.value)
+        token, rules = self.slot.token(), self.rules(edition, last)
+        claim = Claim(batch, token, rules, self.ledger, state, self.clock)
         parts = (claim, self.channel, addresses, edition, rows, self.halted)
-        work = Work(*parts, heard=partial(self.heard, batch))
+        work = Work(*parts, heard=partial(self.heard, batch, state.value))
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
         if entry.closed:
             crash_point("deliver.closed")
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.copies)
-            await self.ended(batch, entry)
+            await kind.ended(batch, entry, self.clock())
         elif entry.due > self.clock() + 1:
+            await kind.put_off(batch, entry, self.clock())
             crash_point("deliver.put_off")
             await self.come_back(batch, entry)
             crash_point("deliver.scheduled")
@@ -190,23 +193,17 @@ class Deliver:
             rest_s = max(work.pause_s, entry.due - self.clock())
             raise Later(min(rest_s, LONGEST_PAUSE_S), "more to do")
 
-    async def recipients(self, batch: BatchKey) -> Addresses:
-        """Who the rows of *batch* are: a notice's only one is nobody that anything else knows."""
+    def kind(self, batch: BatchKey) -> Readers | Persons:
+        """Whom *batch* is for: a notice's only row is nobody that anything else knows."""
         if self.persons and keys.is_case(batch.content_id):
-            return await self.persons.addresses(batch)
-        return self.addresses
+            return self.persons
+        return Readers(self.ledger, self.addresses)
 
-    async def ended(self, batch: BatchKey, entry: Entry) -> None:
-        """What follows from a batch's end, before its wake-up is acknowledged."""
-        if self.persons and keys.is_case(batch.content_id):
-            await self.persons.ended(batch, entry, self.clock())
-
-    async def heard(self, batch: BatchKey, outcomes: Iterable[Outcome]) -> None:
+    async def heard(self, batch: BatchKey, entry: Entry, outcomes: Iterable[Outcome]) -> None:
         """What a window says of its channel, and of a notice's person."""
         said = list(outcomes)
         await self.guard.heard(said)
-        if self.persons and keys.is_case(batch.content_id):
-            await self.persons.heard(batch, said, self.clock())
+        await self.kind(batch).heard(batch, entry, said, self.clock())
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
@@ -256,15 +253,17 @@ class Deliver:
         """Whether nothing more is to be sent: the process stops, or an operator paused."""
         return self.stopping or self.paused()
 
-    def rules(self, edition: Edition) -> Rules:
+    def rules(self, edition: Edition, last: bool = False) -> Rules:
         """`expires_at` ends every row; without it 72 h of failures do, and only who was tried.
 
-        A notice that nobody would take so long is over, not refused: another channel may have it.
+        A notice that nobody would take so long is over, not refused: another channel gets it. On
+        its *last* channel it waits on, for as long as its contact is kept.
         """
         lease_s, settle_s = self.lease_s, self.channel.settle_s
         expires_at = edition.expires_at
         if expires_at is None:
-            return Rules(lease_s, settle_s, patience_s=GIVE_UP_S, expires=edition.personal)
+            patience_s = math.inf if last else GIVE_UP_S
+            return Rules(lease_s, settle_s, patience_s=patience_s, expires=edition.personal)
         return Rules(lease_s, settle_s, expires_at.timestamp(), expires=True)
 
     def connections(self) -> list[tuple[Lane, int]]:

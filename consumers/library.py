@@ -9,7 +9,7 @@ from typing import Any
 from channels.base import Content
 from consumers.ledger.store import Ledger, LedgerError
 from contracts import envelope, events, keys, publication, subjects
-from contracts.case import CaseNotice
+from contracts.case import AcceptedNotice
 from contracts.delivery import PlanKey
 from contracts.publication import Publication
 from contracts.subjects import Stream
@@ -62,9 +62,11 @@ class Library:
         message = await self.message(subjects.PUBLICATIONS, held.value.source)
         return publication.decode(message.data)
 
-    async def notice(self, source: int) -> CaseNotice:
+    async def notice(self, source: int) -> AcceptedNotice:
+        """What is said of a dossier, at the moment at which the stream took it."""
         message = await self.message(subjects.CONTENT, source)
-        return events.notice(envelope.decode(None, message.headers, message.data))
+        notice = events.notice(envelope.decode(None, message.headers, message.data))
+        return AcceptedNotice(**dict(notice), accepted_at=message.time)
 
     async def message(self, stream: Stream, seq: int) -> Message:
         message = await self.bus.get_message(stream.name, seq)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import AwareDatetime
 
+from consumers import register
 from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.records import Record
-from producers.bus import Bus
+from producers.bus import Bus, Conflict
 
 log = structlog.get_logger()
 
@@ -25,6 +26,10 @@ class Suppression(Record):
 
     def lasts(self, now: datetime) -> bool:
         return self.until is None or now < self.until
+
+    def gives_way(self, now: datetime, said_at: datetime | None) -> bool:
+        """Whether there is something to lift for a person who said so then."""
+        return self.lasts(now) and not (said_at and said_at < self.at)
 
 
 class Suppressions:
@@ -43,10 +48,18 @@ class Suppressions:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Leave *address* alone, since *at* if not now; a later word replaces an earlier one."""
+        """Leave *address* alone, since *at* if not now.
+
+        A later word replaces an earlier one, except that what has an end replaces nothing without.
+        """
         said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
-        await self.bucket.put(self.key(channel, address), said.model_dump_json().encode())
-        log.info("address_suppressed", channel=channel.value, reason=reason)
+
+        def move(found: Suppression | None) -> Suppression:
+            return found if found and found.until is None and until else said
+
+        held = await register.change(self.bucket, self.key(channel, address), Suppression, move)
+        if held.fresh:
+            log.info("address_suppressed", channel=channel.value, reason=reason)
 
     async def lift(
         self, channel: ChannelName, address: str, *, said_at: datetime | None = None, by: str = ""
@@ -57,16 +70,25 @@ class Suppressions:
         decided it instead, which stays on record.
         """
         key, now = self.key(channel, address), datetime.now(UTC)
-        stands = await self.standing(key)
-        if stands is None or not stands.lasts(now) or (said_at and said_at < stands.at):
-            return False
-        if by:
-            ended = Suppression(reason=f"lifted by {by}", at=now, until=now)
-            await self.bucket.put(key, ended.model_dump_json().encode())
-        else:
-            await self.bucket.purge(key)
-        log.info("suppression_lifted", channel=channel.value)
-        return True
+        while True:
+            held = await register.read(self.bucket, key, Suppression)
+            if held.value is None or not held.value.gives_way(now, said_at):
+                return False
+            try:
+                await self.end(key, held.revision, by)
+            except Conflict:
+                continue  # something else is said by now
+            log.info("suppression_lifted", channel=channel.value)
+            return True
+
+    async def end(self, key: str, revision: int, by: str) -> None:
+        """Raises Conflict when something else stands there."""
+        if not by:
+            await self.bucket.purge_if(key, revision)
+            return
+        now = datetime.now(UTC)
+        ended = Suppression(reason=f"lifted by {by}", at=now, until=now)
+        await self.bucket.swap(key, ended.model_dump_json().encode(), revision)
 
     async def reason(self, channel: ChannelName, address: str) -> str | None:
         """Why *address* is left alone now; None when it is not."""

@@ -24,12 +24,15 @@ class Trace:
     ledger: Ledger
     clock: Callable[[], float]
 
-    async def story(self, content_id: str) -> Story | None:
-        """The newest released position of an item, or the newest one at all."""
+    async def story(self, content_id: str, step: int | None = None) -> Story | None:
+        """The newest released position of an item, or the newest one at all; or one dossier's.
+
+        *step*: only this one of a dossier's.
+        """
         item = await self.register.item(content_id)
         if item and keys.is_case(content_id):
             dossier = Dossier.model_validate(item.model_dump())
-            return await trace_case.story(self.ledger, content_id, dossier)
+            return await trace_case.story(self.ledger, content_id, dossier, step)
         positions = {number: one async for number, one in self.positions(content_id)}
         if not (item or positions):
             return None
@@ -81,13 +84,20 @@ class Trace:
     async def channel(self, plan: PlanKey, cursor: Cursor) -> tuple[Count, list[Moment]]:
         """One plan's rows and moments."""
         statuses: Counter[Status] = Counter()
+        waits: Counter[str] = Counter()
         copies, closed = 0, 0.0
         async for _, entry in self.ledger.entries(plan, cursor):
             statuses.update(entry.value.count())
+            waits.update(entry.value.waits)
             copies += entry.value.copies
             closed = max(closed, entry.value.closed)
         count = tally(cursor, statuses, copies)
-        return count, planned(plan.channel, cursor, count, closed)
+        past = planned(plan.channel, cursor, count, closed)
+        return count, past + [self.waiting(plan.channel, *why) for why in waits.most_common(3)]
+
+    def waiting(self, channel: ChannelName, reason: str, rows: int) -> Moment:
+        """What rows wait for, as it is now."""
+        return moment(self.clock(), "waiting", channel, f"{rows} rows: {reason}")
 
 
 def tally(cursor: Cursor, statuses: Counter[Status], copies: int) -> Count:

@@ -1,6 +1,7 @@
 """Where the notices of one dossier are: each event is one person's, on one channel or two."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
 from consumers.ledger.entry import Entry
@@ -10,21 +11,24 @@ from contracts.delivery import BatchKey, ChannelName, Status
 from contracts.records import Dossier
 
 
-async def story(ledger: Ledger, content_id: str, dossier: Dossier) -> Story:
-    """The newest event's channels, and what happened to all of them."""
-    channels: dict[ChannelName, Count] = {}
+async def story(
+    ledger: Ledger, content_id: str, dossier: Dossier, step: int | None = None
+) -> Story:
+    """All of a dossier's steps, or one: their channels together, and what happened."""
+    channels: dict[ChannelName, list[Entry]] = {}
     moments = []
     for number, at in sorted(dossier.released.items()):
+        if step not in (None, number):
+            continue
         moments.append(Moment(at=at, event="received", detail=f"status event {number}"))
         async for batch, entry in entries(ledger, content_id, number):
             moments += happened(batch, entry)
-            if number == dossier.revision:
-                channels[batch.channel] = count(entry)
+            channels.setdefault(batch.channel, []).append(entry)
     return Story(
         content_id=content_id,
-        revision=dossier.revision,
+        revision=step or dossier.revision,
         state="released" if channels else "received",
-        channels=channels,
+        channels={name: count(found) for name, found in channels.items()},
         timeline=sorted(moments, key=lambda moment: moment.at),
     )
 
@@ -40,10 +44,17 @@ async def entries(
         yield batch, entry
 
 
-def count(entry: Entry) -> Count:
-    statuses = {status.value: number for status, number in entry.count().items()}
-    expected, copies = len(entry.rows), entry.copies
-    return Count(**statuses, expected=expected, maybe_duplicate=copies, complete=not entry.is_open)
+def count(entries: Sequence[Entry]) -> Count:
+    """The rows of some steps on one channel."""
+    statuses: Counter[Status] = Counter()
+    for entry in entries:
+        statuses.update(entry.count())
+    return Count(
+        **{status.value: number for status, number in statuses.items()},
+        expected=sum(statuses.values()),
+        maybe_duplicate=sum(entry.copies for entry in entries),
+        complete=not any(entry.is_open for entry in entries),
+    )
 
 
 def happened(batch: BatchKey, entry: Entry) -> Iterator[Moment]:
@@ -56,7 +67,10 @@ def happened(batch: BatchKey, entry: Entry) -> Iterator[Moment]:
     if entry.closed:
         yield moment(entry.closed, status.value, batch.channel, detail)
     elif status is not Status.PENDING:
-        yield moment(entry.due, status.value, batch.channel, detail)
+        due = datetime.fromtimestamp(entry.due, UTC)
+        since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # it is rounded up
+        at = max(entry.created, since)
+        yield moment(at, status.value, batch.channel, f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def moment(at: float, event: str, channel: ChannelName, detail: str) -> Moment:

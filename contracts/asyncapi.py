@@ -111,6 +111,7 @@ def _jetstream(stream: subjects.Stream) -> Document:
         "retention": "workqueue" if stream.work_queue else "limits",
         "max_bytes": stream.max_bytes,
         "max_message_bytes": stream.max_message_bytes,
+        "max_age_s": stream.max_age.total_seconds() if stream.max_age else None,
         "duplicate_window_s": stream.duplicate_window.total_seconds(),
         "consumers": [consumer.durable for consumer in stream.consumers],
     }

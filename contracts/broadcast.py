@@ -38,3 +38,8 @@ class Broadcast(Contract):
     """Ids of `provinces.toml`; where there are some, `regions` says nothing."""
     also: Annotated[tuple[ContentId, ...], Field(max_length=ALSO_MAX), DISTINCT, UNIQUE] = ()
     """Other items whose articles stand in the same broadcast, behind this one."""
+
+
+def announced(broadcast: Broadcast | None) -> bool:
+    """Whether an item is to be broadcast at all; nothing said = yes."""
+    return broadcast is None or broadcast.enabled

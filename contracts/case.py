@@ -132,6 +132,11 @@ class Contact(Contract):
         return self
 
 
+def masked(name: str) -> str:
+    """A person's name as a stream may hold it: `N*** V*** A***`. One with a star is masked."""
+    return name if "*" in name else " ".join(f"{word[0]}***" for word in name.split())
+
+
 def _say_what_is_required(schema: dict[str, Any]) -> None:
     """The rules of REQUIRED in the words of JSON Schema."""
     schema["allOf"] = [
@@ -197,7 +202,21 @@ class CaseNotice(Contract):
         return value
 
 
+class AcceptedNotice(CaseNotice):
+    """A notice together with when the door took its event: what a channel is given to say."""
+
+    accepted_at: Instant
+
+
 class CaseUpdated(CaseNotice):
     """A dossier reached a status, or its result is late (`apology`, with a new date)."""
 
     contact: Contact
+
+    @property
+    def masked(self) -> dict[str, str]:
+        """What has to be said otherwise before it is stored: people's names."""
+        names = {"authorised_person": self.authorised_person}
+        if self.applicant_kind != "business":
+            names["applicant_name"] = self.applicant_name
+        return {field: masked(name) for field, name in names.items() if name}

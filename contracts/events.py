@@ -30,6 +30,9 @@ BUS_DOOR = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
 HTTP_DOOR = BUS_DOOR | {CASE_UPDATED}
 """What names a person comes by HTTP alone, which moves the address away before it stores."""
 
+CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
+"""The attributes beyond CloudEvents' own that a case event may have: they are stored for ever."""
+
 UNITS = "/units/"
 """A source that begins so names the unit that speaks."""
 
@@ -109,7 +112,10 @@ def unit_fault(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
 def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
     if event.subject not in (None, said.content_id):
         yield fault("subject", "subject_differs", value=said.content_id)
-    if not isinstance(said, CaseUpdated) and keys.is_case(said.content_id):
+    if isinstance(said, CaseUpdated):
+        for name in sorted(event.extensions.keys() - CASE_EXTENSIONS):
+            yield fault(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
+    elif keys.is_case(said.content_id):
         yield fault("data.content_id", "name_of_a_case", value=said.content_id)
 
 

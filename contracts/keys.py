@@ -13,7 +13,7 @@ from typing import Any
 SEPARATOR = "\x00"
 DELIVERY_VERSION = "1"
 PERSON = "person"
-"""The only recipient of a case notice: whoever its dossier belongs to."""
+"""The only recipient of a case notice, whoever its dossier belongs to; keys name the event."""
 _CASE = re.compile(r"case-[a-z2-7]{20}")
 
 

@@ -73,7 +73,10 @@ class NoticeRecord(Record):
         return self.channels[place] if place < len(self.channels) else None
 
 
-def notice_key(content_id: str, revision: int) -> str:
-    """Where a notice's contact lies: the `tracking_id` that Zalo gets with it."""
-    delivery = keys.delivery_key(content_id, revision, ChannelName.ZALO, keys.PERSON)
+def notice_key(content_id: str, revision: int, event_id: str) -> str:
+    """Where a notice's contact lies: the `tracking_id` that Zalo gets with it.
+
+    The event makes it another one for a number that is given again after a restore.
+    """
+    delivery = keys.delivery_key(content_id, revision, ChannelName.ZALO, event_id)
     return keys.tracking_id(delivery)

@@ -25,7 +25,8 @@ class Consumer:
 class Stream:
     """A stream that refuses (never drops) when it is full.
 
-    `kept`: the server lets nobody delete or purge what it holds, operators included.
+    `kept`: the server lets nobody delete or purge what it holds, operators included. `max_age`: so
+    long it remembers; without one for ever.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Stream:
     work_queue: bool = False
     schedules: bool = False
     duplicate_window: timedelta = timedelta(minutes=2)
+    max_age: timedelta | None = None
     max_message_bytes: int = 1 << 20
     consumers: tuple[Consumer, ...] = ()
 
@@ -131,6 +133,7 @@ RECEIPTS = Stream(
     ("receipt.*.*",),
     max_bytes=4 * GIB,
     duplicate_window=timedelta(hours=3),  # Zalo tells an event again for 1 h 51 min
+    max_age=timedelta(days=30),  # it names people by their Zalo ids
     consumers=(
         Consumer(FEEDBACK, ">"),
         Consumer(ZALO_PEOPLE, receipt(ChannelName.ZALO, "*"), max_ack_pending=SCHEDULED_MAX),
@@ -145,7 +148,9 @@ LEDGER = Bucket("ledger", max_bytes=20 * GIB, atomic=True)
 SUBSCRIBERS = Bucket("subscribers", max_bytes=4 * GIB, atomic=True)
 UNITS = Bucket("units", max_bytes=64 << 20)
 DESK = Bucket("desk", max_bytes=GIB)
-NOTICES = Bucket("notices", ttl=timedelta(days=30))
+NOTICES = Bucket("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
+"""Contact (about 430 bytes with key and headers) and mark of the message at Zalo (about 170), for 30
+days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
 SUPPRESSED = Bucket("suppressed")
 FOLLOWERS = Bucket("followers")
 VAULT = Bucket("vault", max_bytes=64 << 20)

@@ -19,7 +19,7 @@ from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.admission import Admitted, admit
 from producers.bus import Bucket, Bus, BusError, Value
-from producers.cases import Case, Cases, routes
+from producers.cases import Case, Cases, room, routes
 from producers.registry import Clock, Member
 from producers.sending import send
 
@@ -111,7 +111,8 @@ class Acceptance:
     ) -> list[Accepted]:
         admitted = await _every(batch, events, partial(self._admit, member))
         _one_meaning_per_id(admitted)
-        claims = await _every(batch, admitted, self._look)
+        claims = await _every(batch, admitted, partial(self._look, member))
+        _room(claims, batch)
         crash_point("gateway.checked")
         revisions = await self._numbers(member, claims, batch)
         records = await _every(batch, list(zip(claims, revisions, strict=True)), self._claim)
@@ -124,19 +125,24 @@ class Acceptance:
     async def _admit(self, member: Member, event: CloudEvent) -> Admitted:
         admitted = admit(event, member.unit, self.vocabulary, events.HTTP_DOOR)
         said, registration = admitted.said, member.registration
-        routes(admitted, registration)
         if isinstance(said, Submitted) and said.lane == Lane.URGENT and not registration.urgent:
             raise Forbidden(fault("data.lane", "urgent_not_allowed"))
         return admitted
 
-    async def _look(self, admitted: Admitted) -> Claim:
-        """Read what is known. Raises Forbidden or Conflict where that stands against the event."""
+    async def _look(self, member: Member, admitted: Admitted) -> Claim:
+        """Read what is known. Raises Forbidden or Conflict where that stands against the event.
+
+        An event that is new has to reach its person by what the unit's policy says today.
+        """
         value, record = await asyncio.gather(
             self.owners.get(admitted.content_id), self.record(admitted.event_id)
         )
         claim = Claim(admitted, value, record)
         _owned(admitted, claim.owner)
         _same(admitted, claim.record)
+        await self.cases.compare(admitted, claim.known)
+        if claim.record is None:
+            routes(admitted, member.registration)
         return claim
 
     async def _numbers(
@@ -159,9 +165,12 @@ class Acceptance:
         return [found[place] for place in range(len(claims))]
 
     async def _number(self, member: Member, claim: Claim) -> int | None:
+        """A repeat of an accepted case event has its own, and no contact is kept for it again."""
         contact = claim.admitted.contact
         if contact is None:
             return claim.revision
+        if claim.record is not None:
+            return claim.record.revision
         case = Case(claim.admitted, contact, routes(claim.admitted, member.registration))
         return await self.cases.place(case, claim.known, self._now())
 
@@ -222,11 +231,26 @@ def _same(admitted: Admitted, record: EventRecord | None) -> None:
 
 
 def _one_meaning_per_id(admitted: Sequence[Admitted]) -> None:
-    """Within one batch, too, an id stands for one content."""
-    said: dict[str, str] = {}
+    """Within one batch, too, an id stands for one content, and one contact."""
+    said: dict[str, Admitted] = {}
     for number, one in enumerate(admitted):
-        if said.setdefault(one.event_id, one.content_hash) != one.content_hash:
+        first = said.setdefault(one.event_id, one)
+        if first.content_hash != one.content_hash:
             raise Conflict(fault("id", "same_id_other_content")).within(f"[{number}]")
+        if first.contact != one.contact:
+            raise Conflict(fault("data.contact", "other_contact")).within(f"[{number}]")
+
+
+def _room(claims: Sequence[Claim], batch: bool) -> None:
+    """Raises Invalid, before anything is written, for more events than a dossier can take."""
+    for places in by_item(claims):
+        last = claims[places[-1]]
+        if last.admitted.contact is None:
+            continue
+        try:
+            room(last.known, [claims[place].admitted for place in places])
+        except ContractError as wrong:
+            raise wrong.within(f"[{places[-1]}]") if batch else wrong from None
 
 
 def _answer(admitted: Admitted, record: EventRecord) -> Accepted:

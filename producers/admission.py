@@ -69,5 +69,5 @@ def admit(
     events.check_sender(event, unit, vocabulary)
     if isinstance(said, CaseUpdated):
         kept = {name: value for name, value in event.data.items() if name != "contact"}
-        event = event.model_copy(update={"data": kept})
+        event = event.model_copy(update={"data": kept | said.masked})
     return Admitted(unit, event, said)

@@ -1,5 +1,6 @@
 """Case events at the HTTP door: numbers them per dossier, and moves the contact off the stream."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from producers.bus import Bus, Value
 from producers.registry import Registration
 
 TRIES = 50
+EVENTS_MAX = 1000
+"""Of one dossier: its record holds them all, and is written with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,46 @@ class Cases:
 
     async def keep(self, record: NoticeRecord) -> None:
         """Store whom the notice is for, unless that is kept already."""
-        key = notice_key(record.content_id, record.revision)
+        key = notice_key(record.content_id, record.revision, record.event_id)
         try:
             await self.notices.create(key, record.model_dump_json().encode())
         except nats.Conflict:
-            value = await self.notices.get(key)
-            if value and NoticeRecord.model_validate_json(value.data).contact != record.contact:
-                raise Conflict(fault("data.contact", "other_contact")) from None
+            await self.same(record.contact, key)
+
+    async def compare(self, admitted: Admitted, known: Value | None) -> None:
+        """Hold a repeat's contact against the one that is kept, for as long as it is.
+
+        Raises Conflict, and Forbidden for another unit's dossier.
+        """
+        contact = admitted.contact
+        if contact is None or known is None:
+            return
+        if number := taken(Dossier.model_validate_json(known.data), admitted):
+            await self.same(contact, notice_key(admitted.content_id, number, admitted.event_id))
+
+    async def same(self, contact: Contact, key: str) -> None:
+        value = await self.notices.get(key)
+        if value and not alike(NoticeRecord.model_validate_json(value.data).contact, contact):
+            raise Conflict(fault("data.contact", "other_contact"))
+
+
+def alike(kept: Contact, given: Contact) -> bool:
+    """Whether they say the same; an id that somebody had erased meanwhile is not missed."""
+    if kept.zalo_user_id is None:
+        given = given.model_copy(update={"zalo_user_id": None})
+    return kept == given
+
+
+def room(value: Value | None, admitted: Iterable[Admitted]) -> None:
+    """Raises Invalid when a dossier can't take all these events."""
+    dossier = Dossier.model_validate_json(value.data) if value else Dossier(unit="")
+    events = {*dossier.positions.values(), *(one.event_id for one in admitted)}
+    if len(events) > EVENTS_MAX:
+        raise full()
+
+
+def full() -> Invalid:
+    return Invalid(fault("data.case_code", "dossier_full", limit=EVENTS_MAX))
 
 
 def taken(dossier: Dossier, admitted: Admitted) -> int:
@@ -100,8 +136,10 @@ def taken(dossier: Dossier, admitted: Admitted) -> int:
 
 
 def numbered(dossier: Dossier, admitted: Admitted, at: datetime) -> tuple[int, bytes]:
-    """The dossier with one event more, and that event's number."""
+    """The dossier with one event more, and that event's number. Raises Invalid."""
     number = max(dossier.positions, default=0) + 1
+    if number > EVENTS_MAX:
+        raise full()
     update = {
         "unit": admitted.unit,
         "revision": number,

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -114,6 +114,11 @@ class Registry:
         overlap = timedelta() if now else OVERLAP
         await self._change(unit, lambda registration: registration.rotated(key, overlap))
         return secret
+
+    async def set(self, unit: str, **rules: Any) -> Registration:
+        """Change what *unit* may do: fields of Registration but its keys. Raises as `rotate`."""
+        await self._change(unit, lambda registration: registration.model_copy(update=rules))
+        return await self.find(unit) or Registration(release="desk")
 
     async def revoke(self, unit: str) -> None:
         """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""

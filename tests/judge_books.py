@@ -94,7 +94,7 @@ async def read_notices(bus: Bus, ledger: Ledger, books: Books) -> None:
         if keys.is_case(batch.content_id):
             entry = codec.decode_state(value.data)
             books.entries[batch] = entry
-            books.rows.append(Row(batch.plan, keys.PERSON, entry.rows[0], batch))
+            books.rows.append(Row(batch.plan, entry.recipient, entry.rows[0], batch))
     async for _, value in bus.bucket(subjects.NOTICES.name).values(""):
         if b'"contact"' in value.data:
             record = NoticeRecord.model_validate_json(value.data)

@@ -246,13 +246,19 @@ def beside(load: Load, readers: int) -> dict[str, list[tuple[str, float]]]:
         for name, contact in (("email", {"email": address}), ("zalo", {})):
             event = a_case(UNITS[1], 2 * number + (name == "zalo"), **contact)
             post(load, load.keys[UNITS[1]], event, "application/cloudevents+json")
-            code = event["data"]["case_code"]
-            key = address if name == "email" else notice_key(keys.case_content_id(code), 1)
+            key = address if name == "email" else tracking_id(event)
             told[name].append((key, time.time()))
         time.sleep(0.25)
     wanted = len(told["zalo"])
     until(lambda: sum(1 for _ in load.sent()) >= wanted, "the last notice")
     return told
+
+
+def tracking_id(event: dict[str, Any]) -> str:
+    """Of the only step of a dossier."""
+    unit = event["source"].removeprefix("/units/")
+    named = keys.event_id(unit, event["source"], event["id"])
+    return notice_key(keys.case_content_id(event["data"]["case_code"]), 1, named)
 
 
 def spread(found: Sequence[float]) -> str:

@@ -1,5 +1,6 @@
 """Case notices on the Zalo stage: one of each kind, and what the ledger does with its only row."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 from channels.base import Outcome, Recipient
 from channels.notices import APOLOGY
 from channels.zalo.connect import Stores, open_channel
+from channels.zalo.counts import Count
 from channels.zalo.notices import InMemory
 from channels.zalo.sandbox import shelf
 from channels.zalo.sandbox.shelf import Template
@@ -85,6 +87,11 @@ class NoticeStage:
     def purse(self) -> Any:
         return self.channel.notices.purse
 
+    async def used(self, of: str) -> int:
+        """What is set aside of today's `notices`, of the money of `today` or of the `month`."""
+        count: Count = getattr(await self.purse.spent(), of)
+        return count.used
+
     def row(self, revision: int, address: str) -> Recipient:
         key = keys.delivery_key("case-x", revision, ChannelName.ZALO, keys.PERSON)
         return Recipient(keys.PERSON, key, address)
@@ -135,6 +142,13 @@ def person(stage: Stage, **facts: Any) -> None:
     """Somebody who wrote to the Official Account just now."""
     person = {"user_id": USER_ID, "phone": PHONE, "last_interaction": stage.clock()} | facts
     stage.sandbox.world.record("person_set", person=person)
+
+
+def counting(house: NoticeStage) -> Counter[str]:
+    """How often which call is made from now on, by its last word."""
+    calls = Counter[str]()
+    house.stage.before_request = lambda request: calls.update([request.url.rpartition("/")[2]])
+    return calls
 
 
 @asynccontextmanager

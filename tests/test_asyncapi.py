@@ -86,6 +86,7 @@ def test_every_subject_and_consumer_of_a_stream_is_described(stream):
     described = DOCUMENT["channels"][mine[0].name]["x-jetstream"]
     assert described["consumers"] == [consumer.durable for consumer in stream.consumers]
     assert described["max_bytes"] == stream.max_bytes
+    assert bool(described["max_age_s"]) is bool(stream.max_age)
 
 
 @pytest.mark.parametrize("channel", ChannelName)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -10,35 +9,20 @@ import pytest
 from channels.base import Outcome, Verdict
 from consumers.restore import RESTORED, Doubts, Restored
 from consumers.retry import GIVE_UP_S
-from consumers.settle import Later
-from contracts import envelope, keys, subjects
-from contracts.delivery import BatchKey, Status
+from contracts import crash, envelope, subjects
+from contracts.delivery import Status
 from contracts.errors import Invalid
-from contracts.records import NoticeRecord, notice_key
-from tests.doors import BATCH, OTHER, UNIT, an_event, open_door
-from tests.office import EMAIL, ZALO, Office
+from tests.crashing import Crash
+from tests.doors import BATCH, OTHER, UNIT, open_door
+from tests.office import BOTH, CASE, EMAIL, MAIL, PHONE, USER, ZALO, Office, a_case
 
-PHONE, MAIL, USER = "84912345678", "nguoi-nop@example.com", "4567890123456789012"
-BOTH = {"phone": PHONE, "email": MAIL, "consent": True}
-CODE = an_event("updated")["data"]["case_code"]
-CASE = keys.case_content_id(CODE)
 NOT_HERE = Outcome(Verdict.SUPPRESSED, "zalo -118")
-
-
-def a_case(id="e-1", **data):
-    return an_event("updated", id=id, **{"contact": BOTH, **data})
 
 
 @pytest.fixture
 async def office(bus, clock, tmp_path):
     async with open_door(bus, clock) as door:
         yield Office(bus, door, tmp_path, clock)
-
-
-async def told(office, **data):
-    """An accepted event, taken in."""
-    await office.accepted(a_case(**data))
-    await office.take_in()
 
 
 # --- the door
@@ -72,8 +56,7 @@ async def test_the_stream_never_holds_the_contact_and_the_bucket_does(office):
     [stored] = await office.door.stored()
     assert "contact" not in stored["data"]
     assert MAIL not in str(stored) and PHONE not in str(stored)
-    value = await office.bus.bucket(subjects.NOTICES.name).get(notice_key(CASE, 1))
-    record = NoticeRecord.model_validate_json(value.data)
+    record = await office.kept()
     assert (record.contact.phone, record.contact.email, record.channels) == (
         PHONE,
         MAIL,
@@ -119,7 +102,7 @@ async def test_without_consent_nothing_is_taken(office):
 
 
 async def test_a_person_is_told_on_the_first_channel_and_on_no_other(office):
-    await told(office)
+    await office.told()
     assert await office.woken() == ["deliver.zalo.notice"]
     await office.work(ZALO, CASE)
     assert office.providers[ZALO].addresses == [PHONE]
@@ -128,7 +111,7 @@ async def test_a_person_is_told_on_the_first_channel_and_on_no_other(office):
 
 
 async def test_taking_an_event_in_again_changes_nothing(office):
-    await told(office)
+    await office.told()
     await office.work(ZALO, CASE)
     await office.take_in()
     await office.work(ZALO, CASE)
@@ -136,14 +119,14 @@ async def test_taking_an_event_in_again_changes_nothing(office):
 
 
 async def test_someone_without_a_phone_is_told_by_mail_at_once(office):
-    await told(office, contact={"email": MAIL, "consent": True})
+    await office.told(contact={"email": MAIL, "consent": True})
     await office.work(EMAIL, CASE)
     assert office.providers[EMAIL].addresses == [MAIL]
     assert await office.status(ZALO, CASE) is None
 
 
 async def test_a_user_of_the_account_is_told_by_that_id(office):
-    await told(office, contact={"zalo_user_id": USER, "consent": True})
+    await office.told(contact={"zalo_user_id": USER, "consent": True})
     await office.work(ZALO, CASE)
     assert office.providers[ZALO].addresses == [f"zalo:{USER}"]
 
@@ -160,7 +143,7 @@ async def test_an_event_that_came_past_the_door_is_refused(office):
 
 
 async def test_who_has_no_zalo_is_told_by_mail(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, NOT_HERE)
     await office.work(ZALO, CASE)
     assert await office.status(ZALO, CASE) == Status.SUPPRESSED
@@ -181,18 +164,18 @@ async def test_who_has_no_zalo_is_told_by_mail(office):
     ids=lambda one: one.verdict.value,
 )
 async def test_nothing_but_a_person_out_of_reach_goes_on_to_the_next_channel(office, outcome):
-    await told(office)
+    await office.told()
     office.says(ZALO, outcome)
-    await worked(office, ZALO)
+    await office.worked(ZALO)
     assert await office.status(EMAIL, CASE) is None
 
 
 async def test_a_doubt_that_nobody_can_end_is_unknown_and_no_mail_goes(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, Outcome(Verdict.DOUBT, "no answer"))
     office.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
-    await worked(office, ZALO)
-    await worked(office, ZALO)
+    await office.worked(ZALO)
+    await office.worked(ZALO)
     assert await office.status(ZALO, CASE) == Status.UNKNOWN
     office.says(ZALO, NOT_HERE)
     await office.work(ZALO, CASE)
@@ -200,26 +183,31 @@ async def test_a_doubt_that_nobody_can_end_is_unknown_and_no_mail_goes(office):
 
 
 async def test_out_of_reach_after_a_doubt_is_no_certainty(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, Outcome(Verdict.DOUBT, "no answer"))
-    await worked(office, ZALO)
+    await office.worked(ZALO)
     office.providers[ZALO].known = lambda _: NOT_HERE
     office.clock.advance(3600)
-    await worked(office, ZALO)
+    await office.worked(ZALO)
     assert await office.status(ZALO, CASE) == Status.MAYBE_SENT
     assert await office.status(EMAIL, CASE) is None
 
 
 async def test_a_death_behind_the_end_loses_no_second_channel(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, NOT_HERE)
-    persons = office.workers[ZALO].persons
-    office.workers[ZALO].persons = None  # it dies before it goes on
-    batch = BatchKey(ZALO, CASE, 1, 0)
-    office.workers[ZALO].addresses = await persons.addresses(batch)
-    await office.work(ZALO, CASE)
+
+    def die(point):
+        if point == "deliver.closed":
+            raise Crash
+
+    crash.arm(die)
+    try:
+        with pytest.raises(Crash):
+            await office.work(ZALO, CASE)
+    finally:
+        crash.arm(None)
     assert await office.status(EMAIL, CASE) is None
-    office.workers[ZALO].persons = persons
     await office.work(ZALO, CASE)
     assert await office.status(EMAIL, CASE) == Status.PENDING
 
@@ -229,7 +217,7 @@ async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, clock, tmp_pat
         await bus.bucket(subjects.UNITS.name).purge(UNIT)
         door.key = await door.registry.add(UNIT, release="automatic", notices=[ZALO])
         office = Office(bus, door, tmp_path, clock)
-        await told(office)
+        await office.told()
         office.says(ZALO, NOT_HERE)
         await office.work(ZALO, CASE)
         assert await office.status(EMAIL, CASE) is None
@@ -239,12 +227,12 @@ async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, clock, tmp_pat
 
 
 async def test_whoever_refused_is_not_asked_again_and_gets_the_next_notice_by_mail(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -141", silence_s=86400.0))
     await office.work(ZALO, CASE)
     assert await office.suppressed.reason(ZALO, PHONE) == "zalo -141"
     office.says(ZALO, Outcome(Verdict.DELIVERED))
-    await told(office, id="e-2")
+    await office.told(id="e-2")
     await office.work(ZALO, CASE, 2)
     assert office.providers[ZALO].addresses == []
     await office.work(EMAIL, CASE, 2)
@@ -252,8 +240,8 @@ async def test_whoever_refused_is_not_asked_again_and_gets_the_next_notice_by_ma
 
 
 async def test_a_contact_that_was_deleted_meanwhile_ends_the_notice(office):
-    await told(office)
-    await office.bus.bucket(subjects.NOTICES.name).purge(notice_key(CASE, 1))
+    await office.told()
+    await office.forget()
     await office.work(ZALO, CASE)
     assert await office.status(ZALO, CASE) == Status.SUPPRESSED
     assert office.providers[ZALO].addresses == []
@@ -265,22 +253,34 @@ async def test_after_a_restore_an_older_event_is_in_doubt(office):
     said = Restored(backup=at, at=at, publications=0)
     await office.bus.bucket("control").put(RESTORED, said.model_dump_json().encode())
     office.cases.doubtful = Doubts(office.bus)
-    await told(office)
+    await office.told()
     assert await office.status(ZALO, CASE) == Status.IN_DOUBT
 
 
-async def worked(office, channel):
-    """One wake-up, whatever becomes of it."""
-    with suppress(Later):
-        await office.work(channel, CASE)
-
-
 async def test_what_zalo_would_not_take_for_three_days_goes_by_mail(office):
-    await told(office)
+    await office.told()
     office.says(ZALO, Outcome(Verdict.HELD, "our monthly money quota", 3600.0, asked=False))
-    await worked(office, ZALO)
+    await office.worked(ZALO)
     office.clock.advance(GIVE_UP_S)
     assert await office.status(EMAIL, CASE) is None
-    await worked(office, ZALO)
+    await office.worked(ZALO)
     assert await office.status(ZALO, CASE) == Status.EXPIRED
     assert await office.status(EMAIL, CASE) == Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "stored"),
+    [
+        ("citizen", "Nguyễn Văn An", "N*** V*** A***"),
+        ("citizen", "N*** A***", "N*** A***"),
+        ("household", "Trần Thị Ánh", "T*** T*** Á***"),
+        ("business", "Công ty TNHH Bình Minh", "Công ty TNHH Bình Minh"),
+    ],
+)
+async def test_a_persons_name_is_masked_before_it_is_stored(office, kind, name, stored):
+    event = a_case(applicant_kind=kind, applicant_name=name, authorised_person="Lê Văn Bình")
+    await office.accepted(event)
+    await office.accepted(event)
+    [kept] = await office.door.stored()
+    assert kept["data"]["applicant_name"] == stored
+    assert kept["data"]["authorised_person"] == "L*** V*** B***"

@@ -9,6 +9,7 @@ from channels.base import Outcome, Verdict
 from consumers.check.whole import Check
 from consumers.ledger.entry import noticed
 from consumers.register import Register
+from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.settlement import Settlement
 from consumers.trace import Trace
@@ -119,7 +120,7 @@ async def test_a_notice_that_nobody_works_on_is_found(office):
 
 
 def closed_entry(office):
-    return replace(noticed(0, office.clock()), rows=b"d", closed=office.clock())
+    return replace(noticed(0, "", office.clock()), rows=b"d", closed=office.clock())
 
 
 async def test_a_person_who_has_looked_ends_an_unknown_notice(office):
@@ -133,3 +134,70 @@ async def test_a_person_who_has_looked_ends_an_unknown_notice(office):
     assert (done.recipient, done.arrived) == (keys.PERSON, True)
     assert (await story(office)).channels[ZALO].delivered == 1
     assert await office.status(EMAIL, CASE) is None
+
+
+async def test_what_nobody_knows_is_listed(office):
+    office.says(ZALO, Outcome(Verdict.DOUBT, "no answer"))
+    office.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
+    with suppress(Later):
+        await office.work(ZALO, CASE)
+    await office.work(ZALO, CASE)
+    [one] = [found async for found in Settlement(office.ledger, ZALO).unknown()]
+    assert (one.batch, one.recipient) == (BatchKey(ZALO, CASE, 1, 0), keys.PERSON)
+
+
+async def test_the_status_of_an_event_is_that_of_its_own_step(office):
+    await rerouted(office)
+    await office.accepted(an_event("updated", id="e-2", contact=BOTH))
+    await office.take_in()
+    told = await Trace(Register(office.bus), office.ledger, office.clock).story(CASE, 2)
+    assert (told.revision, set(told.channels)) == (2, {ZALO})
+    whole = await story(office)
+    assert {name: one.expected for name, one in whole.channels.items()} == {ZALO: 2, EMAIL: 1}
+
+
+async def stands(office, channel, letter, **facts):
+    """A channel's batch, changed behind everybody's back."""
+    batch = BatchKey(channel, CASE, 1, 0)
+    held = await office.ledger.state(batch)
+    changed = replace(held.value, rows=letter, **facts)
+    await office.ledger.swap(batch, held, changed, until=float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("zalo", "email", "kept", "wrong"),
+    [
+        (b"u", b"d", True, False),
+        (b"d", b"u", True, True),  # Zalo was the first, whatever the clocks say
+        (b"d", b"u", False, False),  # nobody can say which was
+        (b"d", b"d", False, True),
+        (b"K", b"d", False, True),
+        (b"u", b"e", False, False),
+    ],
+)
+async def test_which_channel_was_first_is_no_matter_of_clocks(office, zalo, email, kept, wrong):
+    await rerouted(office)
+    await stands(office, ZALO, zalo, created=office.clock() + 60)
+    await stands(office, EMAIL, email)
+    if not kept:
+        await office.forget()
+    assert ("notice-twice" in [rule for rule, _ in await found(office)]) is wrong
+
+
+async def test_a_notice_that_waits_on_its_last_channel_is_not_overdue(office):
+    office.says(ZALO, Outcome(Verdict.SUPPRESSED, "zalo -118"))
+    await office.work(ZALO, CASE)
+    office.says(EMAIL, Outcome(Verdict.DEFERRED, "451 busy", 5 * GIVE_UP_S))
+    await office.work(EMAIL, CASE)
+    office.clock.advance(2 * GIVE_UP_S)
+    assert await found(office) == []
+
+
+async def test_no_moment_of_a_story_lies_ahead(office):
+    office.says(ZALO, Outcome(Verdict.HELD, "our monthly money quota", 86400.0))
+    with suppress(Later):
+        await office.work(ZALO, CASE)
+    told = await story(office)
+    assert max(one.at.timestamp() for one in told.timeline) <= office.clock()
+    last = told.timeline[-1]
+    assert last.event == "deferred" and "our monthly money quota, due 20" in last.detail

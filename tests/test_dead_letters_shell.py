@@ -2,6 +2,7 @@
 takes no more."""
 
 import asyncio
+import json
 
 import pytest
 import structlog
@@ -14,6 +15,7 @@ from contracts import envelope, events, subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.arrivals import ITEM, UNIT, event_id, submitted
+from tests.office import MAIL, PHONE, a_case
 
 SUBJECT = subjects.content(UNIT, "submitted")
 
@@ -100,3 +102,15 @@ async def test_when_dead_is_full_the_message_stays_and_an_alarm_sounds(bus, inta
 )
 def test_whatever_can_be_read_of_a_broken_message_is(subject, body, known):
     assert about.read(subject, {}, body).bound == known
+
+
+async def test_a_case_event_that_comes_by_the_bus_leaves_no_address_anywhere(bus, intake):
+    body = json.dumps(a_case() | {"phone": PHONE}).encode()
+    for subject in (subjects.case(UNIT), SUBJECT):
+        await bus.publish(subject, body)
+    await logged(intake, "event_refused", times=2)
+    assert [one async for one in bus.scan(subjects.CONTENT.name)] == []
+    found = await letters(bus)
+    assert [one.left_out for one in found] == [("phone", "data.contact")] * 2
+    assert not [one for one in (PHONE, MAIL) if one.encode() in found[0].original]
+    assert [one for one in (PHONE, MAIL) if one in str(intake)] == []

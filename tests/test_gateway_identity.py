@@ -202,8 +202,8 @@ async def test_a_status_is_the_trace_of_the_item_where_there_is_one(bus, clock):
     }
     asked = []
 
-    async def trace(content_id):
-        asked.append(content_id)
+    async def trace(event):
+        asked.append(event.content_id)
         return story if len(asked) == 1 else None
 
     async with open_door(bus, clock, trace=trace, public_url="https://loa.example.com/") as door:

@@ -32,6 +32,7 @@ def test_the_facts_are_said_in_vietnamese_by_vietnams_clock():
         "trang_thai": "Yêu cầu bổ sung giấy tờ",
         "thoi_diem": "08:30 09/06/2026",
         "ho_ten": "Nguyễn Văn A***",
+        "nguoi_nop": "ông/bà",
         "nguoi_duoc_uy_quyen": "Phạm Thị D",
         "thoi_diem_nop": "08:30 09/06/2026",
         "ngay_tiep_nhan": "10/06/2026",
@@ -67,7 +68,7 @@ def test_there_is_a_kind_for_every_status_and_the_apology():
 
 def test_every_field_a_person_may_be_told_of_has_a_name():
     said = {field for field, _ in PARAMETERS.values()}
-    assert set(CaseNotice.model_fields) - said == {"notice", "applicant_kind"}
+    assert set(CaseNotice.model_fields) - said == {"notice"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,9 +93,9 @@ def test_every_notice_has_a_subject_and_a_text_without_a_blank(kind, of):
 SAID = {
     "1": ["lúc 08:30 09/06/2026", "chờ tiếp nhận"],
     "2": ["đã được tiếp nhận. Hẹn trả kết quả: 30/06/2026.", "Trần Thị B", "Trung tâm Phục vụ"],
-    "3": ["chưa được tiếp nhận", "Lý do: Hồ sơ thiếu", "khiếu nại đến Sở Nội vụ tỉnh Ninh Bình"],
+    "3": ["không được tiếp nhận", "Lý do: Hồ sơ thiếu", "khiếu nại đến Sở Nội vụ tỉnh Ninh Bình"],
     "4": ["Sở Nội vụ tỉnh Ninh Bình giải quyết", "30/06/2026", "Lê Văn C"],
-    "5": ["cần bổ sung giấy tờ trước ngày 20/06/2026.", "Bản sao quyết định; Giấy xác nhận"],
+    "5": ["cần bổ sung giấy tờ chậm nhất ngày 20/06/2026.", "Bản sao quyết định; Giấy xác nhận"],
     "6": ["cần nộp: 1.250.000 đồng.", "Nơi nộp: Bộ phận Một cửa"],
     "7": ["đã ghi nhận yêu cầu rút hồ sơ"],
     "8": ["đã dừng xử lý", "Lý do: Hồ sơ thiếu", "khiếu nại đến"],
@@ -139,18 +140,26 @@ TEMPLATES = {kind: shelf.Shelf().templates[id] for kind, id in shelf.serving().i
 def test_a_shipped_template_keeps_to_the_rules_of_zalos_templates(kind):
     template = TEMPLATES[kind]
     parts = template.text.split("\n")
-    blanks = re.findall(r"<(\w+)>", template.text)
+    blanks = set(re.findall(r"<(\w+)>", template.text))
     assert 9 <= len(template.title) <= 65
     assert 10 <= len(template.name) <= 60
     assert 1 <= len(parts) <= 4
     assert all(9 <= len(part) <= 400 for part in parts)
     assert len(blanks) <= 10
-    assert {"ma_ho_so", "ho_ten"} <= set(blanks), "somebody is named"
+    assert {"ma_ho_so", "ho_ten", "nguoi_nop"} <= blanks, "somebody is named, and spoken to"
     assert sorted(blanks) == sorted(one.name for one in template.params)
-    assert not re.search(r"https?:|www\.|\d{8,}|anh/chị", template.text)
+    assert not re.search(r"https?:|www\.|\d{8,}|anh/chị|ông/bà", template.text)
     assert all(5 <= len(one["title"]) <= 30 for one in template.buttons)
     assert len(template.buttons) <= 2
     assert (template.tag, template.status) == ("TRANSACTION", "ENABLE")
+
+
+@pytest.mark.parametrize("text", [notices.catalogue(), shelf.shipped()], ids=["ours", "zalo"])
+def test_a_dossier_is_not_accepted_in_the_national_words(text):
+    said = str(text)
+    assert "không được tiếp nhận" in said
+    assert "chưa được tiếp nhận" not in said
+    assert "trước ngày" not in said, "on the last day it is in time"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
-"""Pictures that the portal serves for others: there for good, under a name that is their bytes."""
+"""Pictures that the portal serves for others: there until cleared, and named by their bytes."""
 
 import asyncio
+import os
 import threading
 from hashlib import sha256
 
@@ -23,7 +24,7 @@ PATH = f"anh/{sha256(JPEG).hexdigest()}.jpg"
 PRESS = Press(Site(PUBLIC_URL, WORDS))
 
 
-async def test_a_picture_is_served_for_ever_under_its_hash(tmp_path):
+async def test_a_picture_is_served_under_its_hash_and_kept_by_others_for_a_day(tmp_path):
     assert await Pictures(tmp_path).keep(JPEG) == PATH
     transport = httpx2.ASGITransport(portal_app(tmp_path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
@@ -32,18 +33,47 @@ async def test_a_picture_is_served_for_ever_under_its_hash(tmp_path):
         assert (await client.get("/anh/")).status_code == 404
     assert answer.content == JPEG
     assert answer.headers["content-type"] == "image/jpeg"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["cache-control"] == "public, max-age=86400"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_the_same_picture_again_leaves_the_file_alone(tmp_path):
+async def test_the_same_picture_again_is_the_same_file_and_young_again(tmp_path):
     pictures = Pictures(tmp_path)
     await pictures.keep(JPEG)
     file = tmp_path / "public" / PATH
-    before = file.stat()
+    os.utime(file, (1, 1))
+    inode = file.stat().st_ino
     await Pictures(tmp_path).keep(JPEG)
-    assert file.stat().st_mtime_ns == before.st_mtime_ns
-    assert file.stat().st_ino == before.st_ino
+    assert (file.stat().st_ino, file.read_bytes()) == (inode, JPEG)
+    assert file.stat().st_mtime > 1
+
+
+async def test_what_is_not_shown_goes_once_it_is_old_and_is_a_404_then(tmp_path):
+    pictures = Pictures(tmp_path)
+    kept = [await pictures.keep(JPEG + bytes([n])) for n in range(3)]
+    for path in kept[:2]:
+        os.utime(tmp_path / "public" / path, (1, 1))
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        assert (await client.get(f"/{kept[0]}")).status_code == 200
+        assert await pictures.clear({kept[1]}, before=2) == 1
+        assert [(await client.get(f"/{path}")).status_code for path in kept] == [404, 200, 200]
+    assert await Pictures(tmp_path).clear({kept[1]}, before=2) == 0
+    assert await pictures.keep(JPEG + bytes([0])) == kept[0]
+    assert await pictures.stands(kept[0]), "who shows it again has it made again"
+
+
+async def test_files_of_others_beside_them_stay(tmp_path):
+    pictures = Pictures(tmp_path)
+    await pictures.keep(JPEG)
+    (tmp_path / "public" / "anh" / "logo.png").write_bytes(b"somebody's")
+    assert await pictures.clear((), before=float("inf")) == 1
+    assert [file.name for file in (tmp_path / "public" / "anh").iterdir()] == ["logo.png"]
+
+
+async def test_clearing_where_there_is_nothing_makes_nothing(tmp_path):
+    assert await Pictures(tmp_path).paths() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_damaged_file_is_mended(tmp_path):

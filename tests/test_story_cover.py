@@ -61,7 +61,7 @@ def test_zalo_gets_the_portals_copy_and_the_followers_who_are_meant_a_broadcast(
         path = copy.removeprefix(HOME)
         answer = urllib.request.urlopen(f"{loa.ready().url}{path}", timeout=5)
         assert Image.open(BytesIO(answer.read())).size == (1200, 675)
-        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Cache-Control"] == "public, max-age=86400"
         checked = loa.cli("check", "--json")
         assert (checked.code, checked.json["violations"]) == (0, [])
         assert loa.page(path) == 200

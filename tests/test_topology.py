@@ -79,6 +79,32 @@ async def test_personal_data_in_notices_ends_by_itself(bus):
     assert config["max_age"] == int(subjects.NOTICES.ttl.total_seconds()) * 10**9
 
 
+async def test_what_names_people_is_forgotten_after_a_month(bus):
+    age_s = (await bus.stream_info("RECEIPTS"))["config"]["max_age"] / 10**9
+    assert age_s == timedelta(days=30).total_seconds()
+
+
+@pytest.mark.parametrize(("before_d", "after_d"), [(0, 30), (7, 30), (30, 30), (90, 90)])
+async def test_a_stream_of_an_older_version_forgets_too_and_an_operators_longer_age_stays(
+    bus, before_d, after_d
+):
+    found = (await bus.stream_info("RECEIPTS"))["config"]
+    await bus.link.insist("STREAM.UPDATE.RECEIPTS", found | {"max_age": before_d * 86400 * 10**9})
+    await topology.apply(bus)
+    age = (await bus.stream_info("RECEIPTS"))["config"]["max_age"]
+    assert age == after_d * 86400 * 10**9
+
+
+async def test_nothing_else_in_streams_is_forgotten(bus):
+    aged = {name for name, config in (await configs(bus)).items() if config["max_age"]}
+    assert aged == {"RECEIPTS", "KV_notices"}
+
+
+async def test_the_notices_of_a_month_have_room(bus):
+    config = (await bus.stream_info("KV_notices"))["config"]
+    assert config["max_bytes"] / 30 / 600 > 400_000
+
+
 async def test_applying_twice_changes_nothing(bus):
     before = await configs(bus)
     await bus.publish("dead.intake", b"x")

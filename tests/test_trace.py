@@ -21,6 +21,7 @@ from consumers.story import Story
 from consumers.trace import Trace, tally
 from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.errors import Conflict
+from contracts.records import EventRecord
 from contracts.vocabulary import DEFAULT
 from tests.arrivals import ITEM, UNIT, corrected, submitted, unit_is, withdrawn
 from tests.doors import an_event, open_door
@@ -164,8 +165,8 @@ async def test_an_item_that_nobody_has_named_has_no_story(news):
 
 
 async def test_an_event_that_intake_has_not_seen_yet_is_received(bus, clock, news):
-    async def tell(content_id: str):
-        story = await news.trace.story(content_id)
+    async def tell(event: EventRecord):
+        story = await news.trace.story(event.content_id)
         return story.model_dump(mode="json") if story else None
 
     async with open_door(bus, clock, trace=tell) as door:

@@ -22,8 +22,8 @@ def trace(bus, clock):
 
 @pytest.fixture
 def tell(trace):
-    async def tell(content_id):
-        story = await trace.story(content_id)
+    async def tell(event):
+        story = await trace.story(event.content_id)
         return story.model_dump(mode="json") if story else None
 
     return tell

@@ -24,7 +24,7 @@ from tests.zalo_hook import PHONE
 
 CASE = keys.case_content_id("G09.20-20260609-0092637")
 BATCH = BatchKey(ChannelName.ZALO, CASE, 3, 0)
-TRACKING = notice_key(CASE, 3)
+TRACKING = notice_key(CASE, 3, "e")
 AT = datetime(2027, 1, 15, 5, tzinfo=UTC)
 
 
@@ -42,7 +42,7 @@ async def feedback(bus, ledger):
     )  # fmt: skip
     await bus.bucket(subjects.NOTICES.name).put(TRACKING, record.model_dump_json().encode())
     await BusSent(bus).keep(TRACKING, "z-1", untracked=True)
-    await ledger.notice(BATCH, noticed(1, 1.0))
+    await ledger.notice(BATCH, noticed(1, "e", 1.0))
     return Feedback(ledger, ToldNotices(bus))
 
 

@@ -14,11 +14,11 @@ from channels.zalo.codes import Refused
 from channels.zalo.envelope import Answer
 from channels.zalo.events import EventKind, ZaloEvent
 from channels.zalo.hours import local
-from consumers import census
-from consumers.census import Census
-from consumers.erasure import WITHDRAWN, address_of
-from consumers.followers import Follower, Followers, heard, listed
 from consumers.suppressions import Suppressions
+from consumers.zalo import roll_call
+from consumers.zalo.erasure import WITHDRAWN, address_of
+from consumers.zalo.followers import Follower, Followers, heard, listed
+from consumers.zalo.roll_call import RollCall
 from contracts.delivery import ChannelName
 from tests.test_zalo_sandbox import calling
 from tests.zalo_hook import USER
@@ -185,7 +185,7 @@ def test_what_cannot_be_reached_is_counted_and_said():
     assert walk.followers.listed == REACH + 700 + 300 + 250
     assert walk.followers.reached == len(seen) == REACH + 300
     with structlog.testing.capture_logs() as logs:
-        census.tell(walk)
+        roll_call.tell(walk)
     assert [(one["event"], one["reached"]) for one in logs] == [
         ("zalo_followers_not_all_listed", REACH + 300)
     ]
@@ -210,9 +210,9 @@ def test_ids_and_numbers_are_read_as_zalo_writes_them():
 # --- the walk, through the sandbox
 
 
-def a_census(bus, stage) -> Census:
+def a_roll_call(bus, stage) -> RollCall:
     lists, suppressions = Lists(stage.channel.api), Suppressions(bus, b"secret")
-    return Census(bus, Followers(bus), suppressions, lists, APP, stage.clock)
+    return RollCall(bus, Followers(bus), suppressions, lists, APP, stage.clock)
 
 
 def populate(stage, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
@@ -234,7 +234,7 @@ async def test_twelve_thousand_followers_are_all_counted(bus, tmp_path, clock):
         populate(stage, 30, 5, follower=False, first=2 * 10**18)
         followers = Followers(bus)
         await followers.hear(told("follow", -600, str(2 * 10**18)))
-        walk = await a_census(bus, stage).walk()
+        walk = await a_roll_call(bus, stage).walk()
         assert walk.followers == Tally(listed=12_000, reached=12_000)
         assert walk.others == Tally(listed=30, reached=30)
         count = await followers.count(datetime.fromtimestamp(stage.clock(), UTC))
@@ -269,9 +269,9 @@ async def test_a_walk_goes_on_where_it_was_killed(bus, tmp_path, clock):
         try:
             for _ in range(2):
                 with pytest.raises(Dying):
-                    await a_census(bus, zalo.stage).walk()
-                assert (await census.last(bus, APP)).ended is None
-            walk = await a_census(bus, zalo.stage).walk()
+                    await a_roll_call(bus, zalo.stage).walk()
+                assert (await roll_call.last(bus, APP)).ended is None
+            walk = await a_roll_call(bus, zalo.stage).walk()
         finally:
             Followers.confirm = real
         assert walk.followers == Tally(listed=1200, reached=1200)
@@ -282,16 +282,16 @@ async def test_a_walk_goes_on_where_it_was_killed(bus, tmp_path, clock):
 async def test_of_two_processes_one_walks(bus, tmp_path, clock):
     async with calling(tmp_path, clock) as zalo:
         populate(zalo.stage, 1000, 30)
-        others = [a_census(bus, zalo.stage) for _ in range(2)]
+        others = [a_roll_call(bus, zalo.stage) for _ in range(2)]
         await asyncio.gather(*(one.walk() for one in others))
-        assert (await census.last(bus, APP)).followers == Tally(listed=1000, reached=1000)
+        assert (await roll_call.last(bus, APP)).followers == Tally(listed=1000, reached=1000)
         assert (await Followers(bus).count(T0)).followers == 1000
         assert sum(zalo.stage.sandbox.world.calls.values()) < 2 * 1000 / PAGE
 
 
 async def test_it_is_due_once_a_day_and_after_an_interruption(bus, tmp_path, clock):
     async with calling(tmp_path, clock) as zalo:
-        one = a_census(bus, zalo.stage)
+        one = a_roll_call(bus, zalo.stage)
         assert await one.due()
         await one.walk()
         assert not await one.due()
@@ -301,13 +301,13 @@ async def test_it_is_due_once_a_day_and_after_an_interruption(bus, tmp_path, clo
         zalo.stage.rules(free_package=True)
         with pytest.raises(Refused) as refused:
             await one.walk()
-        assert "-224" in census.reason(refused.value)
+        assert "-224" in roll_call.reason(refused.value)
 
 
 async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, tmp_path, clock):
     async with calling(tmp_path, clock) as zalo:
         populate(zalo.stage, 120, 1)
-        one = a_census(bus, zalo.stage)
+        one = a_roll_call(bus, zalo.stage)
         left = ZaloEvent(
             kind=EventKind.UNFOLLOW, key="k", user_id=str(10**18 + 60),
             at=datetime.fromtimestamp(clock() + 1, UTC),
@@ -321,7 +321,7 @@ async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, t
 async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, tmp_path, clock):
     async with calling(tmp_path, clock) as zalo:
         populate(zalo.stage, 60, 1)
-        one, gone = a_census(bus, zalo.stage), address_of(str(10**18 + 7))
+        one, gone = a_roll_call(bus, zalo.stage), address_of(str(10**18 + 7))
         await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN, None)
         await one.suppressions.add(ChannelName.ZALO, address_of(str(10**18)), "blocked", None)
         walk = await one.walk()

@@ -11,8 +11,8 @@ from channels.zalo.events import EventKind, ZaloEvent
 from channels.zalo.sandbox import server
 from consumers.app import people
 from consumers.cli import app
-from consumers.hearing import Hearing
 from consumers.vault import belonging
+from consumers.zalo.hearing import Hearing
 from contracts.delivery import ChannelName
 from tests.zalo_hook import PHONE, USER
 

@@ -1,6 +1,7 @@
 """What template messages may cost: set aside before the call, in all processes together."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import datetime
 
@@ -11,105 +12,166 @@ from hypothesis import strategies as st
 
 from channels.base import Verdict
 from channels.errors import Unreachable
-from channels.zalo.hours import VIETNAM, Until, local
-from channels.zalo.meter import Meter
+from channels.zalo.counts import Cap
+from channels.zalo.hours import Until, local
 from channels.zalo.outcomes import Stop
-from channels.zalo.purse import Purse
+from channels.zalo.purse import Caps, Purse
 from consumers.vault import BusVault
 from contracts import subjects
+from contracts.vietnam import VIETNAM
 from tests.zalo_stage import MemoryVault
 
 MIDNIGHT = datetime(2026, 12, 1, tzinfo=VIETNAM).timestamp()
 """A day and a month begin."""
 
 
-def meter(clock, limit=1000, store=None, span=Until.DAY):
-    return Meter("daily money", limit, clock, lambda: 0.0, store, "money", span=span)
+def purse(clock, store, *, notices=0, today=0, month=0, former=None):
+    def cap(name, limit, span):
+        return Cap(name, limit, span, clock, lambda: 0.0)
 
-
-def purse(clock, store, *, notices=0, today=0, month=0):
-    def one(name, limit, span):
-        return Meter(name, limit, clock, lambda: 0.0, store, f"quota.{name}", span=span)
-
-    return Purse(
-        one("notices", notices, Until.DAY),
-        one("today", today, Until.DAY),
-        one("month", month, Until.MONTH),
+    caps = Caps(
+        cap("notices", notices, Until.DAY),
+        cap("daily money", today, Until.DAY),
+        cap("monthly money", month, Until.MONTH),
     )
+    return Purse(caps, store, "purse", former)
 
 
-@pytest.mark.parametrize(("span", "wait_s"), [(Until.DAY, 12 * 3600), (Until.MONTH, 19.5 * 86400)])
+async def counts(one):
+    spent = await one.spent()
+    return [count.used for count in (spent.notices, spent.today, spent.month)]
+
+
+@pytest.mark.parametrize(("span", "wait_s"), [("today", 12 * 3600), ("month", 19.5 * 86400)])
 async def test_what_does_not_fit_waits_for_the_next_day_or_month(clock, span, wait_s):
     clock.now = datetime(2026, 11, 11, 12, tzinfo=VIETNAM).timestamp()
-    one = meter(clock, span=span)
-    await one.spend(800)
+    one = purse(clock, MemoryVault(), **{span: 1000})
+    await one.set_aside(800)
     with pytest.raises(Stop) as stopped:
-        await one.spend(201)
+        await one.set_aside(201)
     outcome = stopped.value.outcome
     assert (outcome.verdict, outcome.asked) == (Verdict.HELD, False)
     assert outcome.after_s == pytest.approx(wait_s, abs=600)
-    await one.spend(200)
-    assert await one.used() == 1000
+    await one.set_aside(200)
+    assert getattr(await one.spent(), span).used == 1000
     clock.advance(outcome.after_s)
-    assert await one.used() == 0
+    assert getattr(await one.spent(), span).used == 0
 
 
 async def test_a_used_up_cap_is_told_once_a_day_however_many_rows_wait(clock):
-    one = meter(clock, limit=1)
+    one = purse(clock, MemoryVault(), today=1)
     with structlog.testing.capture_logs() as logs:
         for _ in range(3):
             for _ in range(9):
                 with pytest.raises(Stop):
-                    await one.spend(2)
+                    await one.set_aside(2)
             clock.advance(86400)
     assert [line["event"] for line in logs] == ["zalo_quota_spent"] * 3
 
 
-async def test_what_zalo_closed_stays_closed_for_the_day(clock):
-    one = meter(clock, limit=0)
-    await one.spend(7)
-    await one.close()
-    with pytest.raises(Stop):
-        await one.spend()
+async def test_a_message_is_set_aside_with_one_write(clock):
+    store = MemoryVault()
+    one = purse(clock, store, notices=9, today=9000, month=9000)
+    for _ in range(5):
+        await one.set_aside(800)
+    assert store.swaps == 5
+
+
+# --- a day that Zalo has closed
+
+
+async def closed(one, receipt, way):
+    """Zalo says that there is no more: in its answer, or by a refusal."""
+    if way == "answer":
+        await one.used_up(receipt)
+    else:
+        await one.take_back(receipt, closing=True)
+
+
+WAYS = pytest.mark.parametrize("way", ["answer", "refusal"])
+
+
+@WAYS
+async def test_what_zalo_closed_stays_closed_for_the_day(clock, way):
+    one = purse(clock, MemoryVault())
+    await closed(one, await one.set_aside(800), way)
+    for other in (one, purse(clock, one.cell.store)):
+        with pytest.raises(Stop):
+            await other.set_aside(800)
     clock.advance(86400)
-    await one.spend()
-    assert await one.used() == 1
+    await one.set_aside(800)
+    assert (await one.spent()).notices.used == 1
+
+
+@WAYS
+async def test_an_answer_that_comes_after_midnight_closes_no_new_day(clock, way):
+    clock.now = MIDNIGHT - 1
+    one = purse(clock, MemoryVault())
+    receipt = await one.set_aside(800)
+    clock.now = MIDNIGHT + 1
+    if way == "answer":
+        await one.set_aside(800)
+    await closed(one, receipt, way)
+    await one.set_aside(800)
+    assert (await one.spent()).notices.closed is None
+
+
+@WAYS
+@pytest.mark.parametrize("before", [0, 500])
+async def test_a_higher_quota_opens_the_day_again_and_the_same_one_does_not(clock, way, before):
+    one = purse(clock, MemoryVault())
+    await closed(one, await one.set_aside(800, before), way)
+    for told in (before, 0, before // 2):
+        with pytest.raises(Stop):
+            await one.set_aside(800, told)
+    await one.set_aside(800, before + 100)
+    await one.set_aside(800, before + 100)
+    assert (await one.spent()).notices.closed is None
+
+
+# --- midnight, and clocks that differ
 
 
 async def test_what_was_taken_from_yesterday_is_not_given_back_to_today(clock):
     clock.now = MIDNIGHT - 1
-    one = meter(clock)
-    label = await one.spend(800)
+    one = purse(clock, MemoryVault())
+    receipt = await one.set_aside(800)
     clock.now = MIDNIGHT + 1
-    await one.spend(800)
-    await one.give_back(800, label)
-    assert await one.used() == 800
+    await one.set_aside(800)
+    await one.take_back(receipt)
+    assert await counts(one) == [1, 800, 800]
 
 
 async def test_a_clock_that_is_behind_goes_on_with_the_day_that_another_has_begun(clock):
     store, behind = MemoryVault(), lambda: MIDNIGHT - 5
-    ahead = meter(lambda: MIDNIGHT + 5, store=store)
-    await ahead.spend(600)
-    late = meter(behind, store=store)
+    ahead = purse(lambda: MIDNIGHT + 5, store, today=1000)
+    await ahead.set_aside(600)
+    late = purse(behind, store, today=1000)
     with pytest.raises(Stop):
-        await late.spend(600)
-    await late.spend(400)
-    assert await ahead.used() == 1000
+        await late.set_aside(600)
+    await late.set_aside(400)
+    assert await counts(ahead) == [2, 1000, 1000]
 
 
 async def test_a_clock_that_was_years_ahead_blocks_nobody(clock):
     store = MemoryVault()
-    await meter(lambda: MIDNIGHT + 900 * 86400, store=store).spend(1000)
-    one = meter(lambda: MIDNIGHT, store=store)
-    await one.spend(1000)
-    assert await one.used() == 1000
+    await purse(lambda: MIDNIGHT + 900 * 86400, store, today=1000).set_aside(1000)
+    one = purse(lambda: MIDNIGHT, store, today=1000)
+    await one.set_aside(1000)
+    assert await counts(one) == [1, 1000, 1000]
 
 
-async def test_counts_of_an_older_version_go_on(clock):
-    store = MemoryVault()
-    month = f"{local(clock()):%Y-%m}"
-    await store.swap("money", b'{"month": "%s", "used": 3}' % month.encode(), 0)
-    assert await meter(clock, store=store, span=Until.MONTH).used() == 3
+async def test_what_an_older_version_counted_each_by_itself_goes_on(clock):
+    store, day = MemoryVault(), f"{local(clock()):%Y-%m-%d}"
+    former = {name: f"old.{name}" for name in ("notices", "today", "month")}
+    for name, label, used in (("notices", day, 3), ("today", day, 2400), ("month", day[:7], 8000)):
+        said = {"month" if name == "month" else "day": label, "used": used}
+        await store.swap(former[name], json.dumps(said).encode(), 0)
+    one = purse(clock, store, former=former)
+    assert await counts(one) == [3, 2400, 8000]
+    await one.set_aside(800)
+    del store.stored[former["today"]]
+    assert await counts(purse(clock, store, former=former)) == [4, 3200, 8800]
 
 
 @pytest.mark.parametrize("short", ["notices", "today", "month"])
@@ -123,10 +185,6 @@ async def test_one_that_is_short_leaves_the_others_as_they_were(clock, short):
     with pytest.raises(Stop):
         await one.set_aside(800)
     assert await counts(one) == before
-
-
-async def counts(one):
-    return [await each.used() for each in (one.notices, one.today, one.month)]
 
 
 async def test_what_is_taken_back_can_be_spent_again(clock):
@@ -175,7 +233,7 @@ async def test_two_processes_on_one_bus_never_exceed_the_cap(bus, clock):
             assert kept <= 8000
 
     await asyncio.gather(*map(spends, purses))
-    assert kept == await purses[0].today.used() <= 8000
+    assert kept == (await purses[0].spent()).today.used <= 8000
 
 
 class Interleaved(MemoryVault):
@@ -233,7 +291,7 @@ def test_whatever_overlaps_no_day_and_no_month_costs_more_than_its_cap(deeds, sk
             if comes_back:
                 await one.take_back(receipt)
                 continue
-            spent.update({receipt.money_day: price, receipt.money_month: price})
+            spent.update({receipt.day: price, receipt.month: price})
             check()
 
     async def run():

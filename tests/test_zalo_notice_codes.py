@@ -86,7 +86,7 @@ async def ends(house, line, outcome, asked, address):
     assert outcome.verdict is VERDICTS[line.kind]
     assert bool(asked) == (line.kind == "A" or line.code in TOLD)
     assert all(one["fix"] for one in asked)
-    assert await house.purse.notices.used() == (line.kind in "TD")
+    assert await house.used("notices") == (line.kind in "TD")
     assert len(house.messages) == (line.kind == "T")
     if line.kind in "US":
         assert outcome.silence_s == 86400 * int(line.rest or 0)
@@ -132,7 +132,7 @@ async def test_a_token_that_stays_refused_holds_the_row(house):
     house.stage.fault(BY_PHONE, "refuse", code=-124, words="Access token invalid", times=9)
     outcome = await house.send()
     assert (outcome.verdict, outcome.after_s) == (Verdict.HELD, OPERATOR_S)
-    assert await house.purse.notices.used() == 0
+    assert await house.used("notices") == 0
     assert house.messages == []
 
 

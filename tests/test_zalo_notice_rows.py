@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from channels.zalo.connect import Stores
-from channels.zalo.notices import SHUT_S
+from channels.zalo.shutters import SHUT_S
 from channels.zalo.sandbox import shelf
 from consumers.sent import BusSent
 from consumers.settle import Later
@@ -157,7 +157,7 @@ async def test_a_template_that_is_approved_late_lets_its_rows_go(case):
 
 
 async def test_at_the_cap_the_rows_wait_for_the_next_day_and_zalo_is_not_called(case):
-    case.house.channel.notices.purse.today.limit = 4000
+    case.house.channel.notices.purse.caps.today.limit = 4000
     numbers = [await case.happens() for _ in range(8)]
     ended = [await case.works(number) for number in numbers]
     assert ended == [Status.DELIVERED] * 5 + [Status.DEFERRED] * 3
@@ -189,7 +189,7 @@ async def test_a_death_around_the_call_sends_nothing_twice(case, point, messages
     case.house.clock.advance(66)
     assert await case.works(number) == ends
     assert len(case.house.messages) == messages
-    assert await case.house.purse.notices.used() == 1
+    assert await case.house.used("notices") == 1
 
 
 def dying(point, name):

@@ -17,13 +17,13 @@ from channels.zalo.sandbox.oauth import OA_ID
 from channels.zalo.wording import words
 from consumers import restore
 from consumers.app import shell
-from consumers.erasure import WITHDRAWN, Erasure, address_of
-from consumers.followers import Followers
-from consumers.greeting import Greeting
-from consumers.people import People
 from consumers.settle import Later
 from consumers.suppressions import Suppressions
 from consumers.vault import BusVault
+from consumers.zalo.erasure import WITHDRAWN, Erasure, address_of
+from consumers.zalo.followers import Followers
+from consumers.zalo.greeting import Greeting
+from consumers.zalo.people import People
 from contracts import crash, subjects
 from contracts.delivery import ChannelName
 from contracts.records import NoticeRecord
@@ -57,10 +57,14 @@ class Office:
         replies = Replies(api, BusVault(bus, subjects.CONTROL.name), KEY)
         greeting = Greeting(bus, followers, replies, TEXT, lambda: self.paused, self.stage.clock)
         erasure = Erasure(bus, followers, suppressions, Lists(api))
-        return People(followers, suppressions, erasure, greeting, self.take)
+        heard = self.take, self.take_quota
+        return People(followers, suppressions, erasure, greeting, *heard)
 
     async def take(self, template_id, *, state="", quality=""):
         self.heard.append((template_id, state, quality))
+
+    async def take_quota(self, daily, at):
+        self.heard.append((daily, at))
 
     def now(self):
         return datetime.fromtimestamp(self.stage.clock(), UTC)
@@ -246,7 +250,7 @@ async def test_a_business_never_meets_the_former_call(office):
     assert office.paths() == [CS]
 
 
-@pytest.mark.parametrize("code", [-201, -210, -213, -217, -224, -230, -240, -32, -200, -999])
+@pytest.mark.parametrize("code", [-201, -210, -213, -217, -230, -200, -999])
 async def test_after_any_other_error_no_second_call_is_made(office, code):
     office.stage.fault("oa.cs", "error_after" if code == -200 else "refuse", code=code, words="no")
     office.stage.rules(oa_type=2)
@@ -256,9 +260,24 @@ async def test_after_any_other_error_no_second_call_is_made(office, code):
     assert await office.people.greeting.replies.pinned(OA_ID) is False
 
 
-async def test_an_account_that_both_calls_refuse_is_left_alone(office):
+@pytest.mark.parametrize("code", [-32, -224, -240, -211, -218, -219, -239])
+async def test_what_is_no_fault_of_the_persons_costs_them_no_reply(office, code):
+    office.stage.fault("oa.cs", "refuse", code=code, words="no")
+    office.stage.rules(oa_type=2)
+    event = office.event("inbound")
+    with pytest.raises(Later) as later:
+        await office.people.on_event(event)
+    assert (office.paths(), office.sent()) == ([CS], [])
+    patient = 3600 if code in (-224, -240, -219) else 1
+    assert later.value.delay_s >= patient, "whoever wrote would ask all the time"
+    office.stage.clock.advance(3600)
+    await office.people.on_event(event)
+    assert len(office.sent()) == 1
+
+
+async def test_an_account_that_both_calls_refuse_waits_for_its_operator(office):
     office.stage.rules(v2_refused=True)
-    with structlog.testing.capture_logs() as logs:
+    with structlog.testing.capture_logs() as logs, pytest.raises(Later):
         await office.people.on_event(office.event("inbound"))
     [line] = [one for one in logs if one["event"] == "zalo_reply_refused"]
     assert "-235" in line["reason"] and line["fix"]
@@ -278,6 +297,35 @@ async def test_who_comes_back_is_told_again(office, kind):
     assert await suppressed.reason(ZALO, address_of(USER)) == "blocked"
     await office.people.on_event(office.event(kind, ago_s=-6))
     assert await suppressed.reason(ZALO, address_of(USER)) is None
+
+
+async def test_what_is_said_while_one_is_lifted_stays(bus):
+    suppressed = Suppressions(bus, b"secret")
+    address = address_of(USER)
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    await suppressed.add(ZALO, address, "blocked", now + hour, at=now - 2 * hour)
+    real = suppressed.bucket.purge_if
+
+    async def overtaken(key, revision):
+        suppressed.bucket.purge_if = real
+        await suppressed.add(ZALO, address, WITHDRAWN, None)
+        return await real(key, revision)
+
+    suppressed.bucket.purge_if = overtaken
+    assert not await suppressed.lift(ZALO, address, said_at=now - hour)
+    assert await suppressed.reason(ZALO, address) == WITHDRAWN
+
+
+async def test_a_passing_refusal_does_not_replace_what_has_no_end(bus):
+    suppressed, soon = Suppressions(bus, b"secret"), datetime.now(UTC) + timedelta(days=1)
+    await suppressed.add(ZALO, PHONE, WITHDRAWN, None)
+    await suppressed.add(ZALO, PHONE, "blocked", soon)
+    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN
+    assert await suppressed.lift(ZALO, PHONE)
+    await suppressed.add(ZALO, PHONE, "blocked", soon)
+    assert await suppressed.reason(ZALO, PHONE) == "blocked"
+    await suppressed.add(ZALO, PHONE, WITHDRAWN, None)
+    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN
 
 
 async def test_a_person_who_lifts_one_stays_on_record_and_no_address_does(bus):
@@ -303,6 +351,12 @@ async def test_news_of_templates_are_handed_on(office):
     await office.zalo.said("/_sandbox/templates", template.model_dump(mode="json"))
     await office.on_all()
     assert sorted(office.heard) == [(template.id, "", "LOW"), (template.id, "DISABLE", "")]
+
+
+async def test_news_of_the_daily_quota_are_handed_on_with_their_time(office):
+    event = office.event("quota", user_id="", quota=500)
+    await office.people.on_event(event)
+    assert office.heard == [(500, event.at.timestamp())]
 
 
 # --- somebody wants to be forgotten
@@ -411,6 +465,34 @@ async def test_until_zalo_has_erased_too_the_wish_stays_and_nobody_elses_words_g
     assert await names(office) == [(other, "follow")]
     await office.people.on_event(wish)
     assert await names(office) == [(other, "follow")]
+
+
+async def test_while_zalo_cannot_be_asked_our_own_part_is_not_done_again(office):
+    await office.zalo.act(USER, "follow")
+    await office.zalo.act(USER, "withdraw")
+    wish = ZaloEvent.model_validate((await office.line.heard())[-1])
+    erasure, scanned, walked = office.people.erasure, [], []
+    scan, notices = erasure.bus.scan, erasure.notices
+    erasure.bus.scan = lambda *place: scanned.append(place) or scan(*place)
+    erasure.notices = lambda: walked.append(1) or notices()
+    for _ in range(5):
+        office.stage.fault("oa.deletefollowerinfo", "drop_before")
+        with pytest.raises(Later):
+            await office.people.on_event(wish)
+    assert (len(scanned), len(walked)) == (1, 1)
+    [place] = await left_in_control(office)
+    assert USER not in repr(place)
+    await office.line.hearing.store(office.event("interaction", key="late", ago_s=60))
+    await office.people.on_event(wish)
+    assert (len(scanned), len(walked)) == (2, 1)
+    assert scanned[1][-1] == 2, "only from the wish on"
+    assert await names(office) == []
+    assert await left_in_control(office) == []
+
+
+async def left_in_control(office):
+    bucket = office.bus.bucket(subjects.CONTROL.name)
+    return [(key, value.data) async for key, value in bucket.values("erasing.")]
 
 
 async def names(office):

@@ -2,8 +2,11 @@
 
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -15,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 
 RED, GREEN, BLUE = (220, 30, 30), (30, 200, 30), (30, 30, 220)
 ORIENTATION = 0x0112
+ROOT = Path(__file__).parent.parent
 
 
 def drawn(size=(1600, 900), mode="RGB", color=RED) -> Image.Image:
@@ -201,6 +205,57 @@ def test_what_stays_too_large_is_no_cover(monkeypatch):
     monkeypatch.setattr(picture, "BYTES_MAX", 1000)
     with pytest.raises(NotAPicture, match="too large for a cover"):
         picture.cover(saved(stripes(1600, 900), "PNG"))
+
+
+# ---- how much memory it takes ---------------------------------------------------------------
+
+PEAK = """
+import sys
+from pathlib import Path
+from channels.zalo import picture
+
+def peak_mb():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+small, large = (Path(name).read_bytes() for name in sys.argv[1:])
+picture.cover(small)
+before = peak_mb()
+picture.cover(large)
+print(peak_mb() - before)
+"""
+SIDEWAYS = Image.Exif()
+SIDEWAYS[ORIENTATION] = 6
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak")
+@pytest.mark.parametrize(
+    ("format", "mode", "size"),
+    [
+        ("PNG", "RGBA", (8000, 5000)),
+        ("PNG", "I;16", (8000, 5000)),
+        ("PNG", "RGBA", (4799, 4799)),
+        ("JPEG", "RGB", (8000, 5000)),
+        ("WEBP", "RGBA", (4000, 2500)),
+    ],
+)
+def test_the_largest_picture_takes_little_more_than_its_pixels(tmp_path, format, mode, size):
+    """A process of its own, whose peak is nobody else's."""
+    for name, large in (("small", (320, 180)), ("large", size)):
+        image = drawn(large, mode, 0)
+        (tmp_path / name).write_bytes(saved(image, format, exif=SIDEWAYS))
+    command = [sys.executable, "-c", PEAK, tmp_path / "small", tmp_path / "large"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert float(said.stdout) < 200
+
+
+@pytest.mark.parametrize(("size", "fits"), [((4000, 2500), True), ((4000, 2501), False)])
+def test_a_webp_has_to_be_smaller_because_its_decoder_takes_more(size, fits):
+    body = saved(drawn(size), "WEBP", method=0)
+    if fits:
+        assert cover(body).size == (1200, 675)
+        return
+    with pytest.raises(NotAPicture, match="too many pixels"):
+        picture.cover(body)
 
 
 # ---- what is no picture -------------------------------------------------------------------

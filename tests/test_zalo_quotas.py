@@ -8,21 +8,26 @@ from pydantic import ValidationError
 
 from channels.base import Verdict
 from channels.errors import Unreachable
-from channels.zalo.hours import VIETNAM
+from channels.zalo.connect import Stores
+from channels.zalo.counts import Cap
+from channels.zalo.hours import Until, local
 from channels.zalo.meter import Meter
 from channels.zalo.outcomes import Stop
 from channels.zalo.settings import ZaloSettings
-from channels.zalo.vault import Stale
+from channels.zalo.vault import Sealed, Stale
 from consumers.vault import BusVault
 from contracts import subjects
+from contracts.vietnam import VIETNAM
 from tests.builders import a_publication
-from tests.zalo_stage import BROADCAST, MemoryVault, a_correction, staged
+from tests.zalo_stage import ARTICLE, BROADCAST, MemoryVault, a_correction, staged
 
 LATE_NOVEMBER = datetime(2026, 11, 30, 23, 30, tzinfo=VIETNAM).timestamp()
 
+DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
+
 
 def meter(clock, limit=3, store=None):
-    return Meter("articles", limit, clock, lambda: 0.0, store, "quota")
+    return Meter(Cap("articles", limit, Until.MONTH, clock, lambda: 0.0), store, "quota")
 
 
 async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
@@ -36,7 +41,7 @@ async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
     assert (outcome.verdict, outcome.asked) == (Verdict.HELD, False)
     assert outcome.after_s == pytest.approx(30 * 60, abs=3600)
     assert await one.used() == 3
-    clock.now = datetime(2026, 12, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
+    clock.now = DECEMBER
     assert await one.used() == 0
     await one.spend()
 
@@ -44,11 +49,50 @@ async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
 async def test_what_had_no_effect_is_given_back(clock):
     one = meter(clock, limit=1)
     for _ in range(5):
-        await one.spend()
-        await one.give_back()
+        await one.give_back(await one.spend())
     await one.spend()
     with pytest.raises(Stop):
         await one.spend()
+
+
+async def test_what_was_taken_from_the_last_month_is_not_given_back_to_this_one(clock):
+    clock.now = LATE_NOVEMBER
+    one = meter(clock)
+    november = await one.spend()
+    clock.now = DECEMBER
+    await one.spend()
+    await one.give_back(november)
+    assert await one.used() == 1
+
+
+@pytest.mark.parametrize("row", [ARTICLE, BROADCAST])
+async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one(stage, row):
+    """The answer comes when others have begun to count the next month."""
+    rates = MemoryVault()
+    stage.elsewhere = Stores(stage.vault, stage.notebook, stage.key, rates)
+    stage.start()
+    await stage.send(a_publication())
+    quota = stage.channel.broadcasts.quota if row == BROADCAST else stage.channel.articles.quota
+    stage.clock.now = datetime(2027, 1, 31, 12, tzinfo=VIETNAM).timestamp()
+    stage.sandbox.world.tokens.expires = 1e12
+
+    def new_month(request):
+        if request.url.endswith(("article/create", "oa/message")):
+            stage.clock.now = datetime(2027, 2, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
+            rates.stored[quota.cell.key] = Sealed(b'{"month": "2027-02", "used": 5}', 99)
+
+    stage.after_request = new_month
+    late = a_publication() if row == BROADCAST else a_publication(content_id="tin-hai")
+    stage.fault("oa.message" if row == BROADCAST else "article.create", "refuse", code=-210)
+    assert (await stage.send(late, row)).verdict is Verdict.FAILED
+    assert await quota.used() == 5
+
+
+async def test_counts_of_an_older_version_go_on(clock):
+    store = MemoryVault()
+    month = f"{local(clock()):%Y-%m}"
+    await store.swap("quota", b'{"month": "%s", "used": 3}' % month.encode(), 0)
+    assert await meter(clock, store=store).used() == 3
 
 
 async def test_an_unknown_limit_is_only_counted(clock):
@@ -91,11 +135,11 @@ async def test_a_silent_store_lets_nothing_out_and_keeps_a_count_too_high(clock)
 
     store = Silent()
     one = meter(clock, store=store)
-    await one.spend()
+    month = await one.spend()
     store.silent = True
     with pytest.raises(Unreachable):
         await one.spend()
-    await one.give_back()
+    await one.give_back(month)
     store.silent = False
     assert await one.used() == 1
 
@@ -117,8 +161,8 @@ async def stage(tmp_path, clock):
 
 def limit(stage, articles=0, broadcasts=0):
     """Set the account's limits, as an operator does."""
-    stage.channel.articles.quota.limit = articles
-    stage.channel.broadcasts.quota.limit = broadcasts
+    stage.channel.articles.quota.cap.limit = articles
+    stage.channel.broadcasts.quota.cap.limit = broadcasts
 
 
 async def test_no_article_is_created_beyond_the_months_count_and_zalo_is_not_asked(stage):

@@ -60,10 +60,10 @@ async def test_tags_and_quality(zalo):
 @pytest.mark.parametrize(
     ("query", "found", "total"),
     [
-        ({}, 5, 5),
-        ({"offset": 1, "limit": 2}, 2, 5),
-        ({"offset": 4, "limit": 100}, 1, 5),
-        ({"status": 1}, 4, 4),
+        ({}, 16, 16),
+        ({"offset": 1, "limit": 2}, 2, 16),
+        ({"offset": 15, "limit": 100}, 1, 16),
+        ({"status": 1}, 15, 15),
         ({"status": 2}, 1, 1),
         ({"status": 3}, 0, 0),
     ],

@@ -8,9 +8,9 @@ import structlog
 from channels.zalo import connect
 from channels.zalo.connect import Stores
 from channels.zalo.events import EventKind, ZaloEvent
-from consumers.hearing import Hearing
-from consumers.silence import SilenceWatch, silent
 from consumers.vault import BusNotebook, BusVault
+from consumers.zalo.hearing import Hearing
+from consumers.zalo.silence import SilenceWatch, silent
 from contracts import subjects
 from tests.zalo_stage import staged
 

@@ -1,5 +1,7 @@
 """Who a broadcast is for: the field in Zalo's codes, and what Zalo then gets."""
 
+from dataclasses import replace
+
 import pytest
 import structlog
 
@@ -198,6 +200,45 @@ async def test_a_withdrawn_item_is_not_waited_for(stage):
     await stage.send(item)
     assert (await stage.send(item, BROADCAST)).verdict is Verdict.DELIVERED
     assert len(stage.broadcasts[0].articles) == 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"unit": "bao-chi"}, {"broadcast": {"enabled": False}}], ids=["unit", "quiet"]
+)
+async def test_nobody_is_told_of_an_article_against_its_own_unit_s_word(stage, other):
+    """Another unit's, or one that asks for no broadcast: it is not waited for, and goes without."""
+    await stage.send(a_publication(content_id="tin-b", **other))
+    await out(stage, "tin-c")
+    item = together(["tin-b", "tin-c"])
+    await stage.send(item)
+    with structlog.testing.capture_logs() as logs:
+        assert (await stage.send(item, BROADCAST)).verdict is Verdict.DELIVERED
+    own, also = (article_of(stage, id) for id in ("lich-nghi-tet-2027", "tin-c"))
+    assert stage.broadcasts[0].articles == [own, also]
+    [line] = [line for line in logs if line["event"] == "zalo_broadcast_without"]
+    assert line["missing"] == 1
+
+
+async def test_a_correction_can_take_an_article_out_of_others_broadcasts_and_back_in(stage):
+    await out(stage, "tin-b")
+    for revision, enabled in ((2, False), (3, True)):
+        newer = a_correction(revision, broadcast={"enabled": enabled})
+        await stage.send(newer.model_copy(update={"content_id": "tin-b"}))
+        item = together(["tin-b"], content_id=f"tin-{revision}")
+        await stage.send(item)
+        assert (await stage.send(item, BROADCAST)).verdict is Verdict.DELIVERED
+    assert [len(sent.articles) for sent in stage.broadcasts] == [1, 2]
+
+
+async def test_an_article_of_which_no_unit_is_noted_does_not_ride_along(stage):
+    """An older version wrote no unit down."""
+    await out(stage, "tin-b")
+    note = stage.notebook.note("tin-b")
+    stage.notebook.pages["tin-b"] = replace(note, unit="").encode()
+    item = together(["tin-b"])
+    await stage.send(item)
+    assert (await stage.send(item, BROADCAST)).verdict is Verdict.DELIVERED
+    assert len(stage.broadcasts[0].articles) == 1
 
 
 async def test_an_older_text_of_another_item_is_good_enough(stage):

@@ -7,12 +7,15 @@ from hashlib import sha256
 import httpx2
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.errors import Unreachable
 from channels.zalo import webhook
+from channels.zalo.envelope import text_of
 from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_ID, OA_SECRET
-from channels.zalo.signature import NO_VARIANT, Signing
-from consumers.hearing import Hearing
+from channels.zalo.signature import HEADER, NO_VARIANT, Signing
+from consumers.zalo.hearing import Hearing
 from contracts import subjects
 from producers.bus import Silence, topology
 from tests.zalo_hook import (
@@ -93,6 +96,108 @@ async def test_anything_else_is_refused_and_the_log_says_what_would_explain_it(
         assert secret not in shown
 
 
+HALF = b'{"timestamp":"\\ud800","oa_id":"\\udfff","event_name":"follow"}'
+
+
+async def test_half_characters_from_anybody_are_refused_like_everything_forged(app, stored):
+    assert (await post(app, HALF, f"mac={GOOD}")).status_code == 403
+    assert stored == []
+
+
+async def test_half_a_character_in_somebodys_words_does_not_lose_their_message(app, stored):
+    cut = TEXT.replace(b'"text":"', b'"text":"\\ud83d')
+    odd = written(an_event("change_template_status", template_id="x"))
+    odd = odd.replace(b'"template_id":"x"', b'"template_id":"\\ud800"')
+    assert (await post(app, cut)).status_code == 200
+    assert [event.kind for event in stored] == ["inbound"]
+    assert (await post(app, odd)).status_code == 200
+
+
+async def test_strangers_bring_one_line_a_minute_that_counts_them(stored, clock):
+    async def store(event):
+        stored.append(event)
+
+    app = webhook.app(store, SIGNING, clock)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(50):
+            assert (await post(app, TEXT, "mac=forged")).status_code == 403
+        clock.advance(61)
+        assert (await post(app, TEXT, "mac=forged")).status_code == 403
+    assert [one["times"] for one in logs] == [1, 50]
+    assert stored == []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda some: (
+        st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(
+    ["timestamp", "event_name", "oa_id", "sender", "recipient", "follower", "message", "data",
+     "user_id", "template_id", "status", "quota", "quality", "msg_id"]
+)  # fmt: skip
+
+
+@given(
+    said=st.dictionaries(FIELDS, VALUES),
+    name=st.sampled_from(sorted(webhook.events.kinds())),
+    header=st.text(st.characters(codec="latin-1"), min_size=1, max_size=80),
+    signed=st.booleans(),
+)
+async def test_whatever_is_posted_nothing_breaks(said, name, header, signed):
+    async def store(event):
+        event.model_dump_json().encode()
+
+    app = webhook.app(store, SIGNING)
+    body = json.dumps({"event_name": name, "timestamp": "1", **said}).encode()
+    right = "mac=" + mac_of(json.loads(body).get("timestamp"), body)
+    answer = await post_raw(app, body, right.encode() if signed else header.encode("latin-1"))
+    assert answer in ((200,) if signed else (200, 400, 403))
+
+
+@given(body=st.binary(max_size=60), header=st.binary(min_size=1, max_size=40))
+async def test_no_bytes_break_it(body, header):
+    async def store(event):
+        raise AssertionError("stored")
+
+    assert await post_raw(webhook.app(store, SIGNING), body, header) in (200, 400, 403)
+
+
+def mac_of(timestamp, body):
+    at = text_of({"at": timestamp}, "at")
+    return sha256(b"".join((APP_ID.encode(), body, at.encode(), OA_SECRET.encode()))).hexdigest()
+
+
+async def post_raw(app, body, header):
+    """The status alone; any bytes may stand in the header. What the app raises comes through."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(HEADER.lower().encode(), header)]
+    scope = {"type": "http", "method": "POST", "path": webhook.PATH, "query_string": b""}
+    await app({**scope, "root_path": "", "headers": headers}, receive, send)
+    return sent[0]["status"]
+
+
+async def test_who_hangs_up_in_the_middle_leaves_no_traceback(app, stored):
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(_):
+        """Nobody is there."""
+
+    scope = {"type": "http", "method": "POST", "path": webhook.PATH, "query_string": b""}
+    await app({**scope, "root_path": "", "headers": []}, receive, send)
+    assert stored == []
+
+
 async def test_the_bytes_count_as_they_came_and_not_as_json_would_write_them(app, stored):
     spaced = json.dumps(a_text(), indent=1).encode()
     assert (await post(app, spaced)).status_code == 200
@@ -161,7 +266,7 @@ async def test_without_the_accounts_secret_nothing_is_believed_and_the_log_says_
         for signature in (GOOD, empty):
             assert (await post(app, TEXT, signature)).status_code == 503
         assert (await post(app, TEXT, "")).status_code == 200
-    assert [one["event"] for one in logs] == ["zalo_webhook_without_secret"] * 2
+    assert [(one["event"], one["times"]) for one in logs] == [("zalo_webhook_without_secret", 1)]
 
 
 async def test_what_could_not_be_stored_is_asked_for_again():
@@ -176,8 +281,8 @@ async def test_what_could_not_be_stored_is_asked_for_again():
 async def test_the_bus_that_is_away_is_a_503_before_zalo_stops_waiting(
     own_bus, own_server, frozen, monkeypatch
 ):
-    monkeypatch.setattr("consumers.hearing.ATTEMPT_S", 0.1)
-    monkeypatch.setattr("consumers.hearing.PATIENCE_S", 0.2)
+    monkeypatch.setattr("consumers.zalo.hearing.ATTEMPT_S", 0.1)
+    monkeypatch.setattr("consumers.zalo.hearing.PATIENCE_S", 0.2)
     app = webhook.app(Hearing(own_bus).store, SIGNING)
     with frozen(own_server.pid):
         assert (await post(app, TEXT)).status_code == 503

@@ -21,7 +21,7 @@ import uvicorn
 
 from channels.zalo import webhook
 from channels.zalo.signature import HEADER
-from consumers.hearing import Hearing
+from consumers.zalo.hearing import Hearing
 from producers.bus import Bus, topology
 from producers.server import NatsServer
 from tests.zalo_hook import SIGNING, a_text, mac, written

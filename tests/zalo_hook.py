@@ -16,7 +16,7 @@ from channels.zalo import webhook
 from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_ID, OA_SECRET
 from channels.zalo.signature import HEADER, Signing
 from consumers.app.web import WebServer, address, listen
-from consumers.hearing import Hearing
+from consumers.zalo.hearing import Hearing
 from contracts import subjects
 from producers.bus import Bus
 from tests.conftest import Clock

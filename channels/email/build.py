@@ -10,12 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from channels.email import headers
 from channels.email.headers import Encoded
-from channels.email.letter import TEMPLATES, VIETNAM, Letter, compose, look, texts
+from channels.email.letter import TEMPLATES, Letter, compose, look, texts
 from channels.email.mould import Marks, Mould, Slot, body
 from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import Signer
 from contracts import keys
 from contracts.publication import Publication, encode
+from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 FEEDBACK_SENDER = "loa"

@@ -7,10 +7,11 @@ from channels.base import Canary
 from channels.email import guard, headers
 from channels.email.build import House, reply_to
 from channels.email.headers import Encoded
-from channels.email.letter import VIETNAM, texts
+from channels.email.letter import texts
 from channels.email.mould import stuffed
 from channels.email.window import Envelope
 from contracts import keys
+from contracts.vietnam import VIETNAM
 
 
 def envelope(canary: Canary, house: House) -> Envelope:

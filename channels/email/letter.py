@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -14,10 +14,10 @@ from markupsafe import Markup
 from channels.email import markdown
 from contracts.content import Attachment, Link
 from contracts.publication import Publication
+from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 TEMPLATES = Path(__file__).parent / "templates"
-VIETNAM = timezone(timedelta(hours=7))
 
 
 class Look(StrEnum):

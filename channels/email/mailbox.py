@@ -1,7 +1,6 @@
 """/hop-thu-thu: what the catch-all mailbox has received, for looking at in a browser."""
 
 from collections.abc import Mapping
-from datetime import timedelta, timezone
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from starlette.routing import Route
 
 from channels.email import maildrop
 from channels.email.maildrop import Maildrop, Stored
+from contracts.vietnam import VIETNAM
 
 TEMPLATES = Path(__file__).parent / "templates"
-VIETNAM = timezone(timedelta(hours=7))
 PAGE = 50
 PAGES_MAX = 10_000
 FIELDS = (

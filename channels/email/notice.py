@@ -1,6 +1,7 @@
 """The mail of a case notice: for one person, about one dossier, and no subscription to end."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import format_datetime
 
 from markupsafe import Markup
@@ -10,12 +11,13 @@ from channels.base import Recipient
 from channels.email import build, guard, headers
 from channels.email.build import House
 from channels.email.headers import Encoded
-from channels.email.letter import VIETNAM, Letter
+from channels.email.letter import Letter
 from channels.email.mould import Marks, Mould, Slot
 from channels.email.render import matched_key
 from channels.email.window import Envelope
 from contracts import keys
-from contracts.case import CaseNotice
+from contracts.case import AcceptedNotice, CaseNotice
+from contracts.vietnam import VIETNAM
 
 PARTS = {"plain": "notice.txt", "html": "notice.html"}
 
@@ -58,13 +60,18 @@ def head(notice: CaseNotice, letter: Letter, house: House, marks: Marks) -> Mapp
         "To": Encoded(marks.mark(Slot.TO)),
         "Reply-To": build.reply_to(settings),
         "Subject": headers.text("Subject", letter.subject),
-        "Date": Encoded(format_datetime(notice.occurred_at.astimezone(VIETNAM))),
+        "Date": Encoded(format_datetime(date(notice).astimezone(VIETNAM))),
         "Message-ID": Encoded(marks.mark(Slot.MESSAGE_ID)),
         "Auto-Submitted": Encoded("auto-generated"),
         "X-Auto-Response-Suppress": Encoded("All"),
         "Content-Language": Encoded(letter.language),
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def date(notice: CaseNotice) -> datetime:
+    """The same at every retry, and never that of a step which lies days back, or ahead."""
+    return notice.accepted_at if isinstance(notice, AcceptedNotice) else notice.occurred_at
 
 
 def compose(notice: CaseNotice) -> Letter:

@@ -10,9 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from channels.portal.item import Item
-from channels.portal.site import ALL, VIETNAM, Site, feed_path, item_path
+from channels.portal.site import ALL, Site, feed_path, item_path
 from channels.portal.texts import HERE, TEXTS, say
 from contracts.content import Attachment
+from contracts.vietnam import VIETNAM
 
 FEED_LIMIT = 50
 TEMPLATES = HERE / "templates"

@@ -24,7 +24,7 @@ LIFETIMES = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
     ".svg": "public, max-age=31536000, immutable",
-    ".jpg": "public, max-age=31536000, immutable",
+    ".jpg": "public, max-age=86400",  # one that is removed is soon nobody's any more
 }
 FEED_LIFETIME = "public, max-age=300"
 

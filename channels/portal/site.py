@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from channels.portal.texts import say
 from contracts.publication import Publication
+from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
-VIETNAM = timezone(timedelta(hours=7))
 ALL = "tat-ca"
 COVER_PATH = "/tai-nguyen/loa-cover.png"
 """The picture of items that bring none, where other channels need one; this address stays."""

@@ -96,7 +96,7 @@ class Articles:
         return ENDS[step]
 
     async def create(self, job: Job, note: Note) -> Note:
-        await self.quota.spend()
+        month = await self.quota.spend()
         note = await self.intend(job, note)
         try:
             crash_point("zalo.create_noted")
@@ -105,7 +105,7 @@ class Articles:
         except Doubt as doubt:
             raise Stop(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
         except NOT_DONE as why:
-            await self.quota.give_back()
+            await self.quota.give_back(month)
             return await self.not_done(job, note, why)
         log.info("zalo_article_created", content_id=job.content_id)
         return await self.remember(job, self.handed_in(note, token))
@@ -286,7 +286,8 @@ class Articles:
         crash_point("zalo.out")
         log.info("zalo_article_hidden" if hidden else "zalo_article_shown", article=note.article_id)
         done = replace(note, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
-        return await self.remember(job, done)
+        known = replace(done, unit=job.article.unit, quiet=job.article.quiet)
+        return await self.remember(job, known)
 
     async def remember(self, job: Job, note: Note) -> Note:
         """Note what came back. When that can't be written, what we know is a doubt."""

@@ -56,12 +56,12 @@ class Broadcasts:
     async def others(self, note: Note, job: Job) -> list[str]:
         """The live articles of the items that go along. Raises Stop while one may still come."""
         notes = [await self.notebook.read(item) or Note() for item in job.article.also]
-        missing = [one for one in notes if not live(one)]
-        if any(not one.hidden for one in missing):
+        if any(not (live(one) or one.hidden) for one in notes):
             await self.wait(note, job)
-        if missing:
-            self.without(job, len(missing))
-        return [one.article_id for one in notes if live(one)]
+        along = [one.article_id for one in notes if live(one) and rides(one, job)]
+        if len(along) < len(notes):
+            self.without(job, len(notes) - len(along))
+        return along
 
     async def wait(self, note: Note, job: Job) -> None:
         """Raises Stop until it has taken too long; from the first time on, that is noted."""
@@ -88,11 +88,11 @@ class Broadcasts:
         log.warning("zalo_broadcast_without", content_id=job.content_id, missing=missing)
 
     async def once(self, article_ids: Sequence[str], job: Job) -> str:
-        await self.quota.spend()
+        month = await self.quota.spend()
         try:
             return await self.calls.broadcast(article_ids, job.article.target, job.expired)
         except NOT_DONE:
-            await self.quota.give_back()
+            await self.quota.give_back(month)
             raise
 
     async def time_there(self) -> float:
@@ -116,3 +116,8 @@ def not_live(note: Note, job: Job) -> Outcome | None:
 def live(note: Note) -> bool:
     """Whether the public sees an article of the item, of whatever revision."""
     return bool(note.article_id and note.shown and not note.hidden)
+
+
+def rides(note: Note, job: Job) -> bool:
+    """Nobody is told of an article by another unit, or against its own unit's word."""
+    return note.unit == job.article.unit and not note.quiet

@@ -17,7 +17,6 @@ from channels.zalo.pace import Pace
 from channels.zalo.render import Article, Site, render
 from channels.zalo.steps import Job
 from channels.zalo.transport import CONNECT_S, READ_S
-from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -96,7 +95,7 @@ class ZaloSession:
             return self.said(why)
 
     async def notice(self, words: Words, row: Recipient, expired: Deadline) -> Outcome:
-        if row.id != keys.PERSON:
+        if row.id in (ARTICLE, BROADCAST):
             return Outcome(Verdict.FAILED, NOBODY)
         return await self.channel.notices.send(errand(words, row, expired))
 

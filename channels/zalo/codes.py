@@ -13,6 +13,7 @@ from channels.zalo.hours import Until
 OA, BUSINESS, OAUTH = "oa", "business", "oauth"
 COVER, TOKEN_LOST = "cover", "token"
 NOT_BY_USER_ID, TEMPLATE_GONE = "not by user id", "template gone"
+DAILY_QUOTA, TEMPLATE_QUOTA, PROMOTION_QUOTA = "daily quota", "template quota", "promotion quota"
 DAY_S = 86400.0
 _BAD_TOKEN = re.compile(r"access[ _]?token\b.*\b(invalid|expired|removed)", re.IGNORECASE)
 

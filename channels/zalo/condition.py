@@ -12,8 +12,9 @@ from channels.errors import ChannelError
 from channels.zalo import codes
 from channels.zalo.api import Call, ZaloApi
 from channels.zalo.codes import Refused
+from channels.zalo.counts import Cap, Count
 from channels.zalo.envelope import Answer, text_of, whole
-from channels.zalo.meter import Meter, Quotas
+from channels.zalo.meter import Quotas
 from channels.zalo.notices import Books
 from channels.zalo.outcomes import fix_for
 from channels.zalo.serving import Serving, servings
@@ -121,13 +122,13 @@ class Examiner:
     async def count(self) -> None:
         """What we have spent this month, by our own count."""
         for one in (self.quotas.articles, self.quotas.broadcasts):
-            self.found.spent[one.name] = await count(one, "unknown")
-        book, purse = await self.books.templates.book(), self.books.purse
-        self.found.kinds = servings(book)
+            self.found.spent[one.cap.name] = of(await one.cell.read(), one.cap, "unknown")
+        self.found.kinds = servings(await self.books.templates.book())
+        spent, caps = await self.books.purse.spent(), self.books.purse.caps
         self.found.notices = {
-            "today": await count(purse.notices, "no limit of ours"),
-            "money today": await count(purse.today, "no cap"),
-            "money this month": await count(purse.month, "no cap"),
+            "today": of(spent.notices, caps.notices, "no limit of ours"),
+            "money today": of(spent.today, caps.today, "no cap"),
+            "money this month": of(spent.month, caps.month, "no cap"),
         }
 
     def serving(self) -> None:
@@ -183,9 +184,9 @@ class Examiner:
             self.found.missing.append(finding)
 
 
-async def count(meter: Meter, without: str) -> str:
+def of(count: Count, cap: Cap, without: str) -> str:
     """What is used of it, and of how much; *without*: when nobody set a limit."""
-    return f"{await meter.used()} of {meter.limit or without}"
+    return f"{count.used} of {cap.limit or without}"
 
 
 def keep(there: dict[str, str]) -> Callable[[Answer], None]:

@@ -8,6 +8,7 @@ from channels.zalo import codes
 from channels.zalo.api import ZaloApi
 from channels.zalo.channel import ZaloChannel
 from channels.zalo.condition import Examiner
+from channels.zalo.counts import Cap
 from channels.zalo.covers import Covers, Nowhere, Shelf
 from channels.zalo.hours import ProviderClock, Until
 from channels.zalo.meter import Meter, Quotas
@@ -16,7 +17,7 @@ from channels.zalo.notice_calls import NoticeCalls
 from channels.zalo.notices import Books, InMemory, Notices, Sent
 from channels.zalo.oauth import OAuth
 from channels.zalo.pace import Pace
-from channels.zalo.purse import Purse
+from channels.zalo.purse import Caps, Purse
 from channels.zalo.rate import Limits, TokenBucket
 from channels.zalo.render import Site
 from channels.zalo.settings import ZaloSettings
@@ -82,23 +83,25 @@ def open_books(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: 
 def open_purse(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: Pace) -> Purse:
     """By Zalo's clock, which decides when a day ends."""
 
-    def meter(name: str, limit: int, span: Until) -> Meter:
-        key = f"quota.zalo.{settings.app_id}.{name.replace(' ', '-')}"
-        return Meter(name, limit, business.clock.now, pace.chance, stores.rates, key, span=span)
+    def cap(name: str, limit: int, span: Until) -> Cap:
+        return Cap(name, limit, span, business.clock.now, pace.chance)
 
-    return Purse(
-        meter("notices", settings.notices_per_day, Until.DAY),
-        meter("daily money", settings.money_per_day, Until.DAY),
-        meter("monthly money", settings.money_per_month, Until.MONTH),
+    caps = Caps(
+        cap("notices", settings.notices_per_day, Until.DAY),
+        cap("daily money", settings.money_per_day, Until.DAY),
+        cap("monthly money", settings.money_per_month, Until.MONTH),
     )
+    key = f"quota.zalo.{settings.app_id}"
+    former = {name: f"{key}.{one.name.replace(' ', '-')}" for name, one in caps.all().items()}
+    return Purse(caps, stores.rates, f"{key}.purse", former)
 
 
 def open_quotas(settings: ZaloSettings, stores: Stores, api: ZaloApi, pace: Pace) -> Quotas:
     """By Zalo's clock, which decides when a month ends."""
 
     def meter(name: str, limit: int) -> Meter:
-        key = f"quota.zalo.{settings.app_id}.{name}"
-        return Meter(name, limit, api.clock.now, pace.chance, stores.rates, key)
+        cap = Cap(name, limit, Until.MONTH, api.clock.now, pace.chance)
+        return Meter(cap, stores.rates, f"quota.zalo.{settings.app_id}.{name}")
 
     articles = meter("articles", settings.articles_per_month)
     return Quotas(articles, meter("broadcasts", settings.broadcasts_per_month))

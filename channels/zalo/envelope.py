@@ -66,9 +66,9 @@ def whole(value: object) -> int | None:
 
 
 def text_of(data: object, *names: str) -> str:
-    """The first of *names* that holds a text or a number, as text."""
+    """The first of *names* that holds a text or a number, as text; half a character becomes `?`."""
     if not isinstance(data, Mapping):
         return ""
     found = (data.get(name) for name in names)
     usable = (one for one in found if isinstance(one, str | int) and not isinstance(one, bool))
-    return next((str(one) for one in usable if one != ""), "")
+    return next((str(one).encode(errors="replace").decode() for one in usable if one != ""), "")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from channels.base import Outcome, Verdict
-from channels.notices import FREE_TEXT
+from channels.notices import FREE_TEXT, MONEY
 from channels.zalo import lengths
 from channels.zalo.lengths import Limit, units
 from channels.zalo.outcomes import Stop
@@ -34,7 +34,7 @@ def value(blank: Blank, values: Mapping[str, str]) -> str:
 
 
 def fitted(blank: Blank, text: str) -> str:
-    if blank.type.upper() == NUMBER:
+    if blank.type.upper() == NUMBER and blank.name in MONEY:
         return text.replace(".", "")
     if blank.name in FREE_TEXT and too_long(blank, text):
         room = blank.max_length

@@ -1,17 +1,18 @@
 """When Zalo lets something happen: its own clock, the hours of what can wait, ends of quotas."""
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from secrets import SystemRandom
+
+from contracts.vietnam import VIETNAM
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 Chance = Callable[[], float]
 """Evenly between 0 and 1."""
 
-VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 OPENS, CLOSES = time(6, 0), time(21, 59)
 RELEASE = time(6, 5)
 POST_OPENS, POST_CLOSES = time(7, 0), time(21, 30)

@@ -36,6 +36,8 @@ class Note:
     sought: int = (
         0  # the revision for which Zalo's list was asked for an article we know nothing of
     )
+    unit: str = ""  # whose item it is, as of `shown`
+    quiet: bool = False  # its unit wants nobody to be told of it, as of `shown`
     waits_at: float = 0.0  # since when its broadcast waits for other items' articles
     picture_of: str = ""  # the address of the item's own cover, of which the next fields speak
     picture: str = ""  # the path of our copy

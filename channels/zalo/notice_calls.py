@@ -10,15 +10,14 @@ from channels.zalo.api import Call, ZaloApi
 from channels.zalo.calls import OA, needed
 from channels.zalo.envelope import Answer, whole
 from contracts.addresses import MOBILE_PATTERN
+from contracts.case import ZALO_USER
 
 BY_PHONE, BY_USER_ID = "/message/template", "/v3.0/oa/message/template"
-STATUS, QUOTA = "/message/status", "/message/quota"
+QUOTA = "/message/quota"
 NORMAL = "1"
 """`sending_mode`: within the quota."""
-NONE = -1
-PREFIX = "zalo:"
 _PHONE = re.compile(MOBILE_PATTERN)
-_USER_ID = re.compile(rf"{PREFIX}(\d{{1,30}})")
+_USER_ID = re.compile(rf"{ZALO_USER}(\d{{1,30}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,6 @@ class NoticeCalls:
             "template_data": order.filled,
         }
         return self.oa.post(BY_USER_ID, body)
-
-    async def arrived(self, message_id: str) -> bool:
-        """Whether Zalo knows the message, be it delivered or on its way."""
-        call = self.business.get(STATUS, {"message_id": message_id})
-        answer = await self.business.ask(call)
-        data: Any = answer.data if isinstance(answer.data, Mapping) else {}
-        status = whole(data.get("status"))
-        return status is not None and status != NONE
 
     async def time_there(self, to: Address, age_s: float) -> float:
         """Zalo's time; one cheap read when the host has not told it lately."""

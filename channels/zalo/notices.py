@@ -10,14 +10,15 @@ from channels import notices
 from channels.base import Deadline, Outcome, Verdict
 from channels.errors import ChannelError, Unreachable
 from channels.zalo import codes
-from channels.zalo.codes import Kind, Refused
+from channels.zalo.codes import Refused
 from channels.zalo.filling import filled
 from channels.zalo.hours import posting, posting_in_s
 from channels.zalo.notice_calls import Address, NoticeCalls, Order, Taken
 from channels.zalo.oauth import OPERATOR_S
 from channels.zalo.outcomes import NOT_DONE, Stop, ask_operator
 from channels.zalo.pace import Pace
-from channels.zalo.purse import Purse
+from channels.zalo.purse import Purse, Receipt
+from channels.zalo.shutters import Shutters
 from channels.zalo.template_book import Template
 from channels.zalo.templates import Templates
 from contracts import keys
@@ -26,16 +27,7 @@ from contracts.crash import crash_point
 
 log = structlog.get_logger()
 CLOCK_AGE_S = 60.0
-SHUT_S = 300.0
 CLOSED = "such templates go out from 07:00 to 21:30"
-
-
-@dataclass(frozen=True, slots=True)
-class Shut:
-    """A template for which Zalo wants an operator: no row asks again before `until`."""
-
-    until: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +104,7 @@ class Notices:
         self.sent = books.sent
         self.pace = pace
         self.told: dict[str, str] = {}
-        self.shut: dict[str, Shut] = {}
+        self.shutters = Shutters(calls.business.clock.now, pace.chance)
 
     async def send(self, errand: Errand) -> Outcome:
         """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
@@ -122,7 +114,7 @@ class Notices:
         if to is None:
             return Outcome(Verdict.SUPPRESSED, "no address that zalo has", asked=False)
         template = await self.template(errand.words.kind)
-        self.respect(template)
+        self.shutters.respect(template, bool(to.user_id))
         order = Order(to, template.id, filled(template, errand.words.values), errand.tracking_id)
         await self.wait_for_hours(template, to)
         try:
@@ -130,21 +122,10 @@ class Notices:
         except Refused as refused:
             if refused.ruling.reason == codes.NOT_BY_USER_ID:
                 return Outcome(Verdict.SUPPRESSED, refused.reason)
-            if refused.ruling.kind is Kind.OPERATOR:
-                self.shut[template.id] = Shut(self.templates.clock() + SHUT_S, refused.reason)
+            self.shutters.learn(refused, template, bool(to.user_id))
             if refused.ruling.fix == codes.fix("template"):
                 await self.look_again(template)
             raise
-
-    def respect(self, template: Template) -> None:
-        """What an operator has to put right is asked of Zalo now and then, not by every row.
-
-        Raises Stop until then.
-        """
-        shut = self.shut.get(template.id)
-        rest_s = shut.until - self.templates.clock() if shut else 0.0
-        if shut and rest_s > 0:
-            raise Stop(Outcome(Verdict.HELD, shut.reason, rest_s, asked=False))
 
     async def template(self, kind: str) -> Template:
         """Raises Stop while none serves *kind*, or Zalo has not approved it."""
@@ -186,11 +167,11 @@ class Notices:
         crash_point("zalo.notice_due")
         try:
             taken = await self.calls.send(order, expired)
-        except NOT_DONE:
-            await self.purse.take_back(receipt)
+        except NOT_DONE as why:
+            await self.purse.take_back(receipt, closing=day_is_over(why))
             raise
         crash_point("zalo.notice_answered")
-        await self.note(order, taken)
+        await self.note(order, taken, receipt)
         crash_point("zalo.notice_kept")
         log.info("zalo_notice_sent", template=template.id, message=taken.message_id)
         return Outcome(Verdict.DELIVERED)
@@ -202,27 +183,27 @@ class Notices:
             raise self.held(template.id, f"template {template.id}: no price to keep the cap by")
         return price or 0
 
-    async def note(self, order: Order, taken: Taken) -> None:
+    async def note(self, order: Order, taken: Taken, receipt: Receipt) -> None:
         """Zalo has it: what can't be noted now changes nothing about that."""
         try:
             await self.sent.keep(
                 order.tracking_id, taken.message_id, untracked=bool(order.to.user_id)
             )
             if taken.left == 0:
-                await self.purse.used_up()
+                await self.purse.used_up(receipt)
         except Unreachable as away:
             log.warning("zalo_notice_not_noted", message=taken.message_id, reason=away.reason)
 
     async def resolve(self, errand: Errand) -> Outcome:
-        """What Zalo knows of a message whose id we have; without one only a receipt can tell.
+        """A kept id proves that Zalo has taken the message; without one only a receipt can tell.
 
-        Raises what `outcomes.EXPECTED` lists when it can't be asked now.
+        Zalo knows messages by their ids alone, so it need not be asked. Raises Unreachable.
         """
-        message_id = await self.sent.message_id(errand.tracking_id)
-        try:
-            if message_id and await self.calls.arrived(message_id):
-                return Outcome(Verdict.DELIVERED)
-        except Refused as refused:
-            if refused.ruling.kind not in (Kind.CONTENT, Kind.RECIPIENT):
-                raise
-        return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was sent")
+        if await self.sent.message_id(errand.tracking_id):
+            return Outcome(Verdict.DELIVERED, asked=False)
+        return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was sent", asked=False)
+
+
+def day_is_over(why: Exception) -> bool:
+    """Whether Zalo takes no more template messages today, whoever sends them."""
+    return isinstance(why, Refused) and why.ruling.reason == codes.DAILY_QUOTA

@@ -16,8 +16,13 @@ from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in FORMATS}
-PIXELS_MAX = 40_000_000
-"""What a big camera makes; decoded it is 160 MB at most."""
+PIXELS_MAX = {"WEBP": 10_000_000}
+MOST_PIXELS = 40_000_000
+"""What a big camera makes. Decoded it is 160 MB at most, and all that is made of it takes little
+more; a decoder of WebP takes 16 bytes a pixel, so that such a picture has to be smaller."""
+BAND = 16
+"""So many rows of the small picture are made at once."""
+ORIENTATION, UPRIGHT = 0x0112, 1
 SIDE_MIN = 100
 WIDTH = 1200
 RATIO = 16 / 9
@@ -48,39 +53,48 @@ class NotAPicture(Exception):
 def cover(body: bytes) -> bytes:
     """The JPEG; the same bytes for the same picture. Raises NotAPicture. Takes a while."""
     try:
-        return written(shaped(flat(smaller(opened(body)))))
+        return written(shaped(upright(*opened(body))))
     except BROKEN as broken:
         raise NotAPicture(f"broken: {type(broken).__name__}") from broken
 
 
-def opened(body: bytes) -> Image.Image:
-    """The picture, its first frame, upright; nothing too large is ever decoded."""
+def opened(body: bytes) -> tuple[Image.Image, int]:
+    """The picture, its first frame, small; and how its camera was held.
+
+    Nothing too large is ever decoded, and of what was decoded no second copy is made.
+    """
     image = Image.open(BytesIO(body), formats=FORMATS)
     width, height = image.size
-    if width * height > PIXELS_MAX:
+    if width * height > PIXELS_MAX.get(image.format or "", MOST_PIXELS):
         raise NotAPicture("too many pixels")
     if min(width, height) < SIDE_MIN:
         raise NotAPicture("too small")
     image.draft("RGB", (WIDTH, WIDTH))  # a JPEG is decoded no larger than it is needed
-    return upright(image)
+    return smaller(image), held(image)
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says; EXIF that can't be read says nothing."""
+def held(image: Image.Image) -> int:
+    """What EXIF says of it, UPRIGHT where it can't be read."""
     try:
-        return ImageOps.exif_transpose(image)
+        return int(image.getexif().get(ORIENTATION, UPRIGHT))
     except BROKEN:
-        return image
+        return UPRIGHT
 
 
 def smaller(image: Image.Image) -> Image.Image:
-    """Roughly, before anything is done that needs further copies of a large picture."""
-    factor = max(image.size) // (2 * WIDTH)
-    if factor < 2 or image.mode not in ("P", "RGB", "RGBA", "L", "LA", "CMYK"):
-        return image
-    if image.mode == "P":
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image.reduce(factor)
+    """In plain colours and less than twice as large as a cover, made one band after the other."""
+    factor = max(max(image.size) // WIDTH, 1)
+    width, height = image.size
+    made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, BAND * factor):
+        band = image.crop((0, top, width, min(top + BAND * factor, height)))
+        made.paste(flat(band).reduce(factor), (0, top // factor))
+    return made
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    image.getexif()[ORIENTATION] = orientation
+    return ImageOps.exif_transpose(image)
 
 
 def flat(image: Image.Image) -> Image.Image:

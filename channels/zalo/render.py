@@ -11,6 +11,7 @@ from channels.zalo import lengths
 from channels.zalo.plain import paragraphs
 from channels.zalo.targets import target
 from channels.zalo.wording import words
+from contracts.broadcast import announced
 from contracts.content import Attachment, Link
 from contracts.publication import Publication
 
@@ -56,6 +57,8 @@ class Article:
     home: str = ""  # where our copies are fetched
     target: Mapping[str, str] = field(default_factory=dict)  # whom the broadcast is for
     also: tuple[str, ...] = ()  # items whose articles stand behind it
+    unit: str = ""
+    quiet: bool = False  # nobody is to be told of it
 
     def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
         """The whole article, as `create` and (with its id) `update` want it."""
@@ -104,6 +107,8 @@ def render(publication: Publication, site: Site) -> Article:
         home=encoded(site.public_url.rstrip("/")),
         target=target(publication.broadcast),
         also=publication.broadcast.also if publication.broadcast else (),
+        unit=publication.unit,
+        quiet=not announced(publication.broadcast),
     )
 
 

@@ -87,11 +87,15 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """`routes`: kind of notice → template id. `daily` is Zalo's daily quota, 0 for unknown."""
+    """`routes`: kind of notice → template id.
+
+    `daily` is Zalo's daily quota, 0 for unknown; `daily_at`, when Zalo said so.
+    """
 
     routes: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
     daily: int = 0
+    daily_at: float = 0.0
     quality: str = ""
     synced_at: float = 0.0
 
@@ -121,6 +125,12 @@ class Book:
     def without(self, kind: str) -> "Book":
         left = {one: id for one, id in self.routes.items() if one != kind}
         return replace(self, routes=left, templates=kept(self.templates, left))
+
+    def with_daily(self, daily: int | None, at: float) -> "Book":
+        """Zalo's daily quota as of *at*; what is older than the last word changes nothing."""
+        if daily is None or at < self.daily_at:
+            return self
+        return replace(self, daily=daily, daily_at=at)
 
     def learned(self, read: Iterable[Template]) -> "Book":
         """What Zalo says now of templates that still serve something."""

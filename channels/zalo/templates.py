@@ -75,14 +75,14 @@ class Templates:
         book, _ = await self.read()
         if not book.routes:
             return book
+        asked_at = self.clock()
         found = [await self.look(id) for id in sorted(set(book.routes.values()))]
         daily = whole((await self.hint(QUOTA)).get("dailyQuota"))
         quality = text_of(await self.hint(QUALITY), "oaCurrentQuality")
 
         def move(book: Book) -> Book:
-            most = book.daily if daily is None else daily
-            at = self.clock()
-            return replace(book.learned(found), daily=most, quality=quality, synced_at=at)
+            now = book.learned(found).with_daily(daily, asked_at)
+            return replace(now, quality=quality, synced_at=self.clock())
 
         return await self.change(move)
 
@@ -107,6 +107,10 @@ class Templates:
             return book.learned([now])
 
         await self.change(move)
+
+    async def heard_quota(self, daily: int | None, at: float) -> None:
+        """A webhook told of another daily quota, at that time. Raises Unreachable."""
+        await self.change(lambda book: book.with_daily(daily, at))
 
     async def doubted(self, id: str) -> None:
         """Zalo refused a template that we took for good: ask how it stands, once a minute.

@@ -23,9 +23,12 @@ from consumers.ledger.store import Ledger
 from consumers.notices import Notices
 from consumers.register import Register
 from consumers.release import Release
+from consumers.room import Room
 from consumers.trace import Trace
 from consumers.vault import KeyFile, belonging, claim
 from consumers.wake import Waker
+from contracts import keys
+from contracts.records import EventRecord
 from contracts.subjects import Consumer, Stream
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, BusError
@@ -58,6 +61,10 @@ class Node:
     def standing(self) -> dict[str, str]:
         """Which channels stand still, and why, as far as this process follows them."""
         return self.pauses.why() if "pauses" in vars(self) else {}
+
+    def filling(self) -> dict[str, int]:
+        """Which streams and buckets fill up, as far as this process looks."""
+        return self.room.filled if "room" in vars(self) else {}
 
     async def canaries(self) -> dict[str, dict[str, Any]]:
         """What canaries prove of each channel; nothing where none are sent, or the bus is away."""
@@ -112,9 +119,10 @@ class Node:
         self.watched.durables.add((stream.name, consumer.durable))
         shell.subscribe(self.broker, stream, consumer, handler, copies)
 
-    async def tell(self, content_id: str) -> dict[str, Any] | None:
-        """An item's story as JSON has it."""
-        story = await self.trace.story(content_id)
+    async def tell(self, event: EventRecord) -> dict[str, Any] | None:
+        """An event's item as JSON has it; of a dossier this one step."""
+        step = event.revision if keys.is_case(event.content_id) else None
+        story = await self.trace.story(event.content_id, step)
         return story.model_dump(mode="json") if story else None
 
     @cached_property
@@ -135,6 +143,10 @@ class Node:
         keys = KeyFile.open(self.settings.key_file)
         self.on_ready.insert(0, partial(claim, self.bus, keys))
         return keys
+
+    @cached_property
+    def room(self) -> Room:
+        return Room(self.bus, self.clock)
 
     @cached_property
     def pauses(self) -> Pauses:

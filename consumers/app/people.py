@@ -15,15 +15,15 @@ from channels.zalo.replies import Replies
 from channels.zalo.signature import Signing
 from channels.zalo.wording import words
 from consumers.app.node import Node
-from consumers.census import Census
-from consumers.erasure import Erasure
-from consumers.followers import Followers
-from consumers.greeting import Greeting
-from consumers.hearing import Hearing
-from consumers.people import People
-from consumers.silence import SilenceWatch
 from consumers.suppressions import Suppressions
 from consumers.vault import BusVault, KeyFile
+from consumers.zalo.erasure import Erasure
+from consumers.zalo.followers import Followers
+from consumers.zalo.greeting import Greeting
+from consumers.zalo.hearing import Hearing
+from consumers.zalo.people import People
+from consumers.zalo.roll_call import RollCall
+from consumers.zalo.silence import SilenceWatch
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -61,12 +61,12 @@ def attend(node: Node, channel: ZaloChannel) -> None:
     )
     node.subscribe(subjects.RECEIPTS, consumer, people.on_event, AT_ONCE)
     app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
-    node.tasks.append(open_census(node.bus, node.keys, people.erasure.lists, app_id).run)
+    node.tasks.append(open_roll_call(node.bus, node.keys, people.erasure.lists, app_id).run)
     node.tasks.append(SilenceWatch(node.bus, app_id, limit, node.clock).run)
 
 
-def open_census(bus: Bus, keys: KeyFile, lists: Lists, app_id: str) -> Census:
-    return Census(bus, Followers(bus), suppressions(bus, keys), lists, app_id, time.time)
+def open_roll_call(bus: Bus, keys: KeyFile, lists: Lists, app_id: str) -> RollCall:
+    return RollCall(bus, Followers(bus), suppressions(bus, keys), lists, app_id, time.time)
 
 
 def open_people(node: Node, channel: ZaloChannel) -> People:
@@ -81,7 +81,9 @@ def open_people(node: Node, channel: ZaloChannel) -> People:
         clock=node.clock,
     )
     erasure = Erasure(node.bus, followers, suppressed, Lists(channel.api))
-    return People(followers, suppressed, erasure, greeting, channel.notices.templates.heard)
+    templates = channel.notices.templates
+    heard = templates.heard, templates.heard_quota
+    return People(followers, suppressed, erasure, greeting, *heard)
 
 
 def open_replies(node: Node, channel: ZaloChannel) -> Replies:

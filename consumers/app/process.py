@@ -86,7 +86,8 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
-    node.faces.add(health(node.checks, node.standing, node.canaries), "livez", "readyz")
+    app = health(node.checks, node.standing, node.canaries, node.filling)
+    node.faces.add(app, "livez", "readyz")
     return node
 
 

@@ -26,6 +26,14 @@ def ready_file(settings: LoaSettings) -> Path:
     return settings.run_dir / "ready.json"
 
 
+def sandbox_of(settings: LoaSettings) -> str:
+    """Where the Zalo sandbox of this folder's Loa answers, if it runs one; empty otherwise."""
+    try:
+        return Ready.model_validate_json(ready_file(settings).read_bytes()).zalo_sandbox
+    except (OSError, ValidationError):
+        return ""
+
+
 async def running(settings: LoaSettings) -> Ready | None:
     """The Loa of this data folder, if its bus answers: the file alone proves nothing."""
     try:

@@ -8,6 +8,7 @@ import structlog
 
 from channels.base import Channel
 from channels.portal import serve
+from channels.portal.pictures import Pictures
 from consumers import restore
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, people, standins
@@ -30,6 +31,7 @@ from consumers.notices import Persons
 from consumers.sent import ToldNotices
 from consumers.slots import Slot
 from consumers.sweep import Sweep
+from consumers.zalo.pictures import OldPictures
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
@@ -128,6 +130,8 @@ async def deliver_zalo(node: Node) -> None:
     node.tasks.append(partial(channels.keep_grant, channel))
     node.tasks.append(partial(channels.clear_strays, channel))
     node.tasks.append(partial(channels.keep_templates, channel.notices.templates))
+    pictures = Pictures(node.settings.portal_dir)
+    node.tasks.append(OldPictures(node.bus, pictures, node.clock).run)
     people.attend(node, channel)
 
 
@@ -200,7 +204,8 @@ async def canary(node: Node) -> None:
 
 
 async def sweep(node: Node) -> None:
-    """Finds batches whose wake-up was lost."""
+    """Finds batches whose wake-up was lost, and streams that fill up."""
+    node.tasks.append(node.room.run)
     node.tasks.append(Sweep(node.bus, node.ledger, node.waker, node.pauses).run)
 
 

@@ -44,7 +44,7 @@ async def zalo_sandbox(node: Node) -> None:
         node.settings.http_host, port, node.settings.data_dir / "zalo-sandbox"
     )
     node.stack.push_async_callback(running.close)
-    node.zalo = running.instead_of(node.zalo)
+    node.zalo = sandbox.standing_in(running.url, node.zalo)
     stores = channels.stores(node.bus, node.keys, running.settings.app_id)
     await channels.seed_zalo(running.settings, stores, running.grant())
     await channels.register_shipped(running.settings, stores)

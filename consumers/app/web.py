@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consumers.control import PAUSED
+from consumers.room import ALMOST_FULL
 
 log = structlog.get_logger()
 Check = Callable[[], Awaitable[str | None]]
@@ -25,10 +26,17 @@ Standing = Callable[[], dict[str, str]]
 
 Canaries = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
 """What the canaries prove of each channel."""
+Filling = Callable[[], dict[str, int]]
+"""Which streams and buckets fill up, in percent."""
 
 
 def nobody() -> dict[str, str]:
     """No channel stands still."""
+    return {}
+
+
+def all_empty() -> dict[str, int]:
+    """No stream fills up."""
     return {}
 
 
@@ -56,31 +64,47 @@ class Faces:
 
 
 def health(
-    checks: dict[str, Check], standing: Standing = nobody, canaries: Canaries = no_canaries
+    checks: dict[str, Check],
+    standing: Standing = nobody,
+    canaries: Canaries = no_canaries,
+    filling: Filling = all_empty,
 ) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
     Channels that stand still, or whose canary is late, are named there as well. They are no failure
     of this process: taking it out of service would help nobody. A pause is no trouble at all.
+    Streams that fill up are named, and are trouble when they are almost full.
     """
 
     async def livez(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> JSONResponse:
-        names = list(checks)
-        said = await asyncio.gather(*(checks[name]() for name in names))
-        wrong = {name: what for name, what in zip(names, said, strict=True) if what}
+        wrong = await failing(checks)
         body: dict[str, Any] = {"status": "failing" if wrong else "ok", "failing": wrong}
         if channels := standing():
             body["standing"] = channels
         if birds := await canaries():
             body["canary"] = birds
-        if not wrong and troubled(channels, birds):
+        if full := filling():
+            body["filling"] = full
+        if not wrong and (almost(full) or troubled(channels, birds)):
             body["status"] = "degraded"
         return JSONResponse(body, 503 if wrong else 200)
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])
+
+
+def almost(filling: dict[str, int]) -> bool:
+    """Whether one of them will soon take nothing more."""
+    return max(filling.values(), default=0) >= ALMOST_FULL
+
+
+async def failing(checks: dict[str, Check]) -> dict[str, str]:
+    """What this process needs and does not have now."""
+    names = list(checks)
+    said = await asyncio.gather(*(checks[name]() for name in names))
+    return {name: what for name, what in zip(names, said, strict=True) if what}
 
 
 def troubled(channels: dict[str, str], birds: dict[str, dict[str, Any]]) -> bool:

@@ -40,6 +40,7 @@ class Books:
         """One pass, with nothing remembered of an earlier one but what was released."""
         return Look(
             self.bus.bucket(subjects.LEDGER.name),
+            self.bus.bucket(subjects.NOTICES.name),
             self.released,
             Progress(self.bus),
             self.busy(),

@@ -5,7 +5,7 @@ floor must have left its mark; what lies above is on its way, and judged by its 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -39,6 +39,7 @@ class Buried(BaseModel):
     """A dead letter, as far as it says whose it is."""
 
     origin: Origin
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +102,33 @@ class Events:
         self.register = self.bus.bucket(subjects.PUBLISHED.name)
         self.ledger = self.bus.bucket(subjects.LEDGER.name)
         self.buried: set[int] = set()
+        self.erased: set[int] = set()
         self.unsent: dict[str, EventRecord] = {}
         self.placed = Count()
 
     async def violations(self) -> list[Violation]:
         at = Moment(self.clock(), self.since)
         intake = await Progress(self.bus).intake()
-        found = [one async for one in self.gaps(intake)]
-        found += [one async for one in self.read_dead()]
+        states = [(await self.bus.stream_info(one.name))["state"] for one in KEPT]
+        found = [one async for one in self.read_dead()]
         found += [one async for one in self.read_unsent(at)]
         suspects: list[Message] = []
         async for chunk in messages(self.bus, CONTENT, AT_ONCE):
             found += self.hanging(chunk, intake, at)
             suspects += [one for one in await self.lost(chunk) if one.seq <= intake.floor]
             self.count += len(chunk)
+            self.erased.difference_update(one.seq for one in chunk)
             self.tell("events", self.count)
         found += [self.violation(one) for one in await self.lost_still(suspects)]
+        found += self.gaps(states, intake)
         return found + [unpublished(id, one) for id, one in self.unsent.items()]
 
-    async def gaps(self, intake: Reader) -> AsyncIterator[Violation]:
-        """Messages that once were there and are not any more."""
-        for stream in KEPT:
-            state = (await self.bus.stream_info(stream.name))["state"]
-            for detail in missing(state, intake.floor if stream is subjects.CONTENT else 0):
+    def gaps(self, states: Sequence[dict[str, int]], intake: Reader) -> Iterator[Violation]:
+        """Messages that once were there and are not any more, though no letter says why."""
+        for stream, state in zip(KEPT, states, strict=True):
+            content = stream is subjects.CONTENT
+            erased = self.erased if content else set()
+            for detail in missing(state, intake.floor if content else 0, erased):
                 yield Violation(rule="stream-gap", key=stream.name, detail=detail)
 
     async def read_dead(self) -> AsyncIterator[Violation]:
@@ -134,6 +139,7 @@ class Events:
                 yield illegible(f"{subjects.DEAD.name}.{message.seq}")
             elif letter.origin.stream == CONTENT:
                 self.buried.add(letter.origin.seq)
+                self.erased |= {letter.origin.seq} if letter.erased else set()
 
     async def read_unsent(self, at: Moment) -> AsyncIterator[Violation]:
         """Events that were booked and have no position; those with a message are struck off."""
@@ -273,14 +279,17 @@ def has_position(item: Item | None, event_id: str) -> bool:
     return item is not None and bool(item.position_of(event_id))
 
 
-def missing(state: dict[str, int], floor: int) -> Iterator[str]:
-    """What a stream's own numbers say of messages that are gone."""
-    if state["messages"] and state["first_seq"] > 1:
-        yield f"lost at the beginning: it starts with #{state['first_seq']}"
-    if gone := state.get("num_deleted", 0):
+def missing(state: dict[str, int], floor: int, erased: Set[int]) -> Iterator[str]:
+    """What a stream's own numbers say of messages that are gone and were not *erased*."""
+    first, last = state["first_seq"], state["last_seq"]
+    before = sum(seq < first for seq in erased)
+    if state["messages"] and first - 1 > before:
+        yield f"lost at the beginning: it starts with #{first}"
+    gone = state.get("num_deleted", 0) - sum(first <= seq <= last for seq in erased)
+    if gone > 0:
         yield f"lost in the middle: {gone} messages"
-    if state["last_seq"] < floor:
-        yield f"lost at the end: #{floor} was read, #{state['last_seq']} is the last"
+    if last < floor:
+        yield f"lost at the end: #{floor} was read, #{last} is the last"
 
 
 def unpublished(event_id: str, record: EventRecord) -> Violation:

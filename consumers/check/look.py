@@ -8,18 +8,16 @@ from consumers.check import batches, notices, plans
 from consumers.check.batches import WAITING, Moment
 from consumers.check.corrections import corrections
 from consumers.check.findings import Excused, Tell, Violation, untold
-from consumers.check.notices import Tried
+from consumers.check.notices import PATIENT, Tried
 from consumers.check.plans import Tally
 from consumers.check.progress import Progress
 from consumers.check.released import Edition, Released
 from consumers.ledger import bulk
 from consumers.ledger.bulk import Batch
 from consumers.ledger.entry import Entry, Rules
-from consumers.retry import GIVE_UP_S
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bucket
 
-PATIENT = Rules(patience_s=GIVE_UP_S)
 Places = dict[PlanKey, dict[str, int]]
 """What was booked where there is one row per place: row → letter."""
 
@@ -29,6 +27,7 @@ class Look:
     """Reads plans and states whose keys begin with `scope`; `deep` the frozen recipients, too."""
 
     bucket: Bucket
+    contacts: Bucket
     released: Released
     progress: Progress
     busy: Excused
@@ -39,9 +38,11 @@ class Look:
     tallies: dict[PlanKey, Tally] = field(default_factory=dict)
     unreadable: set[PlanKey] = field(default_factory=set)
     places: Places = field(default_factory=dict)
-    notices: Tried = field(default_factory=Tried)
     batches: int = 0
     rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.notices = Tried(self.bucket, self.contacts)
 
     async def violations(self) -> AsyncIterator[Violation]:
         async for key, plan, cursor in bulk.plans(self.bucket, self.scope):
@@ -74,15 +75,17 @@ class Look:
                 yield BatchKey(*plan, number)
 
     async def judge(self, batch: Batch, entry: Entry, last: str) -> AsyncIterator[tuple[str, str]]:
-        async for one in self.judged(batch, entry):
+        async for one in self.judged(batch, entry, self.rules(batch.key.plan)):
             yield one
         if self.deep:
             for found in batches.recipients(entry, batch.rows, last):
                 yield found
 
-    async def judged(self, batch: Batch, entry: Entry) -> AsyncIterator[tuple[str, str]]:
+    async def judged(
+        self, batch: Batch, entry: Entry, rules: Rules
+    ) -> AsyncIterator[tuple[str, str]]:
         """What is wrong with a state alone, and no pause or queue excuses."""
-        channel, rules = batch.key.channel, self.rules(batch.key.plan)
+        channel = batch.key.channel
         for rule, detail in batches.judge(channel, entry, rules, self.at):
             if rule not in WAITING or not await self.busy(channel, entry.lane):
                 yield rule, detail
@@ -154,7 +157,7 @@ class Look:
                     yield found
             elif self.beyond(batch.key):
                 yield Violation(rule="orphan", key=key, detail="beyond what its plan counts")
-        for rule, key, detail in self.notices.twice():
+        for rule, key, detail in await self.notices.twice():
             yield Violation(rule=rule, key=key, detail=detail)
 
     async def notice(self, batch: Batch) -> AsyncIterator[Violation]:
@@ -164,10 +167,11 @@ class Look:
             return
         self.batches += 1
         self.rows += len(batch.entry.rows)
-        self.notices.add(batch)
+        await self.notices.add(batch)
         for rule, detail in notices.judge(batch):
             yield Violation(rule=rule, key=batch.name, detail=detail)
-        async for rule, detail in self.judged(batch, batch.entry):
+        rules = await self.notices.rules(batch, self.at.now)
+        async for rule, detail in self.judged(batch, batch.entry, rules):
             yield Violation(rule=rule, key=batch.name, detail=detail)
 
     def beyond(self, batch: BatchKey) -> bool:

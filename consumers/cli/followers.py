@@ -4,26 +4,29 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
 
 from channels.errors import ChannelError
 from channels.zalo.census import Walk
 from channels.zalo.codes import Refused
 from channels.zalo.sandbox.oauth import APP_ID as SANDBOX_APP
 from channels.zalo.settings import ZaloSettings
-from consumers import census
 from consumers.app import channels, people
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
-from consumers.cli.zalo import stores
+from consumers.cli.zalo import account, stores
 from consumers.faults import fault
-from consumers.followers import Followers
 from consumers.suppressions import Suppressions
 from consumers.vault import belonging
+from consumers.zalo import roll_call
+from consumers.zalo.followers import Followers
+from contracts.addresses import Mobile
+from contracts.case import ZALO_USER
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
 
+Address = Annotated[str, typer.Argument(help="A phone number, or zalo:USER_ID.")]
 app = typer.Typer(no_args_is_help=True, help="Addresses on Zalo that are left alone.")
 
 
@@ -51,14 +54,12 @@ def followers(
     more than 10,000 of a list that can't be cut smaller: `reached` says how many it has shown.
     """
     with explained():
-        account = read(ZaloSettings)
-        if sync:
-            channels.check_app(account)
+        ours = account() if sync else read(ZaloSettings)
 
     async def look(bus: Bus) -> Standing:
         if sync:
-            await walk(bus, account)
-        return await standing(bus, account.app_id)
+            await walk(bus, ours)
+        return await standing(bus, ours.app_id)
 
     found = on_bus(look)
     if as_json:
@@ -68,12 +69,12 @@ def followers(
         print_table(("", ""), [(name.replace("_", " "), value) for name, value in said.items()])
 
 
-async def walk(bus: Bus, account: ZaloSettings) -> None:
+async def walk(bus: Bus, ours: ZaloSettings) -> None:
     """Raises Invalid for what Zalo refuses, and when it can't be asked now."""
     keys = await belonging(bus, read(LoaSettings).key_file)
-    async with channels.listing(account, await stores(bus, account)) as lists:
+    async with channels.listing(ours, await stores(bus, ours)) as lists:
         try:
-            await people.open_census(bus, keys, lists, account.app_id).walk()
+            await people.open_roll_call(bus, keys, lists, ours.app_id).walk()
         except (Refused, ChannelError) as trouble:
             raise Invalid(fault("zalo", "list_refused", detail=trouble.reason)) from trouble
 
@@ -81,7 +82,7 @@ async def walk(bus: Bus, account: ZaloSettings) -> None:
 async def standing(bus: Bus, app_id: str) -> Standing:
     count = await Followers(bus).count(datetime.now(UTC))
     suppressed = await (await suppressions(bus)).count(ChannelName.ZALO)
-    latest = await census.last(bus, app_id or SANDBOX_APP)
+    latest = await roll_call.last(bus, app_id or SANDBOX_APP)
     return Standing(suppressed=suppressed, **dict(count), **progress(latest))
 
 
@@ -104,8 +105,30 @@ def nothing() -> None:
 
 
 @app.command()
+def show(address: Address) -> None:
+    """Why somebody is left alone on Zalo. Exit code 1: nothing stands against them."""
+
+    async def look(bus: Bus) -> str | None:
+        return await (await suppressions(bus)).reason(ChannelName.ZALO, addressed(address))
+
+    reason = on_bus(look)
+    typer.echo(reason or "nothing stands against this address")
+    if reason is None:
+        raise typer.Exit(1)
+
+
+def addressed(written: str) -> str:
+    """As it lies in the books: a phone in any form, or a user of the account. Raises Invalid."""
+    text = written.strip()
+    try:
+        return text if text.startswith(ZALO_USER) else TypeAdapter(Mobile).validate_python(text)
+    except ValidationError as wrong:
+        raise Invalid(fault("address", "not_an_address", value="0912345678, zalo:ID")) from wrong
+
+
+@app.command()
 def lift(
-    address: Annotated[str, typer.Argument(help="84 and nine digits, or zalo:USER_ID.")],
+    address: Address,
     by: Annotated[str, typer.Option(help="Who decides it.")],
 ) -> None:
     """Tell somebody again on Zalo, although Zalo or they themselves said no before."""
@@ -114,7 +137,7 @@ def lift(
         if not by.strip():
             raise Invalid(fault("by", "who_required"))
         registry = await suppressions(bus)
-        if not await registry.lift(ChannelName.ZALO, address.strip(), by=by.strip()):
+        if not await registry.lift(ChannelName.ZALO, addressed(address), by=by.strip()):
             raise Invalid(fault("address", "not_suppressed"))
 
     on_bus(order)

@@ -64,6 +64,8 @@ def print_letter(letter: Letter) -> None:
             typer.echo(f"  {name}: {value}")
     for error in letter.errors:
         typer.echo(f"  {error.field}: {error.message_vi}\n  {error.field}: {error.message}")
+    if letter.left_out:
+        typer.echo(f"  left out, and erased where it lay: {', '.join(letter.left_out)}")
     for decision in letter.decisions:
         typer.echo(f"  {told(decision)}")
     typer.echo(visible(letter.original))

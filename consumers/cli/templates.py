@@ -8,13 +8,11 @@ import typer
 
 from channels.notices import KINDS
 from channels.zalo.serving import servings
-from channels.zalo.settings import ZaloSettings
 from channels.zalo.template_book import Book
 from channels.zalo.templates import Templates
 from consumers.app import channels
-from consumers.app.settings import read
 from consumers.cli.answers import Json, explained, on_bus, print_json
-from consumers.cli.zalo import stores, tell_kinds
+from consumers.cli.zalo import account, stores, tell_kinds
 from consumers.faults import fault
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -66,11 +64,10 @@ def sync(as_json: Json = False) -> None:
 def ordered(order: Order) -> Book:
     """Carry *order* out on the registry that all processes share."""
     with explained():
-        account = read(ZaloSettings)
-        channels.check_app(account)
+        ours = account()
 
     async def work(bus: Bus) -> Book:
-        async with channels.templates(account, await stores(bus, account)) as registry:
+        async with channels.templates(ours, await stores(bus, ours)) as registry:
             return await order(registry)
 
     return on_bus(work)

@@ -58,6 +58,24 @@ def add(
     show(unit, key, as_json)
 
 
+@app.command("set")
+def change(
+    unit: Unit,
+    release: Annotated[How | None, typer.Option(help="As for `add`.")] = None,
+    urgent: Annotated[bool | None, typer.Option(help="May use the urgent lane.")] = None,
+    notices: Annotated[Way | None, typer.Option(help="As for `add`.")] = None,
+) -> None:
+    """Change what a unit may do; its keys stay. What it has sent already goes on as it was."""
+    said = {
+        "release": release.value if release else None,
+        "urgent": urgent,
+        "notices": tuple(map(ChannelName, notices.split(","))) if notices else None,
+    }
+    rules = {name: value for name, value in said.items() if value is not None}
+    now = on_bus(lambda bus: registry(bus).set(unit, **rules))
+    typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
+
+
 @app.command()
 def rotate(unit: Unit, now: Now = False, as_json: Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""

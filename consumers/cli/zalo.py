@@ -16,16 +16,20 @@ from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.consent import Consent
 from channels.zalo.oauth import Pair, life_s
+from channels.zalo.sandbox.server import standing_in
 from channels.zalo.serving import Serving
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
+from consumers.app.running import sandbox_of
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
-from consumers.hearing import Hearing
 from consumers.ledger.store import Ledger
-from consumers.settlement import Settled, Settlement
+from consumers.notices import Notices
+from consumers.settlement import Settled, Settlement, Unsettled
 from consumers.vault import belonging
+from consumers.wake import Waker
+from consumers.zalo.hearing import Hearing
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -45,6 +49,19 @@ def nothing() -> None:
     """Zalo's own words are Vietnamese; so are the console's paths in the answers."""
 
 
+def account() -> ZaloSettings:
+    """The app that is configured; where none is, the sandbox of the running Loa stands in.
+
+    Raises Invalid.
+    """
+    said = read(ZaloSettings)
+    url = "" if said.app_id else sandbox_of(read(LoaSettings))
+    if url:
+        return standing_in(url, said)
+    channels.check_app(said)
+    return said
+
+
 @app.command()
 def connect(file: File = "") -> None:
     """Get the grant: an admin consents in a browser. Or store a token pair from the API Explorer.
@@ -55,12 +72,11 @@ def connect(file: File = "") -> None:
     workers use and renew it.
     """
     with explained():
-        account = read(ZaloSettings)
-        channels.check_app(account)
-        granting = pasted(account, file) if file else consented(account)
+        ours = account()
+        granting = pasted(ours, file) if file else consented(ours)
 
     async def store(bus: Bus) -> None:
-        await granting(await stores(bus, account))
+        await granting(await stores(bus, ours))
 
     on_bus(store)
     typer.echo("stored; the next delivery uses it")
@@ -74,11 +90,10 @@ def status(as_json: Json = False) -> None:
     the tokens were stored with another vault.key.
     """
     with explained():
-        account = read(ZaloSettings)
-        channels.check_app(account)
+        ours = account()
 
     async def look(bus: Bus) -> Condition:
-        found = await channels.examine_zalo(account, await stores(bus, account))
+        found = await channels.examine_zalo(ours, await stores(bus, ours))
         heard_at = await Hearing(bus).last_at()
         found.last_event_at = heard_at.timestamp() if heard_at else None
         return found
@@ -93,6 +108,29 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
+def unknown(as_json: Json = False) -> None:
+    """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
+
+    async def look(bus: Bus) -> list[Unsettled]:
+        found = [one async for one in settlement(bus).unknown()]
+        return sorted(found, key=lambda one: one.since)
+
+    facts = [
+        {
+            "since": moment(one.since),
+            "content_id": one.batch.content_id,
+            "revision": one.batch.revision,
+            "what": one.recipient,
+        }
+        for one in on_bus(look)
+    ]
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(("since", "item", "revision", "what"), [list(one.values()) for one in facts])
+
+
+@app.command()
 def settle(
     item: Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")],
     sent: Annotated[bool, typer.Option("--sent/--not-sent", help="What Zalo's console shows.")],
@@ -102,17 +140,17 @@ def settle(
 ) -> None:
     """End an `unknown` broadcast or case notice: somebody has looked whether it went out.
 
-    A broadcast is seen at oa.zalo.me, a template message at account.zalo.cloud. Nothing is sent by
-    this. One that did not go out ends as `failed`: broadcast it by hand there, or with a new
-    revision; of a dossier the unit sends a new event.
+    A broadcast is seen at oa.zalo.me, a template message at account.zalo.cloud. Nothing is sent on
+    Zalo by this. A broadcast that did not go out ends as `failed`: broadcast it by hand there, or
+    with a new revision. A notice that did not ends as `suppressed`, and its person's next channel
+    begins: give the dossier's code, and --revision where only one of its steps is meant.
     """
     content_id = keys.item_named(item)
 
     async def order(bus: Bus) -> list[Settled]:
-        if not by.strip():
+        if not (person := by.strip()):
             raise Invalid(fault("by", "who_required"))
-        settlement = Settlement(Ledger(bus), ChannelName.ZALO)
-        done = await settlement.settle(content_id, revision, arrived=sent, by=by.strip())
+        done = await settlement(bus).settle(content_id, revision, arrived=sent, by=person)
         if not done:
             raise Invalid(fault("content_id", "nothing_unknown", value=content_id))
         return done
@@ -121,7 +159,12 @@ def settle(
     if as_json:
         print_json([{**asdict(one), "batch": str(one.batch)} for one in done])
     for one in done if not as_json else ():
-        typer.echo(f"{one.batch} {one.recipient}: {'delivered' if one.arrived else 'failed'}")
+        typer.echo(f"{one.batch} {one.recipient}: {one.status}")
+
+
+def settlement(bus: Bus) -> Settlement:
+    ledger = Ledger(bus)
+    return Settlement(ledger, ChannelName.ZALO, Notices(bus, ledger, Waker(bus)))
 
 
 def tell(found: Condition) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
-from consumers.dead_letters.decisions import Decisions, Person
+from consumers.dead_letters.decisions import Decisions, Person, whole
 from consumers.dead_letters.letter import Letter
 from consumers.dead_letters.query import Query
 from consumers.dead_letters.store import DeadLetters
@@ -98,6 +98,8 @@ class Bulk:
 
     async def carry_out(self, letter: Letter, deed: Deed) -> Letter:
         self.decisions.open(letter)
+        if deed == self.decisions.replay:
+            whole(letter)
         return letter if self.summary.dry_run else await deed(letter, self.person)
 
 

@@ -67,6 +67,7 @@ class Decisions:
         """
         if not letter.readable:
             raise Invalid(fault("id", "not_sendable", value=letter.id))
+        whole(letter)
         letter = letter if letter.body is not None else await self.dead.whole(letter)
         origin = letter.origin
         again = Sending(origin.subject, letter.original, carried(origin.headers))
@@ -74,6 +75,7 @@ class Decisions:
 
     async def edit(self, letter: Letter, mended: Sending, person: Person) -> Letter:
         """Send a mended event in the original's place; the original stays. Raises as `replay`."""
+        whole(letter)
         return await self.send("edited", letter, person, mended)
 
     async def discard(self, letter: Letter, person: Person) -> Letter:
@@ -193,8 +195,16 @@ def free(letter: Letter, history: History, decision: Decision) -> None:
             raise Invalid(in_hand(letter, begun))
 
 
+def whole(letter: Letter) -> None:
+    """Raises Invalid for a letter that is not all of its message."""
+    if letter.erased:
+        named = ", ".join(letter.left_out)
+        raise Invalid(fault("id", "only_by_http", value=letter.id, names=named))
+
+
 def mend(letter: Letter, body: bytes, words: Vocabulary) -> Sending:
     """Check *body*, a structured event. Raises ContractError when it is still broken."""
+    whole(letter)
     unit = letter.about.unit
     if letter.stage != "intake" or not unit:
         raise Invalid(fault("id", "letter_not_editable", value=letter.id))

@@ -23,7 +23,9 @@ from contracts.errors import FieldError, few
 Ending = Literal["replayed", "edited", "discarded"]
 FIRST = 5
 SHORT = 16
-STORED = {"stage", "at", "origin", "errors", "body", "digest", "about"}
+STORED = {"stage", "at", "origin", "errors", "body", "digest", "about", "left_out", "erased"}
+NAMES = 30
+"""So many of the things that were left out are named."""
 
 
 class Origin(BaseModel):
@@ -110,7 +112,8 @@ class Letter(BaseModel):
     The same message that dies again (after a replay, say) is the same letter: `times` counts,
     `last` and `latest` are the time and the place in DEAD of its latest death. A body too large
     for a letter stays where it is: `body` is None in the stream then, and is filled in from the
-    origin when the letter is shown; so are the headers.
+    origin when the letter is shown; so are the headers. What `left_out` names never was in it: it
+    could say where a person is reached. That message is then `erased` at its origin.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -126,6 +129,8 @@ class Letter(BaseModel):
     errors: Annotated[tuple[FieldError, ...], Field(min_length=1)]
     body: str | None
     digest: str = ""
+    left_out: tuple[str, ...] = ()
+    erased: bool = False
     decisions: tuple[Decision, ...] = ()
 
     @field_validator("body")
@@ -160,10 +165,14 @@ class Letter(BaseModel):
         return self.model_dump_json(include=STORED).encode()
 
     def light(self) -> "Letter":
-        """The same letter with the first reasons only, everything else left at its origin."""
+        """The same letter with the first reasons only, everything else left at its origin.
+
+        Where that is erased, it is gone.
+        """
         origin = self.origin.model_copy(update={"headers": {}})
         errors = few(self.errors, FIRST)
-        return self.model_copy(update={"origin": origin, "errors": errors, "body": None})
+        body = "" if self.erased else None
+        return self.model_copy(update={"origin": origin, "errors": errors, "body": body})
 
 
 def fingerprint(origin: Origin, body: bytes) -> str:

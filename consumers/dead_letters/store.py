@@ -14,11 +14,12 @@ from faststream.nats.message import NatsMessage
 from pydantic import ValidationError
 
 from consumers.dead_letters import about
-from consumers.dead_letters.letter import History, Letter, Origin, fingerprint
+from consumers.dead_letters.letter import NAMES, History, Letter, Origin, fingerprint
+from consumers.dead_letters.personal import Kept, bounded, impersonal
 from consumers.dead_letters.query import Query
 from consumers.faults import fault
 from contracts import subjects
-from contracts.errors import FieldError, Invalid, few
+from contracts.errors import FieldError, Invalid, few, shown
 from producers.bus import Bus, BusError, Full, Message, Silence
 
 log = structlog.get_logger()
@@ -95,9 +96,22 @@ class DeadLetters:
     ) -> None:
         """Store a letter; the same message again counts up in the same letter.
 
-        Raises BusError when it is not surely stored.
+        What could say where a person is reached is left out, and its message erased: the letter
+        comes first. Raises BusError when it is not surely stored, or not surely erased.
         """
-        letter = Letter(
+        kept = bounded(impersonal(origin.subject, origin.headers, body), INLINE_BYTES)
+        letter = self.letter(stage, origin, kept, errors)
+        await self.store(letter if len(letter.stored) <= LETTER_BYTES else letter.light())
+        if letter.erased:
+            await self.bus.erase(origin.stream, origin.seq)
+            log.warning("message_erased", left_out=letter.left_out, **letter.about.bound)
+
+    def letter(
+        self, stage: str, origin: Origin, kept: Kept, errors: Sequence[FieldError]
+    ) -> Letter:
+        origin = origin.model_copy(update={"headers": kept.headers})
+        body = kept.body
+        return Letter(
             stage=stage,
             at=self.now(),
             origin=origin,
@@ -105,8 +119,9 @@ class DeadLetters:
             errors=few(errors),
             body=base64.b64encode(body).decode() if len(body) <= INLINE_BYTES else None,
             digest=fingerprint(origin, body),
+            left_out=shown_names(kept.left_out),
+            erased=bool(kept.left_out),
         )
-        await self.store(letter if len(letter.stored) <= LETTER_BYTES else letter.light())
 
     async def store(self, letter: Letter) -> None:
         """Whole, or light where the server does not take so much. Raises as `bury`."""
@@ -244,6 +259,11 @@ def put_together(letter: Letter, id: int, tally: Tally, history: History) -> Let
         "decisions": history.decisions,
     }
     return letter.model_copy(update=update)
+
+
+def shown_names(left_out: Sequence[str]) -> tuple[str, ...]:
+    """Names that somebody else has chosen: visible, and not too many."""
+    return tuple(shown(name, about.ATTRIBUTE_MAX) for name in left_out[:NAMES])
 
 
 def key(id: int) -> str:

@@ -62,6 +62,8 @@ def encode_state(entry: Entry) -> bytes:
     }
     if entry.source:
         value["s"] = entry.source
+    if entry.person:
+        value["p"] = entry.person
     if entry.notes:
         reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
         numbers = {reason: number for number, reason in enumerate(reasons)}
@@ -90,6 +92,7 @@ def decode_state(data: bytes) -> Entry:
         closed=value["c"],
         copies=value["m"],
         source=value.get("s", 0),
+        person=value.get("p", ""),
         write=value["w"],
         notes={
             int(row): Note(attempts, due, reasons[number], float(since.get(row, 0)))

@@ -13,6 +13,7 @@ Times are seconds since the epoch, as the bus and every worker see them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from contracts import keys
 from contracts.delivery import Lane, Status
 
 STATUS: dict[int, Status] = {
@@ -85,8 +86,14 @@ class Entry:
     closed: float = 0.0
     copies: int = 0  # re-sends after a doubt: possible duplicates
     source: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
+    person: str = ""  # of a case notice: its event's id, which stands for the recipient in keys
     write: str = ""  # unique per write: a read-back tells whose write it shows
     notes: Mapping[int, Note] = field(default_factory=dict)
+
+    @property
+    def recipient(self) -> str:
+        """Whom a case notice's keys name; the first notices named no event."""
+        return self.person or keys.PERSON
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +106,12 @@ class Entry:
             status = STATUS[letter]
             counts[status] = counts.get(status, 0) + self.rows.count(letter)
         return counts
+
+    @property
+    def waits(self) -> list[str]:
+        """Why open rows wait, as far as somebody has said why."""
+        notes = self.notes.items()
+        return [note.reason for row, note in notes if self.rows[row] in OPEN and note.reason]
 
     def reached(self) -> list[int]:
         """Rows that must hear of a correction."""
@@ -120,9 +133,9 @@ def planned(count: int, lane: Lane, now: float, *, doubt: bool = False) -> Entry
     return Entry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
 
 
-def noticed(source: int, now: float, *, doubt: bool = False) -> Entry:
-    """The only batch of a case notice whose event lies at *source*: one row, one person."""
-    return replace(planned(1, Lane.NOTICE, now, doubt=doubt), source=source)
+def noticed(source: int, person: str, now: float, *, doubt: bool = False) -> Entry:
+    """The only batch of a case notice whose event *person* lies at *source*: one row."""
+    return replace(planned(1, Lane.NOTICE, now, doubt=doubt), source=source, person=person)
 
 
 def maybe(letter: int) -> bool:

@@ -16,6 +16,7 @@ from consumers.ledger.entry import (
     maybe,
     shade,
 )
+from contracts.delivery import Lane
 
 ENDED = {
     Verdict.DELIVERED: ord("d"),
@@ -226,11 +227,18 @@ def evidence(entry: Entry, row: int) -> Entry:
 def settle(entry: Entry, row: int, *, arrived: bool, why: str) -> Entry:
     """Somebody has looked where the receiver can be seen, and says what became of an unknown row.
 
-    The only way in which "may have been sent" ends as "was not": *why* names who says so.
+    The only way in which "may have been sent" ends as "was not": *why* names who says so. A notice
+    that was not sent is nobody's failure: the next channel is free to tell its person.
     """
     if entry.rows[row] not in UNKNOWN:
         return entry
-    return entry.put({row: ord("d" if arrived else "x")}, {row: Note(reason=why)})
+    missed = "u" if entry.lane is Lane.NOTICE else "x"
+    return entry.put({row: ord("d" if arrived else missed)}, {row: Note(reason=why)})
+
+
+def unknown(entry: Entry) -> list[int]:
+    """Rows that only a receipt or a person can end."""
+    return [row for row, letter in enumerate(entry.rows) if letter in UNKNOWN]
 
 
 def halt(entry: Entry, why: str, now: float) -> Entry:

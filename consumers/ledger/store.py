@@ -63,10 +63,16 @@ class Ledger:
         return codec.decode_rows(value.data)
 
     async def notice(self, batch: BatchKey, entry: Entry) -> bool:
-        """Store the only batch of a case notice; False when it is there already."""
+        """Store the only batch of a case notice; False when it is there already.
+
+        Raises LedgerError when another event's stands there.
+        """
         try:
             await self.bucket.create(f"state.{batch}", codec.encode_state(entry))
         except Conflict:
+            held = await self.state(batch)
+            if held and held.value.person not in ("", entry.person):
+                raise LedgerError(f"state.{batch} is another event's") from None
             return False
         return True
 

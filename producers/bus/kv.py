@@ -74,6 +74,11 @@ class Bucket:
         """Remove the value from the disk; a marker without content tells watchers."""
         return await self._publish(key, b"", PURGED)
 
+    async def purge_if(self, key: str, revision: int, *, timeout_s: float = 5.0) -> int:
+        """The same for exactly *revision*. One attempt; raises Conflict or Silence as `swap`."""
+        headers = PURGED | {EXPECTED: str(revision)}
+        return (await store(self._link, self._subject(key), b"", headers, timeout_s)).seq
+
     async def many(self, keys: Sequence[str], *, since: int = 0) -> dict[str, Value]:
         """The values of *keys*, without those that are absent.
 

@@ -20,7 +20,7 @@ NO_CONSUMER = 10014
 RESTORING = "RESTORING"
 """A stream that stands for as long as a restore is not complete."""
 START = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
-SIZES = ("max_bytes", "max_msg_size", "max_age")  # -1, and 0 for an age, mean "no limit"
+SIZES = ("max_bytes", "max_msg_size")  # -1 means "no limit"
 
 log = structlog.get_logger()
 
@@ -91,6 +91,7 @@ def stream_config(stream: Stream) -> Config:
         "max_bytes": stream.max_bytes,
         "max_msg_size": stream.max_message_bytes,
         "duplicate_window": _nanoseconds(stream.duplicate_window),
+        "max_age": _nanoseconds(stream.max_age) if stream.max_age else 0,
         "deny_delete": stream.kept,
         "deny_purge": stream.kept,
         **_COMMON,
@@ -136,10 +137,16 @@ def grown(found: Config, wanted: Config) -> Config:
     for size in SIZES:
         if size in wanted:
             config[size] = _larger(found.get(size, 0), wanted[size])
+    config["max_age"] = _older(found.get("max_age", 0), wanted.get("max_age", 0))
     for size in ("num_replicas", "duplicate_window"):
         config[size] = max(found.get(size, 0), wanted.get(size, 0))
     config["subjects"] = list(dict.fromkeys([*found.get("subjects", []), *wanted["subjects"]]))
     return config
+
+
+def _older(found: int, wanted: int) -> int:
+    """What is to be forgotten is, also where it was once kept for ever (0); a longer age stays."""
+    return max(found, wanted) if wanted else 0
 
 
 def _larger(one: int, other: int) -> int:

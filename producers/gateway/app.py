@@ -32,8 +32,8 @@ from producers.registry import Clock, Registry
 
 RECEIVED = "received"
 
-Trace = Callable[[str], Awaitable[Mapping[str, Any] | None]]
-"""Where a content item is: the document of `loa trace`, or None when nothing is known yet."""
+Trace = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
+"""Where an event's item is: the document of `loa trace`, or None when nothing is known yet."""
 
 
 class NotFound(ContractError):
@@ -88,7 +88,7 @@ class Door:
             raise NotFound(fault("event_id", "not_found", value=event_id))
         told = None
         if self.trace and not record.refused:
-            told = await self.trace(record.content_id)
+            told = await self.trace(record)
         if told is None or told.get("state") == RECEIVED:  # then the event's own record tells more
             return JSONResponse(_known(record).model_dump())
         return JSONResponse(dict(told))

@@ -16,8 +16,8 @@ TEMPLATE = "template_sent"
 
 def account(books: Books, journal: list[dict[str, Any]]) -> Iterator[str]:
     every = [row for row in books.rows if row.plan.channel == "zalo"]
-    yield from notices([row for row in every if row.recipient == keys.PERSON], journal)
-    rows = [row for row in every if row.recipient != keys.PERSON]
+    yield from notices([row for row in every if keys.is_case(row.plan.content_id)], journal)
+    rows = [row for row in every if not keys.is_case(row.plan.content_id)]
     articles, broadcasts = replayed(journal)
     markers = by_marker(rows)
     seen: defaultdict[str, list[bool]] = defaultdict(list)

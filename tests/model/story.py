@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+from contracts.content import Wanted
 from contracts.delivery import ChannelName, Lane
 from contracts.publication import Publication
 from tests.builders import a_publication
@@ -116,7 +117,7 @@ def positions(
 ) -> list[Position]:
     told: list[Position] = []
     decided_s = chance.between(0.0, 5.0)
-    lane = chance.one(tuple(Lane))
+    lane = chance.one(get_args(Wanted))
     for revision in range(1, chance.one((1, 2, 2, 3, 3, 4)) + 1):
         held_up_s = chance.between(0.1, 30.0) if chance.happens(0.12) else 0.0
         publication = a_position(chance, kinds, Draft(content_id, revision, lane, decided_s))

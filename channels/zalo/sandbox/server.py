@@ -20,7 +20,6 @@ from channels.zalo.settings import ZaloSettings
 
 BODY_MAX = 6 << 20
 STOP_S = 1.0
-OURS = ("app_id", "app_secret", "oa_secret", "openapi_url", "business_url", "oauth_url")
 
 
 @dataclass(frozen=True)
@@ -37,18 +36,7 @@ class Sandbox:
     @property
     def settings(self) -> ZaloSettings:
         """What Loa needs to talk to it."""
-        return ZaloSettings(
-            app_id=oauth.APP_ID,
-            app_secret=SecretStr(oauth.APP_SECRET),
-            oa_secret=SecretStr(oauth.OA_SECRET),
-            openapi_url=self.url,
-            business_url=self.url,
-            oauth_url=self.url,
-        )
-
-    def instead_of(self, zalo: ZaloSettings) -> ZaloSettings:
-        """What was set for Zalo, but for where it is and who we are there."""
-        return zalo.model_copy(update={name: getattr(self.settings, name) for name in OURS})
+        return standing_in(self.url, ZaloSettings())
 
     def grant(self) -> Pair:
         """A fresh token pair; the one before it is dead."""
@@ -59,6 +47,14 @@ class Sandbox:
     async def close(self) -> None:
         await self.heart.stop()
         await self.runner.cleanup()
+
+
+def standing_in(url: str, zalo: ZaloSettings) -> ZaloSettings:
+    """What was set for Zalo, but for where it is and who we are there: the sandbox at *url*."""
+    hosts = dict.fromkeys(("openapi_url", "business_url", "oauth_url"), url)
+    secrets = {"app_secret": oauth.APP_SECRET, "oa_secret": oauth.OA_SECRET}
+    ours = {"app_id": oauth.APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}
+    return zalo.model_copy(update=ours)
 
 
 async def start(host: str, port: int, folder: Path, clock: Clock | None = None) -> Sandbox:

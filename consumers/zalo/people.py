@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import structlog
 
 from channels.zalo.events import EventKind, ZaloEvent
-from consumers.erasure import WITHDRAWN, Erasure, address_of
 from consumers.feedback import Receipt
-from consumers.followers import Followers
-from consumers.greeting import Greeting
 from consumers.suppressions import Suppressions
+from consumers.zalo.erasure import WITHDRAWN, Erasure, address_of
+from consumers.zalo.followers import Followers
+from consumers.zalo.greeting import Greeting
 from contracts.delivery import ChannelName
 
 log = structlog.get_logger()
@@ -21,13 +21,14 @@ Heard = Callable[..., Awaitable[None]]
 
 @dataclass
 class People:
-    """*heard* takes news of templates; see `channels.zalo.templates`."""
+    """*heard* and *heard_quota* take news of templates; see `channels.zalo.templates`."""
 
     followers: Followers
     suppressions: Suppressions
     erasure: Erasure
     greeting: Greeting
     heard: Heard
+    heard_quota: Heard
 
     async def on_event(self, event: Receipt | ZaloEvent) -> None:
         """Raises Later for what is not done, BusError when the bus is away."""
@@ -39,6 +40,7 @@ class People:
             case EventKind.TEMPLATE:
                 await self.heard(event.template_id, state=event.state, quality=event.quality)
             case EventKind.QUOTA:
+                await self.heard_quota(event.quota, event.at.timestamp())
                 log.info("zalo_daily_quota_changed", quota=event.quota)
             case EventKind.UNFOLLOW | EventKind.FOLLOW | EventKind.INTERACTION | EventKind.INBOUND:
                 await self.meet(event)

@@ -15,10 +15,10 @@ from channels.errors import ChannelError
 from channels.zalo.census import Lists, Walk
 from channels.zalo.codes import Refused
 from channels.zalo.hours import local
-from consumers.erasure import WITHDRAWN, address_of
-from consumers.followers import Followers
 from consumers.register import Held, read
 from consumers.suppressions import Suppressions
+from consumers.zalo.erasure import WITHDRAWN, address_of
+from consumers.zalo.followers import Followers
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, Conflict
@@ -39,7 +39,7 @@ async def last(bus: Bus, app_id: str) -> Walk | None:
 
 
 @dataclass
-class Census:
+class RollCall:
     """One Official Account's people."""
 
     bus: Bus
@@ -75,7 +75,7 @@ class Census:
             try:
                 held = await self.note(held, stepped)
             except Conflict:
-                log.info("zalo_census_left")
+                log.info("zalo_roll_call_left")
                 return held.known
         tell(held.known)
         return held.known

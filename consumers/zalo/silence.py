@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from consumers.hearing import Hearing
+from consumers.zalo.hearing import Hearing
 from contracts import subjects
 from producers.bus import Bus, BusError
 

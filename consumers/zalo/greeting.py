@@ -13,19 +13,26 @@ import structlog
 from channels.base import Deadline
 from channels.errors import ChannelError
 from channels.zalo.api import Late
-from channels.zalo.codes import Refused
+from channels.zalo.codes import Kind, Refused
 from channels.zalo.events import ZaloEvent
+from channels.zalo.hours import chance
+from channels.zalo.outcomes import outcome_of
 from channels.zalo.replies import FREE_S, MARGIN_S, Replies
 from channels.zalo.transport import Doubt
 from consumers import restore
-from consumers.followers import Claim, Followers
 from consumers.settle import Later
+from consumers.zalo.followers import Claim, Followers
 from contracts.crash import crash_point
 from producers.bus import Bus
 
 log = structlog.get_logger()
 FREE = timedelta(seconds=FREE_S - MARGIN_S)
 PAUSED_S = 30.0
+AGAIN_S = 60.0
+OPERATOR_S = 3600.0
+"""All who write meanwhile wait for the same person to act; each of them asks Zalo again."""
+FOR_GOOD = {Kind.RECIPIENT, Kind.CONTENT}
+"""Refusals that the same reply would meet again."""
 
 
 @dataclass
@@ -67,6 +74,7 @@ class Greeting:
             await self.replies.send(event.user_id, event.oa_id, self.text, expired)
         except Refused as refused:
             log.warning("zalo_reply_refused", reason=refused.reason, fix=refused.ruling.fix)
+            await self.come_again(refused, claim)
         except Doubt as doubt:
             log.warning("zalo_reply_in_doubt", reason=str(doubt))
         except Late:
@@ -77,6 +85,16 @@ class Greeting:
         else:
             crash_point("zalo.reply_sent")
             log.info("zalo_reply_sent")
+
+    async def come_again(self, refused: Refused, claim: Claim) -> None:
+        """Raises Later where nothing about this person or this text was refused."""
+        if refused.ruling.kind in FOR_GOOD:
+            return
+        await self.followers.give_back(claim)
+        if refused.ruling.kind in (Kind.OPERATOR, Kind.TOKEN):
+            raise Later(OPERATOR_S, refused.reason)
+        said = outcome_of(refused, self.replies.api.clock.now(), chance)
+        raise Later(said.after_s or AGAIN_S, refused.reason)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)

@@ -1,0 +1,28 @@
+"""What a unit may do can be changed; its keys and what it has sent stay as they are."""
+
+import pytest
+
+from contracts.delivery import ChannelName
+from contracts.errors import Invalid
+from contracts.vocabulary import DEFAULT
+from producers.registry import Registry
+
+UNIT = "van-phong-bo"
+
+
+@pytest.fixture
+async def registry(bus, clock):
+    return Registry(bus, DEFAULT, clock)
+
+
+async def test_what_is_not_named_stays(registry):
+    key = await registry.add(UNIT, release="desk", urgent=True)
+    now = await registry.set(UNIT, notices=(ChannelName.EMAIL,))
+    assert (now.release, now.urgent, now.notices) == ("desk", True, (ChannelName.EMAIL,))
+    assert (await registry.prove(key)).registration == now
+
+
+async def test_a_unit_that_is_not_registered_is_named(registry):
+    with pytest.raises(Invalid) as wrong:
+        await registry.set(UNIT, urgent=True)
+    assert [one.field for one in wrong.value.errors] == ["unit"]
