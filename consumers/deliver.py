@@ -22,7 +22,7 @@ from consumers.ledger import moves
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
-from consumers.notices import Persons, Readers
+from consumers.notices.persons import Persons, Readers
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot

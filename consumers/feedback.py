@@ -11,7 +11,7 @@ from channels.zalo.events import EVIDENCE, ZaloEvent
 from consumers.ledger import moves
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
-from consumers.sent import ToldNotices
+from consumers.notices.sent import ToldNotices
 from consumers.settle import Later
 from contracts import strict_json
 from contracts.base import ContentId

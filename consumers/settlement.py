@@ -8,7 +8,7 @@ import structlog
 
 from consumers.ledger import bulk, moves
 from consumers.ledger.store import Ledger, Overtaken
-from consumers.notices import SURELY_NOT, Notices
+from consumers.notices.persons import SURELY_NOT, Notices
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, Status
 

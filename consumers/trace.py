@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from consumers import trace_case
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
+from consumers.notices import story as steps
 from consumers.register import Register
 from consumers.story import Count, Moment, State, Story
 from contracts import keys
@@ -32,7 +32,7 @@ class Trace:
         item = await self.register.item(content_id)
         if item and keys.is_case(content_id):
             dossier = Dossier.model_validate(item.model_dump())
-            return await trace_case.story(self.ledger, content_id, dossier, step)
+            return await steps.story(self.ledger, content_id, dossier, step)
         positions = {number: one async for number, one in self.positions(content_id)}
         if not (item or positions):
             return None

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from channels.base import Outcome
-from consumers.cases import Cases
 from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.lanes import Gate
 from consumers.ledger.store import Ledger
 from consumers.library import Library
-from consumers.notices import Notices, Persons
+from consumers.notices.cases import Cases
+from consumers.notices.persons import Notices, Persons
 from consumers.settle import Later
 from consumers.slots import Slot
 from consumers.suppressions import Suppressions

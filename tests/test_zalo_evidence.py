@@ -14,7 +14,7 @@ from consumers.feedback import Feedback
 from consumers.feedback import read as read_receipt
 from consumers.ledger.entry import noticed
 from consumers.ledger.store import Ledger
-from consumers.sent import BusSent, ToldNotices
+from consumers.notices.sent import BusSent, ToldNotices
 from consumers.settle import Later
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from channels.zalo.connect import Stores
-from channels.zalo.shutters import SHUT_S
 from channels.zalo.sandbox import shelf
-from consumers.sent import BusSent
+from channels.zalo.shutters import SHUT_S
+from consumers.notices.sent import BusSent
 from consumers.settle import Later
 from consumers.vault import BusNotebook, BusVault
 from contracts import crash, keys, subjects

@@ -24,7 +24,7 @@ from channels.zalo.templates import FRESH_S, Templates, Unfit
 from channels.zalo.transport import AioTransport
 from consumers.app import channels
 from consumers.cli import app
-from consumers.sent import BusSent
+from consumers.notices.sent import BusSent
 from consumers.vault import BusVault
 from contracts import subjects
 from contracts.errors import Invalid

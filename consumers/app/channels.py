@@ -34,7 +34,7 @@ from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
 from consumers.faults import fault
 from consumers.ledger import codec
-from consumers.sent import BusSent
+from consumers.notices.sent import BusSent
 from consumers.vault import BusNotebook, BusVault, KeyFile
 from contracts import subjects
 from contracts.delivery import ChannelName

@@ -20,7 +20,7 @@ from consumers.canary.standing import OFF, standings
 from consumers.control import Pauses
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
-from consumers.notices import Notices
+from consumers.notices.persons import Notices
 from consumers.register import Register
 from consumers.release import Release
 from consumers.room import Room

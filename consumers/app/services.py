@@ -17,7 +17,6 @@ from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.canary.sender import Canaries
 from consumers.canary.taker import Taker
-from consumers.cases import Cases
 from consumers.circuit import Circuit
 from consumers.deliver import Deliver
 from consumers.desk import Desk
@@ -27,8 +26,9 @@ from consumers.fence import Fence
 from consumers.intake import Intake
 from consumers.lanes import Gate
 from consumers.library import Library
-from consumers.notices import Persons
-from consumers.sent import ToldNotices
+from consumers.notices.cases import Cases
+from consumers.notices.persons import Persons
+from consumers.notices.sent import ToldNotices
 from consumers.slots import Slot
 from consumers.sweep import Sweep
 from consumers.zalo.pictures import OldPictures

@@ -9,7 +9,7 @@ from consumers.check.batches import Found
 from consumers.ledger import moves
 from consumers.ledger.bulk import AT_ONCE, Batch, read
 from consumers.ledger.entry import Rules
-from consumers.notices import SURELY_NOT
+from consumers.notices.persons import SURELY_NOT
 from consumers.retry import GIVE_UP_S
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName

@@ -25,7 +25,7 @@ from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
-from consumers.notices import Notices
+from consumers.notices.persons import Notices
 from consumers.settlement import Settled, Settlement, Unsettled
 from consumers.vault import belonging
 from consumers.wake import Waker

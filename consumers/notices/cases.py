@@ -9,7 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from consumers.ledger.entry import noticed
-from consumers.notices import Notices
+from consumers.notices.persons import Notices
 from consumers.register import read
 from contracts import errors, events, keys, subjects
 from contracts.cloudevent import CloudEvent

@@ -1,0 +1,1 @@
+"""Case notices: from a dossier's event to its one person, on one channel after the other."""
