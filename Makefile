@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: install demo up test lint types lock wheel bench crash check-speed model
+.PHONY: install demo up test lint types lock wheel bench crash check-speed notice-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -48,6 +48,13 @@ crash: install
 
 check-speed: install
 	$(BIN)/python -m tests.check_speed $(ARGS)
+
+notice-load: install
+	$(BIN)/python -m tests.notice_load bulk $(ARGS)
+	$(BIN)/python -m tests.notice_load flood $(ARGS)
+
+races: install
+	$(BIN)/python -m tests.zalo_races $(or $(ARGS),1000)
 
 model: install
 	$(BIN)/python -m tests.model $(or $(SEEDS),20000) --processes 2

@@ -100,8 +100,8 @@ class Load:
                     yield json.loads(line)
 
     def mails(self) -> Iterator[dict[str, Any]]:
-        with (self.folder / "mails").open() as lines:
-            yield from map(json.loads, lines)
+        path = self.folder / "mails"
+        yield from map(json.loads, path.read_text().splitlines() if path.exists() else ())
 
     def memory_mb(self) -> float:
         status = Path(f"/proc/{self.loa.process.pid}/status").read_text()
