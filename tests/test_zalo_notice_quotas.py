@@ -123,6 +123,12 @@ async def test_used_up_promotions_wait_for_the_next_month_and_nothing_else_does(
     assert (await house.send(a_notice("5"))).verdict is Verdict.DELIVERED
 
 
+async def test_a_quota_of_promotions_never_stops_news_of_ones_own_dossier(house):
+    house.stage.fault(BY_PHONE, "refuse", code=-1441)
+    assert (await house.send()).verdict is Verdict.HELD
+    assert (await house.send()).verdict is Verdict.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("caps", "goes", "reason"),
     [

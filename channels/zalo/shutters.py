@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from channels.base import Outcome, Verdict
 from channels.zalo import codes
-from channels.zalo.codes import Kind, Refused
+from channels.zalo.codes import Kind, Refused, Ruling
 from channels.zalo.hours import JITTER_S, Chance, Clock, wait_s
 from channels.zalo.outcomes import Stop
 from channels.zalo.template_book import Template
@@ -43,7 +43,15 @@ class Shutters:
         ruling, now = refused.ruling, self.clock()
         if ruling.kind is Kind.OPERATOR:
             self.shut[template.id, by_user_id] = Shut(now + SHUT_S, refused.reason)
-        elif ruling.until and ruling.reason in (codes.TEMPLATE_QUOTA, codes.PROMOTION_QUOTA):
-            scope = template.id if ruling.reason == codes.TEMPLATE_QUOTA else template.tag
+        elif ruling.until and (scope := used_up(ruling, template)):
             until = now + wait_s(ruling.until, now, lambda: 0.0)
             self.shut[scope, by_user_id] = Shut(until, refused.reason, JITTER_S[ruling.until])
+
+
+def used_up(ruling: Ruling, template: Template) -> str:
+    """A template's id, or the tag of promotions; never the tag of news about one's own affairs."""
+    if ruling.reason == codes.TEMPLATE_QUOTA:
+        return template.id
+    if ruling.reason == codes.PROMOTION_QUOTA and not template.any_hour:
+        return template.tag
+    return ""
