@@ -72,7 +72,8 @@ async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one
     stage.elsewhere = Stores(stage.vault, stage.notebook, stage.key, rates)
     stage.start()
     await stage.send(a_publication())
-    quota = stage.channel.broadcasts.quota if row == BROADCAST else stage.channel.articles.quota
+    broadcasts = stage.channel.broadcasts.quota.meters[0]
+    quota = broadcasts if row == BROADCAST else stage.channel.articles.quota
     stage.clock.now = datetime(2027, 1, 31, 12, tzinfo=VIETNAM).timestamp()
     stage.sandbox.world.tokens.expires = 1e12
 
@@ -162,7 +163,7 @@ async def stage(tmp_path, clock):
 def limit(stage, articles=0, broadcasts=0):
     """Set the account's limits, as an operator does."""
     stage.channel.articles.quota.cap.limit = articles
-    stage.channel.broadcasts.quota.cap.limit = broadcasts
+    stage.channel.broadcasts.quota.meters[0].cap.limit = broadcasts
 
 
 async def test_no_article_is_created_beyond_the_months_count_and_zalo_is_not_asked(stage):
@@ -203,3 +204,20 @@ def test_the_limits_are_settings():
     assert (settings.articles_per_month, settings.broadcasts_per_month) == (15, 4)
     with pytest.raises(ValidationError):
         ZaloSettings(articles_per_month=-1)
+
+
+async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month(stage):
+    """Whoever was told of one today would not see it, and it would count all the same."""
+    month, day = stage.channel.broadcasts.quota.meters
+    day.cap.limit = 1
+    assert (await stage.send(a_publication())).verdict is Verdict.DELIVERED
+    assert (await stage.send(a_publication(), BROADCAST)).verdict is Verdict.DELIVERED
+    second = a_publication(content_id="tin-thu-hai")
+    assert (await stage.send(second)).verdict is Verdict.DELIVERED
+    waits = await stage.send(second, BROADCAST)
+    assert (waits.verdict, waits.asked) == (Verdict.HELD, False)
+    assert "daily-broadcasts" in waits.reason
+    assert (await month.used(), len(stage.broadcasts)) == (1, 1)
+    stage.clock.advance(waits.after_s + 7 * 3600)
+    stage.sandbox.world.tokens.expires = 1e12
+    assert (await stage.send(second, BROADCAST)).verdict is Verdict.DELIVERED

@@ -9,7 +9,7 @@ from channels.base import Outcome, Verdict
 from channels.zalo.calls import Calls
 from channels.zalo.codes import Kind, Refused
 from channels.zalo.hours import ProviderClock, Until, broadcasting, wait_s
-from channels.zalo.meter import Meter
+from channels.zalo.meter import Meters
 from channels.zalo.notebook import Note, Notebook
 from channels.zalo.outcomes import NOT_DONE, Stop
 from channels.zalo.pace import Pace
@@ -29,7 +29,7 @@ class Broadcasts:
     """Points followers to articles that are live, within the hours Zalo allows."""
 
     def __init__(
-        self, calls: Calls, notebook: Notebook, clock: ProviderClock, pace: Pace, quota: Meter
+        self, calls: Calls, notebook: Notebook, clock: ProviderClock, pace: Pace, quota: Meters
     ) -> None:
         self.calls = calls
         self.quota = quota
@@ -88,11 +88,11 @@ class Broadcasts:
         log.warning("zalo_broadcast_without", content_id=job.content_id, missing=missing)
 
     async def once(self, article_ids: Sequence[str], job: Job) -> str:
-        month = await self.quota.spend()
+        spent = await self.quota.spend()
         try:
             return await self.calls.broadcast(article_ids, job.article.target, job.expired)
         except NOT_DONE:
-            await self.quota.give_back(month)
+            await self.quota.give_back(spent)
             raise
 
     async def time_there(self) -> float:

@@ -121,7 +121,7 @@ class Examiner:
 
     async def count(self) -> None:
         """What we have spent this month, by our own count."""
-        for one in (self.quotas.articles, self.quotas.broadcasts):
+        for one in (self.quotas.articles, self.quotas.broadcasts.meters[0]):
             self.found.spent[one.cap.name] = of(await one.cell.read(), one.cap, "unknown")
         self.found.kinds = servings(await self.books.templates.book())
         spent, caps = await self.books.purse.spent(), self.books.purse.caps

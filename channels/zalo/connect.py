@@ -11,7 +11,7 @@ from channels.zalo.condition import Examiner
 from channels.zalo.counts import Cap
 from channels.zalo.covers import Covers, Nowhere, Shelf
 from channels.zalo.hours import ProviderClock, Until
-from channels.zalo.meter import Meter, Quotas
+from channels.zalo.meter import Meter, Meters, Quotas
 from channels.zalo.notebook import Notebook
 from channels.zalo.notice_calls import NoticeCalls
 from channels.zalo.notices import Books, InMemory, Notices, Sent
@@ -99,12 +99,14 @@ def open_purse(settings: ZaloSettings, stores: Stores, business: ZaloApi, pace: 
 def open_quotas(settings: ZaloSettings, stores: Stores, api: ZaloApi, pace: Pace) -> Quotas:
     """By Zalo's clock, which decides when a month ends."""
 
-    def meter(name: str, limit: int) -> Meter:
-        cap = Cap(name, limit, Until.MONTH, api.clock.now, pace.chance)
+    def meter(name: str, limit: int, span: Until = Until.MONTH) -> Meter:
+        cap = Cap(name, limit, span, api.clock.now, pace.chance)
         return Meter(cap, stores.rates, f"quota.zalo.{settings.app_id}.{name}")
 
     articles = meter("articles", settings.articles_per_month)
-    return Quotas(articles, meter("broadcasts", settings.broadcasts_per_month))
+    month = meter("broadcasts", settings.broadcasts_per_month)
+    day = meter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
+    return Quotas(articles, Meters(month, day))
 
 
 def open_api(

@@ -6,6 +6,7 @@ back, one that may have had it stays counted.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +15,7 @@ from channels.errors import Unreachable
 from channels.zalo.cell import Cell
 from channels.zalo.counts import Cap, Count
 from channels.zalo.envelope import json_object
+from channels.zalo.outcomes import Stop
 from channels.zalo.vault import Vault
 
 log = structlog.get_logger()
@@ -51,9 +53,34 @@ class Meter:
         return json.dumps(self.cap.said(count)).encode()
 
 
+class Meters:
+    """Several quotas of the same things; the first is the one that is told of."""
+
+    def __init__(self, *meters: Meter) -> None:
+        self.meters = meters
+
+    async def used(self) -> int:
+        return await self.meters[0].used()
+
+    async def spend(self) -> tuple[str, ...]:
+        """From all of them, or from none. Raises as `Meter.spend`."""
+        labels: tuple[str, ...] = ()
+        for meter in self.meters:
+            try:
+                labels += (await meter.spend(),)
+            except (Stop, Unreachable):
+                await self.give_back(labels)
+                raise
+        return labels
+
+    async def give_back(self, labels: Sequence[str]) -> None:
+        for meter, label in zip(self.meters, labels, strict=False):
+            await meter.give_back(label)
+
+
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """What an Official Account may do in a month."""
+    """What an Official Account may do in a month, and of broadcasts in a day."""
 
     articles: Meter
-    broadcasts: Meter
+    broadcasts: Meters

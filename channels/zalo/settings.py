@@ -28,6 +28,7 @@ class ZaloSettings(BaseSettings):
     oa_secret: SecretStr = SecretStr("")
     articles_per_month: int = Field(default=0, ge=0)
     broadcasts_per_month: int = Field(default=0, ge=0)
+    broadcasts_per_day: int = Field(default=0, ge=0)
     notices_per_day: int = Field(default=0, ge=0)
     money_per_day: int = Field(default=0, ge=0)
     money_per_month: int = Field(default=0, ge=0)
