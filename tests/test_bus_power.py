@@ -214,8 +214,12 @@ async def test_an_atomic_batch_that_was_cut_anywhere_is_there_whole_or_not_at_al
         [file] = store_of(tmp_path).rglob(f"KV_{LEDGER}/msgs/1.blk")
         safe = file.stat().st_size
         with meeting(child.process.pid, f"pwrite64:signal=KILL:when={write}"):
-            with pytest.raises(Silence):
-                await ledger.batch(members("torn"), timeout_s=5)
+            told = await asyncio.gather(
+                ledger.batch(members("torn"), timeout_s=5), return_exceptions=True
+            )
+            acknowledged = not isinstance(told[0], Silence)
+            if acknowledged:  # it has put members together into fewer writes
+                child.process.kill()
             await child.process.wait()
     copies, written = Copies(tmp_path), file.stat().st_size
     for share in (0.0, 0.3, 0.9, 1.0):
@@ -223,7 +227,8 @@ async def test_an_atomic_batch_that_was_cut_anywhere_is_there_whole_or_not_at_al
         os.truncate(file, safe + int(share * (written - safe)))
         async with powered_again(tmp_path) as bus:
             found = await batches(bus)
-            assert (found["whole"], found["torn"]) in {(MEMBERS, 0), (MEMBERS, MEMBERS)}
+            allowed = {MEMBERS} if acknowledged and share == 1.0 else {0, MEMBERS}
+            assert found["whole"] == MEMBERS and found["torn"] in allowed
             if not found["torn"]:
                 await bus.bucket(LEDGER).batch(members("torn"))
 

@@ -73,7 +73,7 @@ def test_a_pause_survives_a_kill_and_everything_goes_out_within_seconds_of_the_r
         assert relay.count() == 0
         assert loa.cli("resume", "email").code == 0
         for item in items:
-            assert loa.delivered(item, 20)["channels"]["email"]["delivered"] == READERS
+            assert loa.delivered(item, 60)["channels"]["email"]["delivered"] == READERS
         everybody_once(relay, ITEMS)
         assert loa.cli("check", "--deep", "--json").json["violations"] == []
 
@@ -96,7 +96,7 @@ def test_a_relay_that_comes_back_gets_everything_once_and_the_urgent_item_first(
         assert loa.ask("/readyz").status == 200
         comes_back(relay)
         for item in items:
-            loa.delivered(item, 90)
+            loa.delivered(item, 180)
         everybody_once(relay, ITEMS + 1)
         assert email(loa)["breaker"] == "closed"
         assert len(told(loa, "breaker_opened")) == 1

@@ -59,6 +59,7 @@ async def test_what_zalo_says_of_a_template_is_known(house):
         560,
         7200000,
         (
+            Blank("nguoi_nop", max_length=30),
             Blank("ho_ten", max_length=30),
             Blank("ma_ho_so", max_length=30),
             Blank("han_bo_sung", "DATE", max_length=20),

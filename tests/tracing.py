@@ -13,6 +13,8 @@ from producers.nats_child import find_binary
 
 FILES = "openat,pwrite64,write,writev,fsync,fdatasync,ftruncate,rename,renameat,unlink,unlinkat"
 UNFINISHED = " <unfinished ...>"
+KILLED = "= ?"
+"""A call in the middle of which the process died."""
 RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
 FILE = re.compile(r"\(\d+<([^>]+)>")
 NAMED = re.compile(r'"([^"]+)"')
@@ -89,7 +91,8 @@ def moments(trace: Path) -> Iterator[Moment]:
             continue
         if begun is None:
             yield Moment(name, whole, ended=False)
-        yield Moment(name, whole, ended=True)
+        if not whole.endswith(KILLED):
+            yield Moment(name, whole, ended=True)
 
 
 @dataclass
