@@ -11,12 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from producers.bus import Bus, topology
 from producers.nats_child import find_binary
 from producers.server import NatsServer
 
+hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
+hypothesis.settings.load_profile("loa")
 LONG = frozenset(
     f"test_{name}.py"
     for name in (
