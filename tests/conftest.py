@@ -27,7 +27,8 @@ LONG = frozenset(
         "deliver_crash", "dispatch_crash", "duplicates", "event_orders", "gateway_fuzz",
         "long_trouble", "model", "poison", "portal_kill", "portal_power", "smtp_chaos", "smtp_cuts",
         "smtp_late", "torn_reads", "zalo_after_effect", "zalo_books", "zalo_chaos",
-        "zalo_notice_rows", "zalo_races", "zalo_refresh", "zalo_waits",
+        "zalo_notice_codes", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices",
+        "zalo_people", "zalo_races", "zalo_refresh", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""
@@ -35,7 +36,7 @@ LONG = frozenset(
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.name in LONG:
+        if item.path.name in LONG or item.path.name.startswith("test_zalo_sandbox"):
             item.add_marker(pytest.mark.long)
 
 
