@@ -50,8 +50,8 @@ check-speed: install
 	$(BIN)/python -m tests.check_speed $(ARGS)
 
 notice-load: install
-	$(BIN)/python -m tests.notice_load bulk $(ARGS)
-	$(BIN)/python -m tests.notice_load flood $(ARGS)
+	$(BIN)/python -m tests.notice_load bulk
+	$(BIN)/python -m tests.notice_load flood
 
 races: install
 	$(BIN)/python -m tests.zalo_races $(or $(ARGS),1000)

@@ -117,8 +117,7 @@ class Registry:
 
     async def set(self, unit: str, **rules: Any) -> Registration:
         """Change what *unit* may do: fields of Registration but its keys. Raises as `rotate`."""
-        await self._change(unit, lambda registration: registration.model_copy(update=rules))
-        return await self.find(unit) or Registration(release="desk")
+        return await self._change(unit, lambda registration: registration.model_copy(update=rules))
 
     async def revoke(self, unit: str) -> None:
         """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""
@@ -141,17 +140,19 @@ class Registry:
             raise Unauthorized(fault("Authorization", "wrong_key"))
         return Member(parts[1], registration)
 
-    async def _change(self, unit: str, change: Callable[[Registration], Registration]) -> None:
+    async def _change(
+        self, unit: str, change: Callable[[Registration], Registration]
+    ) -> Registration:
         for _ in range(TRIES):
             value = await self.bucket.get(unit)
             if value is None:
                 raise Invalid(say("unit", "not_registered", unit=unit).about("unit"))
-            changed = _written(change(_read(value.data)))
+            changed = change(_read(value.data))
             try:
-                await self.bucket.swap(unit, changed, value.revision)
+                await self.bucket.swap(unit, _written(changed), value.revision)
             except nats.Conflict:
                 continue
-            return
+            return changed
         raise nats.Silence(f"units.{unit}: somebody else keeps changing it")
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:

@@ -14,6 +14,7 @@ from consumers.cli import app
 from consumers.vault import belonging
 from consumers.zalo.hearing import Hearing
 from contracts.delivery import ChannelName
+from tests.zalo_command import environment
 from tests.zalo_hook import PHONE, USER
 
 
@@ -28,14 +29,7 @@ async def sandbox(tmp_path):
 async def loa(bus, nats_server, sandbox, tmp_path, monkeypatch):
     """`loa zalo ...` on the test's own bus, connected to the sandbox."""
     monkeypatch.chdir(tmp_path)
-    account = sandbox.settings
-    known = {
-        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
-        "LOA_ZALO_APP_ID": account.app_id,
-        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
-        "LOA_ZALO_OAUTH_URL": sandbox.url, "LOA_ZALO_OPENAPI_URL": sandbox.url,
-        "LOA_ZALO_BUSINESS_URL": sandbox.url,
-    }  # fmt: skip
+    known = environment(nats_server.url, sandbox, tmp_path)
 
     async def loa(*words, stdin="", **settings):
         run = CliRunner().invoke

@@ -14,6 +14,7 @@ from channels.zalo.sandbox import server
 from channels.zalo.transport import AioTransport, Reply
 from channels.zalo.vault import Grant, Seal
 from consumers.cli import app
+from tests.zalo_command import environment
 from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
 
 
@@ -167,14 +168,7 @@ async def test_every_call_proves_that_it_knows_the_secret(look, sandbox):
 def command(bus, nats_server, sandbox, tmp_path, monkeypatch):
     """`loa zalo status` on the test's own bus, told to talk to the sandbox."""
     monkeypatch.chdir(tmp_path)
-    account = sandbox.settings
-    known = {
-        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
-        "LOA_ZALO_APP_ID": account.app_id,
-        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
-        "LOA_ZALO_OAUTH_URL": sandbox.url, "LOA_ZALO_OPENAPI_URL": sandbox.url,
-        "LOA_ZALO_BUSINESS_URL": sandbox.url,
-    }  # fmt: skip
+    known = environment(nats_server.url, sandbox, tmp_path)
 
     async def command(*words, **settings):
         run = CliRunner().invoke

@@ -30,6 +30,7 @@ from contracts import subjects
 from contracts.errors import Invalid
 from tests.conftest import Clock
 from tests.notice_stage import noticing
+from tests.zalo_command import environment
 from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
 
 ID = Param(name="ma_ho_so")
@@ -300,14 +301,7 @@ def command(bus, nats_server, house, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sandbox = house.stage.sandbox
     sandbox.clock.set(Clock.now)
-    account = sandbox.settings
-    known = {
-        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
-        "LOA_ZALO_APP_ID": account.app_id,
-        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
-        "LOA_ZALO_OAUTH_URL": sandbox.url, "LOA_ZALO_OPENAPI_URL": sandbox.url,
-        "LOA_ZALO_BUSINESS_URL": sandbox.url,
-    }  # fmt: skip
+    known = environment(nats_server.url, sandbox, tmp_path)
 
     async def command(*words):
         return await asyncio.to_thread(CliRunner().invoke, app, ["zalo", *words], env=known)
