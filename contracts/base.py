@@ -36,7 +36,9 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|[0-9a-f:.]+")
 class Contract(BaseModel):
     """Frozen; unknown fields are ignored inside and refused by name at the doors."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, defer_build=True
+    )
 
 
 def _text_only(value: Any) -> str:

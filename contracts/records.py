@@ -11,7 +11,9 @@ from contracts.errors import FieldError
 class Record(BaseModel):
     """Frozen; what a newer version has added is kept when an older one writes the record."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", use_attribute_docstrings=True, defer_build=True
+    )
 
 
 class EventRecord(Record):

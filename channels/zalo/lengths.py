@@ -4,7 +4,6 @@ Nobody knows in which unit Zalo counts (its documented bounds were refused when 
 text must fit in every one that has been suspected: UTF-16 units, and those of the escaped text.
 """
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from html import escape
@@ -16,11 +15,10 @@ LOOSE_ENDS = " ,;:.…-–—(\"'“‘/"
 LATEST_WORD = 0.6
 """A cut goes back to the last space only when at least this share of the text is left."""
 JOINER = "\u200d"
-FLAG = "\U0001f1e6-\U0001f1ff"
-"""Two of these letters make a flag."""
-_STICKS = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
-"""Joins two signs, colours a face, spells the flag of a part of a country."""
-_HALF_FLAG = re.compile(f"(?<![{FLAG}])(?:[{FLAG}]{{2}})*[{FLAG}]$")
+FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+"""Two of these make a flag."""
+STICKING = (("\U0001f3fb", "\U0001f3ff"), ("\U000e0020", "\U000e007f"))
+"""From, to: colours a face, spells the flag of a part of a country."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +75,11 @@ def torn(line: str, place: int) -> bool:
 
 
 def half_flag(before: str, after: str) -> bool:
-    return bool(re.match(f"[{FLAG}]", after) and _HALF_FLAG.search(before))
+    letters = len(before) - len(before.rstrip(FLAG_LETTERS))
+    return after in FLAG_LETTERS and letters % 2 == 1
 
 
 def sticks(character: str) -> bool:
     """Whether *character* belongs to the one before it."""
-    return unicodedata.category(character).startswith("M") or bool(_STICKS.match(character))
+    coloured = any(first <= character <= last for first, last in STICKING)
+    return coloured or character == JOINER or unicodedata.category(character).startswith("M")
