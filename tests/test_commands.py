@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import httpx2
 import pytest
@@ -13,7 +15,7 @@ from channels.portal.serve import portal_app
 from consumers.app import running
 from consumers.app.settings import LoaSettings, Ready
 from consumers.app.web import Faces
-from consumers.cli import app, demo
+from consumers.cli import Commands, app, demo
 from consumers.cli.answers import explained
 from contracts.errors import Conflict, Invalid, Unavailable, fault
 from producers.bus import Silence
@@ -39,6 +41,18 @@ def code_of(error: Exception) -> int:
 def test_wrong_input_is_2_and_an_absent_bus_is_3(error, code, capsys):
     assert code_of(error) == code
     assert len(capsys.readouterr().err.splitlines()) >= 2, "in both languages"
+
+
+@pytest.mark.parametrize("name", Commands.places)
+def test_every_command_can_be_loaded_and_says_what_it_does(name):
+    command = typer.main.get_command(app).get_command(None, name)
+    assert command.name == name
+    assert command.get_short_help_str()
+
+
+def test_a_command_does_not_wait_for_what_it_does_not_use():
+    alone = "import sys, consumers.cli.items; assert 'channels.zalo.channel' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", alone], check=False).returncode == 0
 
 
 def test_a_folder_that_is_no_demos_is_left_alone(tmp_path, capsys):

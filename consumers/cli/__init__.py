@@ -1,70 +1,58 @@
 """The `loa` command: one small file per noun."""
 
+from typing import ClassVar
+
 import typer
 
 from consumers import logs
 from consumers.app.settings import LoaSettings, read
-from consumers.cli import (
-    channels,
-    check,
-    dead,
-    demo,
-    desk,
-    followers,
-    items,
-    services,
-    subscribers,
-    templates,
-    units,
-    upkeep,
-    zalo,
-)
+from consumers.cli.lazy import LazyGroup, Place
 from producers import cli as client
 
+HERE = "consumers.cli"
+
+
+class Commands(LazyGroup):
+    """Everything that `loa` can do, in the order in which its help tells it."""
+
+    places: ClassVar = {
+        "up": Place(f"{HERE}.services", "up"),
+        "run": Place(f"{HERE}.services", "run"),
+        "publish": Place("producers.cli", "publish"),
+        "validate": Place("producers.cli", "validate"),
+        "schemas": Place("producers.cli", "schemas"),
+        "trace": Place(f"{HERE}.items", "trace"),
+        "withdraw": Place(f"{HERE}.items", "withdraw"),
+        "check": Place(f"{HERE}.check", "check"),
+        "status": Place(f"{HERE}.channels", "status"),
+        "pause": Place(f"{HERE}.channels", "pause"),
+        "resume": Place(f"{HERE}.channels", "resume"),
+        "demo": Place(f"{HERE}.demo", "demo"),
+        "backup": Place(f"{HERE}.upkeep", "save"),
+        "restore": Place(f"{HERE}.upkeep", "put_back"),
+        "rebuild": Place(f"{HERE}.upkeep", "make_anew"),
+        "units": Place(f"{HERE}.units"),
+        "subscribers": Place(f"{HERE}.subscribers"),
+        "desk": Place(f"{HERE}.desk"),
+        "dead": Place(f"{HERE}.dead"),
+        "zalo": Place(f"{HERE}.zalo"),
+    }
+
+
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Loa: the notification platform of the Ministry of Home Affairs.",
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-for command in (
-    services.up,
-    services.run,
-    client.publish,
-    client.validate,
-    client.schemas,
-    items.trace,
-    items.withdraw,
-    check.check,
-    channels.status,
-    channels.pause,
-    channels.resume,
-    demo.demo,
-):
-    app.command()(command)
-for name, order in (
-    ("backup", upkeep.save),
-    ("restore", upkeep.put_back),
-    ("rebuild", upkeep.make_anew),
-):
-    app.command(name)(order)
-for noun, commands in (
-    ("units", units.app),
-    ("subscribers", subscribers.app),
-    ("desk", desk.app),
-    ("dead", dead.app),
-    ("zalo", zalo.app),
-):
-    app.add_typer(commands, name=noun)
-zalo.app.add_typer(templates.app, name="templates")
-zalo.app.add_typer(followers.app, name="suppressed")
-zalo.app.command()(followers.followers)
+
+
+@app.callback()
+def loa() -> None:
+    """Loa: the notification platform of the Ministry of Home Affairs."""
 
 
 def main() -> None:
     """Answers on stdout, logs on stderr."""
     logs.configure(service=False)
-    app(obj=surroundings)
+    app(obj=surroundings())
 
 
 def surroundings() -> client.Surroundings:

@@ -13,8 +13,8 @@ from channels.zalo.sandbox.oauth import APP_ID as SANDBOX_APP
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels, people
 from consumers.app.settings import LoaSettings, read
+from consumers.cli.account import account, stores
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
-from consumers.cli.zalo import account, stores
 from consumers.faults import fault
 from consumers.suppressions import Suppressions
 from consumers.vault import belonging

@@ -11,8 +11,8 @@ from channels.zalo.serving import servings
 from channels.zalo.template_book import Book
 from channels.zalo.templates import Templates
 from consumers.app import channels
+from consumers.cli.account import account, stores, tell_kinds
 from consumers.cli.answers import Json, explained, on_bus, print_json
-from consumers.cli.zalo import account, stores, tell_kinds
 from consumers.faults import fault
 from contracts.errors import Invalid
 from producers.bus import Bus

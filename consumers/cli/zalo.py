@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,18 +16,15 @@ from channels.zalo.condition import Condition
 from channels.zalo.connect import Stores
 from channels.zalo.consent import Consent
 from channels.zalo.oauth import Pair, life_s
-from channels.zalo.sandbox.server import standing_in
-from channels.zalo.serving import Serving
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
-from consumers.app.running import sandbox_of
-from consumers.app.settings import LoaSettings, read
+from consumers.cli import followers, templates
+from consumers.cli.account import account, stores, tell_kinds
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.notices.persons import Notices
 from consumers.settlement import Settled, Settlement, Unsettled
-from consumers.vault import belonging
 from consumers.wake import Waker
 from consumers.zalo.hearing import Hearing
 from contracts import keys
@@ -36,30 +33,19 @@ from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
+app.add_typer(templates.app, name="templates")
+app.add_typer(followers.app, name="suppressed")
+app.command()(followers.followers)
 Granting = Callable[[Stores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
 TOKEN = re.compile(r"[!-~]+")
 """What can stand in a header: whatever was pasted around it is no part of a token."""
-KINDS = ("kind", "status", "template", "name", "state", "quality", "tag", "phone", "user id")
 ASK = Path(__file__).with_name("consent.txt")
 
 
 @app.callback()
 def nothing() -> None:
     """Zalo's own words are Vietnamese; so are the console's paths in the answers."""
-
-
-def account() -> ZaloSettings:
-    """The app that is configured; where none is, the sandbox of the running Loa stands in.
-
-    Raises Invalid.
-    """
-    said = read(ZaloSettings)
-    url = "" if said.app_id else sandbox_of(read(LoaSettings))
-    if url:
-        return standing_in(url, said)
-    channels.check_app(said)
-    return said
 
 
 @app.command()
@@ -187,22 +173,8 @@ def tell(found: Condition) -> None:
         typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
 
 
-def tell_kinds(kinds: Iterable[Serving]) -> None:
-    """Each kind of case notice with its template; prices in đồng."""
-    rows = [asdict(one).values() for one in kinds]
-    print_table(
-        KINDS, [[value if value not in ("", None) else "-" for value in row] for row in rows]
-    )
-
-
 def moment(at: float | None) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if at else ""
-
-
-async def stores(bus: Bus, account: ZaloSettings) -> Stores:
-    """Where the account's tokens lie. Raises Invalid for a key of other data."""
-    keys = await belonging(bus, read(LoaSettings).key_file)
-    return channels.stores(bus, keys, account.app_id)
 
 
 def pasted(account: ZaloSettings, file: str) -> Granting:
