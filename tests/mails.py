@@ -106,11 +106,11 @@ class Words(HTMLParser):
         self.words = self.text.split()
 
     def handle_starttag(self, tag, attrs):
-        self.hidden += tag in ("style", "title")
+        self.hidden += tag in ("style", "title") or ("class", "preview") in attrs
         self.text += "" if tag in self.INLINE else " "
 
     def handle_endtag(self, tag):
-        self.hidden -= tag in ("style", "title")
+        self.hidden -= tag in ("style", "title") or (tag == "div" and self.hidden > 0)
         self.text += "" if tag in self.INLINE else " "
 
     def handle_data(self, data):

@@ -13,6 +13,7 @@ import pytest
 
 SMALL_DISK = "24m"
 PAGE = 4096
+CHROMIUM = "/usr/bin/chromium"
 
 
 def strace() -> None:
@@ -23,6 +24,18 @@ def strace() -> None:
 def small_disks() -> None:
     """Mounting small disks, which can be filled up."""
     _need(_can_mount(), "needs root, and the right to mount a tmpfs")
+
+
+def chromium() -> None:
+    """Drawing pages, and Vietnamese in them."""
+    _need(Path(CHROMIUM).is_file(), f"needs Chromium at {CHROMIUM}")
+    _need(_has_vietnamese(), "needs fontconfig, and a font with all Vietnamese letters")
+
+
+def postfix() -> None:
+    """Running a mail server of the test's own."""
+    _need(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
+    _need(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
 
 
 @contextmanager
@@ -53,6 +66,13 @@ def _need(met: bool, reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@cache
+def _has_vietnamese() -> bool:
+    if shutil.which("fc-list") is None:
+        return False
+    return bool(subprocess.run(["fc-list", ":lang=vi"], capture_output=True, check=True).stdout)
 
 
 @cache

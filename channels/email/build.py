@@ -1,17 +1,16 @@
 """The mail of a publication, built once with marks where readers differ, then cut into a mould."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from urllib.parse import quote
 
 from channels.email import headers
 from channels.email.headers import Encoded
-from channels.email.letter import TEMPLATES, Letter, compose, look, texts
-from channels.email.mould import Marks, Mould, Slot, body
+from channels.email.letter import Letter, compose, look, texts
+from channels.email.mould import Marks, Mould, Slot
+from channels.email.parts import part
 from channels.email.settings import EmailSettings
 from channels.email.unsubscribe import Signer
 from contracts import keys
@@ -20,15 +19,7 @@ from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 FEEDBACK_SENDER = "loa"
-PARTS = {"plain": ("mail.txt", Slot.NAME_TEXT), "html": ("mail.html", Slot.NAME_HTML)}
-_BLANK_LINES = re.compile(r"\n{3,}")
-_JINJA = Environment(
-    loader=FileSystemLoader(TEMPLATES),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+PARTS = {"mail.txt": Slot.NAME_TEXT, "mail.html": Slot.NAME_HTML}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +34,21 @@ class House:
     @property
     def unsubscribe_url(self) -> str:
         return f"{self.public_url}/huy/"
+
+    @property
+    def subscription_url(self) -> str:
+        """The page that explains the subscription, and where it is changed."""
+        return f"{self.public_url}/dang-ky"
+
+    @property
+    def agency(self) -> str:
+        """Who speaks in every mail."""
+        return self.settings.sender_name or str(texts()["agency"])
+
+    @property
+    def words(self) -> Mapping[str, object]:
+        """What every template is told beside its letter."""
+        return {"agency": self.agency, "answerable": bool(self.settings.reply_to)}
 
 
 def threaded(publication: Publication, correction: bool) -> bool:
@@ -62,13 +68,14 @@ def build(publication: Publication, correction: bool, house: House) -> Mould:
         mail["In-Reply-To"] = Encoded(marks.mark(Slot.LAST))
         mail["References"] = Encoded(marks.mark(Slot.THREAD))
     alternatives(mail, keys.digest(publication.key)[:24])
-    for kind, (template, name) in PARTS.items():
-        own = {
-            "name": marks.mark(name),
-            "token": marks.mark(Slot.LINK_BODY),
-            "unsubscribe": house.unsubscribe_url,
-        }
-        mail.attach(part(kind, template, letter, marks, **own))
+    own = {
+        "token": marks.mark(Slot.LINK_BODY),
+        "unsubscribe": house.unsubscribe_url,
+        "subscription": house.subscription_url,
+        **house.words,
+    }
+    for template, name in PARTS.items():
+        mail.attach(part(template, letter, marks, name=marks.mark(name), **own))
     return Mould(mail.as_bytes(), marks)
 
 
@@ -86,18 +93,19 @@ def head(
 ) -> Mapping[str, Encoded]:
     """The header fields, in the order in which readers of raw mail expect them."""
     settings = house.settings
-    domain = settings.domain
-    link = f"<{house.unsubscribe_url}{marks.mark(Slot.LINK)}>"
     feedback = f"{publication.key}:{publication.topic}:email:{FEEDBACK_SENDER}"
     fields = {
-        "From": headers.mailbox("From", sender_name(letter, settings), settings.sender),
+        "From": headers.mailbox("From", sender_name(letter, house), settings.sender),
         "To": Encoded(marks.mark(Slot.TO)),
         "Reply-To": reply_to(settings),
         "Subject": headers.text("Subject", letter.subject),
         "Date": Encoded(format_datetime(publication.released_at.astimezone(VIETNAM))),
         "Message-ID": Encoded(marks.mark(Slot.MESSAGE_ID)),
-        "List-Id": headers.mailbox("List-Id", letter.topic, f"{publication.topic}.{domain}"),
-        "List-Unsubscribe": Encoded(link),
+        "List-Id": headers.mailbox(
+            "List-Id", letter.topic, f"{publication.topic}.{settings.domain}"
+        ),
+        "List-Help": Encoded(f"<{house.subscription_url}>"),
+        "List-Unsubscribe": ways_out(house, marks.mark(Slot.LINK)),
         "List-Unsubscribe-Post": Encoded("List-Unsubscribe=One-Click"),
         "Feedback-ID": Encoded(feedback),
         "Auto-Submitted": Encoded("auto-generated"),
@@ -107,22 +115,19 @@ def head(
     return {name: value for name, value in fields.items() if value}
 
 
-def sender_name(letter: Letter, settings: EmailSettings) -> str:
+def ways_out(house: House, token: str) -> Encoded:
+    """One web address, and one mail address where somebody reads it; both name the reader."""
+    ways = [f"<{house.unsubscribe_url}{token}>"]
+    if house.settings.unsubscribe_to:
+        ways.append(f"<mailto:{quote(house.settings.unsubscribe_to, safe='@')}?subject={token}>")
+    return Encoded(",\r\n ".join(ways))
+
+
+def sender_name(letter: Letter, house: House) -> str:
     """The agency and the unit that speaks."""
-    agency = settings.sender_name or texts()["agency"]
-    return f"{agency} - {letter.sender_unit}" if letter.sender_unit else agency
+    return f"{house.agency} - {letter.sender_unit}" if letter.sender_unit else house.agency
 
 
 def reply_to(settings: EmailSettings) -> Encoded:
     name, address = settings.reply_mailbox
     return headers.mailbox("Reply-To", name, address) if address else Encoded("")
-
-
-def part(kind: str, template: str, letter: Letter, marks: Marks, **own: str) -> EmailMessage:
-    """The text or the HTML, as quoted-printable: it passes every relay unchanged."""
-    written = _JINJA.get_template(template).render(letter=letter, texts=texts(), **own)
-    made = headers.message()
-    made["Content-Type"] = f'text/{kind}; charset="utf-8"'
-    made["Content-Transfer-Encoding"] = "quoted-printable"
-    made.set_payload(body(_BLANK_LINES.sub("\n\n", written), marks))
-    return made

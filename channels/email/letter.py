@@ -7,17 +7,18 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from channels.email import markdown
-from contracts.content import Attachment, Link
+from contracts.content import Attachment
 from contracts.publication import Publication
 from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 TEMPLATES = Path(__file__).parent / "templates"
+KILO = 1000
 
 
 class Look(StrEnum):
@@ -29,7 +30,15 @@ class Look(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-Lists = Sequence[tuple[str, Sequence[Link | Attachment]]]
+class Onward(NamedTuple):
+    """Where to read on; `about` follows the title: ` (PDF, 1,2 MB)`, or nothing."""
+
+    title: str
+    url: str
+    about: str = ""
+
+
+Lists = Sequence[tuple[str, Sequence[Onward]]]
 Facts = Sequence[tuple[str, str]]
 
 
@@ -50,6 +59,11 @@ class Letter:
     lists: Lists
     facts: Facts
     url: str
+
+    @property
+    def preview(self) -> str:
+        """What a list of mails may show beside the subject."""
+        return self.intro or self.summary
 
 
 @cache
@@ -72,7 +86,8 @@ def compose(
     """Say *publication* in the words of the catalogue."""
     said = texts()["looks"][chosen]
     gone = chosen is Look.WITHDRAWN
-    tokens = markdown.parse("" if gone else publication.body)
+    url = f"{public_url}/tin/{publication.content_id}"
+    tokens = markdown.parse("" if gone else publication.body, url)
     unit = unit_name(publication, vocabulary)
     topic = vocabulary.topics.get(publication.topic)
     return Letter(
@@ -88,7 +103,7 @@ def compose(
         plain=markdown.plain(tokens),
         lists=() if gone else lists(publication),
         facts=facts(publication, unit, topic.name if topic else ""),
-        url=f"{public_url}/tin/{publication.content_id}",
+        url=url,
     )
 
 
@@ -103,11 +118,29 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
 
 def lists(publication: Publication) -> Lists:
     words = texts()["words"]
-    found = (
-        (words["links"], publication.links),
-        (words["attachments"], publication.attachments),
-    )
+    links = [Onward(link.title, str(link.url)) for link in publication.links]
+    files = [Onward(file.title, str(file.url), about(file)) for file in publication.attachments]
+    found = ((words["links"], links), (words["attachments"], files))
     return tuple((heading, items) for heading, items in found if items)
+
+
+def about(file: Attachment) -> str:
+    """Kind and size of a file, as far as they are known."""
+    kind = texts()["media"].get(file.media_type or "", "")
+    known = [fact for fact in (kind, size(file.size)) if fact]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def size(count: int | None) -> str:
+    """A number of bytes for people: `950 B`, `1,2 MB`. Empty when it is not known."""
+    if count is None:
+        return ""
+    scaled, units = float(count), iter(("B", "KB", "MB", "GB"))
+    unit = next(units)
+    while scaled >= KILO and (larger := next(units, "")):
+        scaled, unit = scaled / KILO, larger
+    digits = 0 if scaled >= 10 or scaled.is_integer() else 1
+    return f"{scaled:.{digits}f} {unit}".replace(".", ",")
 
 
 def facts(publication: Publication, unit: str, topic: str) -> Facts:

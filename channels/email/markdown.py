@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from html import escape
+from urllib.parse import urljoin
 
 import nh3
 from markdown_it import MarkdownIt
@@ -15,46 +17,102 @@ _UNWELCOME = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
-_HEADING = re.compile(r"h([1-6])")
+_TOP, _LOWEST = 2, 6  # the mail's own heading is h1
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 _BLOCKS = {"blockquote", "hr", "li", "ol", "p", "pre", "ul"}
 _TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
 _TAGS = {"a", "br", "code", "em", "strong"} | _HEADINGS | _BLOCKS | _TABLES
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes={"a": {"href"}, "ol": {"start"}},
+    set_tag_attribute_values={"th": {"scope": "col"}},
+    url_schemes={"http", "https", "mailto", "tel"},
+    link_rel=None,
+)
 
 
-def parse(body: str) -> list[Token]:
-    """The body's tokens: the mail's own heading is h1, and pictures become links to them."""
+def parse(body: str, base_url: str) -> list[Token]:
+    """The body's tokens, with nothing in them that only one of the mail's parts could show.
+
+    Headings begin at h2, pictures become links to them, links are absolute or else mere words.
+    """
     tokens = _PARSER.parse(body)
+    settle_headings(tokens)
     for token in tokens:
-        token.tag = _HEADING.sub(lambda level: f"h{min(6, int(level[1]) + 1)}", token.tag)
-        token.children = unpictured(token.children or ())
+        token.children = linked(unpictured(token.children or ()), base_url)
         for part in (token, *token.children):
             part.content = _UNWELCOME.sub("", part.content)
     return tokens
 
 
+def settle_headings(tokens: Sequence[Token]) -> None:
+    """Shift the headings, whatever their author began with; none stands above the mail's own."""
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    shift = _TOP - min((int(token.tag[1]) for token in headings), default=_TOP)
+    for token in headings:
+        token.tag = f"h{min(_LOWEST, int(token.tag[1]) + shift)}"
+
+
 def unpictured(children: Sequence[Token]) -> list[Token]:
-    """No mail loads a picture from outside: that would tell the sender who reads it."""
+    """No mail loads a picture from outside: that would tell the sender who reads it.
+
+    In place of a picture stands a link to it; a link's own picture leaves its words there.
+    """
     out: list[Token] = []
+    depth = 0
     for child in children:
+        depth += child.nesting if child.tag == "a" else 0
         if child.type != "image":
             out.append(child)
             continue
-        words = child.content or str(child.attrs["src"])
-        out.append(Token("link_open", "a", 1, attrs={"href": child.attrs["src"]}))
-        out.append(Token("text", "", 0, content=words))
-        out.append(Token("link_close", "a", -1))
+        words = Token("text", "", 0, content=child.content or str(child.attrs["src"]))
+        out += [words] if depth else [opened(str(child.attrs["src"])), words, closed()]
     return out
+
+
+def linked(children: Sequence[Token], base_url: str) -> list[Token]:
+    """Links with whole addresses; one that leads nowhere, or is in another, leaves its words."""
+    out: list[Token] = []
+    hrefs: list[str] = []  # of the links around; empty for one that is left out
+    for child in children:
+        if child.type == "link_open":
+            href = "" if any(hrefs) else address(str(child.attrs["href"]), base_url)
+            hrefs.append(href)
+            out += [opened(href)] if href else []
+        elif child.type == "link_close":
+            out += ended(hrefs.pop(), out)
+        else:
+            out.append(child)
+    return out
+
+
+def ended(href: str, out: Sequence[Token]) -> list[Token]:
+    """What closes a link; one without words shows its address."""
+    words = [Token("text", "", 0, content=href)] if out and out[-1].type == "link_open" else []
+    return [*words, closed()] if href else []
+
+
+def opened(href: str) -> Token:
+    return Token("link_open", "a", 1, attrs={"href": href})
+
+
+def closed() -> Token:
+    return Token("link_close", "a", -1)
+
+
+def address(href: str, base_url: str) -> str:
+    """*href* as a whole address; empty for one that the cleaner would take away."""
+    try:
+        whole = urljoin(base_url, href)
+    except ValueError:
+        return ""
+    return whole if "href=" in _CLEANER.clean(f'<a href="{escape(whole)}">x</a>') else ""
 
 
 def html(tokens: Sequence[Token]) -> Markup:
     """Safe HTML: only the tags above, only web and mail links."""
     raw = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    clean = nh3.clean(
-        raw, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https", "mailto", "tel"}
-    )
-    return Markup(clean)  # noqa: S704 - cleaned in the line above
+    return Markup(_CLEANER.clean(raw))  # noqa: S704 - cleaned right here
 
 
 def plain(tokens: Sequence[Token]) -> str:

@@ -13,13 +13,14 @@ from channels.email.build import House
 from channels.email.headers import Encoded
 from channels.email.letter import Letter
 from channels.email.mould import Marks, Mould, Slot
+from channels.email.parts import part
 from channels.email.render import matched_key
 from channels.email.window import Envelope
 from contracts import keys
 from contracts.case import AcceptedNotice, CaseNotice
 from contracts.vietnam import VIETNAM
 
-PARTS = {"plain": "notice.txt", "html": "notice.html"}
+PARTS = ("notice.txt", "notice.html")
 
 
 class RenderedNotice:
@@ -47,14 +48,14 @@ def mould(notice: CaseNotice, house: House, seed: str) -> Mould:
     for name, value in head(notice, letter, house, marks).items():
         mail[name] = value
     build.alternatives(mail, keys.digest("boundary", seed)[:24])
-    for kind, template in PARTS.items():
-        mail.attach(build.part(kind, template, letter, marks))
+    for template in PARTS:
+        mail.attach(part(template, letter, marks, **house.words))
     return Mould(mail.as_bytes(), marks)
 
 
 def head(notice: CaseNotice, letter: Letter, house: House, marks: Marks) -> Mapping[str, Encoded]:
     settings = house.settings
-    sender = build.sender_name(letter, settings)
+    sender = build.sender_name(letter, house)
     fields = {
         "From": headers.mailbox("From", sender, settings.sender),
         "To": Encoded(marks.mark(Slot.TO)),

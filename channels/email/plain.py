@@ -77,16 +77,23 @@ class PlainWriter:
     ordered_list_close = bullet_list_close
 
     def list_item_open(self, _token: Token, _hidden: bool) -> None:
+        self.flush()
         number = self.numbers[-1]
         self.marker = f"{number}. " if number else "- "
         self.numbers[-1] += bool(number)
         self.indent.append(" " * len(self.marker))
 
     def list_item_close(self, _token: Token, _hidden: bool) -> None:
+        self.flush()
         self.indent.pop()
-        self.marker = ""
+
+    def flush(self) -> None:
+        """A marker that still waits, for nothing or for another marker, gets a line of its own."""
+        if self.marker:
+            self.block("", tight=True)
 
     def blockquote_open(self, _token: Token, _hidden: bool) -> None:
+        self.flush()
         self.space()
         self.indent.append("> ")
 

@@ -1,0 +1,79 @@
+"""What an item's mail would say: a revision that is out, or one that waits at the desk."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from consumers import items
+from consumers.drafts import Draft
+from consumers.faults import fault
+from consumers.items import Card, Item
+from consumers.register import Register
+from consumers.release import edition
+from contracts import keys, publication, subjects
+from contracts.errors import Invalid
+from contracts.publication import Publication
+from producers.bus import Bus
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A publication; `followed`: some readers may have an earlier one of its item."""
+
+    publication: Publication
+    state: Literal["waiting", "released"]
+    followed: bool
+
+
+@dataclass
+class Finder:
+    """Reads from the register, the desk and the stream; changes nothing."""
+
+    bus: Bus
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.register = Register(self.bus)
+
+    async def find(self, content_id: str, revision: int | None = None) -> Shown:
+        """Without *revision*, what waits at the desk comes first, then the newest that is out.
+
+        Raises Invalid when there is no such thing, Conflict for a draft that was changed.
+        """
+        item = await self.register.item(content_id)
+        if item is None:
+            raise Invalid(fault("content_id", "item_unknown", value=content_id))
+        waiting = [number for number in item.waiting if number not in item.outdated]
+        number = revision or max(waiting or item.released, default=0)
+        if number in waiting:
+            return shown(await self.draft(item, content_id, number), item, "waiting")
+        if number in item.released:
+            return shown(await self.released(content_id, number), item, "released")
+        raise nothing(content_id, number)
+
+    async def draft(self, item: Item, content_id: str, number: int) -> Publication:
+        """The draft as its approval would release it at this moment."""
+        key = keys.publication_key(content_id, number)
+        value = await self.bus.bucket(subjects.DESK.name).get(key)
+        if value is None:
+            raise nothing(content_id, number)
+        draft = Draft.model_validate_json(value.data)
+        text = draft.text
+        return edition(text, items.release(item, number, Card.of(text), self.now), draft.event_id)
+
+    async def released(self, content_id: str, number: int) -> Publication:
+        position = await self.register.position(content_id, number)
+        seq = position.seq if position else None
+        message = await self.bus.get_message(subjects.PUBLICATIONS.name, seq) if seq else None
+        if message is None:
+            raise nothing(content_id, number)
+        return publication.decode(message.data)
+
+
+def shown(found: Publication, item: Item, state: Literal["waiting", "released"]) -> Shown:
+    return Shown(found, state, any(earlier < found.revision for earlier in item.released))
+
+
+def nothing(content_id: str, number: int) -> Invalid:
+    key = keys.publication_key(content_id, number)
+    return Invalid(fault("revision", "nothing_to_preview", value=key))

@@ -1,0 +1,205 @@
+"""Nothing that anybody writes adds a header, a recipient, a command or a second mail.
+
+What breaks a line is refused at intake, and again where the mail is built; what merely looks like
+an encoded word is text. All of it is sent to a receiver that counts.
+"""
+
+import itertools
+import re
+from email import message_from_bytes, policy
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from channels.email import guard
+from channels.email.settings import EmailSettings
+from contracts.addresses import Email
+from contracts.content import Submitted
+from contracts.vocabulary import DEFAULT
+from tests.builders import a_publication
+from tests.mails import email_channel, heard, heard_name, reader, sent
+from tests.smtp_receiver import Receiver
+from tests.test_email_channel import deliver, never
+from tests.test_email_headers import BROKEN, ENCODED
+
+EVIL = re.compile(rb"(?im)^(bcc|x-evil|folded)|RCPT TO|evil\.example>?\r\n\r\n")
+FIELDS = sent(a_publication())[1].keys()
+"""The names of a mail's fields when nobody is up to anything."""
+
+GOOD = {"content_id": "tin", "revision": 1, "topic": "lich-nghi-le", "title": "Tin", "body": "x"}
+LOCALS = (
+    "a",
+    '"a b"',
+    "a%evil.example",
+    "evil.example!a",
+    "@relay.example:a",
+    "a(x)",
+    "<a",
+    "ă",
+    "",
+)
+DOMAINS = (
+    "example.com",
+    "[127.0.0.1]",
+    "thông-báo.example",
+    "-a.example",
+    "a..b",
+    "b" * 64 + ".com",
+)
+TAILS = (
+    "", ">\r\nRCPT TO:<b@evil.example", "\r\nBcc: b@evil.example", "\n", "\r", "\x00", "> SIZE=1",
+    ",b@evil.example", " b@evil.example", "\u2028x", "=?utf-8?q?=0D=0A?=", "\u00a0", "%0d%0aBcc:x",
+)  # fmt: skip
+ADDRESSES = [
+    f"{local}@{domain}{tail}"
+    for local, domain, tail in itertools.product(LOCALS, DOMAINS, TAILS)
+    if (local, domain, tail) != ("a", "example.com", "")
+] + ["a" * 65536 + "@example.com", "a@" + "b." * 32768 + "example", "a" * 65 + "@example.com"]
+
+
+def test_the_corpus_is_large_enough():
+    assert len(set(BROKEN + ENCODED)) >= 500
+    assert len(set(ADDRESSES)) >= 500
+
+
+# --- refused at intake
+
+
+@pytest.mark.parametrize("field", ["title", "author"])
+def test_intake_refuses_what_breaks_a_line(field):
+    good = {
+        "content_id": "tin",
+        "revision": 1,
+        "topic": "lich-nghi-le",
+        "title": "Tin",
+        "body": "x",
+    }
+    Submitted.model_validate(good)
+    for value in filter(breaks_a_line, BROKEN):
+        with pytest.raises(ValidationError, match=field):
+            Submitted.model_validate(GOOD | {field: value})
+
+
+def breaks_a_line(value):
+    """A break at either end is cut off when the text is read, as blanks are."""
+    return re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value.strip())
+
+
+@pytest.mark.parametrize("field", ["title", "author"])
+def test_intake_refuses_encoded_words(field):
+    for value in ENCODED:
+        with pytest.raises(ValidationError, match=field):
+            Submitted.model_validate(GOOD | {field: value})
+
+
+def test_an_import_lets_nothing_in_that_is_more_than_one_address():
+    read = TypeAdapter(Email)
+    for address in ADDRESSES:
+        try:
+            known = read.validate_python(address)
+        except ValidationError:
+            continue
+        assert re.fullmatch(r"[!-~]+@[!-~]+", known) and not re.search(r'[<>(),;:"\s\[]', known)
+
+
+# --- refused where the mail is built
+
+
+def settings_with(**changes):
+    return lambda value: EmailSettings(
+        **{name: text.format(value) for name, text in changes.items()}
+    )
+
+
+def named_topic(value):
+    topic = DEFAULT.topics["lich-nghi-le"].model_copy(update={"name": value})
+    return DEFAULT.model_copy(update={"topics": {**DEFAULT.topics, "lich-nghi-le": topic}})
+
+
+class Careless:
+    """A signer that would sign anything."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def token(self, _id):
+        return self.said
+
+
+def build(value, place):
+    publication, row, channel = a_publication(), reader(1), email_channel()
+    if place == "title":
+        publication = publication.model_copy(update={"title": value})
+    elif place == "name":
+        row = reader(1, name=value)
+    elif place == "Message-ID":
+        row = reader(1, delivery_key=value)
+    elif place == "List-Unsubscribe":
+        channel = email_channel(signer=Careless(value))
+    elif place == "List-Id":
+        channel.house = channel.house.__class__(
+            channel.house.settings,
+            channel.house.public_url,
+            channel.house.signer,
+            named_topic(value),
+        )
+    return sent(publication, row, channel)
+
+
+@pytest.mark.parametrize("place", ["title", "name", "Message-ID", "List-Unsubscribe", "List-Id"])
+def test_no_mail_is_built_with_a_line_break_in(place):
+    for value in BROKEN:
+        with pytest.raises(guard.Unsafe):
+            build(value, place)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"from_": "{} <a@moha.example>"},
+        {"from_": "Bộ <a@moha.example{}>"},
+        {"reply_to": "{} <a@moha.example>"},
+        {"unsubscribe_to": "a@moha.example{}"},
+    ],
+)
+def test_no_setting_brings_a_line_break_in(changes):
+    for value in BROKEN[::3]:
+        with pytest.raises(ValidationError):
+            settings_with(**changes)(value)
+
+
+def test_no_command_is_made_of_an_address_that_is_more_than_one():
+    for address in ADDRESSES:
+        with pytest.raises(guard.Unsafe, match="address"):
+            guard.recipient(address)
+
+
+# --- what is not refused is text
+
+
+async def test_encoded_words_and_hostile_texts_arrive_as_what_was_written_and_nothing_else():
+    publications = [
+        a_publication(summary=value, body=value).model_copy(
+            update={"title": value, "author": value}
+        )
+        for value in ENCODED
+    ]
+    rows = [reader(n, name=value) for n, value in enumerate(ENCODED)]
+    async with Receiver() as receiver:
+        channel = email_channel(receiver.port)
+        for publication, row in zip(publications, rows, strict=True):
+            await deliver(channel, [row], never, publication)
+    assert [mail.recipient for mail in receiver.mails] == [row.address for row in rows]
+    commands = {line.split(b" ")[0] for line in receiver.commands}
+    assert commands == {b"EHLO", b"MAIL", b"RCPT", b"DATA", b"QUIT"}
+    for mail, publication, row in zip(receiver.mails, publications, rows, strict=True):
+        check_arrived(mail.data, publication, row)
+
+
+def check_arrived(data, publication, row):
+    mail = message_from_bytes(data, policy=policy.compat32)
+    assert mail.keys() == FIELDS
+    assert heard(mail, "Subject") == publication.title
+    assert heard_name(mail, "To") == row.name
+    assert len(mail.get_payload()) == 2
+    assert not EVIL.search(data.partition(b"\r\n\r\n")[0])
