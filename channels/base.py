@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
+from contracts.digest import Digest
+from contracts.letter import Letter
 from contracts.publication import Publication
 
 
@@ -37,6 +39,7 @@ class Outcome:
 
     `trouble`: not this row's, but the whole channel's. `asked`: whether the provider had to say
     anything for it. `silence_s`: for so long this recipient wants nothing more on this channel.
+    `code`: the provider's own, where a table says what else follows from it.
     These speak of the channel or the recipient, and change nothing for the row.
     """
 
@@ -46,17 +49,24 @@ class Outcome:
     trouble: bool = field(default=False, compare=False)
     asked: bool = field(default=True, compare=False)
     silence_s: float = field(default=0.0, compare=False)
+    code: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text."""
+    """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text.
+
+    `place`: where the row stands in the ledger, without naming anybody; see `consumers.mail.place`.
+    `picks`: which of a digest's items it gets, as a bit mask.
+    """
 
     id: str
     delivery_key: str
     address: str = ""
     name: str = ""
     correction: bool = False
+    place: str = ""
+    picks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,8 @@ class Canary:
     target: str = ""
 
 
-Content = Publication | CaseNotice
-"""What a channel has to say: to its followers, or to one person."""
+Content = Publication | CaseNotice | Letter | Digest
+"""What a channel has to say: to followers, or to one person. Letters and digests are mail alone."""
 Deadline = Callable[[], bool]
 """True once nothing more may be sent: asked before EACH row, not once per window."""
 

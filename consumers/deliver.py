@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from channels.errors import ChannelError, Misconfigured
 from consumers.addresses import Addresses
 from consumers.circuit import Circuit
 from consumers.claim import Claim, Unbooked
+from consumers.conduct import Conduct, Free
 from consumers.guard import Guard, never
 from consumers.lanes import Gate, Pass
 from consumers.ledger import moves
@@ -23,6 +24,7 @@ from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
 from consumers.notices.persons import Persons, Readers
+from consumers.readers.letters import Addressees
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot
@@ -30,7 +32,7 @@ from consumers.wake import CanaryKey, Waker, WakeUp
 from consumers.work import Work
 from contracts import keys
 from contracts.crash import crash_point
-from contracts.delivery import BatchKey, Lane
+from contracts.delivery import BatchKey, Lane, PlanKey
 
 log = structlog.get_logger()
 LEASE_S = 60.0
@@ -61,6 +63,8 @@ class Deliver:
     sessions: list[Session] = field(default_factory=list)
     prove: Callable[[CanaryKey], Awaitable[None]] | None = None
     persons: Persons | None = None  # where people are told of their own dossiers
+    addressees: Addressees | None = None  # where letters go
+    conduct: Conduct = field(default_factory=Free)
 
     def __post_init__(self) -> None:
         parts = (self.circuit, self.slot.name, self.waker.wake, self.paused, self.clock)
@@ -81,7 +85,10 @@ class Deliver:
             with self.slot.working(batch):
                 crash_point("deliver.slot_noted")
                 async with self.gate.enter(wake_up.lane) as permit:
-                    await self.go_in(batch, permit)
+                    try:
+                        await self.go_in(batch, permit)
+                    finally:
+                        await self.conduct.breathe()
 
     async def on_canary(self, canary: CanaryKey) -> None:
         """A try of the channel takes an urgent batch's place and nothing else of a batch."""
@@ -93,7 +100,7 @@ class Deliver:
 
     async def go_in(self, batch: BatchKey, permit: Pass) -> None:
         """Work on *batch*, unless the channel stands still; then its turn comes later."""
-        if not await self.guard.lets(permit):
+        if self.conduct.stops(batch.plan) or not await self.guard.lets(permit):
             await self.stand(batch, permit.lane)
             return
         async with self.guard.judged(permit):
@@ -176,7 +183,7 @@ class Deliver:
         rows, addresses, last = await kind.whom(batch, state.value)
         token, rules = self.slot.token(), self.rules(edition, last)
         claim = Claim(batch, token, rules, self.ledger, state, self.clock)
-        parts = (claim, self.channel, addresses, edition, rows, self.halted)
+        parts = (claim, self.channel, addresses, edition, rows, partial(self.halted, batch.plan))
         work = Work(*parts, heard=partial(self.heard, batch, state.value))
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
@@ -193,17 +200,20 @@ class Deliver:
             rest_s = max(work.pause_s, entry.due - self.clock())
             raise Later(min(rest_s, LONGEST_PAUSE_S), "more to do")
 
-    def kind(self, batch: BatchKey) -> Readers | Persons:
+    def kind(self, batch: BatchKey) -> Readers | Persons | Addressees:
         """Whom *batch* is for: a notice's only row is nobody that anything else knows."""
         if self.persons and keys.is_case(batch.content_id):
             return self.persons
+        if self.addressees and keys.is_letter(batch.content_id):
+            return self.addressees
         return Readers(self.ledger, self.addresses)
 
-    async def heard(self, batch: BatchKey, entry: Entry, outcomes: Iterable[Outcome]) -> None:
-        """What a window says of its channel, and of a notice's person."""
-        said = list(outcomes)
+    async def heard(self, batch: BatchKey, entry: Entry, outcomes: Mapping[int, Outcome]) -> None:
+        """What a window says of its channel, of a notice's person, and of addresses."""
+        said = list(outcomes.values())
         await self.guard.heard(said)
         await self.kind(batch).heard(batch, entry, said, self.clock())
+        await self.conduct.heard(batch, outcomes)
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
@@ -234,7 +244,7 @@ class Deliver:
             return await work.give_up(unbooked)
         try:
             async with self.channel.session() as session, self.known(session):
-                return await work.run(session, lambda: permit.wanted, unbooked)
+                return await work.run(session, partial(self.steps_aside, work, permit), unbooked)
         except ChannelError as trouble:
             tell(trouble)
             shut = await self.guard.refused(trouble.reason)
@@ -249,9 +259,13 @@ class Deliver:
         finally:
             self.sessions.remove(session)
 
-    def halted(self) -> bool:
-        """Whether nothing more is to be sent: the process stops, or an operator paused."""
-        return self.stopping or self.paused()
+    def steps_aside(self, work: Work, permit: Pass) -> bool:
+        """Whether a batch hands its place on: to a higher lane, or because all go slowly."""
+        return permit.wanted or (bool(work.outcomes) and self.conduct.tight())
+
+    def halted(self, plan: PlanKey) -> bool:
+        """Whether nothing more is to be sent: we stop, or an operator or the brake says so."""
+        return self.stopping or self.paused() or self.conduct.stops(plan)
 
     def rules(self, edition: Edition, last: bool = False) -> Rules:
         """`expires_at` ends every row; without it 72 h of failures do, and only who was tried.

@@ -1,6 +1,7 @@
 """Woken by a receipt: what a provider tells later is evidence for the ledger, never more."""
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -9,8 +10,10 @@ from structlog.contextvars import bound_contextvars
 
 from channels.zalo.events import EVIDENCE, ZaloEvent
 from consumers.ledger import moves
-from consumers.ledger.entry import OPEN, Entry
+from consumers.ledger.entry import ON_THE_WIRE, OPEN, Entry
 from consumers.ledger.store import Held, Ledger, Overtaken
+from consumers.mail import receipts
+from consumers.mail.receipts import MailReceipt
 from consumers.notices.sent import ToldNotices
 from consumers.settle import Later
 from contracts import strict_json
@@ -38,12 +41,15 @@ class Receipt(BaseModel):
         return PlanKey(self.channel, self.content_id, self.revision)
 
 
-def read(data: bytes) -> Receipt | ZaloEvent:
-    """One of our receipts, or what Zalo told. Raises ContractError, which names the field."""
+Told = Receipt | ZaloEvent | MailReceipt
+
+
+def read(data: bytes) -> Told:
+    """One of our receipts, or what Zalo or mail told. Raises ContractError, naming the field."""
     said = strict_json.loads(data, NAME)
     kind = ZaloEvent if isinstance(said, dict) and "kind" in said else Receipt
     try:
-        return kind.model_validate(said)
+        return (receipts.model_of(said) or kind).model_validate(said)
     except ValidationError as error:
         raise Invalid(*explain(error, NAME)) from error
 
@@ -52,16 +58,20 @@ def read(data: bytes) -> Receipt | ZaloEvent:
 class Feedback:
     """Applies receipts to rows that are in doubt, unknown or maybe sent.
 
-    Without *notices* no event of Zalo's finds its row.
+    Without *notices* no event of Zalo's finds its row, without *mail* nothing that came back does.
     """
 
     ledger: Ledger
     notices: ToldNotices | None = None
+    mail: Callable[[MailReceipt], Awaitable[None]] | None = None
 
-    async def on_receipt(self, receipt: Receipt | ZaloEvent) -> None:
+    async def on_receipt(self, receipt: Told) -> None:
         """Upgrade the row; a receipt that comes before its row has ended waits for it."""
         if isinstance(receipt, ZaloEvent):
             await self.on_event(receipt)
+        elif isinstance(receipt, MailReceipt):
+            if self.mail:
+                await self.mail(receipt)
         else:
             await self.on_row(receipt)
 
@@ -125,6 +135,17 @@ class Feedback:
         crash_point("feedback.booked")
         log.info("receipt_applied", batch=str(batch))
         return None
+
+    async def arrived(self, batch: BatchKey, row: int) -> None:
+        """What came back of a mail proves that the relay had it: a doubt ends.
+
+        A row that is on the wire at this moment will be in doubt, or booked, in a moment.
+        """
+        held = await self.ledger.state(batch)
+        if held and held.value.rows[row] in ON_THE_WIRE:
+            raise Later(TOO_EARLY_S, "the row is on the wire")
+        if held and moves.evidence(held.value, row) != held.value:
+            await self.apply(batch, row)
 
     def check_ended(self, entry: Entry, row: int) -> None:
         if entry.rows[row] in OPEN:

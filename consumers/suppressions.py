@@ -1,12 +1,12 @@
 """Addresses that a channel must not try: bucket `suppressed`, which holds no address itself."""
 
-import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from consumers import register
 from contracts import subjects
@@ -15,6 +15,9 @@ from contracts.records import Record
 from producers.bus import Bus, Conflict
 
 log = structlog.get_logger()
+SOFT_MAX = 3
+SOFT_FOR = timedelta(days=14)
+"""So many soft failures within so long are taken for a hard one."""
 
 
 class Suppression(Record):
@@ -30,6 +33,17 @@ class Suppression(Record):
     def gives_way(self, now: datetime, said_at: datetime | None) -> bool:
         """Whether there is something to lift for a person who said so then."""
         return self.lasts(now) and not (said_at and said_at < self.at)
+
+
+class SoftCount(Record):
+    """What went wrong lately, each thing once: its name → when."""
+
+    marks: dict[str, AwareDatetime] = Field(default_factory=dict)
+
+    def add(self, mark: str, at: datetime) -> "SoftCount":
+        since = at - SOFT_FOR
+        recent = {name: seen for name, seen in self.marks.items() if seen > since}
+        return SoftCount(marks={mark: at, **recent})
 
 
 class Suppressions:
@@ -61,6 +75,16 @@ class Suppressions:
         if held.fresh:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 
+    async def soft(self, channel: ChannelName, address: str, mark: str, at: datetime) -> bool:
+        """Count one soft failure, which *mark* names; True when there have been too many lately."""
+
+        def move(found: SoftCount | None) -> SoftCount:
+            return (found or SoftCount()).add(mark, at)
+
+        key = f"soft.{self.key(channel, address)}"
+        held = await register.change(self.bucket, key, SoftCount, move)
+        return len(held.known.marks) >= SOFT_MAX
+
     async def lift(
         self, channel: ChannelName, address: str, *, said_at: datetime | None = None, by: str = ""
     ) -> bool:
@@ -78,6 +102,7 @@ class Suppressions:
                 await self.end(key, held.revision, by)
             except Conflict:
                 continue  # something else is said by now
+            await self.bucket.purge(f"soft.{key}")
             log.info("suppression_lifted", channel=channel.value)
             return True
 
@@ -92,8 +117,13 @@ class Suppressions:
 
     async def reason(self, channel: ChannelName, address: str) -> str | None:
         """Why *address* is left alone now; None when it is not."""
+        said = await self.now(channel, address)
+        return said.reason if said else None
+
+    async def now(self, channel: ChannelName, address: str) -> Suppression | None:
+        """What stands against *address* now."""
         said = await self.standing(self.key(channel, address))
-        return said.reason if said and said.lasts(datetime.now(UTC)) else None
+        return said if said and said.lasts(datetime.now(UTC)) else None
 
     async def since(self, channel: ChannelName, address: str, reason: str) -> datetime | None:
         """Since when *address* is left alone for this very reason; None when it is not."""
@@ -112,16 +142,27 @@ class Suppressions:
 
     async def count(self, channel: ChannelName) -> int:
         """How many addresses of *channel* are left alone now."""
+        return sum((await self.reasons(channel)).values())
+
+    async def reasons(self, channel: ChannelName) -> dict[str, int]:
+        """How many addresses of *channel* are left alone now, for each reason."""
         now, found = datetime.now(UTC), self.bucket.values(f"{channel}.")
-        return sum([read(value.data).lasts(now) async for _, value in found])
+        standing = [read(value.data) async for _, value in found]
+        return Counter(one.reason for one in standing if one.lasts(now))
 
     async def standing(self, key: str) -> Suppression | None:
         value = await self.bucket.get(key)
         return read(value.data) if value else None
 
     def key(self, channel: ChannelName, address: str) -> str:
-        digest = hmac.digest(self.secret, address.encode(), hashlib.sha256)
-        return f"{channel}.{digest.hex()}"
+        return f"{channel}.{self.seal(address)}"
+
+    def seal(self, address: str) -> str:
+        """What stands for *address* where nobody may read it; upper and lower case are one."""
+        return self.digest(address).hex()
+
+    def digest(self, address: str) -> bytes:
+        return hmac.digest(self.secret, address.casefold().encode(), "sha256")
 
 
 def read(data: bytes) -> Suppression:

@@ -1,7 +1,7 @@
 """A claimed batch at work: intents before effects, outcomes after them, one window at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +15,7 @@ from consumers.ledger.codec import Rows
 from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry
 from consumers.ledger.store import Silence
 from consumers.library import Edition
+from consumers.mail.place import prefix
 from consumers.settle import Later
 from contracts import keys
 from contracts.crash import crash_point
@@ -27,7 +28,7 @@ ADDRESSES_S = 60.0
 """Addresses older than this are read again, however slow the provider: who has left has left."""
 
 
-async def unheard(_: Iterable[Outcome]) -> None:
+async def unheard(_: Mapping[int, Outcome]) -> None:
     """Nobody listens."""
 
 
@@ -45,8 +46,8 @@ class Work:
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     contacts_end: float = 0.0
     pause_s: float = 0.0
-    heard: Callable[[Iterable[Outcome]], Awaitable[None]] = unheard
-    unsaid: Sequence[Outcome] = ()  # booked, and not told to *heard* yet
+    heard: Callable[[Mapping[int, Outcome]], Awaitable[None]] = unheard
+    unsaid: Mapping[int, Outcome] = field(default_factory=dict)  # booked, and *heard* not told yet
     over: int = 0  # rows whose time was over
     ending: int = 0  # of these, the ones that the write under way ends
 
@@ -65,8 +66,8 @@ class Work:
         crash_point("deliver.claimed")
         try:
             while not (wanted() or self.stop() or self.pause_s):
-                due = moves.due_rows(self.entry, self.claim.clock(), self.claim.rules)
-                rows = due[: self.channel.window]
+                now, most = self.claim.clock(), self.channel.window
+                rows = moves.due_rows(self.entry, now, self.claim.rules, most)
                 if not rows:
                     break
                 self.outcomes = await self.window(session, await self.intend(session, rows))
@@ -85,7 +86,7 @@ class Work:
         self.contacts_end = boottime() + ADDRESSES_S
         self.contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
         known = await self.settle_doubts(session, rows)
-        gone = [row for row in rows if self.rows.ids[row] not in self.contacts]
+        gone = {row: why for row in rows if (why := self.barred(row)) is not None}
         unsure = [row for row, said in known.items() if said.verdict not in SENDABLE]
         wanted = [row for row in rows if row not in gone and row not in unsure]
 
@@ -102,13 +103,18 @@ class Work:
             raise
         return [row for row in wanted if self.entry.rows[row] in ON_THE_WIRE]
 
+    def barred(self, row: int) -> str | None:
+        """Why *row* must not be sent to, empty for who has left; None where nothing bars it."""
+        contact = self.contacts.get(self.rows.ids[row])
+        return "" if contact is None else contact.barred or None
+
     async def commit(self, change: Change) -> None:
         """Write *change*, which books the outcomes; then they may be spoken of."""
         self.ending = 0
         await self.claim.commit(change, self.outcomes)
         self.over += self.ending
         self.outcomes = {}
-        unsaid, self.unsaid = self.unsaid, ()
+        unsaid, self.unsaid = self.unsaid, {}
         if unsaid:
             await self.heard(unsaid)
 
@@ -150,7 +156,7 @@ class Work:
                 await asyncio.wait({sending})
         outcomes = dict(zip(rows, sending.result(), strict=True))
         self.note_stop(outcomes)
-        self.unsaid = list(outcomes.values())
+        self.unsaid = outcomes
         crash_point("deliver.answered")
         return outcomes
 
@@ -173,8 +179,10 @@ class Work:
 
     def recipients(self, rows: Sequence[int]) -> list[Recipient]:
         """The rows as the channel sees them, with the addresses of this window."""
-        channel, content_id, revision, _ = self.claim.batch
-        found = [self.contacts.get(id, Contact(id)) for id in (self.rows.ids[row] for row in rows)]
+        channel, content_id, revision, number = self.claim.batch
+        kind = {"personal": self.edition.personal, "digest": keys.is_digest(content_id)}
+        place = prefix(self.edition.source, number, **kind)
+        found = [(row, self.contact(self.rows.ids[row])) for row in rows]
         return [
             Recipient(
                 one.id,
@@ -182,9 +190,15 @@ class Work:
                 one.address,
                 one.name,
                 one.id in self.rows.corrections,
+                f"{place}{row}" if place else "",
+                self.rows.picks.get(one.id, 0),
             )
-            for one in found
+            for row, one in found
         ]
+
+    def contact(self, id: str) -> Contact:
+        """Where somebody is reached in this window; without an address if nowhere any more."""
+        return self.contacts.get(id) or Contact(id)
 
     async def release(self) -> Entry:
         """Book the last window and let go."""

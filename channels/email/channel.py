@@ -10,29 +10,41 @@ from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.email import canary as canaries
 from channels.email import verdicts
 from channels.email.build import House
+from channels.email.digest import RenderedDigest
 from channels.email.guard import Unsafe
+from channels.email.letter_mail import RenderedLetter
 from channels.email.notice import RenderedNotice
 from channels.email.pool import Pool
+from channels.email.relay_log import RelayLog
 from channels.email.render import Rendered
 from channels.email.replies import LET_GO, Fate
+from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
 from channels.email.smtp import REQUEST_TIMEOUT_S, SmtpConnection
 from channels.email.unsubscribe import Signer
 from channels.email.window import Envelope
 from channels.errors import ChannelError, Unreachable
+from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
+from contracts.digest import Digest
+from contracts.letter import Letter
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 log = structlog.get_logger()
-Mail = Rendered | RenderedNotice
+Mail = Rendered | RenderedNotice | RenderedLetter | RenderedDigest
 TROUBLE_S = 30.0
 """The pause after a connection on which nothing could be sent."""
 LET_GO_S = 1.0
+RESEND = Outcome(Verdict.RESEND, "same Message-ID")
+TAKEN = Outcome(Verdict.DELIVERED, "the relay's log")
 
 
 class EmailChannel:
-    """Hands one mail per row to the relay, at least once: a row in doubt is sent again."""
+    """Hands one mail per row to the relay, at least once: a row in doubt is sent again.
+
+    With *paths* each mail has a return path of its own, which leads back to its row.
+    """
 
     name = ChannelName.EMAIL
     window = 25
@@ -45,15 +57,22 @@ class EmailChannel:
         public_url: str,
         signer: Signer,
         vocabulary: Vocabulary = DEFAULT,
+        paths: ReturnPaths | None = None,
     ) -> None:
+        self.paths = paths
         self.house = House(settings, public_url.rstrip("/"), signer, vocabulary)
         self.connections = settings.connections
         self.pool = Pool(settings, self.request_timeout_s)
+        self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
 
     def render(self, content: Content) -> Mail:
-        """The publication or the notice, ready to be addressed."""
+        """The publication, the notice, the letter or the digest, ready to be addressed."""
         if isinstance(content, CaseNotice):
             return RenderedNotice(content, self.house)
+        if isinstance(content, Letter):
+            return RenderedLetter(content, self.house)
+        if isinstance(content, Digest):
+            return RenderedDigest(content, self.house)
         return Rendered(content, self.house)
 
     @asynccontextmanager
@@ -76,6 +95,8 @@ class EmailSession:
     def __init__(self, channel: EmailChannel, connection: SmtpConnection, new: bool) -> None:
         self.pool = channel.pool
         self.house = channel.house
+        self.paths = channel.paths
+        self.relay_log = channel.relay_log
         self.connection = connection
         self.new = new  # no mail has been settled on it yet
         self.opening: asyncio.Timeout | None = None
@@ -88,7 +109,7 @@ class EmailSession:
         mails: dict[int, Envelope] = {}
         for number, row in enumerate(rows):
             try:
-                mails[number] = rendered.envelope(row)
+                mails[number] = self.envelope(rendered, row)
             except Unsafe as unsafe:
                 outcomes[number] = Outcome(Verdict.FAILED, f"unsafe {unsafe}", asked=False)
         again = bool(mails)
@@ -98,6 +119,13 @@ class EmailSession:
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)
         return [outcomes[number] for number in range(len(rows))]
+
+    def envelope(self, rendered: Mail, row: Recipient) -> Envelope:
+        """One reader's mail, with the way back to its row. Raises Unsafe."""
+        mail = rendered.envelope(row)
+        if self.paths is None or not row.place:
+            return mail
+        return Envelope(mail.recipient, mail.body, *self.paths.path(row.place))
 
     async def attempt(
         self, mails: Sequence[Envelope], expired: Deadline
@@ -137,8 +165,13 @@ class EmailSession:
             self.opening.reschedule(0.0)
 
     async def resolve(self, _rendered: Mail, rows: Sequence[Recipient]) -> list[Outcome]:
-        """The relay can't be asked: send again, under the same Message-ID."""
-        return [Outcome(Verdict.RESEND, "same Message-ID") for _ in rows]
+        """What its log says that the relay has; the others are sent again, same Message-ID."""
+        if self.relay_log is None:
+            return [RESEND] * len(rows)
+        domain = self.house.settings.domain
+        ids = [keys.message_id(row.delivery_key, domain) for row in rows]
+        taken = await self.relay_log.taken(ids)
+        return [TAKEN if one in taken else RESEND for one in ids]
 
     async def probe(self, canary: Canary) -> Outcome:
         """A mail to the operator's own mailbox; without one, the relay has to answer."""

@@ -11,16 +11,19 @@ SOFT = b"=\r\n"
 
 
 class Slot(StrEnum):
-    """What differs from reader to reader. The last three stand in quoted-printable bodies."""
+    """What differs from reader to reader. From `LINK_BODY` on in quoted-printable bodies."""
 
     TO = "to"
     MESSAGE_ID = "messageid"
     THREAD = "thread"
     LAST = "last"
+    SUBJECT = "subject"  # a digest's: it says how many items there are
     LINK = "link"  # the token of the unsubscribe link
     LINK_BODY = "linkbody"
     NAME_TEXT = "nametext"
     NAME_HTML = "namehtml"
+    ITEMS_TEXT = "itemstext"  # a digest's items, joined
+    ITEMS_HTML = "itemshtml"
 
 
 class Marks:

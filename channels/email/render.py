@@ -31,17 +31,7 @@ class Rendered:
     def envelope(self, row: Recipient) -> Envelope:
         """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
         address = guard.recipient(row.address)
-        key = matched_key(row.delivery_key)
-        token = matched("token", _TOKEN, self.house.signer.token(row.id)).encode()
-        name = row.name or self.reader
-        values = {
-            Slot.TO: headers.mailbox("To", row.name, row.address).encode(),
-            Slot.MESSAGE_ID: keys.message_id(key, self.domain).encode(),
-            Slot.LINK: token,
-            Slot.LINK_BODY: value(token),
-            Slot.NAME_TEXT: value(name.encode()),
-            Slot.NAME_HTML: value(html.escape(name).encode()),
-        }
+        values = own_values(row, self.house, self.reader, self.domain)
         if threaded(self.publication, row.correction):
             values |= self.thread(row.id)
         return Envelope(address, self.mould(row.correction).fill(values))
@@ -60,6 +50,23 @@ class Rendered:
         ]
         ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
         return {Slot.THREAD: b"\r\n ".join(ids), Slot.LAST: ids[-1]}
+
+
+def own_values(row: Recipient, house: House, reader: str, domain: str = "") -> dict[Slot, bytes]:
+    """What is a reader's own in every mail; *reader* is how somebody without a name is called.
+
+    *domain*: the settings' own, for whoever keeps it: it is parsed out of an address each time.
+    """
+    token = matched("token", _TOKEN, house.signer.token(row.id)).encode()
+    key, name = matched_key(row.delivery_key), row.name or reader
+    return {
+        Slot.TO: headers.mailbox("To", row.name, row.address).encode(),
+        Slot.MESSAGE_ID: keys.message_id(key, domain or house.settings.domain).encode(),
+        Slot.LINK: token,
+        Slot.LINK_BODY: value(token),
+        Slot.NAME_TEXT: value(name.encode()),
+        Slot.NAME_HTML: value(html.escape(name).encode()),
+    }
 
 
 def matched_key(delivery_key: str) -> str:

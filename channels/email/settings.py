@@ -38,19 +38,49 @@ class EmailSettings(BaseSettings):
         default=STAND_IN_SENDER, validation_alias=AliasChoices("LOA_EMAIL_FROM", "from_")
     )
     reply_to: str = ""
+    unsubscribe_to: str = ""
+    dkim_selectors: str = ""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
     ca_bundle: Path | None = None
+    bounce_domain: str = ""
+    fallback_host: str = ""
+    fallback_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    fallback_tls: Tls = Tls.STARTTLS
+    fallback_username: str = ""
+    fallback_password: SecretStr = SecretStr("")
+    relay_log: Path | None = None
 
     @model_validator(mode="after")
     def _a_relay_is_described_whole(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
             if value and not mail_address(parseaddr(header_text(name, value))[1]):
                 raise ValueError(f"LOA_EMAIL_{name} is not a mail address")
+        if self.bounce_domain and not mail_address(f"b@{self.bounce_domain}"):
+            raise ValueError("LOA_EMAIL_BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
             raise ValueError("LOA_EMAIL_FROM is missing")
         if self.username and self.tls is Tls.NONE and not is_loopback(self.host):
             raise ValueError("LOA_EMAIL_TLS=none would send the password in the clear")
+        clear = self.fallback_tls is Tls.NONE and not is_loopback(self.fallback_host)
+        if self.fallback_username and clear:
+            raise ValueError("LOA_EMAIL_FALLBACK_TLS=none would send the password in the clear")
         return self
+
+    @model_validator(mode="after")
+    def _names_what_it_means(self) -> Self:
+        if self.unsubscribe_to and not mail_address(self.unsubscribe_to):
+            raise ValueError("LOA_EMAIL_UNSUBSCRIBE_TO is not a bare mail address")
+        if not all(mail_address(f"a@{selector}.example") for selector in self.selectors):
+            raise ValueError("LOA_EMAIL_DKIM_SELECTORS is not a list of DNS names")
+        return self
+
+    @property
+    def fallback(self) -> "EmailSettings | None":
+        """The same settings for the second relay, if there is one."""
+        if not (self.host and self.fallback_host):
+            return None
+        names = ("host", "port", "tls", "username", "password")
+        return self.model_copy(update={one: getattr(self, f"fallback_{one}") for one in names})
 
     @property
     def sender(self) -> str:
@@ -68,6 +98,11 @@ class EmailSettings(BaseSettings):
         return parseaddr(self.reply_to)
 
     @property
+    def selectors(self) -> tuple[str, ...]:
+        """Under which names the relay's keys lie: `<selector>._domainkey.<domain>`."""
+        return tuple(filter(None, (one.strip() for one in self.dkim_selectors.split(","))))
+
+    @property
     def domain(self) -> str:
         """Our mail domain: the right side of Message-ID and List-Id."""
         return self.sender.rpartition("@")[2].lower()
@@ -75,7 +110,7 @@ class EmailSettings(BaseSettings):
     def stand_in(self, port: int, host: str = "127.0.0.1") -> "EmailSettings":
         """The same settings, for the local catch-all mailbox instead of a relay."""
         local = {"host": host, "port": port, "tls": Tls.NONE, "username": "", "ca_bundle": None}
-        return self.model_copy(update=local)
+        return self.model_copy(update=local | {"fallback_host": "", "relay_log": None})
 
 
 def is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ class SmtpConnection:
         self.wire = wire
         self.terms = terms
         self.left = False  # we ended it ourselves: that says nothing of the relay
+        self.spare = False  # to the second relay
 
     @classmethod
     async def open(
@@ -48,8 +49,8 @@ class SmtpConnection:
         finally:
             if not ready:
                 wire.drop("not opened")
-        pipelining = "PIPELINING" in abilities
-        return cls(wire, Terms(settings.sender.encode("ascii"), pipelining, request_timeout_s))
+        sender, pipelining = settings.sender.encode("ascii"), "PIPELINING" in abilities
+        return cls(wire, Terms(sender, pipelining, request_timeout_s, "DSN" in abilities))
 
     @property
     def closed(self) -> bool:

@@ -1,6 +1,8 @@
-"""What a relay's answer means for a row: the table of SMTP codes, as data. First match wins."""
+"""What a relay's answer means for a row: by its stage, its code (`meanings`) and its words."""
 
 from channels.base import Outcome, Verdict
+from channels.email import meanings
+from channels.email.meanings import Meaning
 from channels.email.replies import LET_GO, Fate, Hint, Reply, Stage
 
 DELIVERED = Outcome(Verdict.DELIVERED)
@@ -10,23 +12,14 @@ GREY_S = 300.0
 HOLD_S = 300.0
 DOUBT_S = 60.0
 
-BY_ENHANCED = (
-    ("5.1.7", Verdict.HELD),  # our own address is refused
-    ("5.1.8", Verdict.HELD),
-    ("5.1.", Verdict.FAILED),  # no such mailbox or domain
-    ("5.2.", Verdict.FAILED),  # disabled, full, too big
-    ("5.3.4", Verdict.FAILED),
-    ("5.4.", Verdict.FAILED),  # no route to this recipient
-    ("5.5.", Verdict.HELD),  # the relay doesn't understand us
-    ("5.6.", Verdict.FAILED),  # this mail can't be converted for this recipient
-    ("5.7.", Verdict.HELD),  # policy, reputation, authentication: never the recipient's fault
-)
-BY_HINT = {
-    Hint.POLICY: Verdict.HELD,
-    Hint.GREYLISTED: Verdict.HELD,
-    Hint.FULL: Verdict.FAILED,
-    Hint.NO_SUCH_USER: Verdict.FAILED,
+CODE_OF_HINT = {
+    Hint.POLICY: "5.7.0",
+    Hint.GREYLISTED: "5.7.0",
+    Hint.FULL: "5.2.2",
+    Hint.NO_SUCH_USER: "5.1.1",
+    Hint.NONE: "5.0.0",
 }
+"""The code that a refusal's words stand for where it has none."""
 PROTOCOL = range(500, 505)
 SIGN_IN = (530, 534, 535, 538)
 
@@ -44,11 +37,13 @@ def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
 
 def judge_refusal(reply: Reply) -> Outcome:
     if 400 <= reply.code < 500:
-        return Outcome(Verdict.DEFERRED, reply.reason, own_pause(reply))
-    verdict = refused_for_good(reply)
+        return Outcome(Verdict.DEFERRED, reply.reason, own_pause(reply), code=reply.enhanced)
+    code = code_of(reply)
+    verdict = refused_for_good(reply, code)
     if verdict is not Verdict.HELD:
-        return Outcome(verdict, reply.reason)
-    return Outcome(verdict, reply.reason, HOLD_S, trouble=reply.stage is Stage.MAIL)
+        return Outcome(verdict, reply.reason, code=code)
+    trouble = reply.stage is Stage.MAIL or meanings.judge(code)[0] is Meaning.POLICY
+    return Outcome(verdict, reply.reason, HOLD_S, trouble=trouble, code=code)
 
 
 def own_pause(reply: Reply) -> float | None:
@@ -58,15 +53,19 @@ def own_pause(reply: Reply) -> float | None:
     return LATER_S if reply.enhanced.startswith("4.7.") else None
 
 
-def refused_for_good(reply: Reply) -> Verdict:
+def code_of(reply: Reply) -> str:
+    """The code that a permanent refusal goes by: its own, or the one that its words stand for."""
+    if reply.enhanced.startswith("5.5.") and reply.hint is Hint.NO_SUCH_USER:
+        return "5.1.1"
+    if reply.enhanced.startswith("5."):
+        return reply.enhanced
+    if reply.code in PROTOCOL:
+        return "5.5.0"
+    return "5.7.0" if reply.code in SIGN_IN else CODE_OF_HINT[reply.hint]
+
+
+def refused_for_good(reply: Reply, code: str) -> Verdict:
     """FAILED where the recipient or this one mail is the cause; HELD where we or the relay are."""
     if reply.stage in (Stage.MAIL, Stage.DATA) or not 500 <= reply.code < 600:
         return Verdict.HELD
-    if reply.hint is Hint.NO_SUCH_USER and reply.enhanced.startswith("5.5."):
-        return Verdict.FAILED
-    for prefix, verdict in BY_ENHANCED:
-        if reply.enhanced.startswith(prefix):
-            return verdict
-    if reply.code in PROTOCOL or reply.code in SIGN_IN:
-        return Verdict.HELD
-    return Verdict.FAILED if reply.enhanced else BY_HINT.get(reply.hint, Verdict.FAILED)
+    return meanings.judge(code)[1]

@@ -16,6 +16,8 @@ from contracts.crash import crash_point
 END = b".\r\n"
 RSET = b"RSET\r\n"
 DATA = b"DATA\r\n"
+PLAIN, REPORT = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
+"""How RCPT ends: REPORT asks for a notice of what fails or waits long, and of nothing else."""
 ONE_WRITE = 64 * 1024
 """Larger bodies leave in two steps, so that a cut before their end is known to be one."""
 ASK_AGAIN_S = 1.0
@@ -24,10 +26,15 @@ OUT_OF_TURN = "reply out of turn"
 
 
 class Envelope(NamedTuple):
-    """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled."""
+    """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled.
+
+    `sender`: its own return path, in place of the connection's; `envelope_id`: what a DSN names.
+    """
 
     recipient: bytes
     body: bytes
+    sender: bytes = b""
+    envelope_id: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Terms:
     sender: bytes
     pipelining: bool
     timeout_s: float
+    dsn: bool = False
 
 
 class Window:
@@ -51,6 +59,7 @@ class Window:
         self.done: asyncio.Future[None] = loop.create_future()
         self.clock = loop.time
         self.mail_from = b"MAIL FROM:<%b>\r\n" % terms.sender
+        self.rcpt_end = PLAIN  # of the mail whose MAIL command was written last
         self.opened = 0  # mails whose MAIL command has been written
         self.asked = 0.0  # when `expired` was last asked
         self.over = ""  # why no further mail is opened
@@ -77,9 +86,20 @@ class Window:
         if row == len(self.mails) or not self.may_go_on():
             return b""
         self.opened += 1
+        mail = self.mails[row]
+        mail_from, self.rcpt_end = self.sender(mail) if mail.sender else (self.mail_from, PLAIN)
         if not self.terms.pipelining:
-            return self.mail_from
-        return b"%bRCPT TO:<%b>\r\nDATA\r\n" % (self.mail_from, self.mails[row].recipient)
+            return mail_from
+        return b"%bRCPT TO:<%b%bDATA\r\n" % (mail_from, mail.recipient, self.rcpt_end)
+
+    def sender(self, mail: Envelope) -> tuple[bytes, bytes]:
+        """MAIL for a mail with a return path of its own, and the end of its RCPT.
+
+        A relay that can is told what to report, and to send back the headers at most.
+        """
+        if not (self.terms.dsn and mail.envelope_id):
+            return b"MAIL FROM:<%b>\r\n" % mail.sender, PLAIN
+        return b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (mail.sender, mail.envelope_id), REPORT
 
     def may_go_on(self) -> bool:
         self.asked = self.clock()
@@ -97,7 +117,8 @@ class Window:
 
     def on_mail(self, text: bytes) -> None:
         if self.understood(Stage.MAIL, text):
-            self.step(self.on_rcpt, b"RCPT TO:<%b>\r\n" % self.mails[len(self.replies)].recipient)
+            recipient = self.mails[len(self.replies)].recipient
+            self.step(self.on_rcpt, b"RCPT TO:<%b%b" % (recipient, self.rcpt_end))
 
     def on_rcpt(self, text: bytes) -> None:
         if self.understood(Stage.RCPT, text):

@@ -4,6 +4,7 @@ Only how long is changed, never what happens. A wait that protects against somet
 longer than that something can take here: receivers on this machine answer within milliseconds.
 """
 
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from channels.zalo import articles, broadcasts, channel, connect, outcomes, toke
 from channels.zalo.pace import Pace
 from consumers import breaker, deliver, feedback, fence, retry, settle
 from consumers.app import running, services
+from consumers.digests import service as digests
+from consumers.digests.calendar import Calendar
 from consumers.ledger import moves
 from producers.bus import topology
 from producers.publisher import Publisher
@@ -39,7 +42,13 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (tokens, {"PATIENCE_S": 3.0, "BUSY_S": 0.5, "OPERATOR_S": 2.0}),
     (broadcasts, {"ARTICLE_S": 0.5}),
     (channel, {"ASK_AGAIN_S": 0.5}),
+    (digests, {"LOOK_S": 0.3}),
 )
+
+
+def day(_: Calendar, __: str, now: float) -> date:
+    """Digests are cut every three seconds, each on a day of its own."""
+    return date.fromordinal(400_000 + int(now // 3) % 2_000_000)
 
 
 def hurry() -> None:
@@ -49,6 +58,7 @@ def hurry() -> None:
             if not hasattr(owner, name):
                 raise AttributeError(f"{owner.__name__}.{name} is gone")
             setattr(owner, name, wait)
+    Calendar.day = day
     connect.Pace = partial(Pace, settle_s=2.0, polls_s=(0.05, 0.1, 0.2))
     Publisher.__init__.__kwdefaults__["patience_s"] = 0.5
     consumer_config = topology.consumer_config

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable
 from multiprocessing import get_context
@@ -25,6 +26,7 @@ CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(["consumers.cli", "consumers.app.process", "tests.crash.launch"])
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "https://cong.example"
+BOUNCE_DOMAIN = "tra-lai.loa.example"
 BUSY = (2, 3)
 """Exit codes of an `up` that found the store still locked by the server of the one before."""
 START_S = 60.0
@@ -59,6 +61,8 @@ class Stage:
             "LOA_EMAIL_HOST": "127.0.0.1",
             "LOA_EMAIL_PORT": relay_port,
             "LOA_EMAIL_TLS": "none",
+            "LOA_EMAIL_BOUNCE_DOMAIN": BOUNCE_DOMAIN,
+            "LOA_BOUNCES_PORT": "0",
             "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
             "LOA_ZALO_APP_ID": "sandbox-app",
             "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
@@ -212,6 +216,19 @@ class Stage:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 answer.read()
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def form(self, path: str, **fields: str) -> int:
+        """As `post`, for a form of the readers' pages."""
+        if not self.told:
+            return 0
+        try:
+            body = urllib.parse.urlencode(fields).encode()
+            with urllib.request.urlopen(f"{self.told.url}{path}", body, timeout=10) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code

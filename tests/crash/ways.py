@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.crash.pages_ways import asking, removing
 from tests.crash.people import BIG, CLERK, DESK_UNIT
+from tests.crash.returns_ways import came_back
 from tests.crash.workload import Workload
 
 Nudge = Callable[[Workload], None]
@@ -232,6 +234,9 @@ WAYS: dict[str, Way] = {
     "dispatch.batches_stored": Way(anything, hits=3),
     "dispatch.chunk_woken": Way(said("email", topic=BIG, lane="bulk"), hits=2),
     "dispatch.planned": Way(anything, hits=3),
+    "digest.gathered": Way(nothing, hits=2),
+    "digest.cut": Way(said("email")),
+    "digest.planned": Way(said("email")),
     "fence.cursor_halted": Way(changed_or_withdrawn("email", "portal"), hits=2),
     "fence.entry_halted": Way(changed_or_withdrawn("email")),
     "wake.sent": Way(said("email", topic=BIG, lane="bulk"), hits=3),
@@ -282,10 +287,14 @@ WAYS: dict[str, Way] = {
     "dead.replayed": Way(nothing, command=replaying),
     "settle.acked": Way(anything, hits=4),
     "feedback.booked": Way(acknowledged),
+    "bounce.stored": Way(came_back, hits=2),
+    "bounce.noted": Way(came_back),
     "directory.read": Way(strangers),
     "directory.applied": Way(strangers),
     "subscribers.laid_out": Way(nothing, command=importing),
     "subscribers.stored": Way(nothing, command=importing),
+    "letter.stored": Way(asking),
+    "readers.erased": Way(nothing, command=removing),
     "units.added": Way(nothing, command=registering),
     "run.announced": Way(nothing),
 }

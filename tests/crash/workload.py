@@ -18,7 +18,7 @@ from channels.zalo.oauth import Pair
 from channels.zalo.settings import ZaloSettings
 from consumers.app import channels
 from consumers.dead_letters import DeadLetters
-from consumers.subscribers import import_csv
+from consumers.readers.imports import import_csv
 from consumers.vault import KeyFile
 from contracts import keys, subjects
 from contracts.errors import Conflict

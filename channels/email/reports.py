@@ -1,0 +1,172 @@
+"""What a mail that came back says: a bounce (RFC 3464), a complaint (RFC 5965), or no report.
+
+Only facts leave this module. A report's words are read for a status code and for nothing else.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from email import message_from_bytes, message_from_string
+from email.message import Message
+from email.utils import getaddresses, parseaddr
+from enum import StrEnum
+from itertools import islice
+
+PARTS_MAX = 50
+BLOCKS_MAX = 100
+TEXT_MAX = 64 * 1024
+CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
+_BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.IGNORECASE)
+_FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
+STATUS = ("message/delivery-status", "message/global-delivery-status")
+RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+
+
+class Kind(StrEnum):
+    """What came back."""
+
+    BOUNCE = "bounce"  # it was not delivered, and will not be
+    DELAY = "delay"  # not yet
+    COMPLAINT = "complaint"  # its reader calls it spam
+    NOTHING = "nothing"  # no report: an answer, an absence, a success
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`guessed`: read from words. Of *addresses* nothing but a seal may be kept."""
+
+    kind: Kind = Kind.NOTHING
+    code: str = ""
+    guessed: bool = False
+    envelope_id: str = ""
+    return_path: str = ""
+    message_id: str = ""  # the left side of our own Message-IDs
+    publication: str = ""  # <content_id>.<revision>, as our own Feedback-ID has it
+    addresses: tuple[str, ...] = ()
+
+
+NOTHING = Report()
+
+
+def read(raw: bytes, sender: str) -> Report:
+    """What the mail *raw* says, which came from *sender* (empty: the null return path)."""
+    mail = message_from_bytes(raw)
+    parts = list(islice(mail.walk(), PARTS_MAX))
+    original = next((found for part in parts if (found := returned(part))), Message())
+    for part in parts:
+        if part.get_content_type() in STATUS:
+            return bounce(list(islice(blocks(part), BLOCKS_MAX)), original)
+        if part.get_content_type() == "message/feedback-report":
+            return complaint(next(blocks(part), Message()), original)
+    by_machine = _BY_MACHINE.match(parseaddr(str(mail.get("From", "")))[1])
+    return guess(parts, original) if by_machine and not sender else NOTHING
+
+
+def blocks(part: Message) -> Iterator[Message]:
+    """The groups of fields of a status or feedback part."""
+    payload = part.get_payload()
+    for one in payload if isinstance(payload, list) else []:
+        if not isinstance(one, Message):
+            continue
+        yield one
+        rest = one.get_payload()
+        if isinstance(rest, str) and part.get_content_type() != STATUS[0]:
+            yield from map(message_from_string, filter(None, rest.strip().split("\n\n")))
+
+
+def returned(part: Message) -> Message | None:
+    """The headers of our own mail, if *part* brings them back."""
+    if part.get_content_type() not in RETURNED:
+        return None
+    payload = part.get_payload()
+    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
+        return payload[0]
+    text = text_of(part)
+    return message_from_string(text) if text else None
+
+
+def bounce(groups: list[Message], original: Message) -> Report:
+    """A delivery status: the worst that it says of a recipient."""
+    found = {action(group): group for group in reversed(groups) if group.get("Action")}
+    kinds = {"failed": Kind.BOUNCE, "delayed": Kind.DELAY}
+    worst = next((one for one in kinds if one in found), "")
+    if not worst:
+        return NOTHING
+    group = found[worst]
+    named = [field(group, name) for name in ("Original-Recipient", "Final-Recipient")]
+    envelope_id = next((field(one, "Original-Envelope-Id") for one in groups), "")
+    addresses = tuple(filter(None, map(typed_address, named)))
+    said = Report(kinds[worst], code_of(group), envelope_id=envelope_id, addresses=addresses)
+    return about(said, original)
+
+
+def complaint(group: Message, original: Message) -> Report:
+    """A reader's mail service says that this is spam to them; other feedback is not for us."""
+    if field(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
+        return NOTHING
+    path = field(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
+    named = [address for _, address in getaddresses(group.get_all("Original-Rcpt-To", []))]
+    said = Report(
+        Kind.COMPLAINT,
+        envelope_id=field(group, "Original-Envelope-Id"),
+        return_path=path.strip().strip("<>"),
+        addresses=tuple(named),
+    )
+    return about(said, original)
+
+
+def guess(parts: list[Message], original: Message) -> Report:
+    """A bounce that keeps to no standard: a code in its text, else nothing to go by."""
+    texts = (text_of(part) for part in parts if part.get_content_type() == "text/plain")
+    found = CODE.search(" ".join(texts)[:TEXT_MAX])
+    if not found or found[1].startswith("2"):
+        return NOTHING
+    kind = Kind.BOUNCE if found[1].startswith("5") else Kind.DELAY
+    return about(Report(kind, found[1], guessed=True), original)
+
+
+def code_of(group: Message) -> str:
+    """The status of one recipient; where it says too little, what the far server answered."""
+    status = CODE.search(field(group, "Status"))
+    code = status[1] if status else ""
+    if code and not code.endswith(".0.0"):
+        return code
+    said = CODE.search(field(group, "Diagnostic-Code"))
+    return said[1] if said else code
+
+
+def about(report: Report, original: Message) -> Report:
+    """The same, with which mail of ours it is about."""
+    found = _FEEDBACK_ID.match(field(original, "Feedback-ID"))
+    ours = _MESSAGE_ID.match(field(original, "Message-ID"))
+    return replace(
+        report,
+        message_id=ours[1] if ours else "",
+        publication=found[1] if found else "",
+        addresses=report.addresses + recipients(original),
+    )
+
+
+def recipients(original: Message) -> tuple[str, ...]:
+    """To whom our mail went, as its own header says."""
+    return tuple(address for _, address in getaddresses([field(original, "To")]) if address)
+
+
+def typed_address(value: str) -> str:
+    """The address of `rfc822; a@b`."""
+    return value.rpartition(";")[2].strip().strip("<>")
+
+
+def action(group: Message) -> str:
+    return field(group, "Action").lower()
+
+
+def field(group: Message, name: str) -> str:
+    """One field on one line; empty where it is missing."""
+    return " ".join(str(group.get(name, "")).split())[:998]
+
+
+def text_of(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace")[:TEXT_MAX] if isinstance(payload, bytes) else ""

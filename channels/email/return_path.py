@@ -1,0 +1,55 @@
+"""Return paths that lead back to a row: `b+<place>=<mac>@<bounce domain>`, which nobody can forge.
+
+A place names its row without naming anybody, `p<seq>.<batch>.<row>` as `consumers.mail.place` has
+it; at its longest the local part has 59 of the 64 characters that SMTP allows.
+"""
+
+import hashlib
+import hmac
+import re
+
+MAC_BYTES = 10
+BOX = "b"
+"""The address without a place: for feedback loops, and for relays that rewrite return paths."""
+_PLACE = r"[a-z]\d{1,19}\.\d{1,7}\.\d{1,4}"
+_LOCAL = re.compile(rf"{BOX}\+({_PLACE})=([0-9a-f]{{{2 * MAC_BYTES}}})", re.ASCII)
+_ENVELOPE_ID = re.compile(rf"({_PLACE})\.([0-9a-f]{{{2 * MAC_BYTES}}})", re.ASCII)
+
+
+class ReturnPaths:
+    """Makes and recognises them; *key* has 16 to 32 bytes."""
+
+    def __init__(self, key: bytes, domain: str) -> None:
+        self.domain = domain.lower()
+        self.at = f"@{self.domain}".encode()
+        self.keyed = hashlib.blake2s(key=key, digest_size=MAC_BYTES)
+
+    def path(self, place: str) -> tuple[bytes, bytes]:
+        """A mail's return path, and its envelope id for relays that offer DSN."""
+        named = place.encode()
+        keyed = self.keyed.copy()
+        keyed.update(named)
+        mac = keyed.hexdigest().encode()
+        return b"b+%b=%b%b" % (named, mac, self.at), b"%b.%b" % (named, mac)
+
+    def mac(self, place: str) -> str:
+        keyed = self.keyed.copy()
+        keyed.update(place.encode())
+        return keyed.hexdigest()
+
+    def place(self, address: str) -> str | None:
+        """Where mail for *address* leads back to; None for any other, and for a forged one."""
+        local, _, domain = address.lower().rpartition("@")
+        return self.checked(_LOCAL.fullmatch(local)) if domain == self.domain else None
+
+    def place_of_envelope(self, envelope_id: str) -> str | None:
+        """The same for an envelope id that came back."""
+        return self.checked(_ENVELOPE_ID.fullmatch(envelope_id.strip().lower()))
+
+    def checked(self, found: re.Match[str] | None) -> str | None:
+        if found is None or not hmac.compare_digest(found[2], self.mac(found[1])):
+            return None
+        return found[1]
+
+    def is_box(self, address: str) -> bool:
+        return address.lower() == f"{BOX}@{self.domain}"

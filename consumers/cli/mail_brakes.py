@@ -1,0 +1,71 @@
+"""`loa mail brakes`: publications of which too much came back, and letting one go on."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from consumers.cli.answers import Json, on_bus, print_json, print_table
+from consumers.faults import fault
+from consumers.mail import brake
+from consumers.mail.brake import Brakes
+from contracts.delivery import ChannelName, PlanKey
+from contracts.errors import Invalid
+from producers.bus import Bus
+
+app = typer.Typer(no_args_is_help=True, help="Publications of which too much mail came back.")
+
+
+@app.command("list")
+def show(as_json: Json = False) -> None:
+    """What was warned of, stopped or let go on within the last thirty days."""
+    found = on_bus(brake.brakes)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("publication", "state", "since (UTC)", "mails", "failed", "%", "by"),
+        [
+            (
+                plan,
+                one.state,
+                f"{at(one.at):%Y-%m-%d %H:%M}",
+                one.mails,
+                one.failed,
+                one.percent,
+                one.by,
+            )
+            for plan, one in found.plans.items()
+        ],
+    )
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@app.command()
+def release(
+    content_id: Annotated[str, typer.Argument(help="The item's content_id.")],
+    by: Annotated[str, typer.Option(help="Who decides it.")],
+) -> None:
+    """Let a stopped publication's mail go on, whatever comes back. To end it: `loa withdraw`."""
+
+    async def order(bus: Bus) -> None:
+        if not by.strip():
+            raise Invalid(fault("by", "who_required"))
+        plans = stopped(await brake.brakes(bus), content_id)
+        if not plans:
+            raise Invalid(fault("content_id", "not_stopped", value=content_id))
+        for plan in plans:
+            await brake.release(bus, plan, by.strip())
+
+    on_bus(order)
+    typer.echo("goes on")
+
+
+def stopped(brakes: Brakes, content_id: str) -> list[PlanKey]:
+    """The stopped revisions of an item."""
+    standing = [PlanKey.parse(name) for name, one in brakes.plans.items() if one.state == "stopped"]
+    mail = [plan for plan in standing if plan.channel is ChannelName.EMAIL]
+    return [plan for plan in mail if plan.content_id == content_id]

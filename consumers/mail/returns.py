@@ -1,0 +1,151 @@
+"""Woken by a receipt of mail: what came back is noted beside its row, and has consequences.
+
+Everything here may be done twice: what was noted is known, and a second time changes nothing.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from channels.email import meanings
+from channels.email.meanings import Meaning
+from consumers import breaker
+from consumers.breaker import Breaker
+from consumers.circuit import Circuit
+from consumers.mail.books import Books
+from consumers.mail.brake import BounceBrake
+from consumers.mail.receipts import MailReceipt, Refused, Returned
+from consumers.mail.sending import slow_down
+from consumers.mail.whose import Row, Whose
+from consumers.suppressions import Suppressions
+from contracts.crash import crash_point
+from contracts.delivery import BatchKey, ChannelName
+from producers.bus import Bus
+
+log = structlog.get_logger()
+EMAIL = ChannelName.EMAIL
+HARD_FOR, SOFT_FOR = timedelta(days=365), timedelta(days=30)
+"""How long an address is left alone; who complained, until a person lifts it."""
+COMPLAINT = "complaint"
+
+
+@dataclass
+class Returns:
+    """Applies them. *arrived*: evidence that the relay had a row. Raises BusError."""
+
+    bus: Bus
+    whose: Whose
+    suppressions: Suppressions
+    circuit: Circuit
+    brake: BounceBrake
+    arrived: Callable[[BatchKey, int], Awaitable[None]]
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self.books = Books(self.whose.ledger.bucket)
+
+    async def on_receipt(self, receipt: MailReceipt) -> None:
+        if isinstance(receipt, Refused):
+            await self.on_refused(receipt)
+        else:
+            await self.on_returned(receipt)
+
+    async def on_refused(self, receipt: Refused) -> None:
+        """Our own relay said no: the rows have ended, their addresses are judged all the same."""
+        batch = BatchKey(EMAIL, receipt.content_id, receipt.revision, receipt.batch)
+        await self.books.refused(batch, receipt.refused, self.clock())
+        self.brake.changed.add(batch.plan)
+        for row, code in receipt.refused.items():
+            found = await self.whose.row(batch, row)
+            with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
+                if found:
+                    await self.act(found, meanings.returned(code), code, receipt.at)
+
+    async def on_returned(self, receipt: Returned) -> None:
+        found = await self.whose.find(receipt)
+        if found is None:
+            log.warning("receipt_unmatched", channel=EMAIL.value)
+            return
+        with bound_contextvars(content_id=found.batch.content_id, channel=EMAIL.value):
+            await self.apply(found, receipt)
+
+    async def apply(self, found: Row, receipt: Returned) -> None:
+        match receipt.returned:
+            case "delay":
+                log.info("mail_delayed", code=receipt.code)
+                if receipt.code.startswith("4.7."):
+                    await slow_down(self.bus, receipt.code, self.clock())
+            case "complaint":
+                await self.complain(found, receipt)
+            case "bounce":
+                await self.bounce(found, receipt)
+
+    async def complain(self, found: Row, receipt: Returned) -> None:
+        """Suppressed at once, and counted."""
+        if await self.books.complained(found.batch, found.number, self.clock()):
+            log.warning("mail_complained")
+        if self.is_theirs(found, receipt):
+            await self.suppressions.add(EMAIL, found.address, COMPLAINT, None, at=receipt.at)
+
+    async def bounce(self, found: Row, receipt: Returned) -> None:
+        code = receipt.code or "5.0.0"
+        meaning = meanings.returned(code)
+        if await self.books.bounced(found.batch, found.number, code, self.clock()):
+            log.info("mail_bounced", code=code, meaning=meaning.value, guessed=receipt.guessed)
+        crash_point("bounce.noted")
+        self.brake.changed.add(found.batch.plan)
+        if receipt.guessed and meaning is Meaning.GONE:
+            meaning = Meaning.OTHER  # words may mean anybody
+        if meaning not in meanings.RECIPIENT or self.is_theirs(found, receipt):
+            await self.act(found, meaning, code, receipt.at)
+        await self.arrived(found.batch, found.number)
+
+    def is_theirs(self, found: Row, receipt: Returned) -> bool:
+        """Whether the report means the address that the row's recipient has now."""
+        if not found.address:
+            return False
+        mine = self.suppressions.seal(found.address)
+        if receipt.seals and mine not in receipt.seals:
+            log.info("bounce_of_other_address")
+            return False
+        return True
+
+    async def act(self, found: Row, meaning: Meaning, code: str, at: datetime) -> None:
+        """What follows from a no, by the table."""
+        match meaning:
+            case Meaning.GONE if found.address:
+                until = at + HARD_FOR
+                await self.suppressions.add(EMAIL, found.address, bounced(code), until, at=at)
+            case Meaning.FULL | Meaning.OTHER if found.address:
+                await self.count(found, code, at)
+            case Meaning.SLOWER:
+                await slow_down(self.bus, code, self.clock())
+            case Meaning.POLICY:
+                log.error("mail_refused_by_policy", code=code)
+                await self.circuit.change(lambda one: self.trip(one, bounced(code)))
+            case Meaning.CONTENT:
+                log.error("mail_content_refused", code=code)
+            case Meaning.FAULT:
+                log.error("mail_misrouted", code=code)
+
+    async def count(self, found: Row, code: str, at: datetime) -> None:
+        """A soft failure: too many of them are a hard one."""
+        mark = f"{found.batch}.{found.number}"
+        if await self.suppressions.soft(EMAIL, found.address, mark, at):
+            until = at + SOFT_FOR
+            await self.suppressions.add(EMAIL, found.address, bounced(code), until, at=at)
+
+    def trip(self, one: Breaker, reason: str) -> Breaker:
+        """Open it in the name of whoever closed it last.
+
+        That the relay takes mail again is no proof: it took what came back, too.
+        """
+        return breaker.trip(one, one.who, reason, self.clock())
+
+
+def bounced(code: str) -> str:
+    return f"bounced {code}"

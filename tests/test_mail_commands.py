@@ -1,0 +1,90 @@
+"""`loa mail suppressed`, `loa mail brakes`, and what `loa status` says of mail."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from consumers.app import people
+from consumers.cli import app
+from consumers.ledger.store import Ledger
+from consumers.mail import brake
+from consumers.mail.brake import BounceBrake
+from consumers.mail.sending import slow_down
+from consumers.vault import belonging
+from contracts.delivery import ChannelName, PlanKey
+
+EMAIL = ChannelName.EMAIL
+GONE, ANGRY = "gone@example.com", "angry@example.com"
+
+
+@pytest.fixture
+async def loa(bus, nats_server, tmp_path, monkeypatch):
+    """`loa ...` on the test's own bus."""
+    monkeypatch.chdir(tmp_path)
+    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
+
+    async def loa(*words):
+        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known)
+
+    return loa
+
+
+@pytest.fixture
+async def suppressions(bus, tmp_path):
+    return people.suppressions(bus, await belonging(bus, tmp_path / "vault.key"))
+
+
+async def test_who_is_left_alone_is_counted_shown_by_address_and_lifted(loa, suppressions):
+    until = datetime.now(UTC) + timedelta(days=1)
+    await suppressions.add(EMAIL, GONE, "bounced 5.1.1", until)
+    await suppressions.add(EMAIL, ANGRY, "complaint", None)
+    await suppressions.soft(EMAIL, "full@example.com", "x", datetime.now(UTC))
+    listed = await loa("mail", "suppressed", "list", "--json")
+    reasons = {"bounced 5.1.1": 1, "complaint": 1}
+    assert json.loads(listed.stdout.splitlines()[-1]) == {"suppressed": 2, "reasons": reasons}
+    assert "example.com" not in (await loa("mail", "suppressed", "list")).output
+    shown = await loa("mail", "suppressed", "show", GONE.upper())
+    assert (shown.exit_code, f"{until:%Y-%m-%d}" in shown.stdout) == (0, True)
+    assert "5.1.1" in shown.stdout
+    assert "until a person" in (await loa("mail", "suppressed", "show", ANGRY)).stdout
+    assert (await loa("mail", "suppressed", "show", "new@example.com")).exit_code == 1
+    assert (await loa("mail", "suppressed", "show", "no address")).exit_code == 2
+
+
+async def test_an_address_is_lifted_by_somebody_with_a_name(loa, suppressions):
+    await suppressions.add(EMAIL, GONE, "bounced 5.1.1", None)
+    order = ("mail", "suppressed", "lift", GONE, "--by")
+    assert (await loa(*order, " ")).exit_code == 2
+    assert (await loa(*order, "Trần Thị Bình")).exit_code == 0
+    assert await suppressions.reason(EMAIL, GONE) is None
+    said = await suppressions.standing(suppressions.key(EMAIL, GONE))
+    assert "Trần Thị Bình" in said.reason
+    assert (await loa(*order, "Trần Thị Bình")).exit_code == 2
+
+
+async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
+    plan = PlanKey(EMAIL, "tin-moi", 2)
+    clock = datetime.now(UTC).timestamp
+    brakes = BounceBrake(bus, Ledger(bus))
+    verdict = {"at": clock(), "mails": 2000, "failed": 260}
+    await brakes.apply(plan, brake.Brake(state="stopped", **verdict))
+    await brakes.apply(plan._replace(revision=1), brake.Brake(state="warned", **verdict))
+    await slow_down(bus, "4.7.0", clock())
+    told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
+    assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])
+    assert "slowed down, level 1" in (await loa("status")).stdout
+    assert "13" in (await loa("mail", "brakes", "list")).stdout.split()
+    assert (await loa("mail", "brakes", "release", "tin-moi", "--by", " ")).exit_code == 2
+    done = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "goes on")
+    found = json.loads((await loa("mail", "brakes", "list", "--json")).stdout.splitlines()[-1])
+    states = {name: (one["state"], one["by"]) for name, one in found["plans"].items()}
+    assert states == {
+        "email.tin-moi.2": ("released", "Trần Thị Bình"),
+        "email.tin-moi.1": ("warned", ""),
+    }
+    again = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
+    assert again.exit_code == 2

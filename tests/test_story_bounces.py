@@ -1,0 +1,63 @@
+"""What comes back, with real processes: a bounce, a wish to leave by mail, and the next mail."""
+
+import re
+import smtplib
+
+import pytest
+
+from channels.email.maildrop import Maildrop, header
+from tests.doors import an_event
+from tests.real_loa import RealLoa, until
+from tests.returned_mail import bounce
+
+pytestmark = pytest.mark.story
+GONE, LEAVES, STAYS = (f"nguoi{number}@example.com" for number in range(3))
+LEAVE_TO = "huy@moha.example"
+
+
+@pytest.fixture
+def loa(tmp_path):
+    settings = {"EMAIL_BOUNCE_DOMAIN": "tra-lai.moha.example", "BOUNCES_PORT": 0}
+    with RealLoa(tmp_path, **settings, EMAIL_UNSUBSCRIBE_TO=LEAVE_TO) as loa:
+        loa.a_unit()
+        loa.readers(3)
+        yield loa
+
+
+def mails(loa, topic: str) -> dict[str, bytes]:
+    """Reader → mail, of the item with this title."""
+    raw = [one.raw() for one in Maildrop(loa.data / "mail").newest_first()]
+    mine = [one for one in raw if topic in header(one, "Subject")]
+    return {header(one, "To"): one for one in mine}
+
+
+def back(loa, recipient: str, mail: bytes, sender: str = "") -> None:
+    host, _, port = loa.ready().bounces.rpartition(":")
+    with smtplib.SMTP(host, int(port)) as relay:
+        relay.sendmail(sender, [recipient], mail)
+
+
+def test_a_bounce_and_a_wish_to_leave_are_obeyed_by_the_next_mail(loa):
+    assert loa.post(an_event(title="Tin thứ nhất", content_id="tin-1")).status == 202
+    first = until(lambda: len(found := mails(loa, "thứ nhất")) == 3 and found, "three mails")
+    path = header(first[GONE], "Return-Path").strip("<>")
+    message_id = header(first[GONE], "Message-ID")[1:33]
+    back(loa, path, bounce("5.1.1", to=GONE, message_id=message_id))
+    token = re.search(r"mailto:[^?>]*\?subject=([^>&]+)", header(first[LEAVES], "List-Unsubscribe"))
+    wish = f"From: {LEAVES}\r\nSubject: {token[1]}\r\n\r\n\r\n".encode()
+    back(loa, LEAVE_TO, wish, LEAVES)
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        back(loa, path.replace("=", "=0"), bounce("5.1.1", to=GONE))
+    until(lambda: '"event": "address_suppressed"' in loa.log(), "the suppression")
+    story = loa.cli("trace", "tin-1", "--json").json
+    assert (story["channels"]["email"]["bounced"], story["channels"]["email"]["delivered"]) == (
+        1,
+        3,
+    )
+    assert loa.post(an_event(id="e-2", title="Tin thứ hai", content_id="tin-2")).status == 202
+    until(lambda: mails(loa, "thứ hai"), "the second mail")
+    until(lambda: loa.log().count('"event": "batch_closed"') >= 2, "both batches")
+    assert set(mails(loa, "thứ hai")) == {STAYS}
+    shown = loa.cli("mail", "suppressed", "show", GONE)
+    assert (shown.code, shown.out.split(":")[0]) == (0, "bounced 5.1.1")
+    assert "@example.com" not in loa.log()
