@@ -5,11 +5,12 @@ from typing import NamedTuple, Protocol
 
 
 class Contact(NamedTuple):
-    """A recipient's address and name at this moment."""
+    """A recipient's address and name at this moment; `barred`: why nothing may be sent there."""
 
     id: str
     address: str = ""
     name: str = ""
+    barred: str = ""
 
 
 class Addresses(Protocol):

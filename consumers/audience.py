@@ -12,10 +12,14 @@ ARTICLE, BROADCAST = "article", "broadcast"
 
 
 class Row(NamedTuple):
-    """One recipient; `correction` = got (or may have got) an earlier text of the item."""
+    """One recipient; `correction` = got (or may have got) an earlier text of the item.
+
+    `picks`: which of a digest's items, as a bit mask.
+    """
 
     id: str
     correction: bool = False
+    picks: int = 0
 
 
 class Telling(NamedTuple):

@@ -32,6 +32,7 @@ FOLLOWED = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
 ORDER = (
     f"KV_{subjects.CONTROL.name}",
     f"KV_{subjects.LEDGER.name}",
+    f"KV_{subjects.DIGESTS.name}",
     f"KV_{subjects.SUPPRESSED.name}",
     f"KV_{subjects.FOLLOWERS.name}",
     subjects.RECEIPTS.name,

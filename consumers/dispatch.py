@@ -1,34 +1,28 @@
-"""Woken by a publication: freezes who gets it on one channel, as batches in the ledger.
+"""Woken by a publication: freezes who gets it on one channel, as batches in the ledger."""
 
-Killed anywhere it resumes from the plan's cursor ("> last id"): nobody twice, nobody left out.
-"""
-
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import structlog
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
 from consumers.audience import Audience, Row, Telling
-from consumers.fence import Fence
+from consumers.fence import Fence, distinct
 from consumers.lanes import Gate
-from consumers.ledger.codec import Rows
-from consumers.ledger.cursor import BATCH_ROWS, Cursor, cut
-from consumers.ledger.store import Conflict, Held, Ledger
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.store import Held, Ledger
+from consumers.plans import Planner
 from consumers.settle import Later
 from consumers.wake import Waker
 from contracts.crash import crash_point
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-CHUNK_BATCHES = 100
 LONGEST_WAIT_S = 600.0
-WAKES_AT_ONCE = 100
 
 
 class Released(BaseModel):
@@ -50,8 +44,22 @@ class Doubts(Protocol):
     async def may_be_out(self, publication: Publication, seq: int) -> bool: ...
 
 
+class Part(NamedTuple):
+    """An item's place in one issue of a digest."""
+
+    plan: PlanKey
+    number: int
+
+
+class Digests(Protocol):
+    """Digests that hold an item; see `consumers.digests`."""
+
+    async def stop(self, content_id: str, below: int) -> Sequence[Part]:
+        """Halt what would still send a position of the item *below* that one; all that held it."""
+
+
 @dataclass
-class Dispatch:
+class Dispatch(Planner):
     """Plans publications for one channel. The portal does not wait for older positions."""
 
     channel: ChannelName
@@ -63,6 +71,7 @@ class Dispatch:
     gate: Gate
     waits: bool = True
     doubtful: Doubts | None = None  # which plans may have been made once before, after a restore
+    digests: Digests | None = None  # where readers may have got an item in a digest
     clock: Callable[[], float] = time.time
 
     async def on_publication(self, released: Released) -> None:
@@ -89,10 +98,12 @@ class Dispatch:
         crash_point("dispatch.fetched")
         lower = await self.lower(plan)
         mark = "w" if publication.action == "withdrawn" else "v"
-        for older in lower:
-            await self.fence.halt(older, f"{mark}{publication.revision}")
+        for one in lower:
+            await self.fence.halt(one, f"{mark}{publication.revision}")
+        parts = await self.digests.stop(*plan[1:]) if self.digests else ()
+        older = [*lower, *(part.plan for part in parts)]
         named = self.channel in publication.channels
-        if not named and not await self.fence.any_planned(lower):
+        if not named and not await self.fence.any_planned(older):
             return
         crash_point("dispatch.older_halted")
         held = await self.ledger.create_plan(plan, await self.fresh(released))
@@ -101,9 +112,9 @@ class Dispatch:
         if held.value.complete or held.value.halt:
             return
         if self.waits:
-            await self.fence.quiet(lower)
+            await self.fence.quiet(older)
         await self.audience.ready()
-        await self.fill(plan, publication, held, lower)
+        await self.fill(plan, publication, held, Before(lower, parts))
 
     async def fresh(self, released: Released) -> Cursor:
         """A plan that is not begun."""
@@ -117,75 +128,29 @@ class Dispatch:
         return [plan._replace(revision=one) for one in positions if one < plan.revision]
 
     async def fill(
-        self,
-        plan: PlanKey,
-        publication: Publication,
-        held: Held[Cursor],
-        lower: Sequence[PlanKey],
+        self, plan: PlanKey, publication: Publication, held: Held[Cursor], before: "Before"
     ) -> None:
-        """Cut the audience into batches, from the cursor on; the first chunk is one batch."""
+        """Plan the audience, and whoever got (or may have got) what was there *before*."""
         following = self.channel in publication.channels and publication.action != "withdrawn"
-        while not (held.value.complete or held.value.halt):
-            after = held.value.last
-            reached = self.fence.reached(lower, after)
-            rows = self.audience.rows(Telling(publication, following, reached), after)
-            try:
-                async for chunk, complete in chunks(rows, first=held.value.count == 0):
-                    held = await self.extend(plan, held, chunk, complete)
-                    if following and not complete and held.value.total is None:
-                        total = self.audience.count(publication)
-                        held = Held(replace(held.value, total=total), held.revision)
-            except Conflict:
-                held = await self.catch_up(plan, held)
-        crash_point("dispatch.planned")
-        log.info("publication_planned", batches=held.value.count, recipients=held.value.planned)
 
-    async def catch_up(self, plan: PlanKey, held: Held[Cursor]) -> Held[Cursor]:
-        """Wake what another planner, or a late write of ours, stored first: nobody else may."""
-        wider = await self.fence.held(plan)
-        await self.wake(plan, range(held.value.count, wider.value.count), wider.value)
-        return wider
+        def behind(after: str) -> AsyncIterator[Row]:
+            told = Telling(publication, following, before.reached(self.fence, after))
+            return self.audience.rows(told, after)
 
-    async def extend(
-        self, plan: PlanKey, held: Held[Cursor], chunk: list[Row], complete: bool
-    ) -> Held[Cursor]:
-        """Store a chunk and wake its batches."""
-        batches = [batch(rows) for rows in cut(chunk)]
-        cursor = held.value.advance(
-            [rows.ids for rows in batches], complete=complete, now=self.clock()
-        )
-        wider = await self.ledger.extend(plan, held, cursor, batches)
-        crash_point("dispatch.batches_stored")
-        await self.wake(plan, range(held.value.count, cursor.count), cursor)
-        crash_point("dispatch.chunk_woken")
-        return wider
-
-    async def wake(self, plan: PlanKey, numbers: range, cursor: Cursor) -> None:
-        """One wake-up per batch; on a resume again for all, which the queue absorbs."""
-        for start in range(0, len(numbers), WAKES_AT_ONCE):
-            some = numbers[start : start + WAKES_AT_ONCE]
-            await asyncio.gather(
-                *(self.waker.wake(BatchKey(*plan, number), cursor.lane, 0) for number in some)
-            )
+        count = (lambda: self.audience.count(publication)) if following else None
+        ended = (await self.cut_up(plan, held, behind, count)).value
+        log.info("publication_planned", batches=ended.count, recipients=ended.planned)
 
 
-def batch(rows: Sequence[Row]) -> Rows:
-    return Rows(tuple(row.id for row in rows), frozenset(row.id for row in rows if row.correction))
+class Before(NamedTuple):
+    """An item's older positions on one channel: plans of their own, and parts of digests."""
 
+    lower: Sequence[PlanKey]
+    parts: Sequence[Part]
 
-async def chunks(rows: AsyncIterator[Row], *, first: bool) -> AsyncIterator[tuple[list[Row], bool]]:
-    """Cut *rows*: one batch first, then twice as many each time, up to CHUNK_BATCHES.
-
-    So the first mail leaves at once, and whoever sends it in this process is not kept waiting while
-    the rest is planned. The flag says that nothing follows; an empty audience is one empty chunk.
-    """
-    batches = 1 if first else CHUNK_BATCHES
-    chunk: list[Row] = []
-    async for row in rows:
-        if len(chunk) == batches * BATCH_ROWS:
-            yield chunk, False
-            chunk, batches = [], min(2 * batches, CHUNK_BATCHES)
-        elif len(chunk) % BATCH_ROWS == 0:
-            await asyncio.sleep(0)  # let others run: reading rows never waits by itself
-        chunk.append(row)
-    yield chunk, True
+    def reached(self, fence: Fence, after: str) -> AsyncIterator[str]:
+        """Ids > *after* that got, or may have got, any of them: sorted, unique."""
+        alone = fence.reached(self.lower, after)
+        if not self.parts:
+            return alone
+        return distinct([alone, *(fence.picked(*part, after) for part in self.parts)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from consumers.ledger import moves
+from consumers.ledger.codec import Rows
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry
 from consumers.ledger.store import Conflict, Held, Ledger, LedgerError, Overtaken, Silence
@@ -122,6 +123,24 @@ class Fence:
             for row in rows:
                 if ids[row] > after:
                     yield ids[row]
+
+    async def picked(self, plan: PlanKey, number: int, after: str) -> AsyncIterator[str]:
+        """As `reached_by`, of a digest: only those for whom item *number* stood in it."""
+        async for batch, entry in self.ledger.entries(plan, (await self.held(plan)).value):
+            rows = entry.value.reached()
+            known = await self.ledger.rows(batch) if rows else Rows(())
+            for id in (known.ids[row] for row in rows):
+                if id > after and known.picks[id] >> number & 1:
+                    yield id
+
+
+async def distinct(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
+    """Several sorted streams as one that names everybody once."""
+    last = ""
+    async for id in merged(streams):
+        if id != last:
+            yield id
+        last = id
 
 
 async def merged(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:

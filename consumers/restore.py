@@ -72,6 +72,11 @@ class Doubts:
         restored = await last(self.bus)
         return restored is not None and (said is None or min(said, accepted) <= restored.at)
 
+    async def may_be_cut(self, due: datetime) -> bool:
+        """As `may_be_out`, for a digest that was *due* at that moment."""
+        restored = await last(self.bus)
+        return restored is not None and due <= restored.at
+
     async def born(self, publication: Publication) -> datetime | None:
         """When its event came to be, at the latest; None where nobody can say."""
         content_id, revision = publication.content_id, publication.revision

@@ -14,6 +14,9 @@ from consumers.control import Pause
 from consumers.ledger import bulk, codec
 from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Ledger
+from consumers.mail import brake, pace
+from consumers.register import read
+from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 from producers.bus import Bus
 
@@ -46,6 +49,11 @@ class ChannelStatus(BaseModel):
     breaker_reason: str = ""
     next_probe: datetime | None = None
     canary: Standing = OFF
+    slowed: int = 0
+    """0: as fast as it can; see `consumers.mail.pace`."""
+    slowed_reason: str = ""
+    stopped: tuple[str, ...] = ()
+    """Publications that wait for a person, because too much of them came back."""
     lanes: dict[Lane, LaneStatus]
 
 
@@ -72,11 +80,21 @@ class Status:
             entry = bulk.legible(codec.decode_state, value.data)
             if batch and entry:  # else `loa check` names it
                 self.add(report.channels[batch.channel].lanes[entry.lane], entry)
+        await self.mail(report.channels[ChannelName.EMAIL])
         proven = await standings(self.bus, self.clock())
         for name, one in report.channels.items():
             one.canary = proven[name]
             self.estimate(one) if at_work else still(one)
         return report
+
+    async def mail(self, one: ChannelStatus) -> None:
+        """How fast mail leaves, and what of it stands still."""
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        now = (await read(bucket, pace.KEY, pace.Pace)).value or pace.FULL
+        one.slowed = now.now(self.clock())
+        one.slowed_reason = now.reason if one.slowed else ""
+        plans = (await brake.brakes(self.bus)).plans
+        one.stopped = tuple(name for name, each in plans.items() if each.state == "stopped")
 
     async def channels(self) -> Report:
         """Every channel, its lanes still empty."""

@@ -1,17 +1,22 @@
 """The answer of `loa trace`: where something is, per channel, and how it came there."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.delivery import ChannelName
 
+BACK = frozenset({"bounced", "complained"})
 State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
 
 class Count(BaseModel):
-    """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`."""
+    """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`.
+
+    `bounced` came back although the relay had taken them, `complained`: readers called it spam.
+    Both are facts beside the statuses, outside the sum, and named only where there are any.
+    """
 
     expected: int = 0
     pending: int = 0
@@ -28,7 +33,14 @@ class Count(BaseModel):
     unknown: int = 0
     missing: int = 0
     maybe_duplicate: int = 0
+    bounced: int = 0
+    complained: int = 0
     complete: bool = False
+
+    @model_serializer(mode="wrap")
+    def _facts_where_there_are_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if value or name not in BACK}
 
 
 class Moment(BaseModel):

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from consumers.digests import story as gathered
+from consumers.digests.book import Book
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
+from consumers.mail.books import Books, Sum
 from consumers.notices import story as steps
 from consumers.register import Register
 from consumers.story import Count, Moment, State, Story
@@ -23,16 +26,25 @@ class Trace:
     register: Register
     ledger: Ledger
     clock: Callable[[], float]
+    digests: Book | None = None
 
     async def story(self, content_id: str, step: int | None = None) -> Story | None:
         """The newest released position of an item, or the newest one at all; or one dossier's.
 
         *step*: only this one of a dossier's.
         """
+        if keys.is_letter(content_id):
+            return await steps.letter(self.ledger, content_id)
+        if self.digests and keys.is_digest(content_id):
+            return await gathered.digest(self.digests, self.ledger, content_id, self.channel)
         item = await self.register.item(content_id)
         if item and keys.is_case(content_id):
             dossier = Dossier.model_validate(item.model_dump())
             return await steps.story(self.ledger, content_id, dossier, step)
+        return await self.of_item(content_id, item)
+
+    async def of_item(self, content_id: str, item: Item | None) -> Story | None:
+        """An item's story: its positions, its plans, and the digests that it stood in."""
         positions = {number: one async for number, one in self.positions(content_id)}
         if not (item or positions):
             return None
@@ -45,6 +57,8 @@ class Trace:
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
             moments += past
+        if self.digests:
+            moments += [one async for one in gathered.moments(self.digests, content_id)]
         return Story(
             content_id=content_id,
             revision=number,
@@ -91,9 +105,17 @@ class Trace:
             waits.update(entry.value.waits)
             copies += entry.value.copies
             closed = max(closed, entry.value.closed)
+        back = await self.back(plan)
         count = tally(cursor, statuses, copies)
-        past = planned(plan.channel, cursor, count, closed)
+        count = count.model_copy(update={"bounced": back.bounced, "complained": back.complained})
+        past = planned(plan.channel, cursor, count, closed) + came_back(plan.channel, back)
         return count, past + [self.waiting(plan.channel, *why) for why in waits.most_common(3)]
+
+    async def back(self, plan: PlanKey) -> Sum:
+        """What came back; of mail alone anything does."""
+        if plan.channel is not ChannelName.EMAIL:
+            return Sum()
+        return await Books(self.ledger.bucket).sum(plan)
 
     def waiting(self, channel: ChannelName, reason: str, rows: int) -> Moment:
         """What rows wait for, as it is now."""
@@ -121,6 +143,16 @@ def planned(channel: ChannelName, cursor: Cursor, count: Count, closed: float) -
         detail = f"{count.delivered} of {count.expected} delivered"
         moments.append(moment(closed or cursor.finished, "completed", channel, detail))
     return moments
+
+
+def came_back(channel: ChannelName, back: Sum) -> list[Moment]:
+    """What readers' servers and readers said later, at the last time that they did."""
+    if not (back.bounced or back.complained):
+        return []
+    codes = ", ".join(f"{count} x {code}" for code, count in Counter(back.codes).most_common(5))
+    said = f"{back.bounced} came back: {codes}" if back.bounced else ""
+    complaints = f"{back.complained} complained" if back.complained else ""
+    return [moment(back.at, "came_back", channel, "; ".join(filter(None, (said, complaints))))]
 
 
 def moment(at: float, event: str, channel: ChannelName, detail: str = "") -> Moment:

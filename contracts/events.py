@@ -115,7 +115,7 @@ def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
     if isinstance(said, CaseUpdated):
         for name in sorted(event.extensions.keys() - CASE_EXTENSIONS):
             yield fault(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
-    elif keys.is_case(said.content_id):
+    elif keys.is_personal(said.content_id) or keys.is_digest(said.content_id):
         yield fault("data.content_id", "name_of_a_case", value=said.content_id)
 
 

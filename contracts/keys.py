@@ -15,6 +15,8 @@ DELIVERY_VERSION = "1"
 PERSON = "person"
 """The only recipient of a case notice, whoever its dossier belongs to; keys name the event."""
 _CASE = re.compile(r"case-[a-z2-7]{20}")
+_LETTER = re.compile(r"letter-[a-z2-7]{20}")
+_DIGEST = re.compile(r"digest-(?:daily|weekly)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def digest(*parts: str) -> str:
@@ -71,6 +73,31 @@ def item_named(text: str) -> str:
 def is_case(content_id: str) -> bool:
     """Whether *content_id* is a dossier's: no content item may be called so."""
     return _CASE.fullmatch(content_id) is not None
+
+
+def letter_content_id(*parts: str) -> str:
+    """The content_id of a letter to one person; *parts* must not name anybody."""
+    return f"letter-{digest(*parts)[:20]}"
+
+
+def is_letter(content_id: str) -> bool:
+    """Whether *content_id* is a letter's: no content item may be called so."""
+    return _LETTER.fullmatch(content_id) is not None
+
+
+def digest_content_id(frequency: str, day: str) -> str:
+    """The content_id of the digest of one *day* (`2026-11-26`)."""
+    return f"digest-{frequency}-{day}"
+
+
+def is_digest(content_id: str) -> bool:
+    """Whether *content_id* is a digest's: no content item may be called so."""
+    return _DIGEST.fullmatch(content_id) is not None
+
+
+def is_personal(content_id: str) -> bool:
+    """Whether *content_id* is for one person: one row in the ledger, which no plan counts."""
+    return is_case(content_id) or is_letter(content_id)
 
 
 def tracking_id(delivery: str) -> str:

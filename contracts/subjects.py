@@ -151,6 +151,7 @@ DESK = Bucket("desk", max_bytes=GIB)
 NOTICES = Bucket("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
 """Contact (about 430 bytes with key and headers) and mark of the message at Zalo (about 170), for
 30 days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
+DIGESTS = Bucket("digests", max_bytes=GIB, atomic=True)
 SUPPRESSED = Bucket("suppressed")
 FOLLOWERS = Bucket("followers")
 VAULT = Bucket("vault", max_bytes=64 << 20)
@@ -163,6 +164,7 @@ BUCKETS = (
     UNITS,
     DESK,
     NOTICES,
+    DIGESTS,
     SUPPRESSED,
     FOLLOWERS,
     VAULT,

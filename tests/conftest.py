@@ -17,18 +17,20 @@ import pytest
 from producers.bus import Bus, topology
 from producers.nats_child import find_binary
 from producers.server import NatsServer
+from tests.browser import browser  # noqa: F401 - a fixture
 
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
 hypothesis.settings.load_profile("loa")
 LONG = frozenset(
     f"test_{name}.py"
     for name in (
-        "bus_disk", "bus_faults", "bus_power", "check_corruptions", "check_healthy", "check_large",
-        "deliver_crash", "dispatch_crash", "duplicates", "event_orders", "gateway_fuzz",
-        "long_trouble", "model", "poison", "portal_kill", "portal_power", "smtp_chaos", "smtp_cuts",
-        "smtp_late", "torn_reads", "zalo_after_effect", "zalo_books", "zalo_chaos",
-        "zalo_notice_codes", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices",
-        "zalo_people", "zalo_races", "zalo_refresh", "zalo_waits",
+        "browser", "bus_disk", "bus_faults", "bus_power", "check_corruptions", "check_healthy",
+        "check_large", "deliver_crash", "digest_crash", "digest_stories", "dispatch_crash",
+        "duplicates", "email_screen", "event_orders", "gateway_fuzz", "long_trouble", "model",
+        "poison", "portal_kill", "portal_power", "smtp_chaos", "smtp_cuts", "smtp_late",
+        "torn_reads", "zalo_after_effect", "zalo_books", "zalo_chaos", "zalo_notice_codes",
+        "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices", "zalo_people", "zalo_races",
+        "zalo_refresh", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""

@@ -65,7 +65,7 @@ class Books:
     letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
 
     def address(self, row: Row) -> str:
-        """Where a row's recipient is reached."""
+        """Where a row's recipient is reached; empty for a letter, which is forgotten by now."""
         if row.text in self.contacts:
             return self.contacts[row.text].address(row.plan.channel)
         return self.addresses.get(row.recipient, "")
@@ -88,10 +88,10 @@ async def read(bus: Bus) -> Books:
 
 
 async def read_notices(bus: Bus, ledger: Ledger, books: Books) -> None:
-    """Case notices: batches that no plan counts, and whom they are for."""
+    """Case notices and letters: batches that no plan counts, and whom notices are for."""
     async for key, value in ledger.bucket.values("state."):
         batch = BatchKey.parse(key.removeprefix("state."))
-        if keys.is_case(batch.content_id):
+        if keys.is_personal(batch.content_id):
             entry = codec.decode_state(value.data)
             books.entries[batch] = entry
             books.rows.append(Row(batch.plan, entry.recipient, entry.rows[0], batch))

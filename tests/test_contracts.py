@@ -378,10 +378,31 @@ def test_within_a_wish_any_value_matches_and_between_wishes_all_must(wishes, abo
     assert matches(a_subscriber(**wishes), a_publication(**about)) is wanted
 
 
-def test_only_immediate_delivery_exists():
-    with pytest.raises(ValidationError) as caught:
-        a_subscriber(frequency="daily")
-    assert [error.field for error in explain(caught.value)] == ["frequency"]
+def test_a_reader_has_an_address_and_a_known_rhythm():
+    for wrong, field in (({"frequency": "hourly"}, "frequency"), ({"email": ""}, "event")):
+        with pytest.raises(ValidationError) as caught:
+            a_subscriber(**wrong)
+        assert [error.field for error in explain(caught.value)] == [field]
+
+
+def test_what_the_rhythm_was_before_its_last_change_is_remembered():
+    day = timedelta(days=1)
+    first, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
+    one = a_subscriber().told("weekly", first)
+    assert one.told("weekly", later) == one
+    assert [one.frequency_at(at) for at in (first - day, first)] == ["immediate", "weekly"]
+    again = one.told("daily", later)
+    assert (again.frequency, again.frequency_since) == ("daily", later)
+    assert again.frequency_at(later - day) == "weekly"
+
+
+def test_of_whoever_left_only_the_id_and_the_proof_of_consent_remain():
+    consent = {"version": "1", "at": "2026-03-01T00:00:00Z"}
+    one = a_subscriber(name="An", topics=("viec-lam",), consent=consent)
+    left = one.gone(datetime(2026, 3, 9, tzinfo=UTC))
+    kept = left.model_dump(exclude_defaults=True)
+    assert kept.keys() == {"id", "active", "consent", "left_at"}
+    assert Subscriber.model_validate_json(left.model_dump_json()) == left
 
 
 # --- the face of the package

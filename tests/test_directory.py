@@ -319,6 +319,21 @@ def test_counts_follow_every_change(store):
     assert tastes.count(publication) == before
 
 
+def test_only_who_wants_it_at_once_is_told_at_once(store):
+    rhythms = ("immediate", "daily", "weekly")
+    rows = [Person(one, f"{one}@x.vn", "", wishes({"frequency": one})) for one in rhythms]
+    store.apply(rows, 1)
+    tastes = Tastes(store)
+    assert tastes.ids_after(a_publication(), "", 10) == ["immediate"]
+    assert tastes.count(a_publication()) == 1
+
+
+def test_nothing_goes_to_somebody_before_the_pause_is_over(store):
+    store.apply([Person("an", "an@example.com", "", wishes({}), paused_until=1000.0)], 1)
+    assert not store.contacts(["an"], 999.0)
+    assert list(store.contacts(["an"], 1000.0)) == ["an"]
+
+
 def test_a_chunk_is_taken_in_whole_or_not_at_all(store):
     store.apply([Person("an", "an@example.com", "", wishes({}))], 1)
     with pytest.raises(sqlite3.Error):

@@ -94,7 +94,7 @@ def test_help_leads_to_the_page_that_explains_the_subscription():
     mail = mail_of("new")
     assert raw(mail, "List-Help") == f"<{PUBLIC_URL}/dang-ky>"
     for kind in ("plain", "html"):
-        assert f"{PUBLIC_URL}/dang-ky" in mail.get_body((kind,)).get_content()
+        assert f"{PUBLIC_URL}/dang-ky/quan-ly" in mail.get_body((kind,)).get_content()
 
 
 def test_feedback_has_four_fields_and_names_no_reader():

@@ -59,6 +59,31 @@ def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
     assert verdicts.judge(refused(Stage.RCPT, b"451 4.3.0 no")).after_s is None
 
 
+@pytest.mark.parametrize(
+    ("stage", "text", "code", "trouble"),
+    [
+        ("rcpt", b"550 5.7.1 no", "5.7.1", True),
+        ("end", b"550 5.7.26 unauthenticated", "5.7.26", True),
+        ("end", b"554 spam", "5.7.0", True),
+        ("rcpt", b"550 5.1.8 sender", "5.1.8", True),
+        ("mail", b"553 5.1.1 who are you", "5.1.1", True),
+        ("rcpt", b"550 5.1.1 gone", "5.1.1", False),
+        ("rcpt", b"550 no such user", "5.1.1", False),
+        ("rcpt", b"552 over quota", "5.2.2", False),
+        ("rcpt", b"550 5.5.0 no such user", "5.1.1", False),
+        ("rcpt", b"501 5.5.4 syntax", "5.5.4", False),
+        ("rcpt", b"500 what?", "5.5.0", False),
+        ("rcpt", b"551 hm", "5.0.0", False),
+        ("rcpt", b"451 4.7.1 slower", "4.7.1", False),
+    ],
+)
+def test_what_else_a_refusal_says_goes_by_a_code_that_it_may_have_in_words_alone(
+    stage, text, code, trouble
+):
+    outcome = verdicts.judge(refused(Stage(stage), text))
+    assert (outcome.code, outcome.trouble) == (code, trouble)
+
+
 def test_accepted_unsent_and_doubtful():
     assert verdicts.judge(ACCEPTED) == Outcome(Verdict.DELIVERED)
     assert verdicts.judge(unsent("deadline")) == Outcome(Verdict.UNSENT, "deadline")

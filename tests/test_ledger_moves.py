@@ -200,6 +200,19 @@ def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
     assert letters(moves.expire(booked, NOW + 4, rules)) == "eE"
 
 
+@given(
+    st.text("psdPrRS", max_size=60),
+    st.dictionaries(st.integers(0, 59), st.booleans()),
+    st.integers(1, 30),
+)
+def test_what_is_due_are_the_first_rows_that_wait_and_were_not_put_off(written, put_off, most):
+    notes = {row: Note(1, NOW + 60 * later) for row, later in put_off.items() if row < len(written)}
+    due = [row for row, letter in enumerate(written) if letter in "pPrR" and not put_off.get(row)]
+    state = entry(written, notes=notes)
+    assert moves.due_rows(state, NOW, RULES) == due
+    assert moves.due_rows(state, NOW, RULES, most) == due[:most]
+
+
 PATIENT = Rules(patience_s=72 * 3600)
 
 
@@ -272,7 +285,7 @@ STEPS = {
     "expire": lambda s, said, r, now: moves.expire(
         s, now, replace(RULES, give_up_at=r.choice([0, 1e12, 1e12, 1e12]))
     ),
-    "suppress": lambda s, said, r, now: moves.suppress(s, said),
+    "suppress": lambda s, said, r, now: moves.suppress(s, dict.fromkeys(said, "bounced 5.1.1")),
     "evidence": lambda s, said, r, now: moves.evidence(s, min(said)) if said else s,
     "release": lambda s, said, r, now: moves.release(s, now),
 }

@@ -119,7 +119,7 @@ def test_csv_lines_are_refused_one_by_one_and_the_rest_is_in(loa, tmp_path):
         "email,name,topics,audiences,units,frequency\n"
         "tot@example.com,,chuyen-doi-so,,,\n"
         "khong-phai-dia-chi,,,,,\n"
-        "tuan@example.com,,,,,weekly\n"
+        "gio@example.com,,,,,hourly\n"
         "la@example.com,,chu-de-la,,,\n"
     )
     done = loa.cli("subscribers", "import", path, "--json")

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consumers.subscribers import Report, Subscribers, import_csv
+from consumers.readers.imports import Report, import_csv
+from consumers.readers.people import People
 from contracts import subjects
-from contracts.subscriber import Subscriber
+from contracts.subscriber import UNTIL_RESUMED, Consent, Subscriber
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.crashing import Crash, doomed
@@ -88,15 +90,40 @@ async def test_an_address_twice_in_a_file_is_one_person(bus, importing):
     assert (one.email, one.name) == ("an@example.com", "B")
 
 
+async def test_a_new_rhythm_in_the_file_says_since_when_and_what_was_before(bus, importing):
+    await importing("an@example.com,An,,,,", "binh@example.com,,,,,Daily")
+    binh = (await people(bus))["binh@example.com"]
+    assert (binh.frequency, binh.frequency_since, binh.frequency_before) == ("daily", None, None)
+    began = datetime.now(UTC)
+    assert counts(await importing("an@example.com,An,,,,weekly")) == (0, 1, 0, 0)
+    one = (await people(bus))["an@example.com"]
+    assert (one.frequency, one.frequency_before) == ("weekly", "immediate")
+    assert began <= one.frequency_since <= datetime.now(UTC)
+    assert counts(await importing("an@example.com,An,,,,weekly")) == (0, 0, 1, 0)
+
+
+async def test_what_only_the_reader_decides_is_not_in_a_file(bus, importing):
+    await importing("an@example.com,An,,,,")
+    one = (await people(bus))["an@example.com"]
+    consent = Consent(version="1", at=datetime(2026, 3, 1, tzinfo=UTC))
+    own = one.model_copy(update={"consent": consent, "paused_until": UNTIL_RESUMED})
+    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+    await bucket.put(f"s.{one.id}", own.model_dump_json().encode())
+    assert counts(await importing("an@example.com,An,,,,")) == (0, 0, 1, 0)
+    await importing("an@example.com,An,viec-lam,,,")
+    after = (await people(bus))["an@example.com"]
+    assert (after.consent, after.paused_until) == (consent, UNTIL_RESUMED)
+
+
 async def test_whoever_left_is_not_brought_back(bus, importing):
     await importing("an@example.com,An,,,,")
     one = (await people(bus))["an@example.com"]
-    gone = one.model_copy(update={"active": False})
+    gone = one.gone(datetime.now(UTC))
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
     await bucket.put(f"s.{one.id}", gone.model_dump_json().encode())
     await importing("an@example.com,Nguyễn Văn An,viec-lam,,,")
-    after = (await people(bus))["an@example.com"]
-    assert (after.active, after.name) == (False, "Nguyễn Văn An")
+    [after] = (await people(bus)).values()
+    assert after == gone  # not even the address comes back
 
 
 @pytest.mark.parametrize("purged", ["both", "person", "address"])
@@ -104,7 +131,7 @@ async def test_somebody_erased_may_subscribe_again_under_a_new_id(bus, importing
     await importing("an@example.com,An,,,,")
     before = (await people(bus))["an@example.com"]
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
-    key = Subscribers(bus, KEY).address("an@example.com")
+    key = People(bus, KEY).address("an@example.com")
     for what, name in (("person", f"s.{before.id}"), ("address", key)):
         if purged in (what, "both"):
             await bucket.purge(name)
@@ -132,7 +159,6 @@ async def test_somebody_erased_may_subscribe_again_under_a_new_id(bus, importing
         ("a@example.com,,,khong-co,,", "audiences", "khong-co"),
         ("a@example.com,,,,khong-co,", "units", "khong-co"),
         ("a@example.com,,,,hoc-vien-hanh-chinh-quoc-gia,", "units", "no longer"),
-        ("a@example.com,,,,,daily", "frequency", "digests"),
         ("a@example.com,,,,,hourly", "frequency", "hourly"),
         ("a@example.com,,,,", "line", "5"),
         ("a@example.com,,,,,,x", "line", "7"),
@@ -152,7 +178,7 @@ async def test_a_bad_line_names_its_field_and_the_others_go_in(bus, importing, l
 
 
 async def test_everything_that_is_wrong_with_a_line_is_said_at_once(importing):
-    report = await importing('sai,"a\nb",khong-co,khong-co,khong-co,daily')
+    report = await importing('sai,"a\nb",khong-co,khong-co,khong-co,hourly')
     named = [one.field for one in report.rejected]
     assert sorted(named) == ["audiences", "email", "frequency", "name", "topics", "units"]
 
@@ -226,9 +252,9 @@ async def test_an_import_cut_short_at_any_call_is_completed_by_the_next(bus, imp
 
 async def test_an_address_is_not_readable_from_its_key(bus, importing):
     await importing("an@example.com,,,,,")
-    other = Subscribers(bus, b"x" * 32).address("an@example.com")
+    other = People(bus, b"x" * 32).address("an@example.com")
     keys = await bus.bucket(subjects.SUBSCRIBERS.name).keys("a.")
-    assert keys == [Subscribers(bus, KEY).address("AN@example.com")]
+    assert keys == [People(bus, KEY).address("AN@example.com")]
     assert keys != [other]
 
 

@@ -37,8 +37,13 @@ class House:
 
     @property
     def subscription_url(self) -> str:
-        """The page that explains the subscription, and where it is changed."""
+        """The page that explains the subscription."""
         return f"{self.public_url}/dang-ky"
+
+    @property
+    def manage_url(self) -> str:
+        """The page where readers ask for the way to their own subscription."""
+        return f"{self.subscription_url}/quan-ly"
 
     @property
     def agency(self) -> str:
@@ -71,7 +76,7 @@ def build(publication: Publication, correction: bool, house: House) -> Mould:
     own = {
         "token": marks.mark(Slot.LINK_BODY),
         "unsubscribe": house.unsubscribe_url,
-        "subscription": house.subscription_url,
+        "manage": house.manage_url,
         **house.words,
     }
     for template, name in PARTS.items():

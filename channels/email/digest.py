@@ -126,7 +126,7 @@ def around(house: House, marks: Marks) -> dict[str, object]:
     return {
         "token": marks.mark(Slot.LINK_BODY),
         "unsubscribe": house.unsubscribe_url,
-        "subscription": house.subscription_url,
+        "manage": house.manage_url,
         "web": catalogue()["web"],
         **house.words,
     }

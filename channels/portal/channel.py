@@ -15,7 +15,6 @@ from channels.portal.lock import Busy
 from channels.portal.press import Press
 from channels.portal.site import CANARY_PATH, Site, item_path
 from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
-from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -58,8 +57,8 @@ class PortalChannel:
 
     def render(self, content: Content) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
-        if isinstance(content, CaseNotice):
-            raise TypeError("nobody's dossier is for the portal")
+        if not isinstance(content, Publication):
+            raise TypeError("what concerns one person is not for the portal")
         return content
 
     @asynccontextmanager

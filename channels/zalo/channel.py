@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from channels.base import Canary, Deadline, Outcome, Recipient, Verdict
+from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.zalo.api import ZaloApi
 from channels.zalo.articles import Articles
 from channels.zalo.broadcasts import Broadcasts
@@ -19,7 +19,8 @@ from channels.zalo.steps import Job
 from channels.zalo.transport import CONNECT_S, READ_S
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from contracts.publication import Publication
+from contracts.digest import Digest
+from contracts.letter import Letter
 
 ARTICLE, BROADCAST = "article", "broadcast"
 MARGIN_S = 3.0
@@ -59,9 +60,11 @@ class ZaloChannel:
         self.articles = Articles(calls, notebook, pace, quotas.articles, covers)
         self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
 
-    def render(self, content: Publication | CaseNotice) -> Article | Words:
+    def render(self, content: Content) -> Article | Words:
         if isinstance(content, CaseNotice):
             return Words.of(content)
+        if isinstance(content, Letter | Digest):
+            raise TypeError("letters and digests go by mail")
         return render(content, self.site)
 
     @asynccontextmanager

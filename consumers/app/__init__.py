@@ -6,6 +6,7 @@ The names stand here and not beside the services, so that commands which run non
 SERVICES = (
     "gateway",
     "portal",
+    "pages",
     "intake",
     "dispatch",
     "deliver-email",
@@ -15,6 +16,8 @@ SERVICES = (
     "feedback",
     "zalo-webhook",
     "canary",
+    "digests",
+    "bounces",
     "mailbox",
     "zalo-sandbox",
 )

@@ -10,6 +10,7 @@ import structlog
 
 from channels.base import Channel
 from channels.email.channel import EmailChannel
+from channels.email.return_path import ReturnPaths
 from channels.email.unsubscribe import HmacSigner
 from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.public import is_outside
@@ -50,7 +51,13 @@ SHOWN = frozenset(b"dD")
 
 def email(node: Node) -> Channel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
-    return EmailChannel(node.email, node.public_url, signer, node.vocabulary)
+    paths = return_paths(node) if node.email.bounce_domain else None
+    return EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
+
+
+def return_paths(node: Node) -> ReturnPaths:
+    """The same for sending and for what comes back."""
+    return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)
 
 
 def portal(node: Node) -> Channel:

@@ -18,6 +18,7 @@ from consumers.app.web import Check, Faces
 from consumers.canary.settings import CanarySettings
 from consumers.canary.standing import OFF, standings
 from consumers.control import Pauses
+from consumers.digests.book import Book
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
 from consumers.notices.persons import Notices
@@ -110,7 +111,7 @@ class Node:
 
     @cached_property
     def trace(self) -> Trace:
-        return Trace(self.register, self.ledger, self.clock)
+        return Trace(self.register, self.ledger, self.clock, Book(self.bus))
 
     def subscribe(
         self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1

@@ -118,16 +118,19 @@ async def drain_spool(node: Node) -> None:
 
 
 def for_up(node: Node) -> list[str]:
-    """Everything; a stand-in only where the real thing is not configured."""
-    replaced = standins.replaced(node)
-    return [name for name in SERVICES if name not in replaced]
+    """Everything; a stand-in only where the real thing is not configured.
+
+    Bounces are heard where they are asked to come.
+    """
+    without = standins.replaced(node) | ({"bounces"} if not node.email.bounce_domain else set())
+    return [name for name in SERVICES if name not in without]
 
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
     """Start everything that runs; the stack ends it in the opposite order."""
     failing = asyncio.create_task(run_tasks(node, stopped))
     node.stack.push_async_callback(end, failing)
-    web = WebServer(node.faces)
+    web = WebServer(node.faces, node.settings.trusted_proxies)
     serving = asyncio.create_task(web.serve([bound]))
     node.stack.push_async_callback(web.end, serving)
     await node.broker.start()

@@ -34,6 +34,16 @@ def sandbox_of(settings: LoaSettings) -> str:
         return ""
 
 
+def public_url(settings: LoaSettings) -> str:
+    """Where readers find the portal: as configured, else where this folder's Loa answers."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    try:
+        return Ready.model_validate_json(ready_file(settings).read_bytes()).url.rstrip("/")
+    except (OSError, ValidationError):
+        return f"http://{settings.http_host}:{settings.http_port}"
+
+
 async def running(settings: LoaSettings) -> Ready | None:
     """The Loa of this data folder, if its bus answers: the file alone proves nothing."""
     try:

@@ -11,24 +11,24 @@ from channels.portal import serve
 from channels.portal.pictures import Pictures
 from consumers import restore
 from consumers.addresses import Addresses, Places
-from consumers.app import channels, people, standins
+from consumers.app import channels, digests, mail, people, readers, standins
 from consumers.app.node import Node
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.canary.sender import Canaries
 from consumers.canary.taker import Taker
 from consumers.circuit import Circuit
+from consumers.conduct import Free
 from consumers.deliver import Deliver
 from consumers.desk import Desk
 from consumers.dispatch import Dispatch
-from consumers.feedback import Feedback
 from consumers.fence import Fence
 from consumers.intake import Intake
 from consumers.lanes import Gate
 from consumers.library import Library
 from consumers.notices.cases import Cases
 from consumers.notices.persons import Persons
-from consumers.notices.sent import ToldNotices
+from consumers.readers.letters import Addressees
 from consumers.slots import Slot
 from consumers.sweep import Sweep
 from consumers.zalo.pictures import OldPictures
@@ -37,6 +37,7 @@ from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
 from producers.bus import BusError
 from producers.gateway import gateway as door
+from producers.pages import pages as reader_pages
 
 log = structlog.get_logger()
 AT_ONCE = 3
@@ -53,6 +54,12 @@ async def gateway(node: Node) -> None:
 async def portal(node: Node) -> None:
     """The portal's files, for whoever has no web server in front."""
     node.faces.add(serve.portal_app(node.settings.portal_dir))
+
+
+async def pages(node: Node) -> None:
+    """The readers' pages: subscribe, choose, leave."""
+    app = reader_pages(readers.doors(node), node.vocabulary, node.public_url, node.clock)
+    node.faces.add(app, *readers.HEADS)
 
 
 async def intake(node: Node) -> None:
@@ -99,6 +106,7 @@ async def dispatch(node: Node) -> None:
             Gate(AT_ONCE, RESERVED),
             waits=channel is not ChannelName.PORTAL,
             doubtful=doubtful,
+            digests=digests.holdings(node) if channel is ChannelName.EMAIL else None,
         )
         node.subscribe(
             subjects.PUBLICATIONS,
@@ -120,7 +128,7 @@ def audience(node: Node, channel: ChannelName) -> Audience:
 
 async def deliver_email(node: Node) -> None:
     """The ledger → the mail relay."""
-    await deliver(node, channels.email(node), node.directory)
+    await deliver(node, channels.email(node), mail.addresses(node))
 
 
 async def deliver_zalo(node: Node) -> None:
@@ -154,18 +162,21 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
     pauses = node.pauses  # now, while tasks can still be added
     await pauses.look()  # a paused channel starts paused
     slot = Slot(node.settings.run_dir / "slots", channel.name)
+    gate = Gate(channel.connections, RESERVED)
     worker = Deliver(
         channel,
         node.ledger,
         Library(node.bus, node.ledger, channel.render),
         addresses,
         node.waker,
-        Gate(channel.connections, RESERVED),
+        gate,
         slot,
         Circuit(node.bus, channel.name),
         paused=lambda: channel.name in pauses.channels,
         persons=persons(node, channel.name),
+        addressees=addressees(node, channel.name),
         prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
+        conduct=mail.conduct(node, gate) if channel.name is ChannelName.EMAIL else Free(),
     )
     await worker.guard.attend(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.guard.attend))
@@ -184,6 +195,13 @@ def persons(node: Node, channel: ChannelName) -> Persons | None:
     if channel is ChannelName.PORTAL:
         return None
     return Persons(node.notices, people.suppressions(node.bus, node.keys))
+
+
+def addressees(node: Node, channel: ChannelName) -> Addressees | None:
+    """Letters go by mail alone."""
+    if channel is not ChannelName.EMAIL:
+        return None
+    return Addressees(node.bus, people.suppressions(node.bus, node.keys))
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:
@@ -210,8 +228,8 @@ async def sweep(node: Node) -> None:
 
 
 async def feedback(node: Node) -> None:
-    """RECEIPTS → the ledger."""
-    handler = Feedback(node.ledger, ToldNotices(node.bus)).on_receipt
+    """RECEIPTS → the ledger, and what follows from mail that came back."""
+    handler = mail.feedback(node).on_receipt
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 
@@ -219,6 +237,7 @@ Service = Callable[[Node], Awaitable[None]]
 SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "gateway": gateway,
     "portal": portal,
+    "pages": pages,
     "intake": intake,
     "dispatch": dispatch,
     "deliver-email": deliver_email,
@@ -228,6 +247,8 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "feedback": feedback,
     "zalo-webhook": zalo_webhook,
     "canary": canary,
+    "digests": digests.digests,
+    "bounces": mail.bounces,
     "mailbox": standins.mailbox,
     "zalo-sandbox": standins.zalo_sandbox,
 }

@@ -27,6 +27,7 @@ class LoaSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str = ""
+    trusted_proxies: str = "127.0.0.1,::1"
     nats_url: str = ""
     nats_port: int = Field(default=0, ge=0, le=65535)
     nats_creds_file: Path | None = None
@@ -85,6 +86,7 @@ class Ready(BaseModel):
     nats_url: str
     pid: int
     zalo_sandbox: str = ""
+    bounces: str = ""
 
 
 def vocabulary(settings: LoaSettings) -> Vocabulary:

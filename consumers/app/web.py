@@ -133,13 +133,15 @@ def address(bound: socket.socket) -> str:
 class WebServer(uvicorn.Server):
     """uvicorn without its own signal handling: the composition root stops everything in order."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, trusted_proxies: str = "") -> None:
+        """*trusted_proxies*: addresses and networks whose X-Forwarded-For is believed."""
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
+            forwarded_allow_ips=trusted_proxies,
             timeout_graceful_shutdown=5,
         )
         super().__init__(config)

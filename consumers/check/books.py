@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from consumers.check.batches import Moment
+from consumers.check.digests import Issues
 from consumers.check.findings import Excused, Tell, Violation, never, untold
 from consumers.check.look import Look
 from consumers.check.progress import Progress
@@ -34,6 +35,7 @@ class Books:
     tell: Tell = untold
 
     def __post_init__(self) -> None:
+        self.issues = Issues(self.bus)
         self.first = self.look("")
 
     def look(self, scope: str) -> Look:
@@ -48,10 +50,12 @@ class Books:
             scope,
             self.deep,
             self.tell,
+            self.issues,
         )
 
     async def violations(self) -> list[Violation]:
         await self.released.read()
+        await self.issues.read()
         self.first = self.look("")
         found = [one async for one in self.first.violations()]
         if not found:
@@ -62,6 +66,7 @@ class Books:
 
     async def second(self, scopes: set[str]) -> AsyncIterator[Violation]:
         """The same rules over what stands there now."""
+        await self.issues.read()
         many = len(scopes) > MANY_ITEMS or "" in scopes
         if many:
             self.released.whole = False

@@ -1,13 +1,15 @@
 """Whether a correction goes to exactly those who got, or may have got, an earlier text."""
 
-import heapq
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
+from consumers.check.digests import batches
 from consumers.check.plans import Tally
+from consumers.fence import distinct
 from consumers.ledger import bulk
 from consumers.ledger.entry import REACHED
-from contracts.delivery import BatchKey, ChannelName
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.digest import Issue
 from producers.bus import Bucket
 
 ARTICLE = "article"
@@ -15,22 +17,31 @@ FIRST = 5
 
 
 async def corrections(
-    bucket: Bucket, tallies: Sequence[Tally]
+    bucket: Bucket, tallies: Sequence[Tally], digests: Sequence[tuple[Issue, int]] = ()
 ) -> AsyncIterator[tuple[str, str, str]]:
-    """(rule, key, detail) for every position that has readers of older ones to tell."""
+    """(rule, key, detail) for every position that has readers of older ones to tell.
+
+    *digests*: issues that held a position of the item, and its number there.
+    """
     for place, newer in enumerate(tallies):
-        older = [one for one in tallies[:place] if one.cursor.planned]
+        older = [reached_by(bucket, one) for one in tallies[:place] if one.cursor.planned]
+        if newer.plan.channel is ChannelName.EMAIL:
+            older += [
+                got(bucket, issue.plan, number)
+                for issue, number in digests
+                if issue.items[number].revision < newer.plan.revision
+            ]
         if older and newer.cursor.complete and newer.plan.channel is not ChannelName.PORTAL:
             async for rule, people in compare(bucket, older, newer):
                 yield rule, f"plan.{newer.plan}", f"{len(people)}: {', '.join(people[:FIRST])}"
 
 
 async def compare(
-    bucket: Bucket, older: Sequence[Tally], newer: Tally
+    bucket: Bucket, older: Sequence[AsyncIterator[str]], newer: Tally
 ) -> AsyncIterator[tuple[str, list[str]]]:
     """Two sorted sequences side by side: who was reached, and who is told."""
     wrong: dict[str, list[str]] = {"correction-missing": [], "correction-unfounded": []}
-    async for one in side_by_side(recipients(bucket, newer), reached(bucket, older)):
+    async for one in side_by_side(recipients(bucket, newer), distinct(older)):
         if one.reached and not one.marked and must_hear(newer, one.id):
             wrong["correction-missing"].append(one.id)
         if one.marked and not one.reached:
@@ -76,30 +87,20 @@ async def recipients(bucket: Bucket, tally: Tally) -> AsyncIterator[tuple[str, b
                 yield id, id in batch.rows.corrections
 
 
-async def reached(bucket: Bucket, tallies: Sequence[Tally]) -> AsyncIterator[str]:
-    """Who got, or may have got, one of several texts: sorted, each once."""
-    streams = [reached_by(bucket, tally) for tally in tallies]
-    first = [(await anext(one, None), at) for at, one in enumerate(streams)]
-    heads = [(id, at) for id, at in first if id is not None]
-    heapq.heapify(heads)
-    last = ""
-    while heads:
-        id, at = heads[0]
-        if id != last:
-            yield id
-        last = id
-        following = await anext(streams[at], None)
-        if following is None:
-            heapq.heappop(heads)
-        else:
-            heapq.heapreplace(heads, (following, at))
-
-
 async def reached_by(bucket: Bucket, tally: Tally) -> AsyncIterator[str]:
     async for batch in read(bucket, tally):
         if batch.entry and batch.rows:
             for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
                 if letter in REACHED:
+                    yield id
+
+
+async def got(bucket: Bucket, plan: PlanKey, number: int) -> AsyncIterator[str]:
+    """Who got, or may have got, item *number* in a digest."""
+    async for batch in batches(bucket, plan):
+        if batch.entry and batch.rows:
+            for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
+                if letter in REACHED and batch.rows.picks.get(id, 0) >> number & 1:
                     yield id
 
 

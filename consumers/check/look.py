@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from consumers.check import batches, notices, plans
+from consumers.check import batches, digests, notices, plans
 from consumers.check.batches import WAITING, Moment
-from consumers.check.corrections import corrections
+from consumers.check.corrections import FIRST, corrections
+from consumers.check.digests import EMAIL, Issues
 from consumers.check.findings import Excused, Tell, Violation, untold
 from consumers.check.notices import PATIENT, Tried
 from consumers.check.plans import Tally
@@ -15,7 +16,9 @@ from consumers.check.released import Edition, Released
 from consumers.ledger import bulk
 from consumers.ledger.bulk import Batch
 from consumers.ledger.entry import Entry, Rules
-from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts import keys
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from contracts.digest import Issue
 from producers.bus import Bucket
 
 Places = dict[PlanKey, dict[str, int]]
@@ -35,6 +38,7 @@ class Look:
     scope: str = ""
     deep: bool = False
     tell: Tell = untold
+    issues: Issues = field(default_factory=Issues)
     tallies: dict[PlanKey, Tally] = field(default_factory=dict)
     unreadable: set[PlanKey] = field(default_factory=set)
     places: Places = field(default_factory=dict)
@@ -51,7 +55,8 @@ class Look:
                 continue
             self.unreadable |= {plan} if plan else set()
             yield Violation(rule="unreadable", key=key, detail="by this version")
-        for rules in (self.read, self.add_up, self.compare, self.unplanned, self.orphans):
+        for rules in (self.read, self.add_up, self.compare, self.unplanned, self.digests,
+                      self.orphans):  # fmt: skip
             async for found in rules():
                 yield found
 
@@ -92,6 +97,9 @@ class Look:
 
     def rules(self, plan: PlanKey) -> Rules:
         """When the rows of a plan have to end, as its worker sees it."""
+        if issue := self.issues.find(plan):
+            ends = issue.expires_at
+            return Rules(give_up_at=ends.timestamp()) if ends else PATIENT
         one = self.released.find(plan.content_id, plan.revision)
         return Rules(give_up_at=one.expires) if one and one.expires else PATIENT
 
@@ -111,9 +119,15 @@ class Look:
                 yield Violation(rule=rule, key=key, detail=detail)
             if plans.stuck(tally.cursor, self.at) and not await self.busy_with(plan):
                 yield Violation(rule="plan-stuck", key=key, detail="neither complete nor halted")
-            if tally.cursor.source and not self.released.find(plan.content_id, plan.revision):
+            if tally.cursor.source and not self.said(plan):
                 detail = f"planned from publication #{tally.cursor.source}, which is not there"
                 yield Violation(rule="publication-lost", key=key, detail=detail)
+
+    def said(self, plan: PlanKey) -> bool:
+        """Whether there is what the plan is a plan of."""
+        if keys.is_digest(plan.content_id):
+            return self.issues.find(plan) is not None
+        return self.released.find(plan.content_id, plan.revision) is not None
 
     async def busy_with(self, plan: PlanKey) -> bool:
         return await self.busy(plan.channel, self.tallies[plan].cursor.lane)
@@ -125,8 +139,9 @@ class Look:
             positions = list(group)
             for rule, key, detail in plans.order(positions, self.released.items.get(item[1])):
                 yield Violation(rule=rule, key=key, detail=detail)
-            if self.deep and len(positions) > 1:
-                async for rule, key, detail in corrections(self.bucket, positions):
+            if self.deep and len(positions) > 1 and not keys.is_digest(item[1]):
+                held = list(self.issues.holding(item[1]))
+                async for rule, key, detail in corrections(self.bucket, positions, held):
                     yield Violation(rule=rule, key=key, detail=detail)
 
     async def unplanned(self) -> AsyncIterator[Violation]:
@@ -137,6 +152,29 @@ class Look:
                     continue
                 if await self.progress.should_be_planned(one, plan.channel, self.at):
                     yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released")
+
+    async def digests(self) -> AsyncIterator[Violation]:
+        """Every issue is planned and, once it was stopped, issued again; nobody is served twice."""
+        for issue in self.issues.all():
+            if not self.covers(issue.plan):
+                continue
+            key, tally = f"plan.{issue.plan}", self.tallies.get(issue.plan)
+            if tally is None:
+                if digests.late(issue, self.at) and not await self.busy(EMAIL, Lane.BULK):
+                    yield Violation(rule="plan-missing", key=key, detail="cut")
+                continue
+            if digests.stopped(issue, tally.cursor, self.issues, self.at):
+                yield Violation(rule="digest-stopped", key=key, detail="not issued again")
+            async for found in self.served(issue):
+                yield found
+
+    async def served(self, issue: Issue) -> AsyncIterator[Violation]:
+        if not self.deep:
+            return
+        people = [one async for one in digests.twice(self.bucket, issue, self.issues)]
+        if people:
+            detail = f"{len(people)}: {', '.join(people[:FIRST])}"
+            yield Violation(rule="digest-twice", key=f"plan.{issue.plan}", detail=detail)
 
     def editions(self) -> Iterable[Edition]:
         """The publications that this pass is about."""

@@ -36,7 +36,7 @@ class Tried:
 
     async def add(self, batch: Batch) -> None:
         """Look at a batch that can be read; a pair is found by its half on the second channel."""
-        if batch.key.channel is not CHANNELS[0]:
+        if is_case(batch) and batch.key.channel is not CHANNELS[0]:
             self.waiting.append(batch)
         if len(self.waiting) >= AT_ONCE:
             await self.compare()
@@ -65,6 +65,8 @@ class Tried:
     async def rules(self, batch: Batch, now: float) -> Rules:
         """When a notice's row has to have ended: never where no channel comes after."""
         if batch.entry is None or not moves.overdue(batch.entry, now, PATIENT):
+            return PATIENT
+        if not is_case(batch):
             return PATIENT
         [record] = await self.records([batch])
         return PATIENT if record and record.next_after(batch.key.channel) else Rules()
@@ -107,17 +109,23 @@ def legible(data: bytes) -> NoticeRecord | None:
 
 
 def judge(batch: Batch) -> Found:
-    """What a notice's batch must be."""
+    """What a notice's batch, or a letter's, must be."""
     entry = batch.entry
     if entry is None:
         return
     if batch.key.number or len(entry.rows) != 1:
         yield "notice-shape", f"{len(entry.rows)} rows in batch {batch.key.number}"
-    if not entry.source:
+    if is_case(batch) and not entry.source:
         yield "notice-shape", "it names no event"
 
 
 def is_notice(batch: Batch) -> bool:
+    """Whether it is for one person, so that no plan counts it."""
+    return keys.is_personal(batch.key.content_id)
+
+
+def is_case(batch: Batch) -> bool:
+    """A letter has no event, and no second channel."""
     return keys.is_case(batch.key.content_id)
 
 

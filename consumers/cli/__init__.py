@@ -36,6 +36,8 @@ class Commands(LazyGroup):
         "desk": Place(f"{HERE}.desk"),
         "dead": Place(f"{HERE}.dead"),
         "zalo": Place(f"{HERE}.zalo"),
+        "mail": Place(f"{HERE}.mail"),
+        "doctor": Place(f"{HERE}.doctor"),
     }
 
 
@@ -52,7 +54,7 @@ def loa() -> None:
 def main() -> None:
     """Answers on stdout, logs on stderr."""
     logs.configure(service=False)
-    app(obj=surroundings())
+    app(obj=surroundings)
 
 
 def surroundings() -> client.Surroundings:

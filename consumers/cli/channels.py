@@ -60,6 +60,10 @@ def trouble(one: ChannelStatus) -> Iterator[str]:
         yield f"breaker {one.breaker} since {at(one.breaker_since)}" + (
             f"{because(one.breaker_reason)}{probe}"
         )
+    if one.slowed:
+        yield f"slowed down, level {one.slowed} of 6{because(one.slowed_reason)}"
+    for plan in one.stopped:
+        yield f"{plan} stopped, too much of it came back: `loa mail brakes`"
     if one.canary.state == "late":
         yield f"canary late, none back since {at(one.canary.since)}{because(one.canary.why)}"
 

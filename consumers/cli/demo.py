@@ -20,7 +20,7 @@ from consumers.app import running
 from consumers.app.settings import LoaSettings, Ready, vocabulary
 from consumers.cli.answers import explained
 from consumers.faults import fault
-from consumers.subscribers import import_csv
+from consumers.readers.imports import import_csv
 from consumers.vault import KeyFile
 from contracts.errors import Invalid
 from producers.bus import Bus

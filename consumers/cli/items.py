@@ -10,6 +10,7 @@ import typer
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
 from consumers.dead_letters.story import letters_about, with_letters
+from consumers.digests.book import Book
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.register import Register
@@ -32,7 +33,8 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
     content_id = keys.item_named(item)
 
     async def tell(bus: Bus) -> Story | None:
-        story = await Trace(Register(bus), Ledger(bus), time.time).story(content_id)
+        trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus))
+        story = await trace.story(content_id)
         return with_letters(content_id, story, await letters_about(bus, content_id))
 
     story = on_bus(tell)
@@ -56,7 +58,7 @@ def print_story(story: Story) -> None:
     print_table(
         ("channel", *shown, "complete"),
         [
-            (name, *(one[field] for field in shown), story.channels[name].complete)
+            (name, *(one.get(field, 0) for field in shown), story.channels[name].complete)
             for name, one in counts.items()
         ],
     )

@@ -6,18 +6,22 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, on_bus, print_json
-from consumers.subscribers import Report, import_csv
-from consumers.vault import belonging
+from consumers.cli.answers import INVALID, Json, on_bus, print_json, print_table
+from consumers.faults import fault
+from consumers.readers.imports import Report, import_csv
+from consumers.readers.leaving import Leaving
+from consumers.readers.people import People
+from consumers.readers.wishes import email
+from consumers.vault import KeyFile, belonging
+from contracts.errors import Invalid
+from contracts.subscriber import Subscriber
 from producers.bus import Bus
 
+REASON_MAX = 200
 app = typer.Typer(no_args_is_help=True, help="The people who get mail.")
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file, UTF-8.")]
-
-
-@app.callback()
-def nothing() -> None:
-    """One command for now."""
+Address = Annotated[str, typer.Argument(help="A reader's e-mail address.")]
+Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names nobody.")]
 
 
 @app.command("import")
@@ -38,3 +42,67 @@ def import_file(file: File, as_json: Json = False) -> None:
             typer.echo(f"line {wrong.line}, {wrong.field}: {wrong.message}", err=True)
             typer.echo(f"dòng {wrong.line}, {wrong.field}: {wrong.message_vi}", err=True)
     raise typer.Exit(INVALID if report.rejected else 0)
+
+
+@app.command()
+def show(address: Address, as_json: Json = False) -> None:
+    """All that is kept of a reader, consent included. Exit code 2: the address is unknown."""
+
+    async def look(bus: Bus) -> Subscriber:
+        return await found(People.opened(bus, await proven(bus)), known_form(address))
+
+    one = on_bus(look)
+    if as_json:
+        print_json(one)
+    else:
+        said = one.model_dump(mode="json", exclude_none=True)
+        print_table(("", ""), [(name, shown(value)) for name, value in said.items()])
+
+
+@app.command()
+def remove(address: Address, reason: Reason) -> None:
+    """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
+
+    async def work(bus: Bus) -> None:
+        keys, why = await proven(bus), judged(reason)
+        people = People.opened(bus, keys)
+        clean = known_form(address)
+        if await people.left_over(clean):  # an earlier try was cut short
+            return
+        one = await found(people, clean)
+        await Leaving.opened(bus, keys).erase(one, clean, reason=why)
+
+    on_bus(work)
+    typer.echo("removed")
+
+
+async def proven(bus: Bus) -> KeyFile:
+    return await belonging(bus, read(LoaSettings).key_file)
+
+
+def known_form(address: str) -> str:
+    """Raises Invalid for what is no address."""
+    clean, wrong = email(address)
+    if wrong:
+        raise Invalid(*wrong)
+    return clean
+
+
+async def found(people: People, address: str) -> Subscriber:
+    """Raises Invalid for an address of nobody."""
+    one = await people.by_address(address)
+    if one is None:
+        raise Invalid(fault("address", "reader_unknown"))
+    return one
+
+
+def judged(reason: str) -> str:
+    """Raises Invalid for a reason that says nothing, or that may name somebody."""
+    said = reason.strip()
+    if not said or len(said) > REASON_MAX or "@" in said:
+        raise Invalid(fault("reason", "erasure_reason", limit=REASON_MAX))
+    return said
+
+
+def shown(value: object) -> object:
+    return "; ".join(map(str, value)) if isinstance(value, list) else value

@@ -16,6 +16,7 @@ import structlog
 from consumers.addresses import Contact
 from consumers.directory.audience import Tastes
 from consumers.directory.follow import Follower
+from consumers.directory.rhythm import Gathering, Rhythm
 from consumers.directory.store import open_store
 from consumers.settle import Later
 from contracts import subjects
@@ -103,11 +104,15 @@ class Directory:
         """Who *publication* is for by mail: the next *limit* ids greater than *last*, sorted."""
         return self.tastes.ids_after(publication, last, limit)
 
+    def gathered(self, gathering: Gathering) -> Rhythm:
+        """Whom a digest is for, and what of it."""
+        return Rhythm(self.store, gathering)
+
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Who is not in the answer is gone. Raises Later when that may not be so."""
+        """Who is not in the answer is gone, or has paused. Raises Later when that may not be so."""
         if not self.fresh():
             raise Later(LATER_S, "the directory is not fresh")
-        return self.store.contacts(ids)
+        return self.store.contacts(ids, self.clock())
 
 
 @contextmanager

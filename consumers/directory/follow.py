@@ -3,7 +3,9 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -104,8 +106,21 @@ def person(change: Change) -> Person:
         return Person(id)
     try:
         told = json.loads(change.data)
-        active = told["active"] and Person(id, told["email"], told["name"], wishes(told))
+        row = (id, told["email"], told["name"], wishes(told), moment(told.get("paused_until")))
+        active = told["active"] and Person(*row, *rhythm(told))
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
         return Person(id)
     return active or Person(id)
+
+
+def rhythm(told: dict[str, Any]) -> Iterator[float]:
+    """When the frequency last changed, and when a daily and a weekly one last ended."""
+    since, before = told.get("frequency_since"), told.get("frequency_before")
+    ended = told.get("frequency_ended") or {before: since}
+    yield from (moment(since), moment(ended.get("daily")), moment(ended.get("weekly")))
+
+
+def moment(said: str | None) -> float:
+    """In epoch seconds; 0 for never."""
+    return datetime.fromisoformat(said).timestamp() if said else 0.0

@@ -14,7 +14,11 @@ create table person (
     id text primary key,
     address text not null,
     name text not null,
-    taste integer not null
+    taste integer not null,
+    paused_until real not null default 0,
+    changed real not null default 0,
+    daily_until real not null default 0,
+    weekly_until real not null default 0
 ) without rowid;
 
 create index person_by_taste on person (taste, id);

@@ -4,6 +4,7 @@ Calls are short (a chunk of changes takes milliseconds), so they run where they 
 """
 
 import fcntl
+import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,24 +17,36 @@ import structlog
 from consumers.addresses import Contact
 
 log = structlog.get_logger()
-VERSION = 1
+VERSION = 3
 BUSY_S = 1.0
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCHEMA = Path(__file__).parent / "schema.sql"
 UPSERT = """
-    insert into person (id, address, name, taste) values (?, ?, ?, ?)
+    insert into person
+        (id, address, name, taste, paused_until, changed, daily_until, weekly_until)
+    values (?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (id) do update
-    set address = excluded.address, name = excluded.name, taste = excluded.taste
+    set address = excluded.address, name = excluded.name, taste = excluded.taste,
+        paused_until = excluded.paused_until, changed = excluded.changed,
+        daily_until = excluded.daily_until, weekly_until = excluded.weekly_until
 """
 
 
 class Person(NamedTuple):
-    """A row as it is applied; `wishes` None means: not to be written to (any more)."""
+    """A row as it is applied; `wishes` None means: not to be written to (any more).
+
+    Times in epoch seconds, 0 for never: nothing is sent before `paused_until`; `changed` is when
+    the frequency last did, `daily_until` and `weekly_until` when such a one last ended.
+    """
 
     id: str
     address: str = ""
     name: str = ""
     wishes: str | None = None
+    paused_until: float = 0.0
+    changed: float = 0.0
+    daily_until: float = 0.0
+    weekly_until: float = 0.0
 
 
 class Store:
@@ -105,11 +118,11 @@ class Store:
         """Which bucket this is a projection of."""
         return str(self._noted("bucket") or "")
 
-    def contacts(self, ids: Sequence[str]) -> dict[str, Contact]:
-        """Those of *ids* who may be written to."""
+    def contacts(self, ids: Sequence[str], now: float = math.inf) -> dict[str, Contact]:
+        """Those of *ids* who may be written to *now*, in epoch seconds."""
         marks = ",".join("?" * len(ids))
-        query = f"select id, address, name from person where id in ({marks})"  # noqa: S608
-        return {row[0]: Contact._make(row) for row in self.db.execute(query, ids)}
+        query = f"select id, address, name from person where id in ({marks}) and paused_until <= ?"  # noqa: S608
+        return {row[0]: Contact(*row) for row in self.db.execute(query, [*ids, now])}
 
     def tastes(self, after: int = 0) -> list[tuple[int, str]]:
         """Every distinct set of wishes, oldest first."""
@@ -139,12 +152,44 @@ class Store:
         """
         return [id for (id,) in self.db.execute(query, (after, tastes, limit))]
 
+    def walked(
+        self, frequency: str, tastes: str, times: tuple[float, float], ids: tuple[str, str]
+    ) -> list[tuple[str, int, float]]:
+        """Of people behind the first of *ids*, up to the second: id, taste, when their frequency
+        changed.
+
+        Only who is of *tastes*, or whose daily or weekly *frequency* ended since the first of
+        *times*, and has not paused at the second.
+        """
+        query = f"""
+            select id, taste, changed from person
+            where id > ? and id <= ? and paused_until <= ? and (
+                +taste in (select value from json_each(?)) or {frequency}_until >= ?
+            ) order by id
+        """  # noqa: S608 -- one of two names
+        since, now = times
+        return self.db.execute(query, (*ids, now, tastes, since)).fetchall()
+
+    def place(self, after: str, limit: int) -> str:
+        """The last id of the next *limit* people; empty when there is nobody left."""
+        query = "select max(id) from (select id from person where id > ? order by id limit ?)"
+        return str(self.db.execute(query, (after, limit)).fetchone()[0] or "")
+
     @contextmanager
     def of_taste(self, taste: int, after: str) -> Iterator[Iterator[str]]:
         """Ids of one taste in order, read as far as one asks."""
         query = "select id from person where taste = ? and id > ? order by id"
         with closing(self.db.execute(query, (taste, after))) as rows:
             yield (id for (id,) in rows)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read within the block is of one moment, whoever writes."""
+        self.db.execute("begin")
+        try:
+            yield
+        finally:
+            self.db.execute("rollback")
 
     # --- inside
 
@@ -164,7 +209,7 @@ class Store:
             self.db.execute("delete from person where id = ?", (person.id,))
             return
         taste = self._taste(person.wishes)
-        self.db.execute(UPSERT, (person.id, person.address, person.name, taste))
+        self.db.execute(UPSERT, person._replace(wishes=str(taste)))
 
     def _taste(self, wishes: str) -> int:
         self.db.execute("insert into taste (wishes) values (?) on conflict do nothing", (wishes,))

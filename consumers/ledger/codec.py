@@ -5,8 +5,8 @@ attempt have a note: `"x": {"17": [attempts, due, reason number]}`, and in `"f"`
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.ledger.cursor import Cursor
@@ -14,7 +14,7 @@ from consumers.ledger.entry import Entry, Note
 from contracts.delivery import Lane
 
 FORMAT = 1
-CORRECTION = "*"
+CORRECTION, PICKS = "*", ":"
 
 
 class Unreadable(ValueError):
@@ -27,10 +27,14 @@ BROKEN = (ValueError, LookupError, TypeError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text."""
+    """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text.
+
+    `picks`: which of a digest's items each of them gets, as a bit mask.
+    """
 
     ids: tuple[str, ...]
     corrections: frozenset[str] = frozenset()
+    picks: Mapping[str, int] = field(default_factory=dict)
 
 
 def dumps(value: dict[str, Any]) -> bytes:
@@ -101,12 +105,20 @@ def decode_state(data: bytes) -> Entry:
     )
 
 
-def encode_rows(ids: Iterable[str], corrections: frozenset[str]) -> bytes:
+def encode_rows(
+    ids: Iterable[str], corrections: frozenset[str], picks: Mapping[str, int] | None = None
+) -> bytes:
+    if picks:
+        return ",".join(f"{id}{PICKS}{picks[id]:x}" for id in ids).encode()
     return ",".join(f"{id}{CORRECTION}" if id in corrections else id for id in ids).encode()
 
 
 def decode_rows(data: bytes) -> Rows:
-    marked = data.decode().split(",")
+    text = data.decode()
+    marked = text.split(",")
+    if PICKS in text:
+        picked = [one.split(PICKS) for one in marked]
+        return Rows(tuple(id for id, _ in picked), picks={id: int(mask, 16) for id, mask in picked})
     return Rows(
         tuple(id.removesuffix(CORRECTION) for id in marked),
         frozenset(id[:-1] for id in marked if id.endswith(CORRECTION)),

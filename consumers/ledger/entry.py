@@ -119,6 +119,8 @@ class Entry:
 
     def put(self, letters: Mapping[int, int], notes: Mapping[int, Note | None]) -> "Entry":
         """The entry with some rows changed; a note of None is dropped."""
+        if not letters and not notes:
+            return self
         rows = bytearray(self.rows)
         for row, letter in letters.items():
             rows[row] = letter

@@ -1,8 +1,10 @@
 """The ledger's rules: pure functions from one state of a batch to the next."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from channels.base import Outcome, Verdict
 from consumers import retry
@@ -39,6 +41,9 @@ ASK_AGAIN_S = 5.0
 LOST_SETTLE_S = 600.0
 """No channel's late effects last longer; a backup does not say what its channels keep to."""
 
+WAITING = re.compile(b"[%b]+" % bytes(sorted(TRIABLE)))
+"""A run of rows that wait: they stand together, since a batch is worked on from its beginning."""
+
 Booked = tuple[int, Note | None]
 
 
@@ -61,17 +66,20 @@ def final(entry: Entry, letter: int) -> int:
     return shade(ord(entry.halt[0]), letter) if entry.halt and letter in TRIABLE else letter
 
 
-def due_rows(entry: Entry, now: float, rules: Rules) -> list[int]:
-    """Rows that may be tried now, in order. What is due within a second counts as due.
+def due_rows(entry: Entry, now: float, rules: Rules, most: int | None = None) -> list[int]:
+    """Rows that may be tried now, in order, *most* of them at most.
 
-    A row that only waits for its end has had its last try.
+    What is due within a second counts as due. A row that only waits for its end has had its last
+    try.
     """
     notes = entry.notes
-    return [
+    due = (
         row
-        for row, letter in enumerate(entry.rows)
-        if letter in TRIABLE and (row not in notes or is_due(notes[row], now, rules))
-    ]
+        for run in WAITING.finditer(entry.rows)
+        for row in range(*run.span())
+        if row not in notes or is_due(notes[row], now, rules)
+    )
+    return list(islice(due, most))
 
 
 def is_due(note: Note, now: float, rules: Rules) -> bool:
@@ -112,13 +120,14 @@ def next_end(entry: Entry, rules: Rules) -> float:
 def idle(entry: Entry, now: float, rules: Rules) -> bool:
     """Whether a claim would find nothing to ask the provider: all is over, ended or not due."""
     claimed = claim(entry, "", now, rules)
-    return not due_rows(expire(claimed, now, rules), now, rules)
+    return not due_rows(expire(claimed, now, rules), now, rules, 1)
 
 
-def suppress(entry: Entry, rows: Iterable[int]) -> Entry:
-    """These recipients are gone, or want nothing any more."""
-    waiting = [row for row in rows if entry.rows[row] in TRIABLE]
-    return entry.put({row: shade(ord("u"), entry.rows[row]) for row in waiting}, {})
+def suppress(entry: Entry, rows: Mapping[int, str]) -> Entry:
+    """These recipients are gone, or must not be written to: row → why, as far as that is known."""
+    waiting = {row: why for row, why in rows.items() if entry.rows[row] in TRIABLE}
+    letters = {row: shade(ord("u"), entry.rows[row]) for row in waiting}
+    return entry.put(letters, {row: Note(reason=why) for row, why in waiting.items() if why})
 
 
 def grant(entry: Entry, rows: Sequence[int], now: float, rules: Rules) -> tuple[Entry, list[int]]:
@@ -133,20 +142,19 @@ def book(entry: Entry, outcomes: Mapping[int, Outcome], now: float, rules: Rules
 
     A re-send that arrived, or may have, is one possible copy more.
     """
-    mine = {row: said for row, said in outcomes.items() if entry.rows[row] in ON_THE_WIRE}
-    booked = {row: judge(entry, row, said, now, rules) for row, said in mine.items()}
-    landed = {
-        row for row, said in mine.items() if said.verdict in (Verdict.DELIVERED, Verdict.DOUBT)
-    }
-    doubted = any(said.verdict is Verdict.DOUBT for said in mine.values())
-    return replace(
-        entry.put(
-            {row: letter for row, (letter, _) in booked.items()},
-            {row: note for row, (_, note) in booked.items()},
-        ),
-        copies=entry.copies + sum(maybe(entry.rows[row]) for row in landed),
-        settle=max(entry.settle, now + rules.settle_s) if doubted else entry.settle,
-    )
+    letters: dict[int, int] = {}
+    notes: dict[int, Note | None] = {}
+    copies, doubted = entry.copies, False
+    for row, said in outcomes.items():
+        was = entry.rows[row]
+        if was not in ON_THE_WIRE:
+            continue
+        letters[row], notes[row] = judge(entry, row, said, now, rules)
+        doubtful = said.verdict is Verdict.DOUBT
+        copies += maybe(was) and (doubtful or said.verdict is Verdict.DELIVERED)
+        doubted = doubted or doubtful
+    settle = max(entry.settle, now + rules.settle_s) if doubted else entry.settle
+    return replace(entry.put(letters, notes), copies=copies, settle=settle)
 
 
 def judge(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:

@@ -18,7 +18,7 @@ from producers.bus import Entry as Write
 
 T = TypeVar("T")
 PERSON = Rows((keys.PERSON,))
-"""The recipients of every case notice."""
+"""The recipients of every case notice and letter."""
 
 
 class LedgerError(Exception):
@@ -55,7 +55,7 @@ class Ledger:
 
     async def rows(self, batch: BatchKey) -> Rows:
         """The frozen recipients. Raises LedgerError when a planned batch has none."""
-        if keys.is_case(batch.content_id):
+        if keys.is_personal(batch.content_id):
             return PERSON
         value = await self.bucket.get(f"rows.{batch}")
         if value is None:
@@ -63,7 +63,7 @@ class Ledger:
         return codec.decode_rows(value.data)
 
     async def notice(self, batch: BatchKey, entry: Entry) -> bool:
-        """Store the only batch of a case notice; False when it is there already.
+        """Store the only batch of a case notice or a letter; False when it is there already.
 
         Raises LedgerError when another event's stands there.
         """
@@ -143,7 +143,7 @@ class Ledger:
         for number, rows in enumerate(batches, held.value.count):
             batch = BatchKey(*plan, number)
             entry = planned(len(rows.ids), cursor.lane, cursor.created, doubt=cursor.doubt)
-            frozen = codec.encode_rows(rows.ids, rows.corrections)
+            frozen = codec.encode_rows(rows.ids, rows.corrections, rows.picks)
             writes.append(Write(f"rows.{batch}", frozen, 0))
             writes.append(Write(f"state.{batch}", codec.encode_state(entry), 0))
         writes.append(Write(f"plan.{plan}", codec.encode_cursor(cursor), held.revision))

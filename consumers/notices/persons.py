@@ -102,14 +102,15 @@ class Notices:
         value = await self.bus.bucket(subjects.NOTICES.name).get(key)
         return NoticeRecord.model_validate_json(value.data) if value else None
 
-    async def begin(self, batch: BatchKey, entry: Entry) -> None:
-        """Make a notice's batch, unless it is there, and wake it."""
+    async def begin(self, batch: BatchKey, entry: Entry) -> bool:
+        """Make a notice's batch and wake it; False if it was there already."""
         made = await self.ledger.notice(batch, entry)
         crash_point("notice.entry_stored")
         await self.waker.wake(batch, Lane.NOTICE, 0)
         crash_point("notice.woken")
         if made:
             log.info("notice_planned")
+        return made
 
     async def ended(self, batch: BatchKey, entry: Entry, now: float) -> None:
         """Go on to the next channel if this one surely has not reached the person."""

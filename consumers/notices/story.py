@@ -33,6 +33,15 @@ async def story(
     )
 
 
+async def letter(ledger: Ledger, content_id: str) -> Story | None:
+    """A letter's story; None for one that never began."""
+    found = [one async for one in entries(ledger, content_id, 1)]
+    if not found:
+        return None
+    began = datetime.fromtimestamp(found[0][1].created, UTC)
+    return await story(ledger, content_id, Dossier(unit="", revision=1, released={1: began}))
+
+
 async def entries(
     ledger: Ledger, content_id: str, number: int
 ) -> AsyncIterator[tuple[BatchKey, Entry]]:

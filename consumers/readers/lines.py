@@ -3,19 +3,15 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
 
 from consumers.faults import fault
-from contracts import errors, events, text
+from consumers.readers.wishes import LISTS, email, frequency, unknown
 from contracts.errors import FieldError, explain
 from contracts.subscriber import Subscriber
 from contracts.vocabulary import Vocabulary
 
 COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
-LISTS = ("topics", "audiences", "units")
-DIGESTS = ("daily", "weekly")
 LINE = "line"
 HEADER = "header"
 
@@ -81,69 +77,24 @@ class Lines:
         cells = dict(zip(columns, row, strict=True))
         address, faults = email(cells["email"])
         wishes = {name: listed(cells[name]) for name in LISTS}
-        faults += [*self.unknown(wishes), *frequency(cells["frequency"])]
+        rhythm, wrong = frequency(cells["frequency"])
+        faults += [*unknown(wishes, self.vocabulary), *wrong]
+        own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": rhythm}
         try:
-            person = Subscriber.model_validate(
-                {"id": self.new_id(), "email": address, "name": cells["name"], **wishes}
-            )
+            person = Subscriber.model_validate(own | wishes)
         except ValidationError as error:
             named = {one.field for one in faults}
             faults += [one for one in map(by_column, explain(error)) if one.field not in named]
         return faults or person
-
-    def unknown(self, wishes: dict[str, tuple[str, ...]]) -> Iterator[FieldError]:
-        """Words that nobody can wish for."""
-        judges = {"topics": self.topic, "audiences": self.audience, "units": self.unit}
-        for column, words in wishes.items():
-            yield from (wrong for word in words if (wrong := judges[column](word)))
-
-    def topic(self, word: str) -> FieldError | None:
-        if not self.vocabulary.knows("topic", word):
-            return errors.fault("topics", "unknown_topic", value=word)
-        if not self.vocabulary.topics[word].subscribable:
-            return fault("topics", "system_topic", value=word)
-        return None
-
-    def audience(self, word: str) -> FieldError | None:
-        known = self.vocabulary.knows("audience", word)
-        return None if known else errors.fault("audiences", "unknown_audience", value=word)
-
-    def unit(self, word: str) -> FieldError | None:
-        return events.unit_fault("units", word, self.vocabulary)
 
 
 def refused(number: int, faults: Iterable[FieldError]) -> Iterator[Rejected]:
     return (Rejected(line=number, **one.model_dump()) for one in faults)
 
 
-def email(cell: str) -> tuple[str, list[FieldError]]:
-    """The address as it is kept (the domain in ASCII); a bad one comes with its faults.
-
-    When it is bad, a placeholder stands in, so that the rest of the line is judged as well.
-    """
-    stand_in = "someone@example.com"
-    try:
-        found = validate_email(text.line(cell), check_deliverability=False)
-    except PydanticCustomError as error:
-        return stand_in, [errors.fault("email", error.type, **(error.context or {}))]
-    except EmailNotValidError:
-        return stand_in, [errors.fault("email", "email")]
-    if found.smtputf8 or not found.ascii_email:
-        return stand_in, [fault("email", "email_local_ascii")]
-    return found.ascii_email, []
-
-
 def listed(cell: str) -> tuple[str, ...]:
     """The entries of a list cell, sorted, each once."""
     return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
-
-
-def frequency(cell: str) -> list[FieldError]:
-    wanted = cell.strip().lower()
-    if wanted in ("", "immediate"):
-        return []
-    code = "digest_later" if wanted in DIGESTS else "unknown_frequency"
-    return [fault("frequency", code, value=cell.strip())]
 
 
 def header_faults(columns: Sequence[str]) -> list[FieldError]:

@@ -1,0 +1,125 @@
+"""Links in letters, and sessions: encrypted, good for a while, and some of them only once.
+
+Whatever a link is for stands in the link itself, so that nothing is kept of somebody who never
+opened it. Each purpose has a key of its own: no link can be taken for another.
+"""
+
+import binascii
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+from cryptography.fernet import Fernet, InvalidToken
+from pydantic import BaseModel
+
+from consumers.readers.people import base32
+from contracts import subjects
+from contracts.links import LinkRefused, Why
+from producers.bus import Bus, Conflict
+
+T = TypeVar("T", bound=BaseModel)
+TOKEN_MAX = 6000
+TWICE_S = 120.0
+"""For so long a second press of the same button is the same press."""
+USED = "used."
+
+
+class Purpose(Enum):
+    """What a token is good for, and how long."""
+
+    CONFIRM = "confirm", timedelta(hours=72)
+    CHANGE = "change", timedelta(hours=72)
+    MANAGE = "manage", timedelta(hours=1)
+    SESSION = "session", timedelta(hours=1)
+
+    @property
+    def life(self) -> timedelta:
+        return self.value[1]
+
+
+class Whose(BaseModel):
+    """A reader."""
+
+    id: str
+
+
+class Change(Whose):
+    """A reader's way from one address to another."""
+
+    old: str
+    new: str
+
+
+class Link(NamedTuple):
+    """A token and when it ends."""
+
+    token: str
+    ends: datetime
+
+
+class Links:
+    """Makes and reads tokens; *derive* gives the key of a purpose."""
+
+    def __init__(self, derive: Callable[[str], bytes], clock: Callable[[], float]) -> None:
+        self.fernets = {
+            one: Fernet(urlsafe_b64encode(derive(f"link {one.value[0]}"))) for one in Purpose
+        }
+        self.clock = clock
+
+    def make(self, purpose: Purpose, said: BaseModel) -> Link:
+        now = int(self.clock())
+        packed = zlib.compress(said.model_dump_json(exclude_defaults=True).encode(), 9)
+        token = self.fernets[purpose].encrypt_at_time(packed, now).rstrip(b"=").decode()
+        return Link(token, datetime.fromtimestamp(now, UTC) + purpose.life)
+
+    def read(self, purpose: Purpose, token: str, kind: type[T]) -> T:
+        """What a token says. Raises LinkRefused."""
+        whole = token.encode("ascii", "replace") + b"=" * (-len(token) % 4)
+        try:
+            if len(token) > TOKEN_MAX:
+                raise InvalidToken
+            packed = self.fernets[purpose].decrypt(whole)
+            began = self.fernets[purpose].extract_timestamp(whole)
+        except (InvalidToken, binascii.Error) as forged:
+            raise LinkRefused(Why.FORGED) from forged
+        if self.clock() >= began + purpose.life.total_seconds():
+            raise LinkRefused(Why.EXPIRED)
+        return kind.model_validate_json(zlib.decompress(packed))
+
+
+def mark(token: str) -> str:
+    """What is remembered of a token: nobody can make the token of it."""
+    return base32(sha256(token.encode()).digest())[:40]
+
+
+@dataclass
+class Uses:
+    """Which links were followed, and when: bucket `notices`, for longer than any link lasts."""
+
+    bus: Bus
+    clock: Callable[[], float]
+
+    async def first(self, token: str) -> float | None:
+        """When a link was first followed, in epoch seconds; None: never."""
+        value = await self.bus.bucket(subjects.NOTICES.name).get(USED + mark(token))
+        return float(value.data) if value else None
+
+    async def note(self, token: str) -> None:
+        """It has been followed now, unless it was before."""
+        bucket, now = self.bus.bucket(subjects.NOTICES.name), self.clock()
+        try:
+            await bucket.create(USED + mark(token), f"{now:.3f}".encode())
+        except Conflict:
+            return
+
+    async def take(self, token: str) -> None:
+        """Follow a link, once; again only for a moment. Raises LinkRefused."""
+        await self.note(token)
+        first = await self.first(token)
+        if first is not None and self.clock() > first + TWICE_S:
+            raise LinkRefused(Why.USED)

@@ -1,0 +1,145 @@
+"""Subscribing, and the way to one's own subscription: whatever is asked for is answered by mail.
+
+Known or not, an address gets one letter and the page says the same: who asks learns nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pydantic_core import PydanticCustomError
+
+from consumers.readers.letters import Letters, moment
+from consumers.readers.links import Link, Links, Purpose, Uses, Whose, mark
+from consumers.readers.people import NOBODY, People, new_id
+from consumers.readers.wishes import LISTS, email, frequency, unknown
+from contracts import errors, text
+from contracts.errors import FieldError
+from contracts.letter import Letter, LetterKind
+from contracts.links import Application, LinkRefused, Why
+from contracts.subscriber import Consent, Subscriber
+from contracts.vocabulary import Vocabulary
+
+log = structlog.get_logger()
+NAME_MAX = 150
+CONFIRM, OPEN, APPLY = "/dang-ky/xac-nhan/", "/dang-ky/quan-ly/", "/dang-ky"
+
+
+def judged(asked: Application, words: Vocabulary) -> tuple[Application, list[FieldError]]:
+    """What somebody asks for as it is kept, and everything that is wrong with it."""
+    address, wrong = email(asked.email)
+    rhythm, strange = frequency(asked.frequency)
+    wishes = {name: tuple(sorted(set(getattr(asked, name)))) for name in LISTS}
+    name, odd = line("name", asked.name)
+    wrong += [*odd, *unknown(wishes, words), *strange]
+    clean = {"email": address, "name": name, "frequency": rhythm, **wishes}
+    return asked.model_copy(update=clean), wrong
+
+
+def line(field: str, written: str) -> tuple[str, list[FieldError]]:
+    """One line of text as it is kept; a bad one is empty and comes with its fault."""
+    try:
+        found = text.line(written)
+    except PydanticCustomError as error:
+        return "", [errors.fault(field, error.type, **(error.context or {}))]
+    if len(found) > NAME_MAX:
+        return "", [errors.fault(field, "string_too_long", max_length=NAME_MAX)]
+    return found, []
+
+
+@dataclass
+class Office:
+    """What strangers may ask for. Raises BusError."""
+
+    people: People
+    letters: Letters
+    links: Links
+    uses: Uses
+    vocabulary: Vocabulary
+    clock: Callable[[], float]
+
+    def judge(self, asked: Application) -> Sequence[FieldError]:
+        return judged(asked, self.vocabulary)[1]
+
+    async def apply(self, asked: Application) -> None:
+        """Answer an application that `judge` finds good: by one letter, whoever it is for."""
+        clean, _ = judged(asked, self.vocabulary)
+        person = await self.people.by_address(clean.email)
+        clean = clean.model_copy(update={"ip": self.people.hashed(asked.ip)})
+        confirm, way_in = self.links.make(Purpose.CONFIRM, clean), self.way_in(person)
+        if person is not None and person.active:
+            await self.write(LetterKind.MANAGE, clean.email, OPEN, way_in)
+        else:
+            await self.write(LetterKind.CONFIRM, clean.email, CONFIRM, confirm)
+
+    async def ask(self, address: str) -> Sequence[FieldError]:
+        """Send the way to one's own subscription to an address, or that there is none."""
+        clean, wrong = email(address)
+        if wrong:
+            return wrong
+        person = await self.people.by_address(clean)
+        link = self.way_in(person)
+        if person is not None and person.active:
+            await self.write(LetterKind.MANAGE, clean, OPEN, link)
+        else:
+            await self.write(LetterKind.ABSENT, clean, APPLY, link._replace(token=""))
+        return []
+
+    def way_in(self, person: Subscriber | None) -> Link:
+        """A link is made for nobody, too: it takes as long."""
+        return self.links.make(Purpose.MANAGE, Whose(id=person.id if person else NOBODY))
+
+    async def write(self, kind: LetterKind, address: str, path: str, link: Link) -> None:
+        now = moment(self.clock())
+        await self.letters.send(
+            Letter(kind=kind, address=address, path=path + link.token, at=now, expires_at=link.ends)
+        )
+
+    def pending(self, token: str) -> Application:
+        """What a link in a letter asks to confirm. Raises LinkRefused."""
+        return self.links.read(Purpose.CONFIRM, token, Application)
+
+    async def confirm(self, token: str) -> None:
+        """Make somebody a reader; pressed twice, it is done once. Raises LinkRefused."""
+        asked = self.pending(token)
+        person = await self.people.by_address(asked.email)
+        proven = person and person.consent and person.consent.link == mark(token)
+        if proven or await self.uses.first(token) is not None:
+            if person is None or not person.active:
+                raise LinkRefused(Why.USED)
+            return
+        now = moment(self.clock())
+        consent = Consent(version=asked.version, at=now, ip=asked.ip, link=mark(token))
+        id = new_id()
+        await self.people.settle(asked.email, lambda found: joined(found, id, asked, consent))
+        await self.uses.note(token)
+        log.info("reader_confirmed", consent=asked.version)
+
+    async def enter(self, token: str) -> str:
+        """The session that a letter's link opens, once. Raises LinkRefused."""
+        whose = self.links.read(Purpose.MANAGE, token, Whose)
+        await self.uses.take(token)
+        person = await self.people.by_id(whose.id)
+        if person is None or not person.active:
+            raise LinkRefused(Why.USED)
+        return self.links.make(Purpose.SESSION, whose).token
+
+    def check_way_in(self, token: str) -> None:
+        """Whether a link looks good, without following it. Raises LinkRefused."""
+        self.links.read(Purpose.MANAGE, token, Whose)
+
+
+def joined(found: Subscriber | None, id: str, asked: Application, consent: Consent) -> Subscriber:
+    """A reader, new or known, with the wishes that were confirmed."""
+    wishes = {name: getattr(asked, name) for name in ("email", "name", *LISTS)}
+    rhythm = frequency(asked.frequency)[0]
+    own = {"consent": consent, "active": True, "left_at": None, "paused_until": None}
+    if found is not None and found.active:
+        return found.told(rhythm, consent.at).model_copy(update=wishes | own)
+    return Subscriber(
+        id=found.id if found else id,
+        **wishes,
+        frequency=rhythm,
+        frequency_since=consent.at,
+        consent=consent,
+    )

@@ -1,0 +1,135 @@
+"""What readers do with their own subscription, once a letter's link has let them in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from consumers.faults import fault
+from consumers.readers.leaving import Leaving
+from consumers.readers.letters import Letters, moment
+from consumers.readers.links import Change, Links, Purpose, Uses, Whose
+from consumers.readers.office import judged
+from consumers.readers.people import People, Taken
+from consumers.readers.wishes import LISTS, email, frequency
+from contracts.errors import FieldError
+from contracts.letter import Letter, LetterKind, masked
+from contracts.links import Application, LinkRefused, Why
+from contracts.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.vocabulary import Vocabulary
+
+log = structlog.get_logger()
+CHANGE, APPLY = "/dang-ky/doi-dia-chi/", "/dang-ky"
+BY_THE_READER = "by the reader"
+
+
+@dataclass
+class Own:
+    """One reader's own affairs. Raises BusError."""
+
+    people: People
+    letters: Letters
+    links: Links
+    uses: Uses
+    leaving: Leaving
+    vocabulary: Vocabulary
+    clock: Callable[[], float]
+
+    async def reader(self, session: str) -> Subscriber | None:
+        """Whose session it is, as long as it lasts and they read."""
+        try:
+            whose = self.links.read(Purpose.SESSION, session, Whose)
+        except LinkRefused:
+            return None
+        person = await self.people.by_id(whose.id)
+        return person if person and person.active else None
+
+    def judge(self, reader: Subscriber, asked: Application) -> Sequence[FieldError]:
+        return judged(asked.model_copy(update={"email": reader.email}), self.vocabulary)[1]
+
+    async def save(self, reader: Subscriber, asked: Application) -> None:
+        """Store wishes that `judge` finds good."""
+        clean, _ = judged(asked.model_copy(update={"email": reader.email}), self.vocabulary)
+        wishes = {name: getattr(clean, name) for name in ("name", *LISTS)}
+        now = moment(self.clock())
+
+        def wished(found: Subscriber) -> Subscriber:
+            return found.told(frequency(clean.frequency)[0], now).model_copy(update=wishes)
+
+        await self.change(reader, wished)
+
+    async def pause(self, reader: Subscriber, until: datetime | None) -> None:
+        """Send nothing before *until*; None: before the reader resumes."""
+        end = until or UNTIL_RESUMED
+        await self.change(reader, lambda one: one.model_copy(update={"paused_until": end}))
+
+    async def resume(self, reader: Subscriber) -> None:
+        await self.change(reader, lambda one: one.model_copy(update={"paused_until": None}))
+
+    async def change(self, reader: Subscriber, move: Callable[[Subscriber], Subscriber]) -> None:
+        """Whoever has left meanwhile stays away."""
+        await self.people.change(reader.id, lambda one: move(one) if one.active else one)
+
+    async def ask_to_move(self, reader: Subscriber, address: str) -> Sequence[FieldError]:
+        """Send a letter to the new address; until its link is followed nothing changes."""
+        new, wrong = email(address)
+        if not wrong and new.casefold() == reader.email.casefold():
+            wrong = [fault("email", "same_address")]
+        if wrong:
+            return wrong
+        change = Change(id=reader.id, old=reader.email, new=new)
+        link = self.links.make(Purpose.CHANGE, change)
+        await self.letters.send(
+            Letter(
+                kind=LetterKind.CHANGE,
+                address=new,
+                path=CHANGE + link.token,
+                other=masked(reader.email),
+                at=moment(self.clock()),
+                expires_at=link.ends,
+            )
+        )
+        return []
+
+    def moving(self, token: str) -> Change:
+        """What a link in a letter asks to change. Raises LinkRefused."""
+        return self.links.read(Purpose.CHANGE, token, Change)
+
+    async def move(self, token: str) -> None:
+        """Give a reader the new address, and tell the old one. Raises LinkRefused."""
+        change = self.moving(token)
+        if await self.uses.first(token) is not None:
+            person = await self.people.by_id(change.id)
+            if person is None or person.email != change.new:
+                raise LinkRefused(Why.USED)
+            return
+        try:
+            moved = await self.people.move(change.id, change.old, change.new)
+        except Taken:
+            raise LinkRefused(Why.TAKEN) from None
+        if not moved:
+            raise LinkRefused(Why.USED)
+        await self.tell(LetterKind.CHANGED, change.old, masked(change.new))
+        await self.uses.note(token)
+        log.info("reader_moved", recipient=change.id)
+
+    async def tell(self, kind: LetterKind, address: str, other: str = "") -> None:
+        """A letter that asks for nothing."""
+        now = moment(self.clock())
+        ends = now + Purpose.CONFIRM.life
+        told = Letter(kind=kind, address=address, path=APPLY, other=other, at=now, expires_at=ends)
+        await self.letters.send(told)
+
+    async def leave(self, reader: Subscriber) -> None:
+        await self.leaving.leave(reader.id)
+        await self.tell(LetterKind.GOODBYE, reader.email)
+
+    async def erase(self, reader: Subscriber) -> None:
+        await self.leaving.erase(reader, reader.email, reason=BY_THE_READER)
+        await self.tell(LetterKind.GOODBYE, reader.email)
+
+    def export(self, reader: Subscriber) -> Mapping[str, Any]:
+        """Everything there is of a reader."""
+        return reader.model_dump(mode="json")

@@ -1,0 +1,212 @@
+"""The bucket `subscribers`: who reads, found by address or by id, changed one at a time or many.
+
+`s.<id>` is a person's wishes, `a.<keyed hash of the address>` names the id. Both are written in one
+atomic batch, so an address has one person, whoever writes at once. An address that its reader has
+left for another one names nobody, and no import brings it back.
+"""
+
+import hmac
+import secrets
+from base64 import b32encode
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from typing import NamedTuple, Self, TypeVar
+
+from consumers.vault import KeyFile
+from contracts import subjects
+from contracts.crash import crash_point
+from contracts.subscriber import Subscriber
+from producers.bus import Bus, Conflict, Entry, Silence
+
+TRIES = 20
+SILENCES = 2
+ID_BYTES = 10
+NOBODY = "nobody"
+MOVED = b"-"
+"""What an address names whose reader has another one now."""
+
+T = TypeVar("T")
+Move = Callable[[Subscriber], Subscriber]
+
+
+class Held(NamedTuple):
+    """What the bucket knows of an address; revisions are 0 for what is absent."""
+
+    person: Subscriber | None = None
+    address_revision: int = 0
+    person_revision: int = 0
+    moved: bool = False
+
+
+class Taken(Exception):
+    """The address is another reader's."""
+
+
+class People:
+    """Reads and changes the bucket. Raises BusError."""
+
+    def __init__(self, bus: Bus, address_key: bytes) -> None:
+        self.bus = bus
+        self.bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+        self.address_key = address_key
+
+    @classmethod
+    def opened(cls, bus: Bus, keys: KeyFile) -> Self:
+        """With the key under which addresses lie there."""
+        return cls(bus, keys.derive("addresses"))
+
+    def address(self, email: str) -> str:
+        """The key of an address: without the secret nobody can test whether somebody is here."""
+        return f"a.{self.hashed(email.casefold())}"
+
+    def hashed(self, text: str) -> str:
+        """What stands for something personal where it must not be read; 52 characters."""
+        return base32(hmac.digest(self.address_key, text.encode(), sha256))
+
+    async def by_address(self, email: str) -> Subscriber | None:
+        """Whose address it is. Two reads, whether somebody is there or not: it takes as long."""
+        key = self.address(email)
+        named = await self.bucket.get(key)
+        return await self.by_id(named.data.decode() if named else NOBODY)
+
+    async def by_id(self, id: str) -> Subscriber | None:
+        value = await self.bucket.get(f"s.{id}")
+        return Subscriber.model_validate_json(value.data) if value else None
+
+    async def change(self, id: str, move: Move) -> Subscriber | None:
+        """Replace a person's record by what *move* makes of it; None where there is nobody."""
+
+        async def attempt(_: bool) -> Subscriber | None:
+            value = await self.bucket.get(f"s.{id}")
+            if value is None:
+                return None
+            before = Subscriber.model_validate_json(value.data)
+            after = move(before)
+            if after != before:
+                await self.bucket.swap(f"s.{id}", stored(after), value.revision)
+            return after
+
+        return await insist(attempt)
+
+    async def settle(self, email: str, make: Callable[[Subscriber | None], Subscriber]) -> None:
+        """Store what *make* makes of whoever has the address; both keys, or none."""
+        key = self.address(email)
+
+        async def attempt(again: bool) -> None:
+            held = (await self.held([key], markers=again))[key]
+            if entries := writes(key, make(held.person), held):
+                await self.bucket.batch(entries)
+
+        await insist(attempt)
+
+    async def move(self, id: str, old: str, new: str) -> bool:
+        """Give the reader of *old* the address *new*; False if *id* is not at *old* (any more).
+
+        Where it is done already, it is done. Raises Taken when *new* is somebody's who reads.
+        """
+        key, left = self.address(new), self.address(old)
+
+        async def attempt(_: bool) -> bool:
+            value = await self.bucket.get(f"s.{id}")
+            person = Subscriber.model_validate_json(value.data) if value else None
+            if value is None or person is None or person.email.casefold() != old.casefold():
+                return person is not None and person.email == new
+            held = await self.held([key, left], markers=True)
+            there = held[key].person
+            if there and there.active and there.id != id:
+                raise Taken
+            moved = stored(person.model_copy(update={"email": new}))
+            entries = [
+                Entry(left, MOVED, held[left].address_revision),
+                Entry(key, id.encode(), held[key].address_revision),
+                Entry(f"s.{id}", moved, value.revision),
+            ]
+            await self.bucket.batch(entries if key != left else entries[1:])
+            await self.forget(there, id)
+            return True
+
+        return await insist(attempt)
+
+    async def forget(self, other: Subscriber | None, id: str) -> None:
+        """The empty record of somebody who had left under an address that is now another's."""
+        if other and other.id != id:
+            await self.bucket.purge(f"s.{other.id}")
+
+    async def erase(self, id: str, email: str) -> None:
+        """Purge a person and the key of their address; the person first, whatever happens then."""
+        await self.bucket.purge(f"s.{id}")
+        crash_point("readers.erased")
+        await self.bucket.purge(self.address(email))
+
+    async def left_over(self, email: str) -> bool:
+        """Purge an address whose person an erasure has purged before it; whether it was there."""
+        named = await self.bucket.get(self.address(email))
+        if named is None or named.data == MOVED or await self.by_id(named.data.decode()):
+            return False
+        await self.bucket.purge(self.address(email))
+        return True
+
+    async def held(self, keys: Sequence[str], *, markers: bool) -> dict[str, Held]:
+        """What is known of addresses, by key; with *markers* also where a purge stands."""
+        addresses = await self.bucket.many(keys)
+        people = await self.bucket.many([f"s.{v.data.decode()}" for v in addresses.values()])
+        known = {}
+        for key in keys:
+            if key not in addresses:
+                known[key] = Held(address_revision=await self.purged(key) if markers else 0)
+                continue
+            person = people.get(f"s.{addresses[key].data.decode()}")
+            known[key] = Held(
+                Subscriber.model_validate_json(person.data) if person else None,
+                addresses[key].revision,
+                person.revision if person else 0,
+                addresses[key].data == MOVED,
+            )
+        return known
+
+    async def purged(self, key: str) -> int:
+        """The revision at which an address was purged; 0 when it never was there."""
+        message = await self.bus.last(self.bucket.stream, f"$KV.{self.bucket.name}.{key}")
+        return message.seq if message else 0
+
+
+async def insist(attempt: Callable[[bool], Awaitable[T]]) -> T:
+    """Repeat *attempt* while others are faster, and once when the bus is silent.
+
+    It is told whether it is a repeat: then its last write may stand.
+    """
+    again, silent = False, 0
+    for _ in range(TRIES):
+        try:
+            return await attempt(again)
+        except Silence:
+            silent += 1
+            if silent >= SILENCES:
+                raise
+        except Conflict:
+            pass
+        again = True
+    raise Conflict(f"somebody else was faster {TRIES} times")
+
+
+def writes(key: str, wanted: Subscriber, held: Held) -> list[Entry]:
+    """What a batch has to write for one address: only what differs from what stands there."""
+    if wanted == held.person:
+        return []
+    entry = Entry(f"s.{wanted.id}", stored(wanted), held.person_revision)
+    if held.person is None:
+        return [Entry(key, wanted.id.encode(), held.address_revision), entry]
+    return [entry]
+
+
+def stored(person: Subscriber) -> bytes:
+    return person.model_dump_json().encode()
+
+
+def new_id() -> str:
+    """A random id: 80 bits, 16 characters; it says nothing about the person."""
+    return base32(secrets.token_bytes(ID_BYTES))
+
+
+def base32(data: bytes) -> str:
+    return b32encode(data).decode().rstrip("=").lower()

@@ -1,0 +1,40 @@
+"""A letter to one person about their own subscription: it belongs to no list and can't be left."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from contracts.records import Record
+
+
+class LetterKind(StrEnum):
+    """What a letter says."""
+
+    CONFIRM = "confirm"  # somebody asked for mail with this address: was it you?
+    MANAGE = "manage"  # a link to one's own subscription
+    ABSENT = "absent"  # somebody asked for that link, and there is no subscription
+    CHANGE = "change"  # confirm that this is the new address
+    CHANGED = "changed"  # to the old address: it is another one now
+    GOODBYE = "goodbye"  # the subscription has ended, or everything is deleted
+
+
+class Letter(Record):
+    """Bucket `notices`, key `<content_id>`, until the letter has ended; 30 days at most."""
+
+    kind: LetterKind
+    address: str
+    path: str = ""
+    """Where its link leads, below the public address; empty for none."""
+    other: str = ""
+    """The other address of a change, as much of it as its owner needs to know it by."""
+    at: AwareDatetime
+    expires_at: AwareDatetime
+    """When the link ends; a letter that has not left by then never does."""
+    write: str = ""
+    """Unique per letter: after silence it tells whose lies there."""
+
+
+def masked(address: str) -> str:
+    """An address that only its owner knows again: `ng***@example.com`."""
+    name, _, domain = address.rpartition("@")
+    return f"{name[:2]}***@{domain}"

@@ -1,0 +1,37 @@
+"""What the pages and the readers' office say to each other: applications, and links that fail."""
+
+from enum import StrEnum
+
+from contracts.base import Contract
+
+
+class Why(StrEnum):
+    """Why a link leads nowhere."""
+
+    FORGED = "forged"
+    EXPIRED = "expired"
+    USED = "used"  # or overtaken: what it was for is no longer there
+    TAKEN = "taken"  # the new address is another reader's
+
+
+class LinkRefused(Exception):
+    """A link that can't be followed."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+class Application(Contract):
+    """What somebody asks for on a page, as they wrote it; nothing of it is stored unconfirmed."""
+
+    email: str = ""
+    name: str = ""
+    topics: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    frequency: str = ""
+    version: str = ""
+    """Of the text that was agreed to."""
+    ip: str = ""
+    """Where it came from; a keyed hash as soon as it leaves the page."""

@@ -1,0 +1,9 @@
+"""The readers' pages: subscribe, confirm, choose, leave; in Vietnamese, without JavaScript.
+
+An ASGI app that is handed what it may ask of the readers' office. May import: contracts,
+producers.bus (for its errors), and the counters of the HTTP door. It knows no other room.
+"""
+
+from producers.pages.app import pages
+
+__all__ = ["pages"]

@@ -1,0 +1,53 @@
+"""A reader's session: one cookie for an hour, and a seal in every form that acts on it."""
+
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.subscriber import Subscriber
+from producers.pages.forms import Form, one
+from producers.pages.office import Own
+
+LIFE_S = 3600
+SEAL = "seal"
+
+
+@dataclass
+class Sessions:
+    """Who is in. Over https no other site of the domain can set or read the cookie."""
+
+    own: Own
+    https: bool
+
+    @property
+    def name(self) -> str:
+        return "__Host-loa-dang-ky" if self.https else "loa-dang-ky"
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        return {"path": "/", "secure": self.https, "httponly": True, "samesite": "strict"}
+
+    def token(self, request: Request) -> str:
+        return request.cookies.get(self.name, "")
+
+    async def reader(self, request: Request) -> Subscriber | None:
+        """Whose session *request* carries."""
+        token = self.token(request)
+        return await self.own.reader(token) if token else None
+
+    def begin(self, response: Response, token: str) -> None:
+        response.set_cookie(self.name, token, max_age=LIFE_S, **self.traits)
+
+    def end(self, response: Response) -> None:
+        response.delete_cookie(self.name, **self.traits)
+
+    def seal(self, request: Request) -> str:
+        """What only a page of ours, shown to this session, can send back."""
+        return sha256(b"loa form\x00" + self.token(request).encode()).hexdigest()
+
+    def sealed(self, request: Request, form: Form) -> bool:
+        return hmac.compare_digest(one(form, SEAL).encode(), self.seal(request).encode())

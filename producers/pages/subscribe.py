@@ -1,0 +1,122 @@
+"""Subscribing, confirming, and asking for the way to one's own subscription."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.links import Application
+from producers.gateway.limits import TokenBuckets
+from producers.pages import forms
+from producers.pages.limits import source, too_often
+from producers.pages.look import Look, errors, texts
+from producers.pages.office import Office
+from producers.pages.session import Sessions
+
+log = structlog.get_logger()
+WRONG = HTTPStatus.UNPROCESSABLE_ENTITY
+OPTIONS = "/dang-ky/tuy-chon"
+
+
+@dataclass
+class Subscribe:
+    """What everybody may do."""
+
+    office: Office
+    look: Look
+    sessions: Sessions
+    limits: TokenBuckets
+
+    def routes(self) -> list[Route]:
+        confirm, enter = "/dang-ky/xac-nhan/{token}", "/dang-ky/quan-ly/{token}"
+        return [
+            Route("/dang-ky", self.form),
+            Route("/dang-ky/", self.without_slash),
+            Route("/dang-ky", self.apply, methods=["POST"]),
+            Route(confirm, self.confirming),
+            Route(confirm, self.confirm, methods=["POST"]),
+            Route("/dang-ky/quan-ly", self.asking),
+            Route("/dang-ky/quan-ly", self.ask, methods=["POST"]),
+            Route(enter, self.entering),
+            Route(enter, self.enter, methods=["POST"]),
+        ]
+
+    async def form(self, _: Request) -> Response:
+        """The one page that search engines may show."""
+        answer = self.subscribing(Application(), {})
+        answer.headers["X-Robots-Tag"] = "all"
+        return answer
+
+    async def without_slash(self, _: Request) -> Response:
+        return RedirectResponse(f"{self.look.base}/dang-ky", HTTPStatus.PERMANENT_REDIRECT)
+
+    def subscribing(self, asked: Application, wrong: Mapping[str, str]) -> Response:
+        status = WRONG if wrong else HTTPStatus.OK
+        return self.look.page("subscribe.html", status, asked=asked, wrong=wrong, here="subscribe")
+
+    async def apply(self, request: Request) -> Response:
+        asked = forms.application(await forms.read(request), source(request))
+        wrong = self.wrong(asked)
+        if wrong:
+            return self.subscribing(asked, wrong)
+        if too_often(self.limits, request):
+            log.warning("letters_slowed")
+        else:
+            await self.office.apply(asked)
+        return self.look.say("sent", facts=[asked.email])
+
+    def wrong(self, asked: Application) -> Mapping[str, str]:
+        """What is wrong with a form, by field, in the order of the page."""
+        found = errors(self.office.judge(asked))
+        if not asked.email:
+            found["email"] = texts()["wrong"]["email_missing"]
+        if asked.version != texts()["consent"]["version"]:
+            found["consent"] = texts()["wrong"]["consent"]
+        return found
+
+    async def confirming(self, request: Request) -> Response:
+        asked = self.office.pending(request.path_params["token"])
+        return self.look.page("confirm.html", asked=asked, names=self.look.names)
+
+    async def confirm(self, request: Request) -> Response:
+        await forms.whole(request)
+        await self.office.confirm(request.path_params["token"])
+        return self.look.say("confirmed")
+
+    async def asking(self, request: Request) -> Response:
+        if await self.sessions.reader(request):
+            return RedirectResponse(self.look.base + OPTIONS, HTTPStatus.SEE_OTHER)
+        return self.manage("", {})
+
+    def manage(self, email: str, wrong: Mapping[str, str]) -> Response:
+        status = WRONG if wrong else HTTPStatus.OK
+        return self.look.page("manage.html", status, email=email, wrong=wrong, here="manage")
+
+    async def ask(self, request: Request) -> Response:
+        email = forms.one(await forms.read(request), "email").strip()
+        wrong = errors(self.office.judge(Application(email=email)))
+        if not email:
+            wrong = {"email": texts()["wrong"]["email_missing"]}
+        if wrong:
+            return self.manage(email, wrong)
+        if too_often(self.limits, request):
+            log.warning("letters_slowed")
+        else:
+            await self.office.ask(email)
+        return self.look.say("sent_way", facts=[email])
+
+    async def entering(self, request: Request) -> Response:
+        self.office.check_way_in(request.path_params["token"])
+        return self.look.say("entering", action=request.url.path)
+
+    async def enter(self, request: Request) -> Response:
+        """Let a reader in; the page that follows holds nothing that opens it again."""
+        await forms.whole(request)
+        session = await self.office.enter(request.path_params["token"])
+        answer = RedirectResponse(self.look.base + OPTIONS, HTTPStatus.SEE_OTHER)
+        self.sessions.begin(answer, session)
+        return answer

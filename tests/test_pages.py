@@ -1,0 +1,270 @@
+"""The readers' pages over HTTP: what they say, to whom, and what they never tell."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import httpx2
+import pytest
+from starlette.responses import PlainTextResponse
+
+from consumers.readers.letters import A_DAY
+from contracts.letter import LetterKind
+from contracts.vocabulary import DEFAULT
+from producers.bus import Silence
+from producers.pages.app import BURST
+from producers.pages.look import GUARDS, texts
+from tests.conftest import Clock
+from tests.reader_house import ADDRESS, KNOWN, House, a_form, served, title
+
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+BUCKET_CALLS = ("get", "create", "put", "many", "batch", "purge")
+HTTPS = "https://thong-bao.moha.example"
+
+
+@pytest.fixture
+def house(bus, tmp_path):
+    return House(bus, tmp_path, Clock(NOON.timestamp()))
+
+
+@pytest.fixture
+async def browser(house):
+    async with house.browser() as browser:
+        yield browser
+
+
+# --- subscribing
+
+
+async def test_everything_that_can_be_chosen_stands_on_the_page(browser):
+    page = (await browser.get("/dang-ky")).text
+    for id, topic in DEFAULT.topics.items():
+        assert (f'name="topics" value="{id}"' in page) is topic.subscribable
+    for id, unit in DEFAULT.units.items():
+        assert (f'name="units" value="{id}"' in page) is (unit.until is None)
+    assert all(f'name="audiences" value="{id}"' in page for id in DEFAULT.audiences)
+    assert texts()["consent"]["texts"][texts()["consent"]["version"]] in page
+    assert 'name="consent"' in page
+    assert page.count(" checked") == 1  # the rhythm; nobody has agreed to anything yet
+
+
+MISTAKES = [
+    ({"email": ""}, "email"),
+    ({"email": "khong-phai"}, "email"),
+    ({"email": "nguyễn@example.com"}, "email"),
+    ({"name": "x" * 151}, "name"),
+    ({"name": "An\u202e"}, "name"),
+    ({"topics": ["khong-co"]}, "topics"),
+    ({"topics": ["canh-bao-khan"]}, "topics"),
+    ({"units": ["khong-co"]}, "units"),
+    ({"audiences": ["khong-co"]}, "audiences"),
+    ({"frequency": "hourly"}, "frequency"),
+    ({"consent": ""}, "consent"),
+    ({"consent": "2020-01"}, "consent"),
+]
+
+
+async def test_a_mistake_is_said_beside_its_field_and_the_rest_is_kept(house, browser):
+    kept = {"name": 'value="Nguyễn Văn An"', "topics": 'value="viec-lam" checked'}
+    for changes, field in MISTAKES:
+        form = a_form(topics=["viec-lam"], name="Nguyễn Văn An") | changes
+        answer = await browser.post("/dang-ky", data=form)
+        assert answer.status_code == 422, changes
+        needed = [f'id="{field}-loi"', f'<a href="#{field}">', f'id="{field}"', "<title>Lỗi: "]
+        needed += [text for name, text in kept.items() if name not in changes]
+        assert [text for text in needed if text not in answer.text] == [], changes
+    assert await house.waiting() == {}
+
+
+async def test_what_was_written_comes_back_as_text_and_never_as_markup(browser):
+    answer = await browser.post("/dang-ky", data=a_form('"><script>x</script>', name="<b>An</b>"))
+    assert answer.status_code == 422
+    assert "<script>" not in answer.text
+    assert "<b>An" not in answer.text
+
+
+def work_of(house, monkeypatch):
+    """Every read, write and message of the pages from now on: which, not of what."""
+    calls = []
+
+    def count(owner, name):
+        done = getattr(owner, name)
+
+        async def counted(self, *args, **more):
+            calls.append((name, getattr(self, "name", "")))
+            return await done(self, *args, **more)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for name in BUCKET_CALLS:
+        count(type(house.people.bucket), name)
+    count(type(house.bus), "publish")
+    return calls
+
+
+async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
+    house, browser, monkeypatch
+):
+    await house.joined(KNOWN)
+    house.clock.advance(86400)  # neither has got a letter today
+    calls = work_of(house, monkeypatch)
+    for path, form in (("/dang-ky", a_form()), ("/dang-ky/quan-ly", {})):
+        pages, work = {}, {}
+        for address in (KNOWN, ADDRESS):
+            calls.clear()
+            answer = await browser.post(path, data=form | {"email": address})
+            assert answer.status_code == 200
+            pages[address] = answer.content.replace(address.encode(), b"")
+            headers = {k: v for k, v in answer.headers.items() if k != "date"}
+            pages[address] += json.dumps(headers).encode()
+            work[address] = list(calls)
+        assert len(KNOWN) == len(ADDRESS)
+        assert pages[KNOWN] == pages[ADDRESS]
+        assert work[KNOWN] == work[ADDRESS] != []
+    kinds = [one.kind for one in (await house.waiting()).values()]
+    assert sorted(kinds) == sorted(
+        [LetterKind.MANAGE, LetterKind.CONFIRM, LetterKind.MANAGE, LetterKind.ABSENT]
+    )
+
+
+async def test_beyond_the_limits_the_page_says_the_same_and_no_letter_goes(house, browser):
+    said = {(await browser.post("/dang-ky", data=a_form())).content for _ in range(A_DAY + 2)}
+    assert len(said) == 1
+    assert len(await house.waiting()) == A_DAY
+    for number in range(int(BURST)):
+        await browser.post("/dang-ky", data=a_form(f"khac{number}@example.com"))
+    assert len(await house.waiting()) == A_DAY + BURST - (A_DAY + 2)
+    async with house.browser("2001:db8:1:2::1") as other:
+        await other.post("/dang-ky", data=a_form("mang-khac@example.com"))
+    assert (await house.last()).address == "mang-khac@example.com"
+
+
+async def test_a_link_shows_a_button_and_only_pressing_it_does_anything(house, browser):
+    await browser.post("/dang-ky", data=a_form(topics=["viec-lam"]))
+    path = (await house.last()).path
+    shown = await browser.get(path)
+    assert (shown.status_code, await house.readers()) == (200, [])
+    assert ADDRESS in shown.text
+    assert "Việc làm" in shown.text
+    assert (await browser.head(path)).status_code == 200
+    assert await house.readers() == []
+    assert title(await browser.post(path)) == "Đăng ký thành công"
+
+
+async def test_a_forged_link_is_no_page_and_an_old_one_says_so(house, browser):
+    for path in ("xac-nhan", "quan-ly", "doi-dia-chi"):
+        for method in (browser.get, browser.post):
+            answer = await method(f"/dang-ky/{path}/gAAAAABforged")
+            assert (answer.status_code, title(answer)) == (404, "Liên kết không đúng")
+    await browser.post("/dang-ky", data=a_form())
+    confirm = (await house.last()).path
+    house.clock.advance(72 * 3600)
+    for method in (browser.get, browser.post):
+        answer = await method(confirm)
+        assert (answer.status_code, title(answer)) == (410, "Liên kết đã hết hiệu lực")
+
+
+# --- the link in every mail
+
+
+async def test_one_click_ends_it_at_once_and_again_says_the_same(house, browser):
+    said = {"List-Unsubscribe": "One-Click"}
+    bodies = [{"data": said}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}]
+    for number, body in enumerate(bodies):
+        one = await house.joined(f"nguoi{number}@example.com")
+        path = f"/huy/{house.signer.token(one.id)}"
+        answers = [await browser.post(path, **body) for _ in range(2)]
+        for answer in answers:
+            assert (answer.status_code, title(answer)) == (200, "Quý vị đã ngừng nhận tin")
+            assert "set-cookie" not in answer.headers
+    assert [reader.active for reader in await house.readers()] == [False] * 3
+
+
+async def test_a_scanner_that_fetches_the_link_ends_nothing(house, browser):
+    one = await house.joined()
+    path = f"/huy/{house.signer.token(one.id)}"
+    assert (await browser.get(path)).status_code == (await browser.head(path)).status_code == 200
+    assert await house.reader() == one
+
+
+async def test_a_forged_link_ends_nothing_and_is_no_page(browser):
+    for token in ("sai", "YW4.AAAA", "%C3%A1.b", "a" * 3000):
+        for method in (browser.get, browser.post):
+            assert (await method(f"/huy/{token}")).status_code == 404
+
+
+# --- every answer
+
+
+async def test_every_answer_is_guarded_and_kept_by_nobody(bus, tmp_path):
+    paths = ["/dang-ky", "/dang-ky/khong-co", "/dang-ky/quan-ly", "/huy/sai", "/dang-ky/tuy-chon"]
+    for url in (HTTPS, ""):
+        house = House(bus, tmp_path, Clock(NOON.timestamp()), url)
+        async with house.browser() as browser:
+            for path in paths:
+                answer = await browser.get(path)
+                robots = {"X-Robots-Tag": "all"} if path == "/dang-ky" else {}
+                assert {name: answer.headers[name] for name in GUARDS} == GUARDS | robots
+                assert ("strict-transport-security" in answer.headers) is (url == HTTPS)
+                assert answer.text.startswith('<!doctype html>\n<html lang="vi">')
+                assert "<script" not in answer.text
+                assert " style=" not in answer.text
+
+
+async def test_a_slash_too_many_leads_to_the_page_and_nowhere_else(browser):
+    answer = await browser.get("/dang-ky/", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["location"]) == (308, "/dang-ky")
+    assert (await browser.get("/dang-ky/quan-ly/")).status_code == 404
+
+
+async def test_where_a_request_came_from_is_believed_of_a_trusted_proxy_alone():
+    async def echo(scope, receive, send):
+        await PlainTextResponse(scope["client"][0])(scope, receive, send)
+
+    said = {"X-Forwarded-For": "203.0.113.9"}
+    for trusted, told in (("127.0.0.1,::1", "203.0.113.9"), ("10.0.0.0/8", "127.0.0.1")):
+        async with served(echo, trusted) as url, httpx2.AsyncClient(base_url=url) as proxy:
+            assert (await proxy.get("/", headers=said)).text == told
+
+
+async def test_pages_stand_below_the_public_addresss_own_path(bus, tmp_path):
+    house = House(bus, tmp_path, Clock(NOON.timestamp()), "https://moha.example/loa")
+    house.url = "https://moha.example"
+    async with house.browser() as browser:
+        page = (await browser.get("/dang-ky")).text
+    assert 'action="/loa/dang-ky"' in page
+    assert not re.findall(r'(?:href|action)="/(?!loa/)', page)
+
+
+async def test_what_no_form_of_ours_sends_is_refused_in_words(browser):
+    ours = "application/x-www-form-urlencoded"
+    for body, kind, status in (
+        (b"{}", "application/json", 415),
+        (b"x" * 70_000, ours, 413),
+        (b"a=%FF", ours, 400),
+        (b"&".join(b"a=b" for _ in range(300)), ours, 400),
+    ):
+        answer = await browser.post("/dang-ky", content=body, headers={"Content-Type": kind})
+        assert (answer.status_code, title(answer)) == (status, "Không đọc được yêu cầu")
+    assert (await browser.put("/dang-ky")).status_code == 405
+
+
+async def test_a_bus_that_is_away_is_said_and_nothing_is_claimed(house, browser, monkeypatch):
+    async def silent(*_: object, **__: object) -> None:
+        raise Silence("no answer")
+
+    monkeypatch.setattr(type(house.people.bucket), "get", silent)
+    answer = await browser.post("/dang-ky", data=a_form())
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+
+
+def test_the_pages_look_like_the_portal(repository):
+    portal = (repository / "channels/portal/static/loa.css").read_text()
+    own = (repository / "producers/pages/static/pages.css").read_text()
+    colours = re.compile(r"--(?:ground|raised|ink|quiet|rule|link|accent|on-accent): #\w+")
+    assert colours.findall(own) == colours.findall(portal) != []
+
+
+@pytest.fixture
+def repository(request):
+    return request.config.rootpath

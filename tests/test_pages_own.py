@@ -1,0 +1,120 @@
+"""The page of one's own subscription: a letter lets in, and only its reader acts there."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from producers.pages.forms import day
+from tests.conftest import Clock
+from tests.reader_house import ADDRESS, KNOWN, SEAL, House, act, title
+
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+HTTPS = "https://thong-bao.moha.example"
+
+
+@pytest.fixture
+def house(bus, tmp_path):
+    return House(bus, tmp_path, Clock(NOON.timestamp()))
+
+
+async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(house):
+    await house.joined(name="Nguyễn Văn An", topics=["viec-lam"], frequency="weekly")
+    async with house.inside() as browser:
+        page = (await browser.get("/dang-ky/tuy-chon")).text
+        assert 'value="Nguyễn Văn An"' in page
+        assert 'value="viec-lam" checked' in page
+        assert 'value="weekly" checked' in page
+        assert "12:00 ngày 26/11/2026" in page
+        saved = await act(browser, frequency="weekly", topics=["tuyen-dung"])
+        assert (saved.status_code, saved.headers["location"]) == (
+            303, "/dang-ky/tuy-chon?xong=da-luu",
+        )  # fmt: skip
+        assert 'role="status">Đã lưu' in (await browser.get(saved.headers["location"])).text
+        assert (await browser.get("/dang-ky/quan-ly")).status_code == 303
+    assert (await house.reader()).topics == ("tuyen-dung",)
+
+
+async def test_a_mistake_in_ones_own_page_is_said_where_it_is(house):
+    before = await house.joined()
+    async with house.inside() as browser:
+        for path, fields, field in (
+            ("", {"topics": ["khong-co"]}, "topics"),
+            ("", {"name": "x" * 151}, "name"),
+            ("/tam-dung", {"until": "hôm qua"}, "until"),
+            ("/dia-chi", {"email": "sai"}, "new_email"),
+            ("/dia-chi", {"email": ADDRESS.upper()}, "new_email"),
+        ):
+            answer = await act(browser, path, **fields)
+            assert answer.status_code == 422
+            assert f'id="{field}-loi"' in answer.text
+            assert f'id="{field}"' in answer.text
+    assert await house.reader() == before
+
+
+async def test_the_session_is_a_cookie_that_no_script_and_no_other_site_has(bus, tmp_path):
+    clock = Clock(NOON.timestamp())
+    for url, wanted in ((HTTPS, ("__Host-loa-dang-ky=", "Secure")), ("", ("loa-dang-ky=",))):
+        house = House(bus, tmp_path, clock, url)
+        await house.joined()
+        async with house.browser() as browser:
+            await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+            cookie = (await browser.post((await house.last()).path)).headers["set-cookie"]
+        for trait in ("HttpOnly", "SameSite=strict", "Max-Age=3600", "Path=/", *wanted):
+            assert trait in cookie
+        clock.advance(86400)
+        await house.leaving.erase(await house.reader(), ADDRESS, reason="test")
+
+
+async def test_nobody_elses_page_acts_for_a_reader(house):
+    before = await house.joined()
+    await house.joined(KNOWN)
+    async with house.inside(KNOWN) as other:
+        foreign = SEAL.search((await other.get("/dang-ky/tuy-chon")).text)[1]
+    async with house.inside() as browser, house.browser() as stranger:
+        for path in ("", "/tam-dung", "/nhan-lai", "/dia-chi", "/ngung", "/xoa"):
+            for form in ({"a": "b"}, {"seal": foreign}, {"seal": ""}):
+                answer = await browser.post(f"/dang-ky/tuy-chon{path}", data=form)
+                assert answer.status_code == 403
+            answer = await stranger.post(f"/dang-ky/tuy-chon{path}", data={"seal": foreign})
+            assert answer.status_code == 403
+    assert await house.reader() == before
+
+
+async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(house):
+    one = await house.joined(name="Nguyễn Văn An", topics=["viec-lam"])
+    async with house.inside() as browser:
+        answer = await browser.get("/dang-ky/tuy-chon/du-lieu")
+    assert "attachment" in answer.headers["content-disposition"]
+    said = answer.json()
+    assert (said["email"], said["name"], said["topics"]) == (ADDRESS, one.name, ["viec-lam"])
+    assert said["consent"]["at"] == "2026-11-26T05:00:00Z"
+    assert "Tôi đồng ý" in said["consent_text"]
+    async with house.browser() as stranger:
+        assert (await stranger.get("/dang-ky/tuy-chon/du-lieu")).status_code == 403
+
+
+async def test_leaving_the_page_ends_the_session(house):
+    await house.joined()
+    async with house.inside() as browser:
+        assert title(await act(browser, "/thoat")) == "Đã thoát"
+        assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("written", "ends"),
+    [
+        ("27/11/2026", "2026-11-27"),
+        ("5.1.2027", "2027-01-05"),
+        ("05-01-2027", "2027-01-05"),
+        ("2027-01-05", "2027-01-05"),
+        ("26/11/2026", None),
+        ("31/02/2027", None),
+        ("01/13/2027", None),
+        ("01/01/2030", None),
+        ("mai", None),
+        ("", None),
+    ],
+)
+def test_a_day_is_read_as_vietnamese_write_it(written, ends):
+    found = day(written, NOON.date())
+    assert (f"{found:%Y-%m-%d}" if found else None) == ends

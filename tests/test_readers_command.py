@@ -1,0 +1,45 @@
+"""`loa subscribers show` and `remove`: what an operator sees of a reader, and how one is erased."""
+
+import asyncio
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from consumers.cli import subscribers
+from consumers.vault import claim
+from tests.conftest import Clock
+from tests.reader_house import ADDRESS, KEYS, House
+
+
+@pytest.fixture
+async def house(bus, tmp_path, monkeypatch, nats_server):
+    house = House(bus, tmp_path, Clock())
+    await claim(bus, KEYS)
+    (tmp_path / "vault.key").write_text(KEYS.secret.hex())
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LOA_NATS_URL", nats_server.url)
+    return house
+
+
+async def loa(*args):
+    """Run the command as a process would, on a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, subscribers.app, args)
+
+
+async def test_an_operator_sees_what_is_kept_and_erases_it(house):
+    await house.joined(name="Nguyễn Văn An", topics=["viec-lam"], frequency="weekly")
+    shown = await loa("show", ADDRESS, "--json")
+    said = json.loads(next(one for one in shown.stdout.splitlines() if one.startswith("{")))
+    assert (said["email"], said["frequency"], said["topics"]) == (ADDRESS, "weekly", ["viec-lam"])
+    assert said["consent"]["version"]
+    assert "viec-lam" in (await loa("show", ADDRESS.upper())).stdout
+    for reason in (" ", f"yêu cầu của {ADDRESS}", "x" * 201):
+        refused = await loa("remove", ADDRESS, "--reason", reason)
+        assert (refused.exit_code, "reason: " in refused.stderr) == (2, True)
+    done = await loa("remove", ADDRESS, "--reason", "written request 12/2026")
+    assert done.exit_code == 0
+    assert "removed" in done.stdout.splitlines()
+    assert ADDRESS.encode() not in await house.everything()
+    for order in (("show", ADDRESS), ("remove", ADDRESS, "--reason", "x"), ("show", "sai")):
+        assert (await loa(*order)).exit_code == 2

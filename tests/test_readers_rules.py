@@ -1,0 +1,114 @@
+"""Rules of readers without a bus: what links carry, what an import may change, what is judged."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.readers.imports import laid_over
+from consumers.readers.links import Links, Purpose, mark
+from consumers.readers.office import joined, judged
+from contracts.letter import masked
+from contracts.links import Application
+from contracts.subscriber import Consent, Subscriber
+from contracts.vocabulary import DEFAULT
+from producers.pages.limits import counted
+from tests.conftest import Clock
+from tests.reader_house import KEYS
+
+NOW = datetime(2026, 11, 26, 5, tzinfo=UTC)
+TOPICS = [id for id, one in DEFAULT.topics.items() if one.subscribable]
+UNITS = [id for id in DEFAULT.units if DEFAULT.knows("unit", id)]
+AUDIENCES = list(DEFAULT.audiences)
+URL_MAX = 2000
+"""What every mail program and browser takes."""
+
+
+def some(words):
+    return st.lists(st.sampled_from(words), unique=True).map(lambda found: tuple(sorted(found)))
+
+
+frequencies = st.sampled_from(["immediate", "daily", "weekly"])
+names = st.sampled_from(["", "Nguyễn Thị Ánh Tuyết", "Đỗ Ước"])
+wishes = st.fixed_dictionaries(
+    {"name": names, "topics": some(TOPICS), "units": some(UNITS), "audiences": some(AUDIENCES)}
+)
+moments = st.integers(-300, 500).map(lambda days: NOW + timedelta(days=days))
+readers = st.builds(
+    lambda said, frequency, paused, consent: Subscriber(
+        id="an", email="an@example.com", frequency=frequency, paused_until=paused,
+        consent=Consent(version="1", at=consent) if consent else None, **said,
+    ),
+    wishes, frequencies, st.none() | moments, st.none() | moments,
+)  # fmt: skip
+
+
+@given(
+    st.builds(
+        lambda said, one: Application(email="a@b.vn", frequency=one, **said), wishes, frequencies
+    )
+)
+def test_whatever_is_asked_for_comes_out_of_its_link(asked):
+    links = Links(KEYS.derive, Clock())
+    link = links.make(Purpose.CONFIRM, asked)
+    assert links.read(Purpose.CONFIRM, link.token, Application) == asked
+    assert set(link.token) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    )
+    assert asked.email not in link.token
+    assert mark(link.token) not in link.token
+
+
+def test_a_link_with_every_wish_there_is_fits_into_an_address():
+    everything = Application(
+        email="x" * 60 + "@" + "y" * 180 + ".vn", name="Ạ" * 150, topics=tuple(TOPICS),
+        units=tuple(UNITS), audiences=tuple(AUDIENCES), version="2026-11", ip="k" * 52,
+    )  # fmt: skip
+    token = Links(KEYS.derive, Clock()).make(Purpose.CONFIRM, everything).token
+    assert len(f"https://thong-bao.moha.gov.vn/dang-ky/xac-nhan/{token}") <= URL_MAX
+
+
+@given(readers, wishes, frequencies)
+def test_an_import_changes_wishes_and_nothing_that_only_the_reader_decides(before, said, frequency):
+    line = Subscriber(id="other", email="An@Example.com", frequency=frequency, **said)
+    after = laid_over(before, line, NOW)
+    assert (after.id, after.active) == (before.id, True)
+    assert (after.consent, after.paused_until) == (before.consent, before.paused_until)
+    assert {name: getattr(after, name) for name in said} == said
+    assert after.frequency_at(NOW) == frequency
+    assert after.frequency_at(NOW - timedelta(microseconds=1)) == before.frequency
+    assert laid_over(after, line, NOW + timedelta(days=1)) == after
+    left = before.gone(NOW)
+    assert laid_over(left, line, NOW) == left
+
+
+@given(st.none() | readers, wishes, frequencies)
+def test_who_confirms_reads_what_they_asked_for_from_then_on(found, said, frequency):
+    asked = Application(email="an@example.com", frequency=frequency, **said)
+    consent = Consent(version="2026-11", at=NOW)
+    for known in (found, found.gone(NOW) if found else None):
+        one = joined(known, "new", asked, consent)
+        assert (one.id, one.active) == (known.id if known else "new", True)
+        assert {name: getattr(one, name) for name in said} == said
+        assert (one.frequency_at(NOW), one.paused_at(NOW), one.left_at) == (frequency, False, None)
+        assert one.consent == consent
+        assert joined(one, "other", asked, consent) == one
+
+
+@given(wishes, frequencies)
+def test_what_the_page_offers_is_good_and_judging_twice_changes_nothing(said, frequency):
+    asked = Application(email="an@example.com", frequency=frequency, **said)
+    clean, wrong = judged(asked, DEFAULT)
+    assert wrong == []
+    assert judged(clean, DEFAULT) == (clean, [])
+
+
+def test_a_household_is_counted_as_one_and_a_strange_name_as_itself():
+    assert counted("2001:db8::1") == counted("2001:db8:0:0:ffff::9") != counted("2001:db8:0:1::1")
+    assert counted("::ffff:203.0.113.9") == counted("203.0.113.9") == "203.0.113.9"
+    assert counted("testclient") == "testclient"
+
+
+def test_an_address_is_known_again_by_its_owner_alone():
+    assert masked("nguyen.van.a@example.com") == "ng***@example.com"
+    assert masked("a@example.com") == "a***@example.com"
