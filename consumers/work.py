@@ -46,7 +46,8 @@ class Work:
     contacts: Mapping[str, Contact] = field(default_factory=dict)
     contacts_end: float = 0.0
     pause_s: float = 0.0
-    heard: Callable[[Mapping[int, Outcome]], Awaitable[None]] = unheard
+    witness: Callable[[Mapping[int, Outcome]], Awaitable[None]] = unheard  # told before booking
+    heard: Callable[[Mapping[int, Outcome]], Awaitable[None]] = unheard  # told after it
     unsaid: Mapping[int, Outcome] = field(default_factory=dict)  # booked, and *heard* not told yet
     over: int = 0  # rows whose time was over
     ending: int = 0  # of these, the ones that the write under way ends
@@ -110,6 +111,8 @@ class Work:
 
     async def commit(self, change: Change) -> None:
         """Write *change*, which books the outcomes; then they may be spoken of."""
+        if self.unsaid:
+            await self.witness(self.unsaid)
         self.ending = 0
         await self.claim.commit(change, self.outcomes)
         self.over += self.ending
@@ -182,18 +185,19 @@ class Work:
         channel, content_id, revision, number = self.claim.batch
         kind = {"personal": self.edition.personal, "digest": keys.is_digest(content_id)}
         place = prefix(self.edition.source, number, **kind)
-        found = [(row, self.contact(self.rows.ids[row])) for row in rows]
+        found = [self.contact(self.rows.ids[row]) for row in rows]
+        named = keys.delivery_keys(content_id, revision, channel, [one.id for one in found])
         return [
             Recipient(
                 one.id,
-                keys.delivery_key(content_id, revision, channel, one.id),
+                key,
                 one.address,
                 one.name,
                 one.id in self.rows.corrections,
                 f"{place}{row}" if place else "",
                 self.rows.picks.get(one.id, 0),
             )
-            for row, one in found
+            for row, one, key in zip(rows, found, named, strict=True)
         ]
 
     def contact(self, id: str) -> Contact:

@@ -37,7 +37,11 @@ class Contract(BaseModel):
     """Frozen; unknown fields are ignored inside and refused by name at the doors."""
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, defer_build=True
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        defer_build=True,
+        hide_input_in_errors=True,  # a traceback must not tell who reads
     )
 
 

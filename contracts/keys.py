@@ -6,9 +6,11 @@ Other languages test their own implementation against `schemas/vectors.json`.
 import json
 import re
 import unicodedata
-from base64 import b32encode
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
+
+from contracts.base32 import base32
 
 SEPARATOR = "\x00"
 DELIVERY_VERSION = "1"
@@ -21,8 +23,8 @@ _DIGEST = re.compile(r"digest-(?:daily|weekly)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def digest(*parts: str) -> str:
     """Lower-case base32 (no padding) of the SHA-256 over *parts* joined by NUL; 52 characters."""
-    hashed = sha256(SEPARATOR.join(parts).encode()).digest()
-    return b32encode(hashed).decode().rstrip("=").lower()
+    [text] = base32([sha256(SEPARATOR.join(parts).encode()).digest()])
+    return text
 
 
 def event_key(unit: str, source: str, event_id: str) -> str:
@@ -53,6 +55,20 @@ def publication_key(content_id: str, revision: int) -> str:
 def delivery_key(content_id: str, revision: int, channel: str, recipient_id: str) -> str:
     """One effect on one recipient, fixed before anything is sent; 52 characters."""
     return digest(DELIVERY_VERSION, content_id, str(revision), channel, recipient_id)
+
+
+def delivery_keys(
+    content_id: str, revision: int, channel: str, recipient_ids: Sequence[str]
+) -> list[str]:
+    """The `delivery_key` of each of some recipients."""
+    known = (DELIVERY_VERSION, content_id, str(revision), channel, "")
+    begun = sha256(SEPARATOR.join(known).encode())
+    hashed = []
+    for recipient_id in recipient_ids:
+        one = begun.copy()
+        one.update(recipient_id.encode())
+        hashed.append(one.digest())
+    return base32(hashed)
 
 
 def message_id(delivery: str, domain: str) -> str:

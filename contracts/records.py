@@ -12,7 +12,11 @@ class Record(BaseModel):
     """Frozen; what a newer version has added is kept when an older one writes the record."""
 
     model_config = ConfigDict(
-        frozen=True, extra="allow", use_attribute_docstrings=True, defer_build=True
+        frozen=True,
+        extra="allow",
+        use_attribute_docstrings=True,
+        defer_build=True,
+        hide_input_in_errors=True,  # as `Contract`
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import contracts
 from contracts import keys
+from contracts.base32 import base32
 from contracts.base import ID_PATTERN
 
 VECTORS = json.loads((Path(contracts.__file__).parent / "schemas" / "vectors.json").read_text())
@@ -140,3 +141,15 @@ def test_derived_names_fit_where_they_go():
     assert re.fullmatch("[a-z2-7]{52}", key)
     assert len(keys.tracking_id(key)) == 48
     assert len(keys.message_id(key, "thongbao.moha.gov.vn")) < 78
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=60))
+def test_base32_of_many_is_the_librarys_of_each(digests):
+    plain = [b32encode(one).decode().rstrip("=").lower() for one in digests]
+    assert base32(digests) == plain
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), max_size=30), st.integers(1, 10**6))
+def test_the_keys_of_a_window_are_the_keys_of_its_rows(ids, revision):
+    known = ("tin", revision, "email")
+    assert keys.delivery_keys(*known, ids) == [keys.delivery_key(*known, one) for one in ids]

@@ -1,6 +1,7 @@
 """A window of mails on the wire: what is said of each mail, wherever the conversation breaks."""
 
 import asyncio
+import gc
 import random
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from channels.email.replies import Fate, Hint, Stage
 from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp import SmtpConnection
-from channels.email.window import Envelope
+from channels.email.window import Envelope, Window
 from tests.smtp_receiver import Act, Receiver, accepted
 
 ACCEPTED, REFUSED, UNSENT, DOUBT = Fate.ACCEPTED, Fate.REFUSED, Fate.UNSENT, Fate.DOUBT
@@ -312,6 +313,23 @@ async def test_words_between_windows_end_the_connection():
 async def until(condition):
     while not condition():
         await asyncio.sleep(0.001)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "refused", [{}, {("RCPT", 1): "550 5.1.1 no"}], ids=["accepted", "refused"]
+)
+async def test_the_mails_of_a_window_go_with_it_and_wait_for_no_collector(pipelining, refused):
+    async with Receiver(pipelining=pipelining, script=refused) as receiver:
+        connection = await SmtpConnection.open(settings(receiver))
+        gc.collect()
+        gc.disable()
+        try:
+            await connection.send_window([mail(n) for n in range(5)], never)
+            assert not [one for one in gc.get_objects() if isinstance(one, Window)]
+        finally:
+            gc.enable()
+        connection.close()
 
 
 async def test_a_cancelled_window_takes_its_connection_with_it():

@@ -2,6 +2,7 @@
 
 from email.utils import parseaddr
 from enum import StrEnum
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
@@ -85,17 +86,17 @@ class EmailSettings(BaseSettings):
     @property
     def sender(self) -> str:
         """The bare address of From: also the return path."""
-        return parseaddr(self.from_)[1]
+        return mailbox(self.from_)[1]
 
     @property
     def sender_name(self) -> str:
         """The display name of From; empty when only an address is configured."""
-        return parseaddr(self.from_)[0]
+        return mailbox(self.from_)[0]
 
     @property
     def reply_mailbox(self) -> tuple[str, str]:
         """Display name and address of Reply-To; both may be empty."""
-        return parseaddr(self.reply_to)
+        return mailbox(self.reply_to)
 
     @property
     def selectors(self) -> tuple[str, ...]:
@@ -119,3 +120,9 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+@cache
+def mailbox(written: str) -> tuple[str, str]:
+    """Display name and address; remembered, because every mail asks."""
+    return parseaddr(written)

@@ -245,9 +245,16 @@ class Window:
             self.wire.drop("timeout")
 
     def finish(self, why: str) -> None:
+        """Nothing more will be said; let go of all that points back here, mails are large."""
         self.timer.cancel()
+        del self.timer
+        self.expect = unheard
         self.wire.listen(None)
         rest = len(self.mails) - len(self.replies)
         self.replies += [unsent(why)] * rest
         if not self.done.done():
             self.done.set_result(None)
+
+
+def unheard(_text: bytes) -> None:
+    """What a finished conversation expects."""

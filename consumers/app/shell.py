@@ -16,7 +16,10 @@ from consumers.settle import Bury, Settle
 from contracts.subjects import Consumer, Stream
 from producers.bus import Bus, BusError, closing, topology
 
-PULL_S = 1.0
+PULL_S = 3.0
+"""A pull that finds nothing is repeated so often. Each costs both sides; but a server that was
+restarted has forgotten those of before, and nothing is delivered until the next one.
+"""
 GRACE_S = 6.0
 STOP_S = 8.0
 LOOK_S = 10.0

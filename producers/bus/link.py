@@ -18,6 +18,7 @@ from producers.bus.errors import BusError, Conflict, Full, Silence
 from producers.bus.patience import patiently
 
 Answer = dict[str, Any]
+NO_LIMIT: Any = None
 
 READ_PATIENCE_S = 10.0
 LOST = frozenset({10071, 10164})  # wrong last sequence
@@ -52,11 +53,13 @@ class Link:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 5.0,
     ) -> Msg:
-        """One request, sent only while connected. Raises Silence when no answer came in time."""
+        """One request, sent only while connected. Raises Silence when no answer came in time.
+
+        nats-py gets no time-out of its own: two cost as much as the rest of a request.
+        """
+        known = dict(headers) if headers else None
         async with self.answering(subject, timeout_s):
-            return await self.nc.request(
-                subject, body, timeout=timeout_s, headers=dict(headers) if headers else None
-            )
+            return await self.nc.request(subject, body, timeout=NO_LIMIT, headers=known)
 
     async def api(self, call: str, query: Answer | None = None, timeout_s: float = 5.0) -> Answer:
         """One JetStream API call, answered by the leader."""
