@@ -34,12 +34,15 @@ LONG = frozenset(
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""
+SLOW = {"story", "long"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in LONG or item.path.name.startswith("test_zalo_sandbox"):
             item.add_marker(pytest.mark.long)
+    if hasattr(config, "workerinput"):  # beside other workers: nobody is left with a long one last
+        items.sort(key=lambda item: not (SLOW & {mark.name for mark in item.iter_markers()}))
 
 
 @pytest.fixture(scope="session")
