@@ -74,6 +74,13 @@ async def test_three_letters_a_day_whoever_asks_and_a_restart_forgets_none(house
     assert await house.letters.send(a_letter()) is not None
 
 
+async def test_a_mailbox_with_many_names_gets_three_altogether(house):
+    made = [await house.letters.send(a_letter(address=f"an+{n}@example.com")) for n in range(5)]
+    assert [one is not None for one in made] == [True] * A_DAY + [False] * 2
+    assert await house.letters.send(a_letter(address="an@example.com")) is None
+    assert await house.letters.send(a_letter(address="an@example.org")) is not None
+
+
 async def test_what_only_the_reader_causes_is_not_used_up_by_strangers(house):
     for _ in range(A_DAY + 1):
         await house.letters.send(a_letter())
@@ -119,6 +126,26 @@ async def test_one_that_ended_while_another_was_stored_in_its_place_takes_nothin
     second = await house.letters.send(a_letter())
     assert seen == [first, second]
     assert set(await house.waiting()) == {second}
+
+
+async def test_one_that_others_began_and_sent_meanwhile_does_not_go_twice(
+    house, bus, tmp_path, monkeypatch
+):
+    others = House(bus, tmp_path / "others", house.clock)
+    begin, calls = house.letters.notices.begin, []
+
+    async def slow(batch, entry):
+        calls.append(batch.content_id)
+        if len(calls) == 1:
+            await others.letters.send(a_letter(LetterKind.ABSENT))
+            await others.post()
+        return await begin(batch, entry)
+
+    monkeypatch.setattr(house.letters.notices, "begin", slow)
+    assert await house.letters.send(a_letter()) == calls[0]
+    await house.post()
+    assert others.relay.addresses + house.relay.addresses == [ADDRESS] * 2
+    assert await house.waiting() == {}
 
 
 async def test_it_is_tried_again_until_its_link_ends_and_then_never(house):

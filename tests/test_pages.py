@@ -14,6 +14,7 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Silence
 from producers.pages.app import BURST
 from producers.pages.look import GUARDS, texts
+from producers.pages.subscribe import OPTIONS
 from tests.conftest import Clock
 from tests.reader_house import ADDRESS, KNOWN, House, a_form, served, title
 
@@ -230,10 +231,12 @@ async def test_where_a_request_came_from_is_believed_of_a_trusted_proxy_alone():
 async def test_pages_stand_below_the_public_addresss_own_path(bus, tmp_path):
     house = House(bus, tmp_path, Clock(NOON.timestamp()), "https://moha.example/loa")
     house.url = "https://moha.example"
-    async with house.browser() as browser:
-        page = (await browser.get("/dang-ky")).text
-    assert 'action="/loa/dang-ky"' in page
-    assert not re.findall(r'(?:href|action)="/(?!loa/)', page)
+    one = await house.joined()
+    async with house.inside() as browser:
+        paths = ["/dang-ky", f"/huy/{house.signer.token(one.id)}", f"{OPTIONS}/xoa", OPTIONS]
+        pages = [(await browser.get(path)).text for path in paths]
+    assert 'action="/loa/dang-ky"' in pages[0]
+    assert [re.findall(r'(?:href|action)="/(?!loa/)', page) for page in pages] == [[]] * 4
 
 
 async def test_what_no_form_of_ours_sends_is_refused_in_words(browser):
@@ -247,6 +250,22 @@ async def test_what_no_form_of_ours_sends_is_refused_in_words(browser):
         answer = await browser.post("/dang-ky", content=body, headers={"Content-Type": kind})
         assert (answer.status_code, title(answer)) == (status, "Không đọc được yêu cầu")
     assert (await browser.put("/dang-ky")).status_code == 405
+
+
+async def test_who_hangs_up_in_the_middle_of_a_form_is_no_crash(house):
+    scope = {"type": "http", "method": "POST", "path": "/dang-ky", "query_string": b""}
+    scope["headers"] = [(b"content-type", b"application/x-www-form-urlencoded")]
+    said = iter([{"type": "http.request", "body": b"email=", "more_body": True}])
+
+    async def receive():
+        return next(said, {"type": "http.disconnect"})
+
+    async def send(message):
+        answered.append(message.get("status", 0))
+
+    answered: list[int] = []
+    await house.app(scope, receive, send)
+    assert answered[0] == 400
 
 
 async def test_a_bus_that_is_away_is_said_and_nothing_is_claimed(house, browser, monkeypatch):

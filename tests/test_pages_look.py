@@ -55,7 +55,8 @@ async def test_every_kind_of_page_is_clean_in_light_and_dark_on_a_phone_and_a_de
     pages = await links(house)
     one = await house.reader(KNOWN)
     await house.own.pause(one, None)
-    session = house.links.make(Purpose.SESSION, Whose(id=one.id)).token
+    whose = Whose(id=one.id, address=house.people.address(KNOWN))
+    session = house.links.make(Purpose.SESSION, whose).token
     async with served(house.app) as url:
         for width, dark in LOOKS:
             with browser.tab(width=width, dark=dark) as tab:

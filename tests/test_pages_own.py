@@ -65,6 +65,16 @@ async def test_the_session_is_a_cookie_that_no_script_and_no_other_site_has(bus,
         await house.leaving.erase(await house.reader(), ADDRESS, reason="test")
 
 
+async def test_nobody_elses_page_lets_a_reader_in_as_somebody_else(house):
+    await house.joined()
+    async with house.browser() as browser:
+        await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+        path = (await house.last()).path
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 303)):
+            answer = await browser.post(path, headers={"Sec-Fetch-Site": site})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 303)
+
+
 async def test_nobody_elses_page_acts_for_a_reader(house):
     before = await house.joined()
     await house.joined(KNOWN)

@@ -1,6 +1,7 @@
 """Subscribing, choosing, leaving: what is kept of whom, and what is not."""
 
 import asyncio
+import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from tests.conftest import Clock
 from tests.reader_house import ADDRESS, CONSENT, KEYS, KNOWN, House, a_form, act
 
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
 @pytest.fixture
@@ -64,6 +66,19 @@ async def test_a_crash_before_the_link_was_marked_brings_nobody_back_either(hous
         await bus.bucket(subjects.NOTICES.name).purge(used)
         await house.leaving.leave((await house.readers())[0].id)
         assert (await browser.post(path)).status_code == 410
+
+
+async def test_a_second_press_marks_the_link_that_a_crash_had_left_unmarked(house, bus):
+    notices = bus.bucket(subjects.NOTICES.name)
+    async with house.browser() as browser:
+        await browser.post("/dang-ky", data=a_form())
+        path = (await house.last()).path
+        await browser.post(path)
+        await notices.purge((await notices.keys("used."))[0])
+        assert (await browser.post(path)).status_code == 200
+        await house.leaving.erase(await house.reader(), ADDRESS, reason="test")
+        assert (await browser.post(path)).status_code == 410
+    assert await house.readers() == []
 
 
 async def test_whoever_left_comes_back_by_subscribing_again(house):
@@ -149,6 +164,19 @@ async def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told
     assert await house.people.by_address(ADDRESS) is None
 
 
+async def test_who_moves_away_shuts_the_door_on_whoever_has_the_old_mailbox(house):
+    one = await house.joined()
+    async with house.inside() as intruder, house.browser() as other:
+        await other.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+        way_in = (await house.last()).path
+        await house.people.move(one.id, ADDRESS, "moi@example.com")
+        assert (await intruder.get("/dang-ky/tuy-chon")).status_code == 403
+        assert (await intruder.get("/dang-ky/tuy-chon/du-lieu")).status_code == 403
+        assert (await other.post(way_in)).status_code == 410
+    async with house.inside("moi@example.com") as owner:
+        assert (await owner.get("/dang-ky/tuy-chon")).status_code == 200
+
+
 async def test_an_address_that_was_left_for_another_is_brought_back_by_its_owner_alone(
     house, bus, tmp_path
 ):
@@ -209,8 +237,9 @@ async def test_a_way_in_works_once_and_again_only_for_the_same_press(house):
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_link_ends_is_not_forged_and_is_good_for_nothing_else(house, purpose):
-    link = house.links.make(purpose, Whose(id="an"))
-    assert house.links.read(purpose, link.token, Whose) == Whose(id="an")
+    whose = Whose(id="an", address="a.k3")
+    link = house.links.make(purpose, whose)
+    assert house.links.read(purpose, link.token, Whose) == whose
     others = [one for one in Purpose if one is not purpose]
     broken = [link.token[:-4] + "AAAA", link.token[:50], "", "á" * 80, "A" * 7000]
     for kind, token in [*((one, link.token) for one in others), *((purpose, t) for t in broken)]:
@@ -221,6 +250,19 @@ def test_a_link_ends_is_not_forged_and_is_good_for_nothing_else(house, purpose):
     with pytest.raises(LinkRefused) as refused:
         house.links.read(purpose, link.token, Whose)
     assert refused.value.why is Why.EXPIRED
+
+
+async def test_a_link_has_one_spelling_so_that_once_is_once(house):
+    await house.joined()
+    async with house.browser() as browser:
+        await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+        path = (await house.last()).path
+        assert (await browser.post(path)).status_code == 303
+        house.clock.advance(121)
+        last = ALPHABET[ALPHABET.index(path[-1]) ^ 1]  # bits that no byte has
+        for other in (f"{path}=", f"{path}%0A", f"{path[:-5]}!{path[-5:]}", path[:-1] + last):
+            answer = await browser.post(other)
+            assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None), other
 
 
 async def test_a_mails_link_ends_a_subscription_however_often(house):

@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from consumers.readers.imports import laid_over
 from consumers.readers.links import Links, Purpose, mark
 from consumers.readers.office import joined, judged
-from contracts.letter import masked
+from contracts.letter import Letter, masked
 from contracts.links import Application
 from contracts.subscriber import Consent, Subscriber
 from contracts.vocabulary import DEFAULT
@@ -107,6 +109,14 @@ def test_a_household_is_counted_as_one_and_a_strange_name_as_itself():
     assert counted("2001:db8::1") == counted("2001:db8:0:0:ffff::9") != counted("2001:db8:0:1::1")
     assert counted("::ffff:203.0.113.9") == counted("203.0.113.9") == "203.0.113.9"
     assert counted("testclient") == "testclient"
+
+
+@pytest.mark.parametrize("kind", [Subscriber, Letter])
+def test_a_damaged_record_is_no_way_for_an_address_into_a_traceback(kind):
+    for damaged in ('{"address": "an@example.com", "email": "an@', '["an@example.com"]'):
+        with pytest.raises(ValidationError) as wrong:
+            kind.model_validate_json(damaged)
+        assert "an@" not in str(wrong.value)
 
 
 def test_an_address_is_known_again_by_its_owner_alone():

@@ -60,7 +60,8 @@ class Letters:
         """The content_id of an address's letter of today with this *number*."""
         day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
         whose = "own" if letter.kind in OWN else "asked"
-        return keys.letter_content_id(self.hashes.address(letter.address), day, whose, str(number))
+        whom = self.hashes.address(mailbox(letter.address))
+        return keys.letter_content_id(whom, day, whose, str(number))
 
     async def take(self, batch: BatchKey, letter: Letter) -> bool:
         """Send *letter* as this one of the day; False if another is.
@@ -78,11 +79,15 @@ class Letters:
         return mine
 
     async def over(self, batch: BatchKey) -> bool:
-        """Whether this one of the day has ended meanwhile: nobody would send what lies there."""
+        """Whether this one of the day had ended before: nobody would send what lies there.
+
+        What somebody else has begun and sent meanwhile lies there no more.
+        """
         held = await self.notices.ledger.state(batch)
-        if held is None or not held.value.closed:
+        bucket = self.bus.bucket(subjects.NOTICES.name)
+        if held is None or not held.value.closed or await bucket.get(batch.content_id) is None:
             return False
-        await self.bus.bucket(subjects.NOTICES.name).purge(batch.content_id)
+        await bucket.purge(batch.content_id)
         return True
 
     async def store(self, content_id: str, letter: Letter) -> bool:
@@ -111,9 +116,8 @@ class Addressees:
         """Nobody, where mail can't or must not go."""
         letter = await self.letter(batch)
         address = letter.address if letter else ""
-        if address and await self.suppressed.reason(batch.channel, address):
-            address = ""
-        return Whom(Rows((entry.recipient,)), Person(address), last=True)
+        why = await self.suppressed.reason(batch.channel, address) if address else None
+        return Whom(Rows((entry.recipient,)), Person(address, why or ""), last=True)
 
     async def letter(self, batch: BatchKey) -> Letter | None:
         value = await self.bus.bucket(subjects.NOTICES.name).get(batch.content_id)
@@ -136,6 +140,12 @@ class Addressees:
         self, batch: BatchKey, entry: Entry, outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Nothing follows from what the relay says of one letter."""
+
+
+def mailbox(address: str) -> str:
+    """Where mail to *address* lies: what stands behind a `+` makes no other mailbox."""
+    name, _, domain = address.rpartition("@")
+    return f"{name.partition('+')[0]}@{domain}"
 
 
 def moment(at: float) -> datetime:

@@ -6,7 +6,7 @@ opened it. Each purpose has a key of its own: no link can be taken for another.
 
 import binascii
 import zlib
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,14 +43,16 @@ class Purpose(Enum):
 
 
 class Whose(BaseModel):
-    """A reader."""
+    """A reader, while the address with this key is theirs: who moves away shuts the door."""
 
     id: str
+    address: str
 
 
-class Change(Whose):
+class Change(BaseModel):
     """A reader's way from one address to another."""
 
+    id: str
     old: str
     new: str
 
@@ -83,6 +85,8 @@ class Links:
         try:
             if len(token) > TOKEN_MAX:
                 raise InvalidToken
+            if urlsafe_b64encode(urlsafe_b64decode(whole)) != whole:
+                raise InvalidToken  # another spelling of a token would count as another link
             packed = self.fernets[purpose].decrypt(whole)
             began = self.fernets[purpose].extract_timestamp(whole)
         except (InvalidToken, binascii.Error) as forged:

@@ -66,7 +66,7 @@ class Office:
         clean, _ = judged(asked, self.vocabulary)
         person = await self.people.by_address(clean.email)
         clean = clean.model_copy(update={"ip": self.people.hashed(asked.ip)})
-        confirm, way_in = self.links.make(Purpose.CONFIRM, clean), self.way_in(person)
+        confirm, way_in = self.links.make(Purpose.CONFIRM, clean), self.way_in(clean.email, person)
         if person is not None and person.active:
             await self.write(LetterKind.MANAGE, clean.email, OPEN, way_in)
         else:
@@ -78,16 +78,17 @@ class Office:
         if wrong:
             return wrong
         person = await self.people.by_address(clean)
-        link = self.way_in(person)
+        link = self.way_in(clean, person)
         if person is not None and person.active:
             await self.write(LetterKind.MANAGE, clean, OPEN, link)
         else:
             await self.write(LetterKind.ABSENT, clean, APPLY, link._replace(token=""))
         return []
 
-    def way_in(self, person: Subscriber | None) -> Link:
+    def way_in(self, address: str, person: Subscriber | None) -> Link:
         """A link is made for nobody, too: it takes as long."""
-        return self.links.make(Purpose.MANAGE, Whose(id=person.id if person else NOBODY))
+        whose = Whose(id=person.id if person else NOBODY, address=self.people.address(address))
+        return self.links.make(Purpose.MANAGE, whose)
 
     async def write(self, kind: LetterKind, address: str, path: str, link: Link) -> None:
         now = moment(self.clock())
@@ -107,6 +108,7 @@ class Office:
         if proven or await self.uses.first(token) is not None:
             if person is None or not person.active:
                 raise LinkRefused(Why.USED)
+            await self.uses.note(token)
             return
         now = moment(self.clock())
         consent = Consent(version=asked.version, at=now, ip=asked.ip, link=mark(token))
@@ -119,8 +121,7 @@ class Office:
         """The session that a letter's link opens, once. Raises LinkRefused."""
         whose = self.links.read(Purpose.MANAGE, token, Whose)
         await self.uses.take(token)
-        person = await self.people.by_id(whose.id)
-        if person is None or not person.active:
+        if await self.people.reading(whose.id, whose.address) is None:
             raise LinkRefused(Why.USED)
         return self.links.make(Purpose.SESSION, whose).token
 

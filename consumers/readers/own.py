@@ -38,13 +38,12 @@ class Own:
     clock: Callable[[], float]
 
     async def reader(self, session: str) -> Subscriber | None:
-        """Whose session it is, as long as it lasts and they read."""
+        """Whose session it is, as long as it lasts and they read at that address."""
         try:
             whose = self.links.read(Purpose.SESSION, session, Whose)
         except LinkRefused:
             return None
-        person = await self.people.by_id(whose.id)
-        return person if person and person.active else None
+        return await self.people.reading(whose.id, whose.address)
 
     def judge(self, reader: Subscriber, asked: Application) -> Sequence[FieldError]:
         return judged(asked.model_copy(update={"email": reader.email}), self.vocabulary)[1]

@@ -73,6 +73,12 @@ class People:
         value = await self.bucket.get(f"s.{id}")
         return Subscriber.model_validate_json(value.data) if value else None
 
+    async def reading(self, id: str, address: str) -> Subscriber | None:
+        """The reader with this id, as long as they read at the address with the key *address*."""
+        person = await self.by_id(id)
+        at_home = person and person.active and self.address(person.email) == address
+        return person if at_home else None
+
     async def change(self, id: str, move: Move) -> Subscriber | None:
         """Replace a person's record by what *move* makes of it; None where there is nobody."""
 

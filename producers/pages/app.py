@@ -8,7 +8,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -93,6 +93,7 @@ class Failures:
             LinkRefused: self.refused,
             HTTPException: self.unrouted,
             BusError: self.away,
+            ClientDisconnect: self.hung_up,
             Exception: self.crashed,
         }
 
@@ -112,6 +113,10 @@ class Failures:
         answer = self.look.say("away", HTTPStatus.SERVICE_UNAVAILABLE)
         answer.headers["Retry-After"] = "10"
         return answer
+
+    def hung_up(self, _: Request, __: Exception) -> Response:
+        """Nobody is there to read it."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     def crashed(self, _: Request, error: Exception) -> Response:
         log.error("page_crashed", error=type(error).__name__)

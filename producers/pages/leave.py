@@ -29,7 +29,7 @@ class Leave:
         """Whoever only fetches links, as scanners of mail do, changes nothing."""
         if not self.leaving.knows(request.path_params["token"]):
             raise LinkRefused(Why.FORGED)
-        return self.look.say("leaving", action=request.url.path)
+        return self.look.say("leaving")
 
     async def leave(self, request: Request) -> Response:
         """Whatever the body says, and however it says it: the address names whom it is for."""

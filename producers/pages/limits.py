@@ -2,10 +2,12 @@
 
 from ipaddress import IPv6Address, ip_address
 
+import structlog
 from starlette.requests import Request
 
 from producers.gateway.limits import TokenBuckets
 
+log = structlog.get_logger()
 HOUSEHOLD = 64
 
 
@@ -28,4 +30,7 @@ def counted(address: str) -> str:
 
 def too_often(buckets: TokenBuckets, request: Request) -> bool:
     """Whether this one may cause no letter now; nobody is told so."""
-    return buckets.take(counted(source(request))) > 0
+    slowed = buckets.take(counted(source(request))) > 0
+    if slowed:
+        log.warning("letters_slowed")
+    return slowed

@@ -139,7 +139,7 @@ class OwnPages:
 
     async def moving(self, request: Request) -> Response:
         change = self.own.moving(request.path_params["token"])
-        return self.look.say("moving", facts=[change.new], action=request.url.path)
+        return self.look.say("moving", facts=[change.new])
 
     async def move(self, request: Request) -> Response:
         await forms.whole(request)
@@ -170,8 +170,7 @@ class OwnPages:
     async def erasing(self, request: Request) -> Response:
         if not await self.sessions.reader(request):
             return self.outside()
-        seal = self.sessions.seal(request)
-        return self.look.say("erasing", action=request.url.path, seal=seal)
+        return self.look.say("erasing", seal=self.sessions.seal(request))
 
     async def erase(self, _: Request, reader: Subscriber, __: Form) -> Response:
         await self.own.erase(reader)

@@ -13,6 +13,7 @@ from producers.pages.forms import Form, one
 from producers.pages.office import Own
 
 LIFE_S = 3600
+ELSEWHERE = ("cross-site", "same-site")
 SEAL = "seal"
 
 
@@ -38,6 +39,11 @@ class Sessions:
         """Whose session *request* carries."""
         token = self.token(request)
         return await self.own.reader(token) if token else None
+
+    def foreign(self, request: Request) -> bool:
+        """Whether another site's page sent this, as browsers say: it could let somebody in as
+        whoever it likes."""
+        return request.headers.get("sec-fetch-site") in ELSEWHERE
 
     def begin(self, response: Response, token: str) -> None:
         response.set_cookie(self.name, token, max_age=LIFE_S, **self.traits)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -17,7 +16,6 @@ from producers.pages.look import Look, errors, texts
 from producers.pages.office import Office
 from producers.pages.session import Sessions
 
-log = structlog.get_logger()
 WRONG = HTTPStatus.UNPROCESSABLE_ENTITY
 OPTIONS = "/dang-ky/tuy-chon"
 
@@ -63,9 +61,7 @@ class Subscribe:
         wrong = self.wrong(asked)
         if wrong:
             return self.subscribing(asked, wrong)
-        if too_often(self.limits, request):
-            log.warning("letters_slowed")
-        else:
+        if not too_often(self.limits, request):
             await self.office.apply(asked)
         return self.look.say("sent", facts=[asked.email])
 
@@ -103,19 +99,19 @@ class Subscribe:
             wrong = {"email": texts()["wrong"]["email_missing"]}
         if wrong:
             return self.manage(email, wrong)
-        if too_often(self.limits, request):
-            log.warning("letters_slowed")
-        else:
+        if not too_often(self.limits, request):
             await self.office.ask(email)
         return self.look.say("sent_way", facts=[email])
 
     async def entering(self, request: Request) -> Response:
         self.office.check_way_in(request.path_params["token"])
-        return self.look.say("entering", action=request.url.path)
+        return self.look.say("entering")
 
     async def enter(self, request: Request) -> Response:
         """Let a reader in; the page that follows holds nothing that opens it again."""
         await forms.whole(request)
+        if self.sessions.foreign(request):
+            return self.look.say("foreign", HTTPStatus.FORBIDDEN)
         session = await self.office.enter(request.path_params["token"])
         answer = RedirectResponse(self.look.base + OPTIONS, HTTPStatus.SEE_OTHER)
         self.sessions.begin(answer, session)
