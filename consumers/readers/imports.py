@@ -64,8 +64,11 @@ class Chunk:
 
 
 def laid_over(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
-    """What a line makes of somebody who is known."""
-    if not before.active:
+    """What a line makes of somebody who is known.
+
+    Whoever has left stays away, and whoever has chosen for themselves keeps what they chose.
+    """
+    if not before.active or before.consent:
         return before
     kept = wanted.model_copy(update={name: getattr(before, name) for name in OWN})
     as_before = kept.model_copy(update={"frequency": before.frequency})
