@@ -19,8 +19,11 @@ class Conduct(Protocol):
     async def breathe(self) -> None:
         """Wait for as long as a place is to stay empty now."""
 
-    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """What became of some rows of *batch*; it is booked already."""
+    async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Store what no kill may lose of some rows of *batch*: none of it is booked yet. Soon."""
+
+    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
+        """What became of some rows; it is booked already."""
 
 
 class Free:
@@ -35,5 +38,8 @@ class Free:
     async def breathe(self) -> None:
         """At once."""
 
-    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+    async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Nothing has to last."""
+
+    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
         """Nobody listens."""

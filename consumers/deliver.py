@@ -184,7 +184,8 @@ class Deliver:
         token, rules = self.slot.token(), self.rules(edition, last)
         claim = Claim(batch, token, rules, self.ledger, state, self.clock)
         parts = (claim, self.channel, addresses, edition, rows, partial(self.halted, batch.plan))
-        work = Work(*parts, heard=partial(self.heard, batch, state.value))
+        heard = partial(self.heard, batch, state.value)
+        work = Work(*parts, witness=partial(self.conduct.witness, batch), heard=heard)
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
         if entry.closed:
@@ -209,11 +210,11 @@ class Deliver:
         return Readers(self.ledger, self.addresses)
 
     async def heard(self, batch: BatchKey, entry: Entry, outcomes: Mapping[int, Outcome]) -> None:
-        """What a window says of its channel, of a notice's person, and of addresses."""
+        """What a window says of its channel and of a notice's person."""
         said = list(outcomes.values())
         await self.guard.heard(said)
         await self.kind(batch).heard(batch, entry, said, self.clock())
-        await self.conduct.heard(batch, outcomes)
+        await self.conduct.heard(outcomes)
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""

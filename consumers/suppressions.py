@@ -30,6 +30,13 @@ class Suppression(Record):
     def lasts(self, now: datetime) -> bool:
         return self.until is None or now < self.until
 
+    def outweighs(self, said: "Suppression") -> bool:
+        """Whether this stands although *said* comes after it: what has no end, or a person's word
+        that is younger than what *said* goes by (a report may be told twice)."""
+        if self.until is None:
+            return said.until is not None
+        return self.until <= self.at and self.at > said.at
+
     def gives_way(self, now: datetime, said_at: datetime | None) -> bool:
         """Whether there is something to lift for a person who said so then."""
         return self.lasts(now) and not (said_at and said_at < self.at)
@@ -64,12 +71,12 @@ class Suppressions:
     ) -> None:
         """Leave *address* alone, since *at* if not now.
 
-        A later word replaces an earlier one, except that what has an end replaces nothing without.
+        A later word replaces an earlier one, unless that `outweighs` it.
         """
         said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
 
         def move(found: Suppression | None) -> Suppression:
-            return found if found and found.until is None and until else said
+            return found if found and found.outweighs(said) else said
 
         held = await register.change(self.bucket, self.key(channel, address), Suppression, move)
         if held.fresh:

@@ -1,5 +1,6 @@
 """A house to which mail comes back: planner, worker, ledger, and whoever judges what returns."""
 
+import time
 from datetime import UTC, datetime
 
 from channels.base import Outcome, Verdict
@@ -30,6 +31,7 @@ class MailBack(House):
         self.answers: dict[str, Outcome] = {}
         provider |= {"answer": self.answer}
         super().__init__(bus, folder, People(people(count)), Provider(**provider))
+        self.clock.now = time.time() + 3600  # what the bus has stored of readers lies before it
         self.suppressions = Suppressions(bus, SECRET)
         self.sending = Sending(bus, self.worker.gate, self.clock)
         self.worker.conduct = self.sending
@@ -37,7 +39,7 @@ class MailBack(House):
         self.feedback = Feedback(self.ledger)
         notices = Notices(bus, self.ledger, self.waker)
         self.returns = Returns(
-            bus, Whose(bus, self.ledger, notices.record), self.suppressions, self.circuit,
+            bus, Whose(bus, self.ledger, notices.record), self.suppressions,
             self.brake, self.feedback.arrived, self.clock,
         )  # fmt: skip
         self.feedback.mail = self.returns.on_receipt

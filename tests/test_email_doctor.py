@@ -50,6 +50,7 @@ SETTINGS = {
     "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@moha.example>",
     "LOA_EMAIL_REPLY_TO": "Hỏi đáp <hoi-dap@moha.example>",
     "LOA_EMAIL_UNSUBSCRIBE_TO": "huy@moha.example",
+    "LOA_EMAIL_POSTAL_ADDRESS": "Số 8 Tôn Thất Thuyết, Hà Nội",
     "LOA_EMAIL_DKIM_SELECTORS": "loa1",
     "LOA_EMAIL_HOST": "127.0.0.1",
 }
@@ -194,10 +195,11 @@ async def test_a_name_server_that_says_nothing_is_a_problem_and_the_rest_is_exam
 async def test_a_missing_setting_is_a_warning_or_a_problem(doctor):
     left_out = {
         "LOA_EMAIL_REPLY_TO": "", "LOA_EMAIL_UNSUBSCRIBE_TO": "",
-        "LOA_PUBLIC_URL": "http://thong-bao.moha.example",
+        "LOA_EMAIL_POSTAL_ADDRESS": "", "LOA_PUBLIC_URL": "http://thong-bao.moha.example",
     }  # fmt: skip
     code, found = await doctor(HEALTHY, **left_out)
-    assert (code, bad(found)) == (1, {"mail_no_reply", "mail_no_mailto", "mail_not_https"})
+    missing = {"mail_no_reply", "mail_no_mailto", "mail_no_address", "mail_not_https"}
+    assert (code, bad(found)) == (1, missing)
     code, found = await doctor(HEALTHY, LOA_EMAIL_HOST="")
     assert "relay_none" in bad(found)
 

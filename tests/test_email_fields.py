@@ -1,6 +1,7 @@
 """The header fields that a mail owes its readers and their providers."""
 
 import re
+from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
@@ -8,6 +9,9 @@ from pydantic import ValidationError
 
 from channels.base import Canary, Recipient
 from channels.email import canary
+from channels.email.doctor import sample
+from channels.email.doctor.examine import Doctor
+from channels.email.doctor.names import Names
 from channels.email.settings import EmailSettings
 from tests.mails import (
     PUBLIC_URL,
@@ -122,3 +126,12 @@ def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
 def test_only_a_bare_address_may_be_the_mail_way_out(address):
     with pytest.raises(ValidationError, match="LOA_EMAIL_UNSUBSCRIBE_TO"):
         EmailSettings(unsubscribe_to=address)
+
+
+@pytest.mark.parametrize(
+    ("domain", "path"), [("tra-lai.moha.example", b"b@tra-lai.moha.example"), ("", b"")]
+)
+def test_a_doctors_mail_comes_from_the_domain_from_which_all_mails_come(domain, path):
+    house, now = email_channel(bounce_domain=domain).house, datetime(2026, 11, 26, tzinfo=UTC)
+    mail = sample.envelope(house, now, "admin@moha.example")
+    assert Doctor(house, Names(("127.0.0.1", 53)), now).addressed(mail).sender == path

@@ -4,6 +4,7 @@ LOA_TEST_PICTURES=FOLDER keeps the pictures, for people to look at.
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from contracts.letter import Letter, LetterKind
 from tests.browser import axe, shot, sideways
 from tests.mails import a_full_publication, email_channel, sent
 from tests.notice_stage import a_notice
+from tests.test_digest_mail import a_digest, named
 
 ANSWERED = {"reply_to": "Hỏi đáp <hoi-dap@moha.example>"}
 LONG = "https://moha.example/" + "van-ban-rat-dai-" * 12
@@ -34,6 +36,7 @@ MAILS = {
     "withdrawn": (a_full_publication(action="withdrawn", revision=2, reason="Sai số."), True),
     "notice": (a_notice("6"), False),
     "letter": (LETTER, False),
+    "digest": (a_digest(named(0), a_full_publication(title=LONG[:150], summary="")), False),
 }
 SCREENS = {"light": (900, False), "dark": (900, True), "narrow": (320, False)}
 PAGES_ONLY = "region", "landmark-one-main"
@@ -54,6 +57,7 @@ GROUND = "getComputedStyle(document.querySelector('.cell').closest('table')).bac
 def html(name):
     publication, correction = MAILS[name]
     row = Recipient("r", "k" * 32, "a@example.com", "Trần Thị Bích Ngọc", correction=correction)
+    row = replace(row, picks=0b11)
     _, mail = sent(publication, row, email_channel(**ANSWERED))
     return mail.get_body(("html",)).get_content()
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import contracts
 from contracts import keys
-from contracts.base32 import base32
 from contracts.base import ID_PATTERN
+from contracts.base32 import base32
 
 VECTORS = json.loads((Path(contracts.__file__).parent / "schemas" / "vectors.json").read_text())
 PINNED = "b84ea4c51af1b7c88e8152e8c80c1f1abf207776d8b66f3da4555efd068c5b6c"

@@ -9,7 +9,7 @@ from consumers.mail import place as places
 from consumers.mail.place import Place
 from consumers.mail.receipts import Returned
 from consumers.mail.returns import bounced
-from consumers.mail.whose import Whose
+from consumers.mail.whose import Row, Whose
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, Status
 from contracts.digest import Issue
@@ -39,7 +39,7 @@ async def test_a_notices_place_leads_to_its_only_row_and_to_the_person(office, c
     place = await place_of_the_mail(office)
     assert place == "n1.0.0"
     said = Returned(returned="bounce", at="2026-11-26T00:00:00Z", place=place, code="5.1.1")
-    assert await whose.find(said) == (BatchKey(EMAIL, CASE, 1, 0), 0, MAIL)
+    assert await whose.find(said) == Row(BatchKey(EMAIL, CASE, 1, 0), 0, MAIL)
     await office.forget()
     assert (await whose.find(said)).address == "", "a contact that is forgotten stays so"
 
@@ -52,6 +52,8 @@ async def test_who_cannot_be_reached_by_mail_is_not_told_the_next_step_by_mail(o
     await office.take_in()
     await office.work(EMAIL, CASE, 2)
     assert await office.status(EMAIL, CASE, 2) == Status.SUPPRESSED
+    entry = (await office.ledger.state(BatchKey(EMAIL, CASE, 2, 0))).value
+    assert entry.notes[0].reason == "bounced 5.1.1", "and it is said why"
 
 
 async def test_a_digests_place_leads_to_its_batch(bus, clock):

@@ -40,7 +40,7 @@ KINDS = {
 }
 SUPPRESSED = {"5.1.1", "5.1.2", "5.2.1"}
 READERS = dict(zip(people(len(KINDS)), KINDS, strict=True))
-ALARMS = {"mail_refused_by_policy", "mail_content_refused", "mail_slowed", "breaker_opened"}
+ALARMS = {"mail_refused_by_policy", "mail_content_refused"}
 
 
 def address(reader: str) -> str:

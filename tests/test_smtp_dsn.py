@@ -2,6 +2,7 @@
 
 import pytest
 
+from channels.base import Verdict
 from channels.email.channel import EmailChannel
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings, Tls
@@ -96,3 +97,30 @@ async def test_a_row_with_a_place_gets_its_own_return_path(place):
     [got] = receiver.mails
     assert PATHS.place(got.sender) == (place or None)
     assert got.recipient.encode() not in got.sender.encode()
+
+
+@BOTH
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+async def test_a_relay_that_offers_dsn_and_takes_no_parameters_gets_the_mail_without(
+    pipelining, verb
+):
+    class Fickle(Receiver):
+        def act(self, stage, recipient):
+            bad = stage == verb and (
+                b"NOTIFY=" in self.commands[-1] or b"ENVID" in self.commands[-1]
+            )
+            return b"555 no such parameter" if bad else super().act(stage, recipient)
+
+    async with Fickle(pipelining=pipelining, extras=("DSN",)) as receiver:
+        fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
+        settings = EmailSettings(from_="thong-bao@moha.example", **fields)
+        channel = EmailChannel(settings, PUBLIC_URL, SIGNER, paths=PATHS)
+        publication = a_full_publication()
+        rows = [reader(number, publication, place=f"p7.2.{number}") for number in range(3)]
+        async with channel.session() as session:
+            said = await session.send(channel.render(publication), rows, lambda: False)
+            said += await session.send(channel.render(publication), rows, lambda: False)
+        await channel.close()
+    assert {one.verdict for one in said} == {Verdict.DELIVERED}
+    assert len(receiver.mails) == 6, "none is lost and none comes twice"
+    assert len(receiver.commands) < 60, "it is asked once"

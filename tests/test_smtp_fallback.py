@@ -142,6 +142,11 @@ A, B = "<aaaa@moha.example>", "<bbbb@moha.example>"
         (logged("DE6FEAE2095", A, whole=False, status=""), set()),
         (logged("DE6FEAE2095", A, whole=False, status="") + logged("DE6FEAE2096", B), {B}),
         (logged("DE6FEAE2095", "<cccc@moha.example>"), set()),
+        (
+            logged("DE6FEAE2095", A, whole=False, status="")
+            + logged("DE6FEAE2095", "<cccc@moha.example>"),
+            set(),
+        ),
         ("", set()),
         (f"rubbish\n{A}\n message-id={A}\n", set()),
     ],

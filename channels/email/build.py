@@ -53,7 +53,12 @@ class House:
     @property
     def words(self) -> Mapping[str, object]:
         """What every template is told beside its letter."""
-        return {"agency": self.agency, "answerable": bool(self.settings.reply_to)}
+        settings = self.settings
+        return {
+            "agency": self.agency,
+            "postal": settings.postal_address,
+            "answerable": bool(settings.reply_to),
+        }
 
 
 def threaded(publication: Publication, correction: bool) -> bool:

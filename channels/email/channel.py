@@ -137,10 +137,12 @@ class EmailSession:
             log.warning("relay_unreachable", reason=trouble.reason)
             unsent = Outcome(Verdict.UNSENT, trouble.reason, trouble.retry_after_s, trouble=True)
             return [unsent] * len(mails), False
-        replies = await self.connection.send_window(mails, expired)
+        said = await self.connection.send_window(mails, expired)
+        replies = self.connection.without_dsn(said)
         settled = any(reply.settled for reply in replies)
         doubtful = any(reply.fate is Fate.DOUBT for reply in replies)
         again = self.connection.hung_up and not doubtful and (settled or not self.new)
+        again = again or replies != said
         self.new = self.new and not settled
         broken = self.connection.closed and not settled and not self.connection.left
         trouble_s = TROUBLE_S if broken else None

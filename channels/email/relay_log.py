@@ -46,6 +46,8 @@ class RelayLog:
                     found.update(filter(None, (queued.get(line[1]),)))
                 elif line[2] in wanted:
                     queued[line[1]] = line[2]
+                else:
+                    queued.pop(line[1], None)  # short queue ids are given again
         return found
 
     def chunks(self) -> Iterator[bytes]:

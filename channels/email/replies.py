@@ -59,6 +59,10 @@ _HINTS = (
 )
 
 
+PARAMETERS = (501, 504, 555)
+"""RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One mail's fate. `code`, `enhanced` and `hint` say why it was refused, `why` what cut it."""
@@ -74,6 +78,12 @@ class Reply:
     def settled(self) -> bool:
         """Whether the relay dealt with this mail; by 421 it only says that it deals with none."""
         return self.fate is Fate.ACCEPTED or (self.fate is Fate.REFUSED and self.code != 421)
+
+    @property
+    def no_parameters(self) -> bool:
+        """Whether MAIL or RCPT may have been refused for what stood behind the address."""
+        early = self.fate is Fate.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
+        return early and self.code in PARAMETERS and not self.enhanced.startswith("5.1.")
 
     @property
     def reason(self) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 
 PARTS_MAX = 50
 BLOCKS_MAX = 100
+BOUNDARIES_MAX = 20
 TEXT_MAX = 64 * 1024
 CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
 _MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
@@ -34,7 +35,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`guessed`: read from words. Of *addresses* nothing but a seal may be kept."""
+    """`guessed`: read from words. Of addresses nothing but a seal may be kept.
+
+    *final*: the one that was tried at last, which is another where a mail was sent on.
+    """
 
     kind: Kind = Kind.NOTHING
     code: str = ""
@@ -44,13 +48,19 @@ class Report:
     message_id: str = ""  # the left side of our own Message-IDs
     publication: str = ""  # <content_id>.<revision>, as our own Feedback-ID has it
     addresses: tuple[str, ...] = ()
+    final: str = ""
 
 
 NOTHING = Report()
 
 
 def read(raw: bytes, sender: str) -> Report:
-    """What the mail *raw* says, which came from *sender* (empty: the null return path)."""
+    """What the mail *raw* says, which came from *sender* (empty: the null return path).
+
+    Raises ValueError for one that would take long: each part's boundary is looked for in each line.
+    """
+    if raw.lower().count(b"boundary") > BOUNDARIES_MAX:
+        raise ValueError("too many parts in parts")
     mail = message_from_bytes(raw)
     parts = list(islice(mail.walk(), PARTS_MAX))
     original = next((found for part in parts if (found := returned(part))), Message())
@@ -98,7 +108,7 @@ def bounce(groups: list[Message], original: Message) -> Report:
     envelope_id = next((field(one, "Original-Envelope-Id") for one in groups), "")
     addresses = tuple(filter(None, map(typed_address, named)))
     said = Report(kinds[worst], code_of(group), envelope_id=envelope_id, addresses=addresses)
-    return about(said, original)
+    return about(replace(said, final=typed_address(named[-1])), original)
 
 
 def complaint(group: Message, original: Message) -> Report:
@@ -144,13 +154,18 @@ def about(report: Report, original: Message) -> Report:
         report,
         message_id=ours[1] if ours else "",
         publication=found[1] if found else "",
-        addresses=report.addresses + recipients(original),
+        addresses=tuple(filter(names_somebody, report.addresses + recipients(original))),
     )
 
 
 def recipients(original: Message) -> tuple[str, ...]:
     """To whom our mail went, as its own header says."""
     return tuple(address for _, address in getaddresses([field(original, "To")]) if address)
+
+
+def names_somebody(address: str) -> bool:
+    """Not so where a feedback loop has blotted the reader out (RFC 6590)."""
+    return "@" in address and "redacted" not in address.lower()
 
 
 def typed_address(value: str) -> str:

@@ -39,6 +39,7 @@ class EmailSettings(BaseSettings):
         default=STAND_IN_SENDER, validation_alias=AliasChoices("LOA_EMAIL_FROM", "from_")
     )
     reply_to: str = ""
+    postal_address: str = ""
     unsubscribe_to: str = ""
     dkim_selectors: str = ""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
@@ -69,6 +70,7 @@ class EmailSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_what_it_means(self) -> Self:
+        header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
         if self.unsubscribe_to and not mail_address(self.unsubscribe_to):
             raise ValueError("LOA_EMAIL_UNSUBSCRIBE_TO is not a bare mail address")
         if not all(mail_address(f"a@{selector}.example") for selector in self.selectors):

@@ -3,15 +3,19 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Self
 
+import structlog
+
 from channels.email.handshake import ask, shake_hands
-from channels.email.replies import LET_GO, Reply
+from channels.email.replies import LET_GO, Reply, unsent
 from channels.email.settings import EmailSettings, Tls
 from channels.email.window import Envelope, Terms, Window
 from channels.email.wire import Wire
 from channels.errors import Misconfigured, Unreachable
 
+log = structlog.get_logger()
 OPEN_TIMEOUT_S = 15.0
 REQUEST_TIMEOUT_S = 30.0
 CHECK_TIMEOUT_S = 5.0
@@ -77,6 +81,15 @@ class SmtpConnection:
             if not window.done.done() or window.done.cancelled():
                 self.wire.drop("cancelled")
         return window.replies
+
+    def without_dsn(self, replies: Sequence[Reply]) -> list[Reply]:
+        """What was refused for parameters that the relay had offered is unsent: it gets no more."""
+        refused = [self.terms.dsn and not self.closed and reply.no_parameters for reply in replies]
+        if any(refused):
+            log.warning("relay_refuses_dsn")
+            self.terms = replace(self.terms, dsn=False)
+        pairs = zip(replies, refused, strict=True)
+        return [unsent("no DSN after all") if bad else reply for reply, bad in pairs]
 
     def let_go(self) -> None:
         """End the conversation at once, whatever it is about."""

@@ -12,15 +12,19 @@ GREY_S = 300.0
 HOLD_S = 300.0
 DOUBT_S = 60.0
 
+UNSURE = "5.1.0"
+"""Something about the address: words may mean anything ("mailbox unavailable" is what RFC 5321 has
+servers say for policy, too), so they end a row and are a soft failure of its address, no more."""
 CODE_OF_HINT = {
     Hint.POLICY: "5.7.0",
     Hint.GREYLISTED: "5.7.0",
     Hint.FULL: "5.2.2",
-    Hint.NO_SUCH_USER: "5.1.1",
+    Hint.NO_SUCH_USER: UNSURE,
     Hint.NONE: "5.0.0",
 }
 """The code that a refusal's words stand for where it has none."""
-PROTOCOL = range(500, 505)
+PROTOCOL = frozenset({500, 501, 502, 503, 504, 555})
+"""RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
 SIGN_IN = (530, 534, 535, 538)
 
 
@@ -56,7 +60,7 @@ def own_pause(reply: Reply) -> float | None:
 def code_of(reply: Reply) -> str:
     """The code that a permanent refusal goes by: its own, or the one that its words stand for."""
     if reply.enhanced.startswith("5.5.") and reply.hint is Hint.NO_SUCH_USER:
-        return "5.1.1"
+        return UNSURE
     if reply.enhanced.startswith("5."):
         return reply.enhanced
     if reply.code in PROTOCOL:

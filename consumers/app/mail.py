@@ -9,7 +9,6 @@ from consumers.addresses import Addresses
 from consumers.app import channels, people, readers
 from consumers.app.node import Node
 from consumers.app.settings import read
-from consumers.circuit import Circuit
 from consumers.feedback import Feedback
 from consumers.lanes import Gate
 from consumers.mail.brake import BounceBrake
@@ -19,7 +18,6 @@ from consumers.mail.sending import Sending
 from consumers.mail.suppressed import Open, Suppressed
 from consumers.mail.whose import Whose
 from consumers.notices.sent import ToldNotices
-from contracts.delivery import ChannelName
 
 log = structlog.get_logger()
 
@@ -60,7 +58,6 @@ def feedback(node: Node) -> Feedback:
         node.bus,
         Whose(node.bus, node.ledger, node.notices.record),
         people.suppressions(node.bus, node.keys),
-        Circuit(node.bus, ChannelName.EMAIL),
         brake,
         handler.arrived,
         node.clock,

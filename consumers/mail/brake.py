@@ -1,20 +1,28 @@
 """The bounce brake: a publication whose mail comes back too often is stopped until a person says.
 
+Where it comes back because *we* are refused, the channel's breaker opens instead: for a share of a
+publication's mails, because a single reader (or a stranger who gets our mail) can say it at will.
+
 Counted anew each time from what the ledger's bucket holds (states of batches, and what came back
 of them), so that no restart loses a count. The verdicts lie in bucket `control`, one key for all.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import structlog
 from pydantic import Field
 
 from channels.email import meanings
-from consumers import register
+from channels.email.meanings import Meaning
+from consumers import breaker, register
+from consumers.breaker import Breaker
+from consumers.circuit import Circuit
 from consumers.ledger.store import Ledger
 from consumers.mail.books import Back, Books
 from contracts import subjects
@@ -26,6 +34,7 @@ log = structlog.get_logger()
 KEY = "brakes.email"
 MAILS_MIN = 1000
 WARN, STOP = 0.05, 0.10
+REFUSALS_MIN, REFUSED = 5, 0.05
 LOOK_S = 5.0
 REMEMBERED_S = 30 * 86400.0
 SENT = b"dDxXkK"
@@ -43,6 +52,10 @@ class Brake(Record):
     by: str = ""
 
     @property
+    def stops(self) -> bool:
+        return self.state == "stopped"
+
+    @property
     def percent(self) -> int:
         return round(100 * self.failed / max(self.mails, 1))
 
@@ -53,19 +66,26 @@ class Brakes(Record):
     plans: dict[str, Brake] = Field(default_factory=dict)
 
     def put(self, plan: str, brake: Brake) -> "Brakes":
+        """What stops a publication is kept for as long as nobody has decided about it."""
         since = brake.at - REMEMBERED_S
-        kept = {name: one for name, one in self.plans.items() if one.at > since}
-        return Brakes(plans={**kept, plan: brake})
+        stands = {n: one for n, one in self.plans.items() if one.at > since or one.stops}
+        return Brakes(plans={**stands, plan: brake})
 
     def stops(self, plan: PlanKey) -> bool:
         found = self.plans.get(str(plan)) if self.plans else None
-        return found is not None and found.state == "stopped"
+        return found is not None and found.stops
 
 
 def failing(back: Back) -> int:
     """How many of a batch's recipients could not be reached, and never will be."""
     codes = [*back.bounced.values(), *back.refused.values()]
     return sum(meanings.returned(code) in meanings.RECIPIENT for code in codes)
+
+
+def refusing(back: Back) -> Counter[str]:
+    """With which codes a batch's mails came back because we are refused, whoever the reader is."""
+    codes = back.bounced.values()
+    return Counter(code for code in codes if meanings.returned(code) is Meaning.POLICY)
 
 
 def judge(mails: int, failed: int) -> State | None:
@@ -83,6 +103,7 @@ class BounceBrake:
     ledger: Ledger
     clock: Callable[[], float] = time.time
     changed: set[PlanKey] = field(default_factory=set)
+    refused: Counter[PlanKey] = field(default_factory=Counter)  # so many by policy, as last seen
 
     async def run(self) -> None:
         """As a task. What came back before a restart is looked at once more."""
@@ -98,10 +119,12 @@ class BounceBrake:
             await asyncio.sleep(LOOK_S)
 
     async def remember(self) -> None:
-        since = self.clock() - REMEMBERED_S
+        since, refused = self.clock() - REMEMBERED_S, Counter[PlanKey]()
         async for batch, back in Books(self.ledger.bucket).of(f"{ChannelName.EMAIL}."):
             if back.at > since:
                 self.changed.add(batch.plan)
+                refused[batch.plan] += refusing(back).total()
+        self.refused = refused
 
     async def look(self) -> None:
         """Judge what has changed; what the bus did not answer for comes again."""
@@ -114,15 +137,35 @@ class BounceBrake:
                 raise
 
     async def check(self, plan: PlanKey) -> None:
-        failed = 0
+        failed, refused = 0, Counter[str]()
         async for _, back in Books(self.ledger.bucket).of(f"{plan}."):
             failed += failing(back)
+            refused += refusing(back)
+        await self.check_policy(plan, refused)
         if failed < WARN * MAILS_MIN:
             return
         mails = await self.mails(plan)
         state = judge(mails, failed)
         if state:
             await self.apply(plan, Brake(state=state, at=self.clock(), mails=mails, failed=failed))
+
+    async def check_policy(self, plan: PlanKey, refused: Counter[str]) -> None:
+        """Open the breaker each time that more has come back, once it is a share of the mails.
+
+        In the name of whoever closed it last: that the relay takes mail again is no proof, it took
+        what came back, too.
+        """
+        count = refused.total()
+        if count < REFUSALS_MIN or count <= self.refused[plan]:
+            return
+        if count >= REFUSED * await self.mails(plan):
+            [(code, _)] = refused.most_common(1)
+            circuit = Circuit(self.bus, ChannelName.EMAIL)
+            await circuit.change(partial(self.trip, reason=f"bounced {code}"))
+        self.refused[plan] = count
+
+    def trip(self, one: Breaker, reason: str) -> Breaker:
+        return breaker.trip(one, one.who, reason, self.clock())
 
     async def mails(self, plan: PlanKey) -> int:
         """How many mails of *plan* the relay has judged."""

@@ -24,7 +24,7 @@ UNREADABLE = (RecursionError, ValueError, LookupError, TypeError, AttributeError
 """What Python's parser raises for mails that were made to break it."""
 ATTEMPT_S, PATIENCE_S = 5.0, 20.0
 SEALS_MAX = 8
-BURST, RATE_S = 100.0, 1.0
+BURST, RATE_S = 20.0, 0.1
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{16,300}")
 
 
@@ -92,6 +92,7 @@ class BounceDoor:
             publication="" if place else report.publication,
             code=report.code,
             guessed=report.guessed,
+            final=self.seal(report.final) if report.final else "",
             seals=tuple(dict.fromkeys(map(self.seal, report.addresses[:SEALS_MAX]))),
         )
 

@@ -12,7 +12,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^([245]\.[0-9]{1,3}\.[0-9]{1,3
 class Returned(BaseModel):
     """Something came back. Without a *place* its row is looked for by its Message-ID.
 
-    *seals*: MACs of the addresses that it names. *guessed*: not by a standard report.
+    *seals*: MACs of the addresses that it names; *final*: of the one that was tried at last.
+    *guessed*: not by a standard report.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -25,6 +26,7 @@ class Returned(BaseModel):
     code: Code = ""
     guessed: bool = False
     seals: tuple[str, ...] = ()
+    final: str = ""
 
 
 class Refused(BaseModel):

@@ -5,7 +5,7 @@ Everything here may be done twice: what was noted is known, and a second time ch
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,9 +13,6 @@ from structlog.contextvars import bound_contextvars
 
 from channels.email import meanings
 from channels.email.meanings import Meaning
-from consumers import breaker
-from consumers.breaker import Breaker
-from consumers.circuit import Circuit
 from consumers.mail.books import Books
 from consumers.mail.brake import BounceBrake
 from consumers.mail.receipts import MailReceipt, Refused, Returned
@@ -31,6 +28,8 @@ EMAIL = ChannelName.EMAIL
 HARD_FOR, SOFT_FOR = timedelta(days=365), timedelta(days=30)
 """How long an address is left alone; who complained, until a person lifts it."""
 COMPLAINT = "complaint"
+FEW, LATELY_S = 3, 600.0
+"""Whoever gets our mail can say that we are too fast, as often as they like: so many have to."""
 
 
 @dataclass
@@ -40,10 +39,10 @@ class Returns:
     bus: Bus
     whose: Whose
     suppressions: Suppressions
-    circuit: Circuit
     brake: BounceBrake
     arrived: Callable[[BatchKey, int], Awaitable[None]]
     clock: Callable[[], float] = time.time
+    hurried: dict[str, float] = field(default_factory=dict)  # whose mail said so → when
 
     def __post_init__(self) -> None:
         self.books = Books(self.whose.ledger.bucket)
@@ -63,7 +62,8 @@ class Returns:
             found = await self.whose.row(batch, row)
             with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
                 if found:
-                    await self.act(found, meanings.returned(code), code, receipt.at)
+                    meant = tried(found, receipt.at)
+                    await self.act(meant, meanings.returned(code), code, receipt.at)
 
     async def on_returned(self, receipt: Returned) -> None:
         found = await self.whose.find(receipt)
@@ -78,7 +78,7 @@ class Returns:
             case "delay":
                 log.info("mail_delayed", code=receipt.code)
                 if receipt.code.startswith("4.7."):
-                    await slow_down(self.bus, receipt.code, self.clock())
+                    await self.slow_down(found, receipt.code)
             case "complaint":
                 await self.complain(found, receipt)
             case "bounce":
@@ -98,11 +98,20 @@ class Returns:
             log.info("mail_bounced", code=code, meaning=meaning.value, guessed=receipt.guessed)
         crash_point("bounce.noted")
         self.brake.changed.add(found.batch.plan)
-        if receipt.guessed and meaning is Meaning.GONE:
-            meaning = Meaning.OTHER  # words may mean anybody
+        if meaning is Meaning.GONE and not self.is_surely(found, receipt):
+            meaning = Meaning.OTHER
         if meaning not in meanings.RECIPIENT or self.is_theirs(found, receipt):
             await self.act(found, meaning, code, receipt.at)
         await self.arrived(found.batch, found.number)
+
+    def is_surely(self, found: Row, receipt: Returned) -> bool:
+        """Whether it is this very address that is gone.
+
+        Words may mean anybody; and where the address is a group's, one of whom has left, or sends
+        its mail on, the report names another that was tried at last.
+        """
+        mine = self.suppressions.seal(found.address)
+        return not receipt.guessed and receipt.final in ("", mine)
 
     def is_theirs(self, found: Row, receipt: Returned) -> bool:
         """Whether the report means the address that the row's recipient has now."""
@@ -123,14 +132,21 @@ class Returns:
             case Meaning.FULL | Meaning.OTHER if found.address:
                 await self.count(found, code, at)
             case Meaning.SLOWER:
-                await slow_down(self.bus, code, self.clock())
+                await self.slow_down(found, code)
             case Meaning.POLICY:
-                log.error("mail_refused_by_policy", code=code)
-                await self.circuit.change(lambda one: self.trip(one, bounced(code)))
+                log.error("mail_refused_by_policy", code=code)  # whether it is all: the brake
             case Meaning.CONTENT:
                 log.error("mail_content_refused", code=code)
             case Meaning.FAULT:
                 log.error("mail_misrouted", code=code)
+
+    async def slow_down(self, found: Row, code: str) -> None:
+        """When several readers' mails say so lately; after a restart they are counted anew."""
+        now = self.clock()
+        self.hurried[self.suppressions.seal(found.address)] = now
+        self.hurried = {who: at for who, at in self.hurried.items() if at > now - LATELY_S}
+        if len(self.hurried) >= FEW:
+            await slow_down(self.bus, code, now)
 
     async def count(self, found: Row, code: str, at: datetime) -> None:
         """A soft failure: too many of them are a hard one."""
@@ -139,12 +155,10 @@ class Returns:
             until = at + SOFT_FOR
             await self.suppressions.add(EMAIL, found.address, bounced(code), until, at=at)
 
-    def trip(self, one: Breaker, reason: str) -> Breaker:
-        """Open it in the name of whoever closed it last.
 
-        That the relay takes mail again is no proof: it took what came back, too.
-        """
-        return breaker.trip(one, one.who, reason, self.clock())
+def tried(found: Row, at: datetime) -> Row:
+    """Without its address when that may have changed since: a relay's answer names none."""
+    return found._replace(address="") if found.since and found.since > at else found
 
 
 def bounced(code: str) -> str:

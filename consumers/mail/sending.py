@@ -23,6 +23,7 @@ from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 LOOK_S = 1.0
+PATIENCE_S = 5.0
 REFUSAL = "refusal"
 
 
@@ -96,19 +97,29 @@ class Sending:
     def stop(self) -> None:
         self.stopped.set()
 
-    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Tell of what codes say beyond their rows. A bus that is silent changes nothing."""
-        coded = {row: said for row, said in outcomes.items() if said.code}
-        if not coded:
+    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Slow down if somebody finds us too fast. A bus that is silent changes nothing."""
+        slow = [one.code for one in outcomes.values() if one.code.startswith("4.7.")]
+        if not slow:
             return
-        slow = [one.code for one in coded.values() if one.code.startswith("4.7.")]
-        refused = {row: one.code for row, one in coded.items() if one.verdict is Verdict.FAILED}
         try:
-            if slow:
-                self.pace = await slow_down(self.bus, slow[0], self.clock())
-                self.keep_pace()
-            if refused and not keys.is_letter(batch.content_id):
-                await self.tell(batch, refused)
+            self.pace = await slow_down(self.bus, slow[0], self.clock())
+        except BusError as trouble:
+            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        else:
+            self.keep_pace()
+
+    async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Tell who was refused, before it is booked: a row that has ended is not asked again.
+
+        A bus that is silent must not keep the booking waiting: then the next mail tells.
+        """
+        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
+        refused = {row: one.code for row, one in failed.items() if one.code}
+        if not refused or keys.is_letter(batch.content_id):
+            return
+        try:
+            await self.tell(batch, refused)
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
 
@@ -123,4 +134,5 @@ class Sending:
             subjects.receipt(ChannelName.EMAIL, REFUSAL),
             receipt.model_dump_json().encode(),
             msg_id=f"{batch}.refused.{rows}",
+            patience_s=PATIENCE_S,
         )

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     batch: BatchKey
     number: int
     address: str
+    since: datetime | None = None  # when what is known of the recipient was last written
 
 
 @dataclass
@@ -59,15 +61,17 @@ class Whose:
         if keys.is_case(batch.content_id):
             return Row(batch, number, await self.of_notice(batch, state.value.recipient))
         rows = await self.ledger.rows(batch)
-        return Row(batch, number, await self.of_reader(rows.ids[number]))
+        return Row(batch, number, *await self.of_reader(rows.ids[number]))
 
     async def of_notice(self, batch: BatchKey, recipient: str) -> str:
         record = await self.record(batch, recipient)
         return record.contact.address(EMAIL) or "" if record else ""
 
-    async def of_reader(self, id: str) -> str:
+    async def of_reader(self, id: str) -> tuple[str, datetime | None]:
         value = await self.bus.bucket(subjects.SUBSCRIBERS.name).get(f"s.{id}")
-        return str(json.loads(value.data).get("email", "")) if value else ""
+        if value is None:
+            return "", None
+        return str(json.loads(value.data).get("email", "")), value.created
 
     async def by_message_id(self, receipt: Returned) -> Row | None:
         """Slow, and rare: every recipient of the publication is tried.
@@ -85,7 +89,7 @@ class Whose:
         batches = [BatchKey(*plan, number) for number in range(held.value.count)]
         async for batch in bulk.batches(self.ledger.bucket, batches, recipients=True):
             for number, id in named(batch.key, batch.rows, receipt.message_id):
-                return Row(batch.key, number, await self.of_reader(id))
+                return Row(batch.key, number, *await self.of_reader(id))
             await asyncio.sleep(0)
         return None
 

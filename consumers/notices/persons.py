@@ -57,9 +57,12 @@ class Person:
     """The one recipient of a notice, at this moment; without an address it is gone."""
 
     address: str
+    barred: str = ""
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        return {id: Contact(id, self.address) for id in ids} if self.address else {}
+        if not self.address:
+            return {}
+        return {id: Contact(id, self.address, barred=self.barred) for id in ids}
 
 
 @dataclass
@@ -137,10 +140,10 @@ class Persons:
     async def whom(self, batch: BatchKey, entry: Entry) -> Whom:
         """The person a batch is for, as far as its channel may try."""
         record = await self.notices.record(batch, entry.recipient)
-        address = record.contact.address(batch.channel) if record else ""
-        if address and await self.suppressed.reason(batch.channel, address):
-            address = ""
-        return Whom(Rows((entry.recipient,)), Person(address), nobody_after(batch, record))
+        address = record.contact.address(batch.channel) or "" if record else ""
+        why = await self.suppressed.reason(batch.channel, address) if address else None
+        person = Person(address, why or "")
+        return Whom(Rows((entry.recipient,)), person, nobody_after(batch, record))
 
     async def last(self, batch: BatchKey, entry: Entry) -> bool:
         """Whether no other channel will tell the person: then this one goes on trying."""

@@ -15,8 +15,10 @@ from channels.email.doctor.spf import Spf
 from channels.email.pool import Pool
 from channels.email.preview import ADDRESS, plain
 from channels.email.replies import Fate
+from channels.email.return_path import BOX
 from channels.email.settings import EmailSettings
 from channels.email.smtp import REQUEST_TIMEOUT_S
+from channels.email.window import Envelope
 from channels.errors import ChannelError
 
 Look = Callable[[], AsyncIterator[Finding]]
@@ -100,9 +102,14 @@ class Doctor:
         built = sample.envelope(self.house, self.now, ADDRESS)
         return list(fields.examine(plain(built.body), self.house.settings))
 
+    def addressed(self, mail: Envelope) -> Envelope:
+        """With a return path of the domain that the others have: receivers look at its SPF."""
+        domain = self.house.settings.bounce_domain
+        return mail._replace(sender=f"{BOX}@{domain}".encode()) if domain else mail
+
     async def send(self, to: str) -> Finding:
         """Send such a mail. Raises guard.Unsafe for an address that is none."""
-        mail = sample.envelope(self.house, self.now, to)
+        mail = self.addressed(sample.envelope(self.house, self.now, to))
         pool = Pool(self.house.settings, REQUEST_TIMEOUT_S)
         try:
             connection, _ = await pool.take()

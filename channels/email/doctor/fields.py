@@ -45,6 +45,8 @@ def advice(mail: EmailMessage, settings: EmailSettings) -> Iterator[Finding]:
         yield found("mail_no_mailto")
     if not settings.reply_to:
         yield found("mail_no_reply", sender=settings.sender)
+    if not settings.postal_address:
+        yield found("mail_no_address")
 
 
 def badly_lined(raw: bytes) -> bool:
