@@ -31,11 +31,13 @@ class Suppression(Record):
         return self.until is None or now < self.until
 
     def outweighs(self, said: "Suppression") -> bool:
-        """Whether this stands although *said* comes after it: what has no end, or a person's word
+        """Whether this stands although *said* comes after it: what lasts longer, or a person's word
         that is younger than what *said* goes by (a report may be told twice)."""
-        if self.until is None:
+        if self.until and self.until <= self.at:  # lifted
+            return self.at > said.at
+        if self.until is None or said.until is None:
             return said.until is not None
-        return self.until <= self.at and self.at > said.at
+        return self.until > said.until
 
     def gives_way(self, now: datetime, said_at: datetime | None) -> bool:
         """Whether there is something to lift for a person who said so then."""

@@ -1,4 +1,4 @@
-"""Base32 of SHA-256 digests, many at once: the library's loop over each byte costs five times as much.
+"""Base32 of SHA-256 digests, many at once: the library spends five times as much on each.
 
 Every mail has a key of its own, so this stands on the hot path. The oracle is `base64.b32encode`.
 """

@@ -8,12 +8,13 @@ import pytest
 from consumers.mail import suppressed as watching
 from consumers.mail.suppressed import Open, Suppressed
 from consumers.settle import Later
-from consumers.suppressions import Suppressions
+from consumers.suppressions import Suppression, Suppressions
 from contracts.delivery import BatchKey, ChannelName, Status
 from tests.fakes import people
 from tests.mail_back import SECRET, MailBack
 
 EMAIL = ChannelName.EMAIL
+MIDNIGHT = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 def address(reader: str) -> str:
@@ -150,3 +151,27 @@ async def test_the_row_of_a_suppressed_doubt_stays_a_maybe(bus, tmp_path):
         await loa.work(plan)
     entry = await loa.entry(plan)
     assert (entry.rows, entry.notes[0].reason) == (b"Ud", "bounced 5.1.1")
+
+
+def said(hour: int, days: int | None) -> Suppression:
+    """At *hour*, and for so long; without days, until a person lifts it."""
+    at = MIDNIGHT + timedelta(hours=hour)
+    return Suppression(reason="x", at=at, until=None if days is None else at + timedelta(days))
+
+
+@pytest.mark.parametrize(
+    ("stands", "later", "kept"),
+    [
+        (said(1, 365), said(2, 30), True),
+        (said(1, 30), said(2, 365), False),
+        (said(1, None), said(2, 30), True),
+        (said(1, 30), said(2, None), False),
+        (said(3, 0), said(2, 30), True),  # lifted since what is told only now
+        (said(3, 0), said(2, None), True),
+        (said(1, 0), said(2, 30), False),
+    ],
+)
+def test_of_two_words_the_one_that_lasts_longer_stands_and_a_persons_is_the_last(
+    stands, later, kept
+):
+    assert stands.outweighs(later) is kept
