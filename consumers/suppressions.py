@@ -15,6 +15,8 @@ from contracts.records import Record
 from producers.bus import Bus, Conflict
 
 log = structlog.get_logger()
+BOUNCED = "bounced "
+"""How the reason begins where mail to an address came back; its code follows."""
 SOFT_MAX = 3
 SOFT_FOR = timedelta(days=14)
 """So many soft failures within so long are taken for a hard one."""

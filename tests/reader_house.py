@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ class House:
         self.signer = HmacSigner(KEYS.derive("unsubscribe"))
         self.leaving = Leaving(self.people, self.signer, clock)
         parts = self.people, self.letters, self.links, self.uses
-        self.office = Office(*parts, DEFAULT, clock)
+        self.suppressed = Suppressions(bus, b"a secret for tests")
+        lift = partial(self.suppressed.lift, ChannelName.EMAIL)
+        self.office = Office(*parts, lift, DEFAULT, clock)
         self.own = Own(*parts, self.leaving, DEFAULT, clock)
         self.url = public_url or "http://loa.example"
         self.doors = Doors(self.office, self.own, self.leaving)
@@ -69,7 +72,6 @@ class House:
         self.relay = Provider(name=ChannelName.EMAIL, window=1)
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]
         self.relay.answer = lambda _: Outcome(Verdict.DELIVERED)
-        self.suppressed = Suppressions(bus, b"a secret for tests")
         self.worker = Deliver(
             self.relay, self.ledger, Library(bus, self.ledger, self.relay.render), Nobody([]),
             waker, Gate(self.relay.connections), Slot(folder / "slots", ChannelName.EMAIL),

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import pytest
@@ -22,7 +22,7 @@ from contracts.vocabulary import DEFAULT
 from tests.conftest import Clock
 from tests.doors import an_event
 from tests.mails import PUBLIC_URL, Words, email_channel, heard, raw, undotted
-from tests.reader_house import ADDRESS, House
+from tests.reader_house import ADDRESS, House, a_form
 
 LINK = f"{PUBLIC_URL}/dang-ky/xac-nhan/abc"
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
@@ -179,6 +179,29 @@ async def test_an_address_that_mail_must_not_go_to_gets_no_letter(house):
     assert house.relay.addresses == []
     entry = (await house.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))).value
     assert entry.rows == b"u"
+
+
+async def test_who_subscribes_again_from_a_mailbox_that_works_again_is_reached_again(house):
+    email = ChannelName.EMAIL
+    await house.suppressed.add(email, ADDRESS, "bounced 5.1.1", NOON + timedelta(days=365))
+    async with house.browser() as browser:
+        await browser.post("/dang-ky", data=a_form(ADDRESS))
+        link = (await house.last()).path
+        await house.post()
+        assert house.relay.addresses == [ADDRESS]
+        assert await house.suppressed.reason(email, ADDRESS), "nobody has opened it yet"
+        await browser.post(link)
+    assert await house.suppressed.reason(email, ADDRESS) is None
+
+
+async def test_who_has_complained_gets_no_letter_that_anybody_can_ask_for(house):
+    email = ChannelName.EMAIL
+    await house.suppressed.add(email, ADDRESS, "complaint", None)
+    async with house.browser() as browser:
+        assert (await browser.post("/dang-ky", data=a_form(ADDRESS))).status_code == 200
+    await house.post()
+    assert house.relay.addresses == []
+    assert await house.suppressed.reason(email, ADDRESS) == "complaint"
 
 
 async def test_its_story_is_told_by_its_id_and_check_finds_nothing_wrong(house, bus):

@@ -1,6 +1,9 @@
 """Joins the parts between the readers' pages and their records."""
 
+from functools import partial
+
 from consumers.app.node import Node
+from consumers.app.people import suppressions
 from consumers.readers.leaving import Leaving
 from consumers.readers.letters import Letters
 from consumers.readers.links import Links, Uses
@@ -8,6 +11,7 @@ from consumers.readers.office import Office
 from consumers.readers.own import Own
 from consumers.readers.people import People
 from consumers.vault import KeyFile
+from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.pages.office import Doors
 
@@ -25,8 +29,9 @@ def doors(node: Node) -> Doors:
     letters = Letters(node.bus, node.notices, people, node.clock)
     links, uses = Links(node.keys.derive, node.clock), Uses(node.bus, node.clock)
     words, clock = node.vocabulary, node.clock
+    lift = partial(suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
     return Doors(
-        Office(people, letters, links, uses, words, clock),
+        Office(people, letters, links, uses, lift, words, clock),
         Own(people, letters, links, uses, leave, words, clock),
         leave,
     )

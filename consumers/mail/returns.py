@@ -18,7 +18,7 @@ from consumers.mail.brake import BounceBrake
 from consumers.mail.receipts import MailReceipt, Refused, Returned
 from consumers.mail.sending import slow_down
 from consumers.mail.whose import Row, Whose
-from consumers.suppressions import Suppressions
+from consumers.suppressions import BOUNCED, Suppressions
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName
 from producers.bus import Bus
@@ -162,4 +162,4 @@ def tried(found: Row, at: datetime) -> Row:
 
 
 def bounced(code: str) -> str:
-    return f"bounced {code}"
+    return f"{BOUNCED}{code}"

@@ -18,6 +18,7 @@ from channels.base import Outcome
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import Entry, noticed
 from consumers.notices.persons import Notices, Person, Suppressed, Whom
+from consumers.suppressions import BOUNCED
 from contracts import keys, subjects
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, ChannelName
@@ -117,6 +118,8 @@ class Addressees:
         letter = await self.letter(batch)
         address = letter.address if letter else ""
         why = await self.suppressed.reason(batch.channel, address) if address else None
+        if letter and why and may_try(letter.kind, why):
+            why = None
         return Whom(Rows((entry.recipient,)), Person(address, why or ""), last=True)
 
     async def letter(self, batch: BatchKey) -> Letter | None:
@@ -140,6 +143,15 @@ class Addressees:
         self, batch: BatchKey, entry: Entry, outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Nothing follows from what the relay says of one letter."""
+
+
+def may_try(kind: LetterKind, why: str) -> bool:
+    """Whether a letter goes to an address that is left alone.
+
+    Somebody who wants to subscribe may have repaired a mailbox that did not exist once; who has
+    complained wants no letter that others can ask for.
+    """
+    return kind is LetterKind.CONFIRM and why.startswith(BOUNCED)
 
 
 def mailbox(address: str) -> str:

@@ -3,7 +3,7 @@
 Known or not, an address gets one letter and the page says the same: who asks learns nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -47,6 +47,10 @@ def line(field: str, written: str) -> tuple[str, list[FieldError]]:
     return found, []
 
 
+Lift = Callable[[str], Awaitable[object]]
+"""Whoever has opened a letter at an address is reached there, whatever stood against it."""
+
+
 @dataclass
 class Office:
     """What strangers may ask for. Raises BusError."""
@@ -55,6 +59,7 @@ class Office:
     letters: Letters
     links: Links
     uses: Uses
+    lift: Lift
     vocabulary: Vocabulary
     clock: Callable[[], float]
 
@@ -115,6 +120,7 @@ class Office:
         id = new_id()
         await self.people.settle(asked.email, lambda found: joined(found, id, asked, consent))
         await self.uses.note(token)
+        await self.lift(asked.email)
         log.info("reader_confirmed", consent=asked.version)
 
     async def enter(self, token: str) -> str:
