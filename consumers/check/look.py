@@ -163,7 +163,7 @@ class Look:
                 if digests.late(issue, self.at) and not await self.busy(EMAIL, Lane.BULK):
                     yield Violation(rule="plan-missing", key=key, detail="cut")
                 continue
-            if digests.stopped(issue, tally.cursor, self.issues, self.at):
+            if digests.stopped(issue, tally, self.issues, self.at):
                 yield Violation(rule="digest-stopped", key=key, detail="not issued again")
             async for found in self.served(issue):
                 yield found

@@ -24,6 +24,7 @@ class Tally:
     rows: int = 0
     last: str = ""
     ends: str = ""  # the last batch's last recipient
+    closed: float = 0.0  # when the last batch ended
     unclosed: list[BatchKey] = field(default_factory=list)
     halted: list[BatchKey] = field(default_factory=list)
 
@@ -35,6 +36,7 @@ class Tally:
 
     def note(self, key: BatchKey, entry: Entry) -> None:
         self.rows += len(entry.rows)
+        self.closed = max(self.closed, entry.closed)
         if not entry.closed:
             self.unclosed.append(key)
         if entry.halt:

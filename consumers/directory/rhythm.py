@@ -16,10 +16,15 @@ PAGE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """What a digest holds by number, and for which rhythm; *since* and *now* in epoch seconds."""
+    """What a digest holds by number, and for which rhythm; times in epoch seconds.
+
+    `since`: it is also for those whose rhythm was this one after that. `moved_since`: whoever
+    changed theirs after that may have had its items in other mails.
+    """
 
     frequency: Gathered
     since: float
+    moved_since: float
     now: float
     texts: Mapping[int, Publication]
 
@@ -27,7 +32,7 @@ class Gathering:
 class Reader(NamedTuple):
     """Somebody a digest is for: `picks` are the items that match, as a bit mask.
 
-    `changed`: their frequency did within the window, so that other mails may have had the items.
+    `changed`: their frequency did, so that other mails may have had the items.
     """
 
     id: str
@@ -54,7 +59,7 @@ class Rhythm:
             times = one.since, one.now
             found = self.store.walked(one.frequency, wanted, times, (after, upto))
         readers = [
-            Reader(id, self.masks[taste], changed >= one.since)
+            Reader(id, self.masks[taste], changed >= one.moved_since)
             for id, taste, changed in found
             if self.masks[taste]
         ]

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import structlog
 
-from consumers import audience, dispatch
+from consumers import audience, plans
 from consumers.ledger import cursor
 from contracts import crash, publication
 from tests.model.loop import ACTOR
@@ -84,8 +84,8 @@ def stage() -> Iterator[Stage]:
     try:
         with (
             patch.object(cursor, "BATCH_ROWS", BATCH_ROWS),
-            patch.object(dispatch, "BATCH_ROWS", BATCH_ROWS),
-            patch.object(dispatch, "CHUNK_BATCHES", CHUNK_BATCHES),
+            patch.object(plans, "BATCH_ROWS", BATCH_ROWS),
+            patch.object(plans, "CHUNK_BATCHES", CHUNK_BATCHES),
             patch.object(audience, "CHUNK", CHUNK),
             patch.object(publication, "decode", lru_cache(64)(publication.decode)),
         ):

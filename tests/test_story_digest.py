@@ -1,0 +1,62 @@
+"""A real Loa: two people read daily, one at once; a day passes, and each has had the item once."""
+
+import asyncio
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from channels.email.maildrop import Maildrop
+from consumers.digests.book import Book, encoded
+from contracts.testing import sample
+from producers.bus import Bus
+from tests.real_loa import UNIT, RealLoa, until
+
+pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
+ITEM = "muc-ho-tro-moi"
+READERS = "an@example.com,An,,,,daily\nbinh@example.com,,,,,daily\nchi@example.com,,,,,\n"
+
+
+async def a_day_passes(url: str) -> str:
+    """Put the last cut a day back, as if it had been yesterday; the digest that must follow."""
+    async with await Bus.connect(url, name="test") as bus:
+        book = Book(bus)
+        now = (await book.now("daily")).known
+        back = {"day": now.day - timedelta(days=1), "at": now.at - timedelta(days=1)}
+        await book.bucket.put("now.daily", encoded(now.model_copy(update=back)))
+        return f"digest-daily-{now.day:%Y-%m-%d}"
+
+
+def mails(loa: RealLoa) -> list:
+    stored = [*Maildrop(loa.data / "mail").newest_first()][::-1]
+    return [message_from_bytes(one.raw(), policy=policy.default) for one in stored]
+
+
+@pytest.fixture
+def loa(tmp_path):
+    with RealLoa(tmp_path) as loa:
+        yield loa
+
+
+def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
+    loa.a_unit()
+    path = loa.folder / "readers.csv"
+    path.write_text(f"email,name,topics,audiences,units,frequency\n{READERS}")
+    assert loa.cli("subscribers", "import", path, "--json").json["added"] == 3
+    event = sample("submitted", content_id=ITEM) | {"source": f"/units/{UNIT}", "subject": ITEM}
+    event_id = loa.post(event).body["event_id"]
+    loa.delivered(event_id)
+    assert [mail["Delivered-To"] for mail in mails(loa)] == ["chi@example.com"]
+    digest = asyncio.run(a_day_passes(loa.ready().nats_url))
+    until(lambda: len(mails(loa)) == 3, "the digest", pause_s=0.1)
+    story = loa.traced(digest)
+    assert (story["state"], story["channels"]["email"]["delivered"]) == ("released", 2)
+    to = {mail["Delivered-To"]: mail for mail in mails(loa)[1:]}
+    assert sorted(to) == ["an@example.com", "binh@example.com"]
+    mail = to["an@example.com"]
+    assert mail["Subject"].startswith("Bản tin tổng hợp ngày ")
+    assert mail["Subject"].endswith(": 1 tin")
+    assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
+    assert "in_digest" in [one["event"] for one in loa.delivered(event_id)["timeline"]]
+    findings = loa.cli("check", "--deep", "--json")
+    assert findings.json["violations"] == []
