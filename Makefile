@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+PEER = $(VENV)-bench
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
@@ -39,9 +40,13 @@ lock: install
 wheel: install
 	$(WHEEL) && cd producers && $(WHEEL)
 
-bench: install
-	$(PIP) --require-hashes -r bench/requirements.lock
+bench: install $(PEER)/.installed
 	$(BIN)/python -m bench $(ARGS)
+
+$(PEER)/.installed: bench/requirements.lock
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@
 
 crash: install
 	$(BIN)/python -m tests.crash $(ARGS)

@@ -1,1 +1,1 @@
-"""How fast Loa mails one event to 20,000 readers, beside Postfix's own load generator."""
+"""How fast Loa is, beside what the machine allows and beside others doing the same work."""

@@ -1,55 +1,110 @@
-"""CPU and peak memory of a process and everything it started."""
+"""CPU and peak memory of a process and everything it started, read from /proc."""
 
 import re
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from bench.run import Usage
-
+PROC = Path("/proc")
 BUS = "nats-server"
-QUIET_SHARE = 0.05  # of one core
+QUIET_SHARE = 0.15  # of one core; a Loa with nothing to do takes a third of that
 LOOK_S = 0.5
+RESET_PEAK = "5"
+LISTENING = "0A"
+GONE = (FileNotFoundError, ProcessLookupError)
 
 
-def used(pid: int) -> tuple[Usage, Usage]:
-    """What the tree of *pid* has used so far: (its own processes, its nats-server)."""
-    root = psutil.Process(pid)
-    tree = [root, *root.children(recursive=True)]
-    buses = [process for process in tree if process.name() == BUS]
-    return total([process for process in tree if process not in buses]), total(buses)
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds so far, and the most memory a group of processes had together."""
+
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+
+    def since(self, before: "Usage") -> "Usage":
+        """CPU between two looks; the peak is the later one's."""
+        return Usage(self.cpu_s - before.cpu_s, self.peak_bytes)
 
 
-def total(processes: list[psutil.Process]) -> Usage:
-    times = [process.cpu_times() for process in processes]
-    return Usage(
-        sum(spent.user + spent.system for spent in times),
-        sum(peak_bytes(process.pid) for process in processes),
-    )
+def used(*roots: int) -> tuple[Usage, Usage]:
+    """What the trees of *roots* have used so far: (their own processes, their nats-servers)."""
+    family = [pid for root in roots for pid in tree(root)]
+    buses = [pid for pid in family if name(pid) == BUS]
+    return total(pid for pid in family if pid not in buses), total(buses)
+
+
+def total(pids: Iterable[int]) -> Usage:
+    known = list(pids)
+    return Usage(sum(map(cpu_s, known)), sum(map(peak_bytes, known)))
+
+
+def tree(pid: int) -> Iterator[int]:
+    yield pid
+    for children in (PROC / str(pid) / "task").glob("*/children"):
+        with suppress(*GONE):
+            for child in children.read_text().split():
+                yield from tree(int(child))
+
+
+def name(pid: int) -> str:
+    with suppress(*GONE):
+        return (PROC / str(pid) / "comm").read_text().strip()
+    return ""
+
+
+def cpu_s(pid: int) -> float:
+    """What all threads have run; the scheduler counts nanoseconds, not ticks of 10 ms."""
+    spent_ns = 0
+    for counters in (PROC / str(pid) / "task").glob("*/schedstat"):
+        with suppress(*GONE):
+            spent_ns += int(counters.read_text().split()[0])
+    return spent_ns / 1e9
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory *pid* ever had; 0 for a process that has ended."""
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(peak[1]) * 1024 if peak else 0
+    """The most memory *pid* had since its start or `forget_peak`; 0 when it has ended."""
+    with suppress(*GONE):
+        peak = re.search(r"VmHWM:\s+(\d+) kB", (PROC / str(pid) / "status").read_text())
+        return int(peak[1]) * 1024 if peak else 0
+    return 0
 
 
-def spent(before: Usage, after: Usage) -> Usage:
-    """CPU between two looks; the peak is the later one's."""
-    return Usage(after.cpu_s - before.cpu_s, after.peak_bytes)
+def forget_peak(pid: int) -> None:
+    """From now on the peak counts from what is used at this moment."""
+    (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
-def settle(pid: int, timeout_s: float = 30) -> None:
-    """Wait until the tree of *pid* is idle: what came before must not run into the measurement."""
+def settle(*roots: int, timeout_s: float = 30) -> None:
+    """Wait until the trees are idle: what came before must not run into the measurement."""
     deadline = time.monotonic() + timeout_s
-    busy_s = cpu_s(pid)
+    busy_s = all_cpu_s(roots)
     while time.monotonic() < deadline:
         time.sleep(LOOK_S)
-        busy_s, before = cpu_s(pid), busy_s
+        busy_s, before = all_cpu_s(roots), busy_s
         if busy_s - before < QUIET_SHARE * LOOK_S:
             return
 
 
-def cpu_s(pid: int) -> float:
-    return sum(usage.cpu_s for usage in used(pid))
+def all_cpu_s(roots: Iterable[int]) -> float:
+    return sum(usage.cpu_s for usage in used(*roots))
+
+
+def listening_port(pid: int) -> int:
+    """The TCP port of 127.0.0.1 on which *pid* listens; 0 while there is none."""
+    sockets = set()
+    for file in (PROC / str(pid) / "fd").iterdir():
+        with suppress(*GONE):
+            sockets.add(str(file.readlink()))
+    for line in (PROC / str(pid) / "net" / "tcp").read_text().splitlines()[1:]:
+        (
+            _,
+            local,
+            _,
+            state,
+            *_,
+        ) = fields = line.split()
+        if state == LISTENING and f"socket:[{fields[9]}]" in sockets:
+            return int(local.partition(":")[2], 16)
+    return 0

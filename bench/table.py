@@ -1,62 +1,45 @@
-"""The result: medians of the repetitions as a Markdown table, first row the reference."""
+"""What the bench prints: one table, a line for every figure."""
 
-from collections.abc import Callable, Sequence
-from statistics import median
+from collections.abc import Sequence
 
-from bench.run import Run
+from bench.figures import Figure
 
-FIGURES = (
-    "ratio",
-    "first mail",
-    "last mail",
-    "CPU per mail",
-    "peak memory",
-    "mails/s",
-    "spread",
-    "bytes per mail",
-)
-MIB = 1 << 20
+HEAD = ("part", "what", "reached", "lowest to highest", "n", "target", "verdict")
 
 
-def table(results: dict[str, Sequence[Run]]) -> str:
-    """One row per contestant; repetition n is compared with the reference's repetition n."""
-    reference = next(iter(results.values()))
-    head = line(f"one event, {reference[0].mails:,} mails", *FIGURES)
-    rule = line(*["---"] * (len(FIGURES) + 1))
-    return "\n".join([head, rule, *(row(name, runs, reference) for name, runs in results.items())])
+def table(figures: Sequence[Figure]) -> str:
+    """As Markdown, in the order in which the parts ran."""
+    rule = ["---"] * len(HEAD)
+    return "\n".join(line(cells) for cells in [HEAD, rule, *map(row, figures)])
 
 
-def line(*cells: str) -> str:
+def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def row(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> str:
-    ratios = [run.rate / other.rate for run, other in zip(runs, reference, strict=True)]
-    rates = [run.rate for run in runs]
-    return line(
-        name,
-        f"{median(ratios):.2f}x",
-        f"{typical(runs, lambda run: run.first_s) * 1000:.0f} ms",
-        f"{typical(runs, lambda run: run.last_s):.2f} s",
-        cpu(runs),
-        memory(runs),
-        f"{median(rates):,.0f}",
-        f"{min(ratios):.2f}-{max(ratios):.2f}x",
-        f"{typical(runs, lambda run: run.wire_bytes / run.mails):,.0f}",
-    )
+def row(one: Figure) -> tuple[str, ...]:
+    if one.missing:
+        why = one.missing.splitlines()[0]
+        return (one.part, one.name, "", "", "", "", f"not measured: {why}")
+    spread = f"{number(one.low)} to {shown(one.high, one.unit)}" if one.n > 1 else ""
+    reached = shown(one.reached, one.unit)
+    return (one.part, one.name, reached, spread, str(one.n), target(one), one.verdict)
 
 
-def typical(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
-    return median(figure(run) for run in runs)
+def target(one: Figure) -> str:
+    if one.target is None:
+        return ""
+    sign = "≤" if one.target.at_most else "≥"
+    return f"{sign} {shown(one.target.value, one.unit)}"
 
 
-def cpu(runs: Sequence[Run]) -> str:
-    own = typical(runs, lambda run: run.own.cpu_s / run.mails * 1e6)
-    bus = typical(runs, lambda run: run.bus.cpu_s / run.mails * 1e6 if run.bus else 0)
-    return f"{own:.0f} us" + (f" + {bus:.0f} us nats-server" if bus else "")
+def shown(value: float, unit: str) -> str:
+    """Like `1.25x`, `17,041 /s`, `23.1 us`."""
+    return f"{number(value)}{unit}" if unit == "x" else f"{number(value)} {unit}".rstrip()
 
 
-def memory(runs: Sequence[Run]) -> str:
-    own = typical(runs, lambda run: run.own.peak_bytes / MIB)
-    bus = typical(runs, lambda run: run.bus.peak_bytes / MIB if run.bus else 0)
-    return f"{own:.0f} MB" + (f" + {bus:.0f} MB nats-server" if bus else "")
+def number(value: float) -> str:
+    """Three digits that matter, and no fraction from 100 on."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

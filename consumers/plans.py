@@ -16,7 +16,7 @@ from consumers.wake import Waker
 from contracts.crash import crash_point
 from contracts.delivery import BatchKey, PlanKey
 
-CHUNK_BATCHES = 100
+CHUNK_BATCHES = 25
 WAKES_AT_ONCE = 100
 
 Audience = Callable[[str], AsyncIterator[Row]]

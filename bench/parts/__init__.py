@@ -1,0 +1,1 @@
+"""The parts of the bench; each runs alone and says what it found."""
