@@ -59,7 +59,8 @@ async def test_who_cannot_be_reached_by_mail_is_not_told_the_next_step_by_mail(o
 async def test_a_digests_place_leads_to_its_batch(bus, clock):
     digest_id = keys.digest_content_id("daily", "2026-11-26")
     now = datetime(2026, 11, 26, tzinfo=UTC)
-    window = {"after": 0, "upto": 3, "since": now, "at": now, "due": now, "items": ()}
+    moments = dict.fromkeys(("since", "at", "due", "issued"), now)
+    window = {"after": 0, "upto": 3, "items": (), **moments}
     issue = Issue(digest_id=digest_id, revision=2, frequency="daily", **window)
     bucket = bus.bucket(subjects.DIGESTS.name)
     order = await bucket.put(f"issue.{digest_id}.2", issue.model_dump_json().encode())
