@@ -14,7 +14,7 @@ from channels.email.channel import EmailChannel
 from channels.zalo import articles, broadcasts, channel, connect, outcomes, tokens
 from channels.zalo.pace import Pace
 from consumers import breaker, deliver, feedback, fence, retry, settle
-from consumers.app import running, services
+from consumers.app import running, services, shell
 from consumers.digests import service as digests
 from consumers.digests.calendar import Calendar
 from consumers.ledger import moves
@@ -32,6 +32,7 @@ SHORT: tuple[tuple[Any, dict[str, Any]], ...] = (
     (feedback, {"TOO_EARLY_S": 0.5}),
     (services, {"RESUME_S": 3.0}),
     (running, {"LOOK_S": 0.2}),
+    (shell, {"PULL_S": 1.0}),
     (EmailChannel, {"settle_s": 1.5}),
     (email, {"TROUBLE_S": 1.0}),
     (breaker, {"WAITS_S": (0.5, 1.0, 1.0), "PROBE_S": 3.0}),

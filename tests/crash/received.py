@@ -39,6 +39,7 @@ class Got:
     subject: str = ""
     marks: tuple[tuple[str, ...], ...] = ()  # of each of its parts
     digest: str = ""
+    sender: str = ""  # its return path
 
     @property
     def taken(self) -> bool:
@@ -70,8 +71,8 @@ def text(part: Message) -> str:
 
 
 def read(record: Path) -> list[Got]:
-    """What a record holds, in the order of arrival."""
-    lines = record.read_text().splitlines() if record.exists() else []
+    """What a record holds, in the order of arrival; a line that is being written is none yet."""
+    lines = record.read_text().rpartition("\n")[0].splitlines() if record.exists() else []
     return list(_read(lines))
 
 

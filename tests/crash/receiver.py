@@ -50,7 +50,8 @@ class Moody(Receiver):
         act = self.mood(mail)
         address, now = mail.recipient, time.time()
         began = self.began.get(address, now)
-        got = Got(address, mail.message_id, SAID[act], began, now, **opened(mail.data))
+        said = opened(mail.data) | {"sender": mail.sender}
+        got = Got(address, mail.message_id, SAID[act], began, now, **said)
         with self.notes.open("ab") as file:
             file.write(got.line())
         return act

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from consumers.app.settings import Ready
+from consumers.cli import Commands
 from contracts.errors import Unavailable
 from producers.bus import Bus, BusError
 from tests.crash.launch import DEATHS, MUTANT, NOTHING, forked
 
 T = TypeVar("T")
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["consumers.cli", "consumers.app.process", "tests.crash.launch"])
+COMMANDS = {place.module for place in Commands.places.values()}
+CONTEXT.set_forkserver_preload(["consumers.app.process", "tests.crash.launch", *sorted(COMMANDS)])
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "https://cong.example"
 BOUNCE_DOMAIN = "tra-lai.loa.example"
