@@ -181,8 +181,12 @@ async def test_an_address_that_mail_must_not_go_to_gets_no_letter(house):
     assert entry.rows == b"u"
 
 
-async def test_who_subscribes_again_from_a_mailbox_that_works_again_is_reached_again(house):
+@pytest.mark.parametrize("reads", [False, True], ids=["left long ago", "still a reader"])
+async def test_who_asks_from_a_mailbox_that_works_again_is_reached_again(house, reads):
     email = ChannelName.EMAIL
+    if reads:
+        await house.joined()
+        house.relay.addresses.clear()
     await house.suppressed.add(email, ADDRESS, "bounced 5.1.1", NOON + timedelta(days=365))
     async with house.browser() as browser:
         await browser.post("/dang-ky", data=a_form(ADDRESS))

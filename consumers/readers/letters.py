@@ -32,6 +32,10 @@ OWN = frozenset({LetterKind.CHANGED, LetterKind.GOODBYE})
 """Only the reader's own act sends these, so that nobody else can use up their number."""
 
 
+WAYS_IN = frozenset({LetterKind.CONFIRM, LetterKind.MANAGE})
+"""Whoever opens one is reached there."""
+
+
 class Hashes(Protocol):
     """Stands for an address where it must not be read; see `consumers.readers.people`."""
 
@@ -148,10 +152,10 @@ class Addressees:
 def may_try(kind: LetterKind, why: str) -> bool:
     """Whether a letter goes to an address that is left alone.
 
-    Somebody who wants to subscribe may have repaired a mailbox that did not exist once; who has
-    complained wants no letter that others can ask for.
+    Who asks for a way in may have repaired a mailbox that did not exist once; who has complained
+    wants no letter that others can ask for.
     """
-    return kind is LetterKind.CONFIRM and why.startswith(BOUNCED)
+    return kind in WAYS_IN and why.startswith(BOUNCED)
 
 
 def mailbox(address: str) -> str:

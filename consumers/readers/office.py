@@ -127,8 +127,10 @@ class Office:
         """The session that a letter's link opens, once. Raises LinkRefused."""
         whose = self.links.read(Purpose.MANAGE, token, Whose)
         await self.uses.take(token)
-        if await self.people.reading(whose.id, whose.address) is None:
+        person = await self.people.reading(whose.id, whose.address)
+        if person is None:
             raise LinkRefused(Why.USED)
+        await self.lift(person.email)
         return self.links.make(Purpose.SESSION, whose).token
 
     def check_way_in(self, token: str) -> None:
