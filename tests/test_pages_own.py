@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from producers.pages.forms import day
+from producers.pages.look import texts
 from tests.conftest import Clock
 from tests.reader_house import ADDRESS, KNOWN, SEAL, House, act, title
 
@@ -48,6 +49,7 @@ async def test_a_mistake_in_ones_own_page_is_said_where_it_is(house):
             assert answer.status_code == 422
             assert f'id="{field}-loi"' in answer.text
             assert f'id="{field}"' in answer.text
+            assert field != "new_email" or texts()["wrong"]["new_email"] in answer.text
     assert await house.reader() == before
 
 

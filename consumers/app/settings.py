@@ -1,11 +1,12 @@
 """LOA_*: where this machine keeps things and which bus it uses; a `.env` file is read too."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -14,6 +15,8 @@ from contracts.errors import FieldError, Invalid
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
+PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+VARIABLE = re.compile("LOA_[A-Z_]+")
 
 
 class LoaSettings(BaseSettings):
@@ -33,6 +36,14 @@ class LoaSettings(BaseSettings):
     nats_creds_file: Path | None = None
     vault_key_file: Path | None = None
     log_format: Literal["json", "pretty"] = "json"
+
+    @field_validator("public_url")
+    @classmethod
+    def _stands_in_front_of_paths(cls, url: str) -> str:
+        """Links in mails that have left can't be mended."""
+        if url and not PUBLIC_URL.fullmatch(url):
+            raise ValueError("not an address like https://tin.example.gov.vn")
+        return url
 
     @property
     def nats_dir(self) -> Path:
@@ -74,9 +85,12 @@ def read(settings: type[S], **overrides: Any) -> S:
 
 def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:
     """A wrong setting, under the name of its variable. Its value is not repeated."""
+    detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])
     variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
-    return fault(variable.rstrip("_"), "setting_wrong", detail=error["msg"])
+    if not name and (named := VARIABLE.match(detail)):
+        variable = named[0]
+    return fault(variable.rstrip("_"), "setting_wrong", detail=detail)
 
 
 class Ready(BaseModel):

@@ -1,6 +1,7 @@
 """What became of a digest, and which digests an item stands in, for `loa trace`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC
 
 from consumers.digests.book import Book
 from consumers.ledger.cursor import Cursor
@@ -35,7 +36,8 @@ async def digest(book: Book, ledger: Ledger, digest_id: str, look: Look) -> Stor
 
 
 def cut(issue: Issue) -> Moment:
-    span = f"{issue.since:%Y-%m-%d %H:%M} to {issue.at:%Y-%m-%d %H:%M}"
+    since, until = (one.astimezone(UTC) for one in (issue.since, issue.at))
+    span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     return Moment(at=issue.at, event="cut", channel=EMAIL, detail=f"{held(issue)} from {span}")
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from contracts.errors import FieldError
 from contracts.subscriber import Subscriber
 from contracts.vietnam import VIETNAM
 from producers.gateway.limits import TokenBuckets
@@ -133,7 +134,7 @@ class OwnPages:
         if too_often(self.limits, request):
             return self.look.say("sent_move", facts=[address])
         if faults := await self.own.ask_to_move(reader, address):
-            wrong = {f"new_{field}": said for field, said in errors(faults).items()}
+            wrong = errors([renamed(one, f"new_{one.field}") for one in faults])
             return self.shown(request, reader, wrong=wrong, new_email=address)
         return self.look.say("sent_move", facts=[address])
 
@@ -184,3 +185,8 @@ class OwnPages:
         answer = self.look.say(name)
         self.sessions.end(answer)
         return answer
+
+
+def renamed(fault: FieldError, field: str) -> FieldError:
+    """The same fault of another field of the page."""
+    return fault.model_copy(update={"field": field})

@@ -1,4 +1,4 @@
-"""A variable that is set to nothing is not set: compose files write `LOA_X=${X:-}`."""
+"""Settings: what is set to nothing (`LOA_X=${X:-}`) is not set; a wrong one is named."""
 
 from pathlib import Path
 
@@ -42,3 +42,38 @@ def test_a_relay_still_needs_a_sender(monkeypatch, tmp_path):
     monkeypatch.setenv("LOA_EMAIL_HOST", "relay.example")
     with pytest.raises(Invalid, match="LOA_EMAIL_FROM is missing"):
         read(EmailSettings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tin.moha.gov.vn", "//tin.moha.gov.vn", "ftp://tin.moha.gov.vn", "https://", "https:///tin",
+        "https://tin.moha.gov.vn/?a=b", "https://tin.moha.gov.vn/#a", "https://a b.vn",
+    ],
+)  # fmt: skip
+def test_a_public_address_that_no_link_can_begin_with_is_refused(monkeypatch, tmp_path, url):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOA_PUBLIC_URL", url)
+    with pytest.raises(Invalid) as refused:
+        read(LoaSettings)
+    [fault] = refused.value.errors
+    assert fault.field == "LOA_PUBLIC_URL"
+    assert "https://tin.example.gov.vn" in fault.message
+    assert "Value error" not in fault.message_vi
+
+
+@pytest.mark.parametrize(
+    "url", ["https://tin.moha.gov.vn", "http://[::1]:8080/", "https://moha.gov.vn/tin/"]
+)
+def test_a_public_address_may_have_a_port_and_a_path(monkeypatch, tmp_path, url):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOA_PUBLIC_URL", url)
+    assert read(LoaSettings).public_url == url
+
+
+def test_what_is_missing_is_named_itself_and_not_its_group(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOA_EMAIL_HOST", "relay.example")
+    with pytest.raises(Invalid) as refused:
+        read(EmailSettings)
+    assert [one.field for one in refused.value.errors] == ["LOA_EMAIL_FROM"]
