@@ -15,6 +15,7 @@ from consumers.app import channels, people
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.account import account, stores
 from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
+from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppressions
 from consumers.vault import belonging
@@ -134,11 +135,7 @@ def lift(
     """Tell somebody again on Zalo, although Zalo or they themselves said no before."""
 
     async def order(bus: Bus) -> None:
-        if not by.strip():
-            raise Invalid(fault("by", "who_required"))
-        registry = await suppressions(bus)
-        if not await registry.lift(ChannelName.ZALO, addressed(address), by=by.strip()):
-            raise Invalid(fault("address", "not_suppressed"))
+        await lifted(await suppressions(bus), ChannelName.ZALO, addressed(address), by)
 
     on_bus(order)
     typer.echo("lifted")

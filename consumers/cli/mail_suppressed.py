@@ -9,6 +9,7 @@ from channels.email.guard import mail_address
 from consumers.app import people
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, on_bus, print_json, print_table
+from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppression, Suppressions
 from consumers.vault import belonging
@@ -87,11 +88,7 @@ def lift(
     """Write to an address again, although its server or its reader said no before."""
 
     async def order(bus: Bus) -> None:
-        if not by.strip():
-            raise Invalid(fault("by", "who_required"))
-        registry = await suppressions(bus)
-        if not await registry.lift(EMAIL, addressed(address), by=by.strip()):
-            raise Invalid(fault("address", "not_suppressed"))
+        await lifted(await suppressions(bus), EMAIL, addressed(address), by)
 
     on_bus(order)
     typer.echo("lifted")

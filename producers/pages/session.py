@@ -52,7 +52,7 @@ class Sessions:
         response.delete_cookie(self.name, **self.traits)
 
     def seal(self, request: Request) -> str:
-        """What only a page of ours, shown to this session, can send back."""
+        """What only a page of ours, shown under the request's cookie, can send back."""
         return sha256(b"loa form\x00" + self.token(request).encode()).hexdigest()
 
     def sealed(self, request: Request, form: Form) -> bool:
