@@ -15,7 +15,8 @@ class LetterKind(StrEnum):
     ABSENT = "absent"  # somebody asked for that link, and there is no subscription
     CHANGE = "change"  # confirm that this is the new address
     CHANGED = "changed"  # to the old address: it is another one now
-    GOODBYE = "goodbye"  # the subscription has ended, or everything is deleted
+    GOODBYE = "goodbye"  # the subscription has ended
+    ERASED = "erased"  # it has ended, and everything is deleted
 
 
 class Letter(Record):
@@ -32,6 +33,17 @@ class Letter(Record):
     """When the link ends; a letter that has not left by then never does."""
     write: str = ""
     """Unique per letter: after silence it tells whose lies there."""
+
+
+class Farewell(Record):
+    """Bucket `subscribers`, key `f.<content_id>`: what follows from a change, until it is done.
+
+    It is written in one commit with the change itself, so that no crash can part them.
+    """
+
+    letter: Letter
+    forget: str = ""
+    """The id of somebody who has left and whose empty record goes as well."""
 
 
 def masked(address: str) -> str:

@@ -20,6 +20,7 @@ from consumers.lanes import Gate
 from consumers.ledger.store import Ledger
 from consumers.library import Library
 from consumers.notices.persons import Notices
+from consumers.readers.farewells import Farewells
 from consumers.readers.leaving import Leaving
 from consumers.readers.letters import Addressees, Letters
 from consumers.readers.links import Links, Uses
@@ -58,14 +59,15 @@ class House:
         notices = Notices(bus, self.ledger, waker)
         self.people = People(bus, KEYS.derive("addresses"))
         self.letters = Letters(bus, notices, self.people, clock)
-        self.links, self.uses = Links(KEYS.derive, clock), Uses(bus, clock)
+        self.links, self.uses = Links(KEYS.derive, clock), Uses(bus)
         self.signer = HmacSigner(KEYS.derive("unsubscribe"))
         self.leaving = Leaving(self.people, self.signer, clock)
         parts = self.people, self.letters, self.links, self.uses
         self.suppressed = Suppressions(bus, b"a secret for tests")
         lift = partial(self.suppressed.lift, ChannelName.EMAIL)
         self.office = Office(*parts, lift, DEFAULT, clock)
-        self.own = Own(*parts, self.leaving, DEFAULT, clock)
+        self.farewells = Farewells(self.people, self.letters, clock)
+        self.own = Own(*parts, self.farewells, DEFAULT, clock)
         self.url = public_url or "http://loa.example"
         self.doors = Doors(self.office, self.own, self.leaving)
         self.app = pages(self.doors, DEFAULT, self.url, clock)

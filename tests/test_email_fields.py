@@ -13,18 +13,7 @@ from channels.email.doctor import sample
 from channels.email.doctor.examine import Doctor
 from channels.email.doctor.names import Names
 from channels.email.settings import EmailSettings
-from tests.mails import (
-    PUBLIC_URL,
-    SIGNER,
-    a_full_publication,
-    email_channel,
-    heard,
-    heard_name,
-    raw,
-    reader,
-    sent,
-    undotted,
-)
+from tests import mails
 from tests.notice_stage import a_notice
 
 CHANNEL = {
@@ -32,9 +21,9 @@ CHANNEL = {
     "unsubscribe_to": "huy-nhan+tin@moha.example",
 }
 LOOKS = {
-    "new": (a_full_publication(), False),
-    "corrected": (a_full_publication(action="corrected", revision=3), True),
-    "withdrawn": (a_full_publication(action="withdrawn", revision=2, reason="Sai."), True),
+    "new": (mails.a_full_publication(), False),
+    "corrected": (mails.a_full_publication(action="corrected", revision=3), True),
+    "withdrawn": (mails.a_full_publication(action="withdrawn", revision=2, reason="Sai."), True),
 }
 ALWAYS = (
     "From", "To", "Reply-To", "Subject", "Date", "Message-ID", "Auto-Submitted",
@@ -46,13 +35,13 @@ THREAD = ("In-Reply-To", "References")
 
 def mail_of(look, **changes):
     publication, correction = LOOKS[look]
-    row = reader(1, publication, correction=correction)
-    return sent(publication, row, email_channel(**CHANNEL | changes))[1]
+    row = mails.reader(1, publication, correction=correction)
+    return mails.sent(publication, row, mails.email_channel(**CHANNEL | changes))[1]
 
 
 def notice_mail():
     row = Recipient("r", "k" * 32, "a@example.com")
-    return sent(a_notice("6"), row, email_channel(**CHANNEL))[1]
+    return mails.sent(a_notice("6"), row, mails.email_channel(**CHANNEL))[1]
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -64,57 +53,57 @@ def test_a_subscribed_mail_has_every_field_once_and_no_other(look):
 def test_a_case_notice_is_no_list_and_offers_no_way_out_of_one():
     mail = notice_mail()
     assert sorted(name for name, _ in mail.raw_items()) == sorted(ALWAYS)
-    assert heard_name(mail, "From") == "Bộ Nội vụ - Sở Nội vụ tỉnh Ninh Bình"
+    assert mails.heard_name(mail, "From") == "Bộ Nội vụ - Sở Nội vụ tỉnh Ninh Bình"
     for kind in ("plain", "html"):
         assert "/huy/" not in mail.get_body((kind,)).get_content()
 
 
 def test_a_canary_is_no_list_either():
-    channel = email_channel(**CHANNEL)
+    channel = mails.email_channel(**CHANNEL)
     probe = Canary(number=7, at=LOOKS["new"][0].released_at, target="a@example.com")
-    mail = message_from_bytes(undotted(canary.envelope(probe, channel.house).body))
+    mail = message_from_bytes(mails.undotted(canary.envelope(probe, channel.house).body))
     assert not [name for name in mail if name.startswith(("List-", "Feedback"))]
 
 
 def test_one_web_address_and_one_mail_address_end_the_subscription():
     mail = mail_of("new")
-    token = SIGNER.token("nguoi-nhan-000001")
-    ways = re.findall("<([^>]*)>", raw(mail, "List-Unsubscribe"))
+    token = mails.SIGNER.token("nguoi-nhan-000001")
+    ways = re.findall("<([^>]*)>", mails.raw(mail, "List-Unsubscribe"))
     assert ways == [
-        f"{PUBLIC_URL}/huy/{token}",
+        f"{mails.PUBLIC_URL}/huy/{token}",
         f"mailto:huy-nhan%2Btin@moha.example?subject={token}",
     ]
     assert ways[0].startswith("https://")
-    assert raw(mail, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
-    assert SIGNER.subscriber(token) == "nguoi-nhan-000001"
+    assert mails.raw(mail, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert mails.SIGNER.subscriber(token) == "nguoi-nhan-000001"
 
 
 def test_where_nobody_reads_such_mail_there_is_only_the_web_address():
-    said = raw(mail_of("new", unsubscribe_to=""), "List-Unsubscribe")
+    said = mails.raw(mail_of("new", unsubscribe_to=""), "List-Unsubscribe")
     assert re.fullmatch(r"<https://[^<>,\s]+>", said)
 
 
 def test_help_leads_to_the_page_that_explains_the_subscription():
     mail = mail_of("new")
-    assert raw(mail, "List-Help") == f"<{PUBLIC_URL}/dang-ky>"
+    assert mails.raw(mail, "List-Help") == f"<{mails.PUBLIC_URL}/dang-ky>"
     for kind in ("plain", "html"):
-        assert f"{PUBLIC_URL}/dang-ky/quan-ly" in mail.get_body((kind,)).get_content()
+        assert f"{mails.PUBLIC_URL}/dang-ky/quan-ly" in mail.get_body((kind,)).get_content()
 
 
 def test_feedback_has_four_fields_and_names_no_reader():
-    said = raw(mail_of("corrected"), "Feedback-ID").split(":")
+    said = mails.raw(mail_of("corrected"), "Feedback-ID").split(":")
     assert said == ["lich-nghi-tet-2027.3", "lich-nghi-le", "email", "loa"]
 
 
 def test_a_list_id_is_short_and_the_same_for_every_mail_of_a_topic():
-    ids = {raw(mail_of(look), "List-Id").rpartition("<")[2] for look in LOOKS}
+    ids = {mails.raw(mail_of(look), "List-Id").rpartition("<")[2] for look in LOOKS}
     assert ids == {"lich-nghi-le.moha.example>"}
-    assert heard(mail_of("new"), "List-Id").startswith("Lịch nghỉ lễ")
+    assert mails.heard(mail_of("new"), "List-Id").startswith("Lịch nghỉ lễ")
 
 
 def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
     mail = mail_of("new", from_="Bộ Nội vụ (thử) <thong-bao@moha.example>")
-    assert heard_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
+    assert mails.heard_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert text.startswith("Bộ Nội vụ (thử)\nVăn phòng Bộ\n")
     assert "đã đăng ký nhận thông báo của Bộ Nội vụ (thử)." in text
@@ -132,6 +121,6 @@ def test_only_a_bare_address_may_be_the_mail_way_out(address):
     ("domain", "path"), [("tra-lai.moha.example", b"b@tra-lai.moha.example"), ("", b"")]
 )
 def test_a_doctors_mail_comes_from_the_domain_from_which_all_mails_come(domain, path):
-    house, now = email_channel(bounce_domain=domain).house, datetime(2026, 11, 26, tzinfo=UTC)
+    house, now = mails.email_channel(bounce_domain=domain).house, datetime(2026, 11, 26, tzinfo=UTC)
     mail = sample.envelope(house, now, "admin@moha.example")
     assert Doctor(house, Names(("127.0.0.1", 53)), now).addressed(mail).sender == path

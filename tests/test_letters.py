@@ -81,10 +81,16 @@ async def test_a_mailbox_with_many_names_gets_three_altogether(house):
     assert await house.letters.send(a_letter(address="an@example.org")) is not None
 
 
-async def test_what_only_the_reader_causes_is_not_used_up_by_strangers(house):
+async def test_what_only_the_reader_causes_is_not_used_up_by_strangers_and_goes_once(house):
     for _ in range(A_DAY + 1):
         await house.letters.send(a_letter())
-    assert await house.letters.send(a_letter(LetterKind.CHANGED)) is not None
+    own = keys.letter_content_id("own", "this change")
+    for _ in range(2):
+        told = [house.letters.begin(own, a_letter(LetterKind.CHANGED)) for _ in range(3)]
+        await asyncio.gather(*told)
+        await house.post()
+    assert house.relay.addresses == [ADDRESS] * (A_DAY + 1)
+    assert await house.waiting() == {}
 
 
 async def test_many_at_once_make_three_letters_and_no_more(house):

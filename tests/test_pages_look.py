@@ -18,6 +18,11 @@ USABLE = f"""() => {{ {NAMED}
   return [...document.querySelectorAll(usable)].map(named) }}"""
 FOCUSED = f"""() => {{ {NAMED} const one = document.activeElement;
   return one.matches(':focus-visible') ? named(one) : '' }}"""
+SMALL = """() => [...document.querySelectorAll(
+    'nav a, .onward a, .wrong a, button, summary, .box, input[type=text], input[type=email]')]
+  .filter(one => one.getClientRects().length && one.getBoundingClientRect().height < 44)
+  .map(one => one.textContent.trim() || one.name)"""
+"""What a finger has to hit alone and is less than 44 pixels high."""
 LOOKS = [(1280, False), (320, True)]
 
 
@@ -42,6 +47,7 @@ async def links(house):
         "enter": enter.path,
         "move": move.path,
         "leave": f"/huy/{house.signer.token(known.id)}",
+        "left": f"/huy/{house.signer.token('nobody')}",
         "forged": "/huy/sai",
         "missing": "/dang-ky/khong-co",
         "over": "/dang-ky/tuy-chon",
@@ -82,6 +88,7 @@ class Looking:
         for name, path in pages.items():
             await self.at(page, name, path)
         await self.mistakes(page)
+        await self.mends(page)
         await let_in(page, self.url, session)
         for name, path in INSIDE.items():
             await self.at(page, name, path)
@@ -111,8 +118,23 @@ class Looking:
         focused = await page.evaluate("document.activeElement.id")
         self.wrong += [] if focused == "loi" else [f"mistakes: {focused!r} has the focus"]
 
+    async def mends(self, page):
+        """Who mends the address afterwards finds everything else as it was."""
+        await page.get_by_label("Địa chỉ thư điện tử").fill("nham@example.com")
+        for ticked in ("Việc làm", "Tôi đồng ý"):
+            await page.get_by_label(ticked, exact=True).check()
+        await page.get_by_role("button", name="Đăng ký").click()
+        await page.get_by_role("heading", name="Xin kiểm tra hộp thư").wait_for()
+        await self.judge(page, "sent")
+        await page.get_by_role("button", name="Sửa địa chỉ và gửi lại").click()
+        await page.get_by_role("heading", name="Đăng ký nhận tin qua").wait_for()
+        for ticked in ("Việc làm", "Tôi đồng ý"):
+            kept = await page.get_by_label(ticked, exact=True).is_checked()
+            self.wrong += [] if kept else [f"mended: {ticked} is ticked no more"]
+
     async def judge(self, page, name):
         self.wrong += [f"{name} {self.look}: {one}" for one in await axe(page)]
+        self.wrong += [f"{name} {self.look}: small: {one}" for one in await page.evaluate(SMALL)]
         if wider := await sideways(page):
             self.wrong.append(f"{name} {self.look}: {wider} pixels too wide")
         await shot(page, f"{name}-{self.look}")

@@ -1,5 +1,6 @@
 """The page of one's own subscription: a letter lets in, and only its reader acts there."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -65,6 +66,22 @@ async def test_the_session_is_a_cookie_that_no_script_and_no_other_site_has(bus,
             assert trait in cookie
         clock.advance(86400)
         await house.leaving.erase(await house.reader(), ADDRESS, reason="test")
+
+
+async def test_what_tells_browsers_apart_lets_nobody_in_and_is_no_text_of_others(bus, tmp_path):
+    house = House(bus, tmp_path, Clock(NOON.timestamp()), HTTPS)
+    await house.joined()
+    async with house.browser() as browser:
+        await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+        path = (await house.last()).path
+        for sent in ("", 'loa"; Domain=moha.example', "x" * 5000):
+            cookie = {"Cookie": f"__Host-loa-trinh-duyet={sent}"}
+            answer = await browser.get(path, headers=cookie)
+            said = answer.headers["set-cookie"]
+            assert re.match(r"__Host-loa-trinh-duyet=[\w-]{22}; ", said)
+            for trait in ("HttpOnly", "SameSite=lax", "Max-Age=3600", "Path=/", "Secure"):
+                assert trait in said
+        assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
 
 
 async def test_nobody_elses_page_lets_a_reader_in_as_somebody_else(house):

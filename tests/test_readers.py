@@ -113,7 +113,7 @@ async def test_an_erasure_leaves_nothing_at_all(house):
         answer = await act(browser, "/xoa")
         assert "Đã xóa" in answer.text
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
-    assert [letter.kind for letter in await house.post()] == [LetterKind.GOODBYE]
+    assert [letter.kind for letter in await house.post()] == [LetterKind.ERASED]
     everything = await house.everything()
     assert ADDRESS.encode() not in everything
     assert one.id.encode() not in everything
@@ -223,15 +223,34 @@ async def test_nobody_moves_to_the_address_of_another_reader(house):
     assert len({one.email for one in await house.readers()}) == 2
 
 
-async def test_a_way_in_works_once_and_again_only_for_the_same_press(house):
+async def test_a_way_in_belongs_to_the_browser_that_opened_it_first(house):
+    await house.joined()
+    async with house.browser() as browser, house.browser() as other, house.browser() as scanner:
+        await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
+        path = (await house.last()).path
+        shown = [(await one.get(path)).status_code for one in (scanner, other, browser)]
+        assert shown == [200] * 3, "whoever only fetches it opens nothing"
+        presses = await asyncio.gather(*(browser.post(path) for _ in range(2)))
+        assert [one.status_code for one in presses] == [303, 303], "a double click is one press"
+        for late in (other, scanner):
+            assert (await late.get(path)).status_code == 410
+            answer = await late.post(path)
+            assert (answer.status_code, "set-cookie" in answer.headers) == (410, False)
+        house.clock.advance(1800)
+        assert (await browser.get(path)).status_code == 200
+        assert (await browser.post(path)).status_code == 303
+        await act(browser, "/thoat")
+        assert (await browser.post(path)).status_code == 410, "who has gone out is out"
+
+
+async def test_a_way_in_ends_with_its_hour_in_its_own_browser_too(house):
     await house.joined()
     async with house.browser() as browser:
         await browser.post("/dang-ky/quan-ly", data={"email": ADDRESS})
         path = (await house.last()).path
-        assert [(await browser.post(path)).status_code for _ in range(2)] == [303, 303]
-        house.clock.advance(121)
-        assert (await browser.post(path)).status_code == 410
+        assert (await browser.post(path)).status_code == 303
         house.clock.advance(3600)
+        assert (await browser.post(path)).status_code == 410
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
 
 

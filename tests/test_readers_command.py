@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from consumers.cli import subscribers
+from consumers.suppressions import Suppressions
 from consumers.vault import claim
+from contracts.delivery import ChannelName
 from tests.conftest import Clock
 from tests.reader_house import ADDRESS, KEYS, House
 
@@ -34,6 +37,8 @@ async def test_an_operator_sees_what_is_kept_and_erases_it(house):
     assert (said["email"], said["frequency"], said["topics"]) == (ADDRESS, "weekly", ["viec-lam"])
     assert said["consent"]["version"]
     assert "viec-lam" in (await loa("show", ADDRESS.upper())).stdout
+    assert said["suppressed"] is None
+    await it_is_told_that_mail_leaves_the_address_alone(house)
     for reason in (" ", f"yêu cầu của {ADDRESS}", "x" * 201):
         refused = await loa("remove", ADDRESS, "--reason", reason)
         assert (refused.exit_code, "reason: " in refused.stderr) == (2, True)
@@ -43,3 +48,16 @@ async def test_an_operator_sees_what_is_kept_and_erases_it(house):
     assert ADDRESS.encode() not in await house.everything()
     for order in (("show", ADDRESS), ("remove", ADDRESS, "--reason", "x"), ("show", "sai")):
         assert (await loa(*order)).exit_code == 2
+
+
+async def it_is_told_that_mail_leaves_the_address_alone(house):
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    until = at + timedelta(days=365)
+    registry = Suppressions(house.bus, KEYS.derive("suppressions"))
+    await registry.add(ChannelName.EMAIL, ADDRESS, "bounced 5.1.1", until, at=at)
+    shown = await loa("show", ADDRESS, "--json")
+    said = json.loads(next(one for one in shown.stdout.splitlines() if one.startswith("{")))
+    assert said["suppressed"]["reason"] == "bounced 5.1.1"
+    told = (await loa("show", ADDRESS)).stdout
+    assert "bounced 5.1.1: since 2026-11-20, until 2027-11-20" in told
+    assert "loa mail suppressed lift ADDRESS --by NAME" in told

@@ -30,9 +30,13 @@ class Leaving:
         """For whatever door a subscription ends by."""
         return cls(People.opened(bus, keys), HmacSigner(keys.derive("unsubscribe")))
 
-    def knows(self, token: str) -> bool:
-        """Whether *token* is one that a mail of ours carries."""
-        return self.signer.subscriber(token) is not None
+    async def reads(self, token: str) -> bool | None:
+        """Whether the reader whom a mail's link names still gets mail; None for a forged link."""
+        id = self.signer.subscriber(token)
+        if id is None:
+            return None
+        person = await self.people.by_id(id)
+        return person is not None and person.active
 
     async def by_token(self, token: str) -> bool:
         """End the subscription that a mail's link names, for good; False for a forged link.

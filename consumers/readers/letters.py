@@ -1,8 +1,9 @@
 """Letters to one person: at most three a day for an address, through the ledger as notices go.
 
-The letter itself lies in bucket `notices` until it has ended. Its content_id is made of a keyed
-hash of the address, the day and a number from 0 to 2, and its entry in the ledger is made once and
-stays: that is what counts the letters of a day, whichever process sends them.
+The letter itself lies in bucket `notices` until it has ended. The content_id of one that anybody
+can ask for is made of a keyed hash of the address, the day and a number from 0 to 2, and its entry
+in the ledger is made once and stays: that is what counts the letters of a day, whichever process
+sends them. What only the reader's own act causes has a name of its own and counts with no others.
 """
 
 import secrets
@@ -18,6 +19,7 @@ from channels.base import Outcome
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import Entry, noticed
 from consumers.notices.persons import Notices, Person, Suppressed, Whom
+from consumers.readers.cap import Cap
 from consumers.suppressions import BOUNCED
 from contracts import keys, subjects
 from contracts.crash import crash_point
@@ -28,10 +30,6 @@ from producers.bus import Bus, Conflict, Silence
 
 log = structlog.get_logger()
 A_DAY = 3
-OWN = frozenset({LetterKind.CHANGED, LetterKind.GOODBYE})
-"""Only the reader's own act sends these, so that nobody else can use up their number."""
-
-
 WAYS_IN = frozenset({LetterKind.CONFIRM, LetterKind.MANAGE})
 """Whoever opens one is reached there."""
 
@@ -50,26 +48,37 @@ class Letters:
     notices: Notices
     hashes: Hashes
     clock: Callable[[], float]
+    cap: Cap | None = None
 
     async def send(self, letter: Letter) -> str | None:
-        """Begin *letter*; its content_id, or None when the address has got its three today."""
+        """Begin *letter*; its content_id, or None when the address has got its three today.
+
+        The same where too many have been asked for lately by all together.
+        """
         for number in range(A_DAY):
             content_id = self.name(letter, number)
             batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
-            if await self.notices.ledger.state(batch) is None and await self.take(batch, letter):
+            if await self.notices.ledger.state(batch) is not None:
+                continue
+            if self.cap and not await self.cap.take():
+                break
+            if await self.take(batch, letter):
                 return content_id
         log.warning("letter_withheld", kind=letter.kind.value)
         return None
 
+    async def begin(self, content_id: str, letter: Letter) -> None:
+        """Begin *letter* under this name: however often, by however many, it goes once."""
+        await self.take(BatchKey(ChannelName.EMAIL, content_id, 1, 0), letter)
+
     def name(self, letter: Letter, number: int) -> str:
         """The content_id of an address's letter of today with this *number*."""
         day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
-        whose = "own" if letter.kind in OWN else "asked"
         whom = self.hashes.address(mailbox(letter.address))
-        return keys.letter_content_id(whom, day, whose, str(number))
+        return keys.letter_content_id(whom, day, "asked", str(number))
 
     async def take(self, batch: BatchKey, letter: Letter) -> bool:
-        """Send *letter* as this one of the day; False if another is.
+        """Send *letter* under this name; False if another is, or it had been sent already.
 
         Whoever stored another one here may have died before its entry: it is begun in any case.
         """
@@ -84,7 +93,7 @@ class Letters:
         return mine
 
     async def over(self, batch: BatchKey) -> bool:
-        """Whether this one of the day had ended before: nobody would send what lies there.
+        """Whether the letter of this name had ended before: nobody would send what lies there.
 
         What somebody else has begun and sent meanwhile lies there no more.
         """

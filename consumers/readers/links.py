@@ -24,8 +24,6 @@ from producers.bus import Bus, Conflict
 
 T = TypeVar("T", bound=BaseModel)
 TOKEN_MAX = 6000
-TWICE_S = 120.0
-"""For so long a second press of the same button is the same press."""
 USED = "used."
 
 
@@ -103,27 +101,29 @@ def mark(token: str) -> str:
 
 @dataclass
 class Uses:
-    """Which links were followed, and when: bucket `notices`, for longer than any link lasts."""
+    """Which links were followed, and by whom: bucket `notices`, for longer than any link lasts."""
 
     bus: Bus
-    clock: Callable[[], float]
 
-    async def first(self, token: str) -> float | None:
-        """When a link was first followed, in epoch seconds; None: never."""
+    async def by(self, token: str) -> str | None:
+        """Which browser followed a link first, as `note` was told; None: nobody has."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(USED + mark(token))
-        return float(value.data) if value else None
+        return value.data.decode() if value else None
 
-    async def note(self, token: str) -> None:
-        """It has been followed now, unless it was before."""
-        bucket, now = self.bus.bucket(subjects.NOTICES.name), self.clock()
+    async def note(self, token: str, browser: str = "") -> None:
+        """It has been followed, unless it was before; *browser* where it matters which one did."""
+        bucket = self.bus.bucket(subjects.NOTICES.name)
         try:
-            await bucket.create(USED + mark(token), f"{now:.3f}".encode())
+            await bucket.create(USED + mark(token), browser.encode())
         except Conflict:
             return
 
-    async def take(self, token: str) -> None:
-        """Follow a link, once; again only for a moment. Raises LinkRefused."""
-        await self.note(token)
-        first = await self.first(token)
-        if first is not None and self.clock() > first + TWICE_S:
+    async def take(self, token: str, browser: str) -> None:
+        """Follow a link that belongs to the first browser that does. Raises LinkRefused."""
+        await self.note(token, mark(browser))
+        await self.check(token, browser)
+
+    async def check(self, token: str, browser: str) -> None:
+        """Whether no other browser has followed a link. Raises LinkRefused."""
+        if await self.by(token) not in (None, mark(browser)):
             raise LinkRefused(Why.USED)

@@ -90,6 +90,16 @@ class Office:
             await self.write(LetterKind.ABSENT, clean, APPLY, link._replace(token=""))
         return []
 
+    async def remind(self, address: str) -> None:
+        """Send the way to their own subscription to a reader who has written to us.
+
+        Anybody else gets nothing: their address may have been made up by somebody else.
+        """
+        clean, wrong = email(address)
+        person = None if wrong else await self.people.by_address(clean)
+        if person is not None and person.active:
+            await self.write(LetterKind.MANAGE, person.email, OPEN, self.way_in(clean, person))
+
     def way_in(self, address: str, person: Subscriber | None) -> Link:
         """A link is made for nobody, too: it takes as long."""
         whose = Whose(id=person.id if person else NOBODY, address=self.people.address(address))
@@ -110,7 +120,7 @@ class Office:
         asked = self.pending(token)
         person = await self.people.by_address(asked.email)
         proven = person and person.consent and person.consent.link == mark(token)
-        if proven or await self.uses.first(token) is not None:
+        if proven or await self.uses.by(token) is not None:
             if person is None or not person.active:
                 raise LinkRefused(Why.USED)
             await self.uses.note(token)
@@ -123,19 +133,23 @@ class Office:
         await self.lift(asked.email)
         log.info("reader_confirmed", consent=asked.version)
 
-    async def enter(self, token: str) -> str:
-        """The session that a letter's link opens, once. Raises LinkRefused."""
+    async def enter(self, token: str, browser: str) -> str:
+        """The session that a letter's link opens, in the one *browser* that opened it first.
+
+        Raises LinkRefused.
+        """
         whose = self.links.read(Purpose.MANAGE, token, Whose)
-        await self.uses.take(token)
+        await self.uses.take(token, browser)
         person = await self.people.reading(whose.id, whose.address)
         if person is None:
             raise LinkRefused(Why.USED)
         await self.lift(person.email)
         return self.links.make(Purpose.SESSION, whose).token
 
-    def check_way_in(self, token: str) -> None:
-        """Whether a link looks good, without following it. Raises LinkRefused."""
+    async def check_way_in(self, token: str, browser: str) -> None:
+        """Whether a link looks good to *browser*, without following it. Raises LinkRefused."""
         self.links.read(Purpose.MANAGE, token, Whose)
+        await self.uses.check(token, browser)
 
 
 def joined(found: Subscriber | None, id: str, asked: Application, consent: Consent) -> Subscriber:

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from consumers.faults import fault
-from consumers.readers.leaving import Leaving
+from consumers.readers.farewells import Farewells
 from consumers.readers.letters import Letters, moment
-from consumers.readers.links import Change, Links, Purpose, Uses, Whose
+from consumers.readers.links import Change, Links, Purpose, Uses, Whose, mark
 from consumers.readers.office import judged
 from consumers.readers.people import People, Taken
 from consumers.readers.wishes import LISTS, email, frequency
@@ -21,7 +21,7 @@ from contracts.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()
-CHANGE, APPLY = "/dang-ky/doi-dia-chi/", "/dang-ky"
+CHANGE = "/dang-ky/doi-dia-chi/"
 BY_THE_READER = "by the reader"
 
 
@@ -33,7 +33,7 @@ class Own:
     letters: Letters
     links: Links
     uses: Uses
-    leaving: Leaving
+    farewells: Farewells
     vocabulary: Vocabulary
     clock: Callable[[], float]
 
@@ -99,35 +99,27 @@ class Own:
     async def move(self, token: str) -> None:
         """Give a reader the new address, and tell the old one. Raises LinkRefused."""
         change = self.moving(token)
-        if await self.uses.first(token) is not None:
+        if await self.uses.by(token) is not None:
             person = await self.people.by_id(change.id)
             if person is None or person.email != change.new:
                 raise LinkRefused(Why.USED)
             return
         try:
-            moved = await self.people.move(change.id, change.old, change.new)
+            moved = await self.farewells.move(change, mark(token))
         except Taken:
             raise LinkRefused(Why.TAKEN) from None
         if not moved:
             raise LinkRefused(Why.USED)
-        await self.tell(LetterKind.CHANGED, change.old, masked(change.new))
         await self.uses.note(token)
         log.info("reader_moved", recipient=change.id)
 
-    async def tell(self, kind: LetterKind, address: str, other: str = "") -> None:
-        """A letter that asks for nothing."""
-        now = moment(self.clock())
-        ends = now + Purpose.CONFIRM.life
-        told = Letter(kind=kind, address=address, path=APPLY, other=other, at=now, expires_at=ends)
-        await self.letters.send(told)
-
     async def leave(self, reader: Subscriber) -> None:
-        await self.leaving.leave(reader.id)
-        await self.tell(LetterKind.GOODBYE, reader.email)
+        await self.farewells.part(reader, erase=False)
+        log.info("reader_left", recipient=reader.id)
 
     async def erase(self, reader: Subscriber) -> None:
-        await self.leaving.erase(reader, reader.email, reason=BY_THE_READER)
-        await self.tell(LetterKind.GOODBYE, reader.email)
+        await self.farewells.part(reader, erase=True)
+        log.info("reader_erased", recipient=reader.id, reason=BY_THE_READER)
 
     def export(self, reader: Subscriber) -> Mapping[str, Any]:
         """Everything there is of a reader."""

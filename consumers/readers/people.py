@@ -2,13 +2,16 @@
 
 `s.<id>` is a person's wishes, `a.<keyed hash of the address>` names the id. Both are written in one
 atomic batch, so an address has one person, whoever writes at once. An address that its reader has
-left for another one names nobody, and no import brings it back.
+left for another one names nobody, and no import brings it back. `f.<name>` is what follows from a
+change: see `consumers.readers.farewells`.
 """
 
 import hmac
 import secrets
 from base64 import b32encode
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, Self, TypeVar
 
@@ -27,6 +30,8 @@ MOVED = b"-"
 
 T = TypeVar("T")
 Move = Callable[[Subscriber], Subscriber]
+Told = Callable[[str], Sequence[Entry]]
+"""What is stored with a move; it is told whose empty record the move leaves behind (`""`: none)."""
 
 
 class Held(NamedTuple):
@@ -105,7 +110,19 @@ class People:
 
         await insist(attempt)
 
-    async def move(self, id: str, old: str, new: str) -> bool:
+    async def leave(self, id: str, now: datetime, told: Entry) -> None:
+        """Let a reader go, and store *told* with that; neither where nobody reads (any more)."""
+
+        async def attempt(_: bool) -> None:
+            value = await self.bucket.get(f"s.{id}")
+            person = Subscriber.model_validate_json(value.data) if value else None
+            if value and person and person.active:
+                gone = Entry(f"s.{id}", stored(person.gone(now)), value.revision)
+                await self.bucket.batch([gone, told])
+
+        await insist(attempt)
+
+    async def move(self, id: str, old: str, new: str, told: Told = lambda _: ()) -> bool:
         """Give the reader of *old* the address *new*; False if *id* is not at *old* (any more).
 
         Where it is done already, it is done. Raises Taken when *new* is somebody's who reads.
@@ -127,16 +144,18 @@ class People:
                 Entry(key, id.encode(), held[key].address_revision),
                 Entry(f"s.{id}", moved, value.revision),
             ]
-            await self.bucket.batch(entries if key != left else entries[1:])
-            await self.forget(there, id)
+            followed = told(there.id if there and there.id != id else "")
+            await self.bucket.batch([*(entries if key != left else entries[1:]), *followed])
             return True
 
         return await insist(attempt)
 
-    async def forget(self, other: Subscriber | None, id: str) -> None:
-        """The empty record of somebody who had left under an address that is now another's."""
-        if other and other.id != id:
-            await self.bucket.purge(f"s.{other.id}")
+    async def forget(self, id: str) -> None:
+        """Purge the empty record of somebody who has left; who reads again is left alone."""
+        value = await self.bucket.get(f"s.{id}")
+        if value and not Subscriber.model_validate_json(value.data).active:
+            with suppress(Conflict):  # it is gone, or they have just come back
+                await self.bucket.purge_if(f"s.{id}", value.revision)
 
     async def erase(self, id: str, email: str) -> None:
         """Purge a person and the key of their address; the person first, whatever happens then."""
@@ -149,7 +168,8 @@ class People:
         named = await self.bucket.get(self.address(email))
         if named is None or named.data == MOVED or await self.by_id(named.data.decode()):
             return False
-        await self.bucket.purge(self.address(email))
+        with suppress(Conflict):  # it is gone, or somebody has just subscribed with it
+            await self.bucket.purge_if(self.address(email), named.revision)
         return True
 
     async def held(self, keys: Sequence[str], *, markers: bool) -> dict[str, Held]:

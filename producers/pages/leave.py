@@ -27,9 +27,10 @@ class Leave:
 
     async def show(self, request: Request) -> Response:
         """Whoever only fetches links, as scanners of mail do, changes nothing."""
-        if not self.leaving.knows(request.path_params["token"]):
+        reads = await self.leaving.reads(request.path_params["token"])
+        if reads is None:
             raise LinkRefused(Why.FORGED)
-        return self.look.say("leaving")
+        return self.look.say("leaving" if reads else "left_before")
 
     async def leave(self, request: Request) -> Response:
         """Whatever the body says, and however it says it: the address names whom it is for."""

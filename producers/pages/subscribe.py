@@ -35,10 +35,12 @@ class Subscribe:
             Route("/dang-ky", self.form),
             Route("/dang-ky/", self.without_slash),
             Route("/dang-ky", self.apply, methods=["POST"]),
+            Route("/dang-ky/sua", self.mend, methods=["POST"]),
             Route(confirm, self.confirming),
             Route(confirm, self.confirm, methods=["POST"]),
             Route("/dang-ky/quan-ly", self.asking),
             Route("/dang-ky/quan-ly", self.ask, methods=["POST"]),
+            Route("/dang-ky/quan-ly/sua", self.mend_asking, methods=["POST"]),
             Route(enter, self.entering),
             Route(enter, self.enter, methods=["POST"]),
         ]
@@ -63,7 +65,11 @@ class Subscribe:
             return self.subscribing(asked, wrong)
         if not too_often(self.limits, request):
             await self.office.apply(asked)
-        return self.look.say("sent", facts=[asked.email])
+        return self.look.say("sent", facts=[asked.email], again=asked)
+
+    async def mend(self, request: Request) -> Response:
+        """The form once more, with everything that was written and ticked."""
+        return self.subscribing(forms.application(await forms.read(request)), {})
 
     def wrong(self, asked: Application) -> Mapping[str, str]:
         """What is wrong with a form, by field, in the order of the page."""
@@ -101,18 +107,28 @@ class Subscribe:
             return self.manage(email, wrong)
         if not too_often(self.limits, request):
             await self.office.ask(email)
-        return self.look.say("sent_way", facts=[email])
+        return self.look.say("sent_way", facts=[email], again=Application(email=email))
+
+    async def mend_asking(self, request: Request) -> Response:
+        """The address once more, as it was written."""
+        return self.manage(forms.one(await forms.read(request), "email").strip(), {})
 
     async def entering(self, request: Request) -> Response:
-        self.office.check_way_in(request.path_params["token"])
-        return self.look.say("entering")
+        """A button: whoever only fetches links, as scanners of mail do, opens nothing."""
+        browser = self.sessions.known(request)
+        await self.office.check_way_in(request.path_params["token"], browser)
+        answer = self.look.say("entering")
+        self.sessions.keep(answer, browser)
+        return answer
 
     async def enter(self, request: Request) -> Response:
         """Let a reader in; the page that follows holds nothing that opens it again."""
         await forms.whole(request)
         if self.sessions.foreign(request):
             return self.look.say("foreign", HTTPStatus.FORBIDDEN)
-        session = await self.office.enter(request.path_params["token"])
+        browser = self.sessions.known(request)
+        session = await self.office.enter(request.path_params["token"], browser)
         answer = RedirectResponse(self.look.base + OPTIONS, HTTPStatus.SEE_OTHER)
         self.sessions.begin(answer, session)
+        self.sessions.keep(answer, browser)
         return answer

@@ -1,5 +1,11 @@
 """How the crash points of the readers' pages and of their erasure are reached."""
 
+import time
+from hashlib import sha256
+
+from consumers.readers.links import Links, Purpose, Whose
+from consumers.readers.people import People
+from producers.bus import Bus
 from producers.pages.look import texts
 from tests.crash.workload import Workload
 
@@ -11,6 +17,28 @@ def asking(work: Workload) -> None:
     work.number += 1
     address = f"dang-ky-{work.number}@example.com"
     work.stage.form("/dang-ky", email=address, consent=CONSENT)
+
+
+def parting(work: Workload) -> None:
+    """A reader ends it, or deletes everything, on their own page."""
+    path = work.strangers()
+    work.stage.on_bus(lambda bus: work.take_in(bus, path))
+    address = path.read_text().splitlines()[1].partition(",")[0]
+    session = work.stage.on_bus(lambda bus: let_in(work, bus, address))
+    if session:
+        seal = sha256(b"loa form\x00" + session.encode()).hexdigest()
+        deed = work.rng.choice(["ngung", "xoa"])
+        cookie = {"Cookie": f"__Host-loa-dang-ky={session}"}
+        work.stage.form(f"/dang-ky/tuy-chon/{deed}", cookie, seal=seal)
+
+
+async def let_in(work: Workload, bus: Bus, address: str) -> str:
+    """The session that a letter would open."""
+    people = People.opened(bus, work.key_file)
+    person = await people.by_address(address)
+    assert person
+    whose = Whose(id=person.id, address=people.address(address))
+    return Links(work.key_file.derive, time.time).make(Purpose.SESSION, whose).token
 
 
 def removing(work: Workload) -> list[object]:

@@ -1,0 +1,64 @@
+"""The link in every mail (RFC 8058): one click ends it, fetching it ends nothing."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.conftest import Clock
+from tests.reader_house import House, title
+
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def house(bus, tmp_path):
+    return House(bus, tmp_path, Clock(NOON.timestamp()))
+
+
+@pytest.fixture
+async def browser(house):
+    async with house.browser() as browser:
+        yield browser
+
+
+async def test_one_click_ends_it_at_once_and_again_says_the_same(house, browser):
+    said = {"List-Unsubscribe": "One-Click"}
+    bodies = [{"data": said}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}]
+    for number, body in enumerate(bodies):
+        one = await house.joined(f"nguoi{number}@example.com")
+        path = f"/huy/{house.signer.token(one.id)}"
+        answers = [await browser.post(path, **body) for _ in range(2)]
+        for answer in answers:
+            assert (answer.status_code, title(answer)) == (200, "Quý vị đã ngừng nhận tin")
+            assert "set-cookie" not in answer.headers
+    assert [reader.active for reader in await house.readers()] == [False] * 3
+
+
+async def test_a_scanner_that_fetches_the_link_ends_nothing(house, browser):
+    one = await house.joined()
+    path = f"/huy/{house.signer.token(one.id)}"
+    assert (await browser.get(path)).status_code == (await browser.head(path)).status_code == 200
+    assert await house.reader() == one
+
+
+async def test_who_has_left_is_told_so_and_offered_no_button_again(house, browser):
+    gone, erased, back = [await house.joined(f"nguoi{n}@example.com") for n in range(3)]
+    paths = {one.id: f"/huy/{house.signer.token(one.id)}" for one in (gone, erased, back)}
+    for one in (gone, back):
+        await browser.post(paths[one.id])
+    await house.leaving.erase(erased, erased.email, reason="test")
+    house.clock.advance(86400)
+    await house.joined(back.email)
+    for one in (gone, erased):
+        page = await browser.get(paths[one.id])
+        assert (page.status_code, title(page)) == (200, "Quý vị đã ngừng nhận tin")
+        assert "<button" not in page.text
+        assert one.email not in page.text
+        assert (await browser.post(paths[one.id])).status_code == 200
+    assert "<button" in (await browser.get(paths[back.id])).text
+
+
+async def test_a_forged_link_ends_nothing_and_is_no_page(browser):
+    for token in ("sai", "YW4.AAAA", "%C3%A1.b", "a" * 3000):
+        for method in (browser.get, browser.post):
+            assert (await method(f"/huy/{token}")).status_code == 404
