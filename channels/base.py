@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from contracts.case import CaseNotice
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, PlanKey
 from contracts.digest import Digest
 from contracts.letter import Letter
 from contracts.publication import Publication
@@ -57,7 +57,8 @@ class Recipient:
     """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text.
 
     `place`: where the row stands in the ledger, without naming anybody; see `consumers.mail.place`.
-    `picks`: which of a digest's items it gets, as a bit mask.
+    `picks`: which of a digest's items it gets, as a bit mask. `had`: of whoever got the earlier
+    text in a digest, all mails that brought one, oldest text first.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Recipient:
     correction: bool = False
     place: str = ""
     picks: int = 0
+    had: tuple[PlanKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from channels.base import Content
 from consumers.digests.book import Book
+from consumers.digests.received import Received
 from consumers.digests.standing import texts
+from consumers.ledger.codec import Rows
 from consumers.ledger.store import Ledger, LedgerError
 from contracts import envelope, events, keys, publication, subjects
 from contracts.case import AcceptedNotice
-from contracts.delivery import PlanKey
+from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.digest import Digest
 from contracts.letter import Letter
 from contracts.publication import Publication
@@ -43,6 +45,15 @@ class Library:
         self.ledger = ledger
         self.render = render
         self.kept: OrderedDict[PlanKey, Edition] = OrderedDict()
+        self.received = Received(ledger, Book(bus))
+
+    async def rows(self, batch: BatchKey) -> Rows:
+        """A batch's recipients. Of mail also which digests brought the text that it corrects."""
+        rows = await self.ledger.rows(batch)
+        if batch.channel is not ChannelName.EMAIL:
+            return rows
+        had = await self.received.by(batch, rows)
+        return replace(rows, had=had) if had else rows
 
     async def edition(self, plan: PlanKey, source: int = 0) -> Edition:
         """*source*: where a case notice's event lies; a publication's place is in its plan.

@@ -1,16 +1,20 @@
 """What an item's mail would say: a revision that is out, or one that waits at the desk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from consumers import items
+from consumers.digests.book import Book
+from consumers.digests.received import Received
 from consumers.drafts import Draft
 from consumers.faults import fault
 from consumers.items import Card, Item
+from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.release import edition
 from contracts import keys, publication, subjects
+from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
 from contracts.publication import Publication
 from producers.bus import Bus
@@ -18,11 +22,15 @@ from producers.bus import Bus
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A publication; `followed`: some readers may have an earlier one of its item."""
+    """A publication; `followed`: some readers may have an earlier one of its item.
+
+    `digest`: the last one in which some may have it, if there is one.
+    """
 
     publication: Publication
     state: Literal["waiting", "released"]
     followed: bool
+    digest: PlanKey | None = None
 
 
 @dataclass
@@ -46,10 +54,18 @@ class Finder:
         waiting = [number for number in item.waiting if number not in item.outdated]
         number = revision or max(waiting or item.released, default=0)
         if number in waiting:
-            return shown(await self.draft(item, content_id, number), item, "waiting")
-        if number in item.released:
-            return shown(await self.released(content_id, number), item, "released")
-        raise nothing(content_id, number)
+            found = shown(await self.draft(item, content_id, number), item, "waiting")
+        elif number in item.released:
+            found = shown(await self.released(content_id, number), item, "released")
+        else:
+            raise nothing(content_id, number)
+        return replace(found, digest=await self.digest(content_id, number))
+
+    async def digest(self, content_id: str, number: int) -> PlanKey | None:
+        """The digest that held the newest of the item's positions below *number*."""
+        received = Received(Ledger(self.bus), Book(self.bus))
+        digests, _ = await received.earlier(PlanKey(ChannelName.EMAIL, content_id, number))
+        return digests[-1].plan if digests else None
 
     async def draft(self, item: Item, content_id: str, number: int) -> Publication:
         """The draft as its approval would release it at this moment."""

@@ -97,3 +97,8 @@ def named(frequency: Gathered, day: date) -> str:
 def rhythm(digest_id: str) -> str:
     """Whether a digest is a daily or a weekly one."""
     return digest_id.split("-")[1]
+
+
+def dated(digest_id: str) -> date:
+    """The day of a digest, by Vietnam's calendar."""
+    return date.fromisoformat(digest_id.split("-", 2)[2])

@@ -91,6 +91,7 @@ class Postman(Provider):
     got: dict[str, list[tuple[str, str, int, bool]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    had: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     standing: dict[str, int] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     outdated: list[tuple[str, str, int]] = field(default_factory=list)
@@ -109,6 +110,7 @@ class Postman(Provider):
 
     def note(self, rendered: Any, text: Publication, row: Recipient) -> None:
         mail = rendered.key if isinstance(rendered, Digest) else text.key
+        self.had[row.id, mail] = tuple(f"{one.content_id}.{one.revision}" for one in row.had)
         self.got[row.id].append((mail, text.content_id, text.revision, row.correction))
         if text.revision < self.standing.get(text.content_id, 0):
             self.outdated.append((row.id, mail, text.revision))

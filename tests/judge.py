@@ -14,7 +14,7 @@ from consumers.ledger.entry import OPEN, maybe
 from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus
-from tests.crash import account, late, limits, pages
+from tests.crash import account, digests, late, limits, pages
 from tests.crash.received import Got, marks
 from tests.judge_books import Books, Row, read
 
@@ -29,6 +29,7 @@ class Told:
     readers: frozenset[str] = frozenset()  # addresses that surely follow it by mail
     title: str = ""
     body: str = ""
+    gathered: frozenset[str] = frozenset()  # addresses that surely follow it in digests
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ async def judge(bus: Bus, told: Iterable[Told], seen: Witnesses) -> list[str]:
         *altered(books, told),
         *mail(books, arrived),
         *said(books, seen.mails),
+        *digests.said(books, seen.mails),
+        *digests.once(books, told),
         *audience(books, told),
         *account.account(books, seen.zalo),
         *pages.site(books, seen.portal, seen.url),
@@ -182,7 +185,7 @@ def mail(books: Books, mails: list[tuple[str, str]]) -> Iterator[str]:
     for row in rows.values():
         yield from contradicted(row, got[row])
     yield from copies(books, got)
-    yield from disorder(rows, mails)
+    yield from disorder(books, rows, mails)
 
 
 def same(one: str, other: str) -> bool:
@@ -210,17 +213,18 @@ def copies(books: Books, got: Mapping[Row, int]) -> Iterator[str]:
             yield f"undeclared duplicate: {batch} has {more} copies and declares {declared}"
 
 
-def disorder(rows: Mapping[str, Row], mails: list[tuple[str, str]]) -> Iterator[str]:
+def disorder(books: Books, rows: Mapping[str, Row], mails: list[tuple[str, str]]) -> Iterator[str]:
     """An older text after a newer one, for the same reader."""
     newest: dict[tuple[str, str], int] = {}
     for address, message_id in mails:
         row = rows.get(message_id.strip("<>").partition("@")[0])
         if row is None or keys.is_personal(row.plan.content_id):
             continue  # each step of a dossier is told by itself
-        reader = row.plan.content_id, address
-        if row.plan.revision < newest.get(reader, 0):
-            yield f"order: {row} arrived after revision {newest[reader]}"
-        newest[reader] = max(row.plan.revision, newest.get(reader, 0))
+        for plan in digests.carried(books, row):
+            reader = plan.content_id, address
+            if plan.revision < newest.get(reader, 0):
+                yield f"order: {plan} arrived in {row} after revision {newest[reader]}"
+            newest[reader] = max(plan.revision, newest.get(reader, 0))
 
 
 def audience(books: Books, told: Iterable[Told]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from consumers.ledger.store import Ledger
 from contracts import keys, publication, subjects
 from contracts.case import Contact
 from contracts.delivery import BatchKey, PlanKey
+from contracts.digest import Issue
 from contracts.publication import Publication
 from contracts.records import EventRecord, NoticeRecord
 from contracts.subscriber import Subscriber
@@ -28,6 +29,7 @@ class Row:
     recipient: str
     letter: int
     batch: BatchKey
+    picks: int = 0  # which of a digest's items
 
     @property
     def text(self) -> str:
@@ -63,12 +65,18 @@ class Books:
     addresses: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)  # of case notices, by key
     letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
+    issues: dict[str, Issue] = field(default_factory=dict)  # of digests, by key
 
     def address(self, row: Row) -> str:
         """Where a row's recipient is reached; empty for a letter, which is forgotten by now."""
         if row.text in self.contacts:
             return self.contacts[row.text].address(row.plan.channel)
         return self.addresses.get(row.recipient, "")
+
+    def end(self, row: Row) -> float:
+        """When what a row is about is over, in epoch seconds; a digest with its first item."""
+        text = self.texts.get(row.text) or self.issues.get(row.text)
+        return text.expires_at.timestamp() if text and text.expires_at else float("inf")
 
 
 async def read(bus: Bus) -> Books:
@@ -82,6 +90,9 @@ async def read(bus: Bus) -> Books:
     async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
         person = Subscriber.model_validate_json(value.data)
         books.addresses[person.id] = person.email
+    async for _, value in bus.bucket(subjects.DIGESTS.name).values("issue."):
+        issue = Issue.model_validate_json(value.data)
+        books.issues[keys.publication_key(issue.digest_id, issue.revision)] = issue
     async for letter in DeadLetters(bus).letters(Query(ended=True)):
         books.letters[letter.about.event_id] += 1
     return books
@@ -120,6 +131,6 @@ async def read_plan(ledger: Ledger, plan: PlanKey, books: Books) -> None:
     books.plans[plan] = held.value
     async for batch, entry in ledger.entries(plan, held.value):
         books.entries[batch] = entry.value
-        ids = (await ledger.rows(batch)).ids
-        pairs = zip(ids, entry.value.rows, strict=True)
-        books.rows += [Row(plan, id, letter, batch) for id, letter in pairs]
+        rows = await ledger.rows(batch)
+        pairs = zip(rows.ids, entry.value.rows, strict=True)
+        books.rows += [Row(plan, id, said, batch, rows.picks.get(id, 0)) for id, said in pairs]

@@ -9,7 +9,14 @@ import pytest
 from channels.email.digest import KEPT, beginning
 from contracts.digest import Digest, DigestItem, Issue
 from tests.builders import a_publication
-from tests.mails import PUBLIC_URL, a_full_publication, email_channel, reader, undotted
+from tests.mails import (
+    PUBLIC_URL,
+    a_full_publication,
+    email_channel,
+    heard_name,
+    reader,
+    undotted,
+)
 
 AT = datetime(2026, 11, 26, 0, 0, 30, tzinfo=UTC)
 DUE = AT - timedelta(seconds=30)
@@ -48,7 +55,7 @@ def sent(digest, picks, rendered=None, **changes):
 def test_a_mail_has_the_readers_items_and_no_others():
     digest = a_digest(named(0), named(1), named(2))
     raw, mail, text, html = sent(digest, 0b101, name="Nguyễn Văn An")
-    assert mail["Subject"] == "Bản tin tổng hợp ngày 26/11/2026: 2 tin"
+    assert mail["Subject"] == "Bản tổng hợp hằng ngày, ngày 26/11/2026: 2 tin"
     for part in (text, html):
         assert "Kính gửi Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
@@ -61,9 +68,10 @@ def test_a_mail_has_the_readers_items_and_no_others():
 def test_a_weekly_one_says_so_and_is_a_list_of_its_own():
     changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
     _, mail, text, _ = sent(a_digest(named(0), **changes), 1)
-    assert mail["Subject"] == "Bản tin tổng hợp tuần, ngày 26/11/2026: 1 tin"
+    assert mail["Subject"] == "Bản tổng hợp hằng tuần, ngày 23/11/2026: 1 tin"
     assert mail["List-Id"].endswith("<digest-weekly.moha.example>")
-    assert "Bản tin tổng hợp tuần" in text
+    assert heard_name(mail, "List-Id") == "Bản tổng hợp hằng tuần"
+    assert "Bản tổng hợp hằng tuần, ngày 23/11/2026" in text
 
 
 def test_the_headers_are_those_of_all_our_mail():

@@ -7,7 +7,7 @@ text after a newer one was planned, or after its time.
 import asyncio
 import math
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import pytest
@@ -153,6 +153,7 @@ class Story:
             assert correction == (item in last), "a correction is for those who had the item"
             assert not (item in last and keys.is_digest(mail.split(".")[0])), "had it already"
             last[item] = revision
+        self.check_threads(id)
         wished = set(self.press.folk.people[id].topics or TOPICS)
         for name, one in self.latest.items():
             if one.action == "withdrawn" or name not in last:
@@ -165,6 +166,15 @@ class Story:
         names = [mail.split(".")[0] for mail in self.press.postman.mails(id)]
         digests = list(filter(keys.is_digest, names))
         assert len(digests) == len(set(digests)), "two mails of one digest"
+
+    def check_threads(self, id: str) -> None:
+        """A correction knows all mails that brought the item, if a digest was among them."""
+        before: dict[str, list[str]] = defaultdict(list)
+        for mail, item, _, _ in self.press.postman.got[id]:
+            gathered = any(keys.is_digest(one.split(".")[0]) for one in before[item])
+            known = before[item] if gathered else []
+            assert self.press.postman.had[id, mail] == tuple(known), (id, mail)
+            before[item].append(mail)
 
     def owed(self, one: Publication, wished: set[str]) -> bool:
         return one.action != "withdrawn" and one.topic in wished and one.expires_at is None

@@ -1,4 +1,7 @@
-"""A real Loa: two people read daily, one at once; a day passes, and each has had the item once."""
+"""A real Loa: two people read daily, one at once; a day passes, and each has had the item once.
+
+A correction then answers the mail in which each of them had it.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -8,6 +11,7 @@ import pytest
 
 from channels.email.maildrop import Maildrop
 from consumers.digests.book import Book, encoded
+from contracts.digest import Gathered, named
 from contracts.testing import sample
 from producers.bus import Bus
 from tests.real_loa import UNIT, RealLoa, until
@@ -17,14 +21,15 @@ ITEM = "muc-ho-tro-moi"
 READERS = "an@example.com,An,,,,daily\nbinh@example.com,,,,,daily\nchi@example.com,,,,,\n"
 
 
-async def a_day_passes(url: str) -> str:
-    """Put the last cut a day back, as if it had been yesterday; the digest that must follow."""
+async def time_passes(url: str, frequency: Gathered = "daily") -> str:
+    """Put a rhythm's last cut a day or a week back; the digest that must follow, at once."""
+    span = timedelta(days=1 if frequency == "daily" else 7)
     async with await Bus.connect(url, name="test") as bus:
         book = Book(bus)
-        now = (await book.now("daily")).known
-        back = {"day": now.day - timedelta(days=1), "at": now.at - timedelta(days=1)}
-        await book.bucket.put("now.daily", encoded(now.model_copy(update=back)))
-        return f"digest-daily-{now.day:%Y-%m-%d}"
+        now = (await book.now(frequency)).known
+        back = {"day": now.day - span, "at": now.at - span}
+        await book.bucket.put(f"now.{frequency}", encoded(now.model_copy(update=back)))
+        return named(frequency, now.day)
 
 
 def mails(loa: RealLoa) -> list:
@@ -46,17 +51,28 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     event = sample("submitted", content_id=ITEM) | {"source": f"/units/{UNIT}", "subject": ITEM}
     event_id = loa.post(event).body["event_id"]
     loa.delivered(event_id)
-    assert [mail["Delivered-To"] for mail in mails(loa)] == ["chi@example.com"]
-    digest = asyncio.run(a_day_passes(loa.ready().nats_url))
+    [first] = mails(loa)
+    assert first["Delivered-To"] == "chi@example.com"
+    digest = asyncio.run(time_passes(loa.ready().nats_url))
     until(lambda: len(mails(loa)) == 3, "the digest", pause_s=0.1)
     story = loa.traced(digest)
     assert (story["state"], story["channels"]["email"]["delivered"]) == ("released", 2)
     to = {mail["Delivered-To"]: mail for mail in mails(loa)[1:]}
     assert sorted(to) == ["an@example.com", "binh@example.com"]
     mail = to["an@example.com"]
-    assert mail["Subject"].startswith("Bản tin tổng hợp ngày ")
+    assert mail["Subject"].startswith("Bản tổng hợp hằng ngày, ngày ")
     assert mail["Subject"].endswith(": 1 tin")
     assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
     assert "in_digest" in [one["event"] for one in loa.delivered(event_id)["timeline"]]
+    corrected = {"revision": 2, "corrects_revision": 1, "body": "Mức đúng là 3 triệu đồng."}
+    told = sample("corrected", content_id=ITEM, **corrected)
+    assert loa.post(told | {"source": f"/units/{UNIT}", "subject": ITEM}).status == 202
+    until(lambda: len(mails(loa)) == 6, "the correction", pause_s=0.1)
+    answers = {one["Delivered-To"]: one for one in mails(loa)[3:]}
+    for address, gathered in to.items():
+        assert answers[address]["In-Reply-To"] == gathered["Message-ID"]
+        text = answers[address].get_body(("plain",)).get_content()
+        assert f"trong {gathered['Subject'].partition(':')[0]}," in text
+    assert answers["chi@example.com"]["In-Reply-To"] == first["Message-ID"]
     findings = loa.cli("check", "--deep", "--json")
     assert findings.json["violations"] == []

@@ -1,9 +1,11 @@
 """A citizen's whole way in a real browser, without JavaScript, on a desk and on a phone.
 
-Subscribe, confirm, receive, choose, leave; the letters come out of the catch-all mailbox.
+Subscribe, confirm, receive, choose a rhythm, get its digest, leave by the digest's own link: on the
+desk the daily one, on the phone the weekly one. The letters come out of the catch-all mailbox.
 LOA_TEST_PICTURES names a folder for pictures of the way; docs/images/nguoi-doc holds such ones.
 """
 
+import asyncio
 import io
 import os
 import re
@@ -17,9 +19,16 @@ from channels.email.maildrop import Maildrop, header
 from tests.browser import PICTURES, sideways
 from tests.doors import an_event
 from tests.real_loa import RealLoa, until
+from tests.test_story_digest import time_passes
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 COLOURS = 128
+RHYTHMS = {1280: ("daily", "Bản tổng hợp hằng ngày"), 390: ("weekly", "Bản tổng hợp hằng tuần")}
+NEWS = {
+    1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),
+    390: ("Cổng thông tin có thêm mục hỏi đáp", "Lịch bảo trì hệ thống tháng 12"),
+}
+"""What comes at once, and what comes in a digest."""
 
 
 @pytest.fixture
@@ -35,6 +44,7 @@ class Citizen:
     def __init__(self, loa: RealLoa, address: str, width: int) -> None:
         self.loa, self.address, self.width = loa, address, width
         self.url = loa.ready().url
+        self.frequency, self.rhythm = RHYTHMS[width]
         self.drop = Maildrop(loa.data / "mail")
         self.read = 0
 
@@ -94,14 +104,12 @@ class Citizen:
         await self.follow(page, "Liên kết quản lý", "7-thu-quan-ly")
         await page.get_by_role("button", name="Vào trang quản lý").click()
         await self.heads(page, "Đăng ký của Quý vị")
-        await page.get_by_label("Mỗi tuần một thư tổng hợp").check()
+        await page.get_by_label(self.rhythm).check()
         await page.get_by_role("button", name="Lưu lựa chọn").click()
         await page.get_by_role("status").wait_for()
-        assert await page.get_by_label("Mỗi tuần một thư tổng hợp").is_checked()
+        assert await page.get_by_label(self.rhythm).is_checked()
         await self.keep(page, "8-tuy-chon")
-        await page.get_by_label("Ngay khi có tin").check()
-        await page.get_by_role("button", name="Lưu lựa chọn").click()
-        await page.get_by_role("button", name="Tạm dừng đến khi tôi mở lại").click()
+        await page.get_by_role("button", name="Tạm dừng đến khi tôi muốn nhận lại").click()
         await page.get_by_role("button", name="Nhận tin lại").click()
         await page.get_by_text("bắt đầu nhận tin trở lại").wait_for()
 
@@ -109,9 +117,18 @@ class Citizen:
         await page.goto(url)
         await self.keep(page, "6-thu-tin")
 
-    async def leave(self, page):
-        [news] = [one for one in self.mails() if header(one.raw(), "List-Unsubscribe")]
-        await page.goto(f"{self.url}/hop-thu-thu/{news.name}/html")
+    async def gathered(self, page, url, title, alone):
+        """The digest has what came out since, and not what was sent *alone*."""
+        await page.goto(url)
+        await page.get_by_role("heading", level=1, name=f"{self.rhythm}, ngày ").wait_for()
+        titles = await page.get_by_role("heading", level=2).all_inner_texts()
+        assert title in titles and alone not in titles
+        await self.keep(page, "8-ban-tong-hop")
+        await page.goto(await page.get_by_role("link", name=title).get_attribute("href"))
+        await self.heads(page, title)
+
+    async def leave(self, page, url):
+        await page.goto(url)
         await page.goto(await page.get_by_role("link", name="Ngừng nhận").get_attribute("href"))
         await self.heads(page, "Ngừng nhận tin", "9-ngung", whole=True)
         await page.get_by_role("button", name="Ngừng nhận tin").click()
@@ -127,9 +144,9 @@ def test_a_citizen_subscribes_reads_chooses_and_leaves(loa, browser):
     for number, width in enumerate((1280, 390)):
         citizen = Citizen(loa, f"binh{number}@example.com", width)
         with browser.tab(width=width, height=844, java_script_enabled=False) as tab:
-            go_all_the_way(citizen, tab, f"tin-moi-{number}")
+            go_all_the_way(citizen, tab, number)
         before = citizen.mails()
-        assert loa.post(news(f"tin-sau-{number}")).status == 202
+        assert loa.post(news(f"tin-sau-{number}", "Lịch tiếp công dân tháng 12")).status == 202
         assert loa.traced(f"tin-sau-{number}")["channels"]["email"]["expected"] == 0
         assert citizen.mails() == before
     letters = re.findall(r'"content_id": "(letter-[a-z2-7]{20})"', loa.log())
@@ -140,17 +157,32 @@ def test_a_citizen_subscribes_reads_chooses_and_leaves(loa, browser):
     assert checked.code == 0, checked.out
 
 
-def go_all_the_way(citizen, tab, content_id):
+def go_all_the_way(citizen, tab, number):
+    alone, title = NEWS[citizen.width]
     tab.do(citizen.beginning)
     tab.do(citizen.subscribe)
-    assert citizen.loa.post(news(content_id)).status == 202
-    tab.do(partial(citizen.receive, url=citizen.mail("")))
+    assert citizen.loa.post(news(f"tin-ngay-{number}", alone)).status == 202
+    tab.do(partial(citizen.receive, url=citizen.mail(alone)))
     tab.do(citizen.choose)
-    tab.do(citizen.leave)
+    digest = a_digest_falls_due(citizen, f"tin-gom-{number}", title)
+    tab.do(partial(citizen.gathered, url=digest, title=title, alone=alone))
+    tab.do(partial(citizen.leave, url=digest))
     assert [said for said in tab.errors if "status of 422" not in said] == []
     assert tab.blocked == []
 
 
-def news(content_id):
-    data = {"content_id": content_id, "topic": "chuyen-doi-so", "channels": ["email"]}
-    return an_event(id=content_id, **data)
+def a_digest_falls_due(citizen, content_id, title):
+    """An item comes out and is sent to nobody alone; then a day or a week has passed."""
+    loa = citizen.loa
+    assert loa.post(news(content_id, title, ["email", "portal"])).status == 202
+    assert loa.traced(content_id)["channels"]["email"]["expected"] == 0
+    digest = asyncio.run(time_passes(loa.ready().nats_url, citizen.frequency))
+    mail = citizen.mail(f"{citizen.rhythm}, ngày ")
+    assert loa.traced(digest)["channels"]["email"]["delivered"] == 1
+    return mail
+
+
+def news(content_id, title, channels=("email",)):
+    data = {"content_id": content_id, "topic": "chuyen-doi-so", "title": title}
+    data["summary"] = f"{title}: toàn văn có trên cổng thông tin của Bộ Nội vụ."
+    return an_event(id=content_id, channels=list(channels), cover=None, **data)

@@ -1,12 +1,12 @@
 """The mail of a publication, built once with marks where readers differ, then cut into a mould."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import quote
 
-from channels.email import headers
+from channels.email import digest_names, headers
 from channels.email.headers import Encoded
 from channels.email.letter import Letter, compose, look, texts
 from channels.email.mould import Marks, Mould, Slot
@@ -66,9 +66,15 @@ def threaded(publication: Publication, correction: bool) -> bool:
     return correction and publication.revision > 1
 
 
-def build(publication: Publication, correction: bool, house: House) -> Mould:
-    """Compile the mail for new readers, or for those who had an earlier one. Raises Unsafe."""
-    letter = compose(publication, look(publication, correction), house.vocabulary, house.public_url)
+def build(publication: Publication, correction: bool, house: House, digest_id: str = "") -> Mould:
+    """Compile the mail for new readers, or for those who had an earlier one. Raises Unsafe.
+
+    *digest_id*: the digest in which they had it.
+    """
+    chosen = look(publication, correction)
+    letter = compose(publication, chosen, house.vocabulary, house.public_url)
+    if digest_id:
+        letter = replace(letter, intro=digest_names.corrected(chosen, digest_id))
     # An author can't write this seed into a text: it is a digest of the text itself.
     marks = Marks(keys.digest(encode(publication).decode(), letter.subject)[:24])
     mail = headers.message()

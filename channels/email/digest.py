@@ -1,23 +1,22 @@
 """The mail of a digest: each item is a block that is drawn once; a reader's mail joins blocks."""
 
 import re
-import tomllib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
-from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markdown_it.token import Token
 from markupsafe import Markup
 
 from channels.base import Recipient
-from channels.email import build, guard, headers, markdown
+from channels.email import build, digest_names, guard, headers, markdown
 from channels.email.build import House
+from channels.email.digest_names import catalogue
 from channels.email.headers import Encoded
-from channels.email.letter import TEMPLATES, Letter, texts, unit_name, written
+from channels.email.letter import Letter, texts, unit_name, written
 from channels.email.mould import Marks, Mould, Slot, value
 from channels.email.parts import drawn, part
 from channels.email.render import own_values
@@ -168,8 +167,8 @@ def compose(digest: Digest, house: House) -> Letter:
     """What stands around the items."""
     issue = digest.issue
     said = catalogue()[issue.frequency]
-    known = {"day": day(digest), "since": written(issue.since), "at": written(issue.at)}
-    title = said["title"].format_map(known)
+    known = {"since": written(issue.since), "at": written(issue.at)}
+    title = digest_names.title(issue.digest_id)
     return Letter(
         language="vi",
         subject=title,
@@ -178,7 +177,7 @@ def compose(digest: Digest, house: House) -> Letter:
         title=title,
         intro="",
         reason="",
-        summary=said["summary"].format_map(known),
+        summary=catalogue()["summary"].format_map(known),
         html=Markup(""),
         plain="",
         lists=(),
@@ -189,12 +188,8 @@ def compose(digest: Digest, house: House) -> Letter:
 
 def subject(digest: Digest, count: int) -> Encoded:
     """The subject of a mail with so many items."""
-    said = catalogue()[digest.issue.frequency]["subject"]
-    return headers.text("Subject", said.format(day=day(digest), count=count))
-
-
-def day(digest: Digest) -> str:
-    return digest.issue.due.astimezone(VIETNAM).strftime("%d/%m/%Y")
+    said = catalogue()["subject"].format(title=digest_names.title(digest.content_id), count=count)
+    return headers.text("Subject", said)
 
 
 def shown(publication: Publication, house: House) -> Item:
@@ -229,8 +224,3 @@ def paragraphs(tokens: Sequence[Token]) -> Iterator[str]:
 
 def shows(child: Token) -> bool:
     return child.type in ("text", "code_inline", "softbreak", "hardbreak")
-
-
-@cache
-def catalogue() -> Mapping[str, Any]:
-    return tomllib.loads((TEMPLATES / "digest.toml").read_text("utf-8"))

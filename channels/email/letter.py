@@ -150,8 +150,15 @@ def facts(publication: Publication, unit: str, topic: str) -> Facts:
         (words["author"], publication.author or ""),
         (words["topic"], topic),
         (words["published"], written(publication.first_released_at)),
+        (words["since"][publication.action], changed(publication)),
     )
     return tuple((label, value) for label, value in known if value)
+
+
+def changed(publication: Publication) -> str:
+    """When an item that had been out was corrected, updated or taken back; empty for a new one."""
+    at = publication.released_at
+    return written(at) if at > publication.first_released_at else ""
 
 
 def written(moment: datetime) -> str:

@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from channels.base import Recipient
 from channels.email.build import House
+from channels.email.digest import RenderedDigest
 from channels.email.maildrop import content, header
 from channels.email.render import Rendered
 from channels.email.unsubscribe import HmacSigner
 from contracts import keys
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, PlanKey
+from contracts.digest import Digest
 from contracts.publication import Publication
 
 READER = "nguoi-nhan-mau"
 NAME = "Nguyễn Văn Mẫu"
 ADDRESS = "nguoi-nhan-mau@example.com"
 SIGNER = HmacSigner(b"of nobody, so that a preview ends no subscription")
-NEW, EARLIER = "new", "earlier"
+NEW, EARLIER, GATHERED = "new", "earlier", "digest"
 _DOUBLED = re.compile(rb"(?m)^\.\.")
 
 
@@ -44,19 +46,27 @@ class Preview:
         return header(self.eml, "From")
 
 
-def previews(publication: Publication, house: House, *, followed: bool) -> Mapping[str, Preview]:
+def previews(
+    publication: Publication, house: House, *, followed: bool, digest: PlanKey | None = None
+) -> Mapping[str, Preview]:
     """The mail for new readers and, where it has *followed* another, for those who had that one.
 
-    A withdrawal goes to those alone. Raises guard.Unsafe.
+    Also for those who had it in *digest*. A withdrawal goes to those alone. Raises guard.Unsafe.
     """
-    wanted = [NEW] if publication.action != "withdrawn" else []
-    wanted += [EARLIER] if followed else []
+    earlier = row(publication, correction=True)
+    rows = {NEW: row(publication)} if publication.action != "withdrawn" else {}
+    rows |= {EARLIER: earlier} if followed else {}
+    rows |= {GATHERED: replace(earlier, had=(digest,))} if followed and digest else {}
     rendered = Rendered(publication, house)
-    return {kind: preview(rendered, correction=kind == EARLIER) for kind in wanted}
+    return {kind: Preview(plain(rendered.envelope(one).body)) for kind, one in rows.items()}
 
 
-def preview(rendered: Rendered, *, correction: bool) -> Preview:
-    return Preview(plain(rendered.envelope(row(rendered.publication, correction)).body))
+def digest_preview(digest: Digest, house: House, picks: int) -> Preview:
+    """The mail of a digest with the chosen items, a bit mask. Raises guard.Unsafe."""
+    issue = digest.issue
+    key = keys.delivery_key(issue.digest_id, issue.revision, ChannelName.EMAIL, READER)
+    nobody = Recipient(READER, key, ADDRESS, NAME, picks=picks)
+    return Preview(plain(RenderedDigest(digest, house).envelope(nobody).body))
 
 
 def row(publication: Publication, correction: bool = False, address: str = ADDRESS) -> Recipient:

@@ -10,7 +10,7 @@ from channels.email.letter import texts
 from channels.email.mould import Mould, Slot, value
 from channels.email.window import Envelope
 from contracts import keys
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, PlanKey
 from contracts.publication import Publication
 
 EARLIER_MAX = 10
@@ -26,30 +26,41 @@ class Rendered:
         self.house = house
         self.domain = house.settings.domain
         self.reader = texts()["reader"]
-        self.moulds: dict[bool, Mould] = {}
+        self.moulds: dict[tuple[bool, str], Mould] = {}
+        item, now = publication.content_id, publication.revision
+        self.earlier = [
+            PlanKey(ChannelName.EMAIL, item, past) for past in range(max(1, now - EARLIER_MAX), now)
+        ]
 
     def envelope(self, row: Recipient) -> Envelope:
         """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
         address = guard.recipient(row.address)
         values = own_values(row, self.house, self.reader, self.domain)
         if threaded(self.publication, row.correction):
-            values |= self.thread(row.id)
-        return Envelope(address, self.mould(row.correction).fill(values))
+            values |= self.thread(row)
+        return Envelope(address, self.mould(row.correction, last_digest(row)).fill(values))
 
-    def mould(self, correction: bool) -> Mould:
-        if correction not in self.moulds:
-            self.moulds[correction] = build(self.publication, correction, self.house)
-        return self.moulds[correction]
+    def mould(self, correction: bool, digest_id: str = "") -> Mould:
+        """*digest_id*: the digest in which the readers had what is corrected, if it was one."""
+        key = correction, digest_id
+        if key not in self.moulds:
+            self.moulds[key] = build(self.publication, correction, self.house, digest_id)
+        return self.moulds[key]
 
-    def thread(self, reader: str) -> dict[Slot, bytes]:
+    def thread(self, row: Recipient) -> dict[Slot, bytes]:
         """The Message-IDs of what this reader got, or may have got, of the item before."""
-        content_id, now = self.publication.content_id, self.publication.revision
         deliveries = [
-            keys.delivery_key(content_id, past, ChannelName.EMAIL, reader)
-            for past in range(max(1, now - EARLIER_MAX), now)
+            keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, row.id)
+            for mail in row.had[-EARLIER_MAX:] or self.earlier
         ]
         ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
         return {Slot.THREAD: b"\r\n ".join(ids), Slot.LAST: ids[-1]}
+
+
+def last_digest(row: Recipient) -> str:
+    """The digest that brought this reader the text before this one; empty if a mail alone did."""
+    name = row.had[-1].content_id if row.had else ""
+    return name if keys.is_digest(name) else ""
 
 
 def own_values(row: Recipient, house: House, reader: str, domain: str = "") -> dict[Slot, bytes]:

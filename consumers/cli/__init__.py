@@ -37,6 +37,7 @@ class Commands(LazyGroup):
         "dead": Place(f"{HERE}.dead"),
         "zalo": Place(f"{HERE}.zalo"),
         "mail": Place(f"{HERE}.mail"),
+        "digests": Place(f"{HERE}.digests", "digests"),
         "doctor": Place(f"{HERE}.doctor"),
     }
 

@@ -26,6 +26,10 @@ class Calendar(BaseSettings):
             return day
         return day - timedelta(days=(day.isoweekday() - self.weekday) % 7)
 
+    def following(self, frequency: Gathered, day: date) -> date:
+        """The day of the cut after the one of *day*."""
+        return day + timedelta(days=1 if frequency == "daily" else 7)
+
     def moment(self, day: date) -> datetime:
         """When the cut of *day* is due."""
         return datetime.combine(day, time(self.hour), VIETNAM)

@@ -45,9 +45,12 @@ class Cutter:
             await self.cut(frequency, held, day)
 
     async def begin(self, frequency: Gathered, day: date) -> None:
+        await self.book.begin(frequency, await self.beginning(day))
+
+    async def beginning(self, day: date) -> Now:
+        """Where the first window begins: behind what was out when the cut of *day* was due."""
         moment = self.calendar.moment(day)
-        upto = await self.last_before(moment)
-        await self.book.begin(frequency, Now(upto=upto, at=moment, day=day))
+        return Now(upto=await self.last_before(moment), at=moment, day=day)
 
     async def last_before(self, moment: datetime) -> int:
         """The sequence of the last publication stored by *moment*; 0 for none."""

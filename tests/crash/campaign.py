@@ -14,7 +14,7 @@ from consumers.ledger import codec
 from contracts import subjects
 from producers.bus import Bus
 from tests import judge
-from tests.crash import received
+from tests.crash import digests, received
 from tests.crash.stage import PUBLIC_URL, Failed, Stage
 from tests.crash.ways import BIRTH, WAYS, Way, anything
 from tests.crash.workload import Workload
@@ -272,7 +272,8 @@ async def done(bus: Bus) -> bool:
         cursor = codec.decode_cursor(value.data)
         if not (cursor.complete or cursor.halt):
             return False
-    return True
+    farewells = await bus.bucket(subjects.SUBSCRIBERS.name).keys("f.")
+    return not farewells and await digests.idle(bus)
 
 
 async def busy(bus: Bus) -> AsyncIterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts import keys
 from contracts.delivery import BatchKey, PlanKey
+from tests.crash import digests
 from tests.crash.account import by_marker, contents, mark_of
 from tests.crash.limits import WINDOW
 from tests.crash.received import Got
@@ -43,8 +44,9 @@ def mail(books: Books, mails: Iterable[Got]) -> Iterator[str]:
         row = rows.get(one.key)
         if row is None:
             continue  # the judge names it
-        yield from late(above, row.plan, f"a mail for {row}", (one.began, one.ended))
-        behind.update((row.batch, newer) for newer in halting(above, row.plan, one.began))
+        for plan in digests.carried(books, row):
+            yield from late(above, plan, f"a mail for {row}", (one.began, one.ended))
+            behind.update((row.batch, newer) for newer in halting(above, plan, one.began))
     for (batch, newer), mails_sent in behind.items():
         if mails_sent > WINDOW[batch.channel]:
             yield f"{newer.word}: {mails_sent} mails of {batch} behind the halt by {newer.revision}"

@@ -82,8 +82,7 @@ def hasty(books: Books, mails: Iterable[Got], kills: Sequence[float]) -> Iterato
 def too_soon(
     books: Books, row: Row, attempts: Sequence[Got], kills: Sequence[float]
 ) -> Iterator[str]:
-    text = books.texts.get(row.text)
-    last = text.expires_at.timestamp() - LAST_S if text and text.expires_at else float("inf")
+    last = books.end(row) - LAST_S
     rung = 0
     for before, after in pairwise(attempts):
         if before.said != LATER or count(kills, before.began, after.began):

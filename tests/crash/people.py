@@ -17,6 +17,16 @@ READERS = {
     BIG: [f"nhieu-{n}@example.com" for n in range(520)],
     BRIEF: ["cham-0@example.com", "ngan-0@example.com"],
 }  # fmt: skip
+GATHERED = {
+    "daily": [
+        "gom-0@example.com",
+        "gom-1@example.com",
+        "muon-gom@example.com",
+        "dut-gom@example.com",
+    ],
+    "weekly": ["gom-2@example.com", "gom-3@example.com"],
+}
+"""Who reads TOPIC in digests."""
 CLERK = "Phòng Biên tập"
 
 

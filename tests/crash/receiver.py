@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.crash.received import CUT, LATER, TAKEN, Got, opened
 from tests.smtp_receiver import Act, Mail, Receiver, stand_by
 
-PUT_OFF = b"451 4.7.1 try again later"
+PUT_OFF = b"451 4.7.0 try again later"
 NEVER = b"550 5.1.1 no such mailbox"
 SAID = {None: TAKEN, Act.RECORD_CUT: CUT, PUT_OFF: LATER}
 TWICE = 8

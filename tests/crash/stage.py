@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -224,13 +224,14 @@ class Stage:
         except OSError:
             return 0
 
-    def form(self, path: str, **fields: str) -> int:
+    def form(self, path: str, head: Mapping[str, str] | None = None, /, **fields: str) -> int:
         """As `post`, for a form of the readers' pages."""
         if not self.told:
             return 0
         try:
             body = urllib.parse.urlencode(fields).encode()
-            with urllib.request.urlopen(f"{self.told.url}{path}", body, timeout=10) as answer:
+            asked = urllib.request.Request(f"{self.told.url}{path}", body, dict(head or {}))
+            with urllib.request.urlopen(asked, timeout=10) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash.pages_ways import asking, removing
+from tests.crash.pages_ways import asking, parting, removing
 from tests.crash.people import BIG, CLERK, DESK_UNIT
 from tests.crash.returns_ways import came_back
 from tests.crash.workload import Workload
@@ -295,6 +295,7 @@ WAYS: dict[str, Way] = {
     "subscribers.stored": Way(nothing, command=importing),
     "letter.stored": Way(asking),
     "readers.erased": Way(nothing, command=removing),
+    **{f"farewell.{name}": Way(parting) for name in ("kept", "forgotten", "begun")},
     "units.added": Way(nothing, command=registering),
     "run.announced": Way(nothing),
 }

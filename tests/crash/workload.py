@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,19 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
 from producers.registry import Registry
-from tests.crash.people import BRIEF, DESK_UNIT, READERS, TOPIC, UNIT, UNREAD, Said, body
+from tests.crash import digests
+from tests.crash.people import (
+    BRIEF,
+    DESK_UNIT,
+    GATHERED,
+    READERS,
+    TOPIC,
+    UNIT,
+    UNREAD,
+    Said,
+    body,
+)
+from tests.crash.received import mark
 from tests.crash.stage import Failed, Stage
 from tests.judge import Told
 
@@ -66,6 +79,9 @@ class Workload:
             self.keys[unit] = self.bus(lambda bus, u=unit, r=release: registered(bus, u, r))
         for topic, addresses in READERS.items():
             self.bus(lambda bus, t=topic, a=addresses: self.imported(bus, t, a))
+        for frequency, addresses in GATHERED.items():
+            self.bus(lambda bus, f=frequency, a=addresses: self.imported(bus, TOPIC, a, f))
+        self.wait(lambda: self.bus(digests.begun), "the first window of the digests")
         self.connect()
         self.templates()
 
@@ -95,10 +111,10 @@ class Workload:
             raise Failed("Loa died while it was being set up")
         return answer
 
-    def lines(self, topic: str, addresses: list[str]) -> Path:
+    def lines(self, topic: str, addresses: list[str], frequency: str = "") -> Path:
         self.files += 1
         path = self.stage.folder / f"readers-{self.files}.csv"
-        rows = "\n".join(f"{one},,{topic},,," for one in addresses)
+        rows = "\n".join(f"{one},,{topic},,,{frequency}" for one in addresses)
         path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
         return path
 
@@ -107,8 +123,10 @@ class Workload:
         first = self.files * 10
         return self.lines(UNREAD, [f"moi-{first + n}@example.com" for n in range(3)])
 
-    async def imported(self, bus: Bus, topic: str, addresses: list[str]) -> bool:
-        return await self.take_in(bus, self.lines(topic, addresses))
+    async def imported(
+        self, bus: Bus, topic: str, addresses: list[str], frequency: str = ""
+    ) -> bool:
+        return await self.take_in(bus, self.lines(topic, addresses, frequency))
 
     async def take_in(self, bus: Bus, path: Path) -> bool:
         await import_csv(bus, path, DEFAULT, self.key_file.derive("addresses"))
@@ -151,14 +169,18 @@ class Workload:
         }
 
     def publish(
-        self, event: dict[str, Any], unit: str, readers: frozenset[str] = frozenset()
+        self,
+        event: dict[str, Any],
+        unit: str,
+        readers: frozenset[str] = frozenset(),
+        gathered: frozenset[str] = frozenset(),
     ) -> Said:
         """Note an event; `repeat` sends it until it has an answer."""
         data = event["data"]
         told = Told(
             keys.event_id(unit, event["source"], event["id"]),
             data["content_id"], data.get("revision", 0), readers,
-            data.get("title", ""), data.get("body", ""),
+            data.get("title", ""), data.get("body", ""), gathered,
         )  # fmt: skip
         said = Said(event, unit, told)
         self.said.append(said)
@@ -170,10 +192,12 @@ class Workload:
         event = self.event(
             "submitted", unit, content_id, revision=1, topic=topic,
             title=f"Tin {content_id}, lần 1", channels=list(names),
-            body=body(content_id, 1), **data,
+            body=body(content_id, 1), summary=mark(content_id, 1), **data,
         )  # fmt: skip
-        follows = frozenset(READERS.get(topic, ())) if "email" in names else frozenset()
-        return self.publish(event, unit, follows)
+        if "email" not in names:
+            return self.publish(event, unit)
+        gathered = frozenset(chain(*GATHERED.values())) if topic == TOPIC else frozenset()
+        return self.publish(event, unit, frozenset(READERS.get(topic, ())), gathered)
 
     def case(self, **contact: str) -> Said:
         """A step of somebody's dossier, told by phone on Zalo, else by mail."""
@@ -201,10 +225,10 @@ class Workload:
         title = f"Tin {said.content_id}, lần {revision}"
         data = said.event["data"] | {
             "revision": revision, "title": title, "corrects_revision": said.told.revision,
-            "body": body(said.content_id, revision),
+            "body": body(said.content_id, revision), "summary": mark(said.content_id, revision),
         }  # fmt: skip
         event = self.event("corrected", said.unit, **data)
-        return self.publish(event, said.unit, said.told.readers)
+        return self.publish(event, said.unit, said.told.readers, said.told.gathered)
 
     def withdrawal(self, said: Said) -> Said:
         event = self.event("withdrawn", said.unit, said.content_id, reason="Đăng nhầm bản nháp.")

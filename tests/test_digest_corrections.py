@@ -1,0 +1,189 @@
+"""What a correction says to whoever had the item in a digest: which mail, and in which words."""
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from consumers import plans
+from consumers.ledger import cursor
+from contracts import keys
+from contracts.delivery import ChannelName, PlanKey
+from tests.digest_house import EMAIL, Press
+from tests.mails import a_full_publication, email_channel, heard, reader, sent, undotted
+
+DIGEST = PlanKey(EMAIL, "digest-weekly-2026-11-23", 2)
+DOMAIN = "moha.example"
+OK, BUSY = Outcome(Verdict.DELIVERED), Outcome(Verdict.DEFERRED, "451")
+
+
+def named(mail: PlanKey, id: str) -> str:
+    """The Message-ID under which a reader had a mail."""
+    delivery = keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, id)
+    return keys.message_id(delivery, DOMAIN)
+
+
+def texts(mail):
+    return [mail.get_body((kind,)).get_content() for kind in ("plain", "html")]
+
+
+def item(revision: int) -> PlanKey:
+    return PlanKey(EMAIL, "lich-nghi-tet-2027", revision)
+
+
+# --- the mail
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"action": "corrected"}, "có nội dung chưa chính xác"),
+        ({"action": "published"}, "đã được cập nhật"),
+        ({"action": "withdrawn", "reason": "Sai số liệu."}, "không còn giá trị"),
+    ],
+)
+def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
+    publication = a_full_publication(revision=4, **changes)
+    row = reader(1, publication, correction=True, had=(DIGEST,))
+    _, mail = sent(publication, row)
+    assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
+    for text in texts(mail):
+        assert "đã gửi Quý vị trong Bản tổng hợp hằng tuần, ngày 23/11/2026," in text
+        assert words in text
+
+
+def test_whoever_had_a_mail_alone_after_the_digest_is_answered_on_that():
+    publication = a_full_publication(revision=3, action="corrected")
+    row = reader(1, publication, correction=True, had=(DIGEST, item(2)))
+    _, mail = sent(publication, row)
+    assert mail["References"].split() == [named(DIGEST, row.id), named(item(2), row.id)]
+    assert mail["In-Reply-To"] == named(item(2), row.id)
+    assert "Bản tổng hợp" not in "".join(texts(mail))
+
+
+def test_readers_of_one_batch_are_told_what_each_of_them_had():
+    publication = a_full_publication(revision=2, action="corrected")
+    rendered = email_channel().render(publication)
+    had = {1: (), 2: (DIGEST,), 3: (DIGEST._replace(content_id="digest-daily-2026-11-20"),)}
+    found = {}
+    for number in (1, 2, 3, 2, 1):
+        row = reader(number, publication, correction=True, had=had[number])
+        mail = message_from_bytes(undotted(rendered.envelope(row).body), policy=policy.default)
+        found.setdefault(number, set()).add((mail["In-Reply-To"], texts(mail)[0]))
+    assert [len(mails) for mails in found.values()] == [1, 1, 1]
+    [alone], [weekly], [daily] = found.values()
+    assert alone[0] == named(item(1), "nguoi-nhan-000001")
+    assert "Bản tổng hợp" not in alone[1]
+    assert "hằng tuần, ngày 23/11/2026" in weekly[1]
+    assert "hằng ngày, ngày 20/11/2026" in daily[1]
+
+
+def test_of_many_mails_the_last_ten_are_named():
+    publication = a_full_publication(revision=30, action="corrected")
+    had = (DIGEST, *(item(revision) for revision in range(2, 30)))
+    _, mail = sent(publication, reader(1, publication, correction=True, had=had))
+    assert len(mail["References"].split()) == 10
+
+
+@pytest.mark.parametrize(
+    ("action", "label"),
+    [
+        ("corrected", "Đính chính ngày: 26/11/2026 08:30"),
+        ("published", "Cập nhật ngày: 26/11/2026 08:30"),
+        ("withdrawn", "Gỡ bỏ ngày: 26/11/2026 08:30"),
+    ],
+)
+def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action, label):
+    changes = {"action": action, "revision": 2, "released_at": "2026-11-26T01:30:00Z"}
+    _, mail = sent(a_full_publication(**changes), reader(1, correction=True))
+    for text in texts(mail):
+        assert "Ngày đăng: 20/11/2026 09:00" in text
+        assert label in text
+    _, first = sent(a_full_publication())
+    assert all(label.partition(":")[0] not in text for text in texts(first))
+
+
+# --- from the ledger
+
+
+@pytest.fixture
+async def press(bus, tmp_path, monkeypatch):
+    """A press that keeps every row; batches of two readers."""
+    monkeypatch.setattr(cursor, "BATCH_ROWS", 2)
+    monkeypatch.setattr(plans, "BATCH_ROWS", 2)
+    press = Press(bus, tmp_path)
+    press.rows = []
+    press.postman.answer = lambda row: press.rows.append(row) or OK
+    await press.turn()  # the first window begins
+    for number in range(6):
+        press.folk.settle(f"r{number}", frequency="daily" if number % 2 else "immediate")
+    yield press
+    press.folk.store.close()
+
+
+async def take(press) -> dict[str, object]:
+    """Let everything due leave; the rows by reader."""
+    press.rows.clear()
+    await press.deliver()
+    return {row.id: row for row in press.rows}
+
+
+async def in_a_digest(press, name):
+    await press.out(name)
+    alone = await take(press)
+    await press.cut()
+    return alone, await take(press)
+
+
+async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(press):
+    alone, gathered = await in_a_digest(press, "tin-mot")
+    second = await press.out("tin-mot", 2)
+    told = await take(press)
+    mails = email_channel().render(second.publication)
+    for number in range(6):
+        id = f"r{number}"
+        mail = message_from_bytes(undotted(mails.envelope(told[id]).body), policy=policy.default)
+        before = gathered if number % 2 else alone
+        assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
+        shown = "Bản tổng hợp hằng ngày, ngày 16/01/2027" in texts(mail)[0]
+        assert shown == bool(number % 2)
+        assert heard(mail, "Subject").startswith("Đính chính: ")
+    await press.out("tin-mot", 3, action="withdrawn")
+    last = await take(press)
+    assert last["r1"].had == (told_in("digest-daily-2027-01-16"), told_in("tin-mot", 2))
+    assert last["r2"].had == ()
+
+
+async def test_a_correction_that_was_overtaken_before_it_left_is_no_mail_to_answer(press):
+    await in_a_digest(press, "tin-mot")
+    press.postman.answer = lambda row: BUSY
+    await press.out("tin-mot", 2)
+    await press.deliver()
+    press.postman.answer = lambda row: press.rows.append(row) or OK
+    await press.out("tin-mot", 3)
+    told = await take(press)
+    assert told["r3"].correction
+    assert told["r3"].had == (told_in("digest-daily-2027-01-16"),)
+
+
+async def test_only_items_that_stood_in_a_digest_are_looked_up(press, monkeypatch):
+    """Each batch of a correction is laid beside the same span of the older plans, not more."""
+    await press.out("tin-mot")
+    await press.deliver()
+    press.folk.settle("s1", frequency="daily")
+    await press.out("tin-mot", 2)
+    reads = []
+    rows = press.worker.library.received.rows
+    monkeypatch.setattr(
+        press.worker.library.received, "rows", lambda batch: reads.append(batch) or rows(batch)
+    )
+    assert {row.had for row in (await take(press)).values()} == {()}
+    assert reads == []
+    await in_a_digest(press, "tin-hai")
+    await press.out("tin-hai", 2)
+    assert len(await take(press)) == 7
+    assert 0 < len(reads) <= 40
+
+
+def told_in(content_id: str, revision: int = 1) -> PlanKey:
+    return PlanKey(EMAIL, content_id, revision)

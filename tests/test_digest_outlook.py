@@ -1,0 +1,225 @@
+"""What is known of the next digest before it is cut: when, for whom, and how its mail looks."""
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from consumers.cli import app
+from consumers.digests.calendar import Calendar
+from consumers.digests.outlook import Forecast
+from consumers.intake import Intake
+from consumers.readers.people import People
+from consumers.register import Register
+from consumers.trace import Trace
+from consumers.vault import belonging
+from contracts import subjects
+from contracts.errors import Invalid
+from contracts.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.vietnam import VIETNAM
+from contracts.vocabulary import DEFAULT
+from tests.arrivals import ITEM, UNIT, submitted, unit_is
+from tests.digest_house import Press, later
+from tests.test_digests import SATURDAY
+
+OTHER = "viec-lam"
+
+
+@pytest.fixture
+async def press(bus, tmp_path):
+    press = Press(bus, tmp_path)
+    await press.turn()  # the first window begins
+    yield press
+    press.folk.store.close()
+
+
+def forecast(press) -> Forecast:
+    return Forecast(press.bus, press.ledger, Calendar(), press.clock)
+
+
+async def outlook(press, frequency="daily"):
+    trace = Trace(Register(press.bus), press.ledger, press.clock, press.service.book)
+    found = await forecast(press).outlook(trace.story)
+    return {one.frequency: one for one in found}[frequency]
+
+
+async def settled(press, id, **wishes):
+    """In the directory and in the bucket."""
+    press.folk.settle(id, **wishes)
+    one = press.folk.people[id]
+    await press.bus.bucket(subjects.SUBSCRIBERS.name).put(f"s.{id}", one.model_dump_json().encode())
+    return one
+
+
+async def test_what_is_foretold_is_what_is_cut_and_sent(press):
+    readers = {
+        "all": await settled(press, "all", frequency="daily"),
+        "one": await settled(press, "one", frequency="daily", topics=[OTHER]),
+    }
+    await press.out("tin-mot")
+    await press.out("tin-hai", topic=OTHER)
+    await press.release("tin-mai", not_before=later(press.clock, hours=40))
+    await press.out("khan", lane="urgent")
+    before = await press.service.book.bucket.last_seq()
+    coming = await forecast(press).coming("daily")
+    foretold = {id: (await forecast(press).of_reader(one))[1] for id, one in readers.items()}
+    assert await press.service.book.bucket.last_seq() == before, "nothing is written"
+    assert (coming.digest.content_id, coming.later) == (SATURDAY.content_id, 1)
+    await press.cut()
+    assert await press.picks(SATURDAY) == foretold == {"all": 0b11, "one": 0b10}
+    issue = (await press.service.book.issue(*SATURDAY[1:])).issue
+    assert issue.items == coming.digest.issue.items
+    assert issue.due == coming.digest.issue.due
+
+
+async def test_what_a_reader_has_had_already_is_in_no_digest_of_theirs(press):
+    await settled(press, "an")
+    await press.out("tin-mot")
+    await press.deliver()
+    press.folk.tell("an", "daily")
+    await press.out("tin-hai")
+    digest, picks = await forecast(press).of_reader(press.folk.people["an"])
+    names = [item.content_id for item in digest.issue.items]
+    assert [name for number, name in enumerate(names) if picks >> number & 1] == ["tin-hai"]
+    await press.cut()
+    await press.deliver()
+    assert press.postman.items("an") == [("tin-mot", 1), ("tin-hai", 1)]
+
+
+async def test_an_operator_sees_what_waits_and_how_the_last_one_went(press):
+    await settled(press, "an", frequency="daily")
+    await settled(press, "binh", frequency="daily", paused_until=UNTIL_RESUMED)
+    await settled(press, "chi", frequency="weekly")
+    await settled(press, "dung")
+    await press.out("tin-mot")
+    daily, weekly = [await outlook(press, one) for one in ("daily", "weekly")]
+    assert (daily.readers, daily.items, daily.last, daily.overdue) == (1, 1, None, False)
+    assert (weekly.readers, weekly.items) == (1, 1)
+    assert daily.next == datetime(2027, 1, 16, 7, tzinfo=VIETNAM)
+    assert weekly.next == datetime(2027, 1, 18, 7, tzinfo=VIETNAM)
+    press.clock.forward(86400.0)
+    late = await outlook(press)
+    assert (late.overdue, late.next, late.digest_id) == (True, daily.next, daily.digest_id)
+    await press.insist(press.turn)
+    under_way = (await outlook(press)).last.mails
+    assert (under_way.pending, under_way.complete) == (1, False)
+    await press.deliver()
+    after = await outlook(press)
+    assert (after.items, after.overdue) == (0, False)
+    assert after.next == daily.next + timedelta(days=1)
+    assert (after.last.digest_id, after.last.items) == (SATURDAY.content_id, 1)
+    assert (after.last.mails.delivered, after.last.mails.complete) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({}, "at once"),
+        ({"frequency": "daily", "paused_until": UNTIL_RESUMED}, "pauses"),
+        ({"frequency": "daily", "topics": ["cai-cach-hanh-chinh"]}, "nothing that waits"),
+    ],
+)
+async def test_a_reader_without_a_next_digest_is_told_why(press, wishes, said):
+    one = await settled(press, "an", **wishes)
+    await press.out("tin-mot")
+    with pytest.raises(Invalid) as refused:
+        await forecast(press).of_reader(one)
+    assert said in refused.value.errors[0].message
+
+
+# --- the commands
+
+
+@pytest.fixture
+async def loa(bus, nats_server, tmp_path):
+    """`loa ...` on the tests' bus, where one item is out and three people read."""
+    await unit_is(bus, release="automatic")
+    await Intake(bus, DEFAULT, time.time).handle(submitted(), UNIT)
+    people = People.opened(bus, await belonging(bus, tmp_path / "vault.key"))
+    for name, frequency in (("an", "daily"), ("binh", "daily"), ("chi", "immediate")):
+        address = f"{name}@example.com"
+        one = Subscriber(id=name, email=address, frequency=frequency)
+        await people.settle(address, lambda _, one=one: one)
+    known = {
+        "LOA_DATA_DIR": str(tmp_path),
+        "LOA_NATS_URL": nats_server.url,
+        "LOA_PUBLIC_URL": "https://thong-bao.moha.example",
+    }
+
+    async def loa(*words):
+        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known)
+
+    return loa
+
+
+def answer(run):
+    """The last line: under test the log goes to stdout too."""
+    assert run.exit_code == 0, run.output
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+async def test_the_command_tells_of_each_rhythm(loa):
+    said = {one["frequency"]: one for one in answer(await loa("digests", "--json"))["digests"]}
+    assert [said[name]["readers"] for name in ("daily", "weekly")] == [2, 0]
+    assert [said[name]["items"] for name in ("daily", "weekly")] == [1, 1]
+    assert said["daily"]["last"] is None
+    left = datetime.fromisoformat(said["daily"]["next"]) - datetime.now(UTC)
+    assert timedelta(0) < left <= timedelta(days=1)
+    shown = (await loa("digests")).stdout
+    assert "none yet" in shown and "daily" in shown
+
+
+@pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
+async def test_the_next_digests_mail_is_written_and_nothing_is_booked(bus, loa, tmp_path, whose):
+    out = tmp_path / "out"
+    before = [await bus.bucket(name).last_seq() for name in ("digests", "ledger")]
+    said = answer(await loa("mail", "preview", "--digest", whose, "--out", str(out), "--json"))
+    assert [await bus.bucket(name).last_seq() for name in ("digests", "ledger")] == before
+    assert (said["frequency"], said["items"]) == ("daily", [ITEM])
+    [facts] = said["mails"]
+    assert facts["subject"].startswith("Bản tổng hợp hằng ngày, ngày ")
+    assert facts["subject"].endswith(": 1 tin")
+    assert facts["reader"] == ("everybody" if whose == "daily" else "reader")
+    assert sorted(path.suffix for path in out.iterdir()) == [".eml", ".html", ".txt"]
+    eml = message_from_bytes(Path(facts["files"]["eml"]).read_bytes(), policy=policy.default)
+    for kind, file in (("plain", "txt"), ("html", "html")):
+        part = eml.get_body((kind,)).get_content()
+        assert part == Path(facts["files"][file]).read_bytes().decode()
+        assert f"https://thong-bao.moha.example/tin/{ITEM}" in part
+    assert "an@example.com" not in str(eml)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--digest", "weekly-ly"),
+        ("--digest", "khong-ai@example.com"),
+        ("--digest", "chi"),
+        ("--digest", "daily", ITEM),
+        (),
+    ],
+)
+async def test_what_can_not_be_shown_is_said_in_both_languages(loa, tmp_path, words):
+    run = await loa("mail", "preview", *words, "--out", str(tmp_path / "out"))
+    assert run.exit_code == 2
+    assert len(run.stderr.splitlines()) == 2
+    assert not (tmp_path / "out").exists()
+
+
+async def test_a_correction_is_shown_as_it_answers_a_digest_too(bus, press, tmp_path, nats_server):
+    await press.out("tin-mot")
+    await settled(press, "an", frequency="daily")
+    await press.cut()
+    await press.out("tin-mot", 2)
+    out, known = tmp_path / "out", {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
+    words = ["mail", "preview", "tin-mot", "--out", str(out), "--json"]
+    said = answer(await asyncio.to_thread(CliRunner().invoke, app, words, env=known))
+    assert [mail["reader"] for mail in said["mails"]] == ["new", "earlier", "digest"]
+    text = (out / "tin-mot.2.digest.txt").read_text("utf-8")
+    assert "trong Bản tổng hợp hằng ngày, ngày 16/01/2027," in text
+    assert "Bản tổng hợp" not in (out / "tin-mot.2.earlier.txt").read_text("utf-8")
