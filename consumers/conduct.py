@@ -22,8 +22,8 @@ class Conduct(Protocol):
     async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Store what no kill may lose of some rows of *batch*: none of it is booked yet. Soon."""
 
-    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
-        """What became of some rows; it is booked already."""
+    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """What became of some rows of *batch*; it is booked already."""
 
 
 class Free:
@@ -41,5 +41,5 @@ class Free:
     async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Nothing has to last."""
 
-    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
+    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Nobody listens."""

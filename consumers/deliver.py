@@ -207,14 +207,14 @@ class Deliver:
             return self.persons
         if self.addressees and keys.is_letter(batch.content_id):
             return self.addressees
-        return Readers(self.ledger, self.addresses)
+        return Readers(self.library, self.addresses)
 
     async def heard(self, batch: BatchKey, entry: Entry, outcomes: Mapping[int, Outcome]) -> None:
         """What a window says of its channel and of a notice's person."""
         said = list(outcomes.values())
         await self.guard.heard(said)
         await self.kind(batch).heard(batch, entry, said, self.clock())
-        await self.conduct.heard(outcomes)
+        await self.conduct.heard(batch, outcomes)
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from consumers import circuit, control, extent
+from consumers import circuit, control, extent, outlets
 from consumers.breaker import Breaker, State
 from consumers.canary.standing import OFF, Standing, standings
 from consumers.control import Pause
@@ -54,6 +54,10 @@ class ChannelStatus(BaseModel):
     slowed_reason: str = ""
     stopped: tuple[str, ...] = ()
     """Publications that wait for a person, because too much of them came back."""
+    goes_to: str = ""
+    """Where its output goes, by the worker that started last; empty where none ever has."""
+    stand_in: bool = False
+    """Nobody outside gets anything of it."""
     lanes: dict[Lane, LaneStatus]
 
 
@@ -81,6 +85,9 @@ class Status:
             if batch and entry:  # else `loa check` names it
                 self.add(report.channels[batch.channel].lanes[entry.lane], entry)
         await self.mail(report.channels[ChannelName.EMAIL])
+        for name, found in (await outlets.outlets(self.bus)).items():
+            report.channels[name].goes_to = found.to
+            report.channels[name].stand_in = found.stand_in
         proven = await standings(self.bus, self.clock())
         for name, one in report.channels.items():
             one.canary = proven[name]

@@ -77,22 +77,38 @@ class Suppressions:
 
         A later word replaces an earlier one, unless that `outweighs` it.
         """
+        await self.add_sealed(channel, self.seal(address), reason, until, at=at)
+
+    async def add_sealed(
+        self,
+        channel: ChannelName,
+        seal: str,
+        reason: str,
+        until: datetime | None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """As `add`, for the address that *seal* stands for."""
         said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
 
         def move(found: Suppression | None) -> Suppression:
             return found if found and found.outweighs(said) else said
 
-        held = await register.change(self.bucket, self.key(channel, address), Suppression, move)
+        held = await register.change(self.bucket, sealed(channel, seal), Suppression, move)
         if held.fresh:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 
     async def soft(self, channel: ChannelName, address: str, mark: str, at: datetime) -> bool:
         """Count one soft failure, which *mark* names; True when there have been too many lately."""
+        return await self.soft_sealed(channel, self.seal(address), mark, at)
+
+    async def soft_sealed(self, channel: ChannelName, seal: str, mark: str, at: datetime) -> bool:
+        """As `soft`, for the address that *seal* stands for."""
 
         def move(found: SoftCount | None) -> SoftCount:
             return (found or SoftCount()).add(mark, at)
 
-        key = f"soft.{self.key(channel, address)}"
+        key = f"soft.{sealed(channel, seal)}"
         held = await register.change(self.bucket, key, SoftCount, move)
         return len(held.known.marks) >= SOFT_MAX
 
@@ -166,7 +182,7 @@ class Suppressions:
         return read(value.data) if value else None
 
     def key(self, channel: ChannelName, address: str) -> str:
-        return f"{channel}.{self.seal(address)}"
+        return sealed(channel, self.seal(address))
 
     def seal(self, address: str) -> str:
         """What stands for *address* where nobody may read it; upper and lower case are one."""
@@ -174,6 +190,11 @@ class Suppressions:
 
     def digest(self, address: str) -> bytes:
         return hmac.digest(self.secret, address.casefold().encode(), "sha256")
+
+
+def sealed(channel: ChannelName, seal: str) -> str:
+    """The key of an address in the bucket."""
+    return f"{channel}.{seal}"
 
 
 def read(data: bytes) -> Suppression:

@@ -1,7 +1,7 @@
 """Where a content item is, per channel, and how it came there."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,9 @@ from consumers.digests.book import Book
 from consumers.items import Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
+from consumers.mail import story as mail
 from consumers.mail.books import Books, Sum
+from consumers.mail.brake import Brake, Brakes
 from consumers.notices import story as steps
 from consumers.register import Register
 from consumers.story import Count, Moment, State, Story
@@ -27,6 +29,7 @@ class Trace:
     ledger: Ledger
     clock: Callable[[], float]
     digests: Book | None = None
+    brakes: Callable[[], Awaitable[Brakes]] | None = None
 
     async def story(self, content_id: str, step: int | None = None) -> Story | None:
         """The newest released position of an item, or the newest one at all; or one dossier's.
@@ -105,10 +108,11 @@ class Trace:
             waits.update(entry.value.waits)
             copies += entry.value.copies
             closed = max(closed, entry.value.closed)
-        back = await self.back(plan)
+        back, brakes = await self.back(plan), await self.braked(plan)
         count = tally(cursor, statuses, copies)
         count = count.model_copy(update={"bounced": back.bounced, "complained": back.complained})
-        past = planned(plan.channel, cursor, count, closed) + came_back(plan.channel, back)
+        past = planned(plan.channel, cursor, count, closed)
+        past += [*mail.came_back(back), *mail.braked(plan.content_id, brakes)]
         return count, past + [self.waiting(plan.channel, *why) for why in waits.most_common(3)]
 
     async def back(self, plan: PlanKey) -> Sum:
@@ -116,6 +120,12 @@ class Trace:
         if plan.channel is not ChannelName.EMAIL:
             return Sum()
         return await Books(self.ledger.bucket).sum(plan)
+
+    async def braked(self, plan: PlanKey) -> Brake | None:
+        """What the bounce brake says of it."""
+        if self.brakes is None or plan.channel is not ChannelName.EMAIL:
+            return None
+        return (await self.brakes()).plans.get(str(plan))
 
     def waiting(self, channel: ChannelName, reason: str, rows: int) -> Moment:
         """What rows wait for, as it is now."""
@@ -143,16 +153,6 @@ def planned(channel: ChannelName, cursor: Cursor, count: Count, closed: float) -
         detail = f"{count.delivered} of {count.expected} delivered"
         moments.append(moment(closed or cursor.finished, "completed", channel, detail))
     return moments
-
-
-def came_back(channel: ChannelName, back: Sum) -> list[Moment]:
-    """What readers' servers and readers said later, at the last time that they did."""
-    if not (back.bounced or back.complained):
-        return []
-    codes = ", ".join(f"{count} x {code}" for code, count in Counter(back.codes).most_common(5))
-    said = f"{back.bounced} came back: {codes}" if back.bounced else ""
-    complaints = f"{back.complained} complained" if back.complained else ""
-    return [moment(back.at, "came_back", channel, "; ".join(filter(None, (said, complaints))))]
 
 
 def moment(at: float, event: str, channel: ChannelName, detail: str = "") -> Moment:

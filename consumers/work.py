@@ -196,6 +196,7 @@ class Work:
                 one.id in self.rows.corrections,
                 f"{place}{row}" if place else "",
                 self.rows.picks.get(one.id, 0),
+                self.rows.had.get(one.id, ()),
             )
             for row, one, key in zip(rows, found, named, strict=True)
         ]

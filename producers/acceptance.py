@@ -13,7 +13,7 @@ from contracts.content import Submitted
 from contracts.crash import crash_point
 from contracts.delivery import Lane
 from contracts.envelope import each
-from contracts.errors import Conflict, ContractError, Forbidden, Unavailable, fault
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid, Unavailable, fault
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
@@ -132,7 +132,8 @@ class Acceptance:
     async def _look(self, member: Member, admitted: Admitted) -> Claim:
         """Read what is known. Raises Forbidden or Conflict where that stands against the event.
 
-        An event that is new has to reach its person by what the unit's policy says today.
+        An event that is new has to reach its person by what the unit's policy says today, and must
+        not be over; a repeat gets the answer of the first time, however late it comes.
         """
         value, record = await asyncio.gather(
             self.owners.get(admitted.content_id), self.record(admitted.event_id)
@@ -143,6 +144,7 @@ class Acceptance:
         await self.cases.compare(admitted, claim.known)
         if claim.record is None:
             routes(admitted, member.registration)
+            _not_over(admitted, self._now())
         return claim
 
     async def _numbers(
@@ -228,6 +230,14 @@ def _owned(admitted: Admitted, owner: Ownership | None) -> None:
 def _same(admitted: Admitted, record: EventRecord | None) -> None:
     if record and record.hash != admitted.content_hash:
         raise Conflict(fault("id", "same_id_other_content"))
+
+
+def _not_over(admitted: Admitted, now: datetime) -> None:
+    """Raises Invalid for an item of which nothing could go out any more."""
+    ends = admitted.said.expires_at if isinstance(admitted.said, Submitted) else None
+    if ends is not None and ends <= now:
+        moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
+        raise Invalid(fault("data.expires_at", "over_already", **moments))
 
 
 def _one_meaning_per_id(admitted: Sequence[Admitted]) -> None:

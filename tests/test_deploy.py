@@ -152,7 +152,7 @@ def test_secrets_and_folders_that_the_stack_mounts_are_made_by_prepare(tmp_path)
         pytest.skip("giving folders to the containers' user needs root")
     subprocess.run([ROOT / "deploy" / "prepare", tmp_path], check=True, capture_output=True)
     for mounted in re.findall(
-        r"\$\{STATE_DIR:-/srv/loa\}/(\S+)", (ROOT / "compose.yaml").read_text()
+        r"\$\{STATE_DIR:-/srv/loa\}/([^\s}]+)", (ROOT / "compose.yaml").read_text()
     ):
         status = (tmp_path / mounted).stat()
         assert status.st_uid == int(LOA["gateway"]["user"].split(":")[0])

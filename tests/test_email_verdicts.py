@@ -54,7 +54,8 @@ def test_a_refusal(stage, text, verdict, reason):
 
 def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
     assert verdicts.judge(refused(Stage.RCPT, b"550 5.7.1 no")).after_s == 300
-    assert verdicts.judge(refused(Stage.RCPT, b"451 4.7.1 no")).after_s == 60
+    assert verdicts.judge(refused(Stage.RCPT, b"451 4.7.28 no")).after_s == 60
+    assert verdicts.judge(refused(Stage.RCPT, b"451 4.7.1 no")).after_s == 300
     assert verdicts.judge(refused(Stage.RCPT, b"450 4.2.0 Greylisted, see ...")).after_s == 300
     assert verdicts.judge(refused(Stage.RCPT, b"451 4.3.0 no")).after_s is None
 
@@ -75,7 +76,23 @@ def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
         ("rcpt", b"501 5.5.4 syntax", "5.5.4", False),
         ("rcpt", b"500 what?", "5.5.0", False),
         ("rcpt", b"551 hm", "5.0.0", False),
-        ("rcpt", b"451 4.7.1 slower", "4.7.1", False),
+        ("rcpt", b"451 4.7.1 come back later", "4.7.1", False),
+        ("end", b"450 4.7.1 come back later", "4.7.1", False),
+        ("rcpt", b"451 4.7.0 greylisted", "4.7.1", False),
+        ("rcpt", b"450 4.7.25 Graylisted", "4.7.1", False),
+        ("rcpt", b"450 4.2.0 Greylisted", "4.2.0", False),
+        ("mail", b"451 4.7.1 come back later", "4.7.0", False),
+        ("mail", b"421 too many connections from you", "4.7.0", False),
+        ("rcpt", b"451 rate limited, slow down", "4.7.0", False),
+        ("rcpt", b"452 too many recipients", "", False),
+        ("rcpt", b"451 greylisted", "", False),
+        ("rcpt", b"421 4.7.1 come back later", "4.7.0", False),
+        ("rcpt", b"451 4.7.1 too many mails from you", "4.7.0", False),
+        ("rcpt", b"450 4.7.1 rate limit", "4.7.0", False),
+        ("rcpt", b"451 4.7.1 your reputation is low", "4.7.0", False),
+        ("end", b"421 4.7.28 unusual rate", "4.7.28", False),
+        ("rcpt", b"421 4.7.0 TSS04", "4.7.0", False),
+        ("rcpt", b"451 4.7.500 Server busy", "4.7.500", False),
     ],
 )
 def test_what_else_a_refusal_says_goes_by_a_code_that_it_may_have_in_words_alone(

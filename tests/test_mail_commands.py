@@ -9,9 +9,7 @@ from typer.testing import CliRunner
 
 from consumers.app import people
 from consumers.cli import app
-from consumers.ledger.store import Ledger
 from consumers.mail import brake
-from consumers.mail.brake import BounceBrake
 from consumers.mail.sending import slow_down
 from consumers.vault import belonging
 from contracts.delivery import ChannelName, PlanKey
@@ -68,10 +66,9 @@ async def test_an_address_is_lifted_by_somebody_with_a_name(loa, suppressions):
 async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     plan = PlanKey(EMAIL, "tin-moi", 2)
     clock = datetime.now(UTC).timestamp
-    brakes = BounceBrake(bus, Ledger(bus))
     verdict = {"at": clock(), "mails": 2000, "failed": 260}
-    await brakes.apply(plan, brake.Brake(state="stopped", **verdict))
-    await brakes.apply(plan._replace(revision=1), brake.Brake(state="warned", **verdict))
+    await brake.apply(bus, plan, brake.Brake(state="stopped", **verdict))
+    await brake.apply(bus, plan._replace(revision=1), brake.Brake(state="warned", **verdict))
     await slow_down(bus, "4.7.0", clock())
     told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
     assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])

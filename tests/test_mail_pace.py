@@ -18,7 +18,7 @@ from consumers.settle import Later
 from contracts.delivery import Status
 from tests.mail_back import MailBack, refused
 
-SLOW = Outcome(Verdict.DEFERRED, "451 4.7.1", 60.0, code="4.7.1")
+SLOW = Outcome(Verdict.DEFERRED, "451 4.7.0", 60.0, code="4.7.0")
 
 
 @given(st.lists(st.floats(0, 600), max_size=30))
@@ -169,7 +169,7 @@ async def stands_and_goes_on(loa: MailBack, plan) -> None:
     await loa.work(plan, 3)
     assert (await loa.counts(plan))[Status.DELIVERED] == 1570
     [moment] = [one for one in await timeline(loa, plan) if one.event == "came_back"]
-    assert moment.detail.startswith("160 came back: 120 x 5.1.1, 40 x 5.7.1")
+    assert moment.detail.startswith("160 came back: 120 x 5.1.1 (no such mailbox), 40 x 5.7.1")
 
 
 async def timeline(loa: MailBack, plan):
@@ -190,10 +190,21 @@ async def test_a_stop_reaches_a_batch_in_the_middle(house):
     working = asyncio.create_task(loa.work(plan))
     while not loa.provider.windows:
         await asyncio.sleep(0)
-    await loa.brake.apply(plan, brake.Brake(state="stopped", at=loa.clock(), mails=5, failed=5))
+    await brake.apply(
+        loa.bus, plan, brake.Brake(state="stopped", at=loa.clock(), mails=5, failed=5)
+    )
     await loa.sending.look()
     loa.provider.hold.set()
     with pytest.raises(Later):
         await working
     assert (await loa.entry(plan)).rows == b"pppppppppp", "it is asked before each row"
     assert loa.provider.windows == [5]
+
+
+async def test_a_greylisted_recipient_waits_alone_and_nobody_is_slowed_down(house):
+    loa = house(4, connections=8)
+    loa.answers = {loa.readers.ids[0]: Outcome(Verdict.DEFERRED, "451 4.7.1", 300.0, code="4.7.1")}
+    plan = await loa.send()
+    assert await loa.counts(plan) == {Status.DEFERRED: 1, Status.DELIVERED: 3}
+    assert loa.worker.gate.places == 8
+    assert await loa.bus.bucket("control").get(pace.KEY) is None

@@ -1,18 +1,23 @@
 """`loa status`: what waits in each lane, how fast it goes, and which channels may and can work."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 import pytest
 
-from consumers import breaker, control, extent
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers import breaker, control, extent, outlets
+from consumers.app.outlets import outlet as told_outlet
+from consumers.app.settings import LoaSettings
 from consumers.circuit import Circuit
 from consumers.cli.answers import print_json
-from consumers.cli.channels import numbers, trouble
+from consumers.cli.channels import numbers, outlet, trouble
 from consumers.ledger import codec
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger
+from consumers.outlets import Outlet
 from consumers.status import Status
 from consumers.sweep import Sweep
 from consumers.wake import Waker
@@ -52,6 +57,7 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": ""}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": []}
+    calm |= {"goes_to": "", "stand_in": False}
     calm["canary"] = {"state": "off", "since": None, "why": ""}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
     assert report == {"channels": {"portal": idle, "email": idle, "zalo": idle}}
@@ -185,3 +191,65 @@ async def test_the_json_has_the_keys_that_scripts_rely_on(status, keep, capsys):
         assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]
         for lane in channel["lanes"].values():
             assert set(lane) >= {"backlog", "oldest_s", "per_s"}
+
+
+async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(
+    bus, status, clock
+):
+    await outlets.note(bus, EMAIL, Outlet(to="the relay smtp.x:587 (tls: starttls)", at=clock()))
+    box = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
+    told = (await status.report()).channels
+    assert list(outlet(told[EMAIL])) == ["goes to the relay smtp.x:587 (tls: starttls)"]
+    assert list(outlet(told[ZALO])) == [], "no worker has started yet"
+    await outlets.note(bus, EMAIL, Outlet(to=box, stand_in=True, at=clock()))
+    told = (await status.report()).channels[EMAIL]
+    assert list(outlet(told)) == [f"goes to {box}: nobody outside gets anything"]
+
+
+@dataclass
+class Process:
+    """As much of a node as an outlet is told from."""
+
+    email: EmailSettings = field(default_factory=EmailSettings)
+    zalo: ZaloSettings = field(default_factory=ZaloSettings)
+    settings: LoaSettings = field(default_factory=LoaSettings)
+    stand_ins: set[ChannelName] = field(default_factory=set)
+    own_url: str = "http://127.0.0.1:8080"
+    public_url: str = "https://tin.moha.example"
+
+    def clock(self) -> float:
+        return 0.0
+
+
+RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "a@moha.example"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "channel", "words", "stand_in"),
+    [
+        ({}, EMAIL, "nowhere, LOA_EMAIL_HOST is empty", True),
+        ({"stand_ins": {EMAIL}}, EMAIL, "catch-all mailbox at http://127.0.0.1:8080/hop-", True),
+        ({"email": EmailSettings(**RELAY)}, EMAIL, "the relay smtp.x:587 (tls: starttls)", False),
+        (
+            {"email": EmailSettings(**RELAY, fallback_host="b.x", fallback_port=25)},
+            EMAIL,
+            "the relay smtp.x:587 (tls: starttls), else b.x:25 (tls: starttls)",
+            False,
+        ),
+        ({"zalo": ZaloSettings(app_id="123")}, ZALO, "Zalo, application 123", False),
+        ({"stand_ins": {ZALO}}, ZALO, "the Zalo sandbox at ", True),
+        (
+            {"zalo": ZaloSettings(app_id="123", openapi_url="http://zalo-sandbox:8090")},
+            ZALO,
+            "the Zalo sandbox at http://zalo-sandbox:8090",
+            True,
+        ),
+        ({}, PORTAL, "https://tin.moha.example, files in ", False),
+    ],
+)
+def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(
+    changes, channel, words, stand_in
+):
+    said = told_outlet(Process(**changes), channel)
+    assert (words in said.to, said.stand_in) == (True, stand_in)
+    assert "ai-do" not in said.to and "bi-mat" not in said.to

@@ -5,7 +5,7 @@ import smtplib
 
 import pytest
 
-from channels.email.maildrop import Maildrop, header
+from channels.email.maildrop import Maildrop, content, header
 from tests.doors import an_event
 from tests.real_loa import RealLoa, until
 from tests.returned_mail import bounce
@@ -31,6 +31,12 @@ def mails(loa, topic: str) -> dict[str, bytes]:
     return {header(one, "To"): one for one in mine}
 
 
+def letters(loa) -> list[bytes]:
+    """The letters that open somebody's own subscription."""
+    raw = [one.raw() for one in Maildrop(loa.data / "mail").newest_first()]
+    return [one for one in raw if "/dang-ky/quan-ly/" in content(one, "plain")]
+
+
 def back(loa, recipient: str, mail: bytes, sender: str = "") -> None:
     host, _, port = loa.ready().bounces.rpartition(":")
     with smtplib.SMTP(host, int(port)) as relay:
@@ -46,9 +52,14 @@ def test_a_bounce_and_a_wish_to_leave_are_obeyed_by_the_next_mail(loa):
     token = re.search(r"mailto:[^?>]*\?subject=([^>&]+)", header(first[LEAVES], "List-Unsubscribe"))
     wish = f"From: {LEAVES}\r\nSubject: {token[1]}\r\n\r\n\r\n".encode()
     back(loa, LEAVE_TO, wish, LEAVES)
+    asks = f"From: {STAYS}\r\nTo: {LEAVE_TO}\r\nSubject: Dừng\r\n\r\n\r\n".encode()
+    back(loa, LEAVE_TO, asks, STAYS)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         back(loa, path.replace("=", "=0"), bounce("5.1.1", to=GONE))
     until(lambda: '"event": "address_suppressed"' in loa.log(), "the suppression")
+    [letter] = until(lambda: letters(loa), "the way in, for whoever wrote without a token")
+    assert header(letter, "To") == STAYS
+    assert re.fullmatch(r"<b\+l\d+\.\d+\.0=\w+@\S+>", header(letter, "Return-Path"))
     story = loa.cli("trace", "tin-1", "--json").json
     assert (story["channels"]["email"]["bounced"], story["channels"]["email"]["delivered"]) == (
         1,

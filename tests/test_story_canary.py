@@ -48,6 +48,8 @@ def test_canaries_go_out_and_a_relay_that_is_gone_is_named(tmp_path):
             "email": "late",
             "zalo": "ok",
         }
+        assert status["email"]["goes_to"].startswith("the relay 127.0.0.1:")
+        assert {name for name, one in status.items() if one["stand_in"]} == {"zalo"}
         assert all(
             lane["backlog"] == 0 for one in status.values() for lane in one["lanes"].values()
         )

@@ -123,9 +123,15 @@ class EmailSession:
     def envelope(self, rendered: Mail, row: Recipient) -> Envelope:
         """One reader's mail, with the way back to its row. Raises Unsafe."""
         mail = rendered.envelope(row)
-        if self.paths is None or not row.place:
+        if self.paths is None or not (place := self.place(self.paths, rendered, row)):
             return mail
-        return Envelope(mail.recipient, mail.body, *self.paths.path(row.place))
+        return Envelope(mail.recipient, mail.body, *self.paths.path(place))
+
+    def place(self, paths: ReturnPaths, rendered: Mail, row: Recipient) -> str:
+        """What its return path says: where it stands; of a letter, to whom it went."""
+        if isinstance(rendered, RenderedLetter):
+            return paths.letter(row.address, rendered.letter.at.date())
+        return row.place
 
     async def attempt(
         self, mails: Sequence[Envelope], expired: Deadline

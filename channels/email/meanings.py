@@ -14,6 +14,7 @@ class Meaning(StrEnum):
 
     ACCEPTED = "accepted"
     LATER = "later"  # full, system, network: this mail later, nobody is to blame
+    GREY = "grey"  # greylisted: one server makes strangers wait, this mail later (RFC 6647)
     SLOWER = "slower"  # we are too fast, or not trusted enough: the whole channel
     GONE = "gone"  # no such mailbox or domain, or switched off: leave the address alone
     FULL = "full"  # a full mailbox: leave it alone when that goes on
@@ -25,6 +26,7 @@ class Meaning(StrEnum):
 
 TABLE: tuple[tuple[str, Meaning, Verdict], ...] = (
     ("2.", Meaning.ACCEPTED, Verdict.DELIVERED),
+    ("4.7.1", Meaning.GREY, Verdict.DEFERRED),
     ("4.7.", Meaning.SLOWER, Verdict.DEFERRED),
     ("4.", Meaning.LATER, Verdict.DEFERRED),
     ("5.1.1", Meaning.GONE, Verdict.FAILED),
@@ -45,6 +47,19 @@ TABLE: tuple[tuple[str, Meaning, Verdict], ...] = (
     ("5.", Meaning.OTHER, Verdict.FAILED),
 )
 """Code, what it means, and what it makes of a row when our own relay answers it."""
+
+WORDS = {
+    Meaning.LATER: "not now",
+    Meaning.GREY: "greylisted",
+    Meaning.SLOWER: "we are too fast",
+    Meaning.GONE: "no such mailbox",
+    Meaning.FULL: "mailbox full",
+    Meaning.OTHER: "no cause given",
+    Meaning.CONTENT: "this mail does not fit",
+    Meaning.FAULT: "routing",
+    Meaning.POLICY: "we are refused",
+}
+"""What an operator reads beside a code."""
 
 RECIPIENT = frozenset({Meaning.GONE, Meaning.FULL, Meaning.OTHER})
 """The recipient can't be reached: what counts against a list of addresses."""
@@ -69,3 +84,16 @@ def returned(code: str) -> Meaning:
     if meaning is Meaning.LATER and code.startswith("4.2.2"):
         return Meaning.FULL
     return RETURNED.get(meaning, meaning)
+
+
+def slows(code: str) -> bool:
+    """Whether *code* says that we are too fast; nothing does that is no code."""
+    try:
+        return judge(code)[0] is Meaning.SLOWER
+    except LookupError:
+        return False
+
+
+def told(code: str) -> str:
+    """The *code* of a mail that failed, with what it means: `5.1.1 (no such mailbox)`."""
+    return f"{code or 'no code'} ({WORDS[returned(code)]})"

@@ -35,6 +35,7 @@ class Hint(StrEnum):
     FULL = "mailbox full"
     POLICY = "policy"
     GREYLISTED = "greylisted"
+    TOO_FAST = "too fast"
 
 
 _HINTS = (
@@ -53,6 +54,14 @@ _HINTS = (
         re.compile(
             rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable"
             rb"|invalid (?:user|recipient|mailbox)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        Hint.TOO_FAST,
+        re.compile(
+            rb"too many (?:connections|sessions|e?-?mails?|messages|requests|from)"
+            rb"|too (?:fast|quickly|much mail)|rate.?limit|throttl|slow down|server busy",
             re.IGNORECASE,
         ),
     ),

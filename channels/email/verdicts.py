@@ -20,9 +20,13 @@ CODE_OF_HINT = {
     Hint.GREYLISTED: "5.7.0",
     Hint.FULL: "5.2.2",
     Hint.NO_SUCH_USER: UNSURE,
+    Hint.TOO_FAST: "5.0.0",
     Hint.NONE: "5.0.0",
 }
 """The code that a refusal's words stand for where it has none."""
+GREY, TOO_FAST = "4.7.1", "4.7.0"
+CLOSING = 421
+"""RFC 5321: the whole service goes away for a while, whoever the mail is for."""
 PROTOCOL = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
 SIGN_IN = (530, 534, 535, 538)
@@ -41,7 +45,8 @@ def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
 
 def judge_refusal(reply: Reply) -> Outcome:
     if 400 <= reply.code < 500:
-        return Outcome(Verdict.DEFERRED, reply.reason, own_pause(reply), code=reply.enhanced)
+        code = code_of_delay(reply)
+        return Outcome(Verdict.DEFERRED, reply.reason, own_pause(reply, code), code=code)
     code = code_of(reply)
     verdict = refused_for_good(reply, code)
     if verdict is not Verdict.HELD:
@@ -50,11 +55,26 @@ def judge_refusal(reply: Reply) -> Outcome:
     return Outcome(verdict, reply.reason, HOLD_S, trouble=trouble, code=code)
 
 
-def own_pause(reply: Reply) -> float | None:
+def own_pause(reply: Reply, code: str) -> float | None:
     """What a temporary refusal asks for beyond the ladder."""
-    if reply.hint is Hint.GREYLISTED:
+    if reply.hint is Hint.GREYLISTED or code == GREY:
         return GREY_S
-    return LATER_S if reply.enhanced.startswith("4.7.") else None
+    return LATER_S if meanings.slows(code) else None
+
+
+def code_of_delay(reply: Reply) -> str:
+    """The code that a temporary refusal goes by: 4.7.1 is greylisting, which one recipient waits
+    for, unless the answer is about all that we send; RFC 6647 has no code of its own for it."""
+    if not reply.enhanced and reply.hint is Hint.TOO_FAST:
+        return TOO_FAST
+    if not reply.enhanced.startswith("4.7."):
+        return reply.enhanced
+    if reply.hint is Hint.GREYLISTED:
+        return GREY
+    ours = reply.code == CLOSING or reply.stage is Stage.MAIL
+    if reply.enhanced == GREY and (ours or reply.hint in (Hint.TOO_FAST, Hint.POLICY)):
+        return TOO_FAST
+    return reply.enhanced
 
 
 def code_of(reply: Reply) -> str:

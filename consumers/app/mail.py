@@ -1,14 +1,13 @@
 """Joins the parts of what comes back of mail: for sending, hearing of it and acting on it."""
 
 import structlog
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.listener import Door, Listener
 from consumers.addresses import Addresses
 from consumers.app import channels, people, readers
 from consumers.app.node import Node
-from consumers.app.settings import read
+from consumers.app.ports import named
+from consumers.app.settings import BouncesSettings, read
 from consumers.feedback import Feedback
 from consumers.lanes import Gate
 from consumers.mail.brake import BounceBrake
@@ -20,17 +19,6 @@ from consumers.mail.whose import Whose
 from consumers.notices.sent import ToldNotices
 
 log = structlog.get_logger()
-
-
-class BouncesSettings(BaseSettings):
-    """LOA_BOUNCES_*: where the bounce listener listens."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="LOA_BOUNCES_", env_ignore_empty=True, frozen=True, extra="ignore"
-    )
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=2525, ge=0, le=65535)
 
 
 def addresses(node: Node) -> Addresses:
@@ -74,7 +62,8 @@ async def bounces(node: Node) -> None:
     await node.prove_key()
     settings = read(BouncesSettings)
     listener = Listener(doors(node))
-    port = await listener.start(settings.host, settings.port)
+    with named("LOA_BOUNCES", settings.host, settings.port):
+        port = await listener.start(settings.host, settings.port)
     node.stack.push_async_callback(listener.stop)
     node.addresses["bounces"] = f"{settings.host}:{port}"
 
@@ -86,4 +75,6 @@ def doors(node: Node) -> list[Door]:
     if not node.email.unsubscribe_to:
         return [bounces]
     leave = readers.leaving(node.bus, node.keys).by_token
-    return [bounces, LeaveDoor(node.email.unsubscribe_to, leave)]
+    door = LeaveDoor(node.email.unsubscribe_to, leave, readers.office(node).remind)
+    node.stack.push_async_callback(door.close)
+    return [bounces, door]

@@ -21,6 +21,7 @@ from consumers.control import Pauses
 from consumers.digests.book import Book
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
+from consumers.mail import brake
 from consumers.notices.persons import Notices
 from consumers.register import Register
 from consumers.release import Release
@@ -29,6 +30,7 @@ from consumers.trace import Trace
 from consumers.vault import KeyFile, belonging, claim
 from consumers.wake import Waker
 from contracts import keys
+from contracts.delivery import ChannelName
 from contracts.records import EventRecord
 from contracts.subjects import Consumer, Stream
 from contracts.vocabulary import Vocabulary
@@ -56,6 +58,7 @@ class Node:
     on_ready: list[Task] = field(default_factory=list)
     on_stop: list[Callable[[], None]] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
+    stand_ins: set[ChannelName] = field(default_factory=set)
 
     clock = staticmethod(time.time)
 
@@ -111,7 +114,8 @@ class Node:
 
     @cached_property
     def trace(self) -> Trace:
-        return Trace(self.register, self.ledger, self.clock, Book(self.bus))
+        brakes = partial(brake.brakes, self.bus)
+        return Trace(self.register, self.ledger, self.clock, Book(self.bus), brakes)
 
     def subscribe(
         self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1

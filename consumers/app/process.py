@@ -15,6 +15,7 @@ from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app import running, shell, standins
 from consumers.app.node import Node
+from consumers.app.ports import named
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings, Ready, read
 from consumers.app.web import WebServer, address, health, listen
@@ -32,14 +33,14 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
     """Run *services* (None: everything, `loa up`) until SIGTERM or SIGINT.
 
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
-    StoreBusy when another process holds its store, OSError when the port is taken.
+    StoreBusy when another process holds its store. A port that is taken is Invalid, too.
     """
     stopped = on_signal()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         if services is None:
             stack.enter_context(running.alone(settings))
-        bound = stack.enter_context(listen(settings.http_host, settings.http_port))
+        bound = stack.enter_context(front(settings))
         url, monitors, own = await stack.enter_async_context(running.server(settings))
         if own and services is not None:
             stack.enter_context(running.alone(settings))
@@ -58,6 +59,12 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
+
+
+def front(settings: LoaSettings) -> socket.socket:
+    """Where the HTTP faces are heard. Raises Invalid, which names the variable."""
+    with named("LOA_HTTP", settings.http_host, settings.http_port):
+        return listen(settings.http_host, settings.http_port)
 
 
 def without_password(url: str) -> str:

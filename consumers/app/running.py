@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
+from consumers.app.ports import look
 from consumers.app.settings import LoaSettings, Ready
 from consumers.faults import fault
 from contracts.crash import crash_point
@@ -20,6 +21,7 @@ from producers.server import NatsServer
 
 log = structlog.get_logger()
 LOOK_S = 1.0
+LOOPBACK = "127.0.0.1"
 
 
 def ready_file(settings: LoaSettings) -> Path:
@@ -73,6 +75,8 @@ async def server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, .
     if ready := await running(settings):
         yield ready.nats_url, (), False
         return
+    if settings.nats_port:
+        look("LOA_NATS", LOOPBACK, settings.nats_port)
     async with NatsServer(settings.nats_dir, settings.nats_port) as own:
         yield own.url, (own.monitor_url,), True
 

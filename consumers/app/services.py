@@ -13,6 +13,7 @@ from consumers import restore
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, digests, mail, people, readers, standins
 from consumers.app.node import Node
+from consumers.app.outlets import leave_word
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.canary.sender import Canaries
@@ -186,7 +187,7 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
     node.stack.push_async_callback(channel.close)
     node.stack.callback(slot.close)
-    node.on_ready.append(worker.recover)
+    node.on_ready += [worker.recover, partial(leave_word, node, channel.name)]
     node.on_stop.append(worker.stop)
 
 

@@ -66,12 +66,33 @@ class LoaSettings(BaseSettings):
         return self.vault_key_file or self.data_dir / "vault.key"
 
 
+class BouncesSettings(BaseSettings):
+    """LOA_BOUNCES_*: where the bounce listener listens."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_BOUNCES_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=2525, ge=0, le=65535)
+
+
+class LettersSettings(BaseSettings):
+    """LOA_LETTERS_*: letters that strangers can ask for. 0: as many as they like."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_LETTERS_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    per_hour: int = Field(default=1000, ge=0)
+
+
 def read(settings: type[S], **overrides: Any) -> S:
     """Settings from the environment, `.env` and secret files (`LOA_EMAIL_PASSWORD_FILE=...`).
 
     Raises Invalid, which names each wrong variable.
     """
-    known = {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
+    known = environment()
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
         path = known.get(f"{prefix}{name}_file".upper())
@@ -81,6 +102,11 @@ def read(settings: type[S], **overrides: Any) -> S:
         return settings(_env_file=".env", **overrides)
     except ValidationError as wrong:
         raise Invalid(*(setting_fault(prefix, one) for one in wrong.errors())) from wrong
+
+
+def environment() -> dict[str, str | None]:
+    """What is set: the environment's, and what `.env` has besides."""
+    return {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
 
 
 def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:

@@ -6,6 +6,8 @@ from channels.email.maildrop import Maildrop
 from channels.zalo.sandbox import server as sandbox
 from consumers.app import channels
 from consumers.app.node import Node
+from consumers.app.ports import named
+from contracts.delivery import ChannelName
 
 NAMES = ("mailbox", "zalo-sandbox")
 SANDBOX_PORT_OFFSET = 10
@@ -30,22 +32,25 @@ async def mailbox(node: Node) -> None:
     drop = Maildrop(folder)
     receiver = CatchAll(drop)
     port = node.email.port if "port" in node.email.model_fields_set else 0
-    chosen = await receiver.start(node.settings.http_host, port)
+    with named("LOA_EMAIL", node.settings.http_host, port):
+        chosen = await receiver.start(node.settings.http_host, port)
     node.stack.push_async_callback(receiver.stop)
     node.email = node.email.stand_in(chosen, node.settings.http_host)
     node.faces.add(pages.app(drop), "hop-thu-thu")
+    node.stand_ins.add(ChannelName.EMAIL)
 
 
 async def zalo_sandbox(node: Node) -> None:
     """Answer as Zalo does, on a port of its own; its page shows what a follower would see."""
     await node.prove_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
-    running = await sandbox.start(
-        node.settings.http_host, port, node.settings.data_dir / "zalo-sandbox"
-    )
+    host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
+    with named("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
+        running = await sandbox.start(host, port, folder)
     node.stack.push_async_callback(running.close)
     node.zalo = sandbox.standing_in(running.url, node.zalo)
     stores = channels.stores(node.bus, node.keys, running.settings.app_id)
     await channels.seed_zalo(running.settings, stores, running.grant())
     await channels.register_shipped(running.settings, stores)
     node.addresses["zalo_sandbox"] = running.url
+    node.stand_ins.add(ChannelName.ZALO)

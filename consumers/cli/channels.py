@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from consumers import control
+from consumers.app.variables import unknown
 from consumers.breaker import State
 from consumers.cli.answers import (
     INVALID,
@@ -33,12 +34,13 @@ By = Annotated[
 def status(as_json: Json = False) -> None:
     """What waits in each lane of each channel, and which channels are paused."""
 
+    complain(unknown())
     report = on_any_bus(lambda bus, own: Status(bus, Ledger(bus)).report(at_work=not own))
     if as_json:
         print_json(report)
         return
     for name, one in report.channels.items():
-        for line in trouble(one):
+        for line in (*outlet(one), *trouble(one)):
             typer.echo(f"{name}: {line}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
@@ -48,6 +50,14 @@ def status(as_json: Json = False) -> None:
             for lane, facts in one.lanes.items()
         ],
     )
+
+
+def outlet(one: ChannelStatus) -> Iterator[str]:
+    """Where its output goes, if a worker has said so yet."""
+    if one.stand_in:
+        yield f"goes to {one.goes_to}: nobody outside gets anything"
+    elif one.goes_to:
+        yield f"goes to {one.goes_to}"
 
 
 def trouble(one: ChannelStatus) -> Iterator[str]:

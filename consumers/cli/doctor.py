@@ -10,7 +10,8 @@ from channels.email.doctor.examine import Doctor
 from channels.email.doctor.finding import Finding, Level
 from channels.email.doctor.names import PORT, Names
 from channels.email.guard import mail_address
-from consumers.cli.answers import Json, explained, print_json
+from consumers.app.variables import unknown
+from consumers.cli.answers import Json, complain, explained, print_json
 from consumers.cli.mail import house
 from consumers.faults import fault
 from contracts.errors import Invalid
@@ -33,6 +34,7 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     Exit code 1 when there is a problem: some providers refuse or hide our mail. Every line says
     what it means and what to do, in English and in Vietnamese.
     """
+    complain(unknown())
     with explained():
         findings = asyncio.run(examined(to, server(resolver)))
     if as_json:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from consumers.dead_letters.story import letters_about, with_letters
 from consumers.digests.book import Book
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
+from consumers.mail import brake
 from consumers.register import Register
 from consumers.story import Count, Story
 from consumers.trace import Trace
@@ -33,7 +35,8 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
     content_id = keys.item_named(item)
 
     async def tell(bus: Bus) -> Story | None:
-        trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus))
+        stops = partial(brake.brakes, bus)
+        trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus), stops)
         story = await trace.story(content_id)
         return with_letters(content_id, story, await letters_about(bus, content_id))
 

@@ -9,6 +9,7 @@ from consumers.cli.answers import Json, on_bus, print_json, print_table
 from consumers.faults import fault
 from consumers.mail import brake
 from consumers.mail.brake import Brakes
+from consumers.mail.story import often
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -24,7 +25,7 @@ def show(as_json: Json = False) -> None:
         print_json(found)
         return
     print_table(
-        ("publication", "state", "since (UTC)", "mails", "failed", "%", "by"),
+        ("publication", "state", "since (UTC)", "mails", "failed", "%", "by", "codes"),
         [
             (
                 plan,
@@ -34,6 +35,7 @@ def show(as_json: Json = False) -> None:
                 one.failed,
                 one.percent,
                 one.by,
+                often(one.codes),
             )
             for plan, one in found.plans.items()
         ],

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from consumers import logs
-from consumers.app import SERVICES
+from consumers.app import SERVICES, variables
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import INVALID, complain, explained
 from consumers.faults import fault
@@ -39,14 +39,10 @@ def serve(chosen: dict[str, Any], services: list[str] | None) -> None:
     with explained():
         settings = read(LoaSettings, **chosen)
         logs.configure(settings.log_format, service=True)
-        try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(process.run(settings, services))
-        except OSError as taken:
-            if taken.filename is not None:
-                raise
-            complain([fault("port", "port_taken", value=settings.http_port, detail=taken)])
-            raise typer.Exit(INVALID) from None
+        complain(variables.unknown())
+        variables.warn()
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(process.run(settings, services))
 
 
 def loop_factory() -> Any:

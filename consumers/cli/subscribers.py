@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
+from consumers.app import people
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, on_bus, print_json, print_table
+from consumers.cli.mail_suppressed import told
 from consumers.faults import fault
 from consumers.readers.imports import Report, import_csv
 from consumers.readers.leaving import Leaving
 from consumers.readers.people import People
 from consumers.readers.wishes import email
+from consumers.suppressions import Suppression
 from consumers.vault import KeyFile, belonging
+from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from contracts.subscriber import Subscriber
 from producers.bus import Bus
@@ -46,17 +50,34 @@ def import_file(file: File, as_json: Json = False) -> None:
 
 @app.command()
 def show(address: Address, as_json: Json = False) -> None:
-    """All that is kept of a reader, consent included. Exit code 2: the address is unknown."""
+    """All that is kept of a reader, consent included, and whether mail leaves the address alone.
 
-    async def look(bus: Bus) -> Subscriber:
-        return await found(People.opened(bus, await proven(bus)), known_form(address))
+    Exit code 2: the address is unknown.
+    """
 
-    one = on_bus(look)
+    async def look(bus: Bus) -> tuple[Subscriber, Suppression | None]:
+        keys = await proven(bus)
+        one = await found(People.opened(bus, keys), known_form(address))
+        return one, await people.suppressions(bus, keys).now(ChannelName.EMAIL, one.email)
+
+    one, stands = on_bus(look)
     if as_json:
-        print_json(one)
+        left_alone = stands.model_dump(mode="json") if stands else None
+        print_json(one.model_dump(mode="json") | {"suppressed": left_alone})
     else:
         said = one.model_dump(mode="json", exclude_none=True)
-        print_table(("", ""), [(name, shown(value)) for name, value in said.items()])
+        rows = [(name, shown(value)) for name, value in said.items()]
+        print_table(("", ""), [*rows, *left_alone_rows(stands)])
+
+
+def left_alone_rows(stands: Suppression | None) -> list[tuple[str, str]]:
+    """Why mail is not sent although somebody reads, and how it would be again."""
+    if stands is None:
+        return []
+    return [
+        ("suppressed", told(stands)),
+        ("to lift it", "loa mail suppressed lift ADDRESS --by NAME"),
+    ]
 
 
 @app.command()
@@ -65,11 +86,11 @@ def remove(address: Address, reason: Reason) -> None:
 
     async def work(bus: Bus) -> None:
         keys, why = await proven(bus), judged(reason)
-        people = People.opened(bus, keys)
+        readers = People.opened(bus, keys)
         clean = known_form(address)
-        if await people.left_over(clean):  # an earlier try was cut short
+        if await readers.left_over(clean):  # an earlier try was cut short
             return
-        one = await found(people, clean)
+        one = await found(readers, clean)
         await Leaving.opened(bus, keys).erase(one, clean, reason=why)
 
     on_bus(work)
@@ -88,9 +109,9 @@ def known_form(address: str) -> str:
     return clean
 
 
-async def found(people: People, address: str) -> Subscriber:
+async def found(readers: People, address: str) -> Subscriber:
     """Raises Invalid for an address of nobody."""
-    one = await people.by_address(address)
+    one = await readers.by_address(address)
     if one is None:
         raise Invalid(fault("address", "reader_unknown"))
     return one

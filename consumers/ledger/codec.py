@@ -11,7 +11,7 @@ from typing import Any
 
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import Entry, Note
-from contracts.delivery import Lane
+from contracts.delivery import Lane, PlanKey
 
 FORMAT = 1
 CORRECTION, PICKS = "*", ":"
@@ -29,12 +29,14 @@ BROKEN = (ValueError, LookupError, TypeError, AttributeError)
 class Rows:
     """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text.
 
-    `picks`: which of a digest's items each of them gets, as a bit mask.
+    `picks`: which of a digest's items each of them gets, as a bit mask. `had`, which is found out
+    and not stored: the mails in which those got the earlier text who had it in a digest.
     """
 
     ids: tuple[str, ...]
     corrections: frozenset[str] = frozenset()
     picks: Mapping[str, int] = field(default_factory=dict)
+    had: Mapping[str, tuple[PlanKey, ...]] = field(default_factory=dict)
 
 
 def dumps(value: dict[str, Any]) -> bytes:

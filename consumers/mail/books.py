@@ -52,12 +52,13 @@ class Back(Record):
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What came back of a publication; `codes` of its bounces."""
+    """What came back of a publication; `codes` of its bounces, `refused`: of those at once."""
 
     bounced: int = 0
     complained: int = 0
     codes: Mapping[str, int] = field(default_factory=dict)
     at: float = 0.0
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 class Books:
@@ -99,13 +100,14 @@ class Books:
 
     async def sum(self, plan: PlanKey) -> Sum:
         """Of one publication."""
-        codes: Counter[str] = Counter()
+        codes, refused = Counter[str](), Counter[str]()
         complained, at = 0, 0.0
         async for _, back in self.of(f"{plan}."):
             codes.update(back.bounced.values())
+            refused.update(back.refused.values())
             complained += len(back.complained)
             at = max(at, back.at)
-        return Sum(codes.total(), complained, codes, at)
+        return Sum(codes.total(), complained, codes, at, refused)
 
 
 def decoded(data: bytes) -> Back | None:

@@ -4,13 +4,15 @@ Where it comes back because *we* are refused, the channel's breaker opens instea
 publication's mails, because a single reader (or a stranger who gets our mail) can say it at will.
 
 Counted anew each time from what the ledger's bucket holds (states of batches, and what came back
-of them), so that no restart loses a count. The verdicts lie in bucket `control`, one key for all.
+of them), so that no restart loses a count. A worker counts what is refused at once for itself, too
+(`consumers.mail.tally`): a fast relay has taken thousands before this has heard of the first. The
+verdicts lie in bucket `control`, one key for all.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -20,9 +22,11 @@ from pydantic import Field
 
 from channels.email import meanings
 from channels.email.meanings import Meaning
+from channels.email.reports import CODE
 from consumers import breaker, register
 from consumers.breaker import Breaker
 from consumers.circuit import Circuit
+from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from consumers.mail.books import Back, Books
 from contracts import subjects
@@ -37,6 +41,8 @@ WARN, STOP = 0.05, 0.10
 REFUSALS_MIN, REFUSED = 5, 0.05
 LOOK_S = 5.0
 REMEMBERED_S = 30 * 86400.0
+CODES_MAX = 5
+FAILED = ord("x")
 SENT = b"dDxXkK"
 """Letters of rows of which the relay has said, or may have said, something final."""
 State = Literal["warned", "stopped", "released"]
@@ -50,6 +56,8 @@ class Brake(Record):
     mails: int
     failed: int
     by: str = ""
+    codes: dict[str, int] = Field(default_factory=dict)
+    """With which codes how many failed, the most frequent first; CODES_MAX of them."""
 
     @property
     def stops(self) -> bool:
@@ -71,15 +79,25 @@ class Brakes(Record):
         stands = {n: one for n, one in self.plans.items() if one.at > since or one.stops}
         return Brakes(plans={**stands, plan: brake})
 
+    def decided(self, plan: PlanKey) -> bool:
+        """Whether it is stopped, or a person has let it go on."""
+        stands = self.plans.get(str(plan))
+        return stands is not None and stands.state != "warned"
+
+    def wants(self, plan: PlanKey, verdict: Brake) -> bool:
+        """Whether *verdict* says more than what stands of *plan*."""
+        stands = self.plans.get(str(plan))
+        return stands is None or (stands.state == "warned" and verdict.stops)
+
     def stops(self, plan: PlanKey) -> bool:
         found = self.plans.get(str(plan)) if self.plans else None
         return found is not None and found.stops
 
 
-def failing(back: Back) -> int:
-    """How many of a batch's recipients could not be reached, and never will be."""
+def failing(back: Back) -> Counter[str]:
+    """With which codes a batch's recipients could not be reached, who never will be."""
     codes = [*back.bounced.values(), *back.refused.values()]
-    return sum(meanings.returned(code) in meanings.RECIPIENT for code in codes)
+    return Counter(code for code in codes if meanings.returned(code) in meanings.RECIPIENT)
 
 
 def refusing(back: Back) -> Counter[str]:
@@ -93,6 +111,40 @@ def judge(mails: int, failed: int) -> State | None:
     if mails < MAILS_MIN or failed < WARN * mails:
         return None
     return "stopped" if failed >= STOP * mails else "warned"
+
+
+def verdict(mails: int, codes: Mapping[str, int], now: float) -> Brake | None:
+    """What so many mails call for of which so many failed, by their *codes*."""
+    failed = sum(codes.values())
+    state = judge(mails, failed)
+    if state is None:
+        return None
+    often = dict(Counter(codes).most_common(CODES_MAX))
+    return Brake(state=state, at=now, mails=mails, failed=failed, codes=often)
+
+
+async def counted(ledger: Ledger, plan: PlanKey, now: float) -> Brake | None:
+    """What the ledger alone says of *plan*: refused at once, by whichever worker's relay.
+
+    Raises BusError, LedgerError.
+    """
+    held = await ledger.plan(plan)
+    if held is None:
+        return None
+    mails, codes = 0, Counter[str]()
+    async for _, one in ledger.entries(plan, held.value):
+        mails += sum(map(one.value.rows.count, SENT))
+        codes += refusals(one.value)
+    return verdict(mails, codes, now)
+
+
+def refusals(entry: Entry) -> Counter[str]:
+    """The codes of recipients who can't be reached, as the reasons of the ended rows have them."""
+    notes = entry.notes.items()
+    said = [note.reason for row, note in notes if entry.rows[row] == FAILED]
+    codes = [CODE.search(one) for one in said if one.startswith("5")]
+    found = [code[0] if code else "5.0.0" for code in codes]
+    return Counter(code for code in found if meanings.returned(code) in meanings.RECIPIENT)
 
 
 @dataclass
@@ -137,17 +189,16 @@ class BounceBrake:
                 raise
 
     async def check(self, plan: PlanKey) -> None:
-        failed, refused = 0, Counter[str]()
+        failed, refused = Counter[str](), Counter[str]()
         async for _, back in Books(self.ledger.bucket).of(f"{plan}."):
             failed += failing(back)
             refused += refusing(back)
         await self.check_policy(plan, refused)
-        if failed < WARN * MAILS_MIN:
+        if failed.total() < WARN * MAILS_MIN:
             return
-        mails = await self.mails(plan)
-        state = judge(mails, failed)
-        if state:
-            await self.apply(plan, Brake(state=state, at=self.clock(), mails=mails, failed=failed))
+        found = verdict(await self.mails(plan), failed, self.clock())
+        if found:
+            await apply(self.bus, plan, found)
 
     async def check_policy(self, plan: PlanKey, refused: Counter[str]) -> None:
         """Open the breaker each time that more has come back, once it is a share of the mails.
@@ -175,19 +226,21 @@ class BounceBrake:
         entries = self.ledger.entries(plan, held.value)
         return sum([sum(map(one.value.rows.count, SENT)) async for _, one in entries])
 
-    async def apply(self, plan: PlanKey, verdict: Brake) -> None:
-        """Write it unless as much stands there; a stop that was lifted is not put on again."""
 
-        def move(found: Brakes | None) -> Brakes:
-            brakes = found or Brakes()
-            stands = brakes.plans.get(str(plan))
-            if stands and (stands.state != "warned" or verdict.state == "warned"):
-                return brakes
-            return brakes.put(str(plan), verdict)
+async def apply(bus: Bus, plan: PlanKey, verdict: Brake) -> Brakes:
+    """Write it unless as much stands there; what stands now. Raises BusError.
 
-        held = await register.change(self.bus.bucket(subjects.CONTROL.name), KEY, Brakes, move)
-        if held.fresh:
-            tell(plan, verdict)
+    A stop that was lifted is not put on again.
+    """
+
+    def move(found: Brakes | None) -> Brakes:
+        brakes = found or Brakes()
+        return brakes.put(str(plan), verdict) if brakes.wants(plan, verdict) else brakes
+
+    held = await register.change(bus.bucket(subjects.CONTROL.name), KEY, Brakes, move)
+    if held.fresh:
+        tell(plan, verdict)
+    return held.known
 
 
 def tell(plan: PlanKey, one: Brake) -> None:

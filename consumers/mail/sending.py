@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,19 +10,22 @@ from datetime import UTC, datetime
 import structlog
 
 from channels.base import Outcome, Verdict
+from channels.email import meanings
 from consumers import register
 from consumers.lanes import Gate
-from consumers.mail import pace
+from consumers.ledger.store import Ledger, LedgerError
+from consumers.mail import brake, pace
 from consumers.mail.brake import KEY as BRAKES
-from consumers.mail.brake import Brakes
+from consumers.mail.brake import Brake, Brakes
 from consumers.mail.pace import Pace
 from consumers.mail.receipts import Refused
+from consumers.mail.tally import Tally
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
-LOOK_S = 1.0
+LOOK_S, SOON_S = 1.0, 0.2
 PATIENCE_S = 5.0
 REFUSAL = "refusal"
 
@@ -48,15 +51,17 @@ class Sending:
     clock: Callable[[], float] = time.time
     pace: Pace = pace.FULL
     brakes: Brakes = field(default_factory=Brakes)
+    tally: Tally = field(default_factory=Tally)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.connections = self.gate.places
+        self.ledger = Ledger(self.bus)
 
     async def run(self) -> None:
         while True:
             await self.look()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(SOON_S if self.suspects() else LOOK_S)
 
     async def look(self) -> None:
         """Silence changes nothing."""
@@ -70,6 +75,25 @@ class Sending:
         if stands := found.get(BRAKES):
             self.brakes = Brakes.model_validate_json(stands.data)
         self.keep_pace()
+        await self.recount()
+
+    def suspects(self) -> list[PlanKey]:
+        found = self.tally.suspects(self.clock())
+        return [plan for plan in found if not self.brakes.decided(plan)]
+
+    async def recount(self) -> None:
+        """Several workers, or one before and after a restart, have seen enough together."""
+        for plan in self.suspects():
+            try:
+                found = await brake.counted(self.ledger, plan, self.clock())
+                await self.put_on(plan, found)
+            except (BusError, LedgerError) as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    async def put_on(self, plan: PlanKey, found: Brake | None) -> None:
+        """Other batches of this worker stop at once; other workers when they look."""
+        if found and self.brakes.wants(plan, found):
+            self.brakes = await brake.apply(self.bus, plan, found)
 
     def keep_pace(self) -> None:
         level = self.pace.now(self.clock())
@@ -97,17 +121,27 @@ class Sending:
     def stop(self) -> None:
         self.stopped.set()
 
-    async def heard(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Slow down if somebody finds us too fast. A bus that is silent changes nothing."""
-        slow = [one.code for one in outcomes.values() if one.code.startswith("4.7.")]
-        if not slow:
-            return
+    async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Slow down if somebody finds us too fast, and stop what too many can't be reached of.
+
+        A bus that is silent changes nothing.
+        """
+        said = list(outcomes.values())
         try:
-            self.pace = await slow_down(self.bus, slow[0], self.clock())
+            await self.mind_brake(batch.plan, said)
+            await self.mind_pace(said)
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-        else:
+
+    async def mind_pace(self, said: Sequence[Outcome]) -> None:
+        slow = next((one.code for one in said if meanings.slows(one.code)), "")
+        if slow:
+            self.pace = await slow_down(self.bus, slow, self.clock())
             self.keep_pace()
+
+    async def mind_brake(self, plan: PlanKey, said: Sequence[Outcome]) -> None:
+        if not keys.is_personal(plan.content_id):
+            await self.put_on(plan, self.tally.add(plan, said, self.clock()))
 
     async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Tell who was refused, before it is booked: a row that has ended is not asked again.

@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from consumers.ledger import bulk
 from consumers.ledger.codec import Rows
+from consumers.ledger.entry import Entry
 from consumers.ledger.store import Ledger
 from consumers.mail import place as places
 from consumers.mail.place import Place
@@ -22,7 +23,18 @@ from contracts.records import NoticeRecord
 from producers.bus import Bus
 
 EMAIL = ChannelName.EMAIL
+TOO_LATE = {
+    "bounce": timedelta(days=30),
+    "delay": timedelta(days=30),
+    "complaint": timedelta(days=365),
+}
+"""So long after a mail has left a report of it counts. Servers give up after five days; a return
+path stands in old mails for ever, and who finds one there could speak for its reader."""
 Record = Callable[[BatchKey, str], Awaitable[NoticeRecord | None]]
+
+
+class TooLate(Exception):
+    """A report of a mail that has left too long ago."""
 
 
 class Row(NamedTuple):
@@ -43,21 +55,25 @@ class Whose:
     record: Record
 
     async def find(self, receipt: Returned) -> Row | None:
-        """By its place, else by its Message-ID; None when there is no such row."""
+        """By its place, else by its Message-ID; None when there is no such row. Raises TooLate."""
         if receipt.place:
             place = Place.parse(receipt.place)
             try:
                 batch = await places.batch(self.bus, place)
             except (ContractError, ValidationError):  # something else lies there after a restore
                 return None
-            return await self.row(batch, place.row) if batch else None
+            return await self.row(batch, place.row, receipt) if batch else None
         return await self.by_message_id(receipt)
 
-    async def row(self, batch: BatchKey, number: int) -> Row | None:
-        """A row by its number."""
+    async def row(
+        self, batch: BatchKey, number: int, receipt: Returned | None = None
+    ) -> Row | None:
+        """A row by its number. Raises TooLate when the *receipt* for it comes too late."""
         state = await self.ledger.state(batch)
         if state is None or number >= len(state.value.rows):
             return None
+        if receipt and is_late(state.value, receipt):
+            raise TooLate
         if keys.is_case(batch.content_id):
             return Row(batch, number, await self.of_notice(batch, state.value.recipient))
         rows = await self.ledger.rows(batch)
@@ -88,10 +104,17 @@ class Whose:
             return None
         batches = [BatchKey(*plan, number) for number in range(held.value.count)]
         async for batch in bulk.batches(self.ledger.bucket, batches, recipients=True):
-            for number, id in named(batch.key, batch.rows, receipt.message_id):
-                return Row(batch.key, number, *await self.of_reader(id))
+            for number, _ in named(batch.key, batch.rows, receipt.message_id):
+                return await self.row(batch.key, number, receipt)
             await asyncio.sleep(0)
         return None
+
+
+def is_late(entry: Entry, receipt: Returned) -> bool:
+    """Whether all of its batch had left long before; while it is open nothing is late."""
+    if not entry.closed:
+        return False
+    return receipt.at.timestamp() - entry.closed > TOO_LATE[receipt.returned].total_seconds()
 
 
 def named(batch: BatchKey, rows: Rows | None, wanted: str) -> Iterator[tuple[int, str]]:

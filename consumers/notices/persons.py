@@ -41,6 +41,12 @@ class Suppressed(Protocol):
     ) -> None: ...
 
 
+class Recipients(Protocol):
+    """The frozen rows of publications; see `consumers.library`."""
+
+    async def rows(self, batch: BatchKey) -> Rows: ...
+
+
 class Whom(NamedTuple):
     """The rows of a batch, and where their recipients are reached at this moment.
 
@@ -69,11 +75,11 @@ class Person:
 class Readers:
     """The recipients of publications, as `Persons` are those of notices: nothing follows."""
 
-    ledger: Ledger
+    known: Recipients
     addresses: Addresses
 
     async def whom(self, batch: BatchKey, _entry: Entry) -> Whom:
-        return Whom(await self.ledger.rows(batch), self.addresses)
+        return Whom(await self.known.rows(batch), self.addresses)
 
     async def last(self, _batch: BatchKey, _entry: Entry) -> bool:
         """Who was tried in vain for 72 h is given up."""
