@@ -62,6 +62,10 @@ class Pages:
     def missing(self) -> bytes:
         return self._page("missing.html", here="")
 
+    def search(self, **values: object) -> bytes:
+        """The page of `/tim`, which shows what the search found."""
+        return self._page("search.html", here="search", **values)
+
     def entry(self, item: Item) -> str:
         """What a feed carries of the item: HTML with absolute links only."""
         return self._environment.get_template("entry.html").render(item=item).strip()
