@@ -40,6 +40,7 @@ ORDER = (
     f"KV_{subjects.PUBLISHED.name}",
     subjects.PUBLICATIONS.name,
     subjects.DEAD.name,
+    subjects.OPINIONS.name,
     subjects.CONTENT.name,
     f"KV_{subjects.EVENTS.name}",
     f"KV_{subjects.NOTICES.name}",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -11,7 +12,7 @@ from channels.portal import serve
 from channels.portal.pictures import Pictures
 from consumers import restore
 from consumers.addresses import Addresses, Places
-from consumers.app import channels, digests, mail, people, readers, standins
+from consumers.app import channels, digests, imports, mail, people, readers, standins
 from consumers.app.node import Node
 from consumers.arrivals import Arrival
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
@@ -37,6 +38,8 @@ from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
 from producers.bus import BusError
 from producers.gateway import gateway as door
+from producers.opinions import HEAD as OPINION_HEAD
+from producers.opinions import opinions as opinion_door
 from producers.pages import pages as reader_pages
 
 log = structlog.get_logger()
@@ -60,6 +63,16 @@ async def pages(node: Node) -> None:
     """The readers' pages: subscribe, choose, leave."""
     app = reader_pages(readers.doors(node), node.vocabulary, node.public_url, node.clock)
     node.faces.add(app, *readers.HEADS)
+
+
+async def opinions(node: Node) -> None:
+    """What readers think of an item → OPINIONS."""
+    release, root = node.release, urlsplit(node.public_url).path.rstrip("/")
+
+    async def known(content_id: str) -> bool:
+        return bool(await release.positions(content_id))
+
+    node.faces.add(opinion_door(node.bus, known, root, node.clock), OPINION_HEAD)
 
 
 async def intake(node: Node) -> None:
@@ -238,6 +251,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "gateway": gateway,
     "portal": portal,
     "pages": pages,
+    "opinions": opinions,
     "intake": intake,
     "dispatch": dispatch,
     "deliver-email": deliver_email,
@@ -248,6 +262,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "zalo-webhook": zalo_webhook,
     "canary": canary,
     "digests": digests.digests,
+    "import": imports.imports,
     "bounces": mail.bounces,
     "mailbox": standins.mailbox,
     "zalo-sandbox": standins.zalo_sandbox,
