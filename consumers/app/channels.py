@@ -66,7 +66,15 @@ def portal(node: Node) -> Channel:
         node.public_url,
         node.vocabulary,
         shown_before=partial(pages_booked, node.bus),
+        read_at=read_at(node),
     )
+
+
+def read_at(node: Node) -> str:
+    """Where the portal can be read; empty where no address is set, or canaries are switched off."""
+    settings = node.canary_settings
+    wanted = settings.every_s and ChannelName.PORTAL in settings.names
+    return (settings.url or node.settings.public_url) if wanted else ""
 
 
 async def pages_booked(bus: Bus) -> bool:
