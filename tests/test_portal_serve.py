@@ -45,6 +45,11 @@ async def client(folder):
         (FEED, "application/rss+xml; charset=utf-8", "public, max-age=300"),
         ("/nguon-tin/tat-ca.atom", "application/atom+xml", "public, max-age=300"),
         ("/nguon-tin/van-phong-bo.json", "application/feed+json", "public, max-age=300"),
+        ("/nguon-tin/nguon-tin.opml", "text/x-opml; charset=utf-8", "public, max-age=300"),
+        ("/muc/lich-nghi-le/2026/11/", "text/html; charset=utf-8", "public, max-age=60"),
+        ("/sitemap.xml", "application/xml", "public, max-age=300"),
+        ("/so-do/2026-11.xml", "application/xml", "public, max-age=300"),
+        ("/robots.txt", "text/plain; charset=utf-8", "public, max-age=300"),
     ],
 )
 async def test_every_file_has_its_type_and_lifetime(client, folder, path, media_type, lifetime):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
+from channels.portal.audit import FOLDERS
 from channels.portal.files import holds, sync_folder
 from channels.portal.glance import Glance
 from channels.portal.lock import alone
@@ -24,8 +25,8 @@ from channels.portal.writer import INDEX, LOCK, Writer
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-OURS = ("tin", "nguon-tin")
-"""Folders in which every file is the portal's; elsewhere an operator may keep files."""
+OURS = FOLDERS
+"""Elsewhere an operator may keep files."""
 
 
 class Changes(NamedTuple):

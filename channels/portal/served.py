@@ -15,6 +15,9 @@ TYPES = {
     ".rss": "application/rss+xml; charset=utf-8",
     ".atom": "application/atom+xml",
     ".json": "application/feed+json",
+    ".opml": "text/x-opml; charset=utf-8",
+    ".xml": "application/xml",
+    ".txt": "text/plain; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -30,7 +33,7 @@ FEED_LIFETIME = "public, max-age=300"
 
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
 _NAME = "[a-z0-9][a-z0-9-]{0,79}"
-_PATH = re.compile(rf"/(?:{_NAME}/){{0,2}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
+_PATH = re.compile(rf"/(?:{_NAME}/){{0,4}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.files import Stage, empty
-from channels.portal.index import Index, Row
+from channels.portal.index import LAYOUT, Index, Row
 from channels.portal.lock import Busy, alone
+from channels.portal.places import ARCHIVE, MAP, MONTH, Place
 from channels.portal.press import File, Press
-from channels.portal.site import HOME, Site
+from channels.portal.site import Site
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
@@ -34,7 +35,7 @@ LAID_OUT = "404.html"
 
 
 class IndexLost(Exception):
-    """There are pages and no index: it has to be built again, from the publications."""
+    """There are pages and no index that we can read: it has to be built again."""
 
 
 class Empty(Exception):
@@ -47,10 +48,10 @@ class Unfinished(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Items and shelves whose files are to be written."""
+    """Items and other places whose files are to be written."""
 
     rows: Sequence[Row] = ()
-    slugs: Sequence[str] = ()
+    places: Sequence[Place] = ()
 
 
 class Writer:
@@ -86,11 +87,12 @@ class Writer:
         self._aside.mkdir(parents=True, exist_ok=True)
         with self._alone() as index:
             empty(self._aside)
-            if index.is_new():
+            if index.layout != LAYOUT:
                 self._begin(index, begin)
             self._renew(index)
             self._finish(index)
-            self._do(index, Work(rows=index.old_print(CHUNK)))
+            old_places = index.stale(CHUNK, old_print=True)
+            self._do(index, Work(index.old_print(CHUNK), old_places))
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Never raises for what disk or index do."""
@@ -160,18 +162,23 @@ class Writer:
         self._complete(index, work, stage)
 
     def _take(self, index: Index, publication: Publication) -> Row:
-        row = self._press.row(publication)
-        index.put(publication, row, self._press.site.slugs_of(publication))
+        press, row = self._press, self._press.row(publication)
+        slugs = press.site.slugs_of(publication)
+        index.put(publication, row, slugs, press.part)
+        index.keep(publication.content_id, press.edition, press.fragments(row))
+        if press.site.hub:
+            index.mark_untold(slugs)
         return row
 
     def _finish(self, index: Index) -> None:
         """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
         while rows := index.undone(CHUNK):
             self._do(index, Work(rows=rows))
-        self._do(index, Work(slugs=index.stale()))
+        while places := index.stale(CHUNK):
+            self._do(index, Work(places=places))
 
     def _do(self, index: Index, work: Work) -> None:
-        if work.rows or work.slugs:
+        if work.rows or work.places:
             self._complete(index, work, self._stage(index, work))
 
     def _stage(self, index: Index, work: Work) -> Stage:
@@ -184,10 +191,8 @@ class Writer:
         """In the order in which they are put in place: nothing points at what is not there yet."""
         for row in work.rows:
             yield from self._press.item_files(row)
-        for slug in sorted(work.slugs, key=lambda slug: slug == HOME):
-            yield from self._press.shelf_files(slug, index)
-        if work.slugs:
-            yield from self._press.list_of_feeds(index)
+        for place in work.places:
+            yield from self._press.files(place, index)
 
     def _complete(self, index: Index, work: Work, stage: Stage) -> None:
         try:
@@ -195,8 +200,7 @@ class Writer:
             crash_point("portal.swapped")
             with index.transaction():
                 index.pages_done(work.rows)
-                if work.slugs:
-                    index.shelves_done()
+                index.places_done(work.places)
         except (OSError, sqlite3.Error) as error:
             raise Unfinished(said(error)) from error
 
@@ -204,11 +208,10 @@ class Writer:
         """Write again whatever of the item's files is missing or damaged."""
         row = index.row(content_id)
         if row:
-            slugs = self._press.site.slugs_of(row.publication)
-            self._do(index, Work([row], slugs))
+            self._do(index, Work([row], index.places_of(content_id, self._press.part)))
 
     def _begin(self, index: Index, begin: bool) -> None:
-        if (self.public / LAID_OUT).exists():
+        if (self.public / LAID_OUT).exists() or not index.is_new():
             raise IndexLost
         if not begin:
             raise Empty
@@ -228,9 +231,12 @@ class Writer:
         index.set_mark("edition", self._press.edition)
 
     def _mark_everything(self, index: Index, laid_out: bool) -> None:
-        """Feeds and home at once; pages at once where there are none, or else bit by bit."""
+        """All at once where there is nothing, or else what is about the past bit by bit."""
         index.set_mark("edition", "")
-        index.mark_stale([*self._press.site.standing_slugs(), *index.slugs(), HOME])
+        places = list(self._press.everything(index))
+        old = {one for one in places if laid_out and one.kind in (ARCHIVE, MONTH, MAP)}
+        index.mark_stale(old, old_print=True)
+        index.mark_stale(one for one in places if one not in old)
         if laid_out:
             index.mark_old_print()
         else:
