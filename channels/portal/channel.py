@@ -14,7 +14,9 @@ from channels.portal.canary import feed, read_back
 from channels.portal.echo import Echo
 from channels.portal.lock import Busy
 from channels.portal.press import Press
+from channels.portal.settings import PortalSettings
 from channels.portal.site import CANARY_PATH, Site, item_path
+from channels.portal.websub import Herald
 from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -53,11 +55,14 @@ class PortalChannel:
         patience_s: float = 10.0,
         shown_before: Callable[[], Awaitable[bool]] = nothing_yet,
         read_at: str = "",
+        settings: PortalSettings | None = None,
     ) -> None:
-        self._writer = Writer(folder, Press(Site(public_url, vocabulary)), patience_s)
+        site = settings.site(public_url, vocabulary) if settings else Site(public_url, vocabulary)
+        self._writer = Writer(folder, Press(site), patience_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._shown_before = shown_before
         self._echo = Echo(read_at, self._writer.public) if read_at else None
+        self.herald = Herald(site, self._untold, self._told) if site.hub else None
 
     def render(self, content: Content) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
@@ -69,7 +74,7 @@ class PortalChannel:
     async def session(self) -> AsyncIterator["PortalSession"]:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
         await self._prepare()
-        yield PortalSession(self._writer, self._thread, self._echo)
+        yield PortalSession(self._writer, self._thread, self._echo, self.herald)
 
     def page(self, content_id: str) -> Path:
         """The file of an item's page; it need not exist."""
@@ -81,6 +86,13 @@ class PortalChannel:
     def _end(self) -> None:
         self._thread.shutdown()
         self._writer.close()
+
+    async def _untold(self) -> list[tuple[str, int]]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.untold)
+
+    async def _told(self, slug: str, turn: int) -> None:
+        work = partial(self._writer.told, slug, turn)
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _prepare(self) -> None:
         try:
@@ -104,10 +116,17 @@ class PortalChannel:
 class PortalSession:
     """The folder, ready to be written."""
 
-    def __init__(self, writer: Writer, thread: ThreadPoolExecutor, echo: Echo | None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        thread: ThreadPoolExecutor,
+        echo: Echo | None,
+        herald: Herald | None,
+    ) -> None:
         self._writer = writer
         self._thread = thread
         self._echo = echo
+        self._herald = herald
 
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
@@ -130,6 +149,8 @@ class PortalSession:
         if row.id != PORTAL:
             return Outcome(Verdict.FAILED, "not_the_portal")
         outcome = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._herald:
+            self._herald.news.set()
         if self._echo is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
         if why := await self._echo.missing(shown.content_id, shown.revision):

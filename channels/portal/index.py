@@ -144,8 +144,10 @@ class Index(Shelves):
         found = self._one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
         return Row(*found) if found else None
 
-    def put(self, publication: Publication, row: Row, slugs: Iterable[str], part: int) -> None:
-        """Take *publication* to be shown; what names it, or named it, is stale.
+    def put(
+        self, publication: Publication, row: Row, slugs: Iterable[str], part: int
+    ) -> set[Place]:
+        """Take *publication* to be shown; what names it, or named it, is stale, and returned.
 
         *part* = how many items an archive holds.
         """
@@ -157,7 +159,9 @@ class Index(Shelves):
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (name,))
         spots = [Spot(slug, age, name) for slug in dict.fromkeys(slugs)]
         listed = publication.action != "withdrawn"
-        self.mark_stale(self.move(name, spots, part, listed=listed))
+        touched = self.move(name, spots, part, listed=listed)
+        self.mark_stale(touched)
+        return touched
 
     def keep(self, content_id: str, edition: str, fragments: Fragments) -> None:
         """Remember how the item is written in feeds and lists."""

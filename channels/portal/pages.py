@@ -13,6 +13,7 @@ from markupsafe import Markup
 from channels.portal.item import Item
 from channels.portal.metadata import article
 from channels.portal.places import OPML_PATH
+from channels.portal.public_channels import UNIFIED
 from channels.portal.site import ALL, Site, feed_path, item_path, month_path, shelf_path
 from channels.portal.texts import HERE, TEXTS, say
 from contracts.content import Attachment
@@ -74,6 +75,14 @@ class Pages:
     def shelves(self, slugs: Sequence[str]) -> bytes:
         """The page that lists topics, units and audiences."""
         return self._page("shelves.html", here="shelves", groups=self._groups(slugs))
+
+    def channels(self) -> bytes:
+        """The ministry's channels: those where everything is found, and those that add to them."""
+        unified = [one for one in self._site.channels if one.kind in UNIFIED]
+        others = [one for one in self._site.channels if one.kind not in UNIFIED]
+        return self._page(
+            "channels.html", here="channels", groups={"unified": unified, "others": others}
+        )
 
     def missing(self) -> bytes:
         return self._page("missing.html", here="")

@@ -94,6 +94,7 @@ class Press:
         for asset in (self._pages.css, self._pages.icon):
             yield asset.path[1:], asset.body
         yield COVER_PATH[1:], (STATIC / "loa-cover.png").read_bytes()
+        yield "kenh/index.html", self._pages.channels()
         yield "robots.txt", sitemap.robots(self.site)
         yield "404.html", self._pages.missing()
 
@@ -231,6 +232,7 @@ def written(kind: str, feed: Feed, fragments: Sequence[bytes]) -> bytes:
 def _edition(site: Site) -> str:
     """Changes whenever the same items would be written differently."""
     hashed = sha256(f"{EDITION} {site.public_url} {site.hub} {TEXTS}".encode())
+    hashed.update("".join(one.model_dump_json() for one in site.channels).encode())
     hashed.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATES, STATIC):
         for path in sorted(folder.iterdir()):

@@ -28,8 +28,8 @@ def _check_chain(
     chain: list[tuple[str | None, str | None]], links: list[tuple[str | None, str | None]]
 ) -> Iterator[Broken]:
     """Whoever follows the links must come to another document each time."""
-    for rel in repeated(str(rel) for rel, _ in chain):
-        yield broken("one-way-on", f"two links with rel={rel}")
+    for twice in repeated(str(rel) for rel, _ in chain):
+        yield broken("one-way-on", f"two links with rel={twice}")
     itself = dict(links).get("self")
     for rel, href in chain:
         if not is_web_address(href):

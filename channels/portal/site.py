@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from channels.portal.public_channels import DEFAULT as CHANNELS
+from channels.portal.public_channels import PublicChannel
 from channels.portal.texts import say
 from contracts.publication import Publication
 from contracts.vietnam import VIETNAM
@@ -27,6 +29,8 @@ class Site:
     vocabulary: Vocabulary
     hub: str = ""
     """The WebSub hub that feeds name; empty = none."""
+    channels: tuple[PublicChannel, ...] = CHANNELS
+    """The list that `/kenh/` shows."""
 
     @property
     def root(self) -> str:

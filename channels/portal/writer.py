@@ -11,22 +11,24 @@ first. So a row in doubt has an answer: what the index has is delivered, the res
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.files import Stage, empty
 from channels.portal.index import LAYOUT, Index, Row
 from channels.portal.lock import Busy, alone
-from channels.portal.places import ARCHIVE, MAP, MONTH, Place
+from channels.portal.places import ARCHIVE, FEED, MAP, MONTH, Place
 from channels.portal.press import File, Press
 from channels.portal.site import Site
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
 CHUNK = 200
+T = TypeVar("T")
 INDEX, LOCK = "index.sqlite", "lock"
 AGAIN_S = 30.0
 BUSY_S = 5.0
@@ -140,6 +142,22 @@ class Writer:
             return Outcome(Verdict.HELD, said(error), AGAIN_S)
         return Outcome(Verdict.DELIVERED)
 
+    def untold(self) -> list[tuple[str, int]]:
+        """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
+        return self._looked(Index.untold, [])
+
+    def told(self, slug: str, turn: int) -> None:
+        """The hub has heard of the feed. Raises OSError."""
+        self._looked(lambda index: index.told(slug, turn), None)
+
+    def _looked(self, look: Callable[[Index], T], otherwise: T) -> T:
+        """What *look* finds in an index that stands."""
+        try:
+            with self._alone() as index:
+                return look(index) if index.layout == LAYOUT else otherwise
+        except (Busy, sqlite3.Error) as error:
+            raise OSError(said(error)) from error
+
     def take(self, publications: Iterable[Publication]) -> None:
         """Take many into the index, in any order; `finish` then writes their files."""
         with self._alone() as index, index.transaction():
@@ -164,10 +182,10 @@ class Writer:
     def _take(self, index: Index, publication: Publication) -> Row:
         press, row = self._press, self._press.row(publication)
         slugs = press.site.slugs_of(publication)
-        index.put(publication, row, slugs, press.part)
+        touched = index.put(publication, row, slugs, press.part)
         index.keep(publication.content_id, press.edition, press.fragments(row))
         if press.site.hub:
-            index.mark_untold(slugs)
+            index.mark_untold(sorted(one.slug for one in touched if one.kind == FEED))
         return row
 
     def _finish(self, index: Index) -> None:

@@ -16,6 +16,7 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.public import is_outside
 from channels.portal.channel import PortalChannel
 from channels.portal.pictures import Pictures
+from channels.portal.settings import PortalSettings
 from channels.portal.site import COVER_PATH
 from channels.zalo import codes, connect
 from channels.zalo.census import Lists
@@ -33,6 +34,7 @@ from channels.zalo.tokens import TokenKeeper
 from channels.zalo.transport import AioTransport, Doubt
 from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
+from consumers.app.settings import read
 from consumers.faults import fault
 from consumers.ledger import codec
 from consumers.notices.sent import BusSent
@@ -60,13 +62,14 @@ def return_paths(node: Node) -> ReturnPaths:
     return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)
 
 
-def portal(node: Node) -> Channel:
+def portal(node: Node) -> PortalChannel:
     return PortalChannel(
         node.settings.portal_dir,
         node.public_url,
         node.vocabulary,
         shown_before=partial(pages_booked, node.bus),
         read_at=read_at(node),
+        settings=read(PortalSettings),
     )
 
 

@@ -169,6 +169,8 @@ async def deliver_portal(node: Node) -> None:
     await deliver(node, channel, Places())
 
     node.on_ready.append(partial(channels.lay_out, channel))
+    if channel.herald:
+        node.tasks.append(channel.herald.run)
 
 
 async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:

@@ -11,7 +11,7 @@ import typer
 from channels.errors import ChannelError
 from channels.portal.press import Press
 from channels.portal.rebuild import Changes
-from channels.portal.site import Site
+from channels.portal.settings import PortalSettings
 from consumers import backup, rebuild, restore
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
@@ -184,7 +184,7 @@ def make_anew(what: What = None, as_json: Json = False) -> None:
 
 
 async def portal(bus: Bus, settings: LoaSettings) -> Changes:
-    press = Press(Site(await public_url(settings), vocabulary(settings)))
+    press = Press(read(PortalSettings).site(await public_url(settings), vocabulary(settings)))
     try:
         return await rebuild.portal(bus, settings.portal_dir, press)
     except ChannelError as busy:
