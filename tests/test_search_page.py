@@ -7,7 +7,8 @@ import pytest
 from lxml import html
 
 from channels.portal.search.catalogue import Catalogue
-from channels.portal.search.serve import CATALOGUE, search_app
+from channels.portal.search.keeper import CATALOGUE
+from channels.portal.search.serve import search_app
 from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.portal_folder import PUBLIC_URL, said

@@ -144,6 +144,15 @@ class Index(Shelves):
         found = self._one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
         return Row(*found) if found else None
 
+    def rows(self, after: str, limit: int) -> list[tuple[str, Row]]:
+        """The next items in the order of their ids, each with its id."""
+        sought = (
+            "SELECT content_id, publication, body FROM item"
+            " WHERE content_id > ? ORDER BY content_id LIMIT ?"
+        )
+        found = self._db.execute(sought, (after, limit))
+        return [(content_id, Row(*row)) for content_id, *row in found]
+
     def put(
         self, publication: Publication, row: Row, slugs: Iterable[str], part: int
     ) -> set[Place]:

@@ -27,6 +27,8 @@ from channels.portal.places import (
     Place,
     archive_path,
 )
+from channels.portal.search.catalogue import Paper
+from channels.portal.search.paper import paper
 from channels.portal.site import ALL, COVER_PATH, Site, item_path
 from channels.portal.texts import TEXTS
 from contracts.publication import Publication
@@ -89,12 +91,18 @@ class Press:
         url = self.site.item_url(publication.content_id)
         return Row(publication.model_dump_json(), body.to_html(publication.body, url))
 
+    def paper(self, row: Row) -> Paper | None:
+        """The item as it is searched; one that was withdrawn is not."""
+        item = self._view(row)
+        return None if item.withdrawn else paper(item, self.site)
+
     def fixed_files(self) -> Iterator[File]:
         """What every site has, before its first item."""
         for asset in (self._pages.css, self._pages.icon):
             yield asset.path[1:], asset.body
         yield COVER_PATH[1:], (STATIC / "loa-cover.png").read_bytes()
         yield "kenh/index.html", self._pages.channels()
+        yield "cam-on/index.html", self._pages.thanks()
         yield "robots.txt", sitemap.robots(self.site)
         yield "404.html", self._pages.missing()
 

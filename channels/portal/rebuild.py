@@ -20,6 +20,7 @@ from channels.portal.files import holds, sync_folder
 from channels.portal.glance import Glance
 from channels.portal.lock import alone
 from channels.portal.press import Press
+from channels.portal.search.keeper import CATALOGUE
 from channels.portal.site import CANARY_PATH
 from channels.portal.writer import INDEX, LOCK, Writer
 from contracts.publication import Publication
@@ -85,7 +86,8 @@ class Rebuild:
         state = self._folder / "state"
         for left in state.glob(f"{INDEX}*"):
             left.unlink()
-        (self._aside / "state" / INDEX).replace(state / INDEX)
+        for name in (CATALOGUE, INDEX):
+            (self._aside / "state" / name).replace(state / name)
         sync_folder(state)
 
     def _empty(self) -> None:

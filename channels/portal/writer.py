@@ -23,6 +23,7 @@ from channels.portal.index import LAYOUT, Index, Row
 from channels.portal.lock import Busy, alone
 from channels.portal.places import ARCHIVE, FEED, MAP, MONTH, Place
 from channels.portal.press import File, Press
+from channels.portal.search.keeper import CATALOGUE, Keeper
 from channels.portal.site import Site
 from contracts.crash import crash_point
 from contracts.publication import Publication
@@ -69,12 +70,14 @@ class Writer:
         self._press = press
         self._patience_s = patience_s
         self._index: Index | None = None
+        self._keeper = Keeper(self._state / CATALOGUE, press.site, press.paper)
 
     @property
     def site(self) -> Site:
         return self._press.site
 
     def close(self) -> None:
+        self._keeper.close()
         if self._index:
             self._index.close()
             self._index = None
@@ -91,6 +94,7 @@ class Writer:
             empty(self._aside)
             if index.layout != LAYOUT:
                 self._begin(index, begin)
+            self._keeper.ready(index)
             self._renew(index)
             self._finish(index)
             old_places = index.stale(CHUNK, old_print=True)
@@ -216,6 +220,8 @@ class Writer:
         try:
             stage.swap()
             crash_point("portal.swapped")
+            self._keeper.learn(work.rows)
+            crash_point("portal.learnt")
             with index.transaction():
                 index.pages_done(work.rows)
                 index.places_done(work.places)

@@ -24,12 +24,14 @@ _TABLES = f"""
 BEGIN IMMEDIATE;
 DROP TABLE IF EXISTS item;
 DROP TABLE IF EXISTS words;
+DROP TABLE IF EXISTS made;
 CREATE TABLE item (
     place INTEGER PRIMARY KEY,
     content_id TEXT NOT NULL UNIQUE,
     facts TEXT NOT NULL,
     text BLOB NOT NULL
 );
+CREATE TABLE made (edition TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (
     title, text, title_bare, text_bare, marks,
     content = '', tokenize = 'unicode61 remove_diacritics 0'
@@ -93,14 +95,27 @@ class Catalogue:
             isolation_level=None,
             check_same_thread=False,
         )
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._path = path
+        self._inode = path.stat().st_ino
 
     def close(self) -> None:
         self._db.close()
 
-    def is_current(self) -> bool:
-        """Whether the file was laid out, by this version."""
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version == LAYOUT
+    @property
+    def stands(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
+
+    def edition(self) -> str:
+        """What `finish` was told; empty for a file that is not whole, or of another layout."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        found = version == LAYOUT and self._db.execute("SELECT edition FROM made").fetchone()
+        return str(found[0]) if found else ""
+
+    def finish(self, edition: str) -> None:
+        """It holds everything there is."""
+        self._db.execute("INSERT INTO made VALUES (?)", (edition,))
 
     def lay_out(self) -> None:
         """Begin anew, without items."""

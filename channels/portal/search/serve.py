@@ -12,20 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from channels.portal.search.catalogue import consulted
+from channels.portal.search.keeper import CATALOGUE
 from channels.portal.search.page import ANSWERS, Answer, SearchPage, View
 from channels.portal.search.question import Question, Unclear, read
 from channels.portal.serve import GUARDS
 from channels.portal.site import Site
 
 log = structlog.get_logger()
-CATALOGUE = "search.sqlite"
 LIFETIME = "public, max-age=60"
-HEADERS = GUARDS | {
-    "Content-Security-Policy": GUARDS["Content-Security-Policy"].replace(
-        "form-action 'none'", "form-action 'self'"
-    ),
-    "Cache-Control": LIFETIME,
-}
+HEADERS = GUARDS | {"Cache-Control": LIFETIME}
 
 
 def search_app(folder: Path, site: Site) -> Starlette:
