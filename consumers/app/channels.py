@@ -18,6 +18,7 @@ from channels.portal.channel import PortalChannel
 from channels.portal.pictures import Pictures
 from channels.portal.settings import PortalSettings
 from channels.portal.site import COVER_PATH
+from channels.portal.site import Site as PortalSite
 from channels.zalo import codes, connect
 from channels.zalo.census import Lists
 from channels.zalo.channel import ZaloChannel
@@ -71,6 +72,11 @@ def portal(node: Node) -> PortalChannel:
         read_at=read_at(node),
         settings=read(PortalSettings),
     )
+
+
+def site(node: Node) -> PortalSite:
+    """The portal as readers see it."""
+    return read(PortalSettings).site(node.public_url, node.vocabulary)
 
 
 def read_at(node: Node) -> str:

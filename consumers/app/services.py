@@ -10,6 +10,8 @@ import structlog
 from channels.base import Channel
 from channels.portal import serve
 from channels.portal.pictures import Pictures
+from channels.portal.search.serve import HEAD as SEARCH
+from channels.portal.search.serve import search_app
 from consumers import restore
 from consumers.addresses import Addresses, Places
 from consumers.app import channels, digests, imports, mail, people, readers, standins
@@ -55,8 +57,10 @@ async def gateway(node: Node) -> None:
 
 
 async def portal(node: Node) -> None:
-    """The portal's files, for whoever has no web server in front."""
-    node.faces.add(serve.portal_app(node.settings.portal_dir))
+    """The search, and the portal's files for whoever has no web server in front."""
+    folder = node.settings.portal_dir
+    node.faces.add(serve.portal_app(folder))
+    node.faces.add(search_app(folder, channels.site(node)), SEARCH)
 
 
 async def pages(node: Node) -> None:

@@ -19,6 +19,8 @@ from channels.portal.serve import GUARDS
 from channels.portal.site import Site
 
 log = structlog.get_logger()
+HEAD = "tim"
+"""The first part of its path."""
 LIFETIME = "public, max-age=60"
 HEADERS = GUARDS | {"Cache-Control": LIFETIME}
 
@@ -30,7 +32,7 @@ def search_app(folder: Path, site: Site) -> Starlette:
     async def search(request: Request) -> Response:
         return await run_in_threadpool(desk.answer, request.query_params)
 
-    return Starlette(routes=[Route("/tim", search)])
+    return Starlette(routes=[Route(f"/{HEAD}", search)])
 
 
 class Desk:
