@@ -84,6 +84,10 @@ class Pages:
             "channels.html", here="channels", groups={"unified": unified, "others": others}
         )
 
+    def thanks(self) -> bytes:
+        """Where somebody comes who has said what they think of an item."""
+        return self._page("thanks.html", here="")
+
     def missing(self) -> bytes:
         return self._page("missing.html", here="")
 
