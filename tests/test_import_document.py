@@ -207,6 +207,40 @@ def test_hostile_text_costs_no_more_than_it_is_long(name):
     assert whole < 8 * quarter + 0.1
 
 
+def nested(deep: int) -> str:
+    return f"<rss version='2.0'><channel>{'<a>' * deep}</channel></rss>"
+
+
+LIKE_NO_FEED = {
+    "never closed": nested(30_000),
+    "within each other": nested(21_000).replace("</channel>", "</a>" * 21_000 + "</channel>"),
+    "attributes": f"<rss version='2.0' {' '.join(f'a{n}=1' for n in range(2000))}></rss>",
+    "attributes behind <": f"<rss a='<' {' '.join(f'a{n}=1' for n in range(2000))}></rss>",
+    "entries": channel("<item><title>a</title></item>" * 5_001),
+    "elements": channel("<a/>" * 200_001),
+    "hidden": channel("<!-- <![CDATA[ -->" + "<a>" * 30_000 + "<!-- ]]> -->"),
+}
+
+
+@pytest.mark.parametrize("name", LIKE_NO_FEED)
+def test_what_would_keep_a_parser_busy_is_not_parsed(name, monkeypatch):
+    monkeypatch.setattr(document.feedparser, "parse", None)
+    assert "like no feed" in refusal(LIKE_NO_FEED[name].encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        channel("<item><title>a</title></item>" * 5_000),
+        channel("<item><description><![CDATA[" + "<br>" * 30_000 + "]]></description></item>"),
+        channel(f"<!-- {'<a>' * 30_000} --><item><title>a</title></item>"),
+        channel("<item><title>a < b & c</title><link>http://a.vn</item>"),
+    ],
+)
+def test_large_and_broken_feeds_are_read(text):
+    assert read(text.encode()).entries
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda s: f"<rss>{s}</rss>".encode()))
 def test_no_bytes_break_it(body):
     try:

@@ -9,8 +9,6 @@ from consumers.intake import Intake
 from contracts import events
 from contracts.vocabulary import DEFAULT
 from producers.imports.round import Wish
-from producers.imports.service import Imports
-from producers.imports.state import FeedState
 from tests.crashing import Crash, doomed
 from tests.feed_site import Article, but, rss
 from tests.import_house import UNIT, ImportHouse, import_house
@@ -86,6 +84,8 @@ async def test_what_the_contract_refuses_is_told_by_field_and_not_tried_again(ho
     house.site.lay(rss(but(long, title="Thông báo"), eth, Article(3), Article(4)))
     state = await house.read()
     assert ([one.url[-6:] for one in state.refused], state.counts["new"]) == (["2.html"], 1)
+    house.site.lay(rss(Article(3), Article(4)))
+    assert (await house.read()).refused == ()
 
 
 async def test_an_old_encoding_is_refused_and_never_guessed(house):
@@ -171,105 +171,3 @@ async def test_a_number_that_a_dying_process_claimed_for_another_text_is_left_to
 
 async def claimed(house: ImportHouse) -> bool:
     return bool([key async for key, _ in house.bus.bucket("events").values("")])
-
-
-async def test_trouble_of_a_site_is_told_and_waited_out_ever_longer(house):
-    await house.follow()
-    house.site.server.lay("/rss", status=500)
-    first = await house.read()
-    second = await house.read()
-    assert (first.failures, second.failures) == (1, 2)
-    assert second.trouble.field == "url" and "http 500" in second.trouble.message_vi
-    assert second.due - house.clock() > first.due - house.clock() >= 900
-    house.site.lay(rss(Article(1)))
-    assert ((await house.read()).trouble, await house.kinds()) == (None, {"submitted": 1})
-
-
-async def test_a_site_is_left_alone_for_as_long_as_it_asks(house):
-    await house.follow()
-    house.site.server.lay("/rss", status=429, headers={"Retry-After": "7200"})
-    state = await house.read()
-    assert state.closed_until == house.clock() + 7200 <= state.due
-
-
-WISHES = [({}, 0, 900), ({"Cache-Control": "max-age=3600"}, 0, 3600), ({}, 120, 7200)]
-
-
-@pytest.mark.parametrize(("headers", "ttl", "least"), WISHES)
-async def test_the_next_visit_is_no_sooner_than_anybody_wants(house, headers, ttl, least):
-    await house.follow()
-    house.site.lay(rss(Article(1), ttl=ttl), **headers)
-    wait = (await house.read()).due - house.clock()
-    assert least <= wait <= least * 1.1
-
-
-async def test_a_feed_that_is_over_is_asked_no_more(house):
-    await house.follow()
-    house.site.server.lay("/rss", status=410)
-    assert (await house.read()).stopped
-    service = Imports(house.importer, house.registry)
-    house.clock.advance(30 * DAY_S)
-    await service.tick()
-    assert house.site.server.asked["/rss"] == 1
-    house.site.lay(rss(Article(1)))
-    assert not (await house.read(wish=Wish())).stopped
-
-
-async def test_a_feed_that_has_moved_for_good_is_asked_there(house):
-    await house.follow()
-    house.site.server.move("/rss", "/moi", 301)
-    house.site.lay(rss(Article(1)), "/moi")
-    assert (await house.read()).moved_to == house.site.url("/moi")
-    await house.read()
-    assert house.site.server.asked == {"/rss": 1, "/moi": 2}
-    assert await house.kinds() == {"submitted": 1}
-
-
-async def test_what_is_no_feed_is_told(house):
-    await house.follow()
-    house.site.lay(b"<html><body>B\xe1\xba\xa3o tr\xc3\xac</body></html>")
-    assert (await house.read()).trouble.field == "feed"
-
-
-async def test_words_that_nobody_knows_any_more_stop_a_feed_before_it_is_asked(house):
-    await house.follow(house.feed(topic="chu-de-da-bo"))
-    assert (await house.read()).trouble.field == "topic"
-    assert not house.site.server.asked
-
-
-async def test_the_clock_reads_what_is_due_and_one_host_is_asked_once_at_a_time(house):
-    feeds = [house.feed(f"/rss/{n}") for n in range(3)]
-    await house.follow(*feeds)
-    for number in range(3):
-        house.site.lay(rss(Article(number)), f"/rss/{number}")
-    service = Imports(house.importer, house.registry)
-    await service.tick()
-    await service.tick()
-    assert sum(house.site.server.asked.values()) == 3
-    assert house.waited == [2.0, 2.0], "the pause between two requests to one host"
-    house.clock.advance(20 * 60)
-    await service.tick()
-    assert sum(house.site.server.asked.values()) == 6
-    assert await house.kinds() == {"submitted": 3}
-
-
-async def test_two_feeds_of_a_unit_with_one_article_make_one_item(house):
-    feeds = [house.feed("/rss/a"), house.feed("/rss/b")]
-    await house.follow(*feeds)
-    house.site.lay(rss(Article(1)), "/rss/a")
-    house.site.lay(rss(Article(1, lead="Tóm tắt khác")), "/rss/b")
-    for feed in feeds * 2:
-        state = await house.read(feed, Wish())
-    assert (state.counts, await house.kinds()) == ({"duplicate": 1}, {"submitted": 1})
-
-
-async def test_a_unit_is_slowed_as_the_door_would_slow_it(house):
-    await house.follow()
-    house.site.lay(rss(*map(Article, range(260))))
-    await house.read()
-    assert sum(house.waited) == pytest.approx(6, abs=0.5)
-
-
-async def test_a_state_of_another_version_is_read(house):
-    state = FeedState.model_validate({"etag": '"x"', "later": 1})
-    assert state.model_dump()["later"] == 1

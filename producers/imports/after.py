@@ -5,7 +5,7 @@ from random import Random
 
 from contracts.errors import FieldError
 from producers.imports.feed import Feed
-from producers.imports.manners import next_visit
+from producers.imports.manners import WEEK_S, next_visit
 from producers.imports.plan import Draft, Plan
 from producers.imports.site import Found, same_place
 from producers.imports.state import ASIDE_MAX, REFUSED_MAX, FeedState, Refusal
@@ -41,7 +41,7 @@ def failed(
     return state.model_copy(
         update={
             "due": now + wait,
-            "closed_until": now + after_s if after_s else 0.0,
+            "closed_until": now + min(after_s, WEEK_S) if after_s else 0.0,
             "visited": now,
             "failures": state.failures + 1,
             "trouble": error,
@@ -102,8 +102,6 @@ def address(feed: Feed, state: FeedState) -> str:
 
 
 def remembered(before: tuple[Refusal, ...], taken: Taken) -> tuple[Refusal, ...]:
-    """What stands refused: the newest word on each item; what has got in since is left out."""
-    again = {one.key.partition(" ")[0] for one in taken.refused}
-    again |= {one.content_id for one in taken.made.drafts}
-    kept = [one for one in before if one.key.partition(" ")[0] not in again]
+    """What stands refused: what is new, and what is still in the feed as it was."""
+    kept = [one for one in before if one.key in taken.made.refused]
     return (*taken.refused, *kept)[:REFUSED_MAX]

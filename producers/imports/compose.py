@@ -9,7 +9,7 @@ from producers.imports import plain
 from producers.imports.entry import Entry
 from producers.imports.feed import Feed
 from producers.imports.known import FEED, MARK, NAMES, SOURCE
-from producers.imports.plan import PORTAL, Draft
+from producers.imports.plan import Draft
 from producers.wording import say
 
 SUMMARY_MAX = 500
@@ -68,9 +68,8 @@ def card(draft: Draft, feed: Feed) -> dict[str, Any]:
     """Topic, audiences and channels: those of the feed, and for a correction those of the item."""
     if draft.story:
         return dict(draft.story.card)
-    channels = PORTAL if draft.why == "old" else feed.channels
     return {
         "topic": feed.topic,
         "audiences": list(feed.audiences),
-        "channels": [name.value for name in channels],
+        "channels": [str(name) for name in draft.channels],
     }

@@ -17,6 +17,7 @@ from contracts.errors import FieldError
 from producers.imports import plain
 from producers.imports.dates import Moment, moment
 from producers.imports.entry import Entry, trusted
+from producers.imports.shape import misshapen
 from producers.imports.urls import web_address
 from producers.wording import say
 
@@ -64,6 +65,8 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
         raise not_a_feed("entities")
     if not _END.search(written[-2000:]):
         raise not_a_feed("cut_short")
+    if misshapen(written):
+        raise not_a_feed("misshapen")
     parsed = feedparser.parse(  # a stream: a text would be taken for an address or a file
         io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
         response_headers={

@@ -30,6 +30,7 @@ class Draft:
     revision: int
     entry: Entry
     why: Why
+    channels: tuple[str, ...]
     story: Story | None = None
     """What it corrects; None for a new item."""
 
@@ -41,8 +42,7 @@ class Draft:
     @property
     def quiet(self) -> bool:
         """Whether it reaches the portal alone."""
-        channels = self.story.card.get("channels") if self.story else None
-        return self.why == "old" or tuple(channels or ()) == PORTAL
+        return self.channels == PORTAL
 
 
 @dataclass
@@ -54,6 +54,8 @@ class Plan:
     """Too many at once: they wait until somebody has looked."""
     counts: Counter[str] = field(default_factory=Counter)
     """unchanged, duplicate, old, withdrawn, restless, held, refused."""
+    refused: set[str] = field(default_factory=set)
+    """What stands refused, and is still in the feed as it was."""
     aside: set[str] = field(default_factory=set)
     """Keys of entries that are never taken up: old ones, and second addresses of others."""
 
@@ -126,7 +128,8 @@ class Judge:
     def take(self, entry: Entry) -> None:
         """Judge one entry; from now on, whatever else bears one of its keys is a twin of it."""
         twin = next((self.seen[key] for key in entry.keys if key in self.seen), None)
-        self.seen = dict.fromkeys(entry.keys, twin or entry) | self.seen
+        for key in entry.keys:
+            self.seen.setdefault(key, twin or entry)
         named = self.known.find(entry.names)
         if named is None and self.reading.aside & {*entry.marks}:
             self.made.counts["old"] += 1
@@ -154,7 +157,10 @@ class Judge:
         elif restless(story, self.reading.now):
             self.made.counts["restless"] += 1
         else:
-            self.draft(Draft(story.content_id, story.revision + 1, entry, "changed", story))
+            channels = tuple(story.card.get("channels", ()))
+            self.draft(
+                Draft(story.content_id, story.revision + 1, entry, "changed", channels, story)
+            )
 
     def left_alone(self, story: Story) -> bool:
         """What was taken back stays so; an item follows one feed, not two in turn."""
@@ -168,12 +174,14 @@ class Judge:
             self.made.counts["old"] += 1
             self.made.aside.update(entry.marks)
             return
-        self.draft(Draft(content_id(self.known.unit, entry), 1, entry, why))
+        channels = self.reading.feed.channels if why == "new" else PORTAL
+        self.draft(Draft(content_id(self.known.unit, entry), 1, entry, why, channels))
 
     def draft(self, draft: Draft) -> None:
         """What was refused is not tried again until it says something else."""
         if draft.refusal in self.reading.refused:
             self.made.counts["refused"] += 1
+            self.made.refused.add(draft.refusal)
         else:
             self.made.drafts.append(draft)
 

@@ -136,12 +136,12 @@ class Importer:
         known = self.known.setdefault(unit, Known(unit))
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
+            known.seq = message.seq
             try:
                 event = decode(None, message.headers, message.data)
             except ContractError:
                 continue  # it was never ours; intake has a dead letter of it
             known.learn(event, message.time)
-            known.seq = message.seq
         return known
 
     def unreached(self, state: FeedState, feed: Feed, away: Unreached) -> FeedState:

@@ -47,9 +47,14 @@ class Imports:
         await asyncio.gather(*map(self.one_host, hosts))
 
     async def one_host(self, tasks: Sequence[Task]) -> None:
+        """One feed after the other. While the bus fails nobody is asked for nothing."""
         async with self.room:
             for member, feed in tasks:
-                await self.importer.visit(member, feed)
+                try:
+                    await self.importer.visit(member, feed)
+                except BusError as trouble:
+                    log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+                    return
 
 
 def due(members: Sequence[Member], states: dict[str, FeedState], now: float) -> list[Task]:
