@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ COMMIT;
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 
 
+_read = lru_cache(maxsize=512)(Publication.model_validate_json)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One item as it is to be shown: the publication as JSON, and its body as sanitised HTML."""
@@ -87,8 +91,8 @@ class Row:
 
     @property
     def publication(self) -> Publication:
-        """The publication, read anew at every call."""
-        return Publication.model_validate_json(self.written)
+        """The publication; whoever writes an item asks for it several times."""
+        return _read(self.written)
 
 
 class Index(Shelves):
@@ -139,6 +143,9 @@ class Index(Shelves):
         """The revision that is shown, or about to be; 0 for none."""
         found = self._one("SELECT revision FROM item WHERE content_id = ?", content_id)
         return int(found[0]) if found else 0
+
+    def items(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
 
     def row(self, content_id: str) -> Row | None:
         found = self._one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
@@ -221,6 +228,13 @@ class Index(Shelves):
         """Places whose files may not say what the index says, in the order of writing."""
         sought = "SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?"
         return [place(key) for (key,) in self._db.execute(sought, (old_print, limit))]
+
+    def waiting(self) -> tuple[int, int]:
+        """How many items and places are to be written."""
+        undone = "SELECT count(*) FROM item WHERE undone"
+        stale = "SELECT count(*) FROM stale WHERE old_print = 0"
+        items, places = (self._db.execute(sql).fetchone()[0] for sql in (undone, stale))
+        return int(items), int(places)
 
     def pages_done(self, rows: Iterable[Row]) -> None:
         publications = [row.publication for row in rows]

@@ -11,9 +11,8 @@ first. So a row in doubt has an answer: what the index has is delivered, the res
 
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,10 +20,11 @@ from channels.base import Deadline, Outcome, Verdict
 from channels.portal.files import Stage, empty
 from channels.portal.index import LAYOUT, Index, Row
 from channels.portal.lock import Busy, alone
-from channels.portal.places import ARCHIVE, FEED, MAP, MONTH, Place
+from channels.portal.places import ARCHIVE, FEED, MAP, MONTH
 from channels.portal.press import File, Press
 from channels.portal.search.keeper import CATALOGUE, Keeper
 from channels.portal.site import Site
+from channels.portal.work import Tell, Work, nobody
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
@@ -49,26 +49,21 @@ class Unfinished(Exception):
     """The index has it and the files could not follow; the next one to come tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Items and other places whose files are to be written."""
-
-    rows: Sequence[Row] = ()
-    places: Sequence[Place] = ()
-
-
 class Writer:
     """The only thing that changes the portal's folder; used by one thread.
 
     `folder/public` is what web servers serve; `folder/state` is nobody's but the writer's.
     """
 
-    def __init__(self, folder: Path, press: Press, patience_s: float) -> None:
+    def __init__(
+        self, folder: Path, press: Press, patience_s: float, *, lasting: bool = True
+    ) -> None:
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
         self._press = press
         self._patience_s = patience_s
+        self._lasting = lasting
         self._index: Index | None = None
         self._keeper = Keeper(self._state / CATALOGUE, press.site, press.paper)
 
@@ -146,6 +141,11 @@ class Writer:
             return Outcome(Verdict.HELD, said(error), AGAIN_S)
         return Outcome(Verdict.DELIVERED)
 
+    def items(self) -> int:
+        """How many items the index has."""
+        with self._alone() as index:
+            return index.items()
+
     def untold(self) -> list[tuple[str, int]]:
         """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
         return self._looked(Index.untold, [])
@@ -169,10 +169,10 @@ class Writer:
                 if publication.revision >= index.revision(publication.content_id):
                     self._take(index, publication)
 
-    def finish(self) -> None:
+    def finish(self, tell: Tell = nobody) -> None:
         """Bring the files up to the index. Raises as `prepare`."""
         with self._alone() as index:
-            self._finish(index)
+            self._finish(index, tell, index.waiting())
 
     def _show(self, index: Index, publication: Publication) -> None:
         with index.transaction():
@@ -192,19 +192,21 @@ class Writer:
             index.mark_untold(sorted(one.slug for one in touched if one.kind == FEED))
         return row
 
-    def _finish(self, index: Index) -> None:
+    def _finish(self, index: Index, tell: Tell = nobody, waiting: tuple[int, int] = (0, 0)) -> None:
         """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
         while rows := index.undone(CHUNK):
             self._do(index, Work(rows=rows))
+            tell("items", len(rows), waiting[0])
         while places := index.stale(CHUNK):
             self._do(index, Work(places=places))
+            tell("places", len(places), waiting[1])
 
     def _do(self, index: Index, work: Work) -> None:
         if work.rows or work.places:
             self._complete(index, work, self._stage(index, work))
 
     def _stage(self, index: Index, work: Work) -> Stage:
-        stage = Stage(self.public, self._aside)
+        stage = Stage(self.public, self._aside, lasting=self._lasting)
         for path, body in self._files(index, work):
             stage.put(path, body)
         return stage

@@ -16,6 +16,7 @@ from consumers import backup, rebuild, restore
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
+from consumers.cli.progress import shown
 from consumers.faults import fault
 from consumers.vault import FIELD, KeyFile, accept, belonging
 from contracts.errors import FieldError, Invalid, Unavailable
@@ -186,7 +187,8 @@ def make_anew(what: What = None, as_json: Json = False) -> None:
 async def portal(bus: Bus, settings: LoaSettings) -> Changes:
     press = Press(read(PortalSettings).site(await public_url(settings), vocabulary(settings)))
     try:
-        return await rebuild.portal(bus, settings.portal_dir, press)
+        with shown() as tell:
+            return await rebuild.portal(bus, settings.portal_dir, press, tell)
     except ChannelError as busy:
         raise Unavailable(fault("portal", "portal_busy", detail=busy.reason)) from busy
 
