@@ -13,7 +13,18 @@ from pathlib import Path
 import structlog
 
 from bench.figures import Figure, Findings
-from bench.parts import celery, engine, intake, mails, notice, render, scale, urgent
+from bench.parts import (
+    celery,
+    engine,
+    intake,
+    mails,
+    notice,
+    portal,
+    render,
+    scale,
+    serving,
+    urgent,
+)
 from bench.peer import PeerFailed
 from bench.picture import picture
 from bench.record import in_short, record, written
@@ -23,9 +34,8 @@ from bench.sizes import SMALL, Sizes
 from bench.table import table
 from bench.tools import Missing
 
-PARTS: dict[str, Callable[[Sizes], Findings]] = {
-    one.PART: one.measure for one in (render, engine, mails, celery, urgent, notice, intake, scale)
-}
+MODULES = (render, engine, mails, celery, urgent, notice, intake, scale, portal, serving)
+PARTS: dict[str, Callable[[Sizes], Findings]] = {one.PART: one.measure for one in MODULES}
 FAILURES = (LoaFailed, PeerFailed, SinkStopped)
 HERE = Path(__file__).parent
 FREE = ("repetitions", "mails")

@@ -19,6 +19,9 @@ class Sizes:
     notices: int = 200
     events: int = 4_000
     renders: int = 20_000
+    items: int = 100_000
+    """Of the portal."""
+    serving_s: int = 5
 
 
 SMALL = Sizes(
@@ -32,4 +35,6 @@ SMALL = Sizes(
     notices=8,
     events=60,
     renders=50,
+    items=200,
+    serving_s=1,
 )

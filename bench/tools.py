@@ -12,6 +12,8 @@ PACKAGES = {
     "redis-server": "redis-server",
     "cc": "gcc libc6-dev",
     "postconf": "postfix",
+    "nginx": "nginx-light",
+    "wrk": "wrk",
 }
 MISSING = """\
 {name} is missing. Install Debian's package {package} (no service of it has to run):

@@ -12,6 +12,7 @@ from channels.errors import Unreachable
 from channels.portal.lock import Busy
 from channels.portal.press import Press
 from channels.portal.rebuild import Changes, rebuilding
+from channels.portal.work import Tell, nobody
 from consumers.directory import alone
 from consumers.directory.follow import PERSON, person
 from consumers.directory.store import Store
@@ -37,18 +38,20 @@ class Chunk(NamedTuple):
     unsure: list[Publication]
 
 
-async def portal(bus: Bus, folder: Path, press: Press) -> Changes:
-    """Show again what was shown. Deliveries to the portal wait meanwhile.
+async def portal(bus: Bus, folder: Path, press: Press, tell: Tell = nobody) -> Changes:
+    """Show again what was shown, and *tell* how far it is. Deliveries to the portal wait meanwhile.
 
     Of what the ledger leaves open the old portal's own index is asked: an outcome may not be booked
     yet, and after a restore the ledger is older than the pages. Raises Unreachable when another
     writer keeps the folder, OSError, sqlite3.Error or BusError.
     """
     try:
-        with rebuilding(folder, press, PATIENCE_S) as rebuild:
+        with rebuilding(folder, press, PATIENCE_S, tell) as rebuild:
+            total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
             async for chunk in chunks(bus):
                 await asyncio.to_thread(rebuild.take, chunk.shown)
                 await asyncio.to_thread(rebuild.keep, chunk.unsure)
+                tell("publications", len(chunk.shown) + len(chunk.unsure), total)
             changes = await asyncio.to_thread(rebuild.finish)
     except Busy:
         raise Unreachable("folder_busy") from None

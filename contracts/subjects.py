@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.opinion import Opinion
 
 GIB = 1 << 30
 
@@ -81,6 +82,11 @@ def receipt(channel: ChannelName, kind: str) -> str:
     return f"receipt.{channel}.{kind}"
 
 
+def opinion(channel: ChannelName, content_id: str, said: Opinion) -> str:
+    """One message without a body for each press of a button: what is said stands in the subject."""
+    return f"opinion.{channel}.{content_id}.{said}"
+
+
 def durable(subject: str) -> str:
     """The durable consumer's name for *subject*."""
     return subject.replace(".", "-").replace("*", "any").replace(">", "all")
@@ -140,7 +146,8 @@ RECEIPTS = Stream(
     ),
 )
 DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB, kept=True)
-STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD)
+OPINIONS = Stream("OPINIONS", ("opinion.*.*.*",), max_bytes=GIB, max_message_bytes=1 << 10)
+STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS)
 
 EVENTS = Bucket("events", max_bytes=10 * GIB)
 PUBLISHED = Bucket("publications", max_bytes=4 * GIB)
@@ -152,6 +159,7 @@ NOTICES = Bucket("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
 """Contact (about 430 bytes with key and headers) and mark of the message at Zalo (about 170), for
 30 days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
 DIGESTS = Bucket("digests", max_bytes=GIB, atomic=True)
+IMPORTS = Bucket("imports", max_bytes=256 << 20)
 SUPPRESSED = Bucket("suppressed")
 FOLLOWERS = Bucket("followers")
 VAULT = Bucket("vault", max_bytes=64 << 20)
@@ -165,6 +173,7 @@ BUCKETS = (
     DESK,
     NOTICES,
     DIGESTS,
+    IMPORTS,
     SUPPRESSED,
     FOLLOWERS,
     VAULT,

@@ -22,6 +22,7 @@ from contracts.errors import Conflict, Invalid, Unauthorized, fault
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus
+from producers.imports.feed import Feed
 from producers.wording import say
 
 Clock = Callable[[], float]
@@ -56,6 +57,8 @@ class Registration(Contract):
     notices: tuple[ChannelName, ...] = NOTICES
     """The channels of case notices: the first that reaches the person, then the next if not."""
     keys: tuple[ApiKey, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    """Feeds of the unit's own site that are imported."""
 
     def opens(self, hashed: str, now: datetime) -> bool:
         """Whether one of the keys fits."""
@@ -118,6 +121,26 @@ class Registry:
     async def set(self, unit: str, **rules: Any) -> Registration:
         """Change what *unit* may do: fields of Registration but its keys. Raises as `rotate`."""
         return await self._change(unit, lambda registration: registration.model_copy(update=rules))
+
+    async def follow(self, unit: str, feed: Feed, *, replace: bool = False) -> None:
+        """Have *feed* imported for *unit*. Raises as `rotate`, Conflict if it is already."""
+
+        def change(found: Registration) -> Registration:
+            others = tuple(one for one in found.feeds if one.feed_id != feed.feed_id)
+            if len(others) < len(found.feeds) and not replace:
+                raise Conflict(say("import", "followed", url=feed.url).about("url"))
+            return found.model_copy(update={"feeds": (*others, feed)})
+
+        await self._change(unit, change)
+
+    async def unfollow(self, unit: str, feed_id: str) -> None:
+        """Have it imported no more. Raises as `rotate`."""
+
+        def change(found: Registration) -> Registration:
+            feeds = tuple(one for one in found.feeds if one.feed_id != feed_id)
+            return found.model_copy(update={"feeds": feeds})
+
+        await self._change(unit, change)
 
     async def revoke(self, unit: str) -> None:
         """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""

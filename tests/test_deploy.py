@@ -192,7 +192,8 @@ def test_ports_and_healthchecks_name_the_port_that_loa_listens_on(name):
 
 def test_only_the_faces_are_published_each_on_a_port_of_its_own_and_on_this_machine():
     published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
-    assert set(published) == {"gateway", "portal", "pages", "zalo-webhook", "bounces", "mailpit"}
+    faces = {"gateway", "portal", "pages", "opinions", "zalo-webhook", "bounces", "mailpit"}
+    assert set(published) == faces
     addresses = [entry.rsplit(":", 1)[0] for ports in published.values() for entry in ports]
     assert all(address.startswith("127.0.0.1:") for address in addresses)
     assert len(set(addresses)) == len(addresses)

@@ -24,7 +24,8 @@ def feeds(tmp_path_factory):
     folder = tmp_path_factory.mktemp("portal")
     other = a_publication(content_id="khac", title="Tin khác & cũ hơn", attachments=[PDF])
     show(folder, a_publication(), other)
-    return {kind: feed(folder, f"tat-ca.{kind}").decode() for kind in ("rss", "atom", "json")}
+    kinds = {kind: feed(folder, f"tat-ca.{kind}").decode() for kind in ("rss", "atom", "json")}
+    return kinds | {"opml": feed(folder, "nguon-tin.opml").decode()}
 
 
 def rules_of(text, kind):
@@ -32,7 +33,7 @@ def rules_of(text, kind):
     return {found.rule for found in check(data, f"{URL}.{kind}")}
 
 
-@pytest.mark.parametrize("kind", ["rss", "atom", "json"])
+@pytest.mark.parametrize("kind", ["rss", "atom", "json", "opml"])
 def test_a_clean_feed_breaks_no_rule(feeds, kind):
     assert rules_of(feeds[kind], kind) == set()
 
@@ -103,6 +104,9 @@ def changed(text, old, new):
             "<ttl>",
             '<fh:archive xmlns:fh="http://purl.org/syndication/history/1.0"/><ttl>',
         ),
+        ("one-way-on", "<ttl>", 2 * '<atom:link rel="current" href="https://x.vn/"/>' + "<ttl>"),
+        ("absolute-addresses", "<ttl>", '<atom:link rel="prev-archive" href="/a"/><ttl>'),
+        ("archive-moves-on", "<ttl>", f'<atom:link rel="next-archive" href="{URL}.rss"/><ttl>'),
     ],
 )
 def test_every_rule_of_rss_finds_what_breaks_it(feeds, rule, old, new):
@@ -152,6 +156,23 @@ def test_every_rule_of_atom_finds_what_breaks_it(feeds, rule, old, new):
     assert rule in rules_of(changed(feeds["atom"], old, new), "atom")
 
 
+@pytest.mark.parametrize(
+    ("rule", "old", "new"),
+    [
+        ("opml-version", 'version="2.0"', 'version="1.0"'),
+        ("opml-head-and-body", "<head>.*</head>", ""),
+        ("opml-has-outlines", "<body>.*</body>", "<body/>"),
+        ("opml-text", 'text="[^"]*"', 'text=" "'),
+        ("opml-feed-address", 'xmlUrl="[^"]*"', 'xmlUrl="/a.atom"'),
+        ("opml-page-address", 'htmlUrl="[^"]*"', 'htmlUrl="/"'),
+        ("opml-feed-once", "(<outline type[^>]*/>)", r"\1\1"),
+        ("opml-names-feeds", 'xmlUrl="[^"]*"', f'xmlUrl="{URL}.opml"'),
+    ],
+)
+def test_every_rule_of_opml_finds_what_breaks_it(feeds, rule, old, new):
+    assert rule in rules_of(changed(feeds["opml"], old, new), "opml")
+
+
 def put(path, value):
     """A change of the feed's JSON at *path*; the value `...` removes what is there."""
 
@@ -178,6 +199,8 @@ def put(path, value):
         ("json-home", put(["home_page_url"], "/")),
         ("self-is-where-served", put(["feed_url"], f"{URL}.rss")),
         ("json-next-moves-on", put(["next_url"], f"{URL}.json")),
+        ("absolute-addresses", put(["next_url"], "/a.json")),
+        ("json-hub", put(["hubs"], [{"url": "https://hub.vn/"}])),
         ("json-authors", put(["author"], {"name": "Bộ Nội vụ"})),
         ("json-authors", put(["authors"], [{}])),
         ("json-known-keys", put(["generator"], "x")),

@@ -12,10 +12,12 @@ from channels.base import Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal import files
 from channels.portal.channel import PortalChannel
-from channels.portal.index import NEWEST, Index
+from channels.portal.index import Index
 from channels.portal.lock import alone
+from channels.portal.places import HOME, Place
 from channels.portal.press import Press
 from channels.portal.rebuild import rebuilding
+from channels.portal.shelves import NEWEST, PART
 from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
@@ -103,7 +105,7 @@ async def test_a_correction_keeps_id_and_date_and_says_what_happened(channel, tm
     article = page(tmp_path, "tin/lich-nghi-tet-2027").find(".//article")
     notice = said(article.find_class("notice")[0])
     assert notice == "Đính chính lúc 09:00 ngày 21/11/2026: Ngày bắt đầu nghỉ là 04/02/2027."
-    assert "09:00 20/11/2026" in said(article.find_class("facts")[0])
+    assert "09:00 ngày 20/11/2026" in said(article.find_class("facts")[0])
     assert guids(feed(tmp_path, "tat-ca.rss")) == [URL]
 
 
@@ -337,9 +339,11 @@ def test_a_unit_is_named_as_it_was_called_on_the_day(tmp_path):
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
-        (NEWEST, ("tat-ca", 50)),
+        (NEWEST, ("tat-ca", 0, 50)),
         ("SELECT slug FROM shelf WHERE content_id = ?", ("a",)),
-        ("SELECT slug FROM shelf WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
+        ("SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
+        (PART, ("tat-ca", 0, 1, 50, 100)),
+        ("SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?", (0, 9)),
         ("SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (9,)),
         ("SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (9,)),
     ],
@@ -360,7 +364,7 @@ def test_an_uncommitted_revision_leaves_no_trace(tmp_path):
     a_writer(tmp_path).close()
     index = Index(tmp_path / "state/index.sqlite")
     with pytest.raises(ZeroDivisionError), index.transaction():
-        index.mark_stale(["tat-ca"])
+        index.mark_stale([Place(HOME)])
         raise ZeroDivisionError
     assert index.stale() == []
     index.close()

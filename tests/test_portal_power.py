@@ -40,6 +40,7 @@ DEATHS = (
     ("portal.file_in_place", 3),
     ("portal.all_in_place", 1),
     ("portal.swapped", 1),
+    ("portal.learnt", 1),
     (BOOKED, 1),
 )
 FIRST = a_publication(topic="viec-lam")
@@ -72,6 +73,8 @@ class Names(Disk):
     loose: list[tuple[str, str, str]] = field(default_factory=list)  # (what, path, came from)
 
     def see(self, moment: Moment) -> None:
+        if moment.name == "openat" and moment.ended:
+            self._stood_before(moment)
         super().see(moment)
         if not moment.ended or " = -1 " in moment.text:
             return
@@ -80,6 +83,14 @@ class Names(Disk):
             self.loose = [one for one in self.loose if str(Path(one[1]).parent) != synced]
         elif named := NAMED.findall(moment.text):
             self._name(moment, named)
+
+    def _stood_before(self, moment: Moment) -> None:
+        """What the disk had before is safe."""
+        path = NAMED.findall(moment.text)[-1:]
+        if path and Path(path[0]).is_relative_to(self.folder) and self.old(path[0]).is_file():
+            size = self.old(path[0]).stat().st_size
+            self.length.setdefault(path[0], size)
+            self.safe.setdefault(path[0], size)
 
     def _name(self, moment: Moment, named: list[str]) -> None:
         path = named[-1]

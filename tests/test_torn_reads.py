@@ -37,6 +37,7 @@ POINTS = {
     "portal.file_in_place",
     "portal.all_in_place",
     "portal.swapped",
+    "portal.learnt",
     "portal.ticked_off",
 }
 PRESS = Press(Site(PUBLIC_URL, WORDS))

@@ -6,7 +6,8 @@ Away       not now: no answer, a broken one, a server in trouble
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -103,6 +104,21 @@ def result(host: str, address: str, port: int) -> ResolveResult:
     )  # fmt: skip
 
 
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """What may go wrong with a request, as Unusable or Away."""
+    try:
+        yield
+    except Closed as closed:
+        raise Unusable(closed.reason) from closed
+    except ValueError as wrong:
+        raise Unusable("not a web address") from wrong
+    except TimeoutError as slow:
+        raise Away("too slow") from slow
+    except (aiohttp.ClientError, OSError) as trouble:
+        raise Away(type(trouble).__name__) from trouble
+
+
 class Fetcher:
     """Each fetch has a session of its own: no cookies, no kept connections, no proxy."""
 
@@ -115,17 +131,9 @@ class Fetcher:
 
     async def fetch(self, address: str, wanted: Collection[str]) -> Fetched:
         """What lies at *address*, if its media type is *wanted*. Raises Unusable, Away."""
-        try:
+        with in_our_words():
             async with asyncio.timeout(self.limits.total_s), self.session(wanted) as http:
                 return await self.follow(http, URL(address), wanted)
-        except Closed as closed:
-            raise Unusable(closed.reason) from closed
-        except ValueError as wrong:
-            raise Unusable("not a web address") from wrong
-        except TimeoutError as slow:
-            raise Away("too slow") from slow
-        except (aiohttp.ClientError, OSError) as trouble:
-            raise Away(type(trouble).__name__) from trouble
 
     def session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(

@@ -3,24 +3,43 @@
 from lxml import etree
 
 from channels.portal.feeds import Entry, Feed
-from channels.portal.tree import ATOM, LANGUAGE, Element, child, document, instant
+from channels.portal.tree import ATOM, HISTORY, LANGUAGE, Element, child, document, history, instant
 from channels.portal.tree import atom as named
 from contracts.content import Attachment
 
+BETWEEN = b""
+_END = b"</feed>\n"
+_TYPE = "application/atom+xml"
 
-def write(feed: Feed) -> bytes:
-    root = etree.Element(named("feed"), nsmap={None: ATOM})
+
+def frame(feed: Feed) -> tuple[bytes, bytes]:
+    """What stands before and after the entries."""
+    names: dict[str | None, str] = {None: ATOM}
+    if feed.is_archive:
+        names["fh"] = HISTORY
+    root = etree.Element(named("feed"), nsmap=names)
     root.set(LANGUAGE, "vi")
-    child(root, named("id"), feed.url("atom"))
+    child(root, named("id"), f"{feed.current}.atom")
     child(root, named("title"), feed.title)
     child(root, named("subtitle"), feed.description)
     child(root, named("updated"), instant(feed.updated))
-    _link(root, "self", "application/atom+xml", feed.url("atom"))
+    _link(root, "self", _TYPE, feed.url("atom"))
     _link(root, "alternate", "text/html", feed.home_url)
+    if feed.hub and not feed.is_archive:
+        child(root, named("link"), rel="hub", href=feed.hub)
+    for rel, href in feed.paging("atom"):
+        _link(root, rel, _TYPE, href)
+    if feed.is_archive:
+        child(root, history("archive"))
     _author(root, feed.publisher)
-    for entry in feed.entries:
-        _entry(root, entry)
-    return document(root)
+    return document(root).removesuffix(_END), _END
+
+
+def entry(entry: Entry) -> bytes:
+    root = etree.Element(named("feed"), nsmap={None: ATOM})
+    _entry(root, entry)
+    written = document(root)
+    return written[written.index(b"<entry") : -len(_END)]
 
 
 def _entry(root: Element, entry: Entry) -> None:

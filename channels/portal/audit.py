@@ -13,15 +13,17 @@ from channels.portal import rules
 from channels.portal.files import holds
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import alone
-from channels.portal.press import WRITERS, File, Press
-from channels.portal.site import CANARY_PATH, HOME, feed_path, item_path
+from channels.portal.places import KINDS, place_at
+from channels.portal.press import File, Press
+from channels.portal.site import CANARY_PATH, item_path
 from channels.portal.writer import INDEX, LAID_OUT, LOCK
 
 HELD = 50
 """So many files are compared before the writer may have its lock again."""
-LIST = "nguon-tin/index.html"
 PAGES = ("index.html", "410.html")
-FEEDS = tuple(f".{kind}" for kind in WRITERS)
+FEEDS = tuple(f".{kind}" for kind in (*KINDS, "opml"))
+FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
+"""In these every file is the portal's."""
 
 
 class Fault(NamedTuple):
@@ -106,19 +108,14 @@ class Audit:
                 yield from self._compare(self._press.item_files(item.row), "page-differs")
 
     def _shelves(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
-        stale = set(glance.stale())
-        for slug in sorted(self._slugs(glance) - stale):
-            paths = [feed_path(slug, kind)[1:] for kind in WRITERS] if slug else ["index.html"]
-            if any(path in wanted for path in paths):
-                yield from self._compare(self._press.shelf_files(slug, glance), "feed-differs")
-        if LIST in wanted and not stale:
-            yield from self._compare(self._press.list_of_feeds(glance), "feed-differs")
+        stale = {*glance.stale(), *glance.stale(old_print=True)}
+        for place in self._press.everything(glance):
+            if place not in stale and any(path in wanted for path in place.paths):
+                rule = "feed-differs" if place.paths[0].endswith(FEEDS) else "page-differs"
+                yield from self._compare(self._press.files(place, glance), rule)
         yield from self._compare(
             (file for file in self._press.fixed_files() if file[0] in wanted), "page-differs"
         )
-
-    def _slugs(self, glance: Glance) -> set[str]:
-        return {*self._press.site.standing_slugs(), *glance.slugs(), HOME}
 
     def _compare(self, files: Iterator[File], rule: str) -> Iterator[Fault]:
         for path, body in files:
@@ -139,20 +136,19 @@ class Audit:
 
     def _strays(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
         """Files for which the index has no reason."""
-        slugs = self._slugs(glance)
-        for folder in ("tin", "nguon-tin"):
+        for folder in FOLDERS:
             for found in (self.public / folder).rglob("*"):
                 path = found.relative_to(self.public).as_posix()
-                if found.is_file() and path in wanted and not belongs(path, glance, slugs):
+                if found.is_file() and path in wanted and not self._belongs(path, glance):
                     yield Fault("page-unexpected", path, "no item of the index stands for it")
 
-
-def belongs(path: str, glance: Glance, slugs: set[str]) -> bool:
-    folder, *rest = path.split("/")
-    if folder == "tin":
-        return len(rest) == 2 and rest[1] in PAGES and glance.revision(rest[0]) > 0
-    slug, _, kind = rest[-1].rpartition(".")
-    return path in (LIST, CANARY_PATH[1:]) or (len(rest) == 1 and slug in slugs and kind in WRITERS)
+    def _belongs(self, path: str, glance: Glance) -> bool:
+        folder, *rest = path.split("/")
+        if folder == "tin":
+            return len(rest) == 2 and rest[1] in PAGES and glance.revision(rest[0]) > 0
+        place = place_at(path)
+        known = place is not None and path in place.paths and self._press.exists(place, glance)
+        return known or path == CANARY_PATH[1:]
 
 
 __all__ = ["Audit", "Fault", "Standing"]

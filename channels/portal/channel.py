@@ -11,9 +11,12 @@ from pathlib import Path
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal.canary import feed, read_back
+from channels.portal.echo import Echo
 from channels.portal.lock import Busy
 from channels.portal.press import Press
+from channels.portal.settings import PortalSettings
 from channels.portal.site import CANARY_PATH, Site, item_path
+from channels.portal.websub import Herald
 from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
@@ -33,7 +36,8 @@ class PortalChannel:
     Several processes may share a folder on one machine: they take turns. All file work is done on
     one thread of this channel, off the event loop. *shown_before* is asked where the folder is
     empty: whether something was shown already, so that its pages must be lost. It raises
-    ChannelError when it does not know.
+    ChannelError when it does not know. *read_at*: where readers reach the folder; then an item is
+    delivered once it can be read there.
     """
 
     name = ChannelName.PORTAL
@@ -50,10 +54,15 @@ class PortalChannel:
         *,
         patience_s: float = 10.0,
         shown_before: Callable[[], Awaitable[bool]] = nothing_yet,
+        read_at: str = "",
+        settings: PortalSettings | None = None,
     ) -> None:
-        self._writer = Writer(folder, Press(Site(public_url, vocabulary)), patience_s)
+        site = settings.site(public_url, vocabulary) if settings else Site(public_url, vocabulary)
+        self._writer = Writer(folder, Press(site), patience_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._shown_before = shown_before
+        self._echo = Echo(read_at, self._writer.public) if read_at else None
+        self.herald = Herald(site, self._untold, self._told) if site.hub else None
 
     def render(self, content: Content) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
@@ -65,7 +74,7 @@ class PortalChannel:
     async def session(self) -> AsyncIterator["PortalSession"]:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
         await self._prepare()
-        yield PortalSession(self._writer, self._thread)
+        yield PortalSession(self._writer, self._thread, self._echo, self.herald)
 
     def page(self, content_id: str) -> Path:
         """The file of an item's page; it need not exist."""
@@ -77,6 +86,13 @@ class PortalChannel:
     def _end(self) -> None:
         self._thread.shutdown()
         self._writer.close()
+
+    async def _untold(self) -> list[tuple[str, int]]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.untold)
+
+    async def _told(self, slug: str, turn: int) -> None:
+        work = partial(self._writer.told, slug, turn)
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _prepare(self) -> None:
         try:
@@ -100,27 +116,46 @@ class PortalChannel:
 class PortalSession:
     """The folder, ready to be written."""
 
-    def __init__(self, writer: Writer, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        thread: ThreadPoolExecutor,
+        echo: Echo | None,
+        herald: Herald | None,
+    ) -> None:
         self._writer = writer
         self._thread = thread
+        self._echo = echo
+        self._herald = herald
 
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         """Make the publication visible; sending it again repairs whatever is missing."""
-        return [await self._for(row, lambda: self._writer.show(rendered, expired)) for row in rows]
+        show = partial(self._writer.show, rendered, expired)
+        return [await self._for(row, rendered, show) for row in rows]
 
     def let_go(self) -> None:
         """The disk is not waited for long."""
 
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
         """Read the portal's own files, which know."""
-        return [await self._for(row, lambda: self._writer.standing(rendered)) for row in rows]
+        standing = partial(self._writer.standing, rendered)
+        return [await self._for(row, rendered, standing) for row in rows]
 
-    async def _for(self, row: Recipient, work: Callable[[], Outcome]) -> Outcome:
+    async def _for(
+        self, row: Recipient, shown: Publication, work: Callable[[], Outcome]
+    ) -> Outcome:
         if row.id != PORTAL:
             return Outcome(Verdict.FAILED, "not_the_portal")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        outcome = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._herald:
+            self._herald.news.set()
+        if self._echo is None or outcome.verdict is not Verdict.DELIVERED:
+            return outcome
+        if why := await self._echo.missing(shown.content_id, shown.revision):
+            return Outcome(Verdict.DOUBT, f"not_seen: {why}", AGAIN_S)
+        return outcome
 
     async def probe(self, canary: Canary) -> Outcome:
         """Write a file that no list names; with a public address it has to be there, too."""

@@ -1,10 +1,10 @@
-"""What a feed says, whatever its format: one shelf of items, newest first."""
+"""What a feed says, whatever its format, apart from its entries; those are fragments."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from channels.portal.item import Item
-from channels.portal.site import Site, feed_path
+from channels.portal.site import ALL, Site, feed_path, shelf_path
 from channels.portal.texts import say
 
 EMPTY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,31 +21,47 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One shelf as a feed, before it is written in a format."""
+    """One shelf as a feed, or one of its archives (RFC 5005). Addresses are without a suffix.
+
+    `current` is the feed that readers subscribe to: its own address, or that of an archive's feed.
+    """
 
     title: str
     description: str
     publisher: str
     home_url: str
     address: str
-    entries: tuple[Entry, ...]
+    current: str
+    updated: datetime = EMPTY
+    older: str = ""
+    newer: str = ""
+    hub: str = ""
 
     @property
-    def updated(self) -> datetime:
-        return max((entry.item.updated for entry in self.entries), default=EMPTY)
+    def is_archive(self) -> bool:
+        return self.address != self.current
 
     def url(self, kind: str) -> str:
         """Where the feed is served in the format *kind*: rss, atom or json."""
         return f"{self.address}.{kind}"
 
+    def paging(self, kind: str) -> list[tuple[str, str]]:
+        """The links to what comes before and after: relation and address."""
+        links = [("prev-archive", self.older), ("next-archive", self.newer)]
+        if self.is_archive:
+            links.insert(0, ("current", self.current))
+        return [(rel, f"{address}.{kind}") for rel, address in links if address]
 
-def gather(slug: str, entries: tuple[Entry, ...], site: Site) -> Feed:
-    """The feed of one shelf."""
+
+def gather(slug: str, site: Site) -> Feed:
+    """The feed of one shelf, as it is before its first item."""
+    address = site.url(feed_path(slug))
     return Feed(
         title=say("feed", "title", name=site.slug_name(slug), site=say("site", "name")),
         description=site.slug_description(slug),
         publisher=say("site", "owner"),
-        home_url=site.url("/"),
-        address=site.url(feed_path(slug)),
-        entries=entries,
+        home_url=site.url("/" if slug == ALL else shelf_path(slug)),
+        address=address,
+        current=address,
+        hub=site.hub,
     )

@@ -10,12 +10,14 @@ class Stage:
     """Files written aside and then put in place together; before `swap` no reader sees any of it.
 
     *aside* lies on the file system of *root*, outside what is served, and belongs to one writer at
-    a time: what a killed one left there is thrown away by the next.
+    a time: what a killed one left there is thrown away by the next. Not *lasting*: nothing is
+    synced, for somebody who does that for all at once.
     """
 
-    def __init__(self, root: Path, aside: Path) -> None:
+    def __init__(self, root: Path, aside: Path, *, lasting: bool = True) -> None:
         self._root = root
         self._aside = aside
+        self._lasting = lasting
         self._moves: list[tuple[Path, Path]] = []
         self._gone: list[Path] = []
         self._folders: set[Path] = set()
@@ -32,7 +34,10 @@ class Stage:
             self._gone.append(target)
         elif not holds(target, body):
             beside = self._aside / f"{len(self._moves)}.tmp"
-            _write(beside, body)
+            if self._lasting:
+                _write(beside, body)
+            else:
+                beside.write_bytes(body)
             self._moves.append((beside, target))
 
     def swap(self) -> None:
@@ -44,7 +49,7 @@ class Stage:
         for target in self._gone:
             target.unlink(missing_ok=True)
         crash_point("portal.all_in_place")
-        for folder in sorted(self._folders):
+        for folder in sorted(self._folders) if self._lasting else ():
             if folder.is_dir():
                 sync_folder(folder)
 

@@ -1,19 +1,27 @@
 """The portal's own record: which revision of each item is shown, where, and what is undone.
 
 Committing here is the effect; the files follow. Whatever was committed and not yet finished is
-named in `item.undone` and `stale`, so that whoever comes next can finish it. `item.old_print` names
-pages that are right but were written by an earlier edition of the templates.
+named in `item.undone` and `stale`, so that whoever comes next can finish it. `item.old_print` and
+`stale.old_print` name what is right but was written by an earlier edition of the templates.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from channels.portal.fragments import Fragments
+from channels.portal.months import ticks
+from channels.portal.places import RANKS, Place, place
+from channels.portal.shelves import Shelves, Spot
 from contracts.publication import Publication
 
-LAYOUT = 1
+LAYOUT = 2
+AT_ONCE = 100
+"""So many fragments are read with one query."""
 
 _TABLES = f"""
 BEGIN IMMEDIATE;
@@ -27,14 +35,37 @@ CREATE TABLE IF NOT EXISTS item (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS item_undone ON item (content_id) WHERE undone;
 CREATE INDEX IF NOT EXISTS item_old_print ON item (content_id) WHERE old_print;
+CREATE TABLE IF NOT EXISTS fragment (
+    content_id TEXT PRIMARY KEY,
+    edition TEXT NOT NULL,
+    updated INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    story TEXT NOT NULL,
+    rss BLOB NOT NULL,
+    atom BLOB NOT NULL,
+    json BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS shelf (
     slug TEXT NOT NULL,
     published INTEGER NOT NULL,
     content_id TEXT NOT NULL,
+    listed INTEGER NOT NULL,
     PRIMARY KEY (slug, published, content_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shelf_item ON shelf (content_id);
-CREATE TABLE IF NOT EXISTS stale (slug TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS month (
+    slug TEXT NOT NULL,
+    month TEXT NOT NULL,
+    items INTEGER NOT NULL,
+    PRIMARY KEY (slug, month)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stale (
+    old_print INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    PRIMARY KEY (old_print, rank, place)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS untold (slug TEXT PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shown (
     content_id TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -45,10 +76,10 @@ PRAGMA user_version = {LAYOUT};
 COMMIT;
 """
 
-NEWEST = """
-SELECT publication, body FROM shelf JOIN item USING (content_id)
-WHERE slug = ? ORDER BY published DESC, content_id DESC LIMIT ?
-"""
+_FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
+
+
+_read = lru_cache(maxsize=512)(Publication.model_validate_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +91,11 @@ class Row:
 
     @property
     def publication(self) -> Publication:
-        """The publication, read anew at every call."""
-        return Publication.model_validate_json(self.written)
+        """The publication; whoever writes an item asks for it several times."""
+        return _read(self.written)
 
 
-class Index:
+class Index(Shelves):
     """One connection; used by one thread, and only by who holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
@@ -82,10 +113,14 @@ class Index:
         """Whether the file is still the one that was opened."""
         return self._path.exists() and self._path.stat().st_ino == self._inode
 
-    def is_new(self) -> bool:
-        """Whether nobody has laid this index out yet."""
+    @property
+    def layout(self) -> int:
+        """0 = nobody has laid this index out yet."""
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version == 0
+        return version
+
+    def is_new(self) -> bool:
+        return self.layout == 0
 
     def lay_out(self) -> None:
         self._db.executescript(_TABLES)
@@ -109,25 +144,62 @@ class Index:
         found = self._one("SELECT revision FROM item WHERE content_id = ?", content_id)
         return int(found[0]) if found else 0
 
+    def items(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+
     def row(self, content_id: str) -> Row | None:
         found = self._one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
-        return _row(found) if found else None
+        return Row(*found) if found else None
 
-    def put(self, publication: Publication, row: Row, slugs: Iterable[str]) -> None:
-        """Take *publication* to be shown; the shelves that it leaves or enters are stale."""
-        self._mark_shelves_of(publication.content_id)
-        self._db.execute("DELETE FROM shelf WHERE content_id = ?", (publication.content_id,))
+    def rows(self, after: str, limit: int) -> list[tuple[str, Row]]:
+        """The next items in the order of their ids, each with its id."""
+        sought = (
+            "SELECT content_id, publication, body FROM item"
+            " WHERE content_id > ? ORDER BY content_id LIMIT ?"
+        )
+        found = self._db.execute(sought, (after, limit))
+        return [(content_id, Row(*row)) for content_id, *row in found]
+
+    def put(
+        self, publication: Publication, row: Row, slugs: Iterable[str], part: int
+    ) -> set[Place]:
+        """Take *publication* to be shown; what names it, or named it, is stale, and returned.
+
+        *part* = how many items an archive holds.
+        """
+        name, age = publication.content_id, ticks(publication.first_released_at)
         self._db.execute(
             "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
-            (publication.content_id, publication.revision, row.written, row.body),
+            (name, publication.revision, row.written, row.body),
         )
-        age = int(publication.first_released_at.timestamp() * 1_000_000)
-        places = [(slug, age, publication.content_id) for slug in set(slugs)]
-        self._db.executemany("INSERT INTO shelf VALUES (?, ?, ?)", places)
-        self._mark_shelves_of(publication.content_id)
+        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (name,))
+        spots = [Spot(slug, age, name) for slug in dict.fromkeys(slugs)]
+        listed = publication.action != "withdrawn"
+        touched = self.move(name, spots, part, listed=listed)
+        self.mark_stale(touched)
+        return touched
 
-    def mark_stale(self, slugs: Iterable[str]) -> None:
-        self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?)", [(slug,) for slug in slugs])
+    def keep(self, content_id: str, edition: str, fragments: Fragments) -> None:
+        """Remember how the item is written in feeds and lists."""
+        values = (content_id, edition, *fragments)
+        self._db.execute("INSERT OR REPLACE INTO fragment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def fragments(
+        self, ids: Sequence[str], edition: str, names: Sequence[str]
+    ) -> dict[str, tuple[Any, ...]]:
+        """What `keep` has of these items in this edition: the fragments called *names*."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for first in range(0, len(ids), AT_ONCE):
+            some = ids[first : first + AT_ONCE]
+            sql = _FRAGMENTS.format(", ".join(names), ", ".join("?" * len(some)))
+            for content_id, *parts in self._db.execute(sql, (edition, *some)):
+                found[content_id] = tuple(parts)
+        return found
+
+    def mark_stale(self, places: Iterable[Place], *, old_print: bool = False) -> None:
+        """To be written at once; or, in *old_print*, when there is time."""
+        values = [(old_print, RANKS[one.kind], one.key) for one in places]
+        self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?, ?)", values)
 
     def mark_undone(self) -> None:
         """Every page is missing."""
@@ -142,7 +214,7 @@ class Index:
         found = self._db.execute(
             "SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (limit,)
         )
-        return [_row(pair) for pair in found]
+        return [Row(*pair) for pair in found]
 
     def old_print(self, limit: int) -> list[Row]:
         """Items whose pages are to be written again when there is time."""
@@ -150,11 +222,19 @@ class Index:
             "SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?",
             (limit,),
         )
-        return [_row(pair) for pair in found]
+        return [Row(*pair) for pair in found]
 
-    def stale(self) -> list[str]:
-        """Shelves whose files may not say what the index says."""
-        return [slug for (slug,) in self._db.execute("SELECT slug FROM stale ORDER BY slug")]
+    def stale(self, limit: int = -1, *, old_print: bool = False) -> list[Place]:
+        """Places whose files may not say what the index says, in the order of writing."""
+        sought = "SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?"
+        return [place(key) for (key,) in self._db.execute(sought, (old_print, limit))]
+
+    def waiting(self) -> tuple[int, int]:
+        """How many items and places are to be written."""
+        undone = "SELECT count(*) FROM item WHERE undone"
+        stale = "SELECT count(*) FROM stale WHERE old_print = 0"
+        items, places = (self._db.execute(sql).fetchone()[0] for sql in (undone, stale))
+        return int(items), int(places)
 
     def pages_done(self, rows: Iterable[Row]) -> None:
         publications = [row.publication for row in rows]
@@ -164,25 +244,13 @@ class Index:
             "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?", names
         )
 
-    def shelves_done(self) -> None:
-        self._db.execute("DELETE FROM stale")
+    def places_done(self, places: Iterable[Place]) -> None:
+        done = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"
+        self._db.executemany(done, [(RANKS[one.kind], one.key) for one in places])
 
     def was_shown(self, content_id: str, revision: int) -> bool:
         sought = "SELECT 1 FROM shown WHERE content_id = ? AND revision = ?"
         return self._one(sought, content_id, revision) is not None
-
-    def newest(self, slug: str, limit: int) -> list[Row]:
-        """The shelf's items, newest first; as fast with 100,000 items as with 100."""
-        return [_row(pair) for pair in self._db.execute(NEWEST, (slug, limit))]
-
-    def slugs(self) -> list[str]:
-        """Every shelf that has an item, found by skipping from one to the next."""
-        found: list[str] = []
-        after: tuple[str, ...] | None = ("",)
-        while after:
-            after = self._one("SELECT slug FROM shelf WHERE slug > ? ORDER BY slug LIMIT 1", *after)
-            found.extend(after or ())
-        return found
 
     def mark(self, name: str) -> str:
         found = self._one("SELECT value FROM mark WHERE name = ?", name)
@@ -191,16 +259,21 @@ class Index:
     def set_mark(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, value))
 
-    def _mark_shelves_of(self, content_id: str) -> None:
-        self._db.execute(
-            "INSERT OR IGNORE INTO stale SELECT slug FROM shelf WHERE content_id = ?", (content_id,)
+    def mark_untold(self, slugs: Iterable[str]) -> None:
+        """The hub is to be told of these feeds."""
+        self._db.executemany(
+            "INSERT INTO untold VALUES (?, 1) ON CONFLICT (slug) DO UPDATE SET turn = turn + 1",
+            [(slug,) for slug in slugs],
         )
+
+    def untold(self) -> list[tuple[str, int]]:
+        """Feeds, and how often each changed since the hub heard of it."""
+        return list(self._db.execute("SELECT slug, turn FROM untold ORDER BY slug"))
+
+    def told(self, slug: str, turn: int) -> None:
+        """The hub knows, unless the feed has changed again meanwhile."""
+        self._db.execute("DELETE FROM untold WHERE slug = ? AND turn = ?", (slug, turn))
 
     def _one(self, sql: str, *values: object) -> tuple[str, ...] | None:
         found: tuple[str, ...] | None = self._db.execute(sql, values).fetchone()
         return found
-
-
-def _row(found: tuple[str, ...]) -> Row:
-    written, body = found
-    return Row(written, body)

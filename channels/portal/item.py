@@ -21,6 +21,7 @@ class Item:
     body: Markup
     url: str
     unit: str
+    unit_slug: str
     topic: str
     audiences: tuple[str, ...]
 
@@ -62,6 +63,7 @@ def view(publication: Publication, body: str, site: Site) -> Item:
         body=Markup(body),  # noqa: S704 - it comes from body.to_html, which sanitises
         url=site.item_url(publication.content_id),
         unit=site.unit_name(publication.unit, publication.first_released_at),
+        unit_slug=site.present_unit(publication.unit),
         topic=site.topic_name(publication.topic),
         audiences=tuple(site.audience_name(audience) for audience in publication.audiences),
     )

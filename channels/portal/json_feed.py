@@ -10,8 +10,13 @@ from contracts.content import Attachment
 VERSION = "https://jsonfeed.org/version/1.1"
 
 
-def write(feed: Feed) -> bytes:
-    whole = {
+BETWEEN = b", "
+_END = b"]}\n"
+
+
+def frame(feed: Feed) -> tuple[bytes, bytes]:
+    """What stands before and after the items."""
+    head = {
         "version": VERSION,
         "title": feed.title,
         "home_page_url": feed.home_url,
@@ -19,9 +24,20 @@ def write(feed: Feed) -> bytes:
         "description": feed.description,
         "language": "vi",
         "authors": [{"name": feed.publisher}],
-        "items": [_item(entry) for entry in feed.entries],
     }
-    return json.dumps(whole, ensure_ascii=False).encode() + b"\n"
+    if feed.older:
+        head["next_url"] = f"{feed.older}.json"
+    if feed.hub and not feed.is_archive:
+        head["hubs"] = [{"type": "WebSub", "url": feed.hub}]
+    return _written(head)[:-1] + b', "items": [', _END
+
+
+def entry(entry: Entry) -> bytes:
+    return _written(_item(entry))
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _item(entry: Entry) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """The portal's HTML: every page as bytes, always the same for the same item."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from channels.portal.item import Item
-from channels.portal.site import ALL, Site, feed_path, item_path
+from channels.portal.metadata import article
+from channels.portal.places import OPML_PATH
+from channels.portal.public_channels import UNIFIED
+from channels.portal.site import ALL, Site, feed_path, item_path, month_path, shelf_path
 from channels.portal.texts import HERE, TEXTS, say
 from contracts.content import Attachment
 from contracts.vietnam import VIETNAM
@@ -37,37 +41,86 @@ class Pages:
         self.icon = _asset("loa.svg")
         self._environment = _environment(site, self.css, self.icon)
 
-    def home(self, items: Sequence[Item]) -> bytes:
-        return self._page("home.html", here="home", items=items)
+    def home(self, stories: Sequence[Markup]) -> bytes:
+        topics = [slug for slug in self._site.topics() if self._site.is_chosen(slug)]
+        return self._page("home.html", here="home", stories=stories, topics=topics)
 
     def item(self, item: Item) -> bytes:
         """The item's page, or the notice that stands in its place once it is withdrawn."""
-        shelves = list(dict.fromkeys((ALL, item.publication.topic, self._unit(item))))
+        feeds = list(dict.fromkeys((ALL, item.publication.topic, item.unit_slug)))
         template = "withdrawn.html" if item.withdrawn else "item.html"
-        return self._page(template, here="", item=item, shelves=shelves)
+        about = Markup(article(item, self._site))  # noqa: S704 - it has no character that HTML knows
+        return self._page(template, here="", item=item, shelves=feeds, about=about)
 
-    def feeds(self, used: Iterable[str]) -> bytes:
-        """The page that lists the feeds: those of the vocabulary, and whatever else has items."""
-        topics, units = self._site.topics(), self._site.units()
-        others = sorted(set(used) - {ALL, *topics, *units})
+    def shelf(
+        self, slug: str, stories: Sequence[Markup], months: Sequence[tuple[str, int]]
+    ) -> bytes:
+        """A topic, a unit, an audience or everything: its newest items, and its months."""
+        years = groupby(months, key=lambda month: month[0][:4])
+        by_year = [(year, list(some)) for year, some in years]
+        return self._about(slug, "shelf.html", stories=stories, years=by_year)
+
+    def month(
+        self, slug: str, month: str, lines: Sequence[Markup], beside: tuple[str, str]
+    ) -> bytes:
+        """What came in one month; *beside* = the months with items before and after."""
+        older, newer = beside
+        return self._about(slug, "month.html", month=month, lines=lines, older=older, newer=newer)
+
+    def feeds(self, slugs: Sequence[str]) -> bytes:
+        """The page that lists the feeds, for people."""
+        groups = self._groups(slugs)
+        return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
+
+    def shelves(self, slugs: Sequence[str]) -> bytes:
+        """The page that lists topics, units and audiences."""
+        return self._page("shelves.html", here="shelves", groups=self._groups(slugs))
+
+    def channels(self) -> bytes:
+        """The ministry's channels: those where everything is found, and those that add to them."""
+        unified = [one for one in self._site.channels if one.kind in UNIFIED]
+        others = [one for one in self._site.channels if one.kind not in UNIFIED]
         return self._page(
-            "feeds.html",
-            here="feeds",
-            topics=topics,
-            units=units,
-            others=others,
-            per_feed=FEED_LIMIT,
+            "channels.html", here="channels", groups={"unified": unified, "others": others}
         )
+
+    def thanks(self) -> bytes:
+        """Where somebody comes who has said what they think of an item."""
+        return self._page("thanks.html", here="")
 
     def missing(self) -> bytes:
         return self._page("missing.html", here="")
 
+    def search(self, **values: object) -> bytes:
+        """The page of `/tim`, which shows what the search found."""
+        return self._page("search.html", here="search", **values)
+
     def entry(self, item: Item) -> str:
         """What a feed carries of the item: HTML with absolute links only."""
-        return self._environment.get_template("entry.html").render(item=item).strip()
+        return self._part("entry.html", item)
 
-    def _unit(self, item: Item) -> str:
-        return self._site.present_unit(item.publication.unit)
+    def story(self, item: Item) -> str:
+        """The item in a list that says what it is about."""
+        return self._part("story.html", item)
+
+    def line(self, item: Item) -> str:
+        """The item in a list of many."""
+        return self._part("line.html", item)
+
+    def _part(self, template: str, item: Item) -> str:
+        return self._environment.get_template(template).render(item=item).strip()
+
+    def _about(self, slug: str, template: str, **values: object) -> bytes:
+        shelves = list(dict.fromkeys((slug, ALL)))
+        kind = self._site.slug_kind(slug)
+        return self._page(template, here="", slug=slug, kind=kind, shelves=shelves, **values)
+
+    def _groups(self, slugs: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """Shelves by kind: all, topic, unit, audience, other; only those that there are."""
+        groups: dict[str, list[str]] = {kind: [] for kind in TEXTS["groups"]}
+        for slug in slugs:
+            groups[self._site.slug_kind(slug)].append(slug)
+        return [(kind, some) for kind, some in groups.items() if some]
 
     def _page(self, template: str, **values: object) -> bytes:
         return self._environment.get_template(template).render(values).encode()
@@ -100,6 +153,11 @@ def _globals(site: Site) -> dict[str, Any]:
         "item_path": item_path,
         "path": lambda path: site.root + path,
         "feed_path": lambda slug, kind: site.root + feed_path(slug, kind),
+        "shelf_path": lambda slug: site.root + shelf_path(slug),
+        "shelf_url": lambda slug: site.url("/" if slug == ALL else shelf_path(slug)),
+        "month_path": lambda slug, month: site.root + month_path(slug, month),
+        "month_url": lambda slug, month: site.url(month_path(slug, month)),
+        "opml": site.root + OPML_PATH,
         "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
     }
 
@@ -149,6 +207,9 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "iso": _iso,
     "moment": lambda at: _here(at, say("time", "moment")),
     "spoken": lambda at: _here(at, say("time", "spoken")),
+    "day": lambda at: _here(at, say("time", "day")),
+    "short": lambda at: _here(at, say("time", "short")),
+    "month_name": lambda month: say("time", "month", month=month[5:], year=month[:4]),
     "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
     "file_facts": _file_facts,
 }

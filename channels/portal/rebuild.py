@@ -6,26 +6,31 @@ index is the old one, or lost. Only the next rebuild finishes that: a writer tru
 leaves alone what it does not name as undone.
 """
 
+import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
+from channels.portal.audit import FOLDERS
 from channels.portal.files import holds, sync_folder
 from channels.portal.glance import Glance
 from channels.portal.lock import alone
 from channels.portal.press import Press
+from channels.portal.search.keeper import CATALOGUE
 from channels.portal.site import CANARY_PATH
+from channels.portal.work import Tell, nobody
 from channels.portal.writer import INDEX, LOCK, Writer
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-OURS = ("tin", "nguon-tin")
-"""Folders in which every file is the portal's; elsewhere an operator may keep files."""
+OURS = FOLDERS
+"""Elsewhere an operator may keep files."""
+CANARY = Path(CANARY_PATH[1:])
 
 
 class Changes(NamedTuple):
@@ -37,22 +42,23 @@ class Changes(NamedTuple):
 
 
 class Rebuild:
-    """A new portal in the making. Take publications in, in any order, then `finish`."""
+    """A new portal in the making. Take publications in, in any order, then `finish`.
 
-    def __init__(self, folder: Path, press: Press) -> None:
+    *tell* hears of what was done: items and places written, files put in place.
+    """
+
+    def __init__(self, folder: Path, press: Press, tell: Tell = nobody) -> None:
         self._folder = folder
         self._aside = folder / "state" / "rebuild"
-        self._press = press
-        self._items: set[str] = set()
+        self._tell = tell
         self._empty()
-        self._writer = Writer(self._aside, press, patience_s=0.0)
+        self._writer = Writer(self._aside, press, patience_s=0.0, lasting=False)
         self._writer.prepare()
 
     def take(self, publications: Iterable[Publication]) -> None:
         """Raises OSError, sqlite3.Error or Unfinished; then nothing has changed for readers."""
         publications = list(publications)
         self._writer.take(publications)
-        self._items |= {one.content_id for one in publications}
 
     def keep(self, publications: Sequence[Publication]) -> None:
         """Take those in that the old portal has shown, or was about to. Raises as `take`."""
@@ -61,20 +67,23 @@ class Rebuild:
 
     def finish(self) -> Changes:
         """Put the new portal in place of the old one."""
-        self._writer.finish()
+        self._writer.finish(self._tell)
+        items = self._writer.items()
         self._writer.close()
+        os.sync()  # nothing was synced one by one
         public, new = self._folder / "public", self._aside / "public"
-        standing = list(files(new))
-        moved = [path for path in standing if put_in_place(new / path, public / path)]
-        others = set(files(public)).difference(standing, [Path(CANARY_PATH[1:])])
-        removed = [path for path in others if path.parts[0] in OURS]
-        for path in removed:
-            (public / path).unlink()
-        for folder in {above for path in (*moved, *removed) for above in path.parents}:
-            sync_folder(public / folder)
+        written = removed = 0
+        for path in files(new):
+            written += put_in_place(new / path, public / path, self._aside / "beside.tmp")
+            self._tell("files", 1, 0)
+        for path in files(public):
+            if path.parts[0] in OURS and path != CANARY and not (new / path).exists():
+                (public / path).unlink()
+                removed += 1
+        os.sync()
         self._take_index()
         self._empty()
-        return Changes(len(self._items), len(moved), len(removed))
+        return Changes(items, written, removed)
 
     def close(self) -> None:
         self._writer.close()
@@ -84,7 +93,8 @@ class Rebuild:
         state = self._folder / "state"
         for left in state.glob(f"{INDEX}*"):
             left.unlink()
-        (self._aside / "state" / INDEX).replace(state / INDEX)
+        for name in (CATALOGUE, INDEX):
+            (self._aside / "state" / name).replace(state / name)
         sync_folder(state)
 
     def _empty(self) -> None:
@@ -93,11 +103,13 @@ class Rebuild:
 
 
 @contextmanager
-def rebuilding(folder: Path, press: Press, patience_s: float) -> Iterator[Rebuild]:
+def rebuilding(
+    folder: Path, press: Press, patience_s: float, tell: Tell = nobody
+) -> Iterator[Rebuild]:
     """Hold the portal's lock and make it anew. Raises Busy; deliveries wait meanwhile."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
     with alone(folder / "state" / LOCK, patience_s):
-        rebuild = Rebuild(folder, press)
+        rebuild = Rebuild(folder, press, tell)
         try:
             yield rebuild
         finally:
@@ -122,15 +134,43 @@ def shown_by(index: Path, publications: Sequence[Publication]) -> list[Publicati
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Paths below *root*: items first, since nothing may point at what is not there yet."""
-    found = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-    return iter(sorted(found, key=lambda path: (path.parts[0] != OURS[0], path)))
+    """Paths below *root*, one folder in memory at a time: nothing may point at what is not there.
+
+    So items come first, then feeds, then pages that list; and what lies deeper, archives of feeds
+    and months of pages, before what lies above it.
+    """
+    first = [name for name in OURS if (root / name).is_dir()]
+    for name in first:
+        yield from (path.relative_to(root) for path in _below(root / name))
+    for path in _below(root, {root / name for name in first}):
+        yield path.relative_to(root)
 
 
-def put_in_place(new: Path, old: Path) -> bool:
-    """Whether the file had to be replaced."""
+def _below(folder: Path, but: Container[Path] = ()) -> Iterator[Path]:
+    """The files of a folder, those of its folders first."""
+    own = []
+    with os.scandir(folder) as found:
+        for entry in found:
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False) and path not in but:
+                yield from _below(path)
+            elif entry.is_file():
+                own.append(path)
+    yield from sorted(own)
+
+
+def put_in_place(new: Path, old: Path, beside: Path) -> bool:
+    """Whether the file had to be replaced. *new* stays where it is, so that one can see what came.
+
+    *beside* is nobody's file on the same file system.
+    """
     if holds(old, new.read_bytes()):
         return False
     old.parent.mkdir(parents=True, exist_ok=True)
-    new.replace(old)
+    beside.unlink(missing_ok=True)
+    try:
+        beside.hardlink_to(new)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(new, beside)
+    beside.replace(old)
     return True

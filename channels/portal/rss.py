@@ -10,19 +10,26 @@ from channels.portal.tree import (
     ATOM,
     CONTENT,
     DUBLIN_CORE,
+    HISTORY,
     Element,
     atom,
     child,
     document,
+    history,
     instant,
 )
 
+BETWEEN = b""
 TTL_MINUTES = "5"
+_END = b"</channel></rss>\n"
+_TYPE = "application/rss+xml"
 _NAMESPACES = {"atom": ATOM, "content": CONTENT, "dc": DUBLIN_CORE}
 
 
-def write(feed: Feed) -> bytes:
-    root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
+def frame(feed: Feed) -> tuple[bytes, bytes]:
+    """What stands before and after the items."""
+    extra = {"fh": HISTORY} if feed.is_archive else {}
+    root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES | extra)
     channel = child(root, "channel")
     child(channel, "title", feed.title)
     child(channel, "link", feed.home_url)
@@ -30,10 +37,21 @@ def write(feed: Feed) -> bytes:
     child(channel, "language", "vi")
     child(channel, "lastBuildDate", format_datetime(feed.updated, usegmt=True))
     child(channel, "ttl", TTL_MINUTES)
-    child(channel, atom("link"), rel="self", type="application/rss+xml", href=feed.url("rss"))
-    for entry in feed.entries:
-        _item(channel, entry)
-    return document(root)
+    child(channel, atom("link"), rel="self", type=_TYPE, href=feed.url("rss"))
+    if feed.hub and not feed.is_archive:
+        child(channel, atom("link"), rel="hub", href=feed.hub)
+    for rel, href in feed.paging("rss"):
+        child(channel, atom("link"), rel=rel, type=_TYPE, href=href)
+    if feed.is_archive:
+        child(channel, history("archive"))
+    return document(root).removesuffix(_END), _END
+
+
+def entry(entry: Entry) -> bytes:
+    root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
+    _item(child(root, "channel"), entry)
+    written = document(root)
+    return written[written.index(b"<item>") : -len(_END)]
 
 
 def _item(channel: Element, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""What a feed must be: the rules of RSS 2.0, Atom, JSON Feed and RFC 5005 that a feed can break.
+"""What a feed must be: the rules of RSS 2.0, Atom, JSON Feed, RFC 5005 and OPML that it can break.
 
 `check(data, url)` looks at the bytes as they are served at *url* and says every rule they break.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from lxml import etree
 
-from channels.portal import rules_atom, rules_json, rules_rss
+from channels.portal import rules_atom, rules_json, rules_opml, rules_rss
 from channels.portal.rules_of_text import Broken, broken
 
 __all__ = ["Broken", "check"]
@@ -57,5 +57,6 @@ def _check_xml(data: bytes, url: str) -> Iterator[Broken]:
 
 _JUDGES: dict[str, Callable[[etree._Element, str], Iterator[Broken]]] = {
     "rss": rules_rss.check,
+    "opml": rules_opml.check,
     rules_atom.FEED: rules_atom.check,
 }

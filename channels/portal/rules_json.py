@@ -56,10 +56,20 @@ def _check_feed(feed: dict[str, Any], url: str) -> Iterator[Broken]:
         yield broken("json-home", "no home_page_url")
     if feed.get("feed_url") != url:
         yield broken("self-is-where-served", f"{feed.get('feed_url')} is served at {url}")
-    if feed.get("next_url") in (url, feed.get("feed_url")) and "next_url" in feed:
-        yield broken("json-next-moves-on", "next_url is this very feed")
+    yield from _check_ways(feed, url)
     yield from _check_keys(feed, _FEED_KEYS, 0)
     yield from _check_shared(feed, 0)
+
+
+def _check_ways(feed: dict[str, Any], url: str) -> Iterator[Broken]:
+    """Where a reader goes from here: to older items, and to a hub."""
+    if "next_url" in feed and feed["next_url"] in (url, feed.get("feed_url")):
+        yield broken("json-next-moves-on", "next_url is this very feed")
+    if "next_url" in feed and not is_web_address(feed["next_url"]):
+        yield broken("absolute-addresses", "next_url is no web address")
+    for hub in feed.get("hubs", []):
+        if not hub.get("type") or not is_web_address(hub.get("url")):
+            yield broken("json-hub", "a hub needs a type and a web address")
 
 
 def _check_keys(part: dict[str, Any], known: set[str], number: int) -> Iterator[Broken]:

@@ -2,22 +2,37 @@
 
 from collections.abc import Iterator
 
-from channels.portal.rules_of_text import Broken, broken
-from channels.portal.tree import Element, atom
+from channels.portal.rules_of_text import Broken, broken, is_web_address, repeated
+from channels.portal.tree import Element, atom, history
 
-HISTORY = "http://purl.org/syndication/history/1.0"
 _PAGED = {"first", "previous", "next", "last"}
 _ARCHIVED = {"prev-archive", "next-archive", "current"}
 
 
 def check_paging(feed: Element) -> Iterator[Broken]:
     """*feed* is Atom's feed or RSS's channel."""
-    rels = {link.get("rel") for link in feed.findall(atom("link"))}
-    complete = feed.find(f"{{{HISTORY}}}complete") is not None
-    archive = feed.find(f"{{{HISTORY}}}archive") is not None
+    links = [(link.get("rel"), link.get("href")) for link in feed.findall(atom("link"))]
+    rels = {rel for rel, _ in links}
+    complete = feed.find(history("complete")) is not None
+    archive = feed.find(history("archive")) is not None
     if complete and rels & (_PAGED | _ARCHIVED):
         yield broken("complete-has-no-pages", "a complete feed with paging links")
     if rels & _PAGED and (archive or rels & _ARCHIVED):
         yield broken("paged-or-archived", "paging and archive links in one feed")
     if archive and "current" not in rels:
         yield broken("archive-names-current", "an archive without a link to the current feed")
+    yield from _check_chain([pair for pair in links if pair[0] in _ARCHIVED], links)
+
+
+def _check_chain(
+    chain: list[tuple[str | None, str | None]], links: list[tuple[str | None, str | None]]
+) -> Iterator[Broken]:
+    """Whoever follows the links must come to another document each time."""
+    for twice in repeated(str(rel) for rel, _ in chain):
+        yield broken("one-way-on", f"two links with rel={twice}")
+    itself = dict(links).get("self")
+    for rel, href in chain:
+        if not is_web_address(href):
+            yield broken("absolute-addresses", f"the link with rel={rel} is no web address")
+        elif href == itself:
+            yield broken("archive-moves-on", f"rel={rel} is this very document")

@@ -1,27 +1,27 @@
-"""The portal's folder over HTTP: an ASGI app that knows files, and no other room."""
+"""The portal's folder over HTTP: an ASGI app that knows files, and no other room.
+
+It speaks ASGI itself: what is the same for every reader of a file is made once, when the file is
+read, so that an answer costs little more than a look whether the file has changed.
+"""
 
 import time
-from collections.abc import Callable
-from email.utils import formatdate
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from channels.portal.conditional import not_modified
-from channels.portal.served import Files, Served
+from channels.portal.served import Files, Header, Served
 from channels.portal.site import CANARY_PATH
 from channels.portal.texts import say
 
 METHODS = "GET, HEAD"
 GUARDS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' https: data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -29,9 +29,22 @@ GUARDS = {
 """Stands on every answer."""
 
 
-def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> Starlette:
+_GUARDS = [(name.lower().encode(), value.encode()) for name, value in GUARDS.items()]
+_CANARY = [(b"x-robots-tag", b"noindex"), (b"cache-control", b"no-store")]
+_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
+
+
+class Answer(NamedTuple):
+    """What is sent, before the guards."""
+
+    status: int
+    headers: Iterable[Header]
+    body: bytes
+
+
+def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
     """Serve `folder/public`, which a PortalChannel writes; may be mounted below a path."""
-    return Starlette(routes=[Mount("/", app=_Portal(Files(folder / "public"), clock))])
+    return _Portal(Files(folder / "public"), clock)
 
 
 class _Portal:
@@ -41,23 +54,24 @@ class _Portal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            return await WebSocketClose()(scope, receive, send)
-        response = await self._answer(Request(scope, receive))
-        response.headers.update(GUARDS)
-        if _path(scope) == CANARY_PATH:
-            response.headers.update({"X-Robots-Tag": "noindex", "Cache-Control": "no-store"})
-        return await response(scope, receive, send)
+            await WebSocketClose()(scope, receive, send)
+            return
+        path = _path(scope)
+        status, headers, body = await self._answer(scope, path)
+        headers = [*headers, *_GUARDS]
+        if path == CANARY_PATH:
+            headers = [one for one in headers if one[0] != b"cache-control"] + _CANARY
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, request: Request) -> Response:
-        if request.method not in METHODS.split(", "):
-            refused = say("answer", "wrong_method")
-            return PlainTextResponse(refused, 405, headers={"Allow": METHODS})
-        served = await self._find(_path(request.scope))
+    async def _answer(self, scope: Scope, path: str) -> Answer:
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            return _said("wrong_method", 405, (b"allow", METHODS.encode()))
+        served = await self._find(path) or await self._find("/404.html")
         if served is None:
-            served = await self._find("/404.html")
-        if served is None:
-            return PlainTextResponse(say("answer", "missing"), 404)
-        return self._of(served, request)
+            return _said("missing", 404)
+        return self._of(served, scope["headers"], whole=method == "GET")
 
     async def _find(self, path: str) -> Served | None:
         file = self._files.locate(path)
@@ -65,23 +79,30 @@ class _Portal:
             return None
         return self._files.kept(file) or await run_in_threadpool(self._files.read, file)
 
-    def _of(self, served: Served, request: Request) -> Response:
+    def _of(self, served: Served, asked: Iterable[Header], *, whole: bool) -> Answer:
         """The file, or 304: only what would be a 200 can be "not modified"."""
-        modified_s = int(min(served.modified_s, self._clock()))
-        headers = {
-            "ETag": served.tag,
-            "Last-Modified": formatdate(modified_s, usegmt=True),
-            "Cache-Control": served.lifetime if served.status != 404 else "no-cache",
-            "Vary": "Accept-Encoding",
-        }
-        asked = request.headers
-        tags = ", ".join(asked.getlist("if-none-match")) if "if-none-match" in asked else None
-        since = asked.get("if-modified-since")
-        if served.status == 200 and not_modified(served.tag, modified_s, tags, since):
-            return Response(status_code=304, headers=headers)
-        headers["Content-Length"] = str(len(served.body))
-        body = b"" if request.method == "HEAD" else served.body
-        return Response(body, served.status, headers, served.media_type)
+        served = served.by(int(self._clock()))
+        tags, since = _conditions(asked)
+        if served.status == 200 and not_modified(served.tag, served.modified_s, tags, since):
+            return Answer(304, served.head, b"")
+        return Answer(served.status, served.head + served.about, served.body if whole else b"")
+
+
+def _said(text: str, status: int, *more: Header) -> Answer:
+    """A short answer where there is no page to show."""
+    body = say("answer", text).encode()
+    return Answer(status, [_PLAIN, (b"content-length", b"%d" % len(body)), *more], body)
+
+
+def _conditions(asked: Iterable[Header]) -> tuple[str | None, str | None]:
+    """If-None-Match, all of its lines together, and If-Modified-Since."""
+    tags, since = None, None
+    for name, value in asked:
+        if name == b"if-none-match":
+            tags = f"{tags}, {value.decode('latin-1')}" if tags else value.decode("latin-1")
+        elif name == b"if-modified-since":
+            since = value.decode("latin-1")
+    return tags, since
 
 
 def _path(scope: Scope) -> str:

@@ -3,7 +3,8 @@
 import os
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
@@ -15,6 +16,9 @@ TYPES = {
     ".rss": "application/rss+xml; charset=utf-8",
     ".atom": "application/atom+xml",
     ".json": "application/feed+json",
+    ".opml": "text/x-opml; charset=utf-8",
+    ".xml": "application/xml",
+    ".txt": "text/plain; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
@@ -30,44 +34,56 @@ FEED_LIFETIME = "public, max-age=300"
 
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
 _NAME = "[a-z0-9][a-z0-9-]{0,79}"
-_PATH = re.compile(rf"/(?:{_NAME}/){{0,2}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
+_PATH = re.compile(rf"/(?:{_NAME}/){{0,4}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
 
 Stamp = tuple[int, int, int]
+Header = tuple[bytes, bytes]
+LAST_MODIFIED = b"last-modified"
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One file, ready to be sent. A page says of itself that it was withdrawn, in its first tag."""
+    """One file, ready to be sent. A page says of itself that it was withdrawn, in its first tag.
+
+    `head` stands on every answer, `about` on one that has a body.
+    """
 
     body: bytes
     tag: str
-    modified_s: float
-    media_type: str
-    lifetime: str
+    modified_s: int
     status: int
+    head: list[Header]
+    about: list[Header]
+
+    def by(self, now_s: int) -> "Served":
+        """As it is to be sent at *now_s*: nothing was modified later than that."""
+        if self.modified_s <= now_s:
+            return self
+        kept = [header for header in self.head if header[0] != LAST_MODIFIED]
+        return replace(self, modified_s=now_s, head=[*kept, last_modified(now_s)])
 
 
 class Files:
-    """The newest files, by the path that a reader asks for."""
+    """The newest files, by where they lie; plain strings, since every request makes one."""
 
     def __init__(self, root: Path, memory_bytes: int = MEMORY_BYTES) -> None:
-        self._root = root
+        self._root = str(root)
         self._memory_bytes = memory_bytes
-        self._kept: OrderedDict[Path, tuple[Stamp, Served]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Stamp, Served]] = OrderedDict()
         self._size = 0
 
-    def locate(self, path: str) -> Path | None:
+    def locate(self, path: str) -> str | None:
         """The file that *path* asks for, below the root whatever *path* says; None for no file."""
         shape = _PATH.fullmatch(path)
         if not shape:
             return None
         if shape[1] is None:
-            return self._root / path.strip("/") / INDEX
-        return self._root / path[1:] if shape[1] in TYPES else None
+            return f"{self._root}{path.rstrip('/')}/{INDEX}"
+        return self._root + path if shape[1] in TYPES else None
 
-    def kept(self, file: Path) -> Served | None:
+    def kept(self, file: str) -> Served | None:
         """The file from memory, if it hasn't changed: one stat, no more."""
         found = self._kept.get(file)
         if found and found[0] == _stamp_at(file):
@@ -75,18 +91,18 @@ class Files:
             return found[1]
         return None
 
-    def read(self, file: Path) -> Served | None:
+    def read(self, file: str) -> Served | None:
         """The file from the disk; None when it isn't there. Name and bytes belong together."""
         try:
-            with file.open("rb") as opened:
+            with Path(file).open("rb") as opened:
                 facts = os.fstat(opened.fileno())
                 body = opened.read() if S_ISREG(facts.st_mode) else None
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         return None if body is None else self._keep(file, facts, body)
 
-    def _keep(self, file: Path, facts: os.stat_result, body: bytes) -> Served:
-        served = _served(file.suffix, facts.st_mtime, body)
+    def _keep(self, file: str, facts: os.stat_result, body: bytes) -> Served:
+        served = _served(Path(file).suffix, int(facts.st_mtime), body)
         self._forget(file)
         self._kept[file] = (_stamp(facts), served)
         self._size += len(body)
@@ -94,29 +110,36 @@ class Files:
             self._forget(next(iter(self._kept)))
         return served
 
-    def _forget(self, file: Path) -> None:
+    def _forget(self, file: str) -> None:
         _, served = self._kept.pop(file, (None, None))
         self._size -= len(served.body) if served else 0
 
 
-def _served(suffix: str, modified_s: float, body: bytes) -> Served:
+def _served(suffix: str, modified_s: int, body: bytes) -> Served:
     state = _STATE.match(body)
-    return Served(
-        body=body,
-        tag=f'W/"{sha256(body).hexdigest()[:32]}"',
-        modified_s=modified_s,
-        media_type=TYPES[suffix],
-        lifetime=LIFETIMES.get(suffix, FEED_LIFETIME),
-        status=_STATUSES.get(state[1], 200) if state else 200,
-    )
+    status = _STATUSES.get(state[1], 200) if state else 200
+    tag = f'W/"{sha256(body).hexdigest()[:32]}"'
+    lifetime = LIFETIMES.get(suffix, FEED_LIFETIME) if status != 404 else "no-cache"
+    head = [
+        (b"etag", tag.encode()),
+        (b"cache-control", lifetime.encode()),
+        (b"vary", b"Accept-Encoding"),
+        last_modified(modified_s),
+    ]
+    about = [(b"content-length", b"%d" % len(body)), (b"content-type", TYPES[suffix].encode())]
+    return Served(body, tag, modified_s, status, head, about)
+
+
+def last_modified(at_s: int) -> Header:
+    return LAST_MODIFIED, formatdate(at_s, usegmt=True).encode()
 
 
 def _stamp(facts: os.stat_result) -> Stamp:
     return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
-def _stamp_at(file: Path) -> Stamp | None:
+def _stamp_at(file: str) -> Stamp | None:
     try:
-        return _stamp(file.stat())
+        return _stamp(os.stat(file))  # noqa: PTH116 -- a Path costs more than the look
     except OSError:
         return None

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from channels.portal.public_channels import DEFAULT as CHANNELS
+from channels.portal.public_channels import PublicChannel
 from channels.portal.texts import say
 from contracts.publication import Publication
 from contracts.vietnam import VIETNAM
 from contracts.vocabulary import Vocabulary
 
 ALL = "tat-ca"
+CORRECTIONS = "dinh-chinh"
+"""The topic whose shelf has every item that was corrected or withdrawn, beside its own."""
 COVER_PATH = "/tai-nguyen/loa-cover.png"
 """The picture of items that bring none, where other channels need one; this address stays."""
 CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
 """What a canary writes. No feed can have it: theirs are one level up. No list names it."""
-HOME = ""
-"""The home page's own shelf: what `tat-ca` has, without what was withdrawn. No id can be empty."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Site:
 
     public_url: str
     vocabulary: Vocabulary
+    hub: str = ""
+    """The WebSub hub that feeds name; empty = none."""
+    channels: tuple[PublicChannel, ...] = CHANNELS
+    """The list that `/kenh/` shows."""
 
     @property
     def root(self) -> str:
@@ -39,9 +45,12 @@ class Site:
         return self.url(item_path(content_id))
 
     def slugs_of(self, publication: Publication) -> tuple[str, ...]:
-        """The shelves that show *publication*; a withdrawn item stays in the feeds as a notice."""
-        feeds = (ALL, publication.topic, self.present_unit(publication.unit))
-        return feeds if publication.action == "withdrawn" else (*feeds, HOME)
+        """The shelves of *publication*; one for everybody stands on no audience's own shelf."""
+        unit = self.present_unit(publication.unit)
+        changed = publication.action != "published" and CORRECTIONS in self.vocabulary.topics
+        also = (CORRECTIONS,) if changed else ()
+        shelves = (ALL, publication.topic, unit, *publication.audiences, *also)
+        return tuple(dict.fromkeys(shelves))
 
     def present_unit(self, unit: str) -> str:
         """The unit's id of today: a renamed unit keeps one feed."""
@@ -68,27 +77,42 @@ class Site:
     def topics(self) -> list[str]:
         return list(self.vocabulary.topics)
 
+    def is_chosen(self, topic: str) -> bool:
+        """Whether readers choose it: a system label is none of theirs."""
+        known = self.vocabulary.topics.get(topic)
+        return known is None or known.subscribable
+
     def units(self) -> list[str]:
         """The units of today: their feeds exist before their first item."""
         return [name for name, unit in self.vocabulary.units.items() if unit.until is None]
 
+    def audiences(self) -> list[str]:
+        return list(self.vocabulary.audiences)
+
     def standing_slugs(self) -> Iterator[str]:
-        yield ALL
-        yield from self.topics()
-        yield from self.units()
+        yield from dict.fromkeys((ALL, *self.topics(), *self.units(), *self.audiences()))
+
+    def slug_kind(self, slug: str) -> str:
+        """all, topic, unit, audience, or other. What shares an id shares the shelf."""
+        known = (("topic", self.vocabulary.topics), ("unit", self.vocabulary.units))
+        for kind, words in (*known, ("audience", self.vocabulary.audiences)):
+            if slug in words:
+                return kind
+        return "all" if slug == ALL else "other"
 
     def slug_name(self, slug: str) -> str:
-        """What a feed is called. Should a topic and a unit share an id, they share the feed."""
-        if slug == ALL:
-            return say("feed", "all")
-        if slug in self.vocabulary.topics:
-            return self.topic_name(slug)
-        return self.vocabulary.units[slug].name if slug in self.vocabulary.units else slug
+        """What a shelf and its feed are called."""
+        match self.slug_kind(slug):
+            case "all":
+                return say("feed", "all")
+            case "topic":
+                return self.topic_name(slug)
+            case "unit":
+                return self.vocabulary.units[slug].name
+        return self.audience_name(slug)
 
     def slug_description(self, slug: str) -> str:
-        if slug == ALL:
-            return say("feed", "description_all")
-        kind = "topic" if slug in self.vocabulary.topics else "unit"
+        kind = self.slug_kind(slug)
         return say("feed", f"description_{kind}", name=self.slug_name(slug))
 
 
@@ -99,3 +123,16 @@ def item_path(content_id: str) -> str:
 def feed_path(slug: str, kind: str = "") -> str:
     """A feed's path; without *kind* what its three formats have in common."""
     return f"/nguon-tin/{slug}.{kind}" if kind else f"/nguon-tin/{slug}"
+
+
+def shelf_path(slug: str) -> str:
+    return f"/muc/{slug}/"
+
+
+def month_path(slug: str, month: str) -> str:
+    """A month's page; *month* is like 2026-11."""
+    return f"{shelf_path(slug)}{month.replace('-', '/')}/"
+
+
+def map_path(month: str) -> str:
+    return f"/so-do/{month}.xml"

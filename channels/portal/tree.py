@@ -7,6 +7,7 @@ from lxml import etree
 ATOM = "http://www.w3.org/2005/Atom"
 CONTENT = "http://purl.org/rss/1.0/modules/content/"
 DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
+HISTORY = "http://purl.org/syndication/history/1.0"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 Element = etree._Element
@@ -21,6 +22,11 @@ def child(parent: Element, tag: str, text: str | None = None, **attributes: str)
 
 def atom(tag: str) -> str:
     return f"{{{ATOM}}}{tag}"
+
+
+def history(tag: str) -> str:
+    """A name of RFC 5005."""
+    return f"{{{HISTORY}}}{tag}"
 
 
 def instant(at: datetime) -> str:

@@ -11,21 +11,25 @@ first. So a row in doubt has an answer: what the index has is delivered, the res
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.files import Stage, empty
-from channels.portal.index import Index, Row
+from channels.portal.index import LAYOUT, Index, Row
 from channels.portal.lock import Busy, alone
+from channels.portal.places import ARCHIVE, FEED, MAP, MONTH
 from channels.portal.press import File, Press
-from channels.portal.site import HOME, Site
+from channels.portal.search.keeper import CATALOGUE, Keeper
+from channels.portal.site import Site
+from channels.portal.work import Tell, Work, nobody
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
 CHUNK = 200
+T = TypeVar("T")
 INDEX, LOCK = "index.sqlite", "lock"
 AGAIN_S = 30.0
 BUSY_S = 5.0
@@ -34,7 +38,7 @@ LAID_OUT = "404.html"
 
 
 class IndexLost(Exception):
-    """There are pages and no index: it has to be built again, from the publications."""
+    """There are pages and no index that we can read: it has to be built again."""
 
 
 class Empty(Exception):
@@ -45,33 +49,30 @@ class Unfinished(Exception):
     """The index has it and the files could not follow; the next one to come tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Items and shelves whose files are to be written."""
-
-    rows: Sequence[Row] = ()
-    slugs: Sequence[str] = ()
-
-
 class Writer:
     """The only thing that changes the portal's folder; used by one thread.
 
     `folder/public` is what web servers serve; `folder/state` is nobody's but the writer's.
     """
 
-    def __init__(self, folder: Path, press: Press, patience_s: float) -> None:
+    def __init__(
+        self, folder: Path, press: Press, patience_s: float, *, lasting: bool = True
+    ) -> None:
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
         self._press = press
         self._patience_s = patience_s
+        self._lasting = lasting
         self._index: Index | None = None
+        self._keeper = Keeper(self._state / CATALOGUE, press.site, press.paper)
 
     @property
     def site(self) -> Site:
         return self._press.site
 
     def close(self) -> None:
+        self._keeper.close()
         if self._index:
             self._index.close()
             self._index = None
@@ -86,11 +87,13 @@ class Writer:
         self._aside.mkdir(parents=True, exist_ok=True)
         with self._alone() as index:
             empty(self._aside)
-            if index.is_new():
+            if index.layout != LAYOUT:
                 self._begin(index, begin)
+            self._keeper.ready(index)
             self._renew(index)
             self._finish(index)
-            self._do(index, Work(rows=index.old_print(CHUNK)))
+            old_places = index.stale(CHUNK, old_print=True)
+            self._do(index, Work(index.old_print(CHUNK), old_places))
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Never raises for what disk or index do."""
@@ -138,6 +141,27 @@ class Writer:
             return Outcome(Verdict.HELD, said(error), AGAIN_S)
         return Outcome(Verdict.DELIVERED)
 
+    def items(self) -> int:
+        """How many items the index has."""
+        with self._alone() as index:
+            return index.items()
+
+    def untold(self) -> list[tuple[str, int]]:
+        """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
+        return self._looked(Index.untold, [])
+
+    def told(self, slug: str, turn: int) -> None:
+        """The hub has heard of the feed. Raises OSError."""
+        self._looked(lambda index: index.told(slug, turn), None)
+
+    def _looked(self, look: Callable[[Index], T], otherwise: T) -> T:
+        """What *look* finds in an index that stands."""
+        try:
+            with self._alone() as index:
+                return look(index) if index.layout == LAYOUT else otherwise
+        except (Busy, sqlite3.Error) as error:
+            raise OSError(said(error)) from error
+
     def take(self, publications: Iterable[Publication]) -> None:
         """Take many into the index, in any order; `finish` then writes their files."""
         with self._alone() as index, index.transaction():
@@ -145,10 +169,10 @@ class Writer:
                 if publication.revision >= index.revision(publication.content_id):
                     self._take(index, publication)
 
-    def finish(self) -> None:
+    def finish(self, tell: Tell = nobody) -> None:
         """Bring the files up to the index. Raises as `prepare`."""
         with self._alone() as index:
-            self._finish(index)
+            self._finish(index, tell, index.waiting())
 
     def _show(self, index: Index, publication: Publication) -> None:
         with index.transaction():
@@ -160,22 +184,29 @@ class Writer:
         self._complete(index, work, stage)
 
     def _take(self, index: Index, publication: Publication) -> Row:
-        row = self._press.row(publication)
-        index.put(publication, row, self._press.site.slugs_of(publication))
+        press, row = self._press, self._press.row(publication)
+        slugs = press.site.slugs_of(publication)
+        touched = index.put(publication, row, slugs, press.part)
+        index.keep(publication.content_id, press.edition, press.fragments(row))
+        if press.site.hub:
+            index.mark_untold(sorted(one.slug for one in touched if one.kind == FEED))
         return row
 
-    def _finish(self, index: Index) -> None:
+    def _finish(self, index: Index, tell: Tell = nobody, waiting: tuple[int, int] = (0, 0)) -> None:
         """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
         while rows := index.undone(CHUNK):
             self._do(index, Work(rows=rows))
-        self._do(index, Work(slugs=index.stale()))
+            tell("items", len(rows), waiting[0])
+        while places := index.stale(CHUNK):
+            self._do(index, Work(places=places))
+            tell("places", len(places), waiting[1])
 
     def _do(self, index: Index, work: Work) -> None:
-        if work.rows or work.slugs:
+        if work.rows or work.places:
             self._complete(index, work, self._stage(index, work))
 
     def _stage(self, index: Index, work: Work) -> Stage:
-        stage = Stage(self.public, self._aside)
+        stage = Stage(self.public, self._aside, lasting=self._lasting)
         for path, body in self._files(index, work):
             stage.put(path, body)
         return stage
@@ -184,19 +215,18 @@ class Writer:
         """In the order in which they are put in place: nothing points at what is not there yet."""
         for row in work.rows:
             yield from self._press.item_files(row)
-        for slug in sorted(work.slugs, key=lambda slug: slug == HOME):
-            yield from self._press.shelf_files(slug, index)
-        if work.slugs:
-            yield from self._press.list_of_feeds(index)
+        for place in work.places:
+            yield from self._press.files(place, index)
 
     def _complete(self, index: Index, work: Work, stage: Stage) -> None:
         try:
             stage.swap()
             crash_point("portal.swapped")
+            self._keeper.learn(work.rows)
+            crash_point("portal.learnt")
             with index.transaction():
                 index.pages_done(work.rows)
-                if work.slugs:
-                    index.shelves_done()
+                index.places_done(work.places)
         except (OSError, sqlite3.Error) as error:
             raise Unfinished(said(error)) from error
 
@@ -204,11 +234,10 @@ class Writer:
         """Write again whatever of the item's files is missing or damaged."""
         row = index.row(content_id)
         if row:
-            slugs = self._press.site.slugs_of(row.publication)
-            self._do(index, Work([row], slugs))
+            self._do(index, Work([row], index.places_of(content_id, self._press.part)))
 
     def _begin(self, index: Index, begin: bool) -> None:
-        if (self.public / LAID_OUT).exists():
+        if (self.public / LAID_OUT).exists() or not index.is_new():
             raise IndexLost
         if not begin:
             raise Empty
@@ -228,9 +257,12 @@ class Writer:
         index.set_mark("edition", self._press.edition)
 
     def _mark_everything(self, index: Index, laid_out: bool) -> None:
-        """Feeds and home at once; pages at once where there are none, or else bit by bit."""
+        """All at once where there is nothing, or else what is about the past bit by bit."""
         index.set_mark("edition", "")
-        index.mark_stale([*self._press.site.standing_slugs(), *index.slugs(), HOME])
+        places = list(self._press.everything(index))
+        old = {one for one in places if laid_out and one.kind in (ARCHIVE, MONTH, MAP)}
+        index.mark_stale(old, old_print=True)
+        index.mark_stale(one for one in places if one not in old)
         if laid_out:
             index.mark_old_print()
         else:

@@ -16,7 +16,9 @@ from channels.errors import ChannelError, Misconfigured, Unreachable
 from channels.fetch.public import is_outside
 from channels.portal.channel import PortalChannel
 from channels.portal.pictures import Pictures
+from channels.portal.settings import PortalSettings
 from channels.portal.site import COVER_PATH
+from channels.portal.site import Site as PortalSite
 from channels.zalo import codes, connect
 from channels.zalo.census import Lists
 from channels.zalo.channel import ZaloChannel
@@ -33,6 +35,7 @@ from channels.zalo.tokens import TokenKeeper
 from channels.zalo.transport import AioTransport, Doubt
 from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
+from consumers.app.settings import read
 from consumers.faults import fault
 from consumers.ledger import codec
 from consumers.notices.sent import BusSent
@@ -60,13 +63,27 @@ def return_paths(node: Node) -> ReturnPaths:
     return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)
 
 
-def portal(node: Node) -> Channel:
+def portal(node: Node) -> PortalChannel:
     return PortalChannel(
         node.settings.portal_dir,
         node.public_url,
         node.vocabulary,
         shown_before=partial(pages_booked, node.bus),
+        read_at=read_at(node),
+        settings=read(PortalSettings),
     )
+
+
+def site(node: Node) -> PortalSite:
+    """The portal as readers see it."""
+    return read(PortalSettings).site(node.public_url, node.vocabulary)
+
+
+def read_at(node: Node) -> str:
+    """Where the portal can be read; empty where no address is set, or canaries are switched off."""
+    settings = node.canary_settings
+    wanted = settings.every_s and ChannelName.PORTAL in settings.names
+    return (settings.url or node.settings.public_url) if wanted else ""
 
 
 async def pages_booked(bus: Bus) -> bool:

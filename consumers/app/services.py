@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 
 from channels.base import Channel
 from channels.portal import serve
 from channels.portal.pictures import Pictures
+from channels.portal.search.serve import HEAD as SEARCH
+from channels.portal.search.serve import search_app
 from consumers import restore
 from consumers.addresses import Addresses, Places
-from consumers.app import channels, digests, mail, people, readers, standins
+from consumers.app import channels, digests, imports, mail, people, readers, standins
 from consumers.app.node import Node
 from consumers.app.outlets import leave_word
 from consumers.arrivals import Arrival
@@ -38,6 +41,8 @@ from contracts.delivery import ChannelName, Lane
 from contracts.subjects import Consumer
 from producers.bus import BusError
 from producers.gateway import gateway as door
+from producers.opinions import HEAD as OPINION_HEAD
+from producers.opinions import opinions as opinion_door
 from producers.pages import pages as reader_pages
 
 log = structlog.get_logger()
@@ -53,14 +58,26 @@ async def gateway(node: Node) -> None:
 
 
 async def portal(node: Node) -> None:
-    """The portal's files, for whoever has no web server in front."""
-    node.faces.add(serve.portal_app(node.settings.portal_dir))
+    """The search, and the portal's files for whoever has no web server in front."""
+    folder = node.settings.portal_dir
+    node.faces.add(serve.portal_app(folder))
+    node.faces.add(search_app(folder, channels.site(node)), SEARCH)
 
 
 async def pages(node: Node) -> None:
     """The readers' pages: subscribe, choose, leave."""
     app = reader_pages(readers.doors(node), node.vocabulary, node.public_url, node.clock)
     node.faces.add(app, *readers.HEADS)
+
+
+async def opinions(node: Node) -> None:
+    """What readers think of an item → OPINIONS."""
+    release, root = node.release, urlsplit(node.public_url).path.rstrip("/")
+
+    async def known(content_id: str) -> bool:
+        return bool(await release.positions(content_id))
+
+    node.faces.add(opinion_door(node.bus, known, root, node.clock), OPINION_HEAD)
 
 
 async def intake(node: Node) -> None:
@@ -157,6 +174,8 @@ async def deliver_portal(node: Node) -> None:
     await deliver(node, channel, Places())
 
     node.on_ready.append(partial(channels.lay_out, channel))
+    if channel.herald:
+        node.tasks.append(channel.herald.run)
 
 
 async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
@@ -239,6 +258,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "gateway": gateway,
     "portal": portal,
     "pages": pages,
+    "opinions": opinions,
     "intake": intake,
     "dispatch": dispatch,
     "deliver-email": deliver_email,
@@ -249,6 +269,7 @@ SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
     "zalo-webhook": zalo_webhook,
     "canary": canary,
     "digests": digests.digests,
+    "import": imports.imports,
     "bounces": mail.bounces,
     "mailbox": standins.mailbox,
     "zalo-sandbox": standins.zalo_sandbox,

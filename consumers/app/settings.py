@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.fetch.public import opened
 from consumers.faults import fault
 from contracts.errors import FieldError, Invalid
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -75,6 +76,23 @@ class BouncesSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=2525, ge=0, le=65535)
+
+
+class ImportSettings(BaseSettings):
+    """LOA_IMPORT_*: how the sites of units are asked."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_IMPORT_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    allow: str = ""
+    pause_s: float = Field(default=2.0, ge=0, le=60)
+
+    @field_validator("allow")
+    @classmethod
+    def _can_be_read(cls, written: str) -> str:
+        opened(written)
+        return written
 
 
 class LettersSettings(BaseSettings):

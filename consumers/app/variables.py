@@ -13,8 +13,15 @@ from pydantic import AliasChoices, SecretStr
 from pydantic_settings import BaseSettings
 
 from channels.email.settings import EmailSettings
+from channels.portal.settings import PortalSettings
 from channels.zalo.settings import ZaloSettings
-from consumers.app.settings import BouncesSettings, LettersSettings, LoaSettings, environment
+from consumers.app.settings import (
+    BouncesSettings,
+    ImportSettings,
+    LettersSettings,
+    LoaSettings,
+    environment,
+)
 from consumers.canary.settings import CanarySettings
 from consumers.digests.calendar import Calendar
 from consumers.faults import fault
@@ -30,6 +37,8 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     ZaloSettings,
     BouncesSettings,
     LettersSettings,
+    ImportSettings,
+    PortalSettings,
     CanarySettings,
     Calendar,
 )

@@ -8,7 +8,7 @@ import typer
 
 from channels.portal.audit import Audit
 from channels.portal.press import Press
-from channels.portal.site import Site
+from channels.portal.settings import PortalSettings
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.check import Check, Findings, Violation, rules
@@ -40,7 +40,7 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
 
 async def look(bus: Bus, *, deep: bool) -> Findings:
     settings = read(LoaSettings)
-    press = Press(Site(await public_url(settings), vocabulary(settings)))
+    press = Press(read(PortalSettings).site(await public_url(settings), vocabulary(settings)))
     return await Check(
         bus,
         deep,

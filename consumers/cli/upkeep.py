@@ -11,11 +11,12 @@ import typer
 from channels.errors import ChannelError
 from channels.portal.press import Press
 from channels.portal.rebuild import Changes
-from channels.portal.site import Site
+from channels.portal.settings import PortalSettings
 from consumers import backup, rebuild, restore
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
+from consumers.cli.progress import shown
 from consumers.faults import fault
 from consumers.vault import FIELD, KeyFile, accept, belonging
 from contracts.errors import FieldError, Invalid, Unavailable
@@ -184,9 +185,10 @@ def make_anew(what: What = None, as_json: Json = False) -> None:
 
 
 async def portal(bus: Bus, settings: LoaSettings) -> Changes:
-    press = Press(Site(await public_url(settings), vocabulary(settings)))
+    press = Press(read(PortalSettings).site(await public_url(settings), vocabulary(settings)))
     try:
-        return await rebuild.portal(bus, settings.portal_dir, press)
+        with shown() as tell:
+            return await rebuild.portal(bus, settings.portal_dir, press, tell)
     except ChannelError as busy:
         raise Unavailable(fault("portal", "portal_busy", detail=busy.reason)) from busy
 

@@ -108,6 +108,10 @@ class Bus:
         """JetStream's own answer: `config`, `state`. Raises BusError 10059 when there is none."""
         return await self.link.insist(f"STREAM.INFO.{stream}")
 
+    async def tally(self, stream: str, subject: str = ">") -> dict[str, int]:
+        """How many messages *stream* holds on each subject that *subject* matches."""
+        return await messages.tally(self.link, stream, subject)
+
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
         return await self.link.insist(f"CONSUMER.INFO.{stream}.{durable}")

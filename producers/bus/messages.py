@@ -63,6 +63,18 @@ async def read(
     return _from_api(said["message"])
 
 
+async def tally(link: Link, stream: str, subject: str) -> dict[str, int]:
+    """How many messages each subject holds, a page of the server's own count at a time."""
+    found: dict[str, int] = {}
+    while True:
+        query = {"subjects_filter": subject, "offset": len(found)}
+        said = await link.insist(f"STREAM.INFO.{stream}", query)
+        page = said["state"].get("subjects") or {}
+        found |= page
+        if not page or len(found) >= said.get("total", 0):
+            return found
+
+
 async def erase(link: Link, stream: str, seq: int) -> None:
     """Overwrite one message; a repeat, or one that was never there, changes nothing."""
     try:

@@ -53,13 +53,14 @@ class Stage:
         self.record = folder / "mails"
         self.relay, relay_port = self.receiver("receiver", self.record)
         self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
+        portal_url = (folder / "portal.port").read_text()
         self.environ = {
             MUTANT: mutant,
             "LOA_DATA_DIR": str(self.data),
             "LOA_PUBLIC_URL": PUBLIC_URL,
             "LOA_CANARY_EVERY_S": str(canary_s),
             "LOA_CANARY_CHANNELS": "portal,email",
-            "LOA_CANARY_URL": self.zalo_url,  # nobody serves the portal; this one answers 404
+            "LOA_CANARY_URL": portal_url,
             "LOA_EMAIL_HOST": "127.0.0.1",
             "LOA_EMAIL_PORT": relay_port,
             "LOA_EMAIL_TLS": "none",

@@ -261,6 +261,7 @@ WAYS: dict[str, Way] = {
     "portal.file_in_place": Way(said("portal"), hits=8),
     "portal.all_in_place": Way(said("portal")),
     "portal.swapped": Way(said("portal")),
+    "portal.learnt": Way(said("portal")),
     "portal.ticked_off": Way(changed_or_withdrawn("portal")),
     "zalo.create_noted": Way(said("zalo")),
     "zalo.created": Way(said("zalo")),

@@ -1,13 +1,18 @@
 """The Zalo sandbox in a process of its own that outlives every kill; it is always noon there.
 
-python -m tests.crash.zalo PORTFILE FOLDER
+python -m tests.crash.zalo PORTFILE FOLDER. The portal's web server lives here, too: beside PORTFILE
+stands `portal.port`, with the address under which Loa's portal can be read.
 """
 
 import asyncio
+import socket
 import sys
 import time
 from pathlib import Path
 
+import uvicorn
+
+from channels.portal.serve import portal_app
 from channels.zalo.sandbox import server
 from channels.zalo.sandbox.journal import Fact, Journal
 from channels.zalo.sandbox.world import Rules
@@ -24,6 +29,18 @@ class Timed(Journal):
 
 
 async def serve(port_file: Path, folder: Path) -> None:
+    web = socket.create_server(("127.0.0.1", 0), backlog=200)
+    port_file.with_name("portal.port").write_text(f"http://127.0.0.1:{web.getsockname()[1]}")
+    async with asyncio.TaskGroup() as group:
+        portal = portal_app(port_file.with_name("data") / "portal")
+        config = uvicorn.Config(portal, log_level="critical", lifespan="off")
+        serving = group.create_task(uvicorn.Server(config).serve(sockets=[web]))
+        await play(port_file, folder)
+        serving.cancel()
+
+
+async def play(port_file: Path, folder: Path) -> None:
+    """Be Zalo until whoever started us is gone."""
     sandbox = await server.start("127.0.0.1", 0, folder)
     sandbox.world.journal = Timed(folder)
     sandbox.world.rules = Rules(

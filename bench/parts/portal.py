@@ -1,0 +1,125 @@
+"""The portal with many items: one more, all of them anew, and finding some of them."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench import processes
+from bench.figures import Figure, Findings, Target, at_most, percentile, typical
+from bench.loa import emptied
+from bench.portal import an_item, site
+from bench.sizes import Sizes
+from channels.portal.feeds import gather
+from channels.portal.press import FORMATS, Press, written
+from channels.portal.rebuild import rebuilding
+from channels.portal.search.keeper import CATALOGUE
+from channels.portal.search.page import SearchPage
+from channels.portal.search.serve import Desk
+from channels.portal.site import ALL
+from channels.portal.writer import Writer
+
+PART = "portal"
+FEW = 60
+FEEDS = 200
+CHUNK = 500
+QUESTIONS = (
+    {"q": "thủ tục hành chính"},
+    {"q": "thu tuc hanh chinh"},
+    {"q": "hành chính", "xep": "moi"},
+    {"q": "Bộ Nội vụ thông báo danh mục"},
+    {"q": "bo sung nam 2026", "tu": "2021-01-01", "den": "2022-12-31"},
+    {"q": "số 99"},
+    {"q": "không có từ này"},
+    {"tu": "2020-01-01", "trang": "50"},
+)
+"""Words that every item has, words that hardly any has, and what narrows them."""
+MIB = 1 << 20
+
+
+def measure(sizes: Sizes) -> Findings:
+    """The same portal is made small and large; what one more item costs must not differ."""
+    press, folder = Press(site()), emptied(f"{PART}-few")
+    few = Portal(folder, press, FEW)
+    shown = [few.show_ms() for _ in range(5 * sizes.repetitions)]
+    many = Portal(emptied(f"{PART}-many"), press, sizes.items)
+    later = [many.show_ms() for _ in range(5 * sizes.repetitions)]
+    asked = searched_ms(many.folder, 5 * sizes.repetitions)
+    for portal in (few, many):
+        portal.close()
+    figures = [
+        line("a feed of 50 out of kept fragments", "ms", feeds_ms(press), at_most(0.1)),
+        line(f"one more item beside {FEW}: all its files, synced", "ms", shown),
+        line(f"one more item beside {sizes.items:,}", "ms", later),
+        line("the whole portal anew, items", "/s", [sizes.items / many.rebuild_s]),
+        line("memory for that", "MB", [(many.peak - few.peak) / MIB]),
+        percentile(PART, f"search among {sizes.items:,}, whole page", "ms", asked, 95, at_most(50)),
+    ]
+    runs = {"rebuild_s": many.rebuild_s, "shown_ms": [shown, later], "search_ms": asked}
+    return Findings(figures, [{"part": PART, **runs}])
+
+
+def line(name: str, unit: str, found: list[float], target: Target | None = None) -> Figure:
+    return typical(PART, name, unit, found, target)
+
+
+class Portal:
+    """One that was rebuilt with so many items, and goes on."""
+
+    def __init__(self, folder: Path, press: Press, count: int) -> None:
+        self.folder, self.count = folder, count
+        processes.forget_peak(os.getpid())
+        began = time.monotonic()
+        with rebuilding(folder, press, 5.0) as rebuild:
+            for first in range(0, count, CHUNK):
+                rebuild.take(map(an_item, range(first, min(first + CHUNK, count))))
+            rebuild.finish()
+        self.rebuild_s = time.monotonic() - began
+        self.peak = processes.peak_bytes(os.getpid())
+        self.writer = Writer(folder, press, patience_s=5.0)
+        self.writer.prepare()
+
+    def show_ms(self) -> float:
+        """The next item, until every page and feed that names it lies on the disk."""
+        self.count += 1
+        item, began = an_item(self.count), time.perf_counter()
+        outcome = self.writer.show(item, lambda: False)
+        took_ms = (time.perf_counter() - began) * 1000
+        if outcome.reason:
+            raise RuntimeError(outcome.reason)
+        return took_ms
+
+    def close(self) -> None:
+        self.writer.close()
+        shutil.rmtree(self.folder)
+
+
+def feeds_ms(press: Press) -> list[float]:
+    """Frame and 50 entries put together, in each of the formats."""
+    rows = [press.row(an_item(number)) for number in range(50)]
+    kept, feed = [press.fragments(row) for row in rows], gather(ALL, press.site)
+    found = []
+    for kind in FORMATS:
+        entries = [getattr(one, kind) for one in kept]
+        began = time.perf_counter()
+        for _ in range(FEEDS):
+            written(kind, feed, entries)
+        found.append((time.perf_counter() - began) / FEEDS * 1000)
+    return found
+
+
+def searched_ms(folder: Path, times: int) -> list[float]:
+    """Question and whole page, without HTTP; every question as often."""
+    desk = Desk(folder / "state" / CATALOGUE, SearchPage(site()).write)
+    return [answer_ms(desk, asked) for _ in range(times) for asked in QUESTIONS]
+
+
+def answer_ms(desk: Desk, asked: Mapping[str, Any]) -> float:
+    began = time.perf_counter()
+    status = desk.answer(asked).status_code
+    took_ms = (time.perf_counter() - began) * 1000
+    if status != 200:
+        raise RuntimeError(f"{status} for {asked}")
+    return took_ms

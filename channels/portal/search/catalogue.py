@@ -1,0 +1,202 @@
+"""The words of every item that readers see, in a file that can be deleted: the index makes it anew.
+
+A row's number is the microsecond at which its item was first published (or the next free one), so
+"newest first" and "from this day to that" cost nothing, however many items there are.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from channels.portal.search.question import Question, place_marks
+from channels.portal.search.words import WORD, even, unmarked
+
+LAYOUT = 1
+FOUND_MAX = 1000
+"""Nobody reads on behind this many; whoever has more asks more narrowly."""
+BUSY_S = 2.0
+
+_TABLES = f"""
+BEGIN IMMEDIATE;
+DROP TABLE IF EXISTS item;
+DROP TABLE IF EXISTS words;
+DROP TABLE IF EXISTS made;
+CREATE TABLE item (
+    place INTEGER PRIMARY KEY,
+    content_id TEXT NOT NULL UNIQUE,
+    facts TEXT NOT NULL,
+    text BLOB NOT NULL
+);
+CREATE TABLE made (edition TEXT NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5 (
+    title, text, title_bare, text_bare, marks,
+    content = '', tokenize = 'unicode61 remove_diacritics 0'
+);
+PRAGMA user_version = {LAYOUT};
+COMMIT;
+"""
+_WORDS = "rowid, title, text, title_bare, text_bare, marks"
+_PUT = f"INSERT INTO words ({_WORDS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 -- ours
+_DROP = f"INSERT INTO words (words, {_WORDS}) VALUES ('delete', ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_FIND = """
+SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC LIMIT ?
+"""
+_BROWSE = "SELECT place FROM item WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answer says of an item besides its text; times in ISO 8601, empty for never."""
+
+    title: str
+    topic: str
+    unit: str
+    language: str
+    published: str
+    corrected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """An item as it is searched; `text` is plain and in NFC, `published_us` in microseconds."""
+
+    content_id: str
+    published_us: int
+    facts: Facts
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Every place that answers, best first, FOUND_MAX at most.
+
+    `more`: there are others. `loose`: nothing has these marks, so they did not count.
+    """
+
+    places: tuple[int, ...]
+    more: bool = False
+    loose: bool = False
+
+
+class Catalogue:
+    """One connection to the file; writing is for whoever holds the folder's lock."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Raises sqlite3.Error, also for a file that a reader can't find."""
+        mode = "ro" if readonly else "rwc"
+        self._db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}",
+            timeout=BUSY_S,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._path = path
+        self._inode = path.stat().st_ino
+
+    def close(self) -> None:
+        self._db.close()
+
+    @property
+    def stands(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self._path.exists() and self._path.stat().st_ino == self._inode
+
+    def edition(self) -> str:
+        """What `finish` was told; empty for a file that is not whole, or of another layout."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        found = version == LAYOUT and self._db.execute("SELECT edition FROM made").fetchone()
+        return str(found[0]) if found else ""
+
+    def finish(self, edition: str) -> None:
+        """It holds everything there is."""
+        self._db.execute("INSERT INTO made VALUES (?)", (edition,))
+
+    def lay_out(self) -> None:
+        """Begin anew, without items."""
+        self._db.executescript(_TABLES)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: what is raised inside undoes it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def put(self, papers: Iterable[Paper]) -> None:
+        """Have *papers* found, in place of what their items said before."""
+        for paper in papers:
+            self.drop([paper.content_id])
+            place = self._free(paper.published_us)
+            stored = json.dumps(asdict(paper.facts), ensure_ascii=False)
+            text = zlib.compress(paper.text.encode(), 6)
+            self._db.execute(
+                "INSERT INTO item VALUES (?, ?, ?, ?)", (place, paper.content_id, stored, text)
+            )
+            self._db.execute(_PUT, (place, *_columns(paper.facts, paper.text)))
+
+    def drop(self, content_ids: Iterable[str]) -> None:
+        """Let these be found no more."""
+        for content_id in content_ids:
+            found = self._db.execute("SELECT * FROM item WHERE content_id = ?", (content_id,))
+            if row := found.fetchone():
+                paper = _paper(row)
+                self._db.execute(_DROP, (row[0], *_columns(paper.facts, paper.text)))
+                self._db.execute("DELETE FROM item WHERE place = ?", (row[0],))
+
+    def find(self, question: Question) -> Found:
+        """Who answers: the words as a phrase in the title, then anywhere, then each of them."""
+        found = self._find(question, loosely=False)
+        if not found.places and question.marked:
+            found = self._find(question, loosely=True)
+        return found
+
+    def papers(self, places: Iterable[int]) -> list[Paper]:
+        """The items at these places, in this order."""
+        found = (self._db.execute("SELECT * FROM item WHERE place = ?", (at,)) for at in places)
+        return [_paper(row) for cursor in found for row in cursor]
+
+    def _find(self, question: Question, *, loosely: bool) -> Found:
+        places: dict[int, None] = {}
+        for expression in question.matches(loosely=loosely):
+            places |= dict.fromkeys(self._places(expression, question.span))
+            if len(places) > FOUND_MAX:
+                break
+        return Found(tuple(places)[:FOUND_MAX], len(places) > FOUND_MAX, loosely)
+
+    def _places(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
+        asked = (expression, *span) if expression else span
+        found = self._db.execute(_FIND if expression else _BROWSE, (*asked, FOUND_MAX + 1))
+        yield from (place for (place,) in found)
+
+    def _free(self, place: int) -> int:
+        while self._db.execute("SELECT 1 FROM item WHERE place = ?", (place,)).fetchone():
+            place += 1
+        return place
+
+
+@contextmanager
+def consulted(path: Path) -> Iterator[Catalogue]:
+    """The catalogue for one look. Raises sqlite3.Error."""
+    with closing(Catalogue(path, readonly=True)) as catalogue:
+        yield catalogue
+
+
+def _columns(facts: Facts, text: str) -> tuple[str, ...]:
+    """An item's words as the catalogue has them, and its place among topics and units."""
+    evened = [" ".join(WORD.findall(even(part))) for part in (facts.title, text)]
+    return (*evened, *map(unmarked, evened), " ".join(place_marks(facts.topic, facts.unit)))
+
+
+def _paper(row: tuple[int, str, str, bytes]) -> Paper:
+    place, content_id, facts, text = row
+    return Paper(content_id, place, Facts(**json.loads(facts)), zlib.decompress(text).decode())

@@ -1,0 +1,177 @@
+"""Reading what a site calls its feed: RSS 0.9x to 2.0, RDF, Atom, well-formed or nearly so.
+
+NotAFeed says, in both languages, why nothing can be made of it.
+"""
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import feedparser
+
+from contracts.errors import FieldError
+from producers.imports import plain
+from producers.imports.dates import Moment, moment
+from producers.imports.entry import Entry, trusted
+from producers.imports.shape import misshapen
+from producers.imports.urls import web_address
+from producers.wording import say
+
+ENTRIES_MAX = 2000
+MINUTE_S = 60
+TTL_MAX = 7 * 24 * 60
+
+_DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
+_XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
+_ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
+_END = re.compile(r"</(?:\w+:)?(?:rss|feed|RDF)\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LATIN = {"us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"}
+ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
+
+
+class NotAFeed(Exception):
+    """Nothing can be read there. `error` is for the operator."""
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Document:
+    """A feed as it was read; `ttl_s` is how long it asks not to be read again."""
+
+    title: str
+    entries: list[Entry]
+    ttl_s: float = 0.0
+
+
+def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
+    """The feed in *body*, which was found at *url*. Raises NotAFeed.
+
+    Nothing is fetched, no entity is expanded; it is bounded by the length of *body*.
+    """
+    written = decoded(body, charset)
+    if _ENTITY.search(written):
+        raise not_a_feed("entities")
+    if not _END.search(written[-2000:]):
+        raise not_a_feed("cut_short")
+    if misshapen(written):
+        raise not_a_feed("misshapen")
+    parsed = feedparser.parse(  # a stream: a text would be taken for an address or a file
+        io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
+        response_headers={
+            "content-type": "application/xml; charset=utf-8",
+            "content-location": url,
+        },
+        sanitize_html=False,  # all of it becomes plain text
+        resolve_relative_uris=False,
+    )
+    if not parsed.version:
+        raise not_a_feed("no_feed")
+    entries = trusted(entry(one, url, now) for one in parsed.entries[:ENTRIES_MAX])
+    title = plain.short(plain.line_of(parsed.feed.get("title", "")), 150)
+    return Document(title, entries, ttl(parsed.feed.get("ttl", "")))
+
+
+def decoded(body: bytes, charset: str) -> str:
+    """*body* as text. Raises NotAFeed for an encoding that is not known, or not kept to."""
+    named = encoding_of(body, charset)
+    try:
+        name = codecs.lookup(named).name
+    except LookupError:
+        raise not_a_feed("encoding_unknown", value=named) from None
+    if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
+        raise not_a_feed("encoding_unknown", value=named)
+    try:
+        return body.decode(name)
+    except UnicodeDecodeError as wrong:
+        raise not_a_feed("encoding_wrong", value=named, position=wrong.start) from None
+
+
+def encoding_of(body: bytes, charset: str) -> str:
+    """What the bytes say they are in: a mark in front, then the document, then its server."""
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return name
+    found = _DECLARED.match(body[:400].decode("latin-1"))
+    named = (found[1] if found else charset or "utf-8").lower()
+    if named in _LATIN:  # what calls itself so is either that or wrongly labelled
+        return "utf-8" if is_utf8(body) else "cp1252"
+    return named
+
+
+def is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def entry(said: Any, base: str, now: datetime) -> Entry:
+    """One entry in our words."""
+    when = when_of(said, now)
+    return Entry(
+        title=title_of(said),
+        url=web_address(link_of(said), base),
+        guid=str(said.get("id", "")).strip()[:2000],
+        lead=said.get("summary", ""),
+        full="\n\n".join(bodies(said)),
+        author=author_of(said),
+        at=when.at,
+        days=when.days,
+    )
+
+
+def title_of(said: Any) -> str:
+    detail = said.get("title_detail", {})
+    value = str(detail.get("value", ""))
+    return " ".join(value.split()) if detail.get("type") == "text/plain" else plain.line_of(value)
+
+
+def link_of(said: Any) -> str:
+    """Where to read on; a guid that is a permanent link is one, too."""
+    if link := str(said.get("link", "")).strip():
+        return link
+    return str(said.get("id", "")).strip() if said.get("guidislink") else ""
+
+
+def bodies(said: Any) -> Iterator[str]:
+    """The full texts; what is no text is left out."""
+    for part in said.get("content", ()):
+        if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
+            yield part.get("value", "")
+
+
+def author_of(said: Any) -> str:
+    """A name; an address is nobody's business."""
+    name = plain.line_of(said.get("author_detail", {}).get("name", ""))
+    return "" if "@" in name else name
+
+
+def when_of(said: Any, now: datetime) -> Moment:
+    """When it came out; the day of a later change is not the day of the article."""
+    for name in ("published", "created", "updated"):
+        found = moment(str(said.get(name, "")), now)
+        if found.at:
+            return found
+    return Moment()
+
+
+def ttl(minutes: str) -> float:
+    """RSS's own wish, in seconds; at most a week."""
+    return min(int(minutes[:9]), TTL_MAX) * MINUTE_S if minutes.strip().isdecimal() else 0.0
+
+
+def not_a_feed(code: str, **values: object) -> NotAFeed:
+    return NotAFeed(say("import", code, **values).about("feed"))

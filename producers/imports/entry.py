@@ -1,0 +1,101 @@
+"""One entry of a feed as it was read, and what it is recognised by."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from contracts import keys, text
+from producers.imports import plain
+from producers.imports.urls import canonical
+
+KEY_LENGTH = 16
+HTTPS = "https://"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a site says of one of its pages: `lead` and `full` are HTML, the rest is plain text."""
+
+    title: str
+    url: str = ""
+    guid: str = ""
+    lead: str = ""
+    full: str = ""
+    author: str = ""
+    at: datetime | None = None
+    days: frozenset[str] = frozenset()
+    shares_url: bool = False
+    """Other entries lead to the same place, so that the address says nothing of which is which."""
+
+    @cached_property
+    def guid_key(self) -> str:
+        """By the site's own name for it; empty where it has none."""
+        return key("g", canonical(self.guid) or self.guid) if self.guid else ""
+
+    @cached_property
+    def url_key(self) -> str:
+        """By its address, however that is spelt."""
+        same = canonical(self.url)
+        return key("u", same) if "/" in same.removeprefix(HTTPS) and not self.shares_url else ""
+
+    @cached_property
+    def title_keys(self) -> tuple[str, ...]:
+        """By its title on a day: what two addresses of one article have in common."""
+        squeezed = text.squeeze(self.title)
+        return tuple(key("t", squeezed, day) for day in sorted(self.days)) if squeezed else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys that are its own; the title's may be another's, too."""
+        return tuple(filter(None, (self.guid_key, self.url_key)))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.names, *self.title_keys)
+
+    @cached_property
+    def first_key(self) -> str:
+        """What its content_id is made of."""
+        return next(iter(self.keys), "") or key("t", text.squeeze(self.title), "")
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What it is remembered by where it is not taken up."""
+        return self.names or (self.first_key,)
+
+    @cached_property
+    def mark(self) -> str:
+        """A fingerprint of what it says, and where; spaces and markup aside."""
+        said = (plain.bare(part) for part in (self.title, self.lead, self.full))
+        return keys.digest(*(text.nfc(one) for one in said), canonical(self.url))[:KEY_LENGTH]
+
+
+def key(kind: str, *parts: str) -> str:
+    """`<kind>.<digest>`: short, and safe in an attribute of an event."""
+    return f"{kind}.{keys.digest(kind, *parts)[:KEY_LENGTH]}"
+
+
+def trusted(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries without names that several of them bear although they are different.
+
+    Some sites write one guid, or the address of their home page, into every entry. What has another
+    title, or a guid that leads elsewhere, is not the same for that.
+    """
+    listed = list(entries)
+    guids = shared((one.guid_key, one.url_key + text.squeeze(one.title)) for one in listed)
+    urls = shared((one.url_key, text.squeeze(one.title)) for one in listed)
+    return [
+        replace(
+            one,
+            guid="" if one.guid_key in guids else one.guid,
+            shares_url=one.url_key in urls,
+        )
+        for one in listed
+    ]
+
+
+def shared(pairs: Iterable[tuple[str, str]]) -> set[str]:
+    """Names that stand for more than one thing."""
+    first: dict[str, str] = {}
+    return {name for name, thing in pairs if name and first.setdefault(name, thing) != thing}

@@ -1,0 +1,107 @@
+"""What a site writes in HTML, as plain text and as Markdown that means nothing else.
+
+A reader of its own, because it must never cost more than the text is long: neither the standard
+library's nor a real HTML parser keeps to that for text that was made to hurt them.
+"""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+SILENT = frozenset({"script", "style", "noscript", "template", "iframe", "svg", "object", "head"})
+BLOCKS = frozenset(
+    {
+        *("p", "div", "section", "article", "header", "footer", "main", "aside", "figure"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "dt", "dd", "table", "tr"),
+        *("blockquote", "pre", "hr", "figcaption", "address", "form"),
+    }
+)
+GAPS = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(BLOCKS, "\n\n")
+CUT = "…"
+
+_TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+|[^<>]*+)>"""
+)
+_MARKUP = re.compile("<[a-zA-Z/!]")
+_DECLARATION = re.compile(r"<[!?][^<>]*+>")
+_SPACES = re.compile(r"[^\S\n]+")
+_ANY_SPACE = re.compile(r"\s+")
+_BLANK = re.compile(r"\n{3,}")
+_MARKS = re.compile(r"([\\`*_\[\]<>|~&])")
+_RULE = re.compile(r"(?m)^(?=[-=+][-=+ ]*$|#)")
+_BREAK = re.compile(r"(?<=[^\n])\n(?=[^\n])")
+_ITEM = re.compile(r"[-+] |\d{1,9}[.)] ")
+
+
+def pieces(markup: str) -> Iterator[tuple[str, str]]:
+    """`(gap, text)`: each stretch of text that a reader would see, and what lies before it."""
+    markup = _DECLARATION.sub("", cut_out(markup, "<!--", "-->"))
+    at, silent, gap = 0, "", ""
+    for tag in _TAG.finditer(markup):
+        name = tag["name"].lower()
+        if not silent:
+            yield gap, markup[at : tag.start()]
+            gap = "" if tag["end"] and name not in BLOCKS else GAPS.get(name, "")
+            silent = name if name in SILENT and not tag["end"] else ""
+        elif name == silent and tag["end"]:
+            silent = ""
+        at = tag.end()
+    if not silent:
+        yield gap, markup[at:]
+
+
+def cut_out(text: str, begin: str, end: str) -> str:
+    """*text* without what stands between *begin* and *end*."""
+    parts, at = [], 0
+    while (start := text.find(begin, at)) >= 0:
+        stop = text.find(end, start + len(begin))
+        if stop < 0:
+            break
+        parts.append(text[at:start])
+        at = stop + len(end)
+    return "".join([*parts, text[at:]])
+
+
+def text_of(markup: str) -> str:
+    """The text of some HTML: paragraphs with an empty line between them."""
+    lines = not _MARKUP.search(markup)  # without markup, a line break is one
+    seen = "".join(
+        gap + unescape(said if lines else one_line(said)) for gap, said in pieces(markup)
+    )
+    clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
+    return _BLANK.sub("\n\n", "\n".join(clean)).strip()
+
+
+def one_line(said: str) -> str:
+    """Line breaks of the source are spaces."""
+    return _ANY_SPACE.sub(" ", said)
+
+
+def line_of(markup: str) -> str:
+    """The same on one line."""
+    return " ".join(text_of(markup).split())
+
+
+def bare(markup: str) -> str:
+    """What is said and nothing of its form: no spaces, no markup. For comparing."""
+    return "".join("".join(unescape(said) for _, said in pieces(markup)).split())
+
+
+def short(text: str, longest: int) -> str:
+    """The beginning of *text* on one line, cut between words."""
+    line = " ".join(text.split())
+    if len(line) <= longest:
+        return line
+    begun = line[: longest - 1]
+    kept = begun.rsplit(" ", 1)[0] if " " in begun else begun
+    return kept.rstrip(" ,;:-") + CUT
+
+
+def markdown_of(text: str) -> str:
+    """Markdown that reads as *text*; its lists stay lists, its lines stay lines."""
+    return _RULE.sub(r"\\", _BREAK.sub(broken, _MARKS.sub(r"\\\1", text)))
+
+
+def broken(gap: re.Match[str]) -> str:
+    """A line break that stays one, unless a list goes on behind it."""
+    return "\n" if _ITEM.match(gap.string, gap.end()) else "  \n"

@@ -1,0 +1,179 @@
+"""One visit to one feed: ask, read, plan, send what follows through the door, remember."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from contracts import events, subjects
+from contracts.envelope import decode
+from contracts.errors import ContractError, FieldError, Unavailable, fault
+from contracts.vocabulary import Vocabulary
+from producers.acceptance import Acceptance
+from producers.bus import Bus, BusError
+from producers.gateway.guard import BURST, EVENTS_PER_MINUTE
+from producers.gateway.limits import TokenBuckets
+from producers.imports import after, document
+from producers.imports.after import Taken
+from producers.imports.document import Document, NotAFeed
+from producers.imports.feed import Feed
+from producers.imports.known import Known
+from producers.imports.plan import Reading, plan
+from producers.imports.sender import Sender
+from producers.imports.site import Ask, Found, Hosts, Sleep, Unreached
+from producers.imports.state import FeedState, States
+from producers.registry import Clock, Member
+
+log = structlog.get_logger()
+LEASE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants of a visit that they have asked for themselves."""
+
+    release: bool = False
+    """Send what is held, too."""
+
+
+@dataclass
+class Importer:
+    """Reads feeds of units. One per process: items of a unit are planned in turn."""
+
+    bus: Bus
+    vocabulary: Vocabulary
+    clock: Clock
+    ask: Ask
+    hosts: Hosts
+    sleep: Sleep = asyncio.sleep
+    known: dict[str, Known] = field(default_factory=dict)
+    turns: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.states = States(self.bus)
+        self.sender = Sender(
+            Acceptance(self.bus, self.vocabulary, self.clock),
+            TokenBuckets(EVENTS_PER_MINUTE, BURST, self.clock),
+            self.clock,
+            self.sleep,
+            self.catch_up,
+        )
+
+    async def visit(self, member: Member, feed: Feed, wish: Wish | None = None) -> FeedState | None:
+        """Read *feed* now; the answer is what is remembered of it. None: somebody else is at it.
+
+        Whatever goes wrong on the site's side is in the answer. Raises BusError.
+        """
+        claimed = await self.states.claim(member.unit, feed, self.clock() + LEASE_S)
+        if claimed is None:
+            return None
+        with bound_contextvars(unit=member.unit, feed=feed.feed_id):
+            state = await self.visited(member, feed, claimed.state, wish)
+        await self.states.swap(member.unit, feed, state, claimed.revision)
+        return state
+
+    async def visited(
+        self, member: Member, feed: Feed, state: FeedState, wish: Wish | None
+    ) -> FeedState:
+        if unfit := setting_fault(member.unit, feed, self.vocabulary):
+            return self.trouble(state, feed, unfit)
+        try:
+            found = await self.asked(feed, state, again=wish is not None)
+            if found.body is None:
+                return after.unchanged(state, feed, self.clock(), found)
+            read = await self.read(found)
+            taken = await self.take(member, feed, read, state, wish)
+        except Unreached as away:
+            return self.unreached(state, feed, away)
+        except NotAFeed as wrong:
+            return self.trouble(state, feed, wrong.error)
+        except (Unavailable, BusError) as silence:
+            log.warning("import_put_off", error=type(silence).__name__)
+            return after.put_off(state, self.clock())
+        report(taken, found, feed)
+        return after.settled(state, feed, self.clock(), found, taken)
+
+    async def asked(self, feed: Feed, state: FeedState, *, again: bool) -> Found:
+        """What the site has; all of it where a person asks, or has to look again."""
+        url = after.address(feed, state)
+        whole = again or not state.read
+        async with self.hosts.turn(url):
+            return await self.ask(
+                url, etag="" if whole else state.etag, modified="" if whole else state.modified
+            )
+
+    async def read(self, found: Found) -> Document:
+        """Beside the loop: a large feed takes a while."""
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        return await asyncio.to_thread(
+            document.read, found.body or b"", found.url, found.charset, now
+        )
+
+    async def take(
+        self, member: Member, feed: Feed, read: Document, state: FeedState, wish: Wish | None
+    ) -> Taken:
+        """Do what follows from a reading. Raises Unavailable, BusError: then some of it is done."""
+        async with self.turns.setdefault(member.unit, asyncio.Lock()):
+            reading = Reading(
+                feed,
+                read.entries,
+                datetime.fromtimestamp(self.clock(), UTC),
+                first=not state.read,
+                aside=frozenset(state.aside),
+                refused=frozenset() if wish else frozenset(one.key for one in state.refused),
+                feeds=frozenset(one.feed_id for one in member.registration.feeds),
+                released=wish is not None and wish.release,
+            )
+            taken = Taken(plan(reading, await self.catch_up(member.unit)), read.title, read.ttl_s)
+            for draft in taken.made.drafts:
+                taken.book(draft, await self.sender.send(member, feed, draft))
+            return taken
+
+    async def catch_up(self, unit: str) -> Known:
+        """What the log says of the unit's imported items, up to this moment."""
+        known = self.known.setdefault(unit, Known(unit))
+        subject = subjects.content(unit, "*")
+        async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
+            known.seq = message.seq
+            try:
+                event = decode(None, message.headers, message.data)
+            except ContractError:
+                continue  # it was never ours; intake has a dead letter of it
+            known.learn(event, message.time)
+        return known
+
+    def unreached(self, state: FeedState, feed: Feed, away: Unreached) -> FeedState:
+        if away.over:
+            log.error("import_stopped")
+            return after.over(state, self.clock(), away.error)
+        return self.trouble(state, feed, away.error, away.after_s)
+
+    def trouble(
+        self, state: FeedState, feed: Feed, error: FieldError, after_s: float = 0.0
+    ) -> FeedState:
+        failures = state.failures + 1
+        log.warning("import_failed", field=error.field, reason=error.message, failures=failures)
+        return after.failed(state, feed, self.clock(), error, after_s)
+
+
+def report(taken: Taken, found: Found, feed: Feed) -> None:
+    """What a reading brought, in the log."""
+    log.info("import_read", **{name: count for name, count in taken.made.counts.items() if count})
+    if taken.made.held:
+        log.warning("import_held", items=len(taken.made.held), most=feed.most)
+    if found.moved_for_good and found.url != feed.url:
+        log.info("import_moved")
+
+
+def setting_fault(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError | None:
+    """What stands against importing anything: words that the vocabulary does not know any more."""
+    if wrong := events.unit_fault("unit", unit, vocabulary):
+        return wrong
+    if not vocabulary.knows("topic", feed.topic):
+        return fault("topic", "unknown_topic", value=feed.topic)
+    for audience in feed.audiences:
+        if not vocabulary.knows("audience", audience):
+            return fault("audiences", "unknown_audience", value=audience)
+    return None

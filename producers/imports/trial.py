@@ -1,0 +1,69 @@
+"""Reading a feed without consequences: what would be imported, and what the contract says to it."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from contracts import events
+from contracts.errors import ContractError, FieldError
+from contracts.vocabulary import Vocabulary
+from producers.imports import document
+from producers.imports.compose import compose
+from producers.imports.document import Document, NotAFeed
+from producers.imports.feed import Feed
+from producers.imports.known import Known
+from producers.imports.plan import Draft, Plan, Reading, plan
+from producers.imports.site import Ask, Unreached
+
+
+class TriedItem(BaseModel):
+    """One item of a feed, and what stands against it."""
+
+    title: str
+    url: str
+    published: datetime | None
+    errors: tuple[FieldError, ...] = ()
+
+
+class Trial(BaseModel):
+    """What a feed holds today."""
+
+    url: str
+    """Where it was found in the end."""
+    moved_for_good: bool = False
+    title: str = ""
+    duplicates: int = 0
+    trouble: FieldError | None = None
+    items: tuple[TriedItem, ...] = ()
+
+
+async def tried(ask: Ask, url: str, vocabulary: Vocabulary, now: datetime) -> Trial:
+    """What lies at *url*. Raises ValidationError for what is no address."""
+    feed = Feed(url=url, topic=next(iter(vocabulary.topics)), most=2000)
+    try:
+        found = await ask(url, etag="", modified="")
+        read = document.read(found.body or b"", found.url, found.charset, now)
+    except (Unreached, NotAFeed) as trouble:
+        return Trial(url=url, trouble=trouble.error)
+    made = planned(read, feed, next(iter(vocabulary.units)), now)
+    return Trial(
+        url=found.url,
+        moved_for_good=found.moved_for_good,
+        title=read.title,
+        duplicates=made.counts["duplicate"],
+        items=tuple(judged(one, feed, vocabulary) for one in made.drafts),
+    )
+
+
+def planned(read: Document, feed: Feed, unit: str, now: datetime) -> Plan:
+    return plan(Reading(feed, read.entries, now, released=True), Known(unit))
+
+
+def judged(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> TriedItem:
+    """One item as the door would see it, whoever the unit is."""
+    entry, errors = draft.entry, tuple[FieldError, ...]()
+    try:
+        events.check(compose(draft, feed, "thu"), vocabulary)
+    except ContractError as wrong:
+        errors = wrong.errors
+    return TriedItem(title=entry.title, url=entry.url, published=entry.at, errors=errors)

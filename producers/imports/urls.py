@@ -1,0 +1,104 @@
+"""One form for all the addresses of one page: what two addresses are compared by.
+
+It is a key, and is never shown or asked for: it need not lead anywhere.
+"""
+
+import posixpath
+import re
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
+
+NOISE = re.compile(
+    r"utm_.*|fbclid|gclid|dclid|yclid|msclkid|zarsrc|igshid|mc_[ce]id|_ga|_gl"
+    r"|phpsessid|jsessionid|asp\.net_sessionid",
+    re.IGNORECASE,
+)
+"""Parameters that say how somebody came, not what they came for."""
+
+MIRRORS = {"dolab.gov.vn": "dolab.moha.gov.vn"}
+"""Hosts that were renamed, and answer under both names."""
+
+PORTAL = re.compile(r"(?:.+\.)?moha\.gov\.vn")
+FORMS = (
+    # The ministry's portal has had four kinds of article addresses. The number is the article; the
+    # words before it follow its title, and an article stands in several categories at once.
+    (re.compile(r".*---oid(\d+)"), r"/tin-tuc/---oid\1"),
+    (re.compile(r".*-d\d+-t(\d+)\.html"), r"/-d0-t\1.html"),
+    (re.compile(r"/danh-muc/.*-(\d+)\.html"), r"/danh-muc/-\1.html"),
+)
+SHAREPOINT = re.compile(r"/.*/pages/[^/]+\.aspx", re.IGNORECASE)
+PORTS = ("80", "443")
+IN_PATH = "!$&'()*+,;=:@~-._"
+WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
+HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
+
+
+def canonical(url: str) -> str:
+    """The form of *url* to compare by; empty for what is no web address."""
+    try:
+        parts = urlsplit(url.strip())
+        host = host_of(parts)
+    except ValueError:
+        return ""
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return ""
+    path, query = path_of(parts.path), query_of(parts.query)
+    if PORTAL.fullmatch(host.partition(":")[0]):
+        path, query = article(path, query)
+    return f"https://{host}{path}" + (f"?{query}" if query else "")
+
+
+def host_of(parts: SplitResult) -> str:
+    """Host and port; a name with and without `www.` is the same place. Raises ValueError."""
+    name = parts.hostname or ""
+    if ":" not in name:
+        spelt = name.rstrip(".").encode("idna").decode()
+        name = WWW.sub("", spelt.lower().rstrip("."))
+    if not HOST.fullmatch(name):
+        return ""
+    name = MIRRORS.get(name, name)
+    bracketed = f"[{name}]" if ":" in name else name
+    port = str(parts.port or "")
+    return bracketed if not port or port in PORTS else f"{bracketed}:{port}"
+
+
+def path_of(path: str) -> str:
+    """One spelling: nothing encoded that need not be, no dots, no slash at the end."""
+    within = "/".join(quote(unquote(part), safe=IN_PATH) for part in path.split("/"))
+    plain = re.sub("/{2,}", "/", within.partition(";jsessionid=")[0])
+    normal = posixpath.normpath(plain) if plain else "/"
+    return "" if normal in ("/", ".") else normal
+
+
+def query_of(query: str) -> str:
+    """The parameters that matter, in order; they keep their case, which some sites mean."""
+    said = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
+    return urlencode(sorted(pair for pair in said if not NOISE.fullmatch(pair[0])))
+
+
+def article(path: str, query: str) -> tuple[str, str]:
+    """An address of the portal by the article's number alone, where it has one."""
+    for form, same in FORMS:
+        if form.fullmatch(path):
+            return form.sub(same, path), ""
+    number = dict(parse_qsl(query)).get("ItemID")
+    if number and SHAREPOINT.fullmatch(path):
+        return path, urlencode({"ItemID": number})
+    return path, query
+
+
+def web_address(url: str, base: str) -> str:
+    """*url* in full and in ASCII, as an event may carry it; empty for none."""
+    if not url.strip():
+        return ""
+    try:
+        parts = urlsplit(urljoin(base, url.strip()))
+        place = parts.netloc if parts.netloc.isascii() else ascii_place(parts)
+    except ValueError:
+        return url.strip()
+    return quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
+
+
+def ascii_place(parts: SplitResult) -> str:
+    """A host of other letters as the DNS knows it. Raises ValueError."""
+    host = (parts.hostname or "").encode("idna").decode()
+    return f"{host}:{parts.port}" if parts.port else host

@@ -1,0 +1,93 @@
+"""A portal with something on it: what a ministry publishes in a few weeks, and a server for it."""
+
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from channels.portal.serve import portal_app
+from consumers.app.web import listen
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT
+from tests.builders import a_publication
+from tests.portal_folder import show
+
+NOW = datetime(2026, 11, 26, 2, 15, tzinfo=UTC)
+SCENE = tomllib.loads((Path(__file__).parent / "data" / "portal_scene.toml").read_text("utf-8"))
+STORIES: list[dict[str, str]] = SCENE["stories"]
+
+
+def items() -> list[Publication]:
+    """Newest last: October and November, one corrected, one withdrawn."""
+    found = [_story(number) for number in range(len(STORIES))]
+    older = [_older(number) for number in range(26)]
+    return [*older, *reversed(found), corrected(), withdrawn()]
+
+
+def _story(number: int) -> Publication:
+    facts, at = STORIES[number], NOW - number * timedelta(hours=23, minutes=43)
+    more: dict[str, Any] = {"body": SCENE["pay"], "audiences": ["can-bo", "cong-chuc", "vien-chuc"]}
+    rich = more | {"attachments": [PDF], "links": [LAW], "author": "Phòng Chính sách tiền lương"}
+    return _released(at, **facts, **(rich if number == 1 else {}))
+
+
+def _older(number: int) -> Publication:
+    at = NOW - timedelta(days=10 + 2 * number)
+    title = f"Bản tin cải cách hành chính, kỳ {46 - number}"
+    topic, unit = "ban-tin-cai-cach-hanh-chinh", "vu-cai-cach-hanh-chinh"
+    name = f"ban-tin-{46 - number}"
+    return _released(at, name=name, unit=unit, topic=topic, title=title, summary="")
+
+
+def _released(at: datetime, *, name: str, **fields: Any) -> Publication:
+    text = fields.get("summary") or fields["title"]
+    body = f"{text}\n\nToàn văn được đăng trên Cổng thông tin điện tử của Bộ."
+    given = {"body": body, "content_id": name, "first_released_at": at, "released_at": at}
+    return a_publication(**given | fields)
+
+
+PDF = {
+    "url": "https://moha.gov.vn/mau/bang-luong.pdf",
+    "title": "Mẫu bảng lương kèm theo hướng dẫn",
+    "media_type": "application/pdf",
+    "size": 412_300,
+}
+LAW = {"url": "https://moha.gov.vn/van-ban/161-2026", "title": "Nghị định số 161/2026/NĐ-CP"}
+
+
+def _again(name: str, action: str, hours: int, reason: str) -> Publication:
+    first = next(one for one in map(_story, range(len(STORIES))) if one.content_id == name)
+    changes = {"action": action, "revision": 2, "reason": reason}
+    return first.model_copy(update=changes | {"released_at": NOW + timedelta(hours=hours)})
+
+
+def corrected() -> Publication:
+    reason = "Thời hạn nộp lưu tài liệu số là 30 ngày, không phải 60 ngày như bản đăng trước."
+    return _again("luu-tru-so", "corrected", 2, reason)
+
+
+def withdrawn() -> Publication:
+    return _again("thi-dua", "withdrawn", 1, "Văn bản được dẫn đã được thay thế.")
+
+
+@contextmanager
+def opened(folder: Path, publications: list[Publication] | None = None) -> Iterator[str]:
+    """The portal of these items on a port of this machine; its address."""
+    with listen("127.0.0.1", 0) as bound:
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        show(folder, *(publications or items()), url=address, words=DEFAULT)
+        server = uvicorn.Server(
+            uvicorn.Config(portal_app(folder), log_level="critical", lifespan="off")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join()

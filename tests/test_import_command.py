@@ -1,0 +1,116 @@
+"""`loa import`: what an operator sets, sees and asks for, in both languages and as JSON."""
+
+import asyncio
+import json
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from consumers.cli import app
+from tests.feed_site import Article, rss
+from tests.import_house import TOPIC, UNIT, import_house
+
+
+@pytest.fixture
+async def house(bus, clock, nats_server, tmp_path, monkeypatch):
+    async with import_house(bus, clock) as house:
+        port = house.site.server.port
+        monkeypatch.setenv("LOA_NATS_URL", nats_server.url)
+        monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+        monkeypatch.setenv("LOA_IMPORT_ALLOW", f"127.0.0.1:{port}")
+        monkeypatch.setenv("LOA_IMPORT_PAUSE_S", "0")
+        await house.registry.add(UNIT, release="desk")
+        house.site.lay(rss(Article(1), Article(2, title="Thông báo " * 30)))
+        yield house
+
+
+async def loa(*words: str, code: int = 0) -> str:
+    """What the command says, on a thread of its own: it has its own loop."""
+    with capture_logs():
+        done = await asyncio.to_thread(CliRunner().invoke, app, ["import", *words])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+async def added(house, *more: str, url: str = "") -> str:
+    return await loa("add", UNIT, url or house.site.url(), "--topic", TOPIC, *more)
+
+
+async def test_a_feed_is_added_read_and_shown(house):
+    assert "every 15 min" in await added(house, "--channel", "portal", "--audience", "cong-chuc")
+    [asked] = json.loads(await loa("status", "--json"))
+    assert (asked["read"], asked["topic"], asked["channels"]) == (None, TOPIC, ["portal"])
+    [read] = json.loads(await loa("now", UNIT, "--json"))
+    assert read["counts"] == {"new": 1, "refused": 1}
+    [refused] = read["refused"]
+    assert (refused["url"][-6:], refused["errors"][0]["field"]) == ("2.html", "data.title")
+    [event] = await house.said()
+    assert (event.data["channels"], event.data["audiences"]) == (["portal"], ["cong-chuc"])
+    table = await loa("status")
+    assert UNIT in table and "new 1 refused 1" in table
+    assert "data.title: must have at most 150" in table and "data.title: " in table
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (["add", UNIT, "ftp://a.vn/rss", "--topic", TOPIC], "url"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", "khong-co"], "topic"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--audience", "ai-do"], "audiences"),
+        (["add", "khong-co", "https://a.vn/rss", "--topic", TOPIC], "unit"),
+        (["add", "van-phong-bo", "https://a.vn/rss", "--topic", TOPIC], "unit"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--since", "hôm qua"], "since"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--every", "1"], "every_min"),
+        (["now", UNIT], "unit"),
+        (["remove", UNIT, "https://a.vn/rss"], "unit"),
+    ],
+)
+async def test_what_is_wrong_is_named_in_both_languages(house, words, field):
+    lines = (await loa(*words, code=2)).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [field, field]
+
+
+async def test_a_feed_is_added_once_and_changed_on_purpose(house):
+    await added(house)
+    other = house.site.url().replace("http://", "HTTP://") + "?utm_source=oa"
+    assert "--replace" in await loa("add", UNIT, other, "--topic", TOPIC, code=2)
+    await added(house, "--all", "--since", "2026-11-01", "--replace")
+    [asked] = json.loads(await loa("status", "--json"))
+    assert (asked["backfill"], asked["since"]) == (True, "2026-10-31T17:00:00Z")
+
+
+async def test_a_feed_that_is_removed_is_read_no_more(house):
+    await added(house)
+    await loa("now", UNIT)
+    assert "https://b.vn" in await loa("remove", UNIT, "https://b.vn/rss", code=2)
+    await loa("remove", UNIT, house.site.url())
+    assert json.loads(await loa("status", "--json")) == []
+    assert [key async for key, _ in house.bus.bucket("imports").values("")] == []
+
+
+async def test_a_site_that_wants_to_be_left_alone_is_not_even_asked_by_hand(house):
+    await added(house)
+    house.site.server.lay("/rss", status=503, headers={"Retry-After": "3600"})
+    assert "http 503" in await loa("now", UNIT, code=2)
+    assert "asked to be left alone" in await loa("now", UNIT, code=2)
+    assert house.site.server.asked["/rss"] == 1
+
+
+async def test_a_feed_can_be_looked_at_without_consequences(house):
+    table = await loa("check", house.site.url(), code=2)
+    assert "2 items, 1 refused, 0 duplicates" in table
+    assert "tcnn.example.vn/tin/1.html" in table and "data.title" in table
+    trial = json.loads(await loa("check", house.site.url(), "--json", code=2))
+    assert [bool(one["errors"]) for one in trial["items"]] == [False, True]
+    assert await house.said() == []
+    house.site.lay(rss(Article(1)))
+    await loa("check", house.site.url())
+
+
+INSIDE = ["http://127.0.0.1:1/rss", "http://169.254.169.254/", "http://localhost/"]
+
+
+@pytest.mark.parametrize("url", INSIDE)
+async def test_nothing_inside_is_looked_at(house, url):
+    assert "cannot be read from there" in await loa("check", url, code=2)

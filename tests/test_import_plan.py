@@ -1,0 +1,229 @@
+"""What follows from a feed and from what is known: exactly the right events, and no others."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contracts import events
+from contracts.delivery import ChannelName
+from producers.imports.document import read
+from producers.imports.known import Known
+from producers.imports.plan import Plan, Reading, plan
+from tests.feed_site import NOW, SITE, Article, but
+from tests.import_plans import FEED, OLD, OTHER, UNIT, House
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+def whys(made: Plan) -> list[str]:
+    return [one.why for one in made.drafts]
+
+
+def test_a_new_article_is_submitted_once(house):
+    made = house.take(Article(1))
+    assert whys(made) == ["new"]
+    assert house.log[0].data == {
+        "content_id": made.drafts[0].content_id,
+        "revision": 1,
+        "title": "Hướng dẫn số 1 về cải cách hành chính",
+        "summary": "",
+        "body": "Bộ Nội vụ hướng dẫn thực hiện.",
+        "topic": "cai-cach-hanh-chinh",
+        "audiences": [],
+        "channels": ["portal", "email", "zalo"],
+        "links": [{"url": f"{SITE}/tin/1.html", "title": "Xem toàn văn trên tcnn.example.vn"}],
+    }
+    assert whys(house.take(Article(1))) == []
+
+
+def test_the_oldest_goes_first(house):
+    made = house.take(Article(1, ago=5), Article(2, ago=50), Article(3, ago=20))
+    assert [one.entry.guid for one in made.drafts] == ["tcnn-2", "tcnn-3", "tcnn-1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Tiêu đề đính chính"},
+        {"lead": "<p>Khác</p>"},
+        {"full": "Toàn văn"},
+        {"path": "/moi/1"},
+    ],
+)
+def test_whatever_a_reader_would_see_makes_a_correction(house, change):
+    house.take(Article(1))
+    made = house.take(but(Article(1), **change))
+    assert whys(made) == ["changed"]
+    assert house.log[-1].type == events.CORRECTED
+    assert (house.log[-1].data["revision"], house.log[-1].data["corrects_revision"]) == (2, 1)
+    assert whys(house.take(but(Article(1), **change))) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lead": "<div>Bộ Nội vụ <i>hướng  dẫn</i>\n thực hiện.</div>"},
+        {"path": "/tin/1.html?utm_source=oa"},
+        {"path": "//tin/1.html#binh-luan"},
+        {"ago": 30},
+    ],
+)
+def test_what_no_reader_would_see_makes_none(house, change):
+    house.take(Article(1))
+    assert whys(house.take(but(Article(1), **change))) == []
+
+
+def test_an_article_that_has_moved_is_the_same_item(house):
+    house.take(Article(1))
+    by_guid = house.take(Article(1, path="/moi/1.html"))
+    by_title = house.take(Article(1, path="/nua/1.html", guid="khac-1"))
+    assert [*whys(by_guid), *whys(by_title)] == ["changed", "changed"]
+    assert len(house.known.stories) == 1
+    assert house.log[-1].data["links"][0]["url"] == f"{SITE}/nua/1.html"
+    assert whys(house.take(Article(1, path="/nua/1.html", guid="khac-1"))) == []
+
+
+def test_a_second_address_of_an_article_is_a_duplicate_for_ever(house):
+    first = Article(1, path="/tintuc/1")
+    twin = Article(1, path="/danh-muc/2", guid="khac", lead="Khác đôi chút")
+    assert whys(house.take(first, twin)) == ["new"]
+    assert whys(house.take(first, but(twin, lead="Lại khác"))) == []
+    assert whys(house.take(twin)) == [], "the first one has left the feed"
+
+
+def test_a_twin_that_comes_later_is_none_of_its_own(house):
+    house.take(Article(1))
+    assert house.take(Article(1, path="/b", guid="b"), Article(1)).counts["duplicate"] == 1
+    assert len(house.log) == 1
+
+
+def test_the_real_pair_of_the_ministrys_portal_is_one_item():
+    house = House(FEED.model_copy(update={"url": "https://moha.gov.vn/rss", "since": None}))
+    text = """<rss version="2.0"><channel><title>T</title>
+    <item><title>Bộ Nội vụ họp</title><pubDate>10/06/2020 17:18</pubDate>
+    <link>https://moha.gov.vn/tintuc/Pages/listbnv.aspx?Cat=735&amp;ItemID=45244</link></item>
+    <item><title>Bộ  Nội vụ HỌP</title><pubDate>17:18 10/06/2020 | Lượt xem : 15846</pubDate>
+    <link>https://moha.gov.vn/danh-muc/bo-noi-vu-hop-44514.html</link></item>
+    </channel></rss>"""
+    entries = read(text.encode(), house.feed.url, "", NOW).entries
+    made = plan(Reading(house.feed, entries, NOW), house.known)
+    assert (whys(made), made.counts["duplicate"]) == (["new"], 1)
+
+
+def test_the_same_title_on_another_day_is_another_article(house):
+    made = house.take(Article(1, title="Thông báo"), Article(2, title="Thông báo", ago=60 * 26))
+    assert whys(made) == ["new", "new"]
+
+
+def test_what_leaves_the_feed_is_not_taken_back(house):
+    house.take(Article(1), Article(2))
+    assert (whys(house.take(Article(2))), len(house.log)) == ([], 2)
+
+
+def test_what_was_there_before_is_left_alone_even_when_it_changes(house):
+    made = house.take(Article(1, ago=OLD), Article(2))
+    assert (whys(made), made.counts["old"]) == (["new"], 1)
+    assert whys(house.take(Article(1, ago=10, title="Mới sửa"), Article(2))) == []
+
+
+def test_a_backfill_reaches_the_portal_alone():
+    house = House(FEED.model_copy(update={"backfill": True}))
+    assert whys(house.take(Article(1, ago=OLD), Article(2))) == ["old", "new"]
+    assert house.log[0].data["channels"] == ["portal"]
+    house.take(Article(1, ago=OLD, lead="Khác"), Article(2))
+    assert house.log[-1].data["channels"] == ["portal"], "and so does its correction"
+
+
+def test_what_has_no_date_is_new_unless_it_lay_there_at_the_first_reading(house):
+    def undated(*numbers):
+        return [replace(Article(n).entry(), at=None, days=frozenset()) for n in numbers]
+
+    first = plan(Reading(FEED, undated(1, 2), NOW, first=True), house.known)
+    assert (whys(first), first.counts["old"]) == ([], 2)
+    then = plan(Reading(FEED, undated(3, 1, 2), NOW, aside=frozenset(first.aside)), house.known)
+    assert [one.entry.guid for one in then.drafts] == ["tcnn-3"]
+
+
+def test_what_was_withdrawn_stays_so_whatever_the_site_does(house):
+    house.take(Article(1))
+    said = house.log[0]
+    gone = {"content_id": said.data["content_id"], "reason": "Sai sự thật"}
+    by_hand = {"extensions": {}, "source": f"/units/{UNIT}"}
+    house.hear(said.model_copy(update={"type": events.WITHDRAWN, "data": gone, **by_hand}))
+    made = house.take(Article(1, lead="Khác"))
+    assert (whys(made), made.counts["withdrawn"]) == ([], 1)
+
+
+def test_a_text_that_somebody_corrected_by_hand_is_corrected_behind_theirs(house):
+    house.take(Article(1))
+    said = house.log[0]
+    data = {**said.data, "revision": 5, "corrects_revision": 1, "title": "Sửa tay"}
+    by_hand = {"extensions": {}, "source": f"/units/{UNIT}"}
+    house.hear(said.model_copy(update={"type": events.CORRECTED, "data": data, **by_hand}))
+    assert whys(house.take(Article(1))) == [], "the site says what it said"
+    house.take(Article(1, lead="Khác"))
+    assert (house.log[-1].data["revision"], house.log[-1].data["corrects_revision"]) == (6, 5)
+
+
+def test_an_item_follows_the_feed_that_brought_it(house):
+    house.take(Article(1))
+    made = house.take(Article(1, lead="Tóm tắt khác"), feed=OTHER)
+    assert (whys(made), made.counts["duplicate"]) == ([], 1)
+    alone = house.take(
+        Article(1, lead="Tóm tắt khác"), feed=OTHER, feeds=frozenset({OTHER.feed_id})
+    )
+    assert whys(alone) == ["changed"], "the other feed is imported no more"
+
+
+def test_a_restless_article_does_not_wear_readers_out(house):
+    for number in range(6):
+        house.take(Article(1, lead=f"Bản {number}"), now=NOW + timedelta(minutes=number))
+    assert len(house.log) == 3
+    late = house.take(Article(1, lead="Bản cuối"), now=NOW + timedelta(days=1, minutes=1))
+    assert whys(late) == ["changed"]
+
+
+def test_too_much_at_once_is_held_until_somebody_has_looked(house):
+    house.feed = FEED.model_copy(update={"most": 3})
+    many = [Article(number) for number in range(5)]
+    made = house.take(*many)
+    assert (whys(made), len(made.held), made.counts["held"]) == ([], 5, 5)
+    assert len(house.take(*many, released=True).drafts) == 5
+
+
+def test_a_flood_for_the_portal_alone_is_none():
+    house = House(FEED.model_copy(update={"most": 3, "backfill": True}))
+    assert len(house.take(*(Article(number, ago=OLD) for number in range(9))).drafts) == 9
+
+
+def test_a_feed_for_the_portal_alone_is_never_held():
+    house = House(FEED.model_copy(update={"most": 3, "channels": (ChannelName.PORTAL,)}))
+    assert len(house.take(*map(Article, range(9))).drafts) == 9
+    changed = [Article(number, lead="Khác") for number in range(9)]
+    assert len(house.take(*changed).drafts) == 9
+
+
+def test_what_was_refused_is_tried_again_only_when_it_has_changed(house):
+    first = plan(Reading(FEED, [Article(1).entry()], NOW), house.known)
+    refused = frozenset(one.refusal for one in first.drafts)
+    again = house.take(Article(1), refused=refused)
+    assert (whys(again), again.counts["refused"]) == ([], 1)
+    assert whys(house.take(Article(1, title="Đã rút gọn"), refused=refused)) == ["new"]
+
+
+def test_ids_are_the_same_whenever_they_are_worked_out(house):
+    house.take(Article(1), Article(2))
+    ids = set(house.known.stories)
+    fresh = House()
+    fresh.take(Article(2, lead="Khác"), Article(1, title="Khác"))
+    assert set(fresh.known.stories) == ids
+
+
+def test_of_two_units_with_one_feed_each_has_items_of_its_own(house):
+    house.take(Article(1))
+    other = plan(Reading(FEED, [Article(1).entry()], NOW), Known("van-phong-bo"))
+    assert other.drafts[0].content_id not in house.known.stories

@@ -1,0 +1,147 @@
+"""The portal in a real browser: clean to axe, by keyboard, on a phone, in the dark, on paper.
+
+LOA_TEST_PICTURES names a folder for pictures; docs/images/cong-thong-tin holds such ones:
+
+    LOA_TEST_PICTURES=docs/images/cong-thong-tin pytest tests/test_portal_looks.py
+"""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.browser import PICTURES, axe, sideways
+from tests.portal_scene import opened
+
+PAGES = {
+    "trang-chu": "/",
+    "muc-luc": "/muc/",
+    "chu-de": "/muc/ban-tin-cai-cach-hanh-chinh/",
+    "don-vi": "/muc/vu-cai-cach-hanh-chinh/",
+    "doi-tuong": "/muc/cong-chuc/",
+    "chu-de-trong": "/muc/tuyen-dung/",
+    "tat-ca": "/muc/tat-ca/",
+    "thang": "/muc/tat-ca/2026/11/",
+    "tin": "/tin/huong-dan-luong",
+    "dinh-chinh": "/tin/luu-tru-so",
+    "da-go": "/tin/thi-dua",
+    "nguon-tin": "/nguon-tin/",
+    "kenh": "/kenh/",
+    "cam-on": "/cam-on/",
+    "khong-thay": "/khong-co-trang-nay",
+}
+SHOWN = {"trang-chu", "chu-de", "thang", "tin", "dinh-chinh", "da-go", "nguon-tin", "kenh"}
+LOOKS = {"1280": {"width": 1280}, "390": {"width": 390, "height": 844}, "toi": {"dark": True}}
+COLOURS = 64
+FOCUS = """() => {
+    const one = document.activeElement, box = one.getBoundingClientRect();
+    const look = getComputedStyle(one);
+    const lined = look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 2;
+    const within = box.bottom > 0 && box.top < innerHeight && box.width > 0;
+    return [one.tagName, one.getAttribute('href') || one.value, lined && within];
+}"""
+TALL = 1900
+"""A picture ends there; what follows looks like what is above."""
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("portal")) as url:
+        yield url
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_on_any_page(browser, portal, name, look):
+    with browser.tab(**LOOKS[look], bypass_csp=True) as tab:
+        tab.do(lambda page: page.goto(portal + PAGES[name]))
+        assert tab.do(axe) == []
+        if os.environ.get(PICTURES) and name in SHOWN:
+            tab.do(lambda page: keep(page, f"{name}-{look}"))
+
+
+async def keep(page, name):
+    """The page as a small picture."""
+    tall = min(TALL, await page.evaluate("document.documentElement.scrollHeight"))
+    size = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": tall}
+    taken = await page.screenshot(full_page=True, clip=size)
+    picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS)
+    picture.save(Path(os.environ[PICTURES]) / f"{name}.png", optimize=True)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_the_narrowest_screen_nothing_has_to_be_scrolled_sideways(browser, portal, name):
+    with browser.tab(width=320, height=600, java_script_enabled=True) as tab:
+        tab.do(lambda page: page.goto(portal + PAGES[name]))
+        assert tab.do(sideways) == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_break_no_rule_of_their_own_policy(browser, portal, name):
+    """Data for machines stands in the page, and no script runs."""
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(portal + PAGES[name]))
+        told = [error for error in tab.errors if "404" not in error and "410" not in error]
+        assert told == [] and tab.blocked == []
+
+
+async def focused(page):
+    """What has the focus: its tag and its address or name; and whether one can see that."""
+    return await page.evaluate(FOCUS)
+
+
+async def all_that_can_be_reached(page):
+    return await page.evaluate(
+        "document.querySelectorAll('a[href], button, input, select, [tabindex=\"0\"]').length"
+    )
+
+
+@pytest.mark.parametrize("name", ["trang-chu", "tin", "nguon-tin", "chu-de"])
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser, portal, name):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(portal + PAGES[name]))
+        stops = []
+        for _ in range(tab.do(all_that_can_be_reached)):
+            tab.do(lambda page: page.keyboard.press("Tab"))
+            stops.append(tab.do(focused))
+        assert [stop for stop in stops if not stop[2]] == []
+        assert stops[0][:2] == ["A", "#noi-dung"]
+        assert "BODY" not in {stop[0] for stop in stops}, "nothing was left out"
+
+
+def test_the_way_past_the_head_leads_to_the_text(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(portal))
+        tab.do(lambda page: page.keyboard.press("Tab"))
+        tab.do(lambda page: page.keyboard.press("Enter"))
+        assert tab.do(focused)[0] == "MAIN"
+
+
+def test_a_reader_without_javascript_finds_an_item_and_its_topic(browser, portal):
+    with browser.tab(java_script_enabled=False) as tab:
+
+        async def walk(page):
+            await page.goto(portal)
+            await page.get_by_role("link", name="Hướng dẫn cách tính mức lương").click()
+            assert page.url == f"{portal}/tin/huong-dan-luong"
+            await (
+                page.get_by_role("navigation", name="Bạn đang ở đây")
+                .get_by_role("link", name="Lao động, tiền lương")
+                .click()
+            )
+            assert page.url == f"{portal}/muc/lao-dong-tien-luong-bhxh/"
+            await page.get_by_role("link", name="Tháng 11/2026").click()
+            return await page.locator("h1").inner_text()
+
+        assert "tháng 11/2026" in tab.do(walk).lower()
+
+
+def test_on_paper_only_the_text_is_left(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/huong-dan-luong"))
+        tab.do(lambda page: page.emulate_media(media="print"))
+        for hidden in (".masthead nav", ".subscribe", ".opinion", ".crumbs"):
+            assert not tab.do(lambda page, which=hidden: page.locator(which).first.is_visible())
+        assert tab.do(lambda page: page.locator("main table").is_visible())

@@ -1,0 +1,177 @@
+"""A WebSub hub hears of every change of a feed, sooner or later, and nobody waits for it."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from lxml import etree
+
+from channels.base import Verdict
+from channels.portal.channel import PortalChannel
+from channels.portal.rules import check
+from channels.portal.settings import PortalSettings
+from channels.portal.websub import Herald
+from tests.builders import a_publication
+from tests.portal_folder import PUBLIC_URL, WORDS, feed, sent, tree
+
+FEEDS = {
+    f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}"
+    for slug in ("tat-ca", "lich-nghi-le", "van-phong-bo")
+    for kind in ("rss", "atom", "json")
+}
+
+
+class Hub:
+    """A hub on this machine; `status` is what it answers."""
+
+    def __init__(self):
+        self.told = []
+        self.status = 204
+        self.heard = asyncio.Event()
+
+    async def take(self, request):
+        said = await request.post()
+        assert said["hub.mode"] == "publish"
+        assert said["hub.url"] == said["hub.topic"]
+        if self.status == 204:
+            self.told.append(said["hub.url"])
+        self.heard.set()
+        return web.Response(status=self.status)
+
+    @asynccontextmanager
+    async def open(self):
+        app = web.Application()
+        app.router.add_post("/hub", self.take)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            host, port = runner.addresses[0][:2]
+            yield f"http://{host}:{port}/hub"
+        finally:
+            await runner.cleanup()
+
+
+def a_channel(folder, address):
+    settings = PortalSettings.model_construct(hub=address, channels_file=None)
+    return PortalChannel(folder, PUBLIC_URL, WORDS, settings=settings)
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_hub_is_told_of_every_feed_that_has_changed(tmp_path):
+    hub = Hub()
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        await sent(channel, a_publication())
+        assert await channel.herald.tell() == ""
+        assert set(hub.told) == FEEDS and len(hub.told) == len(FEEDS)
+        assert await channel.herald.tell() == ""
+        assert len(hub.told) == len(FEEDS), "once"
+        await channel.close()
+
+
+async def test_an_item_that_leaves_a_feed_changes_that_feed_too(tmp_path):
+    hub = Hub()
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        await sent(channel, a_publication(), a_publication(revision=2, topic="viec-lam"))
+        await channel.herald.tell()
+        assert f"{PUBLIC_URL}/nguon-tin/lich-nghi-le.rss" in hub.told
+        assert f"{PUBLIC_URL}/nguon-tin/viec-lam.rss" in hub.told
+        await channel.close()
+
+
+@pytest.mark.parametrize("status", [302, 404, 503])
+async def test_a_hub_that_refuses_holds_nothing_up_and_is_told_later(tmp_path, status):
+    hub = Hub()
+    hub.status = status
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        [outcome] = await sent(channel, a_publication())
+        assert outcome.verdict is Verdict.DELIVERED
+        assert await channel.herald.tell() == f"HTTP {status}"
+        await channel.close()
+        again = a_channel(tmp_path, address)  # a new process
+        hub.status = 204
+        assert await again.herald.tell() == ""
+        assert set(hub.told) == FEEDS
+        await again.close()
+
+
+async def test_a_hub_that_is_away_holds_nothing_up(tmp_path):
+    channel = a_channel(tmp_path, "http://127.0.0.1:1/hub")
+    [outcome] = await sent(channel, a_publication())
+    assert outcome.verdict is Verdict.DELIVERED
+    assert await channel.herald.tell() == "ClientConnectorError"
+    await channel.close()
+
+
+async def test_the_task_tells_at_once_and_tries_again_after_a_failure(tmp_path):
+    hub = Hub()
+    hub.status = 500
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        channel.herald.again_s = 0.01
+        task = asyncio.create_task(channel.herald.run())
+        await sent(channel, a_publication())
+        await hub.heard.wait()
+        hub.status = 204
+        await until(lambda: set(hub.told) == FEEDS)
+        hub.told.clear()
+        await sent(channel, a_publication(content_id="khac"))
+        await until(lambda: set(hub.told) == FEEDS)
+        task.cancel()
+        await channel.close()
+
+
+async def test_a_change_while_the_hub_is_told_is_told_again(tmp_path):
+    channel = a_channel(tmp_path, "http://127.0.0.1:1/hub")
+    await sent(channel, a_publication())
+    turns = dict(await channel._untold())
+    await sent(channel, a_publication(content_id="khac"))
+    await channel._told("tat-ca", turns["tat-ca"])
+    assert "tat-ca" in dict(await channel._untold())
+    await channel.close()
+
+
+def test_pauses_grow_up_to_ten_minutes(tmp_path):
+    herald = Herald(None, None, None)
+    pauses = []
+    for _ in range(10):
+        herald.note("away")
+        pauses.append(herald.pause_s)
+    assert pauses[:3] == [5, 10, 20] and pauses[-1] == 600
+    herald.note("")
+    assert herald.failures == 0
+
+
+async def test_feeds_name_the_hub_and_keep_every_rule(tmp_path):
+    channel = a_channel(tmp_path, "https://hub.example.vn/")
+    await sent(channel, a_publication())
+    await channel.close()
+    for path, data in tree(tmp_path).items():
+        if path.endswith((".rss", ".atom", ".json")):
+            assert check(data, f"{PUBLIC_URL}/{path}") == []
+    whole = json.loads(feed(tmp_path, "tat-ca.json"))
+    assert whole["hubs"] == [{"type": "WebSub", "url": "https://hub.example.vn/"}]
+    for kind in ("rss", "atom"):
+        links = etree.fromstring(feed(tmp_path, f"tat-ca.{kind}")).iter("{*}link")
+        assert [one.get("href") for one in links if one.get("rel") == "hub"] == [
+            "https://hub.example.vn/"
+        ]
+
+
+async def test_without_a_hub_nobody_is_told(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    await sent(channel, a_publication())
+    assert channel.herald is None
+    assert await channel._untold() == []
+    await channel.close()

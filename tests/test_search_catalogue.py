@@ -1,0 +1,204 @@
+"""The catalogue finds what plain reading finds, in the order that was promised."""
+
+import sqlite3
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from channels.portal.search.catalogue import FOUND_MAX, Catalogue, Facts, Paper, consulted
+from channels.portal.search.question import Question, Unclear, read
+from channels.portal.search.words import WORD, even, unmarked
+from contracts.vietnam import VIETNAM
+
+DAY = datetime(2026, 11, 2, 9, tzinfo=VIETNAM)
+VOCABULARY = ("hòa", "hoà", "hoa", "nghỉ", "nghi", "tết", "Tết", "lương", "mới", "276/2026/NĐ-CP")
+
+
+def a_paper(number=0, title="Nghỉ Tết", text="Lịch nghỉ", topic="lich", unit="vp", at=DAY):
+    facts = Facts(title, topic, unit, "vi", at.isoformat())
+    return Paper(f"tin-{number}", int(at.timestamp() * 1_000_000), facts, text)
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    made = Catalogue(tmp_path / "search.sqlite")
+    made.lay_out()
+    yield made
+    made.close()
+
+
+def ids(catalogue, **asked):
+    found = catalogue.find(read(asked))
+    return [paper.content_id for paper in catalogue.papers(found.places)]
+
+
+def test_a_word_is_found_with_marks_and_without(catalogue):
+    catalogue.put([a_paper(1, text="Lễ ở Hoà Bình"), a_paper(2, "Hoa", "một bông hoa")])
+    assert ids(catalogue, q="hòa") == ids(catalogue, q="HOÀ") == ["tin-1"]
+    assert sorted(ids(catalogue, q="hoa")) == ["tin-1", "tin-2"]
+
+
+def test_marks_that_nobody_wrote_do_not_count_and_the_answer_says_so(catalogue):
+    catalogue.put([a_paper(1, "Nghi thức", "mới")])
+    found = catalogue.find(read({"q": "nghỉ thức"}))
+    assert found.loose
+    assert len(found.places) == 1
+
+
+def test_a_phrase_in_the_title_comes_before_one_in_the_text_before_scattered_words(catalogue):
+    newer = [DAY + timedelta(hours=hours) for hours in (1, 2, 3)]
+    catalogue.put(
+        [
+            a_paper(1, "Cải cách hành chính", "x", at=newer[0]),
+            a_paper(2, "Khác", "về cải cách hành chính", at=newer[1]),
+            a_paper(3, "Khác", "hành động và cải tiến, chính sách cách mới", at=newer[2]),
+        ]
+    )
+    assert ids(catalogue, q="cai cach hanh chinh") == ["tin-1", "tin-2", "tin-3"]
+    assert ids(catalogue, q="cai cach hanh chinh", xep="moi") == ["tin-3", "tin-2", "tin-1"]
+
+
+def test_topic_unit_and_days_narrow_it(catalogue):
+    at = [DAY + timedelta(days=days) for days in range(4)]
+    papers = [
+        a_paper(n, topic="tt"[: n % 2] or "s", unit=f"u-{n // 2}", at=at[n]) for n in range(4)
+    ]
+    catalogue.put(papers)
+    assert ids(catalogue, q="tet", **{"chu-de": "t"}) == ["tin-3", "tin-1"]
+    assert ids(catalogue, **{"chu-de": "t", "don-vi": "u-0"}) == ["tin-1"]
+    assert ids(catalogue, tu="2026-11-03", den="2026-11-04") == ["tin-2", "tin-1"]
+    assert ids(catalogue, q="tet", den="02/11/2026") == ["tin-0"]
+
+
+def test_items_of_one_moment_are_all_kept(catalogue):
+    catalogue.put([a_paper(number) for number in range(5)])
+    assert len(ids(catalogue, q="nghi")) == 5
+
+
+def test_a_new_text_takes_the_place_of_the_old_one(catalogue):
+    catalogue.put([a_paper(1, text="cũ kỹ")])
+    catalogue.put([a_paper(1, text="mới mẻ")])
+    assert ids(catalogue, q="cũ") == []
+    assert ids(catalogue, q="mẻ") == ["tin-1"]
+
+
+def test_what_is_dropped_is_found_no_more(catalogue):
+    catalogue.put([a_paper(1), a_paper(2)])
+    catalogue.drop(["tin-1", "tin-9"])
+    assert ids(catalogue, q="nghỉ") == ["tin-2"]
+    assert ids(catalogue, tu="2026-01-01") == ["tin-2"]
+
+
+def test_more_than_anybody_reads_is_cut_off_and_said(catalogue):
+    with catalogue.transaction():
+        catalogue.put(a_paper(n, at=DAY + timedelta(seconds=n)) for n in range(FOUND_MAX + 5))
+    found = catalogue.find(read({"q": "nghỉ"}))
+    assert found.more
+    assert len(found.places) == FOUND_MAX
+    assert catalogue.papers(found.places[:1])[0].content_id == f"tin-{FOUND_MAX + 4}"
+
+
+def test_a_broken_transaction_leaves_nothing(catalogue):
+    with pytest.raises(RuntimeError), catalogue.transaction():
+        catalogue.put([a_paper(1)])
+        raise RuntimeError
+    assert ids(catalogue, q="nghỉ") == []
+
+
+def test_a_reader_sees_what_is_written_and_writes_nothing(tmp_path, catalogue):
+    catalogue.put([a_paper(1)])
+    with consulted(tmp_path / "search.sqlite") as look:
+        assert ids(look, q="nghỉ") == ["tin-1"]
+        with pytest.raises(sqlite3.OperationalError):
+            look.put([a_paper(2)])
+
+
+def test_a_catalogue_that_is_not_there_is_not_made_by_a_reader(tmp_path):
+    with pytest.raises(sqlite3.OperationalError), consulted(tmp_path / "none.sqlite"):
+        pass
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("q", "a " * 13),
+        ("q", "a" * 201),
+        ("tu", "2026-13-01"),
+        ("den", "hôm qua"),
+        ("trang", "0"),
+        ("trang", "99"),
+        ("trang", "-1"),
+        ("chu-de", "../x"),
+        ("don-vi", 'a" OR "b'),
+    ],
+)
+def test_a_field_that_can_not_be_read_is_named(field, value):
+    with pytest.raises(Unclear, match=f"^{field}$"):
+        read({field: value})
+
+
+@pytest.mark.parametrize(
+    "q", ['"', "a AND b", "NEAR(a b)", "title:x", "a*", "(", "^a", "-", "'; --"]
+)
+def test_a_search_engines_own_signs_are_words_or_nothing(catalogue, q):
+    catalogue.put([a_paper(1, "a and b near title x")])
+    assert isinstance(ids(catalogue, q=q), list)
+
+
+def test_days_are_those_of_vietnam():
+    first, last = Question(since=date(2026, 11, 3), until=date(2026, 11, 3)).span
+    begin = datetime(2026, 11, 3, tzinfo=VIETNAM).timestamp()
+    assert first == begin * 1e6
+    assert last == (begin + 86400) * 1e6 - 1
+
+
+texts = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=6).map(" ".join)
+
+
+asked = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3).map(" ".join)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(items=st.lists(st.tuples(texts, texts), max_size=8), q=asked)
+def test_it_finds_what_plain_reading_finds(catalogue, items, q):
+    catalogue.lay_out()
+    minutes = [DAY + timedelta(minutes=n) for n in range(len(items))]
+    catalogue.put(a_paper(n, *both, at=minutes[n]) for n, both in enumerate(items))
+    found = catalogue.find(read({"q": q}))
+    assert ids(catalogue, q=q) == read_through(items, read({"q": q}), loosely=found.loose)
+    if found.loose:
+        assert read_through(items, read({"q": q}), loosely=False) == []
+
+
+def read_through(items, question, *, loosely):
+    """The promise once more: title phrase, any phrase, all words; the newest first in each."""
+    phrase = tuple(map(unmarked, question.words)) if loosely else question.words
+    form = spelled if question.marked and not loosely else plainly
+    ranks = []
+    for n, (title, text) in enumerate(items):
+        every = {*spelled(title), *spelled(text), *plainly(title), *plainly(text)}
+        if has(form(title), phrase):
+            ranks.append((0, -n))
+        elif has(form(text), phrase):
+            ranks.append((1, -n))
+        elif every.issuperset(phrase):
+            ranks.append((2, -n))
+    return [f"tin-{-n}" for _, n in sorted(ranks)]
+
+
+def spelled(text):
+    return tuple(WORD.findall(even(text)))
+
+
+def plainly(text):
+    return tuple(map(unmarked, spelled(text)))
+
+
+def has(words, phrase):
+    size = len(phrase)
+    return any(words[at : at + size] == phrase for at in range(len(words) - size + 1))

@@ -1,0 +1,182 @@
+"""Coming back to a site: the unchanged need not be sent again, and it is left alone as asked."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from channels.fetch.fetcher import Away, Limits, Unusable
+from channels.fetch.public import Gate
+from channels.fetch.visitor import Busy, Gone, Visitor, max_age, onward, retry_after
+from tests.feed_site import FeedSite
+from tests.picture_server import HOST, picture_server
+
+NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+FEED = b"<rss></rss>"
+
+
+@pytest.fixture
+async def server():
+    async with picture_server() as server:
+        yield server
+
+
+def visitor(server, **limits) -> Visitor:
+    return Visitor(server.gate(), Limits(**limits))
+
+
+async def test_what_is_there_comes_with_what_to_ask_by_next_time(server):
+    said = {"ETag": '"1"', "Last-Modified": "Fri, 15 Jan 2027 07:00:00 GMT"}
+    said |= {"Cache-Control": "max-age=900"}
+    server.lay("/rss", FEED, "text/xml; charset=windows-1258", headers=said)
+    found = await visitor(server).visit(server.url("/rss"))
+    assert (found.body, found.charset, found.max_age_s) == (FEED, "windows-1258", 900)
+    assert (found.etag, found.modified) == ('"1"', "Fri, 15 Jan 2027 07:00:00 GMT")
+    assert not found.moved_for_good
+
+
+async def test_what_has_not_changed_is_not_sent_again(server):
+    site = FeedSite(server)
+    site.lay(FEED)
+    first = await visitor(server).visit(site.url())
+    again = await visitor(server).visit(site.url(), etag=first.etag, modified="x")
+    assert (again.body, site.unchanged) == (None, 1)
+    assert server.headers[-1]["If-Modified-Since"] == "x"
+
+
+async def test_it_says_who_comes(server):
+    server.lay("/rss", FEED)
+    one = visitor(server)
+    one.agent = "Loa (+https://tin.example.gov.vn)"
+    await one.visit(server.url("/rss"))
+    assert server.headers[-1]["User-Agent"] == "Loa (+https://tin.example.gov.vn)"
+    assert "Cookie" not in server.headers[-1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "for_good"), [([301], True), ([308, 301], True), ([302], False), ([301, 307], False)]
+)
+async def test_only_moves_for_good_are_for_good(server, steps, for_good):
+    for number, status in enumerate(steps):
+        server.move(f"/{number}", f"/{number + 1}", status)
+    server.lay(f"/{len(steps)}", FEED)
+    found = await visitor(server).visit(server.url("/0"))
+    assert (found.url, found.moved_for_good) == (server.url(f"/{len(steps)}"), for_good)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("http://169.254.169.254/latest/meta-data/", "not a public address"),
+        ("http://127.0.0.1:22/", "another port"),
+        ("http://localhost/rss", "inner network"),
+        ("http://2130706433/", "number for a host"),
+        ("file:///etc/passwd", "not a web address"),
+        ("http://a@moha.gov.vn/", "user name"),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 3])
+async def test_no_step_leads_inside(server, where, reason, steps):
+    for number in range(steps - 1):
+        server.move(f"/{number}", f"/{number + 1}")
+    server.move(f"/{steps - 1}", where)
+    with pytest.raises(Unusable, match=reason):
+        await visitor(server).visit(server.url("/0"))
+
+
+async def test_a_name_that_means_something_inside_is_not_asked(server):
+    async def inside(host, port):
+        return ["8.8.8.8", "10.0.0.1"]
+
+    with pytest.raises(Unusable, match="not a public address"):
+        await Visitor(Gate(), lookup=inside).visit("https://moha.gov.vn/rss")
+    assert not server.asked
+
+
+def test_encryption_is_not_left_behind():
+    with pytest.raises(Unusable, match="https to http"):
+        onward(URL("https://moha.gov.vn/rss"), "http://moha.gov.vn/rss")
+    assert onward(URL("http://moha.gov.vn/rss"), "https://moha.gov.vn/rss").scheme == "https"
+
+
+async def test_it_goes_no_further_than_it_may(server):
+    for number in range(5):
+        server.move(f"/{number}", f"/{number + 1}")
+    with pytest.raises(Unusable, match="too often"):
+        await visitor(server).visit(server.url("/0"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, Unusable), (403, Unusable), (410, Gone), (429, Away), (500, Away), (503, Away)],
+)
+async def test_each_status_has_its_meaning(server, status, kind):
+    server.lay("/rss", status=status)
+    with pytest.raises(kind) as trouble:
+        await visitor(server).visit(server.url("/rss"))
+    assert type(trouble.value) is kind
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_site_says_how_long_to_stay_away(server, status):
+    server.lay("/rss", status=status, headers={"Retry-After": "3600"})
+    with pytest.raises(Busy) as busy:
+        await visitor(server).visit(server.url("/rss"))
+    assert busy.value.after_s == 3600
+
+
+async def test_a_body_is_read_no_further_than_it_may_be_long(server):
+    async def endless(request):
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(1000):
+            await answer.write(b"x" * 10_000)
+        return answer
+
+    server.answers["/rss"] = endless
+    with pytest.raises(Unusable, match="too large"):
+        await visitor(server, size=50_000).visit(server.url("/rss"))
+
+
+async def test_nothing_packed_is_unpacked(server):
+    server.lay("/rss", FEED, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(Unusable, match="packed"):
+        await visitor(server).visit(server.url("/rss"))
+
+
+async def test_nobody_there_is_no_answer():
+    with pytest.raises(Away):
+        await Visitor(Gate(frozenset({(HOST, 1)}))).visit(f"http://{HOST}:1/rss")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("120", 120),
+        (" 5 ", 5),
+        (format_datetime(NOW + timedelta(hours=1), usegmt=True), 3600),
+        (format_datetime(NOW - timedelta(hours=1), usegmt=True), 0),
+        ("Fri, 15 Jan 2027 09:00:00", 0),
+        ("", 0),
+        ("bald", 0),
+        ("-3", 0),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(said, seconds):
+    assert retry_after(said, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("max-age=300", 300),
+        ("public, Max-Age = 60", 60),
+        ("s-maxage=9", 0),
+        ("no-cache", 0),
+        ("", 0),
+    ],
+)
+def test_max_age_is_read(said, seconds):
+    assert max_age(said) == seconds
