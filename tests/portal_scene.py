@@ -10,8 +10,10 @@ from typing import Any
 
 import uvicorn
 
+from channels.portal.search.serve import HEAD, search_app
 from channels.portal.serve import portal_app
-from consumers.app.web import listen
+from channels.portal.site import Site
+from consumers.app.web import Faces, listen
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 from tests.builders import a_publication
@@ -81,9 +83,10 @@ def opened(folder: Path, publications: list[Publication] | None = None) -> Itera
     with listen("127.0.0.1", 0) as bound:
         address = f"http://127.0.0.1:{bound.getsockname()[1]}"
         show(folder, *(publications or items()), url=address, words=DEFAULT)
-        server = uvicorn.Server(
-            uvicorn.Config(portal_app(folder), log_level="critical", lifespan="off")
-        )
+        faces = Faces()
+        faces.add(portal_app(folder))
+        faces.add(search_app(folder, Site(address, DEFAULT)), HEAD)
+        server = uvicorn.Server(uvicorn.Config(faces, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:

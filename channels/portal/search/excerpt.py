@@ -35,7 +35,7 @@ def excerpt(text: str, words: Sequence[str], *, loosely: bool) -> list[Piece]:
 
 def marked(text: str, words: Sequence[str], *, loosely: bool) -> list[Piece]:
     """The whole *text* in pieces."""
-    spans = sorted(_spans(text, words, loosely=loosely))
+    spans = _joined(text, sorted(_spans(text, words, loosely=loosely)))
     pieces, at = [], 0
     for start, end in spans:
         if start > at:
@@ -45,6 +45,17 @@ def marked(text: str, words: Sequence[str], *, loosely: bool) -> list[Piece]:
     if at < len(text):
         pieces.append(Piece(text[at:], False))
     return pieces
+
+
+def _joined(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Words with nothing but a space between them are marked as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and text[joined[-1][1] : start].isspace():
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _first(text: str, words: Sequence[str], *, loosely: bool) -> int:

@@ -7,14 +7,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from channels.portal.pages import Pages
-from channels.portal.search.catalogue import Found, Paper
+from channels.portal.search.catalogue import Facts, Found, Paper
 from channels.portal.search.excerpt import Piece, excerpt, marked
 from channels.portal.search.question import Question
 from channels.portal.site import Site
 
 ANSWERS = 20
 """On one page."""
-FIELDS = ("q", "chu-de", "don-vi", "tu", "den", "xep")
+NARROWING = ("chu-de", "don-vi", "tu", "den", "xep")
+FIELDS = ("q", *NARROWING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Hit:
     """One item that was found, as the page shows it."""
 
     content_id: str
-    language: str
+    facts: Facts
     title: Sequence[Piece]
     text: Sequence[Piece]
     topic: str
@@ -70,6 +71,7 @@ class SearchPage:
             hits=[self._hit(one, view) for one in answer.papers] if answer else [],
             topics=_named(self._site.topics(), self._site.topic_name),
             units=_named(self._site.units(), self._site.slug_name),
+            narrowed=any(view.asked.get(name) for name in NARROWING),
             wrong=view.wrong,
             closed=view.closed,
             total=_dotted(len(answer.found.places)) if answer else "",
@@ -83,7 +85,7 @@ class SearchPage:
         published = datetime.fromisoformat(facts.published)
         return Hit(
             content_id=paper.content_id,
-            language=facts.language,
+            facts=facts,
             title=marked(facts.title, words, loosely=loosely),
             text=excerpt(paper.text, words, loosely=loosely),
             topic=self._site.topic_name(facts.topic),
