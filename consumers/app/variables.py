@@ -28,7 +28,7 @@ from consumers.faults import fault
 from contracts.errors import FieldError
 
 log = structlog.get_logger()
-PREFIX = "LOA_"
+PREFIX, OF_TESTS = "LOA_", "LOA_TEST_"
 ALIKE = 0.7
 """How much of two names has to agree for one to be taken for the other, mistyped."""
 SETTINGS: tuple[type[BaseSettings], ...] = (
@@ -63,7 +63,7 @@ def names(settings: type[BaseSettings]) -> Iterator[str]:
 def strange(variables: Iterable[str]) -> list[tuple[str, str]]:
     """Those of *variables* that look like ours and are not, each with the nearest that is."""
     ours = sorted(one for one in set(variables) if one.upper().startswith(PREFIX))
-    wrong = [one for one in ours if one.upper() not in known()]
+    wrong = [one for one in ours if one.upper() not in known() and not one.startswith(OF_TESTS)]
     return [(one, nearest(one.upper())) for one in wrong]
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from consumers.app.protocol import BoundedHeads
+from consumers.app.protocol import Bounded
 from consumers.control import PAUSED
 from consumers.room import ALMOST_FULL
 
@@ -138,7 +138,7 @@ class WebServer(uvicorn.Server):
         """*trusted_proxies*: addresses and networks whose X-Forwarded-For is believed."""
         config = uvicorn.Config(
             app,
-            http=BoundedHeads,
+            http=Bounded,
             log_config=None,
             access_log=False,
             lifespan="off",
