@@ -175,6 +175,11 @@ def test_a_guid_that_everything_has_names_nothing():
     assert first.url_key != second.url_key
 
 
+def test_a_guid_with_two_titles_names_nothing():
+    first, second = read(rss(Article(1, title="Một"), Article(1, title="Hai"))).entries
+    assert (first.guid_key, second.guid_key) == ("", "")
+
+
 def test_an_address_that_everything_leads_to_names_nothing():
     first, second = read(rss(Article(1, path="/tin"), Article(2, path="/tin"))).entries
     assert (first.url_key, second.url_key) == ("", "")
