@@ -32,7 +32,7 @@ PAGES = {
     "cam-on": "/cam-on/",
     "khong-thay": "/khong-co-trang-nay",
 }
-SHOWN = {"trang-chu", "chu-de", "thang", "tin", "dinh-chinh", "da-go", "nguon-tin", "kenh"}
+SHOWN = {"trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "nguon-tin", "kenh"}
 LOOKS = {"1280": {"width": 1280}, "390": {"width": 390, "height": 844}, "toi": {"dark": True}}
 COLOURS = 64
 FOCUS = """() => {
@@ -42,7 +42,7 @@ FOCUS = """() => {
     const within = box.bottom > 0 && box.top < innerHeight && box.width > 0;
     return [one.tagName, one.getAttribute('href') || one.value, lined && within];
 }"""
-TALL = 1900
+TALL = 1700
 """A picture ends there; what follows looks like what is above."""
 
 
