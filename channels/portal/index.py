@@ -233,10 +233,11 @@ class Index(Shelves):
 
     def waiting(self) -> tuple[int, int]:
         """How many items and places are to be written, at once or when there is time."""
-        items = "SELECT count(*) FROM item WHERE undone OR old_print"
-        places = "SELECT count(*) FROM stale"
-        found = [int(self._db.execute(sql).fetchone()[0]) for sql in (items, places)]
-        return found[0], found[1]
+        undone, old, places = (
+            int(self._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0])  # noqa: S608 - ours
+            for what in ("item WHERE undone", "item WHERE old_print", "stale")
+        )
+        return undone + old, places
 
     def watch(self) -> None:
         """From now on `meanwhile` names the items that are taken in."""
