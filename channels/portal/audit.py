@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from channels.portal import rules
-from channels.portal.files import holds
+from channels.portal.files import below, holds
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import alone
 from channels.portal.places import KINDS, place_at
@@ -136,10 +136,11 @@ class Audit:
 
     def strays(self, glance: Glance, wanted: Container[str] = Everything()) -> Iterator[Fault]:
         """Files for which the index has no reason."""
+        begin = len(f"{self.public}/")
         for folder in FOLDERS:
-            for found in (self.public / folder).rglob("*"):
-                path = found.relative_to(self.public).as_posix()
-                if found.is_file() and path in wanted and not self.belongs(path, glance):
+            root = self.public / folder
+            for path in (found[begin:] for found in below(str(root))) if root.is_dir() else ():
+                if path in wanted and not self.belongs(path, glance):
                     yield Fault("page-unexpected", path, "no item of the index stands for it")
 
     def belongs(self, path: str, glance: Glance) -> bool:

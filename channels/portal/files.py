@@ -1,6 +1,7 @@
 """Putting files in place: a reader sees the old one or the new one, whenever we are killed."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.crash import crash_point
@@ -83,6 +84,16 @@ def _write(path: Path, body: bytes) -> None:
         crash_point("portal.tmp_written")
         file.flush()
         os.fsync(file.fileno())
+
+
+def below(folder: str) -> Iterator[str]:
+    """The paths of all files in a folder and its folders, however many there are."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                yield from below(entry.path)
+            else:
+                yield entry.path
 
 
 def empty(folder: Path) -> None:
