@@ -87,6 +87,11 @@ def test_an_ampersand_that_nobody_escaped_stops_nothing():
     assert only(channel("<item><title>Hỏi & đáp</title></item>")).title == "Hỏi & đáp"
 
 
+def test_what_a_server_adds_behind_the_end_is_overlooked():
+    added = "\n<!-- 0.2 s --><script>theo_doi()</script>"
+    assert only(channel("<item><title>A</title></item>") + added).title == "A"
+
+
 @pytest.mark.parametrize(
     ("named", "codec"),
     [("utf-8", "utf-8"), ("UTF-16", "utf-16"), ("windows-1258", "cp1258"), ("utf-8", "utf-8-sig"),
