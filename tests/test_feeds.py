@@ -87,6 +87,15 @@ def test_another_reader_takes_the_feed_without_complaint(folder, kind):
     assert read.feed.language == "vi"
 
 
+def test_another_reader_takes_every_feed_there_is(folder):
+    feeds = {path: data for path, data in tree(folder).items() if path.endswith((".rss", ".atom"))}
+    assert len(feeds) > 20
+    for path, data in feeds.items():
+        read = feedparser.parse(data)
+        assert not read.bozo and read.version in ("rss20", "atom10"), path
+        assert all(entry.id and entry.title and entry.updated for entry in read.entries)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_feed_keeps_every_rule(folder, kind):
     feeds = {path: data for path, data in tree(folder).items() if path.endswith(f".{kind}")}
