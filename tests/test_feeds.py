@@ -21,7 +21,7 @@ from channels.portal.site import Site
 from contracts.text import BREAK, REFUSED
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
-from tests.portal_folder import PUBLIC_URL, a_writer, feed, guids, show, tree
+from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, feed, guids, show, tree
 
 KINDS = ("rss", "atom", "json")
 TAT_CA = f"{PUBLIC_URL}/nguon-tin/tat-ca"
@@ -111,6 +111,20 @@ def test_every_topic_and_unit_of_the_ministry_has_its_feeds_from_the_start(tmp_p
         for kind in KINDS:
             url = f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}"
             assert check(feed(tmp_path, f"{slug}.{kind}"), url) == []
+
+
+def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
+    words = WORDS.model_copy(
+        update={"topics": {name: DEFAULT.topics[name] for name in ("viec-lam", "dinh-chinh")}}
+    )
+    show(tmp_path, an_item(1, topic="viec-lam"), words=words)
+    for name in ("index.html", "nguon-tin.opml"):
+        assert b"dinh-chinh" not in feed(tmp_path, name)
+    change = an_item(1, topic="viec-lam", action="corrected", revision=2, reason="Sai")
+    show(tmp_path, change, words=words)
+    for name in ("index.html", "nguon-tin.opml"):
+        assert b"dinh-chinh" in feed(tmp_path, name)
+    assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/tin/tin-1"]
 
 
 def test_a_feed_holds_the_fifty_newest(tmp_path):

@@ -138,6 +138,23 @@ def test_a_reader_without_javascript_finds_an_item_and_its_topic(browser, portal
         assert "tháng 11/2026" in tab.do(walk).lower()
 
 
+def test_an_opinion_is_sent_by_one_press(browser, portal):
+    with browser.tab(java_script_enabled=False) as tab:
+        sent = []
+
+        async def press(page):
+            page.on("request", lambda request: sent.append((request.method, request.url, request)))
+            await page.goto(f"{portal}/tin/huong-dan-luong")
+            await page.get_by_role("button", name="Chưa hài lòng").click()
+            await page.wait_for_url("**/y-kien/**")
+
+        tab.do(press)
+        [(url, asked)] = [(url, asked) for method, url, asked in sent if method == "POST"]
+        assert url == f"{portal}/y-kien/huong-dan-luong"
+        assert asked.post_data == "muc=dissatisfied"
+        assert not any("Content Security Policy" in error for error in tab.errors)
+
+
 def test_on_paper_only_the_text_is_left(browser, portal):
     with browser.tab() as tab:
         tab.do(lambda page: page.goto(f"{portal}/tin/huong-dan-luong"))
