@@ -26,13 +26,13 @@ LONG = frozenset(
     for name in (
         "backup", "browser", "bus_disk", "bus_faults", "bus_power", "check_corruptions",
         "check_healthy", "check_large", "deliver_crash", "digest_crash", "digest_stories",
-        "dispatch_crash", "duplicates", "email_screen", "event_orders", "gateway_fuzz",
-        "gateway_outage", "long_trouble", "model", "pages_look", "poison", "portal_kill",
-        "portal_power", "rebuild", "restore_doubt", "restore_release", "server", "smtp_chaos",
-        "smtp_cuts", "smtp_late", "torn_reads", "zalo_after_effect", "zalo_answers", "zalo_books",
-        "zalo_chaos", "zalo_followers", "zalo_late", "zalo_notice_codes", "zalo_notice_quotas",
-        "zalo_notice_rows", "zalo_notices", "zalo_people", "zalo_races", "zalo_refresh",
-        "zalo_waits",
+        "dispatch_crash", "duplicates", "email_screen", "event_orders", "feeds_rebuild",
+        "gateway_fuzz", "gateway_outage", "long_trouble", "model", "pages_look", "poison",
+        "portal_hostile", "portal_kill", "portal_looks", "portal_power", "rebuild", "restore_doubt",
+        "restore_release", "server", "smtp_chaos", "smtp_cuts", "smtp_late", "torn_reads",
+        "zalo_after_effect", "zalo_answers", "zalo_books", "zalo_chaos", "zalo_followers",
+        "zalo_late", "zalo_notice_codes", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices",
+        "zalo_people", "zalo_races", "zalo_refresh", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""

@@ -12,6 +12,7 @@ from channels.portal.index import Index
 from channels.portal.lock import Busy, alone
 from channels.portal.press import Press
 from channels.portal.site import Site
+from channels.portal.work import taken
 from channels.portal.writer import Empty, IndexLost, Writer
 from tests.arrivals import ITEM, submitted
 from tests.builders import RELEASED_AT, a_publication
@@ -69,7 +70,7 @@ def test_work_that_a_killed_writer_left_undone_is_the_next_ones_and_no_alarm(tmp
     show(tmp_path, *items(3))
     writer = a_writer(tmp_path)
     with writer._alone() as index, index.transaction():
-        writer._take(index, a_publication(content_id="tin-3"))
+        taken(index, writer._press, a_publication(content_id="tin-3"))
         index.mark_undone()
     writer.close()
     assert look(audit) == []

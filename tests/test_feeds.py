@@ -21,7 +21,7 @@ from channels.portal.site import Site
 from contracts.text import BREAK, REFUSED
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
-from tests.portal_folder import PUBLIC_URL, a_writer, feed, guids, show, tree
+from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, feed, guids, show, tree
 
 KINDS = ("rss", "atom", "json")
 TAT_CA = f"{PUBLIC_URL}/nguon-tin/tat-ca"
@@ -87,6 +87,15 @@ def test_another_reader_takes_the_feed_without_complaint(folder, kind):
     assert read.feed.language == "vi"
 
 
+def test_another_reader_takes_every_feed_there_is(folder):
+    feeds = {path: data for path, data in tree(folder).items() if path.endswith((".rss", ".atom"))}
+    assert len(feeds) > 20
+    for path, data in feeds.items():
+        read = feedparser.parse(data)
+        assert not read.bozo and read.version in ("rss20", "atom10"), path
+        assert all(entry.id and entry.title and entry.updated for entry in read.entries)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_feed_keeps_every_rule(folder, kind):
     feeds = {path: data for path, data in tree(folder).items() if path.endswith(f".{kind}")}
@@ -102,6 +111,20 @@ def test_every_topic_and_unit_of_the_ministry_has_its_feeds_from_the_start(tmp_p
         for kind in KINDS:
             url = f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}"
             assert check(feed(tmp_path, f"{slug}.{kind}"), url) == []
+
+
+def test_a_system_label_is_named_once_it_has_an_item(tmp_path):
+    words = WORDS.model_copy(
+        update={"topics": {name: DEFAULT.topics[name] for name in ("viec-lam", "dinh-chinh")}}
+    )
+    show(tmp_path, an_item(1, topic="viec-lam"), words=words)
+    for name in ("index.html", "nguon-tin.opml"):
+        assert b"dinh-chinh" not in feed(tmp_path, name)
+    change = an_item(1, topic="viec-lam", action="corrected", revision=2, reason="Sai")
+    show(tmp_path, change, words=words)
+    for name in ("index.html", "nguon-tin.opml"):
+        assert b"dinh-chinh" in feed(tmp_path, name)
+    assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/tin/tin-1"]
 
 
 def test_a_feed_holds_the_fifty_newest(tmp_path):

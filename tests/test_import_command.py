@@ -108,6 +108,19 @@ async def test_a_feed_can_be_looked_at_without_consequences(house):
     await loa("check", house.site.url())
 
 
+async def test_a_page_tells_where_its_feeds_are(house):
+    page = """<html><!-- <link rel="alternate" type="application/rss+xml" href="/an.rss"> -->
+    <link rel='stylesheet' href='/a.css'><LINK REL="Alternate" HREF="/b.rss?a=1&amp;c=2"
+    TYPE="application/rss+xml; charset=utf-8"><link type=application/atom+xml rel=alternate
+    href=https://tcnn.example.vn/a.atom><link rel="alternate" hreflang="en" href="/en"></html>"""
+    house.site.lay(page.encode(), "/trang")
+    trial = json.loads(await loa("check", house.site.url("/trang"), "--json", code=2))
+    assert trial["feeds"] == [house.site.url("/b.rss?a=1&c=2"), "https://tcnn.example.vn/a.atom"]
+    assert "feed: https://tcnn.example.vn/a.atom" in await loa(
+        "check", house.site.url("/trang"), code=2
+    )
+
+
 INSIDE = ["http://127.0.0.1:1/rss", "http://169.254.169.254/", "http://localhost/"]
 
 

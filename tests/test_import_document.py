@@ -87,6 +87,11 @@ def test_an_ampersand_that_nobody_escaped_stops_nothing():
     assert only(channel("<item><title>Hỏi & đáp</title></item>")).title == "Hỏi & đáp"
 
 
+def test_what_a_server_adds_behind_the_end_is_overlooked():
+    added = "\n<!-- 0.2 s --><script>theo_doi()</script>"
+    assert only(channel("<item><title>A</title></item>") + added).title == "A"
+
+
 @pytest.mark.parametrize(
     ("named", "codec"),
     [("utf-8", "utf-8"), ("UTF-16", "utf-16"), ("windows-1258", "cp1258"), ("utf-8", "utf-8-sig"),
@@ -173,6 +178,11 @@ def test_a_guid_that_everything_has_names_nothing():
     first, second = read(rss(Article(1, guid="x"), Article(2, guid="x"))).entries
     assert (first.guid_key, second.guid_key) == ("", "")
     assert first.url_key != second.url_key
+
+
+def test_a_guid_with_two_titles_names_nothing():
+    first, second = read(rss(Article(1, title="Một"), Article(1, title="Hai"))).entries
+    assert (first.guid_key, second.guid_key) == ("", "")
 
 
 def test_an_address_that_everything_leads_to_names_nothing():

@@ -6,9 +6,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from producers.bus import Silence
+from producers.imports import after
+from producers.imports.after import Taken
+from producers.imports.feed import Feed
 from producers.imports.manners import DAY_S, next_visit
+from producers.imports.plan import Plan
 from producers.imports.round import Wish
 from producers.imports.service import Imports
+from producers.imports.site import Found
 from producers.imports.state import FeedState
 from tests.feed_site import Article, rss
 from tests.import_house import import_house
@@ -58,6 +63,29 @@ async def test_the_next_visit_is_no_sooner_than_anybody_wants(house, headers, tt
     house.site.lay(rss(Article(1), ttl=ttl), **headers)
     wait = (await house.read()).due - house.clock()
     assert least <= wait <= least * 1.1
+
+
+async def test_no_site_closes_itself_for_longer_than_a_week(house):
+    await house.follow()
+    house.site.server.lay("/rss", status=503, headers={"Retry-After": "999999999"})
+    assert (await house.read()).closed_until == house.clock() + 7 * DAY_S
+
+
+def test_a_move_within_a_site_is_followed_and_one_to_another_is_not():
+    feed = Feed(url="http://tcnn.example.vn/rss", topic="cai-cach-hanh-chinh")
+    within, beyond = "https://www.tcnn.example.vn/rss.xml", "https://khac.example.vn/rss"
+    assert after.address(feed, FeedState(moved_to=within)) == within
+    assert after.address(feed, FeedState(moved_to=beyond)) == feed.url
+
+
+def test_a_reading_that_is_not_done_is_asked_for_in_full_again():
+    feed = Feed(url="http://tcnn.example.vn/rss", topic="cai-cach-hanh-chinh")
+    found, state = Found(b"", feed.url, etag="new"), FeedState(etag="old", aside=("g.a", "g.x"))
+    made = Plan(aside={"g.x"})
+    half = after.settled(state, feed, 0.0, found, Taken(made, "", 0.0, left=1))
+    whole = after.settled(state, feed, 0.0, found, Taken(made, "", 0.0))
+    assert (half.etag, whole.etag) == ("old", "new")
+    assert whole.aside == ("g.x", "g.a"), "what is still listed is forgotten last"
 
 
 async def test_a_feed_that_is_over_is_asked_no_more(house):

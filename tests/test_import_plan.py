@@ -11,7 +11,7 @@ from producers.imports.document import read
 from producers.imports.known import Known
 from producers.imports.plan import Plan, Reading, plan
 from tests.feed_site import NOW, SITE, Article, but
-from tests.import_plans import FEED, OLD, OTHER, UNIT, House
+from tests.import_plans import FEED, OLD, OTHER, House
 
 
 @pytest.fixture
@@ -95,6 +95,42 @@ def test_a_second_address_of_an_article_is_a_duplicate_for_ever(house):
     assert whys(house.take(twin)) == [], "the first one has left the feed"
 
 
+def test_a_twin_is_remembered_from_the_first_moment(house):
+    house.take(Article(1), Article(1, path="/b", guid="b"))
+    assert whys(house.take(Article(1, path="/b", guid="b", lead="Khác"))) == []
+
+
+def test_what_waits_for_somebody_to_look_is_not_set_aside_with_its_twin(house):
+    house.feed = FEED.model_copy(update={"most": 1})
+    listed = (Article(1), Article(1, guid="b", lead="Khác"), Article(2))
+    assert len(house.take(*listed).held) == 2
+    assert len(house.take(*listed, released=True).drafts) == 2
+
+
+def test_of_two_versions_in_one_feed_the_one_that_is_out_stays():
+    house = House(FEED.model_copy(update={"since": None}))
+    house.take(Article(0, title="Công văn", ago=OLD))
+    versions = (
+        Article(1, title="Công văn", path="/a", guid="g", ago=5),
+        Article(2, title="Công văn", path="/a", guid="g", ago=OLD, lead="Hai"),
+    )
+    assert whys(house.take(*versions)) == ["changed"]
+    assert whys(house.take(*versions)) == []
+
+
+def test_a_link_to_the_home_page_says_nothing_of_which_article_it_is(house):
+    house.take(Article(1, path="/"))
+    assert whys(house.take(Article(2, path="/"))) == ["new"]
+
+
+def test_a_guid_that_is_an_address_may_be_spelt_in_many_ways(house):
+    house.take(Article(1, guid=f"{SITE}/bai/1"))
+    spelt = Article(
+        1, guid="http://www.tcnn.example.vn/bai/1/?utm_source=x", path="/k", title="Khác"
+    )
+    assert whys(house.take(spelt)) == ["changed"]
+
+
 def test_a_twin_that_comes_later_is_none_of_its_own(house):
     house.take(Article(1))
     assert house.take(Article(1, path="/b", guid="b"), Article(1)).counts["duplicate"] == 1
@@ -127,7 +163,8 @@ def test_what_leaves_the_feed_is_not_taken_back(house):
 def test_what_was_there_before_is_left_alone_even_when_it_changes(house):
     made = house.take(Article(1, ago=OLD), Article(2))
     assert (whys(made), made.counts["old"]) == (["new"], 1)
-    assert whys(house.take(Article(1, ago=10, title="Mới sửa"), Article(2))) == []
+    again = house.take(Article(1, ago=10, title="Mới sửa"), Article(2))
+    assert (whys(again), len(again.aside)) == ([], 2), "and stays remembered"
 
 
 def test_a_backfill_reaches_the_portal_alone():
@@ -146,27 +183,6 @@ def test_what_has_no_date_is_new_unless_it_lay_there_at_the_first_reading(house)
     assert (whys(first), first.counts["old"]) == ([], 2)
     then = plan(Reading(FEED, undated(3, 1, 2), NOW, aside=frozenset(first.aside)), house.known)
     assert [one.entry.guid for one in then.drafts] == ["tcnn-3"]
-
-
-def test_what_was_withdrawn_stays_so_whatever_the_site_does(house):
-    house.take(Article(1))
-    said = house.log[0]
-    gone = {"content_id": said.data["content_id"], "reason": "Sai sự thật"}
-    by_hand = {"extensions": {}, "source": f"/units/{UNIT}"}
-    house.hear(said.model_copy(update={"type": events.WITHDRAWN, "data": gone, **by_hand}))
-    made = house.take(Article(1, lead="Khác"))
-    assert (whys(made), made.counts["withdrawn"]) == ([], 1)
-
-
-def test_a_text_that_somebody_corrected_by_hand_is_corrected_behind_theirs(house):
-    house.take(Article(1))
-    said = house.log[0]
-    data = {**said.data, "revision": 5, "corrects_revision": 1, "title": "Sửa tay"}
-    by_hand = {"extensions": {}, "source": f"/units/{UNIT}"}
-    house.hear(said.model_copy(update={"type": events.CORRECTED, "data": data, **by_hand}))
-    assert whys(house.take(Article(1))) == [], "the site says what it said"
-    house.take(Article(1, lead="Khác"))
-    assert (house.log[-1].data["revision"], house.log[-1].data["corrects_revision"]) == (6, 5)
 
 
 def test_an_item_follows_the_feed_that_brought_it(house):

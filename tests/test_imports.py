@@ -1,6 +1,8 @@
 """Feeds are read over HTTP and become events on a real bus: each once, whatever happens."""
 
 import asyncio
+import re
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,9 +10,11 @@ from structlog.testing import capture_logs
 from consumers.intake import Intake
 from contracts import events
 from contracts.vocabulary import DEFAULT
+from producers.imports.known import Known
+from producers.imports.plan import Reading, plan
 from producers.imports.round import Wish
 from tests.crashing import Crash, doomed
-from tests.feed_site import Article, but, rss
+from tests.feed_site import NOW, Article, but, rss
 from tests.import_house import UNIT, ImportHouse, import_house
 
 DAY_S = 86_400
@@ -116,6 +120,39 @@ async def test_losing_what_is_remembered_of_a_feed_publishes_nothing_twice(house
     await house.importer.states.forget(UNIT, house.feed())
     await house.read(importer=house.process(house.bus))
     assert await house.said() == before
+
+
+async def test_what_lay_there_without_a_date_is_no_news(house):
+    def undated(*numbers):
+        return re.sub("<pubDate>.*?</pubDate>", "", rss(*map(Article, numbers)).decode()).encode()
+
+    await house.follow()
+    house.site.lay(undated(1, 2))
+    assert (await house.read()).counts == {"old": 2}
+    house.site.lay(undated(3, 1, 2))
+    assert (await house.read()).counts == {"new": 1, "old": 2}
+
+
+async def test_a_draft_that_somebody_was_faster_with_is_left_to_the_next_reading(house):
+    await house.follow()
+    house.site.lay(rss(Article(1, lead="Một")))
+    await house.read()
+    draft = plan(Reading(house.feed(), [Article(1, lead="Hai").entry()], NOW), Known(UNIT)).drafts[
+        0
+    ]
+    sent = await house.importer.sender.send(await house.member(), house.feed(), draft)
+    assert (sent, len(await house.said())) == (False, 1)
+
+
+async def test_a_restless_article_is_looked_at_again_although_the_site_says_nothing_new(house):
+    house.clock.now = time.time()  # the server's clock says when an event was stored
+    await house.follow(house.feed(since=None))
+    for number in range(4):
+        house.site.lay(rss(Article(1, lead=f"Bản {number}")))
+        state = await house.read()
+    assert state.counts == {"restless": 1}
+    house.clock.advance(DAY_S + 60)
+    assert (await house.read()).counts == {"changed": 1}
 
 
 async def test_two_processes_at_once_say_it_once(house):

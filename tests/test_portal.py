@@ -343,6 +343,8 @@ def test_a_unit_is_named_as_it_was_called_on_the_day(tmp_path):
         ("SELECT slug FROM shelf WHERE content_id = ?", ("a",)),
         ("SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
         (PART, ("tat-ca", 0, 1, 50, 100)),
+        ("SELECT count(*) FROM item WHERE undone", ()),
+        ("SELECT count(*) FROM item WHERE old_print", ()),
         ("SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?", (0, 9)),
         ("SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (9,)),
         ("SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (9,)),

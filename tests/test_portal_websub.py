@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import httpx2
 import pytest
 from aiohttp import web
 from lxml import etree
@@ -11,6 +12,7 @@ from lxml import etree
 from channels.base import Verdict
 from channels.portal.channel import PortalChannel
 from channels.portal.rules import check
+from channels.portal.serve import portal_app
 from channels.portal.settings import PortalSettings
 from channels.portal.websub import Herald
 from tests.builders import a_publication
@@ -167,6 +169,19 @@ async def test_feeds_name_the_hub_and_keep_every_rule(tmp_path):
         assert [one.get("href") for one in links if one.get("rel") == "hub"] == [
             "https://hub.example.vn/"
         ]
+
+
+@pytest.mark.parametrize("kind", ["rss", "atom", "json"])
+async def test_a_feed_is_served_with_its_hub_in_a_header(tmp_path, kind):
+    channel = a_channel(tmp_path, "https://hub.example.vn/?a=1&b=2")
+    await sent(channel, a_publication())
+    await channel.close()
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        answer = await client.get(f"/nguon-tin/tat-ca.{kind}")
+        assert answer.links["hub"]["url"] == "https://hub.example.vn/?a=1&b=2"
+        assert answer.links["self"]["url"] == f"{PUBLIC_URL}/nguon-tin/tat-ca.{kind}"
+        assert "link" not in (await client.get("/")).headers
 
 
 async def test_without_a_hub_nobody_is_told(tmp_path):

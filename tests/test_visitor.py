@@ -1,5 +1,6 @@
 """Coming back to a site: the unchanged need not be sent again, and it is left alone as asked."""
 
+import gzip
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -140,10 +141,25 @@ async def test_a_body_is_read_no_further_than_it_may_be_long(server):
         await visitor(server, size=50_000).visit(server.url("/rss"))
 
 
-async def test_nothing_packed_is_unpacked(server):
-    server.lay("/rss", FEED, headers={"Content-Encoding": "gzip"})
-    with pytest.raises(Unusable, match="packed"):
-        await visitor(server).visit(server.url("/rss"))
+async def test_what_was_packed_is_unpacked(server):
+    server.lay("/rss", gzip.compress(FEED), headers={"Content-Encoding": "gzip"})
+    assert (await visitor(server).visit(server.url("/rss"))).body == FEED
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "kind", "reason"),
+    [
+        (gzip.compress(bytes(60_000)), "gzip", Unusable, "too large"),
+        (gzip.compress(FEED)[:-4], "gzip", Away, "cut short"),
+        (FEED, "gzip", Unusable, "packed"),
+        (FEED, "br", Unusable, "packed"),
+        (FEED, "gzip, gzip", Unusable, "packed"),
+    ],
+)
+async def test_no_packing_gets_around_the_limits(server, body, coding, kind, reason):
+    server.lay("/rss", body, headers={"Content-Encoding": coding})
+    with pytest.raises(kind, match=reason):
+        await visitor(server, size=50_000).visit(server.url("/rss"))
 
 
 async def test_nobody_there_is_no_answer():

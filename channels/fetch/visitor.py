@@ -8,6 +8,7 @@ Every step of a redirect is checked as the first one is.
 
 import asyncio
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ class Visitor(Fetcher):
         """What lies at *address* now. Raises Unusable, Gone, Away, Busy."""
         said = {"If-None-Match": etag, "If-Modified-Since": modified}
         headers = {name: value for name, value in said.items() if value}
-        headers |= {"User-Agent": self.agent, "Accept": "*/*"}
+        headers |= {"User-Agent": self.agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
         with in_our_words():
             async with asyncio.timeout(self.limits.total_s), self.session(()) as http:
                 return await self.walk(http, URL(address), headers)
@@ -82,10 +83,8 @@ class Visitor(Fetcher):
     ) -> Visit:
         refuse(answer)
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
-        if not unchanged and answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise Unusable("packed")
         return Visit(
-            None if unchanged else await self.whole(answer),
+            None if unchanged else await self.unpacked(answer),
             url,
             moved_for_good,
             answer.charset or "",
@@ -93,6 +92,28 @@ class Visitor(Fetcher):
             answer.headers.get("Last-Modified", ""),
             max_age(answer.headers.get("Cache-Control", "")),
         )
+
+    async def unpacked(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The body, which may be no longer unpacked than it may be packed."""
+        coding = answer.headers.get("Content-Encoding", "identity").lower()
+        if coding not in ("identity", "gzip", "x-gzip"):
+            raise Unusable("packed")
+        body = await self.whole(answer)
+        return body if coding == "identity" else gunzip(body, self.limits.size)
+
+
+def gunzip(packed: bytes, longest: int) -> bytes:
+    """What was packed. Raises Unusable, Away; never unpacks more than *longest* bytes."""
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        body = unpacking.decompress(packed, longest + 1)
+    except zlib.error as wrong:
+        raise Unusable("packed") from wrong
+    if len(body) > longest:
+        raise Unusable("too large")
+    if not unpacking.eof:
+        raise Away("cut short")
+    return body
 
 
 def onward(url: URL, location: str) -> URL:

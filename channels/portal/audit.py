@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from channels.portal import rules
-from channels.portal.files import holds
+from channels.portal.files import below, holds
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import alone
 from channels.portal.places import KINDS, place_at
@@ -84,7 +84,7 @@ class Audit:
         if exact:
             yield from self._pages(glance, wanted)
             yield from self._shelves(glance, wanted)
-        yield from self._strays(glance, wanted)
+        yield from self.strays(glance, wanted)
 
     def again(self, suspects: Sequence[Fault], patience_s: float, *, exact: bool) -> list[Fault]:
         """Those that are still wrong while nobody writes. Raises Busy, sqlite3.Error, OSError."""
@@ -134,15 +134,17 @@ class Audit:
         if broken:
             yield Fault("feed-broken", path, str(broken[0]))
 
-    def _strays(self, glance: Glance, wanted: Container[str]) -> Iterator[Fault]:
+    def strays(self, glance: Glance, wanted: Container[str] = Everything()) -> Iterator[Fault]:
         """Files for which the index has no reason."""
+        begin = len(f"{self.public}/")
         for folder in FOLDERS:
-            for found in (self.public / folder).rglob("*"):
-                path = found.relative_to(self.public).as_posix()
-                if found.is_file() and path in wanted and not self._belongs(path, glance):
+            root = self.public / folder
+            for path in (found[begin:] for found in below(str(root))) if root.is_dir() else ():
+                if path in wanted and not self.belongs(path, glance):
                     yield Fault("page-unexpected", path, "no item of the index stands for it")
 
-    def _belongs(self, path: str, glance: Glance) -> bool:
+    def belongs(self, path: str, glance: Glance) -> bool:
+        """Whether the index has a reason for the file."""
         folder, *rest = path.split("/")
         if folder == "tin":
             return len(rest) == 2 and rest[1] in PAGES and glance.revision(rest[0]) > 0

@@ -1,6 +1,7 @@
 """Putting files in place: a reader sees the old one or the new one, whenever we are killed."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.crash import crash_point
@@ -10,18 +11,21 @@ class Stage:
     """Files written aside and then put in place together; before `swap` no reader sees any of it.
 
     *aside* lies on the file system of *root*, outside what is served, and belongs to one writer at
-    a time: what a killed one left there is thrown away by the next. Not *lasting*: nothing is
-    synced, for somebody who does that for all at once.
+    a time: what a killed one left there is thrown away by the next.
     """
 
-    def __init__(self, root: Path, aside: Path, *, lasting: bool = True) -> None:
+    def __init__(self, root: Path, aside: Path) -> None:
         self._root = root
         self._aside = aside
-        self._lasting = lasting
         self._moves: list[tuple[Path, Path]] = []
         self._gone: list[Path] = []
         self._folders: set[Path] = set()
         empty(aside)
+
+    @property
+    def changes(self) -> int:
+        """How many files are to be written."""
+        return len(self._moves)
 
     def put(self, path: str, body: bytes | None) -> None:
         """Stage *body* for *path* (relative to the root); None has the file removed.
@@ -34,10 +38,7 @@ class Stage:
             self._gone.append(target)
         elif not holds(target, body):
             beside = self._aside / f"{len(self._moves)}.tmp"
-            if self._lasting:
-                _write(beside, body)
-            else:
-                beside.write_bytes(body)
+            _write(beside, body)
             self._moves.append((beside, target))
 
     def swap(self) -> None:
@@ -49,7 +50,7 @@ class Stage:
         for target in self._gone:
             target.unlink(missing_ok=True)
         crash_point("portal.all_in_place")
-        for folder in sorted(self._folders) if self._lasting else ():
+        for folder in sorted(self._folders):
             if folder.is_dir():
                 sync_folder(folder)
 
@@ -83,6 +84,16 @@ def _write(path: Path, body: bytes) -> None:
         crash_point("portal.tmp_written")
         file.flush()
         os.fsync(file.fileno())
+
+
+def below(folder: str) -> Iterator[str]:
+    """The paths of all files in a folder and its folders, however many there are."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                yield from below(entry.path)
+            else:
+                yield entry.path
 
 
 def empty(folder: Path) -> None:

@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS stale (
     place TEXT NOT NULL,
     PRIMARY KEY (old_print, rank, place)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meanwhile (content_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS untold (slug TEXT PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shown (
     content_id TEXT NOT NULL,
@@ -173,6 +174,7 @@ class Index(Shelves):
             (name, publication.revision, row.written, row.body),
         )
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (name,))
+        self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (name,))
         spots = [Spot(slug, age, name) for slug in dict.fromkeys(slugs)]
         listed = publication.action != "withdrawn"
         touched = self.move(name, spots, part, listed=listed)
@@ -230,11 +232,30 @@ class Index(Shelves):
         return [place(key) for (key,) in self._db.execute(sought, (old_print, limit))]
 
     def waiting(self) -> tuple[int, int]:
-        """How many items and places are to be written."""
-        undone = "SELECT count(*) FROM item WHERE undone"
-        stale = "SELECT count(*) FROM stale WHERE old_print = 0"
-        items, places = (self._db.execute(sql).fetchone()[0] for sql in (undone, stale))
-        return int(items), int(places)
+        """How many items and places are to be written, at once or when there is time."""
+        undone, old, places = (
+            int(self._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0])  # noqa: S608 - ours
+            for what in ("item WHERE undone", "item WHERE old_print", "stale")
+        )
+        return undone + old, places
+
+    def watch(self) -> None:
+        """From now on `meanwhile` names the items that are taken in."""
+        self._db.execute("DELETE FROM meanwhile")
+
+    def meanwhile(self) -> Iterator[Row]:
+        """Items that were taken in since `watch`, as they are now."""
+        sought = "SELECT publication, body FROM meanwhile JOIN item USING (content_id)"
+        for pair in self._db.execute(sought):
+            yield Row(*pair)
+
+    def all_to_do(self, places: Iterable[Place], *, old_print: bool) -> None:
+        """Every file is to be written, at once or when there is time; all items count as shown."""
+        self._db.execute("INSERT OR IGNORE INTO shown SELECT content_id, revision FROM item")
+        undone = "UPDATE item SET undone = ?, old_print = ?"
+        self._db.execute(undone, (not old_print, old_print))
+        self._db.execute("DELETE FROM stale")
+        self.mark_stale(places, old_print=old_print)
 
     def pages_done(self, rows: Iterable[Row]) -> None:
         publications = [row.publication for row in rows]

@@ -14,7 +14,7 @@ from channels.portal.item import Item
 from channels.portal.metadata import article
 from channels.portal.places import OPML_PATH
 from channels.portal.public_channels import UNIFIED
-from channels.portal.site import ALL, Site, feed_path, item_path, month_path, shelf_path
+from channels.portal.site import ALL, COVER_PATH, Site, feed_path, item_path, month_path, shelf_path
 from channels.portal.texts import HERE, TEXTS, say
 from contracts.content import Attachment
 from contracts.vietnam import VIETNAM
@@ -158,6 +158,7 @@ def _globals(site: Site) -> dict[str, Any]:
         "month_path": lambda slug, month: site.root + month_path(slug, month),
         "month_url": lambda slug, month: site.url(month_path(slug, month)),
         "opml": site.root + OPML_PATH,
+        "cover_url": site.url(COVER_PATH),
         "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
     }
 

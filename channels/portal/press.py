@@ -187,12 +187,10 @@ class Press:
         yield place.paths[0], self._pages.home(stories)
 
     def _lists(self, place: Place, index: Index) -> Iterator[File]:
-        slugs = self.slugs(index)
-        bodies = (
-            self._pages.feeds(slugs),
-            opml.write(slugs, self.site),
-            self._pages.shelves(slugs),
-        )
+        used = set(index.slugs())  # system labels have feeds, and are named once they have an item
+        slugs = [one for one in self.slugs(index) if self.site.is_chosen(one) or one in used]
+        feeds, shelves = self._pages.feeds(slugs), self._pages.shelves(slugs)
+        bodies = (feeds, opml.write(slugs, self.site), shelves)
         yield from zip(place.paths, bodies, strict=True)
 
     def _map(self, place: Place, index: Index) -> Iterator[File]:

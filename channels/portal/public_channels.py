@@ -38,12 +38,14 @@ class _Listed(Contract):
 
 
 def listed(own: str = "") -> tuple[PublicChannel, ...]:
-    """The shipped list with an operator's *own* entries (TOML) in it, in their order.
+    """The shipped list with an operator's *own* entries (TOML) in it, field by field.
 
     Raises Unreadable or Invalid, naming the entry.
     """
     try:
-        entries = _entries(SHIPPED) | _entries(own)
+        entries = _entries(SHIPPED)
+        for name, fields in _entries(own).items():
+            entries[name] = entries.get(name, {}) | fields
         every = _Listed.model_validate({"channels": entries}).channels.values()
     except tomllib.TOMLDecodeError as error:
         raise Unreadable(fault("channels", "not_toml", detail=error)) from error

@@ -1,36 +1,38 @@
-"""Making the portal anew: beside itself, from publications, then put in place file by file.
+"""Making the portal anew from publications, while it goes on being read and written.
 
-Readers see every file old or new, never half; files that are the same stay untouched. Until
-`finish` nothing has changed for them. Killed within it, some files are new and others old, and the
-index is the old one, or lost. Only the next rebuild finishes that: a writer trusts the index, and
-leaves alone what it does not name as undone.
+    aside     a new index is made beside the old one; nobody waits, what is shown meanwhile is noted
+    swap      what was noted is taken in, and the new index takes the old one's place: a moment
+    write     every file is compared with the new index, and written where it differs: items first,
+              then what points at them, some at a time, so that others can write in between
+    clear     what the index knows nothing of is removed
+
+Readers see every file old or new, never half; files that are the same stay untouched. Killed before
+the swap, nothing has changed; killed after it, the next writer goes on, bit by bit, or the next
+rebuild does. Where there are no pages at all, everything is written at once, and writers wait.
 """
 
-import os
 import shutil
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
-from channels.portal.audit import FOLDERS
-from channels.portal.files import holds, sync_folder
+from channels.portal.audit import Audit
+from channels.portal.files import Stage, sync_folder
 from channels.portal.glance import Glance
+from channels.portal.index import LAYOUT, Index
 from channels.portal.lock import alone
 from channels.portal.press import Press
 from channels.portal.search.keeper import CATALOGUE
-from channels.portal.site import CANARY_PATH
-from channels.portal.work import Tell, nobody
-from channels.portal.writer import INDEX, LOCK, Writer
+from channels.portal.work import Tell, nobody, taken
+from channels.portal.writer import INDEX, LAID_OUT, LOCK, Writer
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-OURS = FOLDERS
-"""Elsewhere an operator may keep files."""
-CANARY = Path(CANARY_PATH[1:])
+ONE_REBUILD = "rebuild.lock"
 
 
 class Changes(NamedTuple):
@@ -44,58 +46,120 @@ class Changes(NamedTuple):
 class Rebuild:
     """A new portal in the making. Take publications in, in any order, then `finish`.
 
-    *tell* hears of what was done: items and places written, files put in place.
+    *tell* hears of what was done: items and places written.
     """
 
-    def __init__(self, folder: Path, press: Press, tell: Tell = nobody) -> None:
-        self._folder = folder
-        self._aside = folder / "state" / "rebuild"
-        self._tell = tell
+    def __init__(self, folder: Path, press: Press, patience_s: float, tell: Tell = nobody) -> None:
+        self._folder, self._state = folder, folder / "state"
+        self._aside = self._state / "rebuild"
+        self._press, self._patience_s, self._tell = press, patience_s, tell
         self._empty()
-        self._writer = Writer(self._aside, press, patience_s=0.0, lasting=False)
-        self._writer.prepare()
+        self._aside.mkdir()
+        self._index = Index(self._aside / INDEX)
+        self._index.lay_out()
+        with alone(self._state / LOCK, patience_s):
+            self._watched = self._watch()
 
     def take(self, publications: Iterable[Publication]) -> None:
-        """Raises OSError, sqlite3.Error or Unfinished; then nothing has changed for readers."""
-        publications = list(publications)
-        self._writer.take(publications)
+        """Raises OSError or sqlite3.Error; then nothing has changed for readers."""
+        with self._index.transaction():
+            for one in publications:
+                if one.revision >= self._index.revision(one.content_id):
+                    taken(self._index, self._press, one)
 
     def keep(self, publications: Sequence[Publication]) -> None:
         """Take those in that the old portal has shown, or was about to. Raises as `take`."""
         if publications:
-            self.take(shown_by(self._folder / "state" / INDEX, publications))
+            self.take(shown_by(self._state / INDEX, publications))
 
     def finish(self) -> Changes:
-        """Put the new portal in place of the old one."""
-        self._writer.finish(self._tell)
-        items = self._writer.items()
-        self._writer.close()
-        os.sync()  # nothing was synced one by one
-        public, new = self._folder / "public", self._aside / "public"
-        written = removed = 0
-        for path in files(new):
-            written += put_in_place(new / path, public / path, self._aside / "beside.tmp")
-            self._tell("files", 1, 0)
-        for path in files(public):
-            if path.parts[0] in OURS and path != CANARY and not (new / path).exists():
-                (public / path).unlink()
-                removed += 1
-        os.sync()
-        self._take_index()
+        """Put the new portal in place of the old one. Raises Busy, OSError, sqlite3.Error."""
+        with alone(self._state / LOCK, self._patience_s):
+            self._catch_up()
+            items = self._index.items()
+            self._swap()
+        writer = Writer(self._folder, self._press, self._patience_s)
+        try:
+            self._write(writer)
+            removed = self._clear()
+            writer.forget()
+        finally:
+            writer.close()
         self._empty()
-        return Changes(items, written, removed)
+        return Changes(items, writer.written, removed)
 
     def close(self) -> None:
-        self._writer.close()
+        self._index.close()
 
-    def _take_index(self) -> None:
-        """The old one goes first: pages without an index are refused, a wrong index is not."""
-        state = self._folder / "state"
-        for left in state.glob(f"{INDEX}*"):
+    def _watch(self) -> bool:
+        """Have the old index note what is taken in from now on; False where nothing can be."""
+        if old := self._old():
+            with closing(old):
+                old.watch()
+        return old is not None
+
+    def _catch_up(self) -> None:
+        """What was shown since is known to the old index alone."""
+        old = self._old() if self._watched else None
+        if old:
+            with closing(old):
+                self.take([row.publication for row in old.meanwhile()])
+
+    def _old(self) -> Index | None:
+        """The index that stands; None where there is none that can be read."""
+        path = self._state / INDEX
+        try:
+            index = Index(path) if path.exists() else None
+        except sqlite3.Error:
+            return None  # it is no index: the reason for this rebuild
+        if index and index.layout != LAYOUT:
+            index.close()
+            return None
+        return index
+
+    def _swap(self) -> None:
+        """The old index goes first: pages without an index are refused, a wrong index is not."""
+        stands = (self._folder / "public" / LAID_OUT).exists()
+        with self._index.transaction():
+            self._index.all_to_do(self._press.everything(self._index), old_print=stands)
+            self._index.set_mark("edition", self._press.edition)
+        self._index.close()
+        self._lay_out()
+        others = () if self._watched else self._state.glob(f"{CATALOGUE}*")
+        for left in (*self._state.glob(f"{INDEX}*"), *others):
             left.unlink()
-        for name in (CATALOGUE, INDEX):
-            (self._aside / "state" / name).replace(state / name)
-        sync_folder(state)
+        (self._aside / INDEX).replace(self._state / INDEX)
+        sync_folder(self._state)
+
+    def _lay_out(self) -> None:
+        """What every site has: pages that are written next point at it."""
+        public, aside = self._folder / "public", self._state / "aside"
+        for folder in (public, aside):
+            folder.mkdir(exist_ok=True)
+        stage = Stage(public, aside)
+        for path, body in self._press.fixed_files():
+            stage.put(path, body)
+        stage.swap()
+
+    def _write(self, writer: Writer) -> None:
+        writer.prepare(tell=self._tell)
+        items, places = writer.waiting()
+        while (done := writer.refresh()).any:
+            self._tell("items", len(done.rows), items)
+            self._tell("places", len(done.places), places)
+
+    def _clear(self) -> int:
+        """Remove what nobody stands for; what somebody has written meanwhile has a reason."""
+        audit, public = Audit(self._folder, self._press), self._folder / "public"
+        with closing(audit.glance()) as glance:
+            suspects = [one.path for one in audit.strays(glance)]
+        with alone(self._state / LOCK, self._patience_s), closing(audit.glance()) as glance:
+            strays = [path for path in suspects if not audit.belongs(path, glance)]
+            for path in strays:
+                (public / path).unlink(missing_ok=True)
+        for folder in {(public / path).parent for path in strays}:
+            sync_folder(folder)
+        return len(strays)
 
     def _empty(self) -> None:
         if self._aside.exists():
@@ -106,10 +170,10 @@ class Rebuild:
 def rebuilding(
     folder: Path, press: Press, patience_s: float, tell: Tell = nobody
 ) -> Iterator[Rebuild]:
-    """Hold the portal's lock and make it anew. Raises Busy; deliveries wait meanwhile."""
+    """Make the portal anew. Raises Busy while somebody else does, or a writer holds the folder."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    with alone(folder / "state" / LOCK, patience_s):
-        rebuild = Rebuild(folder, press, tell)
+    with alone(folder / "state" / ONE_REBUILD, patience_s):
+        rebuild = Rebuild(folder, press, patience_s, tell)
         try:
             yield rebuild
         finally:
@@ -131,46 +195,3 @@ def shown_by(index: Path, publications: Sequence[Publication]) -> list[Publicati
     except sqlite3.Error as broken:
         log.warning("portal_index_unreadable", error=type(broken).__name__)
         return []
-
-
-def files(root: Path) -> Iterator[Path]:
-    """Paths below *root*, one folder in memory at a time: nothing may point at what is not there.
-
-    So items come first, then feeds, then pages that list; and what lies deeper, archives of feeds
-    and months of pages, before what lies above it.
-    """
-    first = [name for name in OURS if (root / name).is_dir()]
-    for name in first:
-        yield from (path.relative_to(root) for path in _below(root / name))
-    for path in _below(root, {root / name for name in first}):
-        yield path.relative_to(root)
-
-
-def _below(folder: Path, but: Container[Path] = ()) -> Iterator[Path]:
-    """The files of a folder, those of its folders first."""
-    own = []
-    with os.scandir(folder) as found:
-        for entry in found:
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False) and path not in but:
-                yield from _below(path)
-            elif entry.is_file():
-                own.append(path)
-    yield from sorted(own)
-
-
-def put_in_place(new: Path, old: Path, beside: Path) -> bool:
-    """Whether the file had to be replaced. *new* stays where it is, so that one can see what came.
-
-    *beside* is nobody's file on the same file system.
-    """
-    if holds(old, new.read_bytes()):
-        return False
-    old.parent.mkdir(parents=True, exist_ok=True)
-    beside.unlink(missing_ok=True)
-    try:
-        beside.hardlink_to(new)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(new, beside)
-    beside.replace(old)
-    return True

@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 
+from channels.portal.linked import links
+
 MEMORY_BYTES = 64 << 20
 INDEX = "index.html"
 TYPES = {
@@ -30,6 +32,7 @@ LIFETIMES = {
     ".svg": "public, max-age=31536000, immutable",
     ".jpg": "public, max-age=86400",  # one that is removed is soon nobody's any more
 }
+FEEDS = (".rss", ".atom", ".json")
 FEED_LIFETIME = "public, max-age=300"
 
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
@@ -127,6 +130,8 @@ def _served(suffix: str, modified_s: int, body: bytes) -> Served:
         last_modified(modified_s),
     ]
     about = [(b"content-length", b"%d" % len(body)), (b"content-type", TYPES[suffix].encode())]
+    if suffix in FEEDS and (named := links(body)):
+        about.append((b"link", named))
     return Served(body, tag, modified_s, status, head, about)
 
 

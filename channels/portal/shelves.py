@@ -191,13 +191,14 @@ class Shelves:
         """What names the item that stands there."""
         slug, month = spot.slug, spot.month
         touched = {part, Place(FEED, slug), Place(SHELF, slug), Place(MONTH, slug, month)}
-        everywhere = {Place(HOME), Place(MAP, "", month), Place(MAPS)}
+        everywhere = {Place(HOME), Place(MAP, "", month)}
         return touched | everywhere if slug == ALL else touched
 
     def _first_of_month(self, spot: Spot) -> set[Place]:
         """The months on both sides point to a month that comes or goes; lists name new shelves."""
         beside = self.neighbours(spot.slug, spot.month)
-        return {Place(MONTH, spot.slug, month) for month in beside if month} | {Place(LISTS)}
+        months = {Place(MONTH, spot.slug, month) for month in beside if month}
+        return months | {Place(LISTS), Place(MAPS)}
 
     def _two_before(self, part: Place, size: int) -> set[Place]:
         """The one that closes now, and the one that points to it."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-
-from lxml import etree
+from xml.sax.saxutils import escape
 
 from channels.portal.site import Site, map_path, month_path, shelf_path
-from channels.portal.tree import Element, child, document, instant
+from channels.portal.tree import instant
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 STANDING = ("/", "/muc/", "/nguon-tin/", "/kenh/")
@@ -14,42 +13,33 @@ STANDING = ("/", "/muc/", "/nguon-tin/", "/kenh/")
 
 def of_items(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
     """The items of one month, with the moment of their last change."""
-    root = _root("urlset")
-    for content_id, updated in items:
-        _add(root, "url", site.item_url(content_id), updated)
-    return document(root)
+    return _written("urlset", (_part("url", site.item_url(one), at) for one, at in items))
 
 
 def of_pages(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
     """The pages that list items: every shelf, and its months."""
-    root = _root("urlset")
-    for path in STANDING:
-        _add(root, "url", site.url(path))
+    paths = [*STANDING]
     for slug, its_months in months.items():
-        _add(root, "url", site.url(shelf_path(slug)))
-        for month in its_months:
-            _add(root, "url", site.url(month_path(slug, month)))
-    return document(root)
+        paths += [shelf_path(slug), *(month_path(slug, month) for month in its_months)]
+    return _written("urlset", (_part("url", site.url(path)) for path in paths))
 
 
 def of_maps(months: Sequence[str], site: Site) -> bytes:
     """The index of all site maps."""
-    root = _root("sitemapindex")
-    for path in ("/so-do/trang.xml", *map(map_path, months)):
-        _add(root, "sitemap", site.url(path))
-    return document(root)
+    paths = ("/so-do/trang.xml", *map(map_path, months))
+    return _written("sitemapindex", (_part("sitemap", site.url(path)) for path in paths))
 
 
 def robots(site: Site) -> bytes:
     return f"User-agent: *\nAllow: /\n\nSitemap: {site.url('/sitemap.xml')}\n".encode()
 
 
-def _root(name: str) -> Element:
-    return etree.Element(f"{{{NAMESPACE}}}{name}", nsmap={None: NAMESPACE})
+def _part(name: str, url: str, updated: datetime | None = None) -> str:
+    """One entry. Text, and no tree: a month has many."""
+    changed = f"<lastmod>{instant(updated)}</lastmod>" if updated else ""
+    return f"<{name}><loc>{escape(url)}</loc>{changed}</{name}>\n"
 
 
-def _add(root: Element, name: str, url: str, updated: datetime | None = None) -> None:
-    added = child(root, f"{{{NAMESPACE}}}{name}")
-    child(added, f"{{{NAMESPACE}}}loc", url)
-    if updated:
-        child(added, f"{{{NAMESPACE}}}lastmod", instant(updated))
+def _written(root: str, parts: Iterable[str]) -> bytes:
+    head = f'<?xml version="1.0" encoding="utf-8"?>\n<{root} xmlns="{NAMESPACE}">\n'
+    return f"{head}{''.join(parts)}</{root}>\n".encode()

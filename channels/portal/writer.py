@@ -18,13 +18,13 @@ from typing import TypeVar
 
 from channels.base import Deadline, Outcome, Verdict
 from channels.portal.files import Stage, empty
-from channels.portal.index import LAYOUT, Index, Row
+from channels.portal.index import LAYOUT, Index
 from channels.portal.lock import Busy, alone
-from channels.portal.places import ARCHIVE, FEED, MAP, MONTH
+from channels.portal.places import ARCHIVE, MAP, MONTH
 from channels.portal.press import File, Press
 from channels.portal.search.keeper import CATALOGUE, Keeper
 from channels.portal.site import Site
-from channels.portal.work import Tell, Work, nobody
+from channels.portal.work import Tell, Work, nobody, taken
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
@@ -55,15 +55,13 @@ class Writer:
     `folder/public` is what web servers serve; `folder/state` is nobody's but the writer's.
     """
 
-    def __init__(
-        self, folder: Path, press: Press, patience_s: float, *, lasting: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, press: Press, patience_s: float) -> None:
         self.public = folder / "public"
         self._state = folder / "state"
         self._aside = self._state / "aside"
         self._press = press
         self._patience_s = patience_s
-        self._lasting = lasting
+        self.written = 0
         self._index: Index | None = None
         self._keeper = Keeper(self._state / CATALOGUE, press.site, press.paper)
 
@@ -77,7 +75,7 @@ class Writer:
             self._index.close()
             self._index = None
 
-    def prepare(self, *, begin: bool = True) -> None:
+    def prepare(self, *, begin: bool = True, tell: Tell = nobody) -> None:
         """Make the folder ready: finish what a killed writer left, renew what is out of date.
 
         Raises OSError, sqlite3.Error, Busy, Unfinished or IndexLost, and Empty where a portal would
@@ -91,9 +89,19 @@ class Writer:
                 self._begin(index, begin)
             self._keeper.ready(index)
             self._renew(index)
+            self._finish(index, tell, index.waiting())
+            self._renew_some(index)
+
+    def refresh(self) -> Work:
+        """Write again some of what is in old print; returns what that was. Raises as `prepare`."""
+        with self._alone() as index:
             self._finish(index)
-            old_places = index.stale(CHUNK, old_print=True)
-            self._do(index, Work(index.old_print(CHUNK), old_places))
+            return self._renew_some(index)
+
+    def forget(self) -> None:
+        """Let the search find only what the index has. Raises as `prepare`."""
+        with self._alone() as index:
+            self._keeper.forget_others(index)
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
         """Make *publication* visible. Never raises for what disk or index do."""
@@ -141,10 +149,9 @@ class Writer:
             return Outcome(Verdict.HELD, said(error), AGAIN_S)
         return Outcome(Verdict.DELIVERED)
 
-    def items(self) -> int:
-        """How many items the index has."""
-        with self._alone() as index:
-            return index.items()
+    def waiting(self) -> tuple[int, int]:
+        """How many items and other places are to be written yet. Raises OSError."""
+        return self._looked(Index.waiting, (0, 0))
 
     def untold(self) -> list[tuple[str, int]]:
         """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
@@ -167,7 +174,7 @@ class Writer:
         with self._alone() as index, index.transaction():
             for publication in publications:
                 if publication.revision >= index.revision(publication.content_id):
-                    self._take(index, publication)
+                    taken(index, self._press, publication)
 
     def finish(self, tell: Tell = nobody) -> None:
         """Bring the files up to the index. Raises as `prepare`."""
@@ -176,21 +183,12 @@ class Writer:
 
     def _show(self, index: Index, publication: Publication) -> None:
         with index.transaction():
-            row = self._take(index, publication)
+            row = taken(index, self._press, publication)
             work = Work([row], index.stale())
             stage = self._stage(index, work)
             crash_point("portal.staged")
         crash_point("portal.committed")
         self._complete(index, work, stage)
-
-    def _take(self, index: Index, publication: Publication) -> Row:
-        press, row = self._press, self._press.row(publication)
-        slugs = press.site.slugs_of(publication)
-        touched = index.put(publication, row, slugs, press.part)
-        index.keep(publication.content_id, press.edition, press.fragments(row))
-        if press.site.hub:
-            index.mark_untold(sorted(one.slug for one in touched if one.kind == FEED))
-        return row
 
     def _finish(self, index: Index, tell: Tell = nobody, waiting: tuple[int, int] = (0, 0)) -> None:
         """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
@@ -201,12 +199,19 @@ class Writer:
             self._do(index, Work(places=places))
             tell("places", len(places), waiting[1])
 
+    def _renew_some(self, index: Index) -> Work:
+        """Items first: nothing may point at what is not there yet."""
+        rows = index.old_print(CHUNK)
+        work = Work(rows, index.stale(CHUNK - len(rows), old_print=True))
+        self._do(index, work)
+        return work
+
     def _do(self, index: Index, work: Work) -> None:
         if work.rows or work.places:
             self._complete(index, work, self._stage(index, work))
 
     def _stage(self, index: Index, work: Work) -> Stage:
-        stage = Stage(self.public, self._aside, lasting=self._lasting)
+        stage = Stage(self.public, self._aside)
         for path, body in self._files(index, work):
             stage.put(path, body)
         return stage
@@ -221,6 +226,7 @@ class Writer:
     def _complete(self, index: Index, work: Work, stage: Stage) -> None:
         try:
             stage.swap()
+            self.written += stage.changes
             crash_point("portal.swapped")
             self._keeper.learn(work.rows)
             crash_point("portal.learnt")

@@ -80,6 +80,8 @@ def print_trial(trial: Trial) -> None:
     typer.echo(f"{trial.url}: {shown(trial.title)}")
     if trial.trouble:
         print_errors(trial.url, [trial.trouble.model_dump()])
+        for url in trial.feeds:
+            typer.echo(f"feed: {shown(url)}")
         return
     print_table(TRIAL, [trial_row(one) for one in trial.items])
     wrong = sum(bool(one.errors) for one in trial.items)

@@ -1,8 +1,9 @@
 """The import: a unit without developers has its site's feed read, on the clock.
 
-`urls`, `dates`, `plain`, `document` and `entry` read what a feed says; `known` is what the log says
-already; `plan` decides what follows from both, without I/O; `compose` words it as events. `manners`
-says when to come again, `state` remembers it, `round` makes one visit, `service` is the clock.
+`document` reads what a site sends (`shape`, `urls`, `dates`, `plain`, `entry`), `known` what the
+log says already; `plan` decides what follows from both, without I/O. `compose` words it as events,
+`sender` puts them through the door, `after` and `manners` say what is remembered and when to come
+again (`state`). `round` is one visit, `service` the clock; `trial` and `discovery` are for looking.
 
-The request itself is handed in (`round.Ask`). May import what producers may, and feedparser.
+The request itself is handed in (`site.Ask`). May import what producers may, and feedparser.
 """

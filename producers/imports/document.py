@@ -28,7 +28,9 @@ TTL_MAX = 7 * 24 * 60
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
-_END = re.compile(r"</(?:\w+:)?(?:rss|feed|RDF)\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
+_END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
+TAIL = 2000
+"""Within so many characters the last tag has to close; what some servers add behind it is short."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -63,24 +65,27 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
     written = decoded(body, charset)
     if _ENTITY.search(written):
         raise not_a_feed("entities")
-    if not _END.search(written[-2000:]):
+    if not _END.search(written[-TAIL:]):
         raise not_a_feed("cut_short")
     if misshapen(written):
         raise not_a_feed("misshapen")
-    parsed = feedparser.parse(  # a stream: a text would be taken for an address or a file
+    found = parsed(written, url)
+    if not found.version:
+        raise not_a_feed("no_feed")
+    entries = trusted(entry(one, url, now) for one in found.entries[:ENTRIES_MAX])
+    title = plain.short(plain.line_of(found.feed.get("title", "")), 150)
+    return Document(title, entries, ttl(found.feed.get("ttl", "")))
+
+
+def parsed(written: str, url: str) -> Any:
+    """What the parser makes of it; it is given a stream, because it opens a text as an address."""
+    said = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+    return feedparser.parse(
         io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
-        response_headers={
-            "content-type": "application/xml; charset=utf-8",
-            "content-location": url,
-        },
+        response_headers=said,
         sanitize_html=False,  # all of it becomes plain text
         resolve_relative_uris=False,
     )
-    if not parsed.version:
-        raise not_a_feed("no_feed")
-    entries = trusted(entry(one, url, now) for one in parsed.entries[:ENTRIES_MAX])
-    title = plain.short(plain.line_of(parsed.feed.get("title", "")), 150)
-    return Document(title, entries, ttl(parsed.feed.get("ttl", "")))
 
 
 def decoded(body: bytes, charset: str) -> str:

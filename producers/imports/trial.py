@@ -9,6 +9,7 @@ from contracts.errors import ContractError, FieldError
 from contracts.vocabulary import Vocabulary
 from producers.imports import document
 from producers.imports.compose import compose
+from producers.imports.discovery import feeds_of
 from producers.imports.document import Document, NotAFeed
 from producers.imports.feed import Feed
 from producers.imports.known import Known
@@ -34,6 +35,8 @@ class Trial(BaseModel):
     title: str = ""
     duplicates: int = 0
     trouble: FieldError | None = None
+    feeds: tuple[str, ...] = ()
+    """Where the site's feeds are, if this is a page that says so."""
     items: tuple[TriedItem, ...] = ()
 
 
@@ -42,9 +45,14 @@ async def tried(ask: Ask, url: str, vocabulary: Vocabulary, now: datetime) -> Tr
     feed = Feed(url=url, topic=next(iter(vocabulary.topics)), most=2000)
     try:
         found = await ask(url, etag="", modified="")
-        read = document.read(found.body or b"", found.url, found.charset, now)
-    except (Unreached, NotAFeed) as trouble:
-        return Trial(url=url, trouble=trouble.error)
+    except Unreached as away:
+        return Trial(url=url, trouble=away.error)
+    body = found.body or b""
+    try:
+        read = document.read(body, found.url, found.charset, now)
+    except NotAFeed as wrong:
+        feeds = tuple(feeds_of(body, found.url))
+        return Trial(url=found.url, trouble=wrong.error, feeds=feeds)
     made = planned(read, feed, next(iter(vocabulary.units)), now)
     return Trial(
         url=found.url,

@@ -153,6 +153,10 @@ class Catalogue:
                 self._db.execute(_DROP, (row[0], *_columns(paper.facts, paper.text)))
                 self._db.execute("DELETE FROM item WHERE place = ?", (row[0],))
 
+    def ids(self) -> list[str]:
+        """Every item that can be found."""
+        return [one for (one,) in self._db.execute("SELECT content_id FROM item")]
+
     def find(self, question: Question) -> Found:
         """Who answers: the words as a phrase in the title, then anywhere, then each of them."""
         found = self._find(question, loosely=False)

@@ -57,6 +57,13 @@ class Keeper:
                 else:
                     catalogue.drop([row.publication.content_id])
 
+    def forget_others(self, index: Index) -> None:
+        """Drop what the index does not have. Raises sqlite3.Error."""
+        catalogue = self._open()
+        gone = [one for one in catalogue.ids() if not index.revision(one)]
+        with catalogue.transaction():
+            catalogue.drop(gone)
+
     def _open(self) -> Catalogue:
         if self._catalogue is not None and not self._catalogue.stands:
             self.close()  # a rebuild has put another one there

@@ -1,0 +1,70 @@
+"""The public list of the ministry's channels: what ships, and what an operator makes of it."""
+
+import pytest
+
+from channels.portal.public_channels import DEFAULT, listed
+from channels.portal.settings import PortalSettings
+from contracts.errors import ContractError
+from contracts.vocabulary import DEFAULT as WORDS
+from tests.portal_folder import PUBLIC_URL, page, said, show
+
+OWN = """
+[channels.zalo]
+url = "https://zalo.me/123456789"
+keeper = "Trung tâm Công nghệ thông tin"
+shown = true
+
+[channels.tong-dai]
+name = "Tổng đài hỗ trợ"
+kind = "hotline"
+about = "Giờ làm việc các ngày trong tuần."
+
+[channels.vneid]
+shown = false
+"""
+
+
+def test_the_shipped_list_leaves_out_what_has_no_address_yet():
+    names = [one.name for one in DEFAULT]
+    assert names[0] == "Cổng thông tin điện tử Bộ Nội vụ"
+    assert not any("Zalo" in name for name in names)
+
+
+def test_an_operator_changes_adds_and_leaves_out_entries():
+    found = {one.name: one for one in listed(OWN)}
+    zalo = found["Trang Zalo chính thức của Bộ Nội vụ"]
+    assert (zalo.url, zalo.kind) == ("https://zalo.me/123456789", "social")
+    assert "Tổng đài hỗ trợ" in found
+    assert not any("VNeID" in name for name in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[channels.zalo]\nurl = 'javascript:alert(1)'", "zalo"),
+        ("[channels.moi]\nname = 'Kênh mới'", "moi"),
+        ("[channels.zalo]\nkind = 'fax'", "zalo"),
+        ("[channels.zalo", "channels"),
+    ],
+)
+def test_a_wrong_entry_is_named(text, named):
+    with pytest.raises(ContractError) as wrong:
+        listed(text)
+    assert any(named in error.field for error in wrong.value.errors)
+
+
+def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):
+    show(tmp_path)
+    listing = page(tmp_path, "kenh")
+    unified, others = listing.xpath("//main//section")
+    assert "Cổng Dịch vụ công quốc gia" in said(unified) and "VNeID" in said(unified)
+    assert "Tin qua thư điện tử" in said(others)
+    assert listing.xpath("//main//a/@href")[0] == "https://moha.gov.vn"
+
+
+def test_the_setting_names_the_file(tmp_path):
+    own = tmp_path / "kenh.toml"
+    own.write_text(OWN, "utf-8")
+    settings = PortalSettings.model_construct(hub="", channels_file=own)
+    site = settings.site(PUBLIC_URL, WORDS)
+    assert "Tổng đài hỗ trợ" in [one.name for one in site.channels]
