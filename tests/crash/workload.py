@@ -238,8 +238,8 @@ class Workload:
 
     def clash(self, said: Said) -> Said:
         """Another text under a revision that is taken."""
-        other = {"title": "Một văn bản khác", "body": body(said.content_id, "khac")}
-        data = said.event["data"] | other
+        other = {"body": body(said.content_id, "khac"), "summary": mark(said.content_id, "khac")}
+        data = said.event["data"] | {"title": "Một văn bản khác"} | other
         event = self.event("submitted", said.unit, **data)
         return self.publish(event, said.unit)
 
