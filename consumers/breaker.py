@@ -16,7 +16,7 @@ from enum import StrEnum
 from channels.base import Outcome, Verdict
 
 WAITS_S = (5.0, 15.0, 30.0)
-"""The last one bounds how late a recovery is seen."""
+"""The last one bounds how late a recovery is seen, where something waits that can try."""
 PROBE_S = 60.0
 RELAPSE_S = 60.0
 MARKS = 8

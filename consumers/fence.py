@@ -97,6 +97,8 @@ class Fence:
                 self.woken[batch] = now
                 await self.waker.wake(batch, entry.lane)
             raise Later(ASK_AGAIN_S, "an older position is still on its way")
+        # Also where every row has ended since: evidence that one call arrived says nothing of one
+        # that was given up before it, and the letters do not tell the two apart.
         if now < entry.settle:
             raise Later(entry.settle - now, "an older position may still land")
 

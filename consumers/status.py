@@ -1,34 +1,31 @@
 """How the channels are doing: paused or broken, and what waits in each lane."""
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from consumers import circuit, control, extent, outlets
+from consumers import breaker, circuit, control, extent, outlets
 from consumers.breaker import Breaker, State
 from consumers.canary.standing import OFF, Standing, standings
 from consumers.control import Pause
-from consumers.ledger import bulk, codec
-from consumers.ledger.entry import OPEN, Entry
 from consumers.ledger.store import Ledger
-from consumers.mail import brake, pace
+from consumers.mail import brakes, pace
 from consumers.register import read
+from consumers.speed import Speeds, Tallies
 from contracts import subjects
-from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.delivery import ChannelName, Lane
 from producers.bus import Bus
-
-STATE = "state."
-RECENT_S = 60.0
 
 
 class LaneStatus(BaseModel):
-    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: of the last minute's batches.
+    """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
 
-    `left_s`: how long the backlog takes at that rate; none while nothing moves. Where nobody works
-    there is no rate either.
+    `left_s`: how long what may go now takes at that rate; none while nothing moves, and of rows
+    that wait for a person or for their own time. Where nobody works there is no rate either.
     """
 
     backlog: int = 0
@@ -48,6 +45,7 @@ class ChannelStatus(BaseModel):
     breaker_since: datetime | None = None
     breaker_reason: str = ""
     next_probe: datetime | None = None
+    """None while it is open: due already, so that the next row that may go is the next try."""
     canary: Standing = OFF
     slowed: int = 0
     """0: as fast as it can; see `consumers.mail.pace`."""
@@ -69,30 +67,39 @@ class Report(BaseModel):
 
 @dataclass
 class Status:
-    """Reads the batches of the ledger that are open, or closed within the last minute."""
+    """Reads the batches of the ledger from the first open one on; twice while something waits."""
 
     bus: Bus
     ledger: Ledger
     clock: Callable[[], float] = time.time
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def report(self, *, at_work: bool = True) -> Report:
         """How everything stands. Not *at_work*: no Loa runs here, so nothing moves."""
         report = await self.channels()
-        start = await extent.first_open(self.bus)
-        async for key, value in self.ledger.bucket.values(STATE, start=start):
-            batch = bulk.legible(BatchKey.parse, key.removeprefix(STATE))
-            entry = bulk.legible(codec.decode_state, value.data)
-            if batch and entry:  # else `loa check` names it
-                self.add(report.channels[batch.channel].lanes[entry.lane], entry)
         await self.mail(report.channels[ChannelName.EMAIL])
+        await self.lanes(report, at_work=at_work)
         for name, found in (await outlets.outlets(self.bus)).items():
             report.channels[name].goes_to = found.to
             report.channels[name].stand_in = found.stand_in
         proven = await standings(self.bus, self.clock())
         for name, one in report.channels.items():
             one.canary = proven[name]
-            self.estimate(one) if at_work else still(one)
         return report
+
+    async def lanes(self, report: Report, *, at_work: bool) -> None:
+        """What waits in each lane, and how fast it goes."""
+        stopped = report.channels[ChannelName.EMAIL].stopped
+        start = await extent.first_open(self.bus)
+        speeds = Speeds(self.ledger, start, stopped, self.clock, self.wait)
+        able = [name for name, one in report.channels.items() if at_work and works(one)]
+        tallies = await speeds.measure(able)
+        for (name, lane), found in tallies.items():
+            facts = report.channels[name].lanes[lane]
+            facts.backlog, facts.oldest_s = found.backlog, found.oldest_s
+            facts.per_s = round(speeds.per_s.get((name, lane), 0.0), 2)
+        for name, one in report.channels.items():
+            estimate(name, one, tallies) if at_work else still(one)
 
     async def mail(self, one: ChannelStatus) -> None:
         """How fast mail leaves, and what of it stands still."""
@@ -100,38 +107,37 @@ class Status:
         now = (await read(bucket, pace.KEY, pace.Pace)).value or pace.FULL
         one.slowed = now.now(self.clock())
         one.slowed_reason = now.reason if one.slowed else ""
-        plans = (await brake.brakes(self.bus)).plans
+        plans = (await brakes.standing(self.bus)).plans
         one.stopped = tuple(name for name, each in plans.items() if each.state == "stopped")
 
     async def channels(self) -> Report:
         """Every channel, its lanes still empty."""
         pauses = await control.reasons(self.bus)
         breakers = await circuit.breakers(self.bus)
-        return Report(channels={one: channel(one, pauses, breakers) for one in ChannelName})
-
-    def add(self, lane: LaneStatus, entry: Entry) -> None:
-        """Count one batch."""
         now = self.clock()
-        waiting = sum(letter in OPEN for letter in entry.rows)
-        lane.backlog += waiting
-        if waiting:
-            lane.oldest_s = max(lane.oldest_s, round(now - entry.created, 1))
-        if entry.closed > now - RECENT_S:
-            lane.per_s = round((lane.per_s or 0.0) + len(entry.rows) / RECENT_S, 2)
+        return Report(channels={one: channel(one, pauses, breakers, now) for one in ChannelName})
 
-    def estimate(self, one: ChannelStatus) -> None:
-        """A channel works on its lanes one after the other, most urgent first."""
-        rate = sum(lane.per_s or 0.0 for lane in one.lanes.values())
-        if one.paused or one.breaker is not State.CLOSED or not rate:
-            return
-        before = 0
-        for lane in one.lanes.values():
-            before += lane.backlog
-            lane.left_s = round(before / rate, 1) if lane.backlog else 0.0
+
+def works(one: ChannelStatus) -> bool:
+    """Whether anything may leave at all."""
+    return not one.paused and one.breaker is State.CLOSED
+
+
+def estimate(name: ChannelName, one: ChannelStatus, tallies: Tallies) -> None:
+    """A channel works on its lanes one after the other, most urgent first."""
+    rate = sum(lane.per_s or 0.0 for lane in one.lanes.values())
+    if not (works(one) and rate):
+        return
+    before = 0
+    for lane, facts in one.lanes.items():
+        moving = tallies[name, lane].moving if facts.backlog else 0
+        before += moving
+        if moving or not facts.backlog:
+            facts.left_s = round(before / rate, 1) if moving else 0.0
 
 
 def still(one: ChannelStatus) -> None:
-    """What was done in the last minute is no speed of anybody's."""
+    """Where nobody works there is no speed."""
     for lane in one.lanes.values():
         lane.per_s = None
 
@@ -140,9 +146,11 @@ def channel(
     name: ChannelName,
     pauses: Mapping[ChannelName, Pause],
     breakers: Mapping[ChannelName, Breaker],
+    at: float,
 ) -> ChannelStatus:
     pause, now = pauses.get(name), breakers[name]
     troubled = not now.is_closed
+    waits = now.state is State.OPEN and not breaker.due(now, at)
     return ChannelStatus(
         paused=pause is not None,
         paused_since=pause.since if pause else None,
@@ -151,7 +159,7 @@ def channel(
         breaker=now.state,
         breaker_since=moment(now.since) if troubled else None,
         breaker_reason=now.reason,
-        next_probe=moment(now.until) if now.state is State.OPEN else None,
+        next_probe=moment(now.until) if waits else None,
         lanes={lane: LaneStatus() for lane in Lane},
     )
 

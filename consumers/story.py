@@ -1,22 +1,34 @@
 """The answer of `loa trace`: where something is, per channel, and how it came there."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.delivery import ChannelName
 
-BACK = frozenset({"bounced", "complained"})
 State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
 
-class Count(BaseModel):
+class Terse(BaseModel):
+    """Leaves its `rare` fields out where they say nothing."""
+
+    rare: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _where_there_is_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if value or name not in self.rare}
+
+
+class Count(Terse):
     """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`.
 
     `bounced` came back although the relay had taken them, `complained`: readers called it spam.
     Both are facts beside the statuses, outside the sum, and named only where there are any.
     """
+
+    rare = frozenset({"bounced", "complained"})
 
     expected: int = 0
     pending: int = 0
@@ -37,26 +49,33 @@ class Count(BaseModel):
     complained: int = 0
     complete: bool = False
 
-    @model_serializer(mode="wrap")
-    def _facts_where_there_are_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said: dict[str, Any] = write(self)
-        return {name: value for name, value in said.items() if value or name not in BACK}
 
+class Moment(Terse):
+    """Something that happened; `detail` is short and names nobody.
 
-class Moment(BaseModel):
-    """Something that happened; `detail` is short and names nobody."""
+    `until`: when that which waits may go on.
+    """
+
+    rare = frozenset({"until"})
 
     at: datetime
     event: str
     channel: ChannelName | None = None
     detail: str = ""
+    until: datetime | None = None
 
 
-class Story(BaseModel):
-    """The answer of `loa trace` and of an event's status URL."""
+class Story(Terse):
+    """The answer of `loa trace` and of an event's status URL.
+
+    `earlier`: what became of each older revision that was planned, on each channel.
+    """
+
+    rare = frozenset({"earlier"})
 
     content_id: str
     revision: int
     state: State
     channels: dict[ChannelName, Count]
     timeline: list[Moment]
+    earlier: dict[int, dict[ChannelName, Count]] = Field(default_factory=dict)

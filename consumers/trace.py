@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from consumers.awaited import Awaited
 from consumers.digests import story as gathered
 from consumers.digests.book import Book
 from consumers.items import Item, Position
@@ -12,7 +13,7 @@ from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
 from consumers.mail import story as mail
 from consumers.mail.books import Books, Sum
-from consumers.mail.brake import Brake, Brakes
+from consumers.mail.brakes import Brake, Brakes
 from consumers.notices import story as steps
 from consumers.register import Register
 from consumers.story import Count, Moment, State, Story
@@ -56,6 +57,9 @@ class Trace:
         moments = [
             one for key, record in sorted(positions.items()) for one in happened(key, record)
         ]
+        state = self.state(item, positions.get(number))
+        if state == "scheduled":
+            moments.append(scheduled(number, positions[number], self.clock()))
         channels: dict[ChannelName, Count] = {}
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
@@ -65,10 +69,22 @@ class Trace:
         return Story(
             content_id=content_id,
             revision=number,
-            state=self.state(item, positions.get(number)),
+            state=state,
             channels=channels,
             timeline=sorted(moments, key=lambda moment: moment.at),
+            earlier={one: told async for one, told in self.earlier(content_id, number, item)},
         )
+
+    async def earlier(
+        self, content_id: str, number: int, item: Item
+    ) -> AsyncIterator[tuple[int, dict[ChannelName, Count]]]:
+        """Who got which older revision, the latest first; digests have stories of their own."""
+        for one in sorted(item.released, reverse=True):
+            if one < number:
+                found = self.channels(content_id, one, Item(unit=""))
+                counts = {channel: count async for channel, count, _ in found}
+                if counts:
+                    yield one, counts
 
     def state(self, item: Item, position: Position | None) -> State:
         """An item without a position is one whose first event is still on its way."""
@@ -96,7 +112,10 @@ class Trace:
             if held is None and item.revision and channel in item.channels:
                 yield channel, Count(), []
             elif held and not held.value.unbegun:
-                yield channel, *await self.channel(plan, held.value)
+                count, past = await self.channel(plan, held.value)
+                waits = Awaited(self.ledger, self.digests)
+                told = await waits.moment(plan, held.value, sorted(item.released), self.clock())
+                yield channel, count, [*past, told] if told else past
 
     async def channel(self, plan: PlanKey, cursor: Cursor) -> tuple[Count, list[Moment]]:
         """One plan's rows and moments."""
@@ -153,6 +172,15 @@ def planned(channel: ChannelName, cursor: Cursor, count: Count, closed: float) -
         detail = f"{count.delivered} of {count.expected} delivered"
         moments.append(moment(closed or cursor.finished, "completed", channel, detail))
     return moments
+
+
+def scheduled(number: int, position: Position, now: float) -> Moment:
+    """Until when nothing leaves, as it is now."""
+    at, until = datetime.fromtimestamp(now, UTC), position.not_before
+    detail = f"revision {number}"
+    if until:
+        detail += f": not before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return Moment(at=at, event="scheduled", detail=detail, until=until)
 
 
 def moment(at: float, event: str, channel: ChannelName, detail: str = "") -> Moment:

@@ -6,6 +6,9 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers import plans
+from consumers.digests import received as received_
+from consumers.digests.book import Book
+from consumers.digests.received import Received
 from consumers.ledger import cursor
 from contracts import keys
 from contracts.delivery import ChannelName, PlanKey
@@ -48,7 +51,7 @@ def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
     _, mail = sent(publication, row)
     assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
     for text in texts(mail):
-        assert "đã gửi Quý vị trong Bản tổng hợp hằng tuần, ngày 23/11/2026," in text
+        assert "đã gửi Quý vị trong Bản tổng hợp tin trong tuần đến ngày 23/11/2026," in text
         assert words in text
 
 
@@ -74,8 +77,8 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     [alone], [weekly], [daily] = found.values()
     assert alone[0] == named(item(1), "nguoi-nhan-000001")
     assert "Bản tổng hợp" not in alone[1]
-    assert "hằng tuần, ngày 23/11/2026" in weekly[1]
-    assert "hằng ngày, ngày 20/11/2026" in daily[1]
+    assert "trong tuần đến ngày 23/11/2026" in weekly[1]
+    assert "tin ngày 20/11/2026" in daily[1]
 
 
 def test_of_many_mails_the_last_ten_are_named():
@@ -88,16 +91,16 @@ def test_of_many_mails_the_last_ten_are_named():
 @pytest.mark.parametrize(
     ("action", "label"),
     [
-        ("corrected", "Đính chính ngày: 26/11/2026 08:30"),
-        ("published", "Cập nhật ngày: 26/11/2026 08:30"),
-        ("withdrawn", "Gỡ bỏ ngày: 26/11/2026 08:30"),
+        ("corrected", "Đính chính lúc: 08:30 ngày 26/11/2026"),
+        ("published", "Cập nhật lúc: 08:30 ngày 26/11/2026"),
+        ("withdrawn", "Gỡ bỏ lúc: 08:30 ngày 26/11/2026"),
     ],
 )
 def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action, label):
     changes = {"action": action, "revision": 2, "released_at": "2026-11-26T01:30:00Z"}
     _, mail = sent(a_full_publication(**changes), reader(1, correction=True))
     for text in texts(mail):
-        assert "Ngày đăng: 20/11/2026 09:00" in text
+        assert "Đăng lúc: 09:00 ngày 20/11/2026" in text
         assert label in text
     _, first = sent(a_full_publication())
     assert all(label.partition(":")[0] not in text for text in texts(first))
@@ -145,7 +148,7 @@ async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(press):
         mail = message_from_bytes(undotted(mails.envelope(told[id]).body), policy=policy.default)
         before = gathered if number % 2 else alone
         assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
-        shown = "Bản tổng hợp hằng ngày, ngày 16/01/2027" in texts(mail)[0]
+        shown = "Bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
         assert shown == bool(number % 2)
         assert heard(mail, "Subject").startswith("Đính chính: ")
     await press.out("tin-mot", 3, action="withdrawn")
@@ -166,8 +169,19 @@ async def test_a_correction_that_was_overtaken_before_it_left_is_no_mail_to_answ
     assert told["r3"].had == (told_in("digest-daily-2027-01-16"),)
 
 
+async def test_who_had_the_item_alone_answers_that_mail_although_another_stood_in_a_digest(press):
+    await press.out("tin-mot")
+    await take(press)
+    press.folk.tell("r2", "daily")
+    await press.out("tin-hai")
+    await press.cut()
+    assert (await take(press))["r2"].picks == 0b10, "the digest has not brought it"
+    await press.out("tin-mot", 2)
+    told = await take(press)
+    assert (told["r1"].had, told["r2"].had) == ((told_in("digest-daily-2027-01-16"),), ())
+
+
 async def test_only_items_that_stood_in_a_digest_are_looked_up(press, monkeypatch):
-    """Each batch of a correction is laid beside the same span of the older plans, not more."""
     await press.out("tin-mot")
     await press.deliver()
     press.folk.settle("s1", frequency="daily")
@@ -182,7 +196,39 @@ async def test_only_items_that_stood_in_a_digest_are_looked_up(press, monkeypatc
     await in_a_digest(press, "tin-hai")
     await press.out("tin-hai", 2)
     assert len(await take(press)) == 7
-    assert 0 < len(reads) <= 40
+    assert reads
+
+
+@pytest.fixture
+async def many(press):
+    """A plan of fifty batches, two readers in each; what reads it, and the reads."""
+    for number in range(100):
+        press.folk.settle(f"s{number:02}")
+    await press.out("tin-mot")
+    found, reads = Received(press.ledger, Book(press.bus)), []
+    real = press.ledger.rows
+    press.ledger.rows = lambda batch: reads.append(batch.number) or real(batch)
+    return found, item(1)._replace(content_id="tin-mot"), reads
+
+
+async def test_a_batch_is_laid_beside_those_that_hold_the_same_ids_and_no_other(many):
+    received, plan, reads = many
+    batches = [(batch, rows) async for batch, rows in received.across(plan, "s41", "s44")]
+    ids = [id for _, rows in batches for id in rows.ids]
+    assert ids[0] <= "s41"
+    assert ids[-1] >= "s44"
+    assert len(batches) <= 3
+    assert len(set(reads)) <= 6 + 3 + 1, "a search in fifty, three that hold them, one behind"
+    assert [one async for one in received.across(plan, "t", "u")] == []
+
+
+async def test_the_middles_of_the_search_are_read_once_for_a_whole_correction(many, monkeypatch):
+    received, plan, reads = many
+    monkeypatch.setattr(received_, "KEPT", 10)
+    for number in range(100):
+        id = f"s{number:02}"
+        assert [one async for one in received.across(plan, id, id)]
+    assert len(reads) == len(set(reads)) >= 50
 
 
 def told_in(content_id: str, revision: int = 1) -> PlanKey:

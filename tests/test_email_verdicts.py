@@ -1,11 +1,23 @@
 """The table of SMTP codes: what a relay's answer means for a row."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
 from channels.email import replies, verdicts
-from channels.email.replies import ACCEPTED, LET_GO, Stage, doubt, refused, unsent
+from channels.email.replies import (
+    ACCEPTED,
+    LET_GO,
+    Fate,
+    Hint,
+    Stage,
+    doubt,
+    refused,
+    unsent,
+)
 
+CODES = ("5.0.", "5.1.", "5.2.", "5.3.", "5.4.", "5.5.", "5.6.", "5.7.")
 FAILED, HELD, DEFERRED = Verdict.FAILED, Verdict.HELD, Verdict.DEFERRED
 
 
@@ -29,7 +41,7 @@ FAILED, HELD, DEFERRED = Verdict.FAILED, Verdict.HELD, Verdict.DEFERRED
         ("mail", "553 5.1.1 who are you", HELD, "553 5.1.1"),
         ("data", "503 5.5.1 no valid recipients", HELD, "503 5.5.1"),
         ("rcpt", "501 5.5.4 syntax", HELD, "501 5.5.4"),
-        ("rcpt", "550 5.5.0 mailbox unavailable", FAILED, "550 5.5.0"),
+        ("rcpt", "550 5.5.0 mailbox unavailable", FAILED, "550 5.5.0 no such user"),
         ("rcpt", "550 5.0.0 hm", FAILED, "550 5.0.0"),
         ("rcpt", "550 no such user here", FAILED, "550 no such user"),
         ("rcpt", "551 user not local", FAILED, "551"),
@@ -100,6 +112,28 @@ def test_what_else_a_refusal_says_goes_by_a_code_that_it_may_have_in_words_alone
 ):
     outcome = verdicts.judge(refused(Stage(stage), text))
     assert (outcome.code, outcome.trouble) == (code, trouble)
+
+
+REPLIES = st.builds(
+    replies.Reply,
+    st.just(Fate.REFUSED),
+    st.sampled_from(Stage),
+    st.sampled_from([451, 500, 501, 503, 535, 550, 552, 554, 555]),
+    st.sampled_from(["", "2.0.0", "4.2.2", "4.7.1", "5.5.1", *(code + "1" for code in CODES)]),
+    st.sampled_from(Hint),
+)
+
+
+@given(REPLIES)
+def test_the_reason_that_a_row_keeps_leads_to_the_code_that_its_refusal_went_by(reply):
+    said = verdicts.judge(reply)
+    found = verdicts.code_in(said.reason)
+    assert found == ("" if said.verdict is DEFERRED else said.code)
+
+
+@pytest.mark.parametrize("reason", ["", "timeout", "250", "451 4.2.1", "5 of us, by An", "550 ???"])
+def test_what_is_no_refusal_for_good_has_no_code(reason):
+    assert verdicts.code_in(reason) == ""
 
 
 def test_accepted_unsent_and_doubtful():

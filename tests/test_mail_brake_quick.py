@@ -8,11 +8,13 @@ import pytest
 import structlog
 
 from channels.base import Outcome, Verdict
+from channels.email import replies, verdicts
+from channels.email.replies import Stage
 from consumers.ledger.entry import Note, planned
 from consumers.ledger.store import LedgerError
-from consumers.mail import brake, story
+from consumers.mail import brake, brakes, story
 from consumers.mail.sending import Sending
-from consumers.mail.tally import PLANS_MAX, Tally
+from consumers.mail.tally import PLANS_MAX, SUSPECT_MIN, Tally
 from consumers.register import Register
 from consumers.settle import Later
 from consumers.trace import Trace
@@ -57,22 +59,24 @@ async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(house
 
 
 async def it_is_told_and_goes_on_when_a_person_says_so(loa: MailBack, plan: PlanKey) -> None:
-    async def brakes() -> brake.Brakes:
-        return await brake.brakes(loa.bus)
+    async def stand() -> brakes.Brakes:
+        return await brakes.standing(loa.bus)
 
-    trace = Trace(Register(loa.bus), loa.ledger, loa.clock, brakes=brakes)
+    trace = Trace(Register(loa.bus), loa.ledger, loa.clock, brakes=stand)
     _, past = await trace.channel(plan, (await loa.ledger.plan(plan)).value)
     [stop] = [one.detail for one in past if one.event == "stopped"]
-    one = (await brakes()).plans[str(plan)]
+    one = (await stand()).plans[str(plan)]
     assert f"stopped by the bounce brake, {one.failed} of {one.mails} refused" in stop
     assert f"{one.failed - 1} x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)" in stop
     assert f"`loa mail brakes release {plan.content_id} --by NAME`" in stop
-    assert await brake.release(loa.bus, plan, "Trần Thị Bình")
+    loa.clock.now += 60
+    assert await brakes.release(loa.bus, plan, "Trần Thị Bình", loa.clock())
     await loa.sending.look()
     await send_at_once(loa, plan)
     assert set(await loa.counts(plan)) == {Status.DELIVERED, Status.FAILED}, "not stopped again"
     _, past = await trace.channel(plan, (await loa.ledger.plan(plan)).value)
     assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
+    assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
     await loa.heard()
     _, past = await trace.channel(plan, (await loa.ledger.plan(plan)).value)
     [said] = [one.detail for one in past if one.event == "refused_at_once"]
@@ -89,7 +93,7 @@ def test_what_says_nothing_of_a_reader_is_not_counted_against_a_list():
     unasked = Outcome(Verdict.FAILED, "unsafe", asked=False)
     tally = Tally()
     for _ in range(1000):
-        assert tally.add(PLAN, [*said, unasked], 0.0) is None
+        assert tally.add(PLAN, [*said, unasked], 0.0).suspicion(0.0) is None
     assert (tally.plans[PLAN].mails, tally.plans[PLAN].codes.total()) == (2000, 0)
 
 
@@ -111,18 +115,21 @@ def test_a_worker_remembers_the_publications_of_last_alone():
 )
 def test_what_the_brake_did_is_told_with_its_codes(state, by, events):
     facts = {"at": 0.0, "mails": 1000, "failed": 120, "by": by}
-    one = brake.Brake(state=state, codes={"5.1.1": 100, "5.2.2": 20}, **facts)
+    one = brakes.Brake(state=state, codes={"5.1.1": 100, "5.2.2": 20}, **facts)
     told = list(story.braked("tin", one))
     assert [moment.event for moment in told] == events
     share = "120 of 1000 refused or come back (12 %): 100 x 5.1.1 (no such mailbox)"
     assert share in told[0].detail
     assert ("`loa withdraw tin" in told[0].detail) == (state == "stopped")
+    [digest, *_] = story.braked("digest-daily-2026-11-26", one)
+    assert "loa withdraw" not in digest.detail, "the register knows no such item"
+    assert ("`loa mail brakes release digest-" in digest.detail) == (state == "stopped")
     assert by in told[-1].detail
     assert list(story.braked("tin", None)) == []
 
 
 def test_a_verdict_of_a_version_without_codes_is_told_without_them():
-    old = brake.Brake.model_validate({"state": "warned", "at": 0, "mails": 1000, "failed": 60})
+    old = brakes.Brake.model_validate({"state": "warned", "at": 0, "mails": 1000, "failed": 60})
     [told] = story.braked("tin", old)
     assert told.detail == "by the bounce brake, 60 of 1000 refused or come back (6 %)"
 
@@ -139,9 +146,9 @@ async def test_workers_that_have_each_seen_too_few_count_together(house):
     await house.sending.look()
     await other.look()
     assert house.sending.stops(plan) and other.stops(plan)
-    one = (await brake.brakes(house.bus)).plans[str(plan)]
+    one = (await brakes.standing(house.bus)).plans[str(plan)]
     assert (one.mails, one.failed, one.codes) == (1000, 125, {"5.1.1": 124, "5.2.2": 1})
-    assert await brake.release(house.bus, plan, "Trần Thị Bình")
+    assert await brakes.release(house.bus, plan, "Trần Thị Bình")
     await other.look()
     assert not other.stops(plan) and not other.suspects(), "a person has decided"
 
@@ -155,10 +162,14 @@ async def test_a_small_or_good_publication_is_not_counted_over_and_over(house, m
     house.answers = dict.fromkeys(house.readers.ids[:49], refused("5.1.1"))
     await house.work(plan, 0)
     await house.sending.look()
-    house.answers = dict.fromkeys(house.readers.ids, refused("5.1.1"))
-    await house.work(plan, 1)
-    house.clock.forward(11)
-    await house.sending.look()
+    assert house.sending.tally.plans[plan].mails == 500
+
+
+def test_only_what_was_sent_within_seconds_is_suspect():
+    tally = Tally()
+    tally.add(PLAN, [refused("5.1.1")] * SUSPECT_MIN, 100.0)
+    assert list(tally.suspects(109.0)) == [PLAN]
+    assert list(tally.suspects(111.0)) == [], "it does not go on, so nothing is lost by waiting"
 
 
 async def test_a_ledger_that_cannot_be_counted_changes_nothing(house, monkeypatch):
@@ -178,4 +189,15 @@ def test_what_the_ledger_calls_failed_counts_only_where_the_recipient_is_the_cau
     reasons = ["550 5.1.1", "552 mailbox full", "550", "552 5.3.4", "unsafe To", "451 4.2.1"]
     notes = {row: Note(reason=one) for row, one in enumerate([*reasons, "550 5.1.1"])}
     entry = replace(planned(len(notes), Lane.BULK, 0.0), rows=b"xxxxxxr", notes=notes)
-    assert brake.refusals(entry) == {"5.1.1": 1, "5.0.0": 2}
+    assert brake.refusals(entry) == {"5.1.1": 1, "5.2.2": 1, "5.0.0": 1}
+
+
+def test_the_ledger_and_a_worker_read_a_refusal_alike():
+    rows, said = b"xxXxX", []
+    for text in (b"550 5.5.1 no such user", b"550 no such user", b"552 quota", b"550 5.4.4 no"):
+        said.append(verdicts.judge(replies.refused(Stage.RCPT, text)))
+    over = Note(1, due=9.0, reason="550 5.1.1")  # the sender was refused, until its time was over
+    notes = {row: Note(reason=one.reason) for row, one in enumerate(said)} | {4: over}
+    entry = replace(planned(5, Lane.BULK, 0.0), rows=rows, notes=notes)
+    assert brake.refusals(entry) == {"5.1.0": 2, "5.2.2": 1}
+    assert Tally().add(PLAN, said, 0.0).codes == brake.refusals(entry)

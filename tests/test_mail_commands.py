@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from consumers.app import people
 from consumers.cli import app
-from consumers.mail import brake
+from consumers.ledger.cursor import Cursor
+from consumers.ledger.store import Ledger
+from consumers.mail import brakes
 from consumers.mail.sending import slow_down
 from consumers.vault import belonging
 from contracts.delivery import ChannelName, PlanKey
@@ -67,8 +69,8 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     plan = PlanKey(EMAIL, "tin-moi", 2)
     clock = datetime.now(UTC).timestamp
     verdict = {"at": clock(), "mails": 2000, "failed": 260}
-    await brake.apply(bus, plan, brake.Brake(state="stopped", **verdict))
-    await brake.apply(bus, plan._replace(revision=1), brake.Brake(state="warned", **verdict))
+    await brakes.apply(bus, plan, brakes.Brake(state="stopped", **verdict))
+    await brakes.apply(bus, plan._replace(revision=1), brakes.Brake(state="warned", **verdict))
     await slow_down(bus, "4.7.0", clock())
     told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
     assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])
@@ -85,3 +87,15 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     }
     again = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
     assert again.exit_code == 2
+
+
+async def test_what_was_withdrawn_is_no_alarm_and_nothing_to_decide(loa, bus):
+    plan, clock = PlanKey(EMAIL, "tin-cu", 1), datetime.now(UTC).timestamp
+    stop = brakes.Brake(state="stopped", at=clock(), mails=2000, failed=260)
+    await brakes.apply(bus, plan, stop)
+    await Ledger(bus).create_plan(plan, Cursor(halt="w2", created=clock()))
+    told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
+    assert told["stopped"] == []
+    assert "ended" in (await loa("mail", "brakes", "list")).stdout.split()
+    done = await loa("mail", "brakes", "release", "tin-cu", "--by", "Trần Thị Bình")
+    assert done.exit_code == 2

@@ -10,8 +10,9 @@ from channels.base import Verdict
 from channels.email import reports, verdicts
 from channels.email.replies import Fate, Reply, Stage
 from consumers.breaker import Breaker
-from consumers.mail import brake
-from consumers.mail.brake import BounceBrake, Brake, Brakes
+from consumers.mail import brakes
+from consumers.mail.brake import BounceBrake
+from consumers.mail.brakes import Brake, Brakes
 from consumers.mail.returns import HARD_FOR
 from contracts.delivery import ChannelName, PlanKey, Status
 from contracts.subscriber import Subscriber
@@ -126,7 +127,7 @@ def test_what_was_stopped_stays_so_however_long_nobody_decides():
     facts = {"mails": 1000, "failed": 100}
     stands = Brakes().put(str(old), Brake(state="stopped", at=0.0, **facts))
     stands = stands.put("email.tin-khac.1", Brake(state="warned", at=0.0, **facts))
-    later = Brake(state="warned", at=2 * brake.REMEMBERED_S, **facts)
+    later = Brake(state="warned", at=2 * brakes.REMEMBERED_S, **facts)
     assert stands.put(str(new), later).stops(old)
     assert set(stands.put(str(new), later).plans) == {str(old), str(new)}
 

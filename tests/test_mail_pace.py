@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
 from consumers import trace
-from consumers.mail import brake, pace
+from consumers.mail import brake, brakes, pace
 from consumers.mail.brake import BounceBrake
 from consumers.mail.pace import Pace
 from consumers.mail.sending import Sending, slow_down
@@ -160,8 +160,8 @@ async def stands_and_goes_on(loa: MailBack, plan) -> None:
     with pytest.raises(Later):
         await loa.work(plan, 2)
     assert (await loa.counts(plan))[Status.PENDING] == 600
-    assert await brake.release(loa.bus, plan, "Trần Thị Bình")
-    assert not await brake.release(loa.bus, plan, "Trần Thị Bình")
+    assert await brakes.release(loa.bus, plan, "Trần Thị Bình")
+    assert not await brakes.release(loa.bus, plan, "Trần Thị Bình")
     await come_back(loa, 50, start=100)
     await loa.brake.look()
     await loa.sending.look()
@@ -190,8 +190,8 @@ async def test_a_stop_reaches_a_batch_in_the_middle(house):
     working = asyncio.create_task(loa.work(plan))
     while not loa.provider.windows:
         await asyncio.sleep(0)
-    await brake.apply(
-        loa.bus, plan, brake.Brake(state="stopped", at=loa.clock(), mails=5, failed=5)
+    await brakes.apply(
+        loa.bus, plan, brakes.Brake(state="stopped", at=loa.clock(), mails=5, failed=5)
     )
     await loa.sending.look()
     loa.provider.hold.set()

@@ -1,26 +1,23 @@
 """`loa status`: what waits in each lane, how fast it goes, and which channels may and can work."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
 
-from channels.email.settings import EmailSettings
-from channels.zalo.settings import ZaloSettings
-from consumers import breaker, control, extent, outlets
-from consumers.app.outlets import outlet as told_outlet
-from consumers.app.settings import LoaSettings
+from consumers import breaker, control, extent
 from consumers.circuit import Circuit
 from consumers.cli.answers import print_json
-from consumers.cli.channels import numbers, outlet, trouble
+from consumers.cli.channels import numbers, trouble
 from consumers.ledger import codec
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger
-from consumers.outlets import Outlet
+from consumers.mail import brakes
 from consumers.status import Status
 from consumers.sweep import Sweep
 from consumers.wake import Waker
+from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
@@ -32,20 +29,38 @@ def ledger(bus):
 
 
 @pytest.fixture
-def status(bus, ledger, clock):
-    return Status(bus, ledger, clock)
+def between(clock):
+    """What happens between two looks at the batches, first in first out; a second passes."""
+    happens = []
+
+    async def wait(span_s):
+        clock.advance(span_s)
+        if happens:
+            await happens.pop(0)
+
+    wait.happens = happens
+    yield wait
+    assert not happens, "it was looked at less often"
+
+
+@pytest.fixture
+def status(bus, ledger, clock, between):
+    return Status(bus, ledger, clock, between)
 
 
 @pytest.fixture
 def keep(ledger, clock):
-    """Store a batch: its letters, how old it is, how long closed."""
+    """Store a batch: its letters, how old it is, how long closed, when due; anew as *number*."""
     numbers = iter(range(1000))
 
-    async def keep(letters, channel=EMAIL, lane=Lane.NORMAL, age_s=0.0, closed_s=None):
-        entry = replace(planned(0, lane, clock() - age_s), rows=letters)
+    async def keep(
+        letters, channel=EMAIL, lane=Lane.NORMAL, age_s=0.0, closed_s=None, due_s=0.0, number=None
+    ):
+        entry = replace(planned(0, lane, clock() - age_s), rows=letters, due=clock() + due_s)
         closed = 0.0 if closed_s is None else clock() - closed_s
         data = codec.encode_state(replace(entry, closed=closed))
-        await ledger.bucket.put(f"state.{BatchKey(channel, 'tin', 1, next(numbers))}", data)
+        batch = BatchKey(channel, "tin", 1, next(numbers) if number is None else number)
+        await ledger.bucket.put(f"state.{batch}", data)
 
     return keep
 
@@ -92,15 +107,56 @@ async def test_the_oldest_waiting_batch_gives_its_age(status, keep):
     await keep(b"dp", age_s=30)
     await keep(b"p", age_s=90.26)
     await keep(b"dd", age_s=5000, closed_s=4000)
-    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].oldest_s == 90.3
+    report = await status.report(at_work=False)
+    assert report.channels[EMAIL].lanes[Lane.NORMAL].oldest_s == 90.3
 
 
-async def test_the_speed_is_that_of_the_batches_closed_within_the_last_minute(status, keep):
-    await keep(b"d" * 120, closed_s=59)
-    await keep(b"d" * 60, closed_s=0)
-    await keep(b"d" * 500, closed_s=61)
+async def test_the_speed_counts_the_rows_that_ended_between_two_looks(status, keep, between):
+    await keep(b"d" * 500, closed_s=2)
+    await keep(b"d" * 100 + b"p" * 400, number=7)
+    between.happens.append(keep(b"d" * 250 + b"x" * 50 + b"p" * 200, number=7))
     facts = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
-    assert (facts.per_s, facts.backlog) == (3.0, 0)
+    assert (facts.per_s, facts.backlog, facts.left_s) == (200.0, 200, 1.0)
+
+
+async def test_a_slow_channel_is_looked_at_longer_and_a_fast_one_does_not_hide_it(
+    status, keep, between
+):
+    await keep(b"pp", ZALO, number=1)
+    await keep(b"pp", EMAIL, number=2)
+    between.happens += [keep(b"dd", EMAIL, number=2), keep(b"dp", ZALO, number=1)]
+    channels = (await status.report()).channels
+    speed = {name: one.lanes[Lane.NORMAL].per_s for name, one in channels.items()}
+    assert speed == {PORTAL: 0.0, EMAIL: 1.0, ZALO: 0.5}
+    assert channels[ZALO].lanes[Lane.NORMAL].left_s == 2.0
+
+
+async def test_what_is_finished_or_stands_has_no_speed_and_no_estimate(status, keep, clock):
+    await keep(b"d" * 500, closed_s=5)
+    began = clock()
+    finished = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (numbers(finished), clock() - began) == ((0, 0.0, "-", "-"), 0), "and nobody waited"
+    await keep(b"d" * 20 + b"p" * 480)
+    stands = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (numbers(stands)[0], numbers(stands)[2:], clock() - began) == (480, ("-", "-"), 3)
+
+
+async def test_rows_that_wait_for_a_person_or_their_time_are_in_no_estimate(
+    bus, status, keep, between, clock
+):
+    stop = brakes.Brake(state="stopped", at=clock(), mails=20, failed=9)
+    stored = brakes.Brakes(plans={"email.tin.1": stop}).model_dump_json().encode()
+    await keep(b"r" * 30, ZALO, due_s=3600)
+    await keep(b"p" * 90)
+    await bus.bucket(subjects.CONTROL.name).put(brakes.KEY, stored)
+    began = clock()
+    channels = (await status.report()).channels
+    assert [channels[one].lanes[Lane.NORMAL].backlog for one in (EMAIL, ZALO)] == [90, 30]
+    assert clock() == began, "nobody looks twice at what can't move"
+    await keep(b"pp", ZALO, number=50)
+    between.happens.append(keep(b"dp", ZALO, number=50))
+    zalo = (await status.report()).channels[ZALO].lanes[Lane.NORMAL]
+    assert (zalo.backlog, zalo.per_s, zalo.left_s) == (31, 1.0, 1.0)
 
 
 async def test_pauses_and_breakers_are_shown_per_channel(bus, status, clock):
@@ -129,6 +185,21 @@ async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bu
     assert lines[1].startswith("paused since 20") and lines[1].endswith("Z: nghỉ Tết")
 
 
+async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(bus, status, keep, clock):
+    mail = Circuit(bus, EMAIL, clock)
+    await mail.change(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    clock.advance(5)
+    email = (await status.report()).channels[EMAIL]
+    assert (email.breaker, email.next_probe) == ("open", None)
+    assert next(trouble(email)).endswith(": AUTH 535, next try: with the next item")
+    await keep(b"r", due_s=600)
+    email = (await status.report()).channels[EMAIL]
+    assert next(trouble(email)).endswith(", next try: with the next row that is due")
+    await control.pause(bus, EMAIL)
+    lines = list(trouble((await status.report()).channels[EMAIL]))
+    assert lines[1].endswith(", next try: once it is resumed")
+
+
 async def test_a_pause_names_who_made_it(bus, status):
     await control.hold(bus, ZALO, "nghỉ Tết", "Trần Thị B")
     zalo = (await status.report()).channels[ZALO]
@@ -136,23 +207,20 @@ async def test_a_pause_names_who_made_it(bus, status):
     assert next(trouble(zalo)).endswith("Z by Trần Thị B: nghỉ Tết")
 
 
-async def test_where_nobody_works_there_is_no_speed_and_no_estimate(status, keep):
-    await keep(b"d" * 120, closed_s=5)
+async def test_where_nobody_works_there_is_no_speed_and_no_estimate(status, keep, clock):
     await keep(b"p" * 60)
-    at_work = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
-    assert (at_work.per_s, at_work.left_s) == (2.0, 30.0)
+    began = clock()
     at_rest = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
     assert (at_rest.backlog, at_rest.per_s, at_rest.left_s) == (60, None, None)
-    assert numbers(at_rest)[2:] == ("-", "-")
+    assert (numbers(at_rest)[2:], clock()) == (("-", "-"), began)
 
 
-async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_moves(
-    bus, status, keep
+async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_may_move(
+    bus, status, keep, between
 ):
-    await keep(b"p" * 60, lane=Lane.URGENT)
+    await keep(b"p" * 61, lane=Lane.URGENT, number=1)
     await keep(b"p" * 120, lane=Lane.BULK)
-    assert (await status.report()).channels[EMAIL].lanes[Lane.BULK].left_s is None
-    await keep(b"d" * 60, closed_s=5)
+    between.happens.append(keep(b"d" + b"p" * 60, lane=Lane.URGENT, number=1))
     lanes = (await status.report()).channels[EMAIL].lanes
     assert {lane: facts.left_s for lane, facts in lanes.items()} == {
         Lane.URGENT: 60.0,
@@ -191,65 +259,3 @@ async def test_the_json_has_the_keys_that_scripts_rely_on(status, keep, capsys):
         assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]
         for lane in channel["lanes"].values():
             assert set(lane) >= {"backlog", "oldest_s", "per_s"}
-
-
-async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(
-    bus, status, clock
-):
-    await outlets.note(bus, EMAIL, Outlet(to="the relay smtp.x:587 (tls: starttls)", at=clock()))
-    box = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
-    told = (await status.report()).channels
-    assert list(outlet(told[EMAIL])) == ["goes to the relay smtp.x:587 (tls: starttls)"]
-    assert list(outlet(told[ZALO])) == [], "no worker has started yet"
-    await outlets.note(bus, EMAIL, Outlet(to=box, stand_in=True, at=clock()))
-    told = (await status.report()).channels[EMAIL]
-    assert list(outlet(told)) == [f"goes to {box}: nobody outside gets anything"]
-
-
-@dataclass
-class Process:
-    """As much of a node as an outlet is told from."""
-
-    email: EmailSettings = field(default_factory=EmailSettings)
-    zalo: ZaloSettings = field(default_factory=ZaloSettings)
-    settings: LoaSettings = field(default_factory=LoaSettings)
-    stand_ins: set[ChannelName] = field(default_factory=set)
-    own_url: str = "http://127.0.0.1:8080"
-    public_url: str = "https://tin.moha.example"
-
-    def clock(self) -> float:
-        return 0.0
-
-
-RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "a@moha.example"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "channel", "words", "stand_in"),
-    [
-        ({}, EMAIL, "nowhere, LOA_EMAIL_HOST is empty", True),
-        ({"stand_ins": {EMAIL}}, EMAIL, "catch-all mailbox at http://127.0.0.1:8080/hop-", True),
-        ({"email": EmailSettings(**RELAY)}, EMAIL, "the relay smtp.x:587 (tls: starttls)", False),
-        (
-            {"email": EmailSettings(**RELAY, fallback_host="b.x", fallback_port=25)},
-            EMAIL,
-            "the relay smtp.x:587 (tls: starttls), else b.x:25 (tls: starttls)",
-            False,
-        ),
-        ({"zalo": ZaloSettings(app_id="123")}, ZALO, "Zalo, application 123", False),
-        ({"stand_ins": {ZALO}}, ZALO, "the Zalo sandbox at ", True),
-        (
-            {"zalo": ZaloSettings(app_id="123", openapi_url="http://zalo-sandbox:8090")},
-            ZALO,
-            "the Zalo sandbox at http://zalo-sandbox:8090",
-            True,
-        ),
-        ({}, PORTAL, "https://tin.moha.example, files in ", False),
-    ],
-)
-def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(
-    changes, channel, words, stand_in
-):
-    said = told_outlet(Process(**changes), channel)
-    assert (words in said.to, said.stand_in) == (True, stand_in)
-    assert "ai-do" not in said.to and "bi-mat" not in said.to

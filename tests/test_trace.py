@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,21 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.cli.answers import print_json
-from consumers.intake import Intake
-from consumers.ledger import codec
 from consumers.ledger.codec import Rows
 from consumers.ledger.cursor import Cursor
-from consumers.ledger.entry import STATUS, planned
-from consumers.ledger.store import Ledger
-from consumers.register import Register
+from consumers.ledger.entry import STATUS
 from consumers.story import Story
-from consumers.trace import Trace, tally
-from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
+from consumers.trace import tally
+from contracts.delivery import OPEN, ChannelName, PlanKey, Status
 from contracts.errors import Conflict
 from contracts.records import EventRecord
-from contracts.vocabulary import DEFAULT
-from tests.arrivals import ITEM, UNIT, corrected, submitted, unit_is, withdrawn
+from tests.arrivals import ITEM, corrected, submitted, withdrawn
 from tests.doors import an_event, open_door
+from tests.newsroom import Newsroom
 
 CLERK = "Trần Thị Bình"
 COUNTS = {
@@ -33,44 +28,6 @@ COUNTS = {
     "complete",
 }  # fmt: skip
 STATUSES = COUNTS - {"expected", "missing", "maybe_duplicate", "complete"}
-
-
-class Newsroom:
-    """Intake, desk and a hand in the ledger; `story` is what trace makes of it."""
-
-    def __init__(self, bus, clock) -> None:
-        self.bus, self.clock = bus, clock
-        self.intake = Intake(bus, DEFAULT, clock)
-        self.ledger = Ledger(bus)
-        self.trace = Trace(Register(bus), self.ledger, clock)
-
-    async def take(self, event, release: str = "automatic") -> None:
-        await unit_is(self.bus, release=release)
-        await self.intake.handle(event, UNIT)
-
-    async def story(self) -> Story | None:
-        return await self.trace.story(ITEM)
-
-    async def plan(
-        self,
-        *letters: bytes,
-        channel: ChannelName = ChannelName.EMAIL,
-        revision: int = 1,
-        copies: int = 0,
-        **cursor,
-    ) -> None:
-        """A plan whose batches stand like this."""
-        key = PlanKey(channel, ITEM, revision)
-        named = [[f"r{n}{row:03}" for row in range(len(one))] for n, one in enumerate(letters)]
-        held = await self.ledger.create_plan(key, Cursor(created=self.clock()))
-        wider = held.value.advance(named, complete=True, now=self.clock())
-        lists = [Rows(tuple(ids)) for ids in named]
-        await self.ledger.extend(key, held, replace(wider, **cursor), lists)
-        for number, rows in enumerate(letters):
-            entry = replace(planned(0, Lane.NORMAL, self.clock()), rows=rows, copies=copies)
-            closed = 0.0 if entry.is_open else self.clock()
-            state = codec.encode_state(replace(entry, closed=closed))
-            await self.ledger.bucket.put(f"state.{BatchKey(*key, number)}", state)
 
 
 @pytest.fixture
@@ -173,7 +130,7 @@ async def test_an_event_that_intake_has_not_seen_yet_is_received(bus, clock, new
         accepted = (await door.post(an_event(content_id=ITEM))).json()
         told = (await door.get(f"/v1/events/{accepted['event_id']}")).json()
     assert (told["state"], told["channels"]) == ("received", {})
-    assert set(told) == set(Story.model_fields)
+    assert set(told) == set(Story.model_fields) - Story.rare
 
 
 async def test_a_draft_waits_and_is_released_when_it_is_approved(news):

@@ -97,8 +97,15 @@ class Reply:
     @property
     def reason(self) -> str:
         """Short and safe to log: numbers, never the relay's own words."""
-        words = (str(self.code or ""), self.enhanced, self.hint if not self.enhanced else "")
+        words = (str(self.code or ""), self.enhanced, self.words)
         return self.why or " ".join(word for word in words if word)
+
+    @property
+    def words(self) -> Hint:
+        """The hint, where the numbers say too little: 5.5.x stands for unknown users, too."""
+        if self.enhanced.startswith("5.5.") and self.hint is Hint.NO_SUCH_USER:
+            return self.hint
+        return Hint.NONE if self.enhanced[:1] == str(self.code)[:1] else self.hint
 
 
 ACCEPTED = Reply(Fate.ACCEPTED)

@@ -1,5 +1,7 @@
 """What a relay's answer means for a row: by its stage, its code (`meanings`) and its words."""
 
+import re
+
 from channels.base import Outcome, Verdict
 from channels.email import meanings
 from channels.email.meanings import Meaning
@@ -30,6 +32,7 @@ CLOSING = 421
 PROTOCOL = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
 SIGN_IN = (530, 534, 535, 538)
+_REASON = re.compile(rf"(5\d\d)(?: ([245]\.\d+\.\d+))?(?: ({'|'.join(filter(None, Hint))}))?")
 
 
 def judge(reply: Reply, trouble_s: float | None = None) -> Outcome:
@@ -86,6 +89,18 @@ def code_of(reply: Reply) -> str:
     if reply.code in PROTOCOL:
         return "5.5.0"
     return "5.7.0" if reply.code in SIGN_IN else CODE_OF_HINT[reply.hint]
+
+
+def code_in(reason: str) -> str:
+    """The code that a refusal for good went by, from the *reason* that its row keeps; or nothing.
+
+    The same as its outcome's `code`.
+    """
+    found = _REASON.fullmatch(reason)
+    if found is None:
+        return ""
+    number, enhanced, words = found.groups("")
+    return code_of(Reply(Fate.REFUSED, Stage.END, int(number), enhanced, Hint(words)))
 
 
 def refused_for_good(reply: Reply, code: str) -> Verdict:

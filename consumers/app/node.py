@@ -21,7 +21,7 @@ from consumers.control import Pauses
 from consumers.digests.book import Book
 from consumers.directory import Directory
 from consumers.ledger.store import Ledger
-from consumers.mail import brake
+from consumers.mail import brakes
 from consumers.notices.persons import Notices
 from consumers.register import Register
 from consumers.release import Release
@@ -114,8 +114,8 @@ class Node:
 
     @cached_property
     def trace(self) -> Trace:
-        brakes = partial(brake.brakes, self.bus)
-        return Trace(self.register, self.ledger, self.clock, Book(self.bus), brakes)
+        stops = partial(brakes.standing, self.bus)
+        return Trace(self.register, self.ledger, self.clock, Book(self.bus), stops)
 
     def subscribe(
         self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1

@@ -1,5 +1,6 @@
 """`loa status`, `loa pause`, `loa resume`: the channels."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 from consumers import control
 from consumers.app.variables import unknown
 from consumers.breaker import State
+from consumers.canary.standing import Standing
 from consumers.cli.answers import (
     INVALID,
     Json,
@@ -40,7 +42,7 @@ def status(as_json: Json = False) -> None:
         print_json(report)
         return
     for name, one in report.channels.items():
-        for line in (*outlet(one), *trouble(one)):
+        for line in (*outlet(one), *trouble(one), canary(one.canary, time.time())):
             typer.echo(f"{name}: {line}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
@@ -66,16 +68,44 @@ def trouble(one: ChannelStatus) -> Iterator[str]:
         who = named(one.paused_by)
         yield f"paused since {at(one.paused_since)}{who}{because(one.paused_reason)}"
     if one.breaker is not State.CLOSED:
-        probe = f", next try at {at(one.next_probe)}" if one.next_probe else ", trying"
         yield f"breaker {one.breaker} since {at(one.breaker_since)}" + (
-            f"{because(one.breaker_reason)}{probe}"
+            f"{because(one.breaker_reason)}, {next_try(one)}"
         )
     if one.slowed:
         yield f"slowed down, level {one.slowed} of 6{because(one.slowed_reason)}"
     for plan in one.stopped:
-        yield f"{plan} stopped, too much of it came back: `loa mail brakes`"
-    if one.canary.state == "late":
-        yield f"canary late, none back since {at(one.canary.since)}{because(one.canary.why)}"
+        yield f"{plan} stopped, too much of it came back: `loa mail brakes list`"
+
+
+def next_try(one: ChannelStatus) -> str:
+    """When an open breaker is tried: once its wait is over, by the first row that may go."""
+    if one.breaker is State.HALF_OPEN:
+        return "trying"
+    if one.next_probe:
+        return f"next try at {at(one.next_probe)}"
+    if one.paused:
+        return "next try: once it is resumed"
+    waiting = any(lane.backlog for lane in one.lanes.values())
+    return "next try: with the next row that is due" if waiting else "next try: with the next item"
+
+
+def canary(one: Standing, now: float) -> str:
+    """What the last canary says of the channel."""
+    match one.state:
+        case "ok":
+            return f"canary ok {ago(one.since, now)}"
+        case "late":
+            return f"canary late, none back since {at(one.since)}{because(one.why)}"
+        case "waiting":
+            return "canary on its way, none back yet"
+        case _:
+            return f"canary {one.state}"
+
+
+def ago(moment: datetime | None, now: float) -> str:
+    """Whole minutes, as far as they tell anything."""
+    minutes = int(max(now - moment.timestamp(), 0) // 60) if moment else 0
+    return f"{minutes} min ago" if minutes else "just now"
 
 
 def at(moment: datetime | None) -> str:
@@ -92,8 +122,9 @@ def because(reason: str) -> str:
 
 
 def numbers(lane: LaneStatus) -> tuple[object, ...]:
-    rates = ("-" if rate is None else rate for rate in (lane.per_s, lane.left_s))
-    return lane.backlog, lane.oldest_s, *rates
+    """What stands has no speed: `-`, as where nobody works."""
+    left = "-" if lane.left_s is None else lane.left_s
+    return lane.backlog, lane.oldest_s, lane.per_s or "-", left
 
 
 def pause(channel: Name, reason: Why = "", by: By = "") -> None:

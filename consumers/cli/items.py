@@ -4,7 +4,7 @@ import time
 import uuid
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,8 +13,9 @@ from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, p
 from consumers.dead_letters.story import letters_about, with_letters
 from consumers.digests.book import Book
 from consumers.faults import fault
+from consumers.items import Item
 from consumers.ledger.store import Ledger
-from consumers.mail import brake
+from consumers.mail import brakes
 from consumers.register import Register
 from consumers.story import Count, Story
 from consumers.trace import Trace
@@ -35,14 +36,14 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
     content_id = keys.item_named(item)
 
     async def tell(bus: Bus) -> Story | None:
-        stops = partial(brake.brakes, bus)
+        stops = partial(brakes.standing, bus)
         trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus), stops)
         story = await trace.story(content_id)
         return with_letters(content_id, story, await letters_about(bus, content_id))
 
     story = on_bus(tell)
     if story is None:
-        complain([fault("content_id", "item_unknown", value=content_id)])
+        complain([fault("content_id", "item_unknown", value=item)])
         raise typer.Exit(INVALID)
     if as_json:
         print_json(story)
@@ -51,18 +52,23 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
 
 
 def print_story(story: Story) -> None:
-    typer.echo(f"{story.content_id}, revision {story.revision}: {story.state}")
-    counts = {name: one.model_dump(exclude={"complete"}) for name, one in story.channels.items()}
+    known = f", revision {story.revision}" if story.revision else ""
+    typer.echo(f"{story.content_id}{known}: {story.state}")
+    rows = [
+        (revision, name, one)
+        for revision, channels in ((story.revision, story.channels), *story.earlier.items())
+        for name, one in channels.items()
+    ]
     shown = [
         field
         for field in Count.model_fields
-        if field in ALWAYS or any(one.get(field) for one in counts.values())
+        if field != "complete" and (field in ALWAYS or any(getattr(one, field) for *_, one in rows))
     ]
     print_table(
-        ("channel", *shown, "complete"),
+        ("revision", "channel", *shown, "complete"),
         [
-            (name, *(one.get(field, 0) for field in shown), story.channels[name].complete)
-            for name, one in counts.items()
+            (revision or "", name, *(getattr(one, field) for field in shown), one.complete)
+            for revision, name, one in rows
         ],
     )
     print_table(
@@ -77,25 +83,60 @@ def print_story(story: Story) -> None:
 def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
 
-    async def order(bus: Bus) -> dict[str, str]:
-        item = await Register(bus).item(content_id)
-        if item is None:
-            raise Invalid(fault("content_id", "item_unknown", value=content_id))
-        event = CloudEvent(
-            specversion="1.0",
-            id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
-            source=f"/units/{item.unit}",
-            type=events.WITHDRAWN,
-            subject=content_id,
-            time=datetime.now(UTC),
-            data={"content_id": content_id, "reason": reason},
-        )
-        words = vocabulary(read(LoaSettings))
-        answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
-        return {"event_id": answer.event_id, "content_id": content_id}
-
-    answer = on_bus(order)
+    answer = on_bus(lambda bus: take_back(bus, content_id, reason))
     if as_json:
-        print_json(answer)
+        print_json(answer.plain())
     else:
-        typer.echo(f"{content_id}: withdrawal accepted; `loa trace {content_id}` shows it go out")
+        typer.echo(f"{content_id}: {answer.said()}")
+
+
+class Taken(NamedTuple):
+    """What became of an order to withdraw: an event, or when it was done already."""
+
+    content_id: str
+    event_id: str = ""
+    withdrawn_at: datetime | None = None
+
+    def plain(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value}
+
+    def said(self) -> str:
+        if self.withdrawn_at is None:
+            return f"withdrawal accepted; `loa trace {self.content_id}` shows it go out"
+        return f"was withdrawn already at {self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def take_back(bus: Bus, content_id: str, reason: str) -> Taken:
+    """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
+    register = Register(bus)
+    item = await register.item(content_id)
+    if item is None:
+        raise Invalid(fault("content_id", "item_unknown", value=content_id))
+    if at := await withdrawn_at(register, content_id, item):
+        return Taken(content_id, withdrawn_at=at)
+    event = withdrawal(content_id, item.unit, reason)
+    words = vocabulary(read(LoaSettings))
+    answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
+    return Taken(content_id, answer.event_id)
+
+
+async def withdrawn_at(register: Register, content_id: str, item: Item) -> datetime | None:
+    """When the item was taken back; None while anything of it can still be seen or released."""
+    if not item.barred or item.latest > item.barred:
+        return None
+    if item.state == "withdrawn":
+        return item.released[item.revision]
+    record = await register.position(content_id, item.barred)
+    return record.at if record else None
+
+
+def withdrawal(content_id: str, unit: str, reason: str) -> CloudEvent:
+    return CloudEvent(
+        specversion="1.0",
+        id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
+        source=f"/units/{unit}",
+        type=events.WITHDRAWN,
+        subject=content_id,
+        time=datetime.now(UTC),
+        data={"content_id": content_id, "reason": reason},
+    )

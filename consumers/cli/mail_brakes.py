@@ -7,8 +7,8 @@ import typer
 
 from consumers.cli.answers import Json, on_bus, print_json, print_table
 from consumers.faults import fault
-from consumers.mail import brake
-from consumers.mail.brake import Brakes
+from consumers.mail import brakes
+from consumers.mail.brakes import Brakes
 from consumers.mail.story import often
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
@@ -20,17 +20,18 @@ app = typer.Typer(no_args_is_help=True, help="Publications of which too much mai
 @app.command("list")
 def show(as_json: Json = False) -> None:
     """What was warned of, stopped or let go on within the last thirty days."""
-    found = on_bus(brake.brakes)
+    found = on_bus(brakes.standing)
     if as_json:
         print_json(found)
         return
     print_table(
-        ("publication", "state", "since (UTC)", "mails", "failed", "%", "by", "codes"),
+        ("publication", "state", "judged (UTC)", "decided", "mails", "failed", "%", "by", "codes"),
         [
             (
                 plan,
                 one.state,
                 f"{at(one.at):%Y-%m-%d %H:%M}",
+                f"{at(one.decided):%Y-%m-%d %H:%M}" if one.decided else "",
                 one.mails,
                 one.failed,
                 one.percent,
@@ -51,16 +52,19 @@ def release(
     content_id: Annotated[str, typer.Argument(help="The item's content_id.")],
     by: Annotated[str, typer.Option(help="Who decides it.")],
 ) -> None:
-    """Let a stopped publication's mail go on, whatever comes back. To end it: `loa withdraw`."""
+    """Let a stopped publication's mail go on, whatever comes back.
+
+    To end an item instead: `loa withdraw`.
+    """
 
     async def order(bus: Bus) -> None:
         if not by.strip():
             raise Invalid(fault("by", "who_required"))
-        plans = stopped(await brake.brakes(bus), content_id)
+        plans = stopped(await brakes.standing(bus), content_id)
         if not plans:
             raise Invalid(fault("content_id", "not_stopped", value=content_id))
         for plan in plans:
-            await brake.release(bus, plan, by.strip())
+            await brakes.release(bus, plan, by.strip())
 
     on_bus(order)
     typer.echo("goes on")

@@ -3,13 +3,15 @@
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from consumers.digests.book import Book
 from consumers.ledger.codec import Rows
 from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey, PlanKey
 
+K = TypeVar("K")
+V = TypeVar("V")
 KEPT = 64
 EVERYBODY = -1
 
@@ -64,8 +66,7 @@ class Received:
             since = range(first, plan.revision)
             alone = [Way(number, plan._replace(revision=number)) for number in since]
             self.known_ways[plan] = digests, alone
-            forget(self.known_ways)
-        return self.known_ways[plan]
+        return kept(self.known_ways, plan)
 
     async def digests(self, plan: PlanKey) -> AsyncIterator[Way]:
         places = (await self.book.places(plan.content_id)).value
@@ -105,14 +106,15 @@ class Received:
             yield batch, rows
 
     async def rows(self, batch: BatchKey) -> Rows:
-        """Rows, of which the latest ones are kept: corrections go out in order of their ids."""
+        """Rows: corrections go out in order of their ids, and each search begins in the middle."""
         if batch not in self.known_rows:
             self.known_rows[batch] = await self.ledger.rows(batch)
-            forget(self.known_rows)
-        return self.known_rows[batch]
+        return kept(self.known_rows, batch)
 
 
-def forget(kept: OrderedDict[Any, Any]) -> None:
-    """Keep the latest ones."""
-    if len(kept) > KEPT:
-        kept.popitem(last=False)
+def kept(known: OrderedDict[K, V], key: K) -> V:
+    """What is known by *key*; beside it, those are kept that were asked for last."""
+    known.move_to_end(key)
+    if len(known) > KEPT:
+        known.popitem(last=False)
+    return known[key]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,9 +14,9 @@ from channels.email import meanings
 from consumers import register
 from consumers.lanes import Gate
 from consumers.ledger.store import Ledger, LedgerError
-from consumers.mail import brake, pace
-from consumers.mail.brake import KEY as BRAKES
-from consumers.mail.brake import Brake, Brakes
+from consumers.mail import brake, brakes, pace
+from consumers.mail.brakes import KEY as BRAKES
+from consumers.mail.brakes import Brakes
 from consumers.mail.pace import Pace
 from consumers.mail.receipts import Refused
 from consumers.mail.tally import Tally
@@ -42,6 +42,14 @@ async def slow_down(bus: Bus, reason: str, now: float) -> Pace:
     return held.known
 
 
+async def quietly(step: Awaitable[None]) -> None:
+    """What can't be done now must not end the sending; the next window brings it up again."""
+    try:
+        await step
+    except (BusError, LedgerError) as trouble:
+        log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+
 @dataclass
 class Sending:
     """The mail channel's `Conduct`. Keep `run` running beside it."""
@@ -53,6 +61,8 @@ class Sending:
     brakes: Brakes = field(default_factory=Brakes)
     tally: Tally = field(default_factory=Tally)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asked: int = 0  # how often the ledger was, about any publication
 
     def __post_init__(self) -> None:
         self.connections = self.gate.places
@@ -65,35 +75,51 @@ class Sending:
 
     async def look(self) -> None:
         """Silence changes nothing."""
-        bucket = self.bus.bucket(subjects.CONTROL.name)
         try:
-            found = await bucket.many([pace.KEY, BRAKES])
+            async with self.judging:  # what is read here is never older than what stands
+                await self.read()
         except BusError:
             return
+        self.keep_pace()
+        await self.recount()
+
+    async def read(self) -> None:
+        found = await self.bus.bucket(subjects.CONTROL.name).many([pace.KEY, BRAKES])
         if stands := found.get(pace.KEY):
             self.pace = Pace.model_validate_json(stands.data)
         if stands := found.get(BRAKES):
             self.brakes = Brakes.model_validate_json(stands.data)
-        self.keep_pace()
-        await self.recount()
 
     def suspects(self) -> list[PlanKey]:
+        """Publications of which more seems to be refused than anybody has said so far."""
         found = self.tally.suspects(self.clock())
-        return [plan for plan in found if not self.brakes.decided(plan)]
+        return [plan for plan, verdict in found.items() if self.brakes.wants(plan, verdict)]
 
     async def recount(self) -> None:
         """Several workers, or one before and after a restart, have seen enough together."""
         for plan in self.suspects():
-            try:
-                found = await brake.counted(self.ledger, plan, self.clock())
-                await self.put_on(plan, found)
-            except (BusError, LedgerError) as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await quietly(self.judge(plan))
 
-    async def put_on(self, plan: PlanKey, found: Brake | None) -> None:
-        """Other batches of this worker stop at once; other workers when they look."""
+    async def judge(self, plan: PlanKey) -> None:
+        """Ask the ledger. Who waits meanwhile goes by its answer, or asks with the next window.
+
+        Other batches of this worker stop at once; other workers when they look.
+        """
+        before = self.asked
+        async with self.judging:
+            if self.asked > before or plan not in self.suspects():
+                return
+            try:
+                await self.ask(plan)
+            finally:
+                self.asked += 1
+
+    async def ask(self, plan: PlanKey) -> None:
+        mails, codes = await brake.counted(self.ledger, plan)
+        found = brake.verdict(mails, codes, self.clock())
         if found and self.brakes.wants(plan, found):
-            self.brakes = await brake.apply(self.bus, plan, found)
+            self.brakes = await brakes.apply(self.bus, plan, found)
+        self.tally.learn(plan, mails, codes)
 
     def keep_pace(self) -> None:
         level = self.pace.now(self.clock())
@@ -124,14 +150,11 @@ class Sending:
     async def heard(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Slow down if somebody finds us too fast, and stop what too many can't be reached of.
 
-        A bus that is silent changes nothing.
+        A bus that is silent changes nothing, nor does a ledger that can't be counted.
         """
         said = list(outcomes.values())
-        try:
-            await self.mind_brake(batch.plan, said)
-            await self.mind_pace(said)
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        await quietly(self.mind_brake(batch.plan, said))
+        await quietly(self.mind_pace(said))
 
     async def mind_pace(self, said: Sequence[Outcome]) -> None:
         slow = next((one.code for one in said if meanings.slows(one.code)), "")
@@ -140,8 +163,11 @@ class Sending:
             self.keep_pace()
 
     async def mind_brake(self, plan: PlanKey, said: Sequence[Outcome]) -> None:
-        if not keys.is_personal(plan.content_id):
-            await self.put_on(plan, self.tally.add(plan, said, self.clock()))
+        if keys.is_personal(plan.content_id):
+            return
+        count = self.tally.add(plan, said, self.clock())
+        if count.enough and count.suspicion(self.clock()):
+            await self.judge(plan)
 
     async def witness(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
         """Tell who was refused, before it is booked: a row that has ended is not asked again.
@@ -152,10 +178,7 @@ class Sending:
         refused = {row: one.code for row, one in failed.items() if one.code}
         if not refused or keys.is_letter(batch.content_id):
             return
-        try:
-            await self.tell(batch, refused)
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        await quietly(self.tell(batch, refused))
 
     async def tell(self, batch: BatchKey, refused: Mapping[int, str]) -> None:
         _, content_id, revision, number = batch

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from channels.email import meanings
 from consumers.mail.books import Sum
-from consumers.mail.brake import CODES_MAX, Brake
+from consumers.mail.brake import CODES_MAX
+from consumers.mail.brakes import Brake
 from consumers.story import Moment
+from contracts import keys
 from contracts.delivery import ChannelName
 
-NOW = (
-    "now: `loa mail brakes release {item} --by NAME` lets it go on, "
-    "`loa withdraw {item} --reason WHY` ends it"
-)
+RELEASE = "`loa mail brakes release {item} --by NAME` lets it go on"
+WITHDRAW = "`loa withdraw {item} --reason WHY` ends it"
 
 
 def came_back(back: Sum) -> Iterator[Moment]:
@@ -35,13 +35,21 @@ def braked(content_id: str, one: Brake | None) -> Iterator[Moment]:
     codes = f": {often(one.codes)}" if one.codes else ""
     match one.state:
         case "stopped":
-            now = NOW.format(item=content_id)
-            yield moment(one.at, "stopped", f"stopped by the bounce brake, {share}{codes}; {now}")
+            said = f"stopped by the bounce brake, {share}{codes}; now: {ways(content_id)}"
+            yield moment(one.at, "stopped", said)
         case "released":
             yield moment(one.at, "stopped", f"by the bounce brake, {share}{codes}")
-            yield moment(one.at, "goes_on", f"decided by {one.by}")
+            yield moment(one.decided or one.at, "goes_on", f"decided by {one.by}")
+        case "ended":
+            yield moment(one.at, "stopped", f"by the bounce brake, {share}{codes}; ended since")
         case "warned":
             yield moment(one.at, "warned", f"by the bounce brake, {share}{codes}")
+
+
+def ways(content_id: str) -> str:
+    """What a person can do; a digest is no item that could be withdrawn."""
+    known = (RELEASE,) if keys.is_digest(content_id) else (RELEASE, WITHDRAW)
+    return ", ".join(known).format(item=content_id)
 
 
 def often(codes: Mapping[str, int]) -> str:

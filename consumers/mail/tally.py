@@ -1,8 +1,8 @@
-"""What one worker has seen of each publication's mails since it began: the brake's quick count.
+"""What one worker has seen of each publication's mails: it raises suspicion, and the ledger judges.
 
-Only what the relay answers to this worker is in it. Where a share is bad and this worker has not
-seen enough to judge by, others may have: then the ledger is counted (`suspects`). What comes back
-later is the matter of `consumers.mail.brake`, some seconds behind.
+Only what the relay answers to this worker is in it, since it began or since it last asked the
+ledger; after a restart mostly what was put off, which is no fair sample. What comes back later is
+the matter of `consumers.mail.brake`, some seconds behind.
 """
 
 from collections import Counter, OrderedDict
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from channels.base import Outcome, Verdict
-from channels.email import meanings
 from consumers.mail import brake
-from consumers.mail.brake import Brake
+from consumers.mail.brakes import Brake
 from contracts.delivery import PlanKey
 
 PLANS_MAX = 256
 SUSPECT_MIN = 100
+AGAIN = 1.01
 LATELY_S = 10.0
 FINAL = frozenset((Verdict.DELIVERED, Verdict.FAILED))
 
@@ -28,12 +28,24 @@ class Count:
     mails: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     at: float = 0.0
+    known: int = 0
+    """How many mails the ledger knew when it was asked last."""
 
     @property
-    def suspect(self) -> bool:
-        """Whether its share is bad, and the number too small to judge by."""
+    def enough(self) -> bool:
+        """Whether this worker alone has seen so many that somebody should judge at once.
+
+        Not with every window: what the ledger has said holds for a hundredth more mails.
+        """
+        return self.mails >= max(brake.MAILS_MIN, AGAIN * self.known)
+
+    def suspicion(self, now: float) -> Brake | None:
+        """What its share calls for; where it is too small to tell, others may have seen enough."""
+        if self.mails >= brake.MAILS_MIN and not self.enough:
+            return None
         bad = self.codes.total() >= brake.STOP * self.mails
-        return SUSPECT_MIN <= self.mails < brake.MAILS_MIN and bad
+        least = SUSPECT_MIN if bad else brake.MAILS_MIN
+        return brake.verdict(self.mails, self.codes, now, least)
 
 
 @dataclass
@@ -42,24 +54,25 @@ class Tally:
 
     plans: OrderedDict[PlanKey, Count] = field(default_factory=OrderedDict)
 
-    def add(self, plan: PlanKey, outcomes: Iterable[Outcome], now: float) -> Brake | None:
-        """Count a window; what the brake makes of its publication by now."""
+    def add(self, plan: PlanKey, outcomes: Iterable[Outcome], now: float) -> Count:
+        """Count a window; what is known of its publication by now."""
         count = self.plans.pop(plan, None) or Count()
         self.plans[plan] = count
         if len(self.plans) > PLANS_MAX:
             self.plans.popitem(last=False)
         final = [one for one in outcomes if one.asked and one.verdict in FINAL]
         count.at, count.mails = now, count.mails + len(final)
-        count.codes.update(unreached(final))
-        return brake.verdict(count.mails, count.codes, now)
+        failed = [one for one in final if one.verdict is Verdict.FAILED]
+        count.codes += brake.unreached(one.code for one in failed if one.code)
+        return count
 
-    def suspects(self, now: float) -> list[PlanKey]:
-        """The publications in work whose mails together with other workers' may be enough."""
+    def learn(self, plan: PlanKey, mails: int, codes: Counter[str]) -> None:
+        """Go on from what the ledger knows: of all workers, and of this one before a restart."""
+        if count := self.plans.get(plan):
+            count.mails, count.codes, count.known = mails, Counter(codes), mails
+
+    def suspects(self, now: float) -> Mapping[PlanKey, Brake]:
+        """The publications in work whose share is bad, with what it calls for."""
         lately = now - LATELY_S
-        return [plan for plan, one in self.plans.items() if one.suspect and one.at > lately]
-
-
-def unreached(outcomes: Iterable[Outcome]) -> Mapping[str, int]:
-    """The codes of those who can't be reached, and never will be."""
-    codes = [one.code for one in outcomes if one.verdict is Verdict.FAILED and one.code]
-    return Counter(code for code in codes if meanings.returned(code) in meanings.RECIPIENT)
+        found = {plan: one.suspicion(now) for plan, one in self.plans.items() if one.at > lately}
+        return {plan: verdict for plan, verdict in found.items() if verdict}
