@@ -35,15 +35,37 @@ class Letter(Record):
     """Unique per letter: after silence it tells whose lies there."""
 
 
+class Parted(StrEnum):
+    """What has become of somebody's wish to leave, or to be erased."""
+
+    DONE = "done"
+    SOON = "soon"  # it stands and is in force; what follows from it is done within minutes
+    BEFORE = "before"  # it was so already
+
+
+class NoLetterNow(Exception):
+    """So many letters have left lately that none leaves now, whoever it is for."""
+
+    def __init__(self, retry_s: float) -> None:
+        super().__init__(f"none for {retry_s:.0f} s")
+        self.retry_s = retry_s
+
+
 class Farewell(Record):
     """Bucket `subscribers`, key `f.<content_id>`: what follows from a change, until it is done.
 
     It is written in one commit with the change itself, so that no crash can part them.
     """
 
-    letter: Letter
+    letter: Letter | None = None
+    """None where nobody knows the address any more."""
     forget: str = ""
     """The id of somebody who has left and whose empty record goes as well."""
+
+    @property
+    def erases(self) -> bool:
+        """Whether what names them by their addresses goes, too."""
+        return self.letter is None or self.letter.kind is LetterKind.ERASED
 
 
 def masked(address: str) -> str:

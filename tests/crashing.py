@@ -6,7 +6,7 @@ from typing import Any
 from producers.bus import Bus
 
 CALLS = {"publish", "last", "get_message", "get", "create", "swap", "put", "purge", "many", "batch"}
-CALLS |= {"last_seq", "schedule"}
+CALLS |= {"last_seq", "schedule", "purge_if"}
 
 
 class Crash(Exception):

@@ -20,6 +20,7 @@ from consumers.lanes import Gate
 from consumers.ledger.store import Ledger
 from consumers.library import Library
 from consumers.notices.persons import Notices
+from consumers.readers.cap import Cap
 from consumers.readers.farewells import Farewells
 from consumers.readers.leaving import Leaving
 from consumers.readers.letters import Addressees, Letters
@@ -53,12 +54,15 @@ SEAL = re.compile(r'name="seal" value="([0-9a-f]{64})"')
 class House:
     """One process with the pages and a mail worker."""
 
-    def __init__(self, bus: Bus, folder: Path, clock: Clock, public_url: str = "") -> None:
+    def __init__(
+        self, bus: Bus, folder: Path, clock: Clock, public_url: str = "", per_hour: int = 0
+    ) -> None:
         self.bus, self.clock = bus, clock
         self.ledger, waker = Ledger(bus), Waker(bus)
         notices = Notices(bus, self.ledger, waker)
         self.people = People(bus, KEYS.derive("addresses"))
-        self.letters = Letters(bus, notices, self.people, clock)
+        cap = Cap(bus, per_hour, clock) if per_hour else None
+        self.letters = Letters(bus, notices, self.people, clock, cap)
         self.links, self.uses = Links(KEYS.derive, clock), Uses(bus)
         self.signer = HmacSigner(KEYS.derive("unsubscribe"))
         self.leaving = Leaving(self.people, self.signer, clock)
@@ -67,9 +71,9 @@ class House:
         lift = partial(self.suppressed.lift, ChannelName.EMAIL)
         self.office = Office(*parts, lift, DEFAULT, clock)
         self.farewells = Farewells(self.people, self.letters, clock)
-        self.own = Own(*parts, self.farewells, DEFAULT, clock)
+        self.own = Own(*parts, lift, self.farewells, DEFAULT, clock)
         self.url = public_url or "http://loa.example"
-        self.doors = Doors(self.office, self.own, self.leaving)
+        self.doors = Doors(self.office, self.own, self.leaving, per_hour)
         self.app = pages(self.doors, DEFAULT, self.url, clock)
         self.relay = Provider(name=ChannelName.EMAIL, window=1)
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]

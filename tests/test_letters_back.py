@@ -12,8 +12,6 @@ from channels.email.return_path import ReturnPaths, day_of_letter
 from consumers.feedback import read
 from consumers.mail.inbox import BounceDoor
 from consumers.mail.receipts import Returned
-from consumers.readers.cap import HOUR_S, KEY, Cap
-from consumers.readers.letters import A_DAY
 from contracts import keys, subjects
 from contracts.delivery import ChannelName
 from contracts.letter import LetterKind
@@ -151,47 +149,6 @@ async def test_a_rows_return_path_ends_long_after_its_batch_has(bus, tmp_path, k
 @pytest.fixture
 def house(bus, tmp_path):
     return House(bus, tmp_path, Clock(NOON.timestamp()))
-
-
-async def test_strangers_cause_so_many_letters_an_hour_and_the_log_cries_once(house):
-    made = []
-    with structlog.testing.capture_logs() as logs:
-        for number in range(5):
-            house.letters.cap = house.letters.cap or Cap(house.bus, 3, house.clock)
-            made.append(await house.letters.send(a_letter(address=f"an{number}@example.com")))
-    assert [one is not None for one in made] == [True] * 3 + [False] * 2
-    [cry] = [one for one in logs if one["event"] == "letters_capped"]
-    assert (cry["log_level"], cry["per_hour"]) == ("error", 3)
-    other = Cap(house.bus, 3, house.clock)
-    assert not await other.take(), "all processes share it"
-    house.clock.advance(HOUR_S)
-    assert await house.letters.send(a_letter(address="an9@example.com")) is not None
-
-
-async def test_who_asks_for_one_address_again_and_again_uses_up_its_own_number_alone(house):
-    house.letters.cap = Cap(house.bus, A_DAY + 1, house.clock)
-    for _ in range(3 * A_DAY):
-        await house.letters.send(a_letter())
-    assert await house.letters.send(a_letter(address=KNOWN)) is not None
-
-
-async def test_what_only_the_reader_causes_is_outside_the_cap_and_zero_is_none(house):
-    house.letters.cap = Cap(house.bus, 1, house.clock)
-    assert await house.letters.send(a_letter()) is not None
-    assert await house.letters.send(a_letter(address=KNOWN)) is None
-    own = keys.letter_content_id("own", "this change")
-    await house.letters.begin(own, a_letter(LetterKind.CHANGED))
-    assert own in await house.waiting()
-    house.letters.cap = Cap(house.bus, 0, house.clock)
-    assert await house.letters.send(a_letter(address=KNOWN)) is not None
-
-
-async def test_a_clock_that_was_set_back_makes_no_room(house):
-    cap = Cap(house.bus, 1, house.clock)
-    assert await cap.take()
-    house.clock.advance(-2 * HOUR_S)
-    assert not await cap.take()
-    assert await house.bus.bucket(subjects.CONTROL.name).get(KEY)
 
 
 async def test_a_reader_who_writes_is_sent_the_way_in_and_a_stranger_nothing(house):

@@ -9,11 +9,12 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
+from consumers.readers.cap import Cap
 from consumers.readers.letters import A_DAY
 from contracts.letter import LetterKind
 from contracts.vocabulary import DEFAULT
 from producers.bus import Silence
-from producers.pages.app import BURST
+from producers.pages.limits import BURST
 from producers.pages.look import GUARDS, texts
 from producers.pages.subscribe import OPTIONS
 from tests.conftest import Clock
@@ -133,6 +134,7 @@ def work_of(house, monkeypatch):
 async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
     house, browser, monkeypatch
 ):
+    house.letters.cap = Cap(house.bus, 1000, house.clock)
     await house.joined(KNOWN)
     house.clock.advance(86400)  # neither has got a letter today
     calls = work_of(house, monkeypatch)

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumers.readers.imports import laid_over
+from consumers.readers.letters import may_try
 from consumers.readers.links import Links, Purpose, mark
 from consumers.readers.office import joined, judged
-from contracts.letter import Letter, masked
+from contracts.letter import Letter, LetterKind, masked
 from contracts.links import Application
 from contracts.subscriber import Consent, Subscriber
 from contracts.vocabulary import DEFAULT
-from producers.pages.limits import counted
+from producers.pages.limits import Limits, counted
 from tests.conftest import Clock
 from tests.reader_house import KEYS
 
@@ -109,8 +110,38 @@ def test_what_the_page_offers_is_good_and_judging_twice_changes_nothing(said, fr
 
 def test_a_household_is_counted_as_one_and_a_strange_name_as_itself():
     assert counted("2001:db8::1") == counted("2001:db8:0:0:ffff::9") != counted("2001:db8:0:1::1")
-    assert counted("::ffff:203.0.113.9") == counted("203.0.113.9") == "203.0.113.9"
+    assert counted("::ffff:203.0.113.9") == counted("203.0.113.9") != counted("203.0.113.8")
     assert counted("testclient") == "testclient"
+
+
+HOUR, CLIENTS = 1000, 60
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ([f"2001:db8:0:{n:x}::1" for n in range(CLIENTS)], "2001:db8:1::1"),
+        ([f"203.0.113.{n}" for n in range(CLIENTS)], "203.0.112.255"),
+        ([f"::ffff:203.0.113.{n}" for n in range(CLIENTS)], "::ffff:203.0.112.255"),
+    ],
+)
+def test_no_network_has_more_than_a_tenth_of_an_hours_letters(mine, other):
+    clock = Clock(NOW.timestamp())
+    limits, got = Limits(HOUR, clock), 0
+    for _ in range(60):
+        got += sum(limits.wait(one) == 0 for one in mine for _ in range(5))
+        clock.advance(60)
+    assert HOUR / 20 <= got <= HOUR / 10
+    assert 0 < [limits.wait(mine[0]) for _ in range(3)][-1] <= 3600
+    assert limits.wait(other) == 0
+    assert Limits(0, clock).networks is None
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+def test_only_who_is_asked_to_open_it_gets_a_letter_where_mail_came_back(kind):
+    asks = {LetterKind.CONFIRM, LetterKind.MANAGE, LetterKind.CHANGE}
+    assert may_try(kind, "bounced 5.1.1") == (kind in asks)
+    assert not may_try(kind, "complaint")
 
 
 @pytest.mark.parametrize("kind", [Subscriber, Letter])

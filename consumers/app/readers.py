@@ -46,11 +46,13 @@ def doors(node: Node) -> Doors:
     people, leave = People.opened(node.bus, node.keys), leaving(node.bus, node.keys)
     letters = post(node)
     links, uses = Links(node.keys.derive, node.clock), Uses(node.bus)
+    lift = partial(suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
     farewells = Farewells(people, letters, node.clock)
     node.tasks.append(farewells.run)
     words, clock = node.vocabulary, node.clock
     return Doors(
         office(node),
-        Own(people, letters, links, uses, farewells, words, clock),
+        Own(people, letters, links, uses, lift, farewells, words, clock),
         leave,
+        read(LettersSettings).per_hour,
     )

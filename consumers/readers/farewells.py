@@ -1,30 +1,32 @@
 """The last letter to an address: kept in one commit with the change it tells of until it begins.
 
-A process that dies between the two leaves a note in the bucket `subscribers`. Whoever comes next
-finishes it: the same press again, or within a minute any process with the pages. The letter's name
-stands in the note, so that it goes once, however often it is begun.
+A process that dies between the two leaves a note in the bucket `subscribers`, which any process
+with the pages finishes within a minute; a move is finished by the same press again, too. (Whoever
+has left or is erased has no page to press on.) The letter's name stands in the note, so that it
+goes once, however often it is begun.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
+from pydantic import ValidationError
 
 from consumers.readers.letters import Letters, moment
 from consumers.readers.links import Change, Purpose
-from consumers.readers.people import People
+from consumers.readers.people import People, stored
 from contracts import keys
 from contracts.crash import crash_point
-from contracts.letter import Farewell, Letter, LetterKind, masked
+from contracts.letter import Farewell, Letter, LetterKind, Parted, masked
 from contracts.subscriber import Subscriber
 from producers.bus import BusError, Entry
 
 log = structlog.get_logger()
 KEPT = "f."
 AGAIN = "/dang-ky"
+BY_THE_READER = "by the reader"
 EVERY_S = 60.0
 
 
@@ -35,14 +37,27 @@ class Farewells:
     people: People
     letters: Letters
     clock: Callable[[], float]
+    unreadable: set[str] = field(default_factory=set)
 
-    async def part(self, reader: Subscriber, *, erase: bool) -> None:
-        """Let a reader go; with *erase* nothing of them stays."""
-        name = keys.letter_content_id("own", secrets.token_hex(16))
+    async def part(self, reader: Subscriber, *, erase: bool) -> Parted:
+        """Let a reader go; with *erase* nothing of them stays, if they have left already neither.
+
+        Once that stands the bus may fall silent: then what follows is left to `run`. The letter's
+        name is made of the record, random id and all, so that two presses make one letter.
+        """
         kind = LetterKind.ERASED if erase else LetterKind.GOODBYE
+        name = keys.letter_content_id("own", kind.value, stored(reader).decode())
         note = kept(name, self.letter(kind, reader.email), reader.id if erase else "")
-        await self.people.leave(reader.id, moment(self.clock()), note)
-        await self.finish(name)
+        if not await self.people.leave(reader.id, moment(self.clock()), note):
+            if not erase or await self.people.by_id(reader.id) is None:
+                return Parted.BEFORE
+            await self.people.bucket.put(note.key, note.data)  # what leaving keeps goes as well
+        try:
+            await self.finish(name)
+        except BusError as trouble:
+            log.warning("farewell_put_off", error=type(trouble).__name__)
+            return Parted.SOON
+        return Parted.DONE
 
     async def move(self, change: Change, link: str) -> bool:
         """Give a reader another address; as `People.move`. *link* tells this change from others."""
@@ -69,20 +84,36 @@ class Farewells:
             return False
         crash_point("farewell.kept")
         farewell = Farewell.model_validate_json(value.data)
-        if farewell.forget:
-            await self.people.forget(farewell.forget)
+        forgotten = farewell.forget and await self.people.forget(farewell.forget)
+        if forgotten and farewell.erases:
+            await self.people.unname(farewell.forget)
+        if forgotten and farewell.letter:
             await self.people.left_over(farewell.letter.address)
         crash_point("farewell.forgotten")
-        await self.letters.begin(name, farewell.letter)
+        if farewell.letter:
+            await self.letters.begin(name, farewell.letter)
         crash_point("farewell.begun")
         await self.people.bucket.purge(KEPT + name)
         return True
 
     async def finish_all(self) -> None:
-        """Finish what a crash, or a silent bus, has cut short."""
+        """Finish what a crash, or a silent bus, has cut short.
+
+        A note that can't be read (a newer Loa's, say) is left for whoever can, and stops no other.
+        """
         for key in await self.people.bucket.keys(KEPT):
-            if await self.finish(key.removeprefix(KEPT)):
-                log.warning("farewell_finished")
+            name = key.removeprefix(KEPT)
+            try:
+                if await self.finish(name):
+                    log.warning("farewell_finished")
+            except ValidationError:
+                self.cry(name)
+
+    def cry(self, name: str) -> None:
+        """Once for each note: it is met every minute."""
+        if name not in self.unreadable:
+            self.unreadable.add(name)
+            log.error("farewell_unreadable", content_id=name)
 
     async def run(self) -> None:
         """Once a minute, over outages of the bus."""
@@ -94,6 +125,6 @@ class Farewells:
             await asyncio.sleep(EVERY_S)
 
 
-def kept(name: str, letter: Letter, forget: str) -> Entry:
+def kept(name: str, letter: Letter | None, forget: str) -> Entry:
     """The note that is stored with a change."""
     return Entry(KEPT + name, Farewell(letter=letter, forget=forget).model_dump_json().encode())

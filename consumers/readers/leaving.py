@@ -9,8 +9,10 @@ from typing import Self
 import structlog
 
 from channels.email.unsubscribe import HmacSigner
+from consumers.readers.farewells import BY_THE_READER, kept
 from consumers.readers.people import People
 from consumers.vault import KeyFile
+from contracts import keys
 from contracts.subscriber import Subscriber
 from producers.bus import Bus
 
@@ -49,15 +51,35 @@ class Leaving:
         await self.leave(id)
         return True
 
+    async def erase_by_token(self, token: str) -> bool | None:
+        """Delete what is kept of whoever has left, as a mail's link proves that they are asking.
+
+        None for a forged link, False while they read: they have to leave before. A note stands
+        until all is done, so that a process with the pages ends what a crash cuts short.
+        """
+        id = self.signer.subscriber(token)
+        if id is None:
+            return None
+        person = await self.people.by_id(id)
+        if person is None:
+            await self.people.unname(id)  # what an erasure that was cut short may have left
+            return True
+        return not person.active and await self.erase_left(id)
+
+    async def erase_left(self, id: str) -> bool:
+        """False where they have just come back."""
+        note = kept(keys.letter_content_id("own", "erased", id), None, id)
+        await self.people.bucket.put(note.key, note.data)
+        gone = await self.people.forget(id)
+        if gone:
+            await self.people.unname(id)
+            log.info("reader_erased", recipient=id, reason=BY_THE_READER)
+        await self.people.bucket.purge(note.key)
+        return gone
+
     async def leave(self, id: str) -> None:
         """Nothing more is sent from now on; name, address and wishes are forgotten."""
-        now = datetime.fromtimestamp(self.clock(), UTC)
-
-        def gone(person: Subscriber) -> Subscriber:
-            return person.gone(now) if person.active else person
-
-        after = await self.people.change(id, gone)
-        if after and after.left_at == now:
+        if await self.people.leave(id, datetime.fromtimestamp(self.clock(), UTC)):
             log.info("reader_left", recipient=id)
 
     async def erase(self, person: Subscriber, email: str, *, reason: str) -> None:

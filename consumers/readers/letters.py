@@ -30,7 +30,7 @@ from producers.bus import Bus, Conflict, Silence
 
 log = structlog.get_logger()
 A_DAY = 3
-WAYS_IN = frozenset({LetterKind.CONFIRM, LetterKind.MANAGE})
+WAYS_IN = frozenset({LetterKind.CONFIRM, LetterKind.MANAGE, LetterKind.CHANGE})
 """Whoever opens one is reached there."""
 
 
@@ -53,18 +53,26 @@ class Letters:
     async def send(self, letter: Letter) -> str | None:
         """Begin *letter*; its content_id, or None when the address has got its three today.
 
-        The same where too many have been asked for lately by all together.
+        Raises NoLetterNow where all together have asked for too many lately. That is asked first,
+        of every address alike, so that nobody learns by it what an address has got.
         """
+        hour = await self.cap.take() if self.cap else 0
+        content_id = await self.sent(letter)
+        if content_id is None:
+            if self.cap:
+                self.cap.give_back(hour)
+            log.warning("letter_withheld", kind=letter.kind.value)
+        return content_id
+
+    async def sent(self, letter: Letter) -> str | None:
+        """Begin *letter* under the first name of today that is free."""
         for number in range(A_DAY):
             content_id = self.name(letter, number)
             batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
             if await self.notices.ledger.state(batch) is not None:
                 continue
-            if self.cap and not await self.cap.take():
-                break
             if await self.take(batch, letter):
                 return content_id
-        log.warning("letter_withheld", kind=letter.kind.value)
         return None
 
     async def begin(self, content_id: str, letter: Letter) -> None:

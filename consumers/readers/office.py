@@ -4,6 +4,7 @@ Known or not, an address gets one letter and the page says the same: who asks le
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -15,7 +16,7 @@ from consumers.readers.people import NOBODY, People, new_id
 from consumers.readers.wishes import LISTS, email, frequency, unknown
 from contracts import errors, text
 from contracts.errors import FieldError
-from contracts.letter import Letter, LetterKind
+from contracts.letter import Letter, LetterKind, NoLetterNow
 from contracts.links import Application, LinkRefused, Why
 from contracts.subscriber import Consent, Subscriber
 from contracts.vocabulary import Vocabulary
@@ -53,7 +54,7 @@ Lift = Callable[[str], Awaitable[object]]
 
 @dataclass
 class Office:
-    """What strangers may ask for. Raises BusError."""
+    """What strangers may ask for. Raises BusError, and NoLetterNow for what a letter answers."""
 
     people: People
     letters: Letters
@@ -93,12 +94,14 @@ class Office:
     async def remind(self, address: str) -> None:
         """Send the way to their own subscription to a reader who has written to us.
 
-        Anybody else gets nothing: their address may have been made up by somebody else.
+        Anybody else gets nothing: their address may have been made up by somebody else. Nor does
+        the reader in an hour of too many letters: nobody waits for an answer here.
         """
         clean, wrong = email(address)
         person = None if wrong else await self.people.by_address(clean)
         if person is not None and person.active:
-            await self.write(LetterKind.MANAGE, person.email, OPEN, self.way_in(clean, person))
+            with suppress(NoLetterNow):
+                await self.write(LetterKind.MANAGE, person.email, OPEN, self.way_in(clean, person))
 
     def way_in(self, address: str, person: Subscriber | None) -> Link:
         """A link is made for nobody, too: it takes as long."""

@@ -8,21 +8,20 @@ from typing import Any
 import structlog
 
 from consumers.faults import fault
-from consumers.readers.farewells import Farewells
+from consumers.readers.farewells import BY_THE_READER, Farewells
 from consumers.readers.letters import Letters, moment
 from consumers.readers.links import Change, Links, Purpose, Uses, Whose, mark
-from consumers.readers.office import judged
+from consumers.readers.office import Lift, judged
 from consumers.readers.people import People, Taken
 from consumers.readers.wishes import LISTS, email, frequency
 from contracts.errors import FieldError
-from contracts.letter import Letter, LetterKind, masked
+from contracts.letter import Letter, LetterKind, Parted, masked
 from contracts.links import Application, LinkRefused, Why
 from contracts.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()
 CHANGE = "/dang-ky/doi-dia-chi/"
-BY_THE_READER = "by the reader"
 
 
 @dataclass
@@ -33,6 +32,7 @@ class Own:
     letters: Letters
     links: Links
     uses: Uses
+    lift: Lift
     farewells: Farewells
     vocabulary: Vocabulary
     clock: Callable[[], float]
@@ -72,7 +72,10 @@ class Own:
         await self.people.change(reader.id, lambda one: move(one) if one.active else one)
 
     async def ask_to_move(self, reader: Subscriber, address: str) -> Sequence[FieldError]:
-        """Send a letter to the new address; until its link is followed nothing changes."""
+        """Send a letter to the new address; until its link is followed nothing changes.
+
+        Raises NoLetterNow.
+        """
         new, wrong = email(address)
         if not wrong and new.casefold() == reader.email.casefold():
             wrong = [fault("email", "same_address")]
@@ -110,16 +113,23 @@ class Own:
             raise LinkRefused(Why.TAKEN) from None
         if not moved:
             raise LinkRefused(Why.USED)
+        await self.lift(change.new)
         await self.uses.note(token)
         log.info("reader_moved", recipient=change.id)
 
-    async def leave(self, reader: Subscriber) -> None:
-        await self.farewells.part(reader, erase=False)
-        log.info("reader_left", recipient=reader.id)
+    async def leave(self, reader: Subscriber) -> Parted:
+        """End the subscription."""
+        parted = await self.farewells.part(reader, erase=False)
+        if parted is not Parted.BEFORE:
+            log.info("reader_left", recipient=reader.id)
+        return parted
 
-    async def erase(self, reader: Subscriber) -> None:
-        await self.farewells.part(reader, erase=True)
-        log.info("reader_erased", recipient=reader.id, reason=BY_THE_READER)
+    async def erase(self, reader: Subscriber) -> Parted:
+        """Delete everything that is kept of a reader, and of one who has left meanwhile."""
+        parted = await self.farewells.part(reader, erase=True)
+        if parted is not Parted.BEFORE:
+            log.info("reader_erased", recipient=reader.id, reason=BY_THE_READER)
+        return parted
 
     def export(self, reader: Subscriber) -> Mapping[str, Any]:
         """Everything there is of a reader."""

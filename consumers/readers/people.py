@@ -2,8 +2,9 @@
 
 `s.<id>` is a person's wishes, `a.<keyed hash of the address>` names the id. Both are written in one
 atomic batch, so an address has one person, whoever writes at once. An address that its reader has
-left for another one names nobody, and no import brings it back. `f.<name>` is what follows from a
-change: see `consumers.readers.farewells`.
+left for another one names nobody, `-` and the id whose it was, and no import brings it back.
+`m.<id>` lists the addresses that name a person who has left, or moved away from some: they go with
+the person. `f.<name>` is what follows from a change: see `consumers.readers.farewells`.
 """
 
 import hmac
@@ -26,7 +27,7 @@ SILENCES = 2
 ID_BYTES = 10
 NOBODY = "nobody"
 MOVED = b"-"
-"""What an address names whose reader has another one now."""
+"""How begins what an address names whose reader has another one now; the reader's id follows."""
 
 T = TypeVar("T")
 Move = Callable[[Subscriber], Subscriber]
@@ -110,17 +111,32 @@ class People:
 
         await insist(attempt)
 
-    async def leave(self, id: str, now: datetime, told: Entry) -> None:
-        """Let a reader go, and store *told* with that; neither where nobody reads (any more)."""
+    async def leave(self, id: str, now: datetime, told: Entry | None = None) -> bool:
+        """Let a reader go, and store *told* with that; False where nobody reads (any more)."""
 
-        async def attempt(_: bool) -> None:
+        async def attempt(again: bool) -> bool:
             value = await self.bucket.get(f"s.{id}")
-            person = Subscriber.model_validate_json(value.data) if value else None
-            if value and person and person.active:
-                gone = Entry(f"s.{id}", stored(person.gone(now)), value.revision)
-                await self.bucket.batch([gone, told])
+            if value is None:
+                return False
+            person = Subscriber.model_validate_json(value.data)
+            if not person.active:
+                return again and person.left_at == now
+            gone = Entry(f"s.{id}", stored(person.gone(now)), value.revision)
+            mine = await self.mine(id, self.address(person.email))
+            await self.bucket.batch([gone, mine, *([told] if told else [])])
+            return True
 
-        await insist(attempt)
+        return await insist(attempt)
+
+    async def names(self, id: str) -> list[str]:
+        """The addresses in the list of a person, by key."""
+        value = await self.bucket.get(f"m.{id}")
+        return value.data.decode().split() if value else []
+
+    async def mine(self, id: str, key: str) -> Entry:
+        """The list with *key* in it; it changes only together with the person's record."""
+        known = dict.fromkeys([*await self.names(id), key])
+        return Entry(f"m.{id}", " ".join(known).encode())
 
     async def move(self, id: str, old: str, new: str, told: Told = lambda _: ()) -> bool:
         """Give the reader of *old* the address *new*; False if *id* is not at *old* (any more).
@@ -140,9 +156,10 @@ class People:
                 raise Taken
             moved = stored(person.model_copy(update={"email": new}))
             entries = [
-                Entry(left, MOVED, held[left].address_revision),
+                Entry(left, MOVED + id.encode(), held[left].address_revision),
                 Entry(key, id.encode(), held[key].address_revision),
                 Entry(f"s.{id}", moved, value.revision),
+                await self.mine(id, left),
             ]
             followed = told(there.id if there and there.id != id else "")
             await self.bucket.batch([*(entries if key != left else entries[1:]), *followed])
@@ -150,26 +167,55 @@ class People:
 
         return await insist(attempt)
 
-    async def forget(self, id: str) -> None:
-        """Purge the empty record of somebody who has left; who reads again is left alone."""
+    async def forget(self, id: str) -> bool:
+        """Purge the empty record of somebody who has left; False where somebody reads (again)."""
         value = await self.bucket.get(f"s.{id}")
-        if value and not Subscriber.model_validate_json(value.data).active:
-            with suppress(Conflict):  # it is gone, or they have just come back
-                await self.bucket.purge_if(f"s.{id}", value.revision)
+        if value is None:
+            return True
+        if Subscriber.model_validate_json(value.data).active:
+            return False
+        try:
+            await self.bucket.purge_if(f"s.{id}", value.revision)
+        except Conflict:  # it is gone, or they have just come back
+            return await self.by_id(id) is None
+        return True
 
     async def erase(self, id: str, email: str) -> None:
-        """Purge a person and the key of their address; the person first, whatever happens then."""
+        """Purge a person and the keys of their addresses; the person first, whatever happens then.
+
+        The key of *email* goes last: as long as it stands, `left_over` finds what is left.
+        """
         await self.bucket.purge(f"s.{id}")
         crash_point("readers.erased")
+        await self.unname(id)
         await self.bucket.purge(self.address(email))
 
+    async def unname(self, id: str) -> None:
+        """Purge the addresses in a purged reader's list that name them, or have before a move."""
+        names = await self.names(id)
+        for said in (MOVED + id.encode(), id.encode()):  # `left_over` finds the rest by the last
+            for key in names:
+                await self.purge_of(key, said)
+        if names:
+            await self.bucket.purge(f"m.{id}")
+
+    async def purge_of(self, key: str, said: bytes) -> None:
+        """Purge an address, if that is what it says."""
+        value = await self.bucket.get(key)
+        if value and value.data == said:
+            with suppress(Conflict):  # it is gone, or somebody has just subscribed with it
+                await self.bucket.purge_if(key, value.revision)
+
     async def left_over(self, email: str) -> bool:
-        """Purge an address whose person an erasure has purged before it; whether it was there."""
+        """Purge an address, and others, of a person whom an erasure has purged before it.
+
+        Whether it was there.
+        """
         named = await self.bucket.get(self.address(email))
-        if named is None or named.data == MOVED or await self.by_id(named.data.decode()):
+        if named is None or named.data.startswith(MOVED) or await self.by_id(named.data.decode()):
             return False
-        with suppress(Conflict):  # it is gone, or somebody has just subscribed with it
-            await self.bucket.purge_if(self.address(email), named.revision)
+        await self.unname(named.data.decode())
+        await self.purge_of(self.address(email), named.data)
         return True
 
     async def held(self, keys: Sequence[str], *, markers: bool) -> dict[str, Held]:
@@ -186,7 +232,7 @@ class People:
                 Subscriber.model_validate_json(person.data) if person else None,
                 addresses[key].revision,
                 person.revision if person else 0,
-                addresses[key].data == MOVED,
+                addresses[key].data.startswith(MOVED),
             )
         return known
 

@@ -1,5 +1,6 @@
 """The pages as one ASGI app: routes, guards on every answer, and what is said when it fails."""
 
+import math
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -13,11 +14,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts.letter import NoLetterNow
 from contracts.links import LinkRefused, Why
 from contracts.vocabulary import Vocabulary
 from producers.bus import BusError
-from producers.gateway.limits import TokenBuckets
 from producers.pages.leave import Leave
+from producers.pages.limits import Limits
 from producers.pages.look import HERE, STATIC, Look
 from producers.pages.office import Doors
 from producers.pages.own import OwnPages
@@ -25,10 +27,12 @@ from producers.pages.session import Sessions
 from producers.pages.subscribe import Subscribe
 
 log = structlog.get_logger()
-PER_MINUTE, BURST = 10.0, 40.0
-"""Letters that one address of the internet may cause: an office behind one address is many."""
 STATUSES = {Why.FORGED: HTTPStatus.NOT_FOUND, Why.TAKEN: HTTPStatus.CONFLICT}
-SAID = {HTTPStatus.NOT_FOUND: "missing", HTTPStatus.INTERNAL_SERVER_ERROR: "crashed"}
+SAID = {
+    HTTPStatus.NOT_FOUND: "missing",
+    HTTPStatus.TOO_MANY_REQUESTS: "later",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "crashed",
+}
 YEAR = "public, max-age=31536000, immutable"
 
 
@@ -37,7 +41,7 @@ def pages(
 ) -> ASGIApp:
     """The app; it takes every path below `/dang-ky` and `/huy`."""
     look = Look(public_url, vocabulary)
-    limits = TokenBuckets(PER_MINUTE, BURST, clock)
+    limits = Limits(doors.letters_per_hour, clock)
     sessions = Sessions(doors.own, look.https)
     parts = (
         Subscribe(doors.office, look, sessions, limits),
@@ -92,6 +96,7 @@ class Failures:
         return {
             LinkRefused: self.refused,
             HTTPException: self.unrouted,
+            NoLetterNow: self.used_up,
             BusError: self.away,
             ClientDisconnect: self.hung_up,
             Exception: self.crashed,
@@ -112,6 +117,13 @@ class Failures:
         log.warning("pages_without_bus", error=type(error).__name__)
         answer = self.look.say("away", HTTPStatus.SERVICE_UNAVAILABLE)
         answer.headers["Retry-After"] = "10"
+        return answer
+
+    def used_up(self, _: Request, error: Exception) -> Response:
+        """It says nothing about any address: nobody gets a letter now."""
+        answer = self.look.say("later", HTTPStatus.SERVICE_UNAVAILABLE)
+        retry_s = error.retry_s if isinstance(error, NoLetterNow) else 0
+        answer.headers["Retry-After"] = str(math.ceil(retry_s))
         return answer
 
     def hung_up(self, _: Request, __: Exception) -> Response:

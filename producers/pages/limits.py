@@ -1,14 +1,25 @@
-"""Whom a request is counted for: the address it came from."""
+"""Whom a request is counted for: the household it came from, and the network around it."""
 
+import math
+from collections.abc import Callable
+from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from producers.gateway.limits import TokenBuckets
 
 log = structlog.get_logger()
-HOUSEHOLD = 64
+PER_MINUTE, BURST = 10.0, 40.0
+"""Letters that one household may cause: an office behind one address is many."""
+HOUSEHOLD, SITE, NEIGHBOURS = 64, 48, 24
+"""What a household has of IPv6, what its provider may give it, and the like of IPv4: in bits."""
+SHARE = 1 / 20
+"""Of the letters of an hour, what a network may cause at once, and in each hour after that."""
+SHARE_MIN = 3.0
+MINUTES = 60
 
 
 def source(request: Request) -> str:
@@ -16,21 +27,42 @@ def source(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def counted(address: str) -> str:
-    """The name an address is counted under: a household has a whole IPv6 network to itself."""
+def counted(address: str, *, six: int = HOUSEHOLD, four: int = 32) -> str:
+    """The name an address is counted under: so many bits of it, of IPv6 and of IPv4."""
     try:
         found = ip_address(address)
     except ValueError:
         return address
     if isinstance(found, IPv6Address):
         mapped = found.ipv4_mapped
-        return str(mapped) if mapped else str(int(found) >> (128 - HOUSEHOLD))
-    return str(found)
+        if mapped is None:
+            return f"{int(found) >> (128 - six):x}/{six}"
+        found = mapped
+    return f"{int(found) >> (32 - four):x}/{four}"
 
 
-def too_often(buckets: TokenBuckets, request: Request) -> bool:
-    """Whether this one may cause no letter now; nobody is told so."""
-    slowed = buckets.take(counted(source(request))) > 0
-    if slowed:
-        log.warning("letters_slowed")
-    return slowed
+class Limits:
+    """What a household, and the network around it, may cause in letters; `per_hour`: all together.
+
+    No network has more than a tenth of an hour's letters, as long as all are bounded (not 0).
+    """
+
+    def __init__(self, per_hour: int, clock: Callable[[], float]) -> None:
+        share = max(per_hour * SHARE, SHARE_MIN)
+        self.households = TokenBuckets(PER_MINUTE, BURST, clock)
+        self.networks = TokenBuckets(share / MINUTES, share, clock) if per_hour else None
+
+    def check(self, request: Request) -> None:
+        """Raises HTTPException (429) for who may cause no letter now, whatever they ask for."""
+        wait = self.wait(source(request))
+        if wait:
+            log.warning("letters_slowed")
+            said = {"Retry-After": str(math.ceil(wait))}
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers=said)
+
+    def wait(self, address: str) -> float:
+        """Seconds until a letter; 0: it is counted."""
+        wait = self.households.take(counted(address))
+        if wait or self.networks is None:
+            return wait
+        return self.networks.take(counted(address, six=SITE, four=NEIGHBOURS))

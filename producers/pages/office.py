@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.errors import FieldError
+from contracts.letter import Parted
 from contracts.links import Application
 from contracts.subscriber import Subscriber
 
@@ -20,7 +21,8 @@ class Moving(Protocol):
 
 
 class Office(Protocol):
-    """For strangers. Raises LinkRefused for a link that leads nowhere, BusError."""
+    """For strangers. Raises LinkRefused for a link that leads nowhere, BusError, and NoLetterNow
+    where a letter would answer."""
 
     def judge(self, asked: Application) -> Sequence[FieldError]: ...
     async def apply(self, asked: Application) -> None: ...
@@ -42,8 +44,8 @@ class Own(Protocol):
     async def ask_to_move(self, reader: Subscriber, address: str) -> Sequence[FieldError]: ...
     def moving(self, token: str) -> Moving: ...
     async def move(self, token: str) -> None: ...
-    async def leave(self, reader: Subscriber) -> None: ...
-    async def erase(self, reader: Subscriber) -> None: ...
+    async def leave(self, reader: Subscriber) -> Parted: ...
+    async def erase(self, reader: Subscriber) -> Parted: ...
     def export(self, reader: Subscriber) -> Mapping[str, Any]: ...
 
 
@@ -55,6 +57,9 @@ class Leaving(Protocol):
 
     async def by_token(self, token: str) -> bool: ...
 
+    async def erase_by_token(self, token: str) -> bool | None:
+        """Delete what is kept of whoever has left; None for a forged link, False: still reads."""
+
 
 @dataclass(frozen=True)
 class Doors:
@@ -63,3 +68,5 @@ class Doors:
     office: Office
     own: Own
     leaving: Leaving
+    letters_per_hour: int = 0
+    """What strangers may cause, all together; 0: as many as they like."""

@@ -12,12 +12,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from contracts.errors import FieldError
+from contracts.letter import Parted
 from contracts.subscriber import Subscriber
 from contracts.vietnam import VIETNAM
-from producers.gateway.limits import TokenBuckets
 from producers.pages import forms
 from producers.pages.forms import Form
-from producers.pages.limits import too_often
+from producers.pages.limits import Limits
 from producers.pages.look import Look, errors, texts
 from producers.pages.office import Own
 from producers.pages.session import Sessions
@@ -25,6 +25,8 @@ from producers.pages.subscribe import OPTIONS, WRONG
 
 Act = Callable[[Request, Subscriber, Form], Awaitable[Response]]
 DONE = "xong"
+LEFT = {Parted.DONE: "left", Parted.SOON: "left", Parted.BEFORE: "left_by_link"}
+ERASED = {Parted.DONE: "erased", Parted.SOON: "erased_soon", Parted.BEFORE: "erased_before"}
 
 
 @dataclass
@@ -34,7 +36,7 @@ class OwnPages:
     own: Own
     look: Look
     sessions: Sessions
-    limits: TokenBuckets
+    limits: Limits
     clock: Callable[[], float]
 
     def routes(self) -> list[Route]:
@@ -131,8 +133,7 @@ class OwnPages:
 
     async def ask_to_move(self, request: Request, reader: Subscriber, form: Form) -> Response:
         address = forms.one(form, "email").strip()
-        if too_often(self.limits, request):
-            return self.look.say("sent_move", facts=[address])
+        self.limits.check(request)
         if faults := await self.own.ask_to_move(reader, address):
             wrong = errors([renamed(one, f"new_{one.field}") for one in faults])
             return self.shown(request, reader, wrong=wrong, new_email=address)
@@ -165,8 +166,7 @@ class OwnPages:
         return str(texts()["consent"]["texts"].get(version, ""))
 
     async def leave(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        await self.own.leave(reader)
-        return self.gone("left")
+        return self.gone(LEFT[await self.own.leave(reader)])
 
     async def erasing(self, request: Request) -> Response:
         if not await self.sessions.reader(request):
@@ -174,8 +174,7 @@ class OwnPages:
         return self.look.say("erasing", seal=self.sessions.seal(request))
 
     async def erase(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        await self.own.erase(reader)
-        return self.gone("erased")
+        return self.gone(ERASED[await self.own.erase(reader)])
 
     async def exit(self, request: Request) -> Response:
         await forms.whole(request)

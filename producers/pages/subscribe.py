@@ -9,9 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from contracts.links import Application
-from producers.gateway.limits import TokenBuckets
 from producers.pages import forms
-from producers.pages.limits import source, too_often
+from producers.pages.limits import Limits, source
 from producers.pages.look import Look, errors, texts
 from producers.pages.office import Office
 from producers.pages.session import Sessions
@@ -27,7 +26,7 @@ class Subscribe:
     office: Office
     look: Look
     sessions: Sessions
-    limits: TokenBuckets
+    limits: Limits
 
     def routes(self) -> list[Route]:
         confirm, enter = "/dang-ky/xac-nhan/{token}", "/dang-ky/quan-ly/{token}"
@@ -63,8 +62,8 @@ class Subscribe:
         wrong = self.wrong(asked)
         if wrong:
             return self.subscribing(asked, wrong)
-        if not too_often(self.limits, request):
-            await self.office.apply(asked)
+        self.limits.check(request)
+        await self.office.apply(asked)
         return self.look.say("sent", facts=[asked.email], again=asked)
 
     async def mend(self, request: Request) -> Response:
@@ -105,8 +104,8 @@ class Subscribe:
             wrong = {"email": texts()["wrong"]["email_missing"]}
         if wrong:
             return self.manage(email, wrong)
-        if not too_often(self.limits, request):
-            await self.office.ask(email)
+        self.limits.check(request)
+        await self.office.ask(email)
         return self.look.say("sent_way", facts=[email], again=Application(email=email))
 
     async def mend_asking(self, request: Request) -> Response:
