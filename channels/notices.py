@@ -36,6 +36,10 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
 
 
+def in_a_sentence(at: datetime) -> str:
+    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
+
+
 def money(dong: int) -> str:
     return f"{dong:,}".replace(",", ".")
 
@@ -108,11 +112,18 @@ def subject(notice: CaseNotice) -> str:
 
 
 def paragraphs(notice: CaseNotice) -> list[str]:
-    """The whole text, greeting and way to more included."""
-    known, greeting = values(notice), catalogue()["greeting"][notice.applicant_kind]
-    closing = catalogue()["closing"]["with_link" if notice.detail_url else "without_link"]
-    texts = (greeting, *told(notice)["paragraphs"], closing)
+    """The whole text, greeting included; the way to more only where the notice has no link."""
+    known, greeting = values(notice) | moments(notice), catalogue()["greeting"]
+    closing = [] if notice.detail_url else [catalogue()["closing"]["without_link"]]
+    texts = (greeting[notice.applicant_kind], *told(notice)["paragraphs"], *closing)
     return [text.format_map(known) for text in texts if known.keys() >= set(blanks(text))]
+
+
+def moments(notice: CaseNotice) -> dict[str, str]:
+    """The moments that *notice* knows, as a sentence says them; a template's blank is shorter."""
+    fields = {name: field for name, (field, say) in PARAMETERS.items() if say is moment}
+    found = {name: getattr(notice, field) for name, field in fields.items()}
+    return {name: in_a_sentence(at) for name, at in found.items() if at}
 
 
 def told(notice: CaseNotice) -> Mapping[str, Any]:

@@ -188,8 +188,13 @@ def join(*parts: str | int) -> str:
 def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
     field = join(prefix, *(part for part in detail["loc"] if part != "[key]")) or WHOLE
     code = detail["type"] if detail["type"] in messages() else "unexpected"
+    return fault(field, code, **values_of(detail))
+
+
+def values_of(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """What the text of one of pydantic's errors is filled in with."""
     values = dict(detail.get("ctx", {}))
     if "expected" in values:  # pydantic joins the choices in English
         listed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", values["expected"])  # members of an enum
         values["expected"] = listed.replace(" or ", ", ").replace("'", "")
-    return fault(field, code, **values)
+    return values

@@ -17,7 +17,7 @@ from contracts.errors import Conflict, ContractError, Forbidden, Invalid, Unavai
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.admission import Admitted, admit
+from producers.admission import Admitted, admit, over
 from producers.bus import Bucket, Bus, BusError, Value
 from producers.cases import Case, Cases, room, routes
 from producers.registry import Clock, Member
@@ -234,8 +234,7 @@ def _same(admitted: Admitted, record: EventRecord | None) -> None:
 
 def _not_over(admitted: Admitted, now: datetime) -> None:
     """Raises Invalid for an item of which nothing could go out any more."""
-    ends = admitted.said.expires_at if isinstance(admitted.said, Submitted) else None
-    if ends is not None and ends <= now:
+    if ends := over(admitted.said, now):
         moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
         raise Invalid(fault("data.expires_at", "over_already", **moments))
 

@@ -1,6 +1,7 @@
 """What every sender's event must pass before it is put on the bus."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from contracts import events, keys, subjects
 from contracts.case import CaseUpdated, Contact
@@ -71,3 +72,9 @@ def admit(
         kept = {name: value for name, value in event.data.items() if name != "contact"}
         event = event.model_copy(update={"data": kept | said.masked})
     return Admitted(unit, event, said)
+
+
+def over(said: events.Event, now: datetime) -> datetime | None:
+    """When an item ended of which nothing could go out any more; None for any other."""
+    ends = said.expires_at if isinstance(said, Submitted) else None
+    return ends if ends is not None and ends <= now else None

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ import typer
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
+from contracts.content import Submitted
+from contracts.delivery import Lane
 from contracts.envelope import EVENT_BYTES
 from contracts.errors import (
     WHOLE,
@@ -27,6 +30,7 @@ from contracts.errors import (
 )
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
+from producers.admission import over
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.wording import Saying, say
 
@@ -104,6 +108,8 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         event = wrap.read(_body(file), unit)
         publisher = _around(context).publisher(wrap.sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
+    said = events.check(event, publisher.vocabulary)
+    _complain([*_ended(said), *_unseen(said)])
     _tell(answer, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(AWAY)
@@ -111,13 +117,20 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
 
 @app.command()
 def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Json = False) -> None:
-    """Check an event as the doors do, without sending it. Exit code 0: valid. 2: invalid."""
+    """Check an event by the rules of the doors, without sending it. Exit code 0: valid. 2: invalid.
+
+    Not known here: whether the unit may use the lane urgent, whose an item is, and which revisions
+    and ids are taken.
+    """
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
         vocabulary = _around(context).vocabulary
         said = events.check(event, vocabulary, taken=events.HTTP_DOOR)
         if unit:
             events.check_sender(event, unit, vocabulary)
+        if ended := _ended(said):
+            raise Invalid(*ended)
+    _complain(_unseen(said))
     facts = {"type": event.type, "content_id": said.content_id}
     _print(facts, say("cli", "valid", **facts), as_json)
 
@@ -147,6 +160,21 @@ def main() -> None:
 async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:
     async with publisher:
         return await publisher.publish(event)
+
+
+def _ended(said: events.Event) -> list[FieldError]:
+    """What the HTTP door refuses and the bus can't: an item that is over before it comes."""
+    now = datetime.now(UTC)
+    if ends := over(said, now):
+        moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
+        return [say("cli", "over", **moments).about("data.expires_at")]
+    return []
+
+
+def _unseen(said: events.Event) -> list[FieldError]:
+    """What is decided where the units' permissions are known."""
+    urgent = isinstance(said, Submitted) and said.lane == Lane.URGENT
+    return [say("cli", "urgent").about("data.lane")] if urgent else []
 
 
 def _around(context: typer.Context) -> Surroundings:

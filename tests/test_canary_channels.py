@@ -50,7 +50,7 @@ async def test_the_mail_goes_to_the_operator_alone_and_says_what_it_is():
     assert read["Message-ID"].endswith("@moha.example>")
     assert "List-Unsubscribe" not in read
     text = read.get_content()
-    assert "09:15:00 25/11/2026" in text
+    assert "09:15:00 ngày 25/11/2026" in text
     assert "Thư đi đúng con đường của thư gửi người nhận." in text
 
 

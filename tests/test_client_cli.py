@@ -20,6 +20,7 @@ BARE = {
     "title": "Lịch tiếp công dân",
     "body": "Bộ tiếp công dân vào **thứ Năm**.",
 }
+PAST = "2026-01-01T08:00:00+07:00"
 OWN_WORDS = """
 [units.van-phong-bo]
 name = "Văn phòng Bộ"
@@ -105,6 +106,27 @@ def test_an_invalid_event_is_2_with_the_field_in_both_languages(
     assert f"{field}: {error['message_vi']}" in answer.stderr
     assert waiting(tmp_path) == []
     assert here(command, "-", stdin=sent).stdout == ""
+
+
+def test_what_is_over_already_is_invalid_as_at_the_http_door(here):
+    answer = here("validate", "-", "--json", stdin=an_event(not_before=None, expires_at=PAST))
+    assert answer.exit_code == 2
+    [error] = json.loads(answer.stdout)["errors"]
+    assert error["field"] == "data.expires_at"
+    assert "has passed" in error["message"] and "đã qua" in error["message_vi"]
+
+
+def test_a_permission_that_is_not_known_here_is_named(here):
+    answer = here("validate", "-", stdin=an_event(lane="urgent"))
+    assert answer.exit_code == 0
+    assert answer.stderr.count("data.lane: ") == 2
+    assert here("validate", "-", stdin=an_event()).stderr == ""
+
+
+def test_publishing_warns_of_what_will_reach_nobody_and_of_what_is_decided_later(here, tmp_path):
+    answer = here("publish", "-", stdin=an_event(not_before=None, expires_at=PAST, lane="urgent"))
+    assert (answer.exit_code, len(waiting(tmp_path))) == (3, 1)
+    assert "data.expires_at: " in answer.stderr and "data.lane: " in answer.stderr
 
 
 def test_a_file_that_is_not_there_is_2(here):

@@ -58,7 +58,7 @@ def known(*rows: Row, released: int = 1, **more: Any) -> Books:
 
 def mailed(one: Row, *marked: str, **more: Any) -> Got:
     key = one.delivery_key[:32]
-    subject = f"Bản tổng hợp hằng ngày, ngày 26/11/2026: {len(marked)} tin"
+    subject = f"Bản tổng hợp tin ngày 26/11/2026: {len(marked)} tin"
     got = Got(A, f"<{key}@loa.example>", TAKEN, NOW, NOW, subject, (marked, marked), "bytes")
     return replace(got, **more)
 
@@ -80,7 +80,7 @@ def test_a_digest_that_says_what_was_approved_is_no_fault():
         {"marks": (("tin-1.1",), ("tin-1.1",))},
         {"marks": (("tin-1.1", "tin-2.1"), ("tin-1.1",))},
         {"marks": (("tin-1.2", "tin-2.1"),) * 2},
-        {"subject": "Bản tổng hợp hằng ngày, ngày 26/11/2026: 3 tin"},
+        {"subject": "Bản tổng hợp tin ngày 26/11/2026: 3 tin"},
     ],
 )
 def test_a_digest_that_says_something_else_is_named(wrong):

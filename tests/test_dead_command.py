@@ -142,7 +142,7 @@ async def test_what_is_no_letter_is_in_the_list_and_can_be_looked_at(bus, loa):
     await bus.publish(subjects.dead("intake"), b"xin chao")
     await died(bus, b"{")
     said = (await loa("dead", "list")).stdout
-    assert "đây không phải thư chết" in said
+    assert "đây không phải sự kiện bị loại" in said
     assert UNIT in said
     assert "xin chao" in (await loa("dead", "show", 1)).stdout
     assert (await loa("dead", "replay", 1, 2, "--by", "Bình")).exit_code == 2

@@ -55,23 +55,23 @@ def sent(digest, picks, rendered=None, **changes):
 def test_a_mail_has_the_readers_items_and_no_others():
     digest = a_digest(named(0), named(1), named(2))
     raw, mail, text, html = sent(digest, 0b101, name="Nguyễn Văn An")
-    assert mail["Subject"] == "Bản tổng hợp hằng ngày, ngày 26/11/2026: 2 tin"
+    assert mail["Subject"] == "Bản tổng hợp tin ngày 26/11/2026: 2 tin"
     for part in (text, html):
-        assert "Kính gửi Nguyễn Văn An" in part
+        assert "Kính gửi Ông/Bà Nguyễn Văn An" in part
         assert [f"Tin số {n}" in part for n in range(3)] == [True, False, True]
         assert part.count(f"{PUBLIC_URL}/tin/") == 2
-        assert "Văn phòng Bộ, 20/11/2026 09:00" in part
-        assert "25/11/2026 07:00 đến 26/11/2026 07:00" in part
+        assert "Văn phòng Bộ, 09:00 ngày 20/11/2026" in part
+        assert "07:00 ngày 25/11/2026 đến 07:00 ngày 26/11/2026" in part
     assert max(map(len, raw.split(b"\r\n"))) <= 998
 
 
 def test_a_weekly_one_says_so_and_is_a_list_of_its_own():
     changes = {"digest_id": "digest-weekly-2026-11-23", "frequency": "weekly"}
     _, mail, text, _ = sent(a_digest(named(0), **changes), 1)
-    assert mail["Subject"] == "Bản tổng hợp hằng tuần, ngày 23/11/2026: 1 tin"
+    assert mail["Subject"] == "Bản tổng hợp tin trong tuần đến ngày 23/11/2026: 1 tin"
     assert mail["List-Id"].endswith("<digest-weekly.moha.example>")
-    assert heard_name(mail, "List-Id") == "Bản tổng hợp hằng tuần"
-    assert "Bản tổng hợp hằng tuần, ngày 23/11/2026" in text
+    assert heard_name(mail, "List-Id") == "Bản tổng hợp tin hằng tuần"
+    assert "Bản tổng hợp tin trong tuần đến ngày 23/11/2026" in text
 
 
 def test_the_headers_are_those_of_all_our_mail():

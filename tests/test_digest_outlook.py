@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from consumers.cli import app
+from consumers.digests import noted
 from consumers.digests.calendar import Calendar
 from consumers.digests.outlook import Forecast
 from consumers.intake import Intake
@@ -139,6 +140,7 @@ async def test_a_reader_without_a_next_digest_is_told_why(press, wishes, said):
 async def loa(bus, nats_server, tmp_path):
     """`loa ...` on the tests' bus, where one item is out and three people read."""
     await unit_is(bus, release="automatic")
+    await noted.note(bus, Calendar(hour=7, weekday=1))
     await Intake(bus, DEFAULT, time.time).handle(submitted(), UNIT)
     people = People.opened(bus, await belonging(bus, tmp_path / "vault.key"))
     for name, frequency in (("an", "daily"), ("binh", "daily"), ("chi", "immediate")):
@@ -151,8 +153,8 @@ async def loa(bus, nats_server, tmp_path):
         "LOA_PUBLIC_URL": "https://thong-bao.moha.example",
     }
 
-    async def loa(*words):
-        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known)
+    async def loa(*words, **more):
+        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known | more)
 
     return loa
 
@@ -174,6 +176,34 @@ async def test_the_command_tells_of_each_rhythm(loa):
     assert "none yet" in shown and "daily" in shown
 
 
+async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(bus, loa):
+    await noted.note(bus, Calendar(hour=1, weekday=3))
+    run = await loa("digests", "--json")
+    moments = [datetime.fromisoformat(one["next"]) for one in answer(run)["digests"]]
+    assert [one.astimezone(VIETNAM).hour for one in moments] == [1, 1]
+    assert moments[1].astimezone(VIETNAM).isoweekday() == 3
+    assert "LOA_DIGEST_HOUR" not in run.stderr
+
+
+@pytest.mark.parametrize("words", [("digests",), ("mail", "preview", "--digest", "daily")])
+async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is_said(
+    bus, loa, words
+):
+    await bus.bucket(subjects.CONTROL.name).purge(noted.KEY)
+    run = await loa(*words, "--json", LOA_DIGEST_HOUR="3")
+    said = answer(run)
+    due = said["next"] if "next" in said else said["digests"][0]["next"]
+    assert datetime.fromisoformat(due).astimezone(VIETNAM).hour == 3
+    assert run.stderr.count("LOA_DIGEST_HOUR: ") == 2
+
+
+@pytest.mark.parametrize("whose", ["monthly", "khong-ai@example.com"])
+async def test_whoever_names_no_digest_is_told_what_can_be_named(loa, whose):
+    run = await loa("mail", "preview", "--digest", whose)
+    assert run.exit_code == 2
+    assert run.stderr.count("daily, weekly") == 2
+
+
 @pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
 async def test_the_next_digests_mail_is_written_and_nothing_is_booked(bus, loa, tmp_path, whose):
     out = tmp_path / "out"
@@ -182,7 +212,7 @@ async def test_the_next_digests_mail_is_written_and_nothing_is_booked(bus, loa, 
     assert [await bus.bucket(name).last_seq() for name in ("digests", "ledger")] == before
     assert (said["frequency"], said["items"]) == ("daily", [ITEM])
     [facts] = said["mails"]
-    assert facts["subject"].startswith("Bản tổng hợp hằng ngày, ngày ")
+    assert facts["subject"].startswith("Bản tổng hợp tin ngày ")
     assert facts["subject"].endswith(": 1 tin")
     assert facts["reader"] == ("everybody" if whose == "daily" else "reader")
     assert sorted(path.suffix for path in out.iterdir()) == [".eml", ".html", ".txt"]
@@ -221,5 +251,5 @@ async def test_a_correction_is_shown_as_it_answers_a_digest_too(bus, press, tmp_
     said = answer(await asyncio.to_thread(CliRunner().invoke, app, words, env=known))
     assert [mail["reader"] for mail in said["mails"]] == ["new", "earlier", "digest"]
     text = (out / "tin-mot.2.digest.txt").read_text("utf-8")
-    assert "trong Bản tổng hợp hằng ngày, ngày 16/01/2027," in text
+    assert "trong Bản tổng hợp tin ngày 16/01/2027," in text
     assert "Bản tổng hợp" not in (out / "tin-mot.2.earlier.txt").read_text("utf-8")

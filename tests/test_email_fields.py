@@ -106,7 +106,7 @@ def test_the_agency_is_named_in_the_header_and_in_the_mail_alike():
     assert mails.heard_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert text.startswith("Bộ Nội vụ (thử)\nVăn phòng Bộ\n")
-    assert "đã đăng ký nhận thông báo của Bộ Nội vụ (thử)." in text
+    assert "có trong danh sách nhận tin của Bộ Nội vụ (thử)." in text
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def preview(bus, nats_server, tmp_path):
         "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@moha.example>",
     }
 
-    async def preview(*words):
-        out = str(tmp_path / "out")
-        arguments = ["mail", "preview", *words, "--out", out]
+    async def preview(*words, shown=False):
+        out = [] if shown else ["--out", str(tmp_path / "out")]
+        arguments = ["mail", "preview", *words, *out]
         run = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=known)
         files = {path.name.partition(".")[2]: path for path in (tmp_path / "out").glob("*")}
         return run, files
@@ -57,9 +57,23 @@ async def test_a_released_item_is_written_as_html_text_and_eml(intake, preview):
     assert mail["To"].addresses[0].addr_spec == ADDRESS
     for kind, file in (("plain", "1.new.txt"), ("html", "1.new.html")):
         assert mail.get_body((kind,)).get_content() == files[file].read_bytes().decode()
-        assert f"Kính gửi {NAME}," in files[file].read_text("utf-8")
+        assert f"Kính gửi Ông/Bà {NAME}," in files[file].read_text("utf-8")
     assert f"https://thong-bao.moha.example/tin/{ITEM}" in files["1.new.txt"].read_text("utf-8")
     assert f"new: {TITLE}" in run.stdout and "1.new.html" in run.stdout
+
+
+async def test_without_a_folder_the_text_is_shown_and_nothing_is_written(
+    intake, preview, tmp_path, monkeypatch
+):
+    await intake.handle(submitted(), UNIT)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run, files = await preview(ITEM, shown=True)
+    assert (run.exit_code, files, list((tmp_path / "here").iterdir())) == (0, {}, [])
+    assert f"new: {TITLE}" in run.stdout and f"tin/{ITEM}" in run.stdout
+    assert run.stderr.count("--out") == 2
+    [mail] = answer((await preview(ITEM, "--json", shown=True))[0])["mails"]
+    assert (mail["files"], mail["text"] in run.stdout) == ({}, True)
 
 
 async def test_what_waits_at_the_desk_is_shown_as_its_approval_would_release_it(

@@ -103,9 +103,21 @@ def test_reply_to_and_the_agencys_name_come_from_the_settings():
 )
 def test_the_greeting_is_the_readers_own(name):
     _, mail = sent(row=reader(1, a_full_publication(), name=name.strip()))
-    assert f"Kính gửi {name.strip()}," in part(mail, "plain")
-    assert f"Kính gửi {name.strip()}," in " ".join(Words(part(mail, "html")).words)
+    assert f"Kính gửi Ông/Bà {name.strip()}," in part(mail, "plain")
+    assert f"Kính gửi Ông/Bà {name.strip()}," in " ".join(Words(part(mail, "html")).words)
     assert heard_name(mail, "To") == name.strip()
+
+
+@pytest.mark.parametrize("name", ["Bà Nguyễn Thị An", "Văn phòng UBND xã", "CÔNG TY AN BÌNH"])
+def test_no_title_stands_before_another_or_before_an_organisation(name):
+    _, mail = sent(row=reader(1, a_full_publication(), name=name))
+    assert f"Kính gửi {name}," in part(mail, "plain")
+
+
+@pytest.mark.parametrize("name", ["Bùi Văn An", "Trương Thị Bình", "Vũ Anh", "Đặng Hội"])
+def test_a_name_that_only_looks_like_an_organisations_has_its_title(name):
+    _, mail = sent(row=reader(1, a_full_publication(), name=name))
+    assert f"Kính gửi Ông/Bà {name}," in part(mail, "plain")
 
 
 def test_a_reader_without_a_name_is_greeted_too():

@@ -172,7 +172,7 @@ async def test_a_mail_is_shown_in_a_cage(port, drop, browser):
     assert f'<iframe sandbox title="Bản HTML của thư" src="/hop-thu-thu/{kept.name}/html">' in (
         page.text
     )
-    assert "Kính gửi Nguyễn Văn 1," in page.text
+    assert "Kính gửi Ông/Bà Nguyễn Văn 1," in page.text
     assert "Message-ID" in page.text
     html = await browser.get(f"/hop-thu-thu/{kept.name}/html")
     assert ">Lịch nghỉ Tết Nguyên đán năm 2027</h1>" in html.text

@@ -6,9 +6,11 @@ import unicodedata
 import pytest
 
 from channels import notices
+from channels.email.maildrop import content
 from channels.notices import APOLOGY, KINDS, PARAMETERS
 from channels.zalo.sandbox import shelf
 from contracts.case import REQUIRED, STATUS_NAMES, CaseNotice
+from tests.mails import email_channel, reader, undotted
 from tests.notice_stage import FACTS, a_notice
 
 NEEDED = {name for name, one in CaseNotice.model_fields.items() if one.is_required()}
@@ -83,15 +85,15 @@ def test_every_notice_has_a_subject_and_a_text_without_a_blank(kind, of):
     whole = "\n".join([subject, *texts])
     assert "G09.20-20260609-0092637" in subject
     assert len(subject) <= 100
-    assert texts[0] == "Kính gửi ông/bà Nguyễn Văn A***,"
-    assert "Xem chi tiết tại" in texts[-1]
-    assert len(texts) >= 4
+    assert texts[0] == "Kính gửi Ông/Bà Nguyễn Văn A***,"
+    assert ("Xem chi tiết tại" in texts[-1]) == (of is the_least), "a link has its own place"
+    assert len(texts) >= 3
     assert not re.search(r"[{}<>]|\.\.|None|anh/chị", whole)
     assert unicodedata.is_normalized("NFC", whole)
 
 
 SAID = {
-    "1": ["lúc 08:30 09/06/2026", "chờ tiếp nhận"],
+    "1": ["lúc 08:30 ngày 09/06/2026", "chờ tiếp nhận"],
     "2": ["đã được tiếp nhận. Hẹn trả kết quả: 30/06/2026.", "Trần Thị B", "Trung tâm Phục vụ"],
     "3": ["không được tiếp nhận", "Lý do: Hồ sơ thiếu", "khiếu nại đến Sở Nội vụ tỉnh Ninh Bình"],
     "4": ["Sở Nội vụ tỉnh Ninh Bình giải quyết", "30/06/2026", "Lê Văn C"],
@@ -114,7 +116,7 @@ def test_each_kind_says_what_it_is_for(kind):
 @pytest.mark.parametrize(
     ("applicant", "greeting", "spoken"),
     [
-        ("citizen", "Kính gửi ông/bà X,", "của ông/bà"),
+        ("citizen", "Kính gửi Ông/Bà X,", "của ông/bà"),
         ("business", "Kính gửi X,", "của quý doanh nghiệp"),
         ("household", "Kính gửi X,", "của quý hộ kinh doanh"),
     ],
@@ -128,6 +130,15 @@ def test_whoever_applied_is_spoken_to_as_what_they_are(applicant, greeting, spok
 def test_what_a_person_typed_can_not_name_a_blank():
     text = "\n".join(notices.paragraphs(a_notice("3", reason="thiếu {so_tien} và {0}")))
     assert "Lý do: thiếu {so_tien} và {0}" in text
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+@pytest.mark.parametrize(("authority", "times"), [("Bộ Nội vụ", 1), ("Cục A thuộc Bộ Nội vụ", 2)])
+def test_a_mail_names_whoever_speaks_and_its_link_once(kind, authority, times):
+    notice = a_notice("9", authority=authority, detail_url="https://dvc.example/h1")
+    said = content(undotted(email_channel().render(notice).envelope(reader()).body), kind)
+    assert said.partition("Kính gửi")[0].count("Bộ Nội vụ") == times
+    assert said.count("https://dvc.example/h1") == 1
 
 
 # --- the sandbox's templates are what a real account would have approved

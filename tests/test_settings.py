@@ -1,12 +1,19 @@
 """Settings: what is set to nothing (`LOA_X=${X:-}`) is not set; a wrong one is named."""
 
+import errno
+import socket
 from pathlib import Path
 
 import pytest
 
 from channels.email.settings import EmailSettings, Tls
+from consumers.app import ports
 from consumers.app.settings import LoaSettings, read
+from consumers.digests.calendar import Calendar
+from consumers.faults import texts, trouble
 from contracts.errors import Invalid
+from producers.bus import BusError, Silence, Unfit
+from producers.server import StoreBusy
 
 
 def empty_all(monkeypatch, tmp_path, prefix, settings):
@@ -40,7 +47,7 @@ def test_a_dotenv_file_may_hold_empty_lines_too(monkeypatch, tmp_path):
 def test_a_relay_still_needs_a_sender(monkeypatch, tmp_path):
     empty_all(monkeypatch, tmp_path, "LOA_EMAIL_", EmailSettings)
     monkeypatch.setenv("LOA_EMAIL_HOST", "relay.example")
-    with pytest.raises(Invalid, match="LOA_EMAIL_FROM is missing"):
+    with pytest.raises(Invalid, match="LOA_EMAIL_FROM: is missing"):
         read(EmailSettings)
 
 
@@ -77,3 +84,53 @@ def test_what_is_missing_is_named_itself_and_not_its_group(monkeypatch, tmp_path
     with pytest.raises(Invalid) as refused:
         read(EmailSettings)
     assert [one.field for one in refused.value.errors] == ["LOA_EMAIL_FROM"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable", "value", "said"),
+    [
+        (LoaSettings, "LOA_HTTP_PORT", "tám nghìn", "phải là số nguyên"),
+        (LoaSettings, "LOA_HTTP_PORT", "70000", "phải từ 65535 trở xuống"),
+        (LoaSettings, "LOA_LOG_FORMAT", "xml", "phải là một trong các giá trị: json, pretty"),
+        (LoaSettings, "LOA_PUBLIC_URL", "tin.moha.gov.vn", "không phải địa chỉ web dạng https"),
+        (Calendar, "LOA_DIGEST_HOUR", "24", "phải từ 23 trở xuống"),
+        (EmailSettings, "LOA_EMAIL_TLS", "ssl", "phải là một trong các giá trị: starttls"),
+        (EmailSettings, "LOA_EMAIL_FROM", "Bộ Nội vụ", "không phải địa chỉ thư điện tử"),
+        (EmailSettings, "LOA_EMAIL_DKIM_SELECTORS", "a b", "không phải danh sách tên DNS"),
+    ],
+)
+def test_a_wrong_value_is_explained_in_either_language(
+    monkeypatch, tmp_path, settings, variable, value, said
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Invalid) as refused:
+        read(settings)
+    [fault] = refused.value.errors
+    assert (fault.field, fault.message_vi.startswith(said)) == (variable, True), fault.message_vi
+    assert fault.message.isascii() and value not in fault.message
+
+
+def test_a_port_that_is_taken_is_explained_in_either_language():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Invalid) as refused:
+        ports.look("LOA_HTTP", *taken.getsockname())
+    [fault] = refused.value.errors
+    assert "Address already in use" in fault.message
+    assert fault.message_vi.endswith(": đang có chương trình khác sử dụng")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Silence("no answer within 30.0 s"), "máy chủ NATS không trả lời"),
+        (Unfit("too old"), "không đạt yêu cầu"),
+        (BusError("odd"), "từ chối yêu cầu"),
+        (StoreBusy("another process"), "tiến trình khác"),
+        (FileNotFoundError(errno.ENOENT, "No", "a.csv"), "không có tệp hoặc thư mục này: a.csv"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "không tìm thấy máy"),
+        (OSError("odd"), texts("troubles")["other"]),
+    ],
+)  # fmt: skip
+def test_trouble_is_told_in_vietnamese_without_its_english(error, said):
+    assert said in trouble(error).vi
+    assert str(error) == trouble(error).en != trouble(error).vi

@@ -10,7 +10,9 @@ from email import message_from_bytes, policy
 import pytest
 
 from channels.email.maildrop import Maildrop
+from consumers.digests import noted
 from consumers.digests.book import Book, encoded
+from consumers.digests.calendar import Calendar
 from contracts.digest import Gathered, named
 from contracts.testing import sample
 from producers.bus import Bus
@@ -25,6 +27,7 @@ async def time_passes(url: str, frequency: Gathered = "daily") -> str:
     """Put a rhythm's last cut a day or a week back; the digest that must follow, at once."""
     span = timedelta(days=1 if frequency == "daily" else 7)
     async with await Bus.connect(url, name="test") as bus:
+        assert await noted.noted(bus) == Calendar(), "the service has left word of its hours"
         book = Book(bus)
         now = (await book.now(frequency)).known
         back = {"day": now.day - span, "at": now.at - span}
@@ -60,7 +63,7 @@ def test_a_day_comes_in_one_mail_to_those_who_want_it_so(loa):
     to = {mail["Delivered-To"]: mail for mail in mails(loa)[1:]}
     assert sorted(to) == ["an@example.com", "binh@example.com"]
     mail = to["an@example.com"]
-    assert mail["Subject"].startswith("Bản tổng hợp hằng ngày, ngày ")
+    assert mail["Subject"].startswith("Bản tổng hợp tin ngày ")
     assert mail["Subject"].endswith(": 1 tin")
     assert f"/tin/{ITEM}" in mail.get_body(("plain",)).get_content()
     assert "in_digest" in [one["event"] for one in loa.delivered(event_id)["timeline"]]

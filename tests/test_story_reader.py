@@ -23,7 +23,10 @@ from tests.test_story_digest import time_passes
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 COLOURS = 128
-RHYTHMS = {1280: ("daily", "Bản tổng hợp hằng ngày"), 390: ("weekly", "Bản tổng hợp hằng tuần")}
+RHYTHMS = {
+    1280: ("daily", "Bản tổng hợp hằng ngày", "Bản tổng hợp tin ngày "),
+    390: ("weekly", "Bản tổng hợp hằng tuần", "Bản tổng hợp tin trong tuần đến ngày "),
+}
 NEWS = {
     1280: ("Nhận kết quả hồ sơ tại nhà", "Tập huấn kỹ năng số cho cán bộ cấp xã"),
     390: ("Cổng thông tin có thêm mục hỏi đáp", "Lịch bảo trì hệ thống tháng 12"),
@@ -44,7 +47,7 @@ class Citizen:
     def __init__(self, loa: RealLoa, address: str, width: int) -> None:
         self.loa, self.address, self.width = loa, address, width
         self.url = loa.ready().url
-        self.frequency, self.rhythm = RHYTHMS[width]
+        self.frequency, self.rhythm, self.digest = RHYTHMS[width]
         self.drop = Maildrop(loa.data / "mail")
         self.read = 0
 
@@ -120,7 +123,7 @@ class Citizen:
     async def gathered(self, page, url, title, alone):
         """The digest has what came out since, and not what was sent *alone*."""
         await page.goto(url)
-        await page.get_by_role("heading", level=1, name=f"{self.rhythm}, ngày ").wait_for()
+        await page.get_by_role("heading", level=1, name=self.digest).wait_for()
         titles = await page.get_by_role("heading", level=2).all_inner_texts()
         assert title in titles and alone not in titles
         await self.keep(page, "8-ban-tong-hop")
@@ -177,7 +180,7 @@ def a_digest_falls_due(citizen, content_id, title):
     assert loa.post(news(content_id, title, ["email", "portal"])).status == 202
     assert loa.traced(content_id)["channels"]["email"]["expected"] == 0
     digest = asyncio.run(time_passes(loa.ready().nats_url, citizen.frequency))
-    mail = citizen.mail(f"{citizen.rhythm}, ngày ")
+    mail = citizen.mail(citizen.digest)
     assert loa.traced(digest)["channels"]["email"]["delivered"] == 1
     return mail
 

@@ -19,7 +19,7 @@ def envelope(canary: Canary, house: House) -> Envelope:
     address = guard.recipient(canary.target)
     settings, words = house.settings, texts()["canary"]
     at = canary.at.astimezone(VIETNAM)
-    said = {"number": str(canary.number), "at": f"{at:%H:%M:%S %d/%m/%Y}"}
+    said = {"number": str(canary.number), "at": f"{at:%H:%M:%S ngày %d/%m/%Y}"}
     name = keys.digest("canary", str(canary.number), canary.at.isoformat())
     fields = {
         "From": headers.mailbox("From", settings.sender_name or texts()["agency"], settings.sender),

@@ -16,7 +16,7 @@ from channels.email import build, digest_names, guard, headers, markdown
 from channels.email.build import House
 from channels.email.digest_names import catalogue
 from channels.email.headers import Encoded
-from channels.email.letter import Letter, texts, unit_name, written
+from channels.email.letter import Letter, unit_name, written
 from channels.email.mould import Marks, Mould, Slot, value
 from channels.email.parts import drawn, part
 from channels.email.render import own_values
@@ -69,7 +69,6 @@ class RenderedDigest:
     def __init__(self, digest: Digest, house: House) -> None:
         self.digest = digest
         self.house = house
-        self.reader = texts()["reader"]
         self.compiled: Compiled | None = None
         self.chosen: OrderedDict[int, Chosen] = OrderedDict()
 
@@ -77,7 +76,7 @@ class RenderedDigest:
         """One reader's mail. Raises guard.Unsafe, before anything is sent."""
         self.compiled = self.compiled or compiled(self.digest, self.house)
         address = guard.recipient(row.address)
-        values = own_values(row, self.house, self.reader)
+        values = own_values(row, self.house)
         chosen = self.choice(self.compiled, row.picks)
         values[Slot.SUBJECT] = chosen.subject
         values[Slot.ITEMS_TEXT], values[Slot.ITEMS_HTML] = chosen.text, chosen.html

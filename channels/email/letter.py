@@ -71,6 +71,21 @@ def texts() -> Mapping[str, Any]:
     return tomllib.loads((TEMPLATES / "texts.toml").read_text("utf-8"))
 
 
+def called(name: str) -> str:
+    """How a reader is greeted: nobody is called by a bare name, or by nothing."""
+    if not name:
+        return str(texts()["reader"])
+    if name.casefold().startswith(untitled()):
+        return name
+    return str(texts()["words"]["titled"]).format(name=name)
+
+
+@cache
+def untitled() -> tuple[str, ...]:
+    """Beginnings of names that no title stands before."""
+    return tuple(one.casefold() for one in texts()["untitled"])
+
+
 def look(publication: Publication, correction: bool) -> Look:
     """A withdrawal is for those who got the item; a correction is plain news to everybody else."""
     if publication.action == "withdrawn":
@@ -163,4 +178,4 @@ def changed(publication: Publication) -> str:
 
 def written(moment: datetime) -> str:
     """A moment as Vietnamese readers write it."""
-    return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M")
+    return moment.astimezone(VIETNAM).strftime("%H:%M ngày %d/%m/%Y")

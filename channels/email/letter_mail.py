@@ -7,11 +7,10 @@ from functools import cache
 from typing import Any
 
 from channels.email.build import House
-from channels.email.letter import TEMPLATES
+from channels.email.letter import TEMPLATES, written
 from channels.email.letter import Letter as Words
 from channels.email.personal import Personal, worded
 from contracts.letter import Letter
-from contracts.vietnam import VIETNAM
 
 
 class RenderedLetter(Personal):
@@ -36,8 +35,8 @@ class RenderedLetter(Personal):
         known = {
             "agency": house.agency,
             "other": letter.other,
-            "until": moment(letter.expires_at),
-            "asked": moment(letter.at),
+            "until": written(letter.expires_at),
+            "asked": written(letter.at),
         }
         return worded(
             self.said["subject"].format_map(known),
@@ -45,10 +44,6 @@ class RenderedLetter(Personal):
             [text.format_map(known) for text in self.said["paragraphs"]],
             url=f"{house.public_url}{letter.path}" if letter.path else "",
         )
-
-
-def moment(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
 
 
 @cache

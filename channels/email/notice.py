@@ -26,7 +26,13 @@ class RenderedNotice(Personal):
         """In the words of the catalogue; the greeting is the first paragraph."""
         notice, subject = self.notice, notices.subject(self.notice)
         texts, url = notices.paragraphs(notice), notice.detail_url or ""
-        return worded(subject, subject, texts, unit=notice.authority, url=url)
+        return worded(subject, subject, texts, unit=self.unit, url=url)
+
+    @property
+    def unit(self) -> str:
+        """The authority, unless it is who speaks in every mail."""
+        authority = self.notice.authority
+        return "" if authority.casefold() == self.house.agency.casefold() else authority
 
 
 def date(notice: CaseNotice) -> datetime:

@@ -6,7 +6,7 @@ import re
 from channels.base import Recipient
 from channels.email import guard, headers
 from channels.email.build import House, build, threaded
-from channels.email.letter import texts
+from channels.email.letter import called
 from channels.email.mould import Mould, Slot, value
 from channels.email.window import Envelope
 from contracts import keys
@@ -25,7 +25,6 @@ class Rendered:
         self.publication = publication
         self.house = house
         self.domain = house.settings.domain
-        self.reader = texts()["reader"]
         self.moulds: dict[tuple[bool, str], Mould] = {}
         item, now = publication.content_id, publication.revision
         self.earlier = [
@@ -35,7 +34,7 @@ class Rendered:
     def envelope(self, row: Recipient) -> Envelope:
         """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
         address = guard.recipient(row.address)
-        values = own_values(row, self.house, self.reader, self.domain)
+        values = own_values(row, self.house, self.domain)
         if threaded(self.publication, row.correction):
             values |= self.thread(row)
         return Envelope(address, self.mould(row.correction, last_digest(row)).fill(values))
@@ -63,13 +62,13 @@ def last_digest(row: Recipient) -> str:
     return name if keys.is_digest(name) else ""
 
 
-def own_values(row: Recipient, house: House, reader: str, domain: str = "") -> dict[Slot, bytes]:
-    """What is a reader's own in every mail; *reader* is how somebody without a name is called.
+def own_values(row: Recipient, house: House, domain: str = "") -> dict[Slot, bytes]:
+    """What is a reader's own in every mail.
 
     *domain*: the settings' own, for whoever keeps it: it is parsed out of an address each time.
     """
     token = matched("token", _TOKEN, house.signer.token(row.id)).encode()
-    key, name = matched_key(row.delivery_key), row.name or reader
+    key, name = matched_key(row.delivery_key), called(row.name)
     return {
         Slot.TO: headers.mailbox("To", row.name, row.address).encode(),
         Slot.MESSAGE_ID: keys.message_id(key, domain or house.settings.domain).encode(),

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.guard import header_text, mail_address
 
 STAND_IN_SENDER = "thong-bao@loa.example"
+
+
+def wrong(code: str, said: str) -> PydanticCustomError:
+    """What breaks a rule of several variables; *said* begins with the one to be blamed."""
+    return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{said}"})
 
 
 class Tls(StrEnum):
@@ -56,25 +62,27 @@ class EmailSettings(BaseSettings):
     def _a_relay_is_described_whole(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
             if value and not mail_address(parseaddr(header_text(name, value))[1]):
-                raise ValueError(f"LOA_EMAIL_{name} is not a mail address")
+                raise wrong("setting_mail_address", f"{name} is not a mail address")
         if self.bounce_domain and not mail_address(f"b@{self.bounce_domain}"):
-            raise ValueError("LOA_EMAIL_BOUNCE_DOMAIN is not a mail domain")
+            raise wrong("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
-            raise ValueError("LOA_EMAIL_FROM is missing")
+            raise wrong("setting_missing", "FROM is missing")
         if self.username and self.tls is Tls.NONE and not is_loopback(self.host):
-            raise ValueError("LOA_EMAIL_TLS=none would send the password in the clear")
+            raise wrong("setting_clear_password", "TLS=none would send the password in the clear")
         clear = self.fallback_tls is Tls.NONE and not is_loopback(self.fallback_host)
         if self.fallback_username and clear:
-            raise ValueError("LOA_EMAIL_FALLBACK_TLS=none would send the password in the clear")
+            raise wrong(
+                "setting_clear_password", "FALLBACK_TLS=none would send the password in the clear"
+            )
         return self
 
     @model_validator(mode="after")
     def _names_what_it_means(self) -> Self:
         header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
         if self.unsubscribe_to and not mail_address(self.unsubscribe_to):
-            raise ValueError("LOA_EMAIL_UNSUBSCRIBE_TO is not a bare mail address")
+            raise wrong("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
         if not all(mail_address(f"a@{selector}.example") for selector in self.selectors):
-            raise ValueError("LOA_EMAIL_DKIM_SELECTORS is not a list of DNS names")
+            raise wrong("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.fetch.public import opened
@@ -56,7 +57,9 @@ class ZaloSettings(BaseSettings):
         """Only a sandbox, on a private network, is spoken to without TLS."""
         parts = urlsplit(url)
         if parts.scheme != "https" and f".{parts.hostname}".endswith(OF_ZALO):
-            raise ValueError("http would send the tokens in the clear")
+            raise PydanticCustomError(
+                "setting_clear_tokens", "http would send the tokens in the clear"
+            )
         return url
 
     @property

@@ -36,7 +36,7 @@ from channels.zalo.transport import AioTransport, Doubt
 from channels.zalo.vault import OtherKey, Stale
 from consumers.app.node import Node
 from consumers.app.settings import read
-from consumers.faults import fault
+from consumers.faults import fault, trouble
 from consumers.ledger import codec
 from consumers.notices.sent import BusSent
 from consumers.vault import BusNotebook, BusVault, KeyFile
@@ -181,7 +181,8 @@ async def asking() -> AsyncIterator[AioTransport]:
     try:
         yield transport
     except Unreachable as away:
-        raise Unavailable(fault("bus", "bus_away", detail=away.reason), retry_after_s=5) from away
+        detail = trouble(away)._replace(en=away.reason)
+        raise Unavailable(fault("bus", "bus_away", detail=detail), retry_after_s=5) from away
     finally:
         await transport.close()
 

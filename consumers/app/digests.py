@@ -3,6 +3,7 @@
 from consumers import restore
 from consumers.app.node import Node
 from consumers.app.settings import read
+from consumers.digests import noted
 from consumers.digests.book import Book
 from consumers.digests.calendar import Calendar
 from consumers.digests.cut import Cutter
@@ -20,13 +21,14 @@ def holdings(node: Node) -> Holdings:
 
 async def digests(node: Node) -> None:
     """PUBLICATIONS → digests, in the ledger."""
-    book = Book(node.bus)
+    book, calendar = Book(node.bus), read(Calendar)
+    await noted.note(node.bus, calendar)  # for commands, whose settings may be others
     service = Digests(
         node.ledger,
         node.waker,
         Fence(node.ledger, node.waker, node.clock),
         book,
-        Cutter(node.bus, book, node.register, read(Calendar), node.clock),
+        Cutter(node.bus, book, node.register, calendar, node.clock),
         Renewal(node.bus, node.register, node.clock),
         DigestReaders(node.bus, node.ledger, book, node.directory, node.clock),
         doubtful=await restore.doubtful(node.bus),

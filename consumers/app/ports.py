@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from consumers.faults import fault
+from consumers.faults import fault, trouble
 from contracts.errors import Invalid
 
 OF_THE_PORT = frozenset((errno.EADDRINUSE, errno.EACCES))
@@ -25,7 +25,7 @@ def named(prefix: str, host: str, port: int, *, plus: int = 0) -> Iterator[None]
             raise
         variable = f"{prefix}_PORT" if taken.errno in OF_THE_PORT else f"{prefix}_HOST"
         value = f"{host}:{port}" + (f" ({prefix}_PORT + {plus})" if plus else "")
-        detail = taken.strerror or str(taken)
+        detail = trouble(taken)._replace(en=taken.strerror or str(taken))
         raise Invalid(fault(variable, "port_taken", value=value, detail=detail)) from taken
 
 

@@ -7,12 +7,12 @@ from typing import Any, Literal, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.fetch.public import opened
-from consumers.faults import fault
-from contracts.errors import FieldError, Invalid
+from consumers.faults import fault, texts
+from contracts.errors import FieldError, Invalid, messages, values_of, worded
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
@@ -43,7 +43,7 @@ class LoaSettings(BaseSettings):
     def _stands_in_front_of_paths(cls, url: str) -> str:
         """Links in mails that have left can't be mended."""
         if url and not PUBLIC_URL.fullmatch(url):
-            raise ValueError("not an address like https://tin.example.gov.vn")
+            raise PydanticCustomError("setting_public_url", "not a public address")
         return url
 
     @property
@@ -134,7 +134,10 @@ def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:
     variable = name if name.startswith(prefix) else f"{prefix}{name}".upper()
     if not name and (named := VARIABLE.match(detail)):
         variable = named[0]
-    return fault(variable.rstrip("_"), "setting_wrong", detail=detail)
+    code, field = error["type"], variable.rstrip("_")
+    if told := texts("settings").get(code) or messages().get(code):
+        return worded(field, told, **values_of(error))
+    return fault(field, "setting_wrong", detail=detail)
 
 
 class Ready(BaseModel):

@@ -3,6 +3,7 @@
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from channels.email.guard import mail_address
@@ -25,7 +26,9 @@ class CanarySettings(BaseSettings):
     @model_validator(mode="after")
     def _names_what_there_is(self) -> Self:
         if self.email and not mail_address(self.email):
-            raise ValueError("LOA_CANARY_EMAIL is not a mail address")
+            raise PydanticCustomError(
+                "setting_mail_address", "LOA_CANARY_EMAIL is not a mail address"
+            )
         self.names  # noqa: B018 -- a name that is no channel is refused at the start
         return self
 

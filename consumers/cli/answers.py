@@ -15,7 +15,7 @@ from rich.table import Table
 
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
-from consumers.faults import fault
+from consumers.faults import fault, trouble
 from consumers.vault import KeyFileBroken
 from contracts.errors import ContractError, FieldError, Unavailable, explain
 from producers.bus import BadKey, Bus, BusError, Unfit
@@ -64,11 +64,11 @@ def explained() -> Iterator[None]:
         complain([fault("id", "id_impossible", detail=str(wrong))])
         raise typer.Exit(INVALID) from None
     except (KeyFileBroken, OSError) as broken:
-        complain([fault("file", "file_broken", detail=str(broken))])
+        complain([fault("file", "file_broken", detail=trouble(broken))])
         raise typer.Exit(INVALID) from None
     except (BusError, StoreBusy, ServerFailed) as away:
         code = "bus_unfit" if isinstance(away, Unfit) else "bus_away"
-        complain([fault("bus", code, detail=str(away))])
+        complain([fault("bus", code, detail=trouble(away))])
         raise typer.Exit(AWAY) from None
 
 

@@ -24,9 +24,9 @@ from consumers.cli.answers import (
 )
 from consumers.dead_letters import DeadLetters, Decisions, Letter, Person, Query, Sending, mend
 from consumers.dead_letters.bulk import Bulk, Summary
-from consumers.faults import fault
+from consumers.faults import fault, trouble
 from contracts.errors import Invalid
-from producers.bus import Bus
+from producers.bus import Bus, Silence
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
 Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
@@ -143,7 +143,7 @@ def end(summary: Summary, as_json: bool) -> None:
         shown.print_summary(summary)
     complain(error for one in summary.refused for error in one.errors)
     if summary.away:
-        complain([fault("bus", "bus_away", detail=summary.away)])
+        complain([fault("bus", "bus_away", detail=trouble(Silence(summary.away)))])
         raise typer.Exit(AWAY)
     raise typer.Exit(INVALID if summary.refused else 0)
 

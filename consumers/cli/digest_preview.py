@@ -8,8 +8,8 @@ from channels.email.build import House
 from channels.email.preview import digest_preview
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import explained, on_bus, print_json
-from consumers.cli.mail_files import tell, written
-from consumers.digests.calendar import Calendar
+from consumers.cli.digests import calendar
+from consumers.cli.mail_files import facts, tell
 from consumers.digests.outlook import Forecast
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
@@ -24,11 +24,11 @@ from producers.bus import Bus
 ALL, ONE = "everybody", "reader"
 
 
-def show(whose: str, house: House, out: Path, *, as_json: bool) -> None:
-    """Write the mail of a rhythm's next digest, or of a reader's own."""
+def show(whose: str, house: House, out: Path | None, *, as_json: bool) -> None:
+    """Show or write the mail of a rhythm's next digest, or of a reader's own."""
 
     async def find(bus: Bus) -> tuple[Digest, int]:
-        forecast = Forecast(bus, Ledger(bus), read(Calendar), time.time)
+        forecast = Forecast(bus, Ledger(bus), await calendar(bus), time.time)
         if whose in FREQUENCIES:
             return await forecast.of_all(whose)
         return await forecast.of_reader(await reader(bus, whose))
@@ -36,12 +36,11 @@ def show(whose: str, house: House, out: Path, *, as_json: bool) -> None:
     digest, picks = on_bus(find)
     kind = ALL if whose in FREQUENCIES else ONE
     with explained():
-        mails = {kind: digest_preview(digest, house, picks)}
-        facts = written(mails, out, digest.key)
+        mails = facts({kind: digest_preview(digest, house, picks)}, out, digest.key)
     if as_json:
-        print_json(about(digest, picks) | {"mails": facts})
+        print_json(about(digest, picks) | {"mails": mails})
     else:
-        tell(facts)
+        tell(mails)
 
 
 async def reader(bus: Bus, whose: str) -> Subscriber:
@@ -52,7 +51,7 @@ async def reader(bus: Bus, whose: str) -> Subscriber:
         raise Invalid(*wrong)
     one = await (people.by_address(address) if address else people.by_id(whose))
     if one is None:
-        raise Invalid(fault("digest", "reader_unknown"))
+        raise Invalid(fault("digest", "digest_of_nobody"))
     return one
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from consumers.app.settings import read
-from consumers.cli.answers import Json, on_bus, print_json, print_table
+from consumers.cli.answers import Json, complain, on_bus, print_json, print_table
+from consumers.digests import noted
 from consumers.digests.book import Book
 from consumers.digests.calendar import Calendar
 from consumers.digests.outlook import Forecast, Last, Outlook
+from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.story import Count
@@ -37,7 +39,15 @@ def digests(as_json: Json = False) -> None:
 async def look(bus: Bus) -> list[Outlook]:
     ledger = Ledger(bus)
     trace = Trace(Register(bus), ledger, time.time, Book(bus))
-    return await Forecast(bus, ledger, read(Calendar), time.time).outlook(trace.story)
+    return await Forecast(bus, ledger, await calendar(bus), time.time).outlook(trace.story)
+
+
+async def calendar(bus: Bus) -> Calendar:
+    """The running service's, else this shell's, with a word of warning."""
+    if found := await noted.noted(bus):
+        return found
+    complain([fault("LOA_DIGEST_HOUR", "digest_hours_unknown")])
+    return read(Calendar)
 
 
 def shown(one: Outlook) -> Iterator[object]:

@@ -13,7 +13,7 @@ from consumers.app.running import public_url
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli import digest_preview, mail_brakes, mail_suppressed
 from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
-from consumers.cli.mail_files import tell, written
+from consumers.cli.mail_files import facts, tell
 from consumers.faults import fault
 from consumers.preview import Finder, Shown
 from contracts.delivery import ChannelName
@@ -23,12 +23,18 @@ app.add_typer(mail_suppressed.app, name="suppressed")
 app.add_typer(mail_brakes.app, name="brakes")
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItsDigest = Annotated[
-    str, typer.Option(help="Instead: the next digest, `daily` or `weekly`, or a reader's own.")
+    str,
+    typer.Option(
+        help="Instead: the next digest: `daily`, `weekly`, or a reader's by their address or id."
+    ),
 ]
 Revision = Annotated[
     int | None, typer.Option(help="Which revision; else what waits at the desk, else the newest.")
 ]
-Out = Annotated[Path, typer.Option(help="The folder for the files; made where it is missing.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="A folder for HTML, text and EML files; made where it is missing."),
+]
 
 
 @app.callback()
@@ -41,17 +47,19 @@ def preview(
     content_id: ContentId = "",
     revision: Revision = None,
     digest: ItsDigest = "",
-    out: Out = Path(),
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Write an item's mail as HTML, text and EML, as a new reader gets it; nobody is sent any.
+    """Show the text of an item's mail, as a new reader gets it; nobody is sent any.
 
-    What corrects or takes back an earlier text is also written as those get it who had that text,
+    With --out FOLDER it is written there as HTML, text and EML, and nothing is written without.
+    What corrects or takes back an earlier text is also shown as those get it who had that text,
     in a mail of its own or in a digest. Works for what is out and for what waits at the desk.
-    The reader's name is made up.
 
     With `--digest daily` or `weekly` the next digest with all that waits for it; with a reader's
     address or id, theirs: only what matches and they have not had. It is not cut by that.
+
+    The name, the address and the link for leaving are always made up, a reader's own digest's too.
     """
     if bool(content_id) == bool(digest):
         complain([fault("content_id", "item_or_digest")])
@@ -62,18 +70,18 @@ def preview(
         show(content_id, revision, out, as_json=as_json)
 
 
-def show(content_id: str, revision: int | None, out: Path, *, as_json: bool) -> None:
+def show(content_id: str, revision: int | None, out: Path | None, *, as_json: bool) -> None:
     """An item's mails."""
     found = on_bus(lambda bus: Finder(bus, datetime.now(UTC)).find(content_id, revision))
     with explained():
         drawn = previews(found.publication, house(), followed=found.followed, digest=found.digest)
-        facts = written(drawn, out, found.publication.key)
+        mails = facts(drawn, out, found.publication.key)
     if as_json:
-        print_json(about(found) | {"mails": facts})
+        print_json(about(found) | {"mails": mails})
         return
     if ChannelName.EMAIL not in found.publication.channels:
         complain([fault("channels", "not_by_mail", value=found.publication.key)])
-    tell(facts)
+    tell(mails)
 
 
 def house() -> House:

@@ -98,7 +98,7 @@ class Forecast:
     async def of_reader(self, one: Subscriber) -> tuple[Digest, int]:
         """A reader's next digest, and which of its items. Raises Invalid if there will be none."""
         if not one.active:
-            raise Invalid(fault("digest", "reader_unknown"))
+            raise Invalid(fault("digest", "digest_of_nobody"))
         if one.frequency == "immediate":
             raise Invalid(fault("digest", "reads_at_once"))
         digest = (await self.coming(one.frequency)).digest
