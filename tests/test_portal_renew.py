@@ -15,7 +15,7 @@ def test_another_public_address_has_everything_written_again(tmp_path):
 
 
 async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
-    items = [a_publication(content_id=f"tin-{number}") for number in range(300)]
+    items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
     writer = a_writer(tmp_path / "moved", url="http://127.0.0.1:8080")
     writer.take(items)
     writer.finish()
