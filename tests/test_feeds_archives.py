@@ -195,6 +195,19 @@ def test_a_correction_touches_the_one_archive_that_has_the_item(tmp_path):
     assert all(b"/tin-3" in after[path] for path in feeds)
 
 
+def test_one_more_item_writes_only_what_names_it(tmp_path):
+    show(tmp_path, *(an_item(number) for number in range(33)))
+    before = tree(tmp_path)
+    show(tmp_path, an_item(33))
+    after = tree(tmp_path)
+    shelves, month = ("tat-ca", "viec-lam", "van-phong-bo"), "2026/11"
+    wanted = {"index.html", "tin/tin-33/index.html", "so-do/2026-11.xml"}
+    wanted |= {f"nguon-tin/{slug}.{kind}" for slug in shelves for kind in KINDS}
+    wanted |= {f"muc/{slug}/index.html" for slug in shelves}
+    wanted |= {f"muc/{slug}/{month}/index.html" for slug in shelves}
+    assert {path for path in after if before.get(path) != after[path]} == wanted
+
+
 def a_change(chance, standing):
     """Something that may happen to a portal: a new item, a late one, one that changes or goes."""
     number = chance.randrange(60)

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -12,12 +11,9 @@ from channels.base import Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
 from channels.portal import files
 from channels.portal.channel import PortalChannel
-from channels.portal.index import Index
 from channels.portal.lock import alone
-from channels.portal.places import HOME, Place
 from channels.portal.press import Press
 from channels.portal.rebuild import rebuilding
-from channels.portal.shelves import NEWEST, PART
 from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
@@ -301,13 +297,6 @@ def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_another_public_address_has_everything_written_again(tmp_path):
-    show(tmp_path / "moved", FIRST, url="http://127.0.0.1:8080")
-    a_writer(tmp_path / "moved").close()
-    show(tmp_path / "clean", FIRST)
-    assert tree(tmp_path / "moved") == tree(tmp_path / "clean")
-
-
 async def test_a_damaged_index_holds_the_channel(tmp_path):
     show(tmp_path, FIRST)
     (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
@@ -334,39 +323,3 @@ def test_a_unit_is_named_as_it_was_called_on_the_day(tmp_path):
     show(tmp_path, old, words=words)
     assert former.name in said(page(tmp_path, "tin/lich-nghi-tet-2027"))
     assert guids(feed(tmp_path, f"{unit}.rss")) == [URL]
-
-
-@pytest.mark.parametrize(
-    ("sql", "values"),
-    [
-        (NEWEST, ("tat-ca", 0, 50)),
-        ("SELECT slug FROM shelf WHERE content_id = ?", ("a",)),
-        ("SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
-        (PART, ("tat-ca", 0, 1, 50, 100)),
-        ("SELECT count(*) FROM item WHERE undone", ()),
-        ("SELECT count(*) FROM item WHERE old_print", ()),
-        ("SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?", (0, 9)),
-        ("SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (9,)),
-        ("SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?", (9,)),
-    ],
-)
-def test_the_index_is_never_read_from_end_to_end(tmp_path, sql, values):
-    a_writer(tmp_path).close()
-    database = sqlite3.connect(tmp_path / "state/index.sqlite")
-    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-    database.close()
-    assert not any("TEMP B-TREE" in step for step in plan), plan
-    assert all(
-        step.startswith("SEARCH") or "item_undone" in step or "item_old_print" in step
-        for step in plan
-    ), plan
-
-
-def test_an_uncommitted_revision_leaves_no_trace(tmp_path):
-    a_writer(tmp_path).close()
-    index = Index(tmp_path / "state/index.sqlite")
-    with pytest.raises(ZeroDivisionError), index.transaction():
-        index.mark_stale([Place(HOME)])
-        raise ZeroDivisionError
-    assert index.stale() == []
-    index.close()

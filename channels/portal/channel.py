@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
@@ -22,6 +23,9 @@ from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 
+T = TypeVar("T")
+FEW, PAUSE_S = 40, 0.2
+"""So many pages are written again at once, and so long is waited: others come first."""
 PORTAL = "portal"
 """The one recipient of this channel."""
 
@@ -102,9 +106,17 @@ class PortalChannel:
                 raise Misconfigured("index_lost", retry_after_s=AGAIN_S) from None
             await self._carefully(self._writer.prepare)
 
-    async def _carefully(self, work: Callable[[], None]) -> None:
+    async def renew(self, pause_s: float = PAUSE_S) -> None:
+        """Write again what an earlier edition wrote, a little at a time. Raises ChannelError."""
+        while True:
+            done = await self._carefully(partial(self._writer.refresh, FEW))
+            if not done.any:
+                return
+            await asyncio.sleep(pause_s)
+
+    async def _carefully(self, work: Callable[[], T]) -> T:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Busy:
             raise Unreachable("folder_busy", retry_after_s=BUSY_S) from None
         except IndexLost:

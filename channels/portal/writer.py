@@ -92,11 +92,13 @@ class Writer:
             self._finish(index, tell, index.waiting())
             self._renew_some(index)
 
-    def refresh(self) -> Work:
+    def refresh(self, limit: int = CHUNK) -> Work:
         """Write again some of what is in old print; returns what that was. Raises as `prepare`."""
         with self._alone() as index:
+            if index.layout != LAYOUT:
+                return Work()
             self._finish(index)
-            return self._renew_some(index)
+            return self._renew_some(index, limit)
 
     def forget(self) -> None:
         """Let the search find only what the index has. Raises as `prepare`."""
@@ -199,10 +201,10 @@ class Writer:
             self._do(index, Work(places=places))
             tell("places", len(places), waiting[1])
 
-    def _renew_some(self, index: Index) -> Work:
+    def _renew_some(self, index: Index, limit: int = CHUNK) -> Work:
         """Items first: nothing may point at what is not there yet."""
-        rows = index.old_print(CHUNK)
-        work = Work(rows, index.stale(CHUNK - len(rows), old_print=True))
+        rows = index.old_print(limit)
+        work = Work(rows, index.stale(limit - len(rows), old_print=True))
         self._do(index, work)
         return work
 

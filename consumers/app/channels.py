@@ -48,6 +48,7 @@ from producers.bus import Bus, BusError
 log = structlog.get_logger()
 LOOK_AT_GRANT_S = 3600.0
 LOOK_FOR_STRAYS_S = 600.0
+LOOK_FOR_OLD_PAGES_S = 60.0
 LOOK_AT_TEMPLATES_S, LOOK_AGAIN_S = 4 * 3600.0, 600.0
 SHOWN = frozenset(b"dD")
 
@@ -113,6 +114,16 @@ async def lay_out(channel: Channel) -> None:
             log.info("portal_ready")
     except ChannelError as trouble:
         log.warning("channel_unavailable", reason=trouble.reason)
+
+
+async def renew(channel: PortalChannel) -> None:
+    """As a task: pages of an earlier edition are written again while there is time."""
+    while True:
+        try:
+            await channel.renew()
+        except ChannelError as trouble:
+            log.warning("portal_not_renewed", reason=trouble.reason)
+        await asyncio.sleep(LOOK_FOR_OLD_PAGES_S)
 
 
 def zalo(node: Node) -> ZaloChannel:

@@ -174,6 +174,7 @@ async def deliver_portal(node: Node) -> None:
     await deliver(node, channel, Places())
 
     node.on_ready.append(partial(channels.lay_out, channel))
+    node.tasks.append(partial(channels.renew, channel))
     if channel.herald:
         node.tasks.append(channel.herald.run)
 
