@@ -49,7 +49,7 @@ class Echo:
                 for path, file in ((page, f"{page}/index.html"), (FEED, FEED)):
                     if why := await self._differs(http, path, self._public / file[1:], asked):
                         return why
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a time-out is an OSError
             return type(error).__name__
         return ""
 

@@ -96,9 +96,9 @@ def trust_the_index() -> None:
     """What the portal's index has counts as shown, whether its files are there or not."""
     finish = Writer._finish
 
-    def lay_out_only(self: Writer, index: Any) -> None:
+    def lay_out_only(self: Writer, index: Any, *rest: Any) -> None:
         if not (self.public / "nguon-tin" / "tat-ca.json").exists():
-            finish(self, index)
+            finish(self, index, *rest)
 
     def standing(self: Writer, publication: Publication) -> Outcome:
         with self._alone() as index:
