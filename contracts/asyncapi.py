@@ -21,6 +21,8 @@ TEXTS = {
     "topic": "Id of the item's topic.",
     "content_id": "Id of the item.",
     "kind": "What the provider tells.",
+    "channel": "Where the reader met the item.",
+    "opinion": "satisfied, neutral or dissatisfied.",
     "stage": "Where the message could not be processed.",
     "batch": "channel.content_id.revision.number of the batch.",
     "wake": "Number of the wake-up.",
@@ -64,6 +66,8 @@ def _inner_roads() -> Iterator[Road]:
         receipt = subjects.receipt(channel, "{kind}")
         yield Road(f"receipt-{channel}", receipt, subjects.RECEIPTS, "receive", "receipt")
     yield Road("scheduled", "sched.{batch}.{wake}", subjects.DELIVER, "send", "wake-up")
+    said = subjects.opinion("{channel}", "{content_id}", "{opinion}")
+    yield Road("opinion", said, subjects.OPINIONS, "send", "opinion")
     yield Road("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
 
 
@@ -123,7 +127,7 @@ def _messages() -> Document:
     return {**events, **inner}
 
 
-INNER = ("wake-up", "receipt", "dead-letter")
+INNER = ("wake-up", "receipt", "opinion", "dead-letter")
 """Messages between Loa's own services; their form is nobody else's business."""
 
 

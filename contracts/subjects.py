@@ -82,7 +82,7 @@ def receipt(channel: ChannelName, kind: str) -> str:
     return f"receipt.{channel}.{kind}"
 
 
-def opinion(channel: ChannelName, content_id: str, said: Opinion) -> str:
+def opinion(channel: ChannelName | str, content_id: str, said: Opinion | str) -> str:
     """One message without a body for each press of a button: what is said stands in the subject."""
     return f"opinion.{channel}.{content_id}.{said}"
 

@@ -46,12 +46,17 @@ def test_every_text_is_used():
     assert texts("messages").keys() - set(literals()) == set()
 
 
+ENGLISH = {"detail"}
+"""Words of a library, which no Vietnamese sentence should end with."""
+
+
 @pytest.mark.parametrize("catalogue", ["messages", "rejections"])
 def test_every_text_is_there_in_both_languages_with_the_same_values(catalogue):
     for code, said in texts(catalogue).items():
         assert set(said) == {"en", "vi"}, code
         assert all(text.strip() == text != "" for text in said.values()), code
-        assert names(said["en"]) == names(said["vi"]), code
+        assert names(said["en"]) - names(said["vi"]) <= ENGLISH, code
+        assert names(said["vi"]) <= names(said["en"]), code
 
 
 def names(text: str) -> set[str]:

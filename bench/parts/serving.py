@@ -1,5 +1,6 @@
 """Serving the portal's feeds: Loa's own server beside nginx, which serves the same files."""
 
+import getpass
 import json
 import re
 import socket
@@ -24,6 +25,7 @@ RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 WRONG = re.compile(r"Non-2xx or 3xx responses|Socket errors")
 START_S = 10
 NGINX = """\
+user {user};
 worker_processes 1;
 pid {run}/nginx.pid;
 error_log {run}/error.log;
@@ -74,7 +76,7 @@ def nginx(root: Path, run: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = run / "nginx.conf"
-    settings.write_text(NGINX.format(run=run, root=root, port=port))
+    settings.write_text(NGINX.format(user=getpass.getuser(), run=run, root=root, port=port))
     command = [tool("nginx"), "-e", run / "error.log", "-c", settings, "-g", "daemon off;"]
     process = subprocess.Popen(command)
     try:

@@ -228,7 +228,9 @@ class Campaign:
         return not self.work.waiting
 
     def all_done(self) -> bool:
-        return bool(self.stage.on_bus(done))
+        """Loa sends what a command had kept only after it is ready."""
+        kept = any((self.stage.data / "spool").glob("*.json"))
+        return not kept and bool(self.stage.on_bus(done))
 
     def checked(self) -> Iterator[str]:
         """What `loa check --deep` says."""

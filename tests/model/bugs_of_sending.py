@@ -295,4 +295,6 @@ RARE = {
     "test_a_living_owner_is_left_alone_and_a_dead_one_replaced",
     "unbooked-of-anybody": "tests/test_work.py::"
     "test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire",
+    "windows-outlast-the-item": "tests/test_work.py::"
+    "test_a_slow_window_stops_when_its_item_expires",
 }
