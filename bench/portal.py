@@ -17,7 +17,8 @@ BEGIN = datetime(2020, 1, 1, 2, tzinfo=UTC)
 BETWEEN = timedelta(minutes=35)
 """100,000 items fill six and a half years."""
 UNITS = [name for name, unit in DEFAULT.units.items() if unit.until is None]
-SENTENCES = [one.strip() for one in letter.BODY.replace("\n", " ").split(". ") if one.strip()]
+NAMES = [*(one.name for one in DEFAULT.units.values()), *(t.name for t in DEFAULT.topics.values())]
+SENTENCES = [letter.BODY, letter.SUMMARY, letter.TITLE, *(f"{name} hướng dẫn." for name in NAMES)]
 
 
 def site() -> Site:
@@ -25,19 +26,17 @@ def site() -> Site:
 
 
 def an_item(number: int) -> Publication:
-    """Always the same for the same number; its words are shuffled, so that searches differ."""
+    """Always the same for the same number: some sentences, with the names of units and topics."""
     chance, at = Random(number), BEGIN + number * BETWEEN
-    words = " ".join(chance.choices(SENTENCES, k=8)).split()
-    chance.shuffle(words)
     return Publication(
         action="published",
         content_id=f"tin-{number}",
         revision=1,
         unit=UNITS[number % len(UNITS)],
         topic=letter.TOPICS[number % len(letter.TOPICS)],
-        title=f"{letter.TITLE} số {number}",
+        title=f"{chance.choice(NAMES)}: tin số {number}",
         summary=letter.SUMMARY,
-        body=" ".join(words),
+        body=" ".join(chance.choices(SENTENCES, k=20)),
         first_released_at=at,
         released_at=at,
         event_id=f"{number:026}",

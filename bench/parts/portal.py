@@ -35,7 +35,7 @@ QUESTIONS = (
     {"q": "không có từ này"},
     {"tu": "2020-01-01", "trang": "50"},
 )
-"""Words that every item has, words that hardly any has, and what narrows them."""
+"""Words that most items have, words that hardly any has, and what narrows them."""
 MIB = 1 << 20
 
 
