@@ -95,7 +95,11 @@ class Catalogue:
             isolation_level=None,
             check_same_thread=False,
         )
-        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            self._db.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            self._db.close()
+            raise
         self._path = path
         self._inode = path.stat().st_ino
 
