@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contracts.delivery import BatchKey, ChannelName, Lane
-from contracts.opinion import Opinion
 
 GIB = 1 << 30
 
@@ -82,7 +81,7 @@ def receipt(channel: ChannelName, kind: str) -> str:
     return f"receipt.{channel}.{kind}"
 
 
-def opinion(channel: ChannelName | str, content_id: str, said: Opinion | str) -> str:
+def opinion(channel: str, content_id: str, said: str) -> str:
     """One message without a body for each press of a button: what is said stands in the subject."""
     return f"opinion.{channel}.{content_id}.{said}"
 

@@ -4,6 +4,7 @@ No cookie, no address, no name is kept or logged. How often one address of the i
 is known to this process alone, until it ends: enough against a finger that does not stop.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TypeVar
@@ -17,6 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from contracts import subjects
+from contracts.base import ID_PATTERN
 from contracts.delivery import ChannelName
 from contracts.opinion import Opinion
 from producers.bus import Bus, BusError
@@ -32,7 +34,8 @@ PER_MINUTE, BURST = 10.0, 60.0
 """For all items together, by one address: an office behind one address is many."""
 A_DAY, AT_ONCE = 5 / 1440, 5.0
 """For one item, by one address."""
-CACHED = {"Cache-Control": "no-store"}
+NOT_KEPT = {"Cache-Control": "no-store"}
+ID = re.compile(ID_PATTERN)
 T = TypeVar("T", Opinion, ChannelName)
 Known = Callable[[str], Awaitable[bool]]
 """Whether readers can see, or could see, the item of that id. Raises BusError."""
@@ -74,11 +77,11 @@ class OpinionDesk:
             subject = subjects.opinion(channel, content_id, said)
             await self.bus.publish(subject, b"", msg_id=uuid4().hex)
             log.info("opinion_counted", content_id=content_id, channel=channel.value)
-        return RedirectResponse(self.root + THANKS, HTTPStatus.SEE_OTHER, CACHED)
+        return RedirectResponse(self.root + THANKS, HTTPStatus.SEE_OTHER, NOT_KEPT)
 
     async def item(self, request: Request) -> str:
         content_id: str = request.path_params["content_id"]
-        if not content_id.replace("-", "").isalnum() or not await self.known(content_id):
+        if not ID.fullmatch(content_id) or not await self.known(content_id):
             raise HTTPException(HTTPStatus.NOT_FOUND, say("opinion", "item").vi)
         return content_id
 

@@ -86,6 +86,7 @@ async def test_one_address_does_not_flood_many_items_nor_hold_others_up(bus, clo
     ("item", "form", "status", "field"),
     [
         ("khong-co", {"muc": "satisfied"}, 404, "Không có tin này"),
+        ("lich-ạ", {"muc": "satisfied"}, 404, "Không có tin này"),
         ("lich-*", {"muc": "satisfied"}, 404, "Không có tin này"),
         ("lich-.x", {"muc": "satisfied"}, 404, "Không có tin này"),
         (ITEM, {"kenh": "portal"}, 422, "muc"),

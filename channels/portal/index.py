@@ -7,12 +7,12 @@ named in `item.undone` and `stale`, so that whoever comes next can finish it. `i
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from channels.portal.database import Database
 from channels.portal.fragments import Fragments
 from channels.portal.months import ticks
 from channels.portal.places import RANKS, Place, place
@@ -96,7 +96,7 @@ class Row:
         return _read(self.written)
 
 
-class Index(Shelves):
+class Index(Shelves, Database):
     """One connection; used by one thread, and only by who holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
@@ -125,20 +125,6 @@ class Index(Shelves):
 
     def lay_out(self) -> None:
         self._db.executescript(_TABLES)
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing: what is raised inside undoes it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
     def revision(self, content_id: str) -> int:
         """The revision that is shown, or about to be; 0 for none."""

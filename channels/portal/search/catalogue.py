@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from channels.portal.database import Database
 from channels.portal.search.question import Question, place_marks
 from channels.portal.search.words import WORD, even, unmarked
 
@@ -82,7 +83,7 @@ class Found:
     loose: bool = False
 
 
-class Catalogue:
+class Catalogue(Database):
     """One connection to the file; writing is for whoever holds the folder's lock."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
@@ -103,9 +104,6 @@ class Catalogue:
         self._path = path
         self._inode = path.stat().st_ino
 
-    def close(self) -> None:
-        self._db.close()
-
     @property
     def stands(self) -> bool:
         """Whether the file is still the one that was opened."""
@@ -124,17 +122,6 @@ class Catalogue:
     def lay_out(self) -> None:
         """Begin anew, without items."""
         self._db.executescript(_TABLES)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing: what is raised inside undoes it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
     def put(self, papers: Iterable[Paper]) -> None:
         """Have *papers* found, in place of what their items said before."""

@@ -1,9 +1,8 @@
 """The page of `/tim`: the form as it was filled in, and what was found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from channels.portal.pages import Pages
@@ -95,7 +94,7 @@ class SearchPage:
         )
 
 
-def _named(ids: Sequence[str], name: Any) -> list[tuple[str, str]]:
+def _named(ids: Sequence[str], name: Callable[[str], str]) -> list[tuple[str, str]]:
     return [(id, name(id)) for id in ids]
 
 
