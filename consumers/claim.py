@@ -41,23 +41,24 @@ class Claim:
     ledger: Ledger
     held: Held[Entry]
     clock: Callable[[], float]
+    unbooked: Unbooked | None = None
     lost: bool = False
     boot_end: float = 0.0
     wall_end: float = 0.0
 
-    async def take(self, unbooked: Unbooked | None = None) -> None:
-        """Become the owner; first book what an earlier claim of ours could not.
+    async def take(self) -> None:
+        """Become the owner, and nothing else."""
+        await self.commit(lambda entry: entry)
+
+    def ours(self, entry: Entry) -> Entry:
+        """What the first write makes of *entry*: we own it, and what we knew of it is booked.
 
         Only then is *unbooked* no longer needed, see `taken`.
         """
-
-        def change(entry: Entry) -> Entry:
-            now = self.clock()
-            if unbooked and entry.owner == unbooked.token:
-                entry = moves.book(entry, unbooked.outcomes, now, self.rules)
-            return moves.claim(entry, self.token, now, self.rules)
-
-        await self.commit(change)
+        now = self.clock()
+        if self.unbooked and entry.owner == self.unbooked.token:
+            entry = moves.book(entry, self.unbooked.outcomes, now, self.rules)
+        return moves.claim(entry, self.token, now, self.rules)
 
     @property
     def taken(self) -> bool:
@@ -82,6 +83,7 @@ class Claim:
     async def commit(self, change: Change, outcomes: Mapping[int, Outcome] = NOTHING) -> None:
         """Write *change*; when a halt or a receipt came first, apply it to what stands now.
 
+        The first write takes the batch, too.
         Raises Overtaken when another owner stands there: what *outcomes* say is left as evidence.
         Raises Silence when the bus does not answer for half a lease.
         """
@@ -89,10 +91,9 @@ class Claim:
         until = time.monotonic() + self.rules.lease_s / 2
         while True:
             before = self.held
+            entry = before.value if self.taken else self.ours(before.value)
             try:
-                self.held = await self.ledger.swap(
-                    self.batch, before, change(before.value), until=until
-                )
+                self.held = await self.ledger.swap(self.batch, before, change(entry), until=until)
             except Overtaken as other:
                 if not self.still_ours(before.value, other.state.value):
                     await self.testify(other.state, outcomes, until)

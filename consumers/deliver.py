@@ -178,11 +178,13 @@ class Deliver:
 
     async def work(self, batch: BatchKey, state: Held[Entry], permit: Pass | None = None) -> None:
         """Claim *batch* and do what is due; without a permit only what needs no provider."""
-        edition = await self.library.edition(batch.plan, state.value.source)
         kind = self.kind(batch)
-        rows, addresses, last = await kind.whom(batch, state.value)
+        edition, (rows, addresses, last) = await asyncio.gather(
+            self.library.edition(batch.plan, state.value.source), kind.whom(batch, state.value)
+        )
         token, rules = self.slot.token(), self.rules(edition, last)
-        claim = Claim(batch, token, rules, self.ledger, state, self.clock)
+        unbooked = self.unbooked.get(batch)
+        claim = Claim(batch, token, rules, self.ledger, state, self.clock, unbooked)
         parts = (claim, self.channel, addresses, edition, rows, partial(self.halted, batch.plan))
         heard = partial(self.heard, batch, state.value)
         work = Work(*parts, witness=partial(self.conduct.witness, batch), heard=heard)
@@ -218,20 +220,19 @@ class Deliver:
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
         """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
-        started, batch = self.clock(), work.claim.batch
-        unbooked = self.unbooked.get(batch)
+        started, claim = self.clock(), work.claim
         try:
-            entry = await self.send(work, permit, unbooked)
+            entry = await self.send(work, permit)
         except Overtaken:
-            self.unbooked.pop(batch, None)
+            self.unbooked.pop(claim.batch, None)
             raise Later(BUSY_S, "another worker took over") from None
         except BusError:
-            if work.claim.taken:
-                self.unbooked[batch] = Unbooked(work.claim.token, work.outcomes)
+            if claim.taken or work.outcomes:  # a first write without an answer may stand, too
+                self.unbooked[claim.batch] = Unbooked(claim.token, work.outcomes)
             raise
         finally:
-            if work.claim.taken and self.unbooked.get(batch) is unbooked:
-                self.unbooked.pop(batch, None)
+            if claim.taken and self.unbooked.get(claim.batch) is claim.unbooked:
+                self.unbooked.pop(claim.batch, None)
         log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
         if work.over and work.claim.rules.expires:
             log.warning("rows_expired", rows=work.over)
@@ -239,13 +240,13 @@ class Deliver:
             log.error("rows_given_up", rows=work.over)
         return entry
 
-    async def send(self, work: Work, permit: Pass | None, unbooked: Unbooked | None) -> Entry:
+    async def send(self, work: Work, permit: Pass | None) -> Entry:
         """Use one connection, unless there is nothing to ask the provider, or nobody may."""
         if permit is None or moves.idle(work.entry, self.clock(), work.claim.rules):
-            return await work.give_up(unbooked)
+            return await work.release()
         try:
             async with self.channel.session() as session, self.known(session):
-                return await work.run(session, partial(self.steps_aside, work, permit), unbooked)
+                return await work.run(session, partial(self.steps_aside, work, permit))
         except ChannelError as trouble:
             tell(trouble)
             shut = await self.guard.refused(trouble.reason)

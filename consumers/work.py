@@ -9,7 +9,7 @@ import structlog
 from channels.base import Channel, Outcome, Recipient, Session, Verdict
 from channels.errors import ChannelError
 from consumers.addresses import Addresses, Contact
-from consumers.claim import Change, Claim, Outcomes, Unbooked, boottime
+from consumers.claim import Change, Claim, Outcomes, boottime
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import IN_DOUBT, ON_THE_WIRE, Entry
@@ -56,15 +56,14 @@ class Work:
     def entry(self) -> Entry:
         return self.claim.held.value
 
-    async def run(
-        self, session: Session, wanted: Callable[[], bool], unbooked: Unbooked | None = None
-    ) -> Entry:
+    async def run(self, session: Session, wanted: Callable[[], bool]) -> Entry:
         """Send what is due until *wanted* by a higher lane. Returns the released entry.
 
         Whatever ends it early, what is known of rows on the wire is booked first.
         """
-        await self.claim.take(unbooked)
-        crash_point("deliver.claimed")
+        if self.inherits():
+            await self.claim.take()
+            crash_point("deliver.claimed")
         try:
             while not (wanted() or self.stop() or self.pause_s):
                 now, most = self.claim.clock(), self.channel.window
@@ -77,10 +76,13 @@ class Work:
             raise
         return await self.release()
 
-    async def give_up(self, unbooked: Unbooked | None = None) -> Entry:
-        """The batch's time is over: end its rows without asking the provider."""
-        await self.claim.take(unbooked)
-        return await self.release()
+    def inherits(self) -> bool:
+        """Whether an earlier claim left rows open, or knows more of them than is booked.
+
+        Where it did not, the first intents make us the owner as well.
+        """
+        left = {IN_DOUBT, *ON_THE_WIRE}
+        return self.claim.unbooked is not None or not left.isdisjoint(self.entry.rows)
 
     async def intend(self, session: Session, rows: Sequence[int]) -> list[int]:
         """Commit the last window's outcomes and this one's intents in one write."""

@@ -1,5 +1,6 @@
 """Case events at the HTTP door: numbers them per dossier, and moves the contact off the stream."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,33 +60,50 @@ class Cases:
     async def place(self, case: Case, known: Value | None, at: datetime) -> int:
         """The event's revision, once its contact is kept; a repeat gets the same one.
 
+        Both are written at once: a contact under a number that is taken by then is removed, and
+        one that a crash leaves is forgotten after 30 days.
+
         *known*: the dossier's record as it was read a moment ago. Raises Forbidden for another
         unit's dossier, Conflict for a repeat with another contact.
         """
-        revision = await self.number(case.admitted, known, at)
-        crash_point("gateway.case_numbered")
-        await self.keep(case.record(revision))
-        crash_point("gateway.contact_kept")
-        return revision
-
-    async def number(self, admitted: Admitted, value: Value | None, at: datetime) -> int:
-        key = admitted.content_id
         for _ in range(TRIES):
-            dossier = Dossier.model_validate_json(value.data) if value else Dossier(unit="")
-            if number := taken(dossier, admitted):
+            dossier = read(known)
+            if number := taken(dossier, case.admitted):
+                await self.keep(case.record(number))
                 return number
-            number, data = numbered(dossier, admitted, at)
-            try:
-                await self.dossiers.swap(key, data, value.revision if value else 0)
-            except nats.Conflict:
-                value = await self.dossiers.get(key)
-                continue
-            return number
+            number, data = numbered(dossier, case.admitted, at)
+            record = case.record(number)
+            if await self.number(record, data, known):
+                return number
+            known = await self.dossiers.get(record.content_id)
+            await self.withdraw(record, read(known))
+        key = case.admitted.content_id
         raise nats.Silence(f"publications.{key}: somebody else keeps changing it")
+
+    async def number(self, record: NoticeRecord, dossier: bytes, known: Value | None) -> bool:
+        """Write *dossier* over *known*, and the contact; False when it has changed meanwhile."""
+        won, _ = await asyncio.gather(
+            self.swap(record.content_id, dossier, known), self.keep(record)
+        )
+        crash_point("gateway.contact_kept")
+        return won
+
+    async def swap(self, key: str, dossier: bytes, known: Value | None) -> bool:
+        try:
+            await self.dossiers.swap(key, dossier, known.revision if known else 0)
+        except nats.Conflict:
+            return False
+        crash_point("gateway.case_numbered")
+        return True
+
+    async def withdraw(self, record: NoticeRecord, dossier: Dossier) -> None:
+        """Remove a contact that was kept under a number which became another event's."""
+        if dossier.positions.get(record.revision) != record.event_id:
+            await self.notices.purge(key_of(record))
 
     async def keep(self, record: NoticeRecord) -> None:
         """Store whom the notice is for, unless that is kept already."""
-        key = notice_key(record.content_id, record.revision, record.event_id)
+        key = key_of(record)
         try:
             await self.notices.create(key, record.model_dump_json().encode())
         except nats.Conflict:
@@ -108,6 +126,14 @@ class Cases:
             raise Conflict(fault("data.contact", "other_contact"))
 
 
+def read(value: Value | None) -> Dossier:
+    return Dossier.model_validate_json(value.data) if value else Dossier(unit="")
+
+
+def key_of(record: NoticeRecord) -> str:
+    return notice_key(record.content_id, record.revision, record.event_id)
+
+
 def alike(kept: Contact, given: Contact) -> bool:
     """Whether they say the same; an id that somebody had erased meanwhile is not missed."""
     if kept.zalo_user_id is None:
@@ -117,7 +143,7 @@ def alike(kept: Contact, given: Contact) -> bool:
 
 def room(value: Value | None, admitted: Iterable[Admitted]) -> None:
     """Raises Invalid when a dossier can't take all these events."""
-    dossier = Dossier.model_validate_json(value.data) if value else Dossier(unit="")
+    dossier = read(value)
     events = {*dossier.positions.values(), *(one.event_id for one in admitted)}
     if len(events) > EVENTS_MAX:
         raise full()

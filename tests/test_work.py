@@ -35,17 +35,19 @@ class Desk(House):
         self.batch = BatchKey(*self.plan_key, 0)
         self.stop, self.wanted = asyncio.Event(), asyncio.Event()
 
-    async def claim(self, *, lease_s: float = LEASE_S, token: str = ME) -> Work:
+    async def claim(
+        self, *, lease_s: float = LEASE_S, token: str = ME, unbooked: Unbooked | None = None
+    ) -> Work:
         held = await self.ledger.state(self.batch)
         edition = await self.worker.library.edition(self.plan_key)
         rules = replace(self.worker.rules(edition), lease_s=lease_s)
-        claim = Claim(self.batch, token, rules, self.ledger, held, self.clock)
+        claim = Claim(self.batch, token, rules, self.ledger, held, self.clock, unbooked)
         rows = await self.ledger.rows(self.batch)
         return Work(claim, self.provider, self.readers, edition, rows, self.stop.is_set)
 
-    async def run(self, work: Work, unbooked: Unbooked | None = None) -> Entry:
+    async def run(self, work: Work) -> Entry:
         async with self.provider.session() as session:
-            return await work.run(session, self.wanted.is_set, unbooked)
+            return await work.run(session, self.wanted.is_set)
 
     async def change(self, move) -> None:
         """What somebody else writes; *move* is a rule of the ledger."""
@@ -478,7 +480,7 @@ async def test_what_could_not_be_booked_is_booked_by_the_next_claim_of_the_same_
     loa = await desk(7)
     unbooked = await silenced(loa)
     assert await loa.letters() == "ssspppp"
-    entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
+    entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.copies) == (b"d" * 7, 0)
     assert loa.sent() == people(7)
 
@@ -488,7 +490,7 @@ async def test_what_could_not_be_booked_counts_for_nothing_after_a_takeover(desk
     loa = await desk(7)
     unbooked = await silenced(loa)
     await loa.change(loa.takes_over)
-    entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
+    entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.copies) == (b"DDDdddd", 3)
     assert sum(loa.provider.got.values()) == 10
 
@@ -499,7 +501,7 @@ async def test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_o
     unbooked = await silenced(loa)
     await loa.change(loa.takes_over)
     await loa.change(lambda entry: moves.grant(entry, [0, 1, 2], loa.clock(), Rules(LEASE_S))[0])
-    entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
+    entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.copies) == (b"DDD", 3 + 3), "theirs, and ours of this claim"
 
 
@@ -529,6 +531,6 @@ async def test_rows_whose_intent_may_stand_were_surely_not_sent(desk, stands):
     loa.ledger.bucket.swap, loa.ledger.state = real, read
     loa.provider.answer = lambda row: OK
     unbooked = Unbooked(work.claim.token, work.outcomes)
-    entry = await loa.run(await loa.claim(token="me.email.0#aa#2"), unbooked)
+    entry = await loa.run(await loa.claim(token="me.email.0#aa#2", unbooked=unbooked))
     assert (entry.rows, entry.copies) == (b"d" * 6, 0)
     assert loa.sent() == people(6)

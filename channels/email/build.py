@@ -100,7 +100,7 @@ def alternatives(mail: EmailMessage, seed: str) -> None:
 
     Quoted-printable never holds "=_", so no text can end a part.
     """
-    mail["MIME-Version"] = "1.0"
+    mail["MIME-Version"] = Encoded("1.0")
     mail["Content-Type"] = Encoded(f'multipart/alternative; boundary="=_loa_{seed}"')
 
 

@@ -31,17 +31,22 @@ class Marks:
 
     def __init__(self, seed: str) -> None:
         self.prefix = f"loa{seed}x"
-        self.pattern = re.compile(rf"{self.prefix}([a-z]+)Z".encode())
 
     def mark(self, slot: Slot) -> str:
         return f"{self.prefix}{slot}Z"
+
+    def split(self, text: bytes) -> list[bytes]:
+        """What stands before the first mark, the mark's slot, what stands behind it, and so on."""
+        first, *rest = text.split(self.prefix.encode())
+        cut = [piece.partition(b"Z") for piece in rest]
+        return [first, *(part for slot, _, behind in cut for part in (slot, behind))]
 
 
 class Mould:
     """Cut from a whole mail with marks in it; dots are doubled, lines end in CRLF."""
 
     def __init__(self, mail: bytes, marks: Marks) -> None:
-        pieces = marks.pattern.split(stuffed(mail))
+        pieces = marks.split(stuffed(mail))
         self.pieces: Sequence[bytes] = pieces
         self.slots = tuple((n, Slot(pieces[n].decode())) for n in range(1, len(pieces), 2))
 
@@ -62,7 +67,7 @@ def stuffed(mail: bytes) -> bytes:
 
 def body(text: str, marks: Marks) -> str:
     """*text* as quoted-printable; every mark in it stands on a line of its own."""
-    pieces = marks.pattern.split(_LINE_END.sub("\n", text).encode())
+    pieces = marks.split(_LINE_END.sub("\n", text).encode())
     out = [b2a_qp(pieces[0]).replace(b"\n", b"\r\n")]
     for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         out += [SOFT, marks.mark(Slot(slot.decode())).encode(), SOFT]

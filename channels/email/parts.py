@@ -7,6 +7,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from channels.email import headers
+from channels.email.headers import Encoded
 from channels.email.letter import TEMPLATES, Letter, texts
 from channels.email.mould import Marks, body
 
@@ -16,6 +17,7 @@ _JINJA = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -33,8 +35,8 @@ def part(template: str, letter: Letter, marks: Marks, **own: object) -> EmailMes
     """The text or the HTML, as quoted-printable: it passes every relay unchanged."""
     made = headers.message()
     kind = "html" if template.endswith(HTML) else "plain"
-    made["Content-Type"] = f'text/{kind}; charset="utf-8"'
-    made["Content-Transfer-Encoding"] = "quoted-printable"
+    made["Content-Type"] = Encoded(f'text/{kind}; charset="utf-8"')
+    made["Content-Transfer-Encoding"] = Encoded("quoted-printable")
     made.set_payload(body(drawn(template, letter, **own), marks))
     return made
 

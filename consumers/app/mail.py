@@ -3,7 +3,6 @@
 import structlog
 
 from channels.email.listener import Door, Listener
-from consumers.addresses import Addresses
 from consumers.app import channels, people, readers
 from consumers.app.node import Node
 from consumers.app.ports import named
@@ -14,19 +13,19 @@ from consumers.mail.brake import BounceBrake
 from consumers.mail.inbox import BounceDoor, LeaveDoor
 from consumers.mail.returns import Returns
 from consumers.mail.sending import Sending
-from consumers.mail.suppressed import Open, Suppressed
+from consumers.mail.suppressed import Suppressed
 from consumers.mail.whose import Whose
 from consumers.notices.sent import ToldNotices
 
 log = structlog.get_logger()
 
 
-def addresses(node: Node) -> Addresses:
-    """Readers' addresses, without those that mail leaves alone."""
+def left_alone(node: Node) -> Suppressed:
+    """The addresses that mail leaves alone, kept up to date."""
     digest = people.suppressions(node.bus, node.keys).digest
     suppressed = Suppressed(node.bus, digest, node.clock)
     node.tasks.append(suppressed.run)
-    return Open(node.directory, suppressed)
+    return suppressed
 
 
 def conduct(node: Node, gate: Gate) -> Sending:

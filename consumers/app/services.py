@@ -30,8 +30,9 @@ from consumers.fence import Fence
 from consumers.intake import Intake
 from consumers.lanes import Gate
 from consumers.library import Library
+from consumers.mail.suppressed import Near, Open
 from consumers.notices.cases import Cases
-from consumers.notices.persons import Persons
+from consumers.notices.persons import NotToTry, Persons
 from consumers.readers.letters import Addressees
 from consumers.slots import Slot
 from consumers.sweep import Sweep
@@ -146,7 +147,9 @@ def audience(node: Node, channel: ChannelName) -> Audience:
 
 async def deliver_email(node: Node) -> None:
     """The ledger → the mail relay."""
-    await deliver(node, channels.email(node), mail.addresses(node))
+    known = mail.left_alone(node)
+    suppressed = Near(people.suppressions(node.bus, node.keys), known)
+    await deliver(node, channels.email(node), Open(node.directory, known), suppressed)
 
 
 async def deliver_zalo(node: Node) -> None:
@@ -179,9 +182,12 @@ async def deliver_portal(node: Node) -> None:
         node.tasks.append(channel.herald.run)
 
 
-async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
+async def deliver(
+    node: Node, channel: Channel, addresses: Addresses, suppressed: NotToTry | None = None
+) -> None:
     pauses = node.pauses  # now, while tasks can still be added
     await pauses.look()  # a paused channel starts paused
+    suppressed = suppressed or people.suppressions(node.bus, node.keys)
     slot = Slot(node.settings.run_dir / "slots", channel.name)
     gate = Gate(channel.connections, RESERVED)
     worker = Deliver(
@@ -194,8 +200,8 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
         slot,
         Circuit(node.bus, channel.name),
         paused=lambda: channel.name in pauses.channels,
-        persons=persons(node, channel.name),
-        addressees=addressees(node, channel.name),
+        persons=persons(node, channel.name, suppressed),
+        addressees=addressees(node, channel.name, suppressed),
         prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
         conduct=mail.conduct(node, gate) if channel.name is ChannelName.EMAIL else Free(),
     )
@@ -211,18 +217,14 @@ async def deliver(node: Node, channel: Channel, addresses: Addresses) -> None:
     node.on_stop.append(worker.stop)
 
 
-def persons(node: Node, channel: ChannelName) -> Persons | None:
+def persons(node: Node, channel: ChannelName, suppressed: NotToTry) -> Persons | None:
     """The portal tells nobody of a dossier."""
-    if channel is ChannelName.PORTAL:
-        return None
-    return Persons(node.notices, people.suppressions(node.bus, node.keys))
+    return None if channel is ChannelName.PORTAL else Persons(node.notices, suppressed)
 
 
-def addressees(node: Node, channel: ChannelName) -> Addressees | None:
+def addressees(node: Node, channel: ChannelName, suppressed: NotToTry) -> Addressees | None:
     """Letters go by mail alone."""
-    if channel is not ChannelName.EMAIL:
-        return None
-    return Addressees(node.bus, people.suppressions(node.bus, node.keys))
+    return Addressees(node.bus, suppressed) if channel is ChannelName.EMAIL else None
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:

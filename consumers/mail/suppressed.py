@@ -1,20 +1,22 @@
 """Addresses that mail leaves alone, kept in memory beside the sending: asked for every window.
 
-One watch per process follows the bucket `suppressed`; about 200 bytes an address. So a window costs
-no question to the bus, and nobody is written to of whom that was known ten seconds ago.
+One watch per process follows the bucket `suppressed`; about 200 bytes an address. So a window and
+a notice cost no question to the bus, and nobody is written to of whom that was known ten seconds
+ago.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
 
 from consumers.addresses import Addresses, Contact
 from consumers.settle import Later
-from consumers.suppressions import Suppression, read
+from consumers.suppressions import Suppression, Suppressions, read
 from contracts import subjects
 from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError, Change
@@ -94,6 +96,24 @@ def stands(change: Change) -> Suppression | None:
     except ValidationError:
         log.error("suppression_unreadable", seq=change.seq)
         return None
+
+
+@dataclass
+class Near:
+    """For the mails to one person: answered from memory while that is fresh, else by the bus."""
+
+    suppressions: Suppressions
+    known: Suppressed
+
+    async def reason(self, channel: ChannelName, address: str) -> str | None:
+        if channel is ChannelName.EMAIL and self.known.fresh:
+            return self.known.why(address) or None
+        return await self.suppressions.reason(channel, address)
+
+    async def add(
+        self, channel: ChannelName, address: str, reason: str, until: datetime | None
+    ) -> None:
+        await self.suppressions.add(channel, address, reason, until)
 
 
 @dataclass

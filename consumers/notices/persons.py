@@ -32,7 +32,7 @@ may have reached it."""
 DAY_S = 86400.0
 
 
-class Suppressed(Protocol):
+class NotToTry(Protocol):
     """Which addresses a channel must not try; see `consumers.suppressions`."""
 
     async def reason(self, channel: ChannelName, address: str) -> str | None: ...
@@ -141,7 +141,7 @@ class Persons:
     """What a channel's worker has to know of a notice's person, and does when it ends."""
 
     notices: Notices
-    suppressed: Suppressed
+    suppressed: NotToTry
 
     async def whom(self, batch: BatchKey, entry: Entry) -> Whom:
         """The person a batch is for, as far as its channel may try."""

@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from channels.base import Outcome
 from consumers.ledger.codec import Rows
 from consumers.ledger.entry import Entry, noticed
-from consumers.notices.persons import Notices, Person, Suppressed, Whom
+from consumers.notices.persons import Notices, NotToTry, Person, Whom
 from consumers.readers.cap import Cap
 from consumers.suppressions import BOUNCED
 from contracts import keys, subjects
@@ -132,7 +132,7 @@ class Addressees:
     """What the mail worker has to know of a letter's addressee, and does when it has ended."""
 
     bus: Bus
-    suppressed: Suppressed
+    suppressed: NotToTry
 
     async def whom(self, batch: BatchKey, entry: Entry) -> Whom:
         """Nobody, where mail can't or must not go."""

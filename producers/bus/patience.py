@@ -39,9 +39,27 @@ async def patiently(
 
     try:
         async with asyncio.timeout(patience_s):
-            return await _attempts(closed)(attempt)
+            return await _repeated(attempt, closed)
     except TimeoutError:
         raise Silence(f"no answer within {patience_s} s; last: {last}") from last
+
+
+async def _repeated(attempt: Callable[[], Awaitable[T]], closed: asyncio.Event) -> T:
+    """*attempt* until it is not silent.
+
+    Nearly always the first one ends it: what repeats costs a fifth of a request to set up.
+    """
+    try:
+        return await attempt()
+    except Silence as error:
+        first = [error]
+
+    async def next_one() -> T:
+        if first:
+            raise first.pop()
+        return await attempt()
+
+    return await _attempts(closed)(next_one)
 
 
 def _attempts(closed: asyncio.Event) -> AsyncRetrying:

@@ -242,7 +242,7 @@ WAYS: dict[str, Way] = {
     "wake.sent": Way(said("email", topic=BIG, lane="bulk"), hits=3),
     "deliver.fetched": Way(anything, hits=3),
     "deliver.slot_noted": Way(anything, hits=3),
-    "deliver.claimed": Way(anything, hits=3),
+    "deliver.claimed": Way(mailed),
     "deliver.intended": Way(anything, hits=4),
     "deliver.answered": Way(anything, hits=4),
     "deliver.released": Way(anything, hits=3),

@@ -221,16 +221,13 @@ def outcomes_before_intents() -> Sequence[Plant]:
 def unbooked_of_anybody() -> Sequence[Plant]:
     """What an earlier claim knew is booked, although another owner came between."""
 
-    async def take(self: Claim, unbooked: Any = None) -> None:
-        def change(entry: Entry) -> Entry:
-            now = self.clock()
-            if unbooked:
-                entry = moves.book(entry, unbooked.outcomes, now, self.rules)
-            return moves.claim(entry, self.token, now, self.rules)
+    def ours(self: Claim, entry: Entry) -> Entry:
+        now = self.clock()
+        if self.unbooked:
+            entry = moves.book(entry, self.unbooked.outcomes, now, self.rules)
+        return moves.claim(entry, self.token, now, self.rules)
 
-        await self.commit(change)
-
-    return [Plant(Claim, "take", take)]
+    return [Plant(Claim, "ours", ours)]
 
 
 def evidence_against_the_ended() -> Sequence[Plant]:
