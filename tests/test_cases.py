@@ -14,7 +14,7 @@ from contracts.delivery import Status
 from contracts.errors import Invalid
 from tests.crashing import Crash
 from tests.doors import BATCH, OTHER, UNIT, open_door
-from tests.office import BOTH, CASE, EMAIL, MAIL, PHONE, USER, ZALO, Office, a_case
+from tests.office import BOTH, CASE, EMAIL, MAIL, PHONE, USER, ZALO, Office, a_case, kept_at
 
 NOT_HERE = Outcome(Verdict.SUPPRESSED, "zalo -118")
 
@@ -43,6 +43,8 @@ async def test_a_hundred_at_once_get_a_number_each_and_every_repeat_the_same(off
     numbers = [one["revision"] for one in answers]
     assert sorted(numbers[:20]) == list(range(1, 21))
     assert numbers[20:40] == numbers[:20] and numbers[40:] == numbers[:20]
+    places = {kept_at(f"e-{place}", number) for place, number in enumerate(numbers[:20])}
+    assert set(await office.bus.bucket(subjects.NOTICES.name).keys()) == places, "no other contact"
 
 
 async def test_the_events_of_a_batch_are_numbered_in_its_order(office):

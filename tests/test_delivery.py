@@ -424,6 +424,33 @@ async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_
     assert (await loa.entry(plan)).copies == 0
 
 
+@pytest.mark.parametrize("stands", [False, True], ids=["it is lost", "it stands"])
+async def test_rows_whose_first_write_has_no_answer_were_surely_not_sent(house, stands):
+    """It makes us the owner and says that the first window is about to be sent."""
+    loa = house(30)
+    plan = await loa.plan()
+    swap, state, tried = loa.ledger.bucket.swap, loa.ledger.state, []
+
+    async def silent(key, data, revision, **more):
+        if stands and not tried:
+            await swap(key, data, revision, **more)
+        tried.append(key)
+        loa.ledger.state = deaf
+        raise Silence("no answer")
+
+    async def deaf(batch):
+        raise Silence("no answer")
+
+    loa.ledger.bucket.swap, loa.worker.lease_s = silent, 0.2
+    with pytest.raises(Silence):
+        await loa.work(plan)
+    loa.ledger.bucket.swap, loa.ledger.state, loa.worker.lease_s = swap, state, 60
+    assert (b"s" in (await loa.entry(plan)).rows, loa.provider.got) == (stands, {})
+    await loa.work(plan)
+    assert sorted(loa.provider.got.values()) == [1] * 30
+    assert (await loa.entry(plan)).copies == 0
+
+
 async def test_a_batch_whose_time_is_over_ends_although_the_relay_is_away(house):
     loa = house(2, down=Unreachable("connect"))
     plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
