@@ -88,16 +88,16 @@ class Work:
         """Commit the last window's outcomes and this one's intents in one write."""
         self.contacts_end = boottime() + ADDRESSES_S
         self.contacts = self.addresses.lookup([self.rows.ids[row] for row in rows])
-        known = await self.settle_doubts(session, rows)
+        known, seen = await self.settle_doubts(session, rows), self.entry
         gone = {row: why for row in rows if (why := self.barred(row)) is not None}
         unsure = [row for row, said in known.items() if said.verdict not in SENDABLE]
         wanted = [row for row in rows if row not in gone and row not in unsure]
 
         def change(entry: Entry) -> Entry:
-            now = self.claim.clock()
+            now, still = self.claim.clock(), moves.untouched(entry, seen, wanted)
             entry = moves.resolve(self.booked(entry), known, now)
             entry = self.expired_rows(moves.suppress(entry, gone), now)
-            return moves.grant(entry, wanted, now, self.claim.rules)[0]
+            return moves.grant(entry, still, now, self.claim.rules)[0]
 
         try:
             await self.commit(change)

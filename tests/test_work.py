@@ -103,6 +103,17 @@ async def test_a_receipt_during_a_window_stays_and_the_window_is_booked_over_it(
     assert loa.sent() == people(6)[1:]
 
 
+async def test_what_another_owner_has_tried_before_our_first_write_is_looked_at_anew(desk):
+    """It came and went after we had read the batch: a doubt, a row not due, two sent, one open."""
+    loa = await desk(5)
+    loa.provider.known = lambda row: Outcome(Verdict.DOUBT, "not yet")
+    work = await loa.claim()
+    notes = {0: Note(1, loa.clock() + 60, "silent"), 1: Note(1, loa.clock() + 60, "busy")}
+    await loa.change(lambda entry: replace(entry, rows=b"Prddp", notes=notes))
+    entry = await loa.run(work)
+    assert (entry.rows, loa.sent()) == (b"Prddd", people(5)[4:])
+
+
 async def test_a_halt_during_a_window_books_what_was_sent_and_stops(desk):
     loa = await desk(7)
     loa.provider.hold = asyncio.Event()

@@ -137,6 +137,18 @@ def grant(entry: Entry, rows: Sequence[int], now: float, rules: Rules) -> tuple[
     return replace(entry.put(letters, {}), lease=now + rules.lease_s), granted
 
 
+def untouched(entry: Entry, seen: Entry, rows: Sequence[int]) -> list[int]:
+    """Those of *rows* that stand as they were *seen*.
+
+    Until our first write another owner may have come and gone, and have tried them.
+    """
+    return [
+        row
+        for row in rows
+        if entry.rows[row] == seen.rows[row] and entry.notes.get(row) == seen.notes.get(row)
+    ]
+
+
 def book(entry: Entry, outcomes: Mapping[int, Outcome], now: float, rules: Rules) -> Entry:
     """Write what the channel said of rows on the wire; rows that somebody else settled stay.
 

@@ -218,6 +218,11 @@ def outcomes_before_intents() -> Sequence[Plant]:
     return [Plant(Work, "intend", hasty)]
 
 
+def intents_of_an_old_read() -> Sequence[Plant]:
+    """The first write says of rows that they will be sent, whoever has tried them meanwhile."""
+    return [Plant(moves, "untouched", lambda entry, seen, rows: list(rows))]
+
+
 def unbooked_of_anybody() -> Sequence[Plant]:
     """What an earlier claim knew is booked, although another owner came between."""
 
@@ -278,6 +283,7 @@ BUGS: dict[str, Callable[[], Sequence[Plant]]] = {
         windows_outlast_the_item,
         ladder_forgotten,
         outcomes_before_intents,
+        intents_of_an_old_read,
         unbooked_of_anybody,
         evidence_against_the_ended,
         closed_too_early,
@@ -288,6 +294,8 @@ HARMLESS = {
     "no-renewal": "the own deadline ends a window that outlasts its lease; the rest is unsent",
 }
 RARE = {
+    "intents-of-an-old-read": "tests/test_work.py::"
+    "test_what_another_owner_has_tried_before_our_first_write_is_looked_at_anew",
     "no-margin": "tests/test_delivery.py::"
     "test_a_living_owner_is_left_alone_and_a_dead_one_replaced",
     "unbooked-of-anybody": "tests/test_work.py::"
