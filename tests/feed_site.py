@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from contracts.vietnam import VIETNAM
-from producers.imports.entry import Entry
+from producers.imports.entry import Entry, File
 from tests.picture_server import PictureServer
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)  # what the fixture `clock` says
@@ -29,6 +29,7 @@ class Article:
     guid: str = ""
     ago: int = 60
     author: str = ""
+    files: tuple[File, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -54,7 +55,9 @@ class Article:
         at = NOW - timedelta(minutes=self.ago)
         guid = self.guid or f"tcnn-{self.number}"
         days = frozenset({f"{at.astimezone(VIETNAM):%Y-%m-%d}"})
-        return Entry(self.headline, self.url, guid, self.lead, self.full, self.author, at, days)
+        return Entry(
+            self.headline, self.url, guid, self.lead, self.full, self.author, at, days, self.files
+        )
 
 
 def but(article: Article, **changes: Any) -> Article:

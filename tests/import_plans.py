@@ -6,10 +6,11 @@ from datetime import timedelta
 from contracts import events
 from contracts.vocabulary import DEFAULT
 from producers.imports.compose import compose
+from producers.imports.draft import Plan, Reading, Twin
 from producers.imports.entry import trusted
 from producers.imports.feed import Feed
 from producers.imports.known import Known
-from producers.imports.plan import Plan, Reading, plan
+from producers.imports.plan import plan
 from tests.feed_site import NOW, SITE, Article
 
 UNIT = "tap-chi-to-chuc-nha-nuoc-va-lao-dong"
@@ -25,6 +26,7 @@ class House:
         self.feed = feed
         self.known = Known(UNIT)
         self.aside: frozenset[str] = frozenset()
+        self.twins: dict[str, Twin] = {}
         self.read = False
         self.log: list = []
 
@@ -32,13 +34,18 @@ class House:
         feed = feed or self.feed
         entries = trusted(one.entry() for one in articles)
         feeds = frozenset({FEED.feed_id, OTHER.feed_id})
-        given = {"first": not self.read, "aside": self.aside, "feeds": feeds, "now": NOW} | more
+        given = {"first": not self.read, "aside": self.aside, "feeds": feeds, "now": NOW}
+        given |= {"twins": self.twins} | more
         made = plan(Reading(feed, entries, **given), self.known)
-        for draft in made.drafts:
-            self.hear(compose(draft, feed, UNIT), given["now"])
+        self.happen(made, feed, given["now"])
         self.aside |= made.aside
+        self.twins = made.twins
         self.read = True
         return made
+
+    def happen(self, made: Plan, feed: Feed = FEED, at=NOW) -> None:
+        for draft in made.drafts:
+            self.hear(compose(draft, feed, UNIT), at)
 
     def hear(self, event, at=NOW) -> None:
         events.check(event, DEFAULT)

@@ -251,6 +251,26 @@ def test_large_and_broken_feeds_are_read(text):
     assert read(text.encode()).entries
 
 
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("&#xD83D;&#xDE00; vui", "😀 vui"),
+        ("&#55357;&#56832; vui", "😀 vui"),
+        ("&#xD800; một nửa", "\ufffd một nửa"),
+        ("&#xDE00;&#xD83D;", "\ufffd\ufffd"),
+        ("&#x110000; quá xa", "\ufffd quá xa"),
+        ("&#99999999999999999999; quá xa", "\ufffd quá xa"),
+        ("&#x1F600;&#272;", "😀Đ"),
+        (f"&#x{'0' * 200}D800;", "\ufffd"),
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", "<![CDATA[{}]]>"])
+def test_a_number_that_is_half_a_letter_or_none_stops_nothing(written, seen, form):
+    said = form.format(written)
+    entry = only(channel(f"<item><title>{said}</title><description>{said}</description></item>"))
+    assert plain.text_of(entry.lead) == entry.title == seen
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda s: f"<rss>{s}</rss>".encode()))
 def test_no_bytes_break_it(body):
     try:

@@ -1,5 +1,6 @@
 """Sites are asked as they wish: not too often, one at a time, and no more once they have ended."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from structlog.testing import capture_logs
 from producers.bus import Silence
 from producers.imports import after
 from producers.imports.after import Taken
+from producers.imports.draft import Plan
 from producers.imports.feed import Feed
 from producers.imports.manners import DAY_S, next_visit
-from producers.imports.plan import Plan
 from producers.imports.round import Wish
 from producers.imports.service import Imports
 from producers.imports.site import Found
@@ -41,7 +42,7 @@ async def test_trouble_of_a_site_is_told_and_waited_out_ever_longer(house):
     first = await house.read()
     second = await house.read()
     assert (first.failures, second.failures) == (1, 2)
-    assert second.trouble.field == "url" and "http 500" in second.trouble.message_vi
+    assert second.trouble.field == "url" and "HTTP 500" in second.trouble.message_vi
     assert second.due - house.clock() > first.due - house.clock() >= 900
     house.site.lay(rss(Article(1)))
     assert ((await house.read()).trouble, await house.kinds()) == (None, {"submitted": 1})
@@ -82,10 +83,27 @@ def test_a_reading_that_is_not_done_is_asked_for_in_full_again():
     feed = Feed(url="http://tcnn.example.vn/rss", topic="cai-cach-hanh-chinh")
     found, state = Found(b"", feed.url, etag="new"), FeedState(etag="old", aside=("g.a", "g.x"))
     made = Plan(aside={"g.x"})
-    half = after.settled(state, feed, 0.0, found, Taken(made, "", 0.0, left=1))
-    whole = after.settled(state, feed, 0.0, found, Taken(made, "", 0.0))
+    half = after.settled(state, feed, 0.0, Taken(found, made, left=1))
+    whole = after.settled(state, feed, 0.0, Taken(found, made))
     assert (half.etag, whole.etag) == ("old", "new")
     assert whole.aside == ("g.x", "g.a"), "what is still listed is forgotten last"
+
+
+def test_what_was_never_read_is_not_read_because_a_site_says_that_nothing_is_new():
+    feed = Feed(url="http://tcnn.example.vn/rss", topic="cai-cach-hanh-chinh")
+    for read in (0.0, 5.0):
+        state = after.unchanged(FeedState(read=read), feed, 9.0, Found(None, feed.url))
+        assert (state.read, state.visited) == (9.0 if read else 0.0, 9.0)
+
+
+async def test_a_site_that_says_unasked_that_nothing_is_new_is_in_trouble(house):
+    """What it lists without a date is old when it is read at last, and no news."""
+    await house.follow()
+    house.site.server.lay("/rss", status=304)
+    state = await house.read()
+    assert (state.read, state.trouble.field, state.failures) == (0.0, "url", 1)
+    house.site.lay(re.sub("<pubDate>.*?</pubDate>", "", rss(Article(1)).decode()).encode())
+    assert (await house.read()).counts == {"old": 1}
 
 
 async def test_a_feed_that_is_over_is_asked_no_more(house):

@@ -37,6 +37,10 @@ SAME = {
         "https://tcnn.vn/tin-tức",
         "https://tcnn.vn/tin%2Dt%E1%BB%A9c",
     ],
+    "percent encoding that is not UTF-8": [
+        "https://tcnn.vn/%e1%eb.html?a=%e1",
+        "https://tcnn.vn/%E1%EB%2Ehtml?%61=%E1",
+    ],
     "the home page": ["https://tcnn.vn", "https://tcnn.vn/", "http://www.tcnn.vn/#top"],
     "SharePoint, whatever the category": [
         f"{MOHA}/tintuc/Pages/listbnv.aspx?Cat=735&ItemID=45244",
@@ -69,6 +73,11 @@ OTHERS = [
     (f"{MOHA}/tin/a-d610-t1.html", f"{MOHA}/tin/a-d610-t2.html"),
     ("https://tcnn.vn/a-d610-t1.html", "https://tcnn.vn/b-d610-t1.html"),
     (f"{MOHA}/a%2Fb", f"{MOHA}/a/b"),
+    ("https://tcnn.vn/%E1%EB.html", "https://tcnn.vn/%E2%EA.html"),
+    ("https://tcnn.vn/%E1%EB.html", "https://tcnn.vn/%EF%BF%BD%EF%BF%BD.html"),
+    ("https://tcnn.vn/tin?ten=%E1%EB", "https://tcnn.vn/tin?ten=%E2%EA"),
+    ("https://tcnn.vn/tin?%E1=1", "https://tcnn.vn/tin?%E2=1"),
+    (f"{MOHA}/p/pages/a.aspx?ItemID=%E1", f"{MOHA}/p/pages/a.aspx?ItemID=%E2"),
 ]
 
 
@@ -114,6 +123,17 @@ NOISE = ["utm_source=oa", "fbclid=I", "gclid=1", "utm_zalo=%20"]
 def test_noise_changes_nothing(url, begin, noise):
     said = begin + url.removeprefix("https://")
     assert canonical(f"{said}{'&' if '?' in url else '?'}{noise}#x") == canonical(url)
+
+
+BYTES = st.binary(min_size=1, max_size=6)
+
+
+@given(BYTES, BYTES)
+def test_each_name_in_bytes_has_a_form_of_its_own(one, other):
+    def page(name):
+        return canonical(f"https://tcnn.vn/a{quote(name)}z?q={quote(name)}")
+
+    assert (page(one) == page(other)) is (one == other)
 
 
 @given(st.text(max_size=60))

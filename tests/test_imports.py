@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 from consumers.intake import Intake
 from contracts import events
 from contracts.vocabulary import DEFAULT
+from producers.imports.draft import Reading
 from producers.imports.known import Known
-from producers.imports.plan import Reading, plan
+from producers.imports.plan import plan
 from producers.imports.round import Wish
 from tests.crashing import Crash, doomed
 from tests.feed_site import NOW, Article, but, rss
@@ -73,23 +74,35 @@ async def test_an_item_is_released_as_the_units_policy_says(house, release, stat
 
 async def test_what_the_contract_refuses_is_told_by_field_and_not_tried_again(house):
     await house.follow()
-    long, eth = Article(1, title="Thông báo " * 30), Article(2, title="\u00d0ề án")
-    house.site.lay(rss(long, eth, Article(3)))
+    lost, eth = Article(1, lead="B\ufffdo cáo"), Article(2, title="\u00d0ề án")
+    house.site.lay(rss(lost, eth, Article(3)))
     state = await house.read()
     assert state.counts == {"new": 1, "refused": 2}
     told = {one.url[-6:]: [error.field for error in one.errors] for one in state.refused}
-    assert told == {"1.html": ["data.title"], "2.html": ["data.title"]}
+    assert told == {"1.html": ["data.body"], "2.html": ["data.title"]}
     assert all(error.message_vi for one in state.refused for error in one.errors)
-    house.site.lay(rss(long, eth, Article(3), Article(4)))
+    house.site.lay(rss(lost, eth, Article(3), Article(4)))
     with capture_logs() as lines:
         state = await house.read()
     assert (state.counts["refused"], len(state.refused)) == (2, 2)
     assert "import_item_refused" not in {line["event"] for line in lines}
-    house.site.lay(rss(but(long, title="Thông báo"), eth, Article(3), Article(4)))
+    house.site.lay(rss(but(lost, lead="Báo cáo"), eth, Article(3), Article(4)))
     state = await house.read()
     assert ([one.url[-6:] for one in state.refused], state.counts["new"]) == (["2.html"], 1)
     house.site.lay(rss(Article(3), Article(4)))
     assert (await house.read()).refused == ()
+
+
+async def test_what_was_set_aside_for_its_title_is_remembered_until_it_leaves_the_feed(house):
+    await house.follow()
+    twin = Article(2, title=Article(1).headline)
+    for listed in ((Article(1), twin), (Article(3), Article(1), twin), (Article(4), twin)):
+        house.site.lay(rss(*listed))
+        state = await house.read(importer=house.process(house.bus))
+        assert [one.url for one in state.twins] == [twin.url]
+        assert state.counts["duplicate"] == 1
+    house.site.lay(rss(Article(4)))
+    assert (await house.read()).twins == ()
 
 
 async def test_an_old_encoding_is_refused_and_never_guessed(house):

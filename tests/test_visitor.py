@@ -1,6 +1,7 @@
 """Coming back to a site: the unchanged need not be sent again, and it is left alone as asked."""
 
 import gzip
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -10,7 +11,7 @@ from yarl import URL
 
 from channels.fetch.fetcher import Away, Limits, Unusable
 from channels.fetch.public import Gate
-from channels.fetch.visitor import Busy, Gone, Visitor, max_age, onward, retry_after
+from channels.fetch.visitor import Busy, Gone, Visitor, gunzip, max_age, retry_after
 from tests.feed_site import FeedSite
 from tests.picture_server import HOST, picture_server
 
@@ -98,8 +99,9 @@ async def test_a_name_that_means_something_inside_is_not_asked(server):
 
 def test_encryption_is_not_left_behind():
     with pytest.raises(Unusable, match="https to http"):
-        onward(URL("https://moha.gov.vn/rss"), "http://moha.gov.vn/rss")
-    assert onward(URL("http://moha.gov.vn/rss"), "https://moha.gov.vn/rss").scheme == "https"
+        Visitor().onward(URL("https://moha.gov.vn/rss"), "http://moha.gov.vn/rss")
+    there = Visitor().onward(URL("http://moha.gov.vn/rss"), "https://moha.gov.vn/rss")
+    assert there.scheme == "https"
 
 
 async def test_it_goes_no_further_than_it_may(server):
@@ -146,16 +148,50 @@ async def test_what_was_packed_is_unpacked(server):
     assert (await visitor(server).visit(server.url("/rss"))).body == FEED
 
 
+async def test_what_was_packed_in_pieces_is_unpacked_whole(server):
+    packed = gzip.compress(FEED[:4]) + gzip.compress(b"") + gzip.compress(FEED[4:])
+    server.lay("/rss", packed, headers={"Content-Encoding": "gzip"})
+    assert (await visitor(server).visit(server.url("/rss"))).body == FEED
+
+
+def test_pieces_cost_no_more_than_they_are_long():
+    piece = gzip.compress(b"", mtime=0)
+    begin = time.process_time()
+    gunzip(piece * 10_000, 100)
+    first = time.process_time() - begin
+    gunzip(piece * 40_000, 100)
+    assert time.process_time() - begin - first < 12 * first + 0.1
+
+
+async def test_nobody_who_was_not_asked_says_that_nothing_has_changed(server):
+    server.lay("/rss", status=304)
+    with pytest.raises(Unusable, match="http 304"):
+        await visitor(server).visit(server.url("/rss"))
+    assert (await visitor(server).visit(server.url("/rss"), etag='"1"')).body is None
+
+
 @pytest.mark.parametrize(
     ("body", "coding", "kind", "reason"),
     [
         (gzip.compress(bytes(60_000), mtime=0), "gzip", Unusable, "too large"),
         (gzip.compress(FEED, mtime=0)[:-4], "gzip", Away, "cut short"),
         (FEED, "gzip", Unusable, "packed"),
+        (gzip.compress(FEED) + b"more", "gzip", Unusable, "packed"),
+        (gzip.compress(FEED) + gzip.compress(FEED)[:-4], "gzip", Away, "cut short"),
+        (gzip.compress(bytes(30_000)) * 2, "gzip", Unusable, "too large"),
         (FEED, "br", Unusable, "packed"),
         (FEED, "gzip, gzip", Unusable, "packed"),
     ],
-    ids=["a bomb", "cut short", "not packed", "by others", "twice"],
+    ids=[
+        "a bomb",
+        "cut short",
+        "not packed",
+        "no piece",
+        "half a piece",
+        "in pieces",
+        "by others",
+        "twice",
+    ],
 )
 async def test_no_packing_gets_around_the_limits(server, body, coding, kind, reason):
     server.lay("/rss", body, headers={"Content-Encoding": coding})

@@ -6,8 +6,16 @@ Away       not now: no answer, a broken one, a server in trouble
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +25,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from channels.fetch.public import Closed, Gate
+from channels.fetch.reasons import Why
 
 AGENT = "Loa"
 CHUNK = 1 << 16
@@ -28,11 +37,16 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class FetchError(Exception):
-    """Nothing was fetched. `reason` is safe to log: no address, no text."""
+    """Nothing was fetched. `reason` is safe to log: no address, no text.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    *detail* is a status, or what a library calls the trouble.
+    """
+
+    def __init__(self, why: Why, detail: str = "") -> None:
+        self.why = why
+        self.detail = detail
+        self.reason = f"{why} {detail}".rstrip()
+        super().__init__(self.reason)
 
 
 class Unusable(FetchError):
@@ -110,13 +124,33 @@ def in_our_words() -> Iterator[None]:
     try:
         yield
     except Closed as closed:
-        raise Unusable(closed.reason) from closed
+        raise Unusable(closed.why) from closed
     except ValueError as wrong:
-        raise Unusable("not a web address") from wrong
+        raise Unusable(Why.NOT_AN_ADDRESS) from wrong
     except TimeoutError as slow:
-        raise Away("too slow") from slow
+        raise Away(Why.TOO_SLOW) from slow
     except (aiohttp.ClientError, OSError) as trouble:
-        raise Away(type(trouble).__name__) from trouble
+        raise Away(why_not(trouble), type(trouble).__name__) from trouble
+
+
+def why_not(trouble: aiohttp.ClientError | OSError) -> Why:
+    """What an operator can do something about, told apart."""
+    match trouble:
+        case aiohttp.ClientSSLError():
+            return Why.NOT_SECURE
+        case aiohttp.ClientConnectorDNSError():
+            return Why.UNKNOWN_HOST
+        case _:
+            return Why.NO_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The answer at the end of a way; `steps` are the statuses that led there."""
+
+    answer: aiohttp.ClientResponse
+    url: URL
+    steps: tuple[int, ...]
 
 
 class Fetcher:
@@ -132,8 +166,12 @@ class Fetcher:
     async def fetch(self, address: str, wanted: Collection[str]) -> Fetched:
         """What lies at *address*, if its media type is *wanted*. Raises Unusable, Away."""
         with in_our_words():
-            async with asyncio.timeout(self.limits.total_s), self.session(wanted) as http:
-                return await self.follow(http, URL(address), wanted)
+            async with (
+                asyncio.timeout(self.limits.total_s),
+                self.session(wanted) as http,
+                self.walk(http, URL(address)) as arrival,
+            ):
+                return await self.taken(arrival.answer, wanted)
 
     def session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -161,40 +199,48 @@ class Fetcher:
         try:
             self.gate.check_address(host, port)
         except Closed as closed:  # what opens connections knows what to do with an OSError only
-            raise PermissionError(closed.reason) from closed
+            raise PermissionError(closed.why) from closed
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)
         return opened
 
-    async def follow(
-        self, http: aiohttp.ClientSession, url: URL, wanted: Collection[str]
-    ) -> Fetched:
-        """Go where it is, each step checked anew."""
-        for _ in range(self.limits.redirects + 1):
+    @asynccontextmanager
+    async def walk(
+        self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Arrival]:
+        """Go where it is, each step checked anew. Raises Closed, Unusable."""
+        steps: tuple[int, ...] = ()
+        while len(steps) <= self.limits.redirects:
             self.gate.check_url(url)
-            async with http.get(url, allow_redirects=False) as answer:
+            async with http.get(url, headers=headers, allow_redirects=False) as answer:
                 if answer.status not in MOVED:
-                    return await self.taken(answer, wanted)
-                url = url.join(URL(answer.headers.get("Location", "")))
-        raise Unusable("moved too often")
+                    yield Arrival(answer, url, steps)
+                    return
+                steps = (*steps, answer.status)
+                url = self.onward(url, answer.headers.get("Location", ""))
+        raise Unusable(Why.TOO_OFTEN)
+
+    def onward(self, url: URL, location: str) -> URL:
+        """The next step. Raises ValueError for none."""
+        return url.join(URL(location))
 
     async def taken(self, answer: aiohttp.ClientResponse, wanted: Collection[str]) -> Fetched:
         if answer.status != HTTPStatus.OK:
             later = answer.status in FOR_NOW or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            raise (Away if later else Unusable)(f"http {answer.status}")
+            raise (Away if later else Unusable)(Why.STATUS, str(answer.status))
         if answer.content_type not in wanted:
-            raise Unusable("another media type")
+            raise Unusable(Why.MEDIA_TYPE)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise Unusable("packed")
+            raise Unusable(Why.PACKED)
         return Fetched(answer.content_type, await self.whole(answer))
 
     async def whole(self, answer: aiohttp.ClientResponse) -> bytes:
         """The body, read no further than it may be long."""
         body = bytearray()
         if (answer.content_length or 0) > self.limits.size:
-            raise Unusable("too large")
+            raise Unusable(Why.TOO_LARGE)
         async for chunk in answer.content.iter_chunked(CHUNK):
             body += chunk
             if len(body) > self.limits.size:
-                raise Unusable("too large")
+                raise Unusable(Why.TOO_LARGE)
         return bytes(body)

@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
 
+from channels.fetch.reasons import Why
+
 SCHEMES = ("http", "https")
 PORTS = (80, 443)
 INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion")
@@ -51,11 +53,11 @@ CLOSED_V6 = tuple(
 
 
 class Closed(Exception):
-    """Nothing is fetched from there. `reason` is safe to log."""
+    """Nothing is fetched from there."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +69,20 @@ class Gate:
     def check_url(self, url: URL) -> None:
         """What can be seen without asking anybody. Raises Closed."""
         if url.scheme not in SCHEMES or not url.raw_host:
-            raise Closed("not a web address")
+            raise Closed(Why.NOT_AN_ADDRESS)
         if "@" in url.raw_authority:
-            raise Closed("a user name in the address")
+            raise Closed(Why.USER_NAME)
         host = host_of(url)
         if (host, url.port) in self.open:
             return
         if url.port not in PORTS:
-            raise Closed("another port than 80 or 443")
+            raise Closed(Why.PORT)
         check_host(host)
 
     def check_address(self, address: str, port: int) -> None:
         """An address that is about to be connected to. Raises Closed."""
         if (address, port) not in self.open and not is_public(address):
-            raise Closed("not a public address")
+            raise Closed(Why.NOT_PUBLIC)
 
 
 def check_host(host: str) -> None:
@@ -88,13 +90,13 @@ def check_host(host: str) -> None:
     address = literal(host)
     if address:
         if not is_public(host):
-            raise Closed("not a public address")
+            raise Closed(Why.NOT_PUBLIC)
         return
     *above, last = host.split(".")
     if _NUMBER.fullmatch(last):
-        raise Closed("a number for a host")
+        raise Closed(Why.NUMBER)
     if not above or last in INSIDE:
-        raise Closed("a name of an inner network")
+        raise Closed(Why.INNER_NAME)
 
 
 def is_public(address: str) -> bool:

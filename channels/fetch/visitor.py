@@ -7,18 +7,20 @@ Every step of a redirect is checked as the first one is.
 """
 
 import asyncio
+import gzip
 import re
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from io import BytesIO
 
 import aiohttp
 from yarl import URL
 
-from channels.fetch.fetcher import FOR_NOW, MOVED, Away, Fetcher, Unusable, in_our_words
+from channels.fetch.fetcher import FOR_NOW, Arrival, Away, Fetcher, Unusable, in_our_words
+from channels.fetch.reasons import Why
 
 FOR_GOOD = (301, 308)
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
@@ -27,8 +29,8 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 class Busy(Away):
     """Not now, and not before `after_s` seconds have passed."""
 
-    def __init__(self, reason: str, after_s: float) -> None:
-        super().__init__(reason)
+    def __init__(self, why: Why, detail: str, after_s: float) -> None:
+        super().__init__(why, detail)
         self.after_s = after_s
 
 
@@ -59,34 +61,31 @@ class Visitor(Fetcher):
     async def visit(self, address: str, *, etag: str = "", modified: str = "") -> Visit:
         """What lies at *address* now. Raises Unusable, Gone, Away, Busy."""
         said = {"If-None-Match": etag, "If-Modified-Since": modified}
-        headers = {name: value for name, value in said.items() if value}
-        headers |= {"User-Agent": self.agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        known = {name: value for name, value in said.items() if value}
+        ours = {"User-Agent": self.agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
         with in_our_words():
-            async with asyncio.timeout(self.limits.total_s), self.session(()) as http:
-                return await self.walk(http, URL(address), headers)
+            async with (
+                asyncio.timeout(self.limits.total_s),
+                self.session(()) as http,
+                self.walk(http, URL(address), known | ours) as arrival,
+            ):
+                refuse(arrival.answer, unchanged=bool(known))
+                return await self.found(arrival)
 
-    async def walk(
-        self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str]
-    ) -> Visit:
-        for_good = True
-        for step in range(self.limits.redirects + 1):
-            self.gate.check_url(url)
-            async with http.get(url, headers=headers, allow_redirects=False) as answer:
-                if answer.status not in MOVED:
-                    return await self.found(answer, str(url), moved_for_good=step > 0 and for_good)
-                for_good = for_good and answer.status in FOR_GOOD
-                url = onward(url, answer.headers.get("Location", ""))
-        raise Unusable("moved too often")
+    def onward(self, url: URL, location: str) -> URL:
+        """Raises Unusable for a step that would leave encryption behind."""
+        there = super().onward(url, location)
+        if url.scheme == "https" and there.scheme == "http":
+            raise Unusable(Why.UNENCRYPTED)
+        return there
 
-    async def found(
-        self, answer: aiohttp.ClientResponse, url: str, *, moved_for_good: bool
-    ) -> Visit:
-        refuse(answer)
+    async def found(self, arrival: Arrival) -> Visit:
+        answer, steps = arrival.answer, arrival.steps
         unchanged = answer.status == HTTPStatus.NOT_MODIFIED
         return Visit(
             None if unchanged else await self.unpacked(answer),
-            url,
-            moved_for_good,
+            str(arrival.url),
+            bool(steps) and all(step in FOR_GOOD for step in steps),
             answer.charset or "",
             answer.headers.get("ETag", ""),
             answer.headers.get("Last-Modified", ""),
@@ -97,45 +96,46 @@ class Visitor(Fetcher):
         """The body, which may be no longer unpacked than it may be packed."""
         coding = answer.headers.get("Content-Encoding", "identity").lower()
         if coding not in ("identity", "gzip", "x-gzip"):
-            raise Unusable("packed")
+            raise Unusable(Why.PACKED)
         body = await self.whole(answer)
-        return body if coding == "identity" else gunzip(body, self.limits.size)
+        if coding == "identity":
+            return body
+        return await asyncio.to_thread(gunzip, body, self.limits.size)
 
 
 def gunzip(packed: bytes, longest: int) -> bytes:
-    """What was packed. Raises Unusable, Away; never unpacks more than *longest* bytes."""
-    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    """What was packed, of however many pieces. Raises Unusable, Away.
+
+    It never unpacks more than *longest* bytes.
+    """
     try:
-        body = unpacking.decompress(packed, longest + 1)
-    except zlib.error as wrong:
-        raise Unusable("packed") from wrong
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as unpacking:
+            body = unpacking.read(longest + 1)
+    except EOFError as short:
+        raise Away(Why.CUT_SHORT) from short
+    except (gzip.BadGzipFile, zlib.error) as wrong:
+        raise Unusable(Why.PACKED) from wrong
     if len(body) > longest:
-        raise Unusable("too large")
-    if not unpacking.eof:
-        raise Away("cut short")
+        raise Unusable(Why.TOO_LARGE)
     return body
 
 
-def onward(url: URL, location: str) -> URL:
-    """The next step. Raises Unusable for one that would leave encryption behind."""
-    there = url.join(URL(location))
-    if url.scheme == "https" and there.scheme == "http":
-        raise Unusable("moved from https to http")
-    return there
+def refuse(answer: aiohttp.ClientResponse, *, unchanged: bool) -> None:
+    """Raises what the status says, unless something was found, or nothing has changed.
 
-
-def refuse(answer: aiohttp.ClientResponse) -> None:
-    """Raises what the status says, unless something was found or nothing has changed."""
-    if answer.status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+    *unchanged*: it was asked whether something has. Who was not, and says so, says nothing.
+    """
+    good = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) if unchanged else (HTTPStatus.OK,)
+    if answer.status in good:
         return
-    reason = f"http {answer.status}"
+    status = str(answer.status)
     if answer.status == HTTPStatus.GONE:
-        raise Gone(reason)
+        raise Gone(Why.STATUS, status)
     if answer.status not in FOR_NOW and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise Unusable(reason)
+        raise Unusable(Why.STATUS, status)
     if after_s := retry_after(answer.headers.get("Retry-After", ""), datetime.now(UTC)):
-        raise Busy(reason, after_s)
-    raise Away(reason)
+        raise Busy(Why.STATUS, status, after_s)
+    raise Away(Why.STATUS, status)
 
 
 def retry_after(said: str, now: datetime) -> float:

@@ -13,7 +13,7 @@ from producers.imports.round import Importer
 from producers.imports.service import Imports
 from producers.imports.site import Found, Hosts, Unreached
 from producers.registry import Clock, Registry
-from producers.wording import say
+from producers.wording import Saying, say
 
 LIMITS = Limits(size=5_000_000, total_s=20.0, connect_s=5.0, redirects=3)
 
@@ -38,10 +38,18 @@ class Site:
 def unreached(trouble: FetchError) -> Unreached:
     if isinstance(trouble, Gone):
         return Unreached(say("import", "over").about("url"), over=True)
-    code = "unreached" if isinstance(trouble, Away) else "closed"
     after_s = trouble.after_s if isinstance(trouble, Busy) else 0.0
-    error = say("import", code, detail=trouble.reason).about("url")
-    return Unreached(error, after_s=after_s)
+    return Unreached(worded(trouble).about("url"), after_s=after_s, detail=trouble.reason)
+
+
+def worded(trouble: FetchError) -> Saying:
+    """Why a site could not be read, in each language."""
+    code = "unreached" if isinstance(trouble, Away) else "closed"
+    why = say("import", f"why_{trouble.why.code}", detail=trouble.detail)
+    return Saying(
+        say("import", code, detail=why.en).en,
+        say("import", code, detail=why.vi).vi,
+    )
 
 
 def site(settings: ImportSettings, public_url: str) -> Site:

@@ -35,6 +35,7 @@ def facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
         "moved_to": state.moved_to or None,
         "counts": state.counts,
         "held": list(state.held),
+        "duplicates": [one.model_dump(mode="json", exclude={"key"}) for one in state.twins],
         "refused": [one.model_dump(mode="json", exclude={"key"}) for one in state.refused],
     }
 
@@ -54,8 +55,14 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
             print_errors(f"{unit}: {url}", [one["trouble"]])
         for title in one["held"]:
             typer.echo(f"{unit}: held: {shown(title)}")
+        for twin in one["duplicates"]:
+            typer.echo(f"{unit}: set aside as {twin['of']}: {as_listed(twin)}")
         for refused in one["refused"]:
             print_errors(f"{unit}: refused: {shown(refused['title'])}", refused["errors"])
+
+
+def as_listed(twin: dict[str, str]) -> str:
+    return f"{shown(twin['title'])}\n  {shown(twin['url'])}"
 
 
 def row(one: dict[str, Any]) -> Sequence[object]:
@@ -84,6 +91,8 @@ def print_trial(trial: Trial) -> None:
             typer.echo(f"feed: {shown(url)}")
         return
     print_table(TRIAL, [trial_row(one) for one in trial.items])
+    for twin in trial.twins:
+        typer.echo(f"duplicate: {as_listed(twin.model_dump())}")
     wrong = sum(bool(one.errors) for one in trial.items)
     typer.echo(f"{len(trial.items)} items, {wrong} refused, {trial.duplicates} duplicates")
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from contracts.errors import FieldError
+from producers.imports.draft import Draft, Plan
 from producers.imports.feed import Feed
 from producers.imports.manners import WEEK_S, next_visit
-from producers.imports.plan import Draft, Plan
-from producers.imports.site import Found, same_place
-from producers.imports.state import ASIDE_MAX, REFUSED_MAX, FeedState, Refusal
+from producers.imports.site import Found, Unreached, same_place
+from producers.imports.state import ASIDE_MAX, REFUSED_MAX, TWINS_MAX, FeedState, Refusal
 
 SOON_S = 60.0
 LUCK = Random()  # noqa: S311 -- spreads visits, keeps no secret
@@ -18,9 +17,10 @@ LUCK = Random()  # noqa: S311 -- spreads visits, keeps no secret
 class Taken:
     """What became of one reading."""
 
+    found: Found
     made: Plan
-    title: str
-    ttl_s: float
+    title: str = ""
+    ttl_s: float = 0.0
     refused: list[Refusal] = field(default_factory=list)
     left: int = 0
     """Drafts that somebody else was faster with: the next reading looks again."""
@@ -33,10 +33,9 @@ class Taken:
         self.made.counts["refused" if isinstance(sent, Refusal) else draft.why] += bool(sent)
 
 
-def failed(
-    state: FeedState, feed: Feed, now: float, error: FieldError, after_s: float = 0.0
-) -> FeedState:
+def failed(state: FeedState, feed: Feed, now: float, away: Unreached) -> FeedState:
     """Nothing could be read; what was known stays."""
+    after_s = away.after_s
     wait = next_visit(feed.every_min * 60, after_s, state.failures + 1, LUCK.random())
     return state.model_copy(
         update={
@@ -44,15 +43,15 @@ def failed(
             "closed_until": now + min(after_s, WEEK_S) if after_s else 0.0,
             "visited": now,
             "failures": state.failures + 1,
-            "trouble": error,
+            "trouble": away.error,
             "moved_to": "",  # the address that was configured is asked next
         }
     )
 
 
-def over(state: FeedState, now: float, error: FieldError) -> FeedState:
+def over(state: FeedState, now: float, away: Unreached) -> FeedState:
     """The site says that nothing will come any more."""
-    return state.model_copy(update={"visited": now, "stopped": True, "trouble": error})
+    return state.model_copy(update={"visited": now, "stopped": True, "trouble": away.error})
 
 
 def put_off(state: FeedState, now: float) -> FeedState:
@@ -61,13 +60,14 @@ def put_off(state: FeedState, now: float) -> FeedState:
 
 
 def unchanged(state: FeedState, feed: Feed, now: float, found: Found) -> FeedState:
-    """The site says that nothing is new."""
-    return state.model_copy(update=visited(feed, now, found, found.max_age_s))
+    """The site says that nothing is new. What was never read, is not read for that."""
+    update = visited(feed, now, found, found.max_age_s)
+    return state.model_copy(update=update | {"read": now if state.read else 0.0})
 
 
-def settled(state: FeedState, feed: Feed, now: float, found: Found, taken: Taken) -> FeedState:
+def settled(state: FeedState, feed: Feed, now: float, taken: Taken) -> FeedState:
     """It was read, and what follows from it is done."""
-    made = taken.made
+    made, found = taken.made, taken.found
     update = visited(feed, now, found, max(found.max_age_s, taken.ttl_s))
     if not taken.left and not made.counts["restless"]:  # else all of it is looked at again
         update |= {"etag": found.etag, "modified": found.modified}
@@ -76,6 +76,7 @@ def settled(state: FeedState, feed: Feed, now: float, found: Found, taken: Taken
         "counts": {name: count for name, count in made.counts.items() if count},
         "held": tuple(one.entry.title[:150] for one in made.held[:20]),
         "aside": tuple(dict.fromkeys([*sorted(made.aside), *state.aside]))[:ASIDE_MAX],
+        "twins": tuple(made.twins.values())[:TWINS_MAX],
         "refused": remembered(state.refused, taken),
     }
     return state.model_copy(update=update)

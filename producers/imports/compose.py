@@ -5,14 +5,11 @@ from urllib.parse import urlsplit
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
-from producers.imports import plain
-from producers.imports.entry import Entry
+from producers.imports.draft import Draft
+from producers.imports.entry import Entry, File
 from producers.imports.feed import Feed
 from producers.imports.known import FEED, MARK, NAMES, SOURCE
-from producers.imports.plan import Draft
 from producers.wording import say
-
-SUMMARY_MAX = 500
 
 
 def compose(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
@@ -29,7 +26,7 @@ def compose(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
         data=data(draft, feed),
         extensions={
             FEED: feed.feed_id,
-            NAMES: " ".join(entry.keys or (entry.first_key,)),
+            NAMES: " ".join(entry.keys),
             MARK: entry.mark,
         },
     )
@@ -37,31 +34,37 @@ def compose(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
 
 def data(draft: Draft, feed: Feed) -> dict[str, Any]:
     entry = draft.entry
+    summary, body = entry.words
     said: dict[str, Any] = {
         "content_id": draft.content_id,
         "revision": draft.revision,
-        "title": entry.title,
-        **words(entry),
+        "title": entry.headline,
+        "summary": summary,
+        "body": body,
         **card(draft, feed),
     }
     if draft.story:
         said["corrects_revision"] = draft.story.revision
-    if entry.author:
-        said["author"] = entry.author
+    return said | beside(entry)
+
+
+def beside(entry: Entry) -> dict[str, Any]:
+    """What stands beside the text: who wrote it, where to read on, what belongs to it."""
+    said: dict[str, Any] = {"author": entry.author} if entry.author else {}
     if entry.url:
         host = urlsplit(entry.url).hostname or ""
         title = say("import", "read_on", host=host.removeprefix("www.")).vi
         said["links"] = [{"url": entry.url, "title": title}]
+    if entry.files:
+        said["attachments"] = [attached(file) for file in entry.files]
     return said
 
 
-def words(entry: Entry) -> dict[str, str]:
-    """Summary and body; a site that writes but one text says it once."""
-    lead, full = plain.text_of(entry.lead), plain.text_of(entry.full)
-    body = full or lead or entry.title
-    summary = plain.short(lead or body, SUMMARY_MAX)
-    alone = summary == " ".join(body.split())
-    return {"summary": "" if alone else summary, "body": plain.markdown_of(body)}
+def attached(file: File) -> dict[str, Any]:
+    said: dict[str, Any] = {"url": file.url, "title": file.title}
+    if file.media_type:
+        said["media_type"] = file.media_type
+    return said | ({"size": file.size} if file.size else {})
 
 
 def card(draft: Draft, feed: Feed) -> dict[str, Any]:

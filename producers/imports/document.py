@@ -6,19 +6,25 @@ NotAFeed says, in both languages, why nothing can be made of it.
 import codecs
 import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import feedparser
+from pydantic_core import PydanticCustomError
 
+from contracts import text
+from contracts.content import LINKS_MAX
 from contracts.errors import FieldError
 from producers.imports import plain
 from producers.imports.dates import Moment, moment
-from producers.imports.entry import Entry, trusted
+from producers.imports.entry import Entry, File, trusted
 from producers.imports.shape import misshapen
-from producers.imports.urls import web_address
+from producers.imports.urls import canonical, web_address
 from producers.wording import say
 
 ENTRIES_MAX = 2000
@@ -28,6 +34,12 @@ TTL_MAX = 7 * 24 * 60
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
+_NUMBERED = re.compile("&#0*(?:([0-9]+)|[xX]0*([0-9a-fA-F]+));?")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
+NO_DOCUMENTS = ("image", "audio", "video")
+FILE_NAME_MAX = 150
+HALVES = range(0xD800, 0xE000)
+LOST = "\ufffd"
 _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
 TAIL = 2000
 """Within so many characters the last tag has to close; what some servers add behind it is short."""
@@ -62,7 +74,7 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
 
     Nothing is fetched, no entity is expanded; it is bounded by the length of *body*.
     """
-    written = decoded(body, charset)
+    written = mended(decoded(body, charset))
     if _ENTITY.search(written):
         raise not_a_feed("entities")
     if not _END.search(written[-TAIL:]):
@@ -86,6 +98,22 @@ def parsed(written: str, url: str) -> Any:
         sanitize_html=False,  # all of it becomes plain text
         resolve_relative_uris=False,
     )
+
+
+def mended(written: str) -> str:
+    """Halves of a letter, each written as a number, are made one; what is no letter is told so.
+
+    Some sites write emoji like that, and the parser stumbles over it.
+    """
+    halves = _NUMBERED.sub(numbered, written)
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def numbered(found: re.Match[str]) -> str:
+    code = int(found[1][:9]) if found[1] else int(found[2][:9], 16)
+    if code > sys.maxunicode:
+        return LOST
+    return chr(code) if code in HALVES else found[0]
 
 
 def decoded(body: bytes, charset: str) -> str:
@@ -135,6 +163,7 @@ def entry(said: Any, base: str, now: datetime) -> Entry:
         author=author_of(said),
         at=when.at,
         days=when.days,
+        files=tuple(islice(files_of(said, base), LINKS_MAX)),
     )
 
 
@@ -156,6 +185,33 @@ def bodies(said: Any) -> Iterator[str]:
     for part in said.get("content", ()):
         if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
             yield part.get("value", "")
+
+
+def files_of(said: Any, base: str) -> Iterator[File]:
+    """The documents that it encloses. A picture, a sound or a film is no document."""
+    seen = set()
+    for one in said.get("enclosures", ()):
+        url = web_address(str(one.get("href", "")), base)
+        kind = str(one.get("type", "")).partition(";")[0].strip().lower()
+        if url in seen or not canonical(url) or kind.partition("/")[0] in NO_DOCUMENTS:
+            continue
+        seen.add(url)
+        size = str(one.get("length", "")).strip()
+        yield File(
+            url,
+            file_name(url),
+            kind if _MEDIA_TYPE.fullmatch(kind) else "",
+            int(size) if size.isascii() and size.isdecimal() and len(size) < 16 else 0,
+        )
+
+
+def file_name(url: str) -> str:
+    """What a file is called in its address, as far as that can be read."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2], errors="ignore")
+    try:
+        return text.line(plain.short(name, FILE_NAME_MAX)) or say("import", "file").vi
+    except PydanticCustomError:
+        return say("import", "file").vi
 
 
 def author_of(said: Any) -> str:

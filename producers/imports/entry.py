@@ -1,4 +1,4 @@
-"""One entry of a feed as it was read, and what it is recognised by."""
+"""One entry of a feed as it was read, what it says, and what it is recognised by."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,10 +7,23 @@ from functools import cached_property
 
 from contracts import keys, text
 from producers.imports import plain
+from producers.imports.likeness import Gist, gist
 from producers.imports.urls import canonical
 
 KEY_LENGTH = 16
 HTTPS = "https://"
+SUMMARY_MAX = 500
+TITLE_MAX = 150
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A document that a site encloses."""
+
+    url: str
+    title: str
+    media_type: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,7 @@ class Entry:
     author: str = ""
     at: datetime | None = None
     days: frozenset[str] = frozenset()
+    files: tuple[File, ...] = ()
     shares_url: bool = False
     """Other entries lead to the same place, so that the address says nothing of which is which."""
 
@@ -45,30 +59,51 @@ class Entry:
         squeezed = text.squeeze(self.title)
         return tuple(key("t", squeezed, day) for day in sorted(self.days)) if squeezed else ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """The keys that are its own; the title's may be another's, too."""
-        return tuple(filter(None, (self.guid_key, self.url_key)))
+        """The keys that are its own, the surest first; a title's may be another's, too."""
+        return tuple(filter(None, (self.guid_key, self.url_key))) or (self.text_key,)
+
+    @property
+    def text_key(self) -> str:
+        """By what it says, where it has neither guid nor address."""
+        return key("x", text.squeeze(self.title), *sorted(self.days), self.gist.words)
 
     @property
     def keys(self) -> tuple[str, ...]:
         return (*self.names, *self.title_keys)
 
     @cached_property
-    def first_key(self) -> str:
-        """What its content_id is made of."""
-        return next(iter(self.keys), "") or key("t", text.squeeze(self.title), "")
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """What it is remembered by where it is not taken up."""
-        return self.names or (self.first_key,)
-
-    @cached_property
     def mark(self) -> str:
         """A fingerprint of what it says, and where; spaces and markup aside."""
         said = (plain.bare(part) for part in (self.title, self.lead, self.full))
-        return keys.digest(*(text.nfc(one) for one in said), canonical(self.url))[:KEY_LENGTH]
+        files = (one.url for one in self.files)
+        parts = (*(text.nfc(one) for one in said), canonical(self.url), *files)
+        return keys.digest(*parts)[:KEY_LENGTH]
+
+    @cached_property
+    def headline(self) -> str:
+        """The title as an event may carry it."""
+        return plain.short(text.nfc(self.title), TITLE_MAX)
+
+    @cached_property
+    def words(self) -> tuple[str, str]:
+        """Summary and body; a site that writes but one text says it once."""
+        lead, full = plain.text_of(self.lead), plain.text_of(self.full)
+        body = full or lead or self.title
+        summary = plain.short(lead or body, SUMMARY_MAX)
+        alone = summary == " ".join(body.split())
+        return "" if alone else summary, plain.markdown_of(self.under_its_title(body))
+
+    def under_its_title(self, body: str) -> str:
+        """A title that had to be cut stands whole before the text."""
+        whole = len(text.nfc(self.title)) <= TITLE_MAX or body == self.title
+        return body if whole else f"{self.title}\n\n{body}"
+
+    @cached_property
+    def gist(self) -> Gist:
+        """What it is compared by with others of its title."""
+        return gist("\n".join(self.words), (one.title for one in self.files), self.at)
 
 
 def key(kind: str, *parts: str) -> str:

@@ -3,19 +3,23 @@
 The log is the memory: nothing else has to be kept, and nothing that was published can be forgotten.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
+from producers.imports.entry import Entry
+from producers.imports.likeness import Gist, Likeness, gist, likeness
 
 SOURCE = "/imports/"
 FEED, NAMES, MARK = "importfeed", "importkeys", "importmark"
 """Extension attributes of an imported event: its feed, its keys, its fingerprint."""
 CARD = ("topic", "audiences", "channels")
 KEPT = 3
+TITLED_MAX = 30
+"""Of more items under one title on one day, the newest are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +36,51 @@ class Story:
     withdrawn: bool = False
     lately: tuple[datetime, ...] = ()
     """When the newest texts came in."""
+    gist: Gist | None = None
+    """Of the newest text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The item that an entry is, and how sure that is.
+
+    `named`: by a name that is its own. Otherwise by its title: `SAME` or `NEAR`.
+    """
+
+    story: Story
+    named: bool
+    how: Likeness = Likeness.SAME
 
 
 @dataclass
 class Known:
-    """Every item that was imported for one unit, by its keys. `seq` is how far the log is read."""
+    """Every item that was imported for one unit, by name and by title.
+
+    `seq` is how far the log is read.
+    """
 
     unit: str
     stories: dict[str, Story] = field(default_factory=dict)
-    by_key: dict[str, str] = field(default_factory=dict)
+    by_name: dict[str, str] = field(default_factory=dict)
+    by_title: dict[str, list[str]] = field(default_factory=dict)
     seq: int = 0
 
-    def find(self, keys: Iterable[str]) -> Story | None:
-        """The item behind the first of *keys* that is known."""
-        for key in keys:
-            if content_id := self.by_key.get(key):
-                return self.stories[content_id]
-        return None
+    def match(self, entry: Entry) -> Match | None:
+        """The item that *entry* is."""
+        for name in entry.names:
+            if content_id := self.by_name.get(name):
+                return Match(self.stories[content_id], named=True)
+        return self.alike(entry)
+
+    def alike(self, entry: Entry) -> Match | None:
+        """The item of the same title and day that says most nearly what *entry* says."""
+        ids = (one for key in entry.title_keys for one in self.by_title.get(key, [])[-TITLED_MAX:])
+        found = (self.stories[one] for one in dict.fromkeys(ids))
+        matches = (
+            Match(one, named=False, how=likeness(one.gist, entry.gist)) for one in found if one.gist
+        )
+        best = max(matches, key=lambda one: one.how, default=None)
+        return best if best and best.how else None
 
     def learn(self, event: CloudEvent, at: datetime) -> None:
         """Take in an event of the unit; what somebody else says of an imported item counts, too."""
@@ -68,18 +100,34 @@ class Known:
     def imported(self, story: Story, event: CloudEvent, at: datetime) -> Story:
         """The story after an event of our own."""
         keys = str(event.extensions[NAMES]).split()
-        for key in keys:
-            self.by_key.setdefault(key, story.content_id)
+        self.remember(keys, story.content_id)
         return replace(
             story,
             mark=str(event.extensions.get(MARK, "")),
             feed_id=str(event.extensions.get(FEED, "")),
-            guids=frozenset(names(keys)),
+            guids=frozenset(key for key in keys if not is_title(key)),
             card={name: event.data[name] for name in CARD if name in event.data},
             lately=(*story.lately, at)[-KEPT:],
+            gist=gist_of(event),
         )
 
+    def remember(self, keys: Iterable[str], content_id: str) -> None:
+        """A name is the first item's that bore it; a title is everybody's, the newest last."""
+        for key in keys:
+            if is_title(key):
+                others = (one for one in self.by_title.get(key, ()) if one != content_id)
+                self.by_title[key] = [*others, content_id]
+            else:
+                self.by_name.setdefault(key, content_id)
 
-def names(keys: Iterable[str]) -> Iterator[str]:
-    """The keys that are an entry's own, without those of its title."""
-    return (key for key in keys if not key.startswith("t."))
+
+def is_title(key: str) -> bool:
+    """Whether it is a title's key, and so may be another entry's, too."""
+    return key.startswith("t.")
+
+
+def gist_of(event: CloudEvent) -> Gist:
+    """What an event says, as `Entry.gist` has it."""
+    said = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
+    files = (str(one.get("title", "")) for one in event.data.get("attachments") or ())
+    return gist(said, files, event.time)

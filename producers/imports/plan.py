@@ -4,78 +4,15 @@ A pure function. The same feed read twice gives nothing the second time; an entr
 feed is nothing; whatever is not taken up is counted under the reason.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from contracts import keys
-from contracts.delivery import ChannelName
+from producers.imports.draft import PORTAL, Draft, Plan, Reading, Twin, Why
 from producers.imports.entry import Entry
-from producers.imports.feed import Feed
-from producers.imports.known import KEPT, Known, Story
+from producers.imports.known import KEPT, TITLED_MAX, Known, Match, Story
+from producers.imports.likeness import Likeness, likeness
 
 DAY = timedelta(days=1)
-PORTAL = (ChannelName.PORTAL,)
-
-Why = Literal["new", "old", "changed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An event that is to be made: this entry, as this revision of the item."""
-
-    content_id: str
-    revision: int
-    entry: Entry
-    why: Why
-    channels: tuple[str, ...]
-    story: Story | None = None
-    """What it corrects; None for a new item."""
-
-    @property
-    def refusal(self) -> str:
-        """What is remembered if the contract refuses it."""
-        return f"{self.content_id} {self.entry.mark}"
-
-    @property
-    def quiet(self) -> bool:
-        """Whether it reaches the portal alone."""
-        return self.channels == PORTAL
-
-
-@dataclass
-class Plan:
-    """`drafts` in the order in which they are to go, oldest first."""
-
-    drafts: list[Draft] = field(default_factory=list)
-    held: list[Draft] = field(default_factory=list)
-    """Too many at once: they wait until somebody has looked."""
-    counts: Counter[str] = field(default_factory=Counter)
-    """unchanged, duplicate, old, withdrawn, restless, held, refused."""
-    refused: set[str] = field(default_factory=set)
-    """What stands refused, and is still in the feed as it was."""
-    aside: set[str] = field(default_factory=set)
-    """Keys of entries that are never taken up: old ones, and second addresses of others."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One reading of one feed, and what is remembered of earlier ones."""
-
-    feed: Feed
-    entries: Sequence[Entry]
-    now: datetime
-    first: bool = False
-    """Nothing was ever read there before: what has no date lay there already."""
-    aside: frozenset[str] = frozenset()
-    refused: frozenset[str] = frozenset()
-    """`<content_id> <mark>` of what the contract has refused."""
-    feeds: frozenset[str] = frozenset()
-    """All feeds of the unit: an item follows the one that brought it for as long as it is read."""
-    released: bool = False
-    """Somebody has looked: nothing is held."""
 
 
 def plan(reading: Reading, known: Known) -> Plan:
@@ -106,53 +43,72 @@ class Judge:
         self.known = known
         self.made = Plan()
         self.claimed: set[str] = set()  # items that an entry of this reading stands for
-        self.seen: dict[str, Entry] = {}  # the first entry with each key
+        self.named: dict[str, str] = {}  # name → item, as the entries of this reading have it
+        self.titled: dict[str, list[tuple[str, Entry]]] = {}  # title → those that stand for items
+        self.matches: dict[int, Match | None] = {}
+
+    def match(self, entry: Entry) -> Match | None:
+        """The known item that it is."""
+        if id(entry) not in self.matches:
+            self.matches[id(entry)] = self.known.match(entry)
+        return self.matches[id(entry)]
 
     def strength(self, entry: Entry) -> tuple[int, bool]:
         """How surely it is an item: by guid, address, an earlier name, title; 4: not at all.
 
         Of two that are equally sure, the one goes first that says what is known.
         """
-        named = self.known.find(entry.names)
-        story = named or self.known.find(entry.title_keys)
-        if story is None:
+        match = self.match(entry)
+        if match is None:
             return 4, False
-        if named is None:
+        if not match.named:
             grade = 3
-        elif entry.guid_key in story.guids:
+        elif entry.guid_key in match.story.guids:
             grade = 0
         else:
-            grade = 1 if entry.url_key in story.guids else 2
-        return grade, story.mark != entry.mark
+            grade = 1 if own(entry, match) else 2
+        return grade, match.story.mark != entry.mark
 
     def take(self, entry: Entry) -> None:
-        """Judge one entry; from now on, whatever else bears one of its keys is a twin of it."""
-        twin = next((self.seen[key] for key in entry.keys if key in self.seen), None)
-        for key in entry.keys:
-            self.seen.setdefault(key, twin or entry)
-        named = self.known.find(entry.names)
-        if named is None and self.reading.aside & {*entry.marks}:
-            self.made.counts["old"] += 1
-            self.made.aside.update(entry.marks)
-        elif story := named or self.known.find(entry.title_keys):
-            self.again(entry, story)
-        elif twin:
-            self.made.counts["duplicate"] += 1
-            self.made.aside.update({*entry.marks} - {*twin.marks})
+        """Judge one entry; from now on, whatever is the same as it is a twin of it."""
+        match = self.match(entry)
+        if self.reading.aside & {*entry.names} and not own(entry, match):
+            self.still_aside(entry)
+        elif match:
+            self.again(entry, match)
+        elif of := next((self.named[name] for name in entry.names if name in self.named), None):
+            self.duplicate({*entry.names} - {*self.named})
+            self.name(entry, of)
+        elif of := self.alike(entry):
+            self.tell(entry, of)
+            self.duplicate({*entry.names})
         else:
             self.fresh(entry)
 
-    def again(self, entry: Entry, story: Story) -> None:
+    def still_aside(self, entry: Entry) -> None:
+        """It was not taken up before, and is not now, whatever has become of the other one."""
+        if twin := self.reading.twins.get(entry.names[0]):
+            self.made.twins[twin.key] = twin
+        self.made.counts["duplicate" if twin or self.match(entry) else "old"] += 1
+        self.made.aside.update(entry.names)
+
+    def again(self, entry: Entry, match: Match) -> None:
         """An entry of an item that is known."""
-        if self.left_alone(story):
-            self.made.counts["withdrawn" if story.withdrawn else "duplicate"] += 1
-            return
-        if story.content_id in self.claimed:
-            self.made.counts["duplicate"] += 1
-            self.made.aside.update({*entry.marks} - story.guids)
-            return
-        self.claimed.add(story.content_id)
-        if story.mark == entry.mark:
+        story = match.story
+        if story.withdrawn:
+            self.made.counts["withdrawn"] += 1
+        elif self.elsewhere(story) or story.content_id in self.claimed or nearly(match):
+            self.second(entry, match)
+        else:
+            self.claimed.add(story.content_id)
+            self.stands(entry, story.content_id)
+            self.compared(entry, match)
+
+    def compared(self, entry: Entry, match: Match) -> None:
+        """The entry that stands for an item, and what it says by now."""
+        story = match.story
+        moved_back = match.named and not own(entry, match) and same_words(entry, story)
+        if story.mark == entry.mark or moved_back:
             self.made.counts["unchanged"] += 1
         elif restless(story, self.reading.now):
             self.made.counts["restless"] += 1
@@ -162,20 +118,60 @@ class Judge:
                 Draft(story.content_id, story.revision + 1, entry, "changed", channels, story)
             )
 
-    def left_alone(self, story: Story) -> bool:
-        """What was taken back stays so; an item follows one feed, not two in turn."""
-        followed = story.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
-        return story.withdrawn or followed
+    def second(self, entry: Entry, match: Match) -> None:
+        """Another entry of an item that is known.
+
+        One that another feed brought is not set aside: if that feed is read no more, this one
+        takes over.
+        """
+        if not match.named:
+            self.tell(entry, match.story.content_id)
+        stays = self.elsewhere(match.story)
+        self.duplicate(set() if stays else {*entry.names} - match.story.guids)
+
+    def duplicate(self, names: set[str]) -> None:
+        self.made.counts["duplicate"] += 1
+        self.made.aside.update(names)
+
+    def tell(self, entry: Entry, of: str) -> None:
+        """It has no name of the item: somebody may want to look."""
+        key = entry.names[0]
+        self.made.twins[key] = Twin(key=key, title=entry.title[:150], url=entry.url[:2048], of=of)
+
+    def alike(self, entry: Entry) -> str | None:
+        """The item of an earlier entry of this reading that says the same under the same title."""
+        for key in entry.title_keys:
+            for of, other in self.titled.get(key, [])[-TITLED_MAX:]:
+                if likeness(other.gist, entry.gist):
+                    return of
+        return None
+
+    def stands(self, entry: Entry, content_id: str) -> None:
+        """From now on, other entries are compared with this one."""
+        self.name(entry, content_id)
+        for key in entry.title_keys:
+            self.titled.setdefault(key, []).append((content_id, entry))
+
+    def name(self, entry: Entry, content_id: str) -> None:
+        for name in entry.names:
+            self.named.setdefault(name, content_id)
+
+    def elsewhere(self, story: Story) -> bool:
+        """An item follows one feed, not two in turn."""
+        return story.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
 
     def fresh(self, entry: Entry) -> None:
         """An entry that nobody has seen."""
+        item = content_id(self.known.unit, entry)
         why: Why = "new" if is_new(entry, self.reading) else "old"
         if why == "old" and not self.reading.feed.backfill:
             self.made.counts["old"] += 1
-            self.made.aside.update(entry.marks)
+            self.made.aside.update(entry.names)
+            self.name(entry, item)
             return
+        self.stands(entry, item)
         channels = self.reading.feed.channels if why == "new" else PORTAL
-        self.draft(Draft(content_id(self.known.unit, entry), 1, entry, why, channels))
+        self.draft(Draft(item, 1, entry, why, channels))
 
     def draft(self, draft: Draft) -> None:
         """What was refused is not tried again until it says something else."""
@@ -188,7 +184,21 @@ class Judge:
 
 def content_id(unit: str, entry: Entry) -> str:
     """The item's name for ever: the same whenever and wherever it is worked out."""
-    return f"bai-{keys.digest('import', unit, entry.first_key)[:20]}"
+    return f"bai-{keys.digest('import', unit, entry.names[0])[:20]}"
+
+
+def own(entry: Entry, match: Match | None) -> bool:
+    """Whether it bears a name of the item's newest text."""
+    return match is not None and not match.story.guids.isdisjoint(entry.names)
+
+
+def nearly(match: Match) -> bool:
+    """Too much like the item to be published, too little to write over it."""
+    return not match.named and match.how < Likeness.SAME
+
+
+def same_words(entry: Entry, story: Story) -> bool:
+    return story.gist is not None and story.gist.words == entry.gist.words
 
 
 def is_new(entry: Entry, reading: Reading) -> bool:

@@ -18,9 +18,10 @@ from producers.gateway.limits import TokenBuckets
 from producers.imports import after, document
 from producers.imports.after import Taken
 from producers.imports.document import Document, NotAFeed
+from producers.imports.draft import Reading
 from producers.imports.feed import Feed
 from producers.imports.known import Known
-from producers.imports.plan import Reading, plan
+from producers.imports.plan import plan
 from producers.imports.sender import Sender
 from producers.imports.site import Ask, Found, Hosts, Sleep, Unreached
 from producers.imports.state import FeedState, States
@@ -36,6 +37,16 @@ class Wish:
 
     release: bool = False
     """Send what is held, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One visit: whose feed it is, what is remembered of it, what is wished."""
+
+    member: Member
+    feed: Feed
+    state: FeedState
+    wish: Wish | None = None
 
 
 @dataclass
@@ -70,35 +81,33 @@ class Importer:
         if claimed is None:
             return None
         with bound_contextvars(unit=member.unit, feed=feed.feed_id):
-            state = await self.visited(member, feed, claimed.state, wish)
+            state = await self.visited(Call(member, feed, claimed.state, wish))
         await self.states.swap(member.unit, feed, state, claimed.revision)
         return state
 
-    async def visited(
-        self, member: Member, feed: Feed, state: FeedState, wish: Wish | None
-    ) -> FeedState:
-        if unfit := setting_fault(member.unit, feed, self.vocabulary):
-            return self.trouble(state, feed, unfit)
+    async def visited(self, call: Call) -> FeedState:
+        feed, state = call.feed, call.state
+        if unfit := setting_fault(call.member.unit, feed, self.vocabulary):
+            return self.trouble(call, Unreached(unfit))
         try:
-            found = await self.asked(feed, state, again=wish is not None)
+            found = await self.asked(call)
             if found.body is None:
                 return after.unchanged(state, feed, self.clock(), found)
-            read = await self.read(found)
-            taken = await self.take(member, feed, read, state, wish)
+            taken = await self.take(call, found, await self.read(found))
         except Unreached as away:
-            return self.unreached(state, feed, away)
+            return self.trouble(call, away)
         except NotAFeed as wrong:
-            return self.trouble(state, feed, wrong.error)
+            return self.trouble(call, Unreached(wrong.error))
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
             return after.put_off(state, self.clock())
-        report(taken, found, feed)
-        return after.settled(state, feed, self.clock(), found, taken)
+        report(taken, feed)
+        return after.settled(state, feed, self.clock(), taken)
 
-    async def asked(self, feed: Feed, state: FeedState, *, again: bool) -> Found:
+    async def asked(self, call: Call) -> Found:
         """What the site has; all of it where a person asks, or has to look again."""
-        url = after.address(feed, state)
-        whole = again or not state.read
+        state, url = call.state, after.address(call.feed, call.state)
+        whole = call.wish is not None or not state.read
         async with self.hosts.turn(url):
             return await self.ask(
                 url, etag="" if whole else state.etag, modified="" if whole else state.modified
@@ -111,25 +120,32 @@ class Importer:
             document.read, found.body or b"", found.url, found.charset, now
         )
 
-    async def take(
-        self, member: Member, feed: Feed, read: Document, state: FeedState, wish: Wish | None
-    ) -> Taken:
+    async def take(self, call: Call, found: Found, read: Document) -> Taken:
         """Do what follows from a reading. Raises Unavailable, BusError: then some of it is done."""
+        member, feed = call.member, call.feed
         async with self.turns.setdefault(member.unit, asyncio.Lock()):
-            reading = Reading(
-                feed,
-                read.entries,
-                datetime.fromtimestamp(self.clock(), UTC),
-                first=not state.read,
-                aside=frozenset(state.aside),
-                refused=frozenset() if wish else frozenset(one.key for one in state.refused),
-                feeds=frozenset(one.feed_id for one in member.registration.feeds),
-                released=wish is not None and wish.release,
-            )
-            taken = Taken(plan(reading, await self.catch_up(member.unit)), read.title, read.ttl_s)
-            for draft in taken.made.drafts:
+            reading = self.reading(call, read)
+            known = await self.catch_up(member.unit)
+            made = await asyncio.to_thread(plan, reading, known)  # texts are compared
+            taken = Taken(found, made, read.title, read.ttl_s)
+            for draft in made.drafts:
                 taken.book(draft, await self.sender.send(member, feed, draft))
             return taken
+
+    def reading(self, call: Call, read: Document) -> Reading:
+        """What is planned by: what lies there, what is remembered, what a person wishes."""
+        state, wish = call.state, call.wish
+        return Reading(
+            call.feed,
+            read.entries,
+            datetime.fromtimestamp(self.clock(), UTC),
+            first=not state.read,
+            aside=frozenset(state.aside),
+            twins={one.key: one for one in state.twins},
+            refused=frozenset() if wish else frozenset(one.key for one in state.refused),
+            feeds=frozenset(one.feed_id for one in call.member.registration.feeds),
+            released=wish is not None and wish.release,
+        )
 
     async def catch_up(self, unit: str) -> Known:
         """What the log says of the unit's imported items, up to this moment."""
@@ -144,22 +160,19 @@ class Importer:
             known.learn(event, message.time)
         return known
 
-    def unreached(self, state: FeedState, feed: Feed, away: Unreached) -> FeedState:
+    def trouble(self, call: Call, away: Unreached) -> FeedState:
+        state, error = call.state, away.error
         if away.over:
             log.error("import_stopped")
-            return after.over(state, self.clock(), away.error)
-        return self.trouble(state, feed, away.error, away.after_s)
-
-    def trouble(
-        self, state: FeedState, feed: Feed, error: FieldError, after_s: float = 0.0
-    ) -> FeedState:
-        failures = state.failures + 1
-        log.warning("import_failed", field=error.field, reason=error.message, failures=failures)
-        return after.failed(state, feed, self.clock(), error, after_s)
+            return after.over(state, self.clock(), away)
+        why = {"reason": error.message, "detail": away.detail}
+        log.warning("import_failed", field=error.field, **why, failures=state.failures + 1)
+        return after.failed(state, call.feed, self.clock(), away)
 
 
-def report(taken: Taken, found: Found, feed: Feed) -> None:
+def report(taken: Taken, feed: Feed) -> None:
     """What a reading brought, in the log."""
+    found = taken.found
     log.info("import_read", **{name: count for name, count in taken.made.counts.items() if count})
     if taken.made.held:
         log.warning("import_held", items=len(taken.made.held), most=feed.most)

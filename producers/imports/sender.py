@@ -10,9 +10,9 @@ from contracts.errors import Conflict, ContractError, FieldError, Unavailable
 from producers.acceptance import Acceptance
 from producers.gateway.limits import TokenBuckets
 from producers.imports.compose import compose
+from producers.imports.draft import Draft
 from producers.imports.feed import Feed
 from producers.imports.known import Known
-from producers.imports.plan import Draft
 from producers.imports.site import Sleep
 from producers.imports.state import Refusal
 from producers.registry import Clock, Member

@@ -26,11 +26,17 @@ class Found:
 
 
 class Unreached(Exception):
-    """Nothing was found. The site may have said for how long to stay away, or that it is over."""
+    """Nothing was found. The site may have said for how long to stay away, or that it is over.
 
-    def __init__(self, error: FieldError, *, after_s: float = 0.0, over: bool = False) -> None:
+    *detail* is for the log: what a library calls the trouble.
+    """
+
+    def __init__(
+        self, error: FieldError, *, after_s: float = 0.0, over: bool = False, detail: str = ""
+    ) -> None:
         super().__init__(error.message)
         self.error = error
+        self.detail = detail
         self.after_s = after_s
         self.over = over
 

@@ -13,10 +13,12 @@ from contracts.errors import FieldError
 from contracts.records import Record
 from producers import bus as nats
 from producers.bus import Bus
+from producers.imports.draft import Twin
 from producers.imports.feed import Feed
 
 ASIDE_MAX = 6000
 REFUSED_MAX = 200
+TWINS_MAX = 100
 
 
 class Refusal(Record):
@@ -52,6 +54,8 @@ class FeedState(Record):
     held: tuple[str, ...] = ()
     """Titles of what waits for somebody to look."""
     aside: tuple[str, ...] = ()
+    twins: tuple[Twin, ...] = ()
+    """What of it is listed, and was set aside for its title and text alone."""
     refused: tuple[Refusal, ...] = ()
 
 

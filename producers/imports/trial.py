@@ -11,9 +11,10 @@ from producers.imports import document
 from producers.imports.compose import compose
 from producers.imports.discovery import feeds_of
 from producers.imports.document import Document, NotAFeed
+from producers.imports.draft import Draft, Plan, Reading, Twin
 from producers.imports.feed import Feed
 from producers.imports.known import Known
-from producers.imports.plan import Draft, Plan, Reading, plan
+from producers.imports.plan import plan
 from producers.imports.site import Ask, Unreached
 
 
@@ -34,6 +35,8 @@ class Trial(BaseModel):
     moved_for_good: bool = False
     title: str = ""
     duplicates: int = 0
+    twins: tuple[Twin, ...] = ()
+    """Of those, the ones that only a title and a text make so."""
     trouble: FieldError | None = None
     feeds: tuple[str, ...] = ()
     """Where the site's feeds are, if this is a page that says so."""
@@ -59,6 +62,7 @@ async def tried(ask: Ask, url: str, vocabulary: Vocabulary, now: datetime) -> Tr
         moved_for_good=found.moved_for_good,
         title=read.title,
         duplicates=made.counts["duplicate"],
+        twins=tuple(made.twins.values()),
         items=tuple(judged(one, feed, vocabulary) for one in made.drafts),
     )
 

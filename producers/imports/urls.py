@@ -5,7 +5,16 @@ It is a key, and is never shown or asked for: it need not lead anywhere.
 
 import posixpath
 import re
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
+from collections.abc import Sequence
+from urllib.parse import (
+    SplitResult,
+    parse_qsl,
+    quote,
+    unquote_to_bytes,
+    urlencode,
+    urljoin,
+    urlsplit,
+)
 
 NOISE = re.compile(
     r"utm_.*|fbclid|gclid|dclid|yclid|msclkid|zarsrc|igshid|mc_[ce]id|_ga|_gl"
@@ -27,6 +36,7 @@ FORMS = (
 )
 SHAREPOINT = re.compile(r"/.*/pages/[^/]+\.aspx", re.IGNORECASE)
 PORTS = ("80", "443")
+AS_BYTES = "surrogateescape"
 IN_PATH = "!$&'()*+,;=:@~-._"
 WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
@@ -62,8 +72,11 @@ def host_of(parts: SplitResult) -> str:
 
 
 def path_of(path: str) -> str:
-    """One spelling: nothing encoded that need not be, no dots, no slash at the end."""
-    within = "/".join(quote(unquote(part), safe=IN_PATH) for part in path.split("/"))
+    """One spelling: nothing encoded that need not be, no dots, no slash at the end.
+
+    Letters of an old encoding stay the bytes that they are: read as UTF-8, all of them are alike.
+    """
+    within = "/".join(quote(unquote_to_bytes(part), safe=IN_PATH) for part in path.split("/"))
     plain = re.sub("/{2,}", "/", within.partition(";jsessionid=")[0])
     normal = posixpath.normpath(plain) if plain else "/"
     return "" if normal in ("/", ".") else normal
@@ -71,8 +84,12 @@ def path_of(path: str) -> str:
 
 def query_of(query: str) -> str:
     """The parameters that matter, in order; they keep their case, which some sites mean."""
-    said = parse_qsl(query, keep_blank_values=True, max_num_fields=100)
-    return urlencode(sorted(pair for pair in said if not NOISE.fullmatch(pair[0])))
+    said = parse_qsl(query, keep_blank_values=True, errors=AS_BYTES, max_num_fields=100)
+    return encoded(sorted(pair for pair in said if not NOISE.fullmatch(pair[0])))
+
+
+def encoded(pairs: Sequence[tuple[str, str]]) -> str:
+    return urlencode(pairs, errors=AS_BYTES)
 
 
 def article(path: str, query: str) -> tuple[str, str]:
@@ -80,9 +97,9 @@ def article(path: str, query: str) -> tuple[str, str]:
     for form, same in FORMS:
         if form.fullmatch(path):
             return form.sub(same, path), ""
-    number = dict(parse_qsl(query)).get("ItemID")
+    number = dict(parse_qsl(query, errors=AS_BYTES)).get("ItemID")
     if number and SHAREPOINT.fullmatch(path):
-        return path, urlencode({"ItemID": number})
+        return path, encoded([("ItemID", number)])
     return path, query
 
 
