@@ -13,7 +13,10 @@ DEPTH_MAX = 12
 
 def loads(body: bytes, field: str = WHOLE) -> Any:
     """The value in *body*. Raises Unreadable, naming the field (below *field*) where it can."""
-    value = _parse(_decoded(body, field), field)
+    whole = _decoded(body, field)
+    value = _parse(whole, field)
+    if not _deeper(value, DEPTH_MAX) and _sound(_unescaped(whole, value)):
+        return value
     if found := next(_faults(value, "" if field == WHOLE else field, DEPTH_MAX), None):
         raise Unreadable(found)
     return value
@@ -67,6 +70,24 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         _no_number(digits)
     return number
+
+
+def _unescaped(whole: str, value: Any) -> str:
+    """*whole*, in which *value* was written, with its characters as they are."""
+    return json.dumps(value, ensure_ascii=False) if "\\u" in whole else whole
+
+
+def _sound(whole: str) -> bool:
+    """Whether no text in *whole* can be broken, so that none has to be looked at by itself."""
+    halves = any("\ud800" <= letter <= "\udfff" for letter in set(whole))
+    return not halves and text.stacked_marks(whole) is None
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not limit or any(_deeper(one, limit - 1) for one in inner)
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
