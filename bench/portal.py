@@ -7,6 +7,7 @@ from random import Random
 
 from bench import letter
 from channels.portal.press import Press
+from channels.portal.search.catalogue import Catalogue, Facts, Paper
 from channels.portal.site import Site
 from channels.portal.writer import Writer
 from contracts.publication import Publication
@@ -19,6 +20,7 @@ BETWEEN = timedelta(minutes=35)
 UNITS = [name for name, unit in DEFAULT.units.items() if unit.until is None]
 NAMES = [*(one.name for one in DEFAULT.units.values()), *(t.name for t in DEFAULT.topics.values())]
 SENTENCES = [letter.BODY, letter.SUMMARY, letter.TITLE, *(f"{name} hướng dẫn." for name in NAMES)]
+CHUNK = 1000
 
 
 def site() -> Site:
@@ -57,3 +59,26 @@ def folder_of(folder: Path, *, items: int) -> Path:
     finally:
         writer.close()
     return writer.public
+
+
+def crowded(path: Path, items: int) -> Path:
+    """A catalogue in which every item holds every word that is asked for: the worst there is."""
+    catalogue = Catalogue(path)
+    try:
+        catalogue.lay_out()
+        for first in range(0, items, CHUNK):
+            with catalogue.transaction():
+                catalogue.put(a_paper(number) for number in range(first, min(first + CHUNK, items)))
+        catalogue.finish("bench")
+    finally:
+        catalogue.close()
+    return path
+
+
+def a_paper(number: int) -> Paper:
+    """An item as it is searched, with every sentence that the other items choose from."""
+    item = an_item(number)
+    sentences = Random(number).sample(SENTENCES, len(SENTENCES))
+    at = item.first_released_at
+    facts = Facts(item.title, item.topic, item.unit, item.language, at.isoformat())
+    return Paper(item.content_id, int(at.timestamp() * 1e6), facts, " ".join(sentences))

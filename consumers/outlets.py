@@ -22,6 +22,11 @@ class Outlet(Record):
     to: str
     stand_in: bool = False
     at: float = 0.0
+    unseen: str = ""
+    """Why readers can't see what was written, as the worker found it; empty where they can."""
+    unseen_since: float = 0.0
+    read_at: str = ""
+    """Where the worker looked for what readers see."""
 
 
 async def note(bus: Bus, channel: ChannelName, outlet: Outlet) -> None:

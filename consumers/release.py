@@ -111,11 +111,12 @@ class Release:
 def edition(text: Submitted, item: Item, event_id: str) -> Publication:
     """The publication of a checked text. It is a correction only if readers saw an older one."""
     older = any(position < text.revision for position in item.released)
-    corrected = isinstance(text, Corrected) and older
+    corrected = text.reason if isinstance(text, Corrected) and older else None
     return Publication.model_validate(
         {
             **text.model_dump(),
-            "action": "corrected" if corrected else "published",
+            "action": "published" if corrected is None else "corrected",
+            "reason": corrected or "",
             "unit": item.unit,
             "first_released_at": item.first_released_at,
             "released_at": item.released[text.revision],

@@ -15,6 +15,7 @@ from consumers.control import Pause
 from consumers.ledger.store import Ledger
 from consumers.mail import brakes, pace
 from consumers.register import read
+from consumers.sight import Unseen, unseen
 from consumers.speed import Speeds, Tallies
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
@@ -56,6 +57,8 @@ class ChannelStatus(BaseModel):
     """Where its output goes, by the worker that started last; empty where none ever has."""
     stand_in: bool = False
     """Nobody outside gets anything of it."""
+    unseen: Unseen | None = None
+    """The portal's: readers can't see what was written."""
     lanes: dict[Lane, LaneStatus]
 
 
@@ -63,6 +66,8 @@ class Report(BaseModel):
     """The answer of `loa status`."""
 
     channels: dict[ChannelName, ChannelStatus]
+    at_work: bool = True
+    """False: no Loa runs on this folder, so this is how it was."""
 
 
 @dataclass
@@ -77,9 +82,12 @@ class Status:
     async def report(self, *, at_work: bool = True) -> Report:
         """How everything stands. Not *at_work*: no Loa runs here, so nothing moves."""
         report = await self.channels()
+        report.at_work = at_work
         await self.mail(report.channels[ChannelName.EMAIL])
         await self.lanes(report, at_work=at_work)
-        for name, found in (await outlets.outlets(self.bus)).items():
+        told = await outlets.outlets(self.bus)
+        report.channels[ChannelName.PORTAL].unseen = unseen(told)
+        for name, found in told.items():
             report.channels[name].goes_to = found.to
             report.channels[name].stand_in = found.stand_in
         proven = await standings(self.bus, self.clock())

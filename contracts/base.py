@@ -147,6 +147,9 @@ Line250 = Annotated[str, StringConstraints(min_length=1, max_length=250), AS_LIN
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AS_LINE, LINE_PATTERN]
 """One line: NFC, squeezed, no control or bidi characters, no line break."""
 
+Remark = Annotated[str, StringConstraints(max_length=500), AS_LINE, LINE_PATTERN]
+"""As `Line`; empty where there is nothing to say."""
+
 Summary = Annotated[str, StringConstraints(max_length=500), AS_TEXT, TEXT_PATTERN]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AS_TEXT, TEXT_PATTERN]
 """Several lines, otherwise as `Line`."""

@@ -21,6 +21,7 @@ from contracts.base import (
     Line,
     Line150,
     Line250,
+    Remark,
     Revision,
     Summary,
     Text,
@@ -129,6 +130,8 @@ class Corrected(Submitted):
 
     revision: Annotated[Revision, Field(gt=1)]
     corrects_revision: Revision
+    reason: Remark = ""
+    """What was wrong, and what is right now, as the public will read it."""
 
     @field_validator("corrects_revision")
     @classmethod

@@ -127,6 +127,8 @@ def _unknown_words(
     for field, kind, word in _words(data):
         if field not in judged and not vocabulary.knows(kind, word):
             yield fault(field, f"unknown_{kind}", value=word)
+        elif field not in judged and kind == "topic" and vocabulary.is_own(word):
+            yield fault(field, "own_topic", value=word)
 
 
 def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:

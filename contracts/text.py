@@ -34,7 +34,8 @@ _LINE_END = re.compile(r"\r\n|[\r\u2028\u2029]")
 # in one word out of five it is an old encoding, which is refused and never guessed.
 _TCVN3 = (
     r"[a-z][\u00a8\u00aa\u00ac\u00b5-\u00b9\u00bc-\u00be\u00d7\u00f7ÆÇÊÈÉËÌÎÏÑÒÕÓÔÖÝØÜÞþ]"
-    r"|\u00ae[A-Za-zÞ]"
+    r"|[\u00a7\u00ae][A-Za-z\u00b5-\u00feª]"  # Đ and đ, before a letter of theirs
+    r"|\u00ad[\u00acêëìíî]"  # ươ with its marks: a soft hyphen stands before no such letter
 )
 _VNI = "[aeouy][äåïøûüëö]"
 _LEGACY = re.compile(f"{_TCVN3}|{_VNI}")

@@ -50,6 +50,8 @@ class Topic(Contract):
     name: Line150
     english: Line150
     kind: Literal["core", "optional", "system"] = "core"
+    own: Annotated[bool, Field(strict=True)] = False
+    """Loa alone puts content there: no event names it."""
 
     @property
     def subscribable(self) -> bool:
@@ -94,6 +96,10 @@ class Vocabulary(Contract):
         if kind == "unit":
             return word in self.units and self.units[word].until is None
         return word in (self.topics if kind == "topic" else self.audiences)
+
+    def is_own(self, topic: str) -> bool:
+        """Whether Loa alone puts content under *topic*."""
+        return topic in self.topics and self.topics[topic].own
 
     def unit(self, unit_id: str) -> Unit:
         """The unit behind an id or a former id. Raises KeyError."""

@@ -51,9 +51,9 @@ def wrapped(data: dict[str, Any], unit: str) -> dict[str, Any]:
 
 
 def _type(data: dict[str, Any]) -> str:
-    if "reason" in data and "title" not in data:
-        return WITHDRAWN
-    return CORRECTED if "corrects_revision" in data else SUBMITTED
+    if "corrects_revision" in data:
+        return CORRECTED
+    return WITHDRAWN if "reason" in data and "title" not in data else SUBMITTED
 
 
 def _id(event_type: str, data: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ SITE = "https://tcnn.example.vn"
 
 @dataclass(frozen=True)
 class Article:
-    """An article of the site. `ago` is how many minutes before NOW it came out."""
+    """An article of the site. `ago` is how many minutes before NOW it came out; negative: ahead."""
 
     number: int
     title: str = ""
@@ -55,9 +55,8 @@ class Article:
         at = NOW - timedelta(minutes=self.ago)
         guid = self.guid or f"tcnn-{self.number}"
         days = frozenset({f"{at.astimezone(VIETNAM):%Y-%m-%d}"})
-        return Entry(
-            self.headline, self.url, guid, self.lead, self.full, self.author, at, days, self.files
-        )
+        said = (self.headline, self.url, guid, self.lead, self.full, self.author)
+        return Entry(*said, min(at, NOW), days, self.files, at if at > NOW else None)
 
 
 def but(article: Article, **changes: Any) -> Article:

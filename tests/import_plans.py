@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from contracts import events
 from contracts.vocabulary import DEFAULT
+from producers.imports.after import whereabouts
 from producers.imports.compose import compose
-from producers.imports.draft import Plan, Reading, Twin
+from producers.imports.draft import Moved, Plan, Reading, Twin
 from producers.imports.entry import trusted
 from producers.imports.feed import Feed
 from producers.imports.known import Known
@@ -27,6 +28,7 @@ class House:
         self.known = Known(UNIT)
         self.aside: frozenset[str] = frozenset()
         self.twins: dict[str, Twin] = {}
+        self.moved: tuple[Moved, ...] = ()
         self.read = False
         self.log: list = []
 
@@ -35,11 +37,12 @@ class House:
         entries = trusted(one.entry() for one in articles)
         feeds = frozenset({FEED.feed_id, OTHER.feed_id})
         given = {"first": not self.read, "aside": self.aside, "feeds": feeds, "now": NOW}
-        given |= {"twins": self.twins} | more
+        given |= {"twins": self.twins, "moved": self.moved} | more
         made = plan(Reading(feed, entries, **given), self.known)
         self.happen(made, feed, given["now"])
         self.aside |= made.aside
         self.twins = made.twins
+        self.moved = whereabouts(self.moved, made)
         self.read = True
         return made
 

@@ -1,5 +1,6 @@
 """A portal with something on it: what a ministry publishes in a few weeks, and a server for it."""
 
+import socket
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -81,16 +82,33 @@ def withdrawn() -> Publication:
 def opened(folder: Path, publications: list[Publication] | None = None) -> Iterator[str]:
     """The portal of these items on a port of this machine; its address."""
     with listen("127.0.0.1", 0) as bound:
-        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        show(folder, *(publications or items()), url=address, words=DEFAULT)
-        faces = Faces()
-        faces.add(portal_app(folder))
-        faces.add(search_app(folder, Site(address, DEFAULT)), HEAD)
-        server = uvicorn.Server(uvicorn.Config(faces, log_level="critical", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-        thread.start()
-        try:
+        show(folder, *(publications or items()), url=address_of(bound), words=DEFAULT)
+        with answering(folder, bound) as address:
             yield address
-        finally:
-            server.should_exit = True
-            thread.join()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder that is laid out already, on a port of this machine; its address."""
+    with listen("127.0.0.1", 0) as bound, answering(folder, bound) as address:
+        yield address
+
+
+def address_of(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def answering(folder: Path, bound: socket.socket) -> Iterator[str]:
+    """A server for the folder and its search on a socket; its address."""
+    address, faces = address_of(bound), Faces()
+    faces.add(portal_app(folder))
+    faces.add(search_app(folder, Site(address, DEFAULT)), HEAD)
+    server = uvicorn.Server(uvicorn.Config(faces, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()

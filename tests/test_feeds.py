@@ -202,14 +202,17 @@ def test_the_order_of_arrival_leaves_no_trace(tmp_path, seed):
     history += [
         item.model_copy(update={"revision": 2, "action": "corrected"}) for item in history[::4]
     ]
-    history += [
-        an_item(5, revision=3, action="withdrawn"),
-        an_item(6, revision=2, topic="viec-lam"),
-    ]
+    history += [an_item(5, revision=3, action="withdrawn")]
     show(tmp_path / "in-order", *history)
     random.Random(seed).shuffle(history)
     show(tmp_path / "shuffled", *history)
     assert tree(tmp_path / "shuffled") == tree(tmp_path / "in-order")
+
+
+def test_a_position_that_comes_too_late_was_seen_by_nobody_and_stands_nowhere(tmp_path):
+    show(tmp_path / "late", an_item(6, revision=2, topic="viec-lam"), an_item(6))
+    show(tmp_path / "never", an_item(6, revision=2, topic="viec-lam"))
+    assert tree(tmp_path / "late") == tree(tmp_path / "never")
 
 
 def test_items_of_one_moment_stand_in_a_fixed_order(tmp_path):

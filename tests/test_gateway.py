@@ -167,6 +167,7 @@ REFUSED = {
     "a bool for a number": (an_event(revision=True), STRUCTURED, 422, "data.revision"),
     "a line break": (an_event(title="Một\nhai"), STRUCTURED, 422, "data.title"),
     "an unknown topic": (an_event(topic="khong-co"), STRUCTURED, 422, "data.topic"),
+    "a topic of Loa's own": (an_event(topic="dinh-chinh"), STRUCTURED, 422, "data.topic"),
     "an unknown field": (an_event(tittle="Một"), STRUCTURED, 422, "data.tittle"),
     "a capital id": (changed(data={"content_id": "A.b"}), STRUCTURED, 422, "data.content_id"),
     "another unit's source": (changed(source=f"/units/{OTHER}"), STRUCTURED, 403, "source"),

@@ -38,7 +38,10 @@ async def added(house, *more: str, url: str = "") -> str:
 
 
 async def test_a_feed_is_added_read_and_shown(house):
-    assert "every 15 min" in await added(house, "--channel", "portal", "--audience", "cong-chuc")
+    said = await added(house, "--channel", "portal", "--audience", "cong-chuc", "--all")
+    assert f"topic {TOPIC}; for cong-chuc; to portal" in said
+    assert "every 15 min" in said and "older ones, too, for the portal alone" in said
+    assert "2 items: 2 new, 0 old" in said and "2 bài: 2 mới" in said
     [asked] = json.loads(await loa("status", "--json"))
     assert (asked["read"], asked["topic"], asked["channels"]) == (None, TOPIC, ["portal"])
     [read] = json.loads(await loa("now", UNIT, "--json"))
@@ -50,6 +53,7 @@ async def test_a_feed_is_added_read_and_shown(house):
     table = await loa("status")
     assert UNIT in table and "new 1 refused 1" in table
     assert table.count("  data.title: ") == 2
+    assert asked["feed_id"] in table, "the log names it so"
 
 
 async def test_what_was_set_aside_for_its_title_is_named(house):
@@ -69,12 +73,13 @@ async def test_what_was_set_aside_for_its_title_is_named(house):
     ("words", "field"),
     [
         (["add", UNIT, "ftp://a.vn/rss", "--topic", TOPIC], "url"),
-        (["add", UNIT, "https://a.vn/rss", "--topic", "khong-co"], "topic"),
-        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--audience", "ai-do"], "audiences"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", "khong-co"], "--topic"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--audience", "ai-do"], "--audience"),
         (["add", "khong-co", "https://a.vn/rss", "--topic", TOPIC], "unit"),
         (["add", "van-phong-bo", "https://a.vn/rss", "--topic", TOPIC], "unit"),
-        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--since", "hôm qua"], "since"),
-        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--every", "1"], "every_min"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--since", "hôm qua"], "--since"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--every", "1"], "--every"),
+        (["add", UNIT, "https://a.vn/rss", "--topic", TOPIC, "--most", "0"], "--most"),
         (["now", UNIT], "unit"),
         (["remove", UNIT, "https://a.vn/rss"], "unit"),
     ],
@@ -107,12 +112,13 @@ async def test_a_site_that_wants_to_be_left_alone_is_not_even_asked_by_hand(hous
     house.site.server.lay("/rss", status=503, headers={"Retry-After": "3600"})
     assert "HTTP 503" in await loa("now", UNIT, code=2)
     assert "asked to be left alone" in await loa("now", UNIT, code=2)
-    assert house.site.server.asked["/rss"] == 1
+    assert house.site.server.asked["/rss"] == 2, "added, and read"
 
 
 async def test_a_feed_can_be_looked_at_without_consequences(house):
     table = await loa("check", house.site.url(), code=2)
-    assert "2 items, 1 refused, 0 duplicates" in table
+    assert "2 items: 2 new, 0 old and not imported" in table
+    assert "1 refused, 0 duplicates" in table and "1 không hợp lệ, 0 trùng" in table
     assert "tcnn.example.vn/tin/1.html" in table and "data.title" in table
     trial = json.loads(await loa("check", house.site.url(), "--json", code=2))
     assert [bool(one["errors"]) for one in trial["items"]] == [False, True]
@@ -129,9 +135,13 @@ async def test_a_page_tells_where_its_feeds_are(house):
     house.site.lay(page.encode(), "/trang")
     trial = json.loads(await loa("check", house.site.url("/trang"), "--json", code=2))
     assert trial["feeds"] == [house.site.url("/b.rss?a=1&c=2"), "https://tcnn.example.vn/a.atom"]
-    assert "feed: https://tcnn.example.vn/a.atom" in await loa(
-        "check", house.site.url("/trang"), code=2
-    )
+    said = await loa("check", house.site.url("/trang"), code=2)
+    typed = "`loa import check https://tcnn.example.vn/a.atom`"
+    assert f"Trang này giới thiệu nguồn tin: https://tcnn.example.vn/a.atom; chạy {typed}" in said
+    assert not said.startswith(f"{house.site.url('/trang')}: \n")
+    assert typed in await added(house, url=house.site.url("/trang"))
+    assert typed in await loa("now", UNIT, code=2)
+    assert typed in await loa("status")
 
 
 INSIDE = ["http://127.0.0.1:1/rss", "http://169.254.169.254/", "http://localhost/"]

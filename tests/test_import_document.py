@@ -78,6 +78,13 @@ def test_a_permanent_guid_is_a_link_where_there_is_no_other():
     assert entry.url == "https://b.example.vn/1"
 
 
+@pytest.mark.parametrize("name", ["a3", "urn:uuid:1", "tag:b.vn,2027:1"])
+def test_a_name_that_is_no_address_is_no_link(name):
+    atom = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>A</title><id>{name}</id>'
+    assert (only(f"{atom}</entry></feed>").url, only(f"{atom}</entry></feed>").guid) == ("", name)
+    assert only(channel(f"<item><title>A</title><guid>{name}</guid></item>")).url == ""
+
+
 def test_an_address_is_no_author():
     item = "<item><title>A</title><author>ban-bien-tap@moha.gov.vn</author></item>"
     assert only(channel(item)).author == ""
@@ -158,11 +165,16 @@ def test_an_old_doctype_without_entities_is_read():
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"", "ends before"),
-        (b"<html><body>Kh\xc3\xb4ng th\xe1\xba\xa5y</body></html>", "ends before"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf \n", "is empty"),
+        (b"<html><body>Kh\xc3\xb4ng th\xe1\xba\xa5y</body></html>", "is a web page"),
+        (b"\n<!-- x --><!DOCTYPE HTML><title>404</title>", "is a web page"),
+        (b"<!doctype html><p>...</rss>", "is a web page"),
+        (b'{"version": "https://jsonfeed.org/version/1.1", "items": []}', "is a JSON Feed"),
+        (b'{"error": 404}', "is JSON"),
         (rss(Article(1))[:-20], "ends before"),
-        (b"/etc/passwd", "ends before"),
-        (b"https://moha.gov.vn/", "ends before"),
+        (b"/etc/passwd", "neither RSS nor Atom"),
+        (b"https://moha.gov.vn/", "neither RSS nor Atom"),
         (b"<p></rss>", "neither RSS nor Atom"),
         (channel("<item><title>A</title></item>").encode("cp1252") + b"\xff</rss>", "byte"),
         (b'<?xml version="1.0" encoding="x-tcvn"?><rss></rss>', "encoding x-tcvn"),
@@ -245,6 +257,7 @@ def test_what_would_keep_a_parser_busy_is_not_parsed(name, monkeypatch):
         channel("<item><description><![CDATA[" + "<br>" * 30_000 + "]]></description></item>"),
         channel(f"<!-- {'<a>' * 30_000} --><item><title>a</title></item>"),
         channel("<item><title>a < b & c</title><link>http://a.vn</item>"),
+        f"<!-- no <html> here -->{channel('<item><title>a</title></item>', head='')}",
     ],
 )
 def test_large_and_broken_feeds_are_read(text):
@@ -281,4 +294,4 @@ def test_no_bytes_break_it(body):
 
 def test_a_body_is_never_taken_for_an_address_or_a_file(monkeypatch):
     monkeypatch.setattr(io, "open", None)
-    assert "ends before" in refusal(str(__file__).encode())
+    assert "neither RSS nor Atom" in refusal(str(__file__).encode())

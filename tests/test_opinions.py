@@ -5,22 +5,31 @@ import json
 
 import httpx2
 import pytest
+from lxml.html import fromstring
 from typer.testing import CliRunner
 
 from consumers.cli import app
 from consumers.opinions import tallies
 from contracts import subjects
 from contracts.delivery import ChannelName
+from contracts.vocabulary import DEFAULT
 from producers.bus import Silence, messages
 from producers.opinions import AT_ONCE, BURST, opinions
+from producers.pages.look import Look
 from tests.conftest import Clock
 
 ITEM = "lich-nghi-tet-2027"
+GONE = "lich-da-go"
 ADDRESS = "203.0.113.7"
 
 
-async def known(content_id):
-    return content_id.startswith("lich-")
+PORTAL = "https://loa.test/cong"
+
+
+async def standing(content_id):
+    if content_id == GONE:
+        return "withdrawn"
+    return "released" if content_id.startswith("lich-") else ""
 
 
 @pytest.fixture
@@ -30,12 +39,16 @@ def clock():
 
 @pytest.fixture
 def client(bus, clock):
-    return through(opinions(bus, known, "/cong", clock))
+    return through(door(bus, clock))
+
+
+def door(bus, clock, standing=standing):
+    return opinions(bus, standing, Look(PORTAL, DEFAULT), clock)
 
 
 def through(app, address=ADDRESS):
     transport = httpx2.ASGITransport(app, client=(address, 1))
-    return httpx2.AsyncClient(transport=transport, base_url="http://loa.test")
+    return httpx2.AsyncClient(transport=transport, base_url="https://loa.test")
 
 
 async def press(client, said="satisfied", item=ITEM, **more):
@@ -44,7 +57,7 @@ async def press(client, said="satisfied", item=ITEM, **more):
 
 async def test_a_press_is_one_message_that_names_nobody(bus, client):
     answer = await press(client, "dissatisfied")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/cong/cam-on/")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/cong/y-kien/{ITEM}/cam-on")
     assert "set-cookie" not in answer.headers
     [stored] = [one async for one in bus.scan(subjects.OPINIONS.name)]
     assert stored.subject == f"opinion.portal.{ITEM}.dissatisfied"
@@ -74,7 +87,7 @@ async def test_a_finger_that_does_not_stop_is_thanked_and_not_counted(bus, clien
 
 
 async def test_one_address_does_not_flood_many_items_nor_hold_others_up(bus, clock):
-    app = opinions(bus, known, "", clock)
+    app = door(bus, clock)
     for number in range(int(BURST) + 10):
         await press(through(app), item=f"lich-{number}")
     assert len(await tallies(bus)) == BURST
@@ -112,8 +125,61 @@ async def test_without_the_bus_the_reader_is_asked_to_come_back(bus, clock):
     async def silent(_content_id):
         raise Silence("nobody")
 
-    answer = await press(through(opinions(bus, silent, "", clock)))
+    answer = await press(through(door(bus, clock, silent)))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+    assert "thử lại" in answer.text
+
+
+async def test_whoever_is_thanked_finds_the_way_back_to_the_item(client):
+    answer = await client.get(f"/y-kien/{ITEM}/cam-on")
+    assert answer.status_code == 200
+    [back] = fromstring(answer.text).xpath("//a[. = 'Quay lại tin vừa đọc']/@href")
+    assert back == f"/cong/tin/{ITEM}"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert (await client.get("/y-kien/khong-co/cam-on")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "https://loa.test.evil.example"},
+        {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+async def test_what_another_site_sends_is_refused_with_the_way_to_the_item(bus, client, sent):
+    answer = await client.post(f"/y-kien/{ITEM}", data={"muc": "satisfied"}, headers=sent)
+    assert answer.status_code == 403
+    page = fromstring(answer.text)
+    assert (page.get("lang"), page.findtext(".//h1")) == ("vi", "Chưa ghi nhận được ý kiến")
+    assert f"/cong/tin/{ITEM}" in page.xpath("//main//a/@href")
+    assert await tallies(bus) == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"origin": "https://loa.test", "sec-fetch-site": "same-origin"},
+        {"origin": "https://loa.test"},
+        {"origin": "https://loa.internal", "host": "loa.internal"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+async def test_what_the_items_own_page_sends_is_counted(bus, client, sent):
+    answer = await client.post(f"/y-kien/{ITEM}", data={"muc": "satisfied"}, headers=sent)
+    assert answer.status_code == 303
+    assert [one.satisfied for one in await tallies(bus)] == [1]
+
+
+async def test_a_withdrawn_item_takes_no_opinion(bus, client):
+    answer = await press(client, item=GONE)
+    assert answer.status_code == 410
+    assert "đã được gỡ" in answer.text
+    assert await tallies(bus) == []
 
 
 class InPages:
@@ -144,3 +210,6 @@ async def test_the_command_tells_it(bus, nats_server, client):
     }
     said = await asyncio.to_thread(CliRunner().invoke, app, ["opinions", ITEM], env=env)
     assert ITEM in said.stdout
+    said = await asyncio.to_thread(CliRunner().invoke, app, ["opinions", "khong-co"], env=env)
+    assert said.exit_code == 2
+    assert "content_id: khong-co is not known" in said.stderr

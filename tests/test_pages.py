@@ -51,6 +51,14 @@ async def test_everything_that_can_be_chosen_stands_on_the_page(browser):
     assert page.count(" checked") == 1  # the rhythm; nobody has agreed to anything yet
 
 
+async def test_a_link_of_the_portal_has_its_shelf_chosen_already(browser):
+    asked = "chu-de=viec-lam&chu-de=canh-bao-khan&don-vi=cuc-viec-lam&doi-tuong=%22%3E%3Cb%3E"
+    answer = await browser.get(f"/dang-ky?{asked}&doi-tuong=cong-chuc")
+    chosen = re.findall(r'name="[tau]\w+s" value="([^"]*)" checked', answer.text)
+    assert chosen == ["viec-lam", "cuc-viec-lam", "cong-chuc"]
+    assert answer.headers["x-robots-tag"] == "noindex"
+
+
 MISTAKES = [
     ({"email": ""}, "email"),
     ({"email": "khong-phai"}, "email"),

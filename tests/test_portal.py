@@ -131,9 +131,10 @@ async def test_an_item_may_come_back_after_a_withdrawal(channel, tmp_path):
     assert not (tmp_path / "public/tin/lich-nghi-tet-2027/410.html").exists()
 
 
-async def test_an_item_that_changes_its_topic_leaves_the_old_feed(channel, tmp_path):
+async def test_an_item_that_changes_its_topic_leaves_the_old_pages_and_no_feed(channel, tmp_path):
     await sent(channel, FIRST, CORRECTED.model_copy(update={"topic": "viec-lam"}))
-    assert guids(feed(tmp_path, "lich-nghi-le.rss")) == []
+    assert FIRST.title not in said(page(tmp_path, "muc/lich-nghi-le"))
+    assert guids(feed(tmp_path, "lich-nghi-le.rss")) == [URL]
     assert guids(feed(tmp_path, "viec-lam.rss")) == [URL]
 
 

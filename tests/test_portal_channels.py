@@ -1,9 +1,12 @@
 """The public list of the ministry's channels: what ships, and what an operator makes of it."""
 
 import pytest
+from lxml.html import fromstring
 
+from channels.portal.pages import Pages
 from channels.portal.public_channels import DEFAULT, listed
 from channels.portal.settings import PortalSettings
+from channels.portal.site import Site
 from contracts.errors import ContractError
 from contracts.vocabulary import DEFAULT as WORDS
 from tests.portal_folder import PUBLIC_URL, page, said, show
@@ -17,6 +20,7 @@ shown = true
 [channels.tong-dai]
 name = "Tổng đài hỗ trợ"
 kind = "hotline"
+phone = "1900 0000"
 about = "Giờ làm việc các ngày trong tuần."
 
 [channels.vneid]
@@ -44,13 +48,24 @@ def test_an_operator_changes_adds_and_leaves_out_entries():
         ("[channels.zalo]\nurl = 'javascript:alert(1)'", "zalo"),
         ("[channels.moi]\nname = 'Kênh mới'", "moi"),
         ("[channels.zalo]\nkind = 'fax'", "zalo"),
-        ("[channels.zalo", "channels"),
+        ("[channels.zalo", "LOA_PORTAL_CHANNELS_FILE"),
+        ("[channels.zalo]\nurll = 'https://zalo.me/1'", "channels.zalo.urll"),
+        ("[channels.vneid]\nphone = 'gọi ngay'", "channels.vneid.phone"),
+        ("[channel.zalo]\nshown = true", "LOA_PORTAL_CHANNELS_FILE.channel"),
     ],
 )
 def test_a_wrong_entry_is_named(text, named):
     with pytest.raises(ContractError) as wrong:
         listed(text)
     assert any(named in error.field for error in wrong.value.errors)
+    assert all(error.field.startswith("LOA_PORTAL_CHANNELS_FILE") for error in wrong.value.errors)
+
+
+def test_a_hotline_is_a_link_that_a_telephone_calls():
+    own = Site(PUBLIC_URL, WORDS, channels=listed(OWN))
+    page = fromstring(Pages(own).channels().decode())
+    assert page.xpath("//a[starts-with(@href, 'tel:')]/@href") == ["tel:19000000"]
+    assert page.xpath("//a[starts-with(@href, 'tel:')]/text()") == ["1900 0000"]
 
 
 def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):

@@ -3,17 +3,21 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
 from channels.base import Outcome, Verdict
-from channels.portal import echo
+from channels.portal import echo, press
 from channels.portal.channel import PortalChannel
 from channels.portal.serve import portal_app
-from tests.builders import a_publication
-from tests.portal_folder import PUBLIC_URL, ROW, WORDS, sent, tree
+from consumers.app.channels import portal
+from consumers.canary.settings import CanarySettings
+from tests.builders import RELEASED_AT, a_publication
+from tests.portal_folder import PUBLIC_URL, ROW, WORDS, feed, sent, show, tree
 
 DELIVERED = Outcome(Verdict.DELIVERED)
 
@@ -90,6 +94,79 @@ async def test_while_nothing_comes_back_each_item_is_asked_for_once(tmp_path):
         assert asked - broken.times == 2
 
 
+class Behind:
+    """A cache in front of the folder that goes on giving out what it once had of one path."""
+
+    def __init__(self, folder, path, kept):
+        self.app, self.path = portal_app(folder), path
+        self.kept = PlainTextResponse(kept)
+
+    async def __call__(self, scope, receive, send):
+        app = self.kept if scope["path"] == self.path else self.app
+        await app(scope, receive, send)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("slug", ["tat-ca", "lich-nghi-le"])
+async def test_a_feed_without_the_item_delivers_nothing(tmp_path, slug):
+    show(tmp_path)
+    old = feed(tmp_path, f"{slug}.atom")
+    behind = Behind(tmp_path, f"/nguon-tin/{slug}.atom", old)
+    async with served(behind) as url, reading_at(tmp_path, url) as channel:
+        [outcome] = await sent(channel, a_publication())
+    assert outcome.verdict is Verdict.DOUBT
+    assert outcome.reason == f"not_seen: {slug}.atom: without the item"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("slug", ["tat-ca", "lich-nghi-le"])
+async def test_a_feed_with_an_earlier_position_delivers_nothing(tmp_path, slug):
+    show(tmp_path, a_publication())
+    old = feed(tmp_path, f"{slug}.atom")
+    behind = Behind(tmp_path, f"/nguon-tin/{slug}.atom", old)
+    later = RELEASED_AT + timedelta(hours=1)
+    change = a_publication(revision=2, action="withdrawn", reason="Nhầm", released_at=later)
+    async with served(behind) as url, reading_at(tmp_path, url) as channel:
+        [outcome] = await sent(channel, change)
+    assert outcome.reason == f"not_seen: {slug}.atom: an earlier position"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("body", [b"welcome", b"", b"<feed", b"<feed><entry/></feed>"])
+async def test_a_feed_that_is_none_delivers_nothing(tmp_path, body):
+    behind = Behind(tmp_path, "/nguon-tin/tat-ca.atom", body)
+    async with served(behind) as url, reading_at(tmp_path, url) as channel:
+        [outcome] = await sent(channel, a_publication())
+    assert outcome.reason == "not_seen: tat-ca.atom: without the item"
+
+
+async def test_a_feed_that_has_grown_meanwhile_has_the_item_too(tmp_path):
+    """What another process wrote in between; our own files need not be what is served."""
+    first, other = a_publication(), a_publication(content_id="tin-khac")
+    show(tmp_path / "far", first, other)
+    newer = feed(tmp_path / "far", "tat-ca.atom")
+    behind = Behind(tmp_path / "near", "/nguon-tin/tat-ca.atom", newer)
+    async with served(behind) as url, reading_at(tmp_path / "near", url) as channel:
+        assert await sent(channel, first) == [DELIVERED]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_an_item_that_is_too_old_for_the_feed_is_sought_in_its_archive(tmp_path, monkeypatch):
+    monkeypatch.setattr(press, "FEED_LIMIT", 5)
+    days = [RELEASED_AT + timedelta(days=n) for n in range(12)]
+    items = [
+        a_publication(content_id=f"tin-{n}", first_released_at=at, released_at=at)
+        for n, at in enumerate(days)
+    ]
+    show(tmp_path, *items[1:])
+    async with served(portal_app(tmp_path)) as url, reading_at(tmp_path, url) as channel:
+        assert await sent(channel, items[0]) == [DELIVERED]
+    (tmp_path / "public/nguon-tin/lich-nghi-le/2026-11.atom").write_bytes(b"")
+    async with served(portal_app(tmp_path)) as url, reading_at(tmp_path, url) as channel:
+        seen = await channel._echo.missing(items[0], channel._writer.documents(items[0]))
+    assert seen == "lich-nghi-le/2026-11.atom: without the item"
+
+
 @pytest.mark.usefixtures("quick")
 async def test_another_page_than_ours_is_not_ours(tmp_path):
     async with served(PlainTextResponse("welcome")) as url, reading_at(tmp_path, url) as channel:
@@ -102,3 +179,33 @@ async def test_nobody_there_is_no_crash(tmp_path):
     async with reading_at(tmp_path, "http://127.0.0.1:9") as channel:
         [outcome] = await sent(channel, a_publication())
     assert outcome.verdict is Verdict.DOUBT
+
+
+@pytest.mark.parametrize(
+    ("public_url", "canary", "asked_for", "read_at"),
+    [
+        ("https://tin.vn", {}, "", "https://tin.vn"),
+        ("https://tin.vn", {"every_s": 0}, "", "https://tin.vn"),
+        ("https://tin.vn", {"channels": "email"}, "", "https://tin.vn"),
+        ("https://tin.vn", {"url": "http://portal:8080", "every_s": 0}, "", "http://portal:8080"),
+        ("", {"url": "http://portal:8080"}, "1", "http://portal:8080"),
+        ("https://tin.vn", {}, "0", None),
+        ("", {}, "", None),
+    ],
+)
+async def test_items_are_read_back_wherever_there_is_an_address_unless_that_is_switched_off(
+    tmp_path, monkeypatch, public_url, canary, asked_for, read_at
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOA_PORTAL_READ_BACK", asked_for)
+    node = SimpleNamespace(
+        settings=SimpleNamespace(portal_dir=tmp_path, public_url=public_url),
+        canary_settings=CanarySettings(**canary),
+        public_url=public_url or "http://127.0.0.1:8080",
+        vocabulary=WORDS,
+        bus=None,
+        clock=None,
+    )
+    channel = portal(node)
+    assert (channel._echo and channel._echo._address) == read_at
+    await channel.close()

@@ -6,7 +6,7 @@ import pytest
 
 from channels.portal.index import Index
 from channels.portal.places import HOME, Place
-from channels.portal.shelves import NEWEST, PART
+from channels.portal.shelves import CHANGES, NEWEST, PART
 from tests.portal_folder import a_writer
 
 
@@ -14,6 +14,7 @@ from tests.portal_folder import a_writer
     ("sql", "values"),
     [
         (NEWEST, ("tat-ca", 0, 50)),
+        (CHANGES, ("tat-ca", 70)),
         ("SELECT slug FROM shelf WHERE content_id = ?", ("a",)),
         ("SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1", ("",)),
         (PART, ("tat-ca", 0, 1, 50, 100)),

@@ -155,7 +155,7 @@ def test_work_that_was_committed_is_finished_before_anything_else(tmp_path, monk
     monkeypatch.undo()
     death.after(None)
     show(tmp_path, a_publication(content_id="khac"))
-    show(tmp_path / "clean", HISTORY[0], a_publication(content_id="khac"))
+    show(tmp_path / "clean", FIRST, HISTORY[0], a_publication(content_id="khac"))
     assert tree(tmp_path / "clean") == {
         path: body for path, body in tree(tmp_path).items() if not path.startswith("clean")
     }

@@ -54,9 +54,10 @@ def test_a_lost_portal_folder_stands_until_it_is_made_anew(loa):
     assert '"index_lost"' in loa.log()
     second = publish(loa, 2)
     until(lambda: "index_lost" in str(loa.ask("/readyz").body), "a breaker that says why")
-    assert "index_lost" in loa.cli("status").out
+    for words in (["status"], ["trace", second]):
+        assert "`loa rebuild portal`" in loa.cli(*words).out, words
     assert "index-lost" in rules(loa)
-    assert loa.page(f"/tin/{second}/") == 404
+    assert loa.page(f"/tin/{second}/") == 503
     assert loa.cli("rebuild", "portal").code == 0
     loa.traced(second)
     assert [loa.page(f"/tin/{one}/") for one in (first, second)] == [200, 200]

@@ -146,6 +146,10 @@ def test_the_portal_may_live_below_a_path(tmp_path):
         ("**đậm** và *nghiêng*", "<p><strong>đậm</strong> và <em>nghiêng</em></p>"),
         ("[mục](#a)", '<p><a href="https://x.vn/tin/a#a" rel="noopener">mục</a></p>'),
         ("[trang](/tin/b)", '<p><a href="https://x.vn/tin/b" rel="noopener">trang</a></p>'),
+        (
+            "<https://x.vn/b>",
+            '<p><a href="https://x.vn/b" class="bare" rel="noopener">https://x.vn/b</a></p>',
+        ),
         ("<b>thẻ</b>", "<p>&lt;b&gt;thẻ&lt;/b&gt;</p>"),
         ("a&#12;b&#x202E;c&rlm;d", "<p>abcd</p>"),
     ],

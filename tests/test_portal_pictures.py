@@ -26,6 +26,7 @@ PRESS = Press(Site(PUBLIC_URL, WORDS))
 
 async def test_a_picture_is_served_under_its_hash_and_kept_by_others_for_a_day(tmp_path):
     assert await Pictures(tmp_path).keep(JPEG) == PATH
+    (tmp_path / "public" / "index.html").write_text("Trang chủ")
     transport = httpx2.ASGITransport(portal_app(tmp_path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
         answer = await client.get(f"/{PATH}")

@@ -1,6 +1,9 @@
 """The portal's folder over HTTP: types, freshness, methods, and nothing but the public files."""
 
+import asyncio
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -10,8 +13,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from channels.portal.serve import portal_app
-from channels.portal.served import Files
+from channels.portal import serve, served
+from channels.portal.serve import _Portal, portal_app
+from channels.portal.served import Files, load
 from tests.builders import a_publication
 from tests.portal_folder import show
 
@@ -138,7 +142,7 @@ async def test_before_the_first_publication_there_is_an_answer_too(tmp_path):
     transport = httpx2.ASGITransport(portal_app(tmp_path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
         answer = await client.get("/")
-    assert (answer.status_code, answer.text) == (404, "Không tìm thấy trang.\n")
+    assert answer.status_code == 503 and "quay lại sau" in answer.text
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
@@ -174,7 +178,7 @@ async def test_every_answer_is_guarded(client, path):
         "/tin",
         "/nguon-tin/tat-ca.rss/",
         "/nguon-tin/tat-ca.RSS",
-        "/nguon-tin/tat-ca",
+        "/nguon-tin/khong-co",
         "/nguon-tin/tat-ca.xml",
         "/index.html/x.html",
         "/" + "a" * 5000,
@@ -235,11 +239,44 @@ async def test_the_portal_may_be_mounted_below_a_path(folder):
         assert (await client.get("/cong/")).status_code == 200
 
 
+def laid(folder, names="abc"):
+    """Files of 600 bytes, by name."""
+    for name in names:
+        (folder / f"{name}.css").write_bytes(name.encode() * 600)
+    return [f"{folder}/{name}.css" for name in names]
+
+
 def test_memory_holds_only_so_much(tmp_path):
-    for name in "abc":
-        (tmp_path / f"{name}.css").write_bytes(name.encode() * 600)
+    paths = laid(tmp_path)
     files = Files(tmp_path, memory_bytes=1300)
-    for name in "abc":
-        assert files.read(f"{tmp_path}/{name}.css")
-    assert files.kept(f"{tmp_path}/a.css") is None
-    assert files.kept(f"{tmp_path}/c.css").body == b"c" * 600
+    for path in paths:
+        assert files.keep(path, load(path))
+    assert files.kept(paths[0]) is None
+    assert files.kept(paths[2]).body == b"c" * 600
+
+
+async def test_a_thread_that_reads_changes_nothing_under_a_look(tmp_path, monkeypatch):
+    """Whoever looks lets go of the interpreter: what is kept is then changed by nobody."""
+    _, *others = laid(tmp_path)
+    app = _Portal(Files(tmp_path, memory_bytes=700), time.time)
+    assert (await app._find("/a.css")).body == b"a" * 600
+    real, reads = served._stamp_at, []
+
+    def slow(file):
+        monkeypatch.setattr(served, "_stamp_at", real)
+        with ThreadPoolExecutor(1) as pool:
+            reads.extend(pool.map(serve.load, others))
+        return real(file)
+
+    monkeypatch.setattr(served, "_stamp_at", slow)
+    assert (await app._find("/a.css")).body == b"a" * 600
+    assert [one.served.body[:1] for one in reads] == [b"b", b"c"]
+
+
+async def test_many_readers_at_once_never_meet_a_half_changed_memory(tmp_path):
+    """Ten files compete for the room of two, read in threads while the loop looks."""
+    laid(tmp_path, "abcdefghij")
+    app = _Portal(Files(tmp_path, memory_bytes=1300), time.time)
+    found = await asyncio.gather(*(app._find(f"/{name}.css") for name in "abcdefghij" * 30))
+    assert [one.body[:1].decode() for one in found] == list("abcdefghij" * 30)
+    assert app._files._size == sum(len(one.served.body) for one in app._files._kept.values())

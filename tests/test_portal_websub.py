@@ -10,37 +10,46 @@ from aiohttp import web
 from lxml import etree
 
 from channels.base import Verdict
+from channels.portal import websub
 from channels.portal.channel import PortalChannel
 from channels.portal.rules import check
 from channels.portal.serve import portal_app
 from channels.portal.settings import PortalSettings
-from channels.portal.websub import Herald
 from tests.builders import a_publication
 from tests.portal_folder import PUBLIC_URL, WORDS, feed, sent, tree
 
 FEEDS = {
     f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}"
-    for slug in ("tat-ca", "lich-nghi-le", "van-phong-bo")
+    for slug in ("tat-ca", "lich-nghi-le", "van-phong-bo", *WORDS.audiences)
     for kind in ("rss", "atom", "json")
 }
 
+NO_ANSWER = 0
+
 
 class Hub:
-    """A hub on this machine; `status` is what it answers."""
+    """A hub on this machine; `status` is what it answers, and for some feeds `refused`."""
 
     def __init__(self):
         self.told = []
         self.status = 204
+        self.refused = {}
+        self.asked = 0
         self.heard = asyncio.Event()
 
     async def take(self, request):
         said = await request.post()
         assert said["hub.mode"] == "publish"
         assert said["hub.url"] == said["hub.topic"]
-        if self.status == 204:
+        self.asked += 1
+        slug = said["hub.url"].rpartition("/")[2].partition(".")[0]
+        status = self.refused.get(slug, self.status)
+        if status == NO_ANSWER:
+            request.transport.abort()
+        if status == 204:
             self.told.append(said["hub.url"])
         self.heard.set()
-        return web.Response(status=self.status)
+        return web.Response(status=status)
 
     @asynccontextmanager
     async def open(self):
@@ -80,7 +89,7 @@ async def test_the_hub_is_told_of_every_feed_that_has_changed(tmp_path):
         await channel.close()
 
 
-async def test_an_item_that_leaves_a_feed_changes_that_feed_too(tmp_path):
+async def test_an_item_that_moves_changes_both_feeds(tmp_path):
     hub = Hub()
     async with hub.open() as address:
         channel = a_channel(tmp_path, address)
@@ -144,15 +153,74 @@ async def test_a_change_while_the_hub_is_told_is_told_again(tmp_path):
     await channel.close()
 
 
-def test_pauses_grow_up_to_ten_minutes(tmp_path):
-    herald = Herald(None, None, None)
-    pauses = []
-    for _ in range(10):
-        herald.note("away")
-        pauses.append(herald.pause_s)
-    assert pauses[:3] == [5, 10, 20] and pauses[-1] == 600
-    herald.note("")
-    assert herald.failures == 0
+def of(*slugs):
+    return {one for one in FEEDS if one.rpartition("/")[2].partition(".")[0] in slugs}
+
+
+@pytest.mark.parametrize("status", [404, 503, NO_ANSWER])
+async def test_a_feed_that_the_hub_refuses_blocks_no_other(tmp_path, status):
+    hub = Hub()
+    hub.refused = {"can-bo": status}  # the first by name
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        await sent(channel, a_publication())
+        assert await channel.herald.tell() != ""
+        await channel.herald.tell()
+        assert set(hub.told) == FEEDS - of("can-bo")
+        assert [slug for slug, _ in await channel._untold()] == ["can-bo"]
+        await channel.close()
+
+
+async def test_news_of_other_feeds_does_not_wait_for_one_that_is_refused(tmp_path):
+    hub = Hub()
+    hub.refused = {"can-bo": 403}
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        task = asyncio.create_task(channel.herald.run())
+        await sent(channel, a_publication())
+        await until(lambda: set(hub.told) == FEEDS - of("can-bo"))
+        hub.told.clear()
+        await sent(channel, a_publication(content_id="khac"))
+        await until(lambda: set(hub.told) == FEEDS - of("can-bo"))
+        task.cancel()
+        await channel.close()
+
+
+async def test_a_refused_feed_is_asked_again_after_pauses_that_grow_up_to_ten_minutes(tmp_path):
+    hub, now = Hub(), [0.0]
+    hub.refused = {"can-bo": 500}
+    async with hub.open() as address:
+        channel = a_channel(tmp_path, address)
+        channel.herald.clock = lambda: now[0]
+        await sent(channel, a_publication())
+        await channel.herald.tell()
+        pauses = []
+        for _ in range(10):
+            asked, due = hub.asked, channel.herald.refused["can-bo"].due
+            pauses.append(due - now[0])
+            assert channel.herald.wait_s == min(due - now[0], websub.LOOK_S)
+            now[0] = due - 0.01
+            assert await channel.herald.tell() == ""
+            assert hub.asked == asked, "not before"
+            now[0] += 0.02
+            assert await channel.herald.tell() == "HTTP 500"
+        assert [round(one) for one in pauses[:4]] == [5, 10, 20, 40]
+        assert max(pauses) == pytest.approx(websub.LONGEST_S)
+        hub.refused = {}
+        now[0] += websub.LONGEST_S
+        assert await channel.herald.tell() == ""
+        assert set(hub.told) == FEEDS
+        assert channel.herald.wait_s == websub.LOOK_S
+        await channel.close()
+
+
+async def test_an_index_that_cannot_be_had_ends_no_task(tmp_path):
+    async def away():
+        raise OSError("folder_busy")
+
+    herald = websub.Herald(None, away, None)
+    assert await herald.tell() == "OSError"
+    assert herald.wait_s == websub.LOOK_S
 
 
 async def test_feeds_name_the_hub_and_keep_every_rule(tmp_path):

@@ -72,10 +72,11 @@ async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
     calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
     calm |= {"breaker_since": None, "breaker_reason": ""}
     calm |= {"slowed": 0, "slowed_reason": "", "stopped": []}
-    calm |= {"goes_to": "", "stand_in": False}
+    calm |= {"goes_to": "", "stand_in": False, "unseen": None}
     calm["canary"] = {"state": "off", "since": None, "why": ""}
     idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
-    assert report == {"channels": {"portal": idle, "email": idle, "zalo": idle}}
+    channels = {"portal": idle, "email": idle, "zalo": idle}
+    assert report == {"channels": channels, "at_work": True}
 
 
 async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, keep):
@@ -253,7 +254,7 @@ async def test_the_json_has_the_keys_that_scripts_rely_on(status, keep, capsys):
     capsys.readouterr()
     print_json(await status.report())
     told = json.loads(capsys.readouterr().out)
-    assert list(told) == ["channels"]
+    assert list(told) == ["channels", "at_work"]
     for channel in told["channels"].values():
         assert set(channel) >= {"paused", "breaker", "lanes"}
         assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]

@@ -11,7 +11,7 @@ from consumers import outlets
 from consumers.app.outlets import outlet as told_outlet
 from consumers.app.settings import LoaSettings
 from consumers.canary.standing import Standing
-from consumers.cli.channels import canary, outlet, trouble
+from consumers.cli.channels import canary, lost_files, outlet, trouble
 from consumers.ledger.store import Ledger
 from consumers.outlets import Outlet
 from consumers.status import ChannelStatus, Status
@@ -49,6 +49,24 @@ def test_every_channel_has_one_short_line_about_its_canary(state, age_s, line):
     why = "nobody took it" if state == "late" else ""
     since = now - timedelta(seconds=age_s)
     assert canary(Standing(state=state, since=since, why=why), now.timestamp()) == line
+
+
+def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    was = Standing(state="ok", since=now - timedelta(minutes=9))
+    told = canary(was, now.timestamp(), at_work=False)
+    assert told == "canary was ok 9 min ago; no Loa runs now"
+
+
+def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    assert list(lost_files()) == []
+    (tmp_path / "portal" / "state").mkdir(parents=True)
+    english, vietnamese = lost_files()
+    assert "loa rebuild portal" in english and "loa rebuild portal" in vietnamese
+    (tmp_path / "portal" / "public").mkdir()
+    (tmp_path / "portal" / "public" / "index.html").touch()
+    assert list(lost_files()) == []
 
 
 async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(
@@ -103,6 +121,18 @@ RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "
             True,
         ),
         ({}, PORTAL, "https://tin.moha.example, files in ", False),
+        (
+            {"public_url": "http://127.0.0.1:8080"},
+            PORTAL,
+            "LOA_PUBLIC_URL is empty: feeds and pages name http://127.0.0.1:8080",
+            False,
+        ),
+        (
+            {"settings": LoaSettings(public_url="https://tin.vn"), "public_url": "https://tin.vn"},
+            PORTAL,
+            "https://tin.vn, files in var/portal",
+            False,
+        ),
     ],
 )
 def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(

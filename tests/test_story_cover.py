@@ -45,7 +45,10 @@ def pictures():
 def test_zalo_gets_the_portals_copy_and_the_followers_who_are_meant_a_broadcast(tmp_path, pictures):
     cover = {"url": f"http://{pictures}/bia.png", "alt": "Bìa"}
     said = {"cover": cover, "broadcast": {"provinces": ["hue"], "ages": ["65+"]}}
-    apart = {"CANARY_EVERY_S": 0}  # nobody could read anything back at that address
+    apart = {
+        "CANARY_EVERY_S": 0,
+        "PORTAL_READ_BACK": 0,
+    }  # nobody could read anything back at that address
     with RealLoa(tmp_path, PUBLIC_URL=HOME, ZALO_COVER_ALLOW=pictures, **apart) as loa:
         loa.a_unit()
         loa.post(an_event(content_id="co-bia", channels=["portal", "zalo"], **said))

@@ -2,21 +2,27 @@
 
 import threading
 import urllib.request
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from producers.imports.plan import content_id
-from tests.feed_site import Article, rss
+from tests.feed_site import NOW, Article, but, rss
 from tests.real_loa import UNIT, RealLoa, until
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(180)]
 
 
+AGO = int((NOW - datetime.now(UTC)).total_seconds() // 60) + 60
+FRESH = Article(1, ago=AGO)
+"""An hour old by this machine's clock."""
+
+
 class Site(BaseHTTPRequestHandler):
     """One feed, whatever is asked for."""
 
-    body = rss(Article(1))
+    body = rss(FRESH)
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -45,9 +51,9 @@ def test_an_article_of_a_site_reaches_the_portal_and_is_corrected(tmp_path, site
         where = (f"http://{site}/rss", "--topic", "chuyen-doi-so", "--channel", "portal")
         added = loa.cli("import", "add", UNIT, *where)
         assert added.code == 0, added.err
-        page = f"/tin/{content_id(UNIT, Article(1).entry())}"
+        page = f"/tin/{content_id(UNIT, FRESH.entry())}"
         until(lambda: loa.page(page) == 200, "the clock, and the page")
-        monkeypatch.setattr(Site, "body", rss(Article(1, lead="<p>Nội dung đã đính chính</p>")))
+        monkeypatch.setattr(Site, "body", rss(but(FRESH, lead="<p>Nội dung đã đính chính</p>")))
         now = loa.cli("import", "now", UNIT, "--json").json[0]
         assert now["counts"] == {"changed": 1}
         until(lambda: "Nội dung đã đính chính" in text(loa, page), "the correction")

@@ -131,7 +131,10 @@ def on_a_server(kind: type[SplitLoa], folder, other_server, relay):
     with other_server(SERVER) as server:
         url = server.url.replace("nats://", "nats://loa:loa@")
         settings = {"NATS_URL": url, "HTTP_PORT": 0, "PUBLIC_URL": "http://loa.example"}
-        settings["CANARY_EVERY_S"] = 0  # nobody could read anything back at that address
+        settings |= {
+            "CANARY_EVERY_S": 0,
+            "PORTAL_READ_BACK": 0,
+        }  # nobody could read anything back at that address
         with kind(folder, **settings, **relay.settings) as loa:
             yield loa
 

@@ -87,6 +87,7 @@ def test_a_line_that_is_taken_is_one_line_without_control_characters(value):
             "B\u00e9 N\u00e9i v\u00f4 ban h\u00b5nh quy\u00d5t \u00ae\u00denh v\u00d2 tæ ch\u00f8c",
             "legacy_encoding",
         ),
+        ("Tiª n TCVN3 \u00a7Þnh h\u00adíng", "legacy_encoding"),
         ("Boä Noäi vuï thoâng baùo tuyeån duïng", "legacy_encoding"),
     ],
 )
@@ -104,6 +105,7 @@ def test_a_line_refuses(value, code):
         ("hòa, hoà", "hòa, hoà"),
         ("Café Citroën ở Genève", "Café Citroën ở Genève"),
         ("Zalo® và VNeID®", "Zalo® và VNeID®"),
+        ("§ 5, §5a và §12", "§ 5, §5a và §12"),
         ("1 + 1 =? 2 ?", "1 + 1 =? 2 ?"),
         ("vui 😀", "vui 😀"),
     ],

@@ -21,9 +21,9 @@ async def counting(scope, receive, send):
 
 
 @asynccontextmanager
-async def talking():
+async def talking(app=counting):
     """A connection to a server of ours: (reader, writer)."""
-    server = WebServer(counting)
+    server = WebServer(app)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.until_started(serving)
@@ -105,3 +105,80 @@ async def test_many_requests_at_once_on_one_connection_are_all_answered():
     async with talking() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
         assert [await answer(reader) for _ in range(200)] == [(200, b"0")] * 200
+
+
+class Halves:
+    """An answer of two halves; the second one, or all of it, is not given before it may be."""
+
+    def __init__(self, held):
+        self.held, self.may, self.begun = held, asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        if self.held == "all":
+            self.begun.set()
+            await self.may.wait()
+        head = [(b"content-length", b"8")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        self.begun.set()
+        await self.may.wait()
+        await send({"type": "http.response.body", "body": b"half"})
+
+
+NO_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("held", ["half", "all"])
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (b"GET /slow HTTP/1.1\r\nHost:", "slow"),
+        (b"GET /" + b"a" * (HEAD_MAX + 10), "long"),
+        (b"no request at all\r\n\r\n", "broken"),
+    ],
+    ids=["slow", "long", "broken"],
+)
+async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held, second, why):
+    monkeypatch.setattr(protocol, "HEAD_S", 0.05)
+    app, ended = Halves(held), asyncio.Event()
+    monkeypatch.setattr(protocol.Bounded, "refuse", noting(protocol.Bounded.refuse, ended))
+    async with talking(app) as (reader, writer):
+        writer.write(WHOLE)
+        await app.begun.wait()
+        writer.write(second)
+        if why == "long":
+            await writer.drain()
+            writer.write(b"a")
+        async with asyncio.timeout(10):
+            await ended.wait()
+        app.may.set()
+        assert await answer(reader) == (200, b"halfhalf")
+        assert await end_of(reader) == b""
+
+
+def noting(real, event):
+    def noted(self, *said):
+        event.set()
+        return real(self, *said)
+
+    return noted
+
+
+async def test_a_request_that_breaks_off_behind_another_ends_without_a_word(monkeypatch):
+    """It has a head, and a body that is none: nobody could tell whose answer a 400 would be."""
+    app, ended = Halves("all"), asyncio.Event()
+    monkeypatch.setattr(protocol.Bounded, "refuse", noting(protocol.Bounded.refuse, ended))
+    async with talking(app) as (reader, writer):
+        writer.write(WHOLE)
+        await app.begun.wait()
+        writer.write(NO_BODY)
+        await ended.wait()
+        app.may.set()
+        assert await end_of(reader) == b""
+
+
+async def test_a_body_that_is_none_is_refused_while_nothing_was_said():
+    async with talking() as (reader, writer):
+        writer.write(NO_BODY)
+        assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")

@@ -3,22 +3,26 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench import processes
 from bench.figures import Figure, Findings, Target, at_most, percentile, typical
 from bench.loa import emptied
-from bench.portal import an_item, site
+from bench.portal import an_item, crowded, site
 from bench.sizes import Sizes
 from channels.portal.feeds import gather
+from channels.portal.index import Index
+from channels.portal.places import FEED, Place
 from channels.portal.press import FORMATS, Press, written
 from channels.portal.rebuild import rebuilding
 from channels.portal.search.keeper import CATALOGUE
 from channels.portal.search.page import SearchPage
 from channels.portal.search.serve import Desk
 from channels.portal.site import ALL
+from channels.portal.work import taken
 from channels.portal.writer import Writer
 
 PART = "portal"
@@ -36,6 +40,14 @@ QUESTIONS = (
     {"tu": "2020-01-01", "trang": "50"},
 )
 """Words that most items have, words that hardly any has, and what narrows them."""
+CROWDED = (
+    *QUESTIONS,
+    {"q": "Nội vụ Bộ thông danh báo mục"},
+    {"q": "sung đổi sửa bổ năm chính hành tục thủ mục danh được"},
+    {"q": "chinh hanh"},
+)
+"""The same, and words that every item has, in an order that none has."""
+WORST = "search where every word stands in each"
 MIB = 1 << 20
 
 
@@ -43,21 +55,27 @@ def measure(sizes: Sizes) -> Findings:
     """The same portal is made small and large; what one more item costs must not differ."""
     press, folder = Press(site()), emptied(f"{PART}-few")
     few = Portal(folder, press, FEW)
-    shown = [few.show_ms() for _ in range(5 * sizes.repetitions)]
+    times = 5 * sizes.repetitions
+    shown = [few.show_ms() for _ in range(times)]
     many = Portal(emptied(f"{PART}-many"), press, sizes.items)
-    later = [many.show_ms() for _ in range(5 * sizes.repetitions)]
-    asked = searched_ms(many.folder, 5 * sizes.repetitions)
+    later = [many.show_ms() for _ in range(times)]
+    slower = [median(later) / median(shown)]
+    asked = searched_ms(many.folder / "state" / CATALOGUE, QUESTIONS, times)
     for portal in (few, many):
         portal.close()
+    worst = crowded_ms(sizes.items, times)
     figures = [
         line("a feed of 50 out of kept fragments", "ms", feeds_ms(press), at_most(0.1)),
+        line("a feed of 49 kept items + 1 new, which is rendered", "ms", updated_ms(times)),
         line(f"one more item beside {FEW}: all its files, synced", "ms", shown),
         line(f"one more item beside {sizes.items:,}", "ms", later),
+        line(f"one more item: beside {sizes.items:,} ÷ beside {FEW}", "x", slower, at_most(3)),
         line("the whole portal anew, items", "/s", [sizes.items / many.rebuild_s]),
         line("memory for that", "MB", [(many.peak - few.peak) / MIB]),
         percentile(PART, f"search among {sizes.items:,}, whole page", "ms", asked, 95, at_most(50)),
+        percentile(PART, f"{WORST} of {sizes.items:,}", "ms", worst, 95, at_most(50)),
     ]
-    runs = {"rebuild_s": many.rebuild_s, "shown_ms": [shown, later], "search_ms": asked}
+    runs = {"rebuild_s": many.rebuild_s, "shown_ms": [shown, later], "search_ms": [asked, worst]}
     return Findings(figures, [{"part": PART, **runs}])
 
 
@@ -110,10 +128,48 @@ def feeds_ms(press: Press) -> list[float]:
     return found
 
 
-def searched_ms(folder: Path, times: int) -> list[float]:
+def updated_ms(times: int) -> list[float]:
+    """One more item is rendered and taken in, and the feed put together, all its three formats.
+
+    The 49 others come out of the index.
+    """
+    index, press = Index(emptied(f"{PART}-feed") / "index.sqlite"), Press(site())
+    try:
+        index.lay_out()
+        take(index, press, range(49))
+        return [one_update_ms(index, press, 49 + number) for number in range(times)]
+    finally:
+        index.close()
+
+
+def one_update_ms(index: Index, press: Press, number: int) -> float:
+    item, began = an_item(number), time.perf_counter()
+    take(index, press, [number])
+    files = list(press.files(Place(FEED, ALL), index))
+    took_ms = (time.perf_counter() - began) * 1000
+    if not all(body and item.content_id.encode() in body for _, body in files):
+        raise RuntimeError(f"{item.content_id} is not in its feed")
+    return took_ms
+
+
+def take(index: Index, press: Press, numbers: Iterable[int]) -> None:
+    with index.transaction():
+        for number in numbers:
+            taken(index, press, an_item(number))
+
+
+def crowded_ms(count: int, times: int) -> list[float]:
+    folder = emptied(f"{PART}-crowded")
+    try:
+        return searched_ms(crowded(folder / CATALOGUE, count), CROWDED, times)
+    finally:
+        shutil.rmtree(folder)
+
+
+def searched_ms(path: Path, questions: Sequence[Mapping[str, str]], times: int) -> list[float]:
     """Question and whole page, without HTTP; every question as often."""
-    desk = Desk(folder / "state" / CATALOGUE, SearchPage(site()).write)
-    return [answer_ms(desk, asked) for _ in range(times) for asked in QUESTIONS]
+    desk = Desk(path, SearchPage(site()).write)
+    return [answer_ms(desk, asked) for _ in range(times) for asked in questions]
 
 
 def answer_ms(desk: Desk, asked: Mapping[str, Any]) -> float:

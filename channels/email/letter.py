@@ -112,7 +112,7 @@ def compose(
         topic=topic.name if topic else publication.topic,
         title=publication.title,
         intro=said["intro"],
-        reason=publication.reason,
+        reason=said["reason"].format(reason=publication.reason) if publication.reason else "",
         summary="" if gone else publication.summary,
         html=markdown.html(tokens),
         plain=markdown.plain(tokens),

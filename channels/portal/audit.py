@@ -16,7 +16,8 @@ from channels.portal.lock import alone
 from channels.portal.places import KINDS, place_at
 from channels.portal.press import File, Press
 from channels.portal.site import CANARY_PATH, item_path
-from channels.portal.writer import INDEX, LAID_OUT, LOCK
+from channels.portal.swap import INDEX
+from channels.portal.writer import LAID_OUT, LOCK
 
 HELD = 50
 """So many files are compared before the writer may have its lock again."""

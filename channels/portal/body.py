@@ -1,11 +1,14 @@
 """A body's Markdown as HTML that is safe to show: parsed without raw HTML, then sanitised."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
+from urllib.parse import urljoin, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from channels.portal.texts import say
@@ -27,15 +30,18 @@ _TAGS = {
 
 def to_html(markdown: str, base_url: str) -> str:
     """CommonMark with tables as HTML; relative links are resolved against *base_url*."""
-    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown))
+    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {BASE: base_url}))
     return _UNWELCOME.sub("", html).strip()
+
+
+BASE = "base_url"
 
 
 def _cleaner(base_url: str) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=_TAGS,
         attributes=_ATTRIBUTES,
-        allowed_classes={"div": {"table"}, "th": _ALIGNMENTS, "td": _ALIGNMENTS},
+        allowed_classes={"a": {"bare"}, "div": {"table"}, "th": _ALIGNMENTS, "td": _ALIGNMENTS},
         set_tag_attribute_values=_FIXED_ATTRIBUTES,
         url_schemes={"http", "https", "mailto", "tel"},
         url_relative=("rewrite_with_base", base_url),
@@ -74,10 +80,64 @@ def _align_by_class(tokens: Sequence[Token]) -> None:
             token.attrSet("class", style.removeprefix("text-align:"))
 
 
+def _mark_bare_addresses(tokens: Sequence[Token]) -> None:
+    """Mark a link whose words are its address: on paper it is not written twice."""
+    for token in tokens:
+        inline = token.children or []
+        for link, words in pairwise(inline):
+            if link.type == "link_open" and (
+                link.info == "auto" or words.content == link.attrs["href"]
+            ):
+                link.attrSet("class", "bare")
+
+
+def _link_what_is_not_shown(state: StateCore) -> None:
+    """Only images over TLS, or of the portal itself, stay: browsers are told to load no others."""
+    base = state.env[BASE]
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_linked(token.children, base))
+
+
+def _linked(tokens: Sequence[Token], base: str) -> Iterator[Token]:
+    """An image without TLS becomes a link; inside a link, or without an address, its words stay."""
+    inside = 0
+    for token in tokens:
+        inside += token.nesting if token.type in ("link_open", "link_close") else 0
+        scheme = _scheme(token, base)
+        if scheme in ("", "https"):
+            yield token
+            continue
+        words = Token("text", "", 0, content=_alt(token) or say("media", "image/jpeg"))
+        yield from [words] if inside or scheme != "http" else _link(token, words)
+
+
+def _link(image: Token, words: Token) -> list[Token]:
+    href = {"href": image.attrs["src"]}
+    return [Token("link_open", "a", 1, attrs=href), words, Token("link_close", "a", -1)]
+
+
+def _scheme(token: Token, base: str) -> str:
+    """How a browser would fetch it; empty for what is no image, or the portal's own."""
+    if token.type != "image":
+        return ""
+    try:
+        image, page = urlsplit(urljoin(base, str(token.attrs["src"]))), urlsplit(base)
+    except ValueError:
+        return "none"
+    return "" if image[:2] == page[:2] else image.scheme if image.netloc else "none"
+
+
+def _alt(image: Token) -> str:
+    return "".join(one.content for one in image.children or ()).strip()
+
+
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.core.ruler.push("demote_headings", lambda state: _demote_headings(state.tokens))
     parser.core.ruler.push("align_by_class", lambda state: _align_by_class(state.tokens))
+    parser.core.ruler.push("bare_addresses", lambda state: _mark_bare_addresses(state.tokens))
+    parser.core.ruler.push("link_what_is_not_shown", _link_what_is_not_shown)
     frame = _TABLE_FRAME.format(label=escape(say("item", "table")))
     parser.add_render_rule("table_open", lambda *_: f"{frame}<table>\n")
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")

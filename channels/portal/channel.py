@@ -18,7 +18,8 @@ from channels.portal.press import Press
 from channels.portal.settings import PortalSettings
 from channels.portal.site import CANARY_PATH, Site, item_path
 from channels.portal.websub import Herald
-from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer, said
+from channels.portal.work import said
+from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
@@ -28,6 +29,14 @@ FEW, PAUSE_S = 40, 0.2
 """So many pages are written again at once, and so long is waited: others come first."""
 PORTAL = "portal"
 """The one recipient of this channel."""
+
+
+Found = Callable[[str], Awaitable[None]]
+"""Hears why readers can't see what was written; empty = they can."""
+
+
+async def nobody_asks(_: str) -> None:
+    """Nobody is told."""
 
 
 async def nothing_yet() -> bool:
@@ -41,7 +50,7 @@ class PortalChannel:
     one thread of this channel, off the event loop. *shown_before* is asked where the folder is
     empty: whether something was shown already, so that its pages must be lost. It raises
     ChannelError when it does not know. *read_at*: where readers reach the folder; then an item is
-    delivered once it can be read there.
+    delivered once it can be read there, and *found* hears what each look finds missing.
     """
 
     name = ChannelName.PORTAL
@@ -59,13 +68,15 @@ class PortalChannel:
         patience_s: float = 10.0,
         shown_before: Callable[[], Awaitable[bool]] = nothing_yet,
         read_at: str = "",
+        found: Found = nobody_asks,
         settings: PortalSettings | None = None,
     ) -> None:
         site = settings.site(public_url, vocabulary) if settings else Site(public_url, vocabulary)
         self._writer = Writer(folder, Press(site), patience_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
         self._shown_before = shown_before
-        self._echo = Echo(read_at, self._writer.public) if read_at else None
+        self._echo = Echo(read_at, self._writer.public, site) if read_at else None
+        self._found = found
         self.herald = Herald(site, self._untold, self._told) if site.hub else None
 
     def render(self, content: Content) -> Publication:
@@ -78,7 +89,7 @@ class PortalChannel:
     async def session(self) -> AsyncIterator["PortalSession"]:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
         await self._prepare()
-        yield PortalSession(self._writer, self._thread, self._echo, self.herald)
+        yield PortalSession(self._writer, self._thread, self._echo, self.herald, self._found)
 
     def page(self, content_id: str) -> Path:
         """The file of an item's page; it need not exist."""
@@ -134,11 +145,13 @@ class PortalSession:
         thread: ThreadPoolExecutor,
         echo: Echo | None,
         herald: Herald | None,
+        found: Found = nobody_asks,
     ) -> None:
         self._writer = writer
         self._thread = thread
         self._echo = echo
         self._herald = herald
+        self._found = found
 
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
@@ -165,9 +178,20 @@ class PortalSession:
             self._herald.news.set()
         if self._echo is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
-        if why := await self._echo.missing(shown.content_id, shown.revision):
+        why = await self._missing(self._echo, shown)
+        await self._found(why)
+        if why:
             return Outcome(Verdict.DOUBT, f"not_seen: {why}", AGAIN_S)
         return outcome
+
+    async def _missing(self, echo: Echo, shown: Publication) -> str:
+        """Why readers can't see it; empty once they can."""
+        loop = asyncio.get_running_loop()
+        try:
+            feeds = await loop.run_in_executor(self._thread, self._writer.documents, shown)
+        except OSError as error:
+            return said(error)
+        return await echo.missing(shown, feeds) if feeds else "in no feed"
 
     async def probe(self, canary: Canary) -> Outcome:
         """Write a file that no list names; with a public address it has to be there, too."""

@@ -13,6 +13,10 @@ class Database:
     def close(self) -> None:
         self._db.close()
 
+    def settle(self) -> None:
+        """Bring the file itself up to date, as far as nobody is reading an older state of it."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: what is raised inside undoes it."""

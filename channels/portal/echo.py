@@ -1,18 +1,22 @@
 """Whether readers see what was written: asked over HTTP, at the address where they read."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
 import structlog
+from lxml import etree
 
-from channels.portal.site import ALL, feed_path, item_path
+from channels.portal.rules_of_text import rfc3339
+from channels.portal.site import Site, item_path
+from channels.portal.tree import atom
+from contracts.publication import Publication
 
 PATIENCE_S = 20.0
 """Web servers and caches may take a moment; after that it is a trouble."""
 FIRST_S, LONGEST_S = 0.1, 2.0
 READ_S = 5.0
-FEED = feed_path(ALL, "atom")
 SEEN = (200, 410)
 
 log = structlog.get_logger()
@@ -24,52 +28,95 @@ class Echo:
     While nothing comes back, each item is asked for once only: writing goes on without delay.
     """
 
-    def __init__(self, address: str, public: Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, address: str, public: Path, site: Site, patience_s: float = PATIENCE_S
+    ) -> None:
         self._address = address.rstrip("/")
         self._public = public
+        self._site = site
         self._patience_s = patience_s
         self._heard = True
 
-    async def missing(self, content_id: str, revision: int) -> str:
-        """Why the item can't be seen, safe to log; empty once its page and the feed are there."""
+    async def missing(self, publication: Publication, feeds: Sequence[str]) -> str:
+        """Why the item can't be seen, safe to log; empty once it is in place.
+
+        That is: its page is the file that was written, and each of *feeds*, paths of Atom
+        documents, has its entry, as new as *publication* or newer.
+        """
         loop, pause_s = asyncio.get_running_loop(), FIRST_S
         until = loop.time() + (self._patience_s if self._heard else 0)
-        while (why := await self._look(content_id, revision)) and loop.time() + pause_s < until:
+        while (why := await self._look(publication, feeds)) and loop.time() + pause_s < until:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_S)
         self._note(why)
         return why
 
-    async def _look(self, content_id: str, revision: int) -> str:
-        """One look. The query keeps caches out of the way."""
-        page, timeout = item_path(content_id), aiohttp.ClientTimeout(total=READ_S)
-        asked = {"ban": str(revision)}
+    async def _look(self, publication: Publication, feeds: Sequence[str]) -> str:
+        """One look."""
+        timeout = aiohttp.ClientTimeout(total=READ_S)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as http:
-                for path, file in ((page, f"{page}/index.html"), (FEED, FEED)):
-                    if why := await self._differs(http, path, self._public / file[1:], asked):
+                if why := await self._page(http, publication):
+                    return why
+                for path in feeds:
+                    if why := await self._entry(http, publication, path):
                         return why
         except (aiohttp.ClientError, OSError, ValueError) as error:  # a time-out is an OSError
             return type(error).__name__
         return ""
 
-    async def _differs(
-        self, http: aiohttp.ClientSession, path: str, file: Path, asked: dict[str, str]
-    ) -> str:
-        """How what is served differs from the file; a writer may put a new one there meanwhile."""
+    async def _page(self, http: aiohttp.ClientSession, publication: Publication) -> str:
+        """How the page differs from its file; a writer may put a new one there meanwhile."""
+        path = item_path(publication.content_id)
+        file = self._public / path[1:] / "index.html"
         before = await asyncio.to_thread(file.read_bytes)
-        async with http.get(self._address + path, params=asked, allow_redirects=False) as answer:
-            if answer.status not in SEEN:
-                return f"HTTP {answer.status}"
-            found = await answer.read()
+        status, found = await self._read(http, path, publication.revision)
+        if status not in SEEN:
+            return f"HTTP {status}"
         if found in (before, await asyncio.to_thread(file.read_bytes)):
             return ""
         return "not the file that was written"
 
+    async def _entry(self, http: aiohttp.ClientSession, publication: Publication, path: str) -> str:
+        """What a reader of that feed does not learn."""
+        status, found = await self._read(http, path, publication.revision)
+        name = path.removeprefix("/nguon-tin/")
+        if status != 200:
+            return f"{name}: HTTP {status}"
+        url = self._site.item_url(publication.content_id)
+        why = await asyncio.to_thread(lacking, found, url, publication)
+        return f"{name}: {why}" if why else ""
+
+    async def _read(
+        self, http: aiohttp.ClientSession, path: str, revision: int
+    ) -> tuple[int, bytes]:
+        """Status and body. The query keeps caches out of the way."""
+        asked = {"ban": str(revision)}
+        async with http.get(self._address + path, params=asked, allow_redirects=False) as answer:
+            return answer.status, await answer.read() if answer.status in SEEN else b""
+
     def _note(self, why: str) -> None:
         """Say when it begins and when it is over."""
         if why and self._heard:
-            log.error("portal_not_seen", reason=why)
+            log.error("portal_not_seen", reason=why, url=self._address)
         elif not why and not self._heard:
             log.info("portal_seen_again")
         self._heard = not why
+
+
+def lacking(feed: bytes, url: str, publication: Publication) -> str:
+    """What *feed*, which claims to be Atom, does not say of the item at *url*; empty for nothing.
+
+    A newer position is as good: it took the place of this one.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        entries = etree.fromstring(feed, parser).findall(atom("entry"))
+    except etree.XMLSyntaxError:
+        entries = []
+    wanted = max(publication.released_at, publication.first_released_at)
+    for entry in entries:
+        if entry.findtext(atom("id")) == url:
+            updated = rfc3339(entry.findtext(atom("updated")))
+            return "" if updated and updated >= wanted else "an earlier position"
+    return "without the item"

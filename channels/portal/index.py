@@ -14,12 +14,12 @@ from typing import Any
 
 from channels.portal.database import Database
 from channels.portal.fragments import Fragments
-from channels.portal.months import ticks
+from channels.portal.past import Shown
 from channels.portal.places import RANKS, Place, place
-from channels.portal.shelves import Shelves, Spot
+from channels.portal.shelves import Shelves, spots_of
 from contracts.publication import Publication
 
-LAYOUT = 2
+LAYOUT = 3
 AT_ONCE = 100
 """So many fragments are read with one query."""
 
@@ -50,13 +50,16 @@ CREATE TABLE IF NOT EXISTS shelf (
     published INTEGER NOT NULL,
     content_id TEXT NOT NULL,
     listed INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
     PRIMARY KEY (slug, published, content_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shelf_item ON shelf (content_id);
+CREATE INDEX IF NOT EXISTS shelf_changed ON shelf (slug, changed, content_id) WHERE changed > 0;
 CREATE TABLE IF NOT EXISTS month (
     slug TEXT NOT NULL,
     month TEXT NOT NULL,
     items INTEGER NOT NULL,
+    listed INTEGER NOT NULL,
     PRIMARY KEY (slug, month)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stale (
@@ -80,7 +83,7 @@ COMMIT;
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
 
 
-_read = lru_cache(maxsize=512)(Publication.model_validate_json)
+_read = lru_cache(maxsize=512)(Shown.model_validate_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Row:
     body: str
 
     @property
-    def publication(self) -> Publication:
+    def publication(self) -> Shown:
         """The publication; whoever writes an item asks for it several times."""
         return _read(self.written)
 
@@ -148,21 +151,28 @@ class Index(Shelves, Database):
         return [(content_id, Row(*row)) for content_id, *row in found]
 
     def put(
-        self, publication: Publication, row: Row, slugs: Iterable[str], part: int
+        self,
+        publication: Publication,
+        row: Row,
+        slugs: Iterable[str],
+        part: int,
+        once: Iterable[str] = (),
     ) -> set[Place]:
         """Take *publication* to be shown; what names it, or named it, is stale, and returned.
 
-        *part* = how many items an archive holds.
+        *slugs*: the shelves whose pages name it. Feeds keep it where it stood, known as *once* or
+        not. *part* = how many items an archive holds.
         """
-        name, age = publication.content_id, ticks(publication.first_released_at)
+        name = publication.content_id
         self._db.execute(
             "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
             (name, publication.revision, row.written, row.body),
         )
         self._db.execute("DELETE FROM fragment WHERE content_id = ?", (name,))
         self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (name,))
-        spots = [Spot(slug, age, name) for slug in dict.fromkeys(slugs)]
-        listed = publication.action != "withdrawn"
+        shelves = list(slugs)
+        spots = list(spots_of(publication, [*shelves, *once, *self.shelves_of(name)]))
+        listed = shelves if publication.action != "withdrawn" else ()
         touched = self.move(name, spots, part, listed=listed)
         self.mark_stale(touched)
         return touched

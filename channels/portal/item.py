@@ -6,6 +6,7 @@ from textwrap import shorten
 
 from markupsafe import Markup
 
+from channels.portal.past import Return, Turn, last_correction, last_return
 from channels.portal.site import Site
 from channels.portal.texts import say
 from contracts.publication import Publication
@@ -28,6 +29,23 @@ class Item:
     @property
     def corrected(self) -> bool:
         return self.publication.action == "corrected"
+
+    @property
+    def correction(self) -> Turn | None:
+        """The last correction, whatever text came after it."""
+        return last_correction(self.publication)
+
+    @property
+    def returned(self) -> Return | None:
+        """When the item was taken back and came again; None while it is gone, or never was."""
+        return last_return(self.publication)
+
+    @property
+    def renewed(self) -> datetime | None:
+        """When the text that is shown took the place of another; of corrections see there."""
+        came_back = self.returned and self.returned.back == self.publication.released_at
+        updated = self.publication.action == "published" and self.updated > self.published
+        return self.updated if updated and not came_back else None
 
     @property
     def withdrawn(self) -> bool:

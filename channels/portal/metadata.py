@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from channels.portal.item import Item
-from channels.portal.site import Site
-from channels.portal.texts import say
+from channels.portal.site import COVER_PATH, Site
+from channels.portal.texts import TEXTS, say
 from channels.portal.tree import instant
 
 _CONTEXT = "https://schema.org"
@@ -16,6 +16,19 @@ _ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&'\u2028\u2029"}
 def article(item: Item, site: Site) -> str:
     """A block of data; it cannot end the element in which it stands."""
     return json.dumps(_article(item, site), ensure_ascii=False).translate(_ESCAPES)
+
+
+def og_locale(language: str) -> str:
+    """As Open Graph writes it: with a country, the usual one where none was said."""
+    return _LOCALES.get(language) or language.replace("-", "_")
+
+
+_LOCALES = {"vi": "vi_VN", "en": "en_US", "fr": "fr_FR", "zh": "zh_CN", "ja": "ja_JP"} | {
+    "ko": "ko_KR",
+    "ru": "ru_RU",
+    "lo": "lo_LA",
+    "km": "km_KH",
+}
 
 
 def _article(item: Item, site: Site) -> dict[str, Any]:
@@ -30,8 +43,9 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
         "articleSection": item.topic,
         "datePublished": instant(item.published),
         "dateModified": instant(item.updated),
-        "author": [_unit(item.unit)],
+        "author": [_author(item)],
         "publisher": _unit(say("site", "owner")) | {"url": site.url("/")},
+        "image": [publication.cover.url if publication.cover else site.url(COVER_PATH)],
         "isAccessibleForFree": True,
     }
     return said | _extras(item)
@@ -40,15 +54,24 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
 def _extras(item: Item) -> dict[str, Any]:
     """What only some items have."""
     extras: dict[str, Any] = {}
-    if item.publication.cover:
-        extras["image"] = [item.publication.cover.url]
     if item.audiences:
         extras["audience"] = [{"@type": "Audience", "audienceType": one} for one in item.audiences]
-    if item.corrected:
-        text = item.publication.reason or say("item", "corrected_without_reason")
+    if item.publication.expires_at:
+        extras["expires"] = instant(item.publication.expires_at)
+    if item.correction:
+        text = item.correction.reason or say("item", "corrected_without_reason")
         what = {"@type": "CorrectionComment", "text": text}
-        extras["correction"] = what | {"datePublished": instant(item.updated)}
+        extras["correction"] = what | {"datePublished": instant(item.correction.at)}
     return extras
+
+
+def _author(item: Item) -> dict[str, Any]:
+    """Who is named as author; else the unit. An office is known by how its name begins."""
+    name = item.publication.author
+    if not name:
+        return _unit(item.unit)
+    office = name.casefold().startswith(tuple(f"{one} " for one in TEXTS["author"]["offices"]))
+    return {"@type": "Organization" if office else "Person", "name": name}
 
 
 def _unit(name: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The portal's HTML: every page as bytes, always the same for the same item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
@@ -11,12 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from channels.portal.item import Item
-from channels.portal.metadata import article
+from channels.portal.metadata import article, og_locale
 from channels.portal.places import OPML_PATH
-from channels.portal.public_channels import UNIFIED
+from channels.portal.public_channels import UNIFIED, telephone
 from channels.portal.site import ALL, COVER_PATH, Site, feed_path, item_path, month_path, shelf_path
 from channels.portal.texts import HERE, TEXTS, say
-from contracts.content import Attachment
+from contracts.content import Attachment, Link
 from contracts.vietnam import VIETNAM
 
 FEED_LIMIT = 50
@@ -41,8 +42,9 @@ class Pages:
         self.icon = _asset("loa.svg")
         self._environment = _environment(site, self.css, self.icon)
 
-    def home(self, stories: Sequence[Markup]) -> bytes:
-        topics = [slug for slug in self._site.topics() if self._site.is_chosen(slug)]
+    def home(self, stories: Sequence[Markup], used: Collection[str]) -> bytes:
+        """*used*: the shelves that have items; topics without any are on the list of shelves."""
+        topics = [one for one in self._site.topics() if one in used and self._site.is_chosen(one)]
         return self._page("home.html", here="home", stories=stories, topics=topics)
 
     def item(self, item: Item) -> bytes:
@@ -58,7 +60,8 @@ class Pages:
         """A topic, a unit, an audience or everything: its newest items, and its months."""
         years = groupby(months, key=lambda month: month[0][:4])
         by_year = [(year, list(some)) for year, some in years]
-        return self._about(slug, "shelf.html", stories=stories, years=by_year)
+        older = _month_after(len(stories), months)
+        return self._about(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
     def month(
         self, slug: str, month: str, lines: Sequence[Markup], beside: tuple[str, str]
@@ -72,9 +75,10 @@ class Pages:
         groups = self._groups(slugs)
         return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
 
-    def shelves(self, slugs: Sequence[str]) -> bytes:
-        """The page that lists topics, units and audiences."""
-        return self._page("shelves.html", here="shelves", groups=self._groups(slugs))
+    def shelves(self, slugs: Sequence[str], used: Collection[str]) -> bytes:
+        """The page that lists topics, units and audiences; those without items in a line."""
+        groups = self._groups(slugs)
+        return self._page("shelves.html", here="shelves", groups=groups, used=used)
 
     def channels(self) -> bytes:
         """The ministry's channels: those where everything is found, and those that add to them."""
@@ -84,9 +88,9 @@ class Pages:
             "channels.html", here="channels", groups={"unified": unified, "others": others}
         )
 
-    def thanks(self) -> bytes:
-        """Where somebody comes who has said what they think of an item."""
-        return self._page("thanks.html", here="")
+    def about(self) -> bytes:
+        """Who answers for the site, and what it keeps of its readers."""
+        return self._page("about.html", here="")
 
     def missing(self) -> bytes:
         return self._page("missing.html", here="")
@@ -149,8 +153,10 @@ def _globals(site: Site) -> dict[str, Any]:
     return {
         "site": site,
         "texts": TEXTS,
+        "bare": _bare,
         "foreign": _foreign,
         "item_path": item_path,
+        "wish_path": partial(_wish_path, site),
         "path": lambda path: site.root + path,
         "feed_path": lambda slug, kind: site.root + feed_path(slug, kind),
         "shelf_path": lambda slug: site.root + shelf_path(slug),
@@ -161,6 +167,27 @@ def _globals(site: Site) -> dict[str, Any]:
         "cover_url": site.url(COVER_PATH),
         "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
     }
+
+
+def _wish_path(site: Site, slug: str) -> str:
+    """Where one subscribes by mail, with the shelf chosen already; empty for one nobody chooses."""
+    kind = site.slug_kind(slug)
+    if kind == "all":
+        return "/dang-ky"
+    offered = {"unit": slug in site.units(), "topic": site.is_chosen(slug)}.get(kind, True)
+    return f"/dang-ky?{_WISHES[kind]}={slug}" if kind in _WISHES and offered else ""
+
+
+_WISHES = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}
+
+
+def _month_after(shown: int, months: Sequence[tuple[str, int]]) -> str:
+    """The month of the newest item that is not among the *shown*; empty when all are."""
+    for month, count in months:
+        if count > shown:
+            return month
+        shown -= count
+    return ""
 
 
 def _asset(name: str) -> Asset:
@@ -180,6 +207,11 @@ def _here(at: datetime, form: str) -> str:
 def _foreign(language: str) -> Markup:
     """The `lang` attribute of a text that is not in the page's own language."""
     return Markup("") if language == "vi" else Markup(' lang="{}"').format(language)
+
+
+def _bare(link: Attachment | Link) -> Markup:
+    """Marks a link whose words are its address: on paper it is not written twice."""
+    return Markup(' class="bare"' if link.title == link.url else "")  # noqa: S704 - our own words
 
 
 def _file_facts(attachment: Attachment) -> str:
@@ -211,6 +243,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
     "day": lambda at: _here(at, say("time", "day")),
     "short": lambda at: _here(at, say("time", "short")),
     "month_name": lambda month: say("time", "month", month=month[5:], year=month[:4]),
-    "og_locale": lambda language: "vi_VN" if language == "vi" else language.replace("-", "_"),
+    "og_locale": og_locale,
+    "tel": telephone,
     "file_facts": _file_facts,
 }

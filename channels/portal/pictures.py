@@ -16,7 +16,7 @@ from typing import TypeVar
 from channels.errors import Unreachable
 from channels.portal.files import Stage
 from channels.portal.lock import Busy, alone
-from channels.portal.writer import said
+from channels.portal.work import said
 
 T = TypeVar("T")
 FOLDER = "anh"

@@ -29,15 +29,20 @@ from channels.portal.places import (
 )
 from channels.portal.search.catalogue import Paper
 from channels.portal.search.paper import paper
+from channels.portal.shelves import State
 from channels.portal.site import ALL, COVER_PATH, Site, item_path
 from channels.portal.texts import TEXTS
 from contracts.publication import Publication
 
 HOME_LIMIT = 30
+CHANGES_LIMIT = 20
+"""Beside its newest items a feed has so many older ones, those that were changed last."""
 ENTRIES = 4 * FEED_LIMIT
 """How many items stay in memory whose fragments are those of an earlier edition."""
+LISTS_KEPT = 4
+"""So many months' lines stay in memory, for the next shelf with the same items."""
 
-EDITION = 2
+EDITION = 3
 """Raised when the code writes the same item differently."""
 
 
@@ -68,6 +73,7 @@ class Press:
         self._pages = Pages(site)
         self.edition = _edition(site)
         self.fragments = lru_cache(maxsize=ENTRIES)(self._fragments)
+        self.lines = lru_cache(maxsize=LISTS_KEPT)(self._lines)
         self._files: dict[str, Callable[[Place, Index], Iterator[File]]] = {
             FEED: self._feed,
             ARCHIVE: self._archive,
@@ -102,7 +108,7 @@ class Press:
             yield asset.path[1:], asset.body
         yield COVER_PATH[1:], (STATIC / "loa-cover.png").read_bytes()
         yield "kenh/index.html", self._pages.channels()
-        yield "cam-on/index.html", self._pages.thanks()
+        yield "gioi-thieu/index.html", self._pages.about()
         yield "robots.txt", sitemap.robots(self.site)
         yield "404.html", self._pages.missing()
 
@@ -140,6 +146,13 @@ class Press:
                 return place.slug in self.slugs(index)
         return True
 
+    def documents(self, publication: Publication, index: Index) -> list[str]:
+        """Paths of the Atom documents in which readers of everything, and of its topic, find it."""
+        slugs = dict.fromkeys((ALL, publication.topic))
+        name = publication.content_id
+        places = (index.place_in(one, name, self.part, CHANGES_LIMIT) for one in slugs)
+        return [archive_path(place, "atom") for place in places if place]
+
     def slugs(self, index: Index) -> list[str]:
         """The shelves of the vocabulary, and whatever else has items."""
         return list(dict.fromkeys([*self.site.standing_slugs(), *index.slugs()]))
@@ -148,7 +161,8 @@ class Press:
         last = index.open_part(place.slug, self.part)
         older = index.before(last, self.part) if last else None
         feed = replace(gather(place.slug, self.site), older=self._address(older))
-        yield from self._in_all_formats(feed, index.newest(place.slug, self.part), place, index)
+        ids = index.in_feed(place.slug, self.part, CHANGES_LIMIT)
+        yield from self._in_all_formats(feed, ids, place, index)
 
     def _archive(self, place: Place, index: Index) -> Iterator[File]:
         newer = index.after(place, self.part)
@@ -175,21 +189,24 @@ class Press:
     def _shelf(self, place: Place, index: Index) -> Iterator[File]:
         ids = index.newest(place.slug, HOME_LIMIT, listed=True)
         stories = self._html(ids, index, "story")
-        yield place.paths[0], self._pages.shelf(place.slug, stories, index.months(place.slug))
+        months = [one for one in index.months(place.slug) if one[1]]
+        yield place.paths[0], self._pages.shelf(place.slug, stories, months)
 
     def _month(self, place: Place, index: Index) -> Iterator[File]:
-        lines = self._html(index.of_month(place.slug, place.month), index, "line")
+        ids = tuple(index.of_month(place.slug, place.month))
+        # One piece for the template: a month may have thousands of lines.
+        lines = [Markup(self.lines(ids, index, index.state))] if ids else []  # noqa: S704
         beside = index.neighbours(place.slug, place.month)
         yield place.paths[0], self._pages.month(place.slug, place.month, lines, beside)
 
     def _home(self, place: Place, index: Index) -> Iterator[File]:
         stories = self._html(index.newest(ALL, HOME_LIMIT, listed=True), index, "story")
-        yield place.paths[0], self._pages.home(stories)
+        yield place.paths[0], self._pages.home(stories, index.slugs())
 
     def _lists(self, place: Place, index: Index) -> Iterator[File]:
         used = set(index.slugs())  # system labels have feeds, and are named once they have an item
         slugs = [one for one in self.slugs(index) if self.site.is_chosen(one) or one in used]
-        feeds, shelves = self._pages.feeds(slugs), self._pages.shelves(slugs)
+        feeds, shelves = self._pages.feeds(slugs), self._pages.shelves(slugs, used)
         bodies = (feeds, opml.write(slugs, self.site), shelves)
         yield from zip(place.paths, bodies, strict=True)
 
@@ -202,6 +219,10 @@ class Press:
         months = {slug: [month for month, _ in index.months(slug)] for slug in self.slugs(index)}
         bodies = (sitemap.of_maps(months[ALL], self.site), sitemap.of_pages(months, self.site))
         yield from zip(place.paths, bodies, strict=True)
+
+    def _lines(self, ids: tuple[str, ...], index: Index, _: State) -> str:
+        """Of a month, in one state of the index: many shelves list alike what is for everybody."""
+        return "\n".join(line for (line,) in self._of(ids, index, ("line",)))
 
     def _html(self, ids: Sequence[str], index: Index, name: str) -> list[Markup]:
         return [Markup(text) for (text,) in self._of(ids, index, (name,))]  # noqa: S704
@@ -239,6 +260,7 @@ def _edition(site: Site) -> str:
     """Changes whenever the same items would be written differently."""
     hashed = sha256(f"{EDITION} {site.public_url} {site.hub} {TEXTS}".encode())
     hashed.update("".join(one.model_dump_json() for one in site.channels).encode())
+    hashed.update(site.postal_address.encode())
     hashed.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATES, STATIC):
         for path in sorted(folder.iterdir()):

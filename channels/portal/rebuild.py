@@ -7,8 +7,8 @@
     clear     what the index knows nothing of is removed
 
 Readers see every file old or new, never half; files that are the same stay untouched. Killed before
-the swap, nothing has changed; killed after it, the next writer goes on, bit by bit, or the next
-rebuild does. Where there are no pages at all, everything is written at once, and writers wait.
+the swap, nothing has changed; killed in it or after it, the next writer goes on, bit by bit, or the
+next rebuild does. Where there are no pages at all, everything is written at once, and writers wait.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import structlog
 
+from channels.portal import swap
 from channels.portal.audit import Audit
 from channels.portal.files import Stage, sync_folder
 from channels.portal.glance import Glance
@@ -27,8 +28,9 @@ from channels.portal.index import LAYOUT, Index
 from channels.portal.lock import alone
 from channels.portal.press import Press
 from channels.portal.search.keeper import CATALOGUE
-from channels.portal.work import Tell, nobody, taken
-from channels.portal.writer import INDEX, LAID_OUT, LOCK, Writer
+from channels.portal.swap import INDEX
+from channels.portal.work import Tell, nobody, sign, taken
+from channels.portal.writer import LAID_OUT, LOCK, Writer
 from contracts.publication import Publication
 
 log = structlog.get_logger()
@@ -58,14 +60,14 @@ class Rebuild:
         self._index = Index(self._aside / INDEX)
         self._index.lay_out()
         with alone(self._state / LOCK, patience_s):
+            swap.carry_out(self._state)
             self._watched = self._watch()
 
     def take(self, publications: Iterable[Publication]) -> None:
         """Raises OSError or sqlite3.Error; then nothing has changed for readers."""
         with self._index.transaction():
             for one in publications:
-                if one.revision >= self._index.revision(one.content_id):
-                    taken(self._index, self._press, one)
+                taken(self._index, self._press, one)
 
     def keep(self, publications: Sequence[Publication]) -> None:
         """Take those in that the old portal has shown, or was about to. Raises as `take`."""
@@ -104,6 +106,7 @@ class Rebuild:
         if old:
             with closing(old):
                 self.take([row.publication for row in old.meanwhile()])
+                old.settle()
 
     def _old(self) -> Index | None:
         """The index that stands; None where there is none that can be read."""
@@ -118,18 +121,16 @@ class Rebuild:
         return index
 
     def _swap(self) -> None:
-        """The old index goes first: pages without an index are refused, a wrong index is not."""
         stands = (self._folder / "public" / LAID_OUT).exists()
         with self._index.transaction():
             self._index.all_to_do(self._press.everything(self._index), old_print=stands)
-            self._index.set_mark("edition", self._press.edition)
+            sign(self._index, self._press)
         self._index.close()
         self._lay_out()
-        others = () if self._watched else self._state.glob(f"{CATALOGUE}*")
-        for left in (*self._state.glob(f"{INDEX}*"), *others):
+        for left in () if self._watched else self._state.glob(f"{CATALOGUE}*"):
             left.unlink()
-        (self._aside / INDEX).replace(self._state / INDEX)
-        sync_folder(self._state)
+        swap.name(self._aside / INDEX, self._state)
+        swap.carry_out(self._state)
 
     def _lay_out(self) -> None:
         """What every site has: pages that are written next point at it."""

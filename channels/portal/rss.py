@@ -4,6 +4,7 @@ from email.utils import format_datetime
 from html import escape
 
 from lxml import etree
+from markupsafe import Markup
 
 from channels.portal.feeds import Entry, Feed
 from channels.portal.tree import (
@@ -74,7 +75,8 @@ def _item(channel: Element, entry: Entry) -> None:
 
 
 def _words(element: Element, entry: Entry) -> None:
-    """The description is HTML to an RSS reader, as the whole text is."""
-    short = entry.html if entry.item.withdrawn else escape(entry.item.excerpt, quote=False)
-    child(element, "description", short)
+    """The description is plain words, written as HTML, which RSS readers take it for."""
+    item = entry.item
+    short = Markup(entry.html).striptags() if item.withdrawn else item.excerpt  # noqa: S704
+    child(element, "description", escape(short, quote=False))
     child(element, f"{{{CONTENT}}}encoded", entry.html)

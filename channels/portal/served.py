@@ -3,11 +3,14 @@
 import os
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from stat import S_ISREG
+from typing import NamedTuple
 
 from channels.portal.linked import links
 
@@ -39,6 +42,7 @@ FEED_LIFETIME = "public, max-age=300"
 _NAME = "[a-z0-9][a-z0-9-]{0,79}"
 _PATH = re.compile(rf"/(?:{_NAME}/){{0,4}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
+_BREAK = re.compile(rb"[\r\n\0]")
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
 
 Stamp = tuple[int, int, int]
@@ -59,22 +63,40 @@ class Served:
     status: int
     head: list[Header]
     about: list[Header]
+    blocks: dict[int, bytes] = field(default_factory=dict, compare=False)
+    """Heads as they go over the wire, by status: whoever makes one keeps it here."""
 
     def by(self, now_s: int) -> "Served":
         """As it is to be sent at *now_s*: nothing was modified later than that."""
         if self.modified_s <= now_s:
             return self
         kept = [header for header in self.head if header[0] != LAST_MODIFIED]
-        return replace(self, modified_s=now_s, head=[*kept, last_modified(now_s)])
+        return replace(self, modified_s=now_s, head=[*kept, last_modified(now_s)], blocks={})
+
+    def told_at(self, path: str) -> "Served":
+        """As the answer of another address, which has several forms; this one lies at *path*."""
+        kept = [header for header in self.head if header[0] != b"vary"]
+        told = (b"vary", b"Accept, Accept-Encoding"), (b"content-location", path.encode())
+        return replace(self, head=[*kept, *told], blocks={})
+
+
+class Loaded(NamedTuple):
+    """What the disk said of a file at one moment."""
+
+    stamp: Stamp
+    served: Served
 
 
 class Files:
-    """The newest files, by where they lie; plain strings, since every request makes one."""
+    """The newest files, by where they lie; plain strings, since every request makes one.
+
+    `kept` and `keep` are for one thread, the loop's; `load` is for any other.
+    """
 
     def __init__(self, root: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self._root = str(root)
         self._memory_bytes = memory_bytes
-        self._kept: OrderedDict[str, tuple[Stamp, Served]] = OrderedDict()
+        self._kept: OrderedDict[str, Loaded] = OrderedDict()
         self._size = 0
 
     def locate(self, path: str) -> str | None:
@@ -89,33 +111,36 @@ class Files:
     def kept(self, file: str) -> Served | None:
         """The file from memory, if it hasn't changed: one stat, no more."""
         found = self._kept.get(file)
-        if found and found[0] == _stamp_at(file):
+        if found and found.stamp == _stamp_at(file):
             self._kept.move_to_end(file)
-            return found[1]
+            return found.served
         return None
 
-    def read(self, file: str) -> Served | None:
-        """The file from the disk; None when it isn't there. Name and bytes belong together."""
-        try:
-            with Path(file).open("rb") as opened:
-                facts = os.fstat(opened.fileno())
-                body = opened.read() if S_ISREG(facts.st_mode) else None
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        return None if body is None else self._keep(file, facts, body)
-
-    def _keep(self, file: str, facts: os.stat_result, body: bytes) -> Served:
-        served = _served(Path(file).suffix, int(facts.st_mtime), body)
+    def keep(self, file: str, loaded: Loaded) -> Served:
+        """Remember the file in place of what was known of it, and of what nobody asks for."""
         self._forget(file)
-        self._kept[file] = (_stamp(facts), served)
-        self._size += len(body)
+        self._kept[file] = loaded
+        self._size += len(loaded.served.body)
         while self._size > self._memory_bytes:
             self._forget(next(iter(self._kept)))
-        return served
+        return loaded.served
 
     def _forget(self, file: str) -> None:
-        _, served = self._kept.pop(file, (None, None))
-        self._size -= len(served.body) if served else 0
+        if old := self._kept.pop(file, None):
+            self._size -= len(old.served.body)
+
+
+def load(file: str) -> Loaded | None:
+    """The file from the disk; None when it isn't there. Name and bytes belong together."""
+    try:
+        with Path(file).open("rb") as opened:
+            facts = os.fstat(opened.fileno())
+            body = opened.read() if S_ISREG(facts.st_mode) else None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    if body is None:
+        return None
+    return Loaded(_stamp(facts), _served(Path(file).suffix, int(facts.st_mtime), body))
 
 
 def _served(suffix: str, modified_s: int, body: bytes) -> Served:
@@ -133,6 +158,15 @@ def _served(suffix: str, modified_s: int, body: bytes) -> Served:
     if suffix in FEEDS and (named := links(body)):
         about.append((b"link", named))
     return Served(body, tag, modified_s, status, head, about)
+
+
+def block(status: int, headers: Iterable[Header]) -> bytes:
+    """Status line and headers on the wire, but for the end. Raises ValueError for a line's end."""
+    lines = [b"%b: %b" % header for header in headers]
+    if any(_BREAK.search(line) for line in lines):
+        raise ValueError("a header ends too early")
+    first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
+    return b"".join(b"%b\r\n" % line for line in (first, *lines))
 
 
 def last_modified(at_s: int) -> Header:

@@ -1,4 +1,4 @@
-"""LOA_PORTAL_*: what the portal says of the ministry's other channels, and who is told of news."""
+"""LOA_PORTAL_*: the ministry's other channels, who is told of news, whether items are read back."""
 
 from pydantic import Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,7 +9,7 @@ from contracts.vocabulary import Vocabulary
 
 
 class PortalSettings(BaseSettings):
-    """Both may be left empty."""
+    """All may be left out. *read_back*: an item is delivered once readers can read it."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_PORTAL_", frozen=True, extra="ignore", env_ignore_empty=True
@@ -17,9 +17,14 @@ class PortalSettings(BaseSettings):
 
     hub: str = Field(default="", pattern=r"^(https?://[^\s/?#@]+(/\S*)?)?$")
     channels_file: FilePath | None = None
+    read_back: bool = True
+    postal_address: str = Field(
+        default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
+    )
+    """That of mails: it stands at the foot of pages, too."""
 
     def site(self, public_url: str, vocabulary: Vocabulary) -> Site:
         """The portal at *public_url*. Raises OSError, Unreadable or Invalid."""
         own = self.channels_file.read_text("utf-8") if self.channels_file else ""
         channels = listed(own) if own else DEFAULT
-        return Site(public_url, vocabulary, self.hub, channels)
+        return Site(public_url, vocabulary, self.hub, channels, self.postal_address)

@@ -2,13 +2,17 @@
 
 A month of a shelf is cut into parts of so many items, oldest first. The shelf's last part is open:
 the feed itself covers it. Every other part is closed, and is an archive.
+
+Where an item once stood it stays, unlisted: pages leave it out, but the feed goes on to say what
+became of it to those who have read it there.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
-from channels.portal.months import bounds, month_of
+from channels.portal.months import bounds, month_of, ticks
+from channels.portal.past import last_change
 from channels.portal.places import (
     ARCHIVE,
     FEED,
@@ -21,11 +25,24 @@ from channels.portal.places import (
     SHELF,
     Place,
 )
-from channels.portal.site import ALL
+from channels.portal.site import ALL, CORRECTIONS
+from contracts.publication import Publication
 
 NEWEST = """
 SELECT content_id FROM shelf WHERE slug = ? AND listed >= ?
 ORDER BY published DESC, content_id DESC LIMIT ?
+"""
+CHANGES = """
+SELECT content_id, published FROM shelf WHERE slug = ? AND changed > 0
+ORDER BY changed DESC, content_id DESC LIMIT ?
+"""
+_COUNT = """
+UPDATE month SET listed = listed + ? - (
+    SELECT listed FROM shelf WHERE slug = ? AND published = ? AND content_id = ?
+) WHERE slug = ? AND month = ?
+"""
+_LIST = """
+UPDATE shelf SET listed = ?, changed = ? WHERE slug = ? AND published = ? AND content_id = ?
 """
 _RANK = """
 SELECT count(*) FROM shelf
@@ -40,6 +57,8 @@ SELECT content_id FROM shelf WHERE slug = ? AND published >= ? AND published < ?
 ORDER BY published DESC, content_id DESC
 """
 
+State = tuple[int, int, bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -48,10 +67,24 @@ class Spot:
     slug: str
     published: int  # microseconds
     content_id: str
+    changed: int = field(default=0, compare=False)
+    """When the text that is shown took the place of another, in microseconds; 0 = it never did."""
 
     @property
     def month(self) -> str:
         return month_of(self.published)
+
+
+def spots_of(publication: Publication, slugs: Iterable[str]) -> Iterator[Spot]:
+    """Where the item stands: by its first release, and among corrections by the last of these."""
+    first = ticks(publication.first_released_at)
+    last = max(first, ticks(publication.released_at))
+    changed = last if last > first or publication.action != "published" else 0
+    change = last_change(publication)
+    wrong = max(first, ticks(change.at)) if change else last
+    for slug in dict.fromkeys(slugs):
+        age = wrong if slug == CORRECTIONS else first
+        yield Spot(slug, age, publication.content_id, changed)
 
 
 class Shelves:
@@ -59,9 +92,22 @@ class Shelves:
 
     _db: sqlite3.Connection
 
+    @property
+    def state(self) -> State:
+        """Another one whenever anybody may have written; what is undone counts as another, too."""
+        seen: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return seen, self._db.total_changes, self._db.in_transaction
+
     def newest(self, slug: str, limit: int, *, listed: bool = False) -> list[str]:
         """Ids, newest first; as fast with 100,000 items as with 100. *listed*: those of pages."""
         return self._ids(NEWEST, (slug, int(listed), limit))
+
+    def in_feed(self, slug: str, limit: int, more: int) -> list[str]:
+        """The *limit* newest, and *more* older ones, those that were changed last; newest first."""
+        newest = self.newest(slug, limit)
+        changed = self._db.execute(CHANGES, (slug, limit + more))
+        older = [(published, one) for one, published in changed if one not in newest][:more]
+        return newest + [one for _, one in sorted(older, reverse=True)]
 
     def of_month(self, slug: str, month: str) -> list[str]:
         """What a month's page lists, newest first."""
@@ -73,8 +119,8 @@ class Shelves:
         return self._ids(PART, (archive.slug, *bounds(archive.month), size, first))
 
     def months(self, slug: str) -> list[tuple[str, int]]:
-        """The shelf's months, newest first, and how many items each has."""
-        sought = "SELECT month, items FROM month WHERE slug = ? ORDER BY month DESC"
+        """The shelf's months, newest first, and how many items the page of each lists."""
+        sought = "SELECT month, listed FROM month WHERE slug = ? ORDER BY month DESC"
         return list(self._db.execute(sought, (slug,)))
 
     def in_month(self, slug: str, month: str) -> int:
@@ -127,14 +173,17 @@ class Shelves:
 
     def parts(self, slug: str, size: int) -> Iterator[Place]:
         """All parts of a shelf, the open one too."""
-        for month, items in self.months(slug):
-            for number in range(-(-items // size)):
-                yield Place(ARCHIVE, slug, month, number + 1)
+        for month, _ in self.months(slug):
+            last = self._last(slug, month, size)
+            yield from (last._replace(part=number) for number in range(1, last.part + 1))
 
     def move(
-        self, content_id: str, spots: Sequence[Spot], size: int, *, listed: bool
+        self, content_id: str, spots: Collection[Spot], size: int, *, listed: Collection[str]
     ) -> set[Place]:
-        """Let the item stand on *spots* alone; returns the places that say something else now."""
+        """Let the item stand on *spots* alone; returns the places that say something else now.
+
+        *listed*: the shelves whose pages name it.
+        """
         old = set(self._spots(content_id))
         touched: set[Place] = set()
         for spot in old.difference(spots):
@@ -143,10 +192,22 @@ class Shelves:
             touched |= self._around(spot, size)
         for spot in set(spots) - old:
             touched |= self._put_on(spot, size)
-        self._db.execute("UPDATE shelf SET listed = ? WHERE content_id = ?", (listed, content_id))
+        for spot in spots:
+            self._list(spot, listed=spot.slug in listed)
         for spot in old.intersection(spots):
             touched |= self._at(spot, self._part_of(spot, size))
         return touched
+
+    def shelves_of(self, content_id: str) -> list[str]:
+        """Where the item stands, or stood once."""
+        return [spot.slug for spot in self._spots(content_id)]
+
+    def place_in(self, slug: str, content_id: str, limit: int, more: int) -> Place | None:
+        """The feed, or else the archive, in which readers find the item; None for neither."""
+        if content_id in self.in_feed(slug, limit, more):
+            return Place(FEED, slug)
+        here = [spot for spot in self._spots(content_id) if spot.slug == slug]
+        return self._part_of(here[0], limit) if here else None
 
     def places_of(self, content_id: str, size: int) -> list[Place]:
         """The places that name the item, in the order of writing."""
@@ -156,15 +217,22 @@ class Shelves:
 
     def _put_on(self, spot: Spot, size: int) -> set[Place]:
         values = (spot.slug, spot.published, spot.content_id)
-        self._db.execute("INSERT INTO shelf VALUES (?, ?, ?, 1)", values)
+        self._db.execute("INSERT INTO shelf VALUES (?, ?, ?, 0, 0)", values)
         self._db.execute(
-            "INSERT INTO month VALUES (?, ?, 1)"
+            "INSERT INTO month VALUES (?, ?, 1, 0)"
             " ON CONFLICT (slug, month) DO UPDATE SET items = items + 1",
             (spot.slug, spot.month),
         )
         return self._around(spot, size)
 
+    def _list(self, spot: Spot, *, listed: bool) -> None:
+        """Have the pages name the item that stands there, or leave it out."""
+        here = (spot.slug, spot.published, spot.content_id)
+        self._db.execute(_COUNT, (listed, *here, spot.slug, spot.month))
+        self._db.execute(_LIST, (listed, spot.changed, *here))
+
     def _take_off(self, spot: Spot) -> None:
+        self._list(spot, listed=False)
         self._db.execute(
             "DELETE FROM shelf WHERE slug = ? AND published = ? AND content_id = ?",
             (spot.slug, spot.published, spot.content_id),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from channels.portal.past import last_change
 from channels.portal.public_channels import DEFAULT as CHANNELS
 from channels.portal.public_channels import PublicChannel
 from channels.portal.texts import say
@@ -14,7 +15,7 @@ from contracts.vocabulary import Vocabulary
 
 ALL = "tat-ca"
 CORRECTIONS = "dinh-chinh"
-"""The topic whose shelf has every item that was corrected or withdrawn, beside its own."""
+"""The topic whose shelf has every item that was ever corrected or withdrawn, beside its own."""
 COVER_PATH = "/tai-nguyen/loa-cover.png"
 """The picture of items that bring none, where other channels need one; this address stays."""
 CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
@@ -31,6 +32,8 @@ class Site:
     """The WebSub hub that feeds name; empty = none."""
     channels: tuple[PublicChannel, ...] = CHANNELS
     """The list that `/kenh/` shows."""
+    postal_address: str = ""
+    """The agency's, on one line; empty where it was not given."""
 
     @property
     def root(self) -> str:
@@ -45,11 +48,12 @@ class Site:
         return self.url(item_path(content_id))
 
     def slugs_of(self, publication: Publication) -> tuple[str, ...]:
-        """The shelves of *publication*; one for everybody stands on no audience's own shelf."""
+        """The shelves of *publication*; one for everybody stands on that of each audience."""
         unit = self.present_unit(publication.unit)
-        changed = publication.action != "published" and CORRECTIONS in self.vocabulary.topics
+        changed = last_change(publication) and CORRECTIONS in self.vocabulary.topics
         also = (CORRECTIONS,) if changed else ()
-        shelves = (ALL, publication.topic, unit, *publication.audiences, *also)
+        audiences = publication.audiences or self.audiences()
+        shelves = (ALL, publication.topic, unit, *audiences, *also)
         return tuple(dict.fromkeys(shelves))
 
     def present_unit(self, unit: str) -> str:

@@ -8,7 +8,7 @@ from channels.portal.site import Site, map_path, month_path, shelf_path
 from channels.portal.tree import instant
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-STANDING = ("/", "/muc/", "/nguon-tin/", "/kenh/")
+STANDING = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 
 def of_items(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:

@@ -1,11 +1,14 @@
 """Tells a WebSub hub which feeds have changed; publishing never waits for it.
 
-What the hub has not heard of stands in the portal's index, so that no death loses it.
+What the hub has not heard of stands in the portal's index, so that no death loses it. A feed that
+the hub refuses is tried again after pauses of its own, and after all others: it holds up none.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import aiohttp
 import structlog
@@ -23,50 +26,83 @@ Untold = Callable[[], Awaitable[list[tuple[str, int]]]]
 Told = Callable[[str, int], Awaitable[None]]
 
 
+class Refused(NamedTuple):
+    """A feed that the hub did not take: how often, and when it is tried again."""
+
+    failures: int
+    due: float
+
+
+NEVER = Refused(0, 0.0)
+
+
 @dataclass
 class Herald:
     """One task. *untold* gives feeds and how often each has changed since; *told* ticks one off.
 
-    Both raise ChannelError or OSError where the index can't be had now.
+    Both raise OSError where the index can't be had now.
     """
 
     site: Site
     untold: Untold
     told: Told
     again_s: float = AGAIN_S
+    clock: Callable[[], float] = time.monotonic
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    failures: int = 0
+    refused: dict[str, Refused] = field(default_factory=dict)
 
     async def run(self) -> None:
         """As a task, for ever."""
         while True:
             self.news.clear()
-            why = await self.tell()
-            self.note(why)
+            await self.tell()
             try:
-                async with asyncio.timeout(self.pause_s if why else LOOK_S):
-                    await (asyncio.Event() if why else self.news).wait()
+                async with asyncio.timeout(self.wait_s):
+                    await self.news.wait()
             except TimeoutError:
                 continue
 
     @property
-    def pause_s(self) -> float:
-        """Longer with every failure."""
-        return min(self.again_s * 2.0 ** (self.failures - 1), LONGEST_S)
+    def wait_s(self) -> float:
+        """Until the next feed is due again, or somebody else may have written."""
+        due = min((one.due for one in self.refused.values()), default=float("inf"))
+        return min(max(due - self.clock(), 0.0), LOOK_S)
 
     async def tell(self) -> str:
-        """Tell the hub everything that it has not heard of; why that failed, or nothing."""
+        """Tell the hub what it has not heard of and is due; the first failure, or nothing."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         try:
+            waiting = await self.untold()
             async with aiohttp.ClientSession(timeout=timeout) as http:
-                for slug, turn in await self.untold():
-                    for kind in KINDS:
-                        if why := await self.ping(http, self.site.url(feed_path(slug, kind))):
-                            return why
-                    await self.told(slug, turn)
-        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
+                return await self._tell(http, waiting)
+        except OSError as error:
+            log.warning("hub_not_told", reason=type(error).__name__)
             return type(error).__name__
-        return ""
+
+    async def _tell(self, http: aiohttp.ClientSession, waiting: list[tuple[str, int]]) -> str:
+        """A hub that does not answer is left alone after one try; who failed least comes first."""
+        first = ""
+        for slug, turn in sorted(waiting, key=lambda one: self._known(one[0])):
+            if self._known(slug).due > self.clock():
+                continue
+            why, answered = await self._told_of(http, slug)
+            if not why:
+                await self.told(slug, turn)
+            self._note(slug, why)
+            first = first or why
+            if not answered:
+                break
+        return first
+
+    async def _told_of(self, http: aiohttp.ClientSession, slug: str) -> tuple[str, bool]:
+        """Why the hub was not told of the feed, empty if it was; and whether it answered."""
+        try:
+            for kind in KINDS:
+                if why := await self.ping(http, self.site.url(feed_path(slug, kind))):
+                    return why, True
+        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
+            return type(error).__name__, False
+        return "", True
 
     async def ping(self, http: aiohttp.ClientSession, topic: str) -> str:
         """Say that *topic* has changed. Hubs read the one field or the other."""
@@ -74,10 +110,18 @@ class Herald:
         async with http.post(self.site.hub, data=said, allow_redirects=False) as answer:
             return "" if answer.status // 100 == 2 else f"HTTP {answer.status}"
 
-    def note(self, why: str) -> None:
-        """Say when it begins and when it is over."""
-        if why and not self.failures:
-            log.warning("hub_not_told", reason=why)
-        elif not why and self.failures:
-            log.info("hub_told_again")
-        self.failures = self.failures + 1 if why else 0
+    def _known(self, slug: str) -> Refused:
+        return self.refused.get(slug, NEVER)
+
+    def _note(self, slug: str, why: str) -> None:
+        """Say when it begins and when it is over; the pause grows with every failure."""
+        failures = self._known(slug).failures
+        if not why:
+            self.refused.pop(slug, None)
+            if failures:
+                log.info("hub_told_again", feed=slug)
+            return
+        if not failures:
+            log.warning("hub_not_told", feed=slug, reason=why)
+        pause_s = min(self.again_s * 2.0**failures, LONGEST_S)
+        self.refused[slug] = Refused(failures + 1, self.clock() + pause_s)

@@ -9,28 +9,33 @@ A writer that is killed leaves undone work in the index; whoever takes the lock 
 first. So a row in doubt has an answer: what the index has is delivered, the rest never arrived.
 """
 
-import errno
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from channels.base import Deadline, Outcome, Verdict
+from channels.portal import swap
 from channels.portal.files import Stage, empty
 from channels.portal.index import LAYOUT, Index
 from channels.portal.lock import Busy, alone
 from channels.portal.places import ARCHIVE, MAP, MONTH
 from channels.portal.press import File, Press
-from channels.portal.search.keeper import CATALOGUE, Keeper
+from channels.portal.search.keeper import Keeper
 from channels.portal.site import Site
-from channels.portal.work import Tell, Work, nobody, taken
+from channels.portal.swap import INDEX
+from channels.portal.work import Tell, Work, nobody, said, sign, taken
 from contracts.crash import crash_point
 from contracts.publication import Publication
 
+log = structlog.get_logger()
 CHUNK = 200
 T = TypeVar("T")
-INDEX, LOCK = "index.sqlite", "lock"
+LOCK = "lock"
 AGAIN_S = 30.0
 BUSY_S = 5.0
 LAID_OUT = "404.html"
@@ -63,7 +68,7 @@ class Writer:
         self._patience_s = patience_s
         self.written = 0
         self._index: Index | None = None
-        self._keeper = Keeper(self._state / CATALOGUE, press.site, press.paper)
+        self._keeper = Keeper(self._state, press.site, press.paper)
 
     @property
     def site(self) -> Site:
@@ -87,16 +92,21 @@ class Writer:
             empty(self._aside)
             if index.layout != LAYOUT:
                 self._begin(index, begin)
-            self._keeper.ready(index)
+            self._keeper.ready()
             self._renew(index)
             self._finish(index, tell, index.waiting())
             self._renew_some(index)
 
     def refresh(self, limit: int = CHUNK) -> Work:
         """Write again some of what is in old print; returns what that was. Raises as `prepare`."""
+        if not self._state.exists():
+            return Work()
         with self._alone() as index:
             if index.layout != LAYOUT:
                 return Work()
+            if not (self.public / LAID_OUT).exists():
+                log.warning("portal_files_lost", items=index.items())
+                self._renew(index)
             self._finish(index)
             return self._renew_some(index, limit)
 
@@ -155,6 +165,10 @@ class Writer:
         """How many items and other places are to be written yet. Raises OSError."""
         return self._looked(Index.waiting, (0, 0))
 
+    def documents(self, publication: Publication) -> list[str]:
+        """Paths of the feeds that have the item. Raises OSError."""
+        return self._looked(lambda index: self._press.documents(publication, index), [])
+
     def untold(self) -> list[tuple[str, int]]:
         """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
         return self._looked(Index.untold, [])
@@ -175,8 +189,7 @@ class Writer:
         """Take many into the index, in any order; `finish` then writes their files."""
         with self._alone() as index, index.transaction():
             for publication in publications:
-                if publication.revision >= index.revision(publication.content_id):
-                    taken(index, self._press, publication)
+                taken(index, self._press, publication)
 
     def finish(self, tell: Tell = nobody) -> None:
         """Bring the files up to the index. Raises as `prepare`."""
@@ -206,7 +219,7 @@ class Writer:
         rows = index.old_print(limit)
         work = Work(rows, index.stale(limit - len(rows), old_print=True))
         self._do(index, work)
-        return work
+        return replace(work, learnt=self._keeper.renew(index))
 
     def _do(self, index: Index, work: Work) -> None:
         if work.rows or work.places:
@@ -262,7 +275,7 @@ class Writer:
         for path, body in self._press.fixed_files():
             stage.put(path, body)
         stage.swap()
-        index.set_mark("edition", self._press.edition)
+        sign(index, self._press)
 
     def _mark_everything(self, index: Index, laid_out: bool) -> None:
         """All at once where there is nothing, or else what is about the past bit by bit."""
@@ -279,17 +292,9 @@ class Writer:
     @contextmanager
     def _alone(self) -> Iterator[Index]:
         with alone(self._state / LOCK, self._patience_s):
+            swap.carry_out(self._state)
             if self._index and not self._index.stands:
                 self.close()  # a rebuild has put another one there
             if self._index is None:
                 self._index = Index(self._state / INDEX)
             yield self._index
-
-
-def said(error: Exception) -> str:
-    """An error as an outcome's reason: short, and without paths or text."""
-    if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, "os_error").lower()
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorname", "sqlite_error").lower()
-    return str(error)

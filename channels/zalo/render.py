@@ -89,7 +89,7 @@ def render(publication: Publication, site: Site) -> Article:
     texts = (
         notice(publication) if withdrawal else [*paragraphs(publication.body), *extras(publication)]
     )
-    body, whole = fitted(texts)
+    body, whole = fitted([*remark(publication), *texts])
     return Article(
         content_id=publication.content_id,
         revision=publication.revision,
@@ -121,6 +121,12 @@ def lead(publication: Publication, texts: Sequence[str]) -> str:
     if publication.action == "withdrawn":
         return words("withdrawn", "description")
     return publication.summary.strip() or next(iter(texts), "") or publication.title
+
+
+def remark(publication: Publication) -> Iterator[str]:
+    """What was wrong in the article until now: whoever opens it again reads that first."""
+    if publication.action == "corrected" and publication.reason:
+        yield words("corrected", "first", reason=publication.reason)
 
 
 def notice(publication: Publication) -> list[str]:

@@ -39,6 +39,7 @@ from consumers.app.settings import read
 from consumers.faults import fault, trouble
 from consumers.ledger import codec
 from consumers.notices.sent import BusSent
+from consumers.sight import Sight
 from consumers.vault import BusNotebook, BusVault, KeyFile
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -65,13 +66,16 @@ def return_paths(node: Node) -> ReturnPaths:
 
 
 def portal(node: Node) -> PortalChannel:
+    settings = read(PortalSettings)
+    address = read_at(node) if settings.read_back else ""
     return PortalChannel(
         node.settings.portal_dir,
         node.public_url,
         node.vocabulary,
         shown_before=partial(pages_booked, node.bus),
-        read_at=read_at(node),
-        settings=read(PortalSettings),
+        read_at=address,
+        found=Sight(node.bus, address, node.clock).found,
+        settings=settings,
     )
 
 
@@ -81,10 +85,8 @@ def site(node: Node) -> PortalSite:
 
 
 def read_at(node: Node) -> str:
-    """Where the portal can be read; empty where no address is set, or canaries are switched off."""
-    settings = node.canary_settings
-    wanted = settings.every_s and ChannelName.PORTAL in settings.names
-    return (settings.url or node.settings.public_url) if wanted else ""
+    """Where the portal can be read; empty where no address is set."""
+    return node.canary_settings.url or node.settings.public_url
 
 
 async def pages_booked(bus: Bus) -> bool:

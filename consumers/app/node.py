@@ -23,9 +23,11 @@ from consumers.directory import Directory
 from consumers.ledger.store import Ledger
 from consumers.mail import brakes
 from consumers.notices.persons import Notices
+from consumers.outlets import outlets
 from consumers.register import Register
 from consumers.release import Release
 from consumers.room import Room
+from consumers.sight import unseen
 from consumers.trace import Trace
 from consumers.vault import KeyFile, belonging, claim
 from consumers.wake import Waker
@@ -158,6 +160,16 @@ class Node:
         pauses = Pauses(self.bus)
         self.tasks.append(pauses.run)
         return pauses
+
+
+async def unseen_plainly(bus: Bus) -> dict[str, Any]:
+    """Where readers can't see what the portal has written, for `/readyz`."""
+    try:
+        async with asyncio.timeout(CANARIES_S):
+            found = unseen(await outlets(bus))
+    except (BusError, TimeoutError):
+        return {}
+    return found.plain() if found else {}
 
 
 async def check_directory(directory: Directory) -> str | None:

@@ -18,13 +18,20 @@ def outlet(node: Node, channel: ChannelName) -> Outlet:
         case ChannelName.ZALO:
             to, stand_in = zalo(node)
         case ChannelName.PORTAL:
-            to, stand_in = f"{node.public_url}, files in {node.settings.portal_dir}", False
+            to, stand_in = portal(node), False
     return Outlet(to=to, stand_in=stand_in, at=node.clock())
 
 
 async def leave_word(node: Node, channel: ChannelName) -> None:
     """Have `loa status` know it. Raises BusError."""
     await outlets.note(node.bus, channel, outlet(node, channel))
+
+
+def portal(node: Node) -> str:
+    to = f"{node.public_url}, files in {node.settings.portal_dir}"
+    if node.settings.public_url:
+        return to
+    return f"{to}; LOA_PUBLIC_URL is empty: feeds and pages name {node.public_url}"
 
 
 def mail(node: Node) -> tuple[str, bool]:

@@ -14,7 +14,7 @@ import structlog
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
 from consumers.app import running, shell, standins
-from consumers.app.node import Node
+from consumers.app.node import Node, unseen_plainly
 from consumers.app.ports import named
 from consumers.app.services import SERVICES
 from consumers.app.settings import LoaSettings, Ready, read
@@ -93,7 +93,8 @@ async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_u
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
-    app = health(node.checks, node.standing, node.canaries, node.filling)
+    seen = partial(unseen_plainly, bus)
+    app = health(node.checks, node.standing, node.canaries, node.filling, seen)
     node.faces.add(app, "livez", "readyz")
     return node
 

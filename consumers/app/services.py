@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from urllib.parse import urlsplit
+from typing import Literal
 
 import structlog
 
@@ -45,6 +45,7 @@ from producers.gateway import gateway as door
 from producers.opinions import HEAD as OPINION_HEAD
 from producers.opinions import opinions as opinion_door
 from producers.pages import pages as reader_pages
+from producers.pages.look import Look
 
 log = structlog.get_logger()
 AT_ONCE = 3
@@ -73,12 +74,13 @@ async def pages(node: Node) -> None:
 
 async def opinions(node: Node) -> None:
     """What readers think of an item → OPINIONS."""
-    release, root = node.release, urlsplit(node.public_url).path.rstrip("/")
+    look = Look(node.public_url, node.vocabulary)
 
-    async def known(content_id: str) -> bool:
-        return bool(await release.positions(content_id))
+    async def standing(content_id: str) -> Literal["", "released", "withdrawn"]:
+        item = await node.release.register.item(content_id)
+        return item.state if item else ""
 
-    node.faces.add(opinion_door(node.bus, known, root, node.clock), OPINION_HEAD)
+    node.faces.add(opinion_door(node.bus, standing, look, node.clock), OPINION_HEAD)
 
 
 async def intake(node: Node) -> None:
@@ -207,14 +209,19 @@ async def deliver(
     )
     await worker.guard.attend(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.guard.attend))
-    for lane, copies in worker.connections():
-        subject = subjects.deliver(channel.name, lane)
-        consumer = Consumer(subjects.durable(subject), subject)
-        node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
+    wake(node, worker)
     node.stack.push_async_callback(channel.close)
     node.stack.callback(slot.close)
     node.on_ready += [worker.recover, partial(leave_word, node, channel.name)]
     node.on_stop.append(worker.stop)
+
+
+def wake(node: Node, worker: Deliver) -> None:
+    """Its wake-ups come to *worker*, lane by lane."""
+    for lane, copies in worker.connections():
+        subject = subjects.deliver(worker.channel.name, lane)
+        consumer = Consumer(subjects.durable(subject), subject)
+        node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
 
 
 def persons(node: Node, channel: ChannelName, suppressed: NotToTry) -> Persons | None:

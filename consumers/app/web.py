@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from consumers.app.protocol import Bounded
+from consumers.app.protocol import AtOnce, Bounded
 from consumers.control import PAUSED
 from consumers.room import ALMOST_FULL
 
@@ -29,6 +29,8 @@ Canaries = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
 """What the canaries prove of each channel."""
 Filling = Callable[[], dict[str, int]]
 """Which streams and buckets fill up, in percent."""
+Unseen = Callable[[], Awaitable[dict[str, Any]]]
+"""Where readers can't see what the portal has written, and why."""
 
 
 def nobody() -> dict[str, str]:
@@ -45,23 +47,37 @@ async def no_canaries() -> dict[str, dict[str, Any]]:
     return {}
 
 
+async def nothing_unseen() -> dict[str, Any]:
+    return {}
+
+
 class Faces:
     """Whole ASGI apps side by side, chosen by the first part of the path."""
 
     def __init__(self) -> None:
         self.apps: dict[str, ASGIApp] = {}
         self.fallback: ASGIApp = PlainTextResponse("Not found", 404)
+        self._at_once: dict[ASGIApp, AtOnce] = {}
 
     def add(self, app: ASGIApp, *heads: str) -> None:
         """Give *app* every path below `/<head>`; without heads, whatever nobody else has."""
         self.apps.update(dict.fromkeys(heads, app))
         if not heads:
             self.fallback = app
+        if at_once := getattr(app, "at_once", None):
+            self._at_once[app] = at_once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._chosen(scope)(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
+        """What the app of this path has at hand, if it has anything at all."""
+        found = self._at_once.get(self._chosen(scope))
+        return found(scope) if found else None
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
         path = scope["path"] if scope["type"] == "http" else ""  # `*`: OPTIONS of the whole server
-        head = path.removeprefix("/").partition("/")[0]
-        await self.apps.get(head, self.fallback)(scope, receive, send)
+        return self.apps.get(path.removeprefix("/").partition("/")[0], self.fallback)
 
 
 def health(
@@ -69,12 +85,14 @@ def health(
     standing: Standing = nobody,
     canaries: Canaries = no_canaries,
     filling: Filling = all_empty,
+    unseen: Unseen = nothing_unseen,
 ) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
     Channels that stand still, or whose canary is late, are named there as well. They are no failure
     of this process: taking it out of service would help nobody. A pause is no trouble at all.
-    Streams that fill up are named, and are trouble when they are almost full.
+    Streams that fill up are named, and are trouble when they are almost full. So is a portal whose
+    readers can't see what was written.
     """
 
     async def livez(_: Request) -> JSONResponse:
@@ -82,14 +100,12 @@ def health(
 
     async def readyz(_: Request) -> JSONResponse:
         wrong = await failing(checks)
+        channels, birds, full = standing(), await canaries(), filling()
+        blind = await unseen()
+        said = {"standing": channels, "canary": birds, "filling": full, "unseen": blind}
         body: dict[str, Any] = {"status": "failing" if wrong else "ok", "failing": wrong}
-        if channels := standing():
-            body["standing"] = channels
-        if birds := await canaries():
-            body["canary"] = birds
-        if full := filling():
-            body["filling"] = full
-        if not wrong and (almost(full) or troubled(channels, birds)):
+        body |= {name: what for name, what in said.items() if what}
+        if not wrong and (blind or almost(full) or troubled(channels, birds)):
             body["status"] = "degraded"
         return JSONResponse(body, 503 if wrong else 200)
 

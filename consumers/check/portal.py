@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from channels.portal.audit import Audit, Fault
 from channels.portal.glance import Glance, Standing
 from channels.portal.lock import Busy
-from channels.portal.writer import said
+from channels.portal.work import said
 from consumers.audience import PORTAL
 from consumers.check.findings import STUCK_S, Excused, Skipped, Violation
 from consumers.check.look import Places
@@ -28,7 +28,7 @@ DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 def text(item: Standing) -> bytes:
     """What the index says of an item; nothing where that can't be read."""
     try:
-        return fingerprint(item.row.publication)
+        return fingerprint(item.row.publication.released)
     except ValidationError:
         return b""
 

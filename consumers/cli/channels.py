@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from consumers import control
+from consumers.app.settings import LoaSettings, read
 from consumers.app.variables import unknown
 from consumers.breaker import State
 from consumers.canary.standing import Standing
@@ -23,6 +24,7 @@ from consumers.cli.answers import (
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.status import ChannelStatus, LaneStatus, Status
+from consumers.waits import NOW
 from contracts.delivery import ChannelName
 
 Name = Annotated[str, typer.Argument(help="portal, email or zalo")]
@@ -42,7 +44,9 @@ def status(as_json: Json = False) -> None:
         print_json(report)
         return
     for name, one in report.channels.items():
-        for line in (*outlet(one), *trouble(one), canary(one.canary, time.time())):
+        birds = canary(one.canary, time.time(), at_work=report.at_work)
+        files = lost_files() if name is ChannelName.PORTAL else ()
+        for line in (*outlet(one), *files, *trouble(one), birds):
             typer.echo(f"{name}: {line}")
     print_table(
         ("channel", "paused", "breaker", "lane", "backlog", "oldest s", "per s", "left s"),
@@ -62,6 +66,15 @@ def outlet(one: ChannelStatus) -> Iterator[str]:
         yield f"goes to {one.goes_to}"
 
 
+def lost_files() -> Iterator[str]:
+    """Whether this machine's portal has lost what readers see, in both languages."""
+    folder = read(LoaSettings).portal_dir
+    public = folder / "public"
+    if (folder / "state").exists() and not (public / "index.html").exists():
+        gone = fault("portal", "portal_files_gone", folder=public.resolve())
+        yield from (gone.message, gone.message_vi)
+
+
 def trouble(one: ChannelStatus) -> Iterator[str]:
     """Why a channel stands still, a line each."""
     if one.paused:
@@ -69,12 +82,19 @@ def trouble(one: ChannelStatus) -> Iterator[str]:
         yield f"paused since {at(one.paused_since)}{who}{because(one.paused_reason)}"
     if one.breaker is not State.CLOSED:
         yield f"breaker {one.breaker} since {at(one.breaker_since)}" + (
-            f"{because(one.breaker_reason)}, {next_try(one)}"
+            f"{because(one.breaker_reason)}, {mended(one.breaker_reason) or next_try(one)}"
         )
+    if one.unseen:
+        yield from (one.unseen.fault.message, one.unseen.fault.message_vi)
     if one.slowed:
         yield f"slowed down, level {one.slowed} of 6{because(one.slowed_reason)}"
     for plan in one.stopped:
         yield f"{plan} stopped, too much of it came back: `loa mail brakes list`"
+
+
+def mended(reason: str) -> str:
+    """What mends it, where nothing goes on by itself."""
+    return f"now: {NOW[reason]}" if reason in NOW else ""
 
 
 def next_try(one: ChannelStatus) -> str:
@@ -89,9 +109,11 @@ def next_try(one: ChannelStatus) -> str:
     return "next try: with the next row that is due" if waiting else "next try: with the next item"
 
 
-def canary(one: Standing, now: float) -> str:
-    """What the last canary says of the channel."""
+def canary(one: Standing, now: float, *, at_work: bool = True) -> str:
+    """What the last canary says of the channel; where no Loa runs, of how it was."""
     match one.state:
+        case "ok" if not at_work:
+            return f"canary was ok {ago(one.since, now)}; no Loa runs now"
         case "ok":
             return f"canary ok {ago(one.since, now)}"
         case "late":

@@ -1,29 +1,35 @@
 """Feeds as people read them: what `loa import` prints."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any
 
 import typer
 
-from consumers.cli.answers import print_table
-from contracts.errors import FieldError
+from consumers.cli.answers import complain, print_table
+from producers.imports import plain
 from producers.imports.feed import Feed
 from producers.imports.state import FeedState
 from producers.imports.trial import Trial, TriedItem
+from producers.wording import Saying, say
 
 TIME = "%Y-%m-%d %H:%M:%S"
 COLUMNS = (
-    *("unit", "feed", "topic", "read (UTC)", "next (UTC)"),
+    *("unit", "feed", "id", "topic", "read (UTC)", "next (UTC)"),
     *("what came of it", "held", "refused"),
 )
-TRIAL = ("published (UTC)", "title", "address", "field", "lỗi", "what is wrong")
+TRIAL = ("published (UTC)", "what becomes of it", "title", "address")
+TITLE_MAX = 60
+"""Letters of a title in a table."""
 
 
 def facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
     """One feed as JSON has it."""
     return {
         "unit": unit,
+        "feed_id": feed.feed_id,
         **feed.model_dump(mode="json"),
         "title": state.title,
         "read": moment(state.read),
@@ -32,9 +38,11 @@ def facts(unit: str, feed: Feed, state: FeedState) -> dict[str, Any]:
         "stopped": state.stopped,
         "failures": state.failures,
         "trouble": state.trouble.model_dump() if state.trouble else None,
+        "feeds": list(state.feeds),
         "moved_to": state.moved_to or None,
         "counts": state.counts,
         "held": list(state.held),
+        "restless": [one.model_dump(mode="json") for one in state.restless],
         "duplicates": [one.model_dump(mode="json", exclude={"key"}) for one in state.twins],
         "refused": [one.model_dump(mode="json", exclude={"key"}) for one in state.refused],
     }
@@ -48,28 +56,61 @@ def print_status(found: Sequence[dict[str, Any]]) -> None:
     """A line for each feed, then what has to be looked at."""
     print_table(COLUMNS, [row(one) for one in found])
     for one in found:
-        unit, url = one["unit"], one["url"]
-        if one["moved_to"]:
-            typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")
-        if one["trouble"]:
-            print_errors(f"{unit}: {url}", [one["trouble"]])
-        for title in one["held"]:
-            typer.echo(f"{unit}: held: {shown(title)}")
+        print_trouble(one)
+        print_waiting(one)
         for twin in one["duplicates"]:
-            typer.echo(f"{unit}: set aside as {twin['of']}: {as_listed(twin)}")
+            typer.echo(f"{one['unit']}: set aside as {twin['of']}: {as_listed(twin)}")
         for refused in one["refused"]:
-            print_errors(f"{unit}: refused: {shown(refused['title'])}", refused["errors"])
+            print_errors(f"{one['unit']}: refused: {as_listed(refused)}", refused["errors"])
 
 
-def as_listed(twin: dict[str, str]) -> str:
-    return f"{shown(twin['title'])}\n  {shown(twin['url'])}"
+def print_trouble(one: dict[str, Any]) -> None:
+    """What is wrong with a feed itself, and where a better one is."""
+    unit, url = one["unit"], one["url"]
+    if one["moved_to"]:
+        typer.echo(f"{unit}: {url} has moved to {one['moved_to']}")
+    if one["trouble"]:
+        print_errors(f"{unit}: {url}", [one["trouble"]])
+    print_feeds(one["feeds"])
+
+
+def print_waiting(one: dict[str, Any]) -> None:
+    """What waits for somebody to look, or for its day to be over."""
+    unit, held = one["unit"], one["held"]
+    for title in held:
+        typer.echo(f"{unit}: held: {shown(title)}")
+    if held:
+        more = one["counts"].get("held", 0) - len(held)
+        said = {"unit": unit, "typed": quote(one["url"])}
+        held_all = say("import", "held_all", held=len(held), **said)
+        print_both(unit, say("import", "held_more", more=more, **said) if more > 0 else held_all)
+    for item in one["restless"]:
+        said = {"until": short(item["until"]), "what": as_listed(item)}
+        print_both(unit, say("import", "restless", **said))
+
+
+def print_both(about: str, said: Saying) -> None:
+    for text in said:
+        typer.echo(f"{about}: {text}" if about else text)
+
+
+def print_feeds(urls: Iterable[str]) -> None:
+    """The feeds that a page names, and how to go on with each."""
+    for url in map(shown, urls):
+        print_both("", say("import", "page_names", url=url, typed=quote(url)))
+
+
+def as_listed(item: dict[str, str]) -> str:
+    """Title and address; some have but one of them."""
+    return "\n  ".join(shown(text) for text in (item["title"], item["url"]) if text)
 
 
 def row(one: dict[str, Any]) -> Sequence[object]:
     came = " ".join(f"{name} {count}" for name, count in sorted(one["counts"].items()))
     after = "stopped" if one["stopped"] else short(one["next"])
     held, refused = one["counts"].get("held", 0), len(one["refused"])
-    return (one["unit"], one["url"], one["topic"], short(one["read"]), after, came, held, refused)
+    feed = (one["unit"], one["url"], one["feed_id"], one["topic"])
+    return (*feed, short(one["read"]), after, came, held, refused)
 
 
 def short(written: str | None) -> str:
@@ -83,28 +124,56 @@ def print_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
         typer.echo(f"  {field}: {error['message']}\n  {field}: {error['message_vi']}")
 
 
+def print_added(unit: str, feed: Feed) -> None:
+    """What was set, in full: what was not said stands at its default."""
+    older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
+    typer.echo(
+        f"{unit}: {feed.url}\n"
+        f"  topic {feed.topic}; for {', '.join(feed.audiences) or 'everyone'}; "
+        f"to {', '.join(feed.channels)}\n"
+        f"  every {feed.every_min} min; more than {feed.most} at once are held\n"
+        f"  items since {feed.since:%Y-%m-%d %H:%M} UTC; {older}"
+    )
+
+
+def print_first_look(unit: str, feed: Feed, trial: Trial) -> None:
+    """What lies there now; trouble goes to stderr, and the feed stays."""
+    if not trial.trouble:
+        print_summary(trial)
+        return
+    said = {"unit": unit, "url": feed.url, "typed": quote(feed.url)}
+    complain([trial.trouble, say("import", "added_unread", **said).about("url")])
+    print_feeds(trial.feeds)
+
+
 def print_trial(trial: Trial) -> None:
-    typer.echo(f"{trial.url}: {shown(trial.title)}")
     if trial.trouble:
         print_errors(trial.url, [trial.trouble.model_dump()])
-        for url in trial.feeds:
-            typer.echo(f"feed: {shown(url)}")
+        print_feeds(trial.feeds)
         return
+    typer.echo(f"{trial.url}: {shown(trial.title)}" if trial.title else trial.url)
     print_table(TRIAL, [trial_row(one) for one in trial.items])
     for twin in trial.twins:
         typer.echo(f"duplicate: {as_listed(twin.model_dump())}")
-    wrong = sum(bool(one.errors) for one in trial.items)
-    typer.echo(f"{len(trial.items)} items, {wrong} refused, {trial.duplicates} duplicates")
+    for one in trial.items:
+        if one.errors:
+            errors = [error.model_dump() for error in one.errors]
+            print_errors(f"refused: {as_listed(one.model_dump())}", errors)
+    print_summary(trial)
+
+
+def print_summary(trial: Trial) -> None:
+    became = Counter("new" if one.becomes == "ahead" else one.becomes for one in trial.items)
+    counts = {name: became[name] for name in ("new", "old", "backfilled")}
+    refused = sum(bool(one.errors) for one in trial.items)
+    counts |= {"items": len(trial.items), "refused": refused, "duplicates": trial.duplicates}
+    print_both("", say("import", "summary", **counts))
 
 
 def trial_row(one: TriedItem) -> Sequence[object]:
     day = f"{one.published:{TIME}}" if one.published else ""
-    return (day, shown(one.title), one.url, *first(one.errors))
-
-
-def first(errors: Sequence[FieldError]) -> tuple[str, str, str]:
-    error = next(iter(errors), None)
-    return (error.field, error.message_vi, error.message) if error else ("", "", "")
+    becomes = " / ".join(say("import", f"becomes_{one.becomes}"))
+    return (day, becomes, shown(plain.short(one.title, TITLE_MAX)), shown(one.url))
 
 
 def shown(text: str) -> str:

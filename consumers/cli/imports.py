@@ -2,28 +2,39 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from consumers.app import imports
 from consumers.app.settings import ImportSettings, LoaSettings, read, vocabulary
 from consumers.cli import import_tables
 from consumers.cli.answers import INVALID, Json, explained, on_bus, print_json
 from contracts.delivery import ChannelName
-from contracts.errors import Invalid, shown
+from contracts.errors import FieldError, Invalid, explain, shown
 from contracts.vietnam import VIETNAM
 from producers.bus import Bus
-from producers.imports.feed import EVERY_MIN, MOST, Feed
+from producers.imports.feed import EVERY_MIN, LOOK_BACK, MOST, Feed
 from producers.imports.round import Wish, setting_fault
 from producers.imports.state import FeedState, States, key_of
-from producers.imports.trial import Trial, tried
+from producers.imports.trial import Trial, any_feed, tried
 from producers.registry import Member, Registry
 from producers.wording import say
 
 app = typer.Typer(no_args_is_help=True, help="Items read from the feeds of units' own sites.")
-LOOK_BACK = timedelta(days=2)
+TYPED = {
+    "topic": "--topic",
+    "audiences": "--audience",
+    "channels": "--channel",
+    "since": "--since",
+    "every_min": "--every",
+    "most": "--most",
+}
+"""What a setting of a feed is called on the command line."""
 
 Unit = Annotated[str, typer.Argument(help="The unit's id.")]
 Url = Annotated[str, typer.Argument(help="The feed's address.")]
@@ -52,8 +63,8 @@ def add(
     most: Most = MOST,
     replace: Replace = False,
 ) -> None:
-    """Have a feed imported for a registered unit; its items are released as the unit's are."""
-    with explained():
+    """Have a feed imported for a registered unit; one that can't be read now is added, too."""
+    with explained(), as_typed():
         feed = Feed(
             url=url,
             topic=topic,
@@ -67,8 +78,37 @@ def add(
         if wrong := setting_fault(unit, feed, vocabulary(read(LoaSettings))):
             raise Invalid(wrong)
     on_bus(lambda bus: follow(bus, unit, feed, replace))
-    begins = f"{feed.since:%Y-%m-%d %H:%M}"
-    typer.echo(f"{unit}: {feed.url}, every {feed.every_min} min, items since {begins} UTC")
+    tell(unit, feed)
+
+
+def tell(unit: str, feed: Feed) -> None:
+    """What was set, and what lies there now."""
+    import_tables.print_added(unit, feed)
+    with explained():
+        import_tables.print_first_look(unit, feed, asyncio.run(looked_at(feed)))
+
+
+@contextmanager
+def as_typed() -> Iterator[None]:
+    """Errors name what was typed, not what a feed's settings are called inside."""
+    try:
+        yield
+    except ValidationError as wrong:
+        raise Invalid(*map(typed, explain(wrong))) from None
+    except Invalid as wrong:
+        raise Invalid(*map(typed, wrong.errors)) from None
+
+
+def typed(error: FieldError) -> FieldError:
+    name = TYPED.get(error.field.partition(".")[0], error.field)
+    return error.model_copy(update={"field": name})
+
+
+async def looked_at(feed: Feed) -> Trial:
+    """What lies there now, without consequences."""
+    settings = read(LoaSettings)
+    ask = imports.site(read(ImportSettings), settings.public_url)
+    return await tried(ask, feed, vocabulary(settings), datetime.now(UTC))
 
 
 async def follow(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
@@ -129,14 +169,9 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
 @app.command()
 def check(url: Url, as_json: Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
-
-    async def look() -> Trial:
-        settings = read(LoaSettings)
-        ask = imports.site(read(ImportSettings), settings.public_url)
-        return await tried(ask, url, vocabulary(settings), datetime.now(UTC))
-
     with explained():
-        trial = asyncio.run(look())
+        feed = any_feed(url, vocabulary(read(LoaSettings)), datetime.now(UTC))
+        trial = asyncio.run(looked_at(feed))
     if as_json:
         print_json(trial)
     else:

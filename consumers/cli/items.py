@@ -10,6 +10,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
+from consumers.cli.places import place
 from consumers.dead_letters.story import letters_about, with_letters
 from consumers.digests.book import Book
 from consumers.faults import fault
@@ -19,9 +20,11 @@ from consumers.mail import brakes
 from consumers.register import Register
 from consumers.story import Count, Story
 from consumers.trace import Trace
+from consumers.waits import waits
 from contracts import events, keys
 from contracts.cloudevent import CloudEvent
-from contracts.errors import Invalid
+from contracts.delivery import ChannelName
+from contracts.errors import FieldError, Invalid
 from producers.bus import Bus
 from producers.publisher import Publisher
 
@@ -35,20 +38,39 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
     content_id = keys.item_named(item)
 
-    async def tell(bus: Bus) -> Story | None:
-        stops = partial(brakes.standing, bus)
-        trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus), stops)
-        story = await trace.story(content_id)
-        return with_letters(content_id, story, await letters_about(bus, content_id))
-
-    story = on_bus(tell)
-    if story is None:
+    told = on_bus(partial(tell, content_id))
+    if told is None:
         complain([fault("content_id", "item_unknown", value=item)])
         raise typer.Exit(INVALID)
     if as_json:
-        print_json(story)
+        print_json(told.story)
     else:
-        print_story(story)
+        print_story(told.story)
+        if told.on_portal:
+            typer.echo(place(content_id))
+        for why in told.waits:
+            typer.echo(f"{why.field}: {why.message}\n{why.field}: {why.message_vi}")
+
+
+class Told(NamedTuple):
+    """An item's story, and why what is open of it waits, where a channel is the reason."""
+
+    story: Story
+    waits: list[FieldError]
+
+    @property
+    def on_portal(self) -> bool:
+        known = (self.story.channels, *self.story.earlier.values())
+        return any(ChannelName.PORTAL in channels for channels in known)
+
+
+async def tell(content_id: str, bus: Bus) -> Told | None:
+    """None where nobody knows the item. Raises BusError."""
+    stops = partial(brakes.standing, bus)
+    trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus), stops)
+    story = await trace.story(content_id)
+    told = with_letters(content_id, story, await letters_about(bus, content_id))
+    return Told(told, await waits(bus, told)) if told else None
 
 
 def print_story(story: Story) -> None:
@@ -96,6 +118,8 @@ class Taken(NamedTuple):
     content_id: str
     event_id: str = ""
     withdrawn_at: datetime | None = None
+    reason: str = ""
+    """What the public reads of the earlier one."""
 
     def plain(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value}
@@ -103,7 +127,9 @@ class Taken(NamedTuple):
     def said(self) -> str:
         if self.withdrawn_at is None:
             return f"withdrawal accepted; `loa trace {self.content_id}` shows it go out"
-        return f"was withdrawn already at {self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        at = f"{self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        stands = fault(self.content_id, "withdrawn_already", at=at, reason=self.reason)
+        return f"{stands.message}\n{self.content_id}: {stands.message_vi}"
 
 
 async def take_back(bus: Bus, content_id: str, reason: str) -> Taken:
@@ -112,22 +138,24 @@ async def take_back(bus: Bus, content_id: str, reason: str) -> Taken:
     item = await register.item(content_id)
     if item is None:
         raise Invalid(fault("content_id", "item_unknown", value=content_id))
-    if at := await withdrawn_at(register, content_id, item):
-        return Taken(content_id, withdrawn_at=at)
+    if stands := await standing(register, content_id, item):
+        return stands
     event = withdrawal(content_id, item.unit, reason)
     words = vocabulary(read(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
     return Taken(content_id, answer.event_id)
 
 
-async def withdrawn_at(register: Register, content_id: str, item: Item) -> datetime | None:
-    """When the item was taken back; None while anything of it can still be seen or released."""
+async def standing(register: Register, content_id: str, item: Item) -> Taken | None:
+    """The withdrawal that stands; None while anything can still be seen or released."""
     if not item.barred or item.latest > item.barred:
         return None
-    if item.state == "withdrawn":
-        return item.released[item.revision]
-    record = await register.position(content_id, item.barred)
-    return record.at if record else None
+    shown = item.state == "withdrawn"
+    record = await register.position(content_id, item.revision if shown else item.barred)
+    at = item.released[item.revision] if shown else record.at if record else None
+    return (
+        Taken(content_id, withdrawn_at=at, reason=record.reason if record else "") if at else None
+    )
 
 
 def withdrawal(content_id: str, unit: str, reason: str) -> CloudEvent:

@@ -1,13 +1,23 @@
 """What a visit leaves behind: the next state of a feed, from what happened. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
-from producers.imports.draft import Draft, Plan
+from producers.imports.draft import Draft, Moved, Plan
 from producers.imports.feed import Feed
 from producers.imports.manners import WEEK_S, next_visit
 from producers.imports.site import Found, Unreached, same_place
-from producers.imports.state import ASIDE_MAX, REFUSED_MAX, TWINS_MAX, FeedState, Refusal
+from producers.imports.state import (
+    ASIDE_MAX,
+    MOVED_MAX,
+    PLACES_MAX,
+    REFUSED_MAX,
+    RESTLESS_MAX,
+    TWINS_MAX,
+    FeedState,
+    Refusal,
+)
 
 SOON_S = 60.0
 LUCK = Random()  # noqa: S311 -- spreads visits, keeps no secret
@@ -44,6 +54,7 @@ def failed(state: FeedState, feed: Feed, now: float, away: Unreached) -> FeedSta
             "visited": now,
             "failures": state.failures + 1,
             "trouble": away.error,
+            "feeds": away.feeds,
             "moved_to": "",  # the address that was configured is asked next
         }
     )
@@ -51,7 +62,9 @@ def failed(state: FeedState, feed: Feed, now: float, away: Unreached) -> FeedSta
 
 def over(state: FeedState, now: float, away: Unreached) -> FeedState:
     """The site says that nothing will come any more."""
-    return state.model_copy(update={"visited": now, "stopped": True, "trouble": away.error})
+    return state.model_copy(
+        update={"visited": now, "stopped": True, "trouble": away.error, "feeds": ()}
+    )
 
 
 def put_off(state: FeedState, now: float) -> FeedState:
@@ -77,6 +90,8 @@ def settled(state: FeedState, feed: Feed, now: float, taken: Taken) -> FeedState
         "held": tuple(one.entry.title[:150] for one in made.held[:20]),
         "aside": tuple(dict.fromkeys([*sorted(made.aside), *state.aside]))[:ASIDE_MAX],
         "twins": tuple(made.twins.values())[:TWINS_MAX],
+        "moved": whereabouts(state.moved, made),
+        "restless": tuple(made.restless[:RESTLESS_MAX]),
         "refused": remembered(state.refused, taken),
     }
     return state.model_copy(update=update)
@@ -92,6 +107,7 @@ def visited(feed: Feed, now: float, found: Found, asked_s: float) -> dict[str, o
         "failures": 0,
         "stopped": False,
         "trouble": None,
+        "feeds": (),
         "moved_to": moved,
     }
 
@@ -100,6 +116,17 @@ def address(feed: Feed, state: FeedState) -> str:
     """Where to ask: where the feed has moved to for good, if that is still the same site."""
     moved = state.moved_to
     return moved if moved and same_place(moved, feed.url) else feed.url
+
+
+def whereabouts(before: tuple[Moved, ...], made: Plan) -> tuple[Moved, ...]:
+    """Where items stand by now, and stood before; what moved longest ago is forgotten first."""
+    places: Counter[str] = Counter()
+    kept = []
+    for one in dict.fromkeys((*made.moved, *before)):
+        places[one.of] += 1
+        if places[one.of] <= PLACES_MAX:
+            kept.append(one)
+    return tuple(kept[:MOVED_MAX])
 
 
 def remembered(before: tuple[Refusal, ...], taken: Taken) -> tuple[Refusal, ...]:

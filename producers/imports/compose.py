@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from contracts import events
 from contracts.cloudevent import CloudEvent
 from producers.imports.draft import Draft
-from producers.imports.entry import Entry, File
+from producers.imports.entry import Entry, File, day_of
 from producers.imports.feed import Feed
 from producers.imports.known import FEED, MARK, NAMES, SOURCE
 from producers.wording import say
@@ -45,6 +45,8 @@ def data(draft: Draft, feed: Feed) -> dict[str, Any]:
     }
     if draft.story:
         said["corrects_revision"] = draft.story.revision
+    if entry.ahead:
+        said["not_before"] = entry.ahead.isoformat()
     return said | beside(entry)
 
 
@@ -52,12 +54,18 @@ def beside(entry: Entry) -> dict[str, Any]:
     """What stands beside the text: who wrote it, where to read on, what belongs to it."""
     said: dict[str, Any] = {"author": entry.author} if entry.author else {}
     if entry.url:
-        host = urlsplit(entry.url).hostname or ""
-        title = say("import", "read_on", host=host.removeprefix("www.")).vi
-        said["links"] = [{"url": entry.url, "title": title}]
+        said["links"] = [{"url": entry.url, "title": where_and_when(entry)}]
     if entry.files:
         said["attachments"] = [attached(file) for file in entry.files]
     return said
+
+
+def where_and_when(entry: Entry) -> str:
+    """The site that the item is from, and the day that it bears there: Loa shows its own moment."""
+    host = (urlsplit(entry.url).hostname or "").removeprefix("www.")
+    if day := day_of(entry):
+        return say("import", "read_on_of", host=host, day=day).vi
+    return say("import", "read_on", host=host).vi
 
 
 def attached(file: File) -> dict[str, Any]:

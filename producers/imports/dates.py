@@ -10,6 +10,8 @@ from contracts.vietnam import VIETNAM
 
 AHEAD = timedelta(minutes=10)
 """How far another clock may be ahead of ours."""
+FORESEEN = timedelta(days=31)
+"""What is dated further ahead is a mistake; nobody would notice that it waits."""
 OFFSET = timedelta(hours=7)
 YEARS = range(1971, 2201)
 FAR = timedelta(hours=23)
@@ -24,28 +26,32 @@ _SLASHED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something was published. `at` is None where nobody can say.
+    """When something was published. `at` is None where nobody can say, and never ahead of now.
 
     `days` are the calendar days that the written date may mean: as it was written, and in Vietnam.
+    `ahead` is the date where it is still to come.
     """
 
     at: datetime | None = None
     days: frozenset[str] = frozenset()
+    ahead: datetime | None = None
 
 
 def moment(written: str, now: datetime) -> Moment:
     """What a site's date says. A date without a zone is in Vietnam's time.
 
     One that lies ahead of us was most likely local time with the letters GMT behind it; if not even
-    that helps, it is as good as now.
+    that helps, the site has put a date to come on it, or has made a mistake.
     """
     said = read(written)
     if said is None:
         return Moment()
     days = frozenset({f"{said:%Y-%m-%d}", f"{said.astimezone(VIETNAM):%Y-%m-%d}"})
-    if said > now + AHEAD and said.utcoffset() == timedelta():
+    latest = now + AHEAD
+    if latest < said <= latest + OFFSET and said.utcoffset() == timedelta():
         said -= OFFSET
-    return Moment(min(said, now).astimezone(UTC), days)
+    coming = latest < said <= now + FORESEEN
+    return Moment(min(said, now).astimezone(UTC), days, said.astimezone(UTC) if coming else None)
 
 
 def read(written: str) -> datetime | None:

@@ -7,7 +7,7 @@ import codecs
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -22,6 +22,7 @@ from contracts.content import LINKS_MAX
 from contracts.errors import FieldError
 from producers.imports import plain
 from producers.imports.dates import Moment, moment
+from producers.imports.discovery import feeds_of
 from producers.imports.entry import Entry, File, trusted
 from producers.imports.shape import misshapen
 from producers.imports.urls import canonical, web_address
@@ -40,7 +41,10 @@ NO_DOCUMENTS = ("image", "audio", "video")
 FILE_NAME_MAX = 150
 HALVES = range(0xD800, 0xE000)
 LOST = "\ufffd"
+_BEGIN = re.compile(r"<(?:(?P<page>!doctype\s+html|html)|(?:\w{1,20}:)?(?:rss|feed|rdf))\b", re.I)
 _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
+HEAD = 20_000
+"""Within so many characters the first tag has to begin."""
 TAIL = 2000
 """Within so many characters the last tag has to close; what some servers add behind it is short."""
 _BOMS = (
@@ -53,11 +57,12 @@ ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
 
 
 class NotAFeed(Exception):
-    """Nothing can be read there. `error` is for the operator."""
+    """Nothing can be read there. `error` is for the operator; `feeds` are what a page names."""
 
-    def __init__(self, error: FieldError) -> None:
+    def __init__(self, error: FieldError, feeds: Sequence[str] = ()) -> None:
         super().__init__(error.message)
         self.error = error
+        self.feeds = tuple(feeds)
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,11 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
     Nothing is fetched, no entity is expanded; it is bounded by the length of *body*.
     """
     written = mended(decoded(body, charset))
-    if _ENTITY.search(written):
-        raise not_a_feed("entities")
-    if not _END.search(written[-TAIL:]):
-        raise not_a_feed("cut_short")
-    if misshapen(written):
-        raise not_a_feed("misshapen")
-    found = parsed(written, url)
+    if other := something_else(written):
+        raise NotAFeed(say("import", other).about("feed"), feeds_of(body, url))
+    if fault := fault_of(written):
+        raise not_a_feed(fault)
+    found = parsed(written)
     if not found.version:
         raise not_a_feed("no_feed")
     entries = trusted(entry(one, url, now) for one in found.entries[:ENTRIES_MAX])
@@ -89,9 +92,34 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
     return Document(title, entries, ttl(found.feed.get("ttl", "")))
 
 
-def parsed(written: str, url: str) -> Any:
-    """What the parser makes of it; it is given a stream, because it opens a text as an address."""
-    said = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+def something_else(written: str) -> str:
+    """What lies there if it does not even begin as a feed does; empty if it does."""
+    begun = _BEGIN.search(plain.cut_out(written[:HEAD], "<!--", "-->"))
+    if begun:
+        return "web_page" if begun["page"] else ""
+    said = written.strip()
+    if not said:
+        return "empty"
+    if said[0] in "{[":
+        return "json_feed" if "jsonfeed.org" in said[:HEAD] else "json"
+    return "no_feed"
+
+
+def fault_of(written: str) -> str:
+    """Why a feed is not parsed; empty where nothing stands against it."""
+    if _ENTITY.search(written):
+        return "entities"
+    if not _END.search(written[-TAIL:]):
+        return "cut_short"
+    return "misshapen" if misshapen(written) else ""
+
+
+def parsed(written: str) -> Any:
+    """What the parser makes of it; it is given a stream, because it opens a text as an address.
+
+    It is not told where the feed was found: it would make an address of every guid.
+    """
+    said = {"content-type": "application/xml; charset=utf-8"}
     return feedparser.parse(
         io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
         response_headers=said,
@@ -163,6 +191,7 @@ def entry(said: Any, base: str, now: datetime) -> Entry:
         author=author_of(said),
         at=when.at,
         days=when.days,
+        ahead=when.ahead,
         files=tuple(islice(files_of(said, base), LINKS_MAX)),
     )
 
@@ -174,10 +203,11 @@ def title_of(said: Any) -> str:
 
 
 def link_of(said: Any) -> str:
-    """Where to read on; a guid that is a permanent link is one, too."""
-    if link := str(said.get("link", "")).strip():
-        return link
-    return str(said.get("id", "")).strip() if said.get("guidislink") else ""
+    """Where to read on. The parser offers the guid where there is no link: it is one if it is an
+    address, and leads nowhere if it is but a name."""
+    link = str(said.get("link", "")).strip()
+    is_name = link == str(said.get("id", "")).strip()
+    return "" if is_name and not (canonical(link) or link.startswith("/")) else link
 
 
 def bodies(said: Any) -> Iterator[str]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pydantic import AwareDatetime
+
 from contracts.delivery import ChannelName
 from contracts.records import Record
 from producers.imports.entry import Entry
@@ -14,7 +16,7 @@ from producers.imports.known import Story
 
 PORTAL = (ChannelName.PORTAL,)
 
-Why = Literal["new", "old", "changed"]
+Why = Literal["new", "backfilled", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,26 @@ class Twin(Record):
     """The content_id of that item."""
 
 
+class Moved(Record):
+    """An item that stands elsewhere by now and says what it said: `names` are its names there.
+
+    It stands there for as long as the item's newest text has the fingerprint `mark`; the names stay
+    its own.
+    """
+
+    of: str
+    mark: str
+    names: tuple[str, ...]
+
+
+class Restless(Record):
+    """An item that the site changes so often that the newest text waits until `until`."""
+
+    title: str
+    url: str
+    until: AwareDatetime
+
+
 @dataclass
 class Plan:
     """`drafts` in the order in which they are to go, oldest first."""
@@ -58,13 +80,16 @@ class Plan:
     held: list[Draft] = field(default_factory=list)
     """Too many at once: they wait until somebody has looked."""
     counts: Counter[str] = field(default_factory=Counter)
-    """unchanged, duplicate, old, withdrawn, restless, held, refused."""
+    """unchanged, moved, duplicate, old, withdrawn, restless, held, refused."""
     refused: set[str] = field(default_factory=set)
     """What stands refused, and is still in the feed as it was."""
     aside: set[str] = field(default_factory=set)
     """Keys of entries that are never taken up: old ones, and second addresses of others."""
     twins: dict[str, Twin] = field(default_factory=dict)
     """Of those, by key, the ones that are in the feed and bear no name of the other."""
+    moved: list[Moved] = field(default_factory=list)
+    """What was found at a new address, and nobody is told of."""
+    restless: list[Restless] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,7 @@ class Reading:
     """Nothing was ever read there before: what has no date lay there already."""
     aside: frozenset[str] = frozenset()
     twins: Mapping[str, Twin] = field(default_factory=dict)
+    moved: Sequence[Moved] = ()
     refused: frozenset[str] = frozenset()
     """`<content_id> <mark>` of what the contract has refused."""
     feeds: frozenset[str] = frozenset()

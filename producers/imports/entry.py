@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import cached_property
 
 from contracts import keys, text
+from contracts.vietnam import VIETNAM
 from producers.imports import plain
 from producers.imports.likeness import Gist, gist
 from producers.imports.urls import canonical
+from producers.wording import say
 
 KEY_LENGTH = 16
 HTTPS = "https://"
@@ -39,6 +41,8 @@ class Entry:
     at: datetime | None = None
     days: frozenset[str] = frozenset()
     files: tuple[File, ...] = ()
+    ahead: datetime | None = None
+    """The site's date where it is still to come; `at` is then the moment of reading."""
     shares_url: bool = False
     """Other entries lead to the same place, so that the address says nothing of which is which."""
 
@@ -67,7 +71,8 @@ class Entry:
     @property
     def text_key(self) -> str:
         """By what it says, where it has neither guid nor address."""
-        return key("x", text.squeeze(self.title), *sorted(self.days), self.gist.words)
+        words = gist("\n".join(self.said), (), None).words
+        return key("x", text.squeeze(self.title), *sorted(self.days), words)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -75,35 +80,56 @@ class Entry:
 
     @cached_property
     def mark(self) -> str:
-        """A fingerprint of what it says, and where; spaces and markup aside."""
+        """A fingerprint of what it says, wherever it stands; spaces and markup aside."""
         said = (plain.bare(part) for part in (self.title, self.lead, self.full))
         files = (one.url for one in self.files)
-        parts = (*(text.nfc(one) for one in said), canonical(self.url), *files)
-        return keys.digest(*parts)[:KEY_LENGTH]
+        return keys.digest(*(text.nfc(one) for one in said), *files)[:KEY_LENGTH]
 
     @cached_property
     def headline(self) -> str:
         """The title as an event may carry it."""
         return plain.short(text.nfc(self.title), TITLE_MAX)
 
-    @cached_property
+    @property
     def words(self) -> tuple[str, str]:
+        """Summary and body, in Markdown, as an event has them."""
+        summary, body = self.said
+        return summary, plain.markdown_of(self.dated(body))
+
+    @cached_property
+    def said(self) -> tuple[str, str]:
         """Summary and body; a site that writes but one text says it once."""
         lead, full = plain.text_of(self.lead), plain.text_of(self.full)
         body = full or lead or self.title
         summary = plain.short(lead or body, SUMMARY_MAX)
         alone = summary == " ".join(body.split())
-        return "" if alone else summary, plain.markdown_of(self.under_its_title(body))
+        return "" if alone else summary, self.under_its_title(body)
 
     def under_its_title(self, body: str) -> str:
         """A title that had to be cut stands whole before the text."""
         whole = len(text.nfc(self.title)) <= TITLE_MAX or body == self.title
         return body if whole else f"{self.title}\n\n{body}"
 
+    def dated(self, body: str) -> str:
+        """Where no link says the site's day, the text ends with it."""
+        day = "" if self.url else day_of(self)
+        return f"{body}\n\n{say('import', 'dated', day=day).vi}" if day else body
+
     @cached_property
     def gist(self) -> Gist:
         """What it is compared by with others of its title."""
         return gist("\n".join(self.words), (one.title for one in self.files), self.at)
+
+
+def day_of(entry: Entry) -> str:
+    """The day that the site has put on it, in Vietnam: `25/4/2025`.
+
+    Empty without one, and where `at` is but the moment of reading: such a date is a mistake.
+    """
+    if (at := entry.ahead or entry.at) is None:
+        return ""
+    day = at.astimezone(VIETNAM)
+    return f"{day.day}/{day.month}/{day.year}" if f"{day:%Y-%m-%d}" in entry.days else ""
 
 
 def key(kind: str, *parts: str) -> str:

@@ -1,5 +1,6 @@
 """What an operator has set about one feed of a unit; kept in the unit's registration."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +13,8 @@ from producers.imports.urls import canonical
 
 EVERY_MIN = 15
 MOST = 50
+LOOK_BACK = timedelta(days=2)
+"""What came out so long before a feed was added is news still."""
 
 
 class Feed(Contract):

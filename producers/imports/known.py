@@ -3,7 +3,7 @@
 The log is the memory: nothing else has to be kept, and nothing that was published can be forgotten.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -65,10 +65,10 @@ class Known:
     by_title: dict[str, list[str]] = field(default_factory=dict)
     seq: int = 0
 
-    def match(self, entry: Entry) -> Match | None:
-        """The item that *entry* is."""
+    def match(self, entry: Entry, aliases: Mapping[str, str] = {}) -> Match | None:
+        """The item that *entry* is. *aliases* are names that no event tells of: name → item."""
         for name in entry.names:
-            if content_id := self.by_name.get(name):
+            if content_id := self.by_name.get(name) or aliases.get(name):
                 return Match(self.stories[content_id], named=True)
         return self.alike(entry)
 

@@ -4,10 +4,11 @@ A pure function. The same feed read twice gives nothing the second time; an entr
 feed is nothing; whatever is not taken up is counted under the reason.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contracts import keys
-from producers.imports.draft import PORTAL, Draft, Plan, Reading, Twin, Why
+from producers.imports.draft import PORTAL, Draft, Moved, Plan, Reading, Restless, Twin, Why
 from producers.imports.entry import Entry
 from producers.imports.known import KEPT, TITLED_MAX, Known, Match, Story
 from producers.imports.likeness import Likeness, likeness
@@ -46,12 +47,30 @@ class Judge:
         self.named: dict[str, str] = {}  # name → item, as the entries of this reading have it
         self.titled: dict[str, list[tuple[str, Entry]]] = {}  # title → those that stand for items
         self.matches: dict[int, Match | None] = {}
+        self.aliases: dict[str, str] = {}  # names that no event tells of, by earlier readings
+        self.moved: dict[str, frozenset[str]] = {}  # item → its names where it stands by now
+        self.recall(known)
+
+    def recall(self, known: Known) -> None:
+        """What earlier readings have found elsewhere; the newest place counts."""
+        for one in reversed(self.reading.moved):
+            if (story := known.stories.get(one.of)) is None:
+                continue
+            self.aliases |= dict.fromkeys(one.names, one.of)
+            if story.mark == one.mark:
+                self.moved[one.of] = frozenset(one.names)
 
     def match(self, entry: Entry) -> Match | None:
-        """The known item that it is."""
+        """The known item that it is, under the names that it had last."""
         if id(entry) not in self.matches:
-            self.matches[id(entry)] = self.known.match(entry)
+            self.matches[id(entry)] = self.where_it_is(self.known.match(entry, self.aliases))
         return self.matches[id(entry)]
+
+    def where_it_is(self, match: Match | None) -> Match | None:
+        if match is None or match.story.content_id not in self.moved:
+            return match
+        names = self.moved[match.story.content_id]
+        return replace(match, story=replace(match.story, guids=names))
 
     def strength(self, entry: Entry) -> tuple[int, bool]:
         """How surely it is an item: by guid, address, an earlier name, title; 4: not at all.
@@ -108,15 +127,26 @@ class Judge:
         """The entry that stands for an item, and what it says by now."""
         story = match.story
         moved_back = match.named and not own(entry, match) and same_words(entry, story)
-        if story.mark == entry.mark or moved_back:
+        if story.mark == entry.mark:
+            self.stays_or_moves(entry, story)
+        elif moved_back:
             self.made.counts["unchanged"] += 1
-        elif restless(story, self.reading.now):
+        elif until := restless(story, self.reading.now):
             self.made.counts["restless"] += 1
+            title, url = entry.title[:150], entry.url[:2048]
+            self.made.restless.append(Restless(title=title, url=url, until=until))
         else:
             channels = tuple(story.card.get("channels", ()))
             self.draft(
                 Draft(story.content_id, story.revision + 1, entry, "changed", channels, story)
             )
+
+    def stays_or_moves(self, entry: Entry, story: Story) -> None:
+        """Not a word has changed. Where it stands is remembered, and told to nobody."""
+        moved = not {*entry.names} <= story.guids
+        self.made.counts["moved" if moved else "unchanged"] += 1
+        if moved:
+            self.made.moved.append(Moved(of=story.content_id, mark=entry.mark, names=entry.names))
 
     def second(self, entry: Entry, match: Match) -> None:
         """Another entry of an item that is known.
@@ -163,8 +193,8 @@ class Judge:
     def fresh(self, entry: Entry) -> None:
         """An entry that nobody has seen."""
         item = content_id(self.known.unit, entry)
-        why: Why = "new" if is_new(entry, self.reading) else "old"
-        if why == "old" and not self.reading.feed.backfill:
+        why: Why = "new" if is_new(entry, self.reading) else "backfilled"
+        if why == "backfilled" and not self.reading.feed.backfill:
             self.made.counts["old"] += 1
             self.made.aside.update(entry.names)
             self.name(entry, item)
@@ -208,6 +238,8 @@ def is_new(entry: Entry, reading: Reading) -> bool:
     return not reading.first if entry.at is None else entry.at >= reading.feed.since
 
 
-def restless(story: Story, now: datetime) -> bool:
-    """Whether an item was changed so often within a day that readers have to be spared."""
-    return len(story.lately) >= KEPT and now - story.lately[0] < DAY
+def restless(story: Story, now: datetime) -> datetime | None:
+    """Until when readers have to be spared an item that was changed so often within a day."""
+    if len(story.lately) < KEPT or now - story.lately[0] >= DAY:
+        return None
+    return story.lately[0] + DAY

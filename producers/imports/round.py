@@ -97,7 +97,7 @@ class Importer:
         except Unreached as away:
             return self.trouble(call, away)
         except NotAFeed as wrong:
-            return self.trouble(call, Unreached(wrong.error))
+            return self.trouble(call, Unreached(wrong.error, feeds=wrong.feeds))
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
             return after.put_off(state, self.clock())
@@ -142,6 +142,7 @@ class Importer:
             first=not state.read,
             aside=frozenset(state.aside),
             twins={one.key: one for one in state.twins},
+            moved=state.moved,
             refused=frozenset() if wish else frozenset(one.key for one in state.refused),
             feeds=frozenset(one.feed_id for one in call.member.registration.feeds),
             released=wish is not None and wish.release,
@@ -186,6 +187,8 @@ def setting_fault(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError |
         return wrong
     if not vocabulary.knows("topic", feed.topic):
         return fault("topic", "unknown_topic", value=feed.topic)
+    if vocabulary.is_own(feed.topic):
+        return fault("topic", "own_topic", value=feed.topic)
     for audience in feed.audiences:
         if not vocabulary.knows("audience", audience):
             return fault("audiences", "unknown_audience", value=audience)

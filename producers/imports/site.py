@@ -28,15 +28,22 @@ class Found:
 class Unreached(Exception):
     """Nothing was found. The site may have said for how long to stay away, or that it is over.
 
-    *detail* is for the log: what a library calls the trouble.
+    *detail* is for the log: what a library calls the trouble. *feeds* are those that a page names.
     """
 
     def __init__(
-        self, error: FieldError, *, after_s: float = 0.0, over: bool = False, detail: str = ""
+        self,
+        error: FieldError,
+        *,
+        after_s: float = 0.0,
+        over: bool = False,
+        detail: str = "",
+        feeds: tuple[str, ...] = (),
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.detail = detail
+        self.feeds = feeds
         self.after_s = after_s
         self.over = over
 

@@ -13,12 +13,16 @@ from contracts.errors import FieldError
 from contracts.records import Record
 from producers import bus as nats
 from producers.bus import Bus
-from producers.imports.draft import Twin
+from producers.imports.draft import Moved, Restless, Twin
 from producers.imports.feed import Feed
 
 ASIDE_MAX = 6000
 REFUSED_MAX = 200
 TWINS_MAX = 100
+MOVED_MAX = 1000
+PLACES_MAX = 5
+"""Of an item that moves at every visit, so many places are remembered."""
+RESTLESS_MAX = 50
 
 
 class Refusal(Record):
@@ -49,6 +53,8 @@ class FeedState(Record):
     stopped: bool = False
     """It is over there (HTTP 410); only `loa import now` asks again."""
     trouble: FieldError | None = None
+    feeds: tuple[str, ...] = ()
+    """Where the site's feeds are, if a page was found that says so."""
     counts: dict[str, int] = Field(default_factory=dict)
     """Of the last reading."""
     held: tuple[str, ...] = ()
@@ -56,6 +62,9 @@ class FeedState(Record):
     aside: tuple[str, ...] = ()
     twins: tuple[Twin, ...] = ()
     """What of it is listed, and was set aside for its title and text alone."""
+    moved: tuple[Moved, ...] = ()
+    """What stands under other names than its newest event says."""
+    restless: tuple[Restless, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 

@@ -1,6 +1,7 @@
 """Reading a feed without consequences: what would be imported, and what the contract says to it."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -9,18 +10,21 @@ from contracts.errors import ContractError, FieldError
 from contracts.vocabulary import Vocabulary
 from producers.imports import document
 from producers.imports.compose import compose
-from producers.imports.discovery import feeds_of
 from producers.imports.document import Document, NotAFeed
 from producers.imports.draft import Draft, Plan, Reading, Twin
-from producers.imports.feed import Feed
+from producers.imports.feed import LOOK_BACK, Feed
 from producers.imports.known import Known
 from producers.imports.plan import plan
 from producers.imports.site import Ask, Unreached
 
+Becomes = Literal["new", "ahead", "old", "backfilled"]
+"""`ahead`: news, but not before its date; `old`: nothing; `backfilled`: for the portal alone."""
+
 
 class TriedItem(BaseModel):
-    """One item of a feed, and what stands against it."""
+    """One item of a feed, what would become of it, and what stands against it."""
 
+    becomes: Becomes
     title: str
     url: str
     published: datetime | None
@@ -43,19 +47,21 @@ class Trial(BaseModel):
     items: tuple[TriedItem, ...] = ()
 
 
-async def tried(ask: Ask, url: str, vocabulary: Vocabulary, now: datetime) -> Trial:
-    """What lies at *url*. Raises ValidationError for what is no address."""
-    feed = Feed(url=url, topic=next(iter(vocabulary.topics)), most=2000)
+def any_feed(url: str, vocabulary: Vocabulary, now: datetime) -> Feed:
+    """What `loa import add` would make of *url*, were nothing else said. Raises ValidationError."""
+    return Feed(url=url, topic=next(iter(vocabulary.topics)), since=now - LOOK_BACK)
+
+
+async def tried(ask: Ask, feed: Feed, vocabulary: Vocabulary, now: datetime) -> Trial:
+    """What lies there, as if it were read for the first time now."""
     try:
-        found = await ask(url, etag="", modified="")
+        found = await ask(feed.url, etag="", modified="")
     except Unreached as away:
-        return Trial(url=url, trouble=away.error)
-    body = found.body or b""
+        return Trial(url=feed.url, trouble=away.error)
     try:
-        read = document.read(body, found.url, found.charset, now)
+        read = document.read(found.body or b"", found.url, found.charset, now)
     except NotAFeed as wrong:
-        feeds = tuple(feeds_of(body, found.url))
-        return Trial(url=found.url, trouble=wrong.error, feeds=feeds)
+        return Trial(url=found.url, trouble=wrong.error, feeds=wrong.feeds)
     made = planned(read, feed, next(iter(vocabulary.units)), now)
     return Trial(
         url=found.url,
@@ -68,7 +74,9 @@ async def tried(ask: Ask, url: str, vocabulary: Vocabulary, now: datetime) -> Tr
 
 
 def planned(read: Document, feed: Feed, unit: str, now: datetime) -> Plan:
-    return plan(Reading(feed, read.entries, now, released=True), Known(unit))
+    """Older items are looked at as well, whether they are taken or not."""
+    everything = feed.model_copy(update={"backfill": True})
+    return plan(Reading(everything, read.entries, now, first=True, released=True), Known(unit))
 
 
 def judged(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> TriedItem:
@@ -78,4 +86,16 @@ def judged(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> TriedItem:
         events.check(compose(draft, feed, "thu"), vocabulary)
     except ContractError as wrong:
         errors = wrong.errors
-    return TriedItem(title=entry.title, url=entry.url, published=entry.at, errors=errors)
+    return TriedItem(
+        becomes=becomes(draft, feed),
+        title=entry.title,
+        url=entry.url,
+        published=entry.ahead or entry.at,
+        errors=errors,
+    )
+
+
+def becomes(draft: Draft, feed: Feed) -> Becomes:
+    if draft.why == "new":
+        return "ahead" if draft.entry.ahead else "new"
+    return "backfilled" if feed.backfill else "old"

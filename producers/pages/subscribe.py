@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -17,6 +18,8 @@ from producers.pages.session import Sessions
 
 WRONG = HTTPStatus.UNPROCESSABLE_ENTITY
 OPTIONS = "/dang-ky/tuy-chon"
+WISHES = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
+"""Parameters of the form's address, and the field in which each chooses."""
 
 
 @dataclass
@@ -44,11 +47,23 @@ class Subscribe:
             Route(enter, self.enter, methods=["POST"]),
         ]
 
-    async def form(self, _: Request) -> Response:
-        """The one page that search engines may show."""
-        answer = self.subscribing(Application(), {})
-        answer.headers["X-Robots-Tag"] = "all"
+    async def form(self, request: Request) -> Response:
+        """Its bare address is the one page that search engines may show.
+
+        Links of the portal have something chosen already; what is not on offer is left out.
+        """
+        answer = self.subscribing(self.wished(request.query_params), {})
+        if not request.query_params:
+            answer.headers["X-Robots-Tag"] = "all"
         return answer
+
+    def wished(self, asked: QueryParams) -> Application:
+        offered = self.look.choices()
+        chosen = {
+            field: tuple(id for id, _ in offered[field] if id in asked.getlist(name))
+            for name, field in WISHES.items()
+        }
+        return Application(**chosen)
 
     async def without_slash(self, _: Request) -> Response:
         return RedirectResponse(f"{self.look.base}/dang-ky", HTTPStatus.PERMANENT_REDIRECT)

@@ -1,4 +1,4 @@
-"""How the crash points of the readers' pages and of their erasure are reached."""
+"""How the crash points of the pages, the readers' and the portal's, are reached."""
 
 import time
 from hashlib import sha256
@@ -47,3 +47,9 @@ def removing(work: Workload) -> list[object]:
     work.stage.on_bus(lambda bus: work.take_in(bus, path))
     address = path.read_text().splitlines()[1].partition(",")[0]
     return ["subscribers", "remove", address, "--reason", "asked for in writing"]
+
+
+def pages_anew(work: Workload) -> list[object]:
+    """`loa rebuild portal`, while Loa goes on showing items."""
+    work.item("portal")
+    return ["rebuild", "portal"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash.pages_ways import asking, parting, removing
+from tests.crash.pages_ways import asking, pages_anew, parting, removing
 from tests.crash.people import BIG, CLERK, DESK_UNIT
 from tests.crash.returns_ways import came_back
 from tests.crash.workload import Workload
@@ -262,6 +262,7 @@ WAYS: dict[str, Way] = {
     "portal.all_in_place": Way(said("portal")),
     "portal.swapped": Way(said("portal")),
     "portal.learnt": Way(said("portal")),
+    **{f"portal.index_{at}": Way(nothing, command=pages_anew) for at in ("named", "alone")},
     "portal.ticked_off": Way(changed_or_withdrawn("portal")),
     "zalo.create_noted": Way(said("zalo")),
     "zalo.created": Way(said("zalo")),

@@ -1,0 +1,90 @@
+"""What the desk reads before it decides: the draft whole, and what it changes of what is out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import unified_diff
+from typing import Any
+
+from consumers.drafts import Draft
+from consumers.faults import fault
+from consumers.items import Item
+from consumers.preview import Finder
+from contracts import keys, subjects
+from contracts.content import Content
+from contracts.errors import Invalid
+from contracts.publication import Publication
+from producers.bus import Bus
+
+OURS = frozenset({"content_id", "revision"})
+FIELDS = [name for name in Content.model_fields if name not in OURS]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A draft, the publication that its approval would make, and the text that readers have now."""
+
+    draft: Draft
+    text: Publication
+    released: Publication | None
+
+    @property
+    def changes(self) -> list[str]:
+        """Against what is out, as a unified diff; empty where nothing is."""
+        if self.released is None:
+            return []
+        old, new = self.released, self.text
+        return list(unified_diff(list(page(old)), list(page(new)), old.key, new.key, lineterm=""))
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        against = self.released.revision if self.released else None
+        return {
+            **self.draft.model_dump(mode="json"),
+            "action": self.text.action,
+            "against": against,
+            "changes": self.changes,
+        }
+
+
+async def review(bus: Bus, content_id: str, revision: int | None = None) -> Review:
+    """The draft that waits: the newest of its item, unless *revision* says which.
+
+    Raises Invalid when nothing waits, Conflict for a draft that was changed on the desk.
+    """
+    finder = Finder(bus, datetime.now(UTC))
+    item = await finder.register.item(content_id)
+    number = revision or max(item.waiting if item else (), default=0)
+    key = keys.publication_key(content_id, number)
+    held = await bus.bucket(subjects.DESK.name).get(key) if number else None
+    if item is None or held is None:
+        raise Invalid(fault("content_id", "not_waiting", value=key if number else content_id))
+    draft = Draft.model_validate_json(held.data)
+    text = await finder.draft(item, content_id, number)
+    return Review(draft, text, await newest_text(finder, item, content_id))
+
+
+async def newest_text(finder: Finder, item: Item, content_id: str) -> Publication | None:
+    """What readers have, or had before it was taken back."""
+    for number in sorted(item.released, reverse=True):
+        found = await finder.released(content_id, number)
+        if found.action != "withdrawn":
+            return found
+    return None
+
+
+def page(text: Publication) -> Iterator[str]:
+    """Every field that says something, a line each, and then the text itself."""
+    said = text.model_dump(mode="json", exclude_defaults=True)
+    for name in FIELDS:
+        if name in said:
+            yield from lines(name, said[name])
+    yield ""
+    yield from text.body.splitlines()
+
+
+def lines(name: str, value: Any) -> Iterator[str]:
+    """One field; lists have a line for each entry."""
+    for one in value if isinstance(value, list) else [value]:
+        shown = one.items() if isinstance(one, dict) else ()
+        yield f"{name}: {', '.join(f'{key} {part}' for key, part in shown) or one}"

@@ -1,0 +1,131 @@
+"""The settings for nginx that the portal's README recommends send what our own server sends."""
+
+import getpass
+import re
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from bench.parts.serving import wait_for
+from channels.portal.serve import GUARDS, portal_app
+from channels.portal.served import FEED_LIFETIME, LIFETIMES, TYPES
+from channels.portal.site import CANARY_PATH
+from tests.builders import a_publication
+from tests.portal_folder import show
+
+README = Path(__file__).parent.parent / "channels/portal/README.md"
+MAPS, SERVER = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+ROOT = "/var/lib/loa/portal/public"
+CONF = """\
+user {user};
+pid {run}/nginx.pid;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {run}/b; proxy_temp_path {run}/p; fastcgi_temp_path {run}/f;
+  uwsgi_temp_path {run}/u; scgi_temp_path {run}/s;
+  {maps}
+  server {{ listen 127.0.0.1:{port}; {server} }}
+}}
+"""
+PATHS = (
+    *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
+    *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
+    *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
+    *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
+)
+
+
+def sent() -> dict[str, str]:
+    return dict(re.findall(r'^ +add_header (\S+) "?(.*?)"? always;$', SERVER, re.M))
+
+
+def looked_up(name: str, uri: str) -> str:
+    """What the map called *name* says of *uri*."""
+    inside = re.search(rf"map \$uri \${name} {{\n(.*?)^}}", MAPS, re.S | re.M)
+    lines = re.findall(r'^ +(\S+) +"?(.*?)"?;$', inside[1], re.M)
+    exact = [value for key, value in lines if key == uri]
+    fitting = [value for key, value in lines if key[0] == "~" and re.search(key[1:], uri)]
+    return next(iter([*exact, *fitting, *(value for key, value in lines if key == "default")]), "")
+
+
+def test_the_settings_name_every_guard_word_for_word():
+    assert GUARDS.items() <= sent().items()
+    assert sent()["Cache-Control"] == "$loa_lifetime"
+    assert sent()["X-Robots-Tag"] == "$loa_robots"
+
+
+def test_no_place_says_something_of_its_own_and_so_forgets_the_rest():
+    """nginx inherits none of them where there is one."""
+    assert SERVER.count("add_header") == len(sent())
+    (inside,) = re.findall(r"^location / {\n(.*?)^}", SERVER, re.S | re.M)
+    assert inside.count("add_header") == len(sent())
+
+
+@pytest.mark.parametrize("suffix", TYPES)
+def test_every_type_may_be_kept_as_long(suffix):
+    name = "/tai-nguyen/a" if suffix in (".css", ".svg") else "/a"
+    assert looked_up("loa_lifetime", name + suffix) == LIFETIMES.get(suffix, FEED_LIFETIME)
+    assert f"{TYPES[suffix].partition(';')[0]} {suffix[1:]};" in SERVER
+
+
+def test_the_missing_page_and_the_canary_are_not_kept():
+    assert looked_up("loa_lifetime", "/404.html") == "no-cache"
+    assert looked_up("loa_lifetime", CANARY_PATH) == "no-store"
+    assert looked_up("loa_robots", CANARY_PATH) == "noindex"
+    assert looked_up("loa_robots", "/index.html") == ""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    gone = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
+    show(tmp_path / "portal", a_publication(), gone)
+    for path in ("anh/0a.jpg", CANARY_PATH[1:]):
+        file = tmp_path / "portal/public" / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"<feed/>")
+    return tmp_path / "portal"
+
+
+@contextmanager
+def nginx(run: Path, public: Path):
+    """One with the recommended settings; yields its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = SERVER.replace(ROOT, str(public))
+    said = CONF.format(user=getpass.getuser(), run=run, port=port, maps=MAPS, server=server)
+    (run / "nginx.conf").write_text(said)
+    options = ["-e", run / "error.log", "-c", run / "nginx.conf", "-g", "daemon off;"]
+    process = subprocess.Popen([NGINX, *options])
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+COMPARED = ("content-type", "cache-control", "x-robots-tag", "vary", *map(str.lower, GUARDS))
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: Debian's nginx-light is enough")
+async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
+    transport = httpx2.ASGITransport(portal_app(folder))
+    ours = httpx2.AsyncClient(transport=transport, base_url="http://portal")
+    with nginx(tmp_path, folder / "public") as url:
+        async with ours, httpx2.AsyncClient(base_url=url) as theirs:
+            for path in PATHS:
+                mine, other = await ours.get(path), await theirs.get(path)
+                assert told(other) == told(mine), path
+
+
+def told(answer):
+    """The status, and each header's values; several lines would be several answers."""
+    values = {name: answer.headers.get_list(name) for name in COMPARED}
+    return answer.status_code, values, answer.content
