@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from channels.portal.search import catalogue as module
 from channels.portal.search.catalogue import FOUND_MAX, Catalogue, Facts, Paper, consulted
-from channels.portal.search.question import Question, Unclear, read
+from channels.portal.search.question import EVERYBODY, Question, Unclear, read
 from channels.portal.search.words import WORD, even, unmarked
 from contracts.vietnam import VIETNAM
 
@@ -16,8 +17,8 @@ DAY = datetime(2026, 11, 2, 9, tzinfo=VIETNAM)
 VOCABULARY = ("hòa", "hoà", "hoa", "nghỉ", "nghi", "tết", "Tết", "lương", "mới", "276/2026/NĐ-CP")
 
 
-def a_paper(number=0, title="Nghỉ Tết", text="Lịch nghỉ", topic="lich", unit="vp", at=DAY):
-    facts = Facts(title, topic, unit, "vi", at.isoformat())
+def a_paper(number=0, title="Nghỉ Tết", text="Lịch nghỉ", topic="lich", unit="vp", at=DAY, **facts):
+    facts = Facts(title, topic, unit, "vi", at.isoformat(), **facts)
     return Paper(f"tin-{number}", int(at.timestamp() * 1_000_000), facts, text)
 
 
@@ -70,6 +71,27 @@ def test_topic_unit_and_days_narrow_it(catalogue):
     assert ids(catalogue, **{"chu-de": "t", "don-vi": "u-0"}) == ["tin-1"]
     assert ids(catalogue, tu="2026-11-03", den="2026-11-04") == ["tin-2", "tin-1"]
     assert ids(catalogue, q="tet", den="02/11/2026") == ["tin-0"]
+
+
+def test_an_item_is_found_by_each_topic_on_whose_shelf_it_stands(catalogue):
+    catalogue.put([a_paper(1, topic="t"), a_paper(2, topic="t", shelves=["s"]), a_paper(3)])
+    assert ids(catalogue, **{"chu-de": "s"}) == ["tin-2"]
+    assert sorted(ids(catalogue, **{"chu-de": "t"})) == ["tin-1", "tin-2"]
+    catalogue.drop(["tin-2"])
+    assert ids(catalogue, **{"chu-de": "s"}) == []
+
+
+def test_an_item_for_everybody_is_found_by_every_audience(catalogue):
+    catalogue.put(
+        [
+            a_paper(1, audiences=[EVERYBODY]),
+            a_paper(2, audiences=["x", "y"], topic="t"),
+            a_paper(3, audiences=["z"]),
+        ]
+    )
+    assert sorted(ids(catalogue, **{"doi-tuong": "y"})) == ["tin-1", "tin-2"]
+    assert sorted(ids(catalogue, q="nghi tet", **{"doi-tuong": "z"})) == ["tin-1", "tin-3"]
+    assert ids(catalogue, **{"doi-tuong": "y", "chu-de": "t"}) == ["tin-2"]
 
 
 def test_items_of_one_moment_are_all_kept(catalogue):
@@ -128,8 +150,17 @@ def test_a_catalogue_that_is_not_there_is_not_made_by_a_reader(tmp_path):
         ("q", "a" * 201),
         ("tu", "2026-13-01"),
         ("den", "hôm qua"),
+        ("den", "31/12/9999"),
+        ("tu", "0001-01-01"),
+        ("trang", "00021"),
         ("trang", "0"),
-        ("trang", "99"),
+        ("trang", "1" * 10),
+        ("q", "*"),
+        ("q", "_ %"),
+        ("tu", "31-02-2026"),
+        ("den", "27-11.2026"),
+        ("den", "2026/11/27"),
+        ("doi-tuong", "*"),
         ("trang", "-1"),
         ("chu-de", "../x"),
         ("don-vi", 'a" OR "b'),
@@ -140,9 +171,35 @@ def test_a_field_that_can_not_be_read_is_named(field, value):
         read({field: value})
 
 
+@pytest.mark.parametrize("text", ["27/11/2026", "27-11-2026", "27.11.2026", "2026-11-27"])
+def test_a_day_may_be_written_in_each_usual_way(text):
+    assert read({"tu": text, "den": text}).since == date(2026, 11, 27)
+
+
 @pytest.mark.parametrize(
-    "q", ['"', "a AND b", "NEAR(a b)", "title:x", "a*", "(", "^a", "-", "'; --"]
+    ("asked", "reason"),
+    [
+        ({"q": "a " * 13}, "long"),
+        ({"q": "*"}, "empty"),
+        ({"tu": "x"}, "day"),
+        ({"tu": "28/11/2026", "den": "27/11/2026"}, "order"),
+        ({"chu-de": "zzz"}, "unknown"),
+        ({"trang": "0"}, "page"),
+    ],
 )
+def test_why_a_field_can_not_be_read_is_told(asked, reason):
+    with pytest.raises(Unclear) as unclear:
+        read(asked, {"chu-de": {"t": "t"}})
+    assert unclear.value.reason == reason
+
+
+def test_an_id_is_read_as_the_catalogue_has_it():
+    known = {"don-vi": {"cu": "moi", "moi": "moi"}}
+    assert read({"don-vi": "cu"}, known).unit == read({"don-vi": "moi"}, known).unit == "moi"
+    assert read({"don-vi": "", "chu-de": "bat-ky"}, known).topic == "bat-ky"
+
+
+@pytest.mark.parametrize("q", ["a AND b", "NEAR(a b)", "title:x", "a*", '"a', "(a", "^a", "a'; --"])
 def test_a_search_engines_own_signs_are_words_or_nothing(catalogue, q):
     catalogue.put([a_paper(1, "a and b near title x")])
     assert isinstance(ids(catalogue, q=q), list)
@@ -153,6 +210,67 @@ def test_days_are_those_of_vietnam():
     begin = datetime(2026, 11, 3, tzinfo=VIETNAM).timestamp()
     assert first == begin * 1e6
     assert last == (begin + 86400) * 1e6 - 1
+
+
+class Counted:
+    """A connection that notes how many steps its searches were let take."""
+
+    def __init__(self, db):
+        self.db, self.steps = db, 0
+
+    def __getattr__(self, name):
+        return getattr(self.db, name)
+
+    def set_progress_handler(self, handler, steps):
+        def counted():
+            self.steps += steps
+            return handler()
+
+        self.db.set_progress_handler(handler and counted, steps)
+
+
+def full_of(catalogue, count, phrase_at=()):
+    """Every item holds every word; the phrase `hành chính` stands in some alone."""
+    with catalogue.transaction():
+        for n in range(count):
+            text = "hành và chính " * 300
+            title = "Hành chính" if n in phrase_at else f"Tin {n}"
+            catalogue.put([a_paper(n, title, text, at=DAY + timedelta(seconds=n))])
+
+
+def test_where_every_item_holds_every_word_a_search_does_not_take_longer(catalogue, monkeypatch):
+    monkeypatch.setattr(module, "PHRASE_STEPS", 100)
+    monkeypatch.setattr(module, "STEPS_AT_ONCE", 10)
+    taken = []
+    for count in (50, 200):
+        catalogue.lay_out()
+        full_of(catalogue, count)
+        catalogue._db = counted = Counted(catalogue._db)
+        assert len(ids(catalogue, q="hành chính")) == count
+        taken.append(counted.steps)
+        catalogue._db = counted.db
+    few, many = taken
+    assert few <= many <= 2 * (100 + 2 * 10), "title and text"
+    monkeypatch.setattr(module, "PHRASE_STEPS", 1 << 30)
+    catalogue._db = counted = Counted(catalogue._db)
+    ids(catalogue, q="hành chính")
+    assert counted.steps > 2 * many, "what it would have taken"
+
+
+def test_a_phrase_that_is_not_reached_in_time_stands_among_the_rest(catalogue, monkeypatch):
+    full_of(catalogue, 200, phrase_at={5, 195})
+    monkeypatch.setattr(module, "STEPS_AT_ONCE", 1)
+    first = []
+    for steps in (*range(60, 600, 4), 1 << 30):
+        monkeypatch.setattr(module, "PHRASE_STEPS", steps)
+        found = ids(catalogue, q="hành chính")
+        assert len({*found}) == 200
+        first.append(found[:2])
+    assert [*dict.fromkeys(map(tuple, first))] == [
+        ("tin-199", "tin-198"),
+        ("tin-195", "tin-199"),
+        ("tin-195", "tin-5"),
+    ]
 
 
 texts = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=6).map(" ".join)

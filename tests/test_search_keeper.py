@@ -1,15 +1,18 @@
 """What the portal shows is found, what it has taken back is not; a lost catalogue comes back."""
 
+import sqlite3
 from datetime import timedelta
 
 import pytest
 
 from channels.portal.press import Press
 from channels.portal.rebuild import rebuilding
+from channels.portal.search import keeper
 from channels.portal.search.catalogue import Catalogue, consulted
-from channels.portal.search.keeper import CATALOGUE
+from channels.portal.search.keeper import CATALOGUE, NEXT
 from channels.portal.search.question import read
-from channels.portal.site import Site
+from channels.portal.site import CORRECTIONS, Site
+from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
 from tests.portal_folder import PUBLIC_URL, WORDS, a_writer, never, show
 
@@ -39,6 +42,60 @@ def test_a_correction_is_found_by_its_new_words_and_a_withdrawal_by_none(tmp_pat
     assert (found(tmp_path, "cũ kỹ"), len(found(tmp_path, "bản mới"))) == ([], 1)
     show(tmp_path, a_publication(revision=3, action="withdrawn", reason="Nhầm"))
     assert found(tmp_path) == []
+
+
+def where(folder, **asked):
+    with consulted(folder / "state" / CATALOGUE) as catalogue:
+        return {paper.content_id for paper in catalogue.papers(catalogue.find(read(asked)).places)}
+
+
+def test_the_topic_of_corrections_finds_what_stands_on_its_shelf(tmp_path):
+    words = WORDS.model_copy(
+        update={"topics": WORDS.topics | {CORRECTIONS: DEFAULT.topics[CORRECTIONS]}}
+    )
+    first = many(2)
+    later = first[0].model_copy(update={"revision": 2, "action": "corrected", "reason": "Sai"})
+    show(tmp_path, *first, later, words=words)
+    assert where(tmp_path, **{"chu-de": CORRECTIONS}) == {"tin-0"}
+    assert where(tmp_path, **{"chu-de": later.topic}) == {"tin-0", "tin-1"}
+    show(tmp_path, later.model_copy(update={"revision": 3, "action": "published"}), words=words)
+    assert where(tmp_path, **{"chu-de": CORRECTIONS}) == {"tin-0"}, "as its shelf does"
+
+
+def test_an_audience_finds_its_items_and_those_for_everybody(tmp_path):
+    every, some = many(2)
+    some = some.model_copy(update={"audiences": ("vien-chuc",)})
+    show(tmp_path, every.model_copy(update={"audiences": ()}), some)
+    assert where(tmp_path, **{"doi-tuong": "vien-chuc"}) == {"tin-0", "tin-1"}
+    assert where(tmp_path, **{"doi-tuong": "can-bo"}) == {"tin-0"}
+
+
+def test_parts_of_an_item_do_not_run_into_each_other(tmp_path):
+    link = {"title": "Toàn văn", "url": "https://vanban.example/1"}
+    show(tmp_path, a_publication(body="chân trang", links=[link], author="Phòng Tin"))
+    with consulted(tmp_path / "state" / CATALOGUE) as catalogue:
+        (paper,) = catalogue.papers(catalogue.find(read({"q": "chân trang"})).places)
+    assert paper.text.endswith("chân trang · Toàn văn · Phòng Tin")
+    assert len(found(tmp_path, "trang toàn văn phòng")) == 1
+
+
+def test_blocks_of_a_text_do_not_run_into_each_other_unless_a_sentence_ends(tmp_path):
+    body = "## Phụ lục\n\nMột câu.\n\nCâu “hai.”\n\n- mục\n- việc\n\n"
+    table = "| Ngày | Nơi |\n| - | - |\n| 1 < 2 | 3 |"
+    show(tmp_path, a_publication(summary="", body=body + table))
+    with consulted(tmp_path / "state" / CATALOGUE) as catalogue:
+        (paper,) = catalogue.papers(catalogue.find(read({"q": "phụ lục"})).places)
+    said = "Phụ lục · Một câu. Câu “hai.” mục · việc · Ngày · Nơi · 1 < 2 · 3"
+    assert paper.text.startswith(said)
+
+
+def test_another_way_to_learn_makes_it_anew(tmp_path, monkeypatch):
+    show(tmp_path, *many(2))
+    before = renamed(tmp_path)
+    monkeypatch.setattr(keeper, "EDITION", keeper.EDITION + 1)
+    a_writer(tmp_path).close()
+    assert renamed(tmp_path)[0] != before[0]
+    assert renamed(tmp_path)[1] == before[1]
 
 
 def test_a_table_and_a_link_are_words_too(tmp_path):
@@ -81,6 +138,95 @@ def test_another_vocabulary_makes_it_anew(tmp_path):
     a_writer(tmp_path, words=fewer).close()
     assert (tmp_path / "state" / CATALOGUE).read_bytes() != before
     assert found(tmp_path) == ["tin-1", "tin-0"]
+
+
+FEWER = WORDS.model_copy(update={"topics": {}})
+
+
+def renamed(folder, q="nghỉ"):
+    """Everything that is found, and by which edition of the vocabulary."""
+    with consulted(folder / "state" / CATALOGUE) as catalogue:
+        return catalogue.edition(), found(folder, q)
+
+
+@pytest.fixture
+def four(tmp_path, monkeypatch):
+    """A portal with four items, whose catalogue another vocabulary is about to make anew."""
+    monkeypatch.setattr(keeper, "CHUNK", 2)
+    show(tmp_path, *many(4))
+    assert found(tmp_path) == ["tin-3", "tin-2", "tin-1", "tin-0"]
+    return tmp_path
+
+
+def test_while_it_is_made_anew_everything_is_found_and_writers_wait_for_a_few_items_only(four):
+    (old, everything), after = renamed(four), []
+    writer = a_writer(four, words=FEWER)
+    while writer.refresh().any:
+        after.append(renamed(four))
+    writer.close()
+    assert [edition for edition, _ in after[:1]] == [old], "not at once"
+    assert {tuple(ids) for _, ids in after} == {tuple(everything)}
+    assert renamed(four) != (old, everything) and renamed(four)[1] == everything
+    assert not (four / "state" / NEXT).exists()
+
+
+def test_what_is_shown_corrected_or_withdrawn_meanwhile_is_found_before_and_after(four):
+    writer = a_writer(four, words=FEWER)
+    seen = many(4)
+    writer.show(seen[0].model_copy(update={"revision": 2, "action": "withdrawn"}), never)
+    writer.show(a_publication(content_id="zz", body="mới tinh"), never)
+    assert sorted(found(four)) == ["tin-1", "tin-2", "tin-3", "zz"]
+    while writer.refresh().any:
+        assert sorted(found(four)) == ["tin-1", "tin-2", "tin-3", "zz"]
+    writer.close()
+    assert found(four, "mới tinh") == ["zz"]
+    assert not (four / "state" / NEXT).exists()
+
+
+def test_somebody_else_goes_on_with_one_that_was_begun(four):
+    first, (old, _) = a_writer(four, words=FEWER), renamed(four)
+    assert (four / "state" / NEXT).exists()
+    with consulted(four / "state" / NEXT) as begun:
+        assert begun.progress()[1] == "tin-1"
+    other = a_writer(four, words=FEWER)
+    while first.refresh().any or other.refresh().any:
+        pass
+    edition, ids = renamed(four)
+    assert edition != old and len(ids) == 4
+    first.show(a_publication(content_id="moi"), never)
+    assert "moi" in found(four)
+    first.close()
+    other.close()
+
+
+def test_one_that_was_begun_for_another_vocabulary_begins_anew(four):
+    a_writer(four, words=FEWER).close()
+    writer = a_writer(four)
+    assert renamed(four)[1] == ["tin-3", "tin-2", "tin-1", "tin-0"]
+    writer.close()
+
+
+def test_a_broken_file_that_was_begun_is_begun_anew(four):
+    a_writer(four, words=FEWER).close()
+    (four / "state" / NEXT).write_bytes(b"not a database" * 100)
+    writer = a_writer(four, words=FEWER)
+    while writer.refresh().any:
+        pass
+    writer.close()
+    assert len(found(four)) == 4
+
+
+def test_trouble_that_passes_throws_nothing_away(four, monkeypatch):
+    def full(_):
+        broken = sqlite3.OperationalError("disk full")
+        broken.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise broken
+
+    monkeypatch.setattr(Catalogue, "edition", full)
+    with pytest.raises(sqlite3.OperationalError):
+        a_writer(four)
+    monkeypatch.undo()
+    assert len(found(four)) == 4
 
 
 def test_a_rebuild_brings_its_own_catalogue_to_a_writer_that_is_open(tmp_path):

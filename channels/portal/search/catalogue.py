@@ -7,25 +7,30 @@ A row's number is the microsecond at which its item was first published (or the 
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from channels.portal.database import Database
-from channels.portal.search.question import Question, place_marks
+from channels.portal.search.question import Question, place_mark
 from channels.portal.search.words import WORD, even, unmarked
 
 LAYOUT = 1
 FOUND_MAX = 1000
 """Nobody reads on behind this many; whoever has more asks more narrowly."""
 BUSY_S = 2.0
+PHRASE_STEPS, STEPS_AT_ONCE = 5000, 100
+"""How long phrases are looked for, title and text each, the newest items first: SQLite's steps, of
+which a page it reads takes about three. Where 100,000 items hold every word, a third is looked at.
+"""
 
 _TABLES = f"""
 BEGIN IMMEDIATE;
 DROP TABLE IF EXISTS item;
 DROP TABLE IF EXISTS words;
 DROP TABLE IF EXISTS made;
+DROP TABLE IF EXISTS making;
 CREATE TABLE item (
     place INTEGER PRIMARY KEY,
     content_id TEXT NOT NULL UNIQUE,
@@ -33,6 +38,7 @@ CREATE TABLE item (
     text BLOB NOT NULL
 );
 CREATE TABLE made (edition TEXT NOT NULL);
+CREATE TABLE making (edition TEXT NOT NULL, after TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (
     title, text, title_bare, text_bare, marks,
     content = '', tokenize = 'unicode61 remove_diacritics 0'
@@ -51,7 +57,10 @@ _BROWSE = "SELECT place FROM item WHERE place BETWEEN ? AND ? ORDER BY place DES
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an answer says of an item besides its text; times in ISO 8601, empty for never."""
+    """What an answer says of an item besides its text; times in ISO 8601, empty for never.
+
+    `shelves`: further topics on whose shelves it stands. `audiences`: EVERYBODY for everybody.
+    """
 
     title: str
     topic: str
@@ -59,6 +68,8 @@ class Facts:
     language: str
     published: str
     corrected: str = ""
+    shelves: Sequence[str] = ()
+    audiences: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,21 @@ class Catalogue(Database):
     def finish(self, edition: str) -> None:
         """It holds everything there is."""
         self._db.execute("INSERT INTO made VALUES (?)", (edition,))
+        self._db.execute("DELETE FROM making")
+
+    def begin(self, edition: str) -> None:
+        """Begin anew, without items; `progress` says how far it is."""
+        self.lay_out()
+        self._db.execute("INSERT INTO making VALUES (?, '')", (edition,))
+
+    def progress(self) -> tuple[str, str]:
+        """What `begin` was told, and the id up to which it has all items; empty if not begun."""
+        found = self._db.execute("SELECT edition, after FROM making").fetchone()
+        return (str(found[0]), str(found[1])) if found else ("", "")
+
+    def advance(self, after: str) -> None:
+        """It holds everything up to this id."""
+        self._db.execute("UPDATE making SET after = ?", (after,))
 
     def lay_out(self) -> None:
         """Begin anew, without items."""
@@ -149,7 +175,11 @@ class Catalogue(Database):
         return [one for (one,) in self._db.execute("SELECT content_id FROM item")]
 
     def find(self, question: Question) -> Found:
-        """Who answers: the words as a phrase in the title, then anywhere, then each of them."""
+        """Who answers: the words as a phrase in the title, then anywhere, then each of them.
+
+        Where nearly every item holds all the words, only newer items are looked through for the
+        phrase; older ones that have it stand among the rest.
+        """
         found = self._find(question, loosely=False)
         if not found.places and question.marked:
             found = self._find(question, loosely=True)
@@ -161,12 +191,25 @@ class Catalogue(Database):
         return [_paper(row) for cursor in found for row in cursor]
 
     def _find(self, question: Question, *, loosely: bool) -> Found:
+        *phrases, words = question.matches(loosely=loosely)
+        anywhere = list(self._places(words, question.span))
         places: dict[int, None] = {}
-        for expression in question.matches(loosely=loosely):
-            places |= dict.fromkeys(self._places(expression, question.span))
-            if len(places) > FOUND_MAX:
-                break
+        for phrase in phrases if anywhere else ():
+            places |= dict.fromkeys(self._soon(phrase, question.span))
+        places |= dict.fromkeys(anywhere)
         return Found(tuple(places)[:FOUND_MAX], len(places) > FOUND_MAX, loosely)
+
+    def _soon(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
+        """Those that PHRASE_STEPS are enough to find."""
+        steps = iter(range(PHRASE_STEPS // STEPS_AT_ONCE))
+        self._db.set_progress_handler(lambda: next(steps, None) is None, STEPS_AT_ONCE)
+        try:
+            yield from self._places(expression, span)
+        except sqlite3.OperationalError as stopped:
+            if stopped.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def _places(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
         asked = (expression, *span) if expression else span
@@ -187,9 +230,16 @@ def consulted(path: Path) -> Iterator[Catalogue]:
 
 
 def _columns(facts: Facts, text: str) -> tuple[str, ...]:
-    """An item's words as the catalogue has them, and its place among topics and units."""
+    """An item's words as the catalogue has them, and its places: topics, unit, audiences."""
     evened = [" ".join(WORD.findall(even(part))) for part in (facts.title, text)]
-    return (*evened, *map(unmarked, evened), " ".join(place_marks(facts.topic, facts.unit)))
+    return (*evened, *map(unmarked, evened), " ".join(_marks(facts)))
+
+
+def _marks(facts: Facts) -> Iterator[str]:
+    yield place_mark("t", facts.topic)
+    yield place_mark("u", facts.unit)
+    yield from (place_mark("t", topic) for topic in facts.shelves)
+    yield from (place_mark("a", audience) for audience in facts.audiences)
 
 
 def _paper(row: tuple[int, str, str, bytes]) -> Paper:

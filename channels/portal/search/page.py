@@ -1,42 +1,50 @@
 """The page of `/tim`: the form as it was filled in, and what was found."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from channels.portal.pages import Pages
 from channels.portal.search.catalogue import Facts, Found, Paper
+from channels.portal.search.choices import chosen, options
 from channels.portal.search.excerpt import Piece, excerpt, marked
-from channels.portal.search.question import Question
+from channels.portal.search.question import Question, Unclear
 from channels.portal.site import Site
 
 ANSWERS = 20
 """On one page."""
-NARROWING = ("chu-de", "don-vi", "tu", "den", "xep")
-FIELDS = ("q", *NARROWING)
+NARROWING = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
+FIELDS = ("q", "xep", *NARROWING)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found, and the items of the page that was asked for."""
+    """What was found, and the items of the page that was asked for, or else of the last."""
 
     found: Found
     papers: Sequence[Paper]
+    page: int = 1
+
+    @property
+    def pages(self) -> int:
+        return pages_of(self.found)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What is to be shown; `asked` are the address's parameters as they came.
 
-    `wrong`: the field that can't be read. `closed`: there is no looking things up now.
+    `wrong`: the field that can't be read, and why. `closed`: there is no looking things up now.
+    `full`: too many people want to.
     """
 
     asked: Mapping[str, str]
     question: Question
     answer: Answer | None = None
-    wrong: str = ""
+    wrong: Unclear | None = None
     closed: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +70,22 @@ class SearchPage:
 
     def write(self, view: View) -> bytes:
         """The whole page in HTML."""
-        answer = view.answer
+        answer, asked = view.answer, {name: view.asked.get(name, "") for name in FIELDS}
         return self._pages.search(
-            asked={name: view.asked.get(name, "") for name in FIELDS},
-            question=view.question,
+            asked=asked | chosen(view.question),
             found=answer.found if answer else None,
             hits=[self._hit(one, view) for one in answer.papers] if answer else [],
-            topics=_named(self._site.topics(), self._site.topic_name),
-            units=_named(self._site.units(), self._site.slug_name),
+            options=options(self._site, view.question),
             narrowed=any(view.asked.get(name) for name in NARROWING),
             wrong=view.wrong,
             closed=view.closed,
+            full=view.full,
             total=_dotted(len(answer.found.places)) if answer else "",
-            beside=_beside(view),
-            first=(view.question.page - 1) * ANSWERS + 1,
+            page=answer.page if answer else 1,
+            pages=answer.pages if answer else 1,
+            beside=_beside(view.asked, answer) if answer else ("", ""),
+            begin=_address(view.asked, 1),
+            first=(answer.page - 1) * ANSWERS + 1 if answer else 1,
         )
 
     def _hit(self, paper: Paper, view: View) -> Hit:
@@ -94,15 +104,16 @@ class SearchPage:
         )
 
 
-def _named(ids: Sequence[str], name: Callable[[str], str]) -> list[tuple[str, str]]:
-    return [(id, name(id)) for id in ids]
+def pages_of(found: Found) -> int:
+    """How many pages it takes; one at least."""
+    return max(1, -(-len(found.places) // ANSWERS))
 
 
-def _beside(view: View) -> tuple[str, str]:
+def _beside(asked: Mapping[str, str], answer: Answer) -> tuple[str, str]:
     """The addresses of the pages before and after this one; empty where there is none."""
-    here, there = view.question.page, len(view.answer.found.places) if view.answer else 0
-    before = _address(view.asked, here - 1) if 1 < here <= there / ANSWERS + 1 else ""
-    return before, _address(view.asked, here + 1) if here * ANSWERS < there else ""
+    here = answer.page
+    before = _address(asked, here - 1) if here > 1 else ""
+    return before, _address(asked, here + 1) if here < answer.pages else ""
 
 
 def _dotted(number: int) -> str:
