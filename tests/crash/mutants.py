@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from channels.base import Outcome, Verdict
+from channels.portal.echo import Echo
 from channels.portal.writer import Writer
 from channels.zalo import articles
 from channels.zalo.channel import BROADCAST, ZaloSession
@@ -93,7 +94,7 @@ def broadcast_again() -> None:
 
 
 def trust_the_index() -> None:
-    """What the portal's index has counts as shown, whether its files are there or not."""
+    """What the portal's index has counts as shown, whatever its files say or readers see."""
     finish = Writer._finish
 
     def lay_out_only(self: Writer, index: Any, *rest: Any) -> None:
@@ -105,7 +106,10 @@ def trust_the_index() -> None:
             known = index.revision(publication.content_id) >= publication.revision
         return Outcome(Verdict.DELIVERED if known else Verdict.ABSENT)
 
-    Writer.standing, Writer._finish = standing, lay_out_only
+    async def unread(*_: Any) -> str:
+        return ""
+
+    Writer.standing, Writer._finish, Echo.missing = standing, lay_out_only, unread
 
 
 def ignore_withdrawals() -> None:
