@@ -26,15 +26,16 @@ LONG = frozenset(
     for name in (
         "backup", "browser", "bus_disk", "bus_faults", "bus_power", "check_corruptions",
         "check_healthy", "check_large", "deliver_crash", "digest_crash", "digest_stories",
-        "dispatch_crash", "duplicates", "email_screen", "event_orders", "feeds_rebuild",
+        "directory", "dispatch_crash", "duplicates", "email_screen", "event_orders",
+        "feeds_archives", "feeds_rebuild",
         "gateway_fuzz", "gateway_outage", "long_trouble", "model", "pages_look", "poison",
-        "portal_emptied", "portal_hostile", "portal_hostile_browser", "portal_kill",
+        "portal_echo", "portal_emptied", "portal_hostile", "portal_hostile_browser", "portal_kill",
         "portal_layout", "portal_looks", "portal_power", "rebuild", "rebuild_kill",
         "restore_doubt", "restore_release", "search_hostile", "server", "smtp_chaos",
         "smtp_cuts", "smtp_late", "torn_reads",
         "zalo_after_effect", "zalo_answers", "zalo_books", "zalo_chaos", "zalo_followers",
         "zalo_late", "zalo_notice_codes", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices",
-        "zalo_people", "zalo_races", "zalo_refresh", "zalo_waits",
+        "zalo_people", "zalo_picture", "zalo_races", "zalo_refresh", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""
