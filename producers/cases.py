@@ -76,7 +76,7 @@ class Cases:
             if await self.number(record, data, known):
                 return number
             known = await self.dossiers.get(record.content_id)
-            await self.withdraw(record, read(known))
+            await self.drop_stray(record, read(known))
         key = case.admitted.content_id
         raise nats.Silence(f"publications.{key}: somebody else keeps changing it")
 
@@ -96,7 +96,7 @@ class Cases:
         crash_point("gateway.case_numbered")
         return True
 
-    async def withdraw(self, record: NoticeRecord, dossier: Dossier) -> None:
+    async def drop_stray(self, record: NoticeRecord, dossier: Dossier) -> None:
         """Remove a contact that was kept under a number which became another event's."""
         if dossier.positions.get(record.revision) != record.event_id:
             await self.notices.purge(key_of(record))

@@ -14,6 +14,7 @@ import pytest
 SMALL_DISK = "24m"
 PAGE = 4096
 CHROMIUM = "/usr/bin/chromium"
+NGINX = "/usr/sbin/nginx"
 
 
 def strace() -> None:
@@ -36,6 +37,11 @@ def postfix() -> None:
     """Running a mail server of the test's own."""
     _need(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
     _need(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
+
+
+def nginx() -> None:
+    """Running a web server of the test's own."""
+    _need(Path(NGINX).is_file(), "needs nginx")
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from starlette.routing import Mount
 
 from channels.portal.negotiated import OFFERED, wanted
 from channels.portal.serve import portal_app
+from tests import needs
 from tests.builders import a_publication
+from tests.nginx import nginx
 from tests.portal_folder import show, tree
-from tests.test_portal_nginx import NGINX, nginx
 
 ADDRESS = "/nguon-tin/tat-ca"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -89,8 +90,8 @@ async def test_an_address_with_a_suffix_has_one_form(client):
     assert answer.headers["vary"] == "Accept-Encoding"
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: Debian's nginx-light is enough")
 async def test_nginx_chooses_as_our_own_server_does(tmp_path, folder, client):
+    needs.nginx()
     with nginx(tmp_path, folder / "public") as url:
         async with httpx2.AsyncClient(base_url=url) as theirs:
             for path in (ADDRESS, "/nguon-tin/khong-co", f"{ADDRESS}.rss", "/nguon-tin/"):

@@ -1,39 +1,18 @@
 """The settings for nginx that the portal's README recommends send what our own server sends."""
 
-import getpass
 import re
-import shutil
-import socket
-import subprocess
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
 
-from bench.parts.serving import wait_for
 from channels.portal.serve import GUARDS, portal_app
 from channels.portal.served import FEED_LIFETIME, LIFETIMES, TYPES
 from channels.portal.site import CANARY_PATH
+from tests import needs
 from tests.builders import a_publication
+from tests.nginx import MAPS, SERVER, nginx
 from tests.portal_folder import show
 
-README = Path(__file__).parent.parent / "channels/portal/README.md"
-MAPS, SERVER = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-ROOT = "/var/lib/loa/portal/public"
-CONF = """\
-user {user};
-pid {run}/nginx.pid;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {run}/b; proxy_temp_path {run}/p; fastcgi_temp_path {run}/f;
-  uwsgi_temp_path {run}/u; scgi_temp_path {run}/s;
-  {maps}
-  server {{ listen 127.0.0.1:{port}; {server} }}
-}}
-"""
 PATHS = (
     *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
     *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
@@ -93,29 +72,11 @@ def folder(tmp_path):
     return tmp_path / "portal"
 
 
-@contextmanager
-def nginx(run: Path, public: Path):
-    """One with the recommended settings; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = SERVER.replace(ROOT, str(public))
-    said = CONF.format(user=getpass.getuser(), run=run, port=port, maps=MAPS, server=server)
-    (run / "nginx.conf").write_text(said)
-    options = ["-e", run / "error.log", "-c", run / "nginx.conf", "-g", "daemon off;"]
-    process = subprocess.Popen([NGINX, *options])
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 COMPARED = ("content-type", "cache-control", "x-robots-tag", "vary", *map(str.lower, GUARDS))
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: Debian's nginx-light is enough")
 async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
+    needs.nginx()
     transport = httpx2.ASGITransport(portal_app(folder))
     ours = httpx2.AsyncClient(transport=transport, base_url="http://portal")
     with nginx(tmp_path, folder / "public") as url:
