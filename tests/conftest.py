@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import time
@@ -94,29 +93,6 @@ async def own_bus(own_server: NatsServer) -> AsyncIterator[Bus]:
     async with await Bus.connect(own_server.url, name="test") as bus:
         await topology.apply(bus)
         yield bus
-
-
-@pytest.fixture
-def frozen() -> Callable[[int], AbstractContextManager[None]]:
-    """`with frozen(pid):` the process does nothing, but keeps its connections and its store."""
-
-    @contextmanager
-    def frozen(pid: int) -> Iterator[None]:
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            while not _stands_still(pid):
-                time.sleep(0.001)
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-    return frozen
-
-
-def _stands_still(pid: int) -> bool:
-    """Has every thread stopped? The signal alone takes effect a little later."""
-    states = (stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
-    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
 
 
 @dataclass

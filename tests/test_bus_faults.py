@@ -23,6 +23,7 @@ from producers import server as serving
 from producers.bus import Bus, BusError, Conflict, Full, Silence, connect, topology
 from producers.server import NatsServer
 from tests.doors import an_event, open_door
+from tests.freezing import freeze, frozen
 from tests.proxy import Proxy
 
 KILLS = 15
@@ -145,7 +146,7 @@ def quick_pings(monkeypatch):
 
 @UNCLOSED
 async def test_a_server_frozen_for_longer_than_pings_take_is_silence_then_works(
-    tmp_path, quick_pings, frozen
+    tmp_path, quick_pings
 ):
     async with NatsServer(tmp_path, check_s=600) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
@@ -195,7 +196,7 @@ async def test_a_frozen_server_is_replaced_and_the_door_never_lied(
         assert await post(0) == 202
         hung = own_server.pid
         guard_looks.clear()
-        os.kill(hung, signal.SIGSTOP)
+        freeze(hung)
         assert await asyncio.gather(*(post(number) for number in range(1, 9))) == [503] * 8
         guard_looks.set()
         async with asyncio.timeout(30):

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,6 +13,7 @@ from producers.publisher import Accepted, Publisher, Spooled
 from producers.server import NatsServer
 from producers.spool import Spool
 from tests.doors import OTHER, STRUCTURED, UNIT, an_event
+from tests.freezing import frozen
 
 NOWHERE = "nats://127.0.0.1:1"
 
@@ -175,9 +174,8 @@ async def test_an_outage_in_the_middle_keeps_every_event_and_the_order(tmp_path)
         Publisher(server.url, UNIT, tmp_path / "spool", patience_s=0.5) as publisher,
     ):
         answers = [await publisher.publish(numbered(n)) for n in range(3)]
-        os.kill(server.pid, signal.SIGSTOP)
-        answers += [await publisher.publish(numbered(n)) for n in range(3, 6)]
-        os.kill(server.pid, signal.SIGCONT)
+        with frozen(server.pid):
+            answers += [await publisher.publish(numbered(n)) for n in range(3, 6)]
         while (await publisher.drain()).left:
             pass
         answers.append(await publisher.publish(numbered(6)))

@@ -15,6 +15,7 @@ import pytest
 from producers.bus import Bus, topology
 from producers.nats_child import ServerFailed, find_binary
 from producers.server import NatsServer, StoreBusy
+from tests.freezing import freeze
 
 PARENT = """
 import asyncio, json, sys
@@ -114,7 +115,7 @@ async def test_a_killed_server_comes_back_on_its_port_with_its_data(tmp_path):
 async def test_a_server_that_hangs_is_replaced(tmp_path):
     async with NatsServer(tmp_path, check_s=0.1) as server:
         hung = server.pid
-        os.kill(hung, signal.SIGSTOP)
+        freeze(hung)
         await eventually(lambda: server.pid != hung)
         assert listening(server.url)
         with pytest.raises(ProcessLookupError):
@@ -168,7 +169,7 @@ async def test_a_hanging_server_does_not_keep_us_from_stopping(tmp_path, monkeyp
     monkeypatch.setattr("producers.nats_child.STOP_S", 0.2)
     server = NatsServer(tmp_path)
     await server.start()
-    os.kill(server.pid, signal.SIGSTOP)
+    freeze(server.pid)
     await asyncio.wait_for(server.stop(), 5)
 
 

@@ -1,11 +1,11 @@
 """One Loa per folder: a second one is refused, single services may join the first."""
 
-import os
 import signal
 import subprocess
 
 import pytest
 
+from tests.freezing import frozen
 from tests.real_loa import BIN, RealLoa, until
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(120)]
@@ -30,11 +30,8 @@ def test_a_second_loa_is_refused_and_the_first_one_goes_on(loa):
 
 
 def test_a_second_loa_is_refused_while_the_first_one_is_busy(loa):
-    os.kill(loa.process.pid, signal.SIGSTOP)
-    try:
+    with frozen(loa.process.pid):
         assert loa.cli("up", "--port", "0").code == 2
-    finally:
-        os.kill(loa.process.pid, signal.SIGCONT)
 
 
 def test_after_a_kill_the_folder_is_free_whatever_was_left_in_it(loa):

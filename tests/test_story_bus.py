@@ -1,8 +1,6 @@
 """A real Loa whose bus has no room, or stands still: it says so, and comes back by itself."""
 
 import asyncio
-import os
-import signal
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from contracts.testing import sample
 from producers.publisher import Publisher, Spooled
 from tests import needs
+from tests.freezing import freeze
 from tests.real_loa import UNIT, RealLoa, Relay, until
 from tests.test_topology import SYSTEM_ACCOUNT
 
@@ -91,7 +90,7 @@ def test_a_bus_that_stands_still_during_a_delivery_costs_time_and_nobody_a_mail(
         accepted = loa.post(an_event("dau", ["email"]))
         until(lambda: relay.count() > READERS // 5, "mails")
         hung = nats_pid(loa)
-        os.kill(hung, signal.SIGSTOP)
+        freeze(hung)
         until(lambda: not Path(f"/proc/{hung}").exists(), "the end of the hung server")
         story = loa.delivered(accepted.body["event_id"], 120)
         copies = Counter(relay.mails())

@@ -18,6 +18,7 @@ from channels.zalo.signature import HEADER, NO_VARIANT, Signing
 from consumers.zalo.hearing import Hearing
 from contracts import subjects
 from producers.bus import Silence, topology
+from tests.freezing import frozen
 from tests.zalo_hook import (
     PHONE,
     SECRET_WORDS,
@@ -279,7 +280,7 @@ async def test_what_could_not_be_stored_is_asked_for_again():
 
 
 async def test_the_bus_that_is_away_is_a_503_before_zalo_stops_waiting(
-    own_bus, own_server, frozen, monkeypatch
+    own_bus, own_server, monkeypatch
 ):
     monkeypatch.setattr("consumers.zalo.hearing.ATTEMPT_S", 0.1)
     monkeypatch.setattr("consumers.zalo.hearing.PATIENCE_S", 0.2)

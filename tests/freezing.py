@@ -1,0 +1,30 @@
+"""A process that does nothing, but keeps its connections and its files: for tests of what hangs."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def freeze(pid: int) -> None:
+    """Returns when every thread stands still: the signal alone takes effect a little later."""
+    os.kill(pid, signal.SIGSTOP)
+    while not _stands_still(pid):
+        time.sleep(0.001)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Does nothing inside the block, and goes on after it."""
+    try:
+        freeze(pid)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _stands_still(pid: int) -> bool:
+    states = (stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
