@@ -7,6 +7,7 @@ import pytest
 from contracts import subjects
 from producers.bus import Bus, BusError, Conflict, Entry, Silence, topology
 from producers.server import NatsServer
+from tests.freezing import frozen
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_a_batch_with_an_impossible_key_is_not_begun(ledger):
     assert await held(ledger) == {}
 
 
-async def test_a_batch_without_an_answer_is_whole_or_absent(tmp_path, frozen):
+async def test_a_batch_without_an_answer_is_whole_or_absent(tmp_path):
     async with NatsServer(tmp_path) as server, await Bus.connect(server.url) as bus:
         await topology.apply(bus)
         ledger = bus.bucket(subjects.LEDGER.name)

@@ -7,6 +7,7 @@ import pytest
 
 from contracts import subjects
 from producers.bus import Conflict, Silence
+from tests.freezing import frozen
 
 UNITS = subjects.UNITS.name
 
@@ -40,7 +41,7 @@ async def test_a_swap_replaces_exactly_the_revision_it_names(bus):
     assert (await units.get("vp")).data == b"2"
 
 
-async def test_a_swap_without_an_answer_is_settled_by_repeating_it(own_bus, own_server, frozen):
+async def test_a_swap_without_an_answer_is_settled_by_repeating_it(own_bus, own_server):
     """A read alone can't: it may overtake the write that is still on its way."""
     units = own_bus.bucket(UNITS)
     first = await units.create("vp", b"1")

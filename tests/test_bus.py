@@ -10,6 +10,7 @@ import pytest
 
 from contracts import subjects
 from producers.bus import Bus, BusError, Full, Silence, topology
+from tests.freezing import frozen
 
 UNITS = subjects.UNITS.name
 
@@ -51,7 +52,7 @@ async def test_a_subject_without_a_stream_is_silence(bus):
         await bus.publish("nowhere.at.all", b"x", patience_s=0.2)
 
 
-async def test_publishing_outlasts_a_server_that_is_silent_for_a_while(own_bus, own_server, frozen):
+async def test_publishing_outlasts_a_server_that_is_silent_for_a_while(own_bus, own_server):
     with frozen(own_server.pid):
         waiting = asyncio.create_task(own_bus.publish("dead.a", b"x", msg_id="1", timeout_s=0.1))
         done, _ = await asyncio.wait([waiting], timeout=0.5)
@@ -60,7 +61,7 @@ async def test_publishing_outlasts_a_server_that_is_silent_for_a_while(own_bus, 
     assert [m.data async for m in own_bus.scan("DEAD")] == [b"x"]
 
 
-async def test_publishing_gives_up_when_its_patience_is_over(own_bus, own_server, frozen):
+async def test_publishing_gives_up_when_its_patience_is_over(own_bus, own_server):
     with frozen(own_server.pid), pytest.raises(Silence):
         await own_bus.publish("dead.a", b"x", timeout_s=0.1, patience_s=0.3)
 
@@ -114,7 +115,7 @@ async def test_connecting_to_nobody_ends_in_silence():
         await Bus.connect("nats://127.0.0.1:1", patience_s=0.3)
 
 
-async def test_what_could_not_be_sent_is_not_sent_later(own_bus, own_server, frozen):
+async def test_what_could_not_be_sent_is_not_sent_later(own_bus, own_server):
     with frozen(own_server.pid):
         await own_bus.nc.force_reconnect()
         await _until(lambda: not own_bus.nc.is_connected)

@@ -13,6 +13,7 @@ from producers import acceptance, registry
 from producers.bus import Bucket, Bus, topology
 from producers.server import NatsServer
 from tests.doors import BATCH, an_event, open_door
+from tests.freezing import frozen
 
 PROMISED_S = 5.0
 
@@ -33,7 +34,7 @@ async def door(server, clock):
 
 
 @pytest.fixture
-def freezes(server, frozen):
+def freezes(server):
     """Call it and the server does nothing more, until `close`."""
     with ExitStack() as stack:
         yield stack, lambda: stack.enter_context(frozen(server.pid))
@@ -67,9 +68,7 @@ async def test_what_the_look_at_the_key_has_taken_is_not_given_again(door, monke
     assert (await door.post(an_event())).status_code == 202
 
 
-async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(
-    server, door, frozen
-):
+async def test_a_frozen_server_is_503_within_the_time_and_a_repeat_is_stored_once(server, door):
     """With the times that hold in earnest."""
     with frozen(server.pid):
         posts = [door.post(an_event(id=f"e-{n}", content_id=f"tin-{n}")) for n in range(5)]

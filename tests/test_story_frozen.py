@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.freezing import frozen
 from tests.real_loa import Relay, until
 from tests.test_story_split import NEEDED, Service, SplitLoa, on_a_server
 
@@ -76,9 +77,7 @@ def loa(tmp_path, other_server, relay):
         yield loa
 
 
-def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_unsaid(
-    loa, relay, frozen
-):
+def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_unsaid(loa, relay):
     loa.environ["LOA_EMAIL_CONNECTIONS"] = str(CONNECTIONS)
     loa.run(*NEEDED)
     loa.second_worker(LOA_EMAIL_CONNECTIONS="1")

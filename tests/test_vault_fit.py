@@ -154,7 +154,7 @@ def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(
         lost.readers(3)
         assert lost.cli("backup", tmp_path / "backup").code == 0
     (tmp_path / "new").mkdir()
-    loa = RealLoa(tmp_path / "new")
+    loa = RealLoa(tmp_path / "new", HTTP_PORT=0)
     first = loa.cli("restore", tmp_path / "backup")
     assert (first.code, "put vault.key here first" in first.err) == (2, True), first.err
     key = loa.data / "vault.key"

@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from contracts import subjects
+from tests.freezing import frozen
 
 UNITS = subjects.UNITS.name
 
@@ -66,7 +67,7 @@ async def test_a_watch_outlives_the_server_and_misses_nothing(own_bus, own_serve
     assert [(c.key, c.data) for c in seen] == [("b", b"2"), ("a", None)]
 
 
-async def test_a_watch_shows_that_the_server_is_silent(own_bus, own_server, frozen):
+async def test_a_watch_shows_that_the_server_is_silent(own_bus, own_server):
     watch = own_bus.bucket(UNITS).watch(1)
     async with aclosing(aiter(watch)) as changes:
         waiting = asyncio.ensure_future(anext(changes))
