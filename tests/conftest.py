@@ -17,6 +17,7 @@ from producers.bus import Bus, topology
 from producers.nats_child import find_binary
 from producers.server import NatsServer
 from tests.browser import browser  # noqa: F401 - a fixture
+from tests.commands import Loa
 
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
 hypothesis.settings.load_profile("loa")
@@ -65,6 +66,13 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     async with await Bus.connect(nats_server.url, name="test") as bus:
         await renew(bus)
         yield bus
+
+
+@pytest.fixture
+def loa(bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loa:
+    """The `loa` command on the test's bus, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return Loa({"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)})
 
 
 async def renew(bus: Bus) -> None:

@@ -1,34 +1,22 @@
 """`loa dead` as an official uses it: find, read, send again, mend, give up; scripts get JSON."""
 
-import asyncio
-import json
-from typing import Any
-
 import pytest
-from typer.testing import CliRunner, Result
 
-from consumers.cli import app
 from consumers.dead_letters import DeadLetters, Origin
 from contracts import envelope, subjects
 from contracts.errors import fault
 from producers.bus import Bus
 from tests.arrivals import ITEM, UNIT, submitted
+from tests.commands import printed
 
 OTHER = "vu-to-chuc-can-bo"
 WRONG = (fault("data.title", "missing"),)
 
 
 @pytest.fixture
-def loa(bus: Bus, nats_server, tmp_path, monkeypatch):
-    """The command, on the test's own bus; its answer is awaited off the loop."""
-    monkeypatch.chdir(tmp_path)
-    settings = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path), "USER": ""}
-
-    async def loa(*words: object, user: str = "") -> Result:
-        known = settings | {"USER": user}
-        return await asyncio.to_thread(CliRunner().invoke, app, [*map(str, words)], env=known)
-
-    return loa
+def loa(loa):
+    """For nobody in particular: tests name who decides."""
+    return loa.also(USER="")
 
 
 async def died(bus: Bus, body: bytes, unit: str = UNIT) -> None:
@@ -46,11 +34,6 @@ def broken() -> bytes:
     return envelope.to_structured(submitted(title=""))
 
 
-def answer(result: Result) -> Any:
-    """The last line: under test the log goes to stdout too."""
-    return json.loads(result.stdout.splitlines()[-1])
-
-
 async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages(bus, loa):
     await died(bus, broken())
     await died(bus, broken())
@@ -58,12 +41,12 @@ async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages
     said = (await loa("dead", "list")).stdout
     for words in (UNIT, ITEM, "data.title", WRONG[0].message, WRONG[0].message_vi):
         assert words in said
-    first, second = answer(await loa("dead", "list", "--json"))
+    first, second = printed(await loa("dead", "list", "--json"))
     assert (first["times"], second["times"]) == (2, 1)
     assert first["about"]["content_id"] == ITEM
-    [only] = answer(await loa("dead", "list", "--unit", OTHER, "--json"))
+    [only] = printed(await loa("dead", "list", "--unit", OTHER, "--json"))
     assert only["id"] == second["id"]
-    assert answer(await loa("dead", "list", "--until", "2020-01-01", "--json")) == []
+    assert printed(await loa("dead", "list", "--until", "2020-01-01", "--json")) == []
 
 
 async def test_a_time_that_is_none_is_named_in_both_languages(bus, loa):
@@ -76,16 +59,16 @@ async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
     for number in range(3):
         await died(bus, b"%d" % number)
     await died(bus, b"{", OTHER)
-    dry = await loa("dead", "replay", "--unit", UNIT, "--dry-run", "--json", user="binh")
-    assert (dry.exit_code, len(answer(dry)["done"])) == (0, 3)
+    dry = await loa("dead", "replay", "--unit", UNIT, "--dry-run", "--json", USER="binh")
+    assert (dry.exit_code, len(printed(dry)["done"])) == (0, 3)
     assert len(await accepted(bus)) == 4
-    done = await loa("dead", "replay", "--unit", UNIT, "--reason", "đã thêm chủ đề", user="binh")
+    done = await loa("dead", "replay", "--unit", UNIT, "--reason", "đã thêm chủ đề", USER="binh")
     assert done.exit_code == 0
     assert "3 done, 0 refused, 0 left" in done.stdout
     assert (await accepted(bus))[4:] == [b"0", b"1", b"2"]
-    [open_one] = answer(await loa("dead", "list", "--json"))
+    [open_one] = printed(await loa("dead", "list", "--json"))
     assert open_one["about"]["unit"] == OTHER
-    everything = answer(await loa("dead", "list", "--all", "--json"))
+    everything = printed(await loa("dead", "list", "--all", "--json"))
     ended = [one["ended"] for one in everything if one["ended"]]
     assert {(one["by"], one["reason"]) for one in ended} == {("binh", "đã thêm chủ đề")}
 
@@ -93,12 +76,12 @@ async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
 async def test_a_letter_that_is_unknown_or_dealt_with_is_refused_and_the_rest_is_sent(bus, loa):
     await died(bus, b"1")
     await died(bus, b"2")
-    one, two = [letter["id"] for letter in answer(await loa("dead", "list", "--json"))]
+    one, two = [letter["id"] for letter in printed(await loa("dead", "list", "--json"))]
     assert (await loa("dead", "discard", one, "--reason", "rác", "--by", "Bình")).exit_code == 0
     done = await loa("dead", "replay", one, two, 99, "--by", "Bình", "--json")
     assert done.exit_code == 2
-    assert [entry["id"] for entry in answer(done)["done"]] == [two]
-    assert sorted(entry["id"] for entry in answer(done)["refused"]) == [one, 99]
+    assert [entry["id"] for entry in printed(done)["done"]] == [two]
+    assert sorted(entry["id"] for entry in printed(done)["refused"]) == [one, 99]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +99,7 @@ async def test_what_nobody_can_have_meant_changes_nothing(bus, loa, words, field
     done = await loa("dead", *words, "--by", "Bình")
     assert done.exit_code == 2
     assert field is None or done.stderr.startswith(f"{field}: ")
-    assert len(answer(await loa("dead", "list", "--json"))) == 1
+    assert len(printed(await loa("dead", "list", "--json"))) == 1
     assert len(await accepted(bus)) == 1
 
 
@@ -133,8 +116,8 @@ async def test_a_choice_that_meets_nothing_leaves_every_letter_alone(bus, loa, w
     for number in range(3):
         await died(bus, b"%d" % number)
     done = await loa("dead", *words, "--by", "Bình", "--json")
-    assert (done.exit_code, answer(done)["done"]) == (code, [])
-    assert len(answer(await loa("dead", "list", "--json"))) == 3
+    assert (done.exit_code, printed(done)["done"]) == (code, [])
+    assert len(printed(await loa("dead", "list", "--json"))) == 3
     assert len(await accepted(bus)) == 3
 
 
@@ -158,7 +141,7 @@ async def test_both_commands_choose_by_the_same_options(loa, command):
 
 async def test_nobody_is_no_name(bus, loa):
     await died(bus, b"{")
-    [letter] = answer(await loa("dead", "list", "--json"))
+    [letter] = printed(await loa("dead", "list", "--json"))
     done = await loa("dead", "replay", letter["id"])
     assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "by")
     assert len(await accepted(bus)) == 1
@@ -166,21 +149,23 @@ async def test_nobody_is_no_name(bus, loa):
 
 async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, tmp_path):
     await died(bus, broken())
-    [letter] = answer(await loa("dead", "list", "--json"))
+    [letter] = printed(await loa("dead", "list", "--json"))
     file = tmp_path / "mended.json"
     file.write_bytes(broken())
-    assert (await loa("dead", "edit", letter["id"], file, user="binh")).exit_code == 2
+    assert (await loa("dead", "edit", letter["id"], file, USER="binh")).exit_code == 2
     file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
-    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", user="binh")
+    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", USER="binh")
     assert '-  "title": ""' in looked.stdout
     assert '+  "title": "Đúng rồi"' in looked.stdout
-    told = answer(await loa("dead", "edit", letter["id"], file, "--dry-run", "--json", "--by", "B"))
+    told = printed(
+        await loa("dead", "edit", letter["id"], file, "--dry-run", "--json", "--by", "B")
+    )
     assert (told["letter"]["ended"], '+  "title": "Đúng rồi",' in told["difference"]) == (
         None,
         True,
     )
     assert len(await accepted(bus)) == 1
-    done = await loa("dead", "edit", letter["id"], file, user="binh")
+    done = await loa("dead", "edit", letter["id"], file, USER="binh")
     assert done.exit_code == 0, done.stderr
     assert (await accepted(bus))[1] == file.read_bytes()
     shown = (await loa("dead", "show", letter["id"])).stdout
@@ -190,7 +175,7 @@ async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, t
 
 async def test_a_body_can_not_steer_the_terminal(bus, loa):
     await died(bus, b"\x1b[2J\xc2\x9b31m wiped")
-    [letter] = answer(await loa("dead", "list", "--json"))
+    [letter] = printed(await loa("dead", "list", "--json"))
     said = (await loa("dead", "show", letter["id"])).stdout
     assert "\x1b" not in said
     assert "\x9b" not in said
@@ -199,12 +184,12 @@ async def test_a_body_can_not_steer_the_terminal(bus, loa):
 
 async def test_a_trace_of_an_item_whose_event_died_says_refused(bus, loa):
     await died(bus, broken())
-    story = answer(await loa("trace", ITEM, "--json"))
+    story = printed(await loa("trace", ITEM, "--json"))
     assert (story["state"], story["channels"]) == ("refused", {})
     [moment] = story["timeline"]
     assert moment["event"] == "dead_letter"
     assert "data.title" in moment["detail"]
-    [letter] = answer(await loa("dead", "list", "--json"))
+    [letter] = printed(await loa("dead", "list", "--json"))
     await loa("dead", "replay", letter["id"], "--by", "Bình")
-    assert answer(await loa("trace", ITEM, "--json"))["state"] == "received"
+    assert printed(await loa("trace", ITEM, "--json"))["state"] == "received"
     assert (await loa("trace", "khong-co", "--json")).exit_code == 2

@@ -1,33 +1,19 @@
 """`loa desk show` and `approve`: whoever decides has read what goes out, and where."""
 
-import asyncio
-import json
-
 import pytest
-from typer.testing import CliRunner
 
-from consumers.cli import app
 from consumers.intake import Intake
 from contracts.vocabulary import DEFAULT
 from tests.arrivals import ITEM, UNIT, corrected, published, submitted, unit_is, withdrawn
+from tests.commands import printed
 
 PLACE = f"https://tin.example.gov.vn/tin/{ITEM}"
 BODY = "Dòng một.\n\nDòng hai."
 
 
 @pytest.fixture
-def desk(bus, nats_server, tmp_path):
-    """The command on the tests' bus."""
-    known = {
-        "LOA_DATA_DIR": str(tmp_path / "var"),
-        "LOA_NATS_URL": nats_server.url,
-        "LOA_PUBLIC_URL": "https://tin.example.gov.vn",
-    }
-
-    async def desk(*words):
-        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known)
-
-    return desk
+def loa(loa):
+    return loa.also(LOA_PUBLIC_URL="https://tin.example.gov.vn")
 
 
 @pytest.fixture
@@ -36,57 +22,57 @@ async def intake(bus, clock):
     return Intake(bus, DEFAULT, clock)
 
 
-async def test_a_first_text_is_shown_whole(intake, desk):
+async def test_a_first_text_is_shown_whole(intake, loa):
     await intake.handle(submitted(body=BODY, audiences=["can-bo"], author="Lê Văn An"), UNIT)
-    run = await desk("desk", "show", ITEM)
+    run = await loa("desk", "show", ITEM)
     for said in (submitted().data["title"], "author: Lê Văn An", "audiences: can-bo", BODY, PLACE):
         assert said in run.stdout, said
     assert f"{ITEM}.1, {UNIT}" in run.stdout and "+++" not in run.stdout
 
 
-async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake, desk, bus):
+async def test_a_correction_is_shown_with_what_it_changes_of_what_is_out(intake, loa, bus):
     await intake.handle(submitted(body=BODY), UNIT)
     await intake.desk.approve(ITEM, "Trần Thị Bình")
     await intake.handle(corrected(body=BODY.replace("hai", "ba"), reason="Sai dòng."), UNIT)
-    run = await desk("desk", "show", ITEM)
+    run = await loa("desk", "show", ITEM)
     for said in (f"--- {ITEM}.1", f"+++ {ITEM}.2", "-Dòng hai.", "+Dòng ba.", "reason: Sai dòng."):
         assert said in run.stdout, said
-    told = json.loads((await desk("desk", "show", ITEM, "--json")).stdout.splitlines()[-1])
+    told = printed(await loa("desk", "show", ITEM, "--json"))
     assert (told["revision"], told["against"], told["action"]) == (2, 1, "corrected")
     assert told["data"]["reason"] == "Sai dòng." and "+Dòng ba." in told["changes"]
     assert len(await published(bus)) == 1, "looking releases nothing"
 
 
-async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had(intake, desk):
+async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had(intake, loa):
     await intake.handle(submitted(body=BODY), UNIT)
     await intake.desk.approve(ITEM, "Trần Thị Bình")
     await intake.handle(withdrawn(), UNIT)
     await intake.handle(submitted(revision=3, body="Bản mới."), UNIT)
-    assert f"--- {ITEM}.1" in (await desk("desk", "show", ITEM)).stdout
+    assert f"--- {ITEM}.1" in (await loa("desk", "show", ITEM)).stdout
 
 
-async def test_what_does_not_wait_is_refused_in_both_languages(intake, desk):
-    run = await desk("desk", "show", "khong-co")
+async def test_what_does_not_wait_is_refused_in_both_languages(intake, loa):
+    run = await loa("desk", "show", "khong-co")
     assert run.exit_code == 2 and "chờ duyệt" in run.stderr
     await intake.handle(submitted(), UNIT)
-    assert (await desk("desk", "show", ITEM, "--revision", "7")).exit_code == 2
+    assert (await loa("desk", "show", ITEM, "--revision", "7")).exit_code == 2
 
 
-async def test_an_approval_says_what_went_out_and_where(intake, desk):
+async def test_an_approval_says_what_went_out_and_where(intake, loa):
     await intake.handle(submitted(), UNIT)
-    run = await desk("desk", "approve", ITEM, "--by", "Trần Thị Bình")
+    run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình")
     for said in ("revision 1", submitted().data["title"], PLACE):
         assert said in run.stdout, said
 
 
-async def test_trace_says_where_the_item_stands(intake, desk):
+async def test_trace_says_where_the_item_stands(intake, loa):
     await intake.handle(submitted(), UNIT)
-    assert PLACE not in (await desk("trace", ITEM)).stdout
+    assert PLACE not in (await loa("trace", ITEM)).stdout
     await intake.desk.approve(ITEM, "Trần Thị Bình")
-    assert PLACE in (await desk("trace", ITEM)).stdout
+    assert PLACE in (await loa("trace", ITEM)).stdout
 
 
-async def test_what_is_not_for_the_portal_has_no_place_there(intake, desk):
+async def test_what_is_not_for_the_portal_has_no_place_there(intake, loa):
     await intake.handle(submitted(channels=["email"]), UNIT)
-    run = await desk("desk", "approve", ITEM, "--by", "Trần Thị Bình")
-    assert PLACE not in run.stdout and PLACE not in (await desk("trace", ITEM)).stdout
+    run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình")
+    assert PLACE not in run.stdout and PLACE not in (await loa("trace", ITEM)).stdout

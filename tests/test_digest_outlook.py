@@ -1,16 +1,12 @@
 """What is known of the next digest before it is cut: when, for whom, and how its mail looks."""
 
-import asyncio
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from consumers.cli import app
 from consumers.digests import noted
 from consumers.digests.calendar import Calendar
 from consumers.digests.outlook import Forecast
@@ -25,6 +21,7 @@ from contracts.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.vietnam import VIETNAM
 from contracts.vocabulary import DEFAULT
 from tests.arrivals import ITEM, UNIT, submitted, unit_is
+from tests.commands import printed
 from tests.digest_house import Press, later
 from tests.test_digests import SATURDAY
 
@@ -137,7 +134,7 @@ async def test_a_reader_without_a_next_digest_is_told_why(press, wishes, said):
 
 
 @pytest.fixture
-async def loa(bus, nats_server, tmp_path):
+async def command(loa, bus, tmp_path):
     """`loa ...` on the tests' bus, where one item is out and three people read."""
     await unit_is(bus, release="automatic")
     await noted.note(bus, Calendar(hour=7, weekday=1))
@@ -147,38 +144,28 @@ async def loa(bus, nats_server, tmp_path):
         address = f"{name}@example.com"
         one = Subscriber(id=name, email=address, frequency=frequency)
         await people.settle(address, lambda _, one=one: one)
-    known = {
-        "LOA_DATA_DIR": str(tmp_path),
-        "LOA_NATS_URL": nats_server.url,
-        "LOA_PUBLIC_URL": "https://thong-bao.moha.example",
-    }
-
-    async def loa(*words, **more):
-        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known | more)
-
-    return loa
+    return loa.also(LOA_PUBLIC_URL="https://thong-bao.moha.example")
 
 
 def answer(run):
-    """The last line: under test the log goes to stdout too."""
     assert run.exit_code == 0, run.output
-    return json.loads(run.stdout.splitlines()[-1])
+    return printed(run)
 
 
-async def test_the_command_tells_of_each_rhythm(loa):
-    said = {one["frequency"]: one for one in answer(await loa("digests", "--json"))["digests"]}
+async def test_the_command_tells_of_each_rhythm(command):
+    said = {one["frequency"]: one for one in answer(await command("digests", "--json"))["digests"]}
     assert [said[name]["readers"] for name in ("daily", "weekly")] == [2, 0]
     assert [said[name]["items"] for name in ("daily", "weekly")] == [1, 1]
     assert said["daily"]["last"] is None
     left = datetime.fromisoformat(said["daily"]["next"]) - datetime.now(UTC)
     assert timedelta(0) < left <= timedelta(days=1)
-    shown = (await loa("digests")).stdout
+    shown = (await command("digests")).stdout
     assert "none yet" in shown and "daily" in shown
 
 
-async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(bus, loa):
+async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(bus, command):
     await noted.note(bus, Calendar(hour=1, weekday=3))
-    run = await loa("digests", "--json")
+    run = await command("digests", "--json")
     moments = [datetime.fromisoformat(one["next"]) for one in answer(run)["digests"]]
     assert [one.astimezone(VIETNAM).hour for one in moments] == [1, 1]
     assert moments[1].astimezone(VIETNAM).isoweekday() == 3
@@ -187,10 +174,10 @@ async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(
 
 @pytest.mark.parametrize("words", [("digests",), ("mail", "preview", "--digest", "daily")])
 async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is_said(
-    bus, loa, words
+    bus, command, words
 ):
     await bus.bucket(subjects.CONTROL.name).purge(noted.KEY)
-    run = await loa(*words, "--json", LOA_DIGEST_HOUR="3")
+    run = await command(*words, "--json", LOA_DIGEST_HOUR="3")
     said = answer(run)
     due = said["next"] if "next" in said else said["digests"][0]["next"]
     assert datetime.fromisoformat(due).astimezone(VIETNAM).hour == 3
@@ -198,17 +185,19 @@ async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is
 
 
 @pytest.mark.parametrize("whose", ["monthly", "khong-ai@example.com"])
-async def test_whoever_names_no_digest_is_told_what_can_be_named(loa, whose):
-    run = await loa("mail", "preview", "--digest", whose)
+async def test_whoever_names_no_digest_is_told_what_can_be_named(command, whose):
+    run = await command("mail", "preview", "--digest", whose)
     assert run.exit_code == 2
     assert run.stderr.count("daily, weekly") == 2
 
 
 @pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
-async def test_the_next_digests_mail_is_written_and_nothing_is_booked(bus, loa, tmp_path, whose):
+async def test_the_next_digests_mail_is_written_and_nothing_is_booked(
+    bus, command, tmp_path, whose
+):
     out = tmp_path / "out"
     before = [await bus.bucket(name).last_seq() for name in ("digests", "ledger")]
-    said = answer(await loa("mail", "preview", "--digest", whose, "--out", str(out), "--json"))
+    said = answer(await command("mail", "preview", "--digest", whose, "--out", str(out), "--json"))
     assert [await bus.bucket(name).last_seq() for name in ("digests", "ledger")] == before
     assert (said["frequency"], said["items"]) == ("daily", [ITEM])
     [facts] = said["mails"]
@@ -234,21 +223,20 @@ async def test_the_next_digests_mail_is_written_and_nothing_is_booked(bus, loa, 
         (),
     ],
 )
-async def test_what_can_not_be_shown_is_said_in_both_languages(loa, tmp_path, words):
-    run = await loa("mail", "preview", *words, "--out", str(tmp_path / "out"))
+async def test_what_can_not_be_shown_is_said_in_both_languages(command, tmp_path, words):
+    run = await command("mail", "preview", *words, "--out", str(tmp_path / "out"))
     assert run.exit_code == 2
     assert len(run.stderr.splitlines()) == 2
     assert not (tmp_path / "out").exists()
 
 
-async def test_a_correction_is_shown_as_it_answers_a_digest_too(bus, press, tmp_path, nats_server):
+async def test_a_correction_is_shown_as_it_answers_a_digest_too(bus, press, loa, tmp_path):
     await press.out("tin-mot")
     await settled(press, "an", frequency="daily")
     await press.cut()
     await press.out("tin-mot", 2)
-    out, known = tmp_path / "out", {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
-    words = ["mail", "preview", "tin-mot", "--out", str(out), "--json"]
-    said = answer(await asyncio.to_thread(CliRunner().invoke, app, words, env=known))
+    out = tmp_path / "out"
+    said = answer(await loa("mail", "preview", "tin-mot", "--out", out, "--json"))
     assert [mail["reader"] for mail in said["mails"]] == ["new", "earlier", "digest"]
     text = (out / "tin-mot.2.digest.txt").read_text("utf-8")
     assert "trong Bản tổng hợp tin ngày 16/01/2027," in text

@@ -1,7 +1,5 @@
 """`loa doctor mail`: what DNS records, the relay and a mail's own fields say of our mail."""
 
-import asyncio
-import json
 import ssl
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from typer.testing import CliRunner
 from channels.email.doctor import names
 from channels.email.doctor.finding import Finding, Level, texts
 from consumers.cli import app
+from tests.commands import Loa, printed
 from tests.dns_server import DnsServer
 from tests.smtp_receiver import Receiver
 
@@ -76,13 +75,9 @@ def doctor(tmp_path, monkeypatch, relay_tls):
         receiver = relay or Receiver(tls=tls, extras=EXTRAS)
         async with DnsServer(zone, silent) as dns, receiver:
             settings = {"LOA_EMAIL_PORT": str(receiver.port), "LOA_EMAIL_CA_BUNDLE": str(bundle)}
-            arguments = ["doctor", "mail", "--resolver", f"127.0.0.1:{dns.port}", *words]
-            known = SETTINGS | settings | changes
-            run = await asyncio.to_thread(
-                CliRunner().invoke, app, [*arguments, "--json"], env=known
-            )
-        found = json.loads(run.stdout.splitlines()[-1])
-        return run.exit_code, {one["code"]: one for one in found}
+            loa = Loa(SETTINGS | settings | changes, ("doctor", "mail"))
+            run = await loa("--resolver", f"127.0.0.1:{dns.port}", *words, "--json")
+        return run.exit_code, {one["code"]: one for one in printed(run)}
 
     return doctor
 

@@ -1,35 +1,29 @@
 """`loa mail preview`: the mail as it would come, before and after an item is out."""
 
-import asyncio
-import json
 from email import message_from_bytes, policy
 
 import pytest
-from typer.testing import CliRunner
 
 from channels.email.preview import ADDRESS, NAME
-from consumers.cli import app
 from consumers.intake import Intake
 from contracts.vocabulary import DEFAULT
 from tests.arrivals import ITEM, UNIT, corrected, submitted, unit_is, withdrawn
+from tests.commands import printed
 
 TITLE = "Bộ Nội vụ ra mắt kênh thông tin trên Zalo"
 
 
 @pytest.fixture
-def preview(bus, nats_server, tmp_path):
+def preview(loa, tmp_path):
     """The command on the tests' bus: exit code, what it printed, the files by ending."""
     known = {
-        "LOA_DATA_DIR": str(tmp_path / "var"),
-        "LOA_NATS_URL": nats_server.url,
         "LOA_PUBLIC_URL": "https://thong-bao.moha.example",
         "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@moha.example>",
     }
 
     async def preview(*words, shown=False):
         out = [] if shown else ["--out", str(tmp_path / "out")]
-        arguments = ["mail", "preview", *words, *out]
-        run = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=known)
+        run = await loa("mail", "preview", *words, *out, **known)
         files = {path.name.partition(".")[2]: path for path in (tmp_path / "out").glob("*")}
         return run, files
 
@@ -40,11 +34,6 @@ def preview(bus, nats_server, tmp_path):
 async def intake(bus, clock):
     await unit_is(bus, release="automatic")
     return Intake(bus, DEFAULT, clock)
-
-
-def answer(run):
-    """The last line: under test the log goes to stdout too."""
-    return json.loads(run.stdout.splitlines()[-1])
 
 
 async def test_a_released_item_is_written_as_html_text_and_eml(intake, preview):
@@ -72,7 +61,7 @@ async def test_without_a_folder_the_text_is_shown_and_nothing_is_written(
     assert (run.exit_code, files, list((tmp_path / "here").iterdir())) == (0, {}, [])
     assert f"new: {TITLE}" in run.stdout and f"tin/{ITEM}" in run.stdout
     assert run.stderr.count("--out") == 2
-    [mail] = answer((await preview(ITEM, "--json", shown=True))[0])["mails"]
+    [mail] = printed((await preview(ITEM, "--json", shown=True))[0])["mails"]
     assert (mail["files"], mail["text"] in run.stdout) == ({}, True)
 
 
@@ -83,7 +72,7 @@ async def test_what_waits_at_the_desk_is_shown_as_its_approval_would_release_it(
     await unit_is(bus, release="desk")
     await intake.handle(corrected(body="Bản đúng."), UNIT)
     run, files = await preview(ITEM, "--json")
-    said = answer(run)
+    said = printed(run)
     assert (said["revision"], said["state"], said["by_mail"]) == (2, "waiting", True)
     assert [mail["subject"] for mail in said["mails"]] == [TITLE, f"Đính chính: {TITLE}"]
     assert {name.split(".")[1] for name in files} == {"new", "earlier"}
@@ -92,7 +81,7 @@ async def test_what_waits_at_the_desk_is_shown_as_its_approval_would_release_it(
     eml = message_from_bytes(files["2.earlier.eml"].read_bytes())
     assert eml["In-Reply-To"] and eml["References"]
     older, _ = await preview(ITEM, "--revision", "1", "--json")
-    assert answer(older)["state"] == "released"
+    assert printed(older)["state"] == "released"
 
 
 async def test_a_withdrawal_is_shown_as_those_get_it_who_had_the_text(intake, preview):

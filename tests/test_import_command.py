@@ -1,13 +1,11 @@
 """`loa import`: what an operator sets, sees and asks for, in both languages and as JSON."""
 
-import asyncio
 import json
 
 import pytest
 from structlog.testing import capture_logs
-from typer.testing import CliRunner
 
-from consumers.cli import app
+from tests.commands import Loa
 from tests.feed_site import Article, rss
 from tests.import_house import TOPIC, UNIT, import_house
 
@@ -26,9 +24,9 @@ async def house(bus, clock, nats_server, tmp_path, monkeypatch):
 
 
 async def loa(*words: str, code: int = 0) -> str:
-    """What the command says, on a thread of its own: it has its own loop."""
+    """What `loa import` says."""
     with capture_logs():
-        done = await asyncio.to_thread(CliRunner().invoke, app, ["import", *words])
+        done = await Loa({}, ("import",))(*words)
     assert done.exit_code == code, done.output
     return done.output
 

@@ -1,35 +1,20 @@
 """`loa mail suppressed`, `loa mail brakes`, and what `loa status` says of mail."""
 
-import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from typer.testing import CliRunner
 
 from consumers.app import people
-from consumers.cli import app
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
 from consumers.mail import brakes
 from consumers.mail.sending import slow_down
 from consumers.vault import belonging
 from contracts.delivery import ChannelName, PlanKey
+from tests.commands import printed
 
 EMAIL = ChannelName.EMAIL
 GONE, ANGRY = "gone@example.com", "angry@example.com"
-
-
-@pytest.fixture
-async def loa(bus, nats_server, tmp_path, monkeypatch):
-    """`loa ...` on the test's own bus."""
-    monkeypatch.chdir(tmp_path)
-    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
-
-    async def loa(*words):
-        return await asyncio.to_thread(CliRunner().invoke, app, words, env=known)
-
-    return loa
 
 
 @pytest.fixture
@@ -44,7 +29,7 @@ async def test_who_is_left_alone_is_counted_shown_by_address_and_lifted(loa, sup
     await suppressions.soft(EMAIL, "full@example.com", "x", datetime.now(UTC))
     listed = await loa("mail", "suppressed", "list", "--json")
     reasons = {"bounced 5.1.1": 1, "complaint": 1}
-    assert json.loads(listed.stdout.splitlines()[-1]) == {"suppressed": 2, "reasons": reasons}
+    assert printed(listed) == {"suppressed": 2, "reasons": reasons}
     assert "example.com" not in (await loa("mail", "suppressed", "list")).output
     shown = await loa("mail", "suppressed", "show", GONE.upper())
     assert (shown.exit_code, f"{until:%Y-%m-%d}" in shown.stdout) == (0, True)
@@ -72,14 +57,14 @@ async def test_a_stopped_publication_is_shown_and_let_go_on(loa, bus):
     await brakes.apply(bus, plan, brakes.Brake(state="stopped", **verdict))
     await brakes.apply(bus, plan._replace(revision=1), brakes.Brake(state="warned", **verdict))
     await slow_down(bus, "4.7.0", clock())
-    told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
+    told = printed(await loa("status", "--json"))["channels"]["email"]
     assert (told["slowed"], told["slowed_reason"], told["stopped"]) == (1, "4.7.0", [str(plan)])
     assert "slowed down, level 1" in (await loa("status")).stdout
     assert "13" in (await loa("mail", "brakes", "list")).stdout.split()
     assert (await loa("mail", "brakes", "release", "tin-moi", "--by", " ")).exit_code == 2
     done = await loa("mail", "brakes", "release", "tin-moi", "--by", "Trần Thị Bình")
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "goes on")
-    found = json.loads((await loa("mail", "brakes", "list", "--json")).stdout.splitlines()[-1])
+    found = printed(await loa("mail", "brakes", "list", "--json"))
     states = {name: (one["state"], one["by"]) for name, one in found["plans"].items()}
     assert states == {
         "email.tin-moi.2": ("released", "Trần Thị Bình"),
@@ -94,7 +79,7 @@ async def test_what_was_withdrawn_is_no_alarm_and_nothing_to_decide(loa, bus):
     stop = brakes.Brake(state="stopped", at=clock(), mails=2000, failed=260)
     await brakes.apply(bus, plan, stop)
     await Ledger(bus).create_plan(plan, Cursor(halt="w2", created=clock()))
-    told = json.loads((await loa("status", "--json")).stdout.splitlines()[-1])["channels"]["email"]
+    told = printed(await loa("status", "--json"))["channels"]["email"]
     assert told["stopped"] == []
     assert "ended" in (await loa("mail", "brakes", "list")).stdout.split()
     done = await loa("mail", "brakes", "release", "tin-cu", "--by", "Trần Thị Bình")

@@ -1,14 +1,9 @@
 """What readers think is counted once a press, names nobody, and never more than it should be."""
 
-import asyncio
-import json
-
 import httpx2
 import pytest
 from lxml.html import fromstring
-from typer.testing import CliRunner
 
-from consumers.cli import app
 from consumers.opinions import tallies
 from contracts import subjects
 from contracts.delivery import ChannelName
@@ -16,6 +11,7 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Silence, messages
 from producers.opinions import AT_ONCE, BURST, opinions
 from producers.pages.look import Look
+from tests.commands import printed
 from tests.conftest import Clock
 
 ITEM = "lich-nghi-tet-2027"
@@ -199,17 +195,16 @@ async def test_more_subjects_than_the_server_tells_at_once_are_all_counted(many)
     assert await messages.tally(InPages(counts), "OPINIONS", ">") == counts
 
 
-async def test_the_command_tells_it(bus, nats_server, client):
+async def test_the_command_tells_it(loa, client):
     await press(client)
-    env = {"LOA_NATS_URL": nats_server.url}
-    said = await asyncio.to_thread(CliRunner().invoke, app, ["opinions", "--json"], env=env)
-    [told] = json.loads(said.stdout.splitlines()[-1])
+    said = await loa("opinions", "--json")
+    [told] = printed(said)
     assert told == {"content_id": ITEM, "channel": "portal", "satisfied": 1} | {
         "neutral": 0,
         "dissatisfied": 0,
     }
-    said = await asyncio.to_thread(CliRunner().invoke, app, ["opinions", ITEM], env=env)
+    said = await loa("opinions", ITEM)
     assert ITEM in said.stdout
-    said = await asyncio.to_thread(CliRunner().invoke, app, ["opinions", "khong-co"], env=env)
+    said = await loa("opinions", "khong-co")
     assert said.exit_code == 2
     assert "content_id: khong-co is not known" in said.stderr

@@ -1,16 +1,14 @@
 """`loa subscribers show` and `remove`: what an operator sees of a reader, and how one is erased."""
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from typer.testing import CliRunner
 
-from consumers.cli import subscribers
 from consumers.suppressions import Suppressions
 from consumers.vault import claim
 from contracts.delivery import ChannelName
+from tests.commands import Loa
 from tests.conftest import Clock
 from tests.reader_house import ADDRESS, KEYS, House
 
@@ -25,9 +23,7 @@ async def house(bus, tmp_path, monkeypatch, nats_server):
     return house
 
 
-async def loa(*args):
-    """Run the command as a process would, on a loop of its own."""
-    return await asyncio.to_thread(CliRunner().invoke, subscribers.app, args)
+loa = Loa({}, ("subscribers",))
 
 
 async def test_an_operator_sees_what_is_kept_and_erases_it(house):

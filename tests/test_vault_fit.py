@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 from cryptography.fernet import Fernet
-from typer.testing import CliRunner
 
 from channels.errors import Unreachable
 from channels.zalo.connect import Stores
@@ -15,7 +14,6 @@ from channels.zalo.settings import ZaloSettings
 from channels.zalo.tokens import grant_key
 from channels.zalo.vault import Grant, Seal, Stale
 from consumers.app import channels
-from consumers.cli import app
 from consumers.vault import FINGERPRINT, KeyFile, belonging
 from contracts import subjects
 from contracts.errors import Conflict, Invalid, Unavailable
@@ -28,17 +26,11 @@ ZALO = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
 
 
 @pytest.fixture
-def loa(bus, nats_server, tmp_path, monkeypatch):
+def loa(loa, tmp_path):
     """A command on the bus, with the key file of tmp_path."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "readers.csv").write_text(READERS)
     (tmp_path / "pair.json").write_text(json.dumps(PAIR))
-    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path), **ZALO}
-
-    async def loa(*words):
-        return await asyncio.to_thread(CliRunner().invoke, app, list(words), env=known)
-
-    return loa
+    return loa.also(**ZALO)
 
 
 async def people(bus) -> int:

@@ -8,17 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 from cryptography.fernet import Fernet
-from typer.testing import CliRunner
 
 from channels.zalo import pkce
 from channels.zalo.consent import Consent
 from channels.zalo.sandbox import server
 from channels.zalo.tokens import grant_key
 from channels.zalo.vault import Grant, Seal
-from consumers.cli import app
 from consumers.cli.zalo import pair
 from contracts import subjects
 from contracts.errors import Invalid
+from tests.zalo_command import environment
 
 CALLBACK = "https://loa.example/zalo"
 
@@ -97,24 +96,15 @@ class Terminal:
 
 
 @pytest.fixture
-def connect(bus, nats_server, sandbox, tmp_path, monkeypatch):
+def connect(loa, sandbox, monkeypatch):
     """The command with an admin at the terminal; *answer* turns its address into what is typed."""
-    monkeypatch.chdir(tmp_path)
-    account = sandbox.settings
-    known = {
-        "LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path),
-        "LOA_ZALO_APP_ID": account.app_id, "LOA_ZALO_OAUTH_URL": sandbox.url,
-        "LOA_ZALO_APP_SECRET": account.app_secret.get_secret_value(),
-        "LOA_ZALO_CALLBACK_URL": CALLBACK,
-    }  # fmt: skip
+    known = environment(sandbox) | {"LOA_ZALO_CALLBACK_URL": CALLBACK}
 
     async def connect(answer=consent, **settings):
         terminal = Terminal(asyncio.get_running_loop(), answer)
         monkeypatch.setattr("consumers.cli.zalo.sys", SimpleNamespace(stdin=terminal))
         monkeypatch.setattr("consumers.cli.zalo.typer.echo", terminal.echo)
-        run = CliRunner().invoke
-        told = await asyncio.to_thread(run, app, ["zalo", "connect"], env=known | settings)
-        return told, terminal.said
+        return await loa("zalo", "connect", **known | settings), terminal.said
 
     return connect
 

@@ -1,19 +1,17 @@
 """`loa zalo followers`, `loa zalo suppressed`, and what `loa zalo status` says of the webhook."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
 
 import pytest
-from typer.testing import CliRunner
 
 from channels.zalo.events import EventKind, ZaloEvent
 from channels.zalo.sandbox import server
 from consumers.app import people
-from consumers.cli import app
 from consumers.vault import belonging
 from consumers.zalo.hearing import Hearing
 from contracts.delivery import ChannelName
+from tests.commands import printed
 from tests.zalo_command import environment
 from tests.zalo_hook import PHONE, USER
 
@@ -26,17 +24,9 @@ async def sandbox(tmp_path):
 
 
 @pytest.fixture
-async def loa(bus, nats_server, sandbox, tmp_path, monkeypatch):
-    """`loa zalo ...` on the test's own bus, connected to the sandbox."""
-    monkeypatch.chdir(tmp_path)
-    known = environment(nats_server.url, sandbox, tmp_path)
-
-    async def loa(*words, stdin="", **settings):
-        run = CliRunner().invoke
-        return await asyncio.to_thread(
-            run, app, ["zalo", *words], input=stdin, env=known | settings
-        )
-
+async def loa(loa, sandbox):
+    """`loa zalo ...`, connected to the sandbox."""
+    loa = loa.also("zalo", **environment(sandbox))
     pair = sandbox.grant()
     said = json.dumps({"access_token": pair.access_token, "refresh_token": "r"})
     assert (await loa("connect", "-", stdin=said)).exit_code == 0
@@ -46,7 +36,7 @@ async def loa(bus, nats_server, sandbox, tmp_path, monkeypatch):
 async def counted(loa, *options):
     told = await loa("followers", "--json", *options)
     assert told.exit_code == 0, told.output
-    return json.loads(told.stdout.splitlines()[-1])
+    return printed(told)
 
 
 def populate(sandbox, count, *, follower=True, first=10**18):
@@ -104,5 +94,5 @@ async def test_the_status_tells_when_the_webhook_last_heard_something(loa, bus):
     await Hearing(bus).store(event)
     told, said = await loa("status"), await loa("status", "--json")
     assert "none yet" not in told.stdout
-    heard_at = json.loads(said.stdout.splitlines()[-1])["last_event_at"]
+    heard_at = printed(said)["last_event_at"]
     assert abs(heard_at - datetime.now(UTC).timestamp()) < 60

@@ -1,13 +1,9 @@
 """`loa zalo settle`: a person has looked, and an unknown broadcast has an end."""
 
-import asyncio
-import json
 from dataclasses import replace
 
 import pytest
-from typer.testing import CliRunner
 
-from consumers.cli import app
 from consumers.ledger import moves
 from consumers.ledger.codec import Rows
 from consumers.ledger.cursor import Cursor
@@ -15,6 +11,7 @@ from consumers.ledger.entry import Status, planned
 from consumers.ledger.store import Ledger
 from consumers.settlement import Settlement
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from tests.commands import printed
 
 ITEM, CLERK = "lich-nghi-tet", "Trần Thị Bình"
 ZALO = ChannelName.ZALO
@@ -93,15 +90,8 @@ async def test_a_receipt_that_comes_first_has_told_already(ledger, book):
 
 
 @pytest.fixture
-def command(bus, nats_server, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    known = {"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)}
-
-    async def command(*words):
-        run = CliRunner().invoke
-        return await asyncio.to_thread(run, app, ["zalo", "settle", *words], env=known)
-
-    return command
+def command(loa):
+    return loa.also("zalo", "settle")
 
 
 async def test_the_command_ends_it_and_a_second_one_finds_nothing(command, book, ledger):
@@ -109,7 +99,7 @@ async def test_the_command_ends_it_and_a_second_one_finds_nothing(command, book,
     told = await command(ITEM, "--sent", "--by", CLERK, "--json")
     assert told.exit_code == 0, told.output
     said = {"batch": str(batch), "recipient": "broadcast", "arrived": True}
-    assert json.loads(told.stdout.splitlines()[-1]) == [said]
+    assert printed(told) == [said]
     again = await command(ITEM, "--not-sent", "--by", CLERK)
     assert again.exit_code == 2
     assert "content_id" in again.stderr

@@ -1,10 +1,8 @@
 """`loa zalo status`: who the account is, what is left, what is missing and where it is mended."""
 
-import asyncio
 import json
 
 import pytest
-from typer.testing import CliRunner
 
 from channels.errors import Unreachable
 from channels.zalo import codes
@@ -13,7 +11,7 @@ from channels.zalo.pace import Pace
 from channels.zalo.sandbox import server
 from channels.zalo.transport import AioTransport, Reply
 from channels.zalo.vault import Grant, Seal
-from consumers.cli import app
+from tests.commands import printed
 from tests.zalo_command import environment
 from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
 
@@ -165,16 +163,9 @@ async def test_every_call_proves_that_it_knows_the_secret(look, sandbox):
 
 
 @pytest.fixture
-def command(bus, nats_server, sandbox, tmp_path, monkeypatch):
-    """`loa zalo status` on the test's own bus, told to talk to the sandbox."""
-    monkeypatch.chdir(tmp_path)
-    known = environment(nats_server.url, sandbox, tmp_path)
-
-    async def command(*words, **settings):
-        run = CliRunner().invoke
-        return await asyncio.to_thread(run, app, ["zalo", *words], env=known | settings)
-
-    return command
+def command(loa, sandbox):
+    """`loa zalo ...`, told to talk to the sandbox."""
+    return loa.also("zalo", **environment(sandbox))
 
 
 async def test_the_command_tells_people_and_scripts_the_same(command, sandbox, tmp_path):
@@ -185,7 +176,7 @@ async def test_the_command_tells_people_and_scripts_the_same(command, sandbox, t
     file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
     assert (await command("connect", str(file))).exit_code == 0
     told, said = await command("status"), await command("status", "--json")
-    found = json.loads(said.stdout.splitlines()[-1])
+    found = printed(said)
     assert found["account"]["kind"] == "state body"
     assert found["account"]["id"] in told.stdout
     assert (said.exit_code == 1) == bool(found["missing"])

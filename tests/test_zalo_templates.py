@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 import structlog
 from pydantic import ValidationError
-from typer.testing import CliRunner
 
 from channels.errors import Unreachable
 from channels.notices import KINDS
@@ -23,11 +22,11 @@ from channels.zalo.template_book import Template as Known
 from channels.zalo.templates import FRESH_S, Templates, Unfit
 from channels.zalo.transport import AioTransport
 from consumers.app import channels
-from consumers.cli import app
 from consumers.notices.sent import BusSent
 from consumers.vault import BusVault
 from contracts import subjects
 from contracts.errors import Invalid
+from tests.commands import printed
 from tests.conftest import Clock
 from tests.notice_stage import noticing
 from tests.zalo_command import environment
@@ -296,17 +295,11 @@ async def test_the_account_s_condition_shows_every_kind_and_what_was_spent(house
 
 
 @pytest.fixture
-def command(bus, nats_server, house, tmp_path, monkeypatch):
-    """`loa zalo templates` on the test's own bus, told to talk to the sandbox."""
-    monkeypatch.chdir(tmp_path)
+def command(loa, house):
+    """`loa zalo ...`, told to talk to the sandbox."""
     sandbox = house.stage.sandbox
     sandbox.clock.set(Clock.now)
-    known = environment(nats_server.url, sandbox, tmp_path)
-
-    async def command(*words):
-        return await asyncio.to_thread(CliRunner().invoke, app, ["zalo", *words], env=known)
-
-    return command
+    return loa.also("zalo", **environment(sandbox))
 
 
 async def test_an_operator_sets_lists_syncs_and_removes_templates(command, house, tmp_path):
@@ -322,20 +315,18 @@ async def test_an_operator_sets_lists_syncs_and_removes_templates(command, house
     unknown = await command("templates", "set", "2", "4711")
     assert (unknown.exit_code, "template_id" in unknown.stderr) == (2, True)
     assert (await command("templates", "set", "11", SERVING["2"])).exit_code == 2
-    listed = json.loads((await command("templates", "list", "--json")).stdout.splitlines()[-1])
+    listed = printed(await command("templates", "list", "--json"))
     assert [(one["kind"], one["template"]) for one in listed if one["template"]] == [
         ("2", SERVING["2"])
     ]
     has(house, house.stage.sandbox.world.shelf.templates[SERVING["2"]].model_copy(
         update={"status": "DISABLE"}
     ))  # fmt: skip
-    synced = json.loads((await command("templates", "sync", "--json")).stdout.splitlines()[-1])
+    synced = printed(await command("templates", "sync", "--json"))
     assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
     told = await command("status")
     assert "notices 2" in told.stdout
-    removed = json.loads(
-        (await command("templates", "remove", "2", "--json")).stdout.splitlines()[-1]
-    )
+    removed = printed(await command("templates", "remove", "2", "--json"))
     assert not any(one["template"] for one in removed)
 
 
