@@ -70,6 +70,18 @@ async def test_trace_says_where_the_item_stands(intake, loa):
     assert PLACE not in (await loa("trace", ITEM)).stdout
     await intake.desk.approve(ITEM, "Trần Thị Bình")
     assert PLACE in (await loa("trace", ITEM)).stdout
+    said = printed(await loa("trace", ITEM, "--json"))
+    assert (said["address"], said["state"], "waits" in said) == (PLACE, "released", False)
+
+
+async def test_trace_tells_scripts_too_why_something_waits(intake, loa):
+    await intake.handle(submitted(), UNIT)
+    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    await loa("pause", "email", "--reason", "bảo trì", "--by", "Bình")
+    [why] = printed(await loa("trace", ITEM, "--json"))["waits"]
+    shown = (await loa("trace", ITEM)).stdout
+    assert why["field"] == "email"
+    assert all(f"email: {why[language]}" in shown for language in ("message", "message_vi"))
 
 
 async def test_what_is_not_for_the_portal_has_no_place_there(intake, loa):

@@ -43,11 +43,11 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
         complain([fault("content_id", "item_unknown", value=item)])
         raise typer.Exit(INVALID)
     if as_json:
-        print_json(told.story)
+        print_json(told.plain())
     else:
         print_story(told.story)
-        if told.on_portal:
-            typer.echo(place(content_id))
+        if told.address:
+            typer.echo(told.address)
         for why in told.waits:
             typer.echo(f"{why.field}: {why.message}\n{why.field}: {why.message_vi}")
 
@@ -59,9 +59,17 @@ class Told(NamedTuple):
     waits: list[FieldError]
 
     @property
-    def on_portal(self) -> bool:
+    def address(self) -> str:
+        """Where readers find it; empty when the portal was never to have it."""
         known = (self.story.channels, *self.story.earlier.values())
-        return any(ChannelName.PORTAL in channels for channels in known)
+        on_portal = any(ChannelName.PORTAL in channels for channels in known)
+        return place(self.story.content_id) if on_portal else ""
+
+    def plain(self) -> dict[str, Any]:
+        """The story, and what there is beyond it."""
+        more = {"address": self.address, "waits": [dict(why) for why in self.waits]}
+        told = {name: value for name, value in more.items() if value}
+        return self.story.model_dump(mode="json") | told
 
 
 async def tell(content_id: str, bus: Bus) -> Told | None:
