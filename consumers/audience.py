@@ -26,12 +26,14 @@ class Telling(NamedTuple):
     """What is told to whom: followers only when `following`, and `reached` in any case.
 
     A withdrawal, or a correction that no longer names this channel, is only for those who got (or
-    may have got) an earlier text. `reached` is sorted and unique.
+    may have got) an earlier text. `reached` is sorted and unique. `begun`: somebody was planned
+    for an earlier text; where nobody was, nobody can ever see one.
     """
 
     publication: Publication
     following: bool
     reached: AsyncIterator[str]
+    begun: bool = True
 
 
 class Audience(Protocol):
@@ -92,7 +94,10 @@ class Subscribers:
 
 
 class Portal:
-    """The portal shows every position of an item, whatever became of the earlier ones."""
+    """The portal shows every position of an item, whatever became of the earlier ones.
+
+    Only of a withdrawal before anything could be shown it learns nothing: it would tell the title.
+    """
 
     async def ready(self) -> None:
         """Nobody to wait for."""
@@ -100,8 +105,8 @@ class Portal:
     def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
         return 1
 
-    async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:  # noqa: ARG002
-        if after < PORTAL:
+    async def rows(self, story: Telling, after: str) -> AsyncIterator[Row]:
+        if after < PORTAL and (story.following or story.begun):
             yield Row(PORTAL)
 
 

@@ -171,7 +171,7 @@ class Desk:
 
         def fenced(item: Item | None) -> Item:
             known = items.owned(item, draft.unit, draft.content_id)
-            return items.release(known, draft.revision, Card.of(text), at)
+            return items.release(known, draft.revision, Card.of(text), at, text.not_before)
 
         try:
             item = await self.register.change_item(draft.content_id, fenced)

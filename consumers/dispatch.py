@@ -36,6 +36,7 @@ class Positions(Protocol):
     """The released positions of an item; see `consumers.release`."""
 
     async def positions(self, content_id: str) -> Sequence[int]: ...
+    async def overtaken(self, content_id: str, revision: int) -> str: ...
 
 
 class Doubts(Protocol):
@@ -96,14 +97,11 @@ class Dispatch(Planner):
         publication = released.publication
         plan = PlanKey(self.channel, publication.content_id, publication.revision)
         crash_point("dispatch.fetched")
-        lower = await self.lower(plan)
-        mark = "w" if publication.action == "withdrawn" else "v"
-        for one in lower:
-            await self.fence.halt(one, f"{mark}{publication.revision}")
-        parts = await self.digests.stop(*plan[1:]) if self.digests else ()
-        older = [*lower, *(part.plan for part in parts)]
-        named = self.channel in publication.channels
-        if not named and not await self.fence.any_planned(older):
+        if publication.not_before and (why := await self.positions.overtaken(*plan[1:])):
+            await self.fence.halt(plan, why)
+            return
+        before = await self.stopped(plan, publication)
+        if self.channel not in publication.channels and not before.begun:
             return
         crash_point("dispatch.older_halted")
         held = await self.ledger.create_plan(plan, await self.fresh(released))
@@ -112,9 +110,20 @@ class Dispatch(Planner):
         if held.value.complete or held.value.halt:
             return
         if self.waits:
-            await self.fence.quiet(older)
+            await self.fence.quiet(before.plans)
         await self.audience.ready()
-        await self.fill(plan, publication, held, Before(lower, parts))
+        before = before._replace(begun=before.begun or held.value.doubt)
+        await self.fill(plan, publication, held, before)
+
+    async def stopped(self, plan: PlanKey, publication: Publication) -> "Before":
+        """Halt what was planned, or still might be, for the item's older positions."""
+        lower = await self.lower(plan)
+        mark = "w" if publication.action == "withdrawn" else "v"
+        for one in lower:
+            await self.fence.halt(one, f"{mark}{publication.revision}")
+        parts = await self.digests.stop(*plan[1:]) if self.digests else ()
+        before = Before(lower, parts)
+        return before._replace(begun=await self.fence.any_planned(before.plans))
 
     async def fresh(self, released: Released) -> Cursor:
         """A plan that is not begun."""
@@ -134,7 +143,8 @@ class Dispatch(Planner):
         following = self.channel in publication.channels and publication.action != "withdrawn"
 
         def behind(after: str) -> AsyncIterator[Row]:
-            told = Telling(publication, following, before.reached(self.fence, after))
+            reached = before.reached(self.fence, after)
+            told = Telling(publication, following, reached, before.begun)
             return self.audience.rows(told, after)
 
         count = (lambda: self.audience.count(publication)) if following else None
@@ -143,10 +153,18 @@ class Dispatch(Planner):
 
 
 class Before(NamedTuple):
-    """An item's older positions on one channel: plans of their own, and parts of digests."""
+    """An item's older positions on one channel: plans of their own, and parts of digests.
+
+    `begun`: somebody was planned for one of them, or may have been before a restore.
+    """
 
     lower: Sequence[PlanKey]
     parts: Sequence[Part]
+    begun: bool = False
+
+    @property
+    def plans(self) -> list[PlanKey]:
+        return [*self.lower, *(part.plan for part in self.parts)]
 
     def reached(self, fence: Fence, after: str) -> AsyncIterator[str]:
         """Ids > *after* that got, or may have got, any of them: sorted, unique."""

@@ -242,7 +242,7 @@ def admitted(found: Item | None, offer: Offer, text: Submitted, rules: Rules) ->
         raise Forbidden(errors.fault("data.lane", "urgent_not_allowed"))
     if rules.release == "desk":
         return items.wait(taken, text.revision)
-    return items.release(taken, text.revision, Card.of(text), offer.at)
+    return items.release(taken, text.revision, Card.of(text), offer.at, text.not_before)
 
 
 def opened(offer: Offer, text: Submitted, item: Item, rules: Rules) -> Position:

@@ -5,7 +5,7 @@ that nothing older can be released any more. A position's record tells the story
 All functions here are pure; `consumers.register` stores their results by compare-and-set.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -23,6 +23,9 @@ POSITION_LIMIT = REVISION_MAX - 1000
 
 NOT_ADMITTED = "not-admitted"
 """The code of a position that intake refused; the event may come again, or another one."""
+
+SLACK = timedelta(seconds=10)
+"""Whoever plans a text at its time may not know yet what was released just before."""
 
 SUPERSEDED = "superseded"
 """The code of a position that a newer revision overtook before it was released."""
@@ -72,6 +75,8 @@ class Item(Card, Ownership):
     barred: int = 0  # the highest withdrawal: nothing below it may be released any more
     positions: dict[int, str] = {}  # position → the event that took it, for ever
     released: dict[int, datetime] = {}  # position → when; this moment never changes
+    starts: dict[int, datetime] = {}  # position → its time, of those released before it
+    withdrawals: tuple[int, ...] = ()  # the released positions that took the item back
     waiting: tuple[int, ...] = ()  # positions at the desk
     reached: tuple[ChannelName, ...] = ()  # every channel a position was released to
 
@@ -80,9 +85,9 @@ class Item(Card, Ownership):
         """A new revision has to be higher."""
         return max(self.revision, self.barred, *self.waiting)
 
-    @property
-    def first_released_at(self) -> datetime | None:
-        return self.released[min(self.released)] if self.released else None
+    def shown_from(self, position: int) -> datetime:
+        """From when readers see a released position."""
+        return self.starts.get(position, self.released[position])
 
     @property
     def outdated(self) -> tuple[int, ...]:
@@ -157,8 +162,10 @@ def wait(item: Item, position: int) -> Item:
     return item.model_copy(update={"waiting": waiting})
 
 
-def release(item: Item, position: int, card: Card, at: datetime) -> Item:
-    """Release a position; from now on nothing older can be. Raises Overtaken."""
+def release(
+    item: Item, position: int, card: Card, at: datetime, start: datetime | None = None
+) -> Item:
+    """Release a position, to be seen from *start*; nothing older can be now. Raises Overtaken."""
     if position in item.released:
         return item
     if position <= max(item.revision, item.barred):
@@ -169,6 +176,7 @@ def release(item: Item, position: int, card: Card, at: datetime) -> Item:
         "released": item.released | {position: at},
         "waiting": tuple(one for one in item.waiting if one != position),
         "reached": tuple(sorted({*item.reached, *card.channels})),
+        "starts": item.starts | ({position: start} if start and start > at else {}),
     }
     return item.model_copy(update=update).with_card(card)
 
@@ -186,14 +194,39 @@ def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
     taken = item.model_copy(
         update={"positions": item.positions | {position: event_id}, "barred": position}
     )
-    return _hidden(taken, position, at) if item.state == "released" else taken
+    return taken_back(taken, position, at) if item.state == "released" else taken
 
 
-def _hidden(item: Item, position: int, at: datetime) -> Item:
+def taken_back(item: Item, position: int, at: datetime) -> Item:
+    """Release a withdrawal as this position."""
     released = item.released | {position: at}
-    return item.model_copy(
-        update={"state": "withdrawn", "revision": position, "released": released}
-    )
+    gone = (*item.withdrawals, position)
+    update = {"state": "withdrawn", "revision": position, "released": released, "withdrawals": gone}
+    return item.model_copy(update=update)
+
+
+def overtaker(item: Item, position: int, slack: timedelta = timedelta()) -> int:
+    """The first newer position that was released before the time of *position*; 0 for none.
+
+    What was overtaken is never shown, whatever the time of the newer one: it took its place.
+    """
+    start = item.starts.get(position)
+    newer = (number for number in sorted(item.released) if number > position)
+    return next((one for one in newer if start and item.released[one] + slack <= start), 0)
+
+
+def halted(item: Item, position: int) -> str:
+    """What halts a text that was overtaken ("v7", or "w7" by a withdrawal); empty for others."""
+    by = overtaker(item, position)
+    return f"{'w' if by in item.withdrawals else 'v'}{by}" if by else ""
+
+
+def shown(item: Item, number: int) -> list[int]:
+    """The texts up to position *number* that readers saw, or may have seen; lowest first."""
+    past = {one: at for one, at in item.released.items() if one <= number}
+    then = item.model_copy(update={"released": past})
+    texts = sorted(past.keys() - item.withdrawals)
+    return [one for one in texts if not overtaker(then, one, SLACK)]
 
 
 def settled(item: Item, positions: tuple[int, ...]) -> Item:

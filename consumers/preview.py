@@ -14,6 +14,7 @@ from consumers.ledger.store import Ledger
 from consumers.register import Register
 from consumers.release import edition
 from contracts import keys, publication, subjects
+from contracts.content import Content
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
 from contracts.publication import Publication
@@ -54,7 +55,8 @@ class Finder:
         waiting = [number for number in item.waiting if number not in item.outdated]
         number = revision or max(waiting or item.released, default=0)
         if number in waiting:
-            found = shown(await self.draft(item, content_id, number), item, "waiting")
+            draft = await self.draft(item, content_id, number)
+            found = shown(draft, approved(item, draft, self.now), "waiting")
         elif number in item.released:
             found = shown(await self.released(content_id, number), item, "released")
         else:
@@ -74,8 +76,7 @@ class Finder:
         if value is None:
             raise nothing(content_id, number)
         draft = Draft.model_validate_json(value.data)
-        text = draft.text
-        return edition(text, items.release(item, number, Card.of(text), self.now), draft.event_id)
+        return edition(draft.text, approved(item, draft.text, self.now), draft.event_id)
 
     async def released(self, content_id: str, number: int) -> Publication:
         position = await self.register.position(content_id, number)
@@ -86,8 +87,14 @@ class Finder:
         return publication.decode(message.data)
 
 
+def approved(item: Item, text: Content, now: datetime) -> Item:
+    """The item as it will be once that draft of it is released."""
+    return items.release(item, text.revision, Card.of(text), now, text.not_before)
+
+
 def shown(found: Publication, item: Item, state: Literal["waiting", "released"]) -> Shown:
-    return Shown(found, state, any(earlier < found.revision for earlier in item.released))
+    before = (one for one in items.shown(item, found.revision) if one < found.revision)
+    return Shown(found, state, any(before))
 
 
 def nothing(content_id: str, number: int) -> Invalid:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
+from consumers import items
 from consumers.items import Card, Item, Position
 from consumers.register import Held, Register
 from contracts import publication, subjects
@@ -41,6 +42,11 @@ class Release:
         """The released positions of an item, oldest first."""
         item = await self.register.item(content_id)
         return sorted(item.released) if item else []
+
+    async def overtaken(self, content_id: str, revision: int) -> str:
+        """What halts a text that a newer position overtook before its time; see `items.halted`."""
+        item = await self.register.item(content_id)
+        return items.halted(item, revision) if item else ""
 
     async def text(self, item: Item, text: Submitted, record: Held[Position]) -> Position:
         """Publish a revision that the item counts as released."""
@@ -110,15 +116,15 @@ class Release:
 
 def edition(text: Submitted, item: Item, event_id: str) -> Publication:
     """The publication of a checked text. It is a correction only if readers saw an older one."""
-    older = any(position < text.revision for position in item.released)
-    corrected = text.reason if isinstance(text, Corrected) and older else None
+    seen = items.shown(item, text.revision)
+    corrected = text.reason if isinstance(text, Corrected) and len(seen) > 1 else None
     return Publication.model_validate(
         {
             **text.model_dump(),
             "action": "published" if corrected is None else "corrected",
             "reason": corrected or "",
             "unit": item.unit,
-            "first_released_at": item.first_released_at,
+            "first_released_at": item.shown_from(seen[0]),
             "released_at": item.released[text.revision],
             "event_id": event_id,
         }
@@ -128,6 +134,7 @@ def edition(text: Submitted, item: Item, event_id: str) -> Publication:
 def retraction(content_id: str, item: Item, record: Position) -> Publication:
     """The publication of a withdrawal; its record carries the card of the text it takes back."""
     number = item.position_of(record.event_id)
+    seen = items.shown(item, number)
     return Publication.model_validate(
         {
             **Card.of(record).model_dump(),
@@ -136,7 +143,7 @@ def retraction(content_id: str, item: Item, record: Position) -> Publication:
             "revision": number,
             "unit": item.unit,
             "reason": record.reason,
-            "first_released_at": item.first_released_at,
+            "first_released_at": item.shown_from(seen[0] if seen else number),
             "released_at": item.released[number],
             "event_id": record.event_id,
         }

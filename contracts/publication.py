@@ -1,5 +1,6 @@
 """One approved position of a content item, as the consumers and channels see it."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import StringConstraints, ValidationError
@@ -32,6 +33,17 @@ class Publication(Content):
     first_released_at: Instant
     released_at: Instant
     event_id: Attribute
+
+    @property
+    def shown_at(self) -> datetime:
+        """From when readers see it: from its release, or from `not_before` if that is later."""
+        return max(self.released_at, self.not_before or self.released_at)
+
+    @property
+    def first_shown_at(self) -> datetime:
+        """From when they see the item; what an older Loa scheduled says its first release here."""
+        first = self.released_at == self.first_released_at
+        return self.shown_at if first else self.first_released_at
 
     @property
     def key(self) -> str:

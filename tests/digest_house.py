@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from channels.base import Content, Deadline, Outcome, Recipient, Verdict
+from consumers import items
 from consumers.addresses import Contact
 from consumers.audience import Subscribers
 from consumers.check.books import Books
@@ -23,7 +24,7 @@ from consumers.directory.rhythm import Gathering, Rhythm
 from consumers.directory.store import Store
 from consumers.dispatch import Dispatch, Released
 from consumers.fence import Fence
-from consumers.items import Item, Position
+from consumers.items import Card, Item, Position
 from consumers.lanes import Gate
 from consumers.ledger import codec
 from consumers.ledger.store import Ledger
@@ -187,8 +188,9 @@ class Press(House):
     async def enter(self, one: Publication) -> None:
         def move(found: Item | None) -> Item:
             item = found or Item(unit=one.unit)
-            released = item.released | {one.revision: one.released_at}
-            return item.model_copy(update={"revision": one.revision, "released": released})
+            if one.action == "withdrawn":
+                return items.taken_back(item, one.revision, one.released_at)
+            return items.release(item, one.revision, Card.of(one), one.released_at, one.not_before)
 
         await self.register.change_item(one.content_id, move)
         await self.placed(one, None)

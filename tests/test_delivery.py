@@ -40,6 +40,9 @@ class Released_:
     async def positions(self, content_id: str) -> list[int]:
         return self.known.get(content_id, [])
 
+    async def overtaken(self, content_id: str, revision: int) -> str:
+        return ""
+
 
 class House:
     """One channel's planner and worker, wired as the composition root does."""

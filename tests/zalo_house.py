@@ -63,6 +63,9 @@ class ZaloHouse:
     async def positions(self, content_id: str) -> Sequence[int]:
         return self.known.get(content_id, [])
 
+    async def overtaken(self, content_id: str, revision: int) -> str:
+        return ""
+
     def a_worker(self) -> Deliver:
         """A new process: its slot is not the dead one's, so the lease has to run out."""
         self.workers += 1

@@ -115,7 +115,7 @@ def head(
         "To": Encoded(marks.mark(Slot.TO)),
         "Reply-To": reply_to(settings),
         "Subject": headers.text("Subject", letter.subject),
-        "Date": Encoded(format_datetime(publication.released_at.astimezone(VIETNAM))),
+        "Date": Encoded(format_datetime(publication.shown_at.astimezone(VIETNAM))),
         "Message-ID": Encoded(marks.mark(Slot.MESSAGE_ID)),
         "List-Id": headers.mailbox(
             "List-Id", letter.topic, f"{publication.topic}.{settings.domain}"

@@ -193,7 +193,7 @@ def subject(digest: Digest, count: int) -> Encoded:
 
 def shown(publication: Publication, house: House) -> Item:
     unit = unit_name(publication, house.vocabulary)
-    facts = [unit, written(publication.first_released_at)]
+    facts = [unit, written(publication.first_shown_at)]
     url = f"{house.public_url}/tin/{publication.content_id}"
     return Item(
         title=publication.title,

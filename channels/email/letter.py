@@ -128,7 +128,7 @@ def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
         unit = vocabulary.unit(publication.unit)
     except KeyError:
         return ""
-    return unit.name_at(publication.first_released_at.astimezone(VIETNAM).date())
+    return unit.name_at(publication.first_shown_at.astimezone(VIETNAM).date())
 
 
 def lists(publication: Publication) -> Lists:
@@ -164,7 +164,7 @@ def facts(publication: Publication, unit: str, topic: str) -> Facts:
         (words["unit"], unit),
         (words["author"], publication.author or ""),
         (words["topic"], topic),
-        (words["published"], written(publication.first_released_at)),
+        (words["published"], written(publication.first_shown_at)),
         (words["since"][publication.action], changed(publication)),
     )
     return tuple((label, value) for label, value in known if value)
@@ -172,8 +172,8 @@ def facts(publication: Publication, unit: str, topic: str) -> Facts:
 
 def changed(publication: Publication) -> str:
     """When an item that had been out was corrected, updated or taken back; empty for a new one."""
-    at = publication.released_at
-    return written(at) if at > publication.first_released_at else ""
+    at = publication.shown_at
+    return written(at) if at > publication.first_shown_at else ""
 
 
 def written(moment: datetime) -> str:

@@ -114,7 +114,7 @@ def lacking(feed: bytes, url: str, publication: Publication) -> str:
         entries = etree.fromstring(feed, parser).findall(atom("entry"))
     except etree.XMLSyntaxError:
         entries = []
-    wanted = max(publication.released_at, publication.first_released_at)
+    wanted = max(publication.shown_at, publication.first_shown_at)
     for entry in entries:
         if entry.findtext(atom("id")) == url:
             updated = rfc3339(entry.findtext(atom("updated")))

@@ -43,7 +43,7 @@ class Item:
     @property
     def renewed(self) -> datetime | None:
         """When the text that is shown took the place of another; of corrections see there."""
-        came_back = self.returned and self.returned.back == self.publication.released_at
+        came_back = self.returned and self.returned.back == self.publication.shown_at
         updated = self.publication.action == "published" and self.updated > self.published
         return self.updated if updated and not came_back else None
 
@@ -54,11 +54,11 @@ class Item:
     @property
     def published(self) -> datetime:
         """When readers saw the item first; a correction does not move it."""
-        return self.publication.first_released_at
+        return self.publication.first_shown_at
 
     @property
     def updated(self) -> datetime:
-        return max(self.publication.released_at, self.publication.first_released_at)
+        return max(self.publication.shown_at, self.publication.first_shown_at)
 
     @property
     def headline(self) -> str:
@@ -80,7 +80,7 @@ def view(publication: Publication, body: str, site: Site) -> Item:
         publication=publication,
         body=Markup(body),  # noqa: S704 - it comes from body.to_html, which sanitises
         url=site.item_url(publication.content_id),
-        unit=site.unit_name(publication.unit, publication.first_released_at),
+        unit=site.unit_name(publication.unit, publication.first_shown_at),
         unit_slug=site.present_unit(publication.unit),
         topic=site.topic_name(publication.topic),
         audiences=tuple(site.audience_name(audience) for audience in publication.audiences),

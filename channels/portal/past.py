@@ -78,12 +78,12 @@ def _fields(publication: Publication) -> dict[str, Any]:
 
 
 def _itself(publication: Publication) -> Iterator[Turn]:
-    first = publication.released_at <= publication.first_released_at
+    first = publication.shown_at <= publication.first_shown_at
     if publication.action != "published" or not first:
         yield Turn.model_construct(
             revision=publication.revision,
             action=publication.action,
-            at=publication.released_at,
+            at=publication.shown_at,
             reason=publication.reason,
         )
 

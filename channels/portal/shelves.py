@@ -77,8 +77,8 @@ class Spot:
 
 def spots_of(publication: Publication, slugs: Iterable[str]) -> Iterator[Spot]:
     """Where the item stands: by its first release, and among corrections by the last of these."""
-    first = ticks(publication.first_released_at)
-    last = max(first, ticks(publication.released_at))
+    first = ticks(publication.first_shown_at)
+    last = max(first, ticks(publication.shown_at))
     changed = last if last > first or publication.action != "published" else 0
     change = last_change(publication)
     wrong = max(first, ticks(change.at)) if change else last

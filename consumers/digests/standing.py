@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from consumers import items
 from consumers.items import Item, Position
 from consumers.ledger.store import LedgerError
 from consumers.register import Register
@@ -30,8 +31,9 @@ async def standing(register: Register, content_id: str, now: datetime) -> Standi
     item = await register.item(content_id) or Item(unit="")
     for number in sorted(item.released, reverse=True):
         position = await register.position(content_id, number)
-        if position and begun(position, now):
-            return Standing(number, position.seq, len(item.released) == 1)
+        if position and begun(position, now) and not items.overtaker(item, number):
+            only = len(items.shown(item, max(item.released))) == 1
+            return Standing(number, position.seq, only)
     return NOTHING
 
 

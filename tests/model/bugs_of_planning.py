@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from consumers import fence, sweep
+from consumers import fence, items, sweep
 from consumers.audience import Subscribers
 from consumers.deliver import Deliver
 from consumers.dispatch import Dispatch
@@ -161,6 +161,11 @@ def planned_too_early() -> Sequence[Plant]:
     return [Plant(Dispatch, "respect_start", lambda self, publication: None)]
 
 
+def overtaken_all_the_same() -> Sequence[Plant]:
+    """A text whose time comes after a newer one was released is planned all the same."""
+    return [Plant(items, "halted", lambda item, position: "")]
+
+
 def directory_behind() -> Sequence[Plant]:
     """The plan does not wait until the directory knows everybody who subscribed before."""
     return [Plant(Subscribers, "ready", nothing)]
@@ -263,6 +268,7 @@ BUGS: dict[str, Callable[[], Sequence[Plant]]] = {
         no_wakes_after_conflict,
         acknowledged_before_planned,
         planned_too_early,
+        overtaken_all_the_same,
         directory_behind,
         resumed_from_the_start,
         acknowledged_before_scheduled,

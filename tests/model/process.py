@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from consumers import items
 from consumers.addresses import Addresses, Places
 from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
 from consumers.circuit import Circuit
@@ -14,6 +15,7 @@ from consumers.deliver import Deliver
 from consumers.dispatch import Dispatch, Released
 from consumers.feedback import Feedback, Receipt
 from consumers.fence import Fence
+from consumers.items import Item
 from consumers.lanes import Gate
 from consumers.ledger.store import Ledger, LedgerError
 from consumers.library import Library
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 RECEIPTS = "receipts"
 Handler = Callable[[Parcel], Awaitable[None]]
+T = TypeVar("T")
 
 
 class SimSlot(Slot):
@@ -62,12 +65,16 @@ class Positions:
     """The released positions of an item, as its record has them."""
 
     wire: Wire
-    released: dict[str, list[int]]
+    item: Callable[[str], Item]
 
     async def positions(self, content_id: str) -> list[int]:
-        return await self.wire.insist(
-            "positions", lambda: sorted(self.released.get(content_id, [])), 2.0, 10.0
-        )
+        return await self.ask(lambda: sorted(self.item(content_id).released))
+
+    async def overtaken(self, content_id: str, revision: int) -> str:
+        return await self.ask(lambda: items.halted(self.item(content_id), revision))
+
+    async def ask(self, look: Callable[[], T]) -> T:
+        return await self.wire.insist("positions", look, 2.0, 10.0)
 
 
 @dataclass
@@ -128,7 +135,7 @@ class Process:
         planner = Dispatch(
             kind.channel, self.ledger, self.waker,
             Fence(self.ledger, self.waker, self.clock),
-            Positions(self.wire, self.world.released), self.audience(kind), Gate(2, 1),
+            Positions(self.wire, self.world.item), self.audience(kind), Gate(2, 1),
             waits=not kind.local, clock=self.clock,
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from consumers import items
 from consumers.audience import BROADCAST
 from consumers.ledger import codec
 from consumers.ledger.codec import Rows
@@ -109,11 +110,18 @@ class Verdict:
             self.wrong("nobody is in two batches", plan)
         if cursor and len(ids) != cursor.planned:
             self.wrong("a plan counts its recipients", f"{plan} {len(ids)} {cursor.planned}")
+        if cursor and cursor.planned and self.overtaken(plan):
+            self.wrong("what was overtaken before its time is never planned", plan)
         kind = self.world.kinds[plan.channel]
         if cursor and cursor.complete and kind.people:
             marked = {id for _, rows in planned for id in rows.corrections}
             self.judge_corrections(plan, set(ids), marked, [one for one, _ in lower])
             self.judge_audience(plan, position, cursor, set(ids) - marked, set(ids))
+
+    def overtaken(self, plan: PlanKey) -> bool:
+        """Whether a newer position was decided on long before the time of this one."""
+        item = self.world.item(plan.content_id)
+        return bool(items.overtaker(item, plan.revision, items.SLACK))
 
     def judge_corrections(
         self, plan: PlanKey, ids: set[str], marked: set[str], lower: list[PlanKey]

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from consumers import extent
+from consumers import extent, items
 from consumers.feedback import Receipt
+from consumers.items import Card, Item
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
@@ -18,7 +19,7 @@ from tests.model.people import Readers
 from tests.model.process import RECEIPTS, Process
 from tests.model.receivers import Key, Receiver
 from tests.model.server import Server
-from tests.model.story import Position, Story
+from tests.model.story import Position, Story, moment
 from tests.model.watch import Watch
 
 DRAIN_S = 96 * 3600.0
@@ -42,7 +43,7 @@ class World:
         self.server.buckets[subjects.LEDGER.name].watch = self.watch.on_write
         self.server.buckets[subjects.CONTROL.name].watch = self.on_control
         self.receivers = {name: self.receiver(name) for name in self.kinds}
-        self.released: dict[str, list[int]] = {}
+        self.items: dict[str, Item] = {}
         self.pages: dict[tuple[str, ChannelName], list[Any]] = {}
         self.processes: dict[str, Process] = {}
         self.incarnations = 0
@@ -99,8 +100,17 @@ class World:
         self.loop.call_soon(process.look, context=process.actor.context)
 
     def decide(self, position: Position) -> None:
-        publication = position.publication
-        self.released.setdefault(publication.content_id, []).append(publication.revision)
+        """Note it in the item's record, as intake or the desk does."""
+        said, at = position.publication, moment(position.decided_s)
+        item = self.items.get(said.content_id, Item(unit=said.unit))
+        if said.action == "withdrawn":
+            item = items.taken_back(item, said.revision, at)
+        else:
+            item = items.release(item, said.revision, Card.of(said), at, said.not_before)
+        self.items[said.content_id] = item
+
+    def item(self, content_id: str) -> Item:
+        return self.items.get(content_id, Item(unit=""))
 
     def release(self, position: Position) -> None:
         publication = position.publication
@@ -152,5 +162,5 @@ class World:
         """Every position as a plan of *channel*."""
         for position in self.story.positions:
             item = position.publication
-            if item.revision in self.released.get(item.content_id, ()):
+            if item.revision in self.item(item.content_id).released:
                 yield PlanKey(channel, item.content_id, item.revision), position

@@ -1,0 +1,139 @@
+"""A text that waits for its `not_before`: what takes its place meanwhile, and when it was shown."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.portal.item import view
+from channels.portal.shelves import spots_of
+from channels.portal.site import Site
+from consumers import items
+from consumers.items import SLACK, Card, Item
+from contracts.delivery import ChannelName
+from contracts.vocabulary import DEFAULT
+from tests.arrivals import ITEM, UNIT, corrected, submitted, unit_is, withdrawn
+from tests.builders import RELEASED_AT, a_publication
+from tests.ministry import Ministry
+
+EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
+HOUR = 3600.0
+
+
+@pytest.fixture
+async def ministry(bus, tmp_path):
+    await unit_is(bus, release="automatic")
+    return Ministry(bus, tmp_path)
+
+
+def at(ministry: Ministry, hours: float) -> datetime:
+    return datetime.fromtimestamp(ministry.clock() + hours * HOUR, UTC)
+
+
+async def take(ministry: Ministry, event):
+    """Take the event in; the newest publication of the item."""
+    await ministry.intake.handle(event, UNIT)
+    return (await ministry.released(ITEM))[-1].publication
+
+
+def revisions(ministry: Ministry) -> dict[ChannelName, set[int]]:
+    """Which texts each channel's public has seen."""
+    return {name: {number for number, _ in seen} for name, seen in ministry.seen(ITEM).items()}
+
+
+async def test_what_is_withdrawn_before_its_time_is_known_to_nobody(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await take(ministry, withdrawn())
+    await ministry.deliver(ITEM, backwards=True)
+    assert revisions(ministry) == {EMAIL: set(), PORTAL: set(), ZALO: set()}
+    await ministry.deliver(ITEM, again=True)
+    assert revisions(ministry) == {EMAIL: set(), PORTAL: set(), ZALO: set()}
+
+
+async def test_what_is_withdrawn_after_its_time_is_taken_back(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await ministry.deliver(ITEM)
+    await take(ministry, withdrawn())
+    await ministry.deliver(ITEM)
+    assert revisions(ministry) == {EMAIL: {1, 2}, PORTAL: {1, 2}, ZALO: {1, 2}}
+
+
+@pytest.mark.parametrize("hours", [None, 1.0, 2.0, 3.0], ids=lambda one: f"for {one}")
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_text_that_is_corrected_before_its_time_was_never_there(ministry, hours, backwards):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    when = {"not_before": at(ministry, hours).isoformat()} if hours else {}
+    second = await take(ministry, corrected(reason="Sửa trước giờ", **when))
+    assert (second.action, second.reason) == ("published", "")
+    assert second.first_shown_at == second.shown_at == at(ministry, hours or 0.0)
+    await ministry.deliver(ITEM, backwards=backwards)
+    assert revisions(ministry) == {EMAIL: {2}, PORTAL: {2}, ZALO: {2}}
+
+
+async def test_a_text_that_is_corrected_after_its_time_says_so_and_since_when_it_was_there(
+    ministry,
+):
+    start = at(ministry, 2)
+    first = await take(ministry, submitted(not_before=start.isoformat()))
+    assert (first.released_at < start, first.first_released_at) == (True, start)
+    await ministry.deliver(ITEM)
+    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    assert (second.action, second.reason, second.first_shown_at) == (
+        "corrected",
+        "Nhầm ngày",
+        start,
+    )
+    await ministry.deliver(ITEM)
+    assert revisions(ministry) == {EMAIL: {1, 2}, PORTAL: {1, 2}, ZALO: {1, 2}}
+
+
+async def test_a_correction_moments_before_the_time_is_called_one(ministry):
+    """Whoever plans the first text then may not know of the second yet."""
+    await take(ministry, submitted(not_before=at(ministry, 1).isoformat()))
+    ministry.clock.forward(HOUR - SLACK.total_seconds() / 2)
+    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    assert second.action == "corrected"
+    await ministry.deliver(ITEM)
+    assert revisions(ministry)[EMAIL] == {2}
+
+
+async def test_what_comes_back_after_nobody_saw_it_is_new(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await take(ministry, withdrawn())
+    again = await take(ministry, corrected(revision=3, reason="Đăng lại"))
+    assert (again.action, again.first_shown_at) == ("published", again.shown_at)
+
+
+def test_a_scheduled_item_stands_on_shelves_and_pages_at_its_time():
+    start = RELEASED_AT + timedelta(days=3)
+    for first in (RELEASED_AT, start):  # as an older Loa wrote it, and as this one does
+        one = a_publication(released_at=RELEASED_AT, first_released_at=first, not_before=start)
+        [spot] = spots_of(one, ["tat-ca"])
+        seen = view(one, "", Site("https://tin.example.gov.vn", DEFAULT))
+        assert (spot.published, spot.changed) == (int(start.timestamp() * 1_000_000), 0)
+        assert (seen.published, seen.updated, seen.renewed) == (start, start, None)
+
+
+steps = st.lists(
+    st.tuples(st.integers(1, 40), st.none() | st.integers(1, 60), st.booleans()), max_size=6
+)
+
+
+@given(steps)
+def test_texts_count_as_shown_when_a_planner_that_keeps_the_rule_shows_them(story):
+    """Each step: minutes later, its own start in minutes from then, or a withdrawal."""
+    item, now = Item(unit=UNIT), RELEASED_AT
+    for number, (later, start, gone) in enumerate(story, 1):
+        now += timedelta(minutes=later)
+        if gone:
+            item = items.taken_back(item, number, now)
+        else:
+            begins = now + timedelta(minutes=start, seconds=30) if start else None
+            item = items.release(item, number, Card(), now, begins)
+    texts = [one for one in item.released if one not in item.withdrawals]
+    kept = [one for one in texts if not items.halted(item, one)]
+    assert items.shown(item, len(story)) == kept, "no decision lies within the slack here"
+    for one in texts:
+        newer = [at for other, at in item.released.items() if other > one]
+        assert (one in kept) == all(at > item.shown_from(one) for at in newer)
