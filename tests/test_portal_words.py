@@ -1,7 +1,9 @@
 """What the portal's pages say, and what they leave unsaid because nobody knows it."""
 
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -13,6 +15,22 @@ from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
 from tests.portal_folder import PUBLIC_URL, feed, page, said, show
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("channels", "producers/pages")
+WORDS = sorted(
+    file
+    for room in ROOMS
+    for kind in ("toml", "html", "txt")
+    for file in (ROOT / room).rglob(f"*.{kind}")
+)
+
+
+@pytest.mark.parametrize("file", WORDS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_ministry_says_quy_vi_to_everybody_who_reads(file):
+    """Of a reader it may speak as `bạn đọc`; to a reader it never says `bạn`."""
+    said = re.findall(r".*\bbạn\b(?! đọc).*", file.read_text("utf-8"), re.I)
+    assert said == []
 
 
 def links(element):
