@@ -129,6 +129,18 @@ async def test_leaving_the_page_ends_the_session(house):
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
 
 
+async def test_who_comes_without_a_letter_is_told_that_the_page_is_not_open_and_how_to_open_it(
+    house,
+):
+    """Whoever follows a bookmark, or types the address, may never have been in."""
+    async with house.browser() as stranger:
+        answer = await stranger.get("/dang-ky/tuy-chon")
+    assert (answer.status_code, title(answer)) == (403, "Trang quản lý chưa mở hoặc đã đóng")
+    assert "<title>Trang quản lý chưa mở hoặc đã đóng" in answer.text
+    assert "nhập địa chỉ thư điện tử đang nhận tin vào ô dưới đây" in answer.text
+    assert 'action="/dang-ky/quan-ly"' in answer.text
+
+
 @pytest.mark.parametrize(
     ("written", "ends"),
     [
