@@ -1,6 +1,7 @@
 """Who asked to be told, and about what."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -81,6 +82,21 @@ class Subscriber(Contract):
     def gone(self, at: datetime) -> Self:
         """The person after leaving: nothing of them is kept but the proof that they had agreed."""
         return type(self)(id=self.id, active=False, consent=self.consent, left_at=at)
+
+
+class Kept(StrEnum):
+    """What is kept of whoever has left; an address in no case."""
+
+    CONSENT = "consent"  # what proves that they had agreed, and what stands for the address
+    MARK = "mark"  # what stands for the address: nobody who was imported has agreed here
+    NOTHING = "nothing"  # they are erased
+
+    @classmethod
+    def of(cls, person: Subscriber | None) -> "Kept":
+        """Of *person* once they have left; None: there is no record of them."""
+        if person is None:
+            return cls.NOTHING
+        return cls.CONSENT if person.consent else cls.MARK
 
 
 def matches(subscriber: Subscriber, publication: Publication) -> bool:

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from consumers.readers.imports import import_csv
+from contracts.vocabulary import DEFAULT
+from producers.pages.look import texts
 from tests.conftest import Clock
-from tests.reader_house import House, title
+from tests.reader_house import KEYS, KNOWN, House, act, title
 
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+KEPT = texts()["kept"]
 
 
 @pytest.fixture
@@ -56,6 +60,44 @@ async def test_who_has_left_is_told_so_and_offered_no_button_again(house, browse
         assert one.email not in page.text
         assert (await browser.post(paths[one.id])).status_code == 200
     assert "<button" in (await browser.get(paths[back.id])).text
+
+
+def promised(page):
+    """What a page says is kept of whoever has left."""
+    return [name for name, text in KEPT.items() if text in page.text]
+
+
+async def a_reader(house, name, folder):
+    """Somebody who came by the pages, or by a list: their consent is not kept here."""
+    if name == "consent":
+        return await house.joined(KNOWN)
+    (folder / "list.csv").write_text(f"email,name,topics,audiences,units,frequency\n{KNOWN},,,,,\n")
+    await import_csv(house.bus, folder / "list.csv", DEFAULT, KEYS.derive("addresses"))
+    return await house.reader(KNOWN)
+
+
+@pytest.mark.parametrize("name", ["consent", "mark"])
+async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(house, browser, tmp_path, name):
+    one = await a_reader(house, name, tmp_path)
+    path = f"/huy/{house.signer.token(one.id)}"
+    for answer in (await browser.post(path), await browser.post(path)):
+        assert promised(answer) == [name]
+        assert ("đồng ý" in answer.text) == (name == "consent")
+    assert (await house.readers())[0].consent == one.consent
+    assert promised(await browser.get(f"{path}/xoa")) == [name]
+    await browser.post(f"{path}/xoa")
+    for answer in (await browser.post(path), await browser.get(f"{path}/xoa")):
+        assert (answer.status_code, promised(answer)) == (200, [])
+    assert await house.readers() == []
+
+
+@pytest.mark.parametrize("name", ["consent", "mark"])
+async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(house, tmp_path, name):
+    await a_reader(house, name, tmp_path)
+    async with house.inside(KNOWN) as browser:
+        answer = await act(browser, "/ngung")
+    assert (answer.status_code, promised(answer)) == (200, [name])
+    assert ("đồng ý" in answer.text) == (name == "consent")
 
 
 async def test_a_forged_link_ends_nothing_and_is_no_page(browser):

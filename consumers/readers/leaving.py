@@ -13,7 +13,7 @@ from consumers.readers.farewells import BY_THE_READER, kept
 from consumers.readers.people import People
 from consumers.vault import KeyFile
 from contracts import keys
-from contracts.subscriber import Subscriber
+from contracts.subscriber import Kept, Subscriber
 from producers.bus import Bus
 
 log = structlog.get_logger()
@@ -39,6 +39,11 @@ class Leaving:
             return None
         person = await self.people.by_id(id)
         return person is not None and person.active
+
+    async def kept(self, token: str) -> Kept | None:
+        """What stays of the reader whom a mail's link names once they leave; None if forged."""
+        id = self.signer.subscriber(token)
+        return None if id is None else Kept.of(await self.people.by_id(id))
 
     async def by_token(self, token: str) -> bool:
         """End the subscription that a mail's link names, for good; False for a forged link.

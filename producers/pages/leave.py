@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from contracts.links import LinkRefused, Why
+from contracts.subscriber import Kept
 from producers.pages import forms
 from producers.pages.look import Look, texts
 from producers.pages.office import Leaving
@@ -38,21 +39,29 @@ class Leave:
     async def leave(self, request: Request) -> Response:
         """Whatever the body says, and however it says it: the address names whom it is for."""
         await forms.whole(request)
-        if not await self.leaving.by_token(request.path_params["token"]):
+        token = request.path_params["token"]
+        kept = await self.leaving.kept(token)  # before: between leaving and answer nothing may fail
+        if not kept or not await self.leaving.by_token(token):
             raise LinkRefused(Why.FORGED)
-        return self.left("left_by_link", request)
+        return self.left("left_by_link", request, kept)
 
-    def left(self, name: str, request: Request) -> Response:
+    def left(self, name: str, request: Request, kept: Kept | None = None) -> Response:
         """With the way to delete what is kept of somebody who has left."""
         path = f"/huy/{request.path_params['token']}/xoa"
-        return self.look.say(name, more=[{"text": texts()["erase_left"], "path": path}])
+        more = [{"text": texts()["erase_left"], "path": path}]
+        return self.look.say(name, more=more, kept=kept)
 
     async def erasing(self, request: Request) -> Response:
         """A button, for whoever has left; who reads has to leave before."""
-        reads = await self.leaving.reads(request.path_params["token"])
-        if reads is None:
+        token = request.path_params["token"]
+        if await self.leaving.reads(token):
+            return self.leave_first(request)
+        kept = await self.leaving.kept(token)
+        if kept is None:
             raise LinkRefused(Why.FORGED)
-        return self.leave_first(request) if reads else self.look.say("erasing_left")
+        if kept is Kept.NOTHING:
+            return self.look.say("erased_before")
+        return self.look.say("erasing_left", kept=kept)
 
     async def erase(self, request: Request) -> Response:
         await forms.whole(request)

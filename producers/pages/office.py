@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from contracts.errors import FieldError
 from contracts.letter import Parted
 from contracts.links import Application
-from contracts.subscriber import Subscriber
+from contracts.subscriber import Kept, Subscriber
 
 
 class Moving(Protocol):
@@ -54,6 +54,9 @@ class Leaving(Protocol):
 
     async def reads(self, token: str) -> bool | None:
         """Whether the reader whom a mail's link names gets mail; None for a forged link."""
+
+    async def kept(self, token: str) -> Kept | None:
+        """What stays of the reader whom a mail's link names once they leave; None if forged."""
 
     async def by_token(self, token: str) -> bool: ...
 

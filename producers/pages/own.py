@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from contracts.errors import FieldError
 from contracts.letter import Parted
-from contracts.subscriber import Subscriber
+from contracts.subscriber import Kept, Subscriber
 from contracts.vietnam import VIETNAM
 from producers.pages import forms
 from producers.pages.forms import Form
@@ -166,7 +166,7 @@ class OwnPages:
         return str(texts()["consent"]["texts"].get(version, ""))
 
     async def leave(self, _: Request, reader: Subscriber, __: Form) -> Response:
-        return self.gone(LEFT[await self.own.leave(reader)])
+        return self.gone(LEFT[await self.own.leave(reader)], Kept.of(reader))
 
     async def erasing(self, request: Request) -> Response:
         if not await self.sessions.reader(request):
@@ -180,8 +180,8 @@ class OwnPages:
         await forms.whole(request)
         return self.gone("out")
 
-    def gone(self, name: str) -> Response:
-        answer = self.look.say(name)
+    def gone(self, name: str, kept: Kept | None = None) -> Response:
+        answer = self.look.say(name, kept=kept)
         self.sessions.end(answer)
         return answer
 
