@@ -202,6 +202,16 @@ async def test_a_good_key_is_needed(door):
         assert (answer.status_code == 401) == (scheme == "Basic")
 
 
+async def test_a_key_that_a_forgotten_variable_left_empty_is_told_apart_from_none(door):
+    """`-H "Authorization: Bearer $KEY"` in a shell where KEY was never set."""
+    for header, hint in (("Bearer ", True), ("Bearer", True), ("", False), ("Basic eA==", False)):
+        answer = await door.client.post("/v1/events", headers={"Authorization": header})
+        [wrong] = answer.json()["errors"]
+        assert (answer.status_code, wrong["field"]) == (401, "Authorization")
+        assert ("is followed by nothing" in wrong["message"]) == hint
+        assert ("không có khóa API" in wrong["message_vi"]) == hint
+
+
 async def test_the_urgent_lane_is_open_to_units_that_may_use_it(door):
     key = await door.registry.add(OTHER, release="automatic", urgent=True)
     event = an_event(lane="urgent") | {"source": f"/units/{OTHER}"}

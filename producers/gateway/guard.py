@@ -43,8 +43,10 @@ class Guard:
 
 def _bearer(request: Request) -> str:
     scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not api_key.strip():
+    if scheme.lower() != "bearer":
         raise Unauthorized(fault("Authorization", "no_key"))
+    if not api_key.strip():
+        raise Unauthorized(fault("Authorization", "empty_key"))
     return api_key.strip()
 
 
