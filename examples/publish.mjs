@@ -1,7 +1,9 @@
 // Sends the event in a file with the npm package `nats` and nothing of Loa's.
 //
 //     npm install nats
-//     node publish.mjs nats://127.0.0.1:4222 van-phong-bo first-event.json [binary]
+//     node publish.mjs NATS_URL van-phong-bo first-event.json [binary]
+//
+// `var/run/ready.json` says where the bus of a running Loa listens (`nats_url`).
 
 import { connect, headers } from "nats";
 import { readFileSync } from "node:fs";

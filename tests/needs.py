@@ -44,6 +44,11 @@ def nginx() -> None:
     _need(Path(NGINX).is_file(), "needs nginx")
 
 
+def curl() -> None:
+    """Sending what the documents print."""
+    _need(shutil.which("curl") is not None, "needs curl")
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
     """A disk of 24 MB at *folder*."""

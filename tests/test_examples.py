@@ -11,11 +11,17 @@ import pytest
 
 from contracts import subjects
 from contracts.testing import check_event
+from tests import needs
+from tests.real_loa import BIN, RealLoa
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-EVENTS = sorted(EXAMPLES.glob("*.json"))
+BARE = "data.json"
+"""What binary mode sends: data alone."""
+EVENTS = sorted(file for file in EXAMPLES.glob("*.json") if file.name != BARE)
 UNIT = "van-phong-bo"
+READMES = ["README.md", "README.vi.md"]
+ADDRESS = "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)
@@ -24,10 +30,53 @@ def test_every_example_is_an_event_that_a_door_takes(file):
     assert check_event(event, unit=event["source"].removeprefix("/units/"))
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.vi.md"])
+@pytest.mark.parametrize("readme", READMES)
 def test_the_readme_shows_the_first_example(readme):
     blocks = re.findall(r"^```json\n(.*?)^```", (ROOT / readme).read_text("utf-8"), re.M | re.S)
     assert json.loads(blocks[0]) == json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
+
+
+def first_commands(readme):
+    """What a newcomer types, from the key to the first item by hand, in one shell."""
+    section = (ROOT / readme).read_text("utf-8").split("\n## ")[1].split("\n### ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    return re.sub(r" +# .*", "", "".join(blocks))
+
+
+@pytest.fixture
+def loa(tmp_path):
+    """A Loa that has just been started, seen from the folder that the README is read in."""
+    needs.curl()
+    for name, target in {"examples": EXAMPLES, "var": tmp_path / "data"}.items():
+        (tmp_path / name).symlink_to(target)
+    with RealLoa(tmp_path) as loa:
+        yield loa
+
+
+def typed(loa, script):
+    """What a shell beside it says; only the port is another one."""
+    shell = ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, loa.ready().url)]
+    found = {"PATH": f"{BIN}:{loa.environ['PATH']}", "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        shell, cwd=loa.folder, env=loa.environ | found, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.story
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("readme", READMES)
+def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
+    said = typed(loa, first_commands(readme))
+    assert said.count("HTTP/1.1 202 Accepted") == 2, said
+    [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)
+    assert first in said
+    assert f"Accepted(event_id='{json.loads(first)['event_id']}'" in said
+    assert f"curl {ADDRESS}{json.loads(first)['status_url']} " in first_commands(readme)
+    assert loa.traced("huong-dan-nop-ho-so-truc-tuyen")["channels"]["email"]["expected"] == 2
+    assert loa.traced("tra-cuu-ho-so")["state"] == "released"
+    assert loa.dead() == []
 
 
 async def test_the_python_example_publishes_and_names_what_is_wrong(bus, nats_server, tmp_path):
