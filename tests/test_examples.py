@@ -95,6 +95,27 @@ async def test_the_python_example_publishes_and_names_what_is_wrong(bus, nats_se
     assert "data.title: là trường bắt buộc" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT, "khong-co.json"], "khong-co.json"),
+        (["nats://127.0.0.1:4222", UNIT, "."], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT, "hong.json"], "event: không phải JSON hợp lệ"),
+        (["nats://127.0.0.1:4222", UNIT, "mang.json"], "event: phải là một đối tượng JSON"),
+    ],
+    ids=["nothing", "too little", "no such file", "a folder", "no JSON", "no event"],
+)
+def test_the_python_example_says_what_it_needs_instead_of_a_traceback(tmp_path, words, says):
+    (tmp_path / "hong.json").write_text("{")
+    (tmp_path / "mang.json").write_text("[1]")
+    command = [sys.executable, EXAMPLES / "publish.py", *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert says in run.stderr and "Traceback" not in run.stderr
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_javascript_example_holds_the_golden_vectors():
     script, vectors = EXAMPLES / "keys.mjs", ROOT / "contracts" / "schemas" / "vectors.json"
