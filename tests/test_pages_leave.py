@@ -1,6 +1,7 @@
 """The link in every mail (RFC 8058): one click ends it, fetching it ends nothing."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.conftest import Clock
 from tests.reader_house import KEYS, KNOWN, House, act, title
 
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+ROOT = Path(__file__).parent.parent
 KEPT = texts()["kept"]
 
 
@@ -98,6 +100,15 @@ async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(house, 
         answer = await act(browser, "/ngung")
     assert (answer.status_code, promised(answer)) == (200, [name])
     assert ("đồng ý" in answer.text) == (name == "consent")
+
+
+@pytest.mark.parametrize(
+    "file", ["producers/pages/texts.toml", "channels/email/templates/letter.toml"]
+)
+def test_what_everybody_is_told_claims_no_consent_that_may_never_have_been_given(file):
+    everybody = (ROOT / file).read_text("utf-8").replace(KEPT["consent"], "")
+    proofs = [line for line in everybody.splitlines() if "bằng chứng" in line]
+    assert proofs and all("đã đồng ý nhận tin, nếu có." in line for line in proofs)
 
 
 async def test_a_forged_link_ends_nothing_and_is_no_page(browser):
