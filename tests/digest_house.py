@@ -40,8 +40,8 @@ from contracts.publication import Publication
 from contracts.subscriber import Subscriber
 from producers.bus import Bus, Change
 from tests.builders import a_publication
+from tests.delivery_house import House
 from tests.fakes import Clock, Provider
-from tests.test_delivery import House
 
 EMAIL = ChannelName.EMAIL
 DAY_S = 86400.0

@@ -16,8 +16,8 @@ from consumers.suppressions import Suppressions
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriber import Subscriber
+from tests.delivery_house import House
 from tests.fakes import OK, People, Provider, people
-from tests.test_delivery import House
 
 EMAIL = ChannelName.EMAIL
 SECRET = b"s" * 32

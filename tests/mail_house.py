@@ -17,10 +17,10 @@ from contracts import keys
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.publication import Publication
 from producers.bus import Bus
+from tests.delivery_house import House
 from tests.fakes import People, people
 from tests.mails import email_channel
 from tests.smtp_receiver import Mail, Receiver
-from tests.test_delivery import House
 
 DOMAIN = "moha.example"
 NEVER_SENT = frozenset("xuewv")

@@ -33,8 +33,8 @@ from consumers.wake import WakeUp
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
 from contracts.publication import Publication
 from producers.bus import Bus
+from tests.delivery_house import House, Released_
 from tests.fakes import Clock, People, Provider, people
-from tests.test_delivery import House, Released_
 
 SWEEP_S = 300.0
 ACK_WAIT_S = 30.0

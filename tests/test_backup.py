@@ -13,8 +13,8 @@ from contracts.errors import Invalid
 from producers.bus import Bus, Silence, Unfit, topology
 from producers.server import NatsServer
 from tests.builders import a_publication
+from tests.delivery_house import House
 from tests.fakes import People, people
-from tests.test_delivery import House
 
 EMAIL = ChannelName.EMAIL
 

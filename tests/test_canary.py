@@ -26,8 +26,8 @@ from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.errors import explain
 from producers.bus import Bus
+from tests.delivery_house import House
 from tests.fakes import People, Provider, people
-from tests.test_delivery import House
 
 EMAIL, ZALO = ChannelName.EMAIL, ChannelName.ZALO
 EVERY_S, GRACE_S = 900.0, 300.0

@@ -18,8 +18,8 @@ from consumers.wake import Waker, WakeUp
 from contracts import subjects
 from contracts.delivery import BatchKey, Lane, PlanKey
 from tests.crashing import Crash, doomed
+from tests.delivery_house import House
 from tests.fakes import People, Provider, people
-from tests.test_delivery import House
 
 READERS = 8
 REFUSED, BUSY, SILENT = "r000005", "r000001", "r000003"

@@ -21,8 +21,8 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
 from producers.bus import Conflict, Silence
 from tests.builders import a_publication
 from tests.crashing import Crash, doomed
+from tests.delivery_house import House
 from tests.fakes import People, Provider, people
-from tests.test_delivery import House
 
 EMAIL = ChannelName.EMAIL
 READERS = 1203  # one batch, then two at once

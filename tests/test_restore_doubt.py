@@ -22,8 +22,8 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import Bus, topology
 from producers.server import NatsServer
 from tests.arrivals import ITEM, UNIT, event_id, published, submitted, unit_is, withdrawn
+from tests.delivery_house import House
 from tests.fakes import Clock, People, people
-from tests.test_delivery import House
 
 HOUR_S = 3600.0
 CLERK = "Trần Thị Bình"

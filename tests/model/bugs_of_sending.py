@@ -294,11 +294,11 @@ HARMLESS = {
     "no-renewal": "the own deadline ends a window that outlasts its lease; the rest is unsent",
 }
 RARE = {
-    "intents-of-an-old-read": "tests/test_work.py::"
+    "intents-of-an-old-read": "tests/test_work_owners.py::"
     "test_what_another_owner_has_tried_before_our_first_write_is_looked_at_anew",
-    "no-margin": "tests/test_delivery.py::"
+    "no-margin": "tests/test_delivery_books.py::"
     "test_a_living_owner_is_left_alone_and_a_dead_one_replaced",
-    "unbooked-of-anybody": "tests/test_work.py::"
+    "unbooked-of-anybody": "tests/test_work_owners.py::"
     "test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire",
     "windows-outlast-the-item": "tests/test_work.py::"
     "test_a_slow_window_stops_when_its_item_expires",
