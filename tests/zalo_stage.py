@@ -29,6 +29,10 @@ from tests.conftest import Clock
 
 SITE = Site("https://cong.example", "https://cong.example/bia/mac-dinh.png")
 ARTICLE, BROADCAST = "article", "broadcast"
+BEFORE = ["drop_before", "hang_before", "html_before"]
+"""A call fails, and nothing has come of it."""
+AFTER = ["drop_after", "hang_after", "html_after", "truncate_after", "empty_after", "error_after"]
+"""A call has had its effect, and its answer does not say so."""
 IMPATIENT = aiohttp.ClientTimeout(total=None, sock_read=0.1)
 PATIENT = aiohttp.ClientTimeout(total=None, sock_read=20)
 NOON = 1_800_000_000.0 - 3 * 3600
