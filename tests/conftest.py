@@ -34,8 +34,9 @@ LONG = frozenset(
         "restore_doubt", "restore_release", "search_hostile", "server", "smtp_chaos",
         "smtp_cuts", "smtp_late", "torn_reads",
         "zalo_after_effect", "zalo_answers", "zalo_books", "zalo_chaos", "zalo_followers",
-        "zalo_forgotten",
-        "zalo_late", "zalo_notice_codes", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notices",
+        "zalo_forgotten", "zalo_late", "zalo_notice_approvals", "zalo_notice_codes",
+        "zalo_notice_hours", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notice_texts",
+        "zalo_notices",
         "zalo_people", "zalo_picture", "zalo_races", "zalo_refresh", "zalo_replies", "zalo_waits",
     )
 )  # fmt: skip
