@@ -1,0 +1,122 @@
+"""Who gets what: as the contract says, whatever changes, and quickly at any size."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.directory.audience import Tastes, wishes
+from consumers.directory.store import Person, Store
+from contracts.subscriber import Subscriber, matches
+from tests.builders import a_publication
+
+
+def a_crowd(store: Store, people: int) -> list[Subscriber]:
+    """People with all kinds of wishes, in the store and as they would be in the bucket."""
+    topics = ["viec-lam", "lich-nghi-le", "tuyen-dung", "to-chuc-bien-che"]
+    audiences = ["can-bo", "cong-dan", "cong-chuc"]
+    units = ["van-phong-bo", "vu-phap-che"]
+    crowd = [
+        Subscriber(
+            id=f"p{number:06}",
+            email=f"p{number}@example.com",
+            topics=tuple(topics[: number % 5]),
+            audiences=tuple(audiences[number % 7 :]),
+            units=tuple(units[: number % 3]),
+        )
+        for number in range(people)
+    ]
+    rows = [Person(one.id, one.email, one.name, wishes(one.model_dump())) for one in crowd]
+    store.apply(rows, people)
+    return crowd
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "directory.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("topic", ["viec-lam", "to-chuc-bien-che", "cai-cach-cong-vu"])
+@pytest.mark.parametrize("audiences", [(), ("cong-chuc",), ("can-bo", "cong-dan")])
+@pytest.mark.parametrize("limit", [1, 7, 100, 5000])
+def test_the_answer_is_what_the_contract_says_whatever_the_way(store, topic, audiences, limit):
+    crowd = a_crowd(store, 2000)
+    publication = a_publication(topic=topic, audiences=audiences, unit="vu-phap-che")
+    expected = [one.id for one in crowd if matches(one, publication)]
+    tastes = Tastes(store)
+    listed, last = [], ""
+    while ids := tastes.ids_after(publication, last, limit):
+        assert len(ids) <= limit
+        listed += ids
+        last = ids[-1]
+    assert listed == expected
+    assert tastes.count(publication) == len(expected)
+    met = tastes.of(publication)
+    assert tastes._merged(met, "p000500", 50) == [id for id in expected if id > "p000500"][:50]
+
+
+def test_counts_follow_every_change(store):
+    a_crowd(store, 300)
+    publication = a_publication()
+    tastes = Tastes(store)
+    before = tastes.count(publication)
+    everything, nothing = wishes({}), wishes({"topics": ["viec-lam"]})
+    store.apply([Person("new", "n@example.com", "", everything)], 301)
+    assert tastes.count(publication) == before + 1
+    store.apply([Person("new", "n@example.com", "", nothing)], 302)
+    assert tastes.count(publication) == before
+    store.apply([Person("new", "n@example.com", "", everything), Person("new")], 303)
+    assert tastes.count(publication) == before
+    store.apply([Person("never-there")], 304)
+    assert tastes.count(publication) == before
+
+
+def test_only_who_wants_it_at_once_is_told_at_once(store):
+    rhythms = ("immediate", "daily", "weekly")
+    rows = [Person(one, f"{one}@x.vn", "", wishes({"frequency": one})) for one in rhythms]
+    store.apply(rows, 1)
+    tastes = Tastes(store)
+    assert tastes.ids_after(a_publication(), "", 10) == ["immediate"]
+    assert tastes.count(a_publication()) == 1
+
+
+def test_nothing_goes_to_somebody_before_the_pause_is_over(store):
+    store.apply([Person("an", "an@example.com", "", wishes({}), paused_until=1000.0)], 1)
+    assert not store.contacts(["an"], 999.0)
+    assert list(store.contacts(["an"], 1000.0)) == ["an"]
+
+
+def test_a_chunk_is_taken_in_whole_or_not_at_all(store):
+    store.apply([Person("an", "an@example.com", "", wishes({}))], 1)
+    with pytest.raises(sqlite3.Error):
+        store.apply([Person("an"), Person("binh", None, "", wishes({}))], 2)  # type: ignore[arg-type]
+    assert store.seq == 1
+    assert list(store.contacts(["an"])) == ["an"]
+
+
+def test_calls_stay_short_with_two_hundred_thousand_people(store):
+    a_crowd(store, 200_000)
+    tastes = Tastes(store)
+    ids = tastes.ids_after(a_publication(), "p100000", 5000)
+    calls: dict[str, Callable[[], Any]] = {
+        "window": lambda: store.contacts(ids[:25]),
+        "many": lambda: tastes.ids_after(a_publication(), "p100000", 5000),
+        "few": lambda: tastes.ids_after(a_publication(topic="to-chuc-bien-che"), "p1", 5000),
+        "count": lambda: tastes.count(a_publication()),
+    }
+    assert {name: best(call) < 0.02 for name, call in calls.items()} == dict.fromkeys(calls, True)
+
+
+def best(call: Callable[[], Any]) -> float:
+    """Seconds of the fastest of some runs: what it costs when nobody disturbs it."""
+    taken = []
+    for _ in range(7):
+        started = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
