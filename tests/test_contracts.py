@@ -2,57 +2,18 @@
 
 import json
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from pydantic import ValidationError
 
 import contracts
-from contracts import envelope, events, publication
-from contracts.case import CONDITIONAL, REQUIRED, STATUS_NAMES
+from contracts import events
 from contracts.content import Submitted
 from contracts.delivery import ChannelName, Lane
-from contracts.errors import ContractError, Forbidden, Invalid, explain
-from contracts.publication import Publication
-from contracts.subscriber import Subscriber, matches
-from contracts.testing import KIND_NAMES, sample
+from contracts.errors import Forbidden, Invalid
+from contracts.testing import KIND_NAMES
 from contracts.vocabulary import DEFAULT
-
-LEAST = {
-    "content_id": "lich-nghi-tet-2027",
-    "revision": 1,
-    "topic": "lich-nghi-le",
-    "title": "Lịch nghỉ Tết",
-    "body": "Nội dung.",
-}
-NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
-
-
-def decoded(kind="submitted", **changes):
-    return envelope.from_structured(sample(kind, **changes))
-
-
-def submitted(**changes):
-    event = sample() | {"data": LEAST | changes}
-    del event["subject"]
-    return envelope.from_structured(event)
-
-
-def said(event, **options):
-    return events.check(event, DEFAULT, **options)
-
-
-def faults(event, **options):
-    with pytest.raises(Invalid) as caught:
-        said(event, **options)
-    return {error.field: error.message for error in caught.value.errors}
-
-
-def a_publication(**changes):
-    fields = {"action": "published", "unit": "van-phong-bo", "event_id": "e" * 26}
-    moments = {"first_released_at": NOW, "released_at": NOW}
-    return Publication.model_validate(LEAST | fields | moments | changes)
-
+from tests.least_event import LEAST, NOW, decoded, faults, said, submitted
 
 # --- what units send
 
@@ -237,172 +198,6 @@ def test_a_unit_that_is_not_there_cannot_publish(unit, said):
     with pytest.raises(Invalid) as caught:
         events.check_sender(submitted(), unit, DEFAULT)
     assert said in str(caught.value)
-
-
-# --- one person's dossier
-
-
-def test_a_case_event_is_a_contract_and_closed_at_the_door():
-    event = decoded("updated")
-    assert list(faults(event)) == ["type"]
-    assert said(event, door=False).content_id == events.read(event, DEFAULT).content_id
-
-
-@pytest.mark.parametrize("status", STATUS_NAMES)
-def test_each_status_requires_what_its_notice_says(status):
-    nothing = dict.fromkeys(CONDITIONAL)
-    event = decoded("updated", **nothing, status=status)
-    required = {f"data.{name}" for name in REQUIRED.get(status, ())}
-    try:
-        events.read(event, DEFAULT)
-    except Invalid as error:
-        assert {fault.field for fault in error.errors} == required
-    else:
-        assert not required
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"case_code": "20260609-1"}, "case_code"),
-        ({"status": 11}, "status"),
-        ({"status": "2"}, "status"),
-        ({"contact": {"consent": True}}, "contact"),
-        ({"contact": {"email": "a@example.com"}}, "contact.consent"),
-        ({"contact": {"email": "a@example.com", "consent": False}}, "contact.consent"),
-        ({"contact": {"email": "a@b", "consent": True}}, "contact.email"),
-        ({"contact": {"phone": "01234567890", "consent": True}}, "contact.phone"),
-        ({"contact": {"zalo_user_id": "x", "consent": True}}, "contact.zalo_user_id"),
-        ({"receiving_unit": "Bộ Nội vụ"}, "receiving_unit"),
-        ({"applicant_kind": 0}, "applicant_kind"),
-        ({"notice": "apology"}, "new_due_at"),
-        ({"cccd": "1"}, "cccd"),
-    ],
-)
-def test_a_wrong_case_field_is_named(changes, field):
-    with pytest.raises(Invalid) as caught:
-        events.read(decoded("updated", **changes), DEFAULT)
-    assert [error.field for error in caught.value.errors] == [f"data.{field}"]
-
-
-@pytest.mark.parametrize("code", ["G09.20-20260609-0092637", "000.00.00.H56-220915-0012"])
-def test_both_forms_of_a_case_code_are_read(code):
-    assert events.read(decoded("updated", case_code=code), DEFAULT).case_code == code
-
-
-@pytest.mark.parametrize("phone", ["0912345678", "84912345678", "+84 912 345 678", "0912.345.678"])
-def test_a_mobile_number_becomes_the_form_zalo_takes(phone):
-    contact = {"phone": phone, "consent": True}
-    assert events.read(decoded("updated", contact=contact), DEFAULT).contact.phone == "84912345678"
-
-
-def test_an_old_unit_code_becomes_the_new_one():
-    read = events.read(decoded("updated", receiving_unit="000.00.00.G09"), DEFAULT)
-    assert read.receiving_unit == "G09"
-
-
-# --- what Loa releases
-
-
-def test_a_publication_comes_back_as_it_went_out():
-    sent = a_publication(
-        **{name: value for name, value in sample()["data"].items() if name != "body"}
-    )
-    body = publication.encode(sent)
-    assert publication.decode(body) == sent
-    assert publication.encode(publication.decode(body)) == body
-
-
-def test_a_publication_on_the_bus_is_a_cloud_event():
-    event = envelope.from_structured(publication.encode(a_publication()))
-    assert (event.type, event.id, event.subject) == (
-        publication.RELEASED,
-        "lich-nghi-tet-2027.1",
-        "lich-nghi-tet-2027",
-    )
-
-
-def test_a_reader_ignores_fields_that_came_later():
-    event = json.loads(publication.encode(a_publication()))
-    event["data"]["mood"] = "vui"
-    assert publication.decode(json.dumps(event).encode()) == a_publication()
-
-
-@pytest.mark.parametrize("change", [{"type": "x"}, {"data": {}}])
-def test_what_is_no_publication_is_refused(change):
-    event = json.loads(publication.encode(a_publication())) | change
-    with pytest.raises(ContractError):
-        publication.decode(json.dumps(event).encode())
-
-
-def test_the_largest_event_still_makes_a_publication_that_can_be_read():
-    body = "ộ" * 86_000
-    event = envelope.from_structured(
-        json.dumps(sample(body=body), ensure_ascii=False, separators=(",", ":")).encode()
-    )
-    assert len(envelope.to_structured(event)) > envelope.EVENT_BYTES - 4000
-    released = a_publication(**said(event).model_dump())
-    assert publication.decode(publication.encode(released)).body == body
-
-
-def test_contracts_are_frozen():
-    with pytest.raises(ValidationError) as caught:
-        a_publication().title = "khác"
-    assert caught.value.errors()[0]["type"] == "frozen_instance"
-
-
-# --- who wants it
-
-
-def a_subscriber(**wishes):
-    return Subscriber.model_validate({"id": "s1", "email": "a@example.com"} | wishes)
-
-
-@pytest.mark.parametrize(
-    ("wishes", "about", "wanted"),
-    [
-        ({}, {}, True),
-        ({"active": False}, {}, False),
-        ({"topics": ["lich-nghi-le", "viec-lam"]}, {}, True),
-        ({"topics": ["viec-lam"]}, {}, False),
-        ({"units": ["van-phong-bo"]}, {}, True),
-        ({"units": ["vu-phap-che"]}, {}, False),
-        ({"audiences": ["cong-dan"]}, {}, True),
-        ({"audiences": ["cong-dan"]}, {"audiences": ["cong-dan", "to-chuc"]}, True),
-        ({"audiences": ["cong-dan"]}, {"audiences": ["to-chuc"]}, False),
-        ({}, {"audiences": ["to-chuc"]}, True),
-        ({"topics": ["lich-nghi-le"], "units": ["vu-phap-che"]}, {}, False),
-    ],
-)
-def test_within_a_wish_any_value_matches_and_between_wishes_all_must(wishes, about, wanted):
-    assert matches(a_subscriber(**wishes), a_publication(**about)) is wanted
-
-
-def test_a_reader_has_an_address_and_a_known_rhythm():
-    for wrong, field in (({"frequency": "hourly"}, "frequency"), ({"email": ""}, "event")):
-        with pytest.raises(ValidationError) as caught:
-            a_subscriber(**wrong)
-        assert [error.field for error in explain(caught.value)] == [field]
-
-
-def test_what_the_rhythm_was_before_its_last_change_is_remembered():
-    day = timedelta(days=1)
-    first, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
-    one = a_subscriber().told("weekly", first)
-    assert one.told("weekly", later) == one
-    assert [one.frequency_at(at) for at in (first - day, first)] == ["immediate", "weekly"]
-    again = one.told("daily", later)
-    assert (again.frequency, again.frequency_since) == ("daily", later)
-    assert again.frequency_at(later - day) == "weekly"
-
-
-def test_of_whoever_left_only_the_id_and_the_proof_of_consent_remain():
-    consent = {"version": "1", "at": "2026-03-01T00:00:00Z"}
-    one = a_subscriber(name="An", topics=("viec-lam",), consent=consent)
-    left = one.gone(datetime(2026, 3, 9, tzinfo=UTC))
-    kept = left.model_dump(exclude_defaults=True)
-    assert kept.keys() == {"id", "active", "consent", "left_at"}
-    assert Subscriber.model_validate_json(left.model_dump_json()) == left
 
 
 # --- the face of the package
