@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,10 @@ PART, CHANGES = 5, 3
 BEGIN = datetime(2026, 8, 30, 2, 0, tzinfo=UTC)
 LATER = BEGIN + timedelta(days=400)
 ATOM = "{http://www.w3.org/2005/Atom}"
+DESCRIPTIONS = {
+    "rss": "channel/description/text()",
+    "atom": "*[local-name() = 'subtitle']/text()",
+}
 TOPICS = ("viec-lam", "lich-nghi-le", "dinh-chinh")
 NAMED = WORDS.model_copy(update={"topics": {name: DEFAULT.topics[name] for name in TOPICS}})
 
@@ -175,6 +180,18 @@ def test_what_is_for_everybody_is_for_each_audience(tmp_path):
         assert set(entries(tmp_path, f"cong-chuc.{kind}")) == {"1", "2"}
     assert "Tin 1" in said(page(tmp_path, "muc/cong-dan"))
     assert "Tin 2" not in said(page(tmp_path, "muc/cong-dan"))
+
+
+def test_the_feed_of_an_audience_says_that_it_has_what_is_for_everybody(tmp_path):
+    show(tmp_path, an_item(1))
+    where = DESCRIPTIONS | {"opml": './/outline[@text="Công dân"]/@description'}
+    feeds = {kind: feed(tmp_path, f"cong-dan.{kind}") for kind in DESCRIPTIONS}
+    for kind, body in (feeds | {"opml": feed(tmp_path, "nguon-tin.opml")}).items():
+        [description] = etree.fromstring(body).xpath(where[kind])
+        assert description.endswith("dành cho Công dân, gồm cả tin dành cho mọi đối tượng."), kind
+    assert json.loads(feed(tmp_path, "cong-dan.json"))["description"] == description
+    carries = said(page(tmp_path, "nguon-tin").xpath("//section[@aria-labelledby='audience']/p")[0])
+    assert carries.endswith("và các tin dành cho mọi đối tượng.")
 
 
 def test_an_item_that_is_narrowed_leaves_the_other_audiences_pages_alone(tmp_path):
