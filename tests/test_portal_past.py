@@ -136,6 +136,23 @@ def test_once_among_the_corrections_always_among_them(tmp_path, last):
     assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/{ITEM}"]
 
 
+def test_readers_are_told_what_stands_among_the_corrections(tmp_path):
+    shown(tmp_path, FIRST, CORRECTION, WITHDRAWAL)
+    carries = "mọi tin đã được đính chính hoặc gỡ, xếp theo ngày thay đổi."
+    description = json.loads(feed(tmp_path, "dinh-chinh.json"))["description"]
+    assert description == carries.capitalize()
+    for format in ("rss", "atom", "opml"):
+        name = "nguon-tin" if format == "opml" else "dinh-chinh"
+        assert description in feed(tmp_path, f"{name}.{format}").decode()
+    topics = page(tmp_path, "nguon-tin").xpath("//section[@aria-labelledby='topic']")[0]
+    assert said(topics.find_class("carries")[0]).endswith(f" Nguồn Đính chính chứa {carries}")
+    shelf = page(tmp_path, "muc/dinh-chinh")
+    [lead] = shelf.find_class("lead")
+    assert said(lead).startswith("Các tin đã được đính chính, xếp theo ngày thay đổi.")
+    assert shelf.xpath("//meta[@name='description']/@content") == [said(lead)]
+    assert not page(tmp_path, "muc/lich-nghi-le").find_class("lead")
+
+
 def test_an_update_moves_no_item_up_among_the_corrections(tmp_path):
     other = position(2, "corrected", content_id="tin-khac", title="Tin khác", reason=WHY)
     moved = other.model_copy(update={"released_at": other.released_at + timedelta(minutes=5)})

@@ -115,8 +115,13 @@ class Site:
                 return self.vocabulary.units[slug].name
         return self.audience_name(slug)
 
+    def is_corrections(self, slug: str) -> bool:
+        """Whether the shelf has what was corrected or withdrawn, whatever it is about."""
+        return slug == CORRECTIONS and slug in self.vocabulary.topics
+
     def slug_description(self, slug: str) -> str:
-        kind = self.slug_kind(slug)
+        """What the feed of a shelf carries."""
+        kind = "corrections" if self.is_corrections(slug) else self.slug_kind(slug)
         return say("feed", f"description_{kind}", name=self.slug_name(slug))
 
 
