@@ -222,6 +222,28 @@ async def test_mounted_below_a_path_it_is_the_same(folder):
     assert [answer.status_code for answer in answers] == [200, 200, 404]
 
 
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ({"q": "x" * 60_000}, 400),
+        ({"q": "nghỉ", "xep": "x" * 60_000}, 200),
+        ({"q": "nghỉ", "xep": "x" * 60_000, "trang": "0"}, 400),
+        ({"chu-de": "x" * 60_000}, 400),
+        ({"tu": "x" * 60_000}, 400),
+        ({"tu": " " * 60_000 + "1/11/2026"}, 200),
+        ({"q": "nghỉ", "trang": "x" * 60_000}, 400),
+    ],
+)
+async def test_however_long_the_address_is_the_page_is_not(client, question, status):
+    """Whoever sends much gets no more back for it than others do."""
+    usual = await client.get("/tim", params={"q": "nghỉ"})
+    answer = await client.get("/tim", params=question)
+    assert answer.status_code == status
+    assert len(answer.content) < len(usual.content) + 5_000
+    page = html.document_fromstring(answer.content)
+    assert len(page.cssselect("#q")[0].get("value")) <= 200
+
+
 NAMES = {
     "q": "Từ cần tìm",
     "chu-de": "Chủ đề",

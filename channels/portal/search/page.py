@@ -9,7 +9,7 @@ from channels.portal.pages import Pages
 from channels.portal.search.catalogue import Facts, Found, Paper
 from channels.portal.search.choices import chosen, options
 from channels.portal.search.excerpt import Piece, excerpt, marked
-from channels.portal.search.question import Question, Unclear
+from channels.portal.search.question import LENGTH_MAX, Question, Unclear
 from channels.portal.site import Site
 
 ANSWERS = 20
@@ -69,22 +69,22 @@ class SearchPage:
         self._pages = Pages(site)
 
     def write(self, view: View) -> bytes:
-        """The whole page in HTML."""
-        answer, asked = view.answer, {name: view.asked.get(name, "") for name in FIELDS}
+        """The whole page in HTML; of what was asked it has the beginning, however long that is."""
+        answer, asked = view.answer, _written_back(view.asked)
         return self._pages.search(
             asked=asked | chosen(view.question),
             found=answer.found if answer else None,
             hits=[self._hit(one, view) for one in answer.papers] if answer else [],
             options=options(self._site, view.question),
-            narrowed=any(view.asked.get(name) for name in NARROWING),
+            narrowed=any(asked[name] for name in NARROWING),
             wrong=view.wrong,
             closed=view.closed,
             full=view.full,
             total=_dotted(len(answer.found.places)) if answer else "",
             page=answer.page if answer else 1,
             pages=answer.pages if answer else 1,
-            beside=_beside(view.asked, answer) if answer else ("", ""),
-            begin=_address(view.asked, 1),
+            beside=_beside(asked, answer) if answer else ("", ""),
+            begin=_address(asked, 1),
             first=(answer.page - 1) * ANSWERS + 1 if answer else 1,
         )
 
@@ -109,6 +109,11 @@ def pages_of(found: Found) -> int:
     return max(1, -(-len(found.places) // ANSWERS))
 
 
+def _written_back(asked: Mapping[str, str]) -> dict[str, str]:
+    """What the form and the links repeat: no more of a field than could be asked for."""
+    return {name: asked.get(name, "")[:LENGTH_MAX] for name in FIELDS}
+
+
 def _beside(asked: Mapping[str, str], answer: Answer) -> tuple[str, str]:
     """The addresses of the pages before and after this one; empty where there is none."""
     here = answer.page
@@ -121,5 +126,5 @@ def _dotted(number: int) -> str:
 
 
 def _address(asked: Mapping[str, str], page: int) -> str:
-    filled = {name: asked[name] for name in FIELDS if asked.get(name)}
+    filled = {name: asked[name] for name in FIELDS if asked[name]}
     return "/tim?" + urlencode(filled | ({"trang": str(page)} if page > 1 else {}))
