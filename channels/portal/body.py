@@ -117,12 +117,20 @@ def _link(image: Token, words: Token) -> list[Token]:
     return [Token("link_open", "a", 1, attrs=href), words, Token("link_close", "a", -1)]
 
 
+def can_show(address: str, page_url: str) -> bool:
+    """Whether browsers, as they are told, load the image into that page of the portal."""
+    return _fetched_by(address, page_url) in ("", "https")
+
+
 def _scheme(token: Token, base: str) -> str:
-    """How a browser would fetch it; empty for what is no image, or the portal's own."""
-    if token.type != "image":
-        return ""
+    """How a browser would fetch the image; empty for what is none, or the portal's own."""
+    return _fetched_by(str(token.attrs["src"]), base) if token.type == "image" else ""
+
+
+def _fetched_by(address: str, base: str) -> str:
+    """The scheme; empty for the portal's own, `none` for what is no address."""
     try:
-        image, page = urlsplit(urljoin(base, str(token.attrs["src"]))), urlsplit(base)
+        image, page = urlsplit(urljoin(base, address)), urlsplit(base)
     except ValueError:
         return "none"
     return "" if image[:2] == page[:2] else image.scheme if image.netloc else "none"

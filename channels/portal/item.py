@@ -6,9 +6,11 @@ from textwrap import shorten
 
 from markupsafe import Markup
 
+from channels.portal.body import can_show
 from channels.portal.past import Return, Turn, last_correction, last_return
 from channels.portal.site import Site
 from channels.portal.texts import say
+from contracts.content import Cover
 from contracts.publication import Publication
 
 EXCERPT_LENGTH = 300
@@ -59,6 +61,12 @@ class Item:
     @property
     def updated(self) -> datetime:
         return max(self.publication.shown_at, self.publication.first_shown_at)
+
+    @property
+    def cover(self) -> Cover | None:
+        """The picture where browsers load it: one without TLS is only linked, as in the text."""
+        cover = self.publication.cover
+        return cover if cover and can_show(cover.url, self.url) else None
 
     @property
     def headline(self) -> str:

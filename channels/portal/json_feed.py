@@ -58,10 +58,10 @@ def _item(entry: Entry) -> dict[str, Any]:
 
 def _extras(entry: Entry) -> dict[str, Any]:
     """What only some items have; absent rather than empty."""
-    publication = entry.item.publication
+    publication, cover = entry.item.publication, entry.item.cover
     extras = {
         "summary": publication.summary,
-        "image": publication.cover.url if publication.cover else "",
+        "image": cover.url if cover else "",
         "attachments": [_attachment(file) for file in publication.attachments if file.media_type],
     }
     return {name: value for name, value in extras.items() if value}

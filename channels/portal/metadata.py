@@ -45,7 +45,7 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
         "dateModified": instant(item.updated),
         "author": [_author(item)],
         "publisher": _unit(say("site", "owner")) | {"url": site.url("/")},
-        "image": [publication.cover.url if publication.cover else site.url(COVER_PATH)],
+        "image": [item.cover.url if item.cover else site.url(COVER_PATH)],
         "isAccessibleForFree": True,
     }
     return said | _extras(item)
