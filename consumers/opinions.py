@@ -1,13 +1,21 @@
 """What readers think: counted by the bus itself, which holds one message for each press."""
 
 from collections import Counter
+from typing import Literal
 
 from pydantic import BaseModel
 
+from consumers.items import Item
+from consumers.ledger.entry import ON_THE_WIRE, REACHED
+from consumers.rebuild import portal_rows
+from consumers.register import Register
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import BatchKey, ChannelName
 from contracts.opinion import Opinion
 from producers.bus import Bus
+
+SEEN = REACHED | ON_THE_WIRE
+"""Letters of rows that readers of the portal may see, or have seen."""
 
 
 class Tally(BaseModel):
@@ -36,3 +44,20 @@ async def tallies(bus: Bus, content_id: str = "") -> list[Tally]:
         for (item, channel), counts in found.items()
     ]
     return sorted(made, key=lambda one: (-one.all, one.content_id, one.channel))
+
+
+async def standing(bus: Bus, content_id: str) -> Literal["", "released", "withdrawn"]:
+    """How the item stands on the portal; empty for one that it never showed. Raises BusError.
+
+    The register knows what was decided, not what can be seen: it has an item under embargo, and one
+    for other channels alone.
+    """
+    item = await Register(bus).item(content_id)
+    return item.state if item and await shown(bus, content_id, item) else ""
+
+
+async def shown(bus: Bus, content_id: str, item: Item) -> bool:
+    """Whether the portal has any position of the item, or had, as the ledger knows."""
+    batches = [BatchKey(ChannelName.PORTAL, content_id, one, 0) for one in item.released]
+    rows = await portal_rows(bus, [f"state.{batch}" for batch in batches])
+    return not SEEN.isdisjoint(rows.values())

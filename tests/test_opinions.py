@@ -1,16 +1,23 @@
 """What readers think is counted once a press, names nobody, and never more than it should be."""
 
+from functools import partial
+
 import httpx2
 import pytest
 from lxml.html import fromstring
 
+from consumers.items import Item
+from consumers.ledger import codec
+from consumers.ledger.entry import planned
+from consumers.opinions import standing as on_the_portal
 from consumers.opinions import tallies
 from contracts import subjects
-from contracts.delivery import ChannelName
+from contracts.delivery import BatchKey, ChannelName, Lane
 from contracts.vocabulary import DEFAULT
 from producers.bus import Silence, messages
 from producers.opinions import AT_ONCE, BURST, opinions
 from producers.pages.look import Look
+from tests.builders import RELEASED_AT
 from tests.commands import printed
 from tests.conftest import Clock
 
@@ -175,6 +182,61 @@ async def test_a_withdrawn_item_takes_no_opinion(bus, client):
     answer = await press(client, item=GONE)
     assert answer.status_code == 410
     assert "đã được gỡ" in answer.text
+    assert await tallies(bus) == []
+
+
+async def known(bus, rows, state="released", channel=ChannelName.PORTAL):
+    """The item as the register has it, and its row on a channel: a position's number → a letter.
+
+    A position without a letter was decided, and not planned there.
+    """
+    at = dict.fromkeys(rows, RELEASED_AT)
+    item = Item(unit="van-phong-bo", state=state, revision=max(rows), released=at)
+    await bus.bucket(subjects.PUBLISHED.name).put(ITEM, item.model_dump_json().encode())
+    for number, letter in rows.items():
+        if letter:
+            entry = planned(1, Lane.NORMAL, 0.0).put({0: ord(letter)}, {})
+            key = f"state.{BatchKey(channel, ITEM, number, 0)}"
+            await bus.bucket(subjects.LEDGER.name).put(key, codec.encode_state(entry))
+
+
+EMBARGOED = {1: ""}
+"""Released by the desk; nothing is planned before `not_before`."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "state", "stands"),
+    [
+        (EMBARGOED, "released", ""),
+        (EMBARGOED | {2: ""}, "withdrawn", ""),
+        ({1: "v", 2: ""}, "released", ""),
+        ({1: "w", 2: "d"}, "withdrawn", "withdrawn"),
+        ({1: "d"}, "released", "released"),
+        ({1: "d", 2: ""}, "released", "released"),
+        ({1: "d", 2: ""}, "withdrawn", "withdrawn"),
+        *[({1: letter}, "released", "") for letter in "prxuewv"],
+        *[({1: letter}, "released", "released") for letter in "sPSRdDkK"],
+    ],
+)
+async def test_an_item_stands_on_the_portal_once_readers_may_see_it(bus, rows, state, stands):
+    await known(bus, rows, state)
+    assert await on_the_portal(bus, ITEM) == stands
+
+
+async def test_what_other_channels_have_stands_not_on_the_portal(bus):
+    await known(bus, {1: "d"}, channel=ChannelName.EMAIL)
+    assert await on_the_portal(bus, ITEM) == ""
+    assert await on_the_portal(bus, "khong-co") == ""
+
+
+async def test_nobody_learns_by_guessing_what_waits_for_its_time(bus, clock):
+    await known(bus, EMBARGOED)
+    client = through(door(bus, clock, partial(on_the_portal, bus)))
+    for item in (ITEM, "khong-co"):
+        answers = [await press(client, item=item)]
+        answers += [await client.get(f"/y-kien/{item}{end}") for end in ("", "/cam-on")]
+        assert [one.status_code for one in answers] == [404] * 3
+        assert all("Không có tin này" in one.text for one in answers)
     assert await tallies(bus) == []
 
 

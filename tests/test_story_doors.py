@@ -171,6 +171,24 @@ def test_an_item_that_is_withdrawn_is_gone_from_the_portal_and_its_readers_are_t
     assert told["channels"]["email"]["delivered"] == first
 
 
+def test_only_what_readers_can_see_takes_their_opinion(loa):
+    later = {"not_before": "2040-01-01T00:00:00Z", "expires_at": None}
+    items = {"se-dang": later, "chi-thu": {"channels": ["email"]}, "dang-xem": {}}
+    for name, changes in items.items():
+        assert loa.post(an_event(id=f"o-{name}", content_id=name, **changes)).status == 202
+    loa.traced("dang-xem")
+    loa.traced("chi-thu")
+    until(lambda: loa.story("se-dang").get("state") == "scheduled", "the embargo")
+    for name in ("se-dang", "chi-thu", "khong-co"):
+        assert loa.page(f"/tin/{name}") == 404
+        assert loa.page(f"/y-kien/{name}") == 404, name
+        assert loa.page(f"/y-kien/{name}/cam-on") == 404, name
+    assert loa.page("/y-kien/dang-xem/cam-on") == 200
+    assert loa.cli("withdraw", "dang-xem", "--reason", "Hết hạn").code == 0
+    until(lambda: loa.page("/tin/dang-xem") == 410, "410")
+    assert loa.page("/y-kien/dang-xem/cam-on") == 410
+
+
 def test_a_paused_channel_keeps_everything_until_it_goes_on(loa):
     assert loa.cli("pause", "email", "--reason", "bảo trì").code == 0
     until(lambda: "channel_paused" in loa.log(), "the pause")

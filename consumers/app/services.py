@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Literal
 
 import structlog
 
@@ -33,6 +32,7 @@ from consumers.library import Library
 from consumers.mail.suppressed import Near, Open
 from consumers.notices.cases import Cases
 from consumers.notices.persons import NotToTry, Persons
+from consumers.opinions import standing
 from consumers.readers.letters import Addressees
 from consumers.slots import Slot
 from consumers.sweep import Sweep
@@ -75,12 +75,8 @@ async def pages(node: Node) -> None:
 async def opinions(node: Node) -> None:
     """What readers think of an item → OPINIONS."""
     look = Look(node.public_url, node.vocabulary)
-
-    async def standing(content_id: str) -> Literal["", "released", "withdrawn"]:
-        item = await node.release.register.item(content_id)
-        return item.state if item else ""
-
-    node.faces.add(opinion_door(node.bus, standing, look, node.clock), OPINION_HEAD)
+    seen = partial(standing, node.bus)
+    node.faces.add(opinion_door(node.bus, seen, look, node.clock), OPINION_HEAD)
 
 
 async def intake(node: Node) -> None:
