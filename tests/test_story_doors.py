@@ -171,6 +171,26 @@ def test_an_item_that_is_withdrawn_is_gone_from_the_portal_and_its_readers_are_t
     assert told["channels"]["email"]["delivered"] == first
 
 
+def test_a_title_that_names_somebody_is_taken_back_by_a_correction_and_a_withdrawal(loa):
+    named = "Zyxwvut, điện thoại 0912345678"
+
+    def telling():
+        files = [path for path in (loa.data / "portal" / "public").rglob("*") if path.is_file()]
+        return [path for path in files if named.encode() in path.read_bytes()]
+
+    first = an_event(id="t-1", content_id="ten-nguoi", title=f"Kết quả thi của {named}")
+    loa.delivered(loa.post(first).body["event_id"])
+    assert telling()
+    harmless = {"title": "Kết quả thi", "body": "Nội dung đã được bỏ.", "summary": ""}
+    change = {"revision": 2, "reason": "Lộ thông tin cá nhân"} | harmless
+    answer = loa.post(an_event("corrected", id="t-2", content_id="ten-nguoi", **change))
+    loa.delivered(answer.body["event_id"])
+    assert loa.cli("withdraw", "ten-nguoi", "--reason", "Lộ thông tin cá nhân").code == 0
+    until(lambda: loa.page("/tin/ten-nguoi") == 410, "410")
+    assert loa.traced("ten-nguoi")["state"] == "withdrawn"
+    assert telling() == []
+
+
 def test_only_what_readers_can_see_takes_their_opinion(loa):
     later = {"not_before": "2040-01-01T00:00:00Z", "expires_at": None}
     items = {"se-dang": later, "chi-thu": {"channels": ["email"]}, "dang-xem": {}}
