@@ -193,13 +193,17 @@ def test_a_title_that_names_somebody_is_taken_back_by_a_correction_and_a_withdra
 
 def test_only_what_readers_can_see_takes_their_opinion(loa):
     later = {"not_before": "2040-01-01T00:00:00Z", "expires_at": None}
-    items = {"se-dang": later, "chi-thu": {"channels": ["email"]}, "dang-xem": {}}
+    unseen = {"se-dang": later, "se-khong-dang": later, "chi-thu": {"channels": ["email"]}}
+    items = unseen | {"dang-xem": {}}
     for name, changes in items.items():
         assert loa.post(an_event(id=f"o-{name}", content_id=name, **changes)).status == 202
     loa.traced("dang-xem")
     loa.traced("chi-thu")
-    until(lambda: loa.story("se-dang").get("state") == "scheduled", "the embargo")
-    for name in ("se-dang", "chi-thu", "khong-co"):
+    for name in ("se-dang", "se-khong-dang"):
+        until(lambda name=name: loa.story(name).get("state") == "scheduled", "the embargo")
+    assert loa.cli("withdraw", "se-khong-dang", "--reason", "Không đăng nữa").code == 0
+    until(lambda: loa.story("se-khong-dang")["state"] == "withdrawn", "the withdrawal")
+    for name in (*unseen, "khong-co"):
         assert loa.page(f"/tin/{name}") == 404
         assert loa.page(f"/y-kien/{name}") == 404, name
         assert loa.page(f"/y-kien/{name}/cam-on") == 404, name
