@@ -40,8 +40,6 @@ from producers.bus import Bus
 
 log = structlog.get_logger()
 ORDER_S = 0.2
-SUBMITTER = "submitter"
-"""The extension attribute that names the person who sent an event."""
 
 
 class Rules(BaseModel):
@@ -197,7 +195,8 @@ class Intake:
         number = item.position_of(offer.event_id)
         card = item.model_copy(update={"channels": item.reached})
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
-        first = offer.position(card, **more, reason=said.reason)
+        sender = submitter(offer.event)
+        first = offer.position(card, **more, reason=said.reason, submitter=sender)
         record = await self.register.open(said.content_id, number, first)
         if number in item.released:
             await self.release.withdrawal(said.content_id, item, record)
@@ -277,5 +276,5 @@ def drafted(offer: Offer, text: Submitted) -> Draft:
 
 
 def submitter(event: CloudEvent) -> str | None:
-    named = event.extensions.get(SUBMITTER)
+    named = event.extensions.get(events.SUBMITTER)
     return str(named) if named else None

@@ -6,7 +6,7 @@ content is let through (and changes nothing further on), another content under t
 
 from collections.abc import Sequence
 
-from consumers.register import change
+from consumers.register import change, read
 from contracts import subjects
 from contracts.errors import Conflict, FieldError, fault
 from contracts.records import EventRecord
@@ -28,6 +28,11 @@ class Seen:
             return found or first
 
         return (await change(self.bucket, event_id, EventRecord, move)).known
+
+    async def refusal(self, event_id: str) -> Sequence[FieldError]:
+        """Why intake refused an event, if that is how its last try ended."""
+        held = await read(self.bucket, event_id, EventRecord)
+        return held.value.refused if held.value else ()
 
     async def mark(self, event_id: str, known: EventRecord, errors: Sequence[FieldError]) -> None:
         """Say how the last try ended: *errors*, or none."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.delivery import ChannelName
+from contracts.errors import FieldError
 
 State = Literal["received", "waiting", "scheduled", "released", "withdrawn", "refused"]
 
@@ -53,15 +54,18 @@ class Count(Terse):
 class Moment(Terse):
     """Something that happened; `detail` is short and names nobody.
 
-    `until`: when that which waits may go on.
+    `by`: who did it, where the ministry itself asks; units are not told. `errors`: why something
+    was refused, in both languages. `until`: when that which waits may go on.
     """
 
-    rare = frozenset({"until"})
+    rare = frozenset({"by", "errors", "until"})
 
     at: datetime
     event: str
     channel: ChannelName | None = None
     detail: str = ""
+    by: str = ""
+    errors: tuple[FieldError, ...] = ()
     until: datetime | None = None
 
 

@@ -1,14 +1,15 @@
 """Where a content item is, per channel, and how it came there."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from consumers.awaited import Awaited
 from consumers.digests import story as gathered
 from consumers.digests.book import Book
-from consumers.items import Item, Position
+from consumers.faults import fault, texts
+from consumers.items import NOT_ADMITTED, SUPERSEDED, Decision, Item, Position
 from consumers.ledger.cursor import Cursor
 from consumers.ledger.store import Ledger
 from consumers.mail import story as mail
@@ -16,21 +17,29 @@ from consumers.mail.books import Books, Sum
 from consumers.mail.brakes import Brake, Brakes
 from consumers.notices import story as steps
 from consumers.register import Register
+from consumers.seen import Seen
 from consumers.story import Count, Moment, State, Story
 from contracts import keys
 from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+from contracts.errors import WHOLE, FieldError, worded
 from contracts.records import Dossier
 
 
 @dataclass
 class Trace:
-    """Reads the register and the ledger; changes nothing."""
+    """Reads the register and the ledger; changes nothing.
+
+    `names`: the story tells who decided and who withdrew. That is for the ministry's own eyes: the
+    status URL, which units' programs read, does without.
+    """
 
     register: Register
     ledger: Ledger
     clock: Callable[[], float]
     digests: Book | None = None
     brakes: Callable[[], Awaitable[Brakes]] | None = None
+    seen: Seen | None = None
+    names: bool = False
 
     async def story(self, content_id: str, step: int | None = None) -> Story | None:
         """The newest released position of an item, or the newest one at all; or one dossier's.
@@ -54,9 +63,9 @@ class Trace:
             return None
         item = item or Item(unit="")
         number = item.revision or max([*positions, *item.positions], default=0)
-        moments = [
-            one for key, record in sorted(positions.items()) for one in happened(key, record)
-        ]
+        moments: list[Moment] = []
+        for key, record in sorted(positions.items()):
+            moments += self.nameless(happened(key, record, await self.refusal(record)))
         state = self.state(item, positions.get(number))
         if state == "scheduled":
             moments.append(scheduled(number, positions[number], self.clock()))
@@ -85,6 +94,19 @@ class Trace:
                 counts = {channel: count async for channel, count, _ in found}
                 if counts:
                     yield one, counts
+
+    def nameless(self, moments: Iterable[Moment]) -> Iterator[Moment]:
+        """The moments without those who did it, unless whoever asks may know them."""
+        for one in moments:
+            yield one if self.names else one.model_copy(update={"by": ""})
+
+    async def refusal(self, position: Position) -> Sequence[FieldError]:
+        """Why a position was refused, if not by the desk, in both languages where that is known."""
+        if position.code == SUPERSEDED:
+            return (fault("data.revision", "superseded"),)
+        if position.code == NOT_ADMITTED and self.seen:
+            return await self.seen.refusal(position.event_id)
+        return ()
 
     def state(self, item: Item, position: Position | None) -> State:
         """An item without a position is one whose first event is still on its way."""
@@ -187,17 +209,28 @@ def moment(at: float, event: str, channel: ChannelName, detail: str = "") -> Mom
     return Moment(at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail)
 
 
-def happened(number: int, position: Position) -> Iterator[Moment]:
-    """The story of one position, as its record tells it."""
-    label = f"revision {number}"
-    yield Moment(at=position.at, event="received", detail=f"{position.kind}, {label}")
-    if position.decision:
-        decision = position.decision
-        why = ", ".join(filter(None, (decision.code, decision.reason)))
-        detail = f"{label}: {why}" if why else label
-        yield Moment(at=decision.at, event=decision.verdict, detail=detail)
-    if position.released_at:
+def happened(
+    number: int, position: Position, refusal: Sequence[FieldError] = ()
+) -> Iterator[Moment]:
+    """The story of one position, as its record tells it; *refusal*: why, if nobody decided so."""
+    label, said = f"revision {number}", position.decision
+    sender = position.submitter or ""
+    yield Moment(at=position.at, event="received", detail=f"{position.kind}, {label}", by=sender)
+    if said:
+        yield decided(label, said)
+    if position.released_at and (position.state == "released" or position.kind == "withdrawn"):
         yield Moment(at=position.released_at, event="released", detail=label)
-    if position.state == "refused" and not position.decision:
-        why = position.reason or position.code
-        yield Moment(at=position.at, event="refused", detail=f"{label}: {why}")
+    if position.state == "refused" and (said is None or said.verdict == "approved"):
+        at = said.at if said else position.at
+        detail = f"{label}: {position.reason or position.code}"
+        yield Moment(at=at, event="refused", detail=detail, errors=tuple(refusal))
+
+
+def decided(label: str, said: Decision) -> Moment:
+    """What the desk said, who did, and what the code means that it gave."""
+    words = texts("rejections").get(said.code)
+    meaning = (worded(WHOLE, words),) if words else ()
+    code = " ".join([said.code, *(f"({one.message})" for one in meaning)])
+    why = ", ".join(filter(None, (code, said.reason)))
+    detail = f"{label}: {why}" if why else label
+    return Moment(at=said.at, event=said.verdict, detail=detail, by=said.by, errors=meaning)

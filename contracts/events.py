@@ -33,6 +33,9 @@ HTTP_DOOR = BUS_DOOR | {CASE_UPDATED}
 CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
 """The attributes beyond CloudEvents' own that a case event may have: they are stored for ever."""
 
+SUBMITTER = "submitter"
+"""The attribute beyond CloudEvents' own that names the person who sent an event."""
+
 UNITS = "/units/"
 """A source that begins so names the unit that speaks."""
 

@@ -10,6 +10,7 @@ from consumers.ledger.cursor import Cursor
 from consumers.ledger.entry import planned
 from consumers.ledger.store import Ledger
 from consumers.register import Register
+from consumers.seen import Seen
 from consumers.story import Story
 from consumers.trace import Trace
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
@@ -24,7 +25,7 @@ class Newsroom:
         self.bus, self.clock = bus, clock
         self.intake = Intake(bus, DEFAULT, clock)
         self.ledger = Ledger(bus)
-        self.trace = Trace(Register(bus), self.ledger, clock, Book(bus))
+        self.trace = Trace(Register(bus), self.ledger, clock, Book(bus), seen=Seen(bus))
 
     async def take(self, event, release: str = "automatic") -> None:
         await unit_is(self.bus, release=release)

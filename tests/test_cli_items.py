@@ -9,9 +9,11 @@ from consumers.cli import items
 from consumers.cli.items import print_story, take_back
 from consumers.dead_letters.letter import Letter, Origin
 from consumers.dead_letters.story import with_letters
+from contracts import envelope
 from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
-from tests.arrivals import ITEM, corrected, submitted, withdrawn
+from tests.arrivals import ITEM, UNIT, corrected, published, submitted, withdrawn
+from tests.commands import printed
 from tests.newsroom import Newsroom
 
 EMAIL = ChannelName.EMAIL
@@ -61,19 +63,75 @@ def test_an_item_of_which_only_dead_letters_are_known_has_no_revision(capsys):
     origin = Origin(subject="content.noi-vu.submitted", stream="CONTENT", seq=1)
     letter = Letter(id=1, stage="intake", errors=[wrong], at=at, origin=origin, body=None)
     print_story(with_letters("tin-hong", None, [letter]))
-    assert capsys.readouterr().out.startswith("tin-hong: refused\n")
+    said = capsys.readouterr().out
+    assert said.startswith("tin-hong: refused\n")
+    assert "1: data.topic: no" in said and "data.topic: không" in said, "in both languages"
+
+
+async def test_trace_names_who_decided_and_what_the_code_means(news, loa):
+    await news.take(submitted(), "desk")
+    await loa("desk", "reject", ITEM, "--by", "Nguyễn Văn C", "--code", "trung-lap")
+    said = (await loa("trace", ITEM)).stdout
+    assert "revision 1: trung-lap (already published), by Nguyễn Văn C" in said
+    assert "Trùng với tin đã có" in said
+    timeline = printed(await loa("trace", ITEM, "--json"))["timeline"]
+    assert {one["event"]: one.get("by") for one in timeline}["rejected"] == "Nguyễn Văn C"
+
+
+async def test_who_withdraws_is_kept_with_the_event_and_told_by_trace_alone(bus, news, loa):
+    await news.take(submitted())
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An")
+    assert run.exit_code == 0
+    [*_, message] = [one async for one in bus.scan("CONTENT", "content.>")]
+    event = envelope.decode(None, message.headers, message.data)
+    assert event.extensions == {"submitter": "Trần Thị An"}
+    await news.intake.handle(event, UNIT)
+    assert "withdrawn, revision 2, by Trần Thị An" in (await loa("trace", ITEM)).stdout
+    assert "Trần Thị An" not in str(await published(bus))
+    again = await loa("withdraw", ITEM, "--reason", "Nhầm", USER="ai-do")
+    assert "by Trần Thị An, with the reason: Nhầm" in again.stdout
+    assert "đã được Trần Thị An gỡ" in again.stdout
+
+
+async def test_a_name_that_is_none_is_refused_and_nothing_is_withdrawn(bus, news, loa):
+    await news.take(submitted())
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "A" * 151)
+    assert (run.exit_code, run.stderr.startswith("by: ")) == (2, True)
+    assert (await bus.link.api("STREAM.INFO.CONTENT"))["state"]["messages"] == 0
+
+
+async def test_a_withdrawal_of_what_was_never_out_says_so(news, loa):
+    await news.take(submitted(), "desk")
+    said = (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
+    assert "nothing of it is out" in said and "không có bản nào đang phát hành" in said
+    assert "go out" not in said
+
+
+async def test_trace_says_how_the_address_answers(news, loa):
+    await news.take(submitted())
+    to_be = (await loa("trace", ITEM)).stdout.splitlines()
+    assert [one.partition(": ")[0] for one in to_be[-2:]] == ["will stand at", "sẽ đăng tại"]
+    await news.plan(b"d", channel=ChannelName.PORTAL)
+    assert (await loa("trace", ITEM)).stdout.splitlines()[-1].startswith("http")
+    await news.take(withdrawn())
+    assert "will answer 410 (withdrawn) once" in (await loa("trace", ITEM)).stdout
+    await news.plan(b"d", channel=ChannelName.PORTAL, revision=2)
+    said = (await loa("trace", ITEM)).stdout
+    assert "\nanswers 410 (withdrawn): http" in said and "\nđã gỡ, trả mã 410: http" in said
+    assert printed(await loa("trace", ITEM, "--json"))["address"].startswith("http")
 
 
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, news, clock):
     await news.take(submitted())
     first = await take_back(bus, ITEM, "Nhầm")
     assert first.withdrawn_at is None and first.event_id
-    assert "accepted" in first.said()
+    assert "`loa trace" in first.said().message and "`loa trace" in first.said().message_vi
     clock.advance(60)
     await news.take(withdrawn())
     before = (await bus.link.api("STREAM.INFO.CONTENT"))["state"]["messages"]
     again = await take_back(bus, ITEM, "Lần hai")
-    for line, word in zip(again.said().splitlines(), ("Nothing was changed", "Không"), strict=True):
+    said = (again.said().message, again.said().message_vi)
+    for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
         assert "2027-01-15T08:01:00Z" in line and word in line
         assert "Nội dung chưa chính xác" in line and "Lần hai" not in line
     assert set(again.plain()) == {"content_id", "withdrawn_at", "reason"}
@@ -85,7 +143,7 @@ async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, news, cloc
     clock.advance(60)
     await news.take(withdrawn())
     again = await take_back(bus, ITEM, "Nhầm")
-    assert again.said().startswith("was withdrawn already at 2027-01-15T08:01:00Z")
+    assert again.said().message.startswith("was withdrawn already at 2027-01-15T08:01:00Z")
 
 
 async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, news):

@@ -232,6 +232,7 @@ async def test_a_status_tells_why_the_event_was_refused_after_all(bus, clock):
         status = (await door.get(answer["status_url"])).json()
     assert status["state"] == "refused"
     assert status["timeline"][1]["detail"] == "data.revision: must be higher"
+    assert [one.get("errors") for one in status["timeline"]] == [None, [wrong]]
 
 
 async def test_a_status_is_for_the_sender_alone(door, other):

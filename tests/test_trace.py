@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -146,8 +147,10 @@ async def test_a_draft_that_is_rejected_is_refused_with_its_reason(news):
     await news.intake.desk.reject(ITEM, CLERK, code="trung-lap")
     story = await news.story()
     assert story.state == "refused"
-    assert [one.event for one in story.timeline][:2] == ["received", "rejected"]
-    assert "trung-lap" in story.timeline[1].detail
+    assert [one.event for one in story.timeline] == ["received", "rejected"]
+    assert story.timeline[1].detail == "revision 1: trung-lap (already published)"
+    [why] = story.timeline[1].errors
+    assert (why.message, why.message_vi) == ("already published", "Trùng với tin đã có")
 
 
 async def test_an_item_is_scheduled_until_its_time_comes(news, clock):
@@ -184,6 +187,21 @@ async def test_a_refused_revision_does_not_hide_the_released_one(news, clock):
         await news.take(submitted(revision=1, title="Một tiêu đề khác"))
     story = await news.story()
     assert (story.state, story.revision) == ("released", 2)
+    [refused] = [one for one in story.timeline if one.event == "refused"]
+    [why] = refused.errors
+    assert (why.field, why.message in refused.detail) == ("data.revision", True)
+    assert "phải lớn hơn" in why.message_vi
+
+
+async def test_an_approved_draft_that_something_newer_overtook_was_never_released(news, bus):
+    await news.take(submitted(), "desk")
+    await news.intake.desk.approve(ITEM, CLERK)
+    register = news.trace.register
+    await register.change_item(ITEM, lambda item: item.model_copy(update={"released": {}}))
+    await register.overtaken(ITEM, 1)
+    timeline = (await news.story()).timeline
+    assert [one.event for one in timeline] == ["received", "approved", "refused"]
+    assert timeline[-1].errors[0].message_vi == "đã được thay bằng lần sửa mới hơn"
 
 
 # ---- timeline -------------------------------------------------------------------------------
@@ -215,10 +233,16 @@ async def test_the_timeline_is_in_order_over_revisions_and_channels(news, clock)
     ]
 
 
-async def test_nothing_personal_stands_in_the_timeline(news):
+async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked_for(news, clock):
     await news.take(submitted(), "desk")
     await news.intake.desk.approve(ITEM, CLERK)
-    assert CLERK not in (await news.story()).model_dump_json()
+    clock.advance(5)
+    await news.take(withdrawn(extensions={"submitter": "Lê Văn Cường"}))
+    told = (await replace(news.trace, names=True).story(ITEM)).model_dump(mode="json")["timeline"]
+    named = {one["event"]: one["by"] for one in told if "by" in one}
+    assert named == {"approved": CLERK, "received": "Lê Văn Cường"}
+    unit = (await news.story()).model_dump_json()
+    assert CLERK not in unit and "Cường" not in unit, "the status URL names no clerk"
 
 
 # ---- the contract ---------------------------------------------------------------------------

@@ -22,6 +22,13 @@ async def test_what_is_not_named_stays(registry):
     assert (await registry.prove(key)).registration == now
 
 
+async def test_a_new_unit_is_told_in_both_languages_that_its_key_is_shown_once(loa):
+    run = await loa("units", "add", UNIT)
+    name, key, *said = run.stdout.splitlines()[-4:]
+    assert (name, key[:4]) == (UNIT, "loa_")
+    assert "shown once" in said[0] and "chỉ hiện một lần" in said[1]
+
+
 async def test_a_unit_that_is_not_registered_is_named(registry):
     with pytest.raises(Invalid) as wrong:
         await registry.set(UNIT, urgent=True)

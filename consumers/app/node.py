@@ -27,6 +27,7 @@ from consumers.outlets import outlets
 from consumers.register import Register
 from consumers.release import Release
 from consumers.room import Room
+from consumers.seen import Seen
 from consumers.sight import unseen
 from consumers.trace import Trace
 from consumers.vault import KeyFile, belonging, claim
@@ -117,7 +118,7 @@ class Node:
     @cached_property
     def trace(self) -> Trace:
         stops = partial(brakes.standing, self.bus)
-        return Trace(self.register, self.ledger, self.clock, Book(self.bus), stops)
+        return Trace(self.register, self.ledger, self.clock, Book(self.bus), stops, Seen(self.bus))
 
     def subscribe(
         self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
@@ -77,6 +78,12 @@ def complain(errors: Iterable[FieldError]) -> None:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 
+def say(*said: FieldError) -> None:
+    """What the answer says of something, in both languages, on stdout."""
+    for one in said:
+        typer.echo(f"{one.field}: {one.message}\n{one.field}: {one.message_vi}")
+
+
 def print_json(value: Any) -> None:
     """One JSON document; models in their JSON form."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -84,11 +91,11 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people. Nothing is cut: ids and hashes are there to be copied."""
+    """A table for people. Nothing is cut, and what cells hold is shown as it is."""
     screen = sys.stdout.isatty()
     table = Table(box=SIMPLE if screen else None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=not screen)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     Console(width=None if screen else WIDE).print(table)

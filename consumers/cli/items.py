@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, NamedTuple
@@ -9,28 +10,36 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table
-from consumers.cli.places import place
+from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table, say
+from consumers.cli.places import place, tell_place
 from consumers.dead_letters.story import letters_about, with_letters
 from consumers.digests.book import Book
+from consumers.drafts import clerk
 from consumers.faults import fault
 from consumers.items import Item
 from consumers.ledger.store import Ledger
 from consumers.mail import brakes
 from consumers.register import Register
-from consumers.story import Count, Story
+from consumers.seen import Seen
+from consumers.story import Count, Moment, Story
 from consumers.trace import Trace
 from consumers.waits import waits
 from contracts import events, keys
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid
+from contracts.errors import WHOLE, FieldError, Invalid
 from producers.bus import Bus
 from producers.publisher import Publisher
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItemOrCase = Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by", envvar="USER", help="Who; only `loa trace` tells. Else $USER, if there is one."
+    ),
+]
 ALWAYS = ("expected", "delivered", "missing")
 
 
@@ -46,10 +55,11 @@ def trace(item: ItemOrCase, as_json: Json = False) -> None:
         print_json(told.plain())
     else:
         print_story(told.story)
-        if told.address:
+        if told.address and told.standing:
+            tell_place(told.standing, told.address)
+        elif told.address:
             typer.echo(told.address)
-        for why in told.waits:
-            typer.echo(f"{why.field}: {why.message}\n{why.field}: {why.message_vi}")
+        say(*told.waits)
 
 
 class Told(NamedTuple):
@@ -65,6 +75,15 @@ class Told(NamedTuple):
         on_portal = any(ChannelName.PORTAL in channels for channels in known)
         return place(self.story.content_id) if on_portal else ""
 
+    @property
+    def standing(self) -> str:
+        """How that address answers, where it is not simply with the item."""
+        portal = self.story.channels.get(ChannelName.PORTAL)
+        done = portal is None or portal.complete
+        if self.story.state == "withdrawn":
+            return "place_gone" if done else "place_goes"
+        return "" if done or self.story.earlier else "place_to_be"
+
     def plain(self) -> dict[str, Any]:
         """The story, and what there is beyond it."""
         more = {"address": self.address, "waits": [dict(why) for why in self.waits]}
@@ -75,7 +94,8 @@ class Told(NamedTuple):
 async def tell(content_id: str, bus: Bus) -> Told | None:
     """None where nobody knows the item. Raises BusError."""
     stops = partial(brakes.standing, bus)
-    trace = Trace(Register(bus), Ledger(bus), time.time, Book(bus), stops)
+    read_from = (Register(bus), Ledger(bus), time.time, Book(bus))
+    trace = Trace(*read_from, stops, Seen(bus), names=True)
     story = await trace.story(content_id)
     told = with_letters(content_id, story, await letters_about(bus, content_id))
     return Told(told, await waits(bus, told)) if told else None
@@ -103,21 +123,29 @@ def print_story(story: Story) -> None:
     )
     print_table(
         ("when (UTC)", "what", "channel", "detail"),
-        [
-            (f"{one.at:%Y-%m-%d %H:%M:%S}", one.event, one.channel or "", one.detail)
-            for one in story.timeline
-        ],
+        [line for one in story.timeline for line in lines(one)],
     )
 
 
-def withdraw(content_id: ContentId, reason: Reason, as_json: Json = False) -> None:
+def lines(one: Moment) -> Iterator[tuple[str, str, str, str]]:
+    """A moment as the timeline's table has it: who did it, and why in both languages."""
+    by = f", by {one.by}" if one.by else ""
+    yield f"{one.at:%Y-%m-%d %H:%M:%S}", one.event, one.channel or "", one.detail + by
+    for wrong in one.errors:
+        about = "" if wrong.field == WHOLE else f"{wrong.field}: "
+        for said in (wrong.message, wrong.message_vi):
+            if said not in one.detail:
+                yield "", "", "", about + said
+
+
+def withdraw(content_id: ContentId, reason: Reason, by: By = "", as_json: Json = False) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
 
-    answer = on_bus(lambda bus: take_back(bus, content_id, reason))
+    answer = on_bus(lambda bus: take_back(bus, content_id, reason, by))
     if as_json:
         print_json(answer.plain())
     else:
-        typer.echo(f"{content_id}: {answer.said()}")
+        say(answer.said())
 
 
 class Taken(NamedTuple):
@@ -128,30 +156,36 @@ class Taken(NamedTuple):
     withdrawn_at: datetime | None = None
     reason: str = ""
     """What the public reads of the earlier one."""
+    by: str = ""
+    """Who ordered the earlier one, if that is known."""
+    unseen: bool = False
+    """Nothing of the item was out when the order was given."""
 
     def plain(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value}
 
-    def said(self) -> str:
+    def said(self) -> FieldError:
         if self.withdrawn_at is None:
-            return f"withdrawal accepted; `loa trace {self.content_id}` shows it go out"
+            code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
+            return fault(self.content_id, code, value=self.content_id)
         at = f"{self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        stands = fault(self.content_id, "withdrawn_already", at=at, reason=self.reason)
-        return f"{stands.message}\n{self.content_id}: {stands.message_vi}"
+        code = "withdrawn_already_by" if self.by else "withdrawn_already"
+        return fault(self.content_id, code, at=at, who=self.by, reason=self.reason)
 
 
-async def take_back(bus: Bus, content_id: str, reason: str) -> Taken:
+async def take_back(bus: Bus, content_id: str, reason: str, by: str = "") -> Taken:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
+    who = clerk("by", by) if by else ""
     register = Register(bus)
     item = await register.item(content_id)
     if item is None:
         raise Invalid(fault("content_id", "item_unknown", value=content_id))
     if stands := await standing(register, content_id, item):
         return stands
-    event = withdrawal(content_id, item.unit, reason)
+    event = withdrawal(content_id, item.unit, reason, who)
     words = vocabulary(read(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
-    return Taken(content_id, answer.event_id)
+    return Taken(content_id, answer.event_id, unseen=item.state != "released")
 
 
 async def standing(register: Register, content_id: str, item: Item) -> Taken | None:
@@ -161,12 +195,13 @@ async def standing(register: Register, content_id: str, item: Item) -> Taken | N
     shown = item.state == "withdrawn"
     record = await register.position(content_id, item.revision if shown else item.barred)
     at = item.released[item.revision] if shown else record.at if record else None
-    return (
-        Taken(content_id, withdrawn_at=at, reason=record.reason if record else "") if at else None
-    )
+    if at is None:
+        return None
+    why, who = (record.reason, record.submitter) if record else ("", None)
+    return Taken(content_id, withdrawn_at=at, reason=why, by=who or "")
 
 
-def withdrawal(content_id: str, unit: str, reason: str) -> CloudEvent:
+def withdrawal(content_id: str, unit: str, reason: str, by: str = "") -> CloudEvent:
     return CloudEvent(
         specversion="1.0",
         id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
@@ -175,4 +210,5 @@ def withdrawal(content_id: str, unit: str, reason: str) -> CloudEvent:
         subject=content_id,
         time=datetime.now(UTC),
         data={"content_id": content_id, "reason": reason},
+        extensions={events.SUBMITTER: by} if by else {},
     )

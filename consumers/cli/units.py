@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import Json, on_bus, print_json, print_table
+from consumers.cli.answers import Json, on_bus, print_json, print_table, say
+from consumers.faults import fault
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 from producers.registry import Registry
@@ -114,4 +115,5 @@ def show(unit: str, key: str, as_json: bool) -> None:
     if as_json:
         print_json({"unit": unit, "api_key": key})
     else:
-        typer.echo(f"{unit}\n{key}\nThis key is shown once; keep it safe.")
+        typer.echo(f"{unit}\n{key}")
+        say(fault(unit, "key_shown_once"))

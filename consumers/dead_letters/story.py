@@ -38,4 +38,4 @@ def moment(letter: Letter) -> Moment:
     times = f", {letter.times} times" if letter.times > 1 else ""
     ended = f", {letter.ended.state}" if letter.ended else ""
     detail = f"{letter.id}: {error.field}: {error.message}{times}{ended}"
-    return Moment(at=letter.at, event="dead_letter", detail=detail)
+    return Moment(at=letter.at, event="dead_letter", detail=detail, errors=letter.errors)

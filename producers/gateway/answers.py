@@ -46,12 +46,19 @@ class Problem(Answer):
 
 
 class Happening(Answer):
-    """One line of an item's history."""
+    """One line of an item's history; it names nobody."""
 
     at: str
     event: str
     channel: str | None = None
     detail: str = ""
+    errors: Annotated[
+        list[FieldError],
+        Field(
+            description="Why something was refused, in English and Vietnamese; only there.",
+            exclude_if=lambda errors: not errors,
+        ),
+    ] = []
 
 
 class Status(Answer):

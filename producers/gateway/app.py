@@ -155,7 +155,7 @@ def _known(record: EventRecord) -> Status:
     """What the event's own record tells; a refused event has no part in its item's story."""
     at = record.at.isoformat()
     refusals = [
-        Happening(at=at, event="refused", detail=f"{wrong.field}: {wrong.message}")
+        Happening(at=at, event="refused", detail=f"{wrong.field}: {wrong.message}", errors=[wrong])
         for wrong in record.refused
     ]
     return Status(
