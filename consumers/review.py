@@ -1,23 +1,46 @@
 """What the desk reads before it decides: the draft whole, and what it changes of what is out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import unified_diff
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from consumers.drafts import Draft
-from consumers.faults import fault
+from consumers.faults import Told, fault
 from consumers.items import Item
 from consumers.preview import Finder
-from contracts import keys, subjects
+from consumers.register import Register
+from contracts import events, keys, subjects
 from contracts.content import Content
-from contracts.errors import Invalid
+from contracts.errors import WHOLE, Invalid
 from contracts.publication import Publication
 from producers.bus import Bus
 
 OURS = frozenset({"content_id", "revision"})
 FIELDS = [name for name in Content.model_fields if name not in OURS]
+
+
+What = Literal["new", "correction", "text", "return"]
+WORDS: dict[What, str] = {
+    "new": "draft_new",
+    "correction": "draft_correction",
+    "text": "draft_text",
+    "return": "draft_return",
+}
+
+
+class Purpose(NamedTuple):
+    """What a draft's approval would do, and to which revision of those that are out."""
+
+    what: What
+    of: int = 0
+
+    @property
+    def told(self) -> Told:
+        """In words."""
+        said = fault(WHOLE, WORDS[self.what], of=self.of)
+        return Told(said.message, said.message_vi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +50,7 @@ class Review:
     draft: Draft
     text: Publication
     released: Publication | None
+    purpose: Purpose
 
     @property
     def changes(self) -> list[str]:
@@ -41,6 +65,7 @@ class Review:
         against = self.released.revision if self.released else None
         return {
             **self.draft.model_dump(mode="json"),
+            "what": self.purpose.what,
             "action": self.text.action,
             "against": against,
             "changes": self.changes,
@@ -61,7 +86,23 @@ async def review(bus: Bus, content_id: str, revision: int | None = None) -> Revi
         raise Invalid(fault("content_id", "not_waiting", value=key if number else content_id))
     draft = Draft.model_validate_json(held.data)
     text = await finder.draft(item, content_id, number)
-    return Review(draft, text, await newest_text(finder, item, content_id))
+    return Review(draft, text, await newest_text(finder, item, content_id), purpose(draft, item))
+
+
+def purpose(draft: Draft, item: Item) -> Purpose:
+    """What *draft* is to readers of its item, as it stands now."""
+    if not any(number < draft.revision for number in item.released):
+        return Purpose("new")
+    if item.state == "withdrawn":
+        return Purpose("return")
+    return Purpose("correction" if draft.type == events.CORRECTED else "text", item.revision)
+
+
+async def purposes(register: Register, drafts: Sequence[Draft]) -> list[Purpose]:
+    """As `purpose`, of many."""
+    held = await register.bucket.many(list({one.content_id: None for one in drafts}))
+    known = {name: Item.model_validate_json(value.data) for name, value in held.items()}
+    return [purpose(one, known[one.content_id]) for one in drafts]
 
 
 async def newest_text(finder: Finder, item: Item, content_id: str) -> Publication | None:

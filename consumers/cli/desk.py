@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from consumers.cli.answers import Json, on_bus, print_json, print_table
-from consumers.cli.places import place
+from consumers.cli.answers import Json, on_bus, print_json, print_table, say
+from consumers.cli.places import place, tell_place
 from consumers.desk import Desk
+from consumers.drafts import Draft
+from consumers.faults import fault
 from consumers.items import Position
 from consumers.register import Register
 from consumers.release import Release
-from consumers.review import page, review
+from consumers.review import Purpose, page, purposes, review
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 
@@ -32,18 +35,31 @@ def desk(bus: Bus) -> Desk:
 
 @app.command("list")
 def list_drafts(as_json: Json = False) -> None:
-    """What waits, most urgent first."""
-    drafts = on_bus(lambda bus: desk(bus).waiting())
+    """What waits, most urgent first: since when, and whether it is new or changes what is out."""
+
+    async def look(bus: Bus) -> list[tuple[Draft, Purpose]]:
+        drafts = await desk(bus).waiting()
+        return list(zip(drafts, await purposes(Register(bus), drafts), strict=True))
+
+    found = on_bus(look)
     if as_json:
-        print_json([draft.model_dump(mode="json") for draft in drafts])
+        print_json([draft.model_dump(mode="json") | {"what": one.what} for draft, one in found])
         return
     print_table(
-        ("content_id", "revision", "unit", "title", "author", "hash"),
+        ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author"),
         [
-            (one.content_id, one.revision, one.unit, one.text.title, one.author or "", one.hash)
-            for one in drafts
+            (*named(draft), waits_since(draft), one.told.en, draft.text.title, draft.author or "")
+            for draft, one in found
         ],
     )
+
+
+def named(draft: Draft) -> tuple[str, int, str]:
+    return draft.content_id, draft.revision, draft.unit
+
+
+def waits_since(draft: Draft) -> str:
+    return f"{draft.at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 @app.command()
@@ -54,18 +70,20 @@ def show(content_id: ContentId, revision: Revision = None, as_json: Json = False
         print_json(found.plain())
         return
     draft, text = found.draft, found.text
-    typer.echo(f"{draft.key}, {draft.unit}: {text.action}, hash {draft.hash}")
-    tell_place(content_id, text.channels)
+    waits = {"what": found.purpose.told, "since": waits_since(draft)}
+    say(fault(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
+    typer.echo(f"hash: {draft.hash}")
+    where(content_id, text.channels, out=found.purpose.what in ("correction", "text"))
     if text.reason:
         typer.echo(f"reason: {text.reason}")
     for line in (*page(text), *(["", *found.changes] if found.changes else [])):
         typer.echo(line)
 
 
-def tell_place(content_id: str, channels: Iterable[ChannelName]) -> None:
-    """Where readers find it."""
+def where(content_id: str, channels: Iterable[ChannelName], *, out: bool) -> None:
+    """Where readers find it, or will; *out*: something of the item is there already."""
     if ChannelName.PORTAL in channels:
-        typer.echo(place(content_id))
+        tell_place("place" if out else "place_to_be", place(content_id))
 
 
 @app.command()
@@ -78,8 +96,11 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
         return number, await bench.approve(content_id, by, revision=number, content_hash=hash)
 
     number, record = on_bus(decide)
-    typer.echo(f"{content_id}: {record.state}, revision {number}: {record.title}")
-    tell_place(content_id, record.channels)
+    later = record.not_before is not None and record.not_before > datetime.now(UTC)
+    at = f"{record.not_before.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.not_before else ""
+    say(fault(content_id, "draft_released_later" if later else "draft_released", of=number, at=at))
+    typer.echo(record.title)
+    where(content_id, record.channels, out=not later)
 
 
 @app.command()
@@ -91,7 +112,11 @@ def reject(
     reason: Reason = "",
 ) -> None:
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
-    record = on_bus(
-        lambda bus: desk(bus).reject(content_id, by, revision=revision, code=code, reason=reason)
-    )
-    typer.echo(f"{content_id}: {record.state}")
+
+    async def decide(bus: Bus) -> int:
+        bench = desk(bus)
+        number = revision or await bench.newest(content_id)
+        await bench.reject(content_id, by, revision=number, code=code, reason=reason)
+        return number
+
+    say(fault(content_id, "draft_refused", of=on_bus(decide)))
