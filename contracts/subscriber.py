@@ -105,12 +105,21 @@ def matches(subscriber: Subscriber, publication: Publication) -> bool:
     A publication that names no audience is for everyone. When it is told is another question:
     see `Subscriber.frequency`.
     """
-    return (
-        subscriber.active
-        and _wants(subscriber.topics, (publication.topic,))
-        and _wants(subscriber.units, (publication.unit,))
-        and _wants(subscriber.audiences, publication.audiences or subscriber.audiences)
-    )
+    return subscriber.active and not unmet(subscriber, publication)
+
+
+def unmet(subscriber: Subscriber, publication: Publication) -> dict[str, tuple[str, ...]]:
+    """Each wish that *publication* does not meet, with what it offers instead."""
+    offered = {
+        "topics": (publication.topic,),
+        "units": (publication.unit,),
+        "audiences": publication.audiences or subscriber.audiences,
+    }
+    return {
+        name: values
+        for name, values in offered.items()
+        if not _wants(getattr(subscriber, name), values)
+    }
 
 
 def _wants(wished: tuple[str, ...], offered: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table, say
+from consumers.cli.one_reader import tell_one
 from consumers.cli.places import place, tell_place
 from consumers.dead_letters.story import letters_about, with_letters
 from consumers.digests.book import Book
@@ -33,6 +34,9 @@ from producers.publisher import Publisher
 
 ContentId = Annotated[str, typer.Argument(help="The item's content_id.")]
 ItemOrCase = Annotated[str, typer.Argument(help="A content_id, or the code of a dossier.")]
+Reader = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Only what became of it for this reader's mail.")
+]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
 By = Annotated[
     str,
@@ -43,10 +47,12 @@ By = Annotated[
 ALWAYS = ("expected", "delivered", "missing")
 
 
-def trace(item: ItemOrCase, as_json: Json = False) -> None:
+def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
     content_id = keys.item_named(item)
-
+    if reader:
+        tell_one(content_id, reader, as_json=as_json)
+        return
     told = on_bus(partial(tell, content_id))
     if told is None:
         complain([fault("content_id", "item_unknown", value=item)])
