@@ -13,14 +13,13 @@ from consumers.preview import Finder
 from consumers.register import Register
 from contracts import events, keys, subjects
 from contracts.content import Content
+from contracts.delivery import ChannelName
 from contracts.errors import WHOLE, Invalid
 from contracts.publication import Publication
 from producers.bus import Bus
 
 OURS = frozenset({"content_id", "revision"})
 FIELDS = [name for name in Content.model_fields if name not in OURS]
-
-
 What = Literal["new", "correction", "text", "return"]
 WORDS: dict[What, str] = {
     "new": "draft_new",
@@ -51,6 +50,12 @@ class Review:
     text: Publication
     released: Publication | None
     purpose: Purpose
+
+    @property
+    def on_portal(self) -> bool:
+        """Whether readers find something of the item there now."""
+        shown = self.released.channels if self.released else ()
+        return self.purpose.what in ("correction", "text") and ChannelName.PORTAL in shown
 
     @property
     def changes(self) -> list[str]:

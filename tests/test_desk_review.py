@@ -59,6 +59,13 @@ async def test_a_text_that_brings_an_item_back_is_compared_with_what_readers_had
     assert "puts the withdrawn item back" in said and f"will stand at: {PLACE}" in said
 
 
+async def test_a_correction_that_brings_an_item_to_the_portal_will_stand_there(intake, loa):
+    await intake.handle(submitted(channels=["email"]), UNIT)
+    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    await intake.handle(corrected(channels=["email", "portal"]), UNIT)
+    assert f"will stand at: {PLACE}" in (await loa("desk", "show", ITEM)).stdout
+
+
 async def test_the_list_says_since_when_a_draft_waits_and_what_it_is(intake, loa):
     await intake.handle(submitted(), UNIT)
     await intake.desk.approve(ITEM, "Trần Thị Bình")

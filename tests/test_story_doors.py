@@ -141,7 +141,7 @@ def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
         added = loa.cli("units", "add", "vu-phap-che", "--release", "desk", "--json")
         assert loa.cli("units", "add", "vu-phap-che").code == 2
         loa.key = added.json["api_key"]
-        event = an_event(id="d-1", content_id="cho-duyet", author="Nguyễn Văn A")
+        event = an_event(id="d-1", content_id="cho-duyet", revision=2, author="Nguyễn Văn A")
         event["source"] = "/units/vu-phap-che"
         accepted = loa.post(event)
         assert accepted.status == 202, accepted
@@ -156,9 +156,25 @@ def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
             "desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash", waiting[0]["hash"]
         )
         assert ok.code == 0, ok
-        assert loa.traced("cho-duyet")["state"] == "released"
+        told = loa.traced("cho-duyet")
+        assert told["state"] == "released"
+        assert [one["by"] for one in told["timeline"] if one["event"] == "approved"] == [
+            "Trần Thị B"
+        ]
+        late = an_event(id="d-0", content_id="cho-duyet") | {"source": event["source"]}
+        assert loa.post(late).status == 202
+        status = until(lambda: refused_at(loa, accepted.body["status_url"]), "the refusal")
+        [why] = [one["errors"] for one in status["timeline"] if one["event"] == "refused"]
+        assert why[0]["field"] == "data.revision" and "phải lớn hơn" in why[0]["message_vi"]
+        assert "Trần Thị B" not in str(status), "a unit is told no clerk's name"
     finally:
         loa.key = key
+
+
+def refused_at(loa, url):
+    """The status, once it tells of a refusal."""
+    told = loa.ask(url).body
+    return told if "refused" in [one["event"] for one in told["timeline"]] else None
 
 
 def test_an_item_that_is_withdrawn_is_gone_from_the_portal_and_its_readers_are_told(loa):

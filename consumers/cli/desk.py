@@ -73,7 +73,7 @@ def show(content_id: ContentId, revision: Revision = None, as_json: Json = False
     waits = {"what": found.purpose.told, "since": waits_since(draft)}
     say(fault(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
-    where(content_id, text.channels, out=found.purpose.what in ("correction", "text"))
+    where(content_id, text.channels, out=found.on_portal)
     if text.reason:
         typer.echo(f"reason: {text.reason}")
     for line in (*page(text), *(["", *found.changes] if found.changes else [])):
