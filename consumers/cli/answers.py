@@ -78,12 +78,6 @@ def complain(errors: Iterable[FieldError]) -> None:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 
-def say(*said: FieldError) -> None:
-    """What the answer says of something, in both languages, on stdout."""
-    for one in said:
-        typer.echo(f"{one.field}: {one.message}\n{one.field}: {one.message_vi}")
-
-
 def print_json(value: Any) -> None:
     """One JSON document; models in their JSON form."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -99,3 +93,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     Console(width=None if screen else WIDE).print(table)
+
+
+def print_said(*said: FieldError) -> None:
+    """What the answer says of something, in both languages, on stdout."""
+    for one in said:
+        typer.echo(f"{one.field}: {one.message}\n{one.field}: {one.message_vi}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.answers import Json, on_bus, print_json, print_table, say
+from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
 from consumers.cli.places import place, tell_place
 from consumers.desk import Desk
 from consumers.drafts import Draft
@@ -71,7 +71,7 @@ def show(content_id: ContentId, revision: Revision = None, as_json: Json = False
         return
     draft, text = found.draft, found.text
     waits = {"what": found.purpose.told, "since": waits_since(draft)}
-    say(fault(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
+    print_said(fault(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
     where(content_id, text.channels, out=found.on_portal)
     if text.reason:
@@ -98,7 +98,9 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     number, record = on_bus(decide)
     later = record.not_before is not None and record.not_before > datetime.now(UTC)
     at = f"{record.not_before.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.not_before else ""
-    say(fault(content_id, "draft_released_later" if later else "draft_released", of=number, at=at))
+    print_said(
+        fault(content_id, "draft_released_later" if later else "draft_released", of=number, at=at)
+    )
     typer.echo(record.title)
     where(content_id, record.channels, out=not later)
 
@@ -119,4 +121,4 @@ def reject(
         await bench.reject(content_id, by, revision=number, code=code, reason=reason)
         return number
 
-    say(fault(content_id, "draft_refused", of=on_bus(decide)))
+    print_said(fault(content_id, "draft_refused", of=on_bus(decide)))

@@ -10,7 +10,15 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, complain, on_bus, print_json, print_table, say
+from consumers.cli.answers import (
+    INVALID,
+    Json,
+    complain,
+    on_bus,
+    print_json,
+    print_said,
+    print_table,
+)
 from consumers.cli.one_reader import tell_one
 from consumers.cli.places import place, tell_place
 from consumers.dead_letters.story import letters_about, with_letters
@@ -65,7 +73,7 @@ def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
             tell_place(told.standing, told.address)
         elif told.address:
             typer.echo(told.address)
-        say(*told.waits)
+        print_said(*told.waits)
 
 
 class Told(NamedTuple):
@@ -151,7 +159,7 @@ def withdraw(content_id: ContentId, reason: Reason, by: By = "", as_json: Json =
     if as_json:
         print_json(answer.plain())
     else:
-        say(answer.said())
+        print_said(answer.said())
 
 
 class Taken(NamedTuple):

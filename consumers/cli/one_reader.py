@@ -6,7 +6,7 @@ from functools import partial
 import typer
 
 from consumers.app.settings import LoaSettings, read
-from consumers.cli.answers import on_bus, print_json, print_table, say
+from consumers.cli.answers import on_bus, print_json, print_said, print_table
 from consumers.faults import fault
 from consumers.readers.fate import EMAIL, Fate, OneReader
 from consumers.readers.people import People
@@ -28,9 +28,9 @@ def tell_one(content_id: str, address: str, *, as_json: bool) -> None:
     typer.echo(f"{content_id}, this reader, by mail:")
     if fate.mails:
         print_mails(fate)
-    say(*fate.why, *fate.waits)
+    print_said(*fate.why, *fate.waits)
     if fate.suppressed:
-        say(left_alone(fate.suppressed))
+        print_said(left_alone(fate.suppressed))
 
 
 async def look(content_id: str, address: str, bus: Bus) -> Fate:

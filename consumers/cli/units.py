@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import Json, on_bus, print_json, print_table, say
+from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
 from consumers.faults import fault
 from contracts.delivery import ChannelName
 from producers.bus import Bus
@@ -116,4 +116,4 @@ def show(unit: str, key: str, as_json: bool) -> None:
         print_json({"unit": unit, "api_key": key})
     else:
         typer.echo(f"{unit}\n{key}")
-        say(fault(unit, "key_shown_once"))
+        print_said(fault(unit, "key_shown_once"))
