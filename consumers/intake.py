@@ -193,7 +193,7 @@ class Intake:
     async def withdraw(self, offer: Offer, said: Withdrawn, item: Item) -> None:
         """Take a barred item back at once: from its readers, and from the desk."""
         number = item.position_of(offer.event_id)
-        card = item.model_copy(update={"channels": item.reached})
+        card = item.model_copy(update={"channels": item.reached, "title": said.title or item.title})
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(offer.event)
         first = offer.position(card, **more, reason=said.reason, submitter=sender)

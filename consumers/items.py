@@ -221,6 +221,12 @@ def halted(item: Item, position: int) -> str:
     return f"{'w' if by in item.withdrawals else 'v'}{by}" if by else ""
 
 
+def in_sight(item: Item, now: datetime) -> bool:
+    """Whether a text of it is out: released, not taken back, and its time has come."""
+    texts = item.released.keys() - item.withdrawals
+    return item.state == "released" and any(item.starts.get(one, now) <= now for one in texts)
+
+
 def shown(item: Item, number: int) -> list[int]:
     """The texts up to position *number* that readers saw, or may have seen; lowest first."""
     past = {one: at for one, at in item.released.items() if one <= number}

@@ -147,3 +147,5 @@ class Withdrawn(Contract):
 
     content_id: ContentId
     reason: Line
+    title: Line150 | None = None
+    """What readers read in place of the item's title, which is the harm itself; none = it stays."""

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from consumers.cli import items
-from consumers.cli.items import print_story, take_back
+from consumers.cli.items import Wording, print_story, take_back
 from consumers.dead_letters.letter import Letter, Origin
 from consumers.dead_letters.story import with_letters
 from contracts import envelope
@@ -107,6 +107,22 @@ async def test_a_withdrawal_of_what_was_never_out_says_so(news, loa):
     assert "go out" not in said
 
 
+async def test_a_withdrawal_before_the_time_of_the_item_says_so_too(news, loa):
+    await news.take(submitted(not_before="2099-01-01T08:00:00+07:00"))
+    assert "nothing of it is out" in (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
+
+
+async def test_a_withdrawal_may_have_a_title_of_its_own(bus, news, loa):
+    await news.take(submitted(title="Kết quả thi của 0912345678"))
+    words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi"]
+    assert (await loa("withdraw", ITEM, *words)).exit_code == 0
+    [message] = [one async for one in bus.scan("CONTENT", "content.>")]
+    await news.intake.handle(envelope.decode(None, message.headers, message.data), UNIT)
+    first, second = await published(bus)
+    assert (second["action"], second["title"]) == ("withdrawn", "Kết quả thi")
+    assert "0912345678" in first["title"] and "0912345678" not in str(second)
+
+
 async def test_trace_says_how_the_address_answers(news, loa):
     await news.take(submitted())
     to_be = (await loa("trace", ITEM)).stdout.splitlines()
@@ -123,13 +139,13 @@ async def test_trace_says_how_the_address_answers(news, loa):
 
 async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, news, clock):
     await news.take(submitted())
-    first = await take_back(bus, ITEM, "Nhầm")
+    first = await take_back(bus, ITEM, Wording("Nhầm"))
     assert first.withdrawn_at is None and first.event_id
     assert "`loa trace" in first.said().message and "`loa trace" in first.said().message_vi
     clock.advance(60)
     await news.take(withdrawn())
     before = (await bus.link.api("STREAM.INFO.CONTENT"))["state"]["messages"]
-    again = await take_back(bus, ITEM, "Lần hai")
+    again = await take_back(bus, ITEM, Wording("Lần hai"))
     said = (again.said().message, again.said().message_vi)
     for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
         assert "2027-01-15T08:01:00Z" in line and word in line
@@ -142,7 +158,7 @@ async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, news, cloc
     await news.take(submitted(), "desk")
     clock.advance(60)
     await news.take(withdrawn())
-    again = await take_back(bus, ITEM, "Nhầm")
+    again = await take_back(bus, ITEM, Wording("Nhầm"))
     assert again.said().message.startswith("was withdrawn already at 2027-01-15T08:01:00Z")
 
 
@@ -150,9 +166,9 @@ async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, news):
     await news.take(submitted())
     await news.take(withdrawn())
     await news.take(corrected(revision=3, corrects_revision=1), "desk")
-    assert (await take_back(bus, ITEM, "Nhầm")).event_id, "a draft waits at the desk"
+    assert (await take_back(bus, ITEM, Wording("Nhầm"))).event_id, "a draft waits at the desk"
 
 
 async def test_nothing_is_withdrawn_of_an_item_that_nobody_knows(bus):
     with pytest.raises(Invalid):
-        await take_back(bus, "chua-co", "Nhầm")
+        await take_back(bus, "chua-co", Wording("Nhầm"))

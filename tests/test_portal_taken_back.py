@@ -1,4 +1,4 @@
-"""A title that must not be read any more: corrected first and then withdrawn, it stands nowhere."""
+"""A title that must not be read any more: taken back with another in its place, it is nowhere."""
 
 import sqlite3
 from contextlib import closing
@@ -57,6 +57,7 @@ OTHERS = [
     for n in range(-3, 30)
 ]
 WAYS = {
+    "withdrawn under another title": [FIRST, withdrawn(2, HARMLESS["title"])],
     "corrected, then withdrawn": [FIRST, CORRECTED, GONE],
     "withdrawn at once, corrected, withdrawn again": [FIRST, AT_ONCE, CORRECTED, GONE],
     "the correction never came to be shown": [FIRST, GONE],
@@ -119,7 +120,7 @@ def test_before_that_it_stands_in_many_places(tmp_path, writer):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_corrected_first_and_then_withdrawn_a_title_stands_nowhere(tmp_path, writer, way):
+def test_with_another_title_in_its_place_the_old_one_stands_nowhere(tmp_path, writer, way):
     for one in WAYS[way][1:]:
         writer.show(one, never)
     assert telling(tmp_path) == [] == remembered(tmp_path)

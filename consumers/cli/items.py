@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from consumers import items
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import (
     INVALID,
@@ -46,6 +47,7 @@ Reader = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Only what became of it for this reader's mail.")
 ]
 Reason = Annotated[str, typer.Option(help="Why, as the public will read it.")]
+Title = Annotated[str, typer.Option(help="Read in place of the item's title, if that is the harm.")]
 By = Annotated[
     str,
     typer.Option(
@@ -152,10 +154,12 @@ def lines(one: Moment) -> Iterator[tuple[str, str, str, str]]:
                 yield "", "", "", about + said
 
 
-def withdraw(content_id: ContentId, reason: Reason, by: By = "", as_json: Json = False) -> None:
+def withdraw(
+    content_id: ContentId, reason: Reason, title: Title = "", by: By = "", as_json: Json = False
+) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
 
-    answer = on_bus(lambda bus: take_back(bus, content_id, reason, by))
+    answer = on_bus(lambda bus: take_back(bus, content_id, Wording(reason, title), by))
     if as_json:
         print_json(answer.plain())
     else:
@@ -187,7 +191,14 @@ class Taken(NamedTuple):
         return fault(self.content_id, code, at=at, who=self.by, reason=self.reason)
 
 
-async def take_back(bus: Bus, content_id: str, reason: str, by: str = "") -> Taken:
+class Wording(NamedTuple):
+    """What the public reads of a withdrawal: why, and a title in place of the item's own."""
+
+    reason: str
+    title: str = ""
+
+
+async def take_back(bus: Bus, content_id: str, said: Wording, by: str = "") -> Taken:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
     who = clerk("by", by) if by else ""
     register = Register(bus)
@@ -196,10 +207,10 @@ async def take_back(bus: Bus, content_id: str, reason: str, by: str = "") -> Tak
         raise Invalid(fault("content_id", "item_unknown", value=content_id))
     if stands := await standing(register, content_id, item):
         return stands
-    event = withdrawal(content_id, item.unit, reason, who)
+    event = withdrawal(content_id, item.unit, said, who)
     words = vocabulary(read(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
-    return Taken(content_id, answer.event_id, unseen=item.state != "released")
+    return Taken(content_id, answer.event_id, unseen=not items.in_sight(item, datetime.now(UTC)))
 
 
 async def standing(register: Register, content_id: str, item: Item) -> Taken | None:
@@ -215,7 +226,8 @@ async def standing(register: Register, content_id: str, item: Item) -> Taken | N
     return Taken(content_id, withdrawn_at=at, reason=why, by=who or "")
 
 
-def withdrawal(content_id: str, unit: str, reason: str, by: str = "") -> CloudEvent:
+def withdrawal(content_id: str, unit: str, said: Wording, by: str = "") -> CloudEvent:
+    words = {name: text for name, text in said._asdict().items() if text}
     return CloudEvent(
         specversion="1.0",
         id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",
@@ -223,6 +235,6 @@ def withdrawal(content_id: str, unit: str, reason: str, by: str = "") -> CloudEv
         type=events.WITHDRAWN,
         subject=content_id,
         time=datetime.now(UTC),
-        data={"content_id": content_id, "reason": reason},
+        data={"content_id": content_id, **words},
         extensions={events.SUBMITTER: by} if by else {},
     )
