@@ -32,6 +32,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
 from producers.admission import over
 from producers.publisher import Accepted, Publisher, Spooled
+from producers.usage import Group
 from producers.wording import Saying, say
 
 INVALID = 2
@@ -40,7 +41,9 @@ NOT_KEPT = 4
 WARNING = 30
 SCHEMAS = Path(events.__file__).parent / "schemas"
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 File = Annotated[str, typer.Argument(help="A CloudEvent or bare data as JSON; - reads the input.")]
 Unit = Annotated[str | None, typer.Option(help="The unit that sends; needed for bare data.")]
@@ -154,7 +157,7 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(WARNING),
     )
-    app()
+    app(prog_name="loa")
 
 
 async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spooled:

@@ -57,7 +57,7 @@ def loa() -> None:
 def main() -> None:
     """Answers on stdout, logs on stderr."""
     logs.configure(service=False)
-    app(obj=surroundings)
+    app(obj=surroundings, prog_name="loa")
 
 
 def surroundings() -> client.Surroundings:

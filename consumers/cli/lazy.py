@@ -4,8 +4,9 @@ from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
+
+from producers.usage import Group
 
 
 class Place(NamedTuple):
@@ -25,7 +26,7 @@ class Place(NamedTuple):
         return command
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Group):
     """Knows its commands by name alone; `places` is the table."""
 
     places: ClassVar[dict[str, Place]] = {}

@@ -69,7 +69,8 @@ def put_back(
     vault.key here is not the backup's: put the right one there.
     """
     if end_doubt if folder else end_doubt == new_key:
-        raise typer.BadParameter("a backup's folder, or one of --end-doubt and --new-key")
+        complain([fault("folder", "folder_or_order")])
+        raise typer.Exit(INVALID)
     if folder:
         from_folder(folder, moved, new_key, as_json)
     elif new_key:
