@@ -154,6 +154,9 @@ def test_of_two_one_is_the_folders_loa(settings):
         with pytest.raises(Invalid) as caught, running.alone(settings):
             pytest.fail("two at once")
         assert str(settings.data_dir) in str(caught.value)
+        (told,) = caught.value.errors
+        for said in (told.message, told.message_vi):  # `run` and `restore` have no --data
+            assert "LOA_DATA_DIR" in said and "--data" not in said
     with running.alone(settings):
         pass
 
