@@ -39,8 +39,13 @@ def mail(node: Node) -> tuple[str, bool]:
         return f"the catch-all mailbox at {node.own_url}/hop-thu-thu, LOA_EMAIL_HOST is empty", True
     if not node.email.host:
         return "nowhere, LOA_EMAIL_HOST is empty", True
-    second = f", else {relay(node.email.fallback)}" if node.email.fallback else ""
-    return f"the relay {relay(node.email)}{second}", False
+    return relays(node.email), False
+
+
+def relays(settings: EmailSettings) -> str:
+    """Both, where there is a second one."""
+    second = f", else {relay(settings.fallback)}" if settings.fallback else ""
+    return f"the relay {relay(settings)}{second}"
 
 
 def relay(settings: EmailSettings) -> str:

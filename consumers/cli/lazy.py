@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any, ClassVar, NamedTuple
 
 import typer
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 from producers.usage import Group
 
@@ -18,10 +18,12 @@ class Place(NamedTuple):
     def load(self, called: str) -> Any:
         """The command under the name by which it is *called*."""
         found = getattr(import_module(self.module), self.name)
-        if not isinstance(found, typer.Typer):
-            function, found = found, typer.Typer(add_completion=False)
-            found.command(called)(function)
-        command = get_command(found)
+        if isinstance(found, typer.Typer):
+            command: Any = get_group(found)  # without options of its own to install completion
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command(called)(found)
+            command = get_command(alone)
         command.name = called
         return command
 
