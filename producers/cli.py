@@ -90,6 +90,11 @@ class Surroundings:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    @property
+    def sends_at_start(self) -> bool:
+        """Whether a Loa keeps its own bus in this folder: `loa up` then sends what is kept here."""
+        return not self.nats_url and (self.data_dir / "nats" / "jetstream").is_dir()
+
     def publisher(self, unit: str) -> Publisher:
         return Publisher(
             self.bus(),
@@ -109,11 +114,12 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     """
     with _explained(as_json):
         event = wrap.read(_body(file), unit)
-        publisher = _around(context).publisher(wrap.sender(event, unit))
+        around = _around(context)
+        publisher = around.publisher(wrap.sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
     said = events.check(event, publisher.vocabulary)
     _complain([*_ended(said), *_unseen(said)])
-    _tell(answer, as_json)
+    _tell(answer, around, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(AWAY)
 
@@ -214,12 +220,13 @@ def _complain(errors: Iterable[FieldError]) -> None:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 
-def _tell(answer: Accepted | Spooled, as_json: bool) -> None:
+def _tell(answer: Accepted | Spooled, around: Surroundings, as_json: bool) -> None:
     facts = {name: _plain(value) for name, value in asdict(answer).items()}
     if isinstance(answer, Spooled):
-        _print(facts, say("cli", "spooled", **facts), as_json)
+        name = "spooled_here" if around.sends_at_start else "spooled"
     else:
-        _print(facts, say("cli", "known" if answer.duplicate else "accepted", **facts), as_json)
+        name = "known" if answer.duplicate else "accepted"
+    _print(facts, say("cli", name, **facts), as_json)
 
 
 def _plain(value: object) -> object:

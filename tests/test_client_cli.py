@@ -211,6 +211,16 @@ async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
     assert waiting(tmp_path) == []
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_who_keeps_an_event_is_told_who_will_send_it(here, tmp_path, own):
+    """Only `loa up` on the same folder does it by itself; a unit's own machine has none."""
+    if own:
+        (tmp_path / "var" / "nats" / "jetstream").mkdir(parents=True)
+    english, vietnamese = here("publish", "-", stdin=an_event()).stdout.splitlines()[-2:]
+    assert ("loa up" in english, "loa up" in vietnamese) == (own, own)
+    assert "next publish" in english and "publish tới" in vietnamese
+
+
 async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_server, tmp_path):
     ready = tmp_path / "var" / "run" / "ready.json"
     ready.parent.mkdir(parents=True)
