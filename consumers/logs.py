@@ -15,23 +15,22 @@ ROOMS = ("channels", "consumers", "producers")
 
 
 def configure(log_format: str = "json", *, service: bool) -> None:
-    """Log to stdout for a service; a command logs warnings to stderr, stdout is its answer.
+    """Log to stdout for a service; a command logs errors alone, to stderr: stdout is its answer.
 
+    What a warning says of the bus, a command says itself where it matters, in both languages.
     Tracebacks carry no local variables: those hold addresses and tokens.
     """
-    stream = sys.stdout if service else sys.stderr
+    stream, libraries = (sys.stdout, logging.WARNING) if service else (sys.stderr, logging.ERROR)
     shared = steps(log_format)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(
-            logging.INFO if service else logging.WARNING
+            logging.INFO if service else logging.ERROR
         ),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        handlers=[handler(stream, log_format, shared)], level=logging.WARNING, force=True
-    )
+    logging.basicConfig(handlers=[handler(stream, log_format, shared)], level=libraries, force=True)
     for room in ROOMS:
         logging.root.manager.getLogger(room).setLevel(logging.INFO)
 

@@ -38,7 +38,7 @@ from producers.wording import Saying, say
 INVALID = 2
 AWAY = 3
 NOT_KEPT = 4
-WARNING = 30
+ERROR = 40
 SCHEMAS = Path(events.__file__).parent / "schemas"
 
 app = typer.Typer(
@@ -158,10 +158,10 @@ def schemas(name: Name = None) -> None:
 
 
 def main() -> None:
-    """The `loa` command of the client: answers on stdout, warnings on stderr."""
+    """The `loa` command of the client: answers on stdout, errors on stderr."""
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(ERROR),
     )
     app(prog_name="loa")
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,6 +21,8 @@ from consumers.cli.answers import explained
 from contracts.errors import Conflict, Invalid, Unavailable, fault
 from producers.bus import Silence
 from producers.server import NatsServer
+
+ROOT = Path(__file__).parent.parent
 
 
 def code_of(error: Exception) -> int:
@@ -213,18 +216,52 @@ def test_a_place_for_a_store_is_no_store(folder, capsys):
     assert [*folder.rglob("*")] == [folder / "nats"]
 
 
-def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
+def make_store(folder) -> None:
     async def make() -> None:
         async with NatsServer(folder / "nats"):
             pass
 
+    asyncio.run(make())
+
+
+def test_that_no_loa_runs_is_said_once(folder, capsys):
+    make_store(folder)
+    assert run("rebuild") == 0
+    told = capsys.readouterr().err
+    assert told.count("no Loa runs on") == told.count("không có Loa nào đang chạy") == 1
+
+
+def test_a_bus_that_is_away_is_told_soon_and_in_two_lines(tmp_path):
+    """No log stands before the answer, although it was asked again and again meanwhile."""
+    env = {"LOA_NATS_URL": "nats://127.0.0.1:1", "LOA_DATA_DIR": str(tmp_path)}
+    words = [sys.executable, "-m", "consumers.cli", "status"]
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    english, vietnamese = done.stderr.splitlines()
+    assert "no answer within 5.0 s" in english
+    assert "không kết nối được" in vietnamese
+
+
+def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder):
+    make_store(folder)
+    (folder / "run").mkdir()
+    left = {"url": "http://x", "nats_url": "nats://127.0.0.1:1", "pid": 1}
+    (folder / "run" / "ready.json").write_text(json.dumps(left))
+    words = [sys.executable, "-m", "consumers.cli", "units", "list"]
+    env = {"LOA_DATA_DIR": str(folder)}
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert [line[:4] for line in done.stderr.splitlines()] == ["bus:"] * 2
+
+
+def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     def said(*words: str) -> str:
         capsys.readouterr()
         with structlog.testing.capture_logs():
             assert run(*words) == 0
         return capsys.readouterr().out
 
-    asyncio.run(make())
+    make_store(folder)
     paused = said("pause", "email", "--reason", "bảo trì", "--by", "Trần Thị B")
     assert paused == "email: paused; `loa resume email` goes on\n"
     again = said("pause", "email", "--reason", "thử", "--by", "Lê Văn C")

@@ -161,9 +161,13 @@ def test_this_check_finds_what_it_is_for(line, private):
 
 
 @pytest.mark.parametrize(
-    ("service", "lines"), [(True, ["state_changed", "trouble_seen"]), (False, ["trouble_seen"])]
+    ("service", "lines"),
+    [
+        (True, ["state_changed", "trouble_seen", "batch_unreadable"]),
+        (False, ["batch_unreadable"]),
+    ],
 )
-def test_a_service_logs_every_change_and_a_command_only_trouble(service, lines):
+def test_a_service_logs_every_change_and_a_command_only_errors(service, lines):
     script = (
         "import structlog\n"
         "from consumers import logs\n"
@@ -171,6 +175,7 @@ def test_a_service_logs_every_change_and_a_command_only_trouble(service, lines):
         "log = structlog.get_logger('consumers.somewhere')\n"
         "log.info('state_changed', rows=1)\n"
         "log.warning('trouble_seen', rows=2)\n"
+        "log.error('batch_unreadable', rows=3)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

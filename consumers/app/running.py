@@ -21,6 +21,8 @@ from producers.server import NatsServer
 
 log = structlog.get_logger()
 LOOK_S = 1.0
+COMMAND_S = 5.0
+"""How long a command waits for a bus: somebody sits there, and nothing has been done yet."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -82,7 +84,9 @@ async def server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, .
 
 
 @asynccontextmanager
-async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[tuple[Bus, bool]]:
+async def bus(
+    settings: LoaSettings, name: str = "loa", patience_s: float = COMMAND_S
+) -> AsyncIterator[tuple[Bus, bool]]:
     """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
 
     The flag says that it is the embedded one: no Loa runs on this folder. Raises Unavailable where
@@ -92,7 +96,9 @@ async def bus(settings: LoaSettings, name: str = "loa") -> AsyncIterator[tuple[B
     if not begun and not await running(settings):
         raise Unavailable(fault("data", "no_store", folder=settings.data_dir.resolve()))
     async with server(settings) as (url, monitors, own):
-        connected = await Bus.connect(url, name=name, creds_file=settings.nats_creds_file)
+        connected = await Bus.connect(
+            url, name=name, creds_file=settings.nats_creds_file, patience_s=patience_s
+        )
         async with connected:
             if own:
                 await prepare(connected, monitors)

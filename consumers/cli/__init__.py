@@ -55,7 +55,7 @@ def loa() -> None:
 
 
 def main() -> None:
-    """Answers on stdout, logs on stderr."""
+    """Answers on stdout, errors on stderr."""
     logs.configure(service=False)
     app(obj=surroundings, prog_name="loa")
 

@@ -31,17 +31,19 @@ T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-def on_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+def on_bus(work: Callable[[Bus], Awaitable[T]], patience_s: float = running.COMMAND_S) -> T:
     """Run *work* on the running Loa's bus, or on an embedded one for its duration."""
-    return on_any_bus(lambda bus, _: work(bus))
+    return on_any_bus(lambda bus, _: work(bus), patience_s)
 
 
-def on_any_bus(work: Callable[[Bus, bool], Awaitable[T]]) -> T:
+def on_any_bus(
+    work: Callable[[Bus, bool], Awaitable[T]], patience_s: float = running.COMMAND_S
+) -> T:
     """As `on_bus`; *work* is told whether it is the embedded one, so that no Loa runs."""
 
     async def connected() -> T:
         settings = read(LoaSettings)
-        async with running.bus(settings, name="loa-cli") as (bus, own):
+        async with running.bus(settings, "loa-cli", patience_s) as (bus, own):
             if own:
                 complain([fault("bus", "no_loa_runs", folder=settings.data_dir.resolve())])
             return await work(bus, own)

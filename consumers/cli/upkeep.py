@@ -24,6 +24,8 @@ from producers.bus import Bus, topology
 from producers.bus.fitness import verify
 
 T = TypeVar("T")
+CLOCKWORK_S = 30.0
+"""A backup runs by the clock: it waits for a bus that is just being restarted."""
 PORTAL, DIRECTORY = "portal", "directory"
 Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
 Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
@@ -47,7 +49,7 @@ What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothi
 
 def save(folder: Folder, as_json: Json = False) -> None:
     """Back every stream and bucket up into a new folder, while Loa runs on."""
-    manifest = on_bus(lambda bus: backup.save(bus, folder, time.time))
+    manifest = on_bus(lambda bus: backup.save(bus, folder, time.time), CLOCKWORK_S)
     size = sum(one.size for one in manifest.streams)
     if as_json:
         print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
@@ -176,13 +178,18 @@ def make_anew(what: What = None, as_json: Json = False) -> None:
         complain([fault("what", "projection_unknown", value=unknown[0], known=known)])
         raise typer.Exit(INVALID)
     settings = read(LoaSettings)
+    report(on_bus(lambda bus: anew(bus, names, settings)), as_json)
+
+
+async def anew(bus: Bus, names: list[str], settings: LoaSettings) -> dict[str, dict[str, int]]:
+    """What was made, counted."""
     made: dict[str, dict[str, int]] = {}
     if DIRECTORY in names:
         path = settings.data_dir / "directory.sqlite"
-        made[DIRECTORY] = {"people": on_bus(lambda bus: rebuild.directory(bus, path))}
+        made[DIRECTORY] = {"people": await rebuild.directory(bus, path)}
     if PORTAL in names:
-        made[PORTAL] = on_bus(lambda bus: portal(bus, settings))._asdict()
-    report(made, as_json)
+        made[PORTAL] = (await portal(bus, settings))._asdict()
+    return made
 
 
 async def portal(bus: Bus, settings: LoaSettings) -> Changes:
