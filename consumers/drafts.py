@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from consumers.faults import fault, texts
+from consumers.faults import fault, texts, word
 from consumers.items import SUPERSEDED, Decision, Position
 from contracts import errors, events, keys, text
 from contracts.content import Submitted
@@ -96,7 +96,7 @@ def decide(record: Position | None, decision: Decision, key: str) -> Position:
         overtaken = record.state == "withdrawn" or record.code == SUPERSEDED
         raise Conflict(fault("revision", "overtaken" if overtaken else "not_waiting", value=key))
     if record.decision.verdict != decision.verdict:
-        values = {"value": key, "state": record.decision.verdict, "who": record.decision.by}
+        values = {"value": key, "state": word(record.decision.verdict), "who": record.decision.by}
         raise Conflict(fault("revision", "already_decided", **values))
     return record
 

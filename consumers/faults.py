@@ -1,14 +1,15 @@
 """Error texts of the consumers' own rules, in English and Vietnamese."""
 
+import re
 import tomllib
 from errno import errorcode
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
-from contracts.errors import FieldError, worded
+from contracts.errors import FieldError, Told, worded
 
 Texts = dict[str, dict[str, str]]
+NUMBERED = re.compile(r"(.+) (\d{3})")
 
 
 @cache
@@ -17,20 +18,28 @@ def texts(name: str) -> Texts:
     return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
 
 
-class Told(NamedTuple):
-    """A value that has its own words in each language."""
-
-    en: str
-    vi: str
-
-
 def fault(field: str, code: str, **values: object) -> FieldError:
     """Say what is wrong with *field*. Raises KeyError for a code that has no text."""
-    told = texts("messages")[code]
-    english = {name: one.en if isinstance(one, Told) else one for name, one in values.items()}
-    vietnamese = {name: one.vi if isinstance(one, Told) else one for name, one in values.items()}
-    said = worded(field, told, **english)
-    return said.model_copy(update={"message_vi": worded(field, told, **vietnamese).message_vi})
+    return worded(field, texts("messages")[code], **values)
+
+
+def word(said: str) -> Told:
+    """A word or a reason of the code's own, for a text: known ones in Vietnamese, others quoted.
+
+    Behind a colon stands what the system or the other side said, behind a blank its number.
+    """
+    known: dict[str, str] = {name: str(one) for name, one in texts("words").items()}
+    head, mark, rest = said.partition(": ")
+    numbered = NUMBERED.fullmatch(said)
+    if said in known or not said:
+        vi = known.get(said, said)
+    elif mark and head in known:
+        vi = f"{known[head]}: {word(rest).vi}"
+    elif numbered and numbered[1] in known:
+        vi = f"{known[numbered[1]]} ({numbered[2]})"
+    else:
+        vi = f"“{said}”"
+    return Told(said, vi)
 
 
 def trouble(error: Exception) -> Told:

@@ -13,10 +13,10 @@ import structlog
 from pydantic import BaseModel
 
 from consumers import outlets
-from consumers.faults import Told, fault, texts
+from consumers.faults import fault, texts
 from consumers.outlets import Outlet
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError
+from contracts.errors import FieldError, Told
 from producers.bus import Bus, BusError
 
 log = structlog.get_logger()

@@ -2,7 +2,7 @@
 
 from consumers import circuit, control, outlets, sight
 from consumers.breaker import Breaker
-from consumers.faults import fault
+from consumers.faults import fault, word
 from consumers.status import moment
 from consumers.story import Story
 from contracts.delivery import ChannelName
@@ -30,4 +30,4 @@ def broken(name: ChannelName, breaker: Breaker) -> FieldError:
     since = f"{moment(breaker.since):%Y-%m-%dT%H:%M:%SZ}"
     now = NOW.get(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"
-    return fault(name, code, since=since, reason=breaker.reason, now=now)
+    return fault(name, code, since=since, reason=word(breaker.reason), now=now)

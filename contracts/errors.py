@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -132,6 +132,13 @@ class Unavailable(ContractError):
     status = 503
 
 
+class Told(NamedTuple):
+    """A value in a text that has its own words in each language."""
+
+    en: str
+    vi: str
+
+
 @cache
 def messages() -> dict[str, dict[str, str]]:
     """Every error text: code → {en, vi}."""
@@ -145,9 +152,11 @@ def fault(field: str, code: str, **values: object) -> FieldError:
 
 def worded(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
     """As `fault`, from a text ({en, vi}) of another catalogue."""
-    said = {name: shown(value) for name, value in values.items()}
+    pairs = {name: one if isinstance(one, Told) else (one, one) for name, one in values.items()}
+    en = {name: shown(english) for name, (english, _) in pairs.items()}
+    vi = {name: shown(vietnamese) for name, (_, vietnamese) in pairs.items()}
     return FieldError(
-        field=field, message=texts["en"].format(**said), message_vi=texts["vi"].format(**said)
+        field=field, message=texts["en"].format(**en), message_vi=texts["vi"].format(**vi)
     )
 
 

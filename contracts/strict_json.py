@@ -2,13 +2,17 @@
 
 import json
 import math
+import tomllib
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from contracts import text
-from contracts.errors import WHOLE, FieldError, Unreadable, fault, join
+from contracts.errors import WHOLE, FieldError, Told, Unreadable, fault, join
 
 DEPTH_MAX = 12
+SAYINGS = Path(__file__).with_name("json_sayings.toml")
 
 
 def loads(body: bytes, field: str = WHOLE) -> Any:
@@ -28,7 +32,9 @@ def dumps(value: Any) -> bytes:
         written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return written.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise Unreadable(fault(WHOLE, "not_json", detail=error, line=1, column=1)) from error
+        raise Unreadable(
+            fault(WHOLE, "not_json", detail=told(str(error)), line=1, column=1)
+        ) from error
 
 
 def _decoded(body: bytes, field: str) -> str:
@@ -44,12 +50,25 @@ def _parse(body: str, field: str) -> Any:
             body, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
         )
     except json.JSONDecodeError as error:
-        where = {"detail": error.msg, "line": error.lineno, "column": error.colno}
-        raise Unreadable(fault(field, "not_json", **where)) from error
+        if not body.strip():
+            raise Unreadable(fault(field, "empty")) from error
+        where = {"line": error.lineno, "column": error.colno}
+        raise Unreadable(fault(field, "not_json", detail=told(error.msg), **where)) from error
     except RecursionError as error:
         raise Unreadable(fault(field, "too_deep", limit=DEPTH_MAX)) from error
     except ValueError as error:  # a whole number of thousands of digits
         raise Unreadable(fault(field, "number", value="…")) from error
+
+
+def told(said: str) -> Told:
+    """What Python's json says is wrong, in both languages."""
+    known = sayings()
+    return Told(said, known.get(said, known["other"]))
+
+
+@cache
+def sayings() -> dict[str, str]:
+    return tomllib.loads(SAYINGS.read_text("utf-8"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

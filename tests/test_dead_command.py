@@ -82,6 +82,7 @@ async def test_a_letter_that_is_unknown_or_dealt_with_is_refused_and_the_rest_is
     assert done.exit_code == 2
     assert [entry["id"] for entry in printed(done)["done"]] == [two]
     assert sorted(entry["id"] for entry in printed(done)["refused"]) == [one, 99]
+    assert f"số {one} đã được Bình xử lý: loại bỏ\n" in done.stderr, "Vietnamese to the last word"
 
 
 @pytest.mark.parametrize(

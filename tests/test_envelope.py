@@ -151,7 +151,7 @@ def test_a_byte_order_mark_is_no_part_of_the_event():
 @pytest.mark.parametrize(
     ("body", "field", "said"),
     [
-        (b"", "event", "not valid JSON"),
+        (b"", "event", "is empty"),
         (b"{", "event", "line 1, column 2"),
         (b"\xff{}", "event", "not valid UTF-8 (byte 1)"),
         (b'"text"', "event", "JSON object"),

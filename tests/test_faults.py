@@ -1,14 +1,17 @@
 """What consumers say is wrong: a text in both languages for every code, and none for nothing."""
 
 import ast
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from consumers.faults import fault, texts
+from consumers.faults import fault, texts, word
 
-CONSUMERS = Path(__file__).parent.parent / "consumers"
+ROOT = Path(__file__).parent.parent
+CONSUMERS = ROOT / "consumers"
 
 
 def literals() -> Iterator[str]:
@@ -61,6 +64,35 @@ def test_every_text_is_there_in_both_languages_with_the_same_values(catalogue):
 
 def names(text: str) -> set[str]:
     return {part.partition("}")[0] for part in text.split("{")[1:]}
+
+
+@pytest.mark.parametrize(
+    ("said", "vietnamese"),
+    [
+        ("edited", "sửa rồi gửi"),
+        ("no connection: Connection refused", "không kết nối được: bên kia từ chối kết nối"),
+        ("no connection: Quota exceeded", "không kết nối được: “Quota exceeded”"),
+        ("AUTH 535", "máy chủ thư từ chối đăng nhập (535)"),
+        ("421", "máy chủ thư tự ngắt kết nối (421)"),
+        ("a thing: of tomorrow", "“a thing: of tomorrow”"),
+        ("", ""),
+    ],
+)
+def test_a_reason_is_vietnamese_where_it_is_known_and_quoted_where_not(said, vietnamese):
+    assert word(said) == (said, vietnamese)
+
+
+def test_no_word_is_kept_that_nobody_says():
+    rooms = ("channels", "consumers")
+    code = "".join(
+        path.read_text("utf-8") for room in rooms for path in ROOT.glob(f"{room}/**/*.py")
+    )
+    system = {os.strerror(number) for number in errno.errorcode} | {
+        "Name or service not known",
+        "Temporary failure in name resolution",
+    }
+    ours = {one for one in texts("words") if one not in system and not hasattr(errno, one.upper())}
+    assert [one for one in ours if f'"{one}' not in code and f"'{one}" not in code] == []
 
 
 def test_a_value_in_a_text_is_bounded_and_visible():

@@ -191,6 +191,13 @@ async def test_refused_with_the_field_in_both_languages(door, what):
     assert await door.stored() == []
 
 
+@pytest.mark.parametrize("kind", [STRUCTURED, BATCH])
+async def test_an_empty_body_is_called_empty(door, kind):
+    (error,) = (await door.post(b"", kind)).json()["errors"]
+    assert error["message"].startswith("the body is empty")
+    assert error["message_vi"].startswith("thân yêu cầu trống")
+
+
 async def test_a_good_key_is_needed(door):
     for key in ("", "loa_x_1", door.key[:-1] + "x"):
         answer = await door.post(an_event(), key=key)

@@ -45,6 +45,31 @@ def test_a_value_is_refused_when_one_of_its_texts_is_broken_and_else_comes_back(
         assert not any(map(broken, all_texts(value))), body
 
 
+@pytest.mark.parametrize(
+    ("body", "english", "vietnamese"),
+    [
+        ("", "is empty", "trống"),
+        (" \n", "is empty", "trống"),
+        ('{"a":}', "Expecting value", "thiếu giá trị"),
+        ('{"a" 1}', "Expecting ':' delimiter", "thiếu dấu hai chấm"),
+        ('{"a":1 "b":2}', "Expecting ',' delimiter", "thiếu dấu phẩy (,)"),
+        ("{a:1}", "Expecting property name", "thiếu tên trường"),
+        ("1 2", "Extra data", "thừa nội dung"),
+        ('"abc', "Unterminated string", "thiếu dấu ngoặc kép đóng"),
+        ('"a\tb"', "Invalid control character", "ký tự điều khiển"),
+        ('"\\x"', r"Invalid \escape", "không hợp lệ"),
+        ('"\\uZZ"', r"Invalid \uXXXX escape", "không hợp lệ"),
+    ],
+)
+def test_what_is_no_json_is_said_in_both_languages(body, english, vietnamese):
+    with pytest.raises(Unreadable) as refused:
+        strict_json.loads(body.encode())
+    (error,) = refused.value.errors
+    assert english in error.message and vietnamese in error.message_vi
+    assert english not in error.message_vi
+    assert "tiếng Anh" not in error.message_vi
+
+
 @pytest.mark.parametrize("depth", [11, 12, 13])
 @pytest.mark.parametrize("kind", ["[]", '{"a":}'])
 def test_so_deep_and_no_deeper(depth, kind):

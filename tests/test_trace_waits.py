@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consumers.breaker import Breaker, State
 from consumers.digests.book import Places
 from consumers.fence import Fence
 from consumers.ledger.cursor import Cursor
 from consumers.settle import Later
+from consumers.waits import broken
 from consumers.wake import Waker
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
@@ -99,6 +101,13 @@ async def test_a_mail_waits_for_the_digest_that_had_the_older_text(bus, news, cl
     await begun(news, EMAIL)
     (told,) = await waits(news)
     assert told.detail == "waits until 08:01 UTC: an older mail may still arrive"
+
+
+def test_a_broken_channel_is_explained_in_vietnamese_to_the_last_word():
+    open_ = Breaker(State.OPEN, since=1_800_000_000.0, reason="no connection: Connection refused")
+    told = broken(EMAIL, open_)
+    assert "Z: no connection: Connection refused; it goes on by itself" in told.message
+    assert "Z: không kết nối được: bên kia từ chối kết nối; khắc phục xong" in told.message_vi
 
 
 async def test_a_scheduled_item_says_until_when(news, clock):

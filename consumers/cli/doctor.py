@@ -18,10 +18,10 @@ from consumers.app.settings import LoaSettings, read
 from consumers.app.variables import unknown
 from consumers.cli.answers import Json, complain, explained, print_json
 from consumers.cli.mail import house
-from consumers.faults import Told, fault
+from consumers.faults import fault
 from consumers.outlets import Outlet
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid
+from contracts.errors import FieldError, Invalid, Told
 from producers.bus import Bus, BusError
 
 app = typer.Typer()

@@ -13,7 +13,7 @@ import structlog
 
 from consumers.dead_letters.letter import Decision, Ending, History, Letter, carried
 from consumers.dead_letters.store import DeadLetters, key
-from consumers.faults import fault
+from consumers.faults import fault, word
 from consumers.register import change, read
 from contracts import envelope, events, subjects
 from contracts.crash import crash_point
@@ -218,7 +218,7 @@ def mend(letter: Letter, body: bytes, words: Vocabulary) -> Sending:
 def taken(letter: Letter, history: History) -> FieldError:
     last = history.decisions[-1] if history.decisions else None
     who = (last.state, last.by) if last else ("", "")
-    return fault("id", "letter_ended", value=letter.id, state=who[0], who=who[1])
+    return fault("id", "letter_ended", value=letter.id, state=word(who[0]), who=who[1])
 
 
 def in_hand(letter: Letter, begun: Decision) -> FieldError:
