@@ -145,6 +145,20 @@ async def test_nobody_is_no_name(bus, loa):
     [letter] = printed(await loa("dead", "list", "--json"))
     done = await loa("dead", "replay", letter["id"])
     assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "by")
+    assert "--by NAME" in done.stderr and "--by TÊN" in done.stderr
+    assert len(await accepted(bus)) == 1
+
+
+async def test_a_look_decides_nothing_and_needs_no_name(bus, loa, tmp_path):
+    await died(bus, broken())
+    [letter] = printed(await loa("dead", "list", "--json"))
+    looked = await loa("dead", "replay", letter["id"], "--dry-run", "--json", USER="")
+    assert (looked.exit_code, printed(looked)["dry_run"]) == (0, True)
+    assert [one["id"] for one in printed(looked)["done"]] == [letter["id"]]
+    file = tmp_path / "mended.json"
+    file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
+    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", USER="")
+    assert looked.exit_code == 0
     assert len(await accepted(bus)) == 1
 
 

@@ -121,8 +121,8 @@ def replay(
     """
     with explained():
         wanted = chosen(query, tuple(ids or ()))
-        person = Person(by, reason)
-    summary = on_bus(lambda bus: Bulk(bus, person, dry_run).replay(wanted))
+        person = None if dry_run else Person(by, reason)
+    summary = on_bus(lambda bus: Bulk(bus, person).replay(wanted))
     end(summary, as_json)
 
 
@@ -163,12 +163,12 @@ def edit(
     The original stays. A letter refused for its revision or its id needs a new `id` as well.
     """
     with explained():
-        person = Person(by, reason)
+        person = None if dry_run else Person(by, reason)
     letter, mended = on_bus(lambda bus: checked(bus, id, file.read_bytes()))
     lines = list(shown.difference(letter, mended))
     if not as_json:
         typer.echo("\n".join(lines))
-    if not dry_run and agreed(yes or as_json):
+    if person and agreed(yes or as_json):
         letter = on_bus(lambda bus: Decisions(DeadLetters(bus)).edit(letter, mended, person))
         if not as_json:
             shown.print_ending(letter)

@@ -43,20 +43,20 @@ class Summary(BaseModel):
 
 
 class Bulk:
-    """Somebody's decision about many letters; with *dry_run* nothing is written or sent."""
+    """Somebody's decision about many letters; where nobody decides, nothing is written or sent."""
 
-    def __init__(self, bus: Bus, person: Person, dry_run: bool = False) -> None:
+    def __init__(self, bus: Bus, person: Person | None) -> None:
         self.dead = DeadLetters(bus)
         self.decisions = Decisions(self.dead)
         self.person = person
-        self.summary = Summary(dry_run=dry_run)
+        self.summary = Summary(dry_run=person is None)
 
     async def replay(self, query: Query) -> Summary:
         return await self.each(query, self.decisions.replay)
 
     async def discard(self, query: Query) -> Summary:
         """Raises Invalid without a reason."""
-        if not self.person.reason.strip():
+        if self.person and not self.person.reason.strip():
             raise Invalid(fault("reason", "reason_required"))
         return await self.each(query, self.decisions.discard)
 
@@ -100,7 +100,7 @@ class Bulk:
         self.decisions.open(letter)
         if deed == self.decisions.replay:
             whole(letter)
-        return letter if self.summary.dry_run else await deed(letter, self.person)
+        return await deed(letter, self.person) if self.person else letter
 
 
 def told(letter: Letter) -> Done:
