@@ -85,6 +85,8 @@ async def test_an_address_is_let_go_by_whoever_knows_it(loa, bus, tmp_path):
     assert (await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình")).exit_code == 0
     told = await loa("suppressed", "lift", PHONE, "--by", "Trần Thị Bình")
     assert (told.exit_code, "không bị chặn" in told.stderr) == (2, True)
+    free = await loa("suppressed", "show", PHONE)
+    assert (free.exit_code, "không bị chặn" in free.stdout) == (0, True)
     assert (await counted(loa))["suppressed"] == 1
 
 

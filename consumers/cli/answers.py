@@ -16,7 +16,7 @@ from rich.text import Text
 
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
-from consumers.faults import fault, trouble
+from consumers.faults import fault, texts, trouble
 from consumers.vault import KeyFileBroken
 from contracts.errors import ContractError, FieldError, Unavailable, explain
 from producers.bus import BadKey, Bus, BusError, Unfit
@@ -78,6 +78,12 @@ def explained() -> Iterator[None]:
 def complain(errors: Iterable[FieldError]) -> None:
     for error in errors:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
+
+
+def say(code: str, **values: object) -> None:
+    """The answer for people, in English and Vietnamese."""
+    told = texts("messages")[code]
+    typer.echo(f"{told['en'].format(**values)}\n{told['vi'].format(**values)}")
 
 
 def print_json(value: Any) -> None:

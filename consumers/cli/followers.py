@@ -14,7 +14,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import channels, people
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.account import account, stores
-from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
+from consumers.cli.answers import Json, explained, on_bus, print_json, print_table, say
 from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppressions
@@ -107,15 +107,16 @@ def nothing() -> None:
 
 @app.command()
 def show(address: Address) -> None:
-    """Why somebody is left alone on Zalo. Exit code 1: nothing stands against them."""
+    """Why somebody is left alone on Zalo."""
 
     async def look(bus: Bus) -> str | None:
         return await (await suppressions(bus)).reason(ChannelName.ZALO, addressed(address))
 
     reason = on_bus(look)
-    typer.echo(reason or "nothing stands against this address")
     if reason is None:
-        raise typer.Exit(1)
+        say("not_suppressed")
+    else:
+        typer.echo(reason)
 
 
 def addressed(written: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from channels.email.guard import mail_address
 from consumers.app import people
 from consumers.app.settings import LoaSettings, read
-from consumers.cli.answers import Json, on_bus, print_json, print_table
+from consumers.cli.answers import Json, on_bus, print_json, print_table, say
 from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppression, Suppressions
@@ -59,7 +59,7 @@ def count(as_json: Json = False) -> None:
 
 @app.command()
 def show(address: Address, as_json: Json = False) -> None:
-    """Why an address is left alone, since when and until when. Exit code 1: it is not."""
+    """Why an address is left alone, since when and until when."""
 
     async def look(bus: Bus) -> Suppression | None:
         return await (await suppressions(bus)).now(EMAIL, addressed(address))
@@ -67,15 +67,13 @@ def show(address: Address, as_json: Json = False) -> None:
     found = on_bus(look)
     if as_json:
         print_json(found.model_dump(mode="json") if found else None)
-    else:
+    elif found:
         typer.echo(told(found))
-    if found is None:
-        raise typer.Exit(1)
+    else:
+        say("not_suppressed")
 
 
-def told(found: Suppression | None) -> str:
-    if found is None:
-        return "nothing stands against this address"
+def told(found: Suppression) -> str:
     end = f"until {found.until:%Y-%m-%d}" if found.until else "until a person lifts it"
     return f"{found.reason}: since {found.at:%Y-%m-%d}, {end}"
 
