@@ -231,6 +231,27 @@ def test_that_no_loa_runs_is_said_once(folder, capsys):
     assert told.count("no Loa runs on") == told.count("không có Loa nào đang chạy") == 1
 
 
+def test_a_backup_and_its_way_back_are_told_with_what_comes_next(folder, monkeypatch, capsys):
+    make_store(folder)
+    saved = str(folder.parent / "saved")
+    assert run("backup", saved) == 0
+    english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+    assert english.startswith(f"{saved}: ") and vietnamese.startswith(f"{saved}: ")
+    assert str(folder / "vault.key") in english and str(folder / "vault.key") in vietnamese
+    monkeypatch.setenv("LOA_DATA_DIR", str(folder.parent / "new"))
+    assert run("restore", saved, "--new-key") == 0
+    first, dau, then, sau = capsys.readouterr().out.splitlines()[-4:]
+    assert "Next: `loa rebuild`" in first and "Tiếp theo: `loa rebuild`" in dau
+    assert "--end-doubt" in then and "--end-doubt" in sau
+    for said, hoi in [("not in doubt", "được xem là mới"), ("nothing is in doubt", "không có")]:
+        assert run("restore", "--end-doubt") == 0
+        english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+        assert said in english and hoi in vietnamese
+    assert run("restore", "--new-key") == 0
+    english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+    assert "is the key from now on" in english and "là khóa được dùng" in vietnamese
+
+
 def test_a_bus_that_is_away_is_told_soon_and_in_two_lines(tmp_path):
     """No log stands before the answer, although it was asked again and again meanwhile."""
     env = {"LOA_NATS_URL": "nats://127.0.0.1:1", "LOA_DATA_DIR": str(tmp_path)}
@@ -263,13 +284,16 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
 
     make_store(folder)
     paused = said("pause", "email", "--reason", "bảo trì", "--by", "Trần Thị B")
-    assert paused == "email: paused; `loa resume email` goes on\n"
+    english, vietnamese = paused.splitlines()
+    assert english == "email: paused; `loa resume email` goes on"
+    assert vietnamese == "email: đã tạm dừng; chạy tiếp bằng `loa resume email`"
     again = said("pause", "email", "--reason", "thử", "--by", "Lê Văn C")
     assert again.startswith("email: already paused since 20")
-    assert again.endswith("Z by Trần Thị B because bảo trì\n")
+    assert "Z (by: Trần Thị B; reason: bảo trì);" in again
+    assert "Z (người thực hiện: Trần Thị B; lý do: bảo trì);" in again
     status = said("status", "--json")
     email = json.loads(status)["channels"]["email"]
     assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
     assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
-    assert said("resume", "email") == "email: goes on\n"
-    assert said("resume", "email") == "email: was not paused\n"
+    assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
+    assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"

@@ -20,6 +20,7 @@ from consumers.cli.answers import (
     on_bus,
     print_json,
     print_table,
+    say,
 )
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
@@ -154,18 +155,18 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     name = known(channel)
     held = on_bus(lambda bus: control.hold(bus, name, reason.strip(), by.strip()))
     if held.fresh:
-        typer.echo(f"{channel}: paused; `loa resume {channel}` goes on")
+        say("paused_now", channel=channel)
         return
     stands = held.known
-    why = f" because {stands.reason}" if stands.reason else ""
-    typer.echo(f"{channel}: already paused since {at(stands.since)}{named(stands.by)}{why}")
+    who, why = stands.by or "-", stands.reason or "-"
+    say("paused_already", channel=channel, at=at(stands.since), who=who, reason=why)
 
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = known(channel)
     ended = on_bus(lambda bus: control.resume(bus, name))
-    typer.echo(f"{channel}: goes on" if ended else f"{channel}: was not paused")
+    say("resumed_now" if ended else "resumed_already", channel=channel)
 
 
 def known(channel: str) -> ChannelName:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,7 +16,7 @@ from channels.portal.settings import PortalSettings
 from consumers import backup, rebuild, restore
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json
+from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json, say
 from consumers.cli.progress import shown
 from consumers.faults import fault
 from consumers.vault import FIELD, KeyFile, accept, belonging
@@ -54,8 +55,12 @@ def save(folder: Folder, as_json: Json = False) -> None:
     if as_json:
         print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
         return
-    typer.echo(f"{folder}: {len(manifest.streams)} streams, {size} bytes; holds what was accepted")
-    typer.echo(f"before {manifest.began:%FT%TZ}. The vault's key file is not in it: keep it apart.")
+    facts = {"folder": folder, "streams": len(manifest.streams), "size": size}
+    say("backup_made", **facts, began=moment(manifest.began), key=read(LoaSettings).key_file)
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%FT%TZ}"
 
 
 def put_back(
@@ -97,7 +102,7 @@ def renew_key(as_json: bool) -> None:
     if as_json:
         print_json({"key": str(path)})
     else:
-        typer.echo(f"{path} is the key from now on; next: `loa zalo connect` where Zalo is used")
+        say("key_accepted", path=path)
 
 
 def trust(as_json: bool) -> None:
@@ -105,12 +110,8 @@ def trust(as_json: bool) -> None:
     stood = on_bus(restore.end_doubt)
     if as_json:
         print_json({"ended": stood})
-    elif stood:
-        typer.echo(
-            "what is released from now on is not in doubt; what was planned before, stays so"
-        )
     else:
-        typer.echo("nothing is in doubt here")
+        say("doubt_ended" if stood else "no_doubt")
 
 
 def from_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
@@ -129,10 +130,9 @@ def from_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None
     if as_json:
         print_json({"began": manifest.began, "streams": len(manifest.streams)})
         return
-    typer.echo(f"restored what was accepted before {manifest.began:%FT%TZ}; channels are paused")
-    typer.echo("next: `loa rebuild`, `loa up`, `loa check --deep`, then `loa resume CHANNEL`")
+    say("restored_now", began=moment(manifest.began))
     if not moved:
-        typer.echo("once units have sent again what was lost: `loa restore --end-doubt`")
+        say("doubt_stands")
 
 
 def present(path: Path) -> None:
