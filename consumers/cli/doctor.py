@@ -18,10 +18,10 @@ from consumers.app.settings import LoaSettings, read
 from consumers.app.variables import unknown
 from consumers.cli.answers import Json, complain, explained, print_json
 from consumers.cli.mail import house
-from consumers.faults import fault
+from consumers.faults import fault, word
 from consumers.outlets import Outlet
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid, Told
+from contracts.errors import FieldError, Invalid
 from producers.bus import Bus, BusError
 
 app = typer.Typer()
@@ -70,13 +70,13 @@ def checked(to: str) -> str:
 async def judged(email: EmailSettings, settings: LoaSettings) -> list[FieldError]:
     """Whose settings these are; and the worker's relay, where it has left word of another."""
     here = relays(email) if email.host else ""
-    to = Told(here or "no relay", here.removeprefix("the relay ") or "không có máy chủ chuyển thư")
-    first = fault("settings", "settings_judged", to=to)
+    code = "settings_judged" if here else "no_relay_judged"
+    first = fault("settings", code, to=here.removeprefix("the relay "))
     sent = await outlet(settings)
     theirs = "" if sent is None or sent.stand_in else sent.to
     if sent is None or theirs == here:
         return [first]
-    return [first, fault("settings", "settings_differ", to=sent.to)]
+    return [first, fault("settings", "settings_differ", to=word(sent.to))]
 
 
 async def outlet(settings: LoaSettings) -> Outlet | None:
