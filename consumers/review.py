@@ -7,14 +7,14 @@ from difflib import unified_diff
 from typing import Any, Literal, NamedTuple
 
 from consumers.drafts import Draft
-from consumers.faults import Told, fault
+from consumers.faults import fault
 from consumers.items import Item
 from consumers.preview import Finder
 from consumers.register import Register
 from contracts import events, keys, subjects
 from contracts.content import Content
 from contracts.delivery import ChannelName
-from contracts.errors import WHOLE, Invalid
+from contracts.errors import WHOLE, Invalid, Told
 from contracts.publication import Publication
 from producers.bus import Bus
 

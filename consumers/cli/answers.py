@@ -80,8 +80,8 @@ def complain(errors: Iterable[FieldError]) -> None:
         typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 
-def say(code: str, **values: object) -> None:
-    """The answer for people, in English and Vietnamese."""
+def print_done(code: str, **values: object) -> None:
+    """What was done, or found, in both languages, on stdout."""
     told = texts("messages")[code]
     typer.echo(f"{told['en'].format(**values)}\n{told['vi'].format(**values)}")
 

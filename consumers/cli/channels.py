@@ -18,9 +18,9 @@ from consumers.cli.answers import (
     complain,
     on_any_bus,
     on_bus,
+    print_done,
     print_json,
     print_table,
-    say,
 )
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
@@ -155,18 +155,18 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     name = known(channel)
     held = on_bus(lambda bus: control.hold(bus, name, reason.strip(), by.strip()))
     if held.fresh:
-        say("paused_now", channel=channel)
+        print_done("paused_now", channel=channel)
         return
     stands = held.known
     who, why = stands.by or "-", stands.reason or "-"
-    say("paused_already", channel=channel, at=at(stands.since), who=who, reason=why)
+    print_done("paused_already", channel=channel, at=at(stands.since), who=who, reason=why)
 
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = known(channel)
     ended = on_bus(lambda bus: control.resume(bus, name))
-    say("resumed_now" if ended else "resumed_already", channel=channel)
+    print_done("resumed_now" if ended else "resumed_already", channel=channel)
 
 
 def known(channel: str) -> ChannelName:
