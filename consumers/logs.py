@@ -1,14 +1,18 @@
 """Structured logs: one JSON line per state change; event names are a contract (docs/logs.md)."""
 
 import logging
+import os
 import sys
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
 
+log = structlog.get_logger()
 PRETTY = "pretty"
 ROOMS = ("channels", "consumers", "producers")
 """Whose every line counts; of libraries only warnings do."""
@@ -18,7 +22,8 @@ def configure(log_format: str = "json", *, service: bool) -> None:
     """Log to stdout for a service; a command logs errors alone, to stderr: stdout is its answer.
 
     What a warning says of the bus, a command says itself where it matters, in both languages.
-    Tracebacks carry no local variables: those hold addresses and tokens.
+    Tracebacks tell types and places. What an exception says, and what variables hold, may be
+    somebody's text, address or token.
     """
     stream, libraries = (sys.stdout, logging.WARNING) if service else (sys.stderr, logging.ERROR)
     shared = steps(log_format)
@@ -41,19 +46,60 @@ def steps(log_format: str) -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([] if log_format == PRETTY else [ExceptionRenderer(quiet())]),
+        *([] if log_format == PRETTY else [ExceptionRenderer(wordless)]),
     ]
 
 
-def quiet() -> ExceptionDictTransformer:
-    return ExceptionDictTransformer(show_locals=False, max_frames=20)
+def wordless(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """A traceback without words: of an exception its type, and what the system calls an error."""
+    stacks = ExceptionDictTransformer(show_locals=False, max_frames=20)(exc_info)
+    silence(stacks, exc_info[1])
+    return stacks
+
+
+def silence(stacks: Iterable[dict[str, Any]], error: BaseException | None) -> None:
+    """Take the words out of *stacks*, which are *error*, what caused it, and so on."""
+    for stack in stacks:
+        stack |= {"exc_value": systems_word(error), "exc_notes": [], "syntax_error": None}
+        within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        for inner, one in zip(stack.get("exceptions", ()), within, strict=False):
+            silence(inner, one)
+        error = (error.__cause__ or error.__context__) if error else None
+
+
+def systems_word(error: BaseException | None) -> str:
+    """What the operating system calls its own error; libraries number theirs otherwise."""
+    if not isinstance(error, OSError) or type(error).__module__ != "builtins":
+        return ""
+    return os.strerror(error.errno) if error.errno else ""
+
+
+def ended(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    """The last line of a process that ends for a reason nobody foresaw: Python would tell words."""
+    if isinstance(error, Exception):
+        log.error("process_failed", exc_info=error)
+    else:
+        sys.__excepthook__(kind, error, place)
+
+
+def told(out: TextIO, exc_info: ExcInfo) -> None:
+    """The same for people, the innermost call last."""
+    out.write("\n")
+    write(out, wordless(exc_info))
+
+
+def write(out: TextIO, stacks: Iterable[dict[str, Any]], margin: str = "") -> None:
+    for stack in stacks:
+        for frame in stack["frames"]:
+            out.write(f"{margin}{frame['filename']}:{frame['lineno']} in {frame['name']}\n")
+        out.write(f"{margin}{stack['exc_type']} {stack['exc_value']}".rstrip() + "\n")
+        for inner in stack.get("exceptions", ()):
+            write(out, inner, margin + "  ")
 
 
 def handler(stream: TextIO, log_format: str, shared: list[Processor]) -> logging.Handler:
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=told)
         if log_format == PRETTY
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )

@@ -1,5 +1,7 @@
-"""A traceback in the log tells where, never with what: addresses and tokens stay out of it."""
+"""A traceback in the log tells what kind and where, never with what: texts, addresses and tokens
+stay out of it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,26 +17,60 @@ logs.configure({log_format!r}, service={service})
 
 def send(address, credentials):
     letter = {{"to": address, "key": credentials}}
-    raise RuntimeError("the relay hung up")
+    try:
+        raise KeyError("Tin mật một")
+    except KeyError as first:
+        second = OSError(28, "Tin mật hai")
+        second.add_note("Tin mật ba")
+        raise ExceptionGroup("Tin mật bốn", [ValueError("Tin mật năm"), second]) from first
 
 for log in (structlog.get_logger("consumers.deliver"), logging.getLogger("library")):
     try:
         send(*sys.argv[1:])
-    except RuntimeError:
+    except Exception:
         log.exception("handler_failed")
 """
 
 
 @pytest.mark.parametrize("log_format", ["json", "pretty"])
 @pytest.mark.parametrize("service", [True, False])
-def test_a_traceback_shows_no_value_of_a_variable(log_format, service):
+def test_a_traceback_shows_types_and_places_and_no_words(log_format, service):
     script = SCRIPT.format(log_format=log_format, service=service)
     done = subprocess.run(
         [sys.executable, "-c", script, ADDRESS, "token-4711"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     said = done.stdout + done.stderr
-    assert said.count("the relay hung up") >= 2, "ours and the library's"
+    for kind in ("ExceptionGroup", "KeyError", "ValueError", "OSError"):
+        assert said.count(kind) >= 2, "ours and the library's"
+    assert said.count("No space left on device") == 2, "the system's own words"
+    assert "Tin m" not in said
     assert said.count("send") >= 2, "the frame is there"
     assert ADDRESS not in said
     assert "token-4711" not in said
+
+
+ENDING = """
+import sys
+from consumers.app import process
+from consumers.cli import main
+
+async def run(*_):
+    raise KeyError("Tin mật")
+
+process.run = run
+sys.argv = ["loa", "up"]
+main()
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+def test_a_process_that_ends_for_a_reason_nobody_foresaw_tells_no_words(log_format, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        env=os.environ | {"LOA_DATA_DIR": str(tmp_path), "LOA_LOG_FORMAT": log_format},
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert (done.returncode, said.count("process_failed")) == (1, 1)
+    assert "KeyError" in said and "mật" not in said

@@ -1,6 +1,7 @@
 """`loa up` and `loa run`: the processes."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,7 @@ def serve(chosen: dict[str, Any], services: list[str] | None) -> None:
     with explained():
         settings = read(LoaSettings, **chosen)
         logs.configure(settings.log_format, service=True)
+        sys.excepthook = logs.ended
         complain(variables.unknown())
         variables.warn()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
