@@ -5,6 +5,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from producers.imports import trial
 from tests.commands import Loa
 from tests.feed_site import Article, rss
 from tests.import_house import TOPIC, UNIT, import_house
@@ -123,6 +124,24 @@ async def test_a_feed_can_be_looked_at_without_consequences(house):
     assert await house.said() == []
     house.site.lay(rss(Article(1)))
     await loa("check", house.site.url())
+
+
+async def test_a_feed_that_loa_itself_fails_at_is_added_and_told_in_both_languages(
+    house, monkeypatch
+):
+    def failing(*_):
+        raise KeyError("Đề án")
+
+    monkeypatch.setattr(trial, "plan", failing)
+    said = await added(house)
+    assert "other feeds go on" in said and "(KeyError)" in said and "lỗi nội bộ" in said
+    assert "(KeyError)" in await loa("check", house.site.url(), code=2)
+
+
+async def test_an_odd_address_stops_no_look_at_a_feed(house):
+    odd = Article(3).item().replace("https://tcnn", "http://[tcnn]")
+    house.site.lay(rss(Article(1)).replace(b"</channel>", odd.encode() + b"</channel>"))
+    assert "2 items: 2 new" in await loa("check", house.site.url())
 
 
 async def test_a_page_tells_where_its_feeds_are(house):

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 
 from producers.imports.draft import Draft, Moved, Plan
+from producers.imports.entry import Odd
 from producers.imports.feed import Feed
 from producers.imports.manners import WEEK_S, next_visit
 from producers.imports.site import Found, Unreached, same_place
@@ -34,6 +36,13 @@ class Taken:
     refused: list[Refusal] = field(default_factory=list)
     left: int = 0
     """Drafts that somebody else was faster with: the next reading looks again."""
+
+    def leave_out(self, odd: Odd, at: datetime) -> None:
+        """An entry of which nobody knows what it says."""
+        title, url = odd.title[:200], odd.url[:2048]
+        refusal = Refusal(key=odd.key, title=title, url=url, at=at, errors=(odd.error,))
+        self.refused.append(refusal)
+        self.made.counts["refused"] += 1
 
     def book(self, draft: Draft, sent: Refusal | bool) -> None:
         """What became of one draft."""
@@ -83,7 +92,7 @@ def settled(state: FeedState, feed: Feed, now: float, taken: Taken) -> FeedState
     made, found = taken.made, taken.found
     update = visited(feed, now, found, max(found.max_age_s, taken.ttl_s))
     if not taken.left and not made.counts["restless"]:  # else all of it is looked at again
-        update |= {"etag": found.etag, "modified": found.modified}
+        update |= {"etag": repeatable(found.etag), "modified": repeatable(found.modified)}
     update |= {
         "title": taken.title,
         "counts": {name: count for name, count in made.counts.items() if count},
@@ -97,8 +106,13 @@ def settled(state: FeedState, feed: Feed, now: float, taken: Taken) -> FeedState
     return state.model_copy(update=update)
 
 
+def repeatable(header: str) -> str:
+    """What a site calls its answer, if that can be kept, and sent back as it came; else nothing."""
+    return header if header.isascii() and header.isprintable() else ""
+
+
 def visited(feed: Feed, now: float, found: Found, asked_s: float) -> dict[str, object]:
-    moved = found.url if found.moved_for_good and found.url != feed.url else ""
+    moved = repeatable(found.url) if found.moved_for_good and found.url != feed.url else ""
     return {
         "due": now + next_visit(feed.every_min * 60, asked_s, 0, LUCK.random()),
         "closed_until": 0.0,

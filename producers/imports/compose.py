@@ -5,15 +5,28 @@ from urllib.parse import urlsplit
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
+from contracts.errors import Invalid
 from producers.imports.draft import Draft
-from producers.imports.entry import Entry, File, day_of
+from producers.imports.entry import Entry, File, Odd, day_of
 from producers.imports.feed import Feed
 from producers.imports.known import FEED, MARK, NAMES, SOURCE
+from producers.imports.net import Unforeseen, net
 from producers.wording import say
 
 
 def compose(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
-    """The event of *draft*. Nothing is judged here: the door does that."""
+    """The event of *draft*. Nothing is judged here: the door does that.
+
+    Raises Invalid for an entry of which no event can be made.
+    """
+    try:
+        with net():
+            return worded(draft, feed, unit)
+    except Unforeseen as trouble:
+        raise Invalid(Odd(trouble.kind).error) from trouble
+
+
+def worded(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     entry = draft.entry
     return CloudEvent(
         specversion="1.0",

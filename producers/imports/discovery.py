@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from html import unescape
 
-from producers.imports.plain import cut_out
+from producers.imports.plain import cut_out, unescape
 from producers.imports.urls import web_address
 
 MOST = 20

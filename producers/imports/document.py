@@ -7,25 +7,20 @@ import codecs
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import feedparser
-from pydantic_core import PydanticCustomError
 
-from contracts import text
-from contracts.content import LINKS_MAX
-from contracts.errors import FieldError
+from contracts.errors import FieldError, shown
 from producers.imports import plain
-from producers.imports.dates import Moment, moment
+from producers.imports.article import entry, words
 from producers.imports.discovery import feeds_of
-from producers.imports.entry import Entry, File, trusted
+from producers.imports.entry import Entry, Odd, trusted
+from producers.imports.net import Unforeseen, net
 from producers.imports.shape import misshapen
-from producers.imports.urls import canonical, web_address
 from producers.wording import say
 
 ENTRIES_MAX = 2000
@@ -36,11 +31,7 @@ _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,4
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 _ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
 _NUMBERED = re.compile("&#0*(?:([0-9]+)|[xX]0*([0-9a-fA-F]+));?")
-_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
-NO_DOCUMENTS = ("image", "audio", "video")
-FILE_NAME_MAX = 150
 HALVES = range(0xD800, 0xE000)
-LOST = "\ufffd"
 _BEGIN = re.compile(r"<(?:(?P<page>!doctype\s+html|html)|(?:\w{1,20}:)?(?:rss|feed|rdf))\b", re.I)
 _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
 HEAD = 20_000
@@ -72,6 +63,8 @@ class Document:
     title: str
     entries: list[Entry]
     ttl_s: float = 0.0
+    odd: tuple[Odd, ...] = ()
+    """Entries that nobody can understand."""
 
 
 def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
@@ -87,9 +80,21 @@ def read(body: bytes, url: str, charset: str, now: datetime) -> Document:
     found = parsed(written)
     if not found.version:
         raise not_a_feed("no_feed")
-    entries = trusted(entry(one, url, now) for one in found.entries[:ENTRIES_MAX])
-    title = plain.short(plain.line_of(found.feed.get("title", "")), 150)
-    return Document(title, entries, ttl(found.feed.get("ttl", "")))
+    entries, odd = sorted_out(found.entries[:ENTRIES_MAX], url, now)
+    title = plain.short(plain.line_of(words(found.feed, "title")), 150)
+    return Document(title, trusted(entries), ttl(words(found.feed, "ttl")), tuple(odd))
+
+
+def sorted_out(listed: Sequence[Any], url: str, now: datetime) -> tuple[list[Entry], list[Odd]]:
+    """The entries in our words, and those that are like no entry: one never stops the others."""
+    entries, odd = [], []
+    for one in listed:
+        try:
+            with net():
+                entries.append(entry(one, url, now))
+        except Unforeseen as trouble:
+            odd.append(Odd(trouble.kind, words(one, "title"), words(one, "link")))
+    return entries, odd
 
 
 def something_else(written: str) -> str:
@@ -117,15 +122,20 @@ def fault_of(written: str) -> str:
 def parsed(written: str) -> Any:
     """What the parser makes of it; it is given a stream, because it opens a text as an address.
 
-    It is not told where the feed was found: it would make an address of every guid.
+    It is not told where the feed was found: it would make an address of every guid. Raises NotAFeed
+    for what it stumbles over.
     """
     said = {"content-type": "application/xml; charset=utf-8"}
-    return feedparser.parse(
-        io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
-        response_headers=said,
-        sanitize_html=False,  # all of it becomes plain text
-        resolve_relative_uris=False,
-    )
+    try:
+        with net():
+            return feedparser.parse(
+                io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
+                response_headers=said,
+                sanitize_html=False,  # all of it becomes plain text
+                resolve_relative_uris=False,
+            )
+    except Unforeseen as trouble:
+        raise not_a_feed("unparsed", error=trouble.kind) from trouble
 
 
 def mended(written: str) -> str:
@@ -138,10 +148,11 @@ def mended(written: str) -> str:
 
 
 def numbered(found: re.Match[str]) -> str:
+    """A half as it is, and anything else without the zeros that some number would drown in."""
     code = int(found[1][:9]) if found[1] else int(found[2][:9], 16)
     if code > sys.maxunicode:
-        return LOST
-    return chr(code) if code in HALVES else found[0]
+        return plain.LOST
+    return chr(code) if code in HALVES else f"&#{code};"
 
 
 def decoded(body: bytes, charset: str) -> str:
@@ -149,10 +160,10 @@ def decoded(body: bytes, charset: str) -> str:
     named = encoding_of(body, charset)
     try:
         name = codecs.lookup(named).name
-    except LookupError:
-        raise not_a_feed("encoding_unknown", value=named) from None
+    except (LookupError, ValueError):  # ValueError: a name that no encoding could have
+        raise not_a_feed("encoding_unknown", value=shown(named)) from None
     if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
-        raise not_a_feed("encoding_unknown", value=named)
+        raise not_a_feed("encoding_unknown", value=shown(named))
     try:
         return body.decode(name)
     except UnicodeDecodeError as wrong:
@@ -177,86 +188,6 @@ def is_utf8(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def entry(said: Any, base: str, now: datetime) -> Entry:
-    """One entry in our words."""
-    when = when_of(said, now)
-    return Entry(
-        title=title_of(said),
-        url=web_address(link_of(said), base),
-        guid=str(said.get("id", "")).strip()[:2000],
-        lead=said.get("summary", ""),
-        full="\n\n".join(bodies(said)),
-        author=author_of(said),
-        at=when.at,
-        days=when.days,
-        ahead=when.ahead,
-        files=tuple(islice(files_of(said, base), LINKS_MAX)),
-    )
-
-
-def title_of(said: Any) -> str:
-    detail = said.get("title_detail", {})
-    value = str(detail.get("value", ""))
-    return " ".join(value.split()) if detail.get("type") == "text/plain" else plain.line_of(value)
-
-
-def link_of(said: Any) -> str:
-    """Where to read on. The parser offers the guid where there is no link: it is one if it is an
-    address, and leads nowhere if it is but a name."""
-    link = str(said.get("link", "")).strip()
-    is_name = link == str(said.get("id", "")).strip()
-    return "" if is_name and not (canonical(link) or link.startswith("/")) else link
-
-
-def bodies(said: Any) -> Iterator[str]:
-    """The full texts; what is no text is left out."""
-    for part in said.get("content", ()):
-        if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
-            yield part.get("value", "")
-
-
-def files_of(said: Any, base: str) -> Iterator[File]:
-    """The documents that it encloses. A picture, a sound or a film is no document."""
-    seen = set()
-    for one in said.get("enclosures", ()):
-        url = web_address(str(one.get("href", "")), base)
-        kind = str(one.get("type", "")).partition(";")[0].strip().lower()
-        if url in seen or not canonical(url) or kind.partition("/")[0] in NO_DOCUMENTS:
-            continue
-        seen.add(url)
-        size = str(one.get("length", "")).strip()
-        yield File(
-            url,
-            file_name(url),
-            kind if _MEDIA_TYPE.fullmatch(kind) else "",
-            int(size) if size.isascii() and size.isdecimal() and len(size) < 16 else 0,
-        )
-
-
-def file_name(url: str) -> str:
-    """What a file is called in its address, as far as that can be read."""
-    name = unquote(urlsplit(url).path.rpartition("/")[2], errors="ignore")
-    try:
-        return text.line(plain.short(name, FILE_NAME_MAX)) or say("import", "file").vi
-    except PydanticCustomError:
-        return say("import", "file").vi
-
-
-def author_of(said: Any) -> str:
-    """A name; an address is nobody's business."""
-    name = plain.line_of(said.get("author_detail", {}).get("name", ""))
-    return "" if "@" in name else name
-
-
-def when_of(said: Any, now: datetime) -> Moment:
-    """When it came out; the day of a later change is not the day of the article."""
-    for name in ("published", "created", "updated"):
-        found = moment(str(said.get(name, "")), now)
-        if found.at:
-            return found
-    return Moment()
 
 
 def ttl(minutes: str) -> float:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from contracts import keys, text
+from contracts.errors import FieldError
 from contracts.vietnam import VIETNAM
 from producers.imports import plain
 from producers.imports.likeness import Gist, gist
@@ -26,6 +27,24 @@ class File:
     title: str
     media_type: str = ""
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An entry that nobody can understand: `kind` is what went wrong, as Python calls it."""
+
+    kind: str
+    title: str = ""
+    url: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is remembered by as refused."""
+        return f"? {keys.digest('odd', self.title, self.url)[:KEY_LENGTH]}"
+
+    @property
+    def error(self) -> FieldError:
+        return say("import", "odd_entry", error=self.kind).about("entry")
 
 
 @dataclass(frozen=True)

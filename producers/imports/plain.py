@@ -6,7 +6,7 @@ library's nor a real HTML parser keeps to that for text that was made to hurt th
 
 import re
 from collections.abc import Iterator
-from html import unescape
+from html import unescape as letters_of
 
 SILENT = frozenset({"script", "style", "noscript", "template", "iframe", "svg", "object", "head"})
 BLOCKS = frozenset(
@@ -18,12 +18,14 @@ BLOCKS = frozenset(
 )
 GAPS = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(BLOCKS, "\n\n")
 CUT = "…"
+LOST = "\ufffd"
 
 _TAG = re.compile(
     r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+|[^<>]*+)>"""
 )
 _MARKUP = re.compile("<[a-zA-Z/!]")
 _DECLARATION = re.compile(r"<[!?][^<>]*+>")
+_HUGE = re.compile("&#[0-9]{10,}+;?")
 _SPACES = re.compile(r"[^\S\n]+")
 _ANY_SPACE = re.compile(r"\s+")
 _BLANK = re.compile(r"\n{3,}")
@@ -70,6 +72,11 @@ def text_of(markup: str) -> str:
     )
     clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
     return _BLANK.sub("\n\n", "\n".join(clean)).strip()
+
+
+def unescape(said: str) -> str:
+    """Letters in place of their names and numbers; a number longer than any letter's is lost."""
+    return letters_of(_HUGE.sub(LOST, said))
 
 
 def one_line(said: str) -> str:

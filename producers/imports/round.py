@@ -19,8 +19,10 @@ from producers.imports import after, document
 from producers.imports.after import Taken
 from producers.imports.document import Document, NotAFeed
 from producers.imports.draft import Reading
+from producers.imports.entry import Odd
 from producers.imports.feed import Feed
 from producers.imports.known import Known
+from producers.imports.net import Unforeseen, net, told
 from producers.imports.plan import plan
 from producers.imports.sender import Sender
 from producers.imports.site import Ask, Found, Hosts, Sleep, Unreached
@@ -75,14 +77,19 @@ class Importer:
     async def visit(self, member: Member, feed: Feed, wish: Wish | None = None) -> FeedState | None:
         """Read *feed* now; the answer is what is remembered of it. None: somebody else is at it.
 
-        Whatever goes wrong on the site's side is in the answer. Raises BusError.
+        Whatever goes wrong with it is in the answer. Raises BusError.
         """
         claimed = await self.states.claim(member.unit, feed, self.clock() + LEASE_S)
         if claimed is None:
             return None
         with bound_contextvars(unit=member.unit, feed=feed.feed_id):
-            state = await self.visited(Call(member, feed, claimed.state, wish))
-        await self.states.swap(member.unit, feed, state, claimed.revision)
+            try:
+                with net(BusError):
+                    state = await self.visited(Call(member, feed, claimed.state, wish))
+                    await self.states.swap(member.unit, feed, state, claimed.revision)
+            except Unforeseen as odd:
+                state = after.failed(claimed.state, feed, self.clock(), told(odd))
+                await self.states.swap(member.unit, feed, state, claimed.revision)
         return state
 
     async def visited(self, call: Call) -> FeedState:
@@ -128,9 +135,17 @@ class Importer:
             known = await self.catch_up(member.unit)
             made = await asyncio.to_thread(plan, reading, known)  # texts are compared
             taken = Taken(found, made, read.title, read.ttl_s)
+            for odd in read.odd:
+                self.leave_out(call, taken, odd)
             for draft in made.drafts:
                 taken.book(draft, await self.sender.send(member, feed, draft))
             return taken
+
+    def leave_out(self, call: Call, taken: Taken, odd: Odd) -> None:
+        """Book an entry that nobody can understand; the log is told once."""
+        taken.leave_out(odd, datetime.fromtimestamp(self.clock(), UTC))
+        if odd.key not in {one.key for one in call.state.refused}:
+            log.warning("import_item_refused", fields=[odd.error.field], error=odd.kind)
 
     def reading(self, call: Call, read: Document) -> Reading:
         """What is planned by: what lies there, what is remembered, what a person wishes."""

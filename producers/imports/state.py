@@ -6,7 +6,8 @@ It may be lost: then a feed is read in full once more, and nothing is published 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import AwareDatetime, Field
+import structlog
+from pydantic import AwareDatetime, Field, ValidationError
 
 from contracts import subjects
 from contracts.errors import FieldError
@@ -16,6 +17,7 @@ from producers.bus import Bus
 from producers.imports.draft import Moved, Restless, Twin
 from producers.imports.feed import Feed
 
+log = structlog.get_logger()
 ASIDE_MAX = 6000
 REFUSED_MAX = 200
 TWINS_MAX = 100
@@ -86,12 +88,12 @@ class States:
         value = await self.bucket.get(key_of(unit, feed))
         if value is None:
             return Held(FeedState(), 0)
-        return Held(FeedState.model_validate_json(value.data), value.revision)
+        return Held(state_of(value.data), value.revision)
 
     async def every(self) -> dict[str, FeedState]:
         """All of them, by key."""
         found = self.bucket.values("")
-        return {key: FeedState.model_validate_json(one.data) async for key, one in found}
+        return {key: state_of(one.data) async for key, one in found}
 
     async def claim(self, unit: str, feed: Feed, until: float) -> Held | None:
         """Be the one that reads *feed*, until then at the latest; None: somebody else is."""
@@ -118,6 +120,15 @@ class States:
 
     async def forget(self, unit: str, feed: Feed) -> None:
         await self.bucket.purge(key_of(unit, feed))
+
+
+def state_of(data: bytes) -> FeedState:
+    """What is remembered; what nobody can read is as good as lost."""
+    try:
+        return FeedState.model_validate_json(data)
+    except ValidationError:
+        log.warning("import_state_lost")
+        return FeedState()
 
 
 def key_of(unit: str, feed: Feed) -> str:

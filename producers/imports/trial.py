@@ -12,10 +12,12 @@ from producers.imports import document
 from producers.imports.compose import compose
 from producers.imports.document import Document, NotAFeed
 from producers.imports.draft import Draft, Plan, Reading, Twin
+from producers.imports.entry import Odd
 from producers.imports.feed import LOOK_BACK, Feed
 from producers.imports.known import Known
+from producers.imports.net import Unforeseen, net, told
 from producers.imports.plan import plan
-from producers.imports.site import Ask, Unreached
+from producers.imports.site import Ask, Found, Unreached
 
 Becomes = Literal["new", "ahead", "old", "backfilled"]
 """`ahead`: news, but not before its date; `old`: nothing; `backfilled`: for the portal alone."""
@@ -59,9 +61,17 @@ async def tried(ask: Ask, feed: Feed, vocabulary: Vocabulary, now: datetime) -> 
     except Unreached as away:
         return Trial(url=feed.url, trouble=away.error)
     try:
-        read = document.read(found.body or b"", found.url, found.charset, now)
+        with net(NotAFeed):
+            return looked_at(found, feed, vocabulary, now)
     except NotAFeed as wrong:
         return Trial(url=found.url, trouble=wrong.error, feeds=wrong.feeds)
+    except Unforeseen as odd:
+        return Trial(url=found.url, trouble=told(odd).error)
+
+
+def looked_at(found: Found, feed: Feed, vocabulary: Vocabulary, now: datetime) -> Trial:
+    """What *found* holds. Raises NotAFeed."""
+    read = document.read(found.body or b"", found.url, found.charset, now)
     made = planned(read, feed, next(iter(vocabulary.units)), now)
     return Trial(
         url=found.url,
@@ -69,7 +79,7 @@ async def tried(ask: Ask, feed: Feed, vocabulary: Vocabulary, now: datetime) -> 
         title=read.title,
         duplicates=made.counts["duplicate"],
         twins=tuple(made.twins.values()),
-        items=tuple(judged(one, feed, vocabulary) for one in made.drafts),
+        items=(*(judged(one, feed, vocabulary) for one in made.drafts), *map(left_out, read.odd)),
     )
 
 
@@ -93,6 +103,12 @@ def judged(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> TriedItem:
         published=entry.ahead or entry.at,
         errors=errors,
     )
+
+
+def left_out(odd: Odd) -> TriedItem:
+    """An entry that nobody can understand."""
+    said = {"title": odd.title, "url": odd.url, "published": None, "errors": (odd.error,)}
+    return TriedItem(becomes="new", **said)
 
 
 def becomes(draft: Draft, feed: Feed) -> Becomes:

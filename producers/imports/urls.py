@@ -37,6 +37,7 @@ FORMS = (
 SHAREPOINT = re.compile(r"/.*/pages/[^/]+\.aspx", re.IGNORECASE)
 PORTS = ("80", "443")
 AS_BYTES = "surrogateescape"
+FIELDS_MAX = 100
 IN_PATH = "!$&'()*+,;=:@~-._"
 WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
@@ -45,10 +46,14 @@ HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
 def canonical(url: str) -> str:
     """The form of *url* to compare by; empty for what is no web address."""
     try:
-        parts = urlsplit(url.strip())
-        host = host_of(parts)
+        return form(urlsplit(url.strip()))
     except ValueError:
         return ""
+
+
+def form(parts: SplitResult) -> str:
+    """As `canonical`. Raises ValueError for a host, a port or a query that nobody can read."""
+    host = host_of(parts)
     if parts.scheme.lower() not in ("http", "https") or not host:
         return ""
     path, query = path_of(parts.path), query_of(parts.query)
@@ -83,8 +88,11 @@ def path_of(path: str) -> str:
 
 
 def query_of(query: str) -> str:
-    """The parameters that matter, in order; they keep their case, which some sites mean."""
-    said = parse_qsl(query, keep_blank_values=True, errors=AS_BYTES, max_num_fields=100)
+    """The parameters that matter, in order; they keep their case, which some sites mean.
+
+    Raises ValueError for more of them than any page has.
+    """
+    said = parse_qsl(query, keep_blank_values=True, errors=AS_BYTES, max_num_fields=FIELDS_MAX)
     return encoded(sorted(pair for pair in said if not NOISE.fullmatch(pair[0])))
 
 
@@ -104,15 +112,15 @@ def article(path: str, query: str) -> tuple[str, str]:
 
 
 def web_address(url: str, base: str) -> str:
-    """*url* in full and in ASCII, as an event may carry it; empty for none."""
+    """*url* in full and in ASCII, as an event may carry it; empty for none, or a broken one."""
     if not url.strip():
         return ""
     try:
         parts = urlsplit(urljoin(base, url.strip()))
         place = parts.netloc if parts.netloc.isascii() else ascii_place(parts)
+        return quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
     except ValueError:
-        return url.strip()
-    return quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
+        return ""
 
 
 def ascii_place(parts: SplitResult) -> str:
