@@ -82,20 +82,23 @@ class Known:
         best = max(matches, key=lambda one: one.how, default=None)
         return best if best and best.how else None
 
+    def concerns(self, event: CloudEvent) -> bool:
+        """Whether it is of an imported item, whoever says it."""
+        return self.ours(event) or str(event.data.get("content_id")) in self.stories
+
+    def ours(self, event: CloudEvent) -> bool:
+        """Whether the import says it."""
+        return event.source == f"{SOURCE}{self.unit}" and NAMES in event.extensions
+
     def learn(self, event: CloudEvent, at: datetime) -> None:
-        """Take in an event of the unit; what somebody else says of an imported item counts, too."""
-        content_id = str(event.data.get("content_id", ""))
-        ours = event.source == f"{SOURCE}{self.unit}" and NAMES in event.extensions
-        story = self.stories.get(content_id)
-        if story is None and not ours:
-            return
-        story = story or Story(content_id)
+        """Take in an event of an imported item, as the contract has it."""
+        content_id = event.data["content_id"]
+        story = self.stories.get(content_id) or Story(content_id)
         if event.type == events.WITHDRAWN:
             self.stories[content_id] = replace(story, withdrawn=True)
             return
-        revision = max(story.revision, int(event.data.get("revision", 0)))
-        story = replace(story, revision=revision)
-        self.stories[content_id] = self.imported(story, event, at) if ours else story
+        story = replace(story, revision=max(story.revision, event.data["revision"]))
+        self.stories[content_id] = self.imported(story, event, at) if self.ours(event) else story
 
     def imported(self, story: Story, event: CloudEvent, at: datetime) -> Story:
         """The story after an event of our own."""
@@ -129,5 +132,5 @@ def is_title(key: str) -> bool:
 def gist_of(event: CloudEvent) -> Gist:
     """What an event says, as `Entry.gist` has it."""
     said = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
-    files = (str(one.get("title", "")) for one in event.data.get("attachments") or ())
+    files = (one["title"] for one in event.data.get("attachments") or ())
     return gist(said, files, event.time)

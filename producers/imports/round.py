@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from contracts import events, subjects
+from contracts import events, keys, subjects
+from contracts.cloudevent import CloudEvent
 from contracts.envelope import decode
 from contracts.errors import ContractError, FieldError, Unavailable, fault
 from contracts.vocabulary import Vocabulary
 from producers.acceptance import Acceptance
-from producers.bus import Bus, BusError
+from producers.admission import admit
+from producers.bus import Bus, BusError, Message
 from producers.gateway.guard import BURST, EVENTS_PER_MINUTE
 from producers.gateway.limits import TokenBuckets
 from producers.imports import after, document
@@ -168,13 +170,29 @@ class Importer:
         known = self.known.setdefault(unit, Known(unit))
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
+            event = decoded(message)
+            if event and known.concerns(event) and await self.stands(event, unit, message.subject):
+                known.learn(event, message.time)
             known.seq = message.seq
-            try:
-                event = decode(None, message.headers, message.data)
-            except ContractError:
-                continue  # it was never ours; intake has a dead letter of it
-            known.learn(event, message.time)
         return known
+
+    async def stands(self, event: CloudEvent, unit: str, subject: str) -> bool:
+        """Whether intake takes an event of the log, or has taken it: anything else never was.
+
+        What was taken in stands, whatever contract and vocabulary say by now: forgotten, it would
+        go out twice. A withdrawal counts only where intake has not refused it. Raises BusError.
+        """
+        if event.type not in events.BUS_DOOR:
+            return False
+        fits = admissible(event, unit, subject, self.vocabulary)
+        if fits and event.type != events.WITHDRAWN:
+            return True
+        event_id = keys.event_id(unit, event.source, event.id)
+        record = await self.sender.acceptance.record(event_id)
+        if record is None:
+            return fits
+        same = record.hash == keys.content_hash(event.type, event.data)
+        return same and not record.refused
 
     def trouble(self, call: Call, away: Unreached) -> FeedState:
         state, error = call.state, away.error
@@ -184,6 +202,22 @@ class Importer:
         why = {"reason": error.message, "detail": away.detail}
         log.warning("import_failed", field=error.field, **why, failures=state.failures + 1)
         return after.failed(state, call.feed, self.clock(), away)
+
+
+def decoded(message: Message) -> CloudEvent | None:
+    """What a message of the log says; None for no event: intake has a dead letter of it."""
+    try:
+        return decode(None, message.headers, message.data)
+    except ContractError:
+        return None
+
+
+def admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabulary) -> bool:
+    """Whether the contract, as it is today, has anything against it."""
+    try:
+        return admit(event, unit, vocabulary).subject == subject
+    except ContractError:
+        return False
 
 
 def report(taken: Taken, feed: Feed) -> None:

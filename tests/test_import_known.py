@@ -1,0 +1,129 @@
+"""The import learns from the log what intake takes in: a refused message changes nothing."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from consumers.intake import Intake
+from contracts import events, subjects
+from contracts.errors import ContractError
+from contracts.vocabulary import DEFAULT
+from producers.imports.known import FEED, MARK, NAMES
+from tests.feed_site import Article, but, rss
+from tests.import_house import UNIT, import_house
+
+ARTICLE = Article(1)
+HAND, IMPORT = f"/units/{UNIT}", f"/imports/{UNIT}"
+
+
+@pytest.fixture
+async def house(bus, clock):
+    async with import_house(bus, clock) as house:
+        await house.follow()
+        house.site.lay(rss(ARTICLE))
+        await house.read()
+        yield house
+
+
+async def put(house, data: dict, kind: str, source: str, *, door: str = "", event_id="la-1"):
+    """A message past the HTTP door, as a trusted host may put it on the bus."""
+    [first, *_] = await house.said()
+    event = {
+        "specversion": "1.0", "id": event_id, "source": source, "data": data,
+        "type": f"vn.gov.moha.content.{kind}.v1", "time": "2027-01-15T08:00:00Z",
+    }  # fmt: skip
+    if source == IMPORT:
+        event |= {name: first.extensions[name] for name in (FEED, NAMES)} | {MARK: "khac"}
+    subject = subjects.content(UNIT, door or kind)
+    await house.bus.publish(subject, json.dumps(event).encode(), msg_id=event_id)
+
+
+async def taken_in(house) -> list[str]:
+    """What intake has against what lies in the log."""
+    intake, wrong = Intake(house.bus, DEFAULT, house.clock), []
+    for event in await house.said():
+        try:
+            await intake.handle(event, UNIT, events.kind_of(event.type))
+        except ContractError as refused:
+            wrong += [error.field for error in refused.errors]
+    return wrong
+
+
+REFUSED = {
+    "a revision in letters": ({"revision": "abc"}, "corrected"),
+    "no revision": ({"revision": None}, "corrected"),
+    "a list": ({"revision": [1]}, "corrected"),
+    "5,000 digits": ({"revision": "1" * 5000}, "corrected"),
+    "an immense one": ({"revision": 10**18}, "corrected"),
+    "a truth": ({"revision": True}, "submitted"),
+    "attachments in letters": ({"revision": 2, "attachments": "x"}, "corrected"),
+    "attachments of letters": ({"revision": 2, "attachments": ["x"]}, "corrected"),
+    "a topic that nobody knows": ({"revision": 2, "topic": "khong-co"}, "corrected"),
+    "a field that nobody knows": ({"revision": 2, "la": 1}, "corrected"),
+    "a text in numbers": ({"revision": 2, "body": 7, "summary": {}}, "corrected"),
+    "a withdrawal without a reason": (None, "withdrawn"),
+}
+
+
+@pytest.mark.parametrize("source", [HAND, IMPORT])
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("again", [False, True], ids=["the same process", "another process"])
+async def test_what_intake_refuses_changes_nothing(house, name, source, again):
+    change, kind = REFUSED[name]
+    [said] = await house.said()
+    card = {"content_id": said.data["content_id"]}
+    await put(
+        house, card if change is None else said.data | {"corrects_revision": 1} | change,
+        kind, source,
+    )  # fmt: skip
+    assert await taken_in(house)
+    importer = house.process(house.bus) if again else house.importer
+    house.site.lay(rss(ARTICLE, ttl=1))
+    state = await house.read(importer=importer)
+    assert (state.counts, state.trouble) == ({"unchanged": 1}, None)
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    state = await house.read(importer=importer)
+    assert (state.counts, state.trouble) == ({"changed": 1}, None)
+    newest = (await house.said())[-1]
+    assert (newest.data["revision"], newest.data["corrects_revision"]) == (2, 1)
+
+
+async def test_a_withdrawal_on_the_wrong_subject_withdraws_nothing(house):
+    [said] = await house.said()
+    gone = {"content_id": said.data["content_id"], "reason": "Sai"}
+    await put(house, gone, "withdrawn", HAND, door="submitted")
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"changed": 1}
+
+
+async def test_a_withdrawal_that_intake_has_refused_withdraws_nothing(house):
+    """An id that already says something else: its own form is good."""
+    [said] = await house.said()
+    gone = {"content_id": said.data["content_id"], "reason": "Sai"}
+    await put(house, gone, "withdrawn", IMPORT, event_id=said.id)
+    assert "id" in await taken_in(house)
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"changed": 1}
+
+
+async def test_a_good_withdrawal_by_hand_counts(house):
+    [said] = await house.said()
+    gone = {"content_id": said.data["content_id"], "reason": "Sai sự thật"}
+    await put(house, gone, "withdrawn", HAND)
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"withdrawn": 1}
+
+
+async def test_what_was_taken_in_under_an_older_vocabulary_is_never_published_again(house):
+    """Its topic has gone from the vocabulary since; its unit's feed has another one by now."""
+    assert await taken_in(house) == []
+    [said] = await house.said()
+    topics = {name: one for name, one in DEFAULT.topics.items() if name != said.data["topic"]}
+    fewer = DEFAULT.model_copy(update={"topics": topics})
+    importer = replace(house.process(house.bus), vocabulary=fewer)
+    [feed] = (await house.member()).registration.feeds
+    other = feed.model_copy(update={"topic": next(iter(topics))})
+    house.site.lay(rss(ARTICLE, ttl=1))
+    assert (await house.read(other, importer=importer)).counts == {"unchanged": 1}
+    assert await house.said() == [said]
