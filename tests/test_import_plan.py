@@ -37,6 +37,7 @@ def test_a_new_article_is_submitted_once(house):
         "summary": "",
         "body": "Bộ Nội vụ hướng dẫn thực hiện.",
         "topic": "cai-cach-hanh-chinh",
+        "lane": "normal",
         "audiences": [],
         "channels": ["portal", "email", "zalo"],
         "links": [{"url": f"{SITE}/tin/1.html", "title": WHERE}],
@@ -218,6 +219,30 @@ def test_too_much_at_once_is_held_until_somebody_has_looked(house):
 def test_a_flood_for_the_portal_alone_is_none():
     house = House(FEED.model_copy(update={"most": 3, "backfill": True}))
     assert len(house.take(*(Article(number, ago=OLD) for number in range(9))).drafts) == 9
+
+
+def lanes(house, *articles, **more) -> set[tuple[str, str]]:
+    """What goes out, and how, as its events have it."""
+    begun = len(house.log)
+    made = house.take(*articles, **more)
+    said = (one.data["lane"] for one in house.log[begun:])
+    return set(zip(whys(made), said, strict=True))
+
+
+def test_old_items_and_many_at_once_let_everybodys_news_go_first():
+    house = House(FEED.model_copy(update={"most": 3, "backfill": True}))
+    old = [Article(number, ago=OLD) for number in range(9)]
+    assert lanes(house, *old, Article(10)) == {("backfilled", "bulk"), ("new", "normal")}
+    assert lanes(house, but(old[0], lead="Khác")) == {("changed", "normal")}
+    assert lanes(house, *(but(one, lead="Nữa") for one in old[1:])) == {("changed", "bulk")}
+    few, many = [Article(n) for n in range(20, 23)], [Article(n) for n in range(30, 34)]
+    assert lanes(house, *few) == {("new", "normal")}
+    assert lanes(house, *many) == set(), "held"
+    assert lanes(house, *many, Article(40, ago=OLD), released=True) == {
+        ("new", "bulk"),
+        ("backfilled", "bulk"),
+    }
+    assert lanes(house, Article(50), released=True) == {("new", "normal")}
 
 
 def test_a_feed_for_the_portal_alone_is_never_held():

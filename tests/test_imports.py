@@ -129,6 +129,7 @@ async def test_a_flood_is_held_and_let_in_by_hand(house):
     assert (await house.read(wish=Wish())).counts == {"held": 5}
     assert (await house.read(wish=Wish(release=True))).held == ()
     assert await house.kinds() == {"submitted": 5}
+    assert {one.data["lane"] for one in await house.said()} == {"bulk"}
 
 
 async def test_losing_what_is_remembered_of_a_feed_publishes_nothing_twice(house):

@@ -54,6 +54,7 @@ def data(draft: Draft, feed: Feed) -> dict[str, Any]:
         "title": entry.headline,
         "summary": summary,
         "body": body,
+        "lane": str(draft.lane),
         **card(draft, feed),
     }
     if draft.story:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from contracts.delivery import ChannelName
+from contracts.delivery import ChannelName, Lane
 from contracts.records import Record
 from producers.imports.entry import Entry
 from producers.imports.feed import Feed
@@ -30,6 +30,7 @@ class Draft:
     channels: tuple[str, ...]
     story: Story | None = None
     """What it corrects; None for a new item."""
+    lane: Lane = Lane.NORMAL
 
     @property
     def refusal(self) -> str:

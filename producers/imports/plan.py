@@ -4,10 +4,12 @@ A pure function. The same feed read twice gives nothing the second time; an entr
 feed is nothing; whatever is not taken up is counted under the reason.
 """
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contracts import keys
+from contracts.delivery import Lane
 from producers.imports.draft import PORTAL, Draft, Moved, Plan, Reading, Restless, Twin, Why
 from producers.imports.entry import Entry
 from producers.imports.known import KEPT, TITLED_MAX, Known, Match, Story
@@ -23,17 +25,28 @@ def plan(reading: Reading, known: Known) -> Plan:
         judge.take(entry)
     made = judge.made
     made.drafts.sort(key=lambda one: one.entry.at or reading.now)
-    return made if reading.released else hold(made, reading.feed.most)
+    if not reading.released:
+        hold(made, reading.feed.most)
+    stand_behind(made, reading.feed.most)
+    return made
 
 
-def hold(made: Plan, most: int) -> Plan:
+def hold(made: Plan, most: int) -> None:
     """Keep back what would reach readers, if it is too much at once."""
     loud = [one for one in made.drafts if not one.quiet]
     if len(loud) > most:
         made.held = loud
         made.drafts = [one for one in made.drafts if one.quiet]
         made.counts["held"] = len(loud)
-    return made
+
+
+def stand_behind(made: Plan, most: int) -> None:
+    """What is old, and what is too much at once, lets everybody's news go first."""
+    lots = Counter(one.quiet for one in made.drafts if one.why != "backfilled")
+    made.drafts = [
+        replace(one, lane=Lane.BULK) if one.why == "backfilled" or lots[one.quiet] > most else one
+        for one in made.drafts
+    ]
 
 
 class Judge:
