@@ -144,6 +144,25 @@ async def test_an_odd_address_stops_no_look_at_a_feed(house):
     assert "2 items: 2 new" in await loa("check", house.site.url())
 
 
+async def test_what_is_no_web_address_is_not_offered_as_a_feed(house):
+    named = (
+        "javascript:alert(1)",
+        "data:text/xml,x",
+        "feed://a.vn/rss",
+        "ftp://a.vn/rss",
+        "",
+        "mailto:a@b.vn",
+        "https://",
+        "http://[ten-mien]/rss",
+        "//tcnn.example.vn/rss",
+    )
+    links = (f"<link rel=alternate type='application/rss+xml' href='{one}'>" for one in named)
+    house.site.lay(f"<html>{''.join(links)}</html>".encode(), "/trang")
+    said = await loa("check", house.site.url("/trang"), code=2)
+    assert said.count("`loa import check") == 2, "one, in both languages"
+    assert said.count("`loa import check http://tcnn.example.vn/rss`") == 2
+
+
 async def test_a_page_tells_where_its_feeds_are(house):
     page = """<html><!-- <link rel="alternate" type="application/rss+xml" href="/an.rss"> -->
     <link rel='stylesheet' href='/a.css'><LINK REL="Alternate" HREF="/b.rss?a=1&amp;c=2"

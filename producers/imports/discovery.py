@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from producers.imports.plain import cut_out, unescape
-from producers.imports.urls import web_address
+from producers.imports.urls import canonical, web_address
 
 MOST = 20
 _LINK = re.compile(r"<link\s([^<>]{1,2000})>", re.IGNORECASE)
@@ -15,9 +15,10 @@ _KINDS = ("application/rss+xml", "application/atom+xml")
 
 
 def feeds_of(body: bytes, url: str) -> list[str]:
-    """The feeds that the page *body* at *url* names."""
+    """The feeds that the page *body* at *url* names; what is no web address is none."""
     page = cut_out(body.decode("utf-8", "replace"), "<!--", "-->")
-    return list(dict.fromkeys(web_address(one, url) for one in named(page)))[:MOST]
+    full = (web_address(one, url) for one in named(page))
+    return list(dict.fromkeys(one for one in full if canonical(one)))[:MOST]
 
 
 def named(page: str) -> Iterator[str]:
