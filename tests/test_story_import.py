@@ -1,4 +1,4 @@
-"""A whole Loa reads a unit's site by itself: an article, and its correction."""
+"""A whole Loa reads a unit's site by itself: an article, its correction, and what is broken."""
 
 import threading
 import urllib.request
@@ -19,17 +19,31 @@ FRESH = Article(1, ago=AGO)
 """An hour old by this machine's clock."""
 
 
+ITEM = b"<item><title>A</title>%s</item></channel>"
+BROKEN = {
+    "/phan-tich": rss(FRESH).replace(
+        b"</channel>", ITEM % b"<p:pos xmlns:p='http://www.opengis.net/gml'>10.1 106.2</p:pos>"
+    ),
+    "/dia-chi": rss(FRESH).replace(b"</channel>", ITEM % b"<link>http://[ten-mien]/2.html</link>"),
+    "/tham-so": rss(FRESH).replace(
+        b"</channel>", ITEM % (b"<link>https://a.vn/?" + b"&amp;a=1" * 120 + b"</link>")
+    ),
+}
+
+
 class Site(BaseHTTPRequestHandler):
-    """One feed, whatever is asked for."""
+    """One feed, whatever is asked for but what is broken; its ETag is no better."""
 
     body = rss(FRESH)
 
     def do_GET(self) -> None:
+        body = BROKEN.get(self.path, self.body)
         self.send_response(200)
         self.send_header("Content-Type", "application/rss+xml")
-        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"\xe9"')
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Nothing to tell."""
@@ -57,6 +71,25 @@ def test_an_article_of_a_site_reaches_the_portal_and_is_corrected(tmp_path, site
         now = loa.cli("import", "now", UNIT, "--json").json[0]
         assert now["counts"] == {"changed": 1}
         until(lambda: "Nội dung đã đính chính" in text(loa, page), "the correction")
+
+
+def test_broken_feeds_stop_neither_the_others_nor_loa(tmp_path, site):
+    with RealLoa(tmp_path, IMPORT_ALLOW=site, IMPORT_PAUSE_S="0") as loa:
+        loa.a_unit()
+        for path in (*BROKEN, "/rss"):
+            where = (f"http://{site}{path}", "--topic", "chuyen-doi-so", "--channel", "portal")
+            added = loa.cli("import", "add", UNIT, *where)
+            assert (added.code, "Traceback" in added.err) == (0, False), added.err
+
+        def read() -> dict[str, dict]:
+            found = loa.cli("import", "status", "--json").json
+            return {one["url"].rpartition("/")[2]: one for one in found if one["visited"]}
+
+        until(lambda: len(read()) == len(BROKEN) + 1, "every feed was asked")
+        found = read()
+        assert [name for name, one in found.items() if one["trouble"]] == ["phan-tich"]
+        page = f"/tin/{content_id(UNIT, FRESH.entry())}"
+        until(lambda: loa.page(page) == 200, "the page")
 
 
 def text(loa: RealLoa, path: str) -> str:
