@@ -37,9 +37,10 @@ class Verdict(StrEnum):
 class Outcome:
     """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay.
 
-    `trouble`: not this row's, but the whole channel's. `asked`: whether the provider had to say
-    anything for it. `silence_s`: for so long this recipient wants nothing more on this channel.
-    `code`: the provider's own, where a table says what else follows from it.
+    `trouble`: not this row's, but the whole channel's. `turned_away`: refused by policy before it
+    was heard, which may be this recipient's or the whole channel's. `asked`: whether the provider
+    had to say anything for it. `silence_s`: for so long this recipient wants nothing more on this
+    channel. `code`: the provider's own, where a table says what else follows from it.
     These speak of the channel or the recipient, and change nothing for the row.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     reason: str = ""
     after_s: float | None = None
     trouble: bool = field(default=False, compare=False)
+    turned_away: bool = field(default=False, compare=False)
     asked: bool = field(default=True, compare=False)
     silence_s: float = field(default=0.0, compare=False)
     code: str = field(default="", compare=False)

@@ -20,6 +20,7 @@ from consumers.conduct import Conduct, Free
 from consumers.guard import Guard, never
 from consumers.lanes import Gate, Pass
 from consumers.ledger import moves
+from consumers.ledger.codec import Rows
 from consumers.ledger.entry import ON_THE_WIRE, Entry, Rules
 from consumers.ledger.store import BusError, Held, Ledger, Overtaken
 from consumers.library import Edition, Library
@@ -28,6 +29,7 @@ from consumers.readers.letters import Addressees
 from consumers.retry import GIVE_UP_S
 from consumers.settle import Later
 from consumers.slots import Slot
+from consumers.turned_away import callers
 from consumers.wake import CanaryKey, Waker, WakeUp
 from consumers.work import Work
 from contracts import keys
@@ -186,7 +188,7 @@ class Deliver:
         unbooked = self.unbooked.get(batch)
         claim = Claim(batch, token, rules, self.ledger, state, self.clock, unbooked)
         parts = (claim, self.channel, addresses, edition, rows, partial(self.halted, batch.plan))
-        heard = partial(self.heard, batch, state.value)
+        heard = partial(self.heard, claim, rows)
         work = Work(*parts, witness=partial(self.conduct.witness, batch), heard=heard)
         entry = await self.carry_out(work, permit)
         crash_point("deliver.released")
@@ -211,11 +213,11 @@ class Deliver:
             return self.addressees
         return Readers(self.library, self.addresses)
 
-    async def heard(self, batch: BatchKey, entry: Entry, outcomes: Mapping[int, Outcome]) -> None:
+    async def heard(self, claim: Claim, rows: Rows, outcomes: Mapping[int, Outcome]) -> None:
         """What a window says of its channel and of a notice's person."""
-        said = list(outcomes.values())
-        await self.guard.heard(said)
-        await self.kind(batch).heard(batch, entry, said, self.clock())
+        batch, said = claim.batch, list(outcomes.values())
+        await self.guard.heard(said, callers(batch, rows.ids, outcomes))
+        await self.kind(batch).heard(batch, claim.held.value, said, self.clock())
         await self.conduct.heard(batch, outcomes)
 
     async def carry_out(self, work: Work, permit: Pass | None) -> Entry:
@@ -233,7 +235,8 @@ class Deliver:
         finally:
             if claim.taken and self.unbooked.get(claim.batch) is claim.unbooked:
                 self.unbooked.pop(claim.batch, None)
-        log.info("batch_worked", took_s=round(self.clock() - started, 3), **summary(entry))
+        counts = {status.value: count for status, count in entry.count().items()}
+        log.info("batch_worked", took_s=round(self.clock() - started, 3), **counts)
         if work.over and work.claim.rules.expires:
             log.warning("rows_expired", rows=work.over)
         elif work.over:
@@ -294,7 +297,3 @@ def tell(trouble: ChannelError) -> None:
         log.error("channel_unavailable", reason=trouble.reason)
     else:
         log.warning("channel_unavailable", reason=trouble.reason)
-
-
-def summary(entry: Entry) -> dict[str, int]:
-    return {status.value: count for status, count in entry.count().items()}

@@ -3,7 +3,7 @@
 import time
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,10 +12,11 @@ from typing import NamedTuple
 import structlog
 
 from channels.base import Outcome
-from consumers import breaker
+from consumers import breaker, turned_away
 from consumers.breaker import MARKS, Breaker, State
 from consumers.circuit import Circuit, Move
 from consumers.lanes import Pass
+from consumers.turned_away import Caller, Door
 from contracts.delivery import BatchKey, Lane
 from producers.bus import BusError
 
@@ -51,6 +52,7 @@ class Guard:
     clock: Callable[[], float] = time.time
     now: Breaker = field(default_factory=Breaker)
     marks: deque[bool] = field(default_factory=partial(deque, maxlen=MARKS))
+    door: Door = field(default_factory=Door)
     worked_at: float = float("-inf")
     halted: bool = False  # paused when last looked
     trying: bool = False  # a batch of ours is the probe, or is about to become it
@@ -69,16 +71,19 @@ class Guard:
         if stands and not stood:
             self.stands_since = self.clock()
             self.marks.clear()
+            self.door.clear()
         elif not stands:
             self.stands_since = None
         if (stood and not stands) or (halted and not self.halted):
-            await self.go_on()
+            await self.go_on(Lane)
+        elif now.shy and now.state is State.OPEN and not self.halted:
+            await self.go_on([lane for lane in Lane if lane is not Lane.NOTICE])
         if not self.trying and breaker.probes(now, self.who):
             await self.abandon()
 
-    async def go_on(self) -> None:
+    async def go_on(self, lanes: Iterable[Lane]) -> None:
         """Wake the scouts at once, most urgent first; the sweeper wakes the others."""
-        scouts, self.scouts = self.scouts, {}
+        scouts = {lane: self.scouts.pop(lane) for lane in lanes if lane in self.scouts}
         try:
             for lane in sorted(scouts, key=lambda one: one.rank):
                 await self.wake(scouts[lane].batch, lane)
@@ -90,21 +95,22 @@ class Guard:
         if self.paused():
             return False
         # A worker whose most urgent batch is not urgent leaves the first try to others.
-        if not self.trying and breaker.due(self.now, self.clock() - permit.lane.rank):
+        since = self.clock() - permit.lane.rank
+        if not self.trying and breaker.due(self.now, since, permit.lane):
             self.trying = True
             try:
-                permit.probe = await self.probe()
+                permit.probe = await self.probe(permit.lane)
             finally:
                 self.trying = permit.probe
         return permit.probe or self.now.is_closed
 
-    async def probe(self) -> bool:
+    async def probe(self, lane: Lane) -> bool:
         """Whether the caller is the one that tries; another batch of this worker may be it."""
         mine = False
 
         def move(one: Breaker) -> Breaker:
             nonlocal mine
-            after = breaker.probe(one, self.who, self.clock())
+            after = breaker.probe(one, self.who, self.clock(), lane)
             mine = after is not one
             return after
 
@@ -133,19 +139,26 @@ class Guard:
     async def abandon(self) -> None:
         await self.change(lambda one: breaker.abandon(one, self.who, self.clock()))
 
-    async def heard(self, outcomes: Iterable[Outcome]) -> None:
-        """What a window says of the channel as a whole."""
+    async def heard(self, outcomes: Iterable[Outcome], callers: Sequence[Caller] = ()) -> None:
+        """What a window says of the channel as a whole; *callers* are whom it was for."""
         said = list(outcomes)
         good = breaker.mark(said)
-        if good is None:
-            return
-        self.marks.append(good)
-        if good:
-            self.worked_at = self.clock()
-            if not self.now.is_closed:
-                await self.change(lambda one: breaker.succeed(one, self.who, self.clock()))
-        elif breaker.strained(self.marks) or not self.now.is_closed:
-            await self.trouble(next((one.reason for one in said if one.reason), "no answer"))
+        self.door.note(dict(zip(callers, said, strict=bool(callers))))
+        if good is not None:
+            self.marks.append(good)
+        tries = not self.now.is_closed
+        bad = good is False and (tries or breaker.strained(self.marks))
+        if bad or self.door.shut or (tries and turned_away.mostly(said)):
+            reason = next((one.reason for one in said if one.reason), "no answer")
+            strangers = bool(callers) and all(one.stranger for one in callers)
+            await self.trouble(reason, shy=strangers and not bad)
+        elif good:
+            await self.worked()
+
+    async def worked(self) -> None:
+        self.worked_at = self.clock()
+        if not self.now.is_closed:
+            await self.change(lambda one: breaker.succeed(one, self.who, self.clock()))
 
     async def refused(self, reason: str) -> bool:
         """No session was to be had. False: others of this worker work at this very moment."""
@@ -154,10 +167,11 @@ class Guard:
         await self.trouble(reason)
         return not self.now.is_closed
 
-    async def trouble(self, reason: str) -> None:
+    async def trouble(self, reason: str, *, shy: bool = False) -> None:
         def move(one: Breaker) -> Breaker:
             now = self.clock()
-            return breaker.trip(breaker.fail(one, self.who, reason, now), self.who, reason, now)
+            failed = breaker.fail(one, self.who, reason, now, shy=shy)
+            return breaker.trip(failed, self.who, reason, now, shy=shy)
 
         await self.change(move)
 

@@ -17,6 +17,7 @@ from consumers.ledger.store import Silence
 from consumers.library import Edition
 from consumers.mail.place import prefix
 from consumers.settle import Later
+from consumers.turned_away import mostly
 from contracts import keys
 from contracts.crash import crash_point
 
@@ -166,10 +167,15 @@ class Work:
         return outcomes
 
     def note_stop(self, outcomes: Outcomes) -> None:
-        """A lost connection or a channel in trouble ends the batch after this window."""
-        stops = [said for said in outcomes.values() if said.verdict in STOPPERS]
+        """A lost connection or a channel in trouble ends the batch after this window.
+
+        So does one that turns most of them away; single ones are no reason.
+        """
+        said = list(outcomes.values())
+        away = mostly(said)
+        stops = [one for one in said if one.verdict in STOPPERS and (away or not one.turned_away)]
         if stops:
-            self.pause_s = max(said.after_s or PAUSE_S for said in stops)
+            self.pause_s = max(one.after_s or PAUSE_S for one in stops)
 
     def expired(self) -> bool:
         """Asked before each row: may nothing more be sent?"""

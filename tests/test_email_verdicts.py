@@ -75,7 +75,7 @@ def test_a_channel_in_trouble_waits_minutes_and_a_slow_one_a_minute():
 @pytest.mark.parametrize(
     ("stage", "text", "code", "trouble"),
     [
-        ("rcpt", b"550 5.7.1 no", "5.7.1", True),
+        ("rcpt", b"550 5.7.1 no", "5.7.1", False),
         ("end", b"550 5.7.26 unauthenticated", "5.7.26", True),
         ("end", b"554 spam", "5.7.0", True),
         ("rcpt", b"550 5.1.8 sender", "5.1.8", True),
@@ -112,6 +112,49 @@ def test_what_else_a_refusal_says_goes_by_a_code_that_it_may_have_in_words_alone
 ):
     outcome = verdicts.judge(refused(Stage(stage), text))
     assert (outcome.code, outcome.trouble) == (code, trouble)
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "turned_away", "trouble"),
+    [
+        ("rcpt", b"554 5.7.1 <a@b.vn>: Recipient address rejected: Access denied", True, False),
+        ("rcpt", b"554 5.7.1 Relay access denied", True, False),
+        ("rcpt", b"550 5.7.26 unauthenticated", True, False),
+        ("rcpt", b"550 relaying denied", True, False),
+        ("rcpt", b"554 blocked", True, False),
+        ("mail", b"554 5.7.1 Relay access denied", False, True),
+        ("mail", b"550 5.7.1 sender rejected", False, True),
+        ("data", b"554 5.7.1 no", False, True),
+        ("end", b"554 5.7.1 no", False, True),
+        ("rcpt", b"530 5.7.0 sign in first", False, True),
+        ("rcpt", b"535 sign in first", False, True),
+        ("rcpt", b"550 5.7.8 who are you", False, True),
+        ("rcpt", b"550 5.7.14 trust required", False, True),
+        ("rcpt", b"553 5.1.8 sender's domain", False, True),
+        ("rcpt", b"553 5.1.7 sender's address", False, True),
+        ("rcpt", b"550 5.1.1 gone", False, False),
+        ("rcpt", b"501 5.5.4 syntax", False, False),
+        ("rcpt", b"451 4.7.1 come back later", False, False),
+    ],
+)
+def test_policy_at_rcpt_may_be_the_recipients_and_anywhere_else_it_is_ours(
+    stage, text, turned_away, trouble
+):
+    outcome = verdicts.judge(refused(Stage(stage), text))
+    assert (outcome.turned_away, outcome.trouble) == (turned_away, trouble)
+
+
+def test_a_letter_whose_addressee_is_turned_away_has_ended_and_nothing_else_has():
+    away = verdicts.judge(refused(Stage.RCPT, b"554 5.7.1 no"))
+    assert verdicts.ended(away) == Outcome(FAILED, "554 5.7.1")
+    assert verdicts.ended(away).turned_away
+    for other in (
+        verdicts.judge(refused(Stage.MAIL, b"554 5.7.1 no")),
+        verdicts.judge(refused(Stage.RCPT, b"550 5.7.8 no")),
+        verdicts.judge(refused(Stage.RCPT, b"450 4.7.1 later")),
+        verdicts.judge(ACCEPTED),
+    ):
+        assert verdicts.ended(other) is other
 
 
 REPLIES = st.builds(

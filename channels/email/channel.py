@@ -107,6 +107,7 @@ class EmailSession:
         """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
         outcomes: dict[int, Outcome] = {}
         mails: dict[int, Envelope] = {}
+        letter = isinstance(rendered, RenderedLetter)
         for number, row in enumerate(rows):
             try:
                 mails[number] = self.envelope(rendered, row)
@@ -115,6 +116,7 @@ class EmailSession:
         again = bool(mails)
         while again:
             said, again = await self.attempt(list(mails.values()), expired)
+            said = [verdicts.ended(one) for one in said] if letter else said
             outcomes |= dict(zip(mails, said, strict=True))
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)

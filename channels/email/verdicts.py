@@ -1,6 +1,7 @@
 """What a relay's answer means for a row: by its stage, its code (`meanings`) and its words."""
 
 import re
+from dataclasses import replace
 
 from channels.base import Outcome, Verdict
 from channels.email import meanings
@@ -32,6 +33,8 @@ CLOSING = 421
 PROTOCOL = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
 SIGN_IN = (530, 534, 535, 538)
+OUR_SIGN_IN = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", "5.7.14"})
+"""RFC 4954 and 5248: credentials, their mechanism, an account; no recipient has any."""
 _REASON = re.compile(rf"(5\d\d)(?: ([245]\.\d+\.\d+))?(?: ({'|'.join(filter(None, Hint))}))?")
 
 
@@ -54,8 +57,29 @@ def judge_refusal(reply: Reply) -> Outcome:
     verdict = refused_for_good(reply, code)
     if verdict is not Verdict.HELD:
         return Outcome(verdict, reply.reason, code=code)
-    trouble = reply.stage is Stage.MAIL or meanings.judge(code)[0] is Meaning.POLICY
-    return Outcome(verdict, reply.reason, HOLD_S, trouble=trouble, code=code)
+    away = turned_away(reply, code)
+    trouble = reply.stage is Stage.MAIL or (policy(code) and not away)
+    return Outcome(verdict, reply.reason, HOLD_S, trouble=trouble, turned_away=away, code=code)
+
+
+def policy(code: str) -> bool:
+    return meanings.judge(code)[0] is Meaning.POLICY
+
+
+def turned_away(reply: Reply, code: str) -> bool:
+    """Whether a refusal may be of this recipient alone: 5.7.x at RCPT that does not say "sign in".
+
+    One that names our own address or our sign-in is of us, whomever the mail is for.
+    """
+    own = reply.code in SIGN_IN or code in OUR_SIGN_IN or not code.startswith("5.7.")
+    return reply.stage is Stage.RCPT and not own
+
+
+def ended(outcome: Outcome) -> Outcome:
+    """What becomes of a letter whose addressee is turned away: they may ask for another one."""
+    if not outcome.turned_away:
+        return outcome
+    return replace(outcome, verdict=Verdict.FAILED, after_s=None)
 
 
 def own_pause(reply: Reply, code: str) -> float | None:

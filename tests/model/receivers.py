@@ -174,10 +174,11 @@ class Channel:
 
     def answer(self, fate: str) -> Outcome:
         after_s = self.chance.one((None, None, 3.0, 20.0))
+        away = self.name is ChannelName.EMAIL
         return {
             "ok": Outcome(Verdict.DELIVERED),
             "later": Outcome(Verdict.DEFERRED, "451", after_s),
-            "held": Outcome(Verdict.HELD, "held", after_s or 10.0),
+            "held": Outcome(Verdict.HELD, "held", after_s or 10.0, turned_away=away),
             "never": Outcome(Verdict.FAILED, "550"),
             "unwanted": Outcome(Verdict.SUPPRESSED, "unwanted"),
             "cut_before": Outcome(Verdict.UNSENT, "cut", self.chance.one((None, 2.0))),
