@@ -10,7 +10,18 @@ EMAIL_MAX = 254
 MOBILE_PATTERN = r"^84[35789]\d{8}$"
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,63}")
+_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"  # without % and !, which some relays read as routes
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_MAILABLE = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 _MOBILE = re.compile(r"(?:0|\+?84)([35789][0-9]{8})")
+
+
+def mailable(value: str) -> bool:
+    """Whether mail is sent to *value*: plain ASCII, no quotes, routes, comments or literals.
+
+    Asked where somebody gives an address, and again before each mail.
+    """
+    return len(value) <= EMAIL_MAX and _MAILABLE.fullmatch(value) is not None
 
 
 def _as_email(value: Any) -> Any:

@@ -44,6 +44,7 @@ async def test_a_mistake_in_ones_own_page_is_said_where_it_is(house):
             ("", {"name": "x" * 151}, "name"),
             ("/tam-dung", {"until": "hôm qua"}, "until"),
             ("/dia-chi", {"email": "sai"}, "new_email"),
+            ("/dia-chi", {"email": "a%b@example.com"}, "new_email"),
             ("/dia-chi", {"email": ADDRESS.upper()}, "new_email"),
         ):
             answer = await act(browser, path, **fields)

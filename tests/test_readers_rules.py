@@ -3,14 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from channels.email.guard import mail_address
+from consumers.faults import fault
 from consumers.readers.imports import laid_over
 from consumers.readers.letters import may_try
 from consumers.readers.links import Links, Purpose, mark
 from consumers.readers.office import joined, judged
+from consumers.readers.wishes import STAND_IN, as_kept, email
 from contracts.letter import Letter, LetterKind, masked
 from contracts.links import Application
 from contracts.subscriber import Consent, Subscriber
@@ -106,6 +109,38 @@ def test_what_the_page_offers_is_good_and_judging_twice_changes_nothing(said, fr
     clean, wrong = judged(asked, DEFAULT)
     assert wrong == []
     assert judged(clean, DEFAULT) == (clean, [])
+
+
+@given(
+    st.emails()
+    | st.from_regex(r"[!-~ăđ]{1,70}@([!-~ă]{1,64}\.){1,4}(com|vn)", fullmatch=True)
+    | st.text(max_size=80)
+)
+@example("a%b@example.com")
+@example("b.example!a@example.com")
+@example("x" * 65 + "@example.com")
+@example("an@thông-báo.example.com")
+def test_mail_goes_to_every_address_that_is_taken(written):
+    address, wrong = email(written)
+    assert mail_address(address)
+    assert not wrong or (address, wrong[0].field) == (STAND_IN, "email")
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("a%b@example.com", "email_not_mailable"),
+        ("nguyễn@example.com", "email_local_ascii"),
+        ("an@thông-báo.example.com", ""),
+        ("an+tin.moi_2@example.com", ""),
+    ],
+)
+def test_an_address_is_refused_by_its_own_rule_and_found_if_it_was_kept_under_another(
+    written, code
+):
+    wrong = email(written)[1]
+    assert wrong == ([fault("email", code)] if code else [])
+    assert (as_kept(written)[1] == []) == (code != "email_local_ascii")
 
 
 def test_a_household_is_counted_as_one_and_a_strange_name_as_itself():

@@ -2,11 +2,9 @@
 
 import re
 
-ADDRESS_MAX = 254
+from contracts.addresses import mailable
+
 VALUE_MAX = 998
-_ATOM = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]+"  # without % and !, which some relays read as routes
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -23,7 +21,7 @@ def header_text(field: str, value: str) -> str:
 
 def mail_address(value: str) -> bool:
     """Whether *value* is a plain ASCII address: no quotes, routes, comments or literals."""
-    return len(value) <= ADDRESS_MAX and _ADDRESS.fullmatch(value) is not None
+    return mailable(value)
 
 
 def recipient(value: str) -> bytes:

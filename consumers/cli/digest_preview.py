@@ -14,7 +14,7 @@ from consumers.digests.outlook import Forecast
 from consumers.faults import fault
 from consumers.ledger.store import Ledger
 from consumers.readers.people import People
-from consumers.readers.wishes import email
+from consumers.readers.wishes import as_kept
 from consumers.vault import belonging
 from contracts.digest import FREQUENCIES, Digest
 from contracts.errors import Invalid
@@ -46,7 +46,7 @@ def show(whose: str, house: House, out: Path | None, *, as_json: bool) -> None:
 async def reader(bus: Bus, whose: str) -> Subscriber:
     """By address or by id. Raises Invalid for nobody's."""
     people = People.opened(bus, await belonging(bus, read(LoaSettings).key_file))
-    address, wrong = email(whose) if "@" in whose else ("", ())
+    address, wrong = as_kept(whose) if "@" in whose else ("", ())
     if wrong:
         raise Invalid(*wrong)
     one = await (people.by_address(address) if address else people.by_id(whose))

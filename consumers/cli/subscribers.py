@@ -13,7 +13,7 @@ from consumers.faults import fault
 from consumers.readers.imports import Report, import_csv
 from consumers.readers.leaving import Leaving
 from consumers.readers.people import People
-from consumers.readers.wishes import email
+from consumers.readers.wishes import as_kept
 from consumers.suppressions import Suppression
 from consumers.vault import KeyFile, belonging
 from contracts.delivery import ChannelName
@@ -103,7 +103,7 @@ async def proven(bus: Bus) -> KeyFile:
 
 def known_form(address: str) -> str:
     """Raises Invalid for what is no address."""
-    clean, wrong = email(address)
+    clean, wrong = as_kept(address)
     if wrong:
         raise Invalid(*wrong)
     return clean

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from consumers.faults import fault
 from contracts import errors, events, text
+from contracts.addresses import mailable
 from contracts.errors import FieldError
 from contracts.subscriber import Frequency
 from contracts.vocabulary import Vocabulary
@@ -18,10 +19,16 @@ STAND_IN = "someone@example.com"
 
 
 def email(cell: str) -> tuple[str, list[FieldError]]:
-    """The address as it is kept (the domain in ASCII); a bad one comes with its faults.
+    """An address to which mail can be sent, as it is kept; a bad one comes with its faults.
 
     When it is bad, a placeholder stands in, so that the rest is judged as well.
     """
+    kept, wrong = as_kept(cell)
+    return (kept, wrong) if mailable(kept) else (STAND_IN, [fault("email", "email_not_mailable")])
+
+
+def as_kept(cell: str) -> tuple[str, list[FieldError]]:
+    """As `email`, for one that may be kept already: the domain in ASCII, sent to or not."""
     try:
         found = validate_email(text.line(cell), check_deliverability=False)
     except PydanticCustomError as error:
