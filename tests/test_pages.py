@@ -90,6 +90,24 @@ async def test_a_mistake_is_said_beside_its_field_and_the_rest_is_kept(house, br
     assert await house.waiting() == {}
 
 
+async def test_a_mistake_is_said_in_a_citizens_words_and_names_its_field(browser):
+    said = texts()
+    for changes, field in [
+        ({"name": "=?utf-8?q?x?="}, "name"),
+        ({"frequency": "hourly"}, "frequency"),
+        ({"topics": ["khong-co"]}, "topics"),
+        ({"units": ["khong-co"]}, "units"),
+        ({"audiences": ["khong-co"]}, "audiences"),
+    ]:
+        answer = await browser.post("/dang-ky", data=a_form() | changes)
+        [summary] = re.findall(f'<li><a href="#{field}">(.*?)</a></li>', answer.text)
+        summary = unescape(summary)
+        assert summary == said["wrong"].get(field) or summary.startswith(
+            f"{said['field'][field]}: "
+        )
+        assert not re.search(r"hourly|weekly|=\?", summary)
+
+
 async def test_what_was_written_comes_back_as_text_and_never_as_markup(browser):
     answer = await browser.post("/dang-ky", data=a_form('"><script>x</script>', name="<b>An</b>"))
     assert answer.status_code == 422
@@ -166,6 +184,16 @@ async def test_known_or_not_an_address_gets_the_same_page_after_the_same_work(
     assert sorted(kinds) == sorted(
         [LetterKind.MANAGE, LetterKind.CONFIRM, LetterKind.MANAGE, LetterKind.ABSENT]
     )
+
+
+async def test_a_readers_letter_goes_to_the_address_as_they_have_it(house, browser):
+    await house.joined(KNOWN)
+    for path, form in (("/dang-ky", a_form()), ("/dang-ky/quan-ly", {})):
+        answer = await browser.post(path, data=form | {"email": KNOWN.title()})
+        assert KNOWN.title() in answer.text, "the page says what was written"
+    assert [(one.kind, one.address) for one in (await house.waiting()).values()] == [
+        (LetterKind.MANAGE, KNOWN)
+    ] * 2
 
 
 async def test_beyond_the_limits_the_page_says_the_same_and_no_letter_goes(house, browser):

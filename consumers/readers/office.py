@@ -1,6 +1,7 @@
 """Subscribing, and the way to one's own subscription: whatever is asked for is answered by mail.
 
-Known or not, an address gets one letter and the page says the same: who asks learns nothing.
+Known or not, an address gets one letter and the page says the same: who asks learns nothing. A
+reader's goes to the address as they have it, however a stranger spells it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -74,7 +75,7 @@ class Office:
         clean = clean.model_copy(update={"ip": self.people.hashed(asked.ip)})
         confirm, way_in = self.links.make(Purpose.CONFIRM, clean), self.way_in(clean.email, person)
         if person is not None and person.active:
-            await self.write(LetterKind.MANAGE, clean.email, OPEN, way_in)
+            await self.write(LetterKind.MANAGE, person.email, OPEN, way_in)
         else:
             await self.write(LetterKind.CONFIRM, clean.email, CONFIRM, confirm)
 
@@ -86,7 +87,7 @@ class Office:
         person = await self.people.by_address(clean)
         link = self.way_in(clean, person)
         if person is not None and person.active:
-            await self.write(LetterKind.MANAGE, clean, OPEN, link)
+            await self.write(LetterKind.MANAGE, person.email, OPEN, link)
         else:
             await self.write(LetterKind.ABSENT, clean, APPLY, link._replace(token=""))
         return []

@@ -118,5 +118,11 @@ def errors(faults: Sequence[FieldError]) -> dict[str, str]:
     ours: Mapping[str, str] = texts()["wrong"]
     found: dict[str, str] = {}
     for one in faults:
-        found.setdefault(one.field, ours.get(one.field, one.message_vi))
+        found.setdefault(one.field, ours.get(one.field) or named(one))
     return found
+
+
+def named(fault: FieldError) -> str:
+    """A rule's own words, which tell nobody what they are about without the field's name."""
+    name = texts()["field"].get(fault.field)
+    return f"{name}: {fault.message_vi}" if name else fault.message_vi
