@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from contracts.base import Contract
 
+LEFT_ALONE = "left_alone"
+"""In a reader's own data: why no mail is sent to the address, since when and until when."""
+
 
 class Why(StrEnum):
     """Why a link leads nowhere."""

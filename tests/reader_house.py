@@ -71,7 +71,8 @@ class House:
         lift = partial(self.suppressed.lift, ChannelName.EMAIL)
         self.office = Office(*parts, lift, DEFAULT, clock)
         self.farewells = Farewells(self.people, self.letters, clock)
-        self.own = Own(*parts, lift, self.farewells, DEFAULT, clock)
+        stands = partial(self.suppressed.now, ChannelName.EMAIL)
+        self.own = Own(*parts, lift, self.farewells, DEFAULT, clock, stands)
         self.url = public_url or "http://loa.example"
         self.doors = Doors(self.office, self.own, self.leaving, per_hour)
         self.app = pages(self.doors, DEFAULT, self.url, clock)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contracts.delivery import ChannelName
 from producers.pages.forms import day
 from producers.pages.look import texts
 from tests.conftest import Clock
@@ -119,15 +120,53 @@ async def test_a_reader_takes_their_data_along_with_the_text_they_agreed_to(hous
     assert (said["email"], said["name"], said["topics"]) == (ADDRESS, one.name, ["viec-lam"])
     assert said["consent"]["at"] == "2026-11-26T05:00:00Z"
     assert "Tôi đồng ý" in said["consent_text"]
+    assert (said["left_alone"], said["left_alone_text"]) == (None, "")
     async with house.browser() as stranger:
         assert (await stranger.get("/dang-ky/tuy-chon/du-lieu")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("reason", "until", "told"),
+    [
+        ("bounced 5.1.1", datetime(2100, 3, 4, 20, tzinfo=UTC), ("bị trả lại", "05/03/2100")),
+        ("complaint", None, ("thư rác", "báo lại")),
+    ],
+)
+async def test_what_stands_against_an_address_is_part_of_its_readers_data(
+    house, reason, until, told
+):
+    await house.joined()
+    async with house.inside() as browser:
+        await house.suppressed.add(ChannelName.EMAIL, ADDRESS, reason, until, at=NOON)
+        said = (await browser.get("/dang-ky/tuy-chon/du-lieu")).json()
+    assert said["left_alone"]["reason"] == reason
+    assert said["left_alone"]["at"] == "2026-11-26T05:00:00Z"
+    assert [word for word in told if word not in said["left_alone_text"]] == []
 
 
 async def test_leaving_the_page_ends_the_session(house):
     await house.joined()
     async with house.inside() as browser:
+        cookie = dict(browser.cookies)
         assert title(await act(browser, "/thoat")) == "Đã thoát"
         assert (await browser.get("/dang-ky/tuy-chon")).status_code == 403
+        again = await browser.post("/dang-ky/tuy-chon/thoat")
+        assert title(again) == "Đã thoát"
+    async with house.browser() as copy, house.inside() as other:
+        copy.cookies.update(cookie)
+        for path in ("", "/du-lieu", "/xoa"):
+            assert (await copy.get(f"/dang-ky/tuy-chon{path}")).status_code == 403
+        assert (await other.get("/dang-ky/tuy-chon")).status_code == 200, (
+            "another way in is another"
+        )
+
+
+async def test_whoever_goes_out_without_a_session_leaves_nothing_behind(house):
+    before = await house.everything()
+    async with house.browser() as browser:
+        browser.cookies.set("loa-dang-ky", "x" * 200)
+        assert title(await browser.post("/dang-ky/tuy-chon/thoat")) == "Đã thoát"
+    assert await house.everything() == before
 
 
 async def test_who_comes_without_a_letter_is_told_that_the_page_is_not_open_and_how_to_open_it(

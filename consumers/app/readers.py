@@ -46,13 +46,15 @@ def doors(node: Node) -> Doors:
     people, leave = People.opened(node.bus, node.keys), leaving(node.bus, node.keys)
     letters = post(node)
     links, uses = Links(node.keys.derive, node.clock), Uses(node.bus)
-    lift = partial(suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
+    suppressed = suppressions(node.bus, node.keys)
+    lift = partial(suppressed.lift, ChannelName.EMAIL)
+    stands = partial(suppressed.now, ChannelName.EMAIL)
     farewells = Farewells(people, letters, node.clock)
     node.tasks.append(farewells.run)
     words, clock = node.vocabulary, node.clock
     return Doors(
         office(node),
-        Own(people, letters, links, uses, lift, farewells, words, clock),
+        Own(people, letters, links, uses, lift, farewells, words, clock, stands),
         leave,
         read(LettersSettings).per_hour,
     )

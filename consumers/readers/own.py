@@ -1,6 +1,6 @@
 """What readers do with their own subscription, once a letter's link has let them in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,17 @@ from consumers.readers.links import Change, Links, Purpose, Uses, Whose, mark
 from consumers.readers.office import Lift, judged
 from consumers.readers.people import People, Taken
 from consumers.readers.wishes import LISTS, email, frequency
+from consumers.suppressions import Suppression
 from contracts.errors import FieldError
 from contracts.letter import Letter, LetterKind, Parted, masked
-from contracts.links import Application, LinkRefused, Why
+from contracts.links import LEFT_ALONE, Application, LinkRefused, Why
 from contracts.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.vocabulary import Vocabulary
 
 log = structlog.get_logger()
 CHANGE = "/dang-ky/doi-dia-chi/"
+Stands = Callable[[str], Awaitable[Suppression | None]]
+"""Why mail is not sent to an address."""
 
 
 @dataclass
@@ -36,14 +39,25 @@ class Own:
     farewells: Farewells
     vocabulary: Vocabulary
     clock: Callable[[], float]
+    stands: Stands
 
     async def reader(self, session: str) -> Subscriber | None:
-        """Whose session it is, as long as it lasts and they read at that address."""
-        try:
-            whose = self.links.read(Purpose.SESSION, session, Whose)
-        except LinkRefused:
+        """Whose session it is: it lasts until they go out, for as long as they read there."""
+        whose = self.whose(session)
+        if whose is None or await self.uses.by(session) is not None:
             return None
         return await self.people.reading(whose.id, whose.address)
+
+    async def out(self, session: str) -> None:
+        """Let nobody in by this session again, whoever has a copy of it."""
+        if self.whose(session) is not None:  # anybody can send what is none, to fill the bucket
+            await self.uses.note(session)
+
+    def whose(self, session: str) -> Whose | None:
+        try:
+            return self.links.read(Purpose.SESSION, session, Whose)
+        except LinkRefused:
+            return None
 
     def judge(self, reader: Subscriber, asked: Application) -> Sequence[FieldError]:
         return judged(asked.model_copy(update={"email": reader.email}), self.vocabulary)[1]
@@ -131,6 +145,8 @@ class Own:
             log.info("reader_erased", recipient=reader.id, reason=BY_THE_READER)
         return parted
 
-    def export(self, reader: Subscriber) -> Mapping[str, Any]:
-        """Everything there is of a reader."""
-        return reader.model_dump(mode="json")
+    async def export(self, reader: Subscriber) -> Mapping[str, Any]:
+        """Everything there is of a reader: the record, and what stands against the address."""
+        stands = await self.stands(reader.email)
+        left_alone = stands.model_dump(mode="json") if stands else None
+        return {**reader.model_dump(mode="json"), LEFT_ALONE: left_alone}

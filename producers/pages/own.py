@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from contracts.errors import FieldError
 from contracts.letter import Parted
+from contracts.links import LEFT_ALONE
 from contracts.subscriber import Kept, Subscriber
 from contracts.vietnam import VIETNAM
 from producers.pages import forms
@@ -25,6 +26,8 @@ from producers.pages.subscribe import OPTIONS, WRONG
 
 Act = Callable[[Request, Subscriber, Form], Awaitable[Response]]
 DONE = "xong"
+COMPLAINT = "complaint"
+"""The reason that stands against an address whose reader called mail spam."""
 LEFT = {Parted.DONE: "left", Parted.SOON: "left", Parted.BEFORE: "left_by_link"}
 ERASED = {Parted.DONE: "erased", Parted.SOON: "erased_soon", Parted.BEFORE: "erased_before"}
 
@@ -153,7 +156,8 @@ class OwnPages:
         reader = await self.sessions.reader(request)
         if reader is None:
             return self.outside()
-        body = {**self.own.export(reader), "consent_text": self.agreed(reader)}
+        kept = await self.own.export(reader)
+        body = {**kept, "consent_text": self.agreed(reader), "left_alone_text": left_alone(kept)}
         return Response(
             json.dumps(body, ensure_ascii=False, indent=2),
             media_type="application/json",
@@ -178,12 +182,24 @@ class OwnPages:
 
     async def exit(self, request: Request) -> Response:
         await forms.whole(request)
+        await self.own.out(self.sessions.token(request))
         return self.gone("out")
 
     def gone(self, name: str, kept: Kept | None = None) -> Response:
         answer = self.look.say(name, kept=kept)
         self.sessions.end(answer)
         return answer
+
+
+def left_alone(kept: Mapping[str, Any]) -> str:
+    """Why no mail is sent to a reader's address, and until when, as a citizen reads it."""
+    stands = kept[LEFT_ALONE]
+    if not stands:
+        return ""
+    said = texts()[LEFT_ALONE]
+    until = stands["until"] and datetime.fromisoformat(stands["until"]).astimezone(VIETNAM)
+    end = said["until"].format(day=f"{until:%d/%m/%Y}") if until else said["for_good"]
+    return f"{said['complaint' if stands['reason'] == COMPLAINT else 'bounced']} {end}"
 
 
 def renamed(fault: FieldError, field: str) -> FieldError:
