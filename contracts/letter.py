@@ -19,6 +19,10 @@ class LetterKind(StrEnum):
     ERASED = "erased"  # it has ended, and everything is deleted
 
 
+TELLING = frozenset({LetterKind.CHANGED, LetterKind.GOODBYE, LetterKind.ERASED})
+"""What tells readers of their own act, once; any other letter can be asked for again."""
+
+
 class Letter(Record):
     """Bucket `notices`, key `<content_id>`, until the letter has ended; 30 days at most."""
 

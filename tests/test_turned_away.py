@@ -184,10 +184,10 @@ class Post(MailHouse):
         self.letters = Letters(bus, notices, people, self.clock)
         self.worker.addressees = Addressees(bus, Suppressions(bus, b"a secret for tests"))
 
-    async def write(self, address) -> BatchKey:
+    async def write(self, address, kind=LetterKind.CONFIRM) -> BatchKey:
         now = datetime.fromtimestamp(self.clock(), UTC)
         letter = Letter(
-            kind=LetterKind.CONFIRM, address=address, path="/dang-ky/xac-nhan/abc",
+            kind=kind, address=address, path="/dang-ky/xac-nhan/abc",
             at=now, expires_at=now + timedelta(hours=72),
         )  # fmt: skip
         batch = BatchKey(EMAIL, await self.letters.send(letter), 1, 0)
@@ -219,6 +219,18 @@ async def test_letters_that_the_relay_turns_away_end_and_an_urgent_item_leaves_a
         urgent = await loa.plan(lane=Lane.URGENT)
         await loa.work(urgent, lane=Lane.URGENT)
         assert await loa.counts(urgent) == {Status.DELIVERED: 3}
+
+
+@pytest.mark.parametrize("kind", LetterKind)
+async def test_a_letter_that_can_be_asked_for_again_ends_and_one_that_tells_of_an_act_waits(
+    house, kind
+):
+    async with Receiver(script=blocked(1)) as receiver:
+        loa = house(receiver.port)
+        entry = await loa.entry_of(await loa.write("n0@blocked.example", kind))
+        told = {LetterKind.CHANGED, LetterKind.GOODBYE, LetterKind.ERASED}
+        assert entry.rows == (b"r" if kind in told else b"x")
+        assert (await loa.breaker()).is_closed
 
 
 async def test_letters_alone_show_at_last_that_all_are_refused_and_an_item_need_not_wait(house):

@@ -28,7 +28,7 @@ from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
 from contracts.digest import Digest
-from contracts.letter import Letter
+from contracts.letter import TELLING, Letter
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ class EmailSession:
         """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
         outcomes: dict[int, Outcome] = {}
         mails: dict[int, Envelope] = {}
-        letter = isinstance(rendered, RenderedLetter)
+        asked = isinstance(rendered, RenderedLetter) and rendered.letter.kind not in TELLING
         for number, row in enumerate(rows):
             try:
                 mails[number] = self.envelope(rendered, row)
@@ -116,7 +116,7 @@ class EmailSession:
         again = bool(mails)
         while again:
             said, again = await self.attempt(list(mails.values()), expired)
-            said = [verdicts.ended(one) for one in said] if letter else said
+            said = [verdicts.ended(one) for one in said] if asked else said
             outcomes |= dict(zip(mails, said, strict=True))
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)
