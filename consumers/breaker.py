@@ -98,7 +98,10 @@ def wait(breaker: Breaker, reason: str, now: float) -> Breaker:
 
 
 def due(breaker: Breaker, now: float, lane: Lane = Lane.NOTICE) -> bool:
-    """Whether a probe may begin. A clock that was set back does not make anybody wait for it."""
+    """Whether a probe of *lane* may begin; without one, by the wait alone.
+
+    A clock that was set back does not make anybody wait for it.
+    """
     if breaker.is_closed:
         return False
     if breaker.state is State.OPEN and breaker.shy and lane is not Lane.NOTICE:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from channels.base import Outcome, Verdict
+from channels.base import Outcome
 from consumers import breaker
 from contracts import keys
 from contracts.delivery import BatchKey
 
 READERS, ANYBODY, LATEST = 25, 50, 100
+"""So many readers (most of the latest recipients), or so many of anybody in a row, mean us."""
 
 
 class Caller(NamedTuple):
@@ -57,7 +58,7 @@ class Door:
         for caller, outcome in said.items():
             if outcome.turned_away:
                 self.put(caller.name, Seen.STRANGER if caller.stranger else Seen.READER)
-            elif outcome.verdict is Verdict.DELIVERED or breaker.answered(outcome):
+            elif breaker.answered(outcome):
                 self.put(caller.name, Seen.LET_IN)
 
     def put(self, name: str, seen: Seen) -> None:
