@@ -193,7 +193,9 @@ class Intake:
     async def withdraw(self, offer: Offer, said: Withdrawn, item: Item) -> None:
         """Take a barred item back at once: from its readers, and from the desk."""
         number = item.position_of(offer.event_id)
-        card = item.model_copy(update={"channels": item.reached, "title": said.title or item.title})
+        lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
+        update = {"channels": item.reached, "title": said.title or item.title, "lane": lane}
+        card = item.model_copy(update=update)
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(offer.event)
         first = offer.position(card, **more, reason=said.reason, submitter=sender)

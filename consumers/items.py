@@ -173,12 +173,16 @@ def release(
     update = {
         "state": "released",
         "revision": position,
-        "released": item.released | {position: at},
         "waiting": tuple(one for one in item.waiting if one != position),
         "reached": tuple(sorted({*item.reached, *card.channels})),
-        "starts": item.starts | ({position: start} if start and start > at else {}),
     }
-    return item.model_copy(update=update).with_card(card)
+    return set_back(item, position, at, start).model_copy(update=update).with_card(card)
+
+
+def set_back(item: Item, position: int, at: datetime, start: datetime | None) -> Item:
+    """Note when a position was released, and its own time where that was still to come."""
+    starts = item.starts | ({position: start} if start and start > at else {})
+    return item.model_copy(update={"released": item.released | {position: at}, "starts": starts})
 
 
 def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
@@ -223,8 +227,16 @@ def halted(item: Item, position: int) -> str:
 
 def in_sight(item: Item, now: datetime) -> bool:
     """Whether a text of it is out: released, not taken back, and its time has come."""
-    texts = item.released.keys() - item.withdrawals
-    return item.state == "released" and any(item.starts.get(one, now) <= now for one in texts)
+    gone = max(item.withdrawals, default=0)
+    texts = shown(item, max(item.released, default=0))
+    here = any(item.starts.get(one, now) <= now for one in texts if one > gone)
+    return item.state == "released" and here
+
+
+def seen_before(item: Item, number: int, now: datetime) -> list[int]:
+    """The texts that readers saw, or may have seen, if position *number* is released *now*."""
+    then = item.model_copy(update={"released": item.released | {number: now}})
+    return [one for one in shown(then, number) if one < number]
 
 
 def shown(item: Item, number: int) -> list[int]:

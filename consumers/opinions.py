@@ -53,11 +53,17 @@ async def standing(bus: Bus, content_id: str) -> Literal["", "released", "withdr
     for other channels alone.
     """
     item = await Register(bus).item(content_id)
-    return item.state if item and await shown(bus, content_id, item) else ""
+    newest = await shown(bus, content_id, item) if item else 0
+    if not (item and newest):
+        return ""
+    gone = item.state == "withdrawn" or newest in item.withdrawals
+    return "withdrawn" if gone else "released"
 
 
-async def shown(bus: Bus, content_id: str, item: Item) -> bool:
-    """Whether the portal has any position of the item, or had, as the ledger knows."""
-    batches = [BatchKey(ChannelName.PORTAL, content_id, one, 0) for one in item.released]
-    rows = await portal_rows(bus, [f"state.{batch}" for batch in batches])
-    return not SEEN.isdisjoint(rows.values())
+async def shown(bus: Bus, content_id: str, item: Item) -> int:
+    """The newest position that the portal has, or had, as the ledger knows; 0 for none."""
+    keys = {
+        f"state.{BatchKey(ChannelName.PORTAL, content_id, one, 0)}": one for one in item.released
+    }
+    rows = await portal_rows(bus, list(keys), since=0)
+    return max((keys[key] for key, letter in rows.items() if letter in SEEN), default=0)

@@ -88,7 +88,8 @@ async def stored(bus: Bus) -> AsyncIterator[Message]:
 
 async def sorted_out(bus: Bus, some: list[Publication]) -> Chunk:
     keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in some]
-    letters = await portal_rows(bus, keys)
+    now = await bus.bucket(subjects.LEDGER.name).last_seq()  # whichever replica answers
+    letters = await portal_rows(bus, keys, since=now)
     known = [(one, letters.get(key)) for one, key in zip(some, keys, strict=True)]
     return Chunk(
         [one for one, letter in known if letter in SHOWN],
@@ -96,10 +97,10 @@ async def sorted_out(bus: Bus, some: list[Publication]) -> Chunk:
     )
 
 
-async def portal_rows(bus: Bus, keys: list[str]) -> dict[str, int]:
-    """The letters as they stand now, whichever replica answers."""
+async def portal_rows(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
+    """The letters as they stood at sequence *since* of the ledger, or later."""
     bucket, letters = bus.bucket(subjects.LEDGER.name), dict[str, int]()
-    found = await bucket.many(keys, since=await bucket.last_seq())
+    found = await bucket.many(keys, since=since)
     for key, value in found.items():
         try:
             letters[key] = codec.decode_state(value.data).rows[0]

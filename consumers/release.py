@@ -108,8 +108,7 @@ class Release:
         """Have the item say when the publication that stands was released."""
 
         def move(item: Item | None) -> Item:
-            known = Held(item).known
-            return known.model_copy(update={"released": known.released | {released.revision: at}})
+            return items.set_back(Held(item).known, released.revision, at, released.not_before)
 
         await self.register.change_item(released.content_id, move)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from difflib import unified_diff
 from typing import Any, Literal, NamedTuple
 
+from consumers import items
 from consumers.drafts import Draft
 from consumers.faults import fault
 from consumers.items import Item
@@ -50,12 +51,8 @@ class Review:
     text: Publication
     released: Publication | None
     purpose: Purpose
-
-    @property
-    def on_portal(self) -> bool:
-        """Whether readers find something of the item there now."""
-        shown = self.released.channels if self.released else ()
-        return self.purpose.what in ("correction", "text") and ChannelName.PORTAL in shown
+    on_portal: bool
+    """Whether readers find something of the item there now."""
 
     @property
     def changes(self) -> list[str]:
@@ -82,7 +79,8 @@ async def review(bus: Bus, content_id: str, revision: int | None = None) -> Revi
 
     Raises Invalid when nothing waits, Conflict for a draft that was changed on the desk.
     """
-    finder = Finder(bus, datetime.now(UTC))
+    now = datetime.now(UTC)
+    finder = Finder(bus, now)
     item = await finder.register.item(content_id)
     number = revision or max(item.waiting if item else (), default=0)
     key = keys.publication_key(content_id, number)
@@ -91,23 +89,27 @@ async def review(bus: Bus, content_id: str, revision: int | None = None) -> Revi
         raise Invalid(fault("content_id", "not_waiting", value=key if number else content_id))
     draft = Draft.model_validate_json(held.data)
     text = await finder.draft(item, content_id, number)
-    return Review(draft, text, await newest_text(finder, item, content_id), purpose(draft, item))
+    released = await newest_text(finder, item, content_id)
+    out = items.in_sight(item, now) and ChannelName.PORTAL in item.reached
+    return Review(draft, text, released, purpose(draft, item, now), out)
 
 
-def purpose(draft: Draft, item: Item) -> Purpose:
-    """What *draft* is to readers of its item, as it stands now."""
-    if not any(number < draft.revision for number in item.released):
+def purpose(draft: Draft, item: Item, now: datetime) -> Purpose:
+    """What *draft* is to readers of its item, as it stands *now*."""
+    seen = items.seen_before(item, draft.revision, now)
+    if not seen:
         return Purpose("new")
     if item.state == "withdrawn":
         return Purpose("return")
-    return Purpose("correction" if draft.type == events.CORRECTED else "text", item.revision)
+    return Purpose("correction" if draft.type == events.CORRECTED else "text", seen[-1])
 
 
 async def purposes(register: Register, drafts: Sequence[Draft]) -> list[Purpose]:
     """As `purpose`, of many."""
-    held = await register.bucket.many(list({one.content_id: None for one in drafts}))
+    since, now = await register.bucket.last_seq(), datetime.now(UTC)
+    held = await register.bucket.many(list({one.content_id: None for one in drafts}), since=since)
     known = {name: Item.model_validate_json(value.data) for name, value in held.items()}
-    return [purpose(one, known[one.content_id]) for one in drafts]
+    return [purpose(one, known.get(one.content_id, Item(unit=one.unit)), now) for one in drafts]
 
 
 async def newest_text(finder: Finder, item: Item, content_id: str) -> Publication | None:

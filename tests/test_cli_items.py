@@ -112,6 +112,14 @@ async def test_a_withdrawal_before_the_time_of_the_item_says_so_too(news, loa):
     assert "nothing of it is out" in (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
 
 
+async def test_what_never_stood_on_the_portal_has_no_address_there(news, loa):
+    await news.take(submitted(not_before="2099-01-01T08:00:00+07:00"))
+    await news.take(withdrawn())
+    assert "410" in (await loa("trace", ITEM)).stdout, "until the portal has looked at it"
+    await news.plan(channel=ChannelName.PORTAL, revision=2)
+    assert "address" not in printed(await loa("trace", ITEM, "--json"))
+
+
 async def test_a_withdrawal_may_have_a_title_of_its_own(bus, news, loa):
     await news.take(submitted(title="Kết quả thi của 0912345678"))
     words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi"]

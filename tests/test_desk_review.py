@@ -88,10 +88,19 @@ async def test_what_does_not_wait_is_refused_in_both_languages(intake, loa):
     assert (await loa("desk", "show", ITEM, "--revision", "7")).exit_code == 2
 
 
+async def test_what_nobody_has_seen_yet_is_not_corrected(intake, loa):
+    await intake.handle(submitted(not_before="2099-01-01T08:00:00+07:00"), UNIT)
+    await intake.desk.approve(ITEM, "Trần Thị Bình")
+    await intake.handle(corrected(), UNIT)
+    [draft] = printed(await loa("desk", "list", "--json"))
+    assert draft["what"] == "new"
+    assert f"\nwill stand at: {PLACE}" in (await loa("desk", "show", ITEM)).stdout
+
+
 async def test_an_approval_says_what_went_out_and_where(intake, loa):
     await intake.handle(submitted(), UNIT)
     run = await loa("desk", "approve", ITEM, "--by", "Trần Thị Bình")
-    for said in ("revision 1", "đã duyệt", submitted().data["title"], f"\nstands at: {PLACE}"):
+    for said in ("revision 1", "đã duyệt", submitted().data["title"], f"\nwill stand at: {PLACE}"):
         assert said in run.stdout, said
 
 

@@ -105,6 +105,45 @@ async def test_what_comes_back_after_nobody_saw_it_is_new(ministry):
     assert (again.action, again.first_shown_at) == ("published", again.shown_at)
 
 
+async def test_a_withdrawal_does_not_queue_behind_the_bulk_that_it_is_to_stop(ministry):
+    for number, lane in enumerate(("bulk", "normal"), 1):
+        first = await take(ministry, submitted(revision=2 * number - 1, lane=lane))
+        gone = await take(ministry, withdrawn(id=f"gone-{number}"))
+        assert (first.lane, gone.lane) == (lane, "normal")
+
+
+def test_an_item_is_in_sight_from_its_time_until_it_is_taken_back():
+    def at(hours: float) -> datetime:
+        return RELEASED_AT + timedelta(hours=hours)
+
+    one = items.release(Item(unit=UNIT), 1, Card(), at(0), at(2))
+    assert [items.in_sight(one, at(hours)) for hours in (1, 2)] == [False, True]
+    overtaken = items.release(one, 2, Card(), at(1), at(5))
+    assert [items.in_sight(overtaken, at(hours)) for hours in (3, 5)] == [False, True]
+    gone = items.taken_back(one, 2, at(3))
+    assert not items.in_sight(gone, at(4))
+    back = items.release(gone, 3, Card(), at(4), at(9))
+    assert [items.in_sight(back, at(hours)) for hours in (5, 9)] == [False, True]
+
+
+async def test_after_a_restore_what_was_overtaken_is_still_known_as_such(bus, ministry):
+    """The register comes from a backup that has none of it; both events come again, later."""
+    events = [
+        submitted(not_before=at(ministry, 2).isoformat()),
+        corrected(not_before=at(ministry, 4).isoformat()),
+    ]
+    before = [await take(ministry, one) for one in events]
+    known = await ministry.intake.register.item(ITEM)
+    await bus.link.api("STREAM.PURGE.KV_publications")
+    ministry.clock.forward(3 * HOUR)
+    for one in events:
+        await ministry.intake.handle(one, UNIT)
+    assert [one.publication for one in await ministry.released(ITEM)] == before
+    again = await ministry.intake.register.item(ITEM)
+    assert (again.released, again.starts) == (known.released, known.starts)
+    assert items.halted(again, 1) == "v2"
+
+
 def test_a_scheduled_item_stands_on_shelves_and_pages_at_its_time():
     start = RELEASED_AT + timedelta(days=3)
     for first in (RELEASED_AT, start):  # as an older Loa wrote it, and as this one does

@@ -102,7 +102,7 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
         fault(content_id, "draft_released_later" if later else "draft_released", of=number, at=at)
     )
     typer.echo(record.title)
-    where(content_id, record.channels, out=not later)
+    where(content_id, record.channels, out=False)
 
 
 @app.command()

@@ -86,10 +86,11 @@ class Told(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Where readers find it; empty when the portal was never to have it."""
+        """Where readers find it; empty when the portal never had it, and will not."""
         known = (self.story.channels, *self.story.earlier.values())
-        on_portal = any(ChannelName.PORTAL in channels for channels in known)
-        return place(self.story.content_id) if on_portal else ""
+        portal = [one[ChannelName.PORTAL] for one in known if ChannelName.PORTAL in one]
+        there = any(one.expected or not one.complete for one in portal)
+        return place(self.story.content_id) if there else ""
 
     @property
     def standing(self) -> str:
