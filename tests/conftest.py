@@ -28,7 +28,7 @@ LONG = frozenset(
         "check_healthy", "check_large", "deliver_crash", "digest_crash", "digest_stories",
         "directory", "directory_audience", "directory_damage", "dispatch_crash", "duplicates",
         "email_screen", "event_orders",
-        "feeds_archives", "feeds_rebuild",
+        "feeds_archives", "feeds_rebuild", "imports",
         "gateway_fuzz", "gateway_outage", "long_trouble", "model", "pages_look", "poison",
         "portal_echo", "portal_emptied", "portal_hostile", "portal_hostile_browser", "portal_kill",
         "portal_layout", "portal_looks", "portal_power", "rebuild", "rebuild_directory",
