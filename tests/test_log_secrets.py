@@ -50,6 +50,54 @@ def test_a_traceback_shows_types_and_places_and_no_words(log_format, service):
     assert "token-4711" not in said
 
 
+LOOP = """
+import asyncio, functools, gc, sys, uvloop
+from consumers import logs
+logs.configure({log_format!r}, service={service})
+
+async def fail(said):
+    raise ValueError(said)
+
+def fail_at_once(said):
+    raise KeyError(said)
+
+class Shown:
+    def __call__(self):
+        raise TypeError(self)
+    def __repr__(self):
+        return "Shown as " + sys.argv[1]
+
+async def main():
+    await asyncio.wait({{asyncio.create_task(fail(sys.argv[1]))}})
+    gc.collect()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(fail_at_once, sys.argv[1])
+    loop.call_soon(functools.partial(fail_at_once, sys.argv[1]))
+    loop.call_soon(Shown())
+    await asyncio.sleep(0)
+
+with asyncio.Runner(loop_factory={loop}.new_event_loop) as runner:
+    runner.run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+@pytest.mark.parametrize("service", [True, False])
+def test_what_the_event_loop_says_of_a_failure_has_no_words(loop, log_format, service):
+    script = LOOP.format(loop=loop, log_format=log_format, service=service)
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"Tin mật cho {ADDRESS}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert said.count("Task exception was never retrieved") == 1
+    assert said.count("Exception in callback") == 3
+    for kind in ("ValueError", "KeyError", "TypeError", "fail_at_once"):
+        assert kind in said, "what kind, and where"
+    assert "mật" not in said and ADDRESS not in said
+
+
 ENDING = """
 import sys
 from consumers.app import process
