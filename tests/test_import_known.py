@@ -62,6 +62,7 @@ REFUSED = {
     "a topic that nobody knows": ({"revision": 2, "topic": "khong-co"}, "corrected"),
     "a field that nobody knows": ({"revision": 2, "la": 1}, "corrected"),
     "a text in numbers": ({"revision": 2, "body": 7, "summary": {}}, "corrected"),
+    "a lane that the unit may not use": ({"revision": 900, "lane": "urgent"}, "corrected"),
     "a withdrawal without a reason": (None, "withdrawn"),
 }
 
@@ -87,6 +88,69 @@ async def test_what_intake_refuses_changes_nothing(house, name, source, again):
     assert (state.counts, state.trouble) == ({"changed": 1}, None)
     newest = (await house.said())[-1]
     assert (newest.data["revision"], newest.data["corrects_revision"]) == (2, 1)
+
+
+@pytest.fixture
+def between(house, monkeypatch):
+    """Somebody's revision 2 comes onto the bus just before the import's own."""
+    accept = house.importer.sender.acceptance.accept
+
+    async def after_another(*said):
+        monkeypatch.undo()
+        [first] = await house.said()
+        await put(house, first.data | {"revision": 2, "corrects_revision": 1}, "corrected", HAND)
+        return await accept(*said)
+
+    monkeypatch.setattr(house.importer.sender.acceptance, "accept", after_another)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the same process", "another process"])
+@pytest.mark.parametrize("late", [False, True], ids=["judged", "judged after another reading"])
+async def test_a_correction_that_another_overtook_goes_out_after_it(house, between, again, late):
+    fixed = but(ARTICLE, lead="<p>Đã sửa</p>")
+    house.site.lay(rss(fixed))
+    assert (await house.read()).counts == {"changed": 1}
+    if late:
+        house.site.lay(rss(fixed, ttl=1))
+        assert (await house.read()).counts == {"unchanged": 1}
+    assert await taken_in(house) == ["data.revision"]
+    importer = house.process(house.bus) if again else house.importer
+    house.site.lay(rss(fixed, ttl=2))
+    assert (await house.read(importer=importer)).counts == {"changed": 1}
+    assert [one.data["revision"] for one in await house.said()] == [1, 2, 2, 3]
+    assert await taken_in(house) == ["data.revision"], "the third text is taken in"
+    house.site.lay(rss(fixed, ttl=3))
+    assert (await house.read(importer=importer)).counts == {"unchanged": 1}
+
+
+async def test_a_revision_that_intake_refuses_after_a_reading_is_none_from_then_on(house):
+    [said] = await house.said()
+    urgent = {"revision": 900, "corrects_revision": 1, "lane": "urgent"}
+    await put(house, said.data | urgent, "corrected", HAND)
+    house.site.lay(rss(ARTICLE, ttl=1))
+    assert (await house.read()).counts == {"unchanged": 1}
+    assert await taken_in(house) == ["data.lane"]
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"changed": 1}
+    assert (await house.said())[-1].data["revision"] == 2
+
+
+@pytest.mark.parametrize("source", [HAND, IMPORT])
+async def test_a_text_by_hand_that_intake_has_not_seen_yet_counts(house, source):
+    [said] = await house.said()
+    await put(house, said.data | {"revision": 2, "corrects_revision": 1}, "corrected", source)
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"changed": 1}
+    assert (await house.said())[-1].data["revision"] == 3
+
+
+async def test_a_text_under_the_id_of_another_is_no_revision(house):
+    [said] = await house.said()
+    other = said.data | {"revision": 7, "corrects_revision": 1}
+    await put(house, other, "corrected", IMPORT, event_id=said.id)
+    house.site.lay(rss(but(ARTICLE, lead="<p>Đã sửa</p>")))
+    assert (await house.read()).counts == {"changed": 1}
+    assert (await house.said())[-1].data["revision"] == 2
 
 
 async def test_a_withdrawal_on_the_wrong_subject_withdraws_nothing(house):

@@ -9,7 +9,7 @@ from contracts.errors import Invalid
 from producers.imports.draft import Draft
 from producers.imports.entry import Entry, File, Odd, day_of
 from producers.imports.feed import Feed
-from producers.imports.known import FEED, MARK, NAMES, SOURCE
+from producers.imports.known import FEED, MARK, NAMES, SOURCE, event_name
 from producers.imports.net import Unforeseen, net
 from producers.wording import say
 
@@ -30,7 +30,7 @@ def worded(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
     entry = draft.entry
     return CloudEvent(
         specversion="1.0",
-        id=f"{draft.content_id}.{draft.revision}",
+        id=event_name(draft.content_id, draft.revision),
         source=f"{SOURCE}{unit}",
         type=events.CORRECTED if draft.story else events.SUBMITTED,
         subject=draft.content_id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts import events
 from contracts.cloudevent import CloudEvent
+from contracts.delivery import Lane
 from producers.imports.entry import Entry
 from producers.imports.likeness import Gist, Likeness, gist, likeness
 
@@ -56,13 +57,15 @@ class Match:
 class Known:
     """Every item that was imported for one unit, by name and by title.
 
-    `seq` is how far the log is read.
+    `seq` is how far the log is read. `doubted` are texts that count and that intake may yet refuse,
+    or has taken in: event → hash.
     """
 
     unit: str
     stories: dict[str, Story] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
     by_title: dict[str, list[str]] = field(default_factory=dict)
+    doubted: dict[str, str] = field(default_factory=dict)
     seq: int = 0
 
     def match(self, entry: Entry, aliases: Mapping[str, str] = {}) -> Match | None:
@@ -89,6 +92,20 @@ class Known:
     def ours(self, event: CloudEvent) -> bool:
         """Whether the import says it."""
         return event.source == f"{SOURCE}{self.unit}" and NAMES in event.extensions
+
+    def in_turn(self, event: CloudEvent) -> bool:
+        """Whether an event that fits the contract is the import's own next text, and not urgent.
+
+        Only another sender's text, one behind another and one in a lane that the unit may not use
+        can be refused by intake, or one under an id that something else was sent under.
+        """
+        if event.type == events.WITHDRAWN or event.data.get("lane") == Lane.URGENT:
+            return False
+        content_id, revision = event.data["content_id"], event.data["revision"]
+        story = self.stories.get(content_id)
+        newest = story.revision if story else 0
+        named = event.id == event_name(content_id, revision)
+        return self.ours(event) and named and revision > newest
 
     def learn(self, event: CloudEvent, at: datetime) -> None:
         """Take in an event of an imported item, as the contract has it."""
@@ -122,6 +139,11 @@ class Known:
                 self.by_title[key] = [*others, content_id]
             else:
                 self.by_name.setdefault(key, content_id)
+
+
+def event_name(content_id: str, revision: int) -> str:
+    """The id of the import's own event."""
+    return f"{content_id}.{revision}"
 
 
 def is_title(key: str) -> bool:

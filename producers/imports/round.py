@@ -167,32 +167,56 @@ class Importer:
 
     async def catch_up(self, unit: str) -> Known:
         """What the log says of the unit's imported items, up to this moment."""
-        known = self.known.setdefault(unit, Known(unit))
+        known = await self.remembered(unit)
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
             event = decoded(message)
-            if event and known.concerns(event) and await self.stands(event, unit, message.subject):
+            if event and known.concerns(event) and await self.stands(event, known, message.subject):
                 known.learn(event, message.time)
             known.seq = message.seq
         return known
 
-    async def stands(self, event: CloudEvent, unit: str, subject: str) -> bool:
+    async def remembered(self, unit: str) -> Known:
+        """What was known; nothing where intake has refused a text since that counted already.
+
+        Then the log is read anew. Raises BusError.
+        """
+        known = self.known.setdefault(unit, Known(unit))
+        for event_id, content_hash in known.doubted.items():
+            if await self.verdict(event_id, content_hash) is False:
+                known = self.known[unit] = Known(unit)
+                break
+        return known
+
+    async def stands(self, event: CloudEvent, known: Known, subject: str) -> bool:
         """Whether intake takes an event of the log, or has taken it: anything else never was.
 
         What was taken in stands, whatever contract and vocabulary say by now: forgotten, it would
-        go out twice. A withdrawal counts only where intake has not refused it. Raises BusError.
+        go out twice. Nobody is asked about what the import says in its turn: intake takes that.
+        Raises BusError.
         """
         if event.type not in events.BUS_DOOR:
             return False
-        fits = admissible(event, unit, subject, self.vocabulary)
-        if fits and event.type != events.WITHDRAWN:
+        fits = admissible(event, known.unit, subject, self.vocabulary)
+        if fits and known.in_turn(event):
             return True
-        event_id = keys.event_id(unit, event.source, event.id)
+        event_id = keys.event_id(known.unit, event.source, event.id)
+        content_hash = keys.content_hash(event.type, event.data)
+        verdict = await self.verdict(event_id, content_hash)
+        counts = fits if verdict is None else verdict
+        if counts and event.type != events.WITHDRAWN:
+            known.doubted[event_id] = content_hash
+        return counts
+
+    async def verdict(self, event_id: str, content_hash: str) -> bool | None:
+        """Whether nothing stands against an event; None where nobody has booked it yet.
+
+        Intake may still refuse what is booked. Raises BusError.
+        """
         record = await self.sender.acceptance.record(event_id)
         if record is None:
-            return fits
-        same = record.hash == keys.content_hash(event.type, event.data)
-        return same and not record.refused
+            return None
+        return record.hash == content_hash and not record.refused
 
     def trouble(self, call: Call, away: Unreached) -> FeedState:
         state, error = call.state, away.error
