@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,11 +31,11 @@ from contracts.errors import (
 from contracts.vocabulary import DEFAULT, Vocabulary
 from producers import wrap
 from producers.admission import over
+from producers.printing import INVALID, complain, print_both
 from producers.publisher import Accepted, Publisher, Spooled
 from producers.usage import Group
 from producers.wording import Saying, say
 
-INVALID = 2
 AWAY = 3
 NOT_KEPT = 4
 ERROR = 40
@@ -118,7 +118,7 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         publisher = around.publisher(wrap.sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
     said = events.check(event, publisher.vocabulary)
-    _complain([*_ended(said), *_unseen(said)])
+    complain([*_ended(said), *_unseen(said)])
     _tell(answer, around, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(AWAY)
@@ -139,7 +139,7 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
             events.check_sender(event, unit, vocabulary)
         if ended := _ended(said):
             raise Invalid(*ended)
-    _complain(_unseen(said))
+    complain(_unseen(said))
     facts = {"type": event.type, "content_id": said.content_id}
     _print(facts, say("cli", "valid", **facts), as_json)
 
@@ -153,7 +153,7 @@ def schemas(name: Name = None) -> None:
     elif name in known:
         typer.echo((SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     else:
-        _complain([say("cli", "no_schema", name=name, known=", ".join(known)).about("name")])
+        complain([say("cli", "no_schema", name=name, known=", ".join(known)).about("name")])
         raise typer.Exit(INVALID)
 
 
@@ -209,15 +209,10 @@ def _explained(as_json: bool) -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        _complain(error.errors)
+        complain(error.errors)
         if as_json:
             _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
         raise typer.Exit(NOT_KEPT if isinstance(error, Unavailable) else INVALID) from None
-
-
-def _complain(errors: Iterable[FieldError]) -> None:
-    for error in errors:
-        typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
 
 
 def _tell(answer: Accepted | Spooled, around: Surroundings, as_json: bool) -> None:
@@ -237,7 +232,7 @@ def _print(facts: dict[str, Any], saying: Saying, as_json: bool) -> None:
     if as_json:
         _print_json(facts)
     else:
-        typer.echo(f"{saying.en}\n{saying.vi}")
+        print_both(saying.en, saying.vi)
 
 
 def _print_json(value: object) -> None:

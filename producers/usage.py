@@ -11,9 +11,9 @@ import typer
 from typer.core import TyperGroup
 
 from contracts.errors import FieldError, shown
+from producers.printing import INVALID, complain
 from producers.wording import say
 
-INVALID = 2
 COMMAND = "command"
 library: Any = import_module(typer.BadParameter.__module__)
 """Where the errors of the command line are written, of which typer shows one alone."""
@@ -50,8 +50,7 @@ def answered() -> Iterator[None]:
     except library.NoArgsIsHelpError:
         raise
     except library.UsageError as wrong:
-        error = explained(wrong)
-        typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
+        complain([explained(wrong)])
         raise typer.Exit(INVALID) from None
 
 

@@ -295,5 +295,9 @@ def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
     email = json.loads(status)["channels"]["email"]
     assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
     assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
+    said("pause", "portal", "--by", "a\x1b[31mb", "--reason", "l1\nemail: goes on")
+    again = said("pause", "portal")
+    assert (again.count("\n"), "\x1b" in again) == (2, False)
+    assert "(by: aU+001B[31mb; reason: l1U+000Aemail: goes on)" in again
     assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
     assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"

@@ -15,7 +15,10 @@ from tests.commands import printed
 
 EMAIL = ChannelName.EMAIL
 GONE, ANGRY = "gone@example.com", "angry@example.com"
-NOTHING = ["nothing stands against this address", "địa chỉ này không bị chặn"]
+NOTHING = [
+    "address: nothing stands against this address",
+    "address: địa chỉ này không bị chặn",
+]
 
 
 @pytest.fixture

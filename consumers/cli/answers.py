@@ -16,14 +16,16 @@ from rich.text import Text
 
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
-from consumers.faults import fault, texts, trouble
+from consumers.faults import fault, trouble
 from consumers.vault import KeyFileBroken
-from contracts.errors import ContractError, FieldError, Unavailable, explain
+from contracts.errors import ContractError, Unavailable, explain
 from producers.bus import BadKey, Bus, BusError, Unfit
 from producers.nats_child import ServerFailed
+from producers.printing import INVALID as INVALID
+from producers.printing import complain as complain
+from producers.printing import print_said as print_said
 from producers.server import StoreBusy
 
-INVALID = 2
 AWAY = 3
 WIDE = 4000
 
@@ -75,17 +77,6 @@ def explained() -> Iterator[None]:
         raise typer.Exit(AWAY) from None
 
 
-def complain(errors: Iterable[FieldError]) -> None:
-    for error in errors:
-        typer.echo(f"{error.field}: {error.message}\n{error.field}: {error.message_vi}", err=True)
-
-
-def print_done(code: str, **values: object) -> None:
-    """What was done, or found, in both languages, on stdout."""
-    told = texts("messages")[code]
-    typer.echo(f"{told['en'].format(**values)}\n{told['vi'].format(**values)}")
-
-
 def print_json(value: Any) -> None:
     """One JSON document; models in their JSON form."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
@@ -101,9 +92,3 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     Console(width=None if screen else WIDE).print(table)
-
-
-def print_said(*said: FieldError) -> None:
-    """What the answer says of something, in both languages, on stdout."""
-    for one in said:
-        typer.echo(f"{one.field}: {one.message}\n{one.field}: {one.message_vi}")

@@ -18,8 +18,8 @@ from consumers.cli.answers import (
     complain,
     on_any_bus,
     on_bus,
-    print_done,
     print_json,
+    print_said,
     print_table,
 )
 from consumers.faults import fault
@@ -155,18 +155,19 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     name = known(channel)
     held = on_bus(lambda bus: control.hold(bus, name, reason.strip(), by.strip()))
     if held.fresh:
-        print_done("paused_now", channel=channel)
+        print_said(fault(channel, "paused_now", channel=channel))
         return
     stands = held.known
     who, why = stands.by or "-", stands.reason or "-"
-    print_done("paused_already", channel=channel, at=at(stands.since), who=who, reason=why)
+    said = {"channel": channel, "at": at(stands.since), "who": who, "reason": why}
+    print_said(fault(channel, "paused_already", **said))
 
 
 def resume(channel: Name) -> None:
     """Let a paused channel go on."""
     name = known(channel)
     ended = on_bus(lambda bus: control.resume(bus, name))
-    print_done("resumed_now" if ended else "resumed_already", channel=channel)
+    print_said(fault(channel, "resumed_now" if ended else "resumed_already"))
 
 
 def known(channel: str) -> ChannelName:

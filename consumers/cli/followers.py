@@ -14,7 +14,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app import channels, people
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.account import account, stores
-from consumers.cli.answers import Json, explained, on_bus, print_done, print_json, print_table
+from consumers.cli.answers import Json, explained, on_bus, print_json, print_said, print_table
 from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppressions
@@ -114,7 +114,7 @@ def show(address: Address) -> None:
 
     reason = on_bus(look)
     if reason is None:
-        print_done("not_suppressed")
+        print_said(fault("address", "not_suppressed"))
     else:
         typer.echo(reason)
 

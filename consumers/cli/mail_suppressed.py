@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from channels.email.guard import mail_address
 from consumers.app import people
 from consumers.app.settings import LoaSettings, read
-from consumers.cli.answers import Json, on_bus, print_done, print_json, print_table
+from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
 from consumers.cli.lifting import lifted
 from consumers.faults import fault
 from consumers.suppressions import Suppression, Suppressions
@@ -70,7 +70,7 @@ def show(address: Address, as_json: Json = False) -> None:
     elif found:
         typer.echo(told(found))
     else:
-        print_done("not_suppressed")
+        print_said(fault("address", "not_suppressed"))
 
 
 def told(found: Suppression) -> str:

@@ -1,11 +1,10 @@
 """Where readers find what a command speaks of."""
 
-import typer
-
 from channels.portal.site import item_path
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read
 from consumers.faults import fault
+from producers.printing import print_both
 
 
 def place(content_id: str) -> str:
@@ -16,4 +15,4 @@ def place(content_id: str) -> str:
 def tell_place(code: str, address: str) -> None:
     """An address, and how it stands, in both languages; it ends the line, to be copied."""
     said = fault("address", code)
-    typer.echo(f"{said.message}: {address}\n{said.message_vi}: {address}")
+    print_both(f"{said.message}: {address}", f"{said.message_vi}: {address}")

@@ -16,7 +16,7 @@ from channels.portal.settings import PortalSettings
 from consumers import backup, rebuild, restore
 from consumers.app import running
 from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_done, print_json
+from consumers.cli.answers import INVALID, Json, complain, explained, on_bus, print_json, print_said
 from consumers.cli.progress import shown
 from consumers.faults import fault
 from consumers.vault import FIELD, KeyFile, accept, belonging
@@ -55,8 +55,9 @@ def save(folder: Folder, as_json: Json = False) -> None:
     if as_json:
         print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
         return
-    facts = {"folder": folder, "streams": len(manifest.streams), "size": size}
-    print_done("backup_made", **facts, began=moment(manifest.began), key=read(LoaSettings).key_file)
+    kept = {"streams": len(manifest.streams), "size": size, "began": moment(manifest.began)}
+    facts = {**kept, "key": read(LoaSettings).key_file}
+    print_said(fault(str(folder), "backup_made", **facts))
 
 
 def moment(at: datetime) -> str:
@@ -102,7 +103,7 @@ def renew_key(as_json: bool) -> None:
     if as_json:
         print_json({"key": str(path)})
     else:
-        print_done("key_accepted", path=path)
+        print_said(fault(str(path), "key_accepted"))
 
 
 def trust(as_json: bool) -> None:
@@ -111,7 +112,7 @@ def trust(as_json: bool) -> None:
     if as_json:
         print_json({"ended": stood})
     else:
-        print_done("doubt_ended" if stood else "no_doubt")
+        print_said(fault("doubt", "doubt_ended" if stood else "no_doubt"))
 
 
 def from_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
@@ -130,9 +131,9 @@ def from_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None
     if as_json:
         print_json({"began": manifest.began, "streams": len(manifest.streams)})
         return
-    print_done("restored_now", began=moment(manifest.began))
+    print_said(fault(str(folder), "restored_now", began=moment(manifest.began)))
     if not moved:
-        print_done("doubt_stands")
+        print_said(fault("doubt", "doubt_stands"))
 
 
 def present(path: Path) -> None:
