@@ -1,5 +1,6 @@
 """Error texts of the consumers' own rules, in English and Vietnamese."""
 
+import os
 import re
 import tomllib
 from errno import errorcode
@@ -28,7 +29,7 @@ def word(said: str) -> Told:
 
     Behind a colon stands what the system or the other side said, behind a blank its number.
     """
-    known: dict[str, str] = {name: str(one) for name, one in texts("words").items()}
+    known = words()
     head, mark, rest = said.partition(": ")
     numbered = NUMBERED.fullmatch(said)
     if said in known or not said:
@@ -40,6 +41,16 @@ def word(said: str) -> Told:
     else:
         vi = f"“{said}”"
     return Told(said, vi)
+
+
+@cache
+def words() -> dict[str, str]:
+    """The words, and the system's troubles by its name for them (`enospc`) and its own text."""
+    known = texts("troubles")
+    numbered = {number: known[name] for number, name in errorcode.items() if name in known}
+    named = {errorcode[number].lower(): one for number, one in numbered.items()}
+    told = {os.strerror(number): one for number, one in numbered.items()}
+    return {name: str(one) for name, one in (named | told | texts("words")).items()}
 
 
 def trouble(error: Exception) -> Told:

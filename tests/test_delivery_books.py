@@ -87,12 +87,8 @@ async def test_what_was_sent_is_booked_even_when_the_next_addresses_are_not_to_b
     assert (await loa.entry(plan)).copies == 0
 
 
-@pytest.mark.parametrize("between", ["nothing", "the bus is silent once more", "no relay"])
-async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(
-    house, between
-):
-    loa = house(50)
-    plan = await loa.plan()
+def falls_silent(loa):
+    """The ledger's writes from the third on get no answer, until `loa.silent` ends."""
     swap, writes = loa.ledger.bucket.swap, []
 
     async def silent(key, data, revision, **more):
@@ -102,6 +98,15 @@ async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_
         return await swap(key, data, revision, **more)
 
     loa.silent, loa.ledger.bucket.swap = True, silent
+
+
+@pytest.mark.parametrize("between", ["nothing", "the bus is silent once more", "no relay"])
+async def test_what_was_sent_while_the_bus_was_silent_is_booked_when_it_answers_again(
+    house, between
+):
+    loa = house(50)
+    plan = await loa.plan()
+    falls_silent(loa)
     loa.worker.lease_s, loa.provider.request_timeout_s = 0.2, 0
     with pytest.raises(Silence):
         await loa.work(plan)

@@ -69,26 +69,20 @@ async def test_a_correction_waits_for_the_older_text_and_goes_to_all_who_got_it(
         "r000001": Outcome(Verdict.FAILED, "550 5.1.1"),
         "r000002": Outcome(Verdict.DOUBT),
     }
-    loa.provider.answer = lambda row: answers.get(
-        row.id, Outcome(Verdict.HELD, "slow", after_s=600)
-    )
+    slow = Outcome(Verdict.HELD, "slow", after_s=600)
+    loa.provider.answer = lambda row: answers.get(row.id, slow)
     loa.provider.known = lambda row: Outcome(Verdict.DOUBT, after_s=900)
     with pytest.raises(Later):
         await loa.work(first)
     await loa.work(first)
     loa.readers.ids = ["r000003", "r000009"]
     loa.clock.forward(0.5)
-    correction = await loa.publish(
-        a_publication(revision=2, action="corrected", corrects_revision=1)
-    )
+    corrected = a_publication(revision=2, action="corrected", corrects_revision=1)
+    correction = await loa.publish(corrected)
     with pytest.raises(Later):
         await loa.planner.on_publication(correction)
-    assert await loa.counts(first) == {
-        Status.DELIVERED: 1,
-        Status.FAILED: 1,
-        Status.MAYBE_SENT: 1,
-        Status.SUPERSEDED: 1,
-    }
+    ends = (Status.DELIVERED, Status.FAILED, Status.MAYBE_SENT, Status.SUPERSEDED)
+    assert await loa.counts(first) == dict.fromkeys(ends, 1)
     loa.clock.forward(2)
     await loa.planner.on_publication(correction)
     rows = await loa.ledger.rows(BatchKey(*first._replace(revision=2), 0))

@@ -149,18 +149,14 @@ def test_a_unit_at_the_desk_waits_for_another_pair_of_eyes(loa):
         assert waiting[0]["content_id"] == "cho-duyet"
         assert loa.ask(accepted.body["status_url"]).body["state"] == "waiting"
         assert loa.cli("desk", "approve", "cho-duyet", "--by", "Nguyễn Văn A").code == 2
-        assert (
-            loa.cli("desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash", "x").code == 2
-        )
-        ok = loa.cli(
-            "desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash", waiting[0]["hash"]
-        )
+        approve = ("desk", "approve", "cho-duyet", "--by", "Trần Thị B", "--hash")
+        assert loa.cli(*approve, "x").code == 2
+        ok = loa.cli(*approve, waiting[0]["hash"])
         assert ok.code == 0, ok
         told = loa.traced("cho-duyet")
         assert told["state"] == "released"
-        assert [one["by"] for one in told["timeline"] if one["event"] == "approved"] == [
-            "Trần Thị B"
-        ]
+        approved = [one["by"] for one in told["timeline"] if one["event"] == "approved"]
+        assert approved == ["Trần Thị B"]
         late = an_event(id="d-0", content_id="cho-duyet") | {"source": event["source"]}
         assert loa.post(late).status == 202
         status = until(lambda: refused_at(loa, accepted.body["status_url"]), "the refusal")

@@ -51,7 +51,9 @@ Title = Annotated[str, typer.Option(help="Read in place of the item's title, if 
 By = Annotated[
     str,
     typer.Option(
-        "--by", envvar="USER", help="Who; only `loa trace` tells. Else $USER, if there is one."
+        "--by",
+        envvar="USER",
+        help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
 ALWAYS = ("expected", "delivered", "missing")

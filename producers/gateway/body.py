@@ -11,7 +11,6 @@ from contracts import envelope
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import Mode
 from contracts.errors import WHOLE, TooLarge, Unreadable, UnsupportedMedia, fault
-from producers.wording import say
 
 BATCH_BYTES = 8 << 20
 LIMITS = {
@@ -36,8 +35,6 @@ async def read(request: Request) -> Delivery:
     mode = envelope.mode(headers.get("content-type"), headers)
     _not_compressed(headers.get("content-encoding", "identity"))
     body = await _bounded(request, LIMITS[mode])
-    if mode is not Mode.BINARY and not body.strip():
-        raise Unreadable(say("problem", "empty").about(WHOLE))
     if mode is Mode.BATCH:
         return Delivery(envelope.from_batch(body), batch=True)
     if mode is Mode.STRUCTURED:
