@@ -10,7 +10,7 @@ from pathlib import Path
 from contracts.errors import FieldError, Told, worded
 
 Texts = dict[str, dict[str, str]]
-NUMBERED = re.compile(r"(.+) (\d{3})")
+NUMBERED = re.compile(r"(.+) (\d{3}|[245]\.\d{1,3}\.\d{1,3})")
 
 
 @cache

@@ -96,7 +96,7 @@ async def test_an_address_that_is_left_alone_says_why_and_until_when(bus, news, 
     run = await loa("trace", ITEM, "--reader", ADDRESS)
     until = f"{at + timedelta(days=9):%Y-%m-%d}"
     assert f"until {until}: bounced 5.1.1" in run.stdout
-    assert f"đến {until}: bounced 5.1.1" in run.stdout
+    assert f"đến {until}: thư bị trả lại (5.1.1)" in run.stdout
     told = printed(await loa("trace", ITEM, "--reader", ADDRESS, "--json"))
     assert (told["mails"][0]["status"], told["suppressed"]["reason"]) == (
         "suppressed",
@@ -113,7 +113,7 @@ FAR = datetime(2099, 1, 1, tzinfo=UTC)
         ({"topics": ["viec-lam"]}, {}, "topics", "viec-lam, còn tin thuộc cai-cach-hanh-chinh"),
         ({"units": ["vu-phap-che"]}, {}, "units", "wants vu-phap-che, and it has van-phong-bo"),
         ({"audiences": ["can-bo"]}, {"audiences": ["cong-dan"]}, "audiences", "it has cong-dan"),
-        ({"frequency": "daily"}, {}, "frequency", "bản tổng hợp (daily)"),
+        ({"frequency": "daily"}, {}, "frequency", "bản tổng hợp (hằng ngày)"),
         ({"paused_until": FAR}, {}, "paused_until", "tạm dừng đến 2099-01-01T00:00:00Z"),
         ({"paused_until": UNTIL_RESUMED}, {}, "paused_until", "until they end it themselves"),
         ({}, {"channels": ["portal"]}, "channels", "không gửi qua thư điện tử"),

@@ -7,10 +7,10 @@ import typer
 
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import on_bus, print_json, print_said, print_table
-from consumers.faults import fault
+from consumers.faults import fault, word
 from consumers.readers.fate import EMAIL, Fate, OneReader
 from consumers.readers.people import People
-from consumers.readers.wishes import email
+from consumers.readers.wishes import as_kept
 from consumers.register import Register
 from consumers.suppressions import Suppression, Suppressions
 from consumers.vault import belonging
@@ -40,7 +40,7 @@ async def look(content_id: str, address: str, bus: Bus) -> Fate:
     item = await Register(bus).item(content_id)
     if item is None:
         raise Invalid(fault("content_id", "item_unknown", value=content_id))
-    clean, wrong = email(address)
+    clean, wrong = as_kept(address)
     if wrong:
         raise Invalid(*(one.model_copy(update={"field": "reader"}) for one in wrong))
     secret = await belonging(bus, read(LoaSettings).key_file)
@@ -75,4 +75,4 @@ def left_alone(stands: Suppression) -> FieldError:
     since = f"{stands.at.astimezone(UTC):%Y-%m-%d}"
     until = f"{stands.until.astimezone(UTC):%Y-%m-%d}" if stands.until else ""
     code = "address_left_alone_until" if until else "address_left_alone"
-    return fault("address", code, since=since, reason=stands.reason, until=until)
+    return fault("address", code, since=since, reason=word(stands.reason), until=until)

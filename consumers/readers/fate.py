@@ -8,7 +8,7 @@ from typing import NamedTuple
 from consumers import register
 from consumers.digests.book import Book
 from consumers.digests.received import Received
-from consumers.faults import fault
+from consumers.faults import fault, word
 from consumers.items import Item
 from consumers.ledger.entry import STATUS, TRIABLE, Note
 from consumers.ledger.store import Ledger, LedgerError
@@ -164,4 +164,4 @@ class OneReader:
             code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"
             yield fault("paused_until", code, until=f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
         elif self.reader.frequency != "immediate" and text.lane is not Lane.URGENT:
-            yield fault("frequency", "reader_gathers", value=self.reader.frequency)
+            yield fault("frequency", "reader_gathers", value=word(self.reader.frequency))
