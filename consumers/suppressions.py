@@ -9,8 +9,10 @@ import structlog
 from pydantic import AwareDatetime, Field
 
 from consumers import register
+from consumers.faults import fault, word
 from contracts import subjects
 from contracts.delivery import ChannelName
+from contracts.errors import FieldError
 from contracts.records import Record
 from producers.bus import Bus, Conflict
 
@@ -199,3 +201,11 @@ def sealed(channel: ChannelName, seal: str) -> str:
 
 def read(data: bytes) -> Suppression:
     return Suppression.model_validate_json(data)
+
+
+def left_alone(stands: Suppression) -> FieldError:
+    """Since when, why and until when nothing is sent to an address."""
+    since = f"{stands.at.astimezone(UTC):%Y-%m-%d}"
+    until = f"{stands.until.astimezone(UTC):%Y-%m-%d}" if stands.until else ""
+    code = "address_left_alone_until" if until else "address_left_alone"
+    return fault("address", code, since=since, reason=word(stands.reason), until=until)

@@ -55,5 +55,5 @@ async def it_is_told_that_mail_leaves_the_address_alone(house):
     said = json.loads(next(one for one in shown.stdout.splitlines() if one.startswith("{")))
     assert said["suppressed"]["reason"] == "bounced 5.1.1"
     told = (await loa("show", ADDRESS)).stdout
-    assert "bounced 5.1.1: since 2026-11-20, until 2027-11-20" in told
+    assert "since 2026-11-20, until 2027-11-20: bounced 5.1.1" in told
     assert "loa mail suppressed lift ADDRESS --by NAME" in told

@@ -11,7 +11,7 @@ from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
 from consumers.cli.lifting import lifted
 from consumers.faults import fault
-from consumers.suppressions import Suppression, Suppressions
+from consumers.suppressions import Suppression, Suppressions, left_alone
 from consumers.vault import belonging
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -68,14 +68,9 @@ def show(address: Address, as_json: Json = False) -> None:
     if as_json:
         print_json(found.model_dump(mode="json") if found else None)
     elif found:
-        typer.echo(told(found))
+        print_said(left_alone(found))
     else:
         print_said(fault("address", "not_suppressed"))
-
-
-def told(found: Suppression) -> str:
-    end = f"until {found.until:%Y-%m-%d}" if found.until else "until a person lifts it"
-    return f"{found.reason}: since {found.at:%Y-%m-%d}, {end}"
 
 
 @app.command()

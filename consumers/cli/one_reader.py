@@ -7,15 +7,15 @@ import typer
 
 from consumers.app.settings import LoaSettings, read
 from consumers.cli.answers import on_bus, print_json, print_said, print_table
-from consumers.faults import fault, word
+from consumers.faults import fault
 from consumers.readers.fate import EMAIL, Fate, OneReader
 from consumers.readers.people import People
 from consumers.readers.wishes import as_kept
 from consumers.register import Register
-from consumers.suppressions import Suppression, Suppressions
+from consumers.suppressions import Suppressions, left_alone
 from consumers.vault import belonging
 from contracts import keys
-from contracts.errors import FieldError, Invalid
+from contracts.errors import Invalid
 from producers.bus import Bus
 
 
@@ -68,11 +68,3 @@ def print_mails(fate: Fate) -> None:
             for one in fate.mails
         ],
     )
-
-
-def left_alone(stands: Suppression) -> FieldError:
-    """Since when, why and until when nothing is sent to the address."""
-    since = f"{stands.at.astimezone(UTC):%Y-%m-%d}"
-    until = f"{stands.until.astimezone(UTC):%Y-%m-%d}" if stands.until else ""
-    code = "address_left_alone_until" if until else "address_left_alone"
-    return fault("address", code, since=since, reason=word(stands.reason), until=until)

@@ -8,13 +8,12 @@ import typer
 from consumers.app import people
 from consumers.app.settings import LoaSettings, read, vocabulary
 from consumers.cli.answers import INVALID, Json, on_bus, print_json, print_table
-from consumers.cli.mail_suppressed import told
 from consumers.faults import fault
 from consumers.readers.imports import Report, import_csv
 from consumers.readers.leaving import Leaving
 from consumers.readers.people import People
 from consumers.readers.wishes import as_kept
-from consumers.suppressions import Suppression
+from consumers.suppressions import Suppression, left_alone
 from consumers.vault import KeyFile, belonging
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
@@ -62,8 +61,8 @@ def show(address: Address, as_json: Json = False) -> None:
 
     one, stands = on_bus(look)
     if as_json:
-        left_alone = stands.model_dump(mode="json") if stands else None
-        print_json(one.model_dump(mode="json") | {"suppressed": left_alone})
+        against = stands.model_dump(mode="json") if stands else None
+        print_json(one.model_dump(mode="json") | {"suppressed": against})
     else:
         said = one.model_dump(mode="json", exclude_none=True)
         rows = [(name, shown(value)) for name, value in said.items()]
@@ -75,7 +74,7 @@ def left_alone_rows(stands: Suppression | None) -> list[tuple[str, str]]:
     if stands is None:
         return []
     return [
-        ("suppressed", told(stands)),
+        ("suppressed", left_alone(stands).message),
         ("to lift it", "loa mail suppressed lift ADDRESS --by NAME"),
     ]
 
