@@ -118,14 +118,19 @@ def pointed(
     journal: Iterable[dict[str, Any]],
 ) -> Iterator[str]:
     """One broadcast per item at most, as the ledger says."""
-    pages = contents(journal)
-    sent = Counter(pages[id] for ids in broadcasts for id in ids)
+    sent = broadcast_items(broadcasts, journal)
     told: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.recipient == "broadcast":
             told[row.plan.content_id].append(row)
     for content_id in {*sent, *told}:
         yield from broadcast(content_id, told[content_id], sent[content_id])
+
+
+def broadcast_items(broadcasts: list[list[str]], journal: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How often each item was broadcast."""
+    pages = contents(journal)
+    return Counter(pages[id] for ids in broadcasts for id in ids)
 
 
 def contents(journal: Iterable[Mapping[str, Any]]) -> dict[str, str]:

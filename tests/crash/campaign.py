@@ -1,6 +1,5 @@
 """Many deaths on one folder, one quiet start at the end, and then the judge."""
 
-import json
 import logging
 import random
 import time
@@ -239,10 +238,9 @@ class Campaign:
             yield f"check: {one['rule']} {one['key']}: {one['detail']}"
 
     async def judged(self, bus: Bus) -> list[str]:
-        journal = self.stage.folder / "zalo" / "effects.jsonl"
         seen = judge.Witnesses(
             mails=received.read(self.stage.record),
-            zalo=[json.loads(line) for line in journal.read_text().splitlines()],
+            zalo=self.stage.effects(),
             portal=self.stage.data / "portal" / "public",
             url=PUBLIC_URL,
             kills=self.stage.kills,

@@ -245,6 +245,11 @@ class Stage:
         with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as said:
             return json.load(said)
 
+    def effects(self) -> list[dict[str, Any]]:
+        """What the sandbox did so far, oldest first."""
+        whole = (self.folder / "zalo" / "effects.jsonl").read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
     def on_bus(self, work: Callable[[Bus], Awaitable[T]]) -> T | None:
         """Do something on the running Loa's bus; None when it died meanwhile."""
 
