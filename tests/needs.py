@@ -44,6 +44,11 @@ def nginx() -> None:
     _need(Path(NGINX).is_file(), "needs nginx")
 
 
+def node() -> None:
+    """Running JavaScript outside a browser."""
+    _need(shutil.which("node") is not None, "needs node (Debian: nodejs)")
+
+
 def curl() -> None:
     """Sending what the documents print."""
     _need(shutil.which("curl") is not None, "needs curl")

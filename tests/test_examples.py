@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,8 +115,8 @@ def test_the_python_example_says_what_it_needs_instead_of_a_traceback(tmp_path, 
     assert says in run.stderr and "Traceback" not in run.stderr
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_javascript_example_holds_the_golden_vectors():
+    needs.node()
     script, vectors = EXAMPLES / "keys.mjs", ROOT / "contracts" / "schemas" / "vectors.json"
     done = subprocess.run(
         ["node", script, vectors], capture_output=True, text=True, timeout=60, check=False

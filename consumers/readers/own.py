@@ -49,7 +49,7 @@ class Own:
         return await self.people.reading(whose.id, whose.address)
 
     async def out(self, session: str) -> None:
-        """Let nobody in by this session again, whoever has a copy of it."""
+        """The reader has gone out: nobody comes in by that cookie again, whoever has a copy."""
         if self.whose(session) is not None:  # anybody can send what is none, to fill the bucket
             await self.uses.note(session)
 
