@@ -42,10 +42,12 @@ async def main(folder, number):
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 DRAINER = """
+from contracts.crash import arm
 from producers.bus import Bus
 from producers.publisher import drain
 
 async def main(folder, url):
+    arm(lambda name: name == "spool.sent" and sys.stdin.read(1))
     async with await Bus.connect(url) as bus:
         print("connected", flush=True)
         await drain(bus, Path(folder))
@@ -78,6 +80,7 @@ async def stored_ids(bus):
 def run(script, *args):
     return subprocess.Popen(
         [sys.executable, "-c", QUIET + script, *map(str, args)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -238,17 +241,18 @@ async def test_killing_the_writer_loses_nothing_that_was_said_to_be_kept(bus, sp
 
 
 async def test_killing_the_drainer_loses_nothing_and_keeps_the_order(bus, spool, nats_server):
-    count = 500
+    count, at_once = 500, 70
     for n in range(count):
         spool.keep(numbered(n))
     kills = 0
     while waiting := len(spool.waiting()):
         with run(DRAINER, spool.folder, nats_server.url) as drainer:
             assert drainer.stdout.readline() == "connected\n"
-            target = max(0, waiting - 70)
-            while len(spool.waiting()) > target and drainer.poll() is None:
+            drainer.stdin.write("." * at_once)
+            drainer.stdin.flush()
+            while len(spool.waiting()) > max(0, waiting - 40):
                 await asyncio.sleep(0)
-            kills += drainer.poll() is None
             drainer.send_signal(signal.SIGKILL)
-    assert kills >= 2
+            kills += drainer.wait() == -signal.SIGKILL
+    assert kills >= count // at_once
     assert await stored_ids(bus) == [f"e-{n}" for n in range(count)]
