@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import subprocess
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +35,8 @@ accounts {
 """
 NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
 OTHERS = ("sweep", "feedback", "zalo-sandbox")
-STOP_S = 15.0
+STOP_S = 20.0
+"""Longer than any service needs, shorter than the patience with a relay that keeps silent."""
 READERS = 1200
 
 
@@ -72,11 +72,10 @@ class Service:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> tuple[int, float]:
-        """SIGTERM: the exit code, and how long it took."""
-        started = time.monotonic()
+    def stop(self) -> int:
+        """SIGTERM: the exit code. Raises TimeoutExpired where it waits for more than it should."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(2 * STOP_S), time.monotonic() - started
+        return self.process.wait(STOP_S)
 
 
 class SplitLoa(RealLoa):
@@ -159,9 +158,7 @@ def test_an_event_goes_its_way_over_many_processes_and_each_stops_in_order(loa, 
     assert loa.cli("check", "--deep", "--json").json["violations"] == []
     for name, service in loa.services.items():
         assert "loa:loa" not in service.log.read_text(), "the bus's password"
-        code, took_s = service.stop()
-        assert (name, code) == (name, 0), service.log.read_text()[-2000:]
-        assert took_s < STOP_S, name
+        assert (name, service.stop()) == (name, 0), service.log.read_text()[-2000:]
 
 
 def test_a_service_that_is_killed_goes_on_where_it_was(loa, relay):
@@ -213,5 +210,4 @@ def stop_in_the_middle(loa: SplitLoa, silent: Receiver) -> None:
     loa.readers(3)
     loa.publish("tin-moi", "email")
     until(lambda: silent.mails, "a mail on the wire")
-    code, took_s = loa["deliver-email"].stop()
-    assert (code, took_s < STOP_S) == (0, True), took_s
+    assert loa["deliver-email"].stop() == 0
