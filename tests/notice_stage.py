@@ -22,6 +22,10 @@ from tests.zalo_stage import MemoryVault, Stage, Unsteady, staged
 
 PHONE, USER_ID = "84912345678", "8042311234567890123"
 BY_PHONE, BY_USER_ID = "business.template", "oa.template"
+SERVING = shelf.serving()
+"""The sandbox's template for each kind of notice."""
+OTP = "100004"
+"""A template of the sandbox for one-time passwords: it wants what no notice has."""
 LOST = ["drop_after", "html_after", "truncate_after", "empty_after", "error_after"]
 FACTS: dict[str, Any] = {
     "case_code": "G09.20-20260609-0092637",
@@ -119,7 +123,7 @@ class NoticeStage:
     async def set_template(self, of: str = "2", **changes: Any) -> Template:
         """Zalo changes what it says of the template for *of*."""
         world = self.stage.sandbox.world
-        now = world.shelf.templates[shelf.serving()[of]].model_copy(update=changes)
+        now = world.shelf.templates[SERVING[of]].model_copy(update=changes)
         world.record("template_set", template=now.model_dump(mode="json"))
         await self.templates.sync()
         return now
@@ -144,6 +148,11 @@ def person(stage: Stage, **facts: Any) -> None:
     stage.sandbox.world.record("person_set", person=person)
 
 
+def has(house: NoticeStage, template: Template) -> None:
+    """The account has it from now on."""
+    house.stage.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
+
+
 def counting(house: NoticeStage) -> Counter[str]:
     """How often which call is made from now on, by its last word."""
     calls = Counter[str]()
@@ -158,5 +167,5 @@ async def noticing(folder: Path, clock: Clock) -> AsyncIterator[NoticeStage]:
         house = NoticeStage(stage)
         stage.start()
         await stage.consent()
-        await house.templates.register(shelf.serving())
+        await house.templates.register(SERVING)
         yield house

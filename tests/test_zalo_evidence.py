@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
+from channels.errors import Unreachable
 from channels.zalo.events import EVIDENCE, EventKind, ZaloEvent
 from consumers.app import shell
 from consumers.feedback import Feedback
@@ -143,3 +144,19 @@ async def test_both_sorts_of_receipts_come_over_the_bus_and_broken_ones_are_name
 def test_what_is_no_receipt_breaks_the_contract(data):
     with pytest.raises(ContractError):
         read_receipt(data)
+
+
+async def test_message_ids_lie_where_the_contact_lies(bus):
+    sent, bucket = BusSent(bus), bus.bucket(subjects.NOTICES.name)
+    tracking_id = "a2" * 24
+    assert await sent.message_id(tracking_id) == ""
+    await sent.keep(tracking_id, "f00d")
+    await sent.keep("b" * 48, "beef", untracked=True)
+    assert await sent.message_id(tracking_id) == "f00d"
+    assert (await bucket.get("message.beef")).data == b"b" * 48
+    assert await bucket.get("message.f00d") is None
+
+
+async def test_a_message_id_that_can_not_be_kept_is_said(bus):
+    with pytest.raises(Unreachable):
+        await BusSent(bus).keep("a" * 48, "what an id", untracked=True)

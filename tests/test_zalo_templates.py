@@ -1,7 +1,6 @@
 """Which template serves which notice: registered by the operator, judged by Zalo, shared by all."""
 
 import asyncio
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -10,11 +9,9 @@ from pydantic import ValidationError
 
 from channels.errors import Unreachable
 from channels.notices import KINDS
-from channels.zalo import codes
 from channels.zalo.codes import Refused
-from channels.zalo.connect import Stores, open_examiner, open_templates
+from channels.zalo.connect import Stores, open_templates
 from channels.zalo.rate import Limits
-from channels.zalo.sandbox import shelf
 from channels.zalo.sandbox.shelf import Param, Template
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.template_book import Blank, Book, price
@@ -22,29 +19,19 @@ from channels.zalo.template_book import Template as Known
 from channels.zalo.templates import FRESH_S, Templates, Unfit
 from channels.zalo.transport import AioTransport
 from consumers.app import channels
-from consumers.notices.sent import BusSent
 from consumers.vault import BusVault
 from contracts import subjects
-from contracts.errors import Invalid
-from tests.commands import printed
-from tests.conftest import Clock
-from tests.notice_stage import noticing
-from tests.zalo_command import environment
-from tests.zalo_stage import Fernet, MemoryNotebook, MemoryVault
+from tests.notice_stage import OTP, SERVING, has, noticing
+from tests.zalo_stage import MemoryNotebook, MemoryVault
 
 ID = Param(name="ma_ho_so")
-OTP, CARE, SERVING = "100004", "100002", shelf.serving()
+CARE = "100002"
 
 
 @pytest.fixture
 async def house(tmp_path, clock):
     async with noticing(tmp_path, clock) as house:
         yield house
-
-
-def has(house, template: Template) -> None:
-    """The account has it from now on."""
-    house.stage.sandbox.world.record("template_set", template=template.model_dump(mode="json"))
 
 
 async def test_what_zalo_says_of_a_template_is_known(house):
@@ -261,78 +248,6 @@ def test_a_message_by_user_id_whose_price_is_not_named_costs_what_a_phone_does()
     assert (template.costs(True), template.costs(False)) == (800, 800)
 
 
-# --- at the account, and for the operator
-
-
-@pytest.fixture
-def look(house):
-    async def look(**settings):
-        account = house.stage.sandbox.settings.model_copy(update=settings)
-        transport = AioTransport()
-        try:
-            return await open_examiner(account, house.stage.stores, transport).examine()
-        finally:
-            await transport.close()
-
-    return look
-
-
-async def test_the_account_s_condition_shows_every_kind_and_what_was_spent(house, look):
-    house.stage.sandbox.world.tokens.expires = 1e12
-    await house.send()
-    await house.set_template("6", status="REJECT")
-    await house.templates.remove("5")
-    found = await look(money_per_day=80000)
-    kinds = {one.kind: one for one in found.kinds}
-    assert (kinds["2"].state, kinds["2"].price_sdt, kinds["2"].price_uid) == ("ENABLE", 800, 560)
-    assert kinds["2"].status == "Được tiếp nhận"
-    assert kinds["5"].template == ""
-    lacks = {one.task: (one.reason, one.fix) for one in found.missing}
-    assert lacks["notices 5"] == ("no template", codes.fix("route"))
-    assert lacks["notices 6"] == (f"template {SERVING['6']} is REJECT", codes.fix("template"))
-    assert set(found.notices) == {"today", "money today", "money this month"}
-    assert found.notices["money today"].endswith("of 80000")
-
-
-@pytest.fixture
-def command(loa, house):
-    """`loa zalo ...`, told to talk to the sandbox."""
-    sandbox = house.stage.sandbox
-    sandbox.clock.set(Clock.now)
-    return loa.also("zalo", **environment(sandbox))
-
-
-async def test_an_operator_sets_lists_syncs_and_removes_templates(command, house, tmp_path):
-    pair = house.stage.sandbox.grant()
-    file = tmp_path / "pair.json"
-    file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
-    assert (await command("connect", str(file))).exit_code == 0
-    shown = await command("templates", "set", "2", SERVING["2"])
-    assert shown.exit_code == 0, shown.output
-    assert "Thông báo tiếp nhận hồ sơ" in shown.stdout
-    wrong = await command("templates", "set", "2", OTP)
-    assert (wrong.exit_code, "otp" in wrong.stderr) == (2, True)
-    unknown = await command("templates", "set", "2", "4711")
-    assert (unknown.exit_code, "template_id" in unknown.stderr) == (2, True)
-    assert (await command("templates", "set", "11", SERVING["2"])).exit_code == 2
-    listed = printed(await command("templates", "list", "--json"))
-    assert [(one["kind"], one["template"]) for one in listed if one["template"]] == [
-        ("2", SERVING["2"])
-    ]
-    has(house, house.stage.sandbox.world.shelf.templates[SERVING["2"]].model_copy(
-        update={"status": "DISABLE"}
-    ))  # fmt: skip
-    synced = printed(await command("templates", "sync", "--json"))
-    assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
-    told = await command("status")
-    assert "notices 2" in told.stdout
-    removed = printed(await command("templates", "remove", "2", "--json"))
-    assert not any(one["template"] for one in removed)
-
-
-# --- where the sandbox stands in, and on the bus
-
-
 async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(house):
     """A start again changes nothing that an operator has chosen."""
     account, stores = house.stage.sandbox.settings, house.stage.stores
@@ -351,25 +266,6 @@ async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(house):
     await transport.close()
 
 
-async def test_a_command_says_what_zalo_refused(house):
-    known = house.stage.stores
-    stores = Stores(known.vault, MemoryNotebook(), known.key, MemoryVault())
-    house.stage.sandbox.world.tokens.expires = 1e12
-    with pytest.raises(Invalid) as refused:
-        async with channels.templates(house.stage.sandbox.settings, stores) as registry:
-            await registry.register({"2": "4711"})
-    [error] = refused.value.errors
-    assert error.field == "template_id"
-    assert error.message != error.message_vi
-
-
-async def test_without_a_grant_a_command_says_so(house):
-    stores = Stores(MemoryVault(), MemoryNotebook(), Fernet.generate_key(), MemoryVault())
-    with pytest.raises(Invalid):
-        async with channels.templates(house.stage.sandbox.settings, stores) as registry:
-            await registry.register({"2": SERVING["2"]})
-
-
 async def test_all_processes_share_the_registry_over_the_bus(bus, house):
     store = BusVault(bus, subjects.CONTROL.name)
     one, other = (Templates(house.templates.api, store, "zalo.templates.x") for _ in range(2))
@@ -377,19 +273,3 @@ async def test_all_processes_share_the_registry_over_the_bus(bus, house):
     await other.register({"4": SERVING["4"]})
     house.clock.advance(FRESH_S)
     assert set((await one.book()).routes) == {"2", "4"}
-
-
-async def test_message_ids_lie_where_the_contact_lies(bus):
-    sent, bucket = BusSent(bus), bus.bucket(subjects.NOTICES.name)
-    tracking_id = "a2" * 24
-    assert await sent.message_id(tracking_id) == ""
-    await sent.keep(tracking_id, "f00d")
-    await sent.keep("b" * 48, "beef", untracked=True)
-    assert await sent.message_id(tracking_id) == "f00d"
-    assert (await bucket.get("message.beef")).data == b"b" * 48
-    assert await bucket.get("message.f00d") is None
-
-
-async def test_a_message_id_that_can_not_be_kept_is_said(bus):
-    with pytest.raises(Unreachable):
-        await BusSent(bus).keep("a" * 48, "what an id", untracked=True)
