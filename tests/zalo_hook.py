@@ -51,6 +51,10 @@ def written(event: dict[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+TEXT = written(a_text())
+"""A message that somebody sends, as its bytes come in."""
+
+
 def mac(body: bytes, id: str = APP_ID, secret: str = OA_SECRET) -> str:
     at = str(json.loads(body)["timestamp"])
     return sha256(id.encode() + body + at.encode() + secret.encode()).hexdigest()
