@@ -1,4 +1,4 @@
-"""The container files say what the code says: services, variables, ports, a bus that fsyncs."""
+"""The stack says what the code says: services, documented variables, secrets, ports."""
 
 import http.server
 import importlib
@@ -9,46 +9,22 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-import tomllib
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import AliasChoices, SecretStr
 from pydantic_settings import BaseSettings
 
-from contracts import subjects
-from producers.bus import Bus, fitness, topology
+from tests.stack import COMPOSE, DEV, DOCKERFILE, LOA, NATS_CONF, ROOT, SERVICES, instruction
 
-ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-LOA = {name: s for name, s in SERVICES.items() if s["image"].startswith("loa:")}
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-NATS_CONF = (ROOT / "deploy" / "nats.conf").read_text()
-DEV = dict(
-    line.split("=", 1)
-    for line in (ROOT / "deploy" / "dev.env").read_text().splitlines()
-    if line and not line.startswith("#")
-)
 DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text()
 TABLE = re.findall(r"^\| `(LOA_\w+)` \|[^|]*\| (\*secret\*)?", DOCUMENTED, re.M)
 DEFAULTS = re.findall(r"^\| `(LOA_\w+)` \| (`[^`]*`|empty) \|", DOCUMENTED, re.M)
 VARIABLES = {name for name, _ in TABLE}
 SECRETS = {name for name, secret in TABLE if secret}
 PROBE = LOA["gateway"]["healthcheck"]["test"]
-
-
-def instruction(word: str) -> str:
-    """What follows the last *word* of the Dockerfile: the final stage's say."""
-    return re.findall(rf"^{word} (.+)$", DOCKERFILE, re.M)[-1].strip()
 
 
 def every_loa_variable() -> set[str]:
@@ -220,65 +196,6 @@ def test_trying_out_points_loa_at_containers_of_the_dev_profile():
     assert {name for name in DEV if name.startswith("LOA_")} <= set(passed)
 
 
-@pytest.fixture
-def nats_conf(tmp_path):
-    """deploy/nats.conf with its store in a scratch folder and its doors on loopback."""
-    store = re.search(r"store_dir: (\S+)", NATS_CONF)[1]
-    conf = NATS_CONF.replace(f"store_dir: {store}", f'store_dir: "{tmp_path}"')
-    (tmp_path / "nats.conf").write_text(conf.replace("0.0.0.0:", "127.0.0.1:"))
-    return tmp_path / "nats.conf"
-
-
-def written_ports(server: subprocess.Popen[str], folder: Path) -> dict[str, list[str]]:
-    """The server writes its ports file about when it says that it is ready, maybe after."""
-    while server.poll() is None:
-        with suppress(StopIteration, ValueError):
-            return json.loads(next(folder.glob("*.ports")).read_text())
-        time.sleep(0.005)
-    raise AssertionError("nats-server ended")
-
-
-@pytest.fixture
-def running(nats_conf):
-    """Addresses (nats, monitoring) of a real nats-server that runs deploy/nats.conf."""
-    folder = nats_conf.parent
-    server = subprocess.Popen(
-        [BIN / "nats-server", "-c", nats_conf, "-p", "-1", "-m", "-1", "--ports_file_dir", folder],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert any("Server is ready" in line for line in server.stderr)
-        yield written_ports(server, folder)
-    finally:
-        server.terminate()
-        server.communicate(timeout=20)
-
-
-def test_nats_accepts_its_configuration(nats_conf):
-    answer = subprocess.run(
-        [BIN / "nats-server", "-t", "-c", nats_conf], capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stderr
-
-
-def test_the_running_bus_fsyncs_always_and_has_room_for_every_stream(running):
-    monitor = next(url for url in running["monitoring"] if "127.0.0.1" in url)
-    with urllib.request.urlopen(f"{monitor}/jsz?config=true", timeout=5) as answer:
-        config = json.load(answer)["config"]
-    assert config["sync_always"] is True
-    promised = sum(kept.max_bytes for kept in (*subjects.STREAMS, *subjects.BUCKETS))
-    assert config["max_storage"] >= promised
-
-
-async def test_loa_accepts_the_bus_of_the_stack_and_builds_its_streams_there(running):
-    async with await Bus.connect(running["nats"][0], name="test") as bus:
-        await fitness.verify(bus)
-        await topology.apply(bus)
-        for stream in subjects.STREAMS:
-            assert (await bus.stream_info(stream.name))["config"]["name"] == stream.name
-
-
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/readyz" and self.server.ready else 503)
@@ -314,46 +231,6 @@ def test_the_healthcheck_passes_only_while_loa_is_ready(face):
     assert probe(face.server_port) == 0
     face.ready = False
     assert probe(face.server_port) != 0
-
-
-def test_the_image_runs_loa_as_nobody_special_and_stops_it_politely():
-    assert json.loads(instruction("ENTRYPOINT")) == ["loa"]
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert "loa" in scripts
-    assert instruction("USER") == LOA["gateway"]["user"]
-    assert instruction("STOPSIGNAL") == "SIGTERM"
-    assert re.search(r"\bLOA_HTTP_HOST=0\.0\.0\.0\b", DOCKERFILE)
-
-
-def test_the_image_takes_its_packages_from_the_lock_with_hashes():
-    installs = re.findall(r"pip install (.+)$", DOCKERFILE, re.M)
-    assert installs == ["--require-hashes -r requirements.lock", "--no-deps --no-build-isolation ."]
-
-
-def test_the_image_has_a_base_that_can_be_pinned_and_says_what_it_is():
-    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.M) == ["${BASE}", "${BASE}"]
-    assert not re.search(r"^ARG BASE=\S+:latest", DOCKERFILE, re.M)
-    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", DOCKERFILE))
-    assert {"title", "description", "licenses", "version", "revision"} <= labels
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"ARG VERSION={version}\n" in DOCKERFILE
-    assert LOA["gateway"]["image"] == f"loa:${{IMAGE_TAG:-{version}}}"
-
-
-def test_the_build_sees_what_it_copies_and_nothing_else():
-    allowed = [
-        line[1:]
-        for line in (ROOT / ".dockerignore").read_text().splitlines()
-        if line.startswith("!")
-    ]
-    copied = [
-        source
-        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.M)
-        for source in line.split()[:-1]
-    ]
-    assert all((ROOT / source).exists() for source in copied)
-    assert sorted(copied) == sorted(allowed)
-    assert not any(fnmatch(".env", pattern) for pattern in allowed)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--env-file", "deploy/dev.env", "--profile", "dev"]])
