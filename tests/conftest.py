@@ -39,7 +39,8 @@ LONG = frozenset(
         "zalo_forgotten", "zalo_late", "zalo_notice_approvals", "zalo_notice_codes",
         "zalo_notice_hours", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notice_texts",
         "zalo_notices",
-        "zalo_people", "zalo_picture", "zalo_races", "zalo_refresh", "zalo_replies", "zalo_waits",
+        "zalo_people", "zalo_picture", "zalo_picture_refused", "zalo_races", "zalo_refresh",
+        "zalo_replies", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""
