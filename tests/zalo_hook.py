@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from channels.zalo import webhook
+from channels.zalo.events import EventKind, ZaloEvent
 from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_ID, OA_SECRET
 from channels.zalo.signature import HEADER, Signing
 from consumers.app.web import WebServer, address, listen
@@ -26,6 +28,8 @@ SIGNING = Signing(APP_ID, OA_SECRET, APP_SECRET)
 USER = "4318420240101000777"
 AT_MS = 1_799_989_200_000
 """Noon on the stage, in Zalo's milliseconds."""
+T0 = datetime.fromtimestamp(AT_MS / 1000, UTC)
+"""The same noon."""
 SECRET_WORDS = "Tôi là Nguyễn Văn A, số định danh 001099012345"
 PHONE = "84912345678"
 
@@ -58,6 +62,15 @@ TEXT = written(a_text())
 def mac(body: bytes, id: str = APP_ID, secret: str = OA_SECRET) -> str:
     at = str(json.loads(body)["timestamp"])
     return sha256(id.encode() + body + at.encode() + secret.encode()).hexdigest()
+
+
+def at(minutes: float) -> datetime:
+    return T0 + timedelta(minutes=minutes)
+
+
+def told(kind: str, minutes: float, user_id: str = USER) -> ZaloEvent:
+    """What the webhook makes of an event at so many *minutes* past noon."""
+    return ZaloEvent(kind=EventKind(kind), key="k", at=at(minutes), user_id=user_id)
 
 
 async def post(app: ASGIApp, body: bytes, signature: str | None = None) -> httpx2.Response:
