@@ -40,7 +40,7 @@ LONG = frozenset(
         "zalo_notice_hours", "zalo_notice_quotas", "zalo_notice_rows", "zalo_notice_texts",
         "zalo_notices",
         "zalo_people", "zalo_picture", "zalo_picture_refused", "zalo_races", "zalo_refresh",
-        "zalo_replies", "zalo_roll_call", "zalo_token_death", "zalo_waits",
+        "zalo_replies", "zalo_roll_call", "zalo_strays", "zalo_token_death", "zalo_waits",
     )
 )  # fmt: skip
 """What these prove does not change with the version of Python."""

@@ -11,16 +11,7 @@ from consumers.zalo.hearing import Hearing
 from contracts import subjects
 from producers.bus import Silence, topology
 from tests.freezing import frozen
-from tests.zalo_hook import (
-    PHONE,
-    SECRET_WORDS,
-    SIGNING,
-    TEXT,
-    a_text,
-    connected,
-    post,
-    receipts,
-)
+from tests.zalo_hook import PHONE, SECRET_WORDS, SIGNING, TEXT, a_text, connected, post, receipts
 
 LADDER_S = (30, 300, 900, 1800, 3600)
 

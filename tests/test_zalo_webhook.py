@@ -15,17 +15,7 @@ from channels.zalo import webhook
 from channels.zalo.envelope import text_of
 from channels.zalo.sandbox.oauth import APP_ID, APP_SECRET, OA_ID, OA_SECRET
 from channels.zalo.signature import HEADER, NO_VARIANT, Signing
-from tests.zalo_hook import (
-    SECRET_WORDS,
-    SIGNING,
-    TEXT,
-    USER,
-    a_text,
-    an_event,
-    mac,
-    post,
-    written,
-)
+from tests.zalo_hook import SECRET_WORDS, SIGNING, TEXT, USER, a_text, an_event, mac, post, written
 
 GOOD = mac(TEXT)
 

@@ -1,18 +1,23 @@
 """Effects that land after everybody has stopped waiting for them, on the stage's virtual clock."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
+from channels.base import Verdict
 from channels.zalo.transport import Doubt, Request
-from tests.zalo_stage import Stage
+from contracts.publication import Publication
+from tests.builders import a_publication
+from tests.zalo_stage import ARTICLE, Stage, carried_through
 
+SEEDS = 40
+CREATE, UPDATE, MESSAGE = "/article/create", "/article/update", "/oa/message"
 KINDS = {
-    "/article/create": "article_created",
-    "/article/update": "article_updated",
-    "/oa/message": "broadcast_sent",
+    CREATE: "article_created",
+    UPDATE: "article_updated",
+    MESSAGE: "broadcast_sent",
 }
 
 
@@ -44,7 +49,7 @@ class LateEffects:
     def land(self, payload: dict[str, Any]) -> None:
         world = self.stage.sandbox.world
         token = token_hex(8)
-        if self.path == "/oa/message":
+        if self.path == MESSAGE:
             elements = payload["message"]["attachment"]["payload"]["elements"]
             ids = [part["attachment_id"] for part in elements]
             world.record("broadcast_sent", id=token, articles=ids, target={})
@@ -61,3 +66,12 @@ class LateEffects:
                 happen()
                 self.on_the_way.remove((due, happen))
         self.stage.clock.now = until
+
+
+async def published(stage: Stage, publication: Publication | None = None) -> None:
+    item = publication or a_publication()
+    assert await carried_through(stage, item, ARTICLE) is Verdict.DELIVERED
+
+
+def events(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in logs]
