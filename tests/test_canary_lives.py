@@ -8,7 +8,7 @@ from consumers.canary.settings import CanarySettings
 from consumers.canary.standing import OFF
 from contracts import subjects
 from producers.bus import Silence
-from tests.test_canary import EVERY_S, GRACE_S, SETTINGS, SUBJECT, Shaft
+from tests.canary_shaft import EVERY_S, GRACE_S, SETTINGS, SUBJECT, Shaft
 
 
 @pytest.fixture
