@@ -33,7 +33,7 @@ LONG = frozenset(
         "portal_echo", "portal_emptied", "portal_hostile", "portal_hostile_browser", "portal_kill",
         "portal_layout", "portal_looks", "portal_power", "rebuild", "rebuild_directory",
         "rebuild_files", "rebuild_kill",
-        "restore_doubt", "restore_release", "search_hostile", "server", "smtp_chaos",
+        "restore", "restore_doubt", "restore_release", "search_hostile", "server", "smtp_chaos",
         "smtp_cuts", "smtp_late", "torn_reads",
         "zalo_after_effect", "zalo_answers", "zalo_books", "zalo_chaos", "zalo_followers",
         "zalo_forgotten", "zalo_late", "zalo_notice_approvals", "zalo_notice_codes",
