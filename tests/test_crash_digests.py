@@ -16,7 +16,7 @@ from tests.crash import digests, late, limits
 from tests.crash.received import LATER, TAKEN, Got, mark
 from tests.judge import Told
 from tests.judge_books import Books, Row
-from tests.test_judge import AT, MAIL, books, got
+from tests.judge_evidence import AT, MAIL, books, got
 
 DIGEST = PlanKey(MAIL.channel, "digest-daily-2026-11-26", 1)
 OTHER = MAIL._replace(content_id="tin-2")

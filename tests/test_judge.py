@@ -2,64 +2,17 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from channels.zalo.render import marker
-from consumers.items import Item, Position
+from consumers.items import Item
 from consumers.ledger.cursor import Cursor
-from consumers.ledger.entry import Entry
-from contracts import keys
-from contracts.delivery import BatchKey, ChannelName, PlanKey
-from contracts.records import EventRecord
+from contracts.delivery import ChannelName, PlanKey
 from tests import judge
 from tests.crash import account
-from tests.judge import Told
-from tests.judge_books import Books, Row
-
-AT = datetime(2026, 11, 25, tzinfo=UTC)
-MAIL = PlanKey(ChannelName.EMAIL, "tin-1", 1)
-ZALO = PlanKey(ChannelName.ZALO, "tin-1", 1)
-RECORD = EventRecord(hash="h", unit="u", content_id="tin-1", revision=1, type="t", at=AT)
-TOLD = Told("e1", "tin-1", 1, readers=frozenset({"a@example.com"}))
-
-
-def books(*rows: Row, copies: int = 0, **more: Any) -> Books:
-    """One item with one released position, and some rows."""
-    position = {"channels": ("email", "zalo"), "hash": "h", "unit": "u", "kind": "submitted"}
-    said = Position(**position, event_id="e1", state="released", at=AT, released_at=AT, seq=1)
-    batches = {row.batch for row in rows}
-    entries = {
-        batch: Entry(
-            bytes(row.letter for row in rows if row.batch == batch), closed=1.0, copies=copies
-        )
-        for batch in batches
-    }
-    known = Books(
-        plans={plan: Cursor(complete=True) for plan in (MAIL, ZALO)},
-        entries=entries,
-        rows=list(rows),
-        items={"tin-1": Item(unit="u", state="released", positions={1: "e1"}, released={1: AT})},
-        positions={"tin-1.1": said},
-        events={"e1": RECORD},
-        addresses={"a": "a@example.com", "b": "b@example.com"},
-    )
-    known.published["tin-1.1"] = 1
-    return replace(known, **more)
-
-
-def row(letter: str, recipient: str = "a", plan: PlanKey = MAIL) -> Row:
-    return Row(plan, recipient, ord(letter), BatchKey(*plan, 0))
-
-
-def got(*rows: Row) -> list[tuple[str, str]]:
-    """Mails as the relay notes them."""
-    domain = "loa.example"
-    return [
-        (f"{one.recipient}@example.com", keys.message_id(one.delivery_key, domain)) for one in rows
-    ]
+from tests.judge_evidence import MAIL, RECORD, TOLD, ZALO, books, got, row
 
 
 def article(status: str, plan: PlanKey = ZALO, id: str = "x") -> dict[str, Any]:
