@@ -24,10 +24,10 @@ hypothesis.settings.load_profile("loa")
 LONG = frozenset(
     f"test_{name}.py"
     for name in (
-        "backup", "browser", "bus_disk", "bus_faults", "bus_power", "check_corruptions",
-        "check_healthy", "check_large", "deliver_crash", "digest_crash", "digest_stories",
-        "directory", "directory_audience", "directory_damage", "dispatch_crash", "duplicates",
-        "email_screen", "event_orders",
+        "backup", "browser", "bus_answers", "bus_disk", "bus_faults", "bus_power",
+        "check_corruptions", "check_healthy", "check_large", "deliver_crash", "digest_crash",
+        "digest_stories", "directory", "directory_audience", "directory_damage", "dispatch_crash",
+        "duplicates", "email_screen", "event_orders",
         "feeds_archives", "feeds_rebuild", "imports",
         "gateway_fuzz", "gateway_outage", "long_trouble", "model", "pages_look", "poison",
         "portal_echo", "portal_emptied", "portal_hostile", "portal_hostile_browser", "portal_kill",

@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx2
 import jsonschema_rs
+import pytest
 
 from contracts import subjects
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
+from producers import acceptance
 from producers.bus import Bus
 from producers.gateway import gateway
 from producers.registry import Registry
@@ -94,3 +96,9 @@ async def open_door(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[Door]
         door.key = await door.registry.add(UNIT, release="automatic")
         door.document = (await client.get("/openapi.json")).json()
         yield door
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door waits for a second only."""
+    monkeypatch.setattr(acceptance, "ANSWER_S", 1.0)

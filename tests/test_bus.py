@@ -214,3 +214,13 @@ async def test_an_erased_message_is_gone_and_erasing_it_again_changes_nothing(bu
     for seq in (acks[1].seq, acks[1].seq, 999):
         await bus.erase("RECEIPTS", seq)
     assert [one.data async for one in bus.scan("RECEIPTS")] == [b"0", b"2"]
+
+
+async def test_a_disk_that_was_given_too_little_is_full_not_silent(other_server):
+    settings = "jetstream { store_dir: STORE, sync_interval: always, max_file_store: 20KB }"
+    with other_server(settings) as other:
+        async with await Bus.connect(other.url) as bus:
+            await bus.link.api("STREAM.CREATE.A", {"name": "A", "subjects": ["a"]})
+            with pytest.raises(Full):
+                for _ in range(20):
+                    await bus.publish("a", bytes(5000))

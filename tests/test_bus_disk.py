@@ -9,14 +9,16 @@ import pytest
 
 from contracts import subjects
 from contracts.errors import Unavailable
-from producers import acceptance, nats_child
+from producers import nats_child
 from producers.bus import Bus, BusError, Entry, Silence, topology
 from producers.nats_child import ServerFailed
 from producers.publisher import Publisher, Spooled
 from producers.server import NatsServer
 from tests import needs
-from tests.doors import UNIT, an_event, open_door
+from tests.doors import UNIT, an_event, hurried, open_door
 from tests.tracing import faulty, meeting
+
+__all__ = ["hurried"]
 
 LEDGER = subjects.LEDGER.name
 CHECK_S = 0.2
@@ -65,12 +67,6 @@ class Sender:
         stored = Counter(one["id"] for one in await self.door.stored())
         assert self.accepted <= set(stored)
         assert set(stored.values()) == {1}
-
-
-@pytest.fixture
-def hurried(monkeypatch):
-    """The door waits for a second only."""
-    monkeypatch.setattr(acceptance, "ANSWER_S", 1.0)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from contracts import subjects
-from producers.bus import Bus, Unfit, topology
+from producers.bus import Bus, BusError, Unfit, topology
 from producers.bus.fitness import Seen, judge, judge_version
 
 STREAMS = {stream.name for stream in subjects.STREAMS}
@@ -142,6 +142,20 @@ async def test_what_is_too_small_is_extended_and_keeps_its_messages(bus, monkeyp
     assert config["max_bytes"] == 3 << 30
     assert config["subjects"] == ["dead.*", "buried.*"]
     assert [m.data async for m in bus.scan("DEAD")] == [b"x"]
+
+
+async def test_a_stream_that_dropped_what_is_old_refuses_from_now_on(bus):
+    config = (await bus.stream_info("DEAD"))["config"]
+    await bus.link.api("STREAM.UPDATE.DEAD", config | {"discard": "old"})
+    await topology.apply(bus)
+    assert (await bus.stream_info("DEAD"))["config"]["discard"] == "new"
+
+
+async def test_a_stream_that_is_held_in_memory_only_is_refused(bus):
+    await bus.link.api("STREAM.DELETE.DEAD")
+    await bus.link.api("STREAM.CREATE.DEAD", {"name": "DEAD", "storage": "memory"})
+    with pytest.raises(BusError, match="storage"):
+        await topology.apply(bus)
 
 
 async def test_a_consumers_patience_follows_the_contract(bus, monkeypatch):
