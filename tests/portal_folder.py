@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from channels.portal.site import Site
 from channels.portal.writer import Writer
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
+from tests.builders import RELEASED_AT, a_publication
 
 PUBLIC_URL = "https://loa.example.vn"
 WORDS = DEFAULT.model_copy(
@@ -24,6 +26,14 @@ WORDS = DEFAULT.model_copy(
 )
 """A small vocabulary: a fresh portal then has few files, and tests are quick."""
 ROW = Recipient(id="portal", delivery_key="k" * 52)
+FIRST = a_publication()
+CORRECTED = a_publication(
+    action="corrected",
+    revision=2,
+    title="Lịch nghỉ Tết Nguyên đán năm 2027 (đã sửa)",
+    reason="Ngày bắt đầu nghỉ là 04/02/2027.",
+    released_at=RELEASED_AT + timedelta(days=1),
+)
 
 
 def never() -> bool:
@@ -63,6 +73,10 @@ def finish(folder: Path, publications: Iterable[str]) -> None:
 async def sent(channel: PortalChannel, *publications: Publication) -> list[Outcome]:
     async with channel.session() as session:
         return [(await session.send(channel.render(p), [ROW], never))[0] for p in publications]
+
+
+def verdicts(outcomes: Iterable[Outcome]) -> list[Verdict]:
+    return [outcome.verdict for outcome in outcomes]
 
 
 def tree(folder: Path) -> dict[str, bytes]:

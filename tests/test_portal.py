@@ -12,12 +12,11 @@ from channels.errors import Misconfigured, Unreachable
 from channels.portal import files
 from channels.portal.channel import PortalChannel
 from channels.portal.lock import alone
-from channels.portal.press import Press
-from channels.portal.rebuild import rebuilding
-from channels.portal.site import Site
 from contracts.vocabulary import DEFAULT
 from tests.builders import RELEASED_AT, a_publication
 from tests.portal_folder import (
+    CORRECTED,
+    FIRST,
     PUBLIC_URL,
     ROW,
     WORDS,
@@ -30,16 +29,9 @@ from tests.portal_folder import (
     sent,
     show,
     tree,
+    verdicts,
 )
 
-FIRST = a_publication()
-CORRECTED = a_publication(
-    action="corrected",
-    revision=2,
-    title="Lịch nghỉ Tết Nguyên đán năm 2027 (đã sửa)",
-    reason="Ngày bắt đầu nghỉ là 04/02/2027.",
-    released_at=RELEASED_AT + timedelta(days=1),
-)
 WITHDRAWN = a_publication(
     action="withdrawn",
     revision=3,
@@ -55,10 +47,6 @@ async def channel(tmp_path):
     channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
     yield channel
     await channel.close()
-
-
-def verdicts(outcomes):
-    return [outcome.verdict for outcome in outcomes]
 
 
 async def test_a_publication_gets_a_page_and_stands_in_every_feed_it_belongs_to(channel, tmp_path):
@@ -234,77 +222,6 @@ async def test_two_writers_of_one_folder_take_turns(tmp_path):
     clean = tmp_path / "clean"
     show(clean, *items)
     assert tree(clean) == {k: v for k, v in tree(tmp_path).items() if not k.startswith("clean")}
-
-
-async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(tmp_path):
-    show(tmp_path, FIRST)
-    before = tree(tmp_path)
-    for left in (tmp_path / "state").glob("index.sqlite*"):
-        left.unlink()
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
-    with pytest.raises(Misconfigured, match="index_lost"):
-        await sent(channel, CORRECTED)
-    await channel.close()
-    assert tree(tmp_path) == before
-
-
-async def shown_before() -> bool:
-    return True
-
-
-async def test_an_empty_folder_stops_the_channel_once_something_was_shown(tmp_path):
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, shown_before=shown_before)
-    for _ in range(2):
-        with pytest.raises(Misconfigured, match="index_lost"):
-            await sent(channel, FIRST)
-    await channel.close()
-    assert tree(tmp_path) == {}
-
-
-async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_path):
-    folder, booked = tmp_path / "portal", [False]
-
-    async def anything() -> bool:
-        return booked[0]
-
-    channel = PortalChannel(folder, PUBLIC_URL, WORDS, shown_before=anything)
-    assert verdicts(await sent(channel, FIRST)) == [Verdict.DELIVERED]
-    booked[0] = True
-    before = tree(folder)
-    folder.rename(tmp_path / "away")
-    with pytest.raises(Misconfigured, match="index_lost"):
-        await sent(channel, CORRECTED)
-    assert tree(folder) == {}
-    with rebuilding(folder, Press(Site(PUBLIC_URL, WORDS)), 5.0) as portal:
-        portal.take([FIRST])
-        portal.finish()
-    assert tree(folder) == before
-    assert verdicts(await sent(channel, CORRECTED)) == [Verdict.DELIVERED]
-    await channel.close()
-
-
-async def test_nobody_is_asked_while_the_index_stands(tmp_path):
-    show(tmp_path, FIRST)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, shown_before=shown_before)
-    assert verdicts(await sent(channel, CORRECTED)) == [Verdict.DELIVERED]
-    await channel.close()
-
-
-def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):
-    show(tmp_path, FIRST, a_publication(content_id="khac"))
-    before = tree(tmp_path)
-    (tmp_path / "public").rename(tmp_path / "moved-away")
-    a_writer(tmp_path).close()
-    assert tree(tmp_path) == before
-
-
-async def test_a_damaged_index_holds_the_channel(tmp_path):
-    show(tmp_path, FIRST)
-    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
-    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
-    with pytest.raises(Misconfigured, match="sqlite_notadb"):
-        await sent(channel, CORRECTED)
-    await channel.close()
 
 
 def test_an_operators_own_words_are_used_and_unknown_ids_are_shown_as_they_are(tmp_path):
