@@ -4,11 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from starlette.types import ASGIApp
 
 from channels.base import Outcome, Verdict
@@ -42,9 +44,11 @@ from producers.bus import Bus
 from producers.pages import pages
 from producers.pages.look import texts
 from producers.pages.office import Doors
-from tests.fakes import Clock, Provider
+from tests.conftest import Clock
 from tests.fakes import People as Nobody
+from tests.fakes import Provider
 
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 KEYS = KeyFile(b"k" * 32)
 ADDRESS, KNOWN = "ong.ba@example.com", "que.ba@example.com"
 CONSENT = texts()["consent"]["version"]
@@ -151,6 +155,17 @@ class House:
             await browser.post((await self.last()).path)
             await self.post()
             yield browser
+
+
+@pytest.fixture
+def house(bus: Bus, tmp_path: Path) -> House:
+    return House(bus, tmp_path, Clock(NOON.timestamp()))
+
+
+@pytest.fixture
+async def browser(house: House) -> AsyncIterator[httpx2.AsyncClient]:
+    async with house.browser() as browser:
+        yield browser
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """The link in every mail (RFC 8058): one click ends it, fetching it ends nothing."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,23 +7,12 @@ import pytest
 from consumers.readers.imports import import_csv
 from contracts.vocabulary import DEFAULT
 from producers.pages.look import texts
-from tests.conftest import Clock
-from tests.reader_house import KEYS, KNOWN, House, act, title
+from tests.reader_house import KEYS, KNOWN, act, browser, house, title
 
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+__all__ = ["browser", "house"]
+
 ROOT = Path(__file__).parent.parent
 KEPT = texts()["kept"]
-
-
-@pytest.fixture
-def house(bus, tmp_path):
-    return House(bus, tmp_path, Clock(NOON.timestamp()))
-
-
-@pytest.fixture
-async def browser(house):
-    async with house.browser() as browser:
-        yield browser
 
 
 async def test_one_click_ends_it_at_once_and_again_says_the_same(house, browser):

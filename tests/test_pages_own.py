@@ -9,15 +9,11 @@ from contracts.delivery import ChannelName
 from producers.pages.forms import day
 from producers.pages.look import texts
 from tests.conftest import Clock
-from tests.reader_house import ADDRESS, KNOWN, SEAL, House, act, title
+from tests.reader_house import ADDRESS, KNOWN, NOON, SEAL, House, act, house, title
 
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+__all__ = ["house"]
+
 HTTPS = "https://thong-bao.moha.example"
-
-
-@pytest.fixture
-def house(bus, tmp_path):
-    return House(bus, tmp_path, Clock(NOON.timestamp()))
 
 
 async def test_a_letter_lets_in_and_the_page_shows_what_is_kept(house):
