@@ -1,31 +1,20 @@
-"""Bugs in claiming, sending and booking."""
+"""Bugs in sending: what leaves for whom, and how its outcome is booked."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from channels.base import Outcome, Verdict
-from consumers import claim, deliver, work
+from consumers import work
 from consumers.claim import Claim
 from consumers.deliver import Deliver
 from consumers.ledger import codec, moves
 from consumers.ledger.entry import Entry, Rules
 from consumers.ledger.store import Held, Ledger, Overtaken
-from consumers.slots import Slot
 from consumers.work import Work
 from contracts.delivery import BatchKey
 from producers.bus import Conflict, Silence
 from tests.model.planted import Plant
-
-
-def no_doubt_at_claim() -> Sequence[Plant]:
-    """What a dead owner had on the wire is taken for unsent."""
-
-    def reset(entry: Entry, owner: str, now: float, rules: Rules) -> Entry:
-        unsent = {row: ord("p") for row in moves.on_the_wire(entry)}
-        return replace(entry.put(unsent, {}), owner=owner, lease=now + rules.lease_s)
-
-    return [Plant(moves, "claim", reset)]
 
 
 def no_doubt_after_silence() -> Sequence[Plant]:
@@ -85,44 +74,6 @@ def silence_means_no() -> Sequence[Plant]:
         raise Overtaken(replace(stands, value=held.value))
 
     return [Plant(Ledger, "swap", swap), Plant(Claim, "still_ours", still_ours)]
-
-
-def any_owner_is_ours() -> Sequence[Plant]:
-    """A worker that was overtaken goes on over the new owner."""
-    return [Plant(Claim, "still_ours", lambda self, before, stands: not stands.closed)]
-
-
-def no_own_deadline() -> Sequence[Plant]:
-    """A worker never looks whether its own lease is over."""
-    young = Plant(work, "ADDRESSES_S", float("inf"))  # else its addresses are too old to be used
-    return [young, Plant(Claim, "expired", lambda self, request_timeout_s: self.lost)]
-
-
-def monotonic_only() -> Sequence[Plant]:
-    """The own deadline is read from a clock that stands still while the machine sleeps."""
-
-    def expired(self: Claim, request_timeout_s: float) -> bool:
-        return self.lost or monotonic(self) > self.boot_end - request_timeout_s
-
-    def monotonic(self: Claim) -> float:
-        return claim.time.monotonic()
-
-    return [Plant(work, "ADDRESSES_S", float("inf")), Plant(Claim, "expired", expired)]
-
-
-def no_margin() -> Sequence[Plant]:
-    """Others take over at the very end of a lease, by their own clock."""
-    return [Plant(deliver, "SKEW_S", 0.0)]
-
-
-def takes_from_the_living() -> Sequence[Plant]:
-    """A lease is not respected."""
-    return [Plant(Deliver, "respect", lambda self, entry: None)]
-
-
-def any_slot_is_ours() -> Sequence[Plant]:
-    """A worker takes the batches of any slot at once."""
-    return [Plant(Slot, "may_take", lambda self, owner: True)]
 
 
 def halt_not_respected() -> Sequence[Plant]:
@@ -223,18 +174,6 @@ def intents_of_an_old_read() -> Sequence[Plant]:
     return [Plant(moves, "untouched", lambda entry, seen, rows: list(rows))]
 
 
-def unbooked_of_anybody() -> Sequence[Plant]:
-    """What an earlier claim knew is booked, although another owner came between."""
-
-    def ours(self: Claim, entry: Entry) -> Entry:
-        now = self.clock()
-        if self.unbooked:
-            entry = moves.book(entry, self.unbooked.outcomes, now, self.rules)
-        return moves.claim(entry, self.token, now, self.rules)
-
-    return [Plant(Claim, "ours", ours)]
-
-
 def evidence_against_the_ended() -> Sequence[Plant]:
     """A receipt, or an overtaken outcome, may not upgrade a "maybe"."""
     return [Plant(moves, "evidence", lambda entry, row: entry)]
@@ -250,30 +189,14 @@ def closed_too_early() -> Sequence[Plant]:
     return [Plant(moves, "release", early)]
 
 
-def no_renewal() -> Sequence[Plant]:
-    """A slow window's lease is not renewed."""
-
-    async def renew(self: Claim) -> None:
-        """Nothing."""
-
-    return [Plant(Claim, "renew", renew)]
-
-
 BUGS: dict[str, Callable[[], Sequence[Plant]]] = {
     made.__name__.replace("_", "-"): made
     for made in (
-        no_doubt_at_claim,
         no_doubt_after_silence,
         no_capitals,
         copies_not_counted,
         silence_means_yes,
         silence_means_no,
-        any_owner_is_ours,
-        no_own_deadline,
-        monotonic_only,
-        no_margin,
-        takes_from_the_living,
-        any_slot_is_ours,
         halt_not_respected,
         unknown_sent_again,
         doubt_cleared_too_early,
@@ -284,22 +207,13 @@ BUGS: dict[str, Callable[[], Sequence[Plant]]] = {
         ladder_forgotten,
         outcomes_before_intents,
         intents_of_an_old_read,
-        unbooked_of_anybody,
         evidence_against_the_ended,
         closed_too_early,
-        no_renewal,
     )
-}
-HARMLESS = {
-    "no-renewal": "the own deadline ends a window that outlasts its lease; the rest is unsent",
 }
 RARE = {
     "intents-of-an-old-read": "tests/test_work_owners.py::"
     "test_what_another_owner_has_tried_before_our_first_write_is_looked_at_anew",
-    "no-margin": "tests/test_delivery_books.py::"
-    "test_a_living_owner_is_left_alone_and_a_dead_one_replaced",
-    "unbooked-of-anybody": "tests/test_work_owners.py::"
-    "test_what_could_not_be_booked_says_nothing_of_what_another_owner_had_on_the_wire",
     "windows-outlast-the-item": "tests/test_work.py::"
     "test_a_slow_window_stops_when_its_item_expires",
 }
