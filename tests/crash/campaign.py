@@ -14,6 +14,7 @@ from contracts import subjects
 from producers.bus import Bus
 from tests import judge
 from tests.crash import digests, received
+from tests.crash.patience import wait
 from tests.crash.stage import PUBLIC_URL, Failed, Stage
 from tests.crash.ways import BIRTH, WAYS, Way, anything
 from tests.crash.workload import Workload
@@ -82,7 +83,7 @@ class Campaign:
             self.stage.up(BIRTH)
             self.wait_for_death(BIRTH, WAYS["run.announced"])
         self.calm()
-        self.work.settle_in()
+        self.work.ground.settle_in()
 
     def calm(self) -> None:
         """A Loa that nobody kills runs now."""
@@ -96,8 +97,8 @@ class Campaign:
 
     def resume(self) -> None:
         """What people do when Loa is back."""
-        if self.work.consent:
-            self.work.connect()
+        if self.work.ground.consent:
+            self.work.ground.connect()
         self.work.repeat()
 
     # --- dying
@@ -200,7 +201,7 @@ class Campaign:
         self.stage.kill_bus()
         self.report.deaths.append(BUS)
         anything(self.work)
-        self.work.wait(self.all_said, "an answer after the server's death", REACHED_S)
+        wait(self.all_said, "an answer after the server's death", REACHED_S)
 
     # --- judging
 
@@ -208,10 +209,10 @@ class Campaign:
         """One quiet start; everything has to end; then ledger and receivers are compared."""
         began = time.monotonic()
         self.calm()
-        self.work.wait(self.all_said, "every answer", COMPLETE_S)
+        wait(self.all_said, "every answer", COMPLETE_S)
         self.work.finish()
         try:
-            self.work.wait(self.all_done, "the end of all work", COMPLETE_S)
+            wait(self.all_done, "the end of all work", COMPLETE_S)
         except Failed as stuck:
             yield f"unfinished: {stuck}"
         self.report.lasted.append(("the end", round(time.monotonic() - began, 1)))

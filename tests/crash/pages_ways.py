@@ -21,8 +21,8 @@ def asking(work: Workload) -> None:
 
 def parting(work: Workload) -> None:
     """A reader ends it, or deletes everything, on their own page."""
-    path = work.strangers()
-    work.stage.on_bus(lambda bus: work.take_in(bus, path))
+    path = work.ground.strangers()
+    work.stage.on_bus(lambda bus: work.ground.take_in(bus, path))
     address = path.read_text().splitlines()[1].partition(",")[0]
     session = work.stage.on_bus(lambda bus: let_in(work, bus, address))
     if session:
@@ -34,17 +34,17 @@ def parting(work: Workload) -> None:
 
 async def let_in(work: Workload, bus: Bus, address: str) -> str:
     """The session that a letter would open."""
-    people = People.opened(bus, work.key_file)
+    people = People.opened(bus, work.ground.key_file)
     person = await people.by_address(address)
     assert person
     whose = Whose(id=person.id, address=people.address(address))
-    return Links(work.key_file.derive, time.time).make(Purpose.SESSION, whose).token
+    return Links(work.ground.key_file.derive, time.time).make(Purpose.SESSION, whose).token
 
 
 def removing(work: Workload) -> list[object]:
     """`loa subscribers remove`, which is repeated until nothing is left."""
-    path = work.strangers()
-    work.stage.on_bus(lambda bus: work.take_in(bus, path))
+    path = work.ground.strangers()
+    work.stage.on_bus(lambda bus: work.ground.take_in(bus, path))
     address = path.read_text().splitlines()[1].partition(",")[0]
     return ["subscribers", "remove", address, "--reason", "asked for in writing"]
 

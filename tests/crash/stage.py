@@ -266,3 +266,10 @@ class Stage:
             if self.process and self.process.exitcode is None:
                 raise
             return None
+
+    def bus(self, work: Callable[[Bus], Awaitable[T]]) -> T:
+        """Raises Failed when Loa dies meanwhile: only for moments at which it must not."""
+        answer = self.on_bus(work)
+        if answer is None:
+            raise Failed("Loa died while it was being set up")
+        return answer

@@ -1,6 +1,5 @@
 """How each crash point is reached: who has to do what, and in which process the death waits."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +7,8 @@ from typing import Any
 from tests.crash.pages_ways import asking, pages_anew, parting, removing
 from tests.crash.people import BIG, CLERK, DESK_UNIT
 from tests.crash.returns_ways import came_back
-from tests.crash.workload import Workload
-
-Nudge = Callable[[Workload], None]
-PATIENCE = 12
+from tests.crash.workload import Nudge, Workload
+from tests.crash.zalo_ways import acknowledged, lose_answer, reconsent, renewed, visited
 
 
 @dataclass(frozen=True)
@@ -116,53 +113,8 @@ def clashing(work: Workload) -> None:
 
 
 def strangers(work: Workload) -> None:
-    path = work.strangers()
-    work.stage.on_bus(lambda bus: work.take_in(bus, path))
-
-
-def lose_answer(route: str) -> Nudge:
-    """Zalo does what it is asked, and its answer never arrives."""
-
-    def before(work: Workload) -> None:
-        work.answers_lost += 1
-        work.stage.zalo("faults", {"route": route, "kind": "drop_after"})
-
-    return before
-
-
-def acknowledged(work: Workload) -> None:
-    """A broadcast whose answer is lost, then the receipt that tells how it ended.
-
-    Another item's broadcast may have lost its answer instead: after a while, once more.
-    """
-    if work.broadcast is None or work.asked > PATIENCE:
-        lose_answer("oa.message")(work)
-        work.broadcast, work.asked = work.item("zalo"), 0
-    elif work.broadcast.accepted:
-        work.receipt(work.broadcast)
-        work.asked += 1
-
-
-def renewed(work: Workload) -> None:
-    """A pair that has to be renewed before its next use."""
-    if work.short is None:
-        work.connect(1)
-        time.sleep(1)
-        work.short = work.item("zalo")
-
-
-def reconsent(work: Workload) -> None:
-    """The new pair died with the process; an administrator has to consent again."""
-    work.consent = True
-
-
-def visited(deed: str, **facts: Any) -> Nudge:
-    """Somebody new does something at Zalo, whose webhook tells of it."""
-
-    def nudge(work: Workload) -> None:
-        work.visitor(deed, **facts)
-
-    return nudge
+    path = work.ground.strangers()
+    work.stage.on_bus(lambda bus: work.ground.take_in(bus, path))
 
 
 def nothing(_: Workload) -> None:
@@ -186,7 +138,7 @@ def approving(work: Workload) -> list[object]:
 
 
 def importing(work: Workload) -> list[object]:
-    return ["subscribers", "import", work.strangers()]
+    return ["subscribers", "import", work.ground.strangers()]
 
 
 def replaying(work: Workload) -> list[object]:

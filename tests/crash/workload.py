@@ -6,47 +6,27 @@ Everybody is stubborn: what got no answer is said again, after every restart, un
 import asyncio
 import json
 import random
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from channels.zalo.oauth import Pair
-from channels.zalo.settings import ZaloSettings
-from consumers.app import channels
 from consumers.dead_letters import DeadLetters
-from consumers.readers.imports import import_csv
-from consumers.vault import KeyFile
 from contracts import keys, subjects
-from contracts.errors import Conflict
 from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.publisher import Publisher, Spooled
-from producers.registry import Registry
-from tests.crash import digests
 from tests.crash.account import broadcast_items, replayed
-from tests.crash.people import (
-    BRIEF,
-    DESK_UNIT,
-    GATHERED,
-    READERS,
-    TOPIC,
-    UNIT,
-    UNREAD,
-    Said,
-    body,
-)
+from tests.crash.ground import Ground
+from tests.crash.patience import wait
+from tests.crash.people import BRIEF, GATHERED, READERS, TOPIC, UNIT, Said, body
 from tests.crash.received import mark
 from tests.crash.stage import Failed, Stage
 from tests.judge import Told
 
 ACCEPTED = 202
-LONG_S = 90_000
 
 
 @dataclass
@@ -55,104 +35,23 @@ class Workload:
 
     stage: Stage
     rng: random.Random
-    keys: dict[str, str] = field(default_factory=dict)
+    ground: Ground = field(init=False)
     said: list[Said] = field(default_factory=list)
     errands: list[tuple[object, ...]] = field(default_factory=list)  # commands not done yet
     by_command: list[Said] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
     number: int = 0
-    files: int = 0
-    consent: bool = False  # Zalo has to be connected again
     broadcast: Said | None = None
     short: Said | None = None
     asked: int = 0
     answers_lost: int = 0  # of Zalo's
 
+    def __post_init__(self) -> None:
+        self.ground = Ground(self.stage)
+
     @property
     def told(self) -> list[Told]:
         return [one.told for one in self.said if one.accepted]
-
-    # --- setting up
-
-    def settle_in(self) -> None:
-        """Units, readers, the Official Account: on a running Loa."""
-        for unit, release in ((UNIT, "automatic"), (DESK_UNIT, "desk")):
-            self.keys[unit] = self.bus(lambda bus, u=unit, r=release: registered(bus, u, r))
-        for topic, addresses in READERS.items():
-            self.bus(lambda bus, t=topic, a=addresses: self.imported(bus, t, a))
-        for frequency, addresses in GATHERED.items():
-            self.bus(lambda bus, f=frequency, a=addresses: self.imported(bus, TOPIC, a, f))
-        self.wait(lambda: self.bus(digests.begun), "the first window of the digests")
-        self.connect()
-        self.templates()
-
-    @property
-    def account(self) -> ZaloSettings:
-        """The Official Account, as every process of this folder knows it."""
-        return ZaloSettings(
-            app_id="sandbox-app", app_secret="sandbox-app-secret",
-            openapi_url=self.stage.zalo_url, business_url=self.stage.zalo_url,
-            oauth_url=self.stage.zalo_url,
-        )  # fmt: skip
-
-    def templates(self) -> None:
-        """Every kind of case notice has its template."""
-
-        async def register(bus: Bus) -> bool:
-            stores = channels.stores(bus, self.key_file, self.account.app_id)
-            await channels.register_shipped(self.account, stores)
-            return True
-
-        self.bus(register)
-
-    def bus(self, work: Callable[[Bus], Any]) -> Any:
-        """Raises Failed when Loa dies meanwhile: only for moments at which it must not."""
-        answer = self.stage.on_bus(work)
-        if answer is None:
-            raise Failed("Loa died while it was being set up")
-        return answer
-
-    def lines(self, topic: str, addresses: list[str], frequency: str = "") -> Path:
-        self.files += 1
-        path = self.stage.folder / f"readers-{self.files}.csv"
-        rows = "\n".join(f"{one},,{topic},,,{frequency}" for one in addresses)
-        path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
-        return path
-
-    def strangers(self) -> Path:
-        """A file of readers who are new and follow what nobody writes about."""
-        first = self.files * 10
-        return self.lines(UNREAD, [f"moi-{first + n}@example.com" for n in range(3)])
-
-    async def imported(
-        self, bus: Bus, topic: str, addresses: list[str], frequency: str = ""
-    ) -> bool:
-        return await self.take_in(bus, self.lines(topic, addresses, frequency))
-
-    async def take_in(self, bus: Bus, path: Path) -> bool:
-        await import_csv(bus, path, DEFAULT, self.key_file.derive("addresses"))
-        return True
-
-    @property
-    def key_file(self) -> KeyFile:
-        return KeyFile.open(self.stage.data / "vault.key")
-
-    def connect(self, life_s: int = LONG_S) -> None:
-        """The administrator of the Official Account consents: a new pair, stored in the vault."""
-        self.stage.zalo("rules", {"expires_in": str(life_s)})
-        pair = self.stage.zalo("grant", {})
-        granted = Pair(pair["access_token"], pair["refresh_token"], float(life_s))
-        settings = self.account
-
-        async def seed(bus: Bus) -> bool:
-            stores = channels.stores(bus, self.key_file, settings.app_id)
-            while True:  # a worker may note a refresh at this very moment: then once more
-                with suppress(Conflict):
-                    await channels.seed_zalo(settings, stores, granted)
-                    return True
-
-        self.consent = self.stage.on_bus(seed) is None
-        self.stage.zalo("rules", {"expires_in": str(LONG_S)})
 
     # --- saying things
 
@@ -255,7 +154,7 @@ class Workload:
         for one in self.said:
             if one.accepted or one.content_id in waiting or one in self.by_command:
                 continue
-            status = self.stage.post(one.event, self.keys[one.unit])
+            status = self.stage.post(one.event, self.ground.keys[one.unit])
             one.accepted = status == ACCEPTED
             if not one.accepted:
                 waiting.add(one.content_id)
@@ -309,14 +208,14 @@ class Workload:
             self.repeat()
             return said.accepted
 
-        self.wait(answered, "an answer")
+        wait(answered, "an answer")
 
     def written(self, said: Said) -> bytes:
         return json.dumps(said.event, ensure_ascii=False).encode()
 
     def next_unit(self) -> str:
         """A unit that is not registered yet."""
-        known = [*self.keys, *self.registered]
+        known = [*self.ground.keys, *self.registered]
         self.registered.append(next(unit for unit in DEFAULT.units if unit not in known))
         return self.registered[-1]
 
@@ -336,7 +235,7 @@ class Workload:
         async def lies(bus: Bus) -> bool:
             return await bus.bucket(subjects.DESK.name).get(key) is not None
 
-        return self.wait(lambda: self.bus(lies), f"{key} on the desk")
+        return wait(lambda: self.stage.bus(lies), f"{key} on the desk")
 
     def letter(self) -> int:
         """The number of a letter that nobody has dealt with."""
@@ -346,15 +245,7 @@ class Workload:
                 return letter.id
             return 0
 
-        return self.wait(lambda: self.bus(first), "a dead letter")
-
-    def wait(self, ask: Callable[[], Any], what: str, patience_s: float = 20.0) -> Any:
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
-            if answer := ask():
-                return answer
-            time.sleep(0.05)
-        raise Failed(f"waited {patience_s} s in vain for {what}")
+        return wait(lambda: self.stage.bus(first), "a dead letter")
 
     def receipt(self, said: Said) -> None:
         """Zalo tells that a broadcast has arrived, where one did.
@@ -374,5 +265,4 @@ class Workload:
         self.stage.on_bus(tell)
 
 
-async def registered(bus: Bus, unit: str, release: Any) -> str:
-    return await Registry(bus, DEFAULT, time.time).add(unit, release=release)
+Nudge = Callable[[Workload], None]
