@@ -1,87 +1,15 @@
-"""CloudEvents in every mode: what goes in comes out, and what is broken is named."""
+"""CloudEvents in JSON, one or many: known by their headers, taken whole, or refused by name."""
 
 import json
-from datetime import UTC
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import envelope
-from contracts.cloudevent import CloudEvent
 from contracts.envelope import Mode
 from contracts.errors import ContractError, Invalid, TooLarge, Unreadable, UnsupportedMedia
-
-EVENT = {
-    "specversion": "1.0",
-    "id": "số 5",
-    "source": "/units/van-phong-bo",
-    "type": "vn.gov.moha.content.submitted.v1",
-    "data": {"title": "Bộ Nội vụ"},
-}
-JSON = "application/json"
-
-visible = st.text(
-    st.characters(
-        codec="utf-8",
-        exclude_categories=("Cc", "Cs", "Zl", "Zp"),
-        exclude_characters="\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
-    ).filter(lambda c: not (0xFDD0 <= ord(c) <= 0xFDEF or c in "\ufffe\uffff")),
-    min_size=1,
-    max_size=40,
-)
-plain_json = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-extension_names = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(
-    lambda name: name not in {*CloudEvent.model_fields}
-)
-cloud_events = st.builds(
-    CloudEvent,
-    specversion=st.just("1.0"),
-    id=visible,
-    source=st.from_regex(r"/[a-z0-9/-]{0,40}", fullmatch=True),
-    type=visible,
-    subject=st.none() | visible,
-    time=st.none()
-    | st.datetimes(timezones=st.just(UTC)).filter(lambda moment: 1970 < moment.year < 2200),
-    datacontenttype=st.just(JSON),
-    dataschema=st.none() | st.just("https://moha.gov.vn/schema#1"),
-    data=st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), plain_json, max_size=3),
-    extensions=st.dictionaries(
-        extension_names, visible | st.integers(-(2**31), 2**31 - 1), max_size=3
-    ),
-)
-
-
-def event(**changes):
-    return {name: value for name, value in (EVENT | changes).items() if value != "absent"}
-
-
-def raised(call, *arguments, **named):
-    with pytest.raises(ContractError) as caught:
-        call(*arguments, **named)
-    return caught.value
-
-
-def fields(error):
-    return [found.field for found in error.errors]
-
-
-def in_headers(attributes):
-    return {f"ce-{name}": quote(value, safe="/") for name, value in attributes.items()}
-
-
-HEADERS = in_headers({name: value for name, value in EVENT.items() if name != "data"})
+from tests.cloud_events import EVENT, JSON, cloud_events, event, fields, raised
 
 
 @given(cloud_events)
@@ -89,15 +17,6 @@ def test_structured_there_and_back(sent):
     written = envelope.to_structured(sent)
     assert envelope.from_structured(written) == sent
     assert envelope.to_structured(envelope.from_structured(written)) == written
-
-
-@given(cloud_events)
-def test_binary_there_and_back(sent):
-    headers, body = envelope.to_binary(sent)
-    received = envelope.decode(None, headers, body)
-    texts = {name: str(value) for name, value in sent.extensions.items()}
-    assert received == sent.model_copy(update={"extensions": texts})
-    assert all(value.isascii() and value.isprintable() for value in headers.values())
 
 
 @given(st.lists(cloud_events, min_size=1, max_size=4))
@@ -255,13 +174,6 @@ def test_an_event_has_256_kib_and_not_a_byte_more():
     assert (type(error), error.status, fields(error)) == (TooLarge, 413, ["event"])
 
 
-def test_a_binary_event_that_fits_still_fits_in_structured_form():
-    body = b'{"t":"' + b"x" * (envelope.EVENT_BYTES - 300) + b'"}'
-    read = envelope.from_binary(HEADERS, body)
-    assert len(envelope.to_structured(read)) <= envelope.EVENT_BYTES
-    assert type(raised(envelope.from_binary, HEADERS, body + b" " * 300)) is TooLarge
-
-
 # --- which mode
 
 
@@ -299,61 +211,6 @@ def test_a_batch_is_refused_where_one_event_is_read():
 def test_an_event_in_another_charset_is_refused():
     error = raised(envelope.decode, "application/cloudevents+json; charset=utf-16", {}, b"{}")
     assert "utf-16" in error.errors[0].message
-
-
-# --- binary
-
-
-def test_http_binary_takes_the_datas_type_from_content_type():
-    read = envelope.decode("application/json; charset=utf-8", HEADERS, b'{"title":"a"}')
-    assert (read.id, read.datacontenttype) == ("số 5", "application/json; charset=utf-8")
-
-
-def test_nats_binary_takes_it_from_its_own_header():
-    headers = HEADERS | {"ce-datacontenttype": "application%2Fjson", "Nats-Msg-Id": "x"}
-    read = envelope.decode(None, headers, b'{"title":"a"}')
-    assert (read.datacontenttype, read.extensions) == (JSON, {})
-
-
-def test_header_names_are_read_in_any_case():
-    shouted = {name.upper(): value for name, value in HEADERS.items()}
-    assert envelope.decode(None, shouted, b"{}").id == "số 5"
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("plain", "plain"),
-        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),
-        ('"quoted \\" text"', 'quoted " text'),
-        ("100%", "100%"),
-        ("%2541", "%41"),
-    ],
-)
-def test_a_header_is_decoded_once(written, meant):
-    assert envelope.from_binary(HEADERS | {"ce-note": written}, b"{}").extensions == {"note": meant}
-
-
-@pytest.mark.parametrize(
-    ("headers", "field"),
-    [
-        ({"ce-note": "%C3%28"}, "ce-note"),
-        ({"ce-note": "đ"}, "ce-note"),
-        ({"ce-id": "1", "CE-ID": "2"}, "ce-id"),
-    ],
-)
-def test_a_header_that_cannot_be_read_is_named(headers, field):
-    error = raised(envelope.from_binary, HEADERS | headers, b"{}")
-    assert (type(error), fields(error)) == (Unreadable, [field])
-
-
-def test_a_binary_event_without_a_body_lacks_its_data():
-    assert fields(raised(envelope.from_binary, HEADERS, b"")) == ["data"]
-
-
-def test_a_binary_body_that_is_not_json_is_named_as_data():
-    assert fields(raised(envelope.from_binary, HEADERS, b"{'a':1}")) == ["data"]
-    assert fields(raised(envelope.from_binary, HEADERS, b'{"a":["\\udead"]}')) == ["data.a.0"]
 
 
 # --- batch
