@@ -1,4 +1,4 @@
-"""What the mail tests share: a channel, readers, a publication with everything in it."""
+"""What the mail tests share: a channel, readers, a publication with everything in it, a sending."""
 
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -76,9 +76,33 @@ def sent(publication=None, row=None, channel=None):
     return envelope.body, message_from_bytes(undotted(envelope.body), policy=policy.default)
 
 
+def never() -> bool:
+    return False
+
+
+def rows(count, publication=None):
+    return [reader(n, publication) for n in range(count)]
+
+
+def verdicts(outcomes):
+    return [outcome.verdict for outcome in outcomes]
+
+
+async def deliver(channel, some, expired=never, publication=None):
+    rendered = channel.render(publication or a_publication())
+    async with channel.session() as session:
+        outcomes = await session.send(rendered, some, expired)
+    await channel.close()
+    return outcomes
+
+
 def undotted(body):
     lines = body.split(b"\r\n")
     return b"\r\n".join(line[1:] if line.startswith(b"..") else line for line in lines)
+
+
+def part(mail, kind):
+    return mail.get_body((kind,)).get_content().replace("\r\n", "\n")
 
 
 def heard(mail, field):

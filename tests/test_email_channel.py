@@ -1,7 +1,6 @@
 """E-mail as a channel, against a relay that does what it wants."""
 
 import asyncio
-import re
 import ssl
 import sys
 
@@ -14,31 +13,11 @@ from channels.errors import Misconfigured, Unreachable
 from contracts import keys
 from tests import smtp_receiver
 from tests.builders import a_publication
-from tests.mails import email_channel, reader, undotted
+from tests.mails import deliver, email_channel, never, reader, rows, verdicts
 from tests.smtp_receiver import Act, Receiver, accepted
 
 DELIVERED, UNSENT, DOUBT = Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT
 FAILED, DEFERRED, HELD = Verdict.FAILED, Verdict.DEFERRED, Verdict.HELD
-
-
-def never():
-    return False
-
-
-def rows(count, publication=None):
-    return [reader(n, publication) for n in range(count)]
-
-
-def verdicts(outcomes):
-    return [outcome.verdict for outcome in outcomes]
-
-
-async def deliver(channel, some, expired=never, publication=None):
-    rendered = channel.render(publication or a_publication())
-    async with channel.session() as session:
-        outcomes = await session.send(rendered, some, expired)
-    await channel.close()
-    return outcomes
 
 
 async def test_readers_get_their_mail_once_each():
@@ -245,56 +224,6 @@ async def test_without_a_host_the_operator_is_asked():
     with pytest.raises(Misconfigured, match="LOA_EMAIL_HOST"):
         async with email_channel(host="").session():
             pass
-
-
-SMUGGLED = (
-    "\n.\n",
-    "\r.\r\n",
-    "\n.\r\n",
-    "\r\n.\n",
-    "\r\n.\r\n",
-    "\n.\nMAIL FROM:<x@evil.example>\n",
-    ".",
-)
-
-
-@pytest.mark.parametrize("pipelining", [True, False])
-async def test_one_mail_is_one_mail_whatever_its_text_holds(pipelining):
-    publications = [
-        a_publication().model_copy(update={field: f"Đầu{evil}RCPT TO:<x@evil.example>{evil}cuối"})
-        for evil in SMUGGLED
-        for field in ("body", "summary")
-    ]
-    async with Receiver(pipelining=pipelining) as receiver:
-        for publication in publications:
-            channel = email_channel(receiver.port)
-            assert verdicts(await deliver(channel, rows(2), never, publication)) == [DELIVERED] * 2
-    assert len(receiver.mails) == 2 * len(publications)
-    assert {mail.recipient for mail in receiver.mails} == {"a0@example.com", "a1@example.com"}
-    for mail in receiver.mails:
-        assert undotted(mail.raw) == mail.data
-        assert not re.search(rb"(?<!\r)\n|\r(?!\n)", mail.raw)
-        assert re.search(rb"\r\n--=_loa_\w+--\r\n\Z", mail.data)
-
-
-HOSTILE = (
-    "a@x>\r\nRCPT TO:<b@y.example",
-    '"a@x>\r\nRCPT TO:<b@y"@example.com',
-    "@relay.example:a@example.com",
-    "a%evil.example@example.com",
-    "a@example.com> NOTIFY=NEVER",
-    "a" * 65536 + "@example.com",
-    "a@thông-báo.example",
-)
-
-
-async def test_no_address_adds_a_command_to_the_conversation():
-    some = [reader(n, address=address) for n, address in enumerate(HOSTILE)]
-    async with Receiver() as receiver:
-        outcomes = await deliver(email_channel(receiver.port), [*some, reader(99)])
-    assert verdicts(outcomes) == [FAILED] * len(HOSTILE) + [DELIVERED]
-    commands = [line[:5] for line in receiver.commands if line != b"QUIT"]
-    assert commands == [b"EHLO ", b"MAIL ", b"RCPT ", b"DATA"]
 
 
 async def test_logs_and_reasons_hold_no_address(capsys):

@@ -11,17 +11,29 @@ from email import message_from_bytes, policy
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from channels.base import Verdict
 from channels.email import guard
 from channels.email.settings import EmailSettings
 from contracts.addresses import Email
 from contracts.content import Submitted
 from contracts.vocabulary import DEFAULT
 from tests.builders import a_publication
-from tests.mails import email_channel, heard, heard_name, reader, sent
+from tests.mails import (
+    deliver,
+    email_channel,
+    heard,
+    heard_name,
+    never,
+    reader,
+    rows,
+    sent,
+    undotted,
+    verdicts,
+)
 from tests.smtp_receiver import Receiver
-from tests.test_email_channel import deliver, never
 from tests.test_email_headers import BROKEN, ENCODED
 
+DELIVERED, FAILED = Verdict.DELIVERED, Verdict.FAILED
 EVIL = re.compile(rb"(?im)^(bcc|x-evil|folded)|RCPT TO|evil\.example>?\r\n\r\n")
 FIELDS = sent(a_publication())[1].keys()
 """The names of a mail's fields when nobody is up to anything."""
@@ -203,3 +215,53 @@ def check_arrived(data, publication, row):
     assert heard_name(mail, "To") == row.name
     assert len(mail.get_payload()) == 2
     assert not EVIL.search(data.partition(b"\r\n\r\n")[0])
+
+
+SMUGGLED = (
+    "\n.\n",
+    "\r.\r\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r\n.\r\n",
+    "\n.\nMAIL FROM:<x@evil.example>\n",
+    ".",
+)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_one_mail_is_one_mail_whatever_its_text_holds(pipelining):
+    publications = [
+        a_publication().model_copy(update={field: f"Đầu{evil}RCPT TO:<x@evil.example>{evil}cuối"})
+        for evil in SMUGGLED
+        for field in ("body", "summary")
+    ]
+    async with Receiver(pipelining=pipelining) as receiver:
+        for publication in publications:
+            channel = email_channel(receiver.port)
+            assert verdicts(await deliver(channel, rows(2), never, publication)) == [DELIVERED] * 2
+    assert len(receiver.mails) == 2 * len(publications)
+    assert {mail.recipient for mail in receiver.mails} == {"a0@example.com", "a1@example.com"}
+    for mail in receiver.mails:
+        assert undotted(mail.raw) == mail.data
+        assert not re.search(rb"(?<!\r)\n|\r(?!\n)", mail.raw)
+        assert re.search(rb"\r\n--=_loa_\w+--\r\n\Z", mail.data)
+
+
+HOSTILE = (
+    "a@x>\r\nRCPT TO:<b@y.example",
+    '"a@x>\r\nRCPT TO:<b@y"@example.com',
+    "@relay.example:a@example.com",
+    "a%evil.example@example.com",
+    "a@example.com> NOTIFY=NEVER",
+    "a" * 65536 + "@example.com",
+    "a@thông-báo.example",
+)
+
+
+async def test_no_address_adds_a_command_to_the_conversation():
+    some = [reader(n, address=address) for n, address in enumerate(HOSTILE)]
+    async with Receiver() as receiver:
+        outcomes = await deliver(email_channel(receiver.port), [*some, reader(99)])
+    assert verdicts(outcomes) == [FAILED] * len(HOSTILE) + [DELIVERED]
+    commands = [line[:5] for line in receiver.commands if line != b"QUIT"]
+    assert commands == [b"EHLO ", b"MAIL ", b"RCPT ", b"DATA"]
