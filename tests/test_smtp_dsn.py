@@ -7,9 +7,9 @@ from channels.email.channel import EmailChannel
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings, Tls
 from channels.email.window import Envelope
+from tests.mail_window import BOTH, mail, send
 from tests.mails import PUBLIC_URL, SIGNER, a_full_publication, reader
 from tests.smtp_receiver import Receiver
-from tests.test_smtp_window import BOTH, mail, send
 
 PATHS = ReturnPaths(b"k" * 32, "tra-lai.moha.example")
 

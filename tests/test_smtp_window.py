@@ -6,53 +6,23 @@ import random
 
 import pytest
 
-from channels.email.replies import Fate, Hint, Stage
-from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp import SmtpConnection
-from channels.email.window import Envelope, Window
+from channels.email.window import Window
+from tests.mail_window import (
+    ACCEPTED,
+    BOTH,
+    DOUBT,
+    REFUSED,
+    UNSENT,
+    fates,
+    got,
+    mail,
+    named,
+    send,
+    settings,
+)
+from tests.mails import never
 from tests.smtp_receiver import Act, Receiver, accepted
-
-ACCEPTED, REFUSED, UNSENT, DOUBT = Fate.ACCEPTED, Fate.REFUSED, Fate.UNSENT, Fate.DOUBT
-BOTH = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
-
-
-def never() -> bool:
-    return False
-
-
-def mail(number: int, size: int = 0) -> Envelope:
-    head = b"Message-ID: <%d@example.com>\r\nSubject: x\r\n\r\n" % number
-    return Envelope(
-        b"a%d@example.com" % number, head + b"x" * 70 + b"\r\n" + b"y\r\n" * (size // 3)
-    )
-
-
-def settings(receiver: Receiver, **changes) -> EmailSettings:
-    fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}
-    return EmailSettings(from_="tin@example.com", **(fields | changes))
-
-
-async def send(receiver, mails=4, expired=never, timeout_s=30.0, connection=None):
-    """The fates of some mails, and the connection."""
-    connection = connection or await SmtpConnection.open(
-        settings(receiver), request_timeout_s=timeout_s
-    )
-    envelopes = [mail(n) for n in range(mails)] if isinstance(mails, int) else mails
-    replies = await connection.send_window(envelopes, expired)
-    connection.close()
-    return replies
-
-
-def fates(replies):
-    return [reply.fate for reply in replies]
-
-
-def got(receiver):
-    return [mail.recipient for mail in receiver.mails]
-
-
-def named(*numbers):
-    return [f"a{number}@example.com" for number in numbers]
 
 
 @BOTH
@@ -148,73 +118,6 @@ async def test_a_relay_that_hangs_up_after_an_answer_leaves_no_doubt(pipelining)
         replies = await send(receiver)
     assert fates(replies) == [ACCEPTED, ACCEPTED, UNSENT, UNSENT]
     assert got(receiver) == named(0, 1)
-
-
-@BOTH
-async def test_421_to_a_mail_refuses_it_and_leaves_the_rest_unsent(pipelining):
-    script = {("end", 1): b"421 4.3.2 shutting down"}
-    async with Receiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, REFUSED, UNSENT, UNSENT]
-    assert (replies[1].code, replies[1].enhanced) == (421, "4.3.2")
-    assert got(receiver) == named(0)
-
-
-@BOTH
-@pytest.mark.parametrize(
-    ("stage", "text", "code", "enhanced", "hint"),
-    [
-        ("MAIL", b"550 5.7.1 sender rejected", 550, "5.7.1", Hint.NONE),
-        ("RCPT", b"550 5.1.1 <a@b>: no such user", 550, "5.1.1", Hint.NO_SUCH_USER),
-        ("RCPT", b"450 4.2.1 try later", 450, "4.2.1", Hint.NONE),
-        ("RCPT", b"550-5.1.1 no such\r\n550 5.1.1 user", 550, "5.1.1", Hint.NO_SUCH_USER),
-        ("DATA", b"451 4.3.0 not now", 451, "4.3.0", Hint.NONE),
-        ("end", b"554 this looks like spam", 554, "", Hint.POLICY),
-        ("end", b"552 5.2.2 mailbox full", 552, "5.2.2", Hint.FULL),
-    ],
-)
-async def test_a_refused_mail_says_where_and_why_and_the_others_go_on(
-    pipelining, stage, text, code, enhanced, hint
-):
-    async with Receiver(pipelining=pipelining, script={(stage, 1): text}) as receiver:
-        connection = await SmtpConnection.open(settings(receiver))
-        replies = await connection.send_window([mail(n) for n in range(4)], never)
-        assert not connection.closed
-        connection.close()
-    assert fates(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
-    refusal = replies[1]
-    assert (refusal.stage, refusal.code, refusal.enhanced) == (Stage(stage.lower()), code, enhanced)
-    assert refusal.hint is hint
-    assert got(receiver) == named(0, 2, 3)
-    assert receiver.ahead == 0
-
-
-@BOTH
-@pytest.mark.parametrize("refused", [{0}, {3}, {0, 1, 2, 3}, {1, 2}])
-async def test_refused_first_last_and_in_a_row(pipelining, refused):
-    script = {("RCPT", n): b"550 5.1.1 no" for n in refused}
-    async with Receiver(pipelining=pipelining, script=script) as receiver:
-        replies = await send(receiver)
-        again = await send(receiver)
-    assert fates(replies) == [REFUSED if n in refused else ACCEPTED for n in range(4)]
-    assert fates(again) == [ACCEPTED] * 4
-    assert got(receiver) == named(*(n for n in range(4) if n not in refused), 0, 1, 2, 3)
-
-
-async def test_a_relay_that_wants_a_body_for_a_refused_recipient_gets_an_empty_one():
-    script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): b"354 go on then"}
-    async with Receiver(script=script) as receiver:
-        replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, REFUSED, ACCEPTED, ACCEPTED]
-    assert (replies[1].stage, replies[1].code) == (Stage.RCPT, 550)
-    assert got(receiver) == named(0, 2, 3)
-
-
-async def test_a_refusal_is_known_even_if_the_connection_ends_right_behind_it():
-    script = {("RCPT", 1): b"550 5.1.1 no", ("DATA", 1): Act.CUT}
-    async with Receiver(script=script) as receiver:
-        replies = await send(receiver)
-    assert fates(replies) == [ACCEPTED, REFUSED, UNSENT, UNSENT]
 
 
 @BOTH
