@@ -6,13 +6,7 @@ import pytest
 
 from channels.email.guard import Unsafe
 from tests.builders import a_publication
-from tests.mails import (
-    a_full_publication,
-    email_channel,
-    part,
-    reader,
-    sent,
-)
+from tests.mails import a_full_publication, email_channel, part, reader, sent
 
 XSS = (
     "<script>alert(1)</script>",

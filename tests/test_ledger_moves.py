@@ -1,52 +1,18 @@
-"""The ledger's rules, as tables and as properties that hold for every sequence of moves."""
+"""One move of the ledger at a time: what becomes of each row, of a doubt, of what is due."""
 
-import string
 from dataclasses import replace
-from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
 from channels.email.channel import EmailChannel
 from channels.zalo.pace import SETTLE_S as ZALO_SETTLE_S
 from consumers import retry
-from consumers.ledger import codec, moves
-from consumers.ledger.entry import (
-    OPEN,
-    REACHED,
-    STATUS,
-    Entry,
-    Note,
-    Rules,
-    maybe,
-    planned,
-    shade,
-)
-from contracts.delivery import OPEN as OPEN_STATUSES
-from contracts.delivery import Lane, Status
-
-NOW = 1_800_000_000.0
-RULES = Rules(lease_s=60, settle_s=90, give_up_at=NOW + 3600)
-SEND = [
-    Verdict.DELIVERED,
-    Verdict.FAILED,
-    Verdict.SUPPRESSED,
-    Verdict.DEFERRED,
-    Verdict.HELD,
-    Verdict.UNSENT,
-    Verdict.DOUBT,
-]
-RESOLVE = [
-    Verdict.DELIVERED,
-    Verdict.ABSENT,
-    Verdict.RESEND,
-    Verdict.UNKNOWN,
-    Verdict.DOUBT,
-    Verdict.FAILED,
-    Verdict.SUPPRESSED,
-]
+from consumers.ledger import moves
+from consumers.ledger.entry import Entry, Note, Rules
+from tests.ledger_rules import NOW, RULES
 
 
 def entry(letters: str, **kwargs: object) -> Entry:
@@ -262,101 +228,3 @@ def test_a_released_batch_is_due_when_its_first_row_is():
     free = moves.release(state, NOW)
     assert (free.owner, free.due, free.wake, free.closed) == ("", NOW + 30, 4, 0.0)
     assert moves.release(entry("dxu", owner="o"), NOW).closed == NOW
-
-
-# ---- properties -----------------------------------------------------------------------------
-
-
-def move(state: Entry, step: str, random, now: float) -> tuple[Entry, dict[int, Outcome]]:
-    """The next state, and what was said of which rows; other steps only look at the rows."""
-    rows = [row for row in range(len(state.rows)) if random.random() < 0.6]
-    said = {row: Outcome(random.choice(SAYS.get(step, SEND))) for row in rows}
-    return STEPS[step](state, said, random, now), said
-
-
-SAYS = {"book": SEND, "resolve": RESOLVE}
-CLEARS_A_DOUBT = {Verdict.DELIVERED, Verdict.ABSENT}
-STEPS = {
-    "claim": lambda s, said, r, now: moves.claim(s, f"o{r.random()}", now, RULES),
-    "grant": lambda s, said, r, now: moves.grant(s, list(said), now, RULES)[0],
-    "book": lambda s, said, r, now: moves.book(s, said, now, RULES),
-    "resolve": lambda s, said, r, now: moves.resolve(s, said, now),
-    "halt": lambda s, said, r, now: moves.halt(s, r.choice(["v2", "w3"]), now),
-    "expire": lambda s, said, r, now: moves.expire(
-        s, now, replace(RULES, give_up_at=r.choice([0, 1e12, 1e12, 1e12]))
-    ),
-    "suppress": lambda s, said, r, now: moves.suppress(s, dict.fromkeys(said, "bounced 5.1.1")),
-    "evidence": lambda s, said, r, now: moves.evidence(s, min(said)) if said else s,
-    "release": lambda s, said, r, now: moves.release(s, now),
-}
-
-
-OFTEN = [*STEPS, *["claim", "grant", "book", "resolve"] * 4]
-"""What keeps a batch alive comes more often than what ends it."""
-journeys = st.tuples(
-    st.integers(1, 6),
-    st.lists(st.sampled_from(OFTEN), min_size=12, max_size=40),
-    st.integers(0, 2**32),
-)
-
-
-def test_no_sequence_of_moves_breaks_the_rules():
-    doubts: set[tuple[str, Verdict]] = set()
-
-    @settings(max_examples=600, deadline=None)
-    @given(journeys)
-    def walk(journey):
-        count, steps, seed = journey
-        state, random = planned(count, Lane.BULK, NOW), Random(seed)
-        for number, step in enumerate(steps):
-            before, (state, said) = state, move(state, step, random, NOW + number)
-            check_step(step, before, state, said)
-            doubts.update((step, said[row].verdict) for row in said if before.rows[row] in b"PS")
-
-    walk()
-    assert doubts >= {("resolve", one) for one in RESOLVE} | {("book", one) for one in SEND}
-
-
-def check_step(step: str, before: Entry, state: Entry, said: dict[int, Outcome]) -> None:
-    assert len(state.rows) == len(before.rows), "rows are frozen"
-    assert all(letter in STATUS for letter in state.rows)
-    assert state.copies >= before.copies
-    for row, (was, becomes) in enumerate(zip(before.rows, state.rows, strict=True)):
-        if was not in OPEN and step != "evidence":
-            assert becomes == was, "what has ended stays ended"
-        if maybe(was) and not maybe(becomes):
-            asked = step == "resolve" and said[row].verdict in CLEARS_A_DOUBT
-            assert asked or step == "evidence", "a maybe is never booked as never sent"
-        if step == "evidence" and was != becomes:
-            assert STATUS[becomes] is Status.DELIVERED
-        if before.halt and was not in b"sS":
-            assert becomes not in b"sS", "nothing new goes on the wire under a halt"
-    assert codec.decode_state(codec.encode_state(state)) == state
-
-
-@given(st.sampled_from(string.ascii_letters))
-def test_every_letter_has_one_meaning(letter):
-    code = ord(letter)
-    if code not in STATUS:
-        return
-    assert (code in OPEN) == (STATUS[code] in OPEN_STATUSES)
-    assert shade(ord(letter.lower()), code) == code
-    if maybe(code):
-        assert code in REACHED, "a maybe must hear of a correction"
-
-
-def test_a_state_of_500_rows_stays_small_and_readable():
-    state = replace(planned(500, Lane.NORMAL, NOW), owner="h.email.0#ab#1")
-    assert len(codec.encode_state(state)) < 800
-    assert b'"r":"pppp' in codec.encode_state(state)
-
-
-def test_rows_keep_who_must_be_told_of_a_correction():
-    data = codec.encode_rows(["a", "b", "c"], frozenset({"b"}))
-    assert data == b"a,b*,c"
-    assert codec.decode_rows(data) == codec.Rows(("a", "b", "c"), frozenset({"b"}))
-
-
-def test_a_ledger_value_of_another_format_is_refused():
-    with pytest.raises(codec.Unreadable):
-        codec.decode_state(b'{"v":2}')
