@@ -1,42 +1,20 @@
-"""What was promised once holds for ever: frozen schemas, golden bodies, and the check itself."""
+"""What was promised once holds for ever: frozen schemas, golden bodies, what the models refuse."""
 
 import json
-from copy import deepcopy
 from pathlib import Path
 
-import jsoncompat
 import jsonschema_rs
 import pytest
 
 import contracts
 from contracts import envelope, events, frozen, publication, schema_files
-from contracts.compatibility import breaking
 from contracts.testing import KIND_NAMES, sample
 from contracts.vocabulary import DEFAULT
+from tests.schemas import DATA, GOOD, MADE, changed, takes
 
 FOLDER = Path(contracts.__file__).parent / "schemas"
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
-MADE = schema_files.schemas()
 TYPES = [*events.KINDS, publication.RELEASED]
-DATA = MADE[f"{events.SUBMITTED}.json"]
-GOOD = sample()["data"]
-
-
-def changed(change):
-    """The schema of `submitted` after *change* worked on it."""
-    schema = deepcopy(DATA)
-    change(schema["properties"], schema)
-    return schema
-
-
-def nameless(schema):
-    """As text, without the schema's own name, which that tool cannot follow."""
-    return json.dumps({word: part for word, part in schema.items() if word != "$id"})
-
-
-def takes(schema, value):
-    return jsonschema_rs.Draft202012Validator(schema).is_valid(value)
-
 
 FIRST = """
 vn.gov.moha.case.updated.v1.event/1-d2b51205.json
@@ -227,118 +205,3 @@ def test_the_case_schema_knows_what_each_status_requires():
     assert takes(
         schema, data | {"status": 5, "documents": ["Đơn"], "documents_due_at": data["due_at"]}
     )
-
-
-# --- the check itself: each break has a witness that the old schema took and the new one refuses
-
-BREAKS = {
-    "a field taken away": (lambda f, _: f.pop("author"), {"author": "Văn phòng Bộ"}),
-    "a field required": (lambda _, s: s["required"].append("author"), {"author": "absent"}),
-    "a shorter text": (lambda f, _: f["title"].update(maxLength=60), {"title": "x" * 61}),
-    "a longer text": (lambda f, _: f["title"].update(minLength=9), {"title": "x"}),
-    "another pattern": (
-        lambda f, _: f["content_id"].update(pattern="^[a-z]+$"),
-        {"content_id": "a1"},
-    ),
-    "a new pattern": (lambda f, _: f["language"].update(pattern="^vi$"), {"language": "en"}),
-    "a higher minimum": (lambda f, _: f["revision"].update(minimum=2), {"revision": 1}),
-    "a lower maximum": (lambda f, _: f["revision"].update(maximum=9), {"revision": 10}),
-    "a new exclusive bound": (
-        lambda f, _: f["revision"].update(exclusiveMinimum=1),
-        {"revision": 1},
-    ),
-    "another type": (lambda f, _: f["revision"].update(type="string"), {"revision": 1}),
-    "null no longer taken": (lambda f, _: f["author"]["anyOf"].pop(), {"author": None}),
-    "null no longer taken in a list of types": (
-        lambda f, _: f["links"].update(type="array"),
-        {"links": None},
-    ),
-    "fewer choices": (lambda f, _: f["lane"]["enum"].remove("bulk"), {"lane": "bulk"}),
-    "a choice where all was open": (
-        lambda f, _: f["language"].update(enum=["vi"]),
-        {"language": "en"},
-    ),
-    "one value only": (lambda f, _: f["language"].update(const="vi"), {"language": "en"}),
-    "fewer entries": (lambda f, _: f["links"].update(maxItems=1), {"links": GOOD["links"] * 2}),
-    "more entries": (lambda f, _: f["audiences"].update(minItems=1), {"audiences": []}),
-    "distinct entries": (
-        lambda f, _: f["links"].update(uniqueItems=True),
-        {"links": GOOD["links"] * 2},
-    ),
-    "a change inside a list": (
-        lambda _, s: s["$defs"]["Link"]["properties"]["title"].update(maxLength=3),
-        {"links": GOOD["links"]},
-    ),
-    "a field required inside a list": (
-        lambda _, s: s["$defs"]["Attachment"]["required"].append("size"),
-        {"attachments": [{"url": "https://moha.gov.vn", "title": "a"}]},
-    ),
-    "a word we do not know": (lambda f, _: f["revision"].update(multipleOf=2), {"revision": 1}),
-}
-HARMLESS = {
-    "nothing": lambda f, _: None,
-    "a new optional field": lambda f, _: f.update(mood={"type": "string"}),
-    "a field no longer required": lambda _, s: s["required"].remove("topic"),
-    "a longer text": lambda f, _: f["title"].update(maxLength=200),
-    "an empty text": lambda f, _: f["title"].update(minLength=0),
-    "no bound": lambda f, _: f["title"].pop("maxLength"),
-    "no pattern": lambda f, _: f["content_id"].pop("pattern"),
-    "a wider type": lambda f, _: f["revision"].update(type=["integer", "null"]),
-    "any number": lambda f, _: f["revision"].update(type="number"),
-    "any value": lambda f, _: f.update(author={"default": None}),
-    "more choices": lambda f, _: f["lane"]["enum"].append("night"),
-    "no choices": lambda f, _: f["lane"].pop("enum"),
-    "repeated entries": lambda f, _: f["audiences"].update(uniqueItems=False),
-    "an open object": lambda _, s: s.pop("additionalProperties"),
-    "words for people": lambda f, s: (s.update(title="x"), f["title"].update(description="y")),
-}
-PATTERNS = {"a new pattern", "another pattern"}
-"""That tool does not compare patterns."""
-
-
-@pytest.mark.parametrize("name", BREAKS)
-def test_a_break_is_found(name):
-    change, witness = BREAKS[name]
-    new = changed(change)
-    value = {key: part for key, part in (GOOD | witness).items() if part != "absent"}
-    assert takes(DATA, value)
-    assert not takes(new, value)
-    found = breaking(DATA, new)
-    assert len(found) == 1, found
-    assert next(iter(witness)) in found[0]
-
-
-@pytest.mark.parametrize("name", HARMLESS)
-def test_a_harmless_change_is_none(name):
-    assert breaking(DATA, changed(HARMLESS[name])) == []
-
-
-def test_another_default_is_a_break_although_the_same_bodies_are_taken():
-    new = changed(lambda f, _: f["language"].update(default="en"))
-    assert breaking(DATA, new) == ["language: default vi → en"]
-
-
-def test_an_object_that_closes_is_a_break():
-    opened = changed(HARMLESS["an open object"])
-    assert breaking(opened, DATA) == ["*: anything is no longer taken"]
-
-
-def test_several_breaks_are_all_named():
-    new = changed(
-        lambda f, s: (
-            f.pop("author"),
-            f["title"].update(maxLength=9),
-            s["required"].append("cover"),
-        )
-    )
-    assert [line.partition(":")[0] for line in breaking(DATA, new)] == ["cover", "title", "author"]
-
-
-@pytest.mark.parametrize("name", sorted((BREAKS.keys() | HARMLESS.keys()) - PATTERNS))
-def test_another_tool_judges_the_same(name):
-    for table, compatible in ((BREAKS, False), (HARMLESS, True)):
-        if name in table:
-            change = table[name][0] if table is BREAKS else table[name]
-            new = changed(change)
-            answer = jsoncompat.check_compat(nameless(DATA), nameless(new), role="deserializer")
-            assert answer is compatible
