@@ -12,7 +12,7 @@ from contracts import subjects
 from contracts.errors import Invalid
 from producers.bus import Bus
 from tests.arrivals import ITEM
-from tests.test_dead_letters import CLERK, SUBJECT, WRONG, died, found, listed, on_content
+from tests.buried import CLERK, SUBJECT, WRONG, died, found, listed, on_content
 
 LOST = Person("Trần Thị Bình", "gõ nhầm số")
 VERBS = ("replay", "discard")

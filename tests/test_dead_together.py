@@ -12,7 +12,7 @@ from consumers.dead_letters.decisions import HOLD
 from contracts import crash, subjects
 from contracts.errors import Invalid
 from producers.bus import Bus, BusError
-from tests.test_dead_letters import SUBJECT, died, listed, on_content
+from tests.buried import SUBJECT, died, listed, on_content
 
 AN, BINH = Person("An", "đã sửa cấu hình"), Person("Bình", "rác")
 ONE, TWO = (Sending(SUBJECT, body, {}) for body in (b'{"first": 1}', b'{"second": 2}'))
