@@ -1,6 +1,8 @@
 """A ministry that mails digests: real bus, ledger, planner and worker, and a virtual clock."""
 
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +48,9 @@ from tests.fakes import Clock, Provider
 EMAIL = ChannelName.EMAIL
 DAY_S = 86400.0
 FRIDAY = datetime(2027, 1, 15, 8, 0, tzinfo=UTC).timestamp()  # 15:00 in Vietnam
+SATURDAY = PlanKey(EMAIL, "digest-daily-2027-01-16", 1)
+OTHER = "viec-lam"
+BUSY = Outcome(Verdict.DEFERRED, "451")
 
 
 class Folk:
@@ -268,3 +273,11 @@ class Press(House):
 
 def later(clock: Clock, **span: float) -> datetime:
     return datetime.fromtimestamp(clock(), UTC) + timedelta(**span)
+
+
+@asynccontextmanager
+async def opened(bus: Bus, folder) -> AsyncIterator[Press]:
+    press = Press(bus, folder)
+    await press.turn()  # the first window begins
+    with closing(press.folk.store):
+        yield press

@@ -22,18 +22,13 @@ from contracts.vietnam import VIETNAM
 from contracts.vocabulary import DEFAULT
 from tests.arrivals import ITEM, UNIT, submitted, unit_is
 from tests.commands import printed
-from tests.digest_house import Press, later
-from tests.test_digests import SATURDAY
-
-OTHER = "viec-lam"
+from tests.digest_house import OTHER, SATURDAY, later, opened
 
 
 @pytest.fixture
 async def press(bus, tmp_path):
-    press = Press(bus, tmp_path)
-    await press.turn()  # the first window begins
-    yield press
-    press.folk.store.close()
+    async with opened(bus, tmp_path) as press:
+        yield press
 
 
 def forecast(press) -> Forecast:
