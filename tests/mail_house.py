@@ -20,7 +20,8 @@ from producers.bus import Bus
 from tests.delivery_house import House
 from tests.fakes import People, people
 from tests.mails import email_channel
-from tests.smtp_receiver import Mail, Receiver
+from tests.smtp_conversation import Mail
+from tests.smtp_receiver import Receiver
 
 DOMAIN = "moha.example"
 NEVER_SENT = frozenset("xuewv")

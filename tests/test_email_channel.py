@@ -14,7 +14,8 @@ from contracts import keys
 from tests import smtp_receiver
 from tests.builders import a_publication
 from tests.mails import deliver, email_channel, never, reader, rows, verdicts
-from tests.smtp_receiver import Act, Receiver, accepted
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver, accepted
 
 DELIVERED, UNSENT, DOUBT = Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT
 FAILED, DEFERRED, HELD = Verdict.FAILED, Verdict.DEFERRED, Verdict.HELD

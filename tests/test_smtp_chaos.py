@@ -9,7 +9,8 @@ from channels.email import smtp
 from contracts.delivery import Status
 from tests.mail_house import MailHouse, check_books
 from tests.proxy import Proxy
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 ITEMS, READERS = 10, 30
 SPELLS, SPELL_S = 16, 60.0

@@ -8,7 +8,8 @@ from channels.email.relay_log import RelayLog
 from contracts.delivery import Status
 from tests.fakes import people
 from tests.mail_house import MailHouse, by_reader, message_id
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 READERS = 30
 

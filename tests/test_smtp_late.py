@@ -12,7 +12,8 @@ from contracts.delivery import BatchKey, Lane, Status
 from tests.fakes import people
 from tests.mail_house import MailHouse, Once, check_books
 from tests.proxy import Proxy
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 END = b"\r\n.\r\n"

@@ -10,7 +10,8 @@ from channels.email.settings import EmailSettings, Tls
 from channels.email.smtp import SmtpConnection, tls_context
 from channels.email.window import Envelope
 from channels.errors import Misconfigured, Unreachable
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 MAIL = Envelope(b"a@example.com", b"Message-ID: <1@example.com>\r\n\r\nx\r\n")
 SIGNED_IN = {"username": "User", "password": "secret"}
@@ -101,7 +102,7 @@ async def test_answers_smuggled_in_before_tls_end_it(serving, bundle):
 async def test_half_an_answer_smuggled_in_before_tls_ends_it(serving, bundle, monkeypatch):
     async with Receiver(tls=serving()) as receiver:
         receiver.always["STARTTLS"] = b"220 go ahead\r\n250 2.0.0 smug"
-        monkeypatch.setattr("tests.smtp_receiver.CRLF", b"")
+        monkeypatch.setattr("tests.smtp_conversation.CRLF", b"")
         receiver.always["greeting"] = b"220 hello\r\n"
         receiver.always["EHLO"] = b"250-hello\r\n250 STARTTLS\r\n"
         with pytest.raises(Misconfigured, match="smuggled"):

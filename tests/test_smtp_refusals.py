@@ -17,7 +17,8 @@ from tests.mail_window import (
     settings,
 )
 from tests.mails import never
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 
 @BOTH

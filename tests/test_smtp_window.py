@@ -22,7 +22,8 @@ from tests.mail_window import (
     settings,
 )
 from tests.mails import never
-from tests.smtp_receiver import Act, Receiver, accepted
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver, accepted
 
 
 @BOTH

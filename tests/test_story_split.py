@@ -14,7 +14,8 @@ import pytest
 from consumers.app.settings import Ready
 from contracts.testing import sample
 from tests.real_loa import BIN, UNIT, RealLoa, Relay, until
-from tests.smtp_receiver import Act, Receiver
+from tests.smtp_conversation import Act
+from tests.smtp_receiver import Receiver
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(240)]
 SERVER = """

@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.crash.received import CUT, LATER, TAKEN, Got, opened
-from tests.smtp_receiver import Act, Mail, Receiver, stand_by
+from tests.smtp_conversation import Act, Mail
+from tests.smtp_receiver import Receiver, stand_by
 
 PUT_OFF = b"451 4.7.0 try again later"
 NEVER = b"550 5.1.1 no such mailbox"
