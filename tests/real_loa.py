@@ -191,8 +191,8 @@ class Relay:
 
     def __init__(self, folder: Path) -> None:
         self.record, portfile = folder / "mails", folder / "smtp.port"
-        script = Path(__file__).parent / "smtp_receiver.py"
-        self.process = subprocess.Popen([sys.executable, script, portfile, self.record])
+        command = [sys.executable, "-m", "tests.smtp_receiver", portfile, self.record]
+        self.process = subprocess.Popen(command)
         self.port = int(until(lambda: portfile.exists() and portfile.read_text(), "the relay"))
 
     def __enter__(self) -> "Relay":

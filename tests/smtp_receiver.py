@@ -1,6 +1,6 @@
 """A mail receiver for tests: fast, scriptable, and it records every mail before it says yes.
 
-    python tests/smtp_receiver.py PORTFILE RECORD [PORT]
+    python -m tests.smtp_receiver PORTFILE RECORD [PORT]
 
 listens on 127.0.0.1, writes its port to PORTFILE and appends one line per accepted mail to RECORD
 (recipient, Message-ID). It lives until its parent ends, so it survives kills of the product.

@@ -11,7 +11,6 @@ from channels.base import Verdict
 from channels.email import pool as pools
 from channels.errors import Misconfigured, Unreachable
 from contracts import keys
-from tests import smtp_receiver
 from tests.builders import a_publication
 from tests.mails import deliver, email_channel, never, reader, rows, verdicts
 from tests.smtp_conversation import Act
@@ -205,8 +204,8 @@ async def test_no_relay_is_unreachable_and_no_trust_is_misconfigured():
 
 async def test_a_receiver_of_its_own_process_agrees_with_what_is_said(tmp_path):
     port_file, record = tmp_path / "port", tmp_path / "record"
-    script = smtp_receiver.__file__
-    process = await asyncio.create_subprocess_exec(sys.executable, script, port_file, record)
+    command = (sys.executable, "-m", "tests.smtp_receiver", port_file, record)
+    process = await asyncio.create_subprocess_exec(*command)
     try:
         async with asyncio.timeout(20):
             while not port_file.exists():

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -31,9 +30,8 @@ def backlog(channel: dict) -> dict[str, int]:
 
 def comes_back(relay: Relay) -> None:
     """The same relay, on the same port."""
-    script = Path(__file__).parent / "smtp_receiver.py"
-    command = [sys.executable, script, relay.record.parent / "again", relay.record, str(relay.port)]
-    relay.process = subprocess.Popen(command)
+    paths = (relay.record.parent / "again", relay.record, str(relay.port))
+    relay.process = subprocess.Popen([sys.executable, "-m", "tests.smtp_receiver", *paths])
 
 
 def publish(loa: RealLoa, content_id: str, **data: object) -> str:
