@@ -159,8 +159,15 @@ class Workload:
             if not one.accepted:
                 waiting.add(one.content_id)
                 if status and status < 500:
-                    raise Failed(f"{one.event['id']} was answered with {status}")
+                    self.give_up(one, status)
                 return
+
+    def give_up(self, said: Said, status: int) -> None:
+        """Only an item whose time was over before Loa was back is refused, and is nowhere then."""
+        ends = said.event["data"].get("expires_at")
+        if not ends or datetime.fromisoformat(ends) > datetime.now(UTC):
+            raise Failed(f"{said.event['id']} was answered with {status}")
+        self.said.remove(said)
 
     def visitor(self, deed: str, **facts: Any) -> None:
         """Somebody whom nobody knew yet does something at Zalo, which tells this Loa of it."""
