@@ -1,6 +1,5 @@
 """Dead letters on a real bus: whole, one for one cause, never without a trace."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from contracts.errors import Invalid, fault
 from producers.bus import Bus, BusError
 from tests.arrivals import ITEM, UNIT, submitted
 from tests.buried import CLERK, SUBJECT, WRONG, died, found, listed, on_content
+from tests.forgetting import forget_ids
 
 
 @pytest.fixture
@@ -47,12 +47,6 @@ async def test_the_largest_message_the_stream_takes_can_be_buried_and_sent_again
     assert [message.data for message in await on_content(bus)] == [body, body]
 
 
-async def forget_message_ids(bus: Bus) -> None:
-    config = (await bus.stream_info("DEAD"))["config"] | {"duplicate_window": 100_000_000}
-    await bus.link.api("STREAM.UPDATE.DEAD", config)
-    await asyncio.sleep(0.3)  # the stream has to forget the message id
-
-
 async def test_a_burial_repeated_after_a_crash_is_one_death_and_opens_nothing(
     bus, letters, decisions
 ):
@@ -60,7 +54,7 @@ async def test_a_burial_repeated_after_a_crash_is_one_death_and_opens_nothing(
     await letters.bury("intake", origin, b"{", WRONG)
     [letter] = await listed(letters)
     await decisions.discard(letter, Person("Bình", "rác"))
-    await forget_message_ids(bus)
+    await forget_ids(bus, subjects.DEAD.name)
     await letters.bury("intake", origin, b"{", WRONG)
     assert await listed(letters) == []
     [kept] = await listed(letters, ended=True)

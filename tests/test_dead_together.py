@@ -13,6 +13,7 @@ from contracts import crash, subjects
 from contracts.errors import Invalid
 from producers.bus import Bus, BusError
 from tests.buried import SUBJECT, died, listed, on_content
+from tests.forgetting import forget_ids
 
 AN, BINH = Person("An", "đã sửa cấu hình"), Person("Bình", "rác")
 ONE, TWO = (Sending(SUBJECT, body, {}) for body in (b'{"first": 1}', b'{"second": 2}'))
@@ -151,15 +152,9 @@ async def test_and_by_anybody_a_little_later(desk, where):
     assert (await desk.record())[-1] == ("replayed", "Bình", "CONTENT #2")
 
 
-async def forget_message_ids(bus: Bus) -> None:
-    config = (await bus.stream_info("CONTENT"))["config"]
-    await bus.link.api("STREAM.UPDATE.CONTENT", config | {"duplicate_window": 100_000_000})
-    await asyncio.sleep(0.3)  # the stream has to forget the message id
-
-
 async def test_days_later_it_is_still_sent_once(desk):
     await desk.cut(desk.replay(AN), "dead.replayed")
-    await forget_message_ids(desk.bus)
+    await forget_ids(desk.bus, subjects.CONTENT.name)
     desk.time += timedelta(days=3)
     await desk.replay(AN)
     assert await desk.sent() == [b"{"]

@@ -88,7 +88,7 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_sends_nothing_twice_
     event_id = loa.publish("tin-lon", "email")
     until(lambda: relay.count() > READERS // 10, "the first mails")
     with frozen_in_a_window(first.process.pid, loa, relay):
-        assert relay.count() < READERS, "it froze in the middle of the bulk"
+        assert relay.count() < READERS // 2, "it froze in the middle"
         loa.second_worker(LOA_EMAIL_CONNECTIONS="1")
         taken_over = loa.delivered(event_id, 120)["channels"]["email"]
         before = Counter(relay.mails())
