@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PEER = $(VENV)-bench
+PYTEST = $(BIN)/pytest -n auto --dist loadfile
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WHEEL = $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: install demo up test lint types lock wheel bench crash check-speed notice-load races model
+.PHONY: install demo up test test-deep lint docs-check types lock wheel bench crash check-speed notice-load races model
 install: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -26,10 +27,16 @@ up: install
 	LOA_LOG_FORMAT=$${LOA_LOG_FORMAT:-pretty} $(BIN)/loa up
 
 test: install
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
-lint: install
+test-deep: install
+	$(PYTEST) $(or $(ARGS),tests/deep)
+
+lint: install docs-check
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+docs-check: install
+	$(PYTEST) -q tests/lint
 
 types: install
 	$(BIN)/mypy
@@ -49,17 +56,17 @@ $(PEER)/.installed: bench/requirements.lock
 	@touch $@
 
 crash: install
-	$(BIN)/python -m tests.crash $(ARGS)
+	$(BIN)/python -m tests.deep.crash $(ARGS)
 
 check-speed: install
-	$(BIN)/python -m tests.check_speed $(ARGS)
+	$(BIN)/python -m tests.deep.scale.check_speed $(ARGS)
 
 notice-load: install
-	$(BIN)/python -m tests.notice_load bulk
-	$(BIN)/python -m tests.notice_load flood
+	$(BIN)/python -m tests.deep.scale.notice_load bulk
+	$(BIN)/python -m tests.deep.scale.notice_load flood
 
 races: install
-	$(BIN)/python -m tests.zalo_races $(or $(ARGS),1000)
+	$(BIN)/python -m tests.deep.scale.token_races $(or $(ARGS),1000)
 
 model: install
-	$(BIN)/python -m tests.model $(or $(SEEDS),20000) --processes 2
+	$(BIN)/python -m tests.deep.model $(or $(SEEDS),20000) --processes 2

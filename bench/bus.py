@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumers.app.settings import Ready
+from consumers.app.settings import RunningInstance
 from producers.bus import Bus, topology
-from producers.nats_child import find_binary
+from producers.nats_server import find_binary
 
 SETTINGS = """\
 server_name: bench
@@ -57,7 +57,7 @@ def own_bus(folder: Path, sync: str) -> Iterator[OwnBus]:
     try:
         url = address(process, store)
         asyncio.run(prepare(url))
-        ready = Ready(url="", nats_url=url, pid=os.getpid())
+        ready = RunningInstance(url="", nats_url=url, pid=os.getpid())
         (folder / "run" / "ready.json").write_text(ready.model_dump_json())
         yield OwnBus(url, process.pid)
     finally:

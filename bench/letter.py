@@ -5,7 +5,7 @@ from functools import cache
 
 from channels.base import Recipient
 from channels.email.channel import EmailChannel
-from channels.email.render import Rendered
+from channels.email.render.publication import RenderedPublication
 from channels.email.settings import EmailSettings, Tls
 from channels.email.unsubscribe import HmacSigner
 from contracts import keys
@@ -14,7 +14,7 @@ from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 
 UNIT = next(iter(DEFAULT.units))
-TOPICS = [name for name, topic in DEFAULT.topics.items() if topic.subscribable]
+TOPICS = [name for name, topic in DEFAULT.topics.items() if topic.is_subscribable]
 SENDER = "loa@example.com"
 TITLE = "Danh mục thủ tục hành chính được sửa đổi, bổ sung năm 2026"
 SUMMARY = "Áp dụng từ ngày 01 tháng 12 năm 2026."
@@ -49,10 +49,10 @@ def channel(port: int, connections: int = 8) -> EmailChannel:
 
 
 @cache
-def rendered() -> Rendered:
+def rendered() -> RenderedPublication:
     """The publication, compiled."""
     made = channel(25).render(publication())
-    assert isinstance(made, Rendered)
+    assert isinstance(made, RenderedPublication)
     return made
 
 

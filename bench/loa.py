@@ -14,16 +14,16 @@ from typing import Any
 
 from bench import bus, letter
 from bench.server import LoaFailed, Server
-from consumers.app import SERVICES
+from consumers.app.service_names import SERVICE_NAMES
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from producers.registry import Registry
+from producers.units.registry import UnitRegistry
 
 LOA = Path(sys.executable).parent / "loa"
 ROOT = Path("var/bench").resolve()  # on the disk that Loa would use; /tmp may be memory
 STOP_S = 30
 START_S = 120
-EVERYTHING = tuple(name for name in SERVICES if name != "mailbox")
+EVERYTHING = tuple(name for name in SERVICE_NAMES if name != "mailbox")
 """What `loa up` runs where a relay is configured."""
 HEADER = "email,name,topics,audiences,units,frequency"
 Settings = dict[str, str]
@@ -98,7 +98,7 @@ def wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> tuple[st
 async def a_unit(nats_url: str) -> str:
     """The key of a unit that may publish at once, urgently too."""
     async with await Bus.connect(nats_url, name="bench") as own:
-        registry = Registry(own, DEFAULT, time.time)
+        registry = UnitRegistry(own, DEFAULT, time.time)
         return await registry.add(letter.UNIT, release="automatic", urgent=True)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from random import Random
 
 from bench import letter
-from channels.portal.press import Press
-from channels.portal.search.catalogue import Catalogue, Facts, Paper
-from channels.portal.site import Site
-from channels.portal.writer import Writer
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.search.index import DocumentFacts, SearchDocument, SearchIndex
+from channels.portal.writer.writer import PortalWriter
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT
 
@@ -51,11 +51,11 @@ def items(count: int) -> Iterator[Publication]:
 
 def folder_of(folder: Path, *, items: int) -> Path:
     """A portal with its newest items; where its files are served from."""
-    writer = Writer(folder, Press(site()), patience_s=10.0)
+    writer = PortalWriter(folder, SiteFiles(site()), lock_timeout_s=10.0)
     try:
         writer.prepare()
-        writer.take(an_item(number) for number in range(items))
-        writer.finish()
+        writer.add_publications(an_item(number) for number in range(items))
+        writer.write_pending()
     finally:
         writer.close()
     return writer.public
@@ -63,22 +63,22 @@ def folder_of(folder: Path, *, items: int) -> Path:
 
 def crowded(path: Path, items: int) -> Path:
     """A catalogue in which every item holds every word that is asked for: the worst there is."""
-    catalogue = Catalogue(path)
+    catalogue = SearchIndex(path)
     try:
-        catalogue.lay_out()
+        catalogue.create_tables()
         for first in range(0, items, CHUNK):
             with catalogue.transaction():
                 catalogue.put(a_paper(number) for number in range(first, min(first + CHUNK, items)))
-        catalogue.finish("bench")
+        catalogue.mark_complete("bench")
     finally:
         catalogue.close()
     return path
 
 
-def a_paper(number: int) -> Paper:
+def a_paper(number: int) -> SearchDocument:
     """An item as it is searched, with every sentence that the other items choose from."""
     item = an_item(number)
     sentences = Random(number).sample(SENTENCES, len(SENTENCES))
     at = item.first_released_at
-    facts = Facts(item.title, item.topic, item.unit, item.language, at.isoformat())
-    return Paper(item.content_id, int(at.timestamp() * 1e6), facts, " ".join(sentences))
+    facts = DocumentFacts(item.title, item.topic, item.unit, item.language, at.isoformat())
+    return SearchDocument(item.content_id, int(at.timestamp() * 1e6), facts, " ".join(sentences))

@@ -14,9 +14,9 @@ import uvloop
 
 from bench import letter
 from channels.base import Recipient
-from channels.email.channel import never
-from channels.email.replies import Fate
-from channels.email.smtp import SmtpConnection
+from channels.email.channel import never_expired
+from channels.email.smtp.connection import SmtpConnection
+from channels.email.smtp.replies import SendResult
 
 Stopwatch = Callable[[], dict[str, float]]
 
@@ -38,7 +38,7 @@ async def with_engine(
     port: int, rows: Iterator[Sequence[Recipient]], connections: int
 ) -> dict[str, float]:
     """Window by window, each mail filled as it is in a worker; every reply must be a yes."""
-    settings = letter.channel(port).house.settings
+    settings = letter.channel(port).context.settings
     mould = letter.rendered()
     mould.envelope(letter.reader(0))  # compiled once, as in a worker
     opened = [await SmtpConnection.open(settings) for _ in range(connections)]
@@ -47,8 +47,8 @@ async def with_engine(
     async def work(connection: SmtpConnection) -> None:
         for window in rows:
             mails = [mould.envelope(row) for row in window]
-            replies = await connection.send_window(mails, never)
-            assert {reply.fate for reply in replies} == {Fate.ACCEPTED}
+            replies = await connection.send_window(mails, never_expired)
+            assert {reply.result for reply in replies} == {SendResult.ACCEPTED}
 
     await asyncio.gather(*map(work, opened))
     found = took()

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName, PlanKey
-from contracts.digest import Digest
-from contracts.letter import Letter
 from contracts.publication import Publication
+from contracts.subscriptions.digest import Digest
+from contracts.subscriptions.transactional import TransactionalMail
 
 
 class Verdict(StrEnum):
@@ -46,11 +46,11 @@ class Outcome:
 
     verdict: Verdict
     reason: str = ""
-    after_s: float | None = None
-    trouble: bool = field(default=False, compare=False)
-    turned_away: bool = field(default=False, compare=False)
-    asked: bool = field(default=True, compare=False)
-    silence_s: float = field(default=0.0, compare=False)
+    retry_after_s: float | None = None
+    channel_wide: bool = field(default=False, compare=False)
+    policy_rejected: bool = field(default=False, compare=False)
+    reached_provider: bool = field(default=True, compare=False)
+    mute_s: float = field(default=0.0, compare=False)
     code: str = field(default="", compare=False)
 
 
@@ -58,7 +58,7 @@ class Outcome:
 class Recipient:
     """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text.
 
-    `place`: where the row stands in the ledger, without naming anybody; see `consumers.mail.place`.
+    `place`: where the row stands in the ledger, without naming anybody; see `consumers.ledger.row_ref`.
     `picks`: which of a digest's items it gets, as a bit mask. `had`: of whoever got the earlier
     text in a digest, all mails that brought one, oldest text first.
     """
@@ -68,9 +68,9 @@ class Recipient:
     address: str = ""
     name: str = ""
     correction: bool = False
-    place: str = ""
+    row_ref: str = ""
     picks: int = 0
-    had: tuple[PlanKey, ...] = ()
+    earlier_mails: tuple[PlanKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Canary:
     target: str = ""
 
 
-Content = Publication | CaseNotice | Letter | Digest
+Content = Publication | CaseNotice | TransactionalMail | Digest
 """What a channel has to say: to followers, or to one person. Letters and digests are mail alone."""
 Deadline = Callable[[], bool]
 """True once nothing more may be sent: asked before EACH row, not once per window."""
@@ -102,7 +102,7 @@ class Session(Protocol):
     async def resolve(self, rendered: Any, rows: Sequence[Recipient]) -> list[Outcome]:
         """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """We stop: wait no longer for the provider, so that `send` says now what is known."""
 
     async def probe(self, canary: Canary) -> Outcome:

@@ -7,7 +7,7 @@ It imports pydantic and the standard library only, and does no I/O but reading i
 """
 
 from contracts import envelope, events, keys, publication, subjects, text
-from contracts.base import Contract
+from contracts.base.fields import Contract
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Attachment, Corrected, Cover, Link, Submitted, Withdrawn
@@ -25,11 +25,11 @@ from contracts.errors import (
     Unreadable,
     UnsupportedMedia,
     explain,
-    fault,
+    field_error,
 )
 from contracts.events import CASE_UPDATED, CORRECTED, KINDS, SUBMITTED, WITHDRAWN
 from contracts.publication import Publication
-from contracts.subscriber import Subscriber, matches
+from contracts.subscriptions.subscriber import Subscriber, matches
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 __all__ = [
@@ -71,7 +71,7 @@ __all__ = [
     "envelope",
     "events",
     "explain",
-    "fault",
+    "field_error",
     "keys",
     "matches",
     "publication",

@@ -37,24 +37,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from contracts import keys
-from contracts.addresses import Email, Mobile, ZaloUserId
-from contracts.base import (
-    Contract,
-    Count,
-    Flag,
-    HttpUrl,
-    Instant,
-    Line,
-    Line150,
-    Line250,
-)
+from contracts.base.addresses import Email, Mobile, ZaloUserId
+from contracts.base.fields import Contract, Count, Flag, HttpUrl, Instant, Line, Line150, Line250
 from contracts.delivery import ChannelName
 
 CODE_PATTERN = r"^(?:\d{3}\.\d{2}\.\d{2}\.)?[A-Y]\d{2}(?:\.[0-9A-Z]+)*-\d{6}(?:\d{2})?-\d{4,7}$"
 UNIT_PATTERN = r"^(?:[A-Y]\d{2}(?:\.[0-9A-Z]+)*|\d{3}\.\d{2}\.\d{2}\.[A-Y]\d{2})$"
 _OLD_UNIT = re.compile(r"000\.00\.00\.([A-Y]\d{2})")
 
-ZALO_USER = "zalo:"
+ZALO_USER_PREFIX = "zalo:"
 """Before the id of a user of our Official Account, where an address is written."""
 
 STATUS_NAMES = {
@@ -71,7 +62,7 @@ STATUS_NAMES = {
 }
 """The national names of the status codes."""
 
-REQUIRED = {
+REQUIRED_FIELDS = {
     1: {"submitted_at"},
     2: {"received_at", "received_by", "due_at", "pickup"},
     3: {"reason"},
@@ -82,7 +73,7 @@ REQUIRED = {
     9: {"pickup"},
 }
 """What a notice of this status must be able to say."""
-CONDITIONAL = tuple(sorted(set().union(*REQUIRED.values())))
+CONDITIONAL_FIELDS = tuple(sorted(set().union(*REQUIRED_FIELDS.values())))
 
 
 def _present_form(value: Any) -> Any:
@@ -98,7 +89,7 @@ UnitCode = Annotated[
     str, StringConstraints(pattern=UNIT_PATTERN, max_length=35), BeforeValidator(_present_form)
 ]
 CaseStatus = Annotated[int, Field(strict=True, ge=1, le=10)]
-OnlyIf = Field(default=None, validate_default=True)
+RequiredByStatus = Field(default=None, validate_default=True)
 """A field that some statuses require; see REQUIRED."""
 
 
@@ -122,7 +113,9 @@ class Contact(Contract):
         if channel is ChannelName.EMAIL:
             return self.email or ""
         if channel is ChannelName.ZALO:
-            return self.phone or (f"{ZALO_USER}{self.zalo_user_id}" if self.zalo_user_id else "")
+            return self.phone or (
+                f"{ZALO_USER_PREFIX}{self.zalo_user_id}" if self.zalo_user_id else ""
+            )
         return ""
 
     @model_validator(mode="after")
@@ -132,7 +125,7 @@ class Contact(Contract):
         return self
 
 
-def masked(name: str) -> str:
+def mask_name(name: str) -> str:
     """A person's name as a stream may hold it: `N*** V*** A***`. One with a star is masked."""
     return name if "*" in name else " ".join(f"{word[0]}***" for word in name.split())
 
@@ -147,7 +140,7 @@ def _say_what_is_required(schema: dict[str, Any]) -> None:
                 "properties": {name: {"not": {"type": "null"}} for name in sorted(fields)},
             },
         }
-        for status, fields in REQUIRED.items()
+        for status, fields in REQUIRED_FIELDS.items()
     ]
 
 
@@ -167,18 +160,18 @@ class CaseNotice(Contract):
     applicant_name: Line150
     applicant_kind: Literal["citizen", "business", "household"]
     authorised_person: Line150 | None = None
-    submitted_at: Instant | None = OnlyIf
-    received_at: Instant | None = OnlyIf
-    received_by: Line150 | None = OnlyIf
-    handled_by: Line150 | None = OnlyIf
-    due_at: Instant | None = OnlyIf
+    submitted_at: Instant | None = RequiredByStatus
+    received_at: Instant | None = RequiredByStatus
+    received_by: Line150 | None = RequiredByStatus
+    handled_by: Line150 | None = RequiredByStatus
+    due_at: Instant | None = RequiredByStatus
     documents: tuple[Line250, ...] | None = Field(None, max_length=30, validate_default=True)
-    documents_due_at: Instant | None = OnlyIf
-    fee: Count | None = OnlyIf
-    payment_place: Line250 | None = OnlyIf
-    pickup: Line250 | None = OnlyIf
-    reason: Line | None = OnlyIf
-    new_due_at: Instant | None = OnlyIf
+    documents_due_at: Instant | None = RequiredByStatus
+    fee: Count | None = RequiredByStatus
+    payment_place: Line250 | None = RequiredByStatus
+    pickup: Line250 | None = RequiredByStatus
+    reason: Line | None = RequiredByStatus
+    new_due_at: Instant | None = RequiredByStatus
     detail_url: HttpUrl | None = None
 
     @property
@@ -186,11 +179,11 @@ class CaseNotice(Contract):
         """The dossier's id on the bus; the code itself stays out of keys and subjects."""
         return keys.case_content_id(self.case_code)
 
-    @field_validator(*CONDITIONAL)
+    @field_validator(*CONDITIONAL_FIELDS)
     @classmethod
     def _status_is_complete(cls, value: Any, info: ValidationInfo) -> Any:
         status = info.data.get("status", 0)
-        if value in (None, ()) and info.field_name in REQUIRED.get(status, ()):
+        if value in (None, ()) and info.field_name in REQUIRED_FIELDS.get(status, ()):
             raise PydanticCustomError("required_for_status", "missing", {"status": status})
         return value
 
@@ -214,9 +207,9 @@ class CaseUpdated(CaseNotice):
     contact: Contact
 
     @property
-    def masked(self) -> dict[str, str]:
+    def masked_names(self) -> dict[str, str]:
         """What has to be said otherwise before it is stored: people's names."""
         names = {"authorised_person": self.authorised_person}
         if self.applicant_kind != "business":
             names["applicant_name"] = self.applicant_name
-        return {field: masked(name) for field, name in names.items() if name}
+        return {field: mask_name(name) for field, name in names.items() if name}

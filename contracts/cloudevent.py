@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from contracts import text
-from contracts.base import Contract, Instant
+from contracts.base.fields import Contract, Instant
 from contracts.errors import FieldError, Invalid, explain
 
 ATTRIBUTE_MAX = 256
@@ -89,17 +89,19 @@ class CloudEvent(Contract):
     extensions: Extensions = Field(default_factory=dict)
 
 
-CONTEXT = tuple(name for name in CloudEvent.model_fields if name not in ("data", "extensions"))
+CONTEXT_ATTRIBUTES = tuple(
+    name for name in CloudEvent.model_fields if name not in ("data", "extensions")
+)
 """The attributes CloudEvents itself defines; all others are extensions."""
 
 
-def assemble(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:
+def build_event(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:
     """An event from its attributes (known and not) and `data` (`{}` or `{"data": ...}`).
 
     Raises Invalid, naming each attribute that is missing or wrong.
     """
     given = {name: value for name, value in attributes.items() if value is not None}
-    known = {name: given.pop(name) for name in CONTEXT if name in given}
+    known = {name: given.pop(name) for name in CONTEXT_ATTRIBUTES if name in given}
     try:
         return CloudEvent.model_validate({**known, **data, "extensions": given})
     except ValidationError as error:

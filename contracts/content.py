@@ -1,40 +1,93 @@
-"""What a unit says about a content item: submitted, corrected, withdrawn."""
+"""Content events: an item submitted, corrected or withdrawn, with its broadcast on Zalo."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.base import (
-    AT_LEAST_ONE,
-    DISTINCT,
-    NONE_IS_EMPTY,
-    OR_NULL,
-    SOME,
-    UNIQUE,
+from contracts.base.fields import (
+    ARRAY_OR_NULL,
+    NON_EMPTY,
+    NON_EMPTY_UNIQUE_ITEMS,
+    NULL_AS_EMPTY,
+    REFUSE_DUPLICATES,
+    UNIQUE_ITEMS,
     AudienceId,
     ContentId,
     Contract,
     Count,
+    Flag,
     HttpUrl,
+    Id,
     Instant,
     Line,
     Line150,
     Line250,
-    Remark,
+    OptionalLine,
     Revision,
     Summary,
     Text,
     TopicId,
 )
-from contracts.broadcast import Broadcast
 from contracts.delivery import ChannelName, Lane
+from contracts.vocabulary import PROVINCES
 
-LINKS_MAX = 20
+MAX_FURTHER_ITEMS = 4
 
-Wanted = Literal[Lane.URGENT, Lane.NORMAL, Lane.BULK]
+
+Ages = Literal["0-12", "13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
+
+
+Gender = Literal["all", "male", "female"]
+
+
+Region = Literal["north", "central", "south"]
+
+
+def _known(province: str) -> str:
+    if province not in PROVINCES:
+        raise PydanticCustomError("unknown_province", "unknown", {"value": province})
+    return province
+
+
+ProvinceId = Annotated[Id, AfterValidator(_known)]
+
+
+class Broadcast(Contract):
+    """Whether followers are told of the item at once, and which of them; nothing said = all."""
+
+    enabled: Flag = True
+    """false: an article that nobody is told of."""
+    ages: Annotated[tuple[Ages, ...], Field(max_length=8), REFUSE_DUPLICATES, UNIQUE_ITEMS] = ()
+    gender: Gender = "all"
+    regions: Annotated[
+        tuple[Region, ...], Field(max_length=3), REFUSE_DUPLICATES, UNIQUE_ITEMS
+    ] = ()
+    provinces: Annotated[
+        tuple[ProvinceId, ...], Field(max_length=len(PROVINCES)), REFUSE_DUPLICATES, UNIQUE_ITEMS
+    ] = ()
+    """Ids of `provinces.toml`; where there are some, `regions` says nothing."""
+    also: Annotated[
+        tuple[ContentId, ...], Field(max_length=MAX_FURTHER_ITEMS), REFUSE_DUPLICATES, UNIQUE_ITEMS
+    ] = ()
+    """Other items whose articles stand in the same broadcast, behind this one."""
+
+
+def is_broadcast(broadcast: Broadcast | None) -> bool:
+    """Whether an item is to be broadcast at all; nothing said = yes."""
+    return broadcast is None or broadcast.enabled
+
+
+MAX_LINKS = 20
+
+
+RequestableLane = Literal[Lane.URGENT, Lane.NORMAL, Lane.BULK]
 """The lanes that content may ask for."""
+
+
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+
+
 MediaType = Annotated[
     str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}$", max_length=120)
 ]
@@ -64,12 +117,24 @@ class Attachment(Contract):
     """In bytes."""
 
 
-Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), DISTINCT, UNIQUE]
+Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), REFUSE_DUPLICATES, UNIQUE_ITEMS]
+
+
 Channels = Annotated[
-    tuple[ChannelName, ...], Field(max_length=len(ChannelName)), SOME, DISTINCT, AT_LEAST_ONE
+    tuple[ChannelName, ...],
+    Field(max_length=len(ChannelName)),
+    NON_EMPTY,
+    REFUSE_DUPLICATES,
+    NON_EMPTY_UNIQUE_ITEMS,
 ]
-Links = Annotated[tuple[Link, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]
-Attachments = Annotated[tuple[Attachment, ...], Field(max_length=LINKS_MAX), NONE_IS_EMPTY, OR_NULL]
+
+
+Links = Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS), NULL_AS_EMPTY, ARRAY_OR_NULL]
+
+
+Attachments = Annotated[
+    tuple[Attachment, ...], Field(max_length=MAX_LINKS), NULL_AS_EMPTY, ARRAY_OR_NULL
+]
 
 
 class Content(Contract):
@@ -90,7 +155,7 @@ class Content(Contract):
     audiences: Audiences = ()
     """Who the item is for; none = everyone."""
     channels: Channels = tuple(ChannelName)
-    lane: Wanted = Lane.NORMAL
+    lane: RequestableLane = Lane.NORMAL
     """`urgent` is open to units that may use it."""
     not_before: Instant | None = None
     """Nothing leaves before this moment."""
@@ -130,7 +195,7 @@ class Corrected(Submitted):
 
     revision: Annotated[Revision, Field(gt=1)]
     corrects_revision: Revision
-    reason: Remark = ""
+    reason: OptionalLine = ""
     """What was wrong, and what is right now, as the public will read it."""
 
     @field_validator("corrects_revision")

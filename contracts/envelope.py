@@ -11,27 +11,27 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-from contracts import strict_json
-from contracts.cloudevent import CONTEXT, CloudEvent, assemble
+from contracts.base import strict_json
+from contracts.cloudevent import CONTEXT_ATTRIBUTES, CloudEvent, build_event
 from contracts.errors import (
-    WHOLE,
+    WHOLE_EVENT,
     ContractError,
     Invalid,
     TooLarge,
     Unreadable,
     UnsupportedMedia,
-    fault,
+    field_error,
 )
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_TYPE = "application/cloudevents-batch+json"
 JSON_TYPE = "application/json"
-EVENT_BYTES = 256 * 1024
-BATCH_EVENTS = 100
+MAX_EVENT_BYTES = 256 * 1024
+MAX_BATCH_EVENTS = 100
 STRUCTURED_OVERHEAD = 64
 """What `data` and its type add when a binary event is written in structured form."""
 
-BATCH_BYTES = BATCH_EVENTS * EVENT_BYTES
+MAX_BATCH_BYTES = MAX_BATCH_EVENTS * MAX_EVENT_BYTES
 
 Entry = TypeVar("Entry")
 Result = TypeVar("Result")
@@ -53,7 +53,7 @@ def decode(content_type: str | None, headers: Mapping[str, str] | None, body: by
     """
     match mode(content_type, headers):
         case Mode.BATCH:
-            raise UnsupportedMedia(fault("Content-Type", "batch_not_here"))
+            raise UnsupportedMedia(field_error("Content-Type", "batch_not_here"))
         case Mode.STRUCTURED:
             return from_structured(body)
         case Mode.BINARY:
@@ -77,7 +77,7 @@ def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> 
     raise _unsupported(media, f"{CONTENT_TYPE}, {BATCH_TYPE}, {JSON_TYPE} + ce-*")
 
 
-def from_structured(body: bytes | dict[str, Any], *, limit: int = EVENT_BYTES) -> CloudEvent:
+def from_structured(body: bytes | dict[str, Any], *, limit: int = MAX_EVENT_BYTES) -> CloudEvent:
     """An event whose attributes and data are one JSON object of at most *limit* bytes."""
     raw = body if isinstance(body, bytes) else strict_json.dumps(body)
     _bounded(len(raw), limit)
@@ -97,25 +97,27 @@ def from_binary(
     media = attributes.setdefault("datacontenttype", lowered.get("content-type"))
     _json_only(media)
     data = {"data": strict_json.loads(body, "data")} if body.strip() else {}
-    return assemble(attributes, data)
+    return build_event(attributes, data)
 
 
 def from_batch(body: bytes) -> list[CloudEvent]:
     """All events of a JSON array, or none: errors of all of them, as `[3].data.title`."""
-    if len(body) > BATCH_BYTES:
-        raise TooLarge(fault(WHOLE, "event_too_large", size=len(body), limit=BATCH_BYTES))
+    if len(body) > MAX_BATCH_BYTES:
+        raise TooLarge(
+            field_error(WHOLE_EVENT, "event_too_large", size=len(body), limit=MAX_BATCH_BYTES)
+        )
     entries = strict_json.loads(body)
     if not isinstance(entries, list):
-        raise Unreadable(fault(WHOLE, "not_array"))
+        raise Unreadable(field_error(WHOLE_EVENT, "not_array"))
     if not entries:
-        raise Invalid(fault(WHOLE, "empty_batch"))
-    if len(entries) > BATCH_EVENTS:
-        counts = {"count": len(entries), "limit": BATCH_EVENTS}
-        raise TooLarge(fault(WHOLE, "batch_too_long", **counts))
-    return each(entries, lambda entry: from_structured(strict_json.dumps(entry)))
+        raise Invalid(field_error(WHOLE_EVENT, "empty_batch"))
+    if len(entries) > MAX_BATCH_EVENTS:
+        counts = {"count": len(entries), "limit": MAX_BATCH_EVENTS}
+        raise TooLarge(field_error(WHOLE_EVENT, "batch_too_long", **counts))
+    return read_each(entries, lambda entry: from_structured(strict_json.dumps(entry)))
 
 
-def each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:
+def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:
     """Read every entry of a batch, or raise one error that names the faults of all of them."""
     results: list[Result] = []
     broken: list[ContractError] = []
@@ -143,19 +145,19 @@ def to_binary(event: CloudEvent) -> tuple[dict[str, str], bytes]:
 
 def _from_object(value: Any) -> CloudEvent:
     if not isinstance(value, dict):
-        raise Unreadable(fault(WHOLE, "not_object"))
+        raise Unreadable(field_error(WHOLE_EVENT, "not_object"))
     attributes = dict(value)
     if attributes.pop("data_base64", None) is not None:
-        raise Invalid(fault("data_base64", "data_base64"))
+        raise Invalid(field_error("data_base64", "data_base64"))
     _json_only(attributes.get("datacontenttype"))
     data = {"data": attributes.pop("data")} if attributes.get("data") is not None else {}
     attributes.pop("data", None)
-    return assemble(attributes, data)
+    return build_event(attributes, data)
 
 
 def _written(event: CloudEvent) -> dict[str, Any]:
     """All attributes as JSON values, in a fixed order."""
-    context = event.model_dump(include=set(CONTEXT), exclude_none=True)
+    context = event.model_dump(include=set(CONTEXT_ATTRIBUTES), exclude_none=True)
     if event.time:
         context["time"] = _rfc3339(event.time)
     return {**context, **event.extensions}
@@ -176,13 +178,13 @@ def _attributes(lowered: Mapping[str, str], percent_encoded: bool) -> Iterator[t
 def _attribute_text(header: str, value: str) -> str:
     """The value of a `ce-*` header: quotes taken off, percent-decoded once."""
     if not value.isascii():
-        raise Unreadable(fault(header, "header_encoding"))
+        raise Unreadable(field_error(header, "header_encoding"))
     if quoted := _QUOTED.fullmatch(value):
         value = re.sub(r"\\(.)", r"\1", quoted[1])
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(fault(header, "not_utf8", position=error.start + 1)) from error
+        raise Unreadable(field_error(header, "not_utf8", position=error.start + 1)) from error
 
 
 def _header(value: object) -> str:
@@ -196,7 +198,7 @@ def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         key = name.strip().lower()
         if lowered.setdefault(key, value) != value:
-            raise Unreadable(fault(key, "header_repeated"))
+            raise Unreadable(field_error(key, "header_repeated"))
     return lowered
 
 
@@ -214,7 +216,7 @@ def _json_only(media_type: object) -> None:
     media = _media(media_type, "datacontenttype")
     if media and media != JSON_TYPE and not media.endswith("+json"):
         raise UnsupportedMedia(
-            fault("datacontenttype", "content_type", value=media, accepted=JSON_TYPE)
+            field_error("datacontenttype", "content_type", value=media, accepted=JSON_TYPE)
         )
 
 
@@ -224,14 +226,16 @@ def _media(content_type: str, field: str) -> str:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
-            raise UnsupportedMedia(fault(field, "charset", value=value.strip(' "')))
+            raise UnsupportedMedia(field_error(field, "charset", value=value.strip(' "')))
     return media.strip()
 
 
 def _unsupported(media: str, accepted: str) -> UnsupportedMedia:
-    return UnsupportedMedia(fault("Content-Type", "content_type", value=media, accepted=accepted))
+    return UnsupportedMedia(
+        field_error("Content-Type", "content_type", value=media, accepted=accepted)
+    )
 
 
-def _bounded(size: int, limit: int = EVENT_BYTES) -> None:
+def _bounded(size: int, limit: int = MAX_EVENT_BYTES) -> None:
     if size > limit:
-        raise TooLarge(fault(WHOLE, "event_too_large", size=size, limit=limit))
+        raise TooLarge(field_error(WHOLE_EVENT, "event_too_large", size=size, limit=limit))

@@ -24,23 +24,23 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-WHOLE = "event"
+WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
 
-ERRORS_MAX = 50
-FIELD_MAX = 200
-VALUE_MAX = 100
+MAX_ERRORS = 50
+MAX_FIELD_LENGTH = 200
+MAX_VALUE_LENGTH = 100
 
 
-def shown(value: object, longest: int = VALUE_MAX) -> str:
+def printable(value: object, max_length: int = MAX_VALUE_LENGTH) -> str:
     """A value as a text may show it: bounded, nothing hidden, no line breaks."""
     text = str(value)
-    visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: longest + 1])
-    return visible if len(visible) <= longest else visible[:longest] + "…"
+    visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: max_length + 1])
+    return visible if len(visible) <= max_length else visible[:max_length] + "…"
 
 
 def _shown_field(name: str) -> str:
-    return shown(name, FIELD_MAX)
+    return printable(name, MAX_FIELD_LENGTH)
 
 
 class FieldError(BaseModel):
@@ -57,11 +57,11 @@ class FieldError(BaseModel):
 
     def within(self, prefix: str) -> "FieldError":
         """The same error seen from outside: `title` within `data` is `data.title`."""
-        field = prefix if self.field == WHOLE else join(prefix, self.field)
+        field = prefix if self.field == WHOLE_EVENT else join_path(prefix, self.field)
         return type(self)(**{**dict(self), "field": field})
 
 
-class More(FieldError):
+class MoreErrors(FieldError):
     """The last of many errors: how many others there are."""
 
     count: int = Field(exclude=True)
@@ -74,7 +74,7 @@ class ContractError(Exception):
     status: ClassVar[int] = 422
 
     def __init__(self, *errors: FieldError, retry_after_s: float | None = None) -> None:
-        self.errors: tuple[FieldError, ...] = few(errors)
+        self.errors: tuple[FieldError, ...] = limit_errors(errors)
         super().__init__(*self.errors)
         self.retry_after_s = retry_after_s
 
@@ -132,7 +132,7 @@ class Unavailable(ContractError):
     status = 503
 
 
-class Told(NamedTuple):
+class Bilingual(NamedTuple):
     """A value in a text that has its own words in each language."""
 
     en: str
@@ -140,53 +140,55 @@ class Told(NamedTuple):
 
 
 @cache
-def messages() -> dict[str, dict[str, str]]:
+def error_texts() -> dict[str, dict[str, str]]:
     """Every error text: code → {en, vi}."""
     return tomllib.loads((Path(__file__).parent / "messages.toml").read_text("utf-8"))
 
 
-def fault(field: str, code: str, **values: object) -> FieldError:
+def field_error(field: str, code: str, **values: object) -> FieldError:
     """Say what is wrong with *field*. Raises KeyError for a code that has no text."""
-    return worded(field, messages()[code], **values)
+    return localized(field, error_texts()[code], **values)
 
 
-def worded(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
+def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
     """As `fault`, from a text ({en, vi}) of another catalogue."""
-    pairs = {name: one if isinstance(one, Told) else (one, one) for name, one in values.items()}
-    en = {name: shown(english) for name, (english, _) in pairs.items()}
-    vi = {name: shown(vietnamese) for name, (_, vietnamese) in pairs.items()}
+    pairs = {
+        name: one if isinstance(one, Bilingual) else (one, one) for name, one in values.items()
+    }
+    en = {name: printable(english) for name, (english, _) in pairs.items()}
+    vi = {name: printable(vietnamese) for name, (_, vietnamese) in pairs.items()}
     return FieldError(
         field=field, message=texts["en"].format(**en), message_vi=texts["vi"].format(**vi)
     )
 
 
-def few(errors: Iterable[FieldError], most: int = ERRORS_MAX) -> tuple[FieldError, ...]:
+def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple[FieldError, ...]:
     """The first *most* errors, and a last one that counts the others."""
     listed: list[FieldError] = []
     left = 0
     for error in errors:
-        if isinstance(error, More):
+        if isinstance(error, MoreErrors):
             left += error.count
-        elif len(listed) < most:
+        elif len(listed) < limit:
             listed.append(error)
         else:
             left += 1
-    return (*listed, more(left)) if left else tuple(listed)
+    return (*listed, more_errors(left)) if left else tuple(listed)
 
 
-def more(count: int) -> More:
+def more_errors(count: int) -> MoreErrors:
     """Say that *count* other errors are not shown."""
-    return More(**dict(fault(WHOLE, "more_errors", count=count)), count=count)
+    return MoreErrors(**dict(field_error(WHOLE_EVENT, "more_errors", count=count)), count=count)
 
 
 def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
     """Say a pydantic error in our words: one entry per field, in the order of the model; few."""
     details = error.errors(include_url=False, include_input=False)
-    listed = tuple(_fault_of(detail, prefix) for detail in details[:ERRORS_MAX])
-    return (*listed, more(left)) if (left := len(details) - len(listed)) else listed
+    listed = tuple(_fault_of(detail, prefix) for detail in details[:MAX_ERRORS])
+    return (*listed, more_errors(left)) if (left := len(details) - len(listed)) else listed
 
 
-def join(*parts: str | int) -> str:
+def join_path(*parts: str | int) -> str:
     """A field's path: `data.links.0.url`; a leading number is an event of a batch: `[3].data`."""
     named = [part for part in parts if part != ""]
     if named and isinstance(named[0], int):
@@ -195,12 +197,12 @@ def join(*parts: str | int) -> str:
 
 
 def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
-    field = join(prefix, *(part for part in detail["loc"] if part != "[key]")) or WHOLE
-    code = detail["type"] if detail["type"] in messages() else "unexpected"
-    return fault(field, code, **values_of(detail))
+    field = join_path(prefix, *(part for part in detail["loc"] if part != "[key]")) or WHOLE_EVENT
+    code = detail["type"] if detail["type"] in error_texts() else "unexpected"
+    return field_error(field, code, **template_values(detail))
 
 
-def values_of(detail: Mapping[str, Any]) -> dict[str, Any]:
+def template_values(detail: Mapping[str, Any]) -> dict[str, Any]:
     """What the text of one of pydantic's errors is filled in with."""
     values = dict(detail.get("ctx", {}))
     if "expected" in values:  # pydantic joins the choices in English

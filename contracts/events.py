@@ -9,7 +9,7 @@ from contracts import keys
 from contracts.case import CaseNotice, CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
-from contracts.errors import ERRORS_MAX, FieldError, Forbidden, Invalid, explain, fault
+from contracts.errors import MAX_ERRORS, FieldError, Forbidden, Invalid, explain, field_error
 from contracts.vocabulary import Kind, Vocabulary
 
 SUBMITTED = "vn.gov.moha.content.submitted.v1"
@@ -25,9 +25,9 @@ KINDS: dict[str, type[Event]] = {
     CASE_UPDATED: CaseUpdated,
 }
 
-BUS_DOOR = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
+BUS_TYPES = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
 """The types that the bus takes as they are."""
-HTTP_DOOR = BUS_DOOR | {CASE_UPDATED}
+HTTP_TYPES = BUS_TYPES | {CASE_UPDATED}
 """What names a person comes by HTTP alone, which moves the address away before it stores."""
 
 CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
@@ -36,7 +36,7 @@ CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencet
 SUBMITTER = "submitter"
 """The attribute beyond CloudEvents' own that names the person who sent an event."""
 
-UNITS = "/units/"
+UNIT_SOURCE_PREFIX = "/units/"
 """A source that begins so names the unit that speaks."""
 
 
@@ -52,18 +52,18 @@ def check(
     vocabulary: Vocabulary,
     *,
     door: bool = True,
-    taken: frozenset[str] = BUS_DOOR,
+    accepted_types: frozenset[str] = BUS_TYPES,
 ) -> Event:
     """What *event* says, or Invalid with every field that is wrong.
 
     At a door unknown data fields are refused by name, and so are types that it has not *taken*.
     """
-    if door and event.type in KINDS and event.type not in taken:
-        raise Invalid(fault("type", "type_closed", value=event.type))
+    if door and event.type in KINDS and event.type not in accepted_types:
+        raise Invalid(field_error("type", "type_closed", value=event.type))
     return read(event, vocabulary, unknown="forbid" if door else "ignore")
 
 
-def notice(event: CloudEvent) -> CaseNotice:
+def parse_case_notice(event: CloudEvent) -> CaseNotice:
     """A dossier's event as the HTTP door stored it, without its contact. Raises Invalid."""
     try:
         return CaseNotice.model_validate(event.data)
@@ -78,7 +78,7 @@ def read(
     model = KINDS.get(event.type)
     if model is None:
         known = ", ".join(KINDS)
-        raise Invalid(fault("type", "unknown_type", value=event.type, known=known))
+        raise Invalid(field_error("type", "unknown_type", value=event.type, known=known))
     try:
         said = model.model_validate(event.data, extra=unknown)
     except ValidationError as error:
@@ -94,32 +94,32 @@ def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
 
     Raises Invalid for a unit that does not exist (any more), Forbidden for another unit's source.
     """
-    if wrong := unit_fault("source", unit, vocabulary):
+    if wrong := unit_error("source", unit, vocabulary):
         raise Invalid(wrong)
-    named = event.source.removeprefix(UNITS)
-    if event.source.startswith(UNITS) and vocabulary.aliases.get(named, named) != unit:
-        raise Forbidden(fault("source", "source_of_other_unit", named=named, unit=unit))
+    named = event.source.removeprefix(UNIT_SOURCE_PREFIX)
+    if event.source.startswith(UNIT_SOURCE_PREFIX) and vocabulary.aliases.get(named, named) != unit:
+        raise Forbidden(field_error("source", "source_of_other_unit", named=named, unit=unit))
 
 
-def unit_fault(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | None:
+def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | None:
     """Why *unit* may not publish, or None: unknown, ended, or known by a newer id."""
     if vocabulary.knows("unit", unit):
         return None
     if ended := vocabulary.units.get(unit):
-        return fault(field, "ended_unit", value=unit, until=ended.until)
+        return field_error(field, "ended_unit", value=unit, until=ended.until)
     if unit in vocabulary.aliases:
-        return fault(field, "unit_alias", value=unit, unit=vocabulary.aliases[unit])
-    return fault(field, "unknown_unit", value=unit)
+        return field_error(field, "unit_alias", value=unit, unit=vocabulary.aliases[unit])
+    return field_error(field, "unknown_unit", value=unit)
 
 
 def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
     if event.subject not in (None, said.content_id):
-        yield fault("subject", "subject_differs", value=said.content_id)
+        yield field_error("subject", "subject_differs", value=said.content_id)
     if isinstance(said, CaseUpdated):
         for name in sorted(event.extensions.keys() - CASE_EXTENSIONS):
-            yield fault(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
+            yield field_error(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
     elif keys.is_personal(said.content_id) or keys.is_digest(said.content_id):
-        yield fault("data.content_id", "name_of_a_case", value=said.content_id)
+        yield field_error("data.content_id", "name_of_a_case", value=said.content_id)
 
 
 def _unknown_words(
@@ -129,16 +129,16 @@ def _unknown_words(
     judged = {error.field for error in wrong}
     for field, kind, word in _words(data):
         if field not in judged and not vocabulary.knows(kind, word):
-            yield fault(field, f"unknown_{kind}", value=word)
-        elif field not in judged and kind == "topic" and vocabulary.is_own(word):
-            yield fault(field, "own_topic", value=word)
+            yield field_error(field, f"unknown_{kind}", value=word)
+        elif field not in judged and kind == "topic" and vocabulary.is_reserved(word):
+            yield field_error(field, "own_topic", value=word)
 
 
 def _words(data: Mapping[str, Any]) -> Iterator[tuple[str, Kind, str]]:
     topic, audiences = data.get("topic"), data.get("audiences")
     if isinstance(topic, str):
         yield "data.topic", "topic", topic
-    listed = audiences[:ERRORS_MAX] if isinstance(audiences, list | tuple) else ()
+    listed = audiences[:MAX_ERRORS] if isinstance(audiences, list | tuple) else ()
     for number, audience in enumerate(listed):
         if isinstance(audience, str):
             yield f"data.audiences.{number}", "audience", audience

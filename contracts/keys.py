@@ -1,23 +1,65 @@
-"""Identity: the same intent has the same key for ever, which is what makes repeats harmless.
+"""Identity: one intent has one key for ever, which makes repeats harmless.
 
-Other languages test their own implementation against `schemas/vectors.json`.
-"""
+Other languages test their own implementation against `schemas/vectors.json`."""
 
 import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from contracts.base32 import base32
+BYTES_PER_DIGEST, BASE32_LENGTH = 64, 52
+"""Bytes that one digest's digits are given, and how many of them there are."""
+
+
+LEFT_PADDING, RIGHT_PADDING = bytes(24), bytes(8)
+
+
+_ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
+
+
+def base32(digests: Sequence[bytes]) -> list[str]:
+    """Lower-case base32, without padding, of some digests of 32 bytes; 52 characters each."""
+    lanes = b"".join([LEFT_PADDING + one + RIGHT_PADDING for one in digests])
+    bits = int.from_bytes(lanes, "big")
+    for by, low, high in _steps(len(digests)):
+        bits = (bits & low) | (bits << by & high)
+    text = bits.to_bytes(len(lanes), "big").translate(_ALPHABET).decode()
+    return [text[at : at + BASE32_LENGTH] for at in range(0, len(text), BYTES_PER_DIGEST)]
+
+
+@cache
+def _steps(count: int) -> list[tuple[int, int, int]]:
+    """Shifts that give each group of five bits a byte of its own, for *count* digests in a row.
+
+    Halves move apart, then the halves of halves: how far, what stays, and where the rest arrives.
+    """
+    steps = []
+    for half in (32, 16, 8, 4, 2, 1):
+        group = (1 << half * 5) - 1
+        low = sum(group << place * 8 for place in range(0, BYTES_PER_DIGEST * count, 2 * half))
+        steps.append((half * 3, low, low << half * 8))
+    return steps
+
 
 SEPARATOR = "\x00"
+
+
 DELIVERY_VERSION = "1"
-PERSON = "person"
+
+
+SOLE_RECIPIENT = "person"
 """The only recipient of a case notice, whoever its dossier belongs to; keys name the event."""
+
+
 _CASE = re.compile(r"case-[a-z2-7]{20}")
+
+
 _LETTER = re.compile(r"letter-[a-z2-7]{20}")
+
+
 _DIGEST = re.compile(r"digest-(?:daily|weekly)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -81,7 +123,7 @@ def case_content_id(case_code: str) -> str:
     return f"case-{digest(case_code)[:20]}"
 
 
-def item_named(text: str) -> str:
+def resolve_content_id(text: str) -> str:
     """The content_id that a person means, who may know a dossier by its code."""
     return case_content_id(text) if "." in text else text
 
@@ -91,12 +133,12 @@ def is_case(content_id: str) -> bool:
     return _CASE.fullmatch(content_id) is not None
 
 
-def letter_content_id(*parts: str) -> str:
+def transactional_content_id(*parts: str) -> str:
     """The content_id of a letter to one person; *parts* must not name anybody."""
     return f"letter-{digest(*parts)[:20]}"
 
 
-def is_letter(content_id: str) -> bool:
+def is_transactional(content_id: str) -> bool:
     """Whether *content_id* is a letter's: no content item may be called so."""
     return _LETTER.fullmatch(content_id) is not None
 
@@ -113,7 +155,7 @@ def is_digest(content_id: str) -> bool:
 
 def is_personal(content_id: str) -> bool:
     """Whether *content_id* is for one person: one row in the ledger, which no plan counts."""
-    return is_case(content_id) or is_letter(content_id)
+    return is_case(content_id) or is_transactional(content_id)
 
 
 def tracking_id(delivery: str) -> str:

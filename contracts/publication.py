@@ -6,15 +6,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import StringConstraints, ValidationError
 
 from contracts import envelope, keys
-from contracts.base import AS_TEXT, TEXT_PATTERN, Instant, UnitId
+from contracts.base.fields import AS_TEXT, TEXT_PATTERN, Instant, UnitId
 from contracts.cloudevent import Attribute, CloudEvent
 from contracts.content import Content
-from contracts.errors import Invalid, explain, fault
+from contracts.errors import Invalid, explain, field_error
 
 Action = Literal["published", "corrected", "withdrawn"]
 RELEASED = "vn.gov.moha.publication.released.v1"
 SOURCE = "/loa"
-STORED_BYTES = 2 * envelope.EVENT_BYTES
+MAX_PUBLICATION_BYTES = 2 * envelope.MAX_EVENT_BYTES
 """A publication may be larger than the event it came from: every field is written out."""
 
 
@@ -68,9 +68,9 @@ def encode(publication: Publication) -> bytes:
 
 def decode(body: bytes) -> Publication:
     """Read what `encode` wrote, now or in an earlier version. Raises ContractError."""
-    event = envelope.from_structured(body, limit=STORED_BYTES)
+    event = envelope.from_structured(body, limit=MAX_PUBLICATION_BYTES)
     if event.type != RELEASED:
-        raise Invalid(fault("type", "unknown_type", value=event.type, known=RELEASED))
+        raise Invalid(field_error("type", "unknown_type", value=event.type, known=RELEASED))
     try:
         return Publication.model_validate(event.data)
     except ValidationError as error:

@@ -1,5 +1,7 @@
 """What two rooms keep together in the buckets: the doors book it, intake goes by it."""
 
+from typing import Literal
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from contracts import keys
@@ -34,7 +36,7 @@ class EventRecord(Record):
 
 
 class Ownership(Record):
-    """Bucket `publications`, key `<content_id>`: whose it is; `consumers.items` adds the rest."""
+    """Bucket `publications`, key `<content_id>`: whose it is; `consumers.intake.items` adds the rest."""
 
     unit: str
     revision: int = 0
@@ -86,3 +88,10 @@ def notice_key(content_id: str, revision: int, event_id: str) -> str:
     """
     delivery = keys.delivery_key(content_id, revision, ChannelName.ZALO, event_id)
     return keys.tracking_id(delivery)
+
+
+class UnitPolicy(BaseModel):
+    """What a unit may do (bucket `units`). Nothing is known of a unit: the safe way."""
+
+    release: Literal["automatic", "desk"] = "desk"
+    urgent: bool = False

@@ -12,7 +12,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Consumer:
+class ConsumerSpec:
     """A durable pull consumer; `ack_wait` is renewed while a handler runs."""
 
     durable: str
@@ -22,7 +22,7 @@ class Consumer:
 
 
 @dataclass(frozen=True)
-class Stream:
+class StreamSpec:
     """A stream that refuses (never drops) when it is full.
 
     `kept`: the server lets nobody delete or purge what it holds, operators included. `max_age`: so
@@ -32,23 +32,23 @@ class Stream:
     name: str
     subjects: tuple[str, ...]
     max_bytes: int
-    kept: bool = False
-    work_queue: bool = False
-    schedules: bool = False
+    is_protected: bool = False
+    is_work_queue: bool = False
+    has_schedules: bool = False
     duplicate_window: timedelta = timedelta(minutes=2)
     max_age: timedelta | None = None
     max_message_bytes: int = 1 << 20
-    consumers: tuple[Consumer, ...] = ()
+    consumers: tuple[ConsumerSpec, ...] = ()
 
 
 @dataclass(frozen=True)
-class Bucket:
+class BucketSpec:
     """A KV bucket with history 1; `ttl` is for personal data that must not stay."""
 
     name: str
     max_bytes: int = GIB
     ttl: timedelta | None = None
-    atomic: bool = False
+    is_atomic: bool = False
 
 
 def content(unit: str, kind: str) -> str:
@@ -81,9 +81,9 @@ def receipt(channel: ChannelName, kind: str) -> str:
     return f"receipt.{channel}.{kind}"
 
 
-def opinion(channel: str, content_id: str, said: str) -> str:
+def reaction(channel: str, content_id: str, reaction_name: str) -> str:
     """One message without a body for each press of a button: what is said stands in the subject."""
-    return f"opinion.{channel}.{content_id}.{said}"
+    return f"opinion.{channel}.{content_id}.{reaction_name}"
 
 
 def durable(subject: str) -> str:
@@ -98,71 +98,76 @@ def dispatch(channel: ChannelName) -> str:
 
 INTAKE = "intake"
 FEEDBACK = "feedback"
-ZALO_PEOPLE = "zalo-people"
-SCHEDULED_MAX = 100_000
+ZALO_EVENTS = "zalo-people"
+MAX_WAITING_MESSAGES = 100_000
 """Publications wait for their time, and batches for a channel that stands still, unacknowledged;
 what is new must still get past them."""
 
-CONTENT = Stream(
+CONTENT = StreamSpec(
     "CONTENT",
     ("content.*.*", "case.*.updated"),
     max_bytes=10 * GIB,
     duplicate_window=timedelta(minutes=10),
-    consumers=(Consumer(INTAKE, ">"),),
+    consumers=(ConsumerSpec(INTAKE, ">"),),
 )
-PUBLICATIONS = Stream(
+PUBLICATIONS = StreamSpec(
     "PUBLICATIONS",
     ("publication.*.*",),
     max_bytes=10 * GIB,
     duplicate_window=timedelta(minutes=10),
     consumers=tuple(
-        Consumer(dispatch(channel), ">", max_ack_pending=SCHEDULED_MAX) for channel in ChannelName
+        ConsumerSpec(dispatch(channel), ">", max_ack_pending=MAX_WAITING_MESSAGES)
+        for channel in ChannelName
     ),
 )
-DELIVER = Stream(
+DELIVER = StreamSpec(
     "DELIVER",
     ("deliver.*.*", "sched.>"),
     max_bytes=2 * GIB,
-    work_queue=True,
-    schedules=True,
+    is_work_queue=True,
+    has_schedules=True,
     consumers=tuple(
-        Consumer(
-            durable(deliver(channel, lane)), deliver(channel, lane), max_ack_pending=SCHEDULED_MAX
+        ConsumerSpec(
+            durable(deliver(channel, lane)),
+            deliver(channel, lane),
+            max_ack_pending=MAX_WAITING_MESSAGES,
         )
         for channel in ChannelName
         for lane in Lane
     ),
 )
-RECEIPTS = Stream(
+RECEIPTS = StreamSpec(
     "RECEIPTS",
     ("receipt.*.*",),
     max_bytes=4 * GIB,
     duplicate_window=timedelta(hours=3),  # Zalo tells an event again for 1 h 51 min
     max_age=timedelta(days=30),  # it names people by their Zalo ids
     consumers=(
-        Consumer(FEEDBACK, ">"),
-        Consumer(ZALO_PEOPLE, receipt(ChannelName.ZALO, "*"), max_ack_pending=SCHEDULED_MAX),
+        ConsumerSpec(FEEDBACK, ">"),
+        ConsumerSpec(
+            ZALO_EVENTS, receipt(ChannelName.ZALO, "*"), max_ack_pending=MAX_WAITING_MESSAGES
+        ),
     ),
 )
-DEAD = Stream("DEAD", ("dead.*",), max_bytes=2 * GIB, kept=True)
-OPINIONS = Stream("OPINIONS", ("opinion.*.*.*",), max_bytes=GIB, max_message_bytes=1 << 10)
+DEAD = StreamSpec("DEAD", ("dead.*",), max_bytes=2 * GIB, is_protected=True)
+OPINIONS = StreamSpec("OPINIONS", ("opinion.*.*.*",), max_bytes=GIB, max_message_bytes=1 << 10)
 STREAMS = (CONTENT, PUBLICATIONS, DELIVER, RECEIPTS, DEAD, OPINIONS)
 
-EVENTS = Bucket("events", max_bytes=10 * GIB)
-PUBLISHED = Bucket("publications", max_bytes=4 * GIB)
-LEDGER = Bucket("ledger", max_bytes=20 * GIB, atomic=True)
-SUBSCRIBERS = Bucket("subscribers", max_bytes=4 * GIB, atomic=True)
-UNITS = Bucket("units", max_bytes=64 << 20)
-DESK = Bucket("desk", max_bytes=GIB)
-NOTICES = Bucket("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
+EVENTS = BucketSpec("events", max_bytes=10 * GIB)
+PUBLISHED = BucketSpec("publications", max_bytes=4 * GIB)
+LEDGER = BucketSpec("ledger", max_bytes=20 * GIB, is_atomic=True)
+SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * GIB, is_atomic=True)
+UNITS = BucketSpec("units", max_bytes=64 << 20)
+DESK = BucketSpec("desk", max_bytes=GIB)
+NOTICES = BucketSpec("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
 """Contact (about 430 bytes with key and headers) and mark of the message at Zalo (about 170), for
 30 days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
-DIGESTS = Bucket("digests", max_bytes=GIB, atomic=True)
-IMPORTS = Bucket("imports", max_bytes=256 << 20)
-SUPPRESSED = Bucket("suppressed")
-FOLLOWERS = Bucket("followers")
-VAULT = Bucket("vault", max_bytes=64 << 20)
-CONTROL = Bucket("control")
+DIGESTS = BucketSpec("digests", max_bytes=GIB, is_atomic=True)
+IMPORTS = BucketSpec("imports", max_bytes=256 << 20)
+SUPPRESSED = BucketSpec("suppressed")
+FOLLOWERS = BucketSpec("followers")
+VAULT = BucketSpec("vault", max_bytes=64 << 20)
+CONTROL = BucketSpec("control")
 BUCKETS = (
     EVENTS,
     PUBLISHED,

@@ -1,7 +1,6 @@
-"""The words that events may use: units, topics and audiences, read from a TOML file.
+"""Words that events may use: units, topics and audiences, and the provinces of Vietnam.
 
-`vocabulary.toml` ships with defaults; an operator replaces it, and `Vocabulary.parse` reads both.
-"""
+`vocabulary.toml` ships with defaults; an operator replaces it, and `Vocabulary.parse` reads both."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,10 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from contracts.base import AudienceId, Contract, Line150, Line250, TopicId, UnitId
-from contracts.errors import Invalid, Unreadable, explain, fault
+from contracts.base.fields import AudienceId, Contract, Line150, Line250, TopicId, UnitId
+from contracts.errors import Invalid, Unreadable, explain, field_error
 
 Day = Annotated[date, Field(strict=True)]
+
+
 Kind = Literal["unit", "topic", "audience"]
 
 
@@ -54,7 +55,7 @@ class Topic(Contract):
     """Loa alone puts content there: no event names it."""
 
     @property
-    def subscribable(self) -> bool:
+    def is_subscribable(self) -> bool:
         return self.kind != "system"
 
 
@@ -78,7 +79,7 @@ class Vocabulary(Contract):
         try:
             return cls.model_validate(tomllib.loads(toml_text))
         except tomllib.TOMLDecodeError as error:
-            raise Unreadable(fault("vocabulary", "not_toml", detail=error)) from error
+            raise Unreadable(field_error("vocabulary", "not_toml", detail=error)) from error
         except ValidationError as error:
             raise Invalid(*explain(error)) from error
 
@@ -97,7 +98,7 @@ class Vocabulary(Contract):
             return word in self.units and self.units[word].until is None
         return word in (self.topics if kind == "topic" else self.audiences)
 
-    def is_own(self, topic: str) -> bool:
+    def is_reserved(self, topic: str) -> bool:
         """Whether Loa alone puts content under *topic*."""
         return topic in self.topics and self.topics[topic].own
 
@@ -122,3 +123,20 @@ class Vocabulary(Contract):
 
 
 DEFAULT = Vocabulary.parse((Path(__file__).parent / "vocabulary.toml").read_text("utf-8"))
+
+
+class Province(Contract):
+    """A province or centrally run city; `zalo` are Zalo's numbers for the parts it was made of."""
+
+    name: str
+    code: str
+    zalo: tuple[int, ...]
+
+
+def parse_provinces(toml_text: str) -> Mapping[str, Province]:
+    """Every province by its id."""
+    found = tomllib.loads(toml_text)
+    return {name: Province.model_validate(province) for name, province in found.items()}
+
+
+PROVINCES = parse_provinces((Path(__file__).parent / "provinces.toml").read_text("utf-8"))

@@ -1,4 +1,6 @@
-"""What every sender's event must pass before it is put on the bus."""
+"""Check a sender's event and put it on CONTENT once.
+
+An id that was already sent with another content is refused."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +9,15 @@ from contracts import events, keys, subjects
 from contracts.case import CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
-from contracts.envelope import to_structured
+from contracts.envelope import CONTENT_TYPE, decode, to_structured
+from contracts.errors import Conflict, ContractError, field_error
+from contracts.keys import content_hash
 from contracts.vocabulary import Vocabulary
+from producers.bus import Ack, Bus, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class CheckedEvent:
     """A checked event of *unit*: what it says, and what it will be known by.
 
     `event` is what is stored: that of a case has no contact, which `said` still knows.
@@ -20,12 +25,12 @@ class Admitted:
 
     unit: str
     event: CloudEvent
-    said: events.Event
+    content: events.Event
 
     @property
     def contact(self) -> Contact | None:
         """Whom a case notice is for; None for content."""
-        return self.said.contact if isinstance(self.said, CaseUpdated) else None
+        return self.content.contact if isinstance(self.content, CaseUpdated) else None
 
     @property
     def event_id(self) -> str:
@@ -37,12 +42,12 @@ class Admitted:
 
     @property
     def content_id(self) -> str:
-        return self.said.content_id
+        return self.content.content_id
 
     @property
     def revision(self) -> int | None:
         """None for a withdrawal, which concerns the item, and for a case: the door numbers it."""
-        return self.said.revision if isinstance(self.said, Submitted) else None
+        return self.content.revision if isinstance(self.content, Submitted) else None
 
     @property
     def subject(self) -> str:
@@ -60,21 +65,55 @@ def admit(
     event: CloudEvent,
     unit: str,
     vocabulary: Vocabulary,
-    taken: frozenset[str] = events.BUS_DOOR,
-) -> Admitted:
+    accepted_types: frozenset[str] = events.BUS_TYPES,
+) -> CheckedEvent:
     """Check *event* of *unit*, which the door proved; *taken* are the types that door takes.
 
     Raises Invalid with every wrong field, Forbidden when the source names another unit.
     """
-    said = events.check(event, vocabulary, taken=taken)
+    said = events.check(event, vocabulary, accepted_types=accepted_types)
     events.check_sender(event, unit, vocabulary)
     if isinstance(said, CaseUpdated):
         kept = {name: value for name, value in event.data.items() if name != "contact"}
-        event = event.model_copy(update={"data": kept | said.masked})
-    return Admitted(unit, event, said)
+        event = event.model_copy(update={"data": kept | said.masked_names})
+    return CheckedEvent(unit, event, said)
 
 
-def over(said: events.Event, now: datetime) -> datetime | None:
+def expired_at(content: events.Event, now: datetime) -> datetime | None:
     """When an item ended of which nothing could go out any more; None for any other."""
-    ends = said.expires_at if isinstance(said, Submitted) else None
+    ends = content.expires_at if isinstance(content, Submitted) else None
     return ends if ends is not None and ends <= now else None
+
+
+EVENT_HEADERS = {"Content-Type": CONTENT_TYPE}
+
+
+async def send_event(
+    bus: Bus, event: CheckedEvent, *, patience_s: float, msg_id: str | None = None
+) -> Ack:
+    """Store *admitted*; `duplicate` says that it had been stored before.
+
+    Raises Conflict when the id was sent lately with another content, BusError as `Bus.publish`.
+    """
+    ack = await bus.publish(
+        event.subject,
+        event.body,
+        msg_id=msg_id or event.event_id,
+        headers=EVENT_HEADERS,
+        patience_s=patience_s,
+    )
+    if ack.duplicate and not _says(await bus.get_message(subjects.CONTENT.name, ack.seq), event):
+        raise Conflict(field_error("id", "same_id_other_content"))
+    return ack
+
+
+def _says(stored: Message | None, admitted: CheckedEvent) -> bool:
+    """A message that is gone meanwhile can't be compared; what reads the stream judges it."""
+    if stored is None:
+        return True
+    try:
+        event = decode(None, stored.headers, stored.data)
+    except ContractError:
+        return False
+    same = content_hash(event.type, event.data) == admitted.content_hash
+    return same and stored.subject == admitted.subject

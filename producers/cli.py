@@ -18,31 +18,31 @@ from contracts import events
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
-from contracts.envelope import EVENT_BYTES
+from contracts.envelope import MAX_EVENT_BYTES
 from contracts.errors import (
-    WHOLE,
+    WHOLE_EVENT,
     ContractError,
     FieldError,
     Invalid,
     TooLarge,
     Unavailable,
-    fault,
+    field_error,
 )
 from contracts.vocabulary import DEFAULT, Vocabulary
-from producers import wrap
-from producers.admission import over
-from producers.printing import INVALID, complain, print_both
+from producers import event_file
+from producers.admission import expired_at
+from producers.output import EXIT_INVALID, print_bilingual, print_errors
 from producers.publisher import Accepted, Publisher, Spooled
-from producers.usage import Group
-from producers.wording import Saying, say
+from producers.texts import BilingualText, get_text
+from producers.usage_errors import CommandGroup
 
-AWAY = 3
-NOT_KEPT = 4
-ERROR = 40
+EXIT_SPOOLED = 3
+EXIT_NOT_KEPT = 4
+ERROR_LEVEL = 40
 SCHEMAS = Path(events.__file__).parent / "schemas"
 
 app = typer.Typer(
-    cls=Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
 File = Annotated[str, typer.Argument(help="A CloudEvent or bare data as JSON; - reads the input.")]
@@ -52,7 +52,7 @@ Name = Annotated[str | None, typer.Argument(help="A schema to print; without it,
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ClientSettings:
     """Where the bus and the spool are, and which words events may use.
 
     A command is handed a function that tells them as its context's `obj`; without one it reads the
@@ -64,7 +64,7 @@ class Surroundings:
     creds_file: Path | None = None
 
     @classmethod
-    def read(cls) -> "Surroundings":
+    def from_environment(cls) -> "ClientSettings":
         environment = os.environ  # noqa: TID251 - this command is where settings are read
         creds = environment.get("LOA_NATS_CREDS_FILE")
         return cls(
@@ -79,7 +79,7 @@ class Surroundings:
         path = self.data_dir / "vocabulary.toml"
         return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
 
-    def bus(self) -> str | None:
+    def find_bus_url(self) -> str | None:
         """LOA_NATS_URL, or what `ready.json` says; only an answer of the bus is believed."""
         return self.nats_url or self._running()
 
@@ -91,13 +91,13 @@ class Surroundings:
             return None
 
     @property
-    def sends_at_start(self) -> bool:
+    def drains_at_start(self) -> bool:
         """Whether a Loa keeps its own bus in this folder: `loa up` then sends what is kept here."""
         return not self.nats_url and (self.data_dir / "nats" / "jetstream").is_dir()
 
     def publisher(self, unit: str) -> Publisher:
         return Publisher(
-            self.bus(),
+            self.find_bus_url(),
             unit,
             self.data_dir / "spool",
             vocabulary=self.vocabulary,
@@ -113,15 +113,15 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
     4: the bus is away, and the disk refuses to keep it: send it again later.
     """
     with _explained(as_json):
-        event = wrap.read(_body(file), unit)
+        event = event_file.read_event(_body(file), unit)
         around = _around(context)
-        publisher = around.publisher(wrap.sender(event, unit))
+        publisher = around.publisher(event_file.find_sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
     said = events.check(event, publisher.vocabulary)
-    complain([*_ended(said), *_unseen(said)])
+    print_errors([*_ended(said), *_unseen(said)])
     _tell(answer, around, as_json)
     if isinstance(answer, Spooled):
-        raise typer.Exit(AWAY)
+        raise typer.Exit(EXIT_SPOOLED)
 
 
 @app.command()
@@ -132,16 +132,16 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
     and ids are taken.
     """
     with _explained(as_json):
-        event = wrap.read(_body(file), unit)
+        event = event_file.read_event(_body(file), unit)
         vocabulary = _around(context).vocabulary
-        said = events.check(event, vocabulary, taken=events.HTTP_DOOR)
+        said = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
         if unit:
             events.check_sender(event, unit, vocabulary)
         if ended := _ended(said):
             raise Invalid(*ended)
-    complain(_unseen(said))
+    print_errors(_unseen(said))
     facts = {"type": event.type, "content_id": said.content_id}
-    _print(facts, say("cli", "valid", **facts), as_json)
+    _print(facts, get_text("cli", "valid", **facts), as_json)
 
 
 @app.command()
@@ -153,15 +153,17 @@ def schemas(name: Name = None) -> None:
     elif name in known:
         typer.echo((SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     else:
-        complain([say("cli", "no_schema", name=name, known=", ".join(known)).about("name")])
-        raise typer.Exit(INVALID)
+        print_errors(
+            [get_text("cli", "no_schema", name=name, known=", ".join(known)).as_field_error("name")]
+        )
+        raise typer.Exit(EXIT_INVALID)
 
 
 def main() -> None:
     """The `loa` command of the client: answers on stdout, errors on stderr."""
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(ERROR),
+        wrapper_class=structlog.make_filtering_bound_logger(ERROR_LEVEL),
     )
     app(prog_name="loa")
 
@@ -174,20 +176,20 @@ async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spoole
 def _ended(said: events.Event) -> list[FieldError]:
     """What the HTTP door refuses and the bus can't: an item that is over before it comes."""
     now = datetime.now(UTC)
-    if ends := over(said, now):
+    if ends := expired_at(said, now):
         moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
-        return [say("cli", "over", **moments).about("data.expires_at")]
+        return [get_text("cli", "over", **moments).as_field_error("data.expires_at")]
     return []
 
 
 def _unseen(said: events.Event) -> list[FieldError]:
     """What is decided where the units' permissions are known."""
     urgent = isinstance(said, Submitted) and said.lane == Lane.URGENT
-    return [say("cli", "urgent").about("data.lane")] if urgent else []
+    return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
 
-def _around(context: typer.Context) -> Surroundings:
-    tell: Callable[[], Surroundings] = context.obj or Surroundings.read
+def _around(context: typer.Context) -> ClientSettings:
+    tell: Callable[[], ClientSettings] = context.obj or ClientSettings.from_environment
     return tell()
 
 
@@ -196,10 +198,12 @@ def _body(file: str) -> bytes:
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        trouble = say("cli", "no_file", detail=error.strerror or error)
-        raise Invalid(trouble.about(file)) from error
-    if len(body) > EVENT_BYTES:
-        raise TooLarge(fault(WHOLE, "event_too_large", size=len(body), limit=EVENT_BYTES))
+        trouble = get_text("cli", "no_file", detail=error.strerror or error)
+        raise Invalid(trouble.as_field_error(file)) from error
+    if len(body) > MAX_EVENT_BYTES:
+        raise TooLarge(
+            field_error(WHOLE_EVENT, "event_too_large", size=len(body), limit=MAX_EVENT_BYTES)
+        )
     return body
 
 
@@ -209,30 +213,32 @@ def _explained(as_json: bool) -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        complain(error.errors)
+        print_errors(error.errors)
         if as_json:
             _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
-        raise typer.Exit(NOT_KEPT if isinstance(error, Unavailable) else INVALID) from None
+        raise typer.Exit(
+            EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
+        ) from None
 
 
-def _tell(answer: Accepted | Spooled, around: Surroundings, as_json: bool) -> None:
+def _tell(answer: Accepted | Spooled, around: ClientSettings, as_json: bool) -> None:
     facts = {name: _plain(value) for name, value in asdict(answer).items()}
     if isinstance(answer, Spooled):
-        name = "spooled_here" if around.sends_at_start else "spooled"
+        name = "spooled_here" if around.drains_at_start else "spooled"
     else:
         name = "known" if answer.duplicate else "accepted"
-    _print(facts, say("cli", name, **facts), as_json)
+    _print(facts, get_text("cli", name, **facts), as_json)
 
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _print(facts: dict[str, Any], saying: Saying, as_json: bool) -> None:
+def _print(facts: dict[str, Any], saying: BilingualText, as_json: bool) -> None:
     if as_json:
         _print_json(facts)
     else:
-        print_both(saying.en, saying.vi)
+        print_bilingual(saying.en, saying.vi)
 
 
 def _print_json(value: object) -> None:

@@ -9,16 +9,15 @@ from typing import Any, Self
 
 import structlog
 
+from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
-from contracts.crash import crash_point
 from contracts.envelope import from_structured
-from contracts.errors import ContractError, Unavailable, fault
+from contracts.errors import ContractError, Unavailable, field_error
 from contracts.vocabulary import DEFAULT, Vocabulary
-from producers.admission import Admitted, admit
-from producers.bus import Bus, BusError, Silence
-from producers.sending import send
+from producers.admission import CheckedEvent, admit, send_event
+from producers.bus import Bus, BusError, NoReply
 from producers.spool import Spool
-from producers.wording import say
+from producers.texts import get_text
 
 RETRY_AFTER_S = 5
 
@@ -139,8 +138,8 @@ class Publisher:
             crash_point("spool.sent")
             spool.remove(path)
 
-    async def _send(self, admitted: Admitted) -> Accepted:
-        ack = await send(await self._connected(), admitted, patience_s=self.patience_s)
+    async def _send(self, admitted: CheckedEvent) -> Accepted:
+        ack = await send_event(await self._connected(), admitted, patience_s=self.patience_s)
         crash_point("publisher.stored")
         log.info("event_published", event_id=admitted.event_id, duplicate=ack.duplicate)
         return Accepted(
@@ -150,7 +149,7 @@ class Publisher:
     async def _connected(self) -> Bus:
         if self._bus is None:
             if self._url is None:
-                raise Silence("no server is known")
+                raise NoReply("no server is known")
             self._bus = await Bus.connect(
                 self._url,
                 name=f"loa-client-{self.unit}",
@@ -159,19 +158,19 @@ class Publisher:
             )
         return self._bus
 
-    async def _away(self, admitted: Admitted, error: BusError) -> Spooled:
+    async def _away(self, admitted: CheckedEvent, error: BusError) -> Spooled:
         log.warning("bus_away", event_id=admitted.event_id, reason=str(error))
         if self.spool is None:
-            trouble = fault("event", "unavailable", retry_after_s=RETRY_AFTER_S)
+            trouble = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
             raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
         return await self._keep(self.spool, admitted)
 
-    async def _keep(self, spool: Spool, admitted: Admitted) -> Spooled:
+    async def _keep(self, spool: Spool, admitted: CheckedEvent) -> Spooled:
         try:
-            path = await asyncio.to_thread(spool.keep, admitted)
+            path = await asyncio.to_thread(spool.append, admitted)
         except OSError as error:
             log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
-            trouble = say("cli", "not_kept", detail=error.strerror).about("spool")
+            trouble = get_text("cli", "not_kept", detail=error.strerror).as_field_error("spool")
             raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)

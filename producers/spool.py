@@ -13,19 +13,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import strict_json
+from contracts.base import strict_json
+from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
-from contracts.crash import crash_point
 from contracts.envelope import from_structured
-from contracts.errors import Conflict, fault
-from producers.admission import Admitted
+from contracts.errors import Conflict, field_error
+from producers.admission import CheckedEvent
 
 EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
-REFUSED = "refused"
+REFUSED_FOLDER = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SpooledEvent:
     """An event as it was kept: whose it is, and what it is."""
 
     unit: str
@@ -38,20 +38,20 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, admitted: Admitted) -> Path:
+    def append(self, event: CheckedEvent) -> Path:
         """Append *admitted* behind all others and return its file, once it is safe on the disk.
 
         An event that waits already is not kept twice. Raises Conflict when what waits under its id
         says something else, OSError when the disk refuses.
         """
         _make(self.folder)
-        body = json.dumps({"unit": admitted.unit, "event": json.loads(admitted.body)})
+        body = json.dumps({"unit": event.unit, "event": json.loads(event.body)})
         with self._locked("append"):
             self._sweep()
             waiting = self.waiting()
-            if found := _find(waiting, admitted.event_id, body):
+            if found := _find(waiting, event.event_id, body):
                 return found
-            path = self.folder / f"{_stamp(waiting)}-{admitted.event_id}.json"
+            path = self.folder / f"{_stamp(waiting)}-{event.event_id}.json"
             _write(path, body)
         crash_point("spool.kept")
         return path
@@ -62,12 +62,12 @@ class Spool:
             return []
         return sorted(path for path in self.folder.iterdir() if EVENT_FILE.fullmatch(path.name))
 
-    def read(self, path: Path) -> Kept:
+    def read(self, path: Path) -> SpooledEvent:
         """Raises ContractError for a file that somebody has damaged."""
         kept = strict_json.loads(path.read_bytes())
         if not isinstance(kept, dict):
             kept = {}
-        return Kept(str(kept.get("unit")), from_structured(kept.get("event") or {}))
+        return SpooledEvent(str(kept.get("unit")), from_structured(kept.get("event") or {}))
 
     def remove(self, path: Path) -> None:
         """Its event is stored on the bus. Should the removal be lost, a repeat is harmless."""
@@ -75,7 +75,7 @@ class Spool:
 
     def set_aside(self, path: Path) -> Path:
         """An event that can't be sent must not stop those behind it, and must not be lost."""
-        aside = self.folder / REFUSED
+        aside = self.folder / REFUSED_FOLDER
         _make(aside)
         moved = path.rename(aside / path.name)
         _fsync(aside)
@@ -119,7 +119,7 @@ def _find(waiting: list[Path], event_id: str, body: str) -> Path | None:
         if path.name[21:47] == event_id:
             with suppress(FileNotFoundError):
                 if path.read_text("utf-8") != body:
-                    raise Conflict(fault("id", "same_id_other_content"))
+                    raise Conflict(field_error("id", "same_id_other_content"))
                 return path
     return None
 

@@ -14,43 +14,30 @@ import hypothesis
 import pytest
 
 from producers.bus import Bus, topology
-from producers.nats_child import find_binary
-from producers.server import NatsServer
-from tests.browser import browser  # noqa: F401 - a fixture
-from tests.commands import Loa
+from producers.nats_server import NatsServer, find_binary
+from tests.support.browser import browser  # noqa: F401 - a fixture
+from tests.support.cli import InProcessCli
+from tests.support.clock import FakeClock
 
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
+
+
 hypothesis.settings.load_profile("loa")
-LONG = frozenset(
-    f"test_{name}.py"
-    for name in (
-        "backup", "browser", "bus_answers", "bus_disk", "bus_faults", "bus_power",
-        "check_corruptions", "check_healthy", "check_large", "deliver_crash", "digest_crash",
-        "digest_stories", "directory", "directory_audience", "directory_damage", "dispatch_crash",
-        "duplicates", "email_screen", "event_orders", "feeds_archives", "feeds_rebuild",
-        "gateway_fuzz", "gateway_outage", "imports", "long_trouble", "model", "pages_look",
-        "poison", "portal_echo", "portal_emptied", "portal_hostile", "portal_hostile_browser",
-        "portal_kill", "portal_layout", "portal_looks", "portal_power", "rebuild",
-        "rebuild_directory", "rebuild_files", "rebuild_kill", "restore", "restore_buckets",
-        "restore_doubt", "restore_release", "search_hostile", "server", "smtp_chaos", "smtp_cuts",
-        "smtp_late", "torn_reads", "zalo_after_effect", "zalo_answers", "zalo_books", "zalo_chaos",
-        "zalo_followers", "zalo_forgotten", "zalo_late", "zalo_notice_approvals",
-        "zalo_notice_codes", "zalo_notice_hours", "zalo_notice_quotas", "zalo_notice_rows",
-        "zalo_notice_texts", "zalo_notices", "zalo_people", "zalo_picture", "zalo_picture_refused",
-        "zalo_races", "zalo_refresh", "zalo_replies", "zalo_roll_call", "zalo_strays",
-        "zalo_token_death", "zalo_waits",
-    )
-)  # fmt: skip
-"""What these prove does not change with the version of Python."""
-SLOW = {"story", "long"}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and fixtures: deep, integration or unit."""
+    deep = Path(__file__).parent / "deep"
     for item in items:
-        if item.path.name in LONG or item.path.name.startswith("test_zalo_sandbox"):
-            item.add_marker(pytest.mark.long)
-    if hasattr(config, "workerinput"):  # beside other workers: nobody is left with a long one last
-        items.sort(key=lambda item: not (SLOW & {mark.name for mark in item.iter_markers()}))
+        if item.path.is_relative_to(deep):
+            item.add_marker("deep")
+        elif NEEDS_A_BUS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("integration")
+        else:
+            item.add_marker("unit")
 
 
 @pytest.fixture(scope="session")
@@ -67,28 +54,32 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     """A connection to a server that holds the topology, and nothing else."""
     async with await Bus.connect(nats_server.url, name="test") as bus:
-        await renew(bus)
+        await reset_streams(bus)
         yield bus
 
 
 @pytest.fixture
-def loa(bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loa:
+def loa(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> InProcessCli:
     """The `loa` command on the test's bus, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    return Loa({"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)})
+    return InProcessCli({"LOA_NATS_URL": nats_server.url, "LOA_DATA_DIR": str(tmp_path)})
 
 
-async def renew(bus: Bus) -> None:
+async def reset_streams(bus: Bus) -> None:
     """Every stream anew: without messages, message ids or what consumers remember.
 
     One stream stands all the while: behind the last one, the server removes the folder in which we
     already create the next.
     """
-    names = (await bus.link.api("STREAM.NAMES"))["streams"] or []
-    await bus.link.api("STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]})
-    await asyncio.gather(*(bus.link.api(f"STREAM.DELETE.{name}") for name in names))
+    names = (await bus.connection.api_request("STREAM.NAMES"))["streams"] or []
+    await bus.connection.api_request(
+        "STREAM.CREATE.MEANWHILE", {"name": "MEANWHILE", "subjects": ["meanwhile"]}
+    )
+    await asyncio.gather(*(bus.connection.api_request(f"STREAM.DELETE.{name}") for name in names))
     await topology.apply(bus)
-    await bus.link.api("STREAM.DELETE.MEANWHILE")
+    await bus.connection.api_request("STREAM.DELETE.MEANWHILE")
 
 
 @pytest.fixture
@@ -155,19 +146,6 @@ def other_server(tmp_path: Path) -> Callable[[str], AbstractContextManager[Other
     return other_server
 
 
-@dataclass
-class Clock:
-    """Seconds since the epoch, standing still until a test moves them."""
-
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()

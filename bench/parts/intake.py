@@ -14,7 +14,7 @@ from bench.sizes import Sizes
 from contracts import subjects
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from producers.registry import Registry
+from producers.units.registry import UnitRegistry
 
 PART = "intake"
 CLIENTS = 16
@@ -91,7 +91,7 @@ def keyed(found: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
 async def keys(server: Server) -> dict[str, str]:
     """A key for every unit; one has its own already."""
     async with await Bus.connect(server.nats_url, name="bench") as straight:
-        registry = Registry(straight, DEFAULT, time.time)
+        registry = UnitRegistry(straight, DEFAULT, time.time)
         others = [unit for unit in UNITS if unit != letter.UNIT]
         added = {unit: await registry.add(unit, release="desk") for unit in others}
     return added | {letter.UNIT: server.key}

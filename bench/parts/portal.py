@@ -13,17 +13,17 @@ from bench.figures import Figure, Findings, Target, at_most, percentile, typical
 from bench.loa import emptied
 from bench.portal import an_item, crowded, site
 from bench.sizes import Sizes
-from channels.portal.feeds import gather
-from channels.portal.index import Index
-from channels.portal.places import FEED, Place
-from channels.portal.press import FORMATS, Press, written
-from channels.portal.rebuild import rebuilding
-from channels.portal.search.keeper import CATALOGUE
-from channels.portal.search.page import SearchPage
-from channels.portal.search.serve import Desk
-from channels.portal.site import ALL
-from channels.portal.work import taken
-from channels.portal.writer import Writer
+from channels.portal.http.search_app import SearchService
+from channels.portal.http.search_page import SearchPage
+from channels.portal.index.index import PortalIndex
+from channels.portal.model.page_sets import FEED, PageSet
+from channels.portal.model.site import ALL_SLUG
+from channels.portal.render.feed import feed_of_listing
+from channels.portal.render.site_files import FORMAT_WRITERS, SiteFiles, assemble_feed
+from channels.portal.search.sync import SEARCH_INDEX_FILE
+from channels.portal.writer.pending import add_publication
+from channels.portal.writer.rebuild import open_rebuild
+from channels.portal.writer.writer import PortalWriter
 
 PART = "portal"
 FEW = 60
@@ -53,14 +53,14 @@ MIB = 1 << 20
 
 def measure(sizes: Sizes) -> Findings:
     """The same portal is made small and large; what one more item costs must not differ."""
-    press, folder = Press(site()), emptied(f"{PART}-few")
+    press, folder = SiteFiles(site()), emptied(f"{PART}-few")
     few = Portal(folder, press, FEW)
     times = 5 * sizes.repetitions
     shown = [few.show_ms() for _ in range(times)]
     many = Portal(emptied(f"{PART}-many"), press, sizes.items)
     later = [many.show_ms() for _ in range(times)]
     slower = [median(later) / median(shown)]
-    asked = searched_ms(many.folder / "state" / CATALOGUE, QUESTIONS, times)
+    asked = searched_ms(many.folder / "state" / SEARCH_INDEX_FILE, QUESTIONS, times)
     for portal in (few, many):
         portal.close()
     worst = crowded_ms(sizes.items, times)
@@ -86,17 +86,17 @@ def line(name: str, unit: str, found: list[float], target: Target | None = None)
 class Portal:
     """One that was rebuilt with so many items, and goes on."""
 
-    def __init__(self, folder: Path, press: Press, count: int) -> None:
+    def __init__(self, folder: Path, press: SiteFiles, count: int) -> None:
         self.folder, self.count = folder, count
         processes.forget_peak(os.getpid())
         began = time.monotonic()
-        with rebuilding(folder, press, 5.0) as rebuild:
+        with open_rebuild(folder, press, 5.0) as rebuild:
             for first in range(0, count, CHUNK):
-                rebuild.take(map(an_item, range(first, min(first + CHUNK, count))))
+                rebuild.add_publications(map(an_item, range(first, min(first + CHUNK, count))))
             rebuild.finish()
         self.rebuild_s = time.monotonic() - began
         self.peak = processes.peak_bytes(os.getpid())
-        self.writer = Writer(folder, press, patience_s=5.0)
+        self.writer = PortalWriter(folder, press, lock_timeout_s=5.0)
         self.writer.prepare()
 
     def show_ms(self) -> float:
@@ -114,16 +114,16 @@ class Portal:
         shutil.rmtree(self.folder)
 
 
-def feeds_ms(press: Press) -> list[float]:
+def feeds_ms(press: SiteFiles) -> list[float]:
     """Frame and 50 entries put together, in each of the formats."""
-    rows = [press.row(an_item(number)) for number in range(50)]
-    kept, feed = [press.fragments(row) for row in rows], gather(ALL, press.site)
+    rows = [press.to_stored_item(an_item(number)) for number in range(50)]
+    kept, feed = [press.fragments(row) for row in rows], feed_of_listing(ALL_SLUG, press.site)
     found = []
-    for kind in FORMATS:
+    for kind in FORMAT_WRITERS:
         entries = [getattr(one, kind) for one in kept]
         began = time.perf_counter()
         for _ in range(FEEDS):
-            written(kind, feed, entries)
+            assemble_feed(kind, feed, entries)
         found.append((time.perf_counter() - began) / FEEDS * 1000)
     return found
 
@@ -133,48 +133,48 @@ def updated_ms(times: int) -> list[float]:
 
     The 49 others come out of the index.
     """
-    index, press = Index(emptied(f"{PART}-feed") / "index.sqlite"), Press(site())
+    index, press = PortalIndex(emptied(f"{PART}-feed") / "index.sqlite"), SiteFiles(site())
     try:
-        index.lay_out()
+        index.create_tables()
         take(index, press, range(49))
         return [one_update_ms(index, press, 49 + number) for number in range(times)]
     finally:
         index.close()
 
 
-def one_update_ms(index: Index, press: Press, number: int) -> float:
+def one_update_ms(index: PortalIndex, press: SiteFiles, number: int) -> float:
     item, began = an_item(number), time.perf_counter()
     take(index, press, [number])
-    files = list(press.files(Place(FEED, ALL), index))
+    files = list(press.page_set_files(PageSet(FEED, ALL_SLUG), index))
     took_ms = (time.perf_counter() - began) * 1000
     if not all(body and item.content_id.encode() in body for _, body in files):
         raise RuntimeError(f"{item.content_id} is not in its feed")
     return took_ms
 
 
-def take(index: Index, press: Press, numbers: Iterable[int]) -> None:
+def take(index: PortalIndex, press: SiteFiles, numbers: Iterable[int]) -> None:
     with index.transaction():
         for number in numbers:
-            taken(index, press, an_item(number))
+            add_publication(index, press, an_item(number))
 
 
 def crowded_ms(count: int, times: int) -> list[float]:
     folder = emptied(f"{PART}-crowded")
     try:
-        return searched_ms(crowded(folder / CATALOGUE, count), CROWDED, times)
+        return searched_ms(crowded(folder / SEARCH_INDEX_FILE, count), CROWDED, times)
     finally:
         shutil.rmtree(folder)
 
 
 def searched_ms(path: Path, questions: Sequence[Mapping[str, str]], times: int) -> list[float]:
     """Question and whole page, without HTTP; every question as often."""
-    desk = Desk(path, SearchPage(site()).write)
+    desk = SearchService(path, SearchPage(site()).render)
     return [answer_ms(desk, asked) for _ in range(times) for asked in questions]
 
 
-def answer_ms(desk: Desk, asked: Mapping[str, Any]) -> float:
+def answer_ms(desk: SearchService, asked: Mapping[str, Any]) -> float:
     began = time.perf_counter()
-    status = desk.answer(asked).status_code
+    status = desk.respond(asked).status_code
     took_ms = (time.perf_counter() - began) * 1000
     if status != 200:
         raise RuntimeError(f"{status} for {asked}")

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from bench import letter
 from bench.figures import Findings, at_least, ratios, typical
 from bench.sizes import Sizes
-from channels.email.mould import Slot
+from channels.email.render.compiled import Placeholder
 
 PART = "render"
 SHARE = 100
@@ -48,8 +48,8 @@ def us(make: Callable[[], object], times: int) -> float:
 
 def filling() -> Callable[[], bytes]:
     """Values that are known already, into the mould."""
-    values = dict.fromkeys(Slot, b"0" * 24)
-    mould = letter.rendered().mould(False)
+    values = dict.fromkeys(Placeholder, b"0" * 24)
+    mould = letter.rendered().compiled_mail(False)
     return lambda: mould.fill(values)
 
 

@@ -7,37 +7,37 @@ from contextlib import asynccontextmanager
 import structlog
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
-from channels.email import canary as canaries
-from channels.email import verdicts
-from channels.email.build import House
-from channels.email.digest import RenderedDigest
-from channels.email.guard import Unsafe
-from channels.email.letter_mail import RenderedLetter
-from channels.email.notice import RenderedNotice
-from channels.email.pool import Pool
-from channels.email.relay_log import RelayLog
-from channels.email.render import Rendered
-from channels.email.replies import LET_GO, Fate
+from channels.email.header_injection import UnsafeHeader
+from channels.email.render import canary as canaries
+from channels.email.render.build import MailContext
+from channels.email.render.case_notice import RenderedCaseNotice
+from channels.email.render.digest import RenderedDigest
+from channels.email.render.publication import RenderedPublication
+from channels.email.render.transactional import RenderedTransactionalMail
 from channels.email.return_path import ReturnPaths
 from channels.email.settings import EmailSettings
-from channels.email.smtp import REQUEST_TIMEOUT_S, SmtpConnection
-from channels.email.unsubscribe import Signer
-from channels.email.window import Envelope
+from channels.email.smtp import outcomes as smtp_outcomes
+from channels.email.smtp.connection import REQUEST_TIMEOUT_S, SmtpConnection
+from channels.email.smtp.pool import ConnectionPool
+from channels.email.smtp.relay_log import RelayLog
+from channels.email.smtp.replies import STOPPED, SendResult
+from channels.email.smtp.window import Envelope
+from channels.email.unsubscribe import UnsubscribeSigner
 from channels.errors import ChannelError, Unreachable
 from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from contracts.digest import Digest
-from contracts.letter import TELLING, Letter
+from contracts.subscriptions.digest import Digest
+from contracts.subscriptions.transactional import NOTIFICATION_KINDS, TransactionalMail
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 log = structlog.get_logger()
-Mail = Rendered | RenderedNotice | RenderedLetter | RenderedDigest
-TROUBLE_S = 30.0
+RenderedMail = RenderedPublication | RenderedCaseNotice | RenderedTransactionalMail | RenderedDigest
+BROKEN_RETRY_S = 30.0
 """The pause after a connection on which nothing could be sent."""
-LET_GO_S = 1.0
+ABORTED_RETRY_S = 1.0
 RESEND = Outcome(Verdict.RESEND, "same Message-ID")
-TAKEN = Outcome(Verdict.DELIVERED, "the relay's log")
+IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 
 
 class EmailChannel:
@@ -55,35 +55,35 @@ class EmailChannel:
         self,
         settings: EmailSettings,
         public_url: str,
-        signer: Signer,
+        signer: UnsubscribeSigner,
         vocabulary: Vocabulary = DEFAULT,
-        paths: ReturnPaths | None = None,
+        return_paths: ReturnPaths | None = None,
     ) -> None:
-        self.paths = paths
-        self.house = House(settings, public_url.rstrip("/"), signer, vocabulary)
+        self.return_paths = return_paths
+        self.context = MailContext(settings, public_url.rstrip("/"), signer, vocabulary)
         self.connections = settings.connections
-        self.pool = Pool(settings, self.request_timeout_s)
+        self.pool = ConnectionPool(settings, self.request_timeout_s)
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
 
-    def render(self, content: Content) -> Mail:
+    def render(self, content: Content) -> RenderedMail:
         """The publication, the notice, the letter or the digest, ready to be addressed."""
         if isinstance(content, CaseNotice):
-            return RenderedNotice(content, self.house)
-        if isinstance(content, Letter):
-            return RenderedLetter(content, self.house)
+            return RenderedCaseNotice(content, self.context)
+        if isinstance(content, TransactionalMail):
+            return RenderedTransactionalMail(content, self.context)
         if isinstance(content, Digest):
-            return RenderedDigest(content, self.house)
-        return Rendered(content, self.house)
+            return RenderedDigest(content, self.context)
+        return RenderedPublication(content, self.context)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["EmailSession"]:
         """A connection for one batch. Raises Unreachable or Misconfigured."""
-        connection, new = await self.pool.take()
+        connection, new = await self.pool.acquire()
         session = EmailSession(self, connection, new)
         try:
             yield session
         finally:
-            self.pool.give_back(session.connection)
+            self.pool.release(session.connection)
 
     async def close(self) -> None:
         self.pool.close()
@@ -92,122 +92,131 @@ class EmailChannel:
 class EmailSession:
     """Sends over one connection at a time; opens another when the relay has ended it."""
 
-    def __init__(self, channel: EmailChannel, connection: SmtpConnection, new: bool) -> None:
+    def __init__(self, channel: EmailChannel, connection: SmtpConnection, is_fresh: bool) -> None:
         self.pool = channel.pool
-        self.house = channel.house
-        self.paths = channel.paths
+        self.context = channel.context
+        self.return_paths = channel.return_paths
         self.relay_log = channel.relay_log
         self.connection = connection
-        self.new = new  # no mail has been settled on it yet
-        self.opening: asyncio.Timeout | None = None
+        self.is_fresh = is_fresh  # no mail has been settled on it yet
+        self.open_timeout: asyncio.Timeout | None = None
 
     async def send(
-        self, rendered: Mail, rows: Sequence[Recipient], expired: Deadline
+        self, rendered: RenderedMail, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
         outcomes: dict[int, Outcome] = {}
         mails: dict[int, Envelope] = {}
-        asked = isinstance(rendered, RenderedLetter) and rendered.letter.kind not in TELLING
+        asked = (
+            isinstance(rendered, RenderedTransactionalMail)
+            and rendered.mail.kind not in NOTIFICATION_KINDS
+        )
         for number, row in enumerate(rows):
             try:
                 mails[number] = self.envelope(rendered, row)
-            except Unsafe as unsafe:
-                outcomes[number] = Outcome(Verdict.FAILED, f"unsafe {unsafe}", asked=False)
+            except UnsafeHeader as unsafe:
+                outcomes[number] = Outcome(
+                    Verdict.FAILED, f"unsafe {unsafe}", reached_provider=False
+                )
         again = bool(mails)
         while again:
-            said, again = await self.attempt(list(mails.values()), expired)
-            said = [verdicts.ended(one) for one in said] if asked else said
+            said, again = await self.send_once(list(mails.values()), expired)
+            said = [smtp_outcomes.failed_if_rejected(one) for one in said] if asked else said
             outcomes |= dict(zip(mails, said, strict=True))
             mails = {n: m for n, m in mails.items() if outcomes[n].verdict is Verdict.UNSENT}
             again = again and bool(mails)
         return [outcomes[number] for number in range(len(rows))]
 
-    def envelope(self, rendered: Mail, row: Recipient) -> Envelope:
+    def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
         """One reader's mail, with the way back to its row. Raises Unsafe."""
         mail = rendered.envelope(row)
-        if self.paths is None or not (place := self.place(self.paths, rendered, row)):
+        if self.return_paths is None or not (
+            place := self.row_ref(self.return_paths, rendered, row)
+        ):
             return mail
-        return Envelope(mail.recipient, mail.body, *self.paths.path(place))
+        return Envelope(mail.recipient, mail.body, *self.return_paths.return_path(place))
 
-    def place(self, paths: ReturnPaths, rendered: Mail, row: Recipient) -> str:
+    def row_ref(self, return_paths: ReturnPaths, rendered: RenderedMail, row: Recipient) -> str:
         """What its return path says: where it stands; of a letter, to whom it went."""
-        if isinstance(rendered, RenderedLetter):
-            return paths.letter(row.address, rendered.letter.at.date())
-        return row.place
+        if isinstance(rendered, RenderedTransactionalMail):
+            return return_paths.transactional_ref(row.address, rendered.mail.at.date())
+        return row.row_ref
 
-    async def attempt(
+    async def send_once(
         self, mails: Sequence[Envelope], expired: Deadline
     ) -> tuple[list[Outcome], bool]:
         """What one connection makes of *mails*, and whether the unsent ones may go on at once."""
         try:
-            await self.connect()
+            await self.ensure_connected()
         except ChannelError as trouble:
             log.warning("relay_unreachable", reason=trouble.reason)
-            unsent = Outcome(Verdict.UNSENT, trouble.reason, trouble.retry_after_s, trouble=True)
+            unsent = Outcome(
+                Verdict.UNSENT, trouble.reason, trouble.retry_after_s, channel_wide=True
+            )
             return [unsent] * len(mails), False
         said = await self.connection.send_window(mails, expired)
-        replies = self.connection.without_dsn(said)
-        settled = any(reply.settled for reply in replies)
-        doubtful = any(reply.fate is Fate.DOUBT for reply in replies)
-        again = self.connection.hung_up and not doubtful and (settled or not self.new)
+        replies = self.connection.disable_refused_dsn(said)
+        settled = any(reply.is_settled for reply in replies)
+        doubtful = any(reply.result is SendResult.DOUBT for reply in replies)
+        again = self.connection.closed_by_relay and not doubtful and (settled or not self.is_fresh)
         again = again or replies != said
-        self.new = self.new and not settled
-        broken = self.connection.closed and not settled and not self.connection.left
-        trouble_s = TROUBLE_S if broken else None
-        return [verdicts.judge(reply, trouble_s) for reply in replies], again
+        self.is_fresh = self.is_fresh and not settled
+        broken = self.connection.is_closed and not settled and not self.connection.ended_by_us
+        trouble_s = BROKEN_RETRY_S if broken else None
+        return [smtp_outcomes.outcome_of(reply, trouble_s) for reply in replies], again
 
-    async def connect(self) -> None:
+    async def ensure_connected(self) -> None:
         """Replace a connection that has ended. Raises ChannelError."""
-        if not self.connection.closed:
+        if not self.connection.is_closed:
             return
         try:
-            async with asyncio.timeout(None) as self.opening:
-                self.connection, self.new = await self.pool.take()
+            async with asyncio.timeout(None) as self.open_timeout:
+                self.connection, self.is_fresh = await self.pool.acquire()
         except TimeoutError:
-            raise Unreachable(LET_GO, retry_after_s=LET_GO_S) from None
+            raise Unreachable(STOPPED, retry_after_s=ABORTED_RETRY_S) from None
         finally:
-            self.opening = None
+            self.open_timeout = None
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """The mail on its way is in doubt when its end has left; the others stay unsent."""
-        self.connection.let_go()
-        if self.opening:
-            self.opening.reschedule(0.0)
+        self.connection.abort()
+        if self.open_timeout:
+            self.open_timeout.reschedule(0.0)
 
-    async def resolve(self, _rendered: Mail, rows: Sequence[Recipient]) -> list[Outcome]:
+    async def resolve(self, _rendered: RenderedMail, rows: Sequence[Recipient]) -> list[Outcome]:
         """What its log says that the relay has; the others are sent again, same Message-ID."""
         if self.relay_log is None:
             return [RESEND] * len(rows)
-        domain = self.house.settings.domain
+        domain = self.context.settings.domain
         ids = [keys.message_id(row.delivery_key, domain) for row in rows]
-        taken = await self.relay_log.taken(ids)
-        return [TAKEN if one in taken else RESEND for one in ids]
+        taken = await self.relay_log.accepted_ids(ids)
+        return [IN_RELAY_LOG if one in taken else RESEND for one in ids]
 
     async def probe(self, canary: Canary) -> Outcome:
         """A mail to the operator's own mailbox; without one, the relay has to answer."""
         if not canary.target:
-            return await self.answer()
+            return await self.probe_relay()
         try:
-            mails = [canaries.envelope(canary, self.house)]
-        except Unsafe as unsafe:
+            mails = [canaries.canary_envelope(canary, self.context)]
+        except UnsafeHeader as unsafe:
             return Outcome(Verdict.FAILED, f"unsafe {unsafe}")
         again = True
         while again:
-            [outcome], again = await self.attempt(mails, never)
+            [outcome], again = await self.send_once(mails, never_expired)
             again = again and outcome.verdict is Verdict.UNSENT
         return outcome
 
-    async def answer(self) -> Outcome:
+    async def probe_relay(self) -> Outcome:
         """An idle connection that has ended meanwhile is replaced, as for any batch."""
         for _ in range(2):
             try:
-                await self.connect()
+                await self.ensure_connected()
             except ChannelError as trouble:
                 return Outcome(Verdict.HELD, trouble.reason)
-            if await self.connection.alive():
+            if await self.connection.is_alive():
                 return Outcome(Verdict.DELIVERED)
         return Outcome(Verdict.HELD, "no answer to NOOP")
 
 
-def never() -> bool:
+def never_expired() -> bool:
     return False

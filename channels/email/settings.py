@@ -11,14 +11,14 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.email.guard import header_text, mail_address
+from channels.email.header_injection import check_header_text, is_mail_address
 
 STAND_IN_SENDER = "thong-bao@loa.example"
 
 
-def wrong(code: str, said: str) -> PydanticCustomError:
+def setting_error(code: str, message: str) -> PydanticCustomError:
     """What breaks a rule of several variables; *said* begins with the one to be blamed."""
-    return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{said}"})
+    return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{message}"})
 
 
 class Tls(StrEnum):
@@ -59,30 +59,34 @@ class EmailSettings(BaseSettings):
     relay_log: Path | None = None
 
     @model_validator(mode="after")
-    def _a_relay_is_described_whole(self) -> Self:
+    def _check_relay(self) -> Self:
         for name, value in (("FROM", self.from_), ("REPLY_TO", self.reply_to)):
-            if value and not mail_address(parseaddr(header_text(name, value))[1]):
-                raise wrong("setting_mail_address", f"{name} is not a mail address")
-        if self.bounce_domain and not mail_address(f"b@{self.bounce_domain}"):
-            raise wrong("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
+            if value and not is_mail_address(parseaddr(check_header_text(name, value))[1]):
+                raise setting_error("setting_mail_address", f"{name} is not a mail address")
+        if self.bounce_domain and not is_mail_address(f"b@{self.bounce_domain}"):
+            raise setting_error("setting_mail_domain", "BOUNCE_DOMAIN is not a mail domain")
         if self.host and "from_" not in self.model_fields_set:
-            raise wrong("setting_missing", "FROM is missing")
+            raise setting_error("setting_missing", "FROM is missing")
         if self.username and self.tls is Tls.NONE and not is_loopback(self.host):
-            raise wrong("setting_clear_password", "TLS=none would send the password in the clear")
+            raise setting_error(
+                "setting_clear_password", "TLS=none would send the password in the clear"
+            )
         clear = self.fallback_tls is Tls.NONE and not is_loopback(self.fallback_host)
         if self.fallback_username and clear:
-            raise wrong(
+            raise setting_error(
                 "setting_clear_password", "FALLBACK_TLS=none would send the password in the clear"
             )
         return self
 
     @model_validator(mode="after")
-    def _names_what_it_means(self) -> Self:
-        header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
-        if self.unsubscribe_to and not mail_address(self.unsubscribe_to):
-            raise wrong("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
-        if not all(mail_address(f"a@{selector}.example") for selector in self.selectors):
-            raise wrong("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
+    def _check_names(self) -> Self:
+        check_header_text("LOA_EMAIL_POSTAL_ADDRESS", self.postal_address)
+        if self.unsubscribe_to and not is_mail_address(self.unsubscribe_to):
+            raise setting_error("setting_bare_address", "UNSUBSCRIBE_TO is not a bare mail address")
+        if not all(
+            is_mail_address(f"a@{selector}.example") for selector in self.dkim_selector_names
+        ):
+            raise setting_error("setting_dns_names", "DKIM_SELECTORS is not a list of DNS names")
         return self
 
     @property
@@ -96,20 +100,20 @@ class EmailSettings(BaseSettings):
     @property
     def sender(self) -> str:
         """The bare address of From: also the return path."""
-        return mailbox(self.from_)[1]
+        return parse_mailbox(self.from_)[1]
 
     @property
     def sender_name(self) -> str:
         """The display name of From; empty when only an address is configured."""
-        return mailbox(self.from_)[0]
+        return parse_mailbox(self.from_)[0]
 
     @property
     def reply_mailbox(self) -> tuple[str, str]:
         """Display name and address of Reply-To; both may be empty."""
-        return mailbox(self.reply_to)
+        return parse_mailbox(self.reply_to)
 
     @property
-    def selectors(self) -> tuple[str, ...]:
+    def dkim_selector_names(self) -> tuple[str, ...]:
         """Under which names the relay's keys lie: `<selector>._domainkey.<domain>`."""
         return tuple(filter(None, (one.strip() for one in self.dkim_selectors.split(","))))
 
@@ -118,7 +122,7 @@ class EmailSettings(BaseSettings):
         """Our mail domain: the right side of Message-ID and List-Id."""
         return self.sender.rpartition("@")[2].lower()
 
-    def stand_in(self, port: int, host: str = "127.0.0.1") -> "EmailSettings":
+    def for_stand_in(self, port: int, host: str = "127.0.0.1") -> "EmailSettings":
         """The same settings, for the local catch-all mailbox instead of a relay."""
         local = {"host": host, "port": port, "tls": Tls.NONE, "username": "", "ca_bundle": None}
         return self.model_copy(update=local | {"fallback_host": "", "relay_log": None})
@@ -133,6 +137,6 @@ def is_loopback(host: str) -> bool:
 
 
 @cache
-def mailbox(written: str) -> tuple[str, str]:
+def parse_mailbox(text: str) -> tuple[str, str]:
     """Display name and address; remembered, because every mail asks."""
-    return parseaddr(written)
+    return parseaddr(text)

@@ -8,7 +8,7 @@ from typing import Protocol
 PURPOSE = b"loa unsubscribe\x00"
 
 
-class Signer(Protocol):
+class UnsubscribeSigner(Protocol):
     """Makes the token of `<public_url>/huy/<token>`."""
 
     def token(self, subscriber_id: str) -> str:
@@ -24,23 +24,23 @@ class HmacSigner:
         self.keys: Sequence[bytes] = keys
 
     def token(self, subscriber_id: str) -> str:
-        named = encode(subscriber_id.encode())
-        return f"{named}.{seal(self.keys[0], named)}"
+        named = encode_base64url(subscriber_id.encode())
+        return f"{named}.{sign(self.keys[0], named)}"
 
-    def subscriber(self, token: str) -> str | None:
+    def subscriber_of(self, token: str) -> str | None:
         """Whose token it is; None for a forged or broken one."""
         named, _, signature = token.partition(".")
         given = signature.encode("ascii", "replace")
         if not token.isascii() or not any(
-            hmac.compare_digest(given, seal(key, named).encode()) for key in self.keys
+            hmac.compare_digest(given, sign(key, named).encode()) for key in self.keys
         ):
             return None
         return urlsafe_b64decode(named + "=" * (-len(named) % 4)).decode()
 
 
-def seal(key: bytes, named: str) -> str:
-    return encode(hmac.digest(key, PURPOSE + named.encode(), "sha256"))
+def sign(key: bytes, encoded_id: str) -> str:
+    return encode_base64url(hmac.digest(key, PURPOSE + encoded_id.encode(), "sha256"))
 
 
-def encode(raw: bytes) -> str:
+def encode_base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -24,73 +24,64 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from channels.fetch.public import Closed, Gate
-from channels.fetch.reasons import Why
+from channels.fetch.errors import (
+    FetchReason,
+    ForbiddenAddress,
+    PermanentFetchError,
+    TemporaryFetchError,
+)
+from channels.fetch.url_policy import UrlPolicy
 
-AGENT = "Loa"
-CHUNK = 1 << 16
-MOVED = (301, 302, 303, 307, 308)
-FOR_NOW = (408, 425, 429)
+USER_AGENT = "Loa"
 
-Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+
+CHUNK_BYTES = 1 << 16
+
+
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+
+
+TEMPORARY_STATUSES = (408, 425, 429)
+
+
+HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses behind a name. Raises OSError."""
 
 
-class FetchError(Exception):
-    """Nothing was fetched. `reason` is safe to log: no address, no text.
-
-    *detail* is a status, or what a library calls the trouble.
-    """
-
-    def __init__(self, why: Why, detail: str = "") -> None:
-        self.why = why
-        self.detail = detail
-        self.reason = f"{why} {detail}".rstrip()
-        super().__init__(self.reason)
-
-
-class Unusable(FetchError):
-    """It can't be had from there, however often one asks."""
-
-
-class Away(FetchError):
-    """It can't be had now."""
-
-
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """How much, how long, how far."""
 
-    size: int = 10_000_000
+    max_bytes: int = 10_000_000
     total_s: float = 12.0
     connect_s: float = 3.0
-    redirects: int = 3
+    max_redirects: int = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """What was there, under the media type that its server calls it by."""
 
     media_type: str
     body: bytes
 
 
-async def look_up(host: str, port: int) -> Sequence[str]:
+async def resolve_host(host: str, port: int) -> Sequence[str]:
     """What the machine's own resolver says."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
-class Checked(AbstractResolver):
+class CheckedResolver(AbstractResolver):
     """Every address of a name must be open: else none of them is used.
 
     aiohttp connects to what this returns and asks nobody again, so that a name can't mean one thing
     here and another a moment later.
     """
 
-    def __init__(self, gate: Gate, lookup: Lookup) -> None:
-        self.gate = gate
+    def __init__(self, policy: UrlPolicy, lookup: HostResolver) -> None:
+        self.policy = policy
         self.lookup = lookup
 
     async def resolve(
@@ -103,14 +94,14 @@ class Checked(AbstractResolver):
         if not addresses:
             raise OSError("no address")
         for address in addresses:
-            self.gate.check_address(address, port)
-        return [result(host, address, port) for address in addresses]
+            self.policy.check_address(address, port)
+        return [resolve_result(host, address, port) for address in addresses]
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
 
-def result(host: str, address: str, port: int) -> ResolveResult:
+def resolve_result(host: str, address: str, port: int) -> ResolveResult:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return ResolveResult(
         hostname=host, host=address, port=port, family=family, proto=0,
@@ -119,69 +110,72 @@ def result(host: str, address: str, port: int) -> ResolveResult:
 
 
 @contextmanager
-def in_our_words() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """What may go wrong with a request, as Unusable or Away."""
     try:
         yield
-    except Closed as closed:
-        raise Unusable(closed.why) from closed
+    except ForbiddenAddress as closed:
+        raise PermanentFetchError(closed.fetch_reason) from closed
     except ValueError as wrong:
-        raise Unusable(Why.NOT_AN_ADDRESS) from wrong
+        raise PermanentFetchError(FetchReason.NOT_AN_ADDRESS) from wrong
     except TimeoutError as slow:
-        raise Away(Why.TOO_SLOW) from slow
+        raise TemporaryFetchError(FetchReason.TOO_SLOW) from slow
     except (aiohttp.ClientError, OSError) as trouble:
-        raise Away(why_not(trouble), type(trouble).__name__) from trouble
+        raise TemporaryFetchError(reason_of(trouble), type(trouble).__name__) from trouble
 
 
-def why_not(trouble: aiohttp.ClientError | OSError) -> Why:
+def reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
     """What an operator can do something about, told apart."""
-    match trouble:
+    match error:
         case aiohttp.ClientSSLError():
-            return Why.NOT_SECURE
+            return FetchReason.NOT_SECURE
         case aiohttp.ClientConnectorDNSError():
-            return Why.UNKNOWN_HOST
+            return FetchReason.UNKNOWN_HOST
         case _:
-            return Why.NO_ANSWER
+            return FetchReason.NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class FinalResponse:
     """The answer at the end of a way; `steps` are the statuses that led there."""
 
-    answer: aiohttp.ClientResponse
+    response: aiohttp.ClientResponse
     url: URL
-    steps: tuple[int, ...]
+    redirect_statuses: tuple[int, ...]
 
 
 class Fetcher:
     """Each fetch has a session of its own: no cookies, no kept connections, no proxy."""
 
     def __init__(
-        self, gate: Gate | None = None, limits: Limits | None = None, lookup: Lookup = look_up
+        self,
+        policy: UrlPolicy | None = None,
+        limits: FetchLimits | None = None,
+        lookup: HostResolver = resolve_host,
     ) -> None:
-        self.gate = gate or Gate()
-        self.limits = limits or Limits()
+        self.policy = policy or UrlPolicy()
+        self.limits = limits or FetchLimits()
         self.lookup = lookup
 
-    async def fetch(self, address: str, wanted: Collection[str]) -> Fetched:
+    async def fetch(self, address: str, wanted: Collection[str]) -> FetchedFile:
         """What lies at *address*, if its media type is *wanted*. Raises Unusable, Away."""
-        with in_our_words():
+        with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
-                self.session(wanted) as http,
-                self.walk(http, URL(address)) as arrival,
+                self.http_session(wanted) as http,
+                self.follow_redirects(http, URL(address)) as arrival,
             ):
-                return await self.taken(arrival.answer, wanted)
+                return await self.read_response(arrival.response, wanted)
 
-    def session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
+    def http_session(self, wanted: Collection[str]) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            resolver=Checked(self.gate, self.lookup),
+            resolver=CheckedResolver(self.policy, self.lookup),
             use_dns_cache=False,
             force_close=True,
             socket_factory=self.open_socket,
         )
         headers = {
-            "User-Agent": AGENT,
+            "User-Agent": USER_AGENT,
             "Accept": ", ".join(sorted(wanted)),
             "Accept-Encoding": "identity",
         }
@@ -197,50 +191,59 @@ class Fetcher:
         """The last look, at the very address that is connected to. Raises PermissionError."""
         family, kind, protocol, _, (host, port, *_) = address
         try:
-            self.gate.check_address(host, port)
-        except Closed as closed:  # what opens connections knows what to do with an OSError only
-            raise PermissionError(closed.why) from closed
+            self.policy.check_address(host, port)
+        except (
+            ForbiddenAddress
+        ) as closed:  # what opens connections knows what to do with an OSError only
+            raise PermissionError(closed.fetch_reason) from closed
         opened = socket.socket(family, kind, protocol)
         opened.setblocking(False)
         return opened
 
     @asynccontextmanager
-    async def walk(
+    async def follow_redirects(
         self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Arrival]:
+    ) -> AsyncIterator[FinalResponse]:
         """Go where it is, each step checked anew. Raises Closed, Unusable."""
         steps: tuple[int, ...] = ()
-        while len(steps) <= self.limits.redirects:
-            self.gate.check_url(url)
+        while len(steps) <= self.limits.max_redirects:
+            self.policy.check_url(url)
             async with http.get(url, headers=headers, allow_redirects=False) as answer:
-                if answer.status not in MOVED:
-                    yield Arrival(answer, url, steps)
+                if answer.status not in REDIRECT_STATUSES:
+                    yield FinalResponse(answer, url, steps)
                     return
                 steps = (*steps, answer.status)
-                url = self.onward(url, answer.headers.get("Location", ""))
-        raise Unusable(Why.TOO_OFTEN)
+                url = self.redirect_target(url, answer.headers.get("Location", ""))
+        raise PermanentFetchError(FetchReason.TOO_OFTEN)
 
-    def onward(self, url: URL, location: str) -> URL:
+    def redirect_target(self, url: URL, location: str) -> URL:
         """The next step. Raises ValueError for none."""
         return url.join(URL(location))
 
-    async def taken(self, answer: aiohttp.ClientResponse, wanted: Collection[str]) -> Fetched:
-        if answer.status != HTTPStatus.OK:
-            later = answer.status in FOR_NOW or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            raise (Away if later else Unusable)(Why.STATUS, str(answer.status))
-        if answer.content_type not in wanted:
-            raise Unusable(Why.MEDIA_TYPE)
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise Unusable(Why.PACKED)
-        return Fetched(answer.content_type, await self.whole(answer))
+    async def read_response(
+        self, response: aiohttp.ClientResponse, wanted: Collection[str]
+    ) -> FetchedFile:
+        if response.status != HTTPStatus.OK:
+            later = (
+                response.status in TEMPORARY_STATUSES
+                or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            )
+            raise (TemporaryFetchError if later else PermanentFetchError)(
+                FetchReason.STATUS, str(response.status)
+            )
+        if response.content_type not in wanted:
+            raise PermanentFetchError(FetchReason.MEDIA_TYPE)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise PermanentFetchError(FetchReason.PACKED)
+        return FetchedFile(response.content_type, await self.read_body(response))
 
-    async def whole(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def read_body(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, read no further than it may be long."""
         body = bytearray()
-        if (answer.content_length or 0) > self.limits.size:
-            raise Unusable(Why.TOO_LARGE)
-        async for chunk in answer.content.iter_chunked(CHUNK):
+        if (response.content_length or 0) > self.limits.max_bytes:
+            raise PermanentFetchError(FetchReason.TOO_LARGE)
+        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
             body += chunk
-            if len(body) > self.limits.size:
-                raise Unusable(Why.TOO_LARGE)
+            if len(body) > self.limits.max_bytes:
+                raise PermanentFetchError(FetchReason.TOO_LARGE)
         return bytes(body)

@@ -4,58 +4,65 @@ import aiohttp
 from lxml import etree
 
 from channels.base import Canary, Outcome, Verdict
-from channels.portal.site import CANARY_PATH, Site
-from channels.portal.texts import say
-from channels.portal.tree import ATOM, LANGUAGE, atom, child, document, instant
+from channels.portal.model.site import CANARY_PATH, Site
+from channels.portal.model.texts import catalog_text
+from channels.portal.render.xml import (
+    ATOM_NS,
+    XML_LANG,
+    add_child,
+    atom_tag,
+    format_rfc3339,
+    serialize,
+)
 
-READ_S = 10.0
-ANSWER_MAX = 64 * 1024
+READ_TIMEOUT_S = 10.0
+BODY_MAX_BYTES = 64 * 1024
 DELIVERED = Outcome(Verdict.DELIVERED)
 
 
-def feed(canary: Canary, site: Site) -> bytes:
+def canary_feed(canary: Canary, site: Site) -> bytes:
     """A feed of one entry, which says number and time."""
     url = site.url(CANARY_PATH)
-    root = etree.Element(atom("feed"), nsmap={None: ATOM})
-    root.set(LANGUAGE, "vi")
-    child(root, atom("id"), url)
-    child(root, atom("title"), say("canary", "title"))
-    child(root, atom("updated"), instant(canary.at))
-    child(root, atom("link"), rel="self", type="application/atom+xml", href=url)
-    child(child(root, atom("author")), atom("name"), say("site", "owner"))
-    entry = child(root, atom("entry"))
-    child(entry, atom("id"), f"{url}#{canary.number}")
-    child(entry, atom("title"), say("canary", "entry", number=str(canary.number)))
-    child(entry, atom("updated"), instant(canary.at))
-    child(entry, atom("content"), say("canary", "text"))
-    return document(root)
+    root = etree.Element(atom_tag("feed"), nsmap={None: ATOM_NS})
+    root.set(XML_LANG, "vi")
+    add_child(root, atom_tag("id"), url)
+    add_child(root, atom_tag("title"), catalog_text("canary", "title"))
+    add_child(root, atom_tag("updated"), format_rfc3339(canary.at))
+    add_child(root, atom_tag("link"), rel="self", type="application/atom+xml", href=url)
+    add_child(add_child(root, atom_tag("author")), atom_tag("name"), catalog_text("site", "owner"))
+    entry = add_child(root, atom_tag("entry"))
+    add_child(entry, atom_tag("id"), f"{url}#{canary.number}")
+    add_child(entry, atom_tag("title"), catalog_text("canary", "entry", number=str(canary.number)))
+    add_child(entry, atom_tag("updated"), format_rfc3339(canary.at))
+    add_child(entry, atom_tag("content"), catalog_text("canary", "text"))
+    return serialize(root)
 
 
-async def body(answer: aiohttp.ClientResponse) -> bytes:
+async def read_limited(response: aiohttp.ClientResponse) -> bytes:
     """What the public address gives, in however many parts; no more than our file could be."""
     found = bytearray()
-    async for part in answer.content.iter_any():
+    async for part in response.content.iter_any():
         found += part
-        if len(found) > ANSWER_MAX:
+        if len(found) > BODY_MAX_BYTES:
             break
     return bytes(found)
 
 
-async def read_back(canary: Canary, wanted: bytes) -> Outcome:
+async def read_back(canary: Canary, expected: bytes) -> Outcome:
     """Whether the public address shows *wanted*; the query keeps caches out of the way."""
     url = canary.target.rstrip("/") + CANARY_PATH
-    timeout = aiohttp.ClientTimeout(total=READ_S)
+    timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(url, params={"lan": str(canary.number)}) as answer,
         ):
-            found = await body(answer) if answer.status == 200 else b""
+            found = await read_limited(answer) if answer.status == 200 else b""
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Outcome(Verdict.HELD, f"public address: {type(error).__name__}")
     if status != 200:
         return Outcome(Verdict.HELD, f"public address: HTTP {status}")
-    if found != wanted:
+    if found != expected:
         return Outcome(Verdict.HELD, "public address: not the file that was written")
     return DELIVERED

@@ -11,35 +11,34 @@ from typing import TypeVar
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
 from channels.errors import Misconfigured, Unreachable
-from channels.portal.canary import feed, read_back
-from channels.portal.echo import Echo
-from channels.portal.lock import Busy
-from channels.portal.press import Press
+from channels.portal.canary import canary_feed, read_back
+from channels.portal.errors import FilesNotWritten, FolderBusy, FolderEmpty, IndexLost, error_reason
+from channels.portal.model.site import CANARY_PATH, Site, item_path
+from channels.portal.readback import Readback
+from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
-from channels.portal.site import CANARY_PATH, Site, item_path
-from channels.portal.websub import Herald
-from channels.portal.work import said
-from channels.portal.writer import AGAIN_S, BUSY_S, Empty, IndexLost, Unfinished, Writer
+from channels.portal.websub import WebSubNotifier
+from channels.portal.writer.writer import BUSY_RETRY_S, RETRY_S, PortalWriter
 from contracts.delivery import ChannelName
 from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 T = TypeVar("T")
-FEW, PAUSE_S = 40, 0.2
+REWRITE_CHUNK, REWRITE_PAUSE_S = 40, 0.2
 """So many pages are written again at once, and so long is waited: others come first."""
-PORTAL = "portal"
+PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
 
 
-Found = Callable[[str], Awaitable[None]]
+ReportReadback = Callable[[str], Awaitable[None]]
 """Hears why readers can't see what was written; empty = they can."""
 
 
-async def nobody_asks(_: str) -> None:
+async def ignore_readback(_: str) -> None:
     """Nobody is told."""
 
 
-async def nothing_yet() -> bool:
+async def never_shown() -> bool:
     return False
 
 
@@ -65,19 +64,27 @@ class PortalChannel:
         public_url: str,
         vocabulary: Vocabulary = DEFAULT,
         *,
-        patience_s: float = 10.0,
-        shown_before: Callable[[], Awaitable[bool]] = nothing_yet,
-        read_at: str = "",
-        found: Found = nobody_asks,
+        lock_timeout_s: float = 10.0,
+        was_shown_before: Callable[[], Awaitable[bool]] = never_shown,
+        readback_url: str = "",
+        report_readback: ReportReadback = ignore_readback,
         settings: PortalSettings | None = None,
     ) -> None:
-        site = settings.site(public_url, vocabulary) if settings else Site(public_url, vocabulary)
-        self._writer = Writer(folder, Press(site), patience_s)
+        site = (
+            settings.build_site(public_url, vocabulary)
+            if settings
+            else Site(public_url, vocabulary)
+        )
+        self._writer = PortalWriter(folder, SiteFiles(site), lock_timeout_s)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="portal")
-        self._shown_before = shown_before
-        self._echo = Echo(read_at, self._writer.public, site) if read_at else None
-        self._found = found
-        self.herald = Herald(site, self._untold, self._told) if site.hub else None
+        self._was_shown_before = was_shown_before
+        self._readback = Readback(readback_url, self._writer.public, site) if readback_url else None
+        self._report_readback = report_readback
+        self.notifier = (
+            WebSubNotifier(site, self._unannounced_feeds, self._mark_announced)
+            if site.hub
+            else None
+        )
 
     def render(self, content: Content) -> Publication:
         """One recipient, so nothing is shared: the pages are rendered where they are written."""
@@ -89,51 +96,55 @@ class PortalChannel:
     async def session(self) -> AsyncIterator["PortalSession"]:
         """Make the folder ready. Raises Unreachable while another writer holds it too long."""
         await self._prepare()
-        yield PortalSession(self._writer, self._thread, self._echo, self.herald, self._found)
+        yield PortalSession(
+            self._writer, self._thread, self._readback, self.notifier, self._report_readback
+        )
 
-    def page(self, content_id: str) -> Path:
+    def page_file(self, content_id: str) -> Path:
         """The file of an item's page; it need not exist."""
         return self._writer.public / item_path(content_id)[1:] / "index.html"
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._end)
+        await asyncio.to_thread(self._close)
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         self._thread.shutdown()
         self._writer.close()
 
-    async def _untold(self) -> list[tuple[str, int]]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.untold)
+    async def _unannounced_feeds(self) -> list[tuple[str, int]]:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._writer.unannounced_feeds
+        )
 
-    async def _told(self, slug: str, turn: int) -> None:
-        work = partial(self._writer.told, slug, turn)
+    async def _mark_announced(self, slug: str, change_count: int) -> None:
+        work = partial(self._writer.mark_announced, slug, change_count)
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _prepare(self) -> None:
         try:
-            await self._carefully(partial(self._writer.prepare, begin=False))
-        except Empty:
-            if await self._shown_before():
-                raise Misconfigured("index_lost", retry_after_s=AGAIN_S) from None
-            await self._carefully(self._writer.prepare)
+            await self._on_thread(partial(self._writer.prepare, allow_new=False))
+        except FolderEmpty:
+            if await self._was_shown_before():
+                raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
+            await self._on_thread(self._writer.prepare)
 
-    async def renew(self, pause_s: float = PAUSE_S) -> None:
+    async def rewrite_stale(self, pause_s: float = REWRITE_PAUSE_S) -> None:
         """Write again what an earlier edition wrote, a little at a time. Raises ChannelError."""
         while True:
-            done = await self._carefully(partial(self._writer.refresh, FEW))
-            if not done.any:
+            done = await self._on_thread(partial(self._writer.rewrite_stale, REWRITE_CHUNK))
+            if not done.has_work:
                 return
             await asyncio.sleep(pause_s)
 
-    async def _carefully(self, work: Callable[[], T]) -> T:
+    async def _on_thread(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except Busy:
-            raise Unreachable("folder_busy", retry_after_s=BUSY_S) from None
+        except FolderBusy:
+            raise Unreachable("folder_busy", retry_after_s=BUSY_RETRY_S) from None
         except IndexLost:
-            raise Misconfigured("index_lost", retry_after_s=AGAIN_S) from None
-        except (OSError, sqlite3.Error, Unfinished) as error:
-            raise Misconfigured(said(error), retry_after_s=AGAIN_S) from error
+            raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
+        except (OSError, sqlite3.Error, FilesNotWritten) as error:
+            raise Misconfigured(error_reason(error), retry_after_s=RETRY_S) from error
 
 
 class PortalSession:
@@ -141,64 +152,66 @@ class PortalSession:
 
     def __init__(
         self,
-        writer: Writer,
+        writer: PortalWriter,
         thread: ThreadPoolExecutor,
-        echo: Echo | None,
-        herald: Herald | None,
-        found: Found = nobody_asks,
+        readback: Readback | None,
+        notifier: WebSubNotifier | None,
+        report_readback: ReportReadback = ignore_readback,
     ) -> None:
         self._writer = writer
         self._thread = thread
-        self._echo = echo
-        self._herald = herald
-        self._found = found
+        self._readback = readback
+        self._notifier = notifier
+        self._report_readback = report_readback
 
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         """Make the publication visible; sending it again repairs whatever is missing."""
         show = partial(self._writer.show, rendered, expired)
-        return [await self._for(row, rendered, show) for row in rows]
+        return [await self._outcome_of(row, rendered, show) for row in rows]
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """The disk is not waited for long."""
 
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
         """Read the portal's own files, which know."""
-        standing = partial(self._writer.standing, rendered)
-        return [await self._for(row, rendered, standing) for row in rows]
+        standing = partial(self._writer.resolve, rendered)
+        return [await self._outcome_of(row, rendered, standing) for row in rows]
 
-    async def _for(
-        self, row: Recipient, shown: Publication, work: Callable[[], Outcome]
+    async def _outcome_of(
+        self, row: Recipient, publication: Publication, work: Callable[[], Outcome]
     ) -> Outcome:
-        if row.id != PORTAL:
+        if row.id != PORTAL_RECIPIENT:
             return Outcome(Verdict.FAILED, "not_the_portal")
         outcome = await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        if self._herald:
-            self._herald.news.set()
-        if self._echo is None or outcome.verdict is not Verdict.DELIVERED:
+        if self._notifier:
+            self._notifier.has_changes.set()
+        if self._readback is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
-        why = await self._missing(self._echo, shown)
-        await self._found(why)
+        why = await self._readback_failure(self._readback, publication)
+        await self._report_readback(why)
         if why:
-            return Outcome(Verdict.DOUBT, f"not_seen: {why}", AGAIN_S)
+            return Outcome(Verdict.DOUBT, f"not_seen: {why}", RETRY_S)
         return outcome
 
-    async def _missing(self, echo: Echo, shown: Publication) -> str:
+    async def _readback_failure(self, readback: Readback, publication: Publication) -> str:
         """Why readers can't see it; empty once they can."""
         loop = asyncio.get_running_loop()
         try:
-            feeds = await loop.run_in_executor(self._thread, self._writer.documents, shown)
+            feeds = await loop.run_in_executor(
+                self._thread, self._writer.atom_documents, publication
+            )
         except OSError as error:
-            return said(error)
-        return await echo.missing(shown, feeds) if feeds else "in no feed"
+            return error_reason(error)
+        return await readback.find_failure(publication, feeds) if feeds else "in no feed"
 
     async def probe(self, canary: Canary) -> Outcome:
         """Write a file that no list names; with a public address it has to be there, too."""
-        body = feed(canary, self._writer.site)
+        body = canary_feed(canary, self._writer.site)
         loop = asyncio.get_running_loop()
         written = await loop.run_in_executor(
-            self._thread, lambda: self._writer.place(CANARY_PATH[1:], body)
+            self._thread, lambda: self._writer.put_file(CANARY_PATH[1:], body)
         )
         if written.verdict is not Verdict.DELIVERED or not canary.target:
             return written

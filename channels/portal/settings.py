@@ -3,8 +3,8 @@
 from pydantic import Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.portal.public_channels import DEFAULT, listed
-from channels.portal.site import Site
+from channels.portal.model.public_channels import DEFAULT_CHANNELS, load_channels
+from channels.portal.model.site import Site
 from contracts.vocabulary import Vocabulary
 
 
@@ -23,8 +23,8 @@ class PortalSettings(BaseSettings):
     )
     """That of mails: it stands at the foot of pages, too."""
 
-    def site(self, public_url: str, vocabulary: Vocabulary) -> Site:
+    def build_site(self, public_url: str, vocabulary: Vocabulary) -> Site:
         """The portal at *public_url*. Raises OSError, Unreadable or Invalid."""
         own = self.channels_file.read_text("utf-8") if self.channels_file else ""
-        channels = listed(own) if own else DEFAULT
+        channels = load_channels(own) if own else DEFAULT_CHANNELS
         return Site(public_url, vocabulary, self.hub, channels, self.postal_address)

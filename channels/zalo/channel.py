@@ -4,28 +4,28 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from channels.base import Canary, Content, Deadline, Outcome, Recipient, Verdict
-from channels.zalo.api import ZaloApi
-from channels.zalo.articles import Articles
-from channels.zalo.broadcasts import Broadcasts
-from channels.zalo.calls import Calls
-from channels.zalo.covers import Covers
-from channels.zalo.meter import Quotas
-from channels.zalo.notebook import Notebook
-from channels.zalo.notices import Errand, Notices, Words
-from channels.zalo.outcomes import EXPECTED, outcome_of
-from channels.zalo.pace import Pace
-from channels.zalo.render import Article, Site, render
-from channels.zalo.steps import Job
-from channels.zalo.transport import CONNECT_S, READ_S
+from channels.zalo.case_notices.sender import NoticeContent, NoticeJob, NoticeSender
+from channels.zalo.client.article_api import ArticleApi
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.transport import CONNECT_S, READ_S
+from channels.zalo.outcomes import ROW_ERRORS, outcome_of
+from channels.zalo.publications.article import ArticlePublisher
+from channels.zalo.publications.broadcast import BroadcastSender
+from channels.zalo.publications.covers import CoverSelector
+from channels.zalo.publications.record import ArticleStore
+from channels.zalo.publications.render import ArticleDefaults, RenderedArticle, render
+from channels.zalo.publications.steps import ArticleJob
+from channels.zalo.quota.counter import AccountQuotas
+from channels.zalo.timing import Timing
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from contracts.digest import Digest
-from contracts.letter import Letter
+from contracts.subscriptions.digest import Digest
+from contracts.subscriptions.transactional import TransactionalMail
 
-ARTICLE, BROADCAST = "article", "broadcast"
+ARTICLE_ROW, BROADCAST_ROW = "article", "broadcast"
 MARGIN_S = 3.0
-ASK_AGAIN_S = 30.0
-NOBODY = "no such recipient"
+RESOLVE_AGAIN_S = 30.0
+NO_SUCH_RECIPIENT = "no such recipient"
 
 
 class ZaloChannel:
@@ -41,29 +41,29 @@ class ZaloChannel:
 
     def __init__(
         self,
-        api: ZaloApi,
-        notebook: Notebook,
-        site: Site,
-        pace: Pace,
-        quotas: Quotas,
-        notices: Notices,
-        covers: Covers,
+        api: ZaloClient,
+        notebook: ArticleStore,
+        site: ArticleDefaults,
+        timing: Timing,
+        quotas: AccountQuotas,
+        notices: NoticeSender,
+        covers: CoverSelector,
         connections: int = 2,
     ) -> None:
-        calls = Calls(api)
+        calls = ArticleApi(api)
         self.api = api
         self.site = site
-        self.pace = pace
-        self.settle_s = pace.settle_s
+        self.timing = timing
+        self.settle_s = timing.settle_s
         self.notices = notices
         self.connections = connections
-        self.articles = Articles(calls, notebook, pace, quotas.articles, covers)
-        self.broadcasts = Broadcasts(calls, notebook, api.clock, pace, quotas.broadcasts)
+        self.articles = ArticlePublisher(calls, notebook, timing, quotas.articles, covers)
+        self.broadcasts = BroadcastSender(calls, notebook, api.clock, timing, quotas.broadcasts)
 
-    def render(self, content: Content) -> Article | Words:
+    def render(self, content: Content) -> RenderedArticle | NoticeContent:
         if isinstance(content, CaseNotice):
-            return Words.of(content)
-        if isinstance(content, Letter | Digest):
+            return NoticeContent.of(content)
+        if isinstance(content, TransactionalMail | Digest):
             raise TypeError("letters and digests go by mail")
         return render(content, self.site)
 
@@ -83,71 +83,86 @@ class ZaloSession:
         self.channel = channel
 
     async def send(
-        self, rendered: Article | Words, rows: Sequence[Recipient], expired: Deadline
+        self,
+        rendered: RenderedArticle | NoticeContent,
+        rows: Sequence[Recipient],
+        expired: Deadline,
     ) -> list[Outcome]:
-        return [await self.one(rendered, row, expired) for row in rows]
+        return [await self.send_row(rendered, row, expired) for row in rows]
 
-    async def one(self, rendered: Article | Words, row: Recipient, expired: Deadline) -> Outcome:
+    async def send_row(
+        self, rendered: RenderedArticle | NoticeContent, row: Recipient, expired: Deadline
+    ) -> Outcome:
         if expired():
             return Outcome(Verdict.UNSENT, "own deadline passed")
         try:
-            if isinstance(rendered, Words):
-                return await self.notice(rendered, row, expired)
-            return await self.item(Job(rendered, row.delivery_key, expired, row.correction), row)
-        except EXPECTED as why:
-            return self.said(why)
+            if isinstance(rendered, NoticeContent):
+                return await self.send_notice(rendered, row, expired)
+            return await self.send_item(
+                ArticleJob(rendered, row.delivery_key, expired, row.correction), row
+            )
+        except ROW_ERRORS as why:
+            return self.outcome_of_error(why)
 
-    async def notice(self, words: Words, row: Recipient, expired: Deadline) -> Outcome:
-        if row.id in (ARTICLE, BROADCAST):
-            return Outcome(Verdict.FAILED, NOBODY)
-        return await self.channel.notices.send(errand(words, row, expired))
+    async def send_notice(self, words: NoticeContent, row: Recipient, expired: Deadline) -> Outcome:
+        if row.id in (ARTICLE_ROW, BROADCAST_ROW):
+            return Outcome(Verdict.FAILED, NO_SUCH_RECIPIENT)
+        return await self.channel.notices.send(notice_job(words, row, expired))
 
-    async def item(self, job: Job, row: Recipient) -> Outcome:
+    async def send_item(self, job: ArticleJob, row: Recipient) -> Outcome:
         match row.id:
             case "article":
                 return await self.channel.articles.publish(job)
             case "broadcast":
                 return await self.channel.broadcasts.send(job)
-        return Outcome(Verdict.FAILED, NOBODY)
+        return Outcome(Verdict.FAILED, NO_SUCH_RECIPIENT)
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """A call of which no answer was heard stays a doubt, however it ends."""
 
-    async def resolve(self, rendered: Article | Words, rows: Sequence[Recipient]) -> list[Outcome]:
-        return [await self.known(rendered, row) for row in rows]
+    async def resolve(
+        self, rendered: RenderedArticle | NoticeContent, rows: Sequence[Recipient]
+    ) -> list[Outcome]:
+        return [await self.resolve_row(rendered, row) for row in rows]
 
-    async def known(self, rendered: Article | Words, row: Recipient) -> Outcome:
+    async def resolve_row(
+        self, rendered: RenderedArticle | NoticeContent, row: Recipient
+    ) -> Outcome:
         try:
-            if isinstance(rendered, Words):
-                return await self.channel.notices.resolve(errand(rendered, row))
-            return await self.looked_up(Job(rendered, row.delivery_key, told=row.correction), row)
-        except EXPECTED as why:
-            return still_in_doubt(self.said(why))
+            if isinstance(rendered, NoticeContent):
+                return await self.channel.notices.resolve(notice_job(rendered, row))
+            return await self.resolve_item(
+                ArticleJob(rendered, row.delivery_key, may_be_public=row.correction), row
+            )
+        except ROW_ERRORS as why:
+            return doubt_unless_failed(self.outcome_of_error(why))
 
-    async def looked_up(self, job: Job, row: Recipient) -> Outcome:
+    async def resolve_item(self, job: ArticleJob, row: Recipient) -> Outcome:
         """Nobody can look a broadcast up: a person ends that doubt."""
-        if row.id != ARTICLE:
+        if row.id != ARTICLE_ROW:
             return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
         return await self.channel.articles.resolve(job)
 
     async def probe(self, _canary: Canary) -> Outcome:
         """Reads only: the grant has to be good, and Zalo has to list our articles."""
         try:
-            await Calls(self.channel.api).listed(0)
-        except EXPECTED as why:
-            return self.said(why)
+            await ArticleApi(self.channel.api).list_page(0)
+        except ROW_ERRORS as why:
+            return self.outcome_of_error(why)
         return Outcome(Verdict.DELIVERED)
 
-    def said(self, why: Exception) -> Outcome:
-        return outcome_of(why, self.channel.api.clock.now(), self.channel.pace.chance)
+    def outcome_of_error(self, why: Exception) -> Outcome:
+        return outcome_of(why, self.channel.api.clock.now(), self.channel.timing.jitter)
 
 
-def errand(words: Words, row: Recipient, expired: Deadline = lambda: False) -> Errand:
-    return Errand(words, row.address, row.delivery_key, expired)
+def notice_job(
+    words: NoticeContent, row: Recipient, expired: Deadline = lambda: False
+) -> NoticeJob:
+    return NoticeJob(words, row.address, row.delivery_key, expired)
 
 
-def still_in_doubt(outcome: Outcome) -> Outcome:
+def doubt_unless_failed(outcome: Outcome) -> Outcome:
     """Not being able to ask, or to go on, settles nothing."""
     if outcome.verdict is Verdict.FAILED:
         return outcome
-    return Outcome(Verdict.DOUBT, outcome.reason, outcome.after_s or ASK_AGAIN_S)
+    return Outcome(Verdict.DOUBT, outcome.reason, outcome.retry_after_s or RESOLVE_AGAIN_S)

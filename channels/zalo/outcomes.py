@@ -4,21 +4,25 @@ import structlog
 
 from channels.base import Outcome, Verdict
 from channels.errors import ChannelError, Misconfigured
-from channels.zalo import codes
-from channels.zalo.api import Late
-from channels.zalo.codes import Kind, Refused, Ruling
-from channels.zalo.hours import Chance, Until, wait_s
-from channels.zalo.oauth import OPERATOR_S, NotSetUp
-from channels.zalo.transport import Doubt
-from channels.zalo.vault import OtherKey
+from channels.zalo.client import error_codes
+from channels.zalo.client.clock import Jitter, Until, wait_s
+from channels.zalo.client.error_codes import ErrorKind, ErrorRule
+from channels.zalo.client.errors import (
+    OPERATOR_RETRY_S,
+    AmbiguousResult,
+    AppNotSetUp,
+    DeadlinePassed,
+    Refused,
+    WrongKey,
+)
 
 log = structlog.get_logger()
 PROCESSING_S = 10.0
 """Zalo prepares an article for seconds, sometimes minutes."""
-CONSENT, KEY = "consent", "key"
+CONSENT_FIX, KEY_FIX = "consent", "key"
 
 
-class Stop(Exception):
+class RowOutcome(Exception):
     """A row's outcome, found on the way."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -26,74 +30,74 @@ class Stop(Exception):
         self.outcome = outcome
 
 
-NOT_DONE = (Refused, Late, ChannelError)
+NO_EFFECT = (Refused, DeadlinePassed, ChannelError)
 """What says that a call surely had no effect."""
-EXPECTED = (Stop, Doubt, *NOT_DONE)
+ROW_ERRORS = (RowOutcome, AmbiguousResult, *NO_EFFECT)
 """What the road of a row may raise: each of them is an outcome."""
 
 
-def outcome_of(why: Exception, now: float, chance: Chance) -> Outcome:
+def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:
     """The outcome that *why* stands for; *now* is Zalo's time."""
     match why:
-        case Stop():
+        case RowOutcome():
             return why.outcome
-        case Late():
+        case DeadlinePassed():
             return Outcome(Verdict.UNSENT, "own deadline passed")
-        case Doubt():
+        case AmbiguousResult():
             return Outcome(Verdict.DOUBT, str(why))
         case Refused():
-            return refused(why, now, chance)
+            return refused_outcome(why, now, jitter)
         case Misconfigured():
-            ask_operator(why.reason, fix_for(why))
-            after_s = max(why.retry_after_s, OPERATOR_S)
-            return Outcome(Verdict.HELD, why.reason, after_s, trouble=True)
+            log_operator_needed(why.reason, fix_for_error(why))
+            after_s = max(why.retry_after_s, OPERATOR_RETRY_S)
+            return Outcome(Verdict.HELD, why.reason, after_s, channel_wide=True)
         case ChannelError():
-            return Outcome(Verdict.HELD, why.reason, why.retry_after_s, trouble=True)
+            return Outcome(Verdict.HELD, why.reason, why.retry_after_s, channel_wide=True)
     raise why
 
 
-def refused(refusal: Refused, now: float, chance: Chance) -> Outcome:
-    ruling, reason = refusal.ruling, refusal.reason
-    if fix := fix_of(ruling):
-        ask_operator(reason, fix, call=refusal.call)
-    if ruling.kind is Kind.QUOTA:
-        after_s = wait_s(ruling.until or Until.DAY, now, chance)
+def refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
+    ruling, reason = refusal.rule, refusal.reason
+    if fix := fix_for_rule(ruling):
+        log_operator_needed(reason, fix, call=refusal.call)
+    if ruling.kind is ErrorKind.QUOTA:
+        after_s = wait_s(ruling.until or Until.DAY, now, jitter)
         return Outcome(Verdict.HELD, reason, after_s)
-    return judged(ruling, reason)
+    return rule_outcome(ruling, reason)
 
 
-def judged(ruling: Ruling, reason: str) -> Outcome:
+def rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
     """What any other class means for the row."""
-    match ruling.kind:
-        case Kind.OPERATOR | Kind.TOKEN:
-            return Outcome(Verdict.HELD, reason, OPERATOR_S)
-        case Kind.POLL:
+    match rule.kind:
+        case ErrorKind.OPERATOR | ErrorKind.TOKEN:
+            return Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S)
+        case ErrorKind.POLL:
             return Outcome(Verdict.DEFERRED, reason, PROCESSING_S)
-        case Kind.RETRY:
-            return Outcome(Verdict.DEFERRED, reason, ruling.after_s)
-        case Kind.RECIPIENT:
-            return Outcome(Verdict.SUPPRESSED, reason, silence_s=ruling.silence_days * codes.DAY_S)
+        case ErrorKind.RETRY:
+            return Outcome(Verdict.DEFERRED, reason, rule.after_s)
+        case ErrorKind.RECIPIENT:
+            return Outcome(Verdict.SUPPRESSED, reason, mute_s=rule.silence_days * error_codes.DAY_S)
     return Outcome(Verdict.FAILED, reason)
 
 
-def fix_of(ruling: Ruling) -> str:
+def fix_for_rule(rule: ErrorRule) -> str:
     """Where somebody has to act; empty when nobody has to."""
-    needed = ruling.kind in (Kind.OPERATOR, Kind.TOKEN)
-    return ruling.fix or (codes.fix(CONSENT) if needed else "")
+    needed = rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN)
+    return rule.fix or (error_codes.operator_fix(CONSENT_FIX) if needed else "")
 
 
-def fix_for(trouble: ChannelError) -> str:
+def fix_for_error(trouble: ChannelError) -> str:
     """Where the trouble of a grant is put right; empty for what passes by itself."""
     match trouble:
-        case NotSetUp():
+        case AppNotSetUp():
             return trouble.fix
-        case OtherKey():
-            return codes.fix(KEY)
+        case WrongKey():
+            return error_codes.operator_fix(KEY_FIX)
         case Misconfigured():
-            return codes.fix(CONSENT)
+            return error_codes.operator_fix(CONSENT_FIX)
     return ""
 
 
-def ask_operator(reason: str, fix: str, **facts: str) -> None:
+def log_operator_needed(reason: str, fix: str, **facts: str) -> None:
     """Somebody has to act; nothing is lost meanwhile."""
     log.error("zalo_operator_needed", reason=reason, fix=fix, **facts)

@@ -6,13 +6,13 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.fetch.public import opened
-from contracts.base import HttpUrl
+from channels.fetch.url_policy import parse_policy
+from contracts.base.fields import HttpUrl
 
 OPENAPI_URL = "https://openapi.zalo.me"
 BUSINESS_URL = "https://business.openapi.zalo.me"
 OAUTH_URL = "https://oauth.zaloapp.com"
-OF_ZALO = (".zalo.me", ".zaloapp.com")
+ZALO_DOMAINS = (".zalo.me", ".zaloapp.com")
 LOOKUP_URL = "https://dichvucong.gov.vn"
 """The national public service portal, where everybody can look their dossiers up."""
 
@@ -47,22 +47,22 @@ class ZaloSettings(BaseSettings):
 
     @field_validator("cover_allow")
     @classmethod
-    def _can_be_read(cls, written: str) -> str:
-        opened(written)
+    def _valid_cover_allow(cls, written: str) -> str:
+        parse_policy(written)
         return written
 
     @field_validator("openapi_url", "business_url", "oauth_url")
     @classmethod
-    def _nobody_reads_along(cls, url: str) -> str:
+    def _require_tls(cls, url: str) -> str:
         """Only a sandbox, on a private network, is spoken to without TLS."""
         parts = urlsplit(url)
-        if parts.scheme != "https" and f".{parts.hostname}".endswith(OF_ZALO):
+        if parts.scheme != "https" and f".{parts.hostname}".endswith(ZALO_DOMAINS):
             raise PydanticCustomError(
                 "setting_clear_tokens", "http would send the tokens in the clear"
             )
         return url
 
     @property
-    def configured(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether Zalo can be talked to as an app; without that the sandbox stands in."""
         return bool(self.app_id and self.app_secret.get_secret_value())

@@ -12,35 +12,36 @@ from faststream.nats import NatsBroker
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
-from consumers.app import shell
-from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.app.web import Check, Faces
-from consumers.canary.settings import CanarySettings
-from consumers.canary.standing import OFF, standings
-from consumers.control import Pauses
-from consumers.digests.book import Book
-from consumers.directory import Directory
+from consumers.app import broker as app_broker
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.web.health import HealthCheck
+from consumers.app.web.server import AppRouter
+from consumers.case_notices.recipients import CaseNotices
+from consumers.channel_health.canary.settings import CanarySettings
+from consumers.channel_health.canary.status import CANARY_OFF, load_statuses
+from consumers.channel_health.destinations import load_destinations
+from consumers.channel_health.pauses import ChannelMonitor
+from consumers.channel_health.readback import readback_failure
+from consumers.digests.store import DigestStore
+from consumers.directory.directory import Directory
+from consumers.email import bounce_stops
+from consumers.intake.event_log import EventLog
+from consumers.intake.release import Releaser
+from consumers.intake.repository import ItemRepository
+from consumers.key_file import KeyFile, open_key_file, register_key
 from consumers.ledger.store import Ledger
-from consumers.mail import brakes
-from consumers.notices.persons import Notices
-from consumers.outlets import outlets
-from consumers.register import Register
-from consumers.release import Release
-from consumers.room import Room
-from consumers.seen import Seen
-from consumers.sight import unseen
-from consumers.trace import Trace
-from consumers.vault import KeyFile, belonging, claim
-from consumers.wake import Waker
+from consumers.ledger.wakeups import Waker
+from consumers.operations.capacity import CapacityMonitor
+from consumers.reporting.trace import TraceReader
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.records import EventRecord
-from contracts.subjects import Consumer, Stream
+from contracts.subjects import ConsumerSpec, StreamSpec
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus, BusError
 
 Task = Callable[[], Coroutine[Any, Any, None]]
-CANARIES_S = 2.0
+STATUS_TIMEOUT_S = 2.0
 
 
 @dataclass
@@ -52,11 +53,11 @@ class Node:
     zalo: ZaloSettings
     bus: Bus
     broker: NatsBroker
-    watched: shell.Watched
+    broker_watch: app_broker.BrokerWatch
     own_url: str
     stack: AsyncExitStack
-    faces: Faces = field(default_factory=Faces)
-    checks: dict[str, Check] = field(default_factory=dict)
+    web_apps: AppRouter = field(default_factory=AppRouter)
+    checks: dict[str, HealthCheck] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     on_ready: list[Task] = field(default_factory=list)
     on_stop: list[Callable[[], None]] = field(default_factory=list)
@@ -65,27 +66,27 @@ class Node:
 
     clock = staticmethod(time.time)
 
-    def standing(self) -> dict[str, str]:
+    def blocked_channels(self) -> dict[str, str]:
         """Which channels stand still, and why, as far as this process follows them."""
-        return self.pauses.why() if "pauses" in vars(self) else {}
+        return self.pauses.blocked_reasons() if "pauses" in vars(self) else {}
 
-    def filling(self) -> dict[str, int]:
+    def stream_usage(self) -> dict[str, int]:
         """Which streams and buckets fill up, as far as this process looks."""
-        return self.room.filled if "room" in vars(self) else {}
+        return self.capacity.filling_streams if "capacity" in vars(self) else {}
 
     async def canaries(self) -> dict[str, dict[str, Any]]:
         """What canaries prove of each channel; nothing where none are sent, or the bus is away."""
         try:
-            async with asyncio.timeout(CANARIES_S):
-                found = await standings(self.bus, self.clock())
+            async with asyncio.timeout(STATUS_TIMEOUT_S):
+                found = await load_statuses(self.bus, self.clock())
         except (BusError, TimeoutError):
             return {}
-        known = {name.value: one for name, one in found.items() if one != OFF}
+        known = {name.value: one for name, one in found.items() if one != CANARY_OFF}
         return {name: one.model_dump(mode="json") for name, one in known.items()}
 
     @cached_property
     def canary_settings(self) -> CanarySettings:
-        return read(CanarySettings)
+        return read_settings(CanarySettings)
 
     @property
     def public_url(self) -> str:
@@ -93,7 +94,7 @@ class Node:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return vocabulary(self.settings)
+        return load_vocabulary(self.settings)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -104,33 +105,44 @@ class Node:
         return Waker(self.bus)
 
     @cached_property
-    def notices(self) -> Notices:
-        return Notices(self.bus, self.ledger, self.waker)
+    def notices(self) -> CaseNotices:
+        return CaseNotices(self.bus, self.ledger, self.waker)
 
     @cached_property
-    def register(self) -> Register:
-        return Register(self.bus)
+    def repository(self) -> ItemRepository:
+        return ItemRepository(self.bus)
 
     @cached_property
-    def release(self) -> Release:
-        return Release(self.bus, self.register)
+    def releaser(self) -> Releaser:
+        return Releaser(self.bus, self.repository)
 
     @cached_property
-    def trace(self) -> Trace:
-        stops = partial(brakes.standing, self.bus)
-        return Trace(self.register, self.ledger, self.clock, Book(self.bus), stops, Seen(self.bus))
+    def trace(self) -> TraceReader:
+        stops = partial(bounce_stops.load_stops, self.bus)
+        return TraceReader(
+            self.repository,
+            self.ledger,
+            self.clock,
+            DigestStore(self.bus),
+            stops,
+            EventLog(self.bus),
+        )
 
     def subscribe(
-        self, stream: Stream, consumer: Consumer, handler: shell.Handler, copies: int = 1
+        self,
+        stream: StreamSpec,
+        consumer: ConsumerSpec,
+        handler: app_broker.Handler,
+        copies: int = 1,
     ) -> None:
         """Run *handler* for what *consumer* delivers, and watch over its durable."""
-        self.watched.durables.add((stream.name, consumer.durable))
-        shell.subscribe(self.broker, stream, consumer, handler, copies)
+        self.broker_watch.durables.add((stream.name, consumer.durable))
+        app_broker.subscribe(self.broker, stream, consumer, handler, copies)
 
-    async def tell(self, event: EventRecord) -> dict[str, Any] | None:
+    async def trace_event(self, event: EventRecord) -> dict[str, Any] | None:
         """An event's item as JSON has it; of a dossier this one step."""
         step = event.revision if keys.is_case(event.content_id) else None
-        story = await self.trace.story(event.content_id, step)
+        story = await self.trace.trace(event.content_id, step)
         return story.model_dump(mode="json") if story else None
 
     @cached_property
@@ -141,37 +153,37 @@ class Node:
         self.checks["directory"] = partial(check_directory, directory)
         return directory
 
-    async def prove_key(self) -> None:
+    async def open_proven_key(self) -> None:
         """Open the key file, if it belongs to what the bus holds. Raises Invalid."""
-        self.keys = await belonging(self.bus, self.settings.key_file)
+        self.keys = await open_key_file(self.bus, self.settings.key_file)
 
     @cached_property
     def keys(self) -> KeyFile:
         """The key file; one that was not proven before is proven before this process is ready."""
         keys = KeyFile.open(self.settings.key_file)
-        self.on_ready.insert(0, partial(claim, self.bus, keys))
+        self.on_ready.insert(0, partial(register_key, self.bus, keys))
         return keys
 
     @cached_property
-    def room(self) -> Room:
-        return Room(self.bus, self.clock)
+    def capacity(self) -> CapacityMonitor:
+        return CapacityMonitor(self.bus, self.clock)
 
     @cached_property
-    def pauses(self) -> Pauses:
-        pauses = Pauses(self.bus)
+    def pauses(self) -> ChannelMonitor:
+        pauses = ChannelMonitor(self.bus)
         self.tasks.append(pauses.run)
         return pauses
 
 
-async def unseen_plainly(bus: Bus) -> dict[str, Any]:
+async def portal_readback_status(bus: Bus) -> dict[str, Any]:
     """Where readers can't see what the portal has written, for `/readyz`."""
     try:
-        async with asyncio.timeout(CANARIES_S):
-            found = unseen(await outlets(bus))
+        async with asyncio.timeout(STATUS_TIMEOUT_S):
+            found = readback_failure(await load_destinations(bus))
     except (BusError, TimeoutError):
         return {}
-    return found.plain() if found else {}
+    return found.to_json() if found else {}
 
 
 async def check_directory(directory: Directory) -> str | None:
-    return None if directory.fresh() else "behind the subscribers bucket"
+    return None if directory.is_fresh() else "behind the subscribers bucket"

@@ -13,20 +13,23 @@ import structlog
 
 from channels.email.settings import EmailSettings
 from channels.zalo.settings import ZaloSettings
-from consumers.app import running, shell, standins
-from consumers.app.node import Node, unseen_plainly
-from consumers.app.ports import named
+from consumers.app import broker as app_broker
+from consumers.app import instance
+from consumers.app.node import Node, portal_readback_status
+from consumers.app.ports import blame_setting
 from consumers.app.services import SERVICES
-from consumers.app.settings import LoaSettings, Ready, read
-from consumers.app.web import WebServer, address, health, listen
-from consumers.dead_letters import DeadLetters
+from consumers.app.settings import LoaSettings, RunningInstance, read_settings
+from consumers.app.web.health import health_app
+from consumers.app.web.server import WebServer, bind_socket, socket_url
+from consumers.app.wiring import stand_ins
+from consumers.dead_letters import DeadLetterStore
 from contracts import subjects
 from producers.bus import Bus, BusError
-from producers.bus.monitor import complaint
+from producers.bus.monitor import health_problem
 from producers.publisher import drain
 
 log = structlog.get_logger()
-CHECK_S = 2.0
+BUS_CHECK_TIMEOUT_S = 2.0
 
 
 async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> None:
@@ -35,36 +38,38 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
     Raises Invalid when a Loa already runs on the data folder (single services may join it),
     StoreBusy when another process holds its store. A port that is taken is Invalid, too.
     """
-    stopped = on_signal()
+    stopped = stop_on_signals()
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         if services is None:
-            stack.enter_context(running.alone(settings))
-        bound = stack.enter_context(front(settings))
-        url, monitors, own = await stack.enter_async_context(running.server(settings))
+            stack.enter_context(instance.exclusive(settings))
+        bound = stack.enter_context(bind_http(settings))
+        url, monitors, own = await stack.enter_async_context(instance.bus_server(settings))
         if own and services is not None:
-            stack.enter_context(running.alone(settings))
-        node = await assemble(stack, settings, url, address(bound))
+            stack.enter_context(instance.exclusive(settings))
+        node = await build_node(stack, settings, url, socket_url(bound))
         if own:
-            node.checks["nats"] = partial(complaint, *monitors)
+            node.checks["nats"] = partial(health_problem, *monitors)
         if own or settings.nats_url:  # a running Loa has prepared the bus that we join
-            await running.prepare(node.bus, monitors)
+            await instance.prepare_bus(node.bus, monitors)
         if services is None:  # a single service proves it when it needs it
-            await node.prove_key()
+            await node.open_proven_key()
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            ready = Ready(url=node.own_url, nats_url=url, pid=os.getpid(), **node.addresses)
-            stack.enter_context(running.announced(settings, ready))
+            ready = RunningInstance(
+                url=node.own_url, nats_url=url, pid=os.getpid(), **node.addresses
+            )
+            stack.enter_context(instance.announced(settings, ready))
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()
         log.info("stopping")
 
 
-def front(settings: LoaSettings) -> socket.socket:
+def bind_http(settings: LoaSettings) -> socket.socket:
     """Where the HTTP faces are heard. Raises Invalid, which names the variable."""
-    with named("LOA_HTTP", settings.http_host, settings.http_port):
-        return listen(settings.http_host, settings.http_port)
+    with blame_setting("LOA_HTTP", settings.http_host, settings.http_port):
+        return bind_socket(settings.http_host, settings.http_port)
 
 
 def without_password(url: str) -> str:
@@ -72,7 +77,7 @@ def without_password(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//", url)
 
 
-def on_signal() -> asyncio.Event:
+def stop_on_signals() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,29 +85,36 @@ def on_signal() -> asyncio.Event:
     return stopped
 
 
-async def assemble(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
+async def build_node(stack: AsyncExitStack, settings: LoaSettings, url: str, own_url: str) -> Node:
     """The shared parts of this process."""
     connecting = await Bus.connect(url, creds_file=settings.nats_creds_file)
     bus = await stack.enter_async_context(connecting)
-    watched = shell.Watched()
-    bury = DeadLetters(bus).bury_message
-    broker = shell.broker(url, bury, watched, settings.nats_creds_file)
+    watched = app_broker.BrokerWatch()
+    bury = DeadLetterStore(bus).bury_message
+    broker = app_broker.create_broker(url, bury, watched, settings.nats_creds_file)
     node = Node(
-        settings, read(EmailSettings), read(ZaloSettings), bus, broker, watched, own_url, stack
+        settings,
+        read_settings(EmailSettings),
+        read_settings(ZaloSettings),
+        bus,
+        broker,
+        watched,
+        own_url,
+        stack,
     )
     node.tasks += [watched.run, partial(watched.keep_durables, bus)]
     node.checks["consumers"] = watched.check
     node.checks["bus"] = partial(check_bus, bus)
-    seen = partial(unseen_plainly, bus)
-    app = health(node.checks, node.standing, node.canaries, node.filling, seen)
-    node.faces.add(app, "livez", "readyz")
+    seen = partial(portal_readback_status, bus)
+    app = health_app(node.checks, node.blocked_channels, node.canaries, node.stream_usage, seen)
+    node.web_apps.add(app, "livez", "readyz")
     return node
 
 
 async def check_bus(bus: Bus) -> str | None:
     """What keeps the bus from taking events, if anything."""
     try:
-        async with asyncio.timeout(CHECK_S):
+        async with asyncio.timeout(BUS_CHECK_TIMEOUT_S):
             await bus.stream_info(subjects.CONTENT.name)
     except (BusError, TimeoutError) as away:
         return str(away) or "no answer"
@@ -112,9 +124,9 @@ async def check_bus(bus: Bus) -> str | None:
 async def add_services(node: Node, services: Sequence[str] | None) -> None:
     """Let each service add its parts; stand-ins first, since others lean on them."""
     if services is None:
-        services = for_up(node)
+        services = services_for_up(node)
         node.on_ready.append(partial(drain_spool, node))
-    for name in sorted(services, key=lambda name: name not in standins.NAMES):
+    for name in sorted(services, key=lambda name: name not in stand_ins.STAND_IN_NAMES):
         await SERVICES[name](node)
 
 
@@ -125,25 +137,27 @@ async def drain_spool(node: Node) -> None:
         log.info("spool_drained", sent=len(drained.accepted), refused=len(drained.refused))
 
 
-def for_up(node: Node) -> list[str]:
+def services_for_up(node: Node) -> list[str]:
     """Everything; a stand-in only where the real thing is not configured.
 
     Bounces are heard where they are asked to come.
     """
-    without = standins.replaced(node) | ({"bounces"} if not node.email.bounce_domain else set())
+    without = stand_ins.configured_services(node) | (
+        {"bounces"} if not node.email.bounce_domain else set()
+    )
     return [name for name in SERVICES if name not in without]
 
 
 async def start(node: Node, bound: socket.socket, stopped: asyncio.Event) -> None:
     """Start everything that runs; the stack ends it in the opposite order."""
     failing = asyncio.create_task(run_tasks(node, stopped))
-    node.stack.push_async_callback(end, failing)
-    web = WebServer(node.faces, node.settings.trusted_proxies)
+    node.stack.push_async_callback(cancel_task, failing)
+    web = WebServer(node.web_apps, node.settings.trusted_proxies)
     serving = asyncio.create_task(web.serve([bound]))
-    node.stack.push_async_callback(web.end, serving)
+    node.stack.push_async_callback(web.finish, serving)
     await node.broker.start()
-    node.stack.push_async_callback(shell.stop, node.broker)
-    node.stack.callback(node.watched.stop)
+    node.stack.push_async_callback(app_broker.stop_broker, node.broker)
+    node.stack.callback(node.broker_watch.stop)
     for wish in node.on_stop:
         node.stack.callback(wish)
     for hook in node.on_ready:
@@ -164,7 +178,7 @@ async def run_tasks(node: Node, stopped: asyncio.Event) -> None:
         raise
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def cancel_task(task: asyncio.Task[None]) -> None:
     """Cancel *task*; what it failed with passes through."""
     task.cancel()
     await asyncio.wait({task})

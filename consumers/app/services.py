@@ -7,227 +7,250 @@ from functools import partial
 import structlog
 
 from channels.base import Channel
-from channels.portal import serve
-from channels.portal.pictures import Pictures
-from channels.portal.search.serve import HEAD as SEARCH
-from channels.portal.search.serve import search_app
-from consumers import restore
-from consumers.addresses import Addresses, Places
-from consumers.app import channels, digests, imports, mail, people, readers, standins
+from channels.portal.http import file_app
+from channels.portal.http.search_app import SEARCH_SEGMENT as SEARCH
+from channels.portal.http.search_app import search_app
+from channels.portal.storage.pictures import PictureStore
+from consumers.app.decode import ContentMessage
 from consumers.app.node import Node
-from consumers.app.outlets import leave_word
-from consumers.arrivals import Arrival
-from consumers.audience import Audience, OfficialAccount, Portal, Subscribers
-from consumers.canary.sender import Canaries
-from consumers.canary.taker import Taker
-from consumers.circuit import Circuit
-from consumers.conduct import Free
-from consumers.deliver import Deliver
-from consumers.desk import Desk
-from consumers.dispatch import Dispatch
-from consumers.fence import Fence
-from consumers.intake import Intake
-from consumers.lanes import Gate
-from consumers.library import Library
-from consumers.mail.suppressed import Near, Open
-from consumers.notices.cases import Cases
-from consumers.notices.persons import NotToTry, Persons
-from consumers.opinions import standing
-from consumers.readers.letters import Addressees
-from consumers.slots import Slot
-from consumers.sweep import Sweep
-from consumers.zalo.pictures import OldPictures
+from consumers.app.wiring import digests, email, imports, portal, stand_ins, subscribers, zalo
+from consumers.app.wiring.destinations import publish_destination
+from consumers.case_notices.handler import CaseNoticeHandler
+from consumers.case_notices.recipients import CaseNoticeRecipients
+from consumers.channel_health.breaker_store import BreakerStore
+from consumers.channel_health.canary.sender import CanarySender
+from consumers.channel_health.canary.worker import CanaryWorker
+from consumers.deliver.policy import Unrestricted
+from consumers.deliver.renderings import RenderCache
+from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker import DeliveryWorker
+from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
+from consumers.dispatch.handler import Dispatcher
+from consumers.dispatch.supersede import Supersession
+from consumers.intake.desk import Desk
+from consumers.intake.handler import Intake
+from consumers.operations import restore
+from consumers.operations.sweep import Sweeper
+from consumers.recipients import ContactLookup, FixedRecipients, SuppressionList
+from consumers.reporting.reactions import portal_state
+from consumers.runtime.lanes import LaneSemaphore
+from consumers.subscribers.transactional import TransactionalRecipients
+from consumers.suppression.cache import CachedSuppressions, SuppressionAwareContacts
+from consumers.zalo.cover_cleanup import CoverCleanup
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
-from contracts.subjects import Consumer
+from contracts.subjects import ConsumerSpec
 from producers.bus import BusError
-from producers.gateway import gateway as door
-from producers.opinions import HEAD as OPINION_HEAD
-from producers.opinions import opinions as opinion_door
-from producers.pages import pages as reader_pages
-from producers.pages.look import Look
+from producers.gateway import create_gateway as door
+from producers.pages import create_pages as reader_pages
+from producers.pages.reactions import REACTIONS_PATH as OPINION_HEAD
+from producers.pages.reactions import create_reactions as opinion_door
+from producers.pages.rendering import Renderer
 
 log = structlog.get_logger()
-AT_ONCE = 3
-RESUME_S = 60.0
-RESERVED = 1
+CONCURRENT_EVENTS = 3
+DESK_RESUME_S = 60.0
+RESERVED_URGENT = 1
 
 
-async def gateway(node: Node) -> None:
+async def add_gateway(node: Node) -> None:
     """The HTTP door."""
-    app = door(node.bus, node.vocabulary, node.clock, node.tell)
-    node.faces.add(app, "v1", "docs", "openapi.json")
+    app = door(node.bus, node.vocabulary, node.clock, node.trace_event)
+    node.web_apps.add(app, "v1", "docs", "openapi.json")
 
 
-async def portal(node: Node) -> None:
+async def add_portal(node: Node) -> None:
     """The search, and the portal's files for whoever has no web server in front."""
     folder = node.settings.portal_dir
-    node.faces.add(serve.portal_app(folder))
-    node.faces.add(search_app(folder, channels.site(node)), SEARCH)
+    node.web_apps.add(file_app.portal_app(folder))
+    node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH)
 
 
-async def pages(node: Node) -> None:
+async def add_pages(node: Node) -> None:
     """The readers' pages: subscribe, choose, leave."""
-    app = reader_pages(readers.doors(node), node.vocabulary, node.public_url, node.clock)
-    node.faces.add(app, *readers.HEADS)
+    app = reader_pages(
+        subscribers.open_page_services(node), node.vocabulary, node.public_url, node.clock
+    )
+    node.web_apps.add(app, *subscribers.PATH_HEADS)
 
 
-async def opinions(node: Node) -> None:
+async def add_opinions(node: Node) -> None:
     """What readers think of an item → OPINIONS."""
-    look = Look(node.public_url, node.vocabulary)
-    seen = partial(standing, node.bus)
-    node.faces.add(opinion_door(node.bus, seen, look, node.clock), OPINION_HEAD)
+    look = Renderer(node.public_url, node.vocabulary)
+    seen = partial(portal_state, node.bus)
+    node.web_apps.add(opinion_door(node.bus, seen, look, node.clock), OPINION_HEAD)
 
 
-async def intake(node: Node) -> None:
+async def add_intake(node: Node) -> None:
     """CONTENT → PUBLICATIONS, or the desk."""
-    work, gate = Intake(node.bus, node.vocabulary, node.clock), Gate(AT_ONCE, RESERVED)
+    work, gate = (
+        Intake(node.bus, node.vocabulary, node.clock),
+        LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT),
+    )
 
-    cases = Cases(node.bus, node.notices, node.clock, await restore.doubtful(node.bus))
+    cases = CaseNoticeHandler(
+        node.bus, node.notices, node.clock, await restore.active_doubts(node.bus)
+    )
 
-    async def on_content(arrival: Arrival) -> None:
-        gate.check(arrival.lane)
-        async with gate.enter(arrival.lane):
+    async def on_content(arrival: ContentMessage) -> None:
+        gate.require_capacity(arrival.lane)
+        async with gate.acquire(arrival.lane):
             if arrival.lane is Lane.NOTICE:
-                await cases.take(arrival.event, arrival.unit, seq=arrival.seq)
+                await cases.handle(arrival.event, arrival.unit, seq=arrival.seq)
                 return
             await work.handle(arrival.event, arrival.unit, arrival.kind, seq=arrival.seq)
 
-    node.tasks.append(partial(resume_desk, work.desk))
+    node.tasks.append(partial(finish_interrupted_decisions, work.desk))
     consumer = subjects.CONTENT.consumers[0]
-    node.subscribe(subjects.CONTENT, consumer, on_content, AT_ONCE + RESERVED)
+    node.subscribe(subjects.CONTENT, consumer, on_content, CONCURRENT_EVENTS + RESERVED_URGENT)
 
 
-async def resume_desk(desk: Desk) -> None:
+async def finish_interrupted_decisions(desk: Desk) -> None:
     """Finish decisions that a crash cut short."""
     while True:
         try:
-            await desk.resume()
+            await desk.finish_interrupted()
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-        await asyncio.sleep(RESUME_S)
+        await asyncio.sleep(DESK_RESUME_S)
 
 
-async def dispatch(node: Node) -> None:
+async def add_dispatch(node: Node) -> None:
     """PUBLICATIONS → the ledger, for every channel."""
-    doubtful = await restore.doubtful(node.bus)
+    doubtful = await restore.active_doubts(node.bus)
     for consumer in subjects.PUBLICATIONS.consumers:
         channel = ChannelName(consumer.durable.removeprefix("dispatch-"))
-        planner = Dispatch(
+        planner = Dispatcher(
             channel,
             node.ledger,
             node.waker,
-            Fence(node.ledger, node.waker, node.clock),
-            node.release,
-            audience(node, channel),
-            Gate(AT_ONCE, RESERVED),
-            waits=channel is not ChannelName.PORTAL,
-            doubtful=doubtful,
-            digests=digests.holdings(node) if channel is ChannelName.EMAIL else None,
+            Supersession(node.ledger, node.waker, node.clock),
+            node.releaser,
+            open_audience(node, channel),
+            LaneSemaphore(CONCURRENT_EVENTS, RESERVED_URGENT),
+            waits_for_earlier=channel is not ChannelName.PORTAL,
+            doubts=doubtful,
+            digests=digests.affected_digests(node) if channel is ChannelName.EMAIL else None,
         )
         node.subscribe(
             subjects.PUBLICATIONS,
             consumer,
             planner.on_publication,
-            AT_ONCE + RESERVED,
+            CONCURRENT_EVENTS + RESERVED_URGENT,
         )
 
 
-def audience(node: Node, channel: ChannelName) -> Audience:
+def open_audience(node: Node, channel: ChannelName) -> Audience:
     match channel:
         case ChannelName.EMAIL:
-            return Subscribers(node.directory)
+            return SubscriberAudience(node.directory)
         case ChannelName.ZALO:
-            return OfficialAccount()
+            return ZaloAudience()
         case ChannelName.PORTAL:
-            return Portal()
+            return PortalAudience()
 
 
-async def deliver_email(node: Node) -> None:
+async def add_email_delivery(node: Node) -> None:
     """The ledger → the mail relay."""
-    known = mail.left_alone(node)
-    suppressed = Near(people.suppressions(node.bus, node.keys), known)
-    await deliver(node, channels.email(node), Open(node.directory, known), suppressed)
+    known = email.open_suppression_cache(node)
+    suppressed = CachedSuppressions(subscribers.open_suppressions(node.bus, node.keys), known)
+    await add_worker(
+        node,
+        email.open_email_channel(node),
+        SuppressionAwareContacts(node.directory, known),
+        suppressed,
+    )
 
 
-async def deliver_zalo(node: Node) -> None:
+async def add_zalo_delivery(node: Node) -> None:
     """The ledger → the Official Account."""
-    channel = channels.zalo(node)
-    await deliver(node, channel, Places())
-    node.tasks.append(partial(channels.keep_grant, channel))
-    node.tasks.append(partial(channels.clear_strays, channel))
-    node.tasks.append(partial(channels.keep_templates, channel.notices.templates))
-    pictures = Pictures(node.settings.portal_dir)
-    node.tasks.append(OldPictures(node.bus, pictures, node.clock).run)
-    people.attend(node, channel)
+    channel = zalo.open_zalo_channel(node)
+    await add_worker(node, channel, FixedRecipients())
+    node.tasks.append(partial(zalo.keep_grant_renewed, channel))
+    node.tasks.append(partial(zalo.clear_abandoned_calls, channel))
+    node.tasks.append(partial(zalo.keep_templates_synced, channel.notices.templates))
+    pictures = PictureStore(node.settings.portal_dir)
+    node.tasks.append(CoverCleanup(node.bus, pictures, node.clock).run)
+    zalo.add_follower_events(node, channel)
 
 
-async def zalo_webhook(node: Node) -> None:
+async def add_zalo_webhook(node: Node) -> None:
     """Zalo's callbacks → RECEIPTS."""
-    node.faces.add(people.face(node), people.HEAD)
+    node.web_apps.add(zalo.webhook_app(node), zalo.WEBHOOK_PATH_HEAD)
     if sandbox := node.addresses.get("zalo_sandbox"):
-        node.on_ready.append(partial(people.subscribe_sandbox, sandbox, node.own_url))
+        node.on_ready.append(partial(zalo.register_sandbox_webhook, sandbox, node.own_url))
 
 
-async def deliver_portal(node: Node) -> None:
+async def add_portal_delivery(node: Node) -> None:
     """The ledger → pages and feeds."""
-    channel = channels.portal(node)
-    await deliver(node, channel, Places())
+    channel = portal.open_portal_channel(node)
+    await add_worker(node, channel, FixedRecipients())
 
-    node.on_ready.append(partial(channels.lay_out, channel))
-    node.tasks.append(partial(channels.renew, channel))
-    if channel.herald:
-        node.tasks.append(channel.herald.run)
+    node.on_ready.append(partial(portal.write_first_pages, channel))
+    node.tasks.append(partial(portal.renew_pages, channel))
+    if channel.notifier:
+        node.tasks.append(channel.notifier.run)
 
 
-async def deliver(
-    node: Node, channel: Channel, addresses: Addresses, suppressed: NotToTry | None = None
+async def add_worker(
+    node: Node,
+    channel: Channel,
+    addresses: ContactLookup,
+    suppressed: SuppressionList | None = None,
 ) -> None:
     pauses = node.pauses  # now, while tasks can still be added
-    await pauses.look()  # a paused channel starts paused
-    suppressed = suppressed or people.suppressions(node.bus, node.keys)
-    slot = Slot(node.settings.run_dir / "slots", channel.name)
-    gate = Gate(channel.connections, RESERVED)
-    worker = Deliver(
+    await pauses.refresh()  # a paused channel starts paused
+    suppressed = suppressed or subscribers.open_suppressions(node.bus, node.keys)
+    slot = WorkerSlot(node.settings.run_dir / "slots", channel.name)
+    gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
+    worker = DeliveryWorker(
         channel,
         node.ledger,
-        Library(node.bus, node.ledger, channel.render),
+        RenderCache(node.bus, node.ledger, channel.render),
         addresses,
         node.waker,
         gate,
         slot,
-        Circuit(node.bus, channel.name),
-        paused=lambda: channel.name in pauses.channels,
-        persons=persons(node, channel.name, suppressed),
-        addressees=addressees(node, channel.name, suppressed),
-        prove=Taker(node.bus, channel, canary_target(node, channel.name), node.clock).take,
-        conduct=mail.conduct(node, gate) if channel.name is ChannelName.EMAIL else Free(),
+        BreakerStore(node.bus, channel.name),
+        is_paused=lambda: channel.name in pauses.paused_channels,
+        case_notice_recipients=case_recipients(node, channel.name, suppressed),
+        transactional_recipients=transactional_recipients(node, channel.name, suppressed),
+        try_canary=CanaryWorker(
+            node.bus, channel, canary_target(node, channel.name), node.clock
+        ).handle,
+        policy=email.open_send_policy(node, gate)
+        if channel.name is ChannelName.EMAIL
+        else Unrestricted(),
     )
-    await worker.guard.attend(pauses.breaker(channel.name))
-    pauses.listeners.append((channel.name, worker.guard.attend))
-    wake(node, worker)
+    await worker.channel_gate.refresh(pauses.breaker(channel.name))
+    pauses.listeners.append((channel.name, worker.channel_gate.refresh))
+    subscribe_wake_ups(node, worker)
     node.stack.push_async_callback(channel.close)
     node.stack.callback(slot.close)
-    node.on_ready += [worker.recover, partial(leave_word, node, channel.name)]
+    node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
     node.on_stop.append(worker.stop)
 
 
-def wake(node: Node, worker: Deliver) -> None:
+def subscribe_wake_ups(node: Node, worker: DeliveryWorker) -> None:
     """Its wake-ups come to *worker*, lane by lane."""
-    for lane, copies in worker.connections():
+    for lane, copies in worker.subscribers_per_lane():
         subject = subjects.deliver(worker.channel.name, lane)
-        consumer = Consumer(subjects.durable(subject), subject)
+        consumer = ConsumerSpec(subjects.durable(subject), subject)
         node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
 
 
-def persons(node: Node, channel: ChannelName, suppressed: NotToTry) -> Persons | None:
+def case_recipients(
+    node: Node, channel: ChannelName, suppressed: SuppressionList
+) -> CaseNoticeRecipients | None:
     """The portal tells nobody of a dossier."""
-    return None if channel is ChannelName.PORTAL else Persons(node.notices, suppressed)
+    return None if channel is ChannelName.PORTAL else CaseNoticeRecipients(node.notices, suppressed)
 
 
-def addressees(node: Node, channel: ChannelName, suppressed: NotToTry) -> Addressees | None:
+def transactional_recipients(
+    node: Node, channel: ChannelName, suppressed: SuppressionList
+) -> TransactionalRecipients | None:
     """Letters go by mail alone."""
-    return Addressees(node.bus, suppressed) if channel is ChannelName.EMAIL else None
+    return TransactionalRecipients(node.bus, suppressed) if channel is ChannelName.EMAIL else None
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:
@@ -242,41 +265,41 @@ def canary_target(node: Node, channel: ChannelName) -> str:
             return ""
 
 
-async def canary(node: Node) -> None:
+async def add_canary(node: Node) -> None:
     """Tries every channel, and says when one does not answer in time."""
-    node.tasks.append(Canaries(node.bus, node.waker, node.canary_settings, node.clock).run)
+    node.tasks.append(CanarySender(node.bus, node.waker, node.canary_settings, node.clock).run)
 
 
-async def sweep(node: Node) -> None:
+async def add_sweep(node: Node) -> None:
     """Finds batches whose wake-up was lost, and streams that fill up."""
-    node.tasks.append(node.room.run)
-    node.tasks.append(Sweep(node.bus, node.ledger, node.waker, node.pauses).run)
+    node.tasks.append(node.capacity.run)
+    node.tasks.append(Sweeper(node.bus, node.ledger, node.waker, node.pauses).run)
 
 
-async def feedback(node: Node) -> None:
+async def add_feedback(node: Node) -> None:
     """RECEIPTS → the ledger, and what follows from mail that came back."""
-    handler = mail.feedback(node).on_receipt
+    handler = email.open_feedback_handler(node).on_receipt
     node.subscribe(subjects.RECEIPTS, subjects.RECEIPTS.consumers[0], handler)
 
 
 Service = Callable[[Node], Awaitable[None]]
 SERVICES: dict[str, Service] = {  # stand-ins last in the list, first to start
-    "gateway": gateway,
-    "portal": portal,
-    "pages": pages,
-    "opinions": opinions,
-    "intake": intake,
-    "dispatch": dispatch,
-    "deliver-email": deliver_email,
-    "deliver-zalo": deliver_zalo,
-    "deliver-portal": deliver_portal,
-    "sweep": sweep,
-    "feedback": feedback,
-    "zalo-webhook": zalo_webhook,
-    "canary": canary,
-    "digests": digests.digests,
-    "import": imports.imports,
-    "bounces": mail.bounces,
-    "mailbox": standins.mailbox,
-    "zalo-sandbox": standins.zalo_sandbox,
+    "gateway": add_gateway,
+    "portal": add_portal,
+    "pages": add_pages,
+    "opinions": add_opinions,
+    "intake": add_intake,
+    "dispatch": add_dispatch,
+    "deliver-email": add_email_delivery,
+    "deliver-zalo": add_zalo_delivery,
+    "deliver-portal": add_portal_delivery,
+    "sweep": add_sweep,
+    "feedback": add_feedback,
+    "zalo-webhook": add_zalo_webhook,
+    "canary": add_canary,
+    "digests": digests.add_digests,
+    "import": imports.add_imports,
+    "bounces": email.add_bounces,
+    "mailbox": stand_ins.add_mailbox,
+    "zalo-sandbox": stand_ins.add_zalo_sandbox,
 }

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from channels.fetch.public import opened
-from consumers.faults import fault, texts
-from contracts.errors import FieldError, Invalid, messages, values_of, worded
+from channels.fetch.url_policy import parse_policy
+from consumers.messages import field_error, load_catalog
+from contracts.errors import FieldError, Invalid, error_texts, localized, template_values
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 S = TypeVar("S", bound=BaseSettings)
@@ -91,7 +91,7 @@ class ImportSettings(BaseSettings):
     @field_validator("allow")
     @classmethod
     def _can_be_read(cls, written: str) -> str:
-        opened(written)
+        parse_policy(written)
         return written
 
 
@@ -105,7 +105,7 @@ class LettersSettings(BaseSettings):
     per_hour: int = Field(default=1000, ge=0)
 
 
-def read(settings: type[S], **overrides: Any) -> S:
+def read_settings(settings: type[S], **overrides: Any) -> S:
     """Settings from the environment, `.env` and secret files (`LOA_EMAIL_PASSWORD_FILE=...`).
 
     Raises Invalid, which names each wrong variable.
@@ -119,7 +119,7 @@ def read(settings: type[S], **overrides: Any) -> S:
     try:
         return settings(_env_file=".env", **overrides)
     except ValidationError as wrong:
-        raise Invalid(*(setting_fault(prefix, one) for one in wrong.errors())) from wrong
+        raise Invalid(*(setting_error(prefix, one) for one in wrong.errors())) from wrong
 
 
 def environment() -> dict[str, str | None]:
@@ -127,7 +127,7 @@ def environment() -> dict[str, str | None]:
     return {**dotenv_values(".env"), **os.environ}  # noqa: TID251 -- this is the one place
 
 
-def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:
+def setting_error(prefix: str, error: ErrorDetails) -> FieldError:
     """A wrong setting, under the name of its variable. Its value is not repeated."""
     detail = error["msg"].removeprefix("Value error, ")
     name = "".join(str(part) for part in error["loc"][:1])
@@ -135,12 +135,12 @@ def setting_fault(prefix: str, error: ErrorDetails) -> FieldError:
     if not name and (named := VARIABLE.match(detail)):
         variable = named[0]
     code, field = error["type"], variable.rstrip("_")
-    if told := texts("settings").get(code) or messages().get(code):
-        return worded(field, told, **values_of(error))
-    return fault(field, "setting_wrong", detail=detail)
+    if told := load_catalog("settings").get(code) or error_texts().get(code):
+        return localized(field, told, **template_values(error))
+    return field_error(field, "setting_wrong", detail=detail)
 
 
-class Ready(BaseModel):
+class RunningInstance(BaseModel):
     """`<data>/run/ready.json`: where a running Loa answers. Never believed without an answer."""
 
     url: str
@@ -150,7 +150,7 @@ class Ready(BaseModel):
     bounces: str = ""
 
 
-def vocabulary(settings: LoaSettings) -> Vocabulary:
+def load_vocabulary(settings: LoaSettings) -> Vocabulary:
     """The operator's own words in `<data>/vocabulary.toml`, else those that ship with Loa."""
     path = settings.data_dir / "vocabulary.toml"
     return Vocabulary.parse(path.read_text("utf-8")) if path.exists() else DEFAULT

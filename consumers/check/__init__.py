@@ -6,7 +6,7 @@ by itself, which `look` reads), `portal` and `articles` (what was shown). `rules
 each rule means.
 """
 
-from consumers.check.findings import STUCK_S, Findings, Rule, Skipped, Violation, rules
-from consumers.check.whole import Check
+from consumers.check.checker import Checker
+from consumers.check.findings import STUCK_S, Findings, Rule, Skipped, Violation, load_rules
 
-__all__ = ["STUCK_S", "Check", "Findings", "Rule", "Skipped", "Violation", "rules"]
+__all__ = ["STUCK_S", "Checker", "Findings", "Rule", "Skipped", "Violation", "load_rules"]

@@ -5,104 +5,100 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from consumers.check.batches import Moment
+from consumers.check.batches import CheckTime
 from consumers.check.findings import STUCK_S
-from consumers.check.plans import PLANNING_S, Tally
-from consumers.digests.served import LEFT
-from consumers.digests.service import PATIENCE_S
-from consumers.fence import merged
-from consumers.ledger import bulk, codec
+from consumers.check.plans import MAX_PLANNING_S, PlanTally, read_plan_batches
+from consumers.digests.already_received import UNSENT_LETTERS
+from consumers.digests.service import MAX_ITEM_WAIT_S
+from consumers.dispatch.supersede import merge_sorted
 from contracts import subjects
-from contracts.delivery import BatchKey, ChannelName, PlanKey
-from contracts.digest import Issue
+from contracts.delivery import ChannelName, PlanKey
+from contracts.subscriptions.digest import Issue
 from producers.bus import Bucket, Bus
 
-ISSUE = "issue."
+ISSUE_PREFIX = "issue."
+
+
 EMAIL = ChannelName.EMAIL
-CANCELLED = frozenset(b"vw")
+
+
+CANCELLED_LETTERS = frozenset(b"vw")
 
 
 @dataclass
-class Issues:
+class IssueIndex:
     """Every issue of every digest, by its plan; nothing without a bus to read."""
 
     bus: Bus | None = None
-    found: dict[str, dict[int, Issue]] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
+    by_digest: dict[str, dict[int, Issue]] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
 
     async def read(self) -> None:
         if self.bus is None:
             return
         bucket = self.bus.bucket(subjects.DIGESTS.name)
-        async for key, value in bucket.values(ISSUE):
+        async for key, value in bucket.values(ISSUE_PREFIX):
             try:
                 issue = Issue.model_validate_json(value.data)
             except ValidationError:
-                self.broken.add(key)
+                self.unreadable.add(key)
                 continue
-            self.found.setdefault(issue.digest_id, {})[issue.revision] = issue
+            self.by_digest.setdefault(issue.digest_id, {})[issue.revision] = issue
 
     def find(self, plan: PlanKey) -> Issue | None:
-        return self.found.get(plan.content_id, {}).get(plan.revision)
+        return self.by_digest.get(plan.content_id, {}).get(plan.revision)
 
     def all(self) -> Iterator[Issue]:
-        for issues in self.found.values():
+        for issues in self.by_digest.values():
             yield from issues.values()
 
     def holding(self, content_id: str) -> Iterator[tuple[Issue, int]]:
         """Issues that hold an item, and its number there."""
         for issue in self.all():
-            number = issue.number(content_id)
+            number = issue.number_of(content_id)
             if number is not None:
                 yield issue, number
 
 
-def late(issue: Issue, at: Moment) -> bool:
+def is_plan_late(issue: Issue, at: CheckTime) -> bool:
     """Whether its plan should be there."""
-    return at.over(issue.issued.timestamp(), PATIENCE_S + PLANNING_S)
+    return at.is_overdue(issue.issued.timestamp(), MAX_ITEM_WAIT_S + MAX_PLANNING_S)
 
 
-def stopped(issue: Issue, tally: Tally, issues: Issues, at: Moment) -> bool:
+def is_not_reissued(issue: Issue, tally: PlanTally, issues: IssueIndex, at: CheckTime) -> bool:
     """Halted, ended, and for ten minutes nobody has issued it again."""
     followed = issues.find(issue.plan._replace(revision=issue.revision + 1)) is not None
     ended = max(issue.issued.timestamp(), tally.closed)
-    return bool(tally.cursor.halt) and not followed and at.over(ended, STUCK_S)
+    return bool(tally.cursor.halt) and not followed and at.is_overdue(ended, STUCK_S)
 
 
-async def twice(bucket: Bucket, issue: Issue, issues: Issues) -> AsyncIterator[str]:
+async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> AsyncIterator[str]:
     """Who stands for one item here, and in its own plan or another issue at the same position."""
     for number, item in enumerate(issue.items):
         if item.out:
             continue
         own = PlanKey(EMAIL, item.content_id, item.revision)
-        others = [standing(bucket, own)]
+        others = [served_recipients(bucket, own)]
         for other, place in issues.holding(item.content_id):
             same = other.items[place].revision == item.revision
             if same and other.plan < issue.plan:
-                others.append(standing(bucket, other.plan, place))
-        here = standing(bucket, issue.plan, number)
+                others.append(served_recipients(bucket, other.plan, place))
+        here = served_recipients(bucket, issue.plan, number)
         last = ""
-        async for id in merged([here, *others]):
+        async for id in merge_sorted([here, *others]):
             if id == last:
                 yield f"{item.content_id}: {id}"
             last = id
 
 
-async def standing(bucket: Bucket, plan: PlanKey, number: int | None = None) -> AsyncIterator[str]:
+async def served_recipients(
+    bucket: Bucket, plan: PlanKey, number: int | None = None
+) -> AsyncIterator[str]:
     """Whoever a plan is for and was not stopped before; of a digest, who got item *number*."""
-    async for batch in batches(bucket, plan):
+    async for batch in read_plan_batches(bucket, plan):
         if batch.entry and batch.rows:
-            stops = CANCELLED if number is None else LEFT
+            stops = CANCELLED_LETTERS if number is None else UNSENT_LETTERS
             for letter, id in zip(batch.entry.rows, batch.rows.ids, strict=False):
-                mine = number is None or batch.rows.picks.get(id, 0) >> number & 1
+                mine = number is None or batch.rows.item_masks.get(id, 0) >> number & 1
                 if letter not in stops and mine:
                     yield id
-
-
-async def batches(bucket: Bucket, plan: PlanKey) -> AsyncIterator[bulk.Batch]:
-    """All that a plan's cursor counts."""
-    value = await bucket.get(f"plan.{plan}")
-    cursor = bulk.legible(codec.decode_cursor, value.data) if value else None
-    keys = (BatchKey(*plan, number) for number in range(cursor.count if cursor else 0))
-    async for batch in bulk.batches(bucket, keys, recipients=True):
-        yield batch

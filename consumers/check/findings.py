@@ -12,8 +12,8 @@ from contracts.delivery import ChannelName, Lane
 STUCK_S = 600.0
 """How long work may lie that nothing explains."""
 
-Excused = Callable[[ChannelName, Lane], Awaitable[bool]]
-Tell = Callable[[str, int], None]
+IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
+ReportProgress = Callable[[str, int], None]
 
 
 class Rule(BaseModel):
@@ -31,7 +31,7 @@ class Violation(BaseModel):
     detail: str
 
     @property
-    def place(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str]:
         """The same place found twice is the same violation, whatever the numbers say."""
         return self.rule, self.key
 
@@ -53,16 +53,16 @@ class Findings(BaseModel):
 
 
 @cache
-def rules() -> dict[str, Rule]:
+def load_rules() -> dict[str, Rule]:
     """Every rule by its name; names stay, scripts rely on them."""
     written = tomllib.loads((Path(__file__).parent / "rules.toml").read_text("utf-8"))
     return {name: Rule(**texts) for name, texts in written.items()}
 
 
-async def never(_: ChannelName, __: Lane) -> bool:
+async def never_excused(_: ChannelName, __: Lane) -> bool:
     """Nothing excuses a wait."""
     return False
 
 
-def untold(_: str, __: int) -> None:
+def no_progress(_: str, __: int) -> None:
     """Nobody listens to the progress."""

@@ -4,43 +4,43 @@ from typing import ClassVar
 
 import typer
 
-from consumers import logs
-from consumers.app.settings import LoaSettings, read
-from consumers.cli.lazy import LazyGroup, Place
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.cli.lazy import CommandPath, LazyGroup
+from consumers.runtime import log_config
 from producers import cli as client
 
-HERE = "consumers.cli"
+CLI_PACKAGE = "consumers.cli"
 
 
 class Commands(LazyGroup):
     """Everything that `loa` can do, in the order in which its help tells it."""
 
-    places: ClassVar = {
-        "up": Place(f"{HERE}.services", "up"),
-        "run": Place(f"{HERE}.services", "run"),
-        "publish": Place("producers.cli", "publish"),
-        "validate": Place("producers.cli", "validate"),
-        "schemas": Place("producers.cli", "schemas"),
-        "trace": Place(f"{HERE}.items", "trace"),
-        "withdraw": Place(f"{HERE}.items", "withdraw"),
-        "check": Place(f"{HERE}.check", "check"),
-        "status": Place(f"{HERE}.channels", "status"),
-        "pause": Place(f"{HERE}.channels", "pause"),
-        "resume": Place(f"{HERE}.channels", "resume"),
-        "demo": Place(f"{HERE}.demo", "demo"),
-        "backup": Place(f"{HERE}.upkeep", "save"),
-        "restore": Place(f"{HERE}.upkeep", "put_back"),
-        "rebuild": Place(f"{HERE}.upkeep", "make_anew"),
-        "opinions": Place(f"{HERE}.opinions", "opinions"),
-        "units": Place(f"{HERE}.units"),
-        "import": Place(f"{HERE}.imports"),
-        "subscribers": Place(f"{HERE}.subscribers"),
-        "desk": Place(f"{HERE}.desk"),
-        "dead": Place(f"{HERE}.dead"),
-        "zalo": Place(f"{HERE}.zalo"),
-        "mail": Place(f"{HERE}.mail"),
-        "digests": Place(f"{HERE}.digests", "digests"),
-        "doctor": Place(f"{HERE}.doctor"),
+    command_paths: ClassVar = {
+        "up": CommandPath(f"{CLI_PACKAGE}.run", "up"),
+        "run": CommandPath(f"{CLI_PACKAGE}.run", "run"),
+        "publish": CommandPath("producers.cli", "publish"),
+        "validate": CommandPath("producers.cli", "validate"),
+        "schemas": CommandPath("producers.cli", "schemas"),
+        "trace": CommandPath(f"{CLI_PACKAGE}.items", "trace"),
+        "withdraw": CommandPath(f"{CLI_PACKAGE}.items", "withdraw"),
+        "check": CommandPath(f"{CLI_PACKAGE}.check", "check"),
+        "status": CommandPath(f"{CLI_PACKAGE}.channels", "status"),
+        "pause": CommandPath(f"{CLI_PACKAGE}.channels", "pause"),
+        "resume": CommandPath(f"{CLI_PACKAGE}.channels", "resume"),
+        "demo": CommandPath(f"{CLI_PACKAGE}.demo", "demo"),
+        "backup": CommandPath(f"{CLI_PACKAGE}.recovery", "save_backup"),
+        "restore": CommandPath(f"{CLI_PACKAGE}.recovery", "restore_backup"),
+        "rebuild": CommandPath(f"{CLI_PACKAGE}.recovery", "rebuild"),
+        "opinions": CommandPath(f"{CLI_PACKAGE}.opinions", "opinions"),
+        "units": CommandPath(f"{CLI_PACKAGE}.units"),
+        "import": CommandPath(f"{CLI_PACKAGE}.imports"),
+        "subscribers": CommandPath(f"{CLI_PACKAGE}.subscribers"),
+        "desk": CommandPath(f"{CLI_PACKAGE}.desk"),
+        "dead": CommandPath(f"{CLI_PACKAGE}.dead_letters"),
+        "zalo": CommandPath(f"{CLI_PACKAGE}.zalo"),
+        "mail": CommandPath(f"{CLI_PACKAGE}.mail"),
+        "digests": CommandPath(f"{CLI_PACKAGE}.digests", "digests"),
+        "doctor": CommandPath(f"{CLI_PACKAGE}.doctor"),
     }
 
 
@@ -56,11 +56,11 @@ def loa() -> None:
 
 def main() -> None:
     """Answers on stdout, errors on stderr."""
-    logs.configure(service=False)
-    app(obj=surroundings, prog_name="loa")
+    log_config.configure(service=False)
+    app(obj=client_surroundings, prog_name="loa")
 
 
-def surroundings() -> client.Surroundings:
+def client_surroundings() -> client.ClientSettings:
     """Where the bus is, for the commands that the client's wheel has too; `.env` included."""
-    settings = read(LoaSettings)
-    return client.Surroundings(settings.data_dir, settings.nats_url, settings.nats_creds_file)
+    settings = read_settings(LoaSettings)
+    return client.ClientSettings(settings.data_dir, settings.nats_url, settings.nats_creds_file)

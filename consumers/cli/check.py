@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from channels.portal.audit import Audit
-from channels.portal.press import Press
+from channels.portal.render.site_files import SiteFiles
 from channels.portal.settings import PortalSettings
-from consumers.app import running
-from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.check import Check, Findings, Violation, rules
-from consumers.cli.answers import Json, on_bus, print_json
-from consumers.cli.upkeep import public_url
-from consumers.traffic import Traffic
+from channels.portal.writer.audit import FolderAudit
+from consumers.app import instance
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.channel_health.pauses import LegitimateWaits
+from consumers.check import Checker, Findings, Violation, load_rules
+from consumers.cli.output import Json, print_json, run_on_bus
+from consumers.cli.recovery import portal_url
 from producers.bus import Bus
 
 Deep = Annotated[
@@ -23,14 +23,14 @@ Deep = Annotated[
         "--deep", help="Also events, publications, every list of recipients, pages and feeds."
     ),
 ]
-FIRST = 5
-QUIET_S = 2.0
+NAMED_VIOLATIONS = 5
+PROGRESS_AFTER_S = 2.0
 """A check that ends sooner says nothing of its progress."""
 
 
 def check(deep: Deep = False, as_json: Json = False) -> None:
     """Are all promises kept? Exit code 1: no, and each violation is named."""
-    findings = on_bus(lambda bus: look(bus, deep=deep))
+    findings = run_on_bus(lambda bus: run_check(bus, deep=deep))
     if as_json:
         print_json(findings)
     else:
@@ -38,34 +38,38 @@ def check(deep: Deep = False, as_json: Json = False) -> None:
     raise typer.Exit(0 if findings.ok else 1)
 
 
-async def look(bus: Bus, *, deep: bool) -> Findings:
-    settings = read(LoaSettings)
-    press = Press(read(PortalSettings).site(await public_url(settings), vocabulary(settings)))
-    return await Check(
+async def run_check(bus: Bus, *, deep: bool) -> Findings:
+    settings = read_settings(LoaSettings)
+    press = SiteFiles(
+        read_settings(PortalSettings).build_site(
+            await portal_url(settings), load_vocabulary(settings)
+        )
+    )
+    return await Checker(
         bus,
         deep,
-        busy=lambda: Traffic(bus).explains,
-        audit=Audit(settings.portal_dir, press),
-        since=started(settings),
-        tell=Progress().tell,
+        excuses=lambda: LegitimateWaits(bus).may_wait,
+        audit=FolderAudit(settings.portal_dir, press),
+        running_since=started_at(settings),
+        report_progress=CheckProgress().report,
     ).run()
 
 
-def started(settings: LoaSettings) -> float:
+def started_at(settings: LoaSettings) -> float:
     """When the Loa of this folder came up: what waits may be older than whoever works on it."""
-    path = running.ready_file(settings)
+    path = instance.ready_file(settings)
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-class Progress:
+class CheckProgress:
     """Tells on stderr how far a long check has come."""
 
     def __init__(self) -> None:
-        self.told = time.monotonic()
+        self.reported_at = time.monotonic()
 
-    def tell(self, what: str, count: int) -> None:
-        if time.monotonic() > self.told + QUIET_S:
-            self.told = time.monotonic()
+    def report(self, what: str, count: int) -> None:
+        if time.monotonic() > self.reported_at + PROGRESS_AFTER_S:
+            self.reported_at = time.monotonic()
             typer.echo(f"… {count} {what}", err=True)
 
 
@@ -83,10 +87,10 @@ def print_findings(findings: Findings) -> None:
 
 
 def print_rule(rule: str, found: list[Violation]) -> None:
-    said = rules()[rule]
+    said = load_rules()[rule]
     typer.echo(f"{rule}: {len(found)}. {said.means}")
-    for one in found[:FIRST]:
+    for one in found[:NAMED_VIOLATIONS]:
         typer.echo(f"  {one.key}: {one.detail}")
-    if len(found) > FIRST:
-        typer.echo(f"  … and {len(found) - FIRST} more (--json has all)")
+    if len(found) > NAMED_VIOLATIONS:
+        typer.echo(f"  … and {len(found) - NAMED_VIOLATIONS} more (--json has all)")
     typer.echo(f"  now: {said.do}\n")

@@ -15,25 +15,26 @@ import aiohttp
 import typer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from channels.email.maildrop import Maildrop, content, header
-from consumers.app import running
-from consumers.app.settings import LoaSettings, Ready, vocabulary
-from consumers.cli.answers import explained
-from consumers.faults import fault
-from consumers.readers.imports import import_csv
-from consumers.vault import KeyFile
+from channels.email.devmailbox.mail_folder import MailFolder
+from channels.email.parsing import body_text, header_text
+from consumers.app import instance
+from consumers.app.settings import LoaSettings, RunningInstance, load_vocabulary
+from consumers.cli.output import explain_errors
+from consumers.key_file import KeyFile
+from consumers.messages import field_error
+from consumers.subscribers.csv_import import import_csv
 from contracts.errors import Invalid
 from producers.bus import Bus
-from producers.registry import Registry
+from producers.units.registry import UnitRegistry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ITEM = EXAMPLES / "zalo-channel.json"
 READERS = EXAMPLES / "subscribers.csv"
 UNIT = "trung-tam-cong-nghe-thong-tin"
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 POLL_S = 0.05
-LINES = 6
-MARK = ".loa-demo"
+MAIL_LINES = 6
+MARK_FILE = ".loa-demo"
 
 Folder = Annotated[
     Path, typer.Option("--data", help="A folder of its own; a demo's is emptied first.")
@@ -48,24 +49,24 @@ class DemoFailed(Exception):
 
 def demo(data: Folder = Path("var/demo")) -> None:
     """Start everything, send one item through the HTTP door, show what arrived, and stop."""
-    with explained():
-        empty(data)
-        facts = asyncio.run(play(data.resolve()))
+    with explain_errors():
+        prepare_folder(data)
+        facts = asyncio.run(run_demo(data.resolve()))
     page = Environment(  # noqa: S701 -- plain text for a terminal
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True
     ).get_template("demo.txt")
     typer.echo(page.render(facts))
 
 
-def empty(data: Path) -> None:
+def prepare_folder(data: Path) -> None:
     """Make *data* an empty folder with the demo's mark; only a demo's own folder is emptied.
 
     The mark stays all the while, so that a demo that was cut short can be begun again.
     """
     found = list(data.iterdir()) if data.exists() else []
-    mark = data / MARK
+    mark = data / MARK_FILE
     if found and mark not in found:
-        raise Invalid(fault("data", "not_a_demo", value=data))
+        raise Invalid(field_error("data", "not_a_demo", value=data))
     data.mkdir(parents=True, exist_ok=True)
     mark.touch()
     for path in found:
@@ -75,12 +76,12 @@ def empty(data: Path) -> None:
             path.unlink()
 
 
-async def play(data: Path) -> Facts:
+async def run_demo(data: Path) -> Facts:
     """The demo's road; returns what is printed."""
     settings = LoaSettings(data_dir=data, nats_url="", vault_key_file=None)
     async with loa_up(settings) as ready, aiohttp.ClientSession() as http:
         async with await Bus.connect(ready.nats_url) as bus:
-            key = await Registry(bus, vocabulary(settings), time.time).add(
+            key = await UnitRegistry(bus, load_vocabulary(settings), time.time).add(
                 UNIT, release="automatic"
             )
             readers = await import_readers(bus, settings)
@@ -88,15 +89,15 @@ async def play(data: Path) -> Facts:
         posted = http.post(f"{ready.url}/v1/events", data=ITEM.read_bytes(), headers=headers)
         async with posted as answer:
             accepted = {"status": answer.status, **await answer.json()}
-        await until(lambda: finished(http, ready.url + accepted["status_url"], headers))
+        await poll_until(lambda: finished_trace(http, ready.url + accepted["status_url"], headers))
         async with http.get(f"{ready.zalo_sandbox}/_sandbox/state") as answer:
             zalo = await answer.json()
     facts = {"data": data, "url": ready.url, "readers": readers, "accepted": accepted, "zalo": zalo}
-    return facts | {"portal": portal(data, accepted["content_id"]), "mail": mail(data)}
+    return facts | {"portal": portal_facts(data, accepted["content_id"]), "mail": mail_facts(data)}
 
 
 @asynccontextmanager
-async def loa_up(settings: LoaSettings) -> AsyncIterator[Ready]:
+async def loa_up(settings: LoaSettings) -> AsyncIterator[RunningInstance]:
     """A Loa of its own: none of this shell's LOA_* variables, and no `.env`, reach it."""
     shell = os.environ.items()  # noqa: TID251 -- handed on, not read
     quiet = {name: value for name, value in shell if not name.startswith("LOA_")}
@@ -107,18 +108,18 @@ async def loa_up(settings: LoaSettings) -> AsyncIterator[Ready]:
             *command, stdout=log, stderr=log, env=quiet, cwd=settings.data_dir
         )
     try:
-        yield await until(lambda: running.running(settings), child)
+        yield await poll_until(lambda: instance.find_running(settings), child)
     finally:
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
         await child.wait()
 
 
-async def until(
+async def poll_until(
     ask: Callable[[], Awaitable[T | None]], child: asyncio.subprocess.Process | None = None
 ) -> T:
     """Ask until there is an answer. Raises DemoFailed when none comes."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while time.monotonic() < end and not (child and child.returncode is not None):
         if (answer := await ask()) is not None:
             return answer
@@ -126,7 +127,9 @@ async def until(
     raise DemoFailed("nothing arrived in time; see loa.log in the demo's folder")
 
 
-async def finished(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> Facts | None:
+async def finished_trace(
+    http: aiohttp.ClientSession, url: str, headers: dict[str, str]
+) -> Facts | None:
     """The item's status, once every channel is complete."""
     async with http.get(url, headers=headers) as answer:
         story: Facts = await answer.json()
@@ -137,11 +140,11 @@ async def finished(http: aiohttp.ClientSession, url: str, headers: dict[str, str
 
 async def import_readers(bus: Bus, settings: LoaSettings) -> Facts:
     key = KeyFile.open(settings.key_file).derive("addresses")
-    report = await import_csv(bus, READERS, vocabulary(settings), key)
+    report = await import_csv(bus, READERS, load_vocabulary(settings), key)
     return report.model_dump()
 
 
-def portal(data: Path, content_id: str) -> Facts:
+def portal_facts(data: Path, content_id: str) -> Facts:
     """The item's page, and the feeds that carry it."""
     public = data / "portal" / "public"
     page = public / "tin" / content_id / "index.html"
@@ -151,16 +154,16 @@ def portal(data: Path, content_id: str) -> Facts:
     return {"title": title, "page": page, "feeds": carrying}
 
 
-def mail(data: Path) -> Facts:
+def mail_facts(data: Path) -> Facts:
     """How many mails came, and the newest one."""
-    found = list(Maildrop(data / "mail").newest_first())
+    found = list(MailFolder(data / "mail").newest_first())
     raw = found[0].raw()
-    text = [line for line in content(raw, "plain").splitlines() if line.strip()]
+    text = [line for line in body_text(raw, "plain").splitlines() if line.strip()]
     return {
         "count": len(found),
-        "subject": header(raw, "Subject"),
-        "to": header(raw, "To"),
-        "message_id": header(raw, "Message-ID"),
-        "lines": text[:LINES],
+        "subject": header_text(raw, "Subject"),
+        "to": header_text(raw, "To"),
+        "message_id": header_text(raw, "Message-ID"),
+        "lines": text[:MAIL_LINES],
         "path": found[0].path,
     }

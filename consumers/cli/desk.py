@@ -7,15 +7,22 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
-from consumers.cli.places import place, tell_place
-from consumers.desk import Desk
-from consumers.drafts import Draft
-from consumers.faults import fault
-from consumers.items import Position
-from consumers.register import Register
-from consumers.release import Release
-from consumers.review import Purpose, page, purposes, review
+from consumers.cli.output import (
+    Json,
+    item_address,
+    print_address,
+    print_field_texts,
+    print_json,
+    print_table,
+    run_on_bus,
+)
+from consumers.intake.approval import Draft
+from consumers.intake.desk import Desk
+from consumers.intake.items import Position
+from consumers.intake.release import Releaser
+from consumers.intake.repository import ItemRepository
+from consumers.messages import field_error
+from consumers.reporting.review import DraftEffect, content_lines, draft_effects, review_draft
 from contracts.delivery import ChannelName
 from producers.bus import Bus
 
@@ -28,62 +35,68 @@ Code = Annotated[str, typer.Option(help="The reason's code, e.g. trung-lap.")]
 Reason = Annotated[str, typer.Option(help="The reason in words.")]
 
 
-def desk(bus: Bus) -> Desk:
-    register = Register(bus)
-    return Desk(bus, register, Release(bus, register), time.time)
+def open_desk(bus: Bus) -> Desk:
+    register = ItemRepository(bus)
+    return Desk(bus, register, Releaser(bus, register), time.time)
 
 
 @app.command("list")
 def list_drafts(as_json: Json = False) -> None:
     """What waits, most urgent first: since when, and whether it is new or changes what is out."""
 
-    async def look(bus: Bus) -> list[tuple[Draft, Purpose]]:
-        drafts = await desk(bus).waiting()
-        return list(zip(drafts, await purposes(Register(bus), drafts), strict=True))
+    async def look(bus: Bus) -> list[tuple[Draft, DraftEffect]]:
+        drafts = await open_desk(bus).waiting_drafts()
+        return list(zip(drafts, await draft_effects(ItemRepository(bus), drafts), strict=True))
 
-    found = on_bus(look)
+    found = run_on_bus(look)
     if as_json:
-        print_json([draft.model_dump(mode="json") | {"what": one.what} for draft, one in found])
+        print_json([draft.model_dump(mode="json") | {"what": one.kind} for draft, one in found])
         return
     print_table(
         ("content_id", "revision", "unit", "since (UTC)", "what", "title", "author"),
         [
-            (*named(draft), waits_since(draft), one.told.en, draft.text.title, draft.author or "")
+            (
+                *draft_cells(draft),
+                waiting_since(draft),
+                one.text.en,
+                draft.content.title,
+                draft.author or "",
+            )
             for draft, one in found
         ],
     )
 
 
-def named(draft: Draft) -> tuple[str, int, str]:
+def draft_cells(draft: Draft) -> tuple[str, int, str]:
     return draft.content_id, draft.revision, draft.unit
 
 
-def waits_since(draft: Draft) -> str:
+def waiting_since(draft: Draft) -> str:
     return f"{draft.at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 @app.command()
 def show(content_id: ContentId, revision: Revision = None, as_json: Json = False) -> None:
     """Read a draft before you decide: its fields, its text, and what it changes of what is out."""
-    found = on_bus(lambda bus: review(bus, content_id, revision))
+    found = run_on_bus(lambda bus: review_draft(bus, content_id, revision))
     if as_json:
-        print_json(found.plain())
+        print_json(found.to_json())
         return
-    draft, text = found.draft, found.text
-    waits = {"what": found.purpose.told, "since": waits_since(draft)}
-    print_said(fault(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
+    draft, text = found.draft, found.proposed
+    waits = {"what": found.effect.text, "since": waiting_since(draft)}
+    print_field_texts(field_error(f"{draft.key}, {draft.unit}", "draft_waits", **waits))
     typer.echo(f"hash: {draft.hash}")
-    where(content_id, text.channels, out=found.on_portal)
+    print_where(content_id, text.channels, is_published=found.is_on_portal)
     if text.reason:
         typer.echo(f"reason: {text.reason}")
-    for line in (*page(text), *(["", *found.changes] if found.changes else [])):
+    for line in (*content_lines(text), *(["", *found.changes] if found.changes else [])):
         typer.echo(line)
 
 
-def where(content_id: str, channels: Iterable[ChannelName], *, out: bool) -> None:
+def print_where(content_id: str, channels: Iterable[ChannelName], *, is_published: bool) -> None:
     """Where readers find it, or will; *out*: something of the item is there already."""
     if ChannelName.PORTAL in channels:
-        tell_place("place" if out else "place_to_be", place(content_id))
+        print_address("place" if is_published else "place_to_be", item_address(content_id))
 
 
 @app.command()
@@ -91,18 +104,20 @@ def approve(content_id: ContentId, by: By, revision: Revision = None, hash: Hash
     """Release a draft. With --hash only if it is still the content that you reviewed."""
 
     async def decide(bus: Bus) -> tuple[int, Position]:
-        bench = desk(bus)
-        number = revision or await bench.newest(content_id)
+        bench = open_desk(bus)
+        number = revision or await bench.newest_waiting(content_id)
         return number, await bench.approve(content_id, by, revision=number, content_hash=hash)
 
-    number, record = on_bus(decide)
+    number, record = run_on_bus(decide)
     later = record.not_before is not None and record.not_before > datetime.now(UTC)
     at = f"{record.not_before.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if record.not_before else ""
-    print_said(
-        fault(content_id, "draft_released_later" if later else "draft_released", of=number, at=at)
+    print_field_texts(
+        field_error(
+            content_id, "draft_released_later" if later else "draft_released", of=number, at=at
+        )
     )
     typer.echo(record.title)
-    where(content_id, record.channels, out=False)
+    print_where(content_id, record.channels, is_published=False)
 
 
 @app.command()
@@ -116,9 +131,9 @@ def reject(
     """Turn a draft down, with a code or a reason; the unit sees it in its event's status."""
 
     async def decide(bus: Bus) -> int:
-        bench = desk(bus)
-        number = revision or await bench.newest(content_id)
+        bench = open_desk(bus)
+        number = revision or await bench.newest_waiting(content_id)
         await bench.reject(content_id, by, revision=number, code=code, reason=reason)
         return number
 
-    print_said(fault(content_id, "draft_refused", of=on_bus(decide)))
+    print_field_texts(field_error(content_id, "draft_refused", of=run_on_bus(decide)))

@@ -4,21 +4,21 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from consumers.app.settings import read
-from consumers.cli.answers import Json, complain, on_bus, print_json, print_table
-from consumers.digests import noted
-from consumers.digests.book import Book
-from consumers.digests.calendar import Calendar
-from consumers.digests.outlook import Forecast, Last, Outlook
-from consumers.faults import fault
+from consumers.app.settings import read_settings
+from consumers.cli.output import Json, print_errors, print_json, print_table, run_on_bus
+from consumers.digests import schedule
+from consumers.digests.forecast import DigestForecast, DigestForecaster, LastDigest
+from consumers.digests.schedule import DigestSchedule
+from consumers.digests.store import DigestStore
+from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
-from consumers.register import Register
-from consumers.story import Count
-from consumers.trace import Trace
-from contracts.vietnam import VIETNAM
+from consumers.messages import field_error
+from consumers.reporting.trace import TraceReader
+from contracts.base.times import VIETNAM
+from contracts.trace import StatusCounts
 from producers.bus import Bus
 
-BESIDE = {"expected", "complete"}
+NOT_COUNTS = {"expected", "complete"}
 
 
 def digests(as_json: Json = False) -> None:
@@ -26,51 +26,53 @@ def digests(as_json: Json = False) -> None:
 
     Times are Vietnam's. `loa mail preview --digest daily` shows the next mail itself.
     """
-    found = on_bus(look)
+    found = run_on_bus(forecast)
     if as_json:
         print_json({"digests": [one.model_dump(mode="json") for one in found]})
         return
     print_table(
         ("frequency", "next", "readers", "items", "later", "last", "its mails"),
-        [tuple(shown(one)) for one in found],
+        [tuple(forecast_cells(one)) for one in found],
     )
 
 
-async def look(bus: Bus) -> list[Outlook]:
+async def forecast(bus: Bus) -> list[DigestForecast]:
     ledger = Ledger(bus)
-    trace = Trace(Register(bus), ledger, time.time, Book(bus))
-    return await Forecast(bus, ledger, await calendar(bus), time.time).outlook(trace.story)
+    trace = TraceReader(ItemRepository(bus), ledger, time.time, DigestStore(bus))
+    return await DigestForecaster(bus, ledger, await digest_calendar(bus), time.time).forecast(
+        trace.trace
+    )
 
 
-async def calendar(bus: Bus) -> Calendar:
+async def digest_calendar(bus: Bus) -> DigestSchedule:
     """The running service's, else this shell's, with a word of warning."""
-    if found := await noted.noted(bus):
+    if found := await schedule.load_published_schedule(bus):
         return found
-    complain([fault("LOA_DIGEST_HOUR", "digest_hours_unknown")])
-    return read(Calendar)
+    print_errors([field_error("LOA_DIGEST_HOUR", "digest_hours_unknown")])
+    return read_settings(DigestSchedule)
 
 
-def shown(one: Outlook) -> Iterator[object]:
+def forecast_cells(one: DigestForecast) -> Iterator[object]:
     yield one.frequency
-    yield f"{at(one.next)}{', overdue: does `loa run digests` run?' if one.overdue else ''}"
+    yield f"{vietnam_time(one.next)}{', overdue: does `loa run digests` run?' if one.overdue else ''}"
     yield from (one.readers, one.items, one.later)
-    yield from last(one.last) if one.last else ("none yet", "")
+    yield from last_digest_cells(one.last) if one.last else ("none yet", "")
 
 
-def last(one: Last) -> tuple[str, str]:
+def last_digest_cells(one: LastDigest) -> tuple[str, str]:
     again = f", edition {one.edition}" if one.edition > 1 else ""
-    return f"{one.digest_id}: {one.items} items{again}", outcome(one.mails)
+    return f"{one.digest_id}: {one.items} items{again}", counts_text(one.mails)
 
 
-def outcome(mails: Count | None) -> str:
+def counts_text(mails: StatusCounts | None) -> str:
     """Only what there is of each, or that nobody is planned yet."""
     if mails is None:
         return "not planned yet"
-    said = mails.model_dump(exclude=BESIDE)
+    said = mails.model_dump(exclude=NOT_COUNTS)
     counts = [f"{count} {name}" for name, count in said.items() if count]
     state = "complete" if mails.complete else "under way"
     return ", ".join([state, *counts])
 
 
-def at(moment: datetime) -> str:
+def vietnam_time(moment: datetime) -> str:
     return f"{moment.astimezone(VIETNAM):%Y-%m-%d %H:%M}"

@@ -10,23 +10,23 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from consumers.app import imports
-from consumers.app.settings import ImportSettings, LoaSettings, read, vocabulary
-from consumers.cli import import_tables
-from consumers.cli.answers import INVALID, Json, explained, on_bus, print_json
+from consumers.app.settings import ImportSettings, LoaSettings, load_vocabulary, read_settings
+from consumers.app.wiring import imports
+from consumers.cli import import_output
+from consumers.cli.output import EXIT_INVALID, Json, explain_errors, print_json, run_on_bus
+from contracts.base.times import VIETNAM
 from contracts.delivery import ChannelName
-from contracts.errors import FieldError, Invalid, explain, shown
-from contracts.vietnam import VIETNAM
+from contracts.errors import FieldError, Invalid, explain, printable
 from producers.bus import Bus
-from producers.imports.feed import EVERY_MIN, LOOK_BACK, MOST, Feed
-from producers.imports.round import Wish, setting_fault
-from producers.imports.state import FeedState, States, key_of
-from producers.imports.trial import Trial, any_feed, tried
-from producers.registry import Member, Registry
-from producers.wording import say
+from producers.imports.dry_run import DryRun, default_feed, dry_run
+from producers.imports.feed_state import FeedState, FeedStateStore, state_key
+from producers.imports.visit import ManualVisit, settings_error
+from producers.texts import get_text
+from producers.units.feed_settings import DEFAULT_EVERY_MIN, DEFAULT_MOST, LOOK_BACK, Feed
+from producers.units.registry import RegisteredUnit, UnitRegistry
 
 app = typer.Typer(no_args_is_help=True, help="Items read from the feeds of units' own sites.")
-TYPED = {
+OPTION_NAMES = {
     "topic": "--topic",
     "audiences": "--audience",
     "channels": "--channel",
@@ -59,12 +59,12 @@ def add(
     channel: Channel = None,
     since: Since = "",
     older: All = False,
-    every: Every = EVERY_MIN,
-    most: Most = MOST,
+    every: Every = DEFAULT_EVERY_MIN,
+    most: Most = DEFAULT_MOST,
     replace: Replace = False,
 ) -> None:
     """Have a feed imported for a registered unit; one that can't be read now is added, too."""
-    with explained(), as_typed():
+    with explain_errors(), with_option_names():
         feed = Feed(
             url=url,
             topic=topic,
@@ -75,46 +75,46 @@ def add(
             every_min=every,
             most=most,
         )
-        if wrong := setting_fault(unit, feed, vocabulary(read(LoaSettings))):
+        if wrong := settings_error(unit, feed, load_vocabulary(read_settings(LoaSettings))):
             raise Invalid(wrong)
-    on_bus(lambda bus: follow(bus, unit, feed, replace))
-    tell(unit, feed)
+    run_on_bus(lambda bus: follow_feed(bus, unit, feed, replace))
+    print_feed(unit, feed)
 
 
-def tell(unit: str, feed: Feed) -> None:
+def print_feed(unit: str, feed: Feed) -> None:
     """What was set, and what lies there now."""
-    import_tables.print_added(unit, feed)
-    with explained():
-        import_tables.print_first_look(unit, feed, asyncio.run(looked_at(feed)))
+    import_output.print_added(unit, feed)
+    with explain_errors():
+        import_output.print_first_look(unit, feed, asyncio.run(run_trial(feed)))
 
 
 @contextmanager
-def as_typed() -> Iterator[None]:
+def with_option_names() -> Iterator[None]:
     """Errors name what was typed, not what a feed's settings are called inside."""
     try:
         yield
     except ValidationError as wrong:
-        raise Invalid(*map(typed, explain(wrong))) from None
+        raise Invalid(*map(with_option_name, explain(wrong))) from None
     except Invalid as wrong:
-        raise Invalid(*map(typed, wrong.errors)) from None
+        raise Invalid(*map(with_option_name, wrong.errors)) from None
 
 
-def typed(error: FieldError) -> FieldError:
-    name = TYPED.get(error.field.partition(".")[0], error.field)
+def with_option_name(error: FieldError) -> FieldError:
+    name = OPTION_NAMES.get(error.field.partition(".")[0], error.field)
     return error.model_copy(update={"field": name})
 
 
-async def looked_at(feed: Feed) -> Trial:
+async def run_trial(feed: Feed) -> DryRun:
     """What lies there now, without consequences."""
-    settings = read(LoaSettings)
-    ask = imports.site(read(ImportSettings), settings.public_url)
-    return await tried(ask, feed, vocabulary(settings), datetime.now(UTC))
+    settings = read_settings(LoaSettings)
+    ask = imports.open_fetcher(read_settings(ImportSettings), settings.public_url)
+    return await dry_run(ask, feed, load_vocabulary(settings), datetime.now(UTC))
 
 
-async def follow(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
+async def follow_feed(bus: Bus, unit: str, feed: Feed, replace: bool) -> None:
     """Other settings make another reading of what lies there: nothing of the last one counts."""
-    await registry(bus).follow(unit, feed, replace=replace)
-    await States(bus).forget(unit, feed)
+    await open_registry(bus).add_feed(unit, feed, replace=replace)
+    await FeedStateStore(bus).forget(unit, feed)
 
 
 @app.command()
@@ -122,11 +122,11 @@ def remove(unit: Unit, url: Url) -> None:
     """Have a feed imported no more. What it has brought stays."""
 
     async def unfollow(bus: Bus) -> None:
-        [(_, feed)] = await followed(bus, unit, url)
-        await registry(bus).unfollow(unit, feed.feed_id)
-        await States(bus).forget(unit, feed)
+        [(_, feed)] = await followed_feeds(bus, unit, url)
+        await open_registry(bus).remove_feed(unit, feed.feed_id)
+        await FeedStateStore(bus).forget(unit, feed)
 
-    on_bus(unfollow)
+    run_on_bus(unfollow)
     typer.echo(f"{unit}: {url} is imported no more")
 
 
@@ -135,15 +135,15 @@ def status(as_json: Json = False) -> None:
     """Every feed: when it was read, what came of it, what is held, what is refused and why."""
 
     async def look(bus: Bus) -> list[dict[str, Any]]:
-        states = await States(bus).every()
-        members = await registry(bus).members()
+        states = await FeedStateStore(bus).read_all()
+        members = await open_registry(bus).registered_units()
         pairs = [(one.unit, feed) for one in members for feed in one.registration.feeds]
         return [
-            import_tables.facts(unit, feed, states.get(key_of(unit, feed), FeedState()))
+            import_output.feed_facts(unit, feed, states.get(state_key(unit, feed), FeedState()))
             for unit, feed in pairs
         ]
 
-    answer(on_bus(look), as_json)
+    print_answer(run_on_bus(look), as_json)
 
 
 @app.command()
@@ -151,40 +151,40 @@ def now(unit: Unit, url: Alone = "", release: Held = False, as_json: Json = Fals
     """Read a unit's feeds at once, and try again what was refused."""
 
     async def visit(bus: Bus) -> list[dict[str, Any]]:
-        settings = read(LoaSettings)
-        work = imports.importer(bus, vocabulary(settings), time.time, settings.public_url)
+        settings = read_settings(LoaSettings)
+        work = imports.open_importer(bus, load_vocabulary(settings), time.time, settings.public_url)
         answers = []
-        for member, feed in await followed(bus, unit, url):
-            open_now(feed, (await work.states.get(unit, feed)).state)
-            state = await work.visit(member, feed, Wish(release))
-            answers.append(import_tables.facts(unit, feed, state or FeedState()))
+        for member, feed in await followed_feeds(bus, unit, url):
+            require_readable_now(feed, (await work.states.get(unit, feed)).state)
+            state = await work.visit(member, feed, ManualVisit(release))
+            answers.append(import_output.feed_facts(unit, feed, state or FeedState()))
         return answers
 
-    answers = on_bus(visit)
-    answer(answers, as_json)
+    answers = run_on_bus(visit)
+    print_answer(answers, as_json)
     if any(one["trouble"] for one in answers):
-        raise typer.Exit(INVALID)
+        raise typer.Exit(EXIT_INVALID)
 
 
 @app.command()
 def check(url: Url, as_json: Json = False) -> None:
     """Read a feed and show what would become of it; nothing is stored, nothing is sent."""
-    with explained():
-        feed = any_feed(url, vocabulary(read(LoaSettings)), datetime.now(UTC))
-        trial = asyncio.run(looked_at(feed))
+    with explain_errors():
+        feed = default_feed(url, load_vocabulary(read_settings(LoaSettings)), datetime.now(UTC))
+        trial = asyncio.run(run_trial(feed))
     if as_json:
         print_json(trial)
     else:
-        import_tables.print_trial(trial)
+        import_output.print_trial(trial)
     if trial.trouble or any(one.errors for one in trial.items):
-        raise typer.Exit(INVALID)
+        raise typer.Exit(EXIT_INVALID)
 
 
-def answer(found: list[dict[str, Any]], as_json: bool) -> None:
+def print_answer(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        import_tables.print_status(found)
+        import_output.print_status(found)
 
 
 def first_day(said: str) -> datetime:
@@ -194,28 +194,34 @@ def first_day(said: str) -> datetime:
     try:
         day = datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=VIETNAM)
     except ValueError:
-        raise Invalid(say("import", "not_a_day", value=shown(said)).about("since")) from None
+        raise Invalid(
+            get_text("import", "not_a_day", value=printable(said)).as_field_error("since")
+        ) from None
     return day.astimezone(UTC)
 
 
-def open_now(feed: Feed, state: FeedState) -> None:
+def require_readable_now(feed: Feed, state: FeedState) -> None:
     """Raises Invalid while the site has asked to be left alone."""
     if state.closed_until > time.time():
         until = f"{datetime.fromtimestamp(state.closed_until, UTC):%Y-%m-%d %H:%M}"
-        raise Invalid(say("import", "asked_to_wait", until=until, url=feed.url).about("url"))
+        raise Invalid(
+            get_text("import", "asked_to_wait", until=until, url=feed.url).as_field_error("url")
+        )
 
 
-async def followed(bus: Bus, unit: str, url: str) -> list[tuple[Member, Feed]]:
+async def followed_feeds(bus: Bus, unit: str, url: str) -> list[tuple[RegisteredUnit, Feed]]:
     """The feeds of a unit, or the one at *url*. Raises Invalid for none."""
-    found = await registry(bus).find(unit)
+    found = await open_registry(bus).find(unit)
     if not found or not found.feeds:
-        raise Invalid(say("import", "nothing_followed", unit=shown(unit)).about("unit"))
+        raise Invalid(
+            get_text("import", "nothing_followed", unit=printable(unit)).as_field_error("unit")
+        )
     wanted = Feed(url=url, topic="any").feed_id if url else ""
     feeds = [one for one in found.feeds if not url or one.feed_id == wanted]
     if not feeds:
-        raise Invalid(say("import", "not_followed", url=shown(url)).about("url"))
-    return [(Member(unit, found), one) for one in feeds]
+        raise Invalid(get_text("import", "not_followed", url=printable(url)).as_field_error("url"))
+    return [(RegisteredUnit(unit, found), one) for one in feeds]
 
 
-def registry(bus: Bus) -> Registry:
-    return Registry(bus, vocabulary(read(LoaSettings)), time.time)
+def open_registry(bus: Bus) -> UnitRegistry:
+    return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)

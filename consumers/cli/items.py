@@ -9,35 +9,36 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from consumers import items
-from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import (
-    INVALID,
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.output import (
+    EXIT_INVALID,
     Json,
-    complain,
-    on_bus,
+    item_address,
+    print_address,
+    print_errors,
+    print_field_texts,
     print_json,
-    print_said,
     print_table,
+    run_on_bus,
 )
-from consumers.cli.one_reader import tell_one
-from consumers.cli.places import place, tell_place
-from consumers.dead_letters.story import letters_about, with_letters
-from consumers.digests.book import Book
-from consumers.drafts import clerk
-from consumers.faults import fault
-from consumers.items import Item
+from consumers.cli.reader_trace import print_reader_trace
+from consumers.dead_letters.trace import letters_about, with_letters
+from consumers.digests.store import DigestStore
+from consumers.email import bounce_stops
+from consumers.intake import items
+from consumers.intake.approval import reviewer
+from consumers.intake.event_log import EventLog
+from consumers.intake.items import Item
+from consumers.intake.repository import ItemRepository
 from consumers.ledger.store import Ledger
-from consumers.mail import brakes
-from consumers.register import Register
-from consumers.seen import Seen
-from consumers.story import Count, Moment, Story
-from consumers.trace import Trace
-from consumers.waits import waits
+from consumers.messages import field_error
+from consumers.reporting.channel_state import channel_problems
+from consumers.reporting.trace import TraceReader
 from contracts import events, keys
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import ChannelName
-from contracts.errors import WHOLE, FieldError, Invalid
+from contracts.errors import WHOLE_EVENT, FieldError, Invalid
+from contracts.trace import StatusCounts, TimelineEntry, Trace
 from producers.bus import Bus
 from producers.publisher import Publisher
 
@@ -56,82 +57,83 @@ By = Annotated[
         help="Who; no public page and no unit's answer shows it. Else $USER, if there is one.",
     ),
 ]
-ALWAYS = ("expected", "delivered", "missing")
+ALWAYS_SHOWN = ("expected", "delivered", "missing")
 
 
 def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
     """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
-    content_id = keys.item_named(item)
+    content_id = keys.resolve_content_id(item)
     if reader:
-        tell_one(content_id, reader, as_json=as_json)
+        print_reader_trace(content_id, reader, as_json=as_json)
         return
-    told = on_bus(partial(tell, content_id))
+    told = run_on_bus(partial(find_trace, content_id))
     if told is None:
-        complain([fault("content_id", "item_unknown", value=item)])
-        raise typer.Exit(INVALID)
+        print_errors([field_error("content_id", "item_unknown", value=item)])
+        raise typer.Exit(EXIT_INVALID)
     if as_json:
-        print_json(told.plain())
+        print_json(told.to_json())
     else:
-        print_story(told.story)
-        if told.address and told.standing:
-            tell_place(told.standing, told.address)
+        print_trace(told.trace)
+        if told.address and told.address_state:
+            print_address(told.address_state, told.address)
         elif told.address:
             typer.echo(told.address)
-        print_said(*told.waits)
+        print_field_texts(*told.waits)
 
 
-class Told(NamedTuple):
+class TraceAnswer(NamedTuple):
     """An item's story, and why what is open of it waits, where a channel is the reason."""
 
-    story: Story
+    trace: Trace
     waits: list[FieldError]
 
     @property
     def address(self) -> str:
         """Where readers find it; empty when the portal never had it, and will not."""
-        known = (self.story.channels, *self.story.earlier.values())
+        known = (self.trace.channels, *self.trace.earlier.values())
         portal = [one[ChannelName.PORTAL] for one in known if ChannelName.PORTAL in one]
         there = any(one.expected or not one.complete for one in portal)
-        return place(self.story.content_id) if there else ""
+        return item_address(self.trace.content_id) if there else ""
 
     @property
-    def standing(self) -> str:
+    def address_state(self) -> str:
         """How that address answers, where it is not simply with the item."""
-        portal = self.story.channels.get(ChannelName.PORTAL)
+        portal = self.trace.channels.get(ChannelName.PORTAL)
         done = portal is None or portal.complete
-        if self.story.state == "withdrawn":
+        if self.trace.state == "withdrawn":
             return "place_gone" if done else "place_goes"
-        return "" if done or self.story.earlier else "place_to_be"
+        return "" if done or self.trace.earlier else "place_to_be"
 
-    def plain(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The story, and what there is beyond it."""
         more = {"address": self.address, "waits": [dict(why) for why in self.waits]}
         told = {name: value for name, value in more.items() if value}
-        return self.story.model_dump(mode="json") | told
+        return self.trace.model_dump(mode="json") | told
 
 
-async def tell(content_id: str, bus: Bus) -> Told | None:
+async def find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
     """None where nobody knows the item. Raises BusError."""
-    stops = partial(brakes.standing, bus)
-    read_from = (Register(bus), Ledger(bus), time.time, Book(bus))
-    trace = Trace(*read_from, stops, Seen(bus), names=True)
-    story = await trace.story(content_id)
+    stops = partial(bounce_stops.load_stops, bus)
+    read_from = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
+    trace = TraceReader(*read_from, stops, EventLog(bus), with_names=True)
+    story = await trace.trace(content_id)
     told = with_letters(content_id, story, await letters_about(bus, content_id))
-    return Told(told, await waits(bus, told)) if told else None
+    return TraceAnswer(told, await channel_problems(bus, told)) if told else None
 
 
-def print_story(story: Story) -> None:
-    known = f", revision {story.revision}" if story.revision else ""
-    typer.echo(f"{story.content_id}{known}: {story.state}")
+def print_trace(trace: Trace) -> None:
+    known = f", revision {trace.revision}" if trace.revision else ""
+    typer.echo(f"{trace.content_id}{known}: {trace.state}")
     rows = [
         (revision, name, one)
-        for revision, channels in ((story.revision, story.channels), *story.earlier.items())
+        for revision, channels in ((trace.revision, trace.channels), *trace.earlier.items())
         for name, one in channels.items()
     ]
     shown = [
         field
-        for field in Count.model_fields
-        if field != "complete" and (field in ALWAYS or any(getattr(one, field) for *_, one in rows))
+        for field in StatusCounts.model_fields
+        if field != "complete"
+        and (field in ALWAYS_SHOWN or any(getattr(one, field) for *_, one in rows))
     ]
     print_table(
         ("revision", "channel", *shown, "complete"),
@@ -142,16 +144,16 @@ def print_story(story: Story) -> None:
     )
     print_table(
         ("when (UTC)", "what", "channel", "detail"),
-        [line for one in story.timeline for line in lines(one)],
+        [line for one in trace.timeline for line in timeline_rows(one)],
     )
 
 
-def lines(one: Moment) -> Iterator[tuple[str, str, str, str]]:
+def timeline_rows(one: TimelineEntry) -> Iterator[tuple[str, str, str, str]]:
     """A moment as the timeline's table has it: who did it, and why in both languages."""
     by = f", by {one.by}" if one.by else ""
     yield f"{one.at:%Y-%m-%d %H:%M:%S}", one.event, one.channel or "", one.detail + by
     for wrong in one.errors:
-        about = "" if wrong.field == WHOLE else f"{wrong.field}: "
+        about = "" if wrong.field == WHOLE_EVENT else f"{wrong.field}: "
         for said in (wrong.message, wrong.message_vi):
             if said not in one.detail:
                 yield "", "", "", about + said
@@ -162,14 +164,16 @@ def withdraw(
 ) -> None:
     """Take an item back on every channel: the portal at once, the others in their order."""
 
-    answer = on_bus(lambda bus: take_back(bus, content_id, Wording(reason, title), by))
+    answer = run_on_bus(
+        lambda bus: order_withdrawal(bus, content_id, WithdrawalText(reason, title), by)
+    )
     if as_json:
-        print_json(answer.plain())
+        print_json(answer.to_json())
     else:
-        print_said(answer.said())
+        print_field_texts(answer.to_text())
 
 
-class Taken(NamedTuple):
+class WithdrawalAnswer(NamedTuple):
     """What became of an order to withdraw: an event, or when it was done already."""
 
     content_id: str
@@ -182,41 +186,47 @@ class Taken(NamedTuple):
     unseen: bool = False
     """Nothing of the item was out when the order was given."""
 
-    def plain(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value}
 
-    def said(self) -> FieldError:
+    def to_text(self) -> FieldError:
         if self.withdrawn_at is None:
             code = "withdrawal_unseen" if self.unseen else "withdrawal_accepted"
-            return fault(self.content_id, code, value=self.content_id)
+            return field_error(self.content_id, code, value=self.content_id)
         at = f"{self.withdrawn_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         code = "withdrawn_already_by" if self.by else "withdrawn_already"
-        return fault(self.content_id, code, at=at, who=self.by, reason=self.reason)
+        return field_error(self.content_id, code, at=at, who=self.by, reason=self.reason)
 
 
-class Wording(NamedTuple):
+class WithdrawalText(NamedTuple):
     """What the public reads of a withdrawal: why, and a title in place of the item's own."""
 
     reason: str
     title: str = ""
 
 
-async def take_back(bus: Bus, content_id: str, said: Wording, by: str = "") -> Taken:
+async def order_withdrawal(
+    bus: Bus, content_id: str, wording: WithdrawalText, by: str = ""
+) -> WithdrawalAnswer:
     """Order an item's withdrawal, unless that is done. Raises Invalid, BusError."""
-    who = clerk("by", by) if by else ""
-    register = Register(bus)
+    who = reviewer("by", by) if by else ""
+    register = ItemRepository(bus)
     item = await register.item(content_id)
     if item is None:
-        raise Invalid(fault("content_id", "item_unknown", value=content_id))
-    if stands := await standing(register, content_id, item):
+        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+    if stands := await existing_withdrawal(register, content_id, item):
         return stands
-    event = withdrawal(content_id, item.unit, said, who)
-    words = vocabulary(read(LoaSettings))
+    event = withdrawal_event(content_id, item.unit, wording, who)
+    words = load_vocabulary(read_settings(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
-    return Taken(content_id, answer.event_id, unseen=not items.in_sight(item, datetime.now(UTC)))
+    return WithdrawalAnswer(
+        content_id, answer.event_id, unseen=not items.is_visible(item, datetime.now(UTC))
+    )
 
 
-async def standing(register: Register, content_id: str, item: Item) -> Taken | None:
+async def existing_withdrawal(
+    register: ItemRepository, content_id: str, item: Item
+) -> WithdrawalAnswer | None:
     """The withdrawal that stands; None while anything can still be seen or released."""
     if not item.barred or item.latest > item.barred:
         return None
@@ -226,11 +236,13 @@ async def standing(register: Register, content_id: str, item: Item) -> Taken | N
     if at is None:
         return None
     why, who = (record.reason, record.submitter) if record else ("", None)
-    return Taken(content_id, withdrawn_at=at, reason=why, by=who or "")
+    return WithdrawalAnswer(content_id, withdrawn_at=at, reason=why, by=who or "")
 
 
-def withdrawal(content_id: str, unit: str, said: Wording, by: str = "") -> CloudEvent:
-    words = {name: text for name, text in said._asdict().items() if text}
+def withdrawal_event(
+    content_id: str, unit: str, wording: WithdrawalText, by: str = ""
+) -> CloudEvent:
+    words = {name: text for name, text in wording._asdict().items() if text}
     return CloudEvent(
         specversion="1.0",
         id=f"{content_id}.withdrawn.{uuid.uuid4().hex}",

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.answers import Json, on_bus, print_json, print_table
-from consumers.faults import fault
-from consumers.mail import brakes
-from consumers.mail.brakes import Brakes
-from consumers.mail.story import often
+from consumers.cli.output import Json, print_json, print_table, run_on_bus
+from consumers.email import bounce_stops
+from consumers.email.bounce_stops import BounceStops
+from consumers.email.trace import most_frequent_codes
+from consumers.messages import field_error
 from contracts.delivery import ChannelName, PlanKey
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -18,9 +18,9 @@ app = typer.Typer(no_args_is_help=True, help="Publications of which too much mai
 
 
 @app.command("list")
-def show(as_json: Json = False) -> None:
+def list_stops(as_json: Json = False) -> None:
     """What was warned of, stopped or let go on within the last thirty days."""
-    found = on_bus(brakes.standing)
+    found = run_on_bus(bounce_stops.load_stops)
     if as_json:
         print_json(found)
         return
@@ -30,20 +30,20 @@ def show(as_json: Json = False) -> None:
             (
                 plan,
                 one.state,
-                f"{at(one.at):%Y-%m-%d %H:%M}",
-                f"{at(one.decided):%Y-%m-%d %H:%M}" if one.decided else "",
+                f"{to_datetime(one.at):%Y-%m-%d %H:%M}",
+                f"{to_datetime(one.decided):%Y-%m-%d %H:%M}" if one.decided else "",
                 one.mails,
                 one.failed,
                 one.percent,
                 one.by,
-                often(one.codes),
+                most_frequent_codes(one.codes),
             )
             for plan, one in found.plans.items()
         ],
     )
 
 
-def at(seconds: float) -> datetime:
+def to_datetime(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -59,18 +59,18 @@ def release(
 
     async def order(bus: Bus) -> None:
         if not by.strip():
-            raise Invalid(fault("by", "who_required"))
-        plans = stopped(await brakes.standing(bus), content_id)
+            raise Invalid(field_error("by", "who_required"))
+        plans = stopped_plans(await bounce_stops.load_stops(bus), content_id)
         if not plans:
-            raise Invalid(fault("content_id", "not_stopped", value=content_id))
+            raise Invalid(field_error("content_id", "not_stopped", value=content_id))
         for plan in plans:
-            await brakes.release(bus, plan, by.strip())
+            await bounce_stops.release_stop(bus, plan, by.strip())
 
-    on_bus(order)
+    run_on_bus(order)
     typer.echo("goes on")
 
 
-def stopped(brakes: Brakes, content_id: str) -> list[PlanKey]:
+def stopped_plans(brakes: BounceStops, content_id: str) -> list[PlanKey]:
     """The stopped revisions of an item."""
     standing = [PlanKey.parse(name) for name, one in brakes.plans.items() if one.state == "stopped"]
     mail = [plan for plan in standing if plan.channel is ChannelName.EMAIL]

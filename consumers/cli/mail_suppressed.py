@@ -5,14 +5,20 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from channels.email.guard import mail_address
-from consumers.app import people
-from consumers.app.settings import LoaSettings, read
-from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
-from consumers.cli.lifting import lifted
-from consumers.faults import fault
-from consumers.suppressions import Suppression, Suppressions, left_alone
-from consumers.vault import belonging
+from channels.email.header_injection import is_mail_address
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.app.wiring import subscribers
+from consumers.cli.output import (
+    Json,
+    lift_suppression,
+    print_field_texts,
+    print_json,
+    print_table,
+    run_on_bus,
+)
+from consumers.key_file import open_key_file
+from consumers.messages import field_error
+from consumers.suppression.store import Suppression, SuppressionStore, describe_suppression
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
@@ -22,35 +28,39 @@ Address = Annotated[str, typer.Argument(help="A mail address.")]
 app = typer.Typer(no_args_is_help=True, help="Addresses that mail leaves alone.")
 
 
-class Standing(BaseModel):
+class SuppressionReport(BaseModel):
     """The answer of `list`: how many addresses, for each reason."""
 
     suppressed: int
     reasons: dict[str, int]
 
 
-async def suppressions(bus: Bus) -> Suppressions:
+async def proven_suppressions(bus: Bus) -> SuppressionStore:
     """Raises Invalid for a key of other data."""
-    return people.suppressions(bus, await belonging(bus, read(LoaSettings).key_file))
+    return subscribers.open_suppressions(
+        bus, await open_key_file(bus, read_settings(LoaSettings).key_file)
+    )
 
 
-def addressed(written: str) -> str:
+def parse_address(written: str) -> str:
     """Raises Invalid for what is no mail address."""
     text = written.strip()
-    if not mail_address(text):
-        raise Invalid(fault("address", "no_mail_address"))
+    if not is_mail_address(text):
+        raise Invalid(field_error("address", "no_mail_address"))
     return text
 
 
 @app.command("list")
-def count(as_json: Json = False) -> None:
+def list_reasons(as_json: Json = False) -> None:
     """How many addresses are left alone, by reason. Nobody can list them: they are not kept."""
 
-    async def look(bus: Bus) -> Standing:
-        reasons = await (await suppressions(bus)).reasons(EMAIL)
-        return Standing(suppressed=sum(reasons.values()), reasons=dict(sorted(reasons.items())))
+    async def look(bus: Bus) -> SuppressionReport:
+        reasons = await (await proven_suppressions(bus)).count_by_reason(EMAIL)
+        return SuppressionReport(
+            suppressed=sum(reasons.values()), reasons=dict(sorted(reasons.items()))
+        )
 
-    found = on_bus(look)
+    found = run_on_bus(look)
     if as_json:
         print_json(found)
     else:
@@ -62,15 +72,15 @@ def show(address: Address, as_json: Json = False) -> None:
     """Why an address is left alone, since when and until when."""
 
     async def look(bus: Bus) -> Suppression | None:
-        return await (await suppressions(bus)).now(EMAIL, addressed(address))
+        return await (await proven_suppressions(bus)).find_active(EMAIL, parse_address(address))
 
-    found = on_bus(look)
+    found = run_on_bus(look)
     if as_json:
         print_json(found.model_dump(mode="json") if found else None)
     elif found:
-        print_said(left_alone(found))
+        print_field_texts(describe_suppression(found))
     else:
-        print_said(fault("address", "not_suppressed"))
+        print_field_texts(field_error("address", "not_suppressed"))
 
 
 @app.command()
@@ -81,7 +91,7 @@ def lift(
     """Write to an address again, although its server or its reader said no before."""
 
     async def order(bus: Bus) -> None:
-        await lifted(await suppressions(bus), EMAIL, addressed(address), by)
+        await lift_suppression(await proven_suppressions(bus), EMAIL, parse_address(address), by)
 
-    on_bus(order)
+    run_on_bus(order)
     typer.echo("lifted")

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from consumers.cli.answers import Json, on_bus, print_json, print_table
-from consumers.faults import fault
-from consumers.opinions import Tally, tallies
-from consumers.register import Register
+from consumers.cli.output import Json, print_json, print_table, run_on_bus
+from consumers.intake.repository import ItemRepository
+from consumers.messages import field_error
+from consumers.reporting.reactions import ReactionCounts, count_reactions
 from contracts.errors import Invalid
 from producers.bus import Bus
 
@@ -17,7 +17,7 @@ def opinions(
     as_json: Json = False,
 ) -> None:
     """How many readers are satisfied with an item, or not, by the channel they read it on."""
-    found = on_bus(lambda bus: asked(bus, content_id))
+    found = run_on_bus(lambda bus: requested_counts(bus, content_id))
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
@@ -30,9 +30,9 @@ def opinions(
     )
 
 
-async def asked(bus: Bus, content_id: str) -> list[Tally]:
+async def requested_counts(bus: Bus, content_id: str) -> list[ReactionCounts]:
     """The counts. Raises Invalid for an item that nobody has an opinion on, as there is none."""
-    found = await tallies(bus, content_id)
-    if content_id and not found and await Register(bus).item(content_id) is None:
-        raise Invalid(fault("content_id", "item_unknown", value=content_id))
+    found = await count_reactions(bus, content_id)
+    if content_id and not found and await ItemRepository(bus).item(content_id) is None:
+        raise Invalid(field_error("content_id", "item_unknown", value=content_id))
     return found

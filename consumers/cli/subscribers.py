@@ -5,19 +5,19 @@ from typing import Annotated
 
 import typer
 
-from consumers.app import people
-from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import INVALID, Json, on_bus, print_json, print_table
-from consumers.faults import fault
-from consumers.readers.imports import Report, import_csv
-from consumers.readers.leaving import Leaving
-from consumers.readers.people import People
-from consumers.readers.wishes import as_kept
-from consumers.suppressions import Suppression, left_alone
-from consumers.vault import KeyFile, belonging
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.app.wiring import subscribers
+from consumers.cli.output import EXIT_INVALID, Json, print_json, print_table, run_on_bus
+from consumers.key_file import KeyFile, open_key_file
+from consumers.messages import field_error
+from consumers.subscribers.csv_import import ImportReport, import_csv
+from consumers.subscribers.store import SubscriberStore
+from consumers.subscribers.unsubscribe import UnsubscribeService
+from consumers.subscribers.validation import normalize_email
+from consumers.suppression.store import Suppression, describe_suppression
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
-from contracts.subscriber import Subscriber
+from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus
 
 REASON_MAX = 200
@@ -30,13 +30,13 @@ Reason = Annotated[str, typer.Option(help="Why. It stays in the log, so it names
 @app.command("import")
 def import_file(file: File, as_json: Json = False) -> None:
     """Add and update readers from a CSV file. Exit code 2: lines were refused, the rest is in."""
-    settings = read(LoaSettings)
+    settings = read_settings(LoaSettings)
 
-    async def work(bus: Bus) -> Report:
-        keys = await belonging(bus, settings.key_file)
-        return await import_csv(bus, file, vocabulary(settings), keys.derive("addresses"))
+    async def work(bus: Bus) -> ImportReport:
+        keys = await open_key_file(bus, settings.key_file)
+        return await import_csv(bus, file, load_vocabulary(settings), keys.derive("addresses"))
 
-    report = on_bus(work)
+    report = run_on_bus(work)
     if as_json:
         print_json(report)
     else:
@@ -44,7 +44,7 @@ def import_file(file: File, as_json: Json = False) -> None:
         for wrong in report.rejected:
             typer.echo(f"line {wrong.line}, {wrong.field}: {wrong.message}", err=True)
             typer.echo(f"dòng {wrong.line}, {wrong.field}: {wrong.message_vi}", err=True)
-    raise typer.Exit(INVALID if report.rejected else 0)
+    raise typer.Exit(EXIT_INVALID if report.rejected else 0)
 
 
 @app.command()
@@ -55,26 +55,30 @@ def show(address: Address, as_json: Json = False) -> None:
     """
 
     async def look(bus: Bus) -> tuple[Subscriber, Suppression | None]:
-        keys = await proven(bus)
-        one = await found(People.opened(bus, keys), known_form(address))
-        return one, await people.suppressions(bus, keys).now(ChannelName.EMAIL, one.email)
+        keys = await proven_key(bus)
+        one = await require_subscriber(
+            SubscriberStore.from_key_file(bus, keys), normalized_address(address)
+        )
+        return one, await subscribers.open_suppressions(bus, keys).find_active(
+            ChannelName.EMAIL, one.email
+        )
 
-    one, stands = on_bus(look)
+    one, stands = run_on_bus(look)
     if as_json:
         against = stands.model_dump(mode="json") if stands else None
         print_json(one.model_dump(mode="json") | {"suppressed": against})
     else:
         said = one.model_dump(mode="json", exclude_none=True)
-        rows = [(name, shown(value)) for name, value in said.items()]
-        print_table(("", ""), [*rows, *left_alone_rows(stands)])
+        rows = [(name, cell_text(value)) for name, value in said.items()]
+        print_table(("", ""), [*rows, *suppression_rows(stands)])
 
 
-def left_alone_rows(stands: Suppression | None) -> list[tuple[str, str]]:
+def suppression_rows(stands: Suppression | None) -> list[tuple[str, str]]:
     """Why mail is not sent although somebody reads, and how it would be again."""
     if stands is None:
         return []
     return [
-        ("suppressed", left_alone(stands).message),
+        ("suppressed", describe_suppression(stands).message),
         ("to lift it", "loa mail suppressed lift ADDRESS --by NAME"),
     ]
 
@@ -84,45 +88,45 @@ def remove(address: Address, reason: Reason) -> None:
     """Erase a reader: record and address are purged, and every machine forgets within 10 s."""
 
     async def work(bus: Bus) -> None:
-        keys, why = await proven(bus), judged(reason)
-        readers = People.opened(bus, keys)
-        clean = known_form(address)
-        if await readers.left_over(clean):  # an earlier try was cut short
+        keys, why = await proven_key(bus), check_reason(reason)
+        readers = SubscriberStore.from_key_file(bus, keys)
+        clean = normalized_address(address)
+        if await readers.purge_leftovers(clean):  # an earlier try was cut short
             return
-        one = await found(readers, clean)
-        await Leaving.opened(bus, keys).erase(one, clean, reason=why)
+        one = await require_subscriber(readers, clean)
+        await UnsubscribeService.from_key_file(bus, keys).erase(one, clean, reason=why)
 
-    on_bus(work)
+    run_on_bus(work)
     typer.echo("removed")
 
 
-async def proven(bus: Bus) -> KeyFile:
-    return await belonging(bus, read(LoaSettings).key_file)
+async def proven_key(bus: Bus) -> KeyFile:
+    return await open_key_file(bus, read_settings(LoaSettings).key_file)
 
 
-def known_form(address: str) -> str:
+def normalized_address(address: str) -> str:
     """Raises Invalid for what is no address."""
-    clean, wrong = as_kept(address)
+    clean, wrong = normalize_email(address)
     if wrong:
         raise Invalid(*wrong)
     return clean
 
 
-async def found(readers: People, address: str) -> Subscriber:
+async def require_subscriber(readers: SubscriberStore, address: str) -> Subscriber:
     """Raises Invalid for an address of nobody."""
-    one = await readers.by_address(address)
+    one = await readers.find_by_address(address)
     if one is None:
-        raise Invalid(fault("address", "reader_unknown"))
+        raise Invalid(field_error("address", "reader_unknown"))
     return one
 
 
-def judged(reason: str) -> str:
+def check_reason(reason: str) -> str:
     """Raises Invalid for a reason that says nothing, or that may name somebody."""
     said = reason.strip()
     if not said or len(said) > REASON_MAX or "@" in said:
-        raise Invalid(fault("reason", "erasure_reason", limit=REASON_MAX))
+        raise Invalid(field_error("reason", "erasure_reason", limit=REASON_MAX))
     return said
 
 
-def shown(value: object) -> object:
+def cell_text(value: object) -> object:
     return "; ".join(map(str, value)) if isinstance(value, list) else value

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from consumers.app.settings import LoaSettings, read, vocabulary
-from consumers.cli.answers import Json, on_bus, print_json, print_said, print_table
-from consumers.faults import fault
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.output import Json, print_field_texts, print_json, print_table, run_on_bus
+from consumers.messages import field_error
 from contracts.delivery import ChannelName
 from producers.bus import Bus
-from producers.registry import Registry
+from producers.units.registry import UnitRegistry
 
 app = typer.Typer(no_args_is_help=True, help="Units and their API keys.")
 Unit = Annotated[str, typer.Argument(help="The unit's id, e.g. vu-cai-cach-hanh-chinh.")]
 
 
-class Way(StrEnum):
+class NoticeChannels(StrEnum):
     """The channels of case notices, first to last."""
 
     ZALO_EMAIL = "zalo,email"
@@ -26,45 +26,48 @@ class Way(StrEnum):
     EMAIL = "email"
 
 
-class How(StrEnum):
+class ReleasePolicy(StrEnum):
     AUTOMATIC = "automatic"
     DESK = "desk"
 
 
-Release = Annotated[How, typer.Option(help="Released at once, or by the Information Center.")]
+Release = Annotated[
+    ReleasePolicy, typer.Option(help="Released at once, or by the Information Center.")
+]
 Urgent = Annotated[bool, typer.Option("--urgent", help="May use the urgent lane.")]
-Told = Annotated[
-    Way, typer.Option("--notices", help="Case notices: the first channel, then the next one.")
+NoticesOption = Annotated[
+    NoticeChannels,
+    typer.Option("--notices", help="Case notices: the first channel, then the next one."),
 ]
 Now = Annotated[bool, typer.Option("--now", help="The old key stops at once, not in 24 h.")]
 
 
-def registry(bus: Bus) -> Registry:
-    return Registry(bus, vocabulary(read(LoaSettings)), time.time)
+def open_registry(bus: Bus) -> UnitRegistry:
+    return UnitRegistry(bus, load_vocabulary(read_settings(LoaSettings)), time.time)
 
 
 @app.command()
 def add(
     unit: Unit,
-    release: Release = How.DESK,
+    release: Release = ReleasePolicy.DESK,
     urgent: Urgent = False,
-    notices: Told = Way.ZALO_EMAIL,
+    notices: NoticesOption = NoticeChannels.ZALO_EMAIL,
     as_json: Json = False,
 ) -> None:
     """Register a unit and print its API key, once. Exit code 2: it is there already."""
     told = [ChannelName(one) for one in notices.split(",")]
-    key = on_bus(
-        lambda bus: registry(bus).add(unit, release=release.value, urgent=urgent, notices=told)
+    key = run_on_bus(
+        lambda bus: open_registry(bus).add(unit, release=release.value, urgent=urgent, notices=told)
     )
-    show(unit, key, as_json)
+    print_key(unit, key, as_json)
 
 
 @app.command("set")
-def change(
+def change_unit(
     unit: Unit,
-    release: Annotated[How | None, typer.Option(help="As for `add`.")] = None,
+    release: Annotated[ReleasePolicy | None, typer.Option(help="As for `add`.")] = None,
     urgent: Annotated[bool | None, typer.Option(help="May use the urgent lane.")] = None,
-    notices: Annotated[Way | None, typer.Option(help="As for `add`.")] = None,
+    notices: Annotated[NoticeChannels | None, typer.Option(help="As for `add`.")] = None,
 ) -> None:
     """Change what a unit may do; its keys stay. What it has sent already goes on as it was."""
     said = {
@@ -73,27 +76,27 @@ def change(
         "notices": tuple(map(ChannelName, notices.split(","))) if notices else None,
     }
     rules = {name: value for name, value in said.items() if value is not None}
-    now = on_bus(lambda bus: registry(bus).set(unit, **rules))
+    now = run_on_bus(lambda bus: open_registry(bus).update(unit, **rules))
     typer.echo(f"{unit}: release {now.release}, urgent {now.urgent}, {','.join(now.notices)}")
 
 
 @app.command()
 def rotate(unit: Unit, now: Now = False, as_json: Json = False) -> None:
     """Give a unit a new key; the old one works 24 h more."""
-    show(unit, on_bus(lambda bus: registry(bus).rotate(unit, now=now)), as_json)
+    print_key(unit, run_on_bus(lambda bus: open_registry(bus).rotate(unit, now=now)), as_json)
 
 
 @app.command()
 def revoke(unit: Unit) -> None:
     """No key of the unit works any more."""
-    on_bus(lambda bus: registry(bus).revoke(unit))
+    run_on_bus(lambda bus: open_registry(bus).revoke(unit))
     typer.echo(f"{unit}: no key works any more")
 
 
 @app.command("list")
 def list_units(as_json: Json = False) -> None:
     """Who may send."""
-    members = on_bus(lambda bus: registry(bus).members())
+    members = run_on_bus(lambda bus: open_registry(bus).registered_units())
     facts = [
         {
             "unit": member.unit,
@@ -111,9 +114,9 @@ def list_units(as_json: Json = False) -> None:
         print_table(columns, [list(one.values()) for one in facts])
 
 
-def show(unit: str, key: str, as_json: bool) -> None:
+def print_key(unit: str, key: str, as_json: bool) -> None:
     if as_json:
         print_json({"unit": unit, "api_key": key})
     else:
         typer.echo(f"{unit}\n{key}")
-        print_said(fault(unit, "key_shown_once"))
+        print_field_texts(field_error(unit, "key_shown_once"))

@@ -11,36 +11,36 @@ from typing import Annotated
 
 import typer
 
-from channels.zalo import pkce
-from channels.zalo.condition import Condition
-from channels.zalo.connect import Stores
-from channels.zalo.consent import Consent
-from channels.zalo.oauth import Pair, life_s
+from channels.zalo.account.status import AccountStatus
+from channels.zalo.client import oauth_consent
+from channels.zalo.client.oauth import TokenPair, lifetime_s
+from channels.zalo.client.oauth_consent import Consent
+from channels.zalo.factory import ChannelStores
 from channels.zalo.settings import ZaloSettings
-from consumers.app import channels
-from consumers.cli import followers, templates
-from consumers.cli.account import account, stores, tell_kinds
-from consumers.cli.answers import Json, explained, on_bus, print_json, print_table
-from consumers.faults import fault
+from consumers.app.wiring import zalo
+from consumers.case_notices.recipients import CaseNotices
+from consumers.cli import zalo_followers, zalo_templates
+from consumers.cli.output import Json, explain_errors, print_json, print_table, run_on_bus
+from consumers.cli.zalo_account import account_stores, chosen_account, print_kinds
 from consumers.ledger.store import Ledger
-from consumers.notices.persons import Notices
-from consumers.settlement import Settled, Settlement, Unsettled
-from consumers.wake import Waker
-from consumers.zalo.hearing import Hearing
+from consumers.ledger.wakeups import Waker
+from consumers.messages import field_error
+from consumers.operations.manual_resolution import ManualResolution, ResolvedRow, UnresolvedRow
+from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import keys
 from contracts.delivery import ChannelName
 from contracts.errors import Invalid
 from producers.bus import Bus
 
 app = typer.Typer(no_args_is_help=True, help="The Official Account.")
-app.add_typer(templates.app, name="templates")
-app.add_typer(followers.app, name="suppressed")
-app.command()(followers.followers)
-Granting = Callable[[Stores], Awaitable[None]]
+app.add_typer(zalo_templates.app, name="templates")
+app.add_typer(zalo_followers.app, name="suppressed")
+app.command()(zalo_followers.followers)
+Granting = Callable[[ChannelStores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
-TOKEN = re.compile(r"[!-~]+")
+TOKEN_PATTERN = re.compile(r"[!-~]+")
 """What can stand in a header: whatever was pasted around it is no part of a token."""
-ASK = Path(__file__).with_name("consent.txt")
+CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
 
 
 @app.callback()
@@ -57,14 +57,14 @@ def connect(file: File = "") -> None:
     arguments can be read by other users of the machine. Either way it is stored encrypted, and
     workers use and renew it.
     """
-    with explained():
-        ours = account()
-        granting = pasted(ours, file) if file else consented(ours)
+    with explain_errors():
+        ours = chosen_account()
+        granting = grant_from_file(ours, file) if file else grant_from_consent(ours)
 
     async def store(bus: Bus) -> None:
-        await granting(await stores(bus, ours))
+        await granting(await account_stores(bus, ours))
 
-    on_bus(store)
+    run_on_bus(store)
     typer.echo("stored; the next delivery uses it")
 
 
@@ -75,20 +75,20 @@ def status(as_json: Json = False) -> None:
     Exit code 1 when something is missing; each line says where it is put right. Exit code 2 when
     the tokens were stored with another vault.key.
     """
-    with explained():
-        ours = account()
+    with explain_errors():
+        ours = chosen_account()
 
-    async def look(bus: Bus) -> Condition:
-        found = await channels.examine_zalo(ours, await stores(bus, ours))
-        heard_at = await Hearing(bus).last_at()
+    async def look(bus: Bus) -> AccountStatus:
+        found = await zalo.probe_account(ours, await account_stores(bus, ours))
+        heard_at = await ZaloEventPublisher(bus).last_event_at()
         found.last_event_at = heard_at.timestamp() if heard_at else None
         return found
 
-    found = on_bus(look)
+    found = run_on_bus(look)
     if as_json:
         print_json(asdict(found))
     else:
-        tell(found)
+        print_account(found)
     if found.missing:
         raise typer.Exit(1)
 
@@ -97,18 +97,18 @@ def status(as_json: Json = False) -> None:
 def unknown(as_json: Json = False) -> None:
     """What only a receipt or a person can end: broadcasts and case notices, oldest first."""
 
-    async def look(bus: Bus) -> list[Unsettled]:
-        found = [one async for one in settlement(bus).unknown()]
+    async def look(bus: Bus) -> list[UnresolvedRow]:
+        found = [one async for one in open_manual_resolution(bus).unknown_rows()]
         return sorted(found, key=lambda one: one.since)
 
     facts = [
         {
-            "since": moment(one.since),
+            "since": utc_time(one.since),
             "content_id": one.batch.content_id,
             "revision": one.batch.revision,
             "what": one.recipient,
         }
-        for one in on_bus(look)
+        for one in run_on_bus(look)
     ]
     if as_json:
         print_json(facts)
@@ -131,80 +131,82 @@ def settle(
     with a new revision. A notice that did not ends as `suppressed`, and its person's next channel
     begins: give the dossier's code, and --revision where only one of its steps is meant.
     """
-    content_id = keys.item_named(item)
+    content_id = keys.resolve_content_id(item)
 
-    async def order(bus: Bus) -> list[Settled]:
+    async def order(bus: Bus) -> list[ResolvedRow]:
         if not (person := by.strip()):
-            raise Invalid(fault("by", "who_required"))
-        done = await settlement(bus).settle(content_id, revision, arrived=sent, by=person)
+            raise Invalid(field_error("by", "who_required"))
+        done = await open_manual_resolution(bus).resolve(
+            content_id, revision, arrived=sent, by=person
+        )
         if not done:
-            raise Invalid(fault("content_id", "nothing_unknown", value=content_id))
+            raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return done
 
-    done = on_bus(order)
+    done = run_on_bus(order)
     if as_json:
         print_json([{**asdict(one), "batch": str(one.batch)} for one in done])
     for one in done if not as_json else ():
         typer.echo(f"{one.batch} {one.recipient}: {one.status}")
 
 
-def settlement(bus: Bus) -> Settlement:
+def open_manual_resolution(bus: Bus) -> ManualResolution:
     ledger = Ledger(bus)
-    return Settlement(ledger, ChannelName.ZALO, Notices(bus, ledger, Waker(bus)))
+    return ManualResolution(ledger, ChannelName.ZALO, CaseNotices(bus, ledger, Waker(bus)))
 
 
-def tell(found: Condition) -> None:
+def print_account(found: AccountStatus) -> None:
     """For people: the account, its tokens, its quotas, then what is missing."""
     facts = asdict(found.account) if found.account else {}
     facts |= {
-        "access token until": moment(found.token_expires_at),
-        "renewed at": moment(found.token_obtained_at),
-        "consent lasts until": moment(found.refresh_ends_at),
-        "last event of the webhook": moment(found.last_event_at) or "none yet",
+        "access token until": utc_time(found.token_expires_at),
+        "renewed at": utc_time(found.token_obtained_at),
+        "consent lasts until": utc_time(found.refresh_ends_at),
+        "last event of the webhook": utc_time(found.last_event_at) or "none yet",
     }
     facts |= {f"{name} this month": spent for name, spent in found.spent.items()}
     facts |= {f"notices: {name}": spent for name, spent in found.notices.items()}
     for name, quota in (("broadcasts", found.broadcasts), ("templates", found.templates)):
         facts |= {f"{name}: {key}": value for key, value in quota.items()}
     print_table(("", ""), [(key, value) for key, value in facts.items() if value not in ("", None)])
-    tell_kinds(found.kinds)
+    print_kinds(found.kinds)
     for one in found.missing:
         typer.echo(f"missing for {one.task}: {one.reason}")
         typer.echo(f"  now: {one.fix}" if one.fix else "  now: try again; if it stays, ask Zalo")
 
 
-def moment(at: float | None) -> str:
+def utc_time(at: float | None) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" if at else ""
 
 
-def pasted(account: ZaloSettings, file: str) -> Granting:
+def grant_from_file(account: ZaloSettings, file: str) -> Granting:
     """What stores the pair in *file*. Raises Invalid."""
-    granted = pair(sys.stdin.read() if file == "-" else Path(file).read_text())
-    return lambda stores: channels.seed_zalo(account, stores, granted)
+    granted = parse_token_pair(sys.stdin.read() if file == "-" else Path(file).read_text())
+    return lambda stores: zalo.store_token_pair(account, stores, granted)
 
 
-def consented(account: ZaloSettings) -> Granting:
+def grant_from_consent(account: ZaloSettings) -> Granting:
     """Ask for a consent; what exchanges its code and stores the pair. Raises Invalid."""
     if not account.callback_url:
-        raise Invalid(fault("LOA_ZALO_CALLBACK_URL", "setting_missing"))
+        raise Invalid(field_error("LOA_ZALO_CALLBACK_URL", "setting_missing"))
     fixed = account.code_verifier.get_secret_value()
-    verifier = fixed or pkce.new_verifier()
+    verifier = fixed or oauth_consent.new_code_verifier()
     consent = Consent(account.app_id, account.callback_url, verifier)
-    typer.echo(ASK.read_text("utf-8").format(address=consent.address(account.oauth_url)))
-    code = consent.code(sys.stdin.readline())
+    typer.echo(CONSENT_PROMPT.read_text("utf-8").format(address=consent.url(account.oauth_url)))
+    code = consent.code_from(sys.stdin.readline())
     if code is None:
-        raise Invalid(fault("address", "no_consent"))
-    return lambda stores: channels.grant_zalo(account, stores, code, verifier)
+        raise Invalid(field_error("address", "no_consent"))
+    return lambda stores: zalo.exchange_consent(account, stores, code, verifier)
 
 
-def pair(text: str) -> Pair:
+def parse_token_pair(text: str) -> TokenPair:
     """Read a token pair; an empty one would overwrite the good one. Raises Invalid."""
     try:
         said = json.loads(text)
         tokens = said["access_token"].strip(), said["refresh_token"].strip()
-        life = life_s(said.get("expires_in"))
+        life = lifetime_s(said.get("expires_in"))
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
-        raise Invalid(fault("file", "no_token_pair")) from broken
-    if not all(TOKEN.fullmatch(token) for token in tokens):
-        raise Invalid(fault("file", "no_token_pair"))
-    return Pair(*tokens, life)
+        raise Invalid(field_error("file", "no_token_pair")) from broken
+    if not all(TOKEN_PATTERN.fullmatch(token) for token in tokens):
+        raise Invalid(field_error("file", "no_token_pair"))
+    return TokenPair(*tokens, life)

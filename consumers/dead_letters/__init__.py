@@ -4,21 +4,26 @@ A letter stays in its stream for ever; what became of it is a history beside it 
 key `dead.<id>`), so nothing leaves without a trace. `id` is the letter's first place in DEAD.
 """
 
-from consumers.dead_letters.decisions import Decisions, Person, Sending, mend
-from consumers.dead_letters.letter import Decision, Letter, Origin
-from consumers.dead_letters.query import Query
-from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetters
+from consumers.dead_letters.decisions import (
+    DeadLetterDecisions,
+    Operator,
+    OutgoingMessage,
+    check_corrected,
+)
+from consumers.dead_letters.letter import DeadLetter, Decision, MessageOrigin
+from consumers.dead_letters.query import DeadLetterQuery
+from consumers.dead_letters.store import INLINE_BYTES, LETTER_BYTES, DeadLetterStore
 
 __all__ = [
     "INLINE_BYTES",
     "LETTER_BYTES",
-    "DeadLetters",
+    "DeadLetter",
+    "DeadLetterDecisions",
+    "DeadLetterQuery",
+    "DeadLetterStore",
     "Decision",
-    "Decisions",
-    "Letter",
-    "Origin",
-    "Person",
-    "Query",
-    "Sending",
-    "mend",
+    "MessageOrigin",
+    "Operator",
+    "OutgoingMessage",
+    "check_corrected",
 ]

@@ -11,29 +11,35 @@ from hashlib import sha256
 
 import structlog
 
-from consumers.dead_letters.letter import Decision, Ending, History, Letter, carried
-from consumers.dead_letters.store import DeadLetters, key
-from consumers.faults import fault, word
-from consumers.register import change, read
+from consumers.dead_letters.letter import (
+    DeadLetter,
+    Decision,
+    DecisionState,
+    History,
+    event_headers,
+)
+from consumers.dead_letters.store import DeadLetterStore, history_key
+from consumers.messages import field_error, translate
 from contracts import envelope, events, subjects
-from contracts.crash import crash_point
-from contracts.errors import FieldError, Invalid, shown
+from contracts.base.crash_points import crash_point
+from contracts.errors import FieldError, Invalid, printable
 from contracts.vocabulary import Vocabulary
-from producers.bus import Ack, Silence
+from producers.bus import Ack, NoReply
+from producers.bus.records import read, update
 
 log = structlog.get_logger()
 NAME_MAX = 100
 REASON_MAX = 500
-HOLD = timedelta(minutes=2)
+SENDING_HOLD = timedelta(minutes=2)
 """So long after it was begun, a sending may still be on its way."""
-PATIENCE_S = 30.0
-START = HOLD - timedelta(seconds=PATIENCE_S + 15)
+PUBLISH_TIMEOUT_S = 30.0
+LATEST_START = SENDING_HOLD - timedelta(seconds=PUBLISH_TIMEOUT_S + 15)
 """So long after it was begun, it may still start: it ends before others get their turn, even by a
 clock that differs by some seconds."""
 
 
 @dataclass(frozen=True)
-class Person:
+class Operator:
     """Who decides, and why; both are kept for ever."""
 
     name: str
@@ -42,11 +48,11 @@ class Person:
     def __post_init__(self) -> None:
         """Raises Invalid for a decision that nobody takes."""
         if not self.name.strip():
-            raise Invalid(fault("by", "who_required"))
+            raise Invalid(field_error("by", "who_required"))
 
 
 @dataclass(frozen=True)
-class Sending:
+class OutgoingMessage:
     """What is to be sent for a letter, and where to."""
 
     subject: str
@@ -55,178 +61,186 @@ class Sending:
 
 
 @dataclass
-class Decisions:
+class DeadLetterDecisions:
     """What people decide about letters. Of two who decide at once, one is first."""
 
-    dead: DeadLetters
+    store: DeadLetterStore
 
-    async def replay(self, letter: Letter, person: Person) -> Letter:
+    async def replay(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Send the original again, to where it came from, under its own identity.
 
         Raises Invalid for a letter that is dealt with, BusError when it is not surely sent.
         """
-        if not letter.readable:
-            raise Invalid(fault("id", "not_sendable", value=letter.id))
-        whole(letter)
-        letter = letter if letter.body is not None else await self.dead.whole(letter)
+        if not letter.is_readable:
+            raise Invalid(field_error("id", "not_sendable", value=letter.id))
+        require_whole(letter)
+        letter = letter if letter.body is not None else await self.store.with_original(letter)
         origin = letter.origin
-        again = Sending(origin.subject, letter.original, carried(origin.headers))
+        again = OutgoingMessage(origin.subject, letter.original, event_headers(origin.headers))
         return await self.send("replayed", letter, person, again)
 
-    async def edit(self, letter: Letter, mended: Sending, person: Person) -> Letter:
+    async def edit(
+        self, letter: DeadLetter, corrected: OutgoingMessage, person: Operator
+    ) -> DeadLetter:
         """Send a mended event in the original's place; the original stays. Raises as `replay`."""
-        whole(letter)
-        return await self.send("edited", letter, person, mended)
+        require_whole(letter)
+        return await self.send("edited", letter, person, corrected)
 
-    async def discard(self, letter: Letter, person: Person) -> Letter:
+    async def discard(self, letter: DeadLetter, person: Operator) -> DeadLetter:
         """Give a letter up, with a reason. Raises Invalid as `replay`, or without a reason."""
         if not person.reason.strip():
-            raise Invalid(fault("reason", "reason_required"))
-        decision = self.decision("discarded", letter, person)
-        return self.told(letter, await self.write(letter, decision))
+            raise Invalid(field_error("reason", "reason_required"))
+        decision = self.new_decision("discarded", letter, person)
+        return self.log_ended(letter, await self.record_decision(letter, decision))
 
-    def open(self, letter: Letter) -> None:
+    def require_open(self, letter: DeadLetter) -> None:
         """Raises Invalid for a letter that is dealt with."""
         if letter.ended:
-            raise Invalid(taken(letter, History(decisions=letter.decisions)))
+            raise Invalid(already_ended_error(letter, History(decisions=letter.decisions)))
 
-    async def send(self, state: Ending, letter: Letter, person: Person, what: Sending) -> Letter:
+    async def send(
+        self, state: DecisionState, letter: DeadLetter, person: Operator, what: OutgoingMessage
+    ) -> DeadLetter:
         """Write down, send, write down what came of it."""
-        begun = self.decision(state, letter, person, what.body)
-        history = await self.write(letter, begun)
+        begun = self.new_decision(state, letter, person, what.body)
+        history = await self.record_decision(letter, begun)
         crash_point("dead.decided")
-        ack = await self.sent(letter, begun) if history.repeats(begun) else None
+        ack = await self.find_sent(letter, begun) if history.is_repeat(begun) else None
         ack = ack or await self.publish(begun, what)
         crash_point("dead.replayed")
-        return self.told(letter, await self.finish(letter, begun, ack))
+        return self.log_ended(letter, await self.record_sent(letter, begun, ack))
 
-    async def publish(self, begun: Decision, what: Sending) -> Ack:
+    async def publish(self, begun: Decision, what: OutgoingMessage) -> Ack:
         """Raises Silence when it is too late to begin, Invalid when the message id is taken."""
-        if self.dead.now() - begun.at > START:
-            raise Silence("it took too long to write the decision down; nothing was sent")
-        ack = await self.dead.bus.publish(
+        if self.store.now() - begun.at > LATEST_START:
+            raise NoReply("it took too long to write the decision down; nothing was sent")
+        ack = await self.store.bus.publish(
             what.subject,
             what.body,
             headers=what.headers,
             msg_id=begun.message_id,
-            patience_s=PATIENCE_S,
+            patience_s=PUBLISH_TIMEOUT_S,
         )
-        if ack.duplicate and not await self.says(ack, what):
-            raise Invalid(fault("id", "id_taken", value=begun.message_id))
+        if ack.duplicate and not await self.is_stored(ack, what):
+            raise Invalid(field_error("id", "id_taken", value=begun.message_id))
         return ack
 
-    async def says(self, ack: Ack, what: Sending) -> bool:
+    async def is_stored(self, ack: Ack, what: OutgoingMessage) -> bool:
         """A message that is gone meanwhile was taken by whom it was for."""
-        stored = await self.dead.bus.get_message(ack.stream, ack.seq)
+        stored = await self.store.bus.get_message(ack.stream, ack.seq)
         return stored is None or (stored.subject, stored.data) == (what.subject, what.body)
 
-    async def sent(self, letter: Letter, begun: Decision) -> Ack | None:
+    async def find_sent(self, letter: DeadLetter, begun: Decision) -> Ack | None:
         """Where a message lies that was perhaps sent, however long ago."""
         origin = letter.origin
         mended = begun.state == "edited"
         subject = subjects.content(letter.about.unit, "*") if mended else origin.subject
-        async for message in self.dead.bus.scan(origin.stream, subject, origin.seq + 1):
+        async for message in self.store.bus.scan(origin.stream, subject, origin.seq + 1):
             named = message.headers.get("Nats-Msg-Id") == begun.message_id
             if named and hash_of(message.data) == begun.after:
                 return Ack(origin.stream, message.seq)
         return None
 
-    def decision(
-        self, state: Ending, letter: Letter, person: Person, sent: bytes | None = None
+    def new_decision(
+        self, state: DecisionState, letter: DeadLetter, person: Operator, sent: bytes | None = None
     ) -> Decision:
         return Decision(
             state=state,
-            at=self.dead.now(),
-            by=shown(person.name.strip(), NAME_MAX),
-            reason=shown(person.reason.strip(), REASON_MAX),
+            at=self.store.now(),
+            by=printable(person.name.strip(), NAME_MAX),
+            reason=printable(person.reason.strip(), REASON_MAX),
             covers=letter.latest,
             before=hash_of(letter.original) if letter.body is not None else "",
             after=hash_of(sent) if sent is not None else "",
             done=sent is None,
         )
 
-    async def write(self, letter: Letter, decision: Decision) -> History:
+    async def record_decision(self, letter: DeadLetter, decision: Decision) -> History:
         """Add a decision to the letter's history. Raises Invalid when somebody was first."""
-        held = await read(self.dead.histories, key(letter.id), History)
-        await self.settle(letter, held.value or History(), decision)
+        held = await read(self.store.histories, history_key(letter.id), History)
+        await self.finish_begun(letter, held.value or History(), decision)
 
         def move(found: History | None) -> History:
             history = found or History()
             if decision not in history.decisions:
-                free(letter, history, decision)
-            return history.plus(decision)
+                require_decidable(letter, history, decision)
+            return history.with_decision(decision)
 
-        return (await change(self.dead.histories, key(letter.id), History, move, held)).known
+        return (
+            await update(self.store.histories, history_key(letter.id), History, move, held)
+        ).required
 
-    async def settle(self, letter: Letter, history: History, decision: Decision) -> None:
+    async def finish_begun(self, letter: DeadLetter, history: History, decision: Decision) -> None:
         """Raises Invalid when something else is being sent, or was: then it is on record now."""
-        free(letter, history, decision)
+        require_decidable(letter, history, decision)
         for begun in history.begun(letter.latest):
             if begun.message_id == decision.message_id:
                 continue
-            if ack := await self.sent(letter, begun):
-                raise Invalid(taken(letter, await self.finish(letter, begun, ack)))
+            if ack := await self.find_sent(letter, begun):
+                raise Invalid(
+                    already_ended_error(letter, await self.record_sent(letter, begun, ack))
+                )
 
-    async def finish(self, letter: Letter, begun: Decision, ack: Ack) -> History:
+    async def record_sent(self, letter: DeadLetter, begun: Decision, ack: Ack) -> History:
         """Put down where the message lies, whatever else was decided meanwhile."""
-        done = begun.model_copy(update={"done": True, "sent_to": where(ack)})
+        done = begun.model_copy(update={"done": True, "sent_to": message_position(ack)})
 
         def move(found: History | None) -> History:
-            return (found or History()).finished(begun, done)
+            return (found or History()).with_finished(begun, done)
 
-        return (await change(self.dead.histories, key(letter.id), History, move)).known
+        return (await update(self.store.histories, history_key(letter.id), History, move)).required
 
-    def told(self, letter: Letter, history: History) -> Letter:
+    def log_ended(self, letter: DeadLetter, history: History) -> DeadLetter:
         state = history.decisions[-1].state
-        log.info("dead_letter_ended", letter=letter.id, state=state, **letter.about.bound)
+        log.info("dead_letter_ended", letter=letter.id, state=state, **letter.about.log_facts)
         return letter.model_copy(update={"decisions": history.decisions})
 
 
-def free(letter: Letter, history: History, decision: Decision) -> None:
+def require_decidable(letter: DeadLetter, history: History, decision: Decision) -> None:
     """Raises Invalid for a letter that is dealt with, or in the hands of somebody else.
 
     Whoever began to send it may go on at once; but not give up what may be on its way.
     """
     if history.ended(letter.id, letter.latest):
-        raise Invalid(taken(letter, history))
+        raise Invalid(already_ended_error(letter, history))
     for begun in history.begun(letter.latest):
         own = begun.by == decision.by and decision.state != "discarded"
-        if not own and decision.at - begun.at < HOLD:
-            raise Invalid(in_hand(letter, begun))
+        if not own and decision.at - begun.at < SENDING_HOLD:
+            raise Invalid(being_sent_error(letter, begun))
 
 
-def whole(letter: Letter) -> None:
+def require_whole(letter: DeadLetter) -> None:
     """Raises Invalid for a letter that is not all of its message."""
     if letter.erased:
         named = ", ".join(letter.left_out)
-        raise Invalid(fault("id", "only_by_http", value=letter.id, names=named))
+        raise Invalid(field_error("id", "only_by_http", value=letter.id, names=named))
 
 
-def mend(letter: Letter, body: bytes, words: Vocabulary) -> Sending:
+def check_corrected(letter: DeadLetter, body: bytes, vocabulary: Vocabulary) -> OutgoingMessage:
     """Check *body*, a structured event. Raises ContractError when it is still broken."""
-    whole(letter)
+    require_whole(letter)
     unit = letter.about.unit
     if letter.stage != "intake" or not unit:
-        raise Invalid(fault("id", "letter_not_editable", value=letter.id))
+        raise Invalid(field_error("id", "letter_not_editable", value=letter.id))
     event = envelope.from_structured(body)
-    events.check(event, words)
-    events.check_sender(event, unit, words)
+    events.check(event, vocabulary)
+    events.check_sender(event, unit, vocabulary)
     headers = {"Content-Type": envelope.CONTENT_TYPE}
-    return Sending(subjects.content(unit, events.kind_of(event.type)), body, headers)
+    return OutgoingMessage(subjects.content(unit, events.kind_of(event.type)), body, headers)
 
 
-def taken(letter: Letter, history: History) -> FieldError:
+def already_ended_error(letter: DeadLetter, history: History) -> FieldError:
     last = history.decisions[-1] if history.decisions else None
     who = (last.state, last.by) if last else ("", "")
-    return fault("id", "letter_ended", value=letter.id, state=word(who[0]), who=who[1])
+    return field_error("id", "letter_ended", value=letter.id, state=translate(who[0]), who=who[1])
 
 
-def in_hand(letter: Letter, begun: Decision) -> FieldError:
-    times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + HOLD:%H:%M:%S}"}
-    return fault("id", "in_hand", value=letter.id, who=begun.by, **times)
+def being_sent_error(letter: DeadLetter, begun: Decision) -> FieldError:
+    times = {"begun": f"{begun.at:%H:%M:%S}", "free": f"{begun.at + SENDING_HOLD:%H:%M:%S}"}
+    return field_error("id", "in_hand", value=letter.id, who=begun.by, **times)
 
 
-def where(ack: Ack) -> str:
+def message_position(ack: Ack) -> str:
     return f"{ack.stream} #{ack.seq}"
 
 

@@ -16,19 +16,19 @@ from pydantic import (
     model_validator,
 )
 
-from consumers.dead_letters.about import About
+from consumers.dead_letters.message_info import MessageInfo
 from contracts import subjects
-from contracts.errors import FieldError, few
+from contracts.errors import FieldError, limit_errors
 
-Ending = Literal["replayed", "edited", "discarded"]
-FIRST = 5
-SHORT = 16
-STORED = {"stage", "at", "origin", "errors", "body", "digest", "about", "left_out", "erased"}
-NAMES = 30
+DecisionState = Literal["replayed", "edited", "discarded"]
+SHORT_ERRORS_MAX = 5
+SHORT_HASH_LENGTH = 16
+STORED_FIELDS = {"stage", "at", "origin", "errors", "body", "digest", "about", "left_out", "erased"}
+LEFT_OUT_NAMES_MAX = 30
 """So many of the things that were left out are named."""
 
 
-class Origin(BaseModel):
+class MessageOrigin(BaseModel):
     """Where a letter's message lay."""
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Ending
+    state: DecisionState
     at: datetime
     by: str = ""
     reason: str = ""
@@ -61,7 +61,7 @@ class Decision(BaseModel):
     @property
     def message_id(self) -> str:
         """The same for the same body sent for the same burial, and for nothing else."""
-        return f"{self.state}.{self.covers}.{self.after[:SHORT]}"
+        return f"{self.state}.{self.covers}.{self.after[:SHORT_HASH_LENGTH]}"
 
 
 class History(BaseModel):
@@ -87,15 +87,15 @@ class History(BaseModel):
         """What was begun about the latest burial and is not known to be finished."""
         return tuple(one for one in self.decisions if not one.done and one.covers >= latest)
 
-    def repeats(self, decision: Decision) -> bool:
+    def is_repeat(self, decision: Decision) -> bool:
         """Was the same message to be sent before, too?"""
         return sum(one.message_id == decision.message_id for one in self.decisions) > 1
 
-    def plus(self, decision: Decision) -> "History":
+    def with_decision(self, decision: Decision) -> "History":
         known = decision in self.decisions
         return self if known else History(decisions=(*self.decisions, decision))
 
-    def finished(self, begun: Decision, done: Decision) -> "History":
+    def with_finished(self, begun: Decision, done: Decision) -> "History":
         """*done* instead of *begun*, as the last: what was sent outweighs whatever was decided
         in the meantime, which stays."""
         if done in self.decisions:
@@ -106,7 +106,7 @@ class History(BaseModel):
         return History(decisions=(*others, done))
 
 
-class Letter(BaseModel):
+class DeadLetter(BaseModel):
     """One dead letter. `body` is base64 of the original bytes; `at` is its first death.
 
     The same message that dies again (after a replay, say) is the same letter: `times` counts,
@@ -124,8 +124,8 @@ class Letter(BaseModel):
     last: datetime | None = None
     times: int = 1
     latest: int = 0
-    origin: Origin
-    about: About = About()
+    origin: MessageOrigin
+    about: MessageInfo = MessageInfo()
     errors: Annotated[tuple[FieldError, ...], Field(min_length=1)]
     body: str | None
     digest: str = ""
@@ -146,7 +146,7 @@ class Letter(BaseModel):
         return History(decisions=self.decisions).ended(self.id, self.latest)
 
     @property
-    def readable(self) -> bool:
+    def is_readable(self) -> bool:
         """Is it a letter, or something else that somebody has put into DEAD?"""
         return self.origin.stream != subjects.DEAD.name
 
@@ -160,28 +160,28 @@ class Letter(BaseModel):
         return self.digest or f"{self.origin.stream}.{self.origin.seq}"
 
     @property
-    def stored(self) -> bytes:
+    def to_stored(self) -> bytes:
         """What the stream keeps of it."""
-        return self.model_dump_json(include=STORED).encode()
+        return self.model_dump_json(include=STORED_FIELDS).encode()
 
-    def light(self) -> "Letter":
+    def without_body(self) -> "DeadLetter":
         """The same letter with the first reasons only, everything else left at its origin.
 
         Where that is erased, it is gone.
         """
         origin = self.origin.model_copy(update={"headers": {}})
-        errors = few(self.errors, FIRST)
+        errors = limit_errors(self.errors, SHORT_ERRORS_MAX)
         body = "" if self.erased else None
         return self.model_copy(update={"origin": origin, "errors": errors, "body": body})
 
 
-def fingerprint(origin: Origin, body: bytes) -> str:
+def fingerprint(origin: MessageOrigin, body: bytes) -> str:
     """What makes two deaths the same letter: subject, the event's own headers, and every byte."""
-    own = sorted(carried(origin.headers).items())
+    own = sorted(event_headers(origin.headers).items())
     head = "\x00".join([origin.subject, *(part for pair in own for part in pair)])
     return sha256(head.encode(errors="replace") + b"\x00\x00" + body).hexdigest()
 
 
-def carried(headers: Mapping[str, str]) -> dict[str, str]:
+def event_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """What belongs to the event, without what belongs to the bus."""
     return {name: value for name, value in headers.items() if not name.startswith("Nats-")}

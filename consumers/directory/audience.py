@@ -1,4 +1,4 @@
-"""Who of the directory a publication is for: found by taste, never by asking each person."""
+"""Match a publication against distinct preference sets instead of single subscribers."""
 
 import json
 from collections.abc import Sequence
@@ -7,84 +7,95 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from consumers.directory.store import Store
+from consumers.directory.store import DirectoryStore
 from contracts.delivery import Lane
 from contracts.publication import Publication
-from contracts.subscriber import Subscriber, matches
+from contracts.subscriptions.subscriber import Subscriber, matches
 
-WALK_US, MERGE_US, OPEN_US = 0.1, 1.0, 6.0
+WALK_COST_US, MERGE_COST_US, OPEN_COST_US = 0.1, 1.0, 6.0
 """Measured: stepping over one person, merging one in, and beginning with one taste."""
-REMEMBERED = 256
-AT_ONCE = "immediate"
+CACHE_SIZE = 256
+IMMEDIATE = "immediate"
 
 
-class Tastes:
+class PreferenceIndex:
     """The distinct sets of wishes; a publication is matched against each of them once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DirectoryStore) -> None:
         self.store = store
-        self.known: dict[int, Subscriber] = {}
-        self.matching: dict[tuple[str, str, tuple[str, ...], bool], tuple[int, ...]] = {}
+        self.preference_sets: dict[int, Subscriber] = {}
+        self.cache: dict[tuple[str, str, tuple[str, ...], bool], tuple[int, ...]] = {}
 
     def count(self, publication: Publication) -> int:
         """How many people *publication* is for."""
-        return self.store.people(_listed(self.of(publication)))
+        return self.store.count_subscribers(_to_json(self.find_matching(publication)))
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
         """The next *limit* ids greater than *last*, sorted."""
-        tastes = self.of(publication)
-        if len(tastes) == len(self.known):
-            return self.store.everybody(last, limit)
-        wanted, everybody = self.store.people(_listed(tastes)), self.store.people()
-        walking_us = WALK_US * limit * everybody / max(wanted, 1)
-        if walking_us < OPEN_US * len(tastes) + MERGE_US * min(limit, wanted):
-            return self.store.among(_listed(tastes), last, limit)
-        return self._merged(tastes, last, limit)
+        tastes = self.find_matching(publication)
+        if len(tastes) == len(self.preference_sets):
+            return self.store.all_ids(last, limit)
+        wanted, everybody = (
+            self.store.count_subscribers(_to_json(tastes)),
+            self.store.count_subscribers(),
+        )
+        walking_us = WALK_COST_US * limit * everybody / max(wanted, 1)
+        if walking_us < OPEN_COST_US * len(tastes) + MERGE_COST_US * min(limit, wanted):
+            return self.store.scan_ids(_to_json(tastes), last, limit)
+        return self._merge_ids(tastes, last, limit)
 
-    def of(self, publication: Publication) -> tuple[int, ...]:
+    def find_matching(self, publication: Publication) -> tuple[int, ...]:
         """The tastes that *publication* meets, of those who are told at once."""
-        self._learn()
+        self._load_new()
         urgent = publication.lane is Lane.URGENT
         key = (publication.topic, publication.unit, publication.audiences, urgent)
-        if key not in self.matching:
-            if len(self.matching) >= REMEMBERED:
-                self.matching.clear()
-            met = (id for id, one in self.known.items() if at_once(one, publication))
-            self.matching[key] = tuple(met)
-        return self.matching[key]
+        if key not in self.cache:
+            if len(self.cache) >= CACHE_SIZE:
+                self.cache.clear()
+            met = (
+                id
+                for id, one in self.preference_sets.items()
+                if matches_immediately(one, publication)
+            )
+            self.cache[key] = tuple(met)
+        return self.cache[key]
 
-    def _learn(self) -> None:
+    def _load_new(self) -> None:
         """Read the tastes that came since."""
-        if new := learnt(self.store, max(self.known, default=0)):
-            self.known |= new
-            self.matching.clear()
+        if new := load_preference_sets(self.store, max(self.preference_sets, default=0)):
+            self.preference_sets |= new
+            self.cache.clear()
 
-    def _merged(self, tastes: Sequence[int], last: str, limit: int) -> list[str]:
+    def _merge_ids(self, set_ids: Sequence[int], last: str, limit: int) -> list[str]:
         with ExitStack() as stack:
-            sorted_ids = [stack.enter_context(self.store.of_taste(taste, last)) for taste in tastes]
+            sorted_ids = [
+                stack.enter_context(self.store.ids_of_set(taste, last)) for taste in set_ids
+            ]
             return list(islice(merge(*sorted_ids), limit))
 
 
-def learnt(store: Store, after: int) -> dict[int, Subscriber]:
+def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscriber]:
     """The tastes behind *after*, each as somebody who has it."""
-    return {id: _wishing(json.loads(wishes)) for id, wishes in store.tastes(after)}
+    return {
+        id: _sample_subscriber(json.loads(wishes)) for id, wishes in store.preference_sets(after)
+    }
 
 
-def at_once(one: Subscriber, publication: Publication) -> bool:
+def matches_immediately(one: Subscriber, publication: Publication) -> bool:
     """Whoever reads a digest finds the publication there, unless it must not wait."""
-    soon = one.frequency == AT_ONCE or publication.lane is Lane.URGENT
+    soon = one.frequency == IMMEDIATE or publication.lane is Lane.URGENT
     return soon and matches(one, publication)
 
 
-def wishes(subscriber: dict[str, Any]) -> str:
+def preference_key(subscriber: dict[str, Any]) -> str:
     """A subscriber's wishes as a taste is known by; the last of them is the frequency."""
     names = ("topics", "audiences", "units")
     wanted = [sorted(subscriber.get(name, ())) for name in names]
-    return json.dumps([*wanted, subscriber.get("frequency", AT_ONCE)])
+    return json.dumps([*wanted, subscriber.get("frequency", IMMEDIATE)])
 
 
-def _wishing(wished: list[Any]) -> Subscriber:
-    *lists, frequency = wished
+def _sample_subscriber(preferences: list[Any]) -> Subscriber:
+    *lists, frequency = preferences
     topics, audiences, units = map(tuple, lists)
     return Subscriber(
         id="taste",
@@ -96,5 +107,5 @@ def _wishing(wished: list[Any]) -> Subscriber:
     )
 
 
-def _listed(tastes: Sequence[int]) -> str:
-    return json.dumps(tastes)
+def _to_json(set_ids: Sequence[int]) -> str:
+    return json.dumps(set_ids)

@@ -1,4 +1,4 @@
-"""Following the bucket `subscribers`: every change goes into the directory's file, in order."""
+"""Apply every change of bucket `subscribers` to the directory's file, in order."""
 
 import asyncio
 import json
@@ -9,30 +9,30 @@ from typing import Any
 
 import structlog
 
-from consumers.directory.audience import wishes
-from consumers.directory.store import Person, Store
+from consumers.directory.audience import preference_key
+from consumers.directory.store import DirectoryRow, DirectoryStore
 from contracts import subjects
-from contracts.crash import crash_point
+from contracts.base.crash_points import crash_point
 from producers.bus import Bus, BusError, Change
 
 log = structlog.get_logger()
-PERSON = "s."
-CHUNK = 64
-WAITING = 2000
+SUBSCRIBER_PREFIX = "s."
+CHUNK_SIZE = 64
+QUEUE_SIZE = 2000
 CONFIRM_S = 2.0
 PAUSE_S = 1.0
 
 
-class Follower:
+class DirectoryFollower:
     """The machine's one writer, for as long as `run` runs."""
 
-    def __init__(self, bus: Bus, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, bus: Bus, store: DirectoryStore, clock: Callable[[], float]) -> None:
         self.bus = bus
         self.bucket = bus.bucket(subjects.SUBSCRIBERS.name)
         self.store = store
         self.clock = clock
-        self.asked: tuple[int, float] | None = None
-        self.erased = False
+        self.pending_check: tuple[int, float] | None = None
+        self.has_erasures = False
 
     async def run(self) -> None:
         """Follow until cancelled, over outages of the bus and of the file (disk full, locked)."""
@@ -47,12 +47,12 @@ class Follower:
 
     async def follow(self) -> None:
         await self.check_bucket()
-        self.asked = None
-        changes: asyncio.Queue[Change] = asyncio.Queue(WAITING)
+        self.pending_check = None
+        changes: asyncio.Queue[Change] = asyncio.Queue(QUEUE_SIZE)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.listen(changes))
-            group.create_task(self.take_in(changes))
-            group.create_task(self.confirm())
+            group.create_task(self.read_changes(changes))
+            group.create_task(self.apply_changes(changes))
+            group.create_task(self.confirm_periodically())
 
     async def check_bucket(self) -> None:
         """A projection of another bucket (the bus was set up anew) is worth nothing."""
@@ -61,66 +61,72 @@ class Follower:
             self.store.reset(info["created"])
             log.info("directory_begun", seq=info["state"]["last_seq"])
 
-    async def listen(self, changes: asyncio.Queue[Change]) -> None:
+    async def read_changes(self, changes: asyncio.Queue[Change]) -> None:
         async for change in self.bucket.watch(self.store.seq + 1):
             await changes.put(change)
         raise BusError("the watch ended")
 
-    async def take_in(self, changes: asyncio.Queue[Change]) -> None:
+    async def apply_changes(self, changes: asyncio.Queue[Change]) -> None:
         """Apply what has come, many at a time when there are many."""
         while True:
             chunk = [await changes.get()]
-            while len(chunk) < CHUNK and not changes.empty():
+            while len(chunk) < CHUNK_SIZE and not changes.empty():
                 chunk.append(changes.get_nowait())
-            people = [person(one) for one in chunk if one.key.startswith(PERSON)]
+            people = [parse_change(one) for one in chunk if one.key.startswith(SUBSCRIBER_PREFIX)]
             crash_point("directory.read")
             self.store.apply(people, chunk[-1].seq)
             crash_point("directory.applied")
-            self.erased |= any(one.wishes is None for one in people)
-            self.confirm_asked()
+            self.has_erasures |= any(one.preferences is None for one in people)
+            self.confirm_if_applied()
             await asyncio.sleep(0)  # between two chunks others may work
 
-    async def confirm(self) -> None:
+    async def confirm_periodically(self) -> None:
         """Ask every 2 s how far the bucket is."""
         while True:
-            if self.asked is None:
+            if self.pending_check is None:
                 asked_at = self.clock()
-                self.asked = (await self.bucket.last_seq(), asked_at)
-            self.confirm_asked()
-            if self.erased:
-                self.store.scrub()
-                self.erased = False
+                self.pending_check = (await self.bucket.last_seq(), asked_at)
+            self.confirm_if_applied()
+            if self.has_erasures:
+                self.store.truncate_wal()
+                self.has_erasures = False
             await asyncio.sleep(CONFIRM_S)
 
-    def confirm_asked(self) -> None:
+    def confirm_if_applied(self) -> None:
         """Once everything is applied that the bucket held when it was asked, say so."""
-        if self.asked and self.store.seq >= self.asked[0]:
-            self.store.confirm(self.asked[1])
-            self.asked = None
+        if self.pending_check and self.store.seq >= self.pending_check[0]:
+            self.store.confirm(self.pending_check[1])
+            self.pending_check = None
 
 
-def person(change: Change) -> Person:
+def parse_change(change: Change) -> DirectoryRow:
     """A change as the file takes it; who is not active is not in it."""
-    id = change.key.removeprefix(PERSON)
+    id = change.key.removeprefix(SUBSCRIBER_PREFIX)
     if change.data is None:
-        return Person(id)
+        return DirectoryRow(id)
     try:
         told = json.loads(change.data)
-        row = (id, told["email"], told["name"], wishes(told), moment(told.get("paused_until")))
-        active = told["active"] and Person(*row, *rhythm(told))
+        row = (
+            id,
+            told["email"],
+            told["name"],
+            preference_key(told),
+            to_epoch_s(told.get("paused_until")),
+        )
+        active = told["active"] and DirectoryRow(*row, *frequency_times(told))
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
-        return Person(id)
-    return active or Person(id)
+        return DirectoryRow(id)
+    return active or DirectoryRow(id)
 
 
-def rhythm(told: dict[str, Any]) -> Iterator[float]:
+def frequency_times(record: dict[str, Any]) -> Iterator[float]:
     """When the frequency last changed, and when a daily and a weekly one last ended."""
-    since, before = told.get("frequency_since"), told.get("frequency_before")
-    ended = told.get("frequency_ended") or {before: since}
-    yield from (moment(since), moment(ended.get("daily")), moment(ended.get("weekly")))
+    since, before = record.get("frequency_since"), record.get("frequency_before")
+    ended = record.get("frequency_ended") or {before: since}
+    yield from (to_epoch_s(since), to_epoch_s(ended.get("daily")), to_epoch_s(ended.get("weekly")))
 
 
-def moment(said: str | None) -> float:
+def to_epoch_s(text: str | None) -> float:
     """In epoch seconds; 0 for never."""
-    return datetime.fromisoformat(said).timestamp() if said else 0.0
+    return datetime.fromisoformat(text).timestamp() if text else 0.0

@@ -1,7 +1,6 @@
-"""The directory's file: people who may be written to, in SQLite, rebuilt from the bus at any time.
+"""The directory's SQLite file of active subscribers, rebuilt from the bus at any time.
 
-Calls are short (a chunk of changes takes milliseconds), so they run where they are called.
-"""
+Calls are short (a chunk of changes takes milliseconds), so they run in the caller's thread."""
 
 import fcntl
 import math
@@ -14,12 +13,12 @@ from typing import NamedTuple
 
 import structlog
 
-from consumers.addresses import Contact
+from consumers.recipients import Contact
 
 log = structlog.get_logger()
-VERSION = 3
-BUSY_S = 1.0
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+SCHEMA_VERSION = 3
+BUSY_TIMEOUT_S = 1.0
+DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCHEMA = Path(__file__).parent / "schema.sql"
 UPSERT = """
     insert into person
@@ -32,7 +31,7 @@ UPSERT = """
 """
 
 
-class Person(NamedTuple):
+class DirectoryRow(NamedTuple):
     """A row as it is applied; `wishes` None means: not to be written to (any more).
 
     Times in epoch seconds, 0 for never: nothing is sent before `paused_until`; `changed` is when
@@ -42,20 +41,20 @@ class Person(NamedTuple):
     id: str
     address: str = ""
     name: str = ""
-    wishes: str | None = None
+    preferences: str | None = None
     paused_until: float = 0.0
-    changed: float = 0.0
+    frequency_changed: float = 0.0
     daily_until: float = 0.0
     weekly_until: float = 0.0
 
 
-class Store:
+class DirectoryStore:
     """One connection to the file. Any number of processes may read; one writes."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self.db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+        self.db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         self._path, self._inode = path, path.stat().st_ino
         try:
             for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
@@ -66,7 +65,7 @@ class Store:
             raise
 
     @property
-    def stands(self) -> bool:
+    def is_current_file(self) -> bool:
         """Whether the file is still the one that was opened."""
         try:
             return self._path.stat().st_ino == self._inode
@@ -78,26 +77,26 @@ class Store:
 
     # --- writing
 
-    def apply(self, people: Iterable[Person], seq: int) -> None:
+    def apply(self, rows: Iterable[DirectoryRow], seq: int) -> None:
         """Take changes in, up to *seq* of the bucket, all or nothing."""
         with self._transaction():
-            for person in people:
-                self._apply(person)
-            self._note("seq", seq)
+            for person in rows:
+                self._apply_row(person)
+            self._write_meta("seq", seq)
 
     def confirm(self, at: float) -> None:
         """Note that everything the bucket held at *at* has been applied."""
         with self._transaction():
-            self._note("confirmed", at)
+            self._write_meta("confirmed", at)
 
     def reset(self, bucket: str) -> None:
         """Begin again for another bucket. Tastes keep counting up, so that no id is used twice."""
         with self._transaction():
             for table in ("person", "taste", "meta"):
                 self.db.execute(f"delete from {table}")  # noqa: S608 -- three fixed names
-            self._note("bucket", bucket)
+            self._write_meta("bucket", bucket)
 
-    def scrub(self) -> None:
+    def truncate_wal(self) -> None:
         """Bring what was erased out of the write-ahead log, too."""
         self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
@@ -106,17 +105,17 @@ class Store:
     @property
     def seq(self) -> int:
         """The bucket's sequence up to which changes have been applied."""
-        return int(self._noted("seq") or 0)
+        return int(self._read_meta("seq") or 0)
 
     @property
-    def confirmed(self) -> float:
+    def confirmed_at(self) -> float:
         """The moment up to which the projection surely knows everything; 0 for never."""
-        return float(self._noted("confirmed") or 0)
+        return float(self._read_meta("confirmed") or 0)
 
     @property
     def bucket(self) -> str:
         """Which bucket this is a projection of."""
-        return str(self._noted("bucket") or "")
+        return str(self._read_meta("bucket") or "")
 
     def contacts(self, ids: Sequence[str], now: float = math.inf) -> dict[str, Contact]:
         """Those of *ids* who may be written to *now*, in epoch seconds."""
@@ -124,36 +123,36 @@ class Store:
         query = f"select id, address, name from person where id in ({marks}) and paused_until <= ?"  # noqa: S608
         return {row[0]: Contact(*row) for row in self.db.execute(query, [*ids, now])}
 
-    def tastes(self, after: int = 0) -> list[tuple[int, str]]:
+    def preference_sets(self, after: int = 0) -> list[tuple[int, str]]:
         """Every distinct set of wishes, oldest first."""
         return self.db.execute(
             "select id, wishes from taste where id > ? order by id", (after,)
         ).fetchall()
 
-    def people(self, tastes: str | None = None) -> int:
+    def count_subscribers(self, set_ids: str | None = None) -> int:
         """How many there are, of *tastes* (a JSON list) or altogether."""
         query = "select coalesce(sum(people), 0) from taste"
-        if tastes is None:
+        if set_ids is None:
             return int(self.db.execute(query).fetchone()[0])
         query += " where id in (select value from json_each(?))"
-        return int(self.db.execute(query, (tastes,)).fetchone()[0])
+        return int(self.db.execute(query, (set_ids,)).fetchone()[0])
 
-    def everybody(self, after: str, limit: int) -> list[str]:
+    def all_ids(self, after: str, limit: int) -> list[str]:
         """Ids in order."""
         query = "select id from person where id > ? order by id limit ?"
         return [id for (id,) in self.db.execute(query, (after, limit))]
 
-    def among(self, tastes: str, after: str, limit: int) -> list[str]:
+    def scan_ids(self, set_ids: str, after: str, limit: int) -> list[str]:
         """Ids of *tastes* in order, found by walking through everybody."""
         query = """
             select id from person
             where id > ? and +taste in (select value from json_each(?))
             order by id limit ?
         """
-        return [id for (id,) in self.db.execute(query, (after, tastes, limit))]
+        return [id for (id,) in self.db.execute(query, (after, set_ids, limit))]
 
-    def walked(
-        self, frequency: str, tastes: str, times: tuple[float, float], ids: tuple[str, str]
+    def scan_digest_candidates(
+        self, frequency: str, set_ids: str, times: tuple[float, float], ids: tuple[str, str]
     ) -> list[tuple[str, int, float]]:
         """Of people behind the first of *ids*, up to the second: id, taste, when their frequency
         changed.
@@ -168,18 +167,18 @@ class Store:
             ) order by id
         """  # noqa: S608 -- one of two names
         since, now = times
-        return self.db.execute(query, (*ids, now, tastes, since)).fetchall()
+        return self.db.execute(query, (*ids, now, set_ids, since)).fetchall()
 
-    def place(self, after: str, limit: int) -> str:
+    def page_end(self, after: str, limit: int) -> str:
         """The last id of the next *limit* people; empty when there is nobody left."""
         query = "select max(id) from (select id from person where id > ? order by id limit ?)"
         return str(self.db.execute(query, (after, limit)).fetchone()[0] or "")
 
     @contextmanager
-    def of_taste(self, taste: int, after: str) -> Iterator[Iterator[str]]:
+    def ids_of_set(self, set_id: int, after: str) -> Iterator[Iterator[str]]:
         """Ids of one taste in order, read as far as one asks."""
         query = "select id from person where taste = ? and id > ? order by id"
-        with closing(self.db.execute(query, (taste, after))) as rows:
+        with closing(self.db.execute(query, (set_id, after))) as rows:
             yield (id for (id,) in rows)
 
     @contextmanager
@@ -196,30 +195,32 @@ class Store:
     def _prepare(self) -> None:
         with self._transaction():
             (version,) = self.db.execute("pragma user_version").fetchone()
-            if version == VERSION:
+            if version == SCHEMA_VERSION:
                 return
             for table in ("person", "taste", "meta"):
                 self.db.execute(f"drop table if exists {table}")
             for statement in _statements(SCHEMA.read_text("utf-8")):
                 self.db.execute(statement)
-            self.db.execute(f"pragma user_version = {VERSION}")
+            self.db.execute(f"pragma user_version = {SCHEMA_VERSION}")
 
-    def _apply(self, person: Person) -> None:
-        if person.wishes is None:
-            self.db.execute("delete from person where id = ?", (person.id,))
+    def _apply_row(self, row: DirectoryRow) -> None:
+        if row.preferences is None:
+            self.db.execute("delete from person where id = ?", (row.id,))
             return
-        taste = self._taste(person.wishes)
-        self.db.execute(UPSERT, person._replace(wishes=str(taste)))
+        taste = self._preference_set_id(row.preferences)
+        self.db.execute(UPSERT, row._replace(preferences=str(taste)))
 
-    def _taste(self, wishes: str) -> int:
-        self.db.execute("insert into taste (wishes) values (?) on conflict do nothing", (wishes,))
-        found = self.db.execute("select id from taste where wishes = ?", (wishes,))
+    def _preference_set_id(self, preferences: str) -> int:
+        self.db.execute(
+            "insert into taste (wishes) values (?) on conflict do nothing", (preferences,)
+        )
+        found = self.db.execute("select id from taste where wishes = ?", (preferences,))
         return int(found.fetchone()[0])
 
-    def _note(self, name: str, value: object) -> None:
+    def _write_meta(self, name: str, value: object) -> None:
         self.db.execute("insert or replace into meta (name, value) values (?, ?)", (name, value))
 
-    def _noted(self, name: str) -> str | int | float | None:
+    def _read_meta(self, name: str) -> str | int | float | None:
         row = self.db.execute("select value from meta where name = ?", (name,)).fetchone()
         return row[0] if row else None
 
@@ -235,25 +236,25 @@ class Store:
             raise
 
 
-def open_store(path: Path) -> Store:
+def open_store(path: Path) -> DirectoryStore:
     """Open the file. One that is damaged is set aside, and a new one begun: the bus has it all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Alone: the second of two starts would set aside the first one's new file.
-    with _alone(path.parent):
-        if reason := damage(path):
+    with _locked(path.parent):
+        if reason := find_damage(path):
             aside = set_aside(path)
             log.warning("directory_set_aside", reason=reason, file=aside.name)
-        return Store(path)
+        return DirectoryStore(path)
 
 
-def damage(path: Path) -> str:
+def find_damage(path: Path) -> str:
     """What makes the file useless; empty for nothing. Raises sqlite3.Error for other trouble."""
     try:
-        with closing(Store(path)) as store:
+        with closing(DirectoryStore(path)) as store:
             (said,) = store.db.execute("pragma quick_check(1)").fetchone()
             return "" if said == "ok" else "quick_check"
     except sqlite3.DatabaseError as broken:
-        if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in DAMAGED:
+        if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in DAMAGE_CODES:
             raise
         return broken.sqlite_errorname.lower()
 
@@ -266,7 +267,7 @@ def set_aside(path: Path) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,1 +1,3 @@
-"""The delivery ledger: rules (`entry`, `moves`, `cursor`), text form (`codec`), `store`."""
+"""The delivery ledger: rules (`entry`, `moves`, `cursor`), text form (`codec`), `store`, wake-ups.
+
+May import contracts, channels.base and producers.bus."""

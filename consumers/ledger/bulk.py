@@ -1,8 +1,7 @@
-"""The whole ledger in bulk: plans and states as they lie, batches in order, hundreds to a request.
+"""Read the whole ledger in bulk: plans and states unordered, batches in order, 250 to a request.
 
-One request waits while the next one is being answered; memory is that of two answers, however long
-the ledger is. What this version can't read comes as None, and holds up nothing else.
-"""
+The next request is under way while a result is used, so memory holds two results, however long
+the ledger is. A value that this version can't decode is returned as None."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -11,60 +10,62 @@ from itertools import islice
 from typing import TypeVar
 
 from consumers.ledger import codec
-from consumers.ledger.codec import Rows
-from consumers.ledger.cursor import Cursor
-from consumers.ledger.entry import Entry
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry
 from contracts.delivery import BatchKey, PlanKey
 from producers.bus import Bucket, Value
 
 S = TypeVar("S")
 T = TypeVar("T")
-AT_ONCE = 250
+BATCHES_PER_REQUEST = 250
 """Batches to a request; with their recipients that is as many keys as the bus takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StoredBatch:
     """One batch as it is stored; a half that is missing or unreadable is None."""
 
     key: BatchKey
-    stored: bool
-    entry: Entry | None
-    rows: Rows | None = None
+    is_stored: bool
+    entry: LedgerEntry | None
+    rows: BatchRows | None = None
 
     @property
-    def name(self) -> str:
+    def state_key(self) -> str:
         """The key of its state."""
         return f"state.{self.key}"
 
 
-async def plans(
+async def read_plans(
     bucket: Bucket, scope: str = ""
-) -> AsyncIterator[tuple[str, PlanKey | None, Cursor | None]]:
+) -> AsyncIterator[tuple[str, PlanKey | None, PlanCursor | None]]:
     """Every plan whose key begins with *scope*; one that changes meanwhile may come again."""
     async for key, value in bucket.values(f"plan.{scope}"):
-        plan = legible(PlanKey.parse, key.removeprefix("plan."))
-        yield key, plan, legible(codec.decode_cursor, value.data)
+        plan = decode_or_none(PlanKey.parse, key.removeprefix("plan."))
+        yield key, plan, decode_or_none(codec.decode_cursor, value.data)
 
 
-async def states(bucket: Bucket, scope: str = "") -> AsyncIterator[tuple[str, Batch | None]]:
+async def read_states(
+    bucket: Bucket, scope: str = ""
+) -> AsyncIterator[tuple[str, StoredBatch | None]]:
     """Every state whose key begins with *scope*, in no order; as `plans`."""
     async for key, value in bucket.values(f"state.{scope}"):
-        named = legible(BatchKey.parse, key.removeprefix("state."))
-        entry = legible(codec.decode_state, value.data)
-        yield key, Batch(named, True, entry) if named else None
+        named = decode_or_none(BatchKey.parse, key.removeprefix("state."))
+        entry = decode_or_none(codec.decode_state, value.data)
+        yield key, StoredBatch(named, True, entry) if named else None
 
 
-async def batches(
+async def read_batches(
     bucket: Bucket, keys: Iterable[BatchKey], *, recipients: bool = False
-) -> AsyncIterator[Batch]:
+) -> AsyncIterator[StoredBatch]:
     """The batches of *keys*, in their order, those that are missing too."""
     left = iter(keys)
-    following = ask(bucket, left, recipients)
+    following = start_read(bucket, left, recipients)
     try:
         while following is not None:
             answer = await following
-            following = ask(bucket, left, recipients)
+            following = start_read(bucket, left, recipients)
             for batch in answer:
                 yield batch
     finally:
@@ -73,34 +74,34 @@ async def batches(
             await asyncio.wait({following})
 
 
-def ask(
-    bucket: Bucket, left: Iterable[BatchKey], recipients: bool
-) -> asyncio.Task[list[Batch]] | None:
+def start_read(
+    bucket: Bucket, remaining: Iterable[BatchKey], recipients: bool
+) -> asyncio.Task[list[StoredBatch]] | None:
     """Begin to read the next batches; None when there are none."""
-    keys = list(islice(left, AT_ONCE))
-    return asyncio.create_task(read(bucket, keys, recipients)) if keys else None
+    keys = list(islice(remaining, BATCHES_PER_REQUEST))
+    return asyncio.create_task(read_chunk(bucket, keys, recipients)) if keys else None
 
 
-async def read(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> list[Batch]:
+async def read_chunk(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> list[StoredBatch]:
     wanted = [f"state.{key}" for key in keys]
     if recipients:
         wanted += [f"rows.{key}" for key in keys]
-    found = await bucket.many(wanted)
-    return [batch(key, found.get(f"state.{key}"), found.get(f"rows.{key}")) for key in keys]
+    found = await bucket.get_many(wanted)
+    return [decode_batch(key, found.get(f"state.{key}"), found.get(f"rows.{key}")) for key in keys]
 
 
-def batch(key: BatchKey, state: Value | None, rows: Value | None) -> Batch:
-    return Batch(
+def decode_batch(key: BatchKey, state: Value | None, rows: Value | None) -> StoredBatch:
+    return StoredBatch(
         key,
         state is not None,
-        legible(codec.decode_state, state.data) if state else None,
-        legible(codec.decode_rows, rows.data) if rows else None,
+        decode_or_none(codec.decode_state, state.data) if state else None,
+        decode_or_none(codec.decode_rows, rows.data) if rows else None,
     )
 
 
-def legible(decode: Callable[[S], T], data: S) -> T | None:
+def decode_or_none(decode: Callable[[S], T], data: S) -> T | None:
     """None for what this version can't read."""
     try:
         return decode(data)
-    except codec.BROKEN:
+    except codec.DECODE_ERRORS:
         return None

@@ -9,24 +9,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.ledger.cursor import Cursor
-from consumers.ledger.entry import Entry, Note
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry, RowNote
+from consumers.ledger.errors import UnreadableValue
 from contracts.delivery import Lane, PlanKey
 
 FORMAT = 1
-CORRECTION, PICKS = "*", ":"
 
 
-class Unreadable(ValueError):
-    """A ledger value that this version can't read."""
+CORRECTION_MARK, ITEM_MASK_MARK = "*", ":"
 
 
-BROKEN = (ValueError, LookupError, TypeError, AttributeError)
+DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
 """What decoding raises for values of another version, or that are damaged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class BatchRows:
     """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text.
 
     `picks`: which of a digest's items each of them gets, as a bit mask. `had`, which is found out
@@ -35,41 +34,41 @@ class Rows:
 
     ids: tuple[str, ...]
     corrections: frozenset[str] = frozenset()
-    picks: Mapping[str, int] = field(default_factory=dict)
-    had: Mapping[str, tuple[PlanKey, ...]] = field(default_factory=dict)
+    item_masks: Mapping[str, int] = field(default_factory=dict)
+    earlier_mails: Mapping[str, tuple[PlanKey, ...]] = field(default_factory=dict)
 
 
-def dumps(value: dict[str, Any]) -> bytes:
+def dump_json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def loads(data: bytes) -> dict[str, Any]:
+def load_json(data: bytes) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(data)
     if value.get("v") != FORMAT:
-        raise Unreadable(f"ledger format {value.get('v')!r}")
+        raise UnreadableValue(f"ledger format {value.get('v')!r}")
     return value
 
 
-def encode_state(entry: Entry) -> bytes:
+def encode_state(entry: LedgerEntry) -> bytes:
     value = {
         "v": FORMAT,
         "r": entry.rows.decode(),
         "n": entry.lane.value,
         "a": entry.created,
         "o": entry.owner,
-        "l": entry.lease,
+        "l": entry.lease_until,
         "t": entry.due,
-        "k": entry.wake,
+        "k": entry.wake_number,
         "h": entry.halt,
-        "z": entry.settle,
-        "c": entry.closed,
-        "m": entry.copies,
-        "w": entry.write,
+        "z": entry.effects_until,
+        "c": entry.closed_at,
+        "m": entry.possible_copies,
+        "w": entry.write_id,
     }
-    if entry.source:
-        value["s"] = entry.source
-    if entry.person:
-        value["p"] = entry.person
+    if entry.notice_seq:
+        value["s"] = entry.notice_seq
+    if entry.notice_event_id:
+        value["p"] = entry.notice_event_id
     if entry.notes:
         reasons = list(dict.fromkeys(note.reason for note in entry.notes.values()))
         numbers = {reason: number for number, reason in enumerate(reasons)}
@@ -79,56 +78,58 @@ def encode_state(entry: Entry) -> bytes:
             for row, note in entry.notes.items()
         }
         value["f"] = {str(row): int(note.since) for row, note in entry.notes.items() if note.since}
-    return dumps(value)
+    return dump_json(value)
 
 
-def decode_state(data: bytes) -> Entry:
-    value = loads(data)
+def decode_state(data: bytes) -> LedgerEntry:
+    value = load_json(data)
     reasons, since = value.get("q", []), value.get("f", {})
-    return Entry(
+    return LedgerEntry(
         rows=value["r"].encode(),
         lane=Lane(value["n"]),
         created=value["a"],
         owner=value["o"],
-        lease=value["l"],
+        lease_until=value["l"],
         due=value["t"],
-        wake=value["k"],
+        wake_number=value["k"],
         halt=value["h"],
-        settle=value["z"],
-        closed=value["c"],
-        copies=value["m"],
-        source=value.get("s", 0),
-        person=value.get("p", ""),
-        write=value["w"],
+        effects_until=value["z"],
+        closed_at=value["c"],
+        possible_copies=value["m"],
+        notice_seq=value.get("s", 0),
+        notice_event_id=value.get("p", ""),
+        write_id=value["w"],
         notes={
-            int(row): Note(attempts, due, reasons[number], float(since.get(row, 0)))
+            int(row): RowNote(attempts, due, reasons[number], float(since.get(row, 0)))
             for row, (attempts, due, number) in value.get("x", {}).items()
         },
     )
 
 
 def encode_rows(
-    ids: Iterable[str], corrections: frozenset[str], picks: Mapping[str, int] | None = None
+    ids: Iterable[str], corrections: frozenset[str], item_masks: Mapping[str, int] | None = None
 ) -> bytes:
-    if picks:
-        return ",".join(f"{id}{PICKS}{picks[id]:x}" for id in ids).encode()
-    return ",".join(f"{id}{CORRECTION}" if id in corrections else id for id in ids).encode()
+    if item_masks:
+        return ",".join(f"{id}{ITEM_MASK_MARK}{item_masks[id]:x}" for id in ids).encode()
+    return ",".join(f"{id}{CORRECTION_MARK}" if id in corrections else id for id in ids).encode()
 
 
-def decode_rows(data: bytes) -> Rows:
+def decode_rows(data: bytes) -> BatchRows:
     text = data.decode()
     marked = text.split(",")
-    if PICKS in text:
-        picked = [one.split(PICKS) for one in marked]
-        return Rows(tuple(id for id, _ in picked), picks={id: int(mask, 16) for id, mask in picked})
-    return Rows(
-        tuple(id.removesuffix(CORRECTION) for id in marked),
-        frozenset(id[:-1] for id in marked if id.endswith(CORRECTION)),
+    if ITEM_MASK_MARK in text:
+        picked = [one.split(ITEM_MASK_MARK) for one in marked]
+        return BatchRows(
+            tuple(id for id, _ in picked), item_masks={id: int(mask, 16) for id, mask in picked}
+        )
+    return BatchRows(
+        tuple(id.removesuffix(CORRECTION_MARK) for id in marked),
+        frozenset(id[:-1] for id in marked if id.endswith(CORRECTION_MARK)),
     )
 
 
-def encode_cursor(cursor: Cursor) -> bytes:
-    return dumps(
+def encode_cursor(cursor: PlanCursor) -> bytes:
+    return dump_json(
         {
             "v": FORMAT,
             "last": cursor.last,
@@ -146,7 +147,7 @@ def encode_cursor(cursor: Cursor) -> bytes:
     )
 
 
-def decode_cursor(data: bytes) -> Cursor:
-    value = loads(data)
+def decode_cursor(data: bytes) -> PlanCursor:
+    value = load_json(data)
     del value["v"]
-    return Cursor(**{**value, "lane": Lane(value["lane"])})
+    return PlanCursor(**{**value, "lane": Lane(value["lane"])})

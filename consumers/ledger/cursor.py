@@ -1,4 +1,4 @@
-"""The plan of one publication on one channel: how far its recipients are cut into batches."""
+"""The plan of one publication on one channel: how far its recipients are split into batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from contracts.delivery import Lane
 
-BATCH_ROWS = 500
+MAX_BATCH_ROWS = 500
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class PlanCursor:
     """`count` batches hold everybody up to and including recipient id `last`."""
 
     last: str = ""
@@ -26,7 +26,9 @@ class Cursor:
     created: float = 0.0
     finished: float = 0.0
 
-    def advance(self, batches: Sequence[Sequence[str]], *, complete: bool, now: float) -> "Cursor":
+    def advance(
+        self, batches: Sequence[Sequence[str]], *, complete: bool, now: float
+    ) -> "PlanCursor":
         """The cursor after *batches* (sorted ids, all greater than `last`)."""
         ids = [batch[-1] for batch in batches if batch]
         return replace(
@@ -38,23 +40,23 @@ class Cursor:
             finished=now if complete else 0.0,
         )
 
-    def halted(self, why: str) -> "Cursor":
+    def with_halt(self, halt_code: str) -> "PlanCursor":
         """A cursor is halted once, by the first position that overtakes it."""
-        return self if self.halt else replace(self, halt=why)
+        return self if self.halt else replace(self, halt=halt_code)
 
     @property
-    def unbegun(self) -> bool:
+    def is_halted_before_start(self) -> bool:
         """Halted before anybody was planned."""
         return bool(self.halt) and not (self.count or self.complete)
 
     @property
-    def missing(self) -> int:
+    def missing_count(self) -> int:
         """Recipients not yet in a batch; of a halted plan the newer position takes care."""
         if self.complete or self.halt or self.total is None:
             return 0
         return max(self.total - self.planned, 0)
 
 
-def cut(rows: Sequence[T]) -> list[Sequence[T]]:
+def split_into_batches(rows: Sequence[T]) -> list[Sequence[T]]:
     """*rows* in batches."""
-    return [rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS)]
+    return [rows[start : start + MAX_BATCH_ROWS] for start in range(0, len(rows), MAX_BATCH_ROWS)]

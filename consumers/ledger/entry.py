@@ -7,16 +7,16 @@ A CAPITAL letter says that an earlier request may already have had its effect. I
 evidence from the receiver takes it away, so a "maybe" can never be booked as "never sent".
 `P` is a row in doubt; `X U E W V` read as maybe_sent in public.
 
-Times are seconds since the epoch, as the bus and every worker see them.
-"""
+Times are seconds since the epoch, as the bus and every worker see them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from contracts import keys
 from contracts.delivery import Lane, Status
 
-STATUS: dict[int, Status] = {
+STATUS_OF_LETTER: dict[int, Status] = {
     ord("p"): Status.PENDING,
     ord("P"): Status.IN_DOUBT,
     ord("s"): Status.SENDING,
@@ -33,16 +33,26 @@ STATUS: dict[int, Status] = {
     **dict.fromkeys(b"XUEWV", Status.MAYBE_SENT),
     **dict.fromkeys(b"kK", Status.UNKNOWN),
 }
-TRIABLE = frozenset(b"pPrR")
-ON_THE_WIRE = frozenset(b"sS")
-OPEN = TRIABLE | ON_THE_WIRE
+
+
+WAITING_LETTERS = frozenset(b"pPrR")
+
+
+SENDING_LETTERS = frozenset(b"sS")
+
+
+OPEN_LETTERS = WAITING_LETTERS | SENDING_LETTERS
+
+
 IN_DOUBT = ord("P")
-REACHED = frozenset(b"dkPSRDXUEWVK")
+
+
+REACHED_LETTERS = frozenset(b"dkPSRDXUEWVK")
 """Letters of rows whose recipient got, or may have got, the text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class RowNote:
     """What differs from a row's first attempt: attempts spent, when it is due, why.
 
     `since`: when the provider first put it off; from then on its patience runs.
@@ -55,69 +65,75 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class TimeRules:
     """What a channel and a publication say about time, in seconds."""
 
     lease_s: float = 60.0
     settle_s: float = 60.0
     give_up_at: float = float("inf")  # `expires_at`: holds for every row
-    patience_s: float = float("inf")  # for a row that was tried: from its first failure on
-    expires: bool = False  # rows that give up are `expired`, not `failed`
+    retry_for_s: float = float("inf")  # for a row that was tried: from its first failure on
+    ends_as_expired: bool = False  # rows that give up are `expired`, not `failed`
 
     @property
-    def end(self) -> int:
+    def end_letter(self) -> int:
         """The letter of a row whose time is over."""
-        return ord("e") if self.expires else ord("x")
+        return ord("e") if self.ends_as_expired else ord("x")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One batch. `rows` holds its letters, `notes` only what differs from a first attempt."""
 
     rows: bytes
     lane: Lane = Lane.NORMAL
     created: float = 0.0
     owner: str = ""
-    lease: float = 0.0  # the owner may send until then
+    lease_until: float = 0.0  # the owner may send until then
     due: float = 0.0  # nothing to do before
-    wake: int = 0  # number of the next wake-up
+    wake_number: int = 0  # number of the next wake-up
     halt: str = ""  # "v7", "w7": superseded or withdrawn by position 7
-    settle: float = 0.0  # the latest moment at which a doubtful effect may still land
-    closed: float = 0.0
-    copies: int = 0  # re-sends after a doubt: possible duplicates
-    source: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
-    person: str = ""  # of a case notice: its event's id, which stands for the recipient in keys
-    write: str = ""  # unique per write: a read-back tells whose write it shows
-    notes: Mapping[int, Note] = field(default_factory=dict)
+    effects_until: float = 0.0  # the latest moment at which a doubtful effect may still land
+    closed_at: float = 0.0
+    possible_copies: int = 0  # re-sends after a doubt: possible duplicates
+    notice_seq: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
+    notice_event_id: str = (
+        ""  # of a case notice: its event's id, which stands for the recipient in keys
+    )
+    write_id: str = ""  # unique per write: a read-back tells whose write it shows
+    notes: Mapping[int, RowNote] = field(default_factory=dict)
 
     @property
-    def recipient(self) -> str:
+    def notice_recipient(self) -> str:
         """Whom a case notice's keys name; the first notices named no event."""
-        return self.person or keys.PERSON
+        return self.notice_event_id or keys.SOLE_RECIPIENT
 
     @property
     def is_open(self) -> bool:
-        return not OPEN.isdisjoint(self.rows)
+        return not OPEN_LETTERS.isdisjoint(self.rows)
 
-    def count(self) -> dict[Status, int]:
+    def count_by_status(self) -> dict[Status, int]:
         """Rows per public status."""
         counts: dict[Status, int] = {}
         for letter in set(self.rows):
-            status = STATUS[letter]
+            status = STATUS_OF_LETTER[letter]
             counts[status] = counts.get(status, 0) + self.rows.count(letter)
         return counts
 
     @property
-    def waits(self) -> list[str]:
+    def waiting_reasons(self) -> list[str]:
         """Why open rows wait, as far as somebody has said why."""
         notes = self.notes.items()
-        return [note.reason for row, note in notes if self.rows[row] in OPEN and note.reason]
+        return [
+            note.reason for row, note in notes if self.rows[row] in OPEN_LETTERS and note.reason
+        ]
 
-    def reached(self) -> list[int]:
+    def reached_rows(self) -> list[int]:
         """Rows that must hear of a correction."""
-        return [row for row, letter in enumerate(self.rows) if letter in REACHED]
+        return [row for row, letter in enumerate(self.rows) if letter in REACHED_LETTERS]
 
-    def put(self, letters: Mapping[int, int], notes: Mapping[int, Note | None]) -> "Entry":
+    def with_rows(
+        self, letters: Mapping[int, int], notes: Mapping[int, RowNote | None]
+    ) -> "LedgerEntry":
         """The entry with some rows changed; a note of None is dropped."""
         if not letters and not notes:
             return self
@@ -130,21 +146,36 @@ class Entry:
         return replace(self, rows=bytes(rows))
 
 
-def planned(count: int, lane: Lane, now: float, *, doubt: bool = False) -> Entry:
+def planned_entry(count: int, lane: Lane, now: float, *, doubt: bool = False) -> LedgerEntry:
     """A batch of *count* rows that nobody has touched, or has touched before a restore."""
-    return Entry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
+    return LedgerEntry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
 
 
-def noticed(source: int, person: str, now: float, *, doubt: bool = False) -> Entry:
+def notice_entry(stream_seq: int, event_id: str, now: float, *, doubt: bool = False) -> LedgerEntry:
     """The only batch of a case notice whose event *person* lies at *source*: one row."""
-    return replace(planned(1, Lane.NOTICE, now, doubt=doubt), source=source, person=person)
+    return replace(
+        planned_entry(1, Lane.NOTICE, now, doubt=doubt),
+        notice_seq=stream_seq,
+        notice_event_id=event_id,
+    )
 
 
-def maybe(letter: int) -> bool:
+def is_maybe(letter: int) -> bool:
     """Whether an earlier request may have had its effect."""
     return letter < ord("a")
 
 
-def shade(letter: int, like: int) -> int:
+def keep_maybe(letter: int, like: int) -> int:
     """*letter*, capital when *like* is: how a "maybe" survives every transition."""
-    return letter & 0xDF if maybe(like) else letter
+    return letter & 0xDF if is_maybe(like) else letter
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[T]):
+    """A value and the revision that a compare-and-set must name."""
+
+    value: T
+    revision: int

@@ -7,26 +7,26 @@ from dataclasses import replace
 from itertools import islice
 
 from channels.base import Outcome, Verdict
-from consumers import retry
+from consumers.ledger import backoff
 from consumers.ledger.entry import (
     IN_DOUBT,
-    ON_THE_WIRE,
-    TRIABLE,
-    Entry,
-    Note,
-    Rules,
-    maybe,
-    shade,
+    SENDING_LETTERS,
+    WAITING_LETTERS,
+    LedgerEntry,
+    RowNote,
+    TimeRules,
+    is_maybe,
+    keep_maybe,
 )
 from contracts.delivery import Lane
 
-ENDED = {
+END_LETTERS = {
     Verdict.DELIVERED: ord("d"),
     Verdict.FAILED: ord("x"),
     Verdict.SUPPRESSED: ord("u"),
     Verdict.UNKNOWN: ord("k"),
 }
-RESOLVED = {
+RESOLVED_LETTERS = {
     Verdict.DELIVERED: ord("d"),
     Verdict.ABSENT: ord("p"),
     Verdict.RESEND: IN_DOUBT,
@@ -36,37 +36,47 @@ RESOLVED = {
     Verdict.UNKNOWN: ord("K"),
 }
 
-UNKNOWN = frozenset(b"kK")
+UNKNOWN_LETTERS = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
-LOST_SETTLE_S = 600.0
+RESTORE_SETTLE_S = 600.0
 """No channel's late effects last longer; a backup does not say what its channels keep to."""
 
-WAITING = re.compile(b"[%b]+" % bytes(sorted(TRIABLE)))
+WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
 """A run of rows that wait: they stand together, since a batch is worked on from its beginning."""
 
-Booked = tuple[int, Note | None]
+RowResult = tuple[int, RowNote | None]
 
 
-def claim(entry: Entry, owner: str, now: float, rules: Rules) -> Entry:
+def claim(entry: LedgerEntry, owner: str, now: float, rules: TimeRules) -> LedgerEntry:
     """Take a batch over. What the former owner had on the wire is in doubt from now on."""
-    orphans = {row: final(entry, IN_DOUBT) for row in on_the_wire(entry)}
+    orphans = {row: final_letter(entry, IN_DOUBT) for row in sending_rows(entry)}
     if orphans:
-        again = sum(maybe(entry.rows[row]) for row in orphans)
-        settle = max(entry.settle, now + rules.settle_s)
-        entry = replace(entry.put(orphans, {}), settle=settle, copies=entry.copies + again)
-    return replace(entry, owner=owner, lease=now + rules.lease_s)
+        again = sum(is_maybe(entry.rows[row]) for row in orphans)
+        settle = max(entry.effects_until, now + rules.settle_s)
+        entry = replace(
+            entry.with_rows(orphans, {}),
+            effects_until=settle,
+            possible_copies=entry.possible_copies + again,
+        )
+    return replace(entry, owner=owner, lease_until=now + rules.lease_s)
 
 
-def on_the_wire(entry: Entry) -> list[int]:
-    return [row for row, letter in enumerate(entry.rows) if letter in ON_THE_WIRE]
+def sending_rows(entry: LedgerEntry) -> list[int]:
+    return [row for row, letter in enumerate(entry.rows) if letter in SENDING_LETTERS]
 
 
-def final(entry: Entry, letter: int) -> int:
+def final_letter(entry: LedgerEntry, letter: int) -> int:
     """What an open *letter* becomes: under a halt it ends, in the halt's own letter."""
-    return shade(ord(entry.halt[0]), letter) if entry.halt and letter in TRIABLE else letter
+    return (
+        keep_maybe(ord(entry.halt[0]), letter)
+        if entry.halt and letter in WAITING_LETTERS
+        else letter
+    )
 
 
-def due_rows(entry: Entry, now: float, rules: Rules, most: int | None = None) -> list[int]:
+def due_rows(
+    entry: LedgerEntry, now: float, rules: TimeRules, limit: int | None = None
+) -> list[int]:
     """Rows that may be tried now, in order, *most* of them at most.
 
     What is due within a second counts as due. A row that only waits for its end has had its last
@@ -75,69 +85,77 @@ def due_rows(entry: Entry, now: float, rules: Rules, most: int | None = None) ->
     notes = entry.notes
     due = (
         row
-        for run in WAITING.finditer(entry.rows)
+        for run in WAITING_RUN.finditer(entry.rows)
         for row in range(*run.span())
         if row not in notes or is_due(notes[row], now, rules)
     )
-    return list(islice(due, most))
+    return list(islice(due, limit))
 
 
-def is_due(note: Note, now: float, rules: Rules) -> bool:
-    return note.due <= now + 1 and note.due < end(note, rules)
+def is_due(note: RowNote, now: float, rules: TimeRules) -> bool:
+    return note.due <= now + 1 and note.due < ends_at(note, rules)
 
 
-def end(note: Note, rules: Rules) -> float:
+def ends_at(note: RowNote, rules: TimeRules) -> float:
     """When the time of a row with this note is over; patience begins with the first try."""
-    patient = note.since + rules.patience_s if note.since else float("inf")
+    patient = note.since + rules.retry_for_s if note.since else float("inf")
     return min(rules.give_up_at, patient)
 
 
-def expire(entry: Entry, now: float, rules: Rules) -> Entry:
+def expire(entry: LedgerEntry, now: float, rules: TimeRules) -> LedgerEntry:
     """End every row that still waits although its time is over."""
-    over = overdue(entry, now, rules)
-    return entry.put({row: shade(rules.end, entry.rows[row]) for row in over}, {})
+    over = overdue_rows(entry, now, rules)
+    return entry.with_rows({row: keep_maybe(rules.end_letter, entry.rows[row]) for row in over}, {})
 
 
-def overdue(entry: Entry, now: float, rules: Rules) -> list[int]:
+def overdue_rows(entry: LedgerEntry, now: float, rules: TimeRules) -> list[int]:
     """Waiting rows whose time is over. Patience ends only for those that were tried."""
     if now >= rules.give_up_at:
-        return [row for row, letter in enumerate(entry.rows) if letter in TRIABLE]
+        return [row for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS]
     return [
         row
         for row, note in entry.notes.items()
-        if entry.rows[row] in TRIABLE and note.since and now >= note.since + rules.patience_s
+        if entry.rows[row] in WAITING_LETTERS
+        and note.since
+        and now >= note.since + rules.retry_for_s
     ]
 
 
-def next_end(entry: Entry, rules: Rules) -> float:
+def next_end_at(entry: LedgerEntry, rules: TimeRules) -> float:
     """When the first waiting row's time is over; infinite where none has an end."""
     tried = [
-        note.since for row, note in entry.notes.items() if entry.rows[row] in TRIABLE and note.since
+        note.since
+        for row, note in entry.notes.items()
+        if entry.rows[row] in WAITING_LETTERS and note.since
     ]
-    return min(rules.give_up_at, min(tried, default=float("inf")) + rules.patience_s)
+    return min(rules.give_up_at, min(tried, default=float("inf")) + rules.retry_for_s)
 
 
-def idle(entry: Entry, now: float, rules: Rules) -> bool:
+def is_idle(entry: LedgerEntry, now: float, rules: TimeRules) -> bool:
     """Whether a claim would find nothing to ask the provider: all is over, ended or not due."""
     claimed = claim(entry, "", now, rules)
     return not due_rows(expire(claimed, now, rules), now, rules, 1)
 
 
-def suppress(entry: Entry, rows: Mapping[int, str]) -> Entry:
+def suppress(entry: LedgerEntry, rows: Mapping[int, str]) -> LedgerEntry:
     """These recipients are gone, or must not be written to: row → why, as far as that is known."""
-    waiting = {row: why for row, why in rows.items() if entry.rows[row] in TRIABLE}
-    letters = {row: shade(ord("u"), entry.rows[row]) for row in waiting}
-    return entry.put(letters, {row: Note(reason=why) for row, why in waiting.items() if why})
+    waiting = {row: why for row, why in rows.items() if entry.rows[row] in WAITING_LETTERS}
+    letters = {row: keep_maybe(ord("u"), entry.rows[row]) for row in waiting}
+    return entry.with_rows(
+        letters, {row: RowNote(reason=why) for row, why in waiting.items() if why}
+    )
 
 
-def grant(entry: Entry, rows: Sequence[int], now: float, rules: Rules) -> tuple[Entry, list[int]]:
+def grant(
+    entry: LedgerEntry, rows: Sequence[int], now: float, rules: TimeRules
+) -> tuple[LedgerEntry, list[int]]:
     """Mark *rows* as about to be sent. Returns those that really may be: none under a halt."""
-    granted = [row for row in rows if entry.rows[row] in TRIABLE and not entry.halt]
-    letters = {row: shade(ord("s"), entry.rows[row]) for row in granted}
-    return replace(entry.put(letters, {}), lease=now + rules.lease_s), granted
+    granted = [row for row in rows if entry.rows[row] in WAITING_LETTERS and not entry.halt]
+    letters = {row: keep_maybe(ord("s"), entry.rows[row]) for row in granted}
+    return replace(entry.with_rows(letters, {}), lease_until=now + rules.lease_s), granted
 
 
-def untouched(entry: Entry, seen: Entry, rows: Sequence[int]) -> list[int]:
+def unchanged_rows(entry: LedgerEntry, seen: LedgerEntry, rows: Sequence[int]) -> list[int]:
     """Those of *rows* that stand as they were *seen*.
 
     Until our first write another owner may have come and gone, and have tried them.
@@ -149,67 +167,73 @@ def untouched(entry: Entry, seen: Entry, rows: Sequence[int]) -> list[int]:
     ]
 
 
-def book(entry: Entry, outcomes: Mapping[int, Outcome], now: float, rules: Rules) -> Entry:
+def book(
+    entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float, rules: TimeRules
+) -> LedgerEntry:
     """Write what the channel said of rows on the wire; rows that somebody else settled stay.
 
     A re-send that arrived, or may have, is one possible copy more.
     """
     letters: dict[int, int] = {}
-    notes: dict[int, Note | None] = {}
-    copies, doubted = entry.copies, False
+    notes: dict[int, RowNote | None] = {}
+    copies, doubted = entry.possible_copies, False
     for row, said in outcomes.items():
         was = entry.rows[row]
-        if was not in ON_THE_WIRE:
+        if was not in SENDING_LETTERS:
             continue
-        letters[row], notes[row] = judge(entry, row, said, now, rules)
+        letters[row], notes[row] = row_result(entry, row, said, now, rules)
         doubtful = said.verdict is Verdict.DOUBT
-        copies += maybe(was) and (doubtful or said.verdict is Verdict.DELIVERED)
+        copies += is_maybe(was) and (doubtful or said.verdict is Verdict.DELIVERED)
         doubted = doubted or doubtful
-    settle = max(entry.settle, now + rules.settle_s) if doubted else entry.settle
-    return replace(entry.put(letters, notes), copies=copies, settle=settle)
+    settle = max(entry.effects_until, now + rules.settle_s) if doubted else entry.effects_until
+    return replace(entry.with_rows(letters, notes), possible_copies=copies, effects_until=settle)
 
 
-def judge(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
+def row_result(
+    entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
+) -> RowResult:
     """The letter and the note of one row that was on the wire."""
     was, note = entry.rows[row], entry.notes.get(row)
-    if said.verdict in ENDED:
-        return shade(ENDED[said.verdict], was), reason(note, said)
-    if said.verdict is Verdict.DOUBT:
-        return final(entry, IN_DOUBT), ask_later(note or Note(), said, now, rules)
-    if said.verdict is Verdict.UNSENT:
-        return final(entry, shade(ord("p"), was)), note
-    return defer(entry, row, said, now, rules)
+    if outcome.verdict in END_LETTERS:
+        return keep_maybe(END_LETTERS[outcome.verdict], was), end_note(note, outcome)
+    if outcome.verdict is Verdict.DOUBT:
+        return final_letter(entry, IN_DOUBT), doubt_note(note or RowNote(), outcome, now, rules)
+    if outcome.verdict is Verdict.UNSENT:
+        return final_letter(entry, keep_maybe(ord("p"), was)), note
+    return defer(entry, row, outcome, now, rules)
 
 
-def reason(note: Note | None, said: Outcome) -> Note | None:
+def end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
     """Keep why a row ended, and the attempts of one that goes on; else it needs no note."""
-    if said.reason or (said.verdict is Verdict.RESEND and note):
-        return replace(note or Note(), due=0.0, reason=said.reason)
+    if outcome.reason or (outcome.verdict is Verdict.RESEND and note):
+        return replace(note or RowNote(), due=0.0, reason=outcome.reason)
     return None
 
 
-def ask_later(note: Note, said: Outcome, now: float, rules: Rules) -> Note:
+def doubt_note(note: RowNote, outcome: Outcome, now: float, rules: TimeRules) -> RowNote:
     """A doubt costs an attempt: a first one is looked into at once, a repeated one ever later."""
-    due = retry.due(note.attempts, now, said.after_s)
-    return put_down(Note(note.attempts + 1, due, said.reason, note.since), now, rules)
+    due = backoff.next_attempt_at(note.attempts, now, outcome.retry_after_s)
+    return note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, note.since), now, rules)
 
 
-def put_down(note: Note, now: float, rules: Rules) -> Note:
+def note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
     """A try that did not succeed: the first one starts the row's patience, which bounds its due."""
     begun = replace(note, since=note.since or float(math.ceil(now)))
-    return replace(begun, due=retry.within(note.due, now, end(begun, rules)))
+    return replace(begun, due=backoff.clamp_to_end(note.due, now, ends_at(begun, rules)))
 
 
-def defer(entry: Entry, row: int, said: Outcome, now: float, rules: Rules) -> Booked:
+def defer(
+    entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
+) -> RowResult:
     """Try again later: by the ladder, or when the provider says."""
-    was, note = entry.rows[row], entry.notes.get(row, Note())
-    spent = note.attempts + (said.verdict is Verdict.DEFERRED)
-    due = retry.due(spent, now, said.after_s, spread=row)
-    later = Note(spent, due, said.reason, note.since)
-    return final(entry, shade(ord("r"), was)), put_down(later, now, rules)
+    was, note = entry.rows[row], entry.notes.get(row, RowNote())
+    spent = note.attempts + (outcome.verdict is Verdict.DEFERRED)
+    due = backoff.next_attempt_at(spent, now, outcome.retry_after_s, spread=row)
+    later = RowNote(spent, due, outcome.reason, note.since)
+    return final_letter(entry, keep_maybe(ord("r"), was)), note_failed_try(later, now, rules)
 
 
-def resolve(entry: Entry, outcomes: Mapping[int, Outcome], now: float) -> Entry:
+def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> LedgerEntry:
     """Write what the channel knows of rows in doubt.
 
     DELIVERED and ABSENT are evidence and take the doubt away; RESEND leaves it, so that the row may
@@ -217,79 +241,83 @@ def resolve(entry: Entry, outcomes: Mapping[int, Outcome], now: float) -> Entry:
     """
     doubted = {row: said for row, said in outcomes.items() if entry.rows[row] == IN_DOUBT}
     waiting = {row for row, said in doubted.items() if said.verdict is Verdict.DOUBT}
-    return entry.put(
-        {row: RESOLVED[said.verdict] for row, said in doubted.items()},
+    return entry.with_rows(
+        {row: RESOLVED_LETTERS[said.verdict] for row, said in doubted.items()},
         {
-            row: put_off(entry.notes.get(row, Note()), said, now)
+            row: recheck_note(entry.notes.get(row, RowNote()), said, now)
             if row in waiting
-            else reason(entry.notes.get(row), said)
+            else end_note(entry.notes.get(row), said)
             for row, said in doubted.items()
         },
     )
 
 
-def put_off(note: Note, said: Outcome, now: float) -> Note:
+def recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:
     """The channel can't tell yet."""
-    after_s = max(said.after_s or ASK_AGAIN_S, ASK_AGAIN_S)
-    return replace(note, due=now + after_s, reason=said.reason)
+    after_s = max(outcome.retry_after_s or ASK_AGAIN_S, ASK_AGAIN_S)
+    return replace(note, due=now + after_s, reason=outcome.reason)
 
 
-def evidence(entry: Entry, row: int) -> Entry:
+def apply_evidence(entry: LedgerEntry, row: int) -> LedgerEntry:
     """It arrived after all (a receipt, an outcome whose write was lost): only ever upgrade."""
     letter = entry.rows[row]
     if letter == ord("k"):
-        return entry.put({row: ord("d")}, {row: None})
-    if maybe(letter) and letter not in b"SD":
-        return entry.put({row: ord("D")}, {row: None})
+        return entry.with_rows({row: ord("d")}, {row: None})
+    if is_maybe(letter) and letter not in b"SD":
+        return entry.with_rows({row: ord("D")}, {row: None})
     return entry
 
 
-def settle(entry: Entry, row: int, *, arrived: bool, why: str) -> Entry:
+def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> LedgerEntry:
     """Somebody has looked where the receiver can be seen, and says what became of an unknown row.
 
     The only way in which "may have been sent" ends as "was not": *why* names who says so. A notice
     that was not sent is nobody's failure: the next channel is free to tell its person.
     """
-    if entry.rows[row] not in UNKNOWN:
+    if entry.rows[row] not in UNKNOWN_LETTERS:
         return entry
     missed = "u" if entry.lane is Lane.NOTICE else "x"
-    return entry.put({row: ord("d" if arrived else missed)}, {row: Note(reason=why)})
+    return entry.with_rows({row: ord("d" if arrived else missed)}, {row: RowNote(reason=reason)})
 
 
-def unknown(entry: Entry) -> list[int]:
+def unknown_rows(entry: LedgerEntry) -> list[int]:
     """Rows that only a receipt or a person can end."""
-    return [row for row, letter in enumerate(entry.rows) if letter in UNKNOWN]
+    return [row for row, letter in enumerate(entry.rows) if letter in UNKNOWN_LETTERS]
 
 
-def halt(entry: Entry, why: str, now: float) -> Entry:
+def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
     """Stop *entry* for good because of *why* ("v7", "w7"). Rows on the wire stay their owner's."""
-    if entry.halt or entry.closed:
+    if entry.halt or entry.closed_at:
         return entry
-    halted = replace(entry, halt=why)
-    halted = halted.put({row: final(halted, letter) for row, letter in enumerate(entry.rows)}, {})
-    return halted if halted.is_open else replace(halted, closed=now, owner="", lease=0.0)
+    halted = replace(entry, halt=halt_code)
+    halted = halted.with_rows(
+        {row: final_letter(halted, letter) for row, letter in enumerate(entry.rows)}, {}
+    )
+    return halted if halted.is_open else replace(halted, closed_at=now, owner="", lease_until=0.0)
 
 
-def release(entry: Entry, now: float) -> Entry:
+def release(entry: LedgerEntry, now: float) -> LedgerEntry:
     """Let go: closed when every row has ended, else due when its first row is."""
-    free = replace(entry, owner="", lease=0.0)
+    free = replace(entry, owner="", lease_until=0.0)
     if not entry.is_open:
-        return replace(free, closed=now)
+        return replace(free, closed_at=now)
     waiting = [
         entry.notes[row].due if row in entry.notes else now
         for row, letter in enumerate(entry.rows)
-        if letter in TRIABLE
+        if letter in WAITING_LETTERS
     ]
-    return replace(free, due=min(waiting, default=now), wake=entry.wake + 1)
+    return replace(free, due=min(waiting, default=now), wake_number=entry.wake_number + 1)
 
 
-def reopen(entry: Entry, now: float) -> Entry:
+def reopen_restored(entry: LedgerEntry, now: float) -> LedgerEntry:
     """As it comes out of a backup: whatever was still to be tried may have gone out since.
 
     What was on the wire is in doubt as after a claim; under a halt it ends.
     """
-    doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in TRIABLE}
-    reopened = claim(entry.put(doubts, {}), "", now, Rules(lease_s=0.0, settle_s=LOST_SETTLE_S))
+    doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS}
+    reopened = claim(
+        entry.with_rows(doubts, {}), "", now, TimeRules(lease_s=0.0, settle_s=RESTORE_SETTLE_S)
+    )
     if entry.halt and not reopened.is_open:
-        return replace(reopened, closed=now, lease=0.0)
-    return replace(reopened, lease=min(entry.lease, now))
+        return replace(reopened, closed_at=now, lease_until=0.0)
+    return replace(reopened, lease_until=min(entry.lease_until, now))

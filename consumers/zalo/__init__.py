@@ -1,1 +1,1 @@
-"""What Loa keeps beside its Zalo channel: the people of whom Zalo tells, the covers it fetches."""
+"""Zalo around the channel: webhook events, followers, erasure, replies and cover pictures."""

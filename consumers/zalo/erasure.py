@@ -1,8 +1,7 @@
-"""Somebody wants to be forgotten: everything we know under their Zalo id goes, here and at Zalo.
+"""Erase everything known under a Zalo user id, here and at Zalo, on the person's request.
 
-Each step may be repeated. What is ours goes first, and once; while Zalo can't be asked, only that
-is tried again. Later words of the same person, a new `follow` say, begin anew and are not touched.
-"""
+Every step is idempotent. Our own data go first, and once; only the call to Zalo is repeated while
+Zalo is away. Later events of the same person, a new `follow` for example, are kept."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,30 +10,30 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from channels.base import Verdict
-from channels.zalo.census import Lists
-from channels.zalo.envelope import json_object, text_of
-from channels.zalo.events import ZaloEvent
-from channels.zalo.hours import chance
-from channels.zalo.outcomes import EXPECTED, outcome_of
-from consumers.register import read
-from consumers.settle import Later
-from consumers.suppressions import Suppressions
-from consumers.zalo.followers import Followers
+from channels.zalo.account.followers import FollowerApi
+from channels.zalo.client.clock import jitter
+from channels.zalo.client.response import first_text, json_object
+from channels.zalo.outcomes import ROW_ERRORS, outcome_of
+from channels.zalo.webhook.events import ZaloEvent
+from consumers.runtime.errors import RetryLater
+from consumers.suppression.store import SuppressionStore
+from consumers.zalo.followers import FollowerStore
 from contracts import subjects
-from contracts.case import ZALO_USER
-from contracts.crash import crash_point
+from contracts.base.crash_points import crash_point
+from contracts.case import ZALO_USER_PREFIX
 from contracts.delivery import ChannelName
 from contracts.records import NoticeRecord
-from producers.bus import Bus, Conflict, Value
+from producers.bus import Bus, RevisionConflict, Value
+from producers.bus.records import read
 
 log = structlog.get_logger()
-WITHDRAWN = "withdrawn"
-NEVER = {Verdict.FAILED, Verdict.SUPPRESSED}
-AGAIN_S = 60.0
-SLOWEST_S = 600.0
+WITHDRAWN_REASON = "withdrawn"
+PERMANENT_VERDICTS = {Verdict.FAILED, Verdict.SUPPRESSED}
+RETRY_S = 60.0
+MAX_RETRY_S = 600.0
 
 
-class Cleared(BaseModel):
+class LocalErasure(BaseModel):
     """Bucket `control`, until Zalo has erased too: what is ours is gone, and is not sought again.
 
     A backup takes that bucket first, so that no older copy of anything comes back beside this.
@@ -47,14 +46,14 @@ class Cleared(BaseModel):
     """From where on RECEIPTS may name the person: the wish itself, and what came after it."""
 
 
-def place(event: ZaloEvent) -> str:
+def erasure_key(event: ZaloEvent) -> str:
     """Nothing in it tells of whom it is."""
     return f"erasing.zalo.{event.key}"
 
 
-def address_of(user_id: str) -> str:
+def zalo_address(user_id: str) -> str:
     """How somebody is named to whom Zalo messages go by their id, and not by phone."""
-    return f"{ZALO_USER}{user_id}"
+    return f"{ZALO_USER_PREFIX}{user_id}"
 
 
 @dataclass
@@ -62,40 +61,42 @@ class Erasure:
     """Obeys `user_withdraw`."""
 
     bus: Bus
-    followers: Followers
-    suppressions: Suppressions
-    lists: Lists
+    followers: FollowerStore
+    suppressions: SuppressionStore
+    lists: FollowerApi
 
     async def erase(self, event: ZaloEvent) -> None:
         """Raises Later until everything is gone, BusError when the bus is away."""
-        cleared = await self.cleared(event) or await self.clear_here(event)
+        cleared = await self.find_local_erasure(event) or await self.erase_locally(event)
         crash_point("zalo.person_purged")
         await self.erase_at_zalo(event.user_id)
-        await self.bus.bucket(subjects.CONTROL.name).purge(place(event))
+        await self.bus.bucket(subjects.CONTROL.name).purge(erasure_key(event))
         # The wish itself last: until then it comes again.
-        await self.clear_receipts(event.user_id, start=cleared.start)
+        await self.erase_receipts(event.user_id, start=cleared.start)
         log.info("zalo_person_erased", notices=cleared.notices)
 
-    async def cleared(self, event: ZaloEvent) -> Cleared | None:
-        return (await read(self.bus.bucket(subjects.CONTROL.name), place(event), Cleared)).value
+    async def find_local_erasure(self, event: ZaloEvent) -> LocalErasure | None:
+        return (
+            await read(self.bus.bucket(subjects.CONTROL.name), erasure_key(event), LocalErasure)
+        ).value
 
-    async def clear_here(self, event: ZaloEvent) -> Cleared:
+    async def erase_locally(self, event: ZaloEvent) -> LocalErasure:
         """Erase what we know ourselves, and note that it is done."""
-        if await self.followers.forget(event.user_id, event.at):
-            address = address_of(event.user_id)
+        if await self.followers.erase(event.user_id, event.at):
+            address = zalo_address(event.user_id)
             await self.suppressions.add(
-                ChannelName.ZALO, address, WITHDRAWN, until=None, at=event.at
+                ChannelName.ZALO, address, WITHDRAWN_REASON, until=None, at=event.at
             )
             # What another worker noted meanwhile of an older event.
-            await self.followers.forget(event.user_id, event.at)
-        notices = await self.clear_notices(event.user_id)
-        start = await self.clear_receipts(event.user_id, but=event.key)
-        done = Cleared(notices=notices, start=start)
+            await self.followers.erase(event.user_id, event.at)
+        notices = await self.erase_from_notices(event.user_id)
+        start = await self.erase_receipts(event.user_id, except_key=event.key)
+        done = LocalErasure(notices=notices, start=start)
         bucket = self.bus.bucket(subjects.CONTROL.name)
-        await bucket.put(place(event), done.model_dump_json().encode())
+        await bucket.put(erasure_key(event), done.model_dump_json().encode())
         return done
 
-    async def clear_receipts(self, user_id: str, *, but: str = "", start: int = 1) -> int:
+    async def erase_receipts(self, user_id: str, *, except_key: str = "", start: int = 1) -> int:
         """Erase what Zalo told of the person from its stream, except for the event *but*.
 
         Answers where a later look has to start.
@@ -106,28 +107,28 @@ class Erasure:
             last = message.seq
             if named not in message.data or not is_about(message.data, user_id):
                 continue
-            if but and key_of(message.data) == but:
+            if except_key and event_key(message.data) == except_key:
                 kept = kept or message.seq
             else:
-                await self.bus.erase(subjects.RECEIPTS.name, message.seq)
+                await self.bus.erase_message(subjects.RECEIPTS.name, message.seq)
         return kept or last + 1
 
-    async def clear_notices(self, user_id: str) -> int:
+    async def erase_from_notices(self, user_id: str) -> int:
         """Take the id out of every notice; one that has no other address goes altogether."""
         cleared = 0
-        async for key, value in self.notices():
-            while value and concerns(value, user_id):
-                value = await self.clear(key, value)
+        async for key, value in self.notice_records():
+            while value and is_addressed_to(value, user_id):
+                value = await self.erase_from_notice(key, value)
                 cleared += value is None
         return cleared
 
-    async def notices(self) -> AsyncIterator[tuple[str, Value | None]]:
+    async def notice_records(self) -> AsyncIterator[tuple[str, Value | None]]:
         """Every contact; other entries of the bucket hold none, and have a dot in their keys."""
         async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
             if "." not in key:
                 yield key, value
 
-    async def clear(self, key: str, value: Value) -> Value | None:
+    async def erase_from_notice(self, key: str, value: Value) -> Value | None:
         """None when done, else what somebody else wrote meanwhile.
 
         A notice that stays is kept for thirty days from now on: the bucket counts from each write.
@@ -141,7 +142,7 @@ class Erasure:
         left = record.model_copy(update={"contact": contact})
         try:
             await bucket.swap(key, left.model_dump_json().encode(), value.revision)
-        except Conflict:
+        except RevisionConflict:
             return await bucket.get(key)
         return None
 
@@ -149,24 +150,24 @@ class Erasure:
         """Whom Zalo does not know is erased there already."""
         try:
             await self.lists.forget(user_id, lambda: False)
-        except EXPECTED as why:
-            said = outcome_of(why, self.lists.api.clock.now(), chance)
-            if said.verdict in NEVER:
+        except ROW_ERRORS as why:
+            said = outcome_of(why, self.lists.api.clock.now(), jitter)
+            if said.verdict in PERMANENT_VERDICTS:
                 log.info("zalo_person_unknown_there", reason=said.reason)
                 return
-            raise Later(min(said.after_s or AGAIN_S, SLOWEST_S), said.reason) from why
+            raise RetryLater(min(said.retry_after_s or RETRY_S, MAX_RETRY_S), said.reason) from why
 
 
 def is_about(data: bytes, user_id: str) -> bool:
     """Whether a stored event names this very person."""
-    return text_of(json_object(data), "user_id") == user_id
+    return first_text(json_object(data), "user_id") == user_id
 
 
-def key_of(data: bytes) -> str:
-    return text_of(json_object(data), "key")
+def event_key(data: bytes) -> str:
+    return first_text(json_object(data), "key")
 
 
-def concerns(value: Value, user_id: str) -> bool:
+def is_addressed_to(value: Value, user_id: str) -> bool:
     """Whether a notice goes to this person by this id; one that can't be read goes to nobody."""
     try:
         record = NoticeRecord.model_validate_json(value.data)

@@ -1,8 +1,7 @@
-"""Who follows the Official Account, and when each was last heard of: bucket `followers`.
+"""Follower store: who follows the Official Account, and the last interaction. Bucket `followers`.
 
-The key is the person's id at this Official Account; nothing else about anybody is kept. Events come
-in any order and more than once, so a record only ever moves forward in time.
-"""
+The key is the person's id at this Official Account; nothing else is kept. Events arrive in any
+order and more than once, so a record only moves forward in time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,17 +10,17 @@ from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime, BaseModel
 
-from channels.zalo.events import EventKind, ZaloEvent
-from consumers.register import change, read
+from channels.zalo.webhook.events import EventKind, ZaloEvent
 from contracts import subjects
 from contracts.records import Record
 from producers.bus import Bus
+from producers.bus.records import read, update
 
-REPLY_AFTER = timedelta(hours=24)
+REPLY_INTERVAL = timedelta(hours=24)
 """Nobody gets more than one reply in this time."""
-WITHIN_REACH = timedelta(hours=48)
+FREE_MESSAGE_WINDOW = timedelta(hours=48)
 """So long after somebody was heard of a message to them is free."""
-FOLLOWING = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
+FOLLOWS_AFTER_EVENT = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
 
 
 class Follower(Record):
@@ -33,41 +32,41 @@ class Follower(Record):
     replied_at: AwareDatetime | None = None
 
     @property
-    def newest(self) -> datetime | None:
+    def last_seen_at(self) -> datetime | None:
         """When the person was last heard of."""
         known = (self.follows_at, self.last_interaction)
         return max((at for at in known if at), default=None)
 
-    def told(self, follows: bool, at: datetime) -> "Follower":
+    def with_follow_state(self, follows: bool, at: datetime) -> "Follower":
         """Whether they followed at some moment; of the same moment the leaving counts."""
         if self.follows_at and (at < self.follows_at or (at == self.follows_at and follows)):
             return self
         return self.model_copy(update={"follows": follows, "follows_at": at})
 
-    def interacted(self, at: datetime) -> "Follower":
+    def with_interaction(self, at: datetime) -> "Follower":
         if self.last_interaction and at <= self.last_interaction:
             return self
         return self.model_copy(update={"last_interaction": at})
 
 
-def heard(found: Follower | None, event: ZaloEvent) -> Follower:
+def apply_event(found: Follower | None, event: ZaloEvent) -> Follower:
     """What is known after *event*; the same whatever the order of events."""
     person = found or Follower()
-    if event.kind in FOLLOWING:
-        person = person.told(FOLLOWING[event.kind], event.at)
-    return person if event.kind is EventKind.UNFOLLOW else person.interacted(event.at)
+    if event.kind in FOLLOWS_AFTER_EVENT:
+        person = person.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
+    return person if event.kind is EventKind.UNFOLLOW else person.with_interaction(event.at)
 
 
-def listed(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
+def apply_listing(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
     """What is known after Zalo's list of some moment; a stranger who does not follow stays one."""
     if found is None:
         return Follower(follows=True, follows_at=at) if follows else None
     if found.follows is follows or (found.follows_at and found.follows_at >= at):
         return found
-    return found.told(follows, at)
+    return found.with_follow_state(follows, at)
 
 
-class Count(BaseModel):
+class FollowerCounts(BaseModel):
     """How many people are known. `within_reach`: heard of within 48 hours."""
 
     followers: int = 0
@@ -77,37 +76,39 @@ class Count(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ReplyClaim:
     """The right to one reply, and what stood there before it was taken."""
 
     user_id: str
-    at: datetime
-    before: datetime | None
+    claimed_at: datetime
+    previous_reply_at: datetime | None
 
 
-class Followers:
+class FollowerStore:
     """Reads and changes the bucket. Raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
-    async def hear(self, event: ZaloEvent) -> None:
-        await change(self.bucket, event.user_id, Follower, lambda found: heard(found, event))
+    async def record_event(self, event: ZaloEvent) -> None:
+        await update(self.bucket, event.user_id, Follower, lambda found: apply_event(found, event))
 
-    async def confirm(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
+    async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Take over a page of Zalo's list; only what differs is written."""
-        known = await self.bucket.many(user_ids)
+        known = await self.bucket.get_many(user_ids)
         pages = {id: Follower.model_validate_json(value.data) for id, value in known.items()}
-        differing = [id for id in user_ids if listed(pages.get(id), follows, at) != pages.get(id)]
-        await asyncio.gather(*(self.take_over(id, follows, at) for id in differing))
+        differing = [
+            id for id in user_ids if apply_listing(pages.get(id), follows, at) != pages.get(id)
+        ]
+        await asyncio.gather(*(self.record_listed(id, follows, at) for id in differing))
 
-    async def take_over(self, user_id: str, follows: bool, at: datetime) -> None:
+    async def record_listed(self, user_id: str, follows: bool, at: datetime) -> None:
         def move(found: Follower | None) -> Follower:
-            return listed(found, follows, at) or Follower(follows=False, follows_at=at)
+            return apply_listing(found, follows, at) or Follower(follows=False, follows_at=at)
 
-        await change(self.bucket, user_id, Follower, move)
+        await update(self.bucket, user_id, Follower, move)
 
-    async def claim(self, user_id: str, now: datetime) -> Claim | None:
+    async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
         """The right to reply now: whoever gets it is the only one. A doubt counts as taken."""
         before: datetime | None = None
 
@@ -115,42 +116,42 @@ class Followers:
             nonlocal before
             person = found or Follower()
             before = person.replied_at
-            if before and now - before < REPLY_AFTER:
+            if before and now - before < REPLY_INTERVAL:
                 return person
             return person.model_copy(update={"replied_at": now})
 
-        held = await change(self.bucket, user_id, Follower, move)
-        return Claim(user_id, now, before) if held.fresh else None
+        held = await update(self.bucket, user_id, Follower, move)
+        return ReplyClaim(user_id, now, before) if held.just_written else None
 
-    async def give_back(self, claim: Claim) -> None:
+    async def release_claim(self, claim: ReplyClaim) -> None:
         """Nothing was sent: the next message may be replied to."""
 
         def move(found: Follower | None) -> Follower:
             person = found or Follower()
-            if person.replied_at != claim.at:
+            if person.replied_at != claim.claimed_at:
                 return person
-            return person.model_copy(update={"replied_at": claim.before})
+            return person.model_copy(update={"replied_at": claim.previous_reply_at})
 
-        await change(self.bucket, claim.user_id, Follower, move)
+        await update(self.bucket, claim.user_id, Follower, move)
 
-    async def forget(self, user_id: str, until: datetime) -> bool:
+    async def erase(self, user_id: str, until: datetime) -> bool:
         """Erase the person, unless they came back after *until*. False: they did."""
         held = await read(self.bucket, user_id, Follower)
-        newest = held.value.newest if held.value else None
+        newest = held.value.last_seen_at if held.value else None
         if newest and newest > until:
             return False
         if held.value:
             await self.bucket.purge(user_id)
         return True
 
-    async def count(self, now: datetime) -> Count:
-        tally = dict.fromkeys(Count.model_fields, 0)
+    async def count(self, now: datetime) -> FollowerCounts:
+        tally = dict.fromkeys(FollowerCounts.model_fields, 0)
         async for _, value in self.bucket.values():
             person = Follower.model_validate_json(value.data)
-            tally[STANDING[person.follows]] += 1
+            tally[COUNT_FIELD[person.follows]] += 1
             newest = person.last_interaction
-            tally["within_reach"] += bool(newest and now - newest < WITHIN_REACH)
-        return Count(**tally)
+            tally["within_reach"] += bool(newest and now - newest < FREE_MESSAGE_WINDOW)
+        return FollowerCounts(**tally)
 
 
-STANDING = {True: "followers", False: "left", None: "unknown"}
+COUNT_FIELD = {True: "followers", False: "left", None: "unknown"}

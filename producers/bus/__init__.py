@@ -5,11 +5,18 @@ May import: contracts, nats, tenacity, structlog. The other rooms know only what
 `topology` and `monitor` are for whoever sets a server up.
 """
 
-from producers.bus.batch import Entry
+from producers.bus.atomic_batch import BatchEntry
 from producers.bus.bus import Bus
-from producers.bus.errors import BusError, Conflict, Full, Silence, Unfit
-from producers.bus.kv import BadKey, Bucket, Value
-from producers.bus.link import closing
+from producers.bus.connection import closing_client
+from producers.bus.errors import (
+    BusError,
+    InvalidKey,
+    NoReply,
+    RevisionConflict,
+    StorageFull,
+    UnfitServer,
+)
+from producers.bus.kv import Bucket, Value
 from producers.bus.messages import Message
 from producers.bus.publish import Ack
 from producers.bus.snapshot import Snapshot
@@ -17,19 +24,19 @@ from producers.bus.watch import Change, Watch
 
 __all__ = [
     "Ack",
-    "BadKey",
+    "BatchEntry",
     "Bucket",
     "Bus",
     "BusError",
     "Change",
-    "Conflict",
-    "Entry",
-    "Full",
+    "InvalidKey",
     "Message",
-    "Silence",
+    "NoReply",
+    "RevisionConflict",
     "Snapshot",
-    "Unfit",
+    "StorageFull",
+    "UnfitServer",
     "Value",
     "Watch",
-    "closing",
+    "closing_client",
 ]

@@ -9,19 +9,18 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from producers.bus import messages, snapshot
-from producers.bus.connect import dial
+from producers.bus.connection import Connection, connect
 from producers.bus.kv import Bucket
-from producers.bus.link import Link
 from producers.bus.messages import Message
-from producers.bus.publish import Ack, publish, schedule_headers
+from producers.bus.publish import Ack, publish_with_retry, schedule_headers
 from producers.bus.snapshot import Snapshot
 
 
 class Bus:
     """One connection to JetStream. Whatever it stores is acknowledged, or an error is raised."""
 
-    def __init__(self, link: Link) -> None:
-        self.link = link
+    def __init__(self, link: Connection) -> None:
+        self.connection = link
 
     @classmethod
     async def connect(
@@ -37,11 +36,11 @@ class Bus:
         Raises Silence when none answers within *patience_s*.
         Once connected, it reconnects for ever.
         """
-        return cls(await dial(url, name, creds_file, patience_s))
+        return cls(await connect(url, name, creds_file, patience_s))
 
     async def close(self) -> None:
         """Stop at once; whoever still waits for an answer gets Silence."""
-        await self.link.close()
+        await self.connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,12 +51,12 @@ class Bus:
     @property
     def nc(self) -> Client:
         """The connection itself, for what has no method here."""
-        return self.link.nc
+        return self.connection.nc
 
     @property
     def js(self) -> JetStreamContext:
         """nats-py's own JetStream calls on the same connection."""
-        return self.link.nc.jetstream(timeout=5.0)
+        return self.connection.nc.jetstream(timeout=5.0)
 
     async def publish(
         self,
@@ -77,52 +76,54 @@ class Bus:
         said = dict(headers or {})
         if msg_id is not None:
             said["Nats-Msg-Id"] = msg_id
-        return await publish(
-            self.link, subject, body, said, timeout_s=timeout_s, patience_s=patience_s
+        return await publish_with_retry(
+            self.connection, subject, body, said, timeout_s=timeout_s, patience_s=patience_s
         )
 
     async def schedule(self, at: datetime, subject: str, target: str, body: bytes) -> Ack:
         """Have the server publish *body* to *target* at *at*; the same *subject* replaces."""
-        return await publish(self.link, subject, body, schedule_headers(at, target))
+        return await publish_with_retry(
+            self.connection, subject, body, schedule_headers(at, target)
+        )
 
     def bucket(self, name: str) -> Bucket:
-        return Bucket(self.link, name)
+        return Bucket(self.connection, name)
 
     async def get_message(self, stream: str, seq: int) -> Message | None:
         """The message with sequence *seq*, from the leader."""
-        return await messages.read(self.link, stream, {"seq": seq})
+        return await messages.read_message(self.connection, stream, {"seq": seq})
 
-    async def last(self, stream: str, subject: str) -> Message | None:
+    async def last_message(self, stream: str, subject: str) -> Message | None:
         """The latest message on *subject*, from the leader."""
-        return await messages.read(self.link, stream, {"last_by_subj": subject})
+        return await messages.read_message(self.connection, stream, {"last_by_subj": subject})
 
-    async def erase(self, stream: str, seq: int) -> None:
+    async def erase_message(self, stream: str, seq: int) -> None:
         """Remove one message from *stream*, and from its disk; it may be gone already."""
-        await messages.erase(self.link, stream, seq)
+        await messages.erase_message(self.connection, stream, seq)
 
     def scan(self, stream: str, subject: str = ">", start: int = 1) -> AsyncIterator[Message]:
         """Every stored message on *subject* from sequence *start*, in order, up to the end."""
-        return messages.scan(self.link, stream, subject, start)
+        return messages.scan_messages(self.connection, stream, subject, start)
 
     async def stream_info(self, stream: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `state`. Raises BusError 10059 when there is none."""
-        return await self.link.insist(f"STREAM.INFO.{stream}")
+        return await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}")
 
-    async def tally(self, stream: str, subject: str = ">") -> dict[str, int]:
+    async def count_by_subject(self, stream: str, subject: str = ">") -> dict[str, int]:
         """How many messages *stream* holds on each subject that *subject* matches."""
-        return await messages.tally(self.link, stream, subject)
+        return await messages.count_by_subject(self.connection, stream, subject)
 
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
         """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
-        return await self.link.insist(f"CONSUMER.INFO.{stream}.{durable}")
+        return await self.connection.repeatable_api_request(f"CONSUMER.INFO.{stream}.{durable}")
 
-    async def save(self, stream: str, take: Callable[[bytes], object]) -> Snapshot:
+    async def save_snapshot(self, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
         """Hand the server's snapshot of *stream* to *take*, piece by piece, without consumers.
 
         Raises Silence when it breaks off: what was taken is worth nothing then.
         """
-        return await snapshot.save(self.link, stream, take)
+        return await snapshot.save_snapshot(self.connection, stream, sink)
 
-    async def restore(self, stream: str, saved: Snapshot, pieces: Iterable[bytes]) -> None:
+    async def restore_snapshot(self, stream: str, saved: Snapshot, pieces: Iterable[bytes]) -> None:
         """Make *stream* again from a snapshot; it must not exist. Raises BusError."""
-        await snapshot.restore(self.link, stream, saved, pieces)
+        await snapshot.restore_snapshot(self.connection, stream, saved, pieces)

@@ -16,7 +16,7 @@ class BusError(Exception):
         self.err_code = err_code
 
 
-class Conflict(BusError):
+class RevisionConflict(BusError):
     """A compare-and-set lost. `revision` is what stands there now, where the server said so."""
 
     def __init__(self, text: str, err_code: int | None = None, revision: int | None = None) -> None:
@@ -24,13 +24,17 @@ class Conflict(BusError):
         self.revision = revision
 
 
-class Full(BusError):
+class StorageFull(BusError):
     """No room: the stream's limit or the server's disk is reached."""
 
 
-class Silence(BusError):
+class NoReply(BusError):
     """No answer came: repeat what a repeat can't harm, then read back."""
 
 
-class Unfit(BusError):
+class UnfitServer(BusError):
     """The server is too old, or acknowledges before the disk has it."""
+
+
+class InvalidKey(ValueError):
+    """Nothing can be stored under such a name."""

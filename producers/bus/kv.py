@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from producers.bus import batch, messages
-from producers.bus.batch import EXPECTED, Entry
-from producers.bus.errors import Conflict
-from producers.bus.link import READ_PATIENCE_S, Link
+from producers.bus import atomic_batch, messages
+from producers.bus.atomic_batch import EXPECTED_REVISION_HEADER, BatchEntry
+from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.errors import InvalidKey, RevisionConflict
 from producers.bus.messages import Message
-from producers.bus.publish import publish, store
+from producers.bus.publish import publish_once, publish_with_retry
 from producers.bus.watch import Watch
 
-KEY = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
-PURGED = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
-ASKED_AT_ONCE = 500
+KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
 
 
-class BadKey(ValueError):
-    """Nothing can be stored under such a name."""
+PURGE_HEADERS = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
+
+
+MAX_KEYS_PER_REQUEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Value:
 class Bucket:
     """One bucket. A purged, deleted or expired key is absent, and may be created again."""
 
-    def __init__(self, link: Link, name: str) -> None:
+    def __init__(self, link: Connection, name: str) -> None:
         self.name = name
         self.stream = f"KV_{name}"
         self._link = link
@@ -44,16 +44,16 @@ class Bucket:
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
         """The value as the leader holds it: everything acknowledged before is seen."""
         found = await self._last(key, patience_s)
-        return None if found is None or found.gone else _value(found)
+        return None if found is None or found.is_deleted else _value(found)
 
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
         """Store a key that must be absent. Raises Conflict, or Silence as `swap` does."""
         try:
             return await self.swap(key, data, 0, timeout_s=timeout_s)
-        except Conflict as lost:
+        except RevisionConflict as lost:
             found = await self._last(key, READ_PATIENCE_S)
-            if found is not None and not found.gone:
-                raise Conflict(str(lost), lost.err_code, found.seq) from None
+            if found is not None and not found.is_deleted:
+                raise RevisionConflict(str(lost), lost.err_code, found.seq) from None
         return await self.swap(key, data, found.seq if found else 0, timeout_s=timeout_s)
 
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
@@ -63,8 +63,8 @@ class Bucket:
         still on its way, and a read can overtake it: repeat the same write, and on Conflict look
         whether what stands there is yours.
         """
-        headers = {EXPECTED: str(revision)}
-        return (await store(self._link, self._subject(key), data, headers, timeout_s)).seq
+        headers = {EXPECTED_REVISION_HEADER: str(revision)}
+        return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
 
     async def put(self, key: str, data: bytes) -> int:
         """Store whatever stands there; the answer is the revision."""
@@ -72,24 +72,26 @@ class Bucket:
 
     async def purge(self, key: str) -> int:
         """Remove the value from the disk; a marker without content tells watchers."""
-        return await self._publish(key, b"", PURGED)
+        return await self._publish(key, b"", PURGE_HEADERS)
 
     async def purge_if(self, key: str, revision: int, *, timeout_s: float = 5.0) -> int:
         """The same for exactly *revision*. One attempt; raises Conflict or Silence as `swap`."""
-        headers = PURGED | {EXPECTED: str(revision)}
-        return (await store(self._link, self._subject(key), b"", headers, timeout_s)).seq
+        headers = PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
+        return (await publish_once(self._link, self._subject(key), b"", headers, timeout_s)).seq
 
-    async def many(self, keys: Sequence[str], *, since: int = 0) -> dict[str, Value]:
+    async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
         """The values of *keys*, without those that are absent.
 
         In a cluster a replica may answer that is behind the leader; every change up to sequence
         *since* is seen in any case.
         """
         values: dict[str, Value] = {}
-        for first in range(0, len(keys), ASKED_AT_ONCE):
-            subjects = [self._subject(key) for key in keys[first : first + ASKED_AT_ONCE]]
-            page = await messages.direct(self._link, self.stream, {"multi_last": subjects}, since)
-            values |= {self._key(one): _value(one) for one in page.messages if not one.gone}
+        for first in range(0, len(keys), MAX_KEYS_PER_REQUEST):
+            subjects = [self._subject(key) for key in keys[first : first + MAX_KEYS_PER_REQUEST]]
+            page = await messages.direct_get(
+                self._link, self.stream, {"multi_last": subjects}, min_seq
+            )
+            values |= {self._key(one): _value(one) for one in page.messages if not one.is_deleted}
         return values
 
     async def keys(self, prefix: str = "") -> list[str]:
@@ -103,21 +105,21 @@ class Bucket:
         """
         whole, _, _ = prefix.rpartition(".")
         subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
-        async for found in messages.scan(self._link, self.stream, subject, start):
+        async for found in messages.scan_messages(self._link, self.stream, subject, start):
             key = self._key(found)
-            if not found.gone and key.startswith(prefix):
+            if not found.is_deleted and key.startswith(prefix):
                 yield key, _value(found)
 
     async def last_seq(self) -> int:
         """The sequence of the bucket's latest change."""
-        said = await self._link.insist(f"STREAM.INFO.{self.stream}")
+        said = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
         return int(said["state"]["last_seq"])
 
     def watch(self, start: int) -> Watch:
         """Every change from sequence *start* on, purges too, in order."""
         return Watch(self._link, self.name, start)
 
-    async def batch(self, entries: Sequence[Entry], *, timeout_s: float = 10.0) -> int:
+    async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
         """Store all of *entries* or none; the answer is the last one's revision.
 
         Raises Conflict when one expectation fails, and Silence as `swap` does. Only for buckets
@@ -125,19 +127,19 @@ class Bucket:
         """
         for entry in entries:
             self._subject(entry.key)
-        return await batch.commit(self._link, self._prefix, entries, timeout_s)
+        return await atomic_batch.commit_batch(self._link, self._prefix, entries, timeout_s)
 
     async def _last(self, key: str, patience_s: float) -> Message | None:
         query = {"last_by_subj": self._subject(key)}
-        return await messages.read(self._link, self.stream, query, patience_s)
+        return await messages.read_message(self._link, self.stream, query, patience_s)
 
     async def _publish(self, key: str, data: bytes, headers: dict[str, str]) -> int:
         headers = headers | {"Nats-Msg-Id": uuid4().hex}
-        return (await publish(self._link, self._subject(key), data, headers)).seq
+        return (await publish_with_retry(self._link, self._subject(key), data, headers)).seq
 
     def _subject(self, key: str) -> str:
-        if not KEY.fullmatch(key):
-            raise BadKey(f"{key!r} can't be a key")
+        if not KEY_PATTERN.fullmatch(key):
+            raise InvalidKey(f"{key!r} can't be a key")
         return self._prefix + key
 
     def _key(self, message: Message) -> str:

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from producers.bus.errors import BusError, Silence
-from producers.bus.link import READ_PATIENCE_S, Link
-from producers.bus.patience import patiently
+from producers.bus.connection import READ_PATIENCE_S, Connection
+from producers.bus.errors import BusError, NoReply
+from producers.bus.retry import retry_until
 
-NO_MESSAGE = 10037
-GONE = (10043, 10057)  # no such sequence (any more), deleted before
-PAGE = 256
+NO_MESSAGE_CODE = 10037
+ALREADY_GONE_CODES = (10043, 10057)  # no such sequence (any more), deleted before
+PAGE_SIZE = 256
 PAGE_BYTES = 4 << 20
 
 
@@ -33,12 +33,12 @@ class Message:
     time: datetime
 
     @property
-    def gone(self) -> bool:
+    def is_deleted(self) -> bool:
         """In a bucket: a marker that says the key was purged, deleted or has expired."""
-        return is_marker(self.headers)
+        return is_delete_marker(self.headers)
 
 
-def is_marker(headers: Mapping[str, str]) -> bool:
+def is_delete_marker(headers: Mapping[str, str]) -> bool:
     """Does a bucket's message say "no value" rather than hold one?"""
     return "KV-Operation" in headers or "Nats-Marker-Reason" in headers
 
@@ -50,45 +50,47 @@ class Page(NamedTuple):
     pending: int
 
 
-async def read(
-    link: Link, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
+async def read_message(
+    link: Connection, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
 ) -> Message | None:
     """One message as the stream's leader holds it; asked again after silence."""
     try:
-        said = await link.insist(f"STREAM.MSG.GET.{stream}", query, patience_s)
+        said = await link.repeatable_api_request(f"STREAM.MSG.GET.{stream}", query, patience_s)
     except BusError as error:
-        if error.err_code == NO_MESSAGE:
+        if error.err_code == NO_MESSAGE_CODE:
             return None
         raise
     return _from_api(said["message"])
 
 
-async def tally(link: Link, stream: str, subject: str) -> dict[str, int]:
+async def count_by_subject(link: Connection, stream: str, subject: str) -> dict[str, int]:
     """How many messages each subject holds, a page of the server's own count at a time."""
     found: dict[str, int] = {}
     while True:
         query = {"subjects_filter": subject, "offset": len(found)}
-        said = await link.insist(f"STREAM.INFO.{stream}", query)
+        said = await link.repeatable_api_request(f"STREAM.INFO.{stream}", query)
         page = said["state"].get("subjects") or {}
         found |= page
         if not page or len(found) >= said.get("total", 0):
             return found
 
 
-async def erase(link: Link, stream: str, seq: int) -> None:
+async def erase_message(link: Connection, stream: str, seq: int) -> None:
     """Overwrite one message; a repeat, or one that was never there, changes nothing."""
     try:
-        await link.insist(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
+        await link.repeatable_api_request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
     except BusError as error:
-        if error.err_code not in GONE:
+        if error.err_code not in ALREADY_GONE_CODES:
             raise
 
 
-async def scan(link: Link, stream: str, subject: str, start: int) -> AsyncIterator[Message]:
+async def scan_messages(
+    link: Connection, stream: str, subject: str, start: int
+) -> AsyncIterator[Message]:
     """Every stored message on *subject* from sequence *start*, in order, up to the end."""
     while True:
-        query = {"seq": start, "next_by_subj": subject, "batch": PAGE, "max_bytes": PAGE_BYTES}
-        page = await direct(link, stream, query)
+        query = {"seq": start, "next_by_subj": subject, "batch": PAGE_SIZE, "max_bytes": PAGE_BYTES}
+        page = await direct_get(link, stream, query)
         for message in page.messages:
             yield message
         if not page.pending:
@@ -96,22 +98,24 @@ async def scan(link: Link, stream: str, subject: str, start: int) -> AsyncIterat
         start = page.messages[-1].seq + 1
 
 
-async def direct(link: Link, stream: str, query: dict[str, Any], since: int = 0) -> Page:
+async def direct_get(
+    link: Connection, stream: str, query: dict[str, Any], min_seq: int = 0
+) -> Page:
     """The messages *query* asks for. Raises Silence rather than answer with a part of them.
 
     Any replica may answer; one that has not yet seen sequence *since* is asked again.
     """
 
     async def attempt() -> Page:
-        return await _Collector(link, since).ask(f"$JS.API.DIRECT.GET.{stream}", query)
+        return await _Collector(link, min_seq).ask(f"$JS.API.DIRECT.GET.{stream}", query)
 
-    return await patiently(attempt, READ_PATIENCE_S, link.closed)
+    return await retry_until(attempt, READ_PATIENCE_S, link.closed)
 
 
 class _Collector:
     """Gathers the many answers to one direct get, until the one that ends them."""
 
-    def __init__(self, link: Link, since: int) -> None:
+    def __init__(self, link: Connection, since: int) -> None:
         self.link = link
         self.since = since
         self.messages: list[Message] = []
@@ -119,7 +123,7 @@ class _Collector:
 
     async def ask(self, subject: str, query: dict[str, Any]) -> Page:
         nc = self.link.nc
-        async with self.link.answering(subject, 5.0):
+        async with self.link.awaiting_reply(subject, 5.0):
             inbox = nc.new_inbox()
             heard = await nc.subscribe(inbox, cb=self._hear)
             try:
@@ -141,13 +145,13 @@ class _Collector:
         if status == "404":
             return Page([], 0)
         if status == "503":
-            raise Silence("direct get: nobody answers")
+            raise NoReply("direct get: nobody answers")
         if status != "204":
             raise BusError(f"direct get: refused with status {status}")
         if self.messages and int(end["Nats-Last-Sequence"]) != self.messages[-1].seq:
-            raise Silence("direct get: a part of the answer was lost")
+            raise NoReply("direct get: a part of the answer was lost")
         if self.since > int(end.get("Nats-UpTo-Sequence", 0)):
-            raise Silence("direct get: from a replica that is behind")
+            raise NoReply("direct get: from a replica that is behind")
         return Page(self.messages, int(end["Nats-Num-Pending"]))
 
 

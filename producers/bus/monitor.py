@@ -5,25 +5,25 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from producers.bus.errors import Silence
+from producers.bus.errors import NoReply
 
-HEALTH = "/healthz"  # also tells that a stream can't be written, which only a restart ends
+HEALTH_PAGE = "/healthz"  # also tells that a stream can't be written, which only a restart ends
 
 
-async def look(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:
+async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON of *page* (like "/varz") on the monitoring address *url*."""
     try:
         async with asyncio.timeout(timeout_s):
             return _parse(await _get(url, page))
     except (TimeoutError, OSError, ValueError, IndexError) as error:
-        raise Silence(f"{url}{page}: {type(error).__name__}") from error
+        raise NoReply(f"{url}{page}: {type(error).__name__}") from error
 
 
-async def complaint(url: str, page: str = HEALTH) -> str | None:
+async def health_problem(url: str, page: str = HEALTH_PAGE) -> str | None:
     """What is wrong with the server at *url*, in its own words; None when it is well."""
     try:
-        status, said = await look(url, page)
-    except Silence as error:
+        status, said = await fetch_page(url, page)
+    except NoReply as error:
         return str(error)
     return None if status == 200 else str(said.get("error", status))
 

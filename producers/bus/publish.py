@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from producers.bus.link import Link, answer
-from producers.bus.patience import patiently
+from producers.bus.connection import Connection, parse_reply
+from producers.bus.retry import retry_until
 
 
 class Ack(NamedTuple):
@@ -16,16 +16,16 @@ class Ack(NamedTuple):
     duplicate: bool = False
 
 
-async def store(
-    link: Link, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+async def publish_once(
+    link: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
 ) -> Ack:
     """One attempt. Raises Silence when it is unknown whether the message is stored."""
-    said = answer(await link.ask(subject, body, headers, timeout_s))
+    said = parse_reply(await link.request(subject, body, headers, timeout_s))
     return Ack(said["stream"], said["seq"], said.get("duplicate", False))
 
 
-async def publish(
-    link: Link,
+async def publish_with_retry(
+    link: Connection,
     subject: str,
     body: bytes,
     headers: Mapping[str, str],
@@ -36,9 +36,9 @@ async def publish(
     """Store, and repeat after silence; with a Nats-Msg-Id in *headers* a repeat is stored once."""
 
     async def attempt() -> Ack:
-        return await store(link, subject, body, headers, timeout_s)
+        return await publish_once(link, subject, body, headers, timeout_s)
 
-    return await patiently(attempt, patience_s, link.closed)
+    return await retry_until(attempt, patience_s, link.closed)
 
 
 def schedule_headers(at: datetime, target: str) -> dict[str, str]:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from producers.bus.errors import BusError, Silence
-from producers.bus.link import Link, answer
+from producers.bus.connection import Connection, parse_reply
+from producers.bus.errors import BusError, NoReply
 
 CHUNK_BYTES = 256 << 10
-QUIET_S = 30.0
-COMPLETE = "204"
+STALL_TIMEOUT_S = 30.0
+COMPLETE_STATUS = "204"
 
 
 class Snapshot(NamedTuple):
@@ -22,7 +22,7 @@ class Snapshot(NamedTuple):
     state: dict[str, Any]
 
 
-async def save(link: Link, stream: str, take: Callable[[bytes], object]) -> Snapshot:
+async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
     """Hand the stream's snapshot to *take*, piece by piece; consumers are left out.
 
     Raises Silence when the server falls silent half-way: what was taken is worth nothing then.
@@ -30,12 +30,12 @@ async def save(link: Link, stream: str, take: Callable[[bytes], object]) -> Snap
     pieces: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = link.nc.new_inbox()
     wish = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES, "jsck": True}
-    async with link.answering(inbox, QUIET_S):
+    async with link.awaiting_reply(inbox, STALL_TIMEOUT_S):
         listening = await link.nc.subscribe(inbox, cb=pieces.put)
     try:
-        said = await link.api(f"STREAM.SNAPSHOT.{stream}", wish, QUIET_S)
+        said = await link.api_request(f"STREAM.SNAPSHOT.{stream}", wish, STALL_TIMEOUT_S)
         while (piece := await _next(pieces, stream)).data:
-            take(piece.data)
+            sink(piece.data)
             await _go_on(link, piece)
     finally:
         await _stop(listening)
@@ -43,28 +43,30 @@ async def save(link: Link, stream: str, take: Callable[[bytes], object]) -> Snap
     return Snapshot(said["config"], said["state"])
 
 
-async def restore(link: Link, stream: str, snapshot: Snapshot, pieces: Iterable[bytes]) -> None:
+async def restore_snapshot(
+    link: Connection, stream: str, snapshot: Snapshot, pieces: Iterable[bytes]
+) -> None:
     """Make the stream again, which must not exist. Raises BusError when the server can't."""
-    said = await link.api(f"STREAM.RESTORE.{stream}", snapshot._asdict(), QUIET_S)
+    said = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), STALL_TIMEOUT_S)
     for piece in pieces:
-        taken = await link.ask(said["deliver_subject"], piece, timeout_s=QUIET_S)
+        taken = await link.request(said["deliver_subject"], piece, timeout_s=STALL_TIMEOUT_S)
         if taken.data:
-            answer(taken)
-    answer(await link.ask(said["deliver_subject"], timeout_s=QUIET_S))
+            parse_reply(taken)
+    parse_reply(await link.request(said["deliver_subject"], timeout_s=STALL_TIMEOUT_S))
 
 
 async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
     try:
-        async with asyncio.timeout(QUIET_S):
+        async with asyncio.timeout(STALL_TIMEOUT_S):
             return await pieces.get()
     except TimeoutError:
-        raise Silence(f"the snapshot of {stream} stopped half-way") from None
+        raise NoReply(f"the snapshot of {stream} stopped half-way") from None
 
 
-async def _go_on(link: Link, piece: Msg) -> None:
+async def _go_on(link: Connection, piece: Msg) -> None:
     """The server sends more only as far as it knows that we keep up."""
     if piece.reply:
-        async with link.answering(piece.reply, QUIET_S):
+        async with link.awaiting_reply(piece.reply, STALL_TIMEOUT_S):
             await link.nc.publish(piece.reply)
 
 
@@ -72,11 +74,11 @@ async def _stop(listening: Any) -> None:
     try:
         await listening.unsubscribe()
     except NatsError as gone:  # the connection went, and the subscription with it
-        raise Silence(f"snapshot: {type(gone).__name__}") from gone
+        raise NoReply(f"snapshot: {type(gone).__name__}") from gone
 
 
 def _check_end(last: Msg, stream: str) -> None:
     """Servers before 2.15 end a good snapshot without a header."""
-    status = (last.headers or {}).get("Status", COMPLETE)
-    if status != COMPLETE:
+    status = (last.headers or {}).get("Status", COMPLETE_STATUS)
+    if status != COMPLETE_STATUS:
         raise BusError(f"the snapshot of {stream} ended with {status}")

@@ -6,21 +6,21 @@ from typing import Any
 
 import structlog
 
-from contracts.subjects import BUCKETS, STREAMS, Bucket, Consumer, Stream
+from contracts.subjects import BUCKETS, STREAMS, BucketSpec, ConsumerSpec, StreamSpec
 from producers.bus.bus import Bus
-from producers.bus.errors import BusError, Unfit
-from producers.bus.fitness import verify
+from producers.bus.errors import BusError, UnfitServer
+from producers.bus.server_check import verify
 
 __all__ = ["apply", "verify"]
 
 Config = dict[str, Any]
 
-NO_STREAM = 10059
-NO_CONSUMER = 10014
-RESTORING = "RESTORING"
+NO_STREAM_CODE = 10059
+NO_CONSUMER_CODE = 10014
+RESTORING_STREAM = "RESTORING"
 """A stream that stands for as long as a restore is not complete."""
-START = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
-SIZES = ("max_bytes", "max_msg_size")  # -1 means "no limit"
+START_KEYS = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
+SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
 
 log = structlog.get_logger()
 
@@ -30,8 +30,8 @@ async def apply(bus: Bus) -> None:
 
     Raises Unfit when a restore was cut short: half a bus is no bus.
     """
-    if await exists(bus, RESTORING):
-        raise Unfit("a restore was cut short: repeat it with `loa restore`")
+    if await stream_exists(bus, RESTORING_STREAM):
+        raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
     wanted = [stream_config(stream) for stream in STREAMS]
     wanted += [bucket_config(bucket) for bucket in BUCKETS]
     await asyncio.gather(*(_ensure_stream(bus, config) for config in wanted))
@@ -39,16 +39,16 @@ async def apply(bus: Bus) -> None:
     await asyncio.gather(*(_ensure_consumer(bus, *pair) for pair in pairs))
 
 
-def names() -> list[str]:
+def stream_names() -> list[str]:
     """The streams behind everything, buckets included."""
     return [stream.name for stream in STREAMS] + [f"KV_{bucket.name}" for bucket in BUCKETS]
 
 
-async def exists(bus: Bus, stream: str) -> bool:
+async def stream_exists(bus: Bus, stream: str) -> bool:
     try:
         await bus.stream_info(stream)
     except BusError as error:
-        if error.err_code != NO_STREAM:
+        if error.err_code != NO_STREAM_CODE:
             raise
         return False
     return True
@@ -56,28 +56,32 @@ async def exists(bus: Bus, stream: str) -> bool:
 
 async def mark_restoring(bus: Bus) -> None:
     """Have `apply` refuse this bus until `remove` takes the mark away."""
-    config = {"name": RESTORING, "subjects": ["restoring"], "max_bytes": 4096, **_COMMON}
-    await bus.link.insist(f"STREAM.CREATE.{RESTORING}", config)
+    config = {"name": RESTORING_STREAM, "subjects": ["restoring"], "max_bytes": 4096, **_COMMON}
+    await bus.connection.repeatable_api_request(f"STREAM.CREATE.{RESTORING_STREAM}", config)
 
 
-async def remove(bus: Bus, stream: str) -> None:
+async def delete_stream(bus: Bus, stream: str) -> None:
     """Delete a stream and all that it holds."""
     try:
-        await bus.link.insist(f"STREAM.DELETE.{stream}")
+        await bus.connection.repeatable_api_request(f"STREAM.DELETE.{stream}")
     except BusError as error:  # a repeat after silence finds it gone
-        if error.err_code != NO_STREAM:
+        if error.err_code != NO_STREAM_CODE:
             raise
 
 
-async def begin_at(bus: Bus, stream: Stream, consumer: Consumer, seq: int) -> None:
+async def create_consumer_at(
+    bus: Bus, stream: StreamSpec, consumer: ConsumerSpec, seq: int
+) -> None:
     """Create a durable that begins with message *seq*, instead of with the first."""
     start = {"deliver_policy": "by_start_sequence", "opt_start_seq": seq}
     config = consumer_config(consumer) | start
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
-    await bus.link.insist(call, {"stream_name": stream.name, "config": config, "action": "create"})
+    await bus.connection.repeatable_api_request(
+        call, {"stream_name": stream.name, "config": config, "action": "create"}
+    )
 
 
-def stream_config(stream: Stream) -> Config:
+def stream_config(stream: StreamSpec) -> Config:
     """A stream that refuses what it can't hold.
 
     JetStream can't combine schedules with refusing; there the oldest wake-up would go first, which
@@ -86,20 +90,20 @@ def stream_config(stream: Stream) -> Config:
     config = {
         "name": stream.name,
         "subjects": list(stream.subjects),
-        "retention": "workqueue" if stream.work_queue else "limits",
-        "discard": "old" if stream.schedules else "new",
+        "retention": "workqueue" if stream.is_work_queue else "limits",
+        "discard": "old" if stream.has_schedules else "new",
         "max_bytes": stream.max_bytes,
         "max_msg_size": stream.max_message_bytes,
         "duplicate_window": _nanoseconds(stream.duplicate_window),
         "max_age": _nanoseconds(stream.max_age) if stream.max_age else 0,
-        "deny_delete": stream.kept,
-        "deny_purge": stream.kept,
+        "deny_delete": stream.is_protected,
+        "deny_purge": stream.is_protected,
         **_COMMON,
     }
-    return config | {"allow_msg_schedules": True} if stream.schedules else config
+    return config | {"allow_msg_schedules": True} if stream.has_schedules else config
 
 
-def bucket_config(bucket: Bucket) -> Config:
+def bucket_config(bucket: BucketSpec) -> Config:
     """A KV bucket with history 1; roll-up headers are what a purge is made of."""
     config = {
         "name": f"KV_{bucket.name}",
@@ -112,13 +116,13 @@ def bucket_config(bucket: Bucket) -> Config:
         "allow_rollup_hdrs": True,
         **_COMMON,
     }
-    return config | {"allow_atomic": True} if bucket.atomic else config
+    return config | {"allow_atomic": True} if bucket.is_atomic else config
 
 
 _COMMON: Config = {"storage": "file", "num_replicas": 1, "allow_direct": True}
 
 
-def consumer_config(consumer: Consumer) -> Config:
+def consumer_config(consumer: ConsumerSpec) -> Config:
     """A durable pull consumer; a message comes again until somebody acknowledges it."""
     config = {
         "name": consumer.durable,
@@ -131,10 +135,10 @@ def consumer_config(consumer: Consumer) -> Config:
     return config if consumer.subject == ">" else config | {"filter_subject": consumer.subject}
 
 
-def grown(found: Config, wanted: Config) -> Config:
+def extended_config(found: Config, wanted: Config) -> Config:
     """What stands there, extended to what is wanted; what an operator enlarged stays large."""
     config = found | wanted
-    for size in SIZES:
+    for size in SIZE_KEYS:
         if size in wanted:
             config[size] = _larger(found.get(size, 0), wanted[size])
     config["max_age"] = _older(found.get("max_age", 0), wanted.get("max_age", 0))
@@ -158,31 +162,33 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     try:
         found = (await bus.stream_info(name))["config"]
     except BusError as error:
-        if error.err_code != NO_STREAM:
+        if error.err_code != NO_STREAM_CODE:
             raise
-        await bus.link.insist(f"STREAM.CREATE.{name}", wanted)
+        await bus.connection.repeatable_api_request(f"STREAM.CREATE.{name}", wanted)
         log.info("stream_created", stream=name)
         return
-    config = grown(found, wanted)
+    config = extended_config(found, wanted)
     if config != found:
-        await bus.link.insist(f"STREAM.UPDATE.{name}", config)
+        await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
         log.info("stream_updated", stream=name)
 
 
-async def _ensure_consumer(bus: Bus, stream: Stream, consumer: Consumer) -> None:
+async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> None:
     wanted = consumer_config(consumer)
     try:
         found = (await bus.consumer_info(stream.name, consumer.durable))["config"]
     except BusError as error:
-        if error.err_code != NO_CONSUMER:
+        if error.err_code != NO_CONSUMER_CODE:
             raise
         found = {}
-    config = found | wanted | {key: found[key] for key in START if key in found}
+    config = found | wanted | {key: found[key] for key in START_KEYS if key in found}
     if config == found:
         return
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
     action = "update" if found else "create"
-    await bus.link.insist(call, {"stream_name": stream.name, "config": config, "action": action})
+    await bus.connection.repeatable_api_request(
+        call, {"stream_name": stream.name, "config": config, "action": action}
+    )
     log.info("consumer_applied", stream=stream.name, consumer=consumer.durable, action=action)
 
 

@@ -12,16 +12,16 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from producers.bus.errors import Silence
-from producers.bus.link import Answer, Link
-from producers.bus.messages import is_marker
+from producers.bus.connection import Connection, Reply
+from producers.bus.errors import NoReply
+from producers.bus.messages import is_delete_marker
 
-PULSE_S = 1.0
+HEARTBEAT_S = 1.0
 SILENT_AFTER_S = 3.0
-PULL = 256
-PULL_S = 30.0
-PAUSE_S = 0.2
-NANO = 1_000_000_000
+PULL_SIZE = 256
+PULL_EXPIRY_S = 30.0
+RESUME_PAUSE_S = 0.2
+NANOSECONDS = 1_000_000_000
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ class Watch:
     so nothing is skipped and nothing comes twice.
     """
 
-    def __init__(self, link: Link, bucket: str, start: int) -> None:
+    def __init__(self, link: Connection, bucket: str, start: int) -> None:
         self._link = link
         self._bucket = bucket
         self._prefix = f"$KV.{bucket}."
@@ -62,26 +62,26 @@ class Watch:
                         self._heard = monotonic()
                         if msg is not None:
                             yield self._change(msg)
-            except Silence as error:
+            except NoReply as error:
                 log.warning("watch_resumed", bucket=self._bucket, seq=self._next, why=str(error))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(RESUME_PAUSE_S)
 
     def _change(self, msg: Msg) -> Change:
         seq = msg.metadata.sequence.stream
         self._next = seq + 1
-        data = None if is_marker(msg.headers or {}) else msg.data
+        data = None if is_delete_marker(msg.headers or {}) else msg.data
         return Change(msg.subject.removeprefix(self._prefix), data, seq)
 
 
 class _Feed:
     """Pulls from one short-lived consumer; a gap or a missing pulse is Silence."""
 
-    def __init__(self, link: Link, call: str, inbox: str) -> None:
+    def __init__(self, link: Connection, call: str, inbox: str) -> None:
         self._link = link
         self._call = call
         self._inbox = inbox
         self._heard: asyncio.Queue[Msg] = asyncio.Queue()
-        self._losses = link.losses
+        self._losses = link.disconnects
         self._due = 0
         self._delivered = 0
 
@@ -99,44 +99,44 @@ class _Feed:
         if status == "408":
             self._due = 0
         elif status != "100":
-            raise Silence(f"the server ended the pull with status {status}")
+            raise NoReply(f"the server ended the pull with status {status}")
         return None
 
     async def _pull(self) -> None:
         query = {
-            "batch": PULL,
-            "expires": int(PULL_S * NANO),
-            "idle_heartbeat": int(PULSE_S * NANO),
+            "batch": PULL_SIZE,
+            "expires": int(PULL_EXPIRY_S * NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
         }
-        async with self._link.answering(self._call, SILENT_AFTER_S):
+        async with self._link.awaiting_reply(self._call, SILENT_AFTER_S):
             await self._link.nc.publish(self._call, json.dumps(query).encode(), reply=self._inbox)
-        self._due = PULL
+        self._due = PULL_SIZE
 
     async def _hear(self) -> Msg:
         if not self._heard.empty():
             return self._heard.get_nowait()
-        if self._losses != self._link.losses:
-            raise Silence("the connection was lost meanwhile")
-        async with self._link.answering(self._call, SILENT_AFTER_S):
+        if self._losses != self._link.disconnects:
+            raise NoReply("the connection was lost meanwhile")
+        async with self._link.awaiting_reply(self._call, SILENT_AFTER_S):
             return await self._heard.get()
 
     def _in_order(self, msg: Msg) -> Msg:
         self._delivered += 1
         self._due -= 1
         if msg.metadata.sequence.consumer != self._delivered:
-            raise Silence("a message was lost on the way")
+            raise NoReply("a message was lost on the way")
         return msg
 
 
 @asynccontextmanager
-async def _following(link: Link, bucket: str, start: int) -> AsyncIterator[_Feed]:
+async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator[_Feed]:
     """A feed behind an ephemeral consumer, which the server removes when nobody pulls from it."""
     stream, name = f"KV_{bucket}", uuid4().hex
     created = {"stream_name": stream, "config": _config(name, start)}
-    await link.api(f"CONSUMER.CREATE.{stream}.{name}", created)
+    await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)
     inbox = link.nc.new_inbox()
     feed = _Feed(link, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", inbox)
-    async with link.answering(inbox, SILENT_AFTER_S):
+    async with link.awaiting_reply(inbox, SILENT_AFTER_S):
         heard = await link.nc.subscribe(inbox, cb=feed.hear)
     try:
         yield feed
@@ -145,7 +145,7 @@ async def _following(link: Link, bucket: str, start: int) -> AsyncIterator[_Feed
             await heard.unsubscribe()
 
 
-def _config(name: str, start: int) -> Answer:
+def _config(name: str, start: int) -> Reply:
     return {
         "name": name,
         "deliver_policy": "by_start_sequence",
@@ -153,5 +153,5 @@ def _config(name: str, start: int) -> Answer:
         "ack_policy": "none",
         "mem_storage": True,
         "num_replicas": 1,
-        "inactive_threshold": int(PULL_S * NANO),
+        "inactive_threshold": int(PULL_EXPIRY_S * NANOSECONDS),
     }

@@ -4,6 +4,6 @@ An ASGI app that is handed its bus, vocabulary and clock. May import: contracts,
 what producers does for a door (registry, acceptance). It knows no other room.
 """
 
-from producers.gateway.app import gateway
+from producers.gateway.app import create_gateway
 
-__all__ = ["gateway"]
+__all__ = ["create_gateway"]

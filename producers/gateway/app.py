@@ -10,29 +10,30 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from contracts import keys
-from contracts.base import ID_PATTERN
+from contracts.base.crash_points import crash_point
+from contracts.base.fields import ID_PATTERN
+from contracts.base.times import Clock
 from contracts.cloudevent import CloudEvent
-from contracts.crash import crash_point
-from contracts.errors import ContractError, fault
+from contracts.errors import ContractError, field_error
 from contracts.records import EventRecord
 from contracts.vocabulary import Vocabulary
-from producers.acceptance import Acceptance, Accepted
+from producers.acceptance import Acceptance, AcceptedEvent
 from producers.bus import Bus
-from producers.gateway import body, documents, problems
-from producers.gateway.answers import (
-    EVENT_ID,
+from producers.gateway import openapi_document, problems, request_body
+from producers.gateway.access import AccessControl
+from producers.gateway.responses import (
+    EVENT_ID_PATTERN,
     STATUS_PATH,
     BatchAccepted,
     EventAccepted,
     Happening,
     Status,
 )
-from producers.gateway.guard import Guard
-from producers.registry import Clock, Registry
+from producers.units.registry import UnitRegistry
 
 RECEIVED = "received"
 
-Trace = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
+TraceLookup = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
 """Where an event's item is: the document of `loa trace`, or None when nothing is known yet."""
 
 
@@ -43,7 +44,7 @@ class NotFound(ContractError):
     status = 404
 
 
-class Door:
+class GatewayRoutes:
     """What the routes do. One per process; it holds nothing but counters."""
 
     def __init__(
@@ -51,41 +52,41 @@ class Door:
         bus: Bus,
         vocabulary: Vocabulary,
         clock: Clock,
-        trace: Trace | None,
+        trace: TraceLookup | None,
         public_url: str,
     ) -> None:
         self.acceptance = Acceptance(bus, vocabulary, clock)
-        self.guard = Guard(Registry(bus, vocabulary, clock), clock)
+        self.access = AccessControl(UnitRegistry(bus, vocabulary, clock), clock)
         self.trace = trace
         self.public_url = public_url.rstrip("/")
 
-    async def send(self, request: Request) -> Response:
+    async def accept_events(self, request: Request) -> Response:
         """Accept one event or a batch, and answer once the stream has them on the disk."""
         began = time.monotonic()
-        member = await self.guard.prove(request)
+        member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
         request.state.about = {"unit": member.unit}
-        self.guard.count(member)
-        delivery = await body.read(request)
-        if not delivery.batch:
+        self.access.count_events(member)
+        delivery = await request_body.read_events(request)
+        if not delivery.is_batch:
             request.state.about |= _named(member.unit, delivery.events[0])
         crash_point("gateway.read")
-        self.guard.count(member, len(delivery.events) - 1)
+        self.access.count_events(member, len(delivery.events) - 1)
         accepted = await self.acceptance.accept(
-            member, delivery.events, batch=delivery.batch, spent_s=spent_s
+            member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
         answers = [self._answer(one) for one in accepted]
-        answer = BatchAccepted(events=answers) if delivery.batch else answers[0]
+        answer = BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
 
-    async def status(self, request: Request) -> Response:
+    async def event_status(self, request: Request) -> Response:
         """Where the item of an event is; only for the unit that sent the event."""
-        member = await self.guard.prove(request)
-        self.guard.question(member)
+        member = await self.access.authenticate(request)
+        self.access.count_query(member)
         event_id = request.path_params["event_id"]
-        record = await self.acceptance.record(event_id) if _is_id(event_id) else None
+        record = await self.acceptance.find_record(event_id) if _is_id(event_id) else None
         if record is None or record.unit != member.unit:
-            raise NotFound(fault("event_id", "not_found", value=event_id))
+            raise NotFound(field_error("event_id", "not_found", value=event_id))
         told = None
         if self.trace and not record.refused:
             told = await self.trace(record)
@@ -93,7 +94,7 @@ class Door:
             return JSONResponse(_known(record).model_dump())
         return JSONResponse(dict(told))
 
-    def _answer(self, accepted: Accepted) -> EventAccepted:
+    def _answer(self, accepted: AcceptedEvent) -> EventAccepted:
         path = STATUS_PATH.format(event_id=accepted.event_id)
         return EventAccepted(
             event_id=accepted.event_id,
@@ -103,11 +104,11 @@ class Door:
         )
 
 
-def gateway(
+def create_gateway(
     bus: Bus,
     vocabulary: Vocabulary,
     clock: Clock,
-    trace: Trace | None = None,
+    trace: TraceLookup | None = None,
     *,
     public_url: str = "",
 ) -> FastAPI:
@@ -115,19 +116,19 @@ def gateway(
 
     *public_url* stands before the path in `status_url`; without it `status_url` is a path.
     """
-    door = Door(bus, vocabulary, clock, trace, public_url)
+    door = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
-    app.post("/v1/events", **documents.SEND)(door.send)
-    app.get(STATUS_PATH, **documents.STATUS)(door.status)
-    problems.install(app)
+    app.post("/v1/events", **openapi_document.SEND_ROUTE)(door.accept_events)
+    app.get(STATUS_PATH, **openapi_document.STATUS_ROUTE)(door.event_status)
+    problems.install_handlers(app)
     _explain(app)
     return app
 
 
 def _explain(app: FastAPI) -> None:
     """Serve the documentation of the routes that *app* has so far."""
-    document = documents.openapi(app)
-    page, policy = documents.page(document)
+    document = openapi_document.build_openapi(app)
+    page, policy = openapi_document.build_docs_page(document)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
@@ -148,7 +149,7 @@ def _named(unit: str, event: CloudEvent) -> dict[str, str]:
 
 
 def _is_id(event_id: str) -> bool:
-    return bool(re.fullmatch(EVENT_ID, event_id))
+    return bool(re.fullmatch(EVENT_ID_PATTERN, event_id))
 
 
 def _known(record: EventRecord) -> Status:

@@ -12,19 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from contracts.errors import ContractError, FieldError, fault, shown
-from producers.acceptance import unavailable
+from contracts.errors import ContractError, FieldError, field_error, printable
+from producers.acceptance import unavailable_error
 from producers.bus import BusError
-from producers.gateway.answers import PROBLEM_TYPE, Problem
-from producers.wording import catalogue, say
+from producers.gateway.responses import PROBLEM_TYPE, Problem
+from producers.texts import catalog, get_text
 
 CLIENT_CLOSED_REQUEST = 499
-DETAIL_MAX = 2000
+MAX_DETAIL_LENGTH = 2000
 
 log = structlog.get_logger()
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Answer every error of *app*, foreseen or not, with a problem document."""
     handlers: dict[Any, Callable[[Request, Any], Any]] = {
         ContractError: _refused,
@@ -37,19 +37,19 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def problem(
+def problem_response(
     request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
 ) -> Response:
     """The document. `type` stays about:blank: the status and the fields say all there is."""
-    name = str(status) if str(status) in catalogue()["problem"] else "other"
-    title = say("problem", name)
+    name = str(status) if str(status) in catalog()["problem"] else "other"
+    title = get_text("problem", name)
     body = Problem(
         type="about:blank",
         title=title.en,
         title_vi=title.vi,
         status=status,
-        detail=shown(ContractError(*errors), DETAIL_MAX),
-        instance=shown(request.url.path, DETAIL_MAX),
+        detail=printable(ContractError(*errors), MAX_DETAIL_LENGTH),
+        instance=printable(request.url.path, MAX_DETAIL_LENGTH),
         errors=errors,
     )
     return JSONResponse(body.model_dump(), status, headers, media_type=PROBLEM_TYPE)
@@ -64,25 +64,25 @@ async def _refused(request: Request, error: ContractError) -> Response:
     fields = [wrong.field for wrong in error.errors]
     about = getattr(request.state, "about", {})
     log.info("event_refused", code=error.code, fields=fields, **about)
-    return problem(request, error.status, list(error.errors), headers)
+    return problem_response(request, error.status, list(error.errors), headers)
 
 
 async def _away(request: Request, error: BusError) -> Response:
     log.warning("bus_did_not_answer", reason=str(error))
-    return await _refused(request, unavailable())
+    return await _refused(request, unavailable_error())
 
 
 async def _unrouted(request: Request, error: HTTPException) -> Response:
     """What the router refuses: unknown paths and methods."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        wrong = fault("method", "method_not_allowed", value=request.method)
+        wrong = field_error("method", "method_not_allowed", value=request.method)
     elif error.status_code == HTTPStatus.NOT_FOUND:
-        wrong = fault("path", "not_found", value=request.url.path)
+        wrong = field_error("path", "not_found", value=request.url.path)
     elif error.status_code == HTTPStatus.REQUEST_TIMEOUT:
-        wrong = say("problem", "slow", limit_s=error.detail).about("body")
+        wrong = get_text("problem", "slow", limit_s=error.detail).as_field_error("body")
     else:
-        wrong = say("problem", "refused", status=error.status_code).about("request")
-    return problem(request, error.status_code, [wrong], dict(error.headers or {}))
+        wrong = get_text("problem", "refused", status=error.status_code).as_field_error("request")
+    return problem_response(request, error.status_code, [wrong], dict(error.headers or {}))
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:
@@ -92,4 +92,6 @@ async def _gone(_: Request, __: ClientDisconnect) -> Response:
 
 async def _crashed(request: Request, error: Exception) -> Response:
     log.error("request_crashed", error=type(error).__name__)
-    return problem(request, 500, [say("problem", "crash").about("request")], {})
+    return problem_response(
+        request, 500, [get_text("problem", "crash").as_field_error("request")], {}
+    )

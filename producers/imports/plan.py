@@ -10,82 +10,107 @@ from datetime import datetime, timedelta
 
 from contracts import keys
 from contracts.delivery import Lane
-from producers.imports.draft import PORTAL, Draft, Moved, Plan, Reading, Restless, Twin, Why
-from producers.imports.entry import Entry
-from producers.imports.known import KEPT, TITLED_MAX, Known, Match, Story
-from producers.imports.likeness import Likeness, likeness
+from producers.imports.imported import (
+    MAX_CHANGES_A_DAY,
+    MAX_SAME_TITLE,
+    ImportedArticle,
+    ImportedArticles,
+    Match,
+)
+from producers.imports.parse.entry import Entry
+from producers.imports.parse.similarity import Similarity, compare
+from producers.imports.planned import (
+    PORTAL_ONLY,
+    Draft,
+    DraftReason,
+    Moved,
+    Plan,
+    Reading,
+    Restless,
+    Twin,
+)
 
 DAY = timedelta(days=1)
 
 
-def plan(reading: Reading, known: Known) -> Plan:
+def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
     """What to do about *reading*."""
-    judge = Judge(reading, known)
-    for entry in sorted(reading.entries, key=judge.strength):
-        judge.take(entry)
-    made = judge.made
-    made.drafts.sort(key=lambda one: one.entry.at or reading.now)
-    if not reading.released:
-        hold(made, reading.feed.most)
-    stand_behind(made, reading.feed.most)
+    judge = ImportPlanner(reading, imported)
+    for entry in sorted(reading.entries, key=judge.match_rank):
+        judge.plan_entry(entry)
+    made = judge.plan
+    made.drafts.sort(key=lambda one: one.entry.published_at or reading.now)
+    if not reading.release_held:
+        hold_excess(made, reading.feed.most)
+    use_bulk_lane(made, reading.feed.most)
     return made
 
 
-def hold(made: Plan, most: int) -> None:
+def hold_excess(made: Plan, most: int) -> None:
     """Keep back what would reach readers, if it is too much at once."""
-    loud = [one for one in made.drafts if not one.quiet]
+    loud = [one for one in made.drafts if not one.is_portal_only]
     if len(loud) > most:
         made.held = loud
-        made.drafts = [one for one in made.drafts if one.quiet]
+        made.drafts = [one for one in made.drafts if one.is_portal_only]
         made.counts["held"] = len(loud)
 
 
-def stand_behind(made: Plan, most: int) -> None:
+def use_bulk_lane(made: Plan, most: int) -> None:
     """What is old, and what is too much at once, lets everybody's news go first."""
-    lots = Counter(one.quiet for one in made.drafts if one.why != "backfilled")
+    lots = Counter(one.is_portal_only for one in made.drafts if one.reason != "backfilled")
     made.drafts = [
-        replace(one, lane=Lane.BULK) if one.why == "backfilled" or lots[one.quiet] > most else one
+        replace(one, lane=Lane.BULK)
+        if one.reason == "backfilled" or lots[one.is_portal_only] > most
+        else one
         for one in made.drafts
     ]
 
 
-class Judge:
+class ImportPlanner:
     """Goes through the entries of one reading, those that are surely an item's own first."""
 
-    def __init__(self, reading: Reading, known: Known) -> None:
+    def __init__(self, reading: Reading, imported: ImportedArticles) -> None:
         self.reading = reading
-        self.known = known
-        self.made = Plan()
-        self.claimed: set[str] = set()  # items that an entry of this reading stands for
-        self.named: dict[str, str] = {}  # name → item, as the entries of this reading have it
-        self.titled: dict[str, list[tuple[str, Entry]]] = {}  # title → those that stand for items
+        self.imported = imported
+        self.plan = Plan()
+        self.claimed_items: set[str] = set()  # items that an entry of this reading stands for
+        self.item_by_name: dict[
+            str, str
+        ] = {}  # name → item, as the entries of this reading have it
+        self.items_by_title: dict[
+            str, list[tuple[str, Entry]]
+        ] = {}  # title → those that stand for items
         self.matches: dict[int, Match | None] = {}
         self.aliases: dict[str, str] = {}  # names that no event tells of, by earlier readings
-        self.moved: dict[str, frozenset[str]] = {}  # item → its names where it stands by now
-        self.recall(known)
+        self.current_names: dict[
+            str, frozenset[str]
+        ] = {}  # item → its names where it stands by now
+        self.load_moved(imported)
 
-    def recall(self, known: Known) -> None:
+    def load_moved(self, imported: ImportedArticles) -> None:
         """What earlier readings have found elsewhere; the newest place counts."""
         for one in reversed(self.reading.moved):
-            if (story := known.stories.get(one.of)) is None:
+            if (story := imported.articles.get(one.of)) is None:
                 continue
             self.aliases |= dict.fromkeys(one.names, one.of)
-            if story.mark == one.mark:
-                self.moved[one.of] = frozenset(one.names)
+            if story.fingerprint == one.mark:
+                self.current_names[one.of] = frozenset(one.names)
 
     def match(self, entry: Entry) -> Match | None:
         """The known item that it is, under the names that it had last."""
         if id(entry) not in self.matches:
-            self.matches[id(entry)] = self.where_it_is(self.known.match(entry, self.aliases))
+            self.matches[id(entry)] = self.with_current_names(
+                self.imported.match(entry, self.aliases)
+            )
         return self.matches[id(entry)]
 
-    def where_it_is(self, match: Match | None) -> Match | None:
-        if match is None or match.story.content_id not in self.moved:
+    def with_current_names(self, match: Match | None) -> Match | None:
+        if match is None or match.article.content_id not in self.current_names:
             return match
-        names = self.moved[match.story.content_id]
-        return replace(match, story=replace(match.story, guids=names))
+        names = self.current_names[match.article.content_id]
+        return replace(match, article=replace(match.article, names=names))
 
-    def strength(self, entry: Entry) -> tuple[int, bool]:
+    def match_rank(self, entry: Entry) -> tuple[int, bool]:
         """How surely it is an item: by guid, address, an earlier name, title; 4: not at all.
 
         Of two that are equally sure, the one goes first that says what is known.
@@ -93,166 +118,180 @@ class Judge:
         match = self.match(entry)
         if match is None:
             return 4, False
-        if not match.named:
+        if not match.is_by_name:
             grade = 3
-        elif entry.guid_key in match.story.guids:
+        elif entry.guid_key in match.article.names:
             grade = 0
         else:
-            grade = 1 if own(entry, match) else 2
-        return grade, match.story.mark != entry.mark
+            grade = 1 if has_own_name(entry, match) else 2
+        return grade, match.article.fingerprint != entry.fingerprint
 
-    def take(self, entry: Entry) -> None:
+    def plan_entry(self, entry: Entry) -> None:
         """Judge one entry; from now on, whatever is the same as it is a twin of it."""
         match = self.match(entry)
-        if self.reading.aside & {*entry.names} and not own(entry, match):
-            self.still_aside(entry)
+        if self.reading.set_aside & {*entry.names} and not has_own_name(entry, match):
+            self.keep_set_aside(entry)
         elif match:
-            self.again(entry, match)
-        elif of := next((self.named[name] for name in entry.names if name in self.named), None):
-            self.duplicate({*entry.names} - {*self.named})
-            self.name(entry, of)
-        elif of := self.alike(entry):
-            self.tell(entry, of)
-            self.duplicate({*entry.names})
+            self.plan_known_entry(entry, match)
+        elif of := next(
+            (self.item_by_name[name] for name in entry.names if name in self.item_by_name), None
+        ):
+            self.record_duplicate({*entry.names} - {*self.item_by_name})
+            self.index_names(entry, of)
+        elif of := self.find_same_title(entry):
+            self.record_twin(entry, of)
+            self.record_duplicate({*entry.names})
         else:
-            self.fresh(entry)
+            self.plan_new_entry(entry)
 
-    def still_aside(self, entry: Entry) -> None:
+    def keep_set_aside(self, entry: Entry) -> None:
         """It was not taken up before, and is not now, whatever has become of the other one."""
         if twin := self.reading.twins.get(entry.names[0]):
-            self.made.twins[twin.key] = twin
-        self.made.counts["duplicate" if twin or self.match(entry) else "old"] += 1
-        self.made.aside.update(entry.names)
+            self.plan.twins[twin.key] = twin
+        self.plan.counts["duplicate" if twin or self.match(entry) else "old"] += 1
+        self.plan.set_aside.update(entry.names)
 
-    def again(self, entry: Entry, match: Match) -> None:
+    def plan_known_entry(self, entry: Entry, match: Match) -> None:
         """An entry of an item that is known."""
-        story = match.story
-        if story.withdrawn:
-            self.made.counts["withdrawn"] += 1
-        elif self.elsewhere(story) or story.content_id in self.claimed or nearly(match):
-            self.second(entry, match)
+        story = match.article
+        if story.is_withdrawn:
+            self.plan.counts["withdrawn"] += 1
+        elif (
+            self.belongs_to_other_feed(story)
+            or story.content_id in self.claimed_items
+            or is_near_match(match)
+        ):
+            self.plan_second_entry(entry, match)
         else:
-            self.claimed.add(story.content_id)
-            self.stands(entry, story.content_id)
-            self.compared(entry, match)
+            self.claimed_items.add(story.content_id)
+            self.index_entry(entry, story.content_id)
+            self.compare_text(entry, match)
 
-    def compared(self, entry: Entry, match: Match) -> None:
+    def compare_text(self, entry: Entry, match: Match) -> None:
         """The entry that stands for an item, and what it says by now."""
-        story = match.story
-        moved_back = match.named and not own(entry, match) and same_words(entry, story)
-        if story.mark == entry.mark:
-            self.stays_or_moves(entry, story)
+        story = match.article
+        moved_back = (
+            match.is_by_name and not has_own_name(entry, match) and has_same_words(entry, story)
+        )
+        if story.fingerprint == entry.fingerprint:
+            self.record_move(entry, story)
         elif moved_back:
-            self.made.counts["unchanged"] += 1
-        elif until := restless(story, self.reading.now):
-            self.made.counts["restless"] += 1
+            self.plan.counts["unchanged"] += 1
+        elif until := quiet_until(story, self.reading.now):
+            self.plan.counts["restless"] += 1
             title, url = entry.title[:150], entry.url[:2048]
-            self.made.restless.append(Restless(title=title, url=url, until=until))
+            self.plan.restless.append(Restless(title=title, url=url, until=until))
         else:
-            channels = tuple(story.card.get("channels", ()))
-            self.draft(
+            channels = tuple(story.routing.get("channels", ()))
+            self.add_draft(
                 Draft(story.content_id, story.revision + 1, entry, "changed", channels, story)
             )
 
-    def stays_or_moves(self, entry: Entry, story: Story) -> None:
+    def record_move(self, entry: Entry, article: ImportedArticle) -> None:
         """Not a word has changed. Where it stands is remembered, and told to nobody."""
-        moved = not {*entry.names} <= story.guids
-        self.made.counts["moved" if moved else "unchanged"] += 1
+        moved = not {*entry.names} <= article.names
+        self.plan.counts["moved" if moved else "unchanged"] += 1
         if moved:
-            self.made.moved.append(Moved(of=story.content_id, mark=entry.mark, names=entry.names))
+            self.plan.moved.append(
+                Moved(of=article.content_id, mark=entry.fingerprint, names=entry.names)
+            )
 
-    def second(self, entry: Entry, match: Match) -> None:
+    def plan_second_entry(self, entry: Entry, match: Match) -> None:
         """Another entry of an item that is known.
 
         One that another feed brought is not set aside: if that feed is read no more, this one
         takes over.
         """
-        if not match.named:
-            self.tell(entry, match.story.content_id)
-        stays = self.elsewhere(match.story)
-        self.duplicate(set() if stays else {*entry.names} - match.story.guids)
+        if not match.is_by_name:
+            self.record_twin(entry, match.article.content_id)
+        stays = self.belongs_to_other_feed(match.article)
+        self.record_duplicate(set() if stays else {*entry.names} - match.article.names)
 
-    def duplicate(self, names: set[str]) -> None:
-        self.made.counts["duplicate"] += 1
-        self.made.aside.update(names)
+    def record_duplicate(self, names: set[str]) -> None:
+        self.plan.counts["duplicate"] += 1
+        self.plan.set_aside.update(names)
 
-    def tell(self, entry: Entry, of: str) -> None:
+    def record_twin(self, entry: Entry, of: str) -> None:
         """It has no name of the item: somebody may want to look."""
         key = entry.names[0]
-        self.made.twins[key] = Twin(key=key, title=entry.title[:150], url=entry.url[:2048], of=of)
+        self.plan.twins[key] = Twin(key=key, title=entry.title[:150], url=entry.url[:2048], of=of)
 
-    def alike(self, entry: Entry) -> str | None:
+    def find_same_title(self, entry: Entry) -> str | None:
         """The item of an earlier entry of this reading that says the same under the same title."""
         for key in entry.title_keys:
-            for of, other in self.titled.get(key, [])[-TITLED_MAX:]:
-                if likeness(other.gist, entry.gist):
+            for of, other in self.items_by_title.get(key, [])[-MAX_SAME_TITLE:]:
+                if compare(other.signature, entry.signature):
                     return of
         return None
 
-    def stands(self, entry: Entry, content_id: str) -> None:
+    def index_entry(self, entry: Entry, content_id: str) -> None:
         """From now on, other entries are compared with this one."""
-        self.name(entry, content_id)
+        self.index_names(entry, content_id)
         for key in entry.title_keys:
-            self.titled.setdefault(key, []).append((content_id, entry))
+            self.items_by_title.setdefault(key, []).append((content_id, entry))
 
-    def name(self, entry: Entry, content_id: str) -> None:
+    def index_names(self, entry: Entry, content_id: str) -> None:
         for name in entry.names:
-            self.named.setdefault(name, content_id)
+            self.item_by_name.setdefault(name, content_id)
 
-    def elsewhere(self, story: Story) -> bool:
+    def belongs_to_other_feed(self, article: ImportedArticle) -> bool:
         """An item follows one feed, not two in turn."""
-        return story.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
+        return article.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
 
-    def fresh(self, entry: Entry) -> None:
+    def plan_new_entry(self, entry: Entry) -> None:
         """An entry that nobody has seen."""
-        item = content_id(self.known.unit, entry)
-        why: Why = "new" if is_new(entry, self.reading) else "backfilled"
+        item = import_content_id(self.imported.unit, entry)
+        why: DraftReason = "new" if is_new(entry, self.reading) else "backfilled"
         if why == "backfilled" and not self.reading.feed.backfill:
-            self.made.counts["old"] += 1
-            self.made.aside.update(entry.names)
-            self.name(entry, item)
+            self.plan.counts["old"] += 1
+            self.plan.set_aside.update(entry.names)
+            self.index_names(entry, item)
             return
-        self.stands(entry, item)
-        channels = self.reading.feed.channels if why == "new" else PORTAL
-        self.draft(Draft(item, 1, entry, why, channels))
+        self.index_entry(entry, item)
+        channels = self.reading.feed.channels if why == "new" else PORTAL_ONLY
+        self.add_draft(Draft(item, 1, entry, why, channels))
 
-    def draft(self, draft: Draft) -> None:
+    def add_draft(self, draft: Draft) -> None:
         """What was refused is not tried again until it says something else."""
-        if draft.refusal in self.reading.refused:
-            self.made.counts["refused"] += 1
-            self.made.refused.add(draft.refusal)
+        if draft.refusal_key in self.reading.refused:
+            self.plan.counts["refused"] += 1
+            self.plan.refused.add(draft.refusal_key)
         else:
-            self.made.drafts.append(draft)
+            self.plan.drafts.append(draft)
 
 
-def content_id(unit: str, entry: Entry) -> str:
+def import_content_id(unit: str, entry: Entry) -> str:
     """The item's name for ever: the same whenever and wherever it is worked out."""
     return f"bai-{keys.digest('import', unit, entry.names[0])[:20]}"
 
 
-def own(entry: Entry, match: Match | None) -> bool:
+def has_own_name(entry: Entry, match: Match | None) -> bool:
     """Whether it bears a name of the item's newest text."""
-    return match is not None and not match.story.guids.isdisjoint(entry.names)
+    return match is not None and not match.article.names.isdisjoint(entry.names)
 
 
-def nearly(match: Match) -> bool:
+def is_near_match(match: Match) -> bool:
     """Too much like the item to be published, too little to write over it."""
-    return not match.named and match.how < Likeness.SAME
+    return not match.is_by_name and match.similarity < Similarity.SAME
 
 
-def same_words(entry: Entry, story: Story) -> bool:
-    return story.gist is not None and story.gist.words == entry.gist.words
+def has_same_words(entry: Entry, article: ImportedArticle) -> bool:
+    return article.signature is not None and article.signature.words == entry.signature.words
 
 
 def is_new(entry: Entry, reading: Reading) -> bool:
     """Whether it came out since the feed is read, as far as anybody can tell."""
     if reading.feed.since is None:
         return True
-    return not reading.first if entry.at is None else entry.at >= reading.feed.since
+    return (
+        not reading.is_first
+        if entry.published_at is None
+        else entry.published_at >= reading.feed.since
+    )
 
 
-def restless(story: Story, now: datetime) -> datetime | None:
+def quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:
     """Until when readers have to be spared an item that was changed so often within a day."""
-    if len(story.lately) < KEPT or now - story.lately[0] >= DAY:
+    if len(article.recent_changes) < MAX_CHANGES_A_DAY or now - article.recent_changes[0] >= DAY:
         return None
-    return story.lately[0] + DAY
+    return article.recent_changes[0] + DAY

@@ -6,70 +6,71 @@ from datetime import UTC, datetime
 
 import structlog
 
+from contracts.base.times import Clock
 from contracts.errors import Conflict, ContractError, FieldError, Unavailable
 from producers.acceptance import Acceptance
-from producers.gateway.limits import TokenBuckets
-from producers.imports.compose import compose
-from producers.imports.draft import Draft
-from producers.imports.feed import Feed
-from producers.imports.known import Known
-from producers.imports.site import Sleep
-from producers.imports.state import Refusal
-from producers.registry import Clock, Member
+from producers.imports.compose_event import compose_event
+from producers.imports.feed_request import Sleep
+from producers.imports.feed_state import Refusal
+from producers.imports.imported import ImportedArticles
+from producers.imports.planned import Draft
+from producers.token_buckets import TokenBuckets
+from producers.units.feed_settings import Feed
+from producers.units.registry import RegisteredUnit
 
 log = structlog.get_logger()
-TRIES = 5
+MAX_SEND_TRIES = 5
 
 
 @dataclass(frozen=True)
-class Sender:
+class DraftSender:
     """*catch_up* reads the log of a unit up to this moment."""
 
     acceptance: Acceptance
     buckets: TokenBuckets
     clock: Clock
     sleep: Sleep
-    catch_up: Callable[[str], Awaitable[Known]]
+    catch_up: Callable[[str], Awaitable[ImportedArticles]]
 
-    async def send(self, member: Member, feed: Feed, draft: Draft) -> Refusal | bool:
+    async def send(self, member: RegisteredUnit, feed: Feed, draft: Draft) -> Refusal | bool:
         """Whether the item is in; or why the contract refuses it. A repeat is harmless.
 
         False: somebody else was faster, the next reading looks again. Raises Unavailable, BusError.
         """
-        for _ in range(TRIES):
-            await self.turn(member.unit)
+        for _ in range(MAX_SEND_TRIES):
+            await self.wait_for_token(member.unit)
             try:
-                await self.acceptance.accept(member, [compose(draft, feed, member.unit)])
+                await self.acceptance.accept(member, [compose_event(draft, feed, member.unit)])
             except Unavailable:
                 raise
             except Conflict:
-                if await self.overtaken(member.unit, draft):
+                if await self.is_overtaken(member.unit, draft):
                     return False
                 draft = replace(draft, revision=draft.revision + 1)
             except ContractError as wrong:
-                return self.refused(draft, wrong.errors)
+                return self.refusal(draft, wrong.errors)
             else:
                 return True
         return False
 
-    async def turn(self, unit: str) -> None:
+    async def wait_for_token(self, unit: str) -> None:
         """Wait as long as the door would make a unit wait that sends so much."""
         while wait_s := self.buckets.take(unit):
             await self.sleep(wait_s)
 
-    async def overtaken(self, unit: str, draft: Draft) -> bool:
+    async def is_overtaken(self, unit: str, draft: Draft) -> bool:
         """Whether the log has the item at that revision by now; else its number is used up.
 
         A number is used up by a text that was claimed, and then neither stored nor seen again.
         """
-        story = (await self.catch_up(unit)).stories.get(draft.content_id)
+        story = (await self.catch_up(unit)).articles.get(draft.content_id)
         return story is not None and story.revision >= draft.revision
 
-    def refused(self, draft: Draft, errors: Sequence[FieldError]) -> Refusal:
+    def refusal(self, draft: Draft, errors: Sequence[FieldError]) -> Refusal:
         fields = [error.field for error in errors]
         log.warning("import_item_refused", content_id=draft.content_id, fields=fields)
         return Refusal(
-            key=draft.refusal,
+            key=draft.refusal_key,
             title=draft.entry.title[:200],
             url=draft.entry.url[:2048],
             at=datetime.fromtimestamp(self.clock(), UTC),

@@ -7,48 +7,48 @@ from itertools import groupby
 import structlog
 
 from producers.bus import BusError
-from producers.imports.feed import Feed
-from producers.imports.round import Importer
-from producers.imports.site import host_of
-from producers.imports.state import FeedState, key_of
-from producers.registry import Member, Registry
+from producers.imports.feed_request import host_of
+from producers.imports.feed_state import FeedState, state_key
+from producers.imports.visit import Importer
+from producers.units.feed_settings import Feed
+from producers.units.registry import RegisteredUnit, UnitRegistry
 
 log = structlog.get_logger()
-TICK_S = 5.0
-AT_ONCE = 4
+CHECK_INTERVAL_S = 5.0
+MAX_HOSTS_AT_ONCE = 4
 """Hosts that are asked at the same time."""
 
-Task = tuple[Member, Feed]
+FeedTask = tuple[RegisteredUnit, Feed]
 
 
-class Imports:
+class ImportService:
     """Runs until it is cancelled. Several may run: a feed is claimed before it is asked for."""
 
-    def __init__(self, importer: Importer, registry: Registry) -> None:
+    def __init__(self, importer: Importer, registry: UnitRegistry) -> None:
         self.importer = importer
         self.registry = registry
-        self.room = asyncio.Semaphore(AT_ONCE)
+        self.host_slots = asyncio.Semaphore(MAX_HOSTS_AT_ONCE)
 
     async def run(self) -> None:
         while True:
             try:
-                await self.tick()
+                await self.visit_due_feeds()
             except BusError as trouble:
                 log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
-    async def tick(self) -> None:
+    async def visit_due_feeds(self) -> None:
         """Visit what is due. Raises BusError."""
-        members = [one for one in await self.registry.members() if one.registration.feeds]
+        members = [one for one in await self.registry.registered_units() if one.registration.feeds]
         if not members:
             return
-        states = await self.importer.states.every()
-        hosts = by_host(due(members, states, self.importer.clock()))
-        await asyncio.gather(*map(self.one_host, hosts))
+        states = await self.importer.states.read_all()
+        hosts = group_by_host(due_feeds(members, states, self.importer.clock()))
+        await asyncio.gather(*map(self.visit_host, hosts))
 
-    async def one_host(self, tasks: Sequence[Task]) -> None:
+    async def visit_host(self, tasks: Sequence[FeedTask]) -> None:
         """One feed after the other. While the bus fails nobody is asked for nothing."""
-        async with self.room:
+        async with self.host_slots:
             for member, feed in tasks:
                 try:
                     await self.importer.visit(member, feed)
@@ -57,17 +57,20 @@ class Imports:
                     return
 
 
-def due(members: Sequence[Member], states: dict[str, FeedState], now: float) -> list[Task]:
+def due_feeds(
+    members: Sequence[RegisteredUnit], states: dict[str, FeedState], now: float
+) -> list[FeedTask]:
     """Whose time has come, longest overdue first."""
     tasks = [(member, feed) for member in members for feed in member.registration.feeds]
     found = [
-        (states.get(key_of(member.unit, feed), FeedState()), member, feed) for member, feed in tasks
+        (states.get(state_key(member.unit, feed), FeedState()), member, feed)
+        for member, feed in tasks
     ]
     ready = [one for one in found if one[0].due <= now and not one[0].stopped]
     return [(member, feed) for _, member, feed in sorted(ready, key=lambda one: one[0].due)]
 
 
-def by_host(tasks: Sequence[Task]) -> list[list[Task]]:
+def group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
     """The tasks of each host, which are done one after the other."""
     ordered = sorted(tasks, key=lambda task: host_of(task[1].url))  # stable: overdue ones first
     return [list(group) for _, group in groupby(ordered, key=lambda task: host_of(task[1].url))]

@@ -4,6 +4,6 @@ An ASGI app that is handed what it may ask of the readers' office. May import: c
 producers.bus (for its errors), and the counters of the HTTP door. It knows no other room.
 """
 
-from producers.pages.app import pages
+from producers.pages.app import create_pages
 
-__all__ = ["pages"]
+__all__ = ["create_pages"]

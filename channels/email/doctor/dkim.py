@@ -8,47 +8,46 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from channels.email.doctor.finding import Finding, found
-from channels.email.doctor.names import Names
-from channels.email.doctor.tags import tags
+from channels.email.doctor.dns_client import DnsClient, parse_tags
+from channels.email.doctor.finding import Finding, new_finding
 
-RSA_MIN, RSA_GOOD = 1024, 2048
+RSA_MIN, RSA_RECOMMENDED = 1024, 2048
 ED25519_BYTES = 32
 
 
-async def examine(names: Names, domain: str, selectors: Sequence[str]) -> AsyncIterator[Finding]:
+async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> AsyncIterator[Finding]:
     """Each selector's key. Raises Silent."""
     if not selectors:
-        yield found("dkim_unknown", domain=domain)
+        yield new_finding("dkim_unknown", domain=domain)
     kinds: set[str] = set()
     for selector in selectors:
         name = f"{selector}._domainkey.{domain}"
-        texts = await names.texts(name)
+        texts = await dns.txt_records(name)
         if len(texts) != 1:
-            yield found("dkim_missing" if not texts else "dkim_several", name=name)
+            yield new_finding("dkim_missing" if not texts else "dkim_several", name=name)
             continue
-        kinds.add(tags(texts[0]).get("k", "rsa"))
-        yield key(name, tags(texts[0]))
+        kinds.add(parse_tags(texts[0]).get("k", "rsa"))
+        yield key_finding(name, parse_tags(texts[0]))
     if kinds and "rsa" not in kinds:
-        yield found("dkim_no_rsa", domain=domain)
+        yield new_finding("dkim_no_rsa", domain=domain)
 
 
-def key(name: str, record: dict[str, str]) -> Finding:
+def key_finding(name: str, record: dict[str, str]) -> Finding:
     """What one record says."""
-    code = flaw(record)
+    code = record_flaw(record)
     if code:
-        return found(code, name=name)
+        return new_finding(code, name=name)
     try:
         public = b64decode("".join(record["p"].split()), validate=True)
     except Error:
-        return found("dkim_unreadable", name=name)
+        return new_finding("dkim_unreadable", name=name)
     if record.get("k", "rsa") == "ed25519":
         good = len(public) == ED25519_BYTES
-        return found("dkim_ed25519" if good else "dkim_unreadable", name=name)
-    return rsa_key(name, public)
+        return new_finding("dkim_ed25519" if good else "dkim_unreadable", name=name)
+    return rsa_key_finding(name, public)
 
 
-def flaw(record: dict[str, str]) -> str:
+def record_flaw(record: dict[str, str]) -> str:
     """Why no receiver uses this key, or not in earnest; empty when its tags are in order."""
     if record.get("v", "DKIM1") != "DKIM1" or "p" not in record:
         return "dkim_unreadable"
@@ -59,13 +58,13 @@ def flaw(record: dict[str, str]) -> str:
     return "dkim_testing" if "y" in record.get("t", "").split(":") else ""
 
 
-def rsa_key(name: str, public: bytes) -> Finding:
+def rsa_key_finding(name: str, public: bytes) -> Finding:
     try:
         read = load_der_public_key(public)
     except (ValueError, UnsupportedAlgorithm):
-        return found("dkim_unreadable", name=name)
+        return new_finding("dkim_unreadable", name=name)
     if not isinstance(read, RSAPublicKey):
-        return found("dkim_unreadable", name=name)
+        return new_finding("dkim_unreadable", name=name)
     bits = read.key_size
-    code = "dkim_weak" if bits < RSA_MIN else "dkim_short" if bits < RSA_GOOD else "dkim_ok"
-    return found(code, name=name, bits=bits)
+    code = "dkim_weak" if bits < RSA_MIN else "dkim_short" if bits < RSA_RECOMMENDED else "dkim_ok"
+    return new_finding(code, name=name, bits=bits)

@@ -25,24 +25,24 @@ class Finding:
 
     @property
     def level(self) -> Level:
-        return Level(texts()[self.code]["level"])
+        return Level(finding_texts()[self.code]["level"])
 
     @property
     def topic(self) -> str:
         """spf, dkim, dmarc, ptr, relay, mail: the first word of the code."""
         return self.code.partition("_")[0]
 
-    def words(self) -> dict[str, str]:
+    def localized(self) -> dict[str, str]:
         """What it means and what to do (empty where all is well), in English and Vietnamese."""
-        said = texts()[self.code]
+        said = finding_texts()[self.code]
         names = ("en", "vi", "do_en", "do_vi")
         return {name: said.get(name, "").format_map(self.values) for name in names}
 
 
-def found(code: str, **values: object) -> Finding:
+def new_finding(code: str, **values: object) -> Finding:
     return Finding(code, values)
 
 
 @cache
-def texts() -> dict[str, dict[str, str]]:
+def finding_texts() -> dict[str, dict[str, str]]:
     return tomllib.loads(Path(__file__).with_name("texts.toml").read_text("utf-8"))

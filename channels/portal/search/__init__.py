@@ -1,1 +1,1 @@
-"""Finding items by their words, `/tim`: a catalogue that the writer keeps, a page that asks it."""
+"""Full-text search of shown items: documents, index, queries, snippets. Builds on model, index and storage."""

@@ -1,0 +1,147 @@
+"""What a case notice says, in words: the same facts and names on every channel.
+
+Names are Vietnamese, as the parameters of Zalo's templates are. Whoever reads them is a person:
+dates are Vietnam's, money has its dots, text is in NFC.
+"""
+
+import string
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from contracts.base.times import VIETNAM
+from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
+from contracts.text import nfc
+
+APOLOGY = "apology"
+NOTICE_KINDS = (*map(str, STATUS_NAMES), APOLOGY)
+"""What a notice can be of: a status code, or an apology for a late result."""
+TRAILING_PUNCTUATION = " .;,"
+"""What a text that somebody typed may end with; our sentences have ends of their own."""
+
+
+def notice_kind(notice: CaseNotice) -> str:
+    """One of KINDS."""
+    return APOLOGY if notice.notice == "apology" else str(notice.status)
+
+
+def format_date(at: datetime) -> str:
+    return f"{at.astimezone(VIETNAM):%d/%m/%Y}"
+
+
+def format_moment(at: datetime) -> str:
+    return f"{at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+
+
+def format_moment_in_sentence(at: datetime) -> str:
+    return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
+
+
+def format_money(dong: int) -> str:
+    return f"{dong:,}".replace(",", ".")
+
+
+def without_trailing_punctuation(text: str) -> str:
+    """A text that somebody typed, to stand inside a sentence."""
+    return text.rstrip(TRAILING_PUNCTUATION) or text
+
+
+def applicant_address_form(applicant: str) -> str:
+    """How a citizen, a business or a household is addressed in the middle of a sentence."""
+    return str(catalog()["applicant"][applicant])
+
+
+def join_documents(documents: tuple[str, ...]) -> str:
+    return "; ".join(map(without_trailing_punctuation, documents))
+
+
+PARAMETERS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "ma_ho_so": ("case_code", str),
+    "ma_thu_tuc": ("procedure_code", str),
+    "ten_thu_tuc": ("procedure_name", without_trailing_punctuation),
+    "co_quan": ("authority", without_trailing_punctuation),
+    "don_vi_tiep_nhan": ("receiving_unit", str),
+    "trang_thai": ("status", STATUS_NAMES.__getitem__),
+    "thoi_diem": ("occurred_at", format_moment),
+    "ho_ten": ("applicant_name", without_trailing_punctuation),
+    "nguoi_nop": ("applicant_kind", applicant_address_form),
+    "nguoi_duoc_uy_quyen": ("authorised_person", without_trailing_punctuation),
+    "thoi_diem_nop": ("submitted_at", format_moment),
+    "ngay_tiep_nhan": ("received_at", format_date),
+    "nguoi_tiep_nhan": ("received_by", without_trailing_punctuation),
+    "nguoi_xu_ly": ("handled_by", without_trailing_punctuation),
+    "ngay_hen_tra": ("due_at", format_date),
+    "ngay_hen_moi": ("new_due_at", format_date),
+    "giay_to": ("documents", join_documents),
+    "han_bo_sung": ("documents_due_at", format_date),
+    "so_tien": ("fee", format_money),
+    "noi_nop": ("payment_place", without_trailing_punctuation),
+    "noi_nhan": ("pickup", without_trailing_punctuation),
+    "ly_do": ("reason", without_trailing_punctuation),
+    "lien_ket": ("detail_url", str),
+}
+"""Parameter → the notice's field, and how it is said."""
+
+FREE_TEXT_PARAMETERS = frozenset(
+    name
+    for name, (_, say) in PARAMETERS.items()
+    if say in (without_trailing_punctuation, join_documents)
+)
+"""What may be cut where there is little room; a code, a date or a sum would say something else."""
+
+MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if say is format_money)
+"""What is a number of đồng, with dots for people."""
+
+
+def parameter_values(notice: CaseNotice) -> dict[str, str]:
+    """Everything that *notice* can say, by parameter; what it does not say is left out."""
+    found = {name: (getattr(notice, field), say) for name, (field, say) in PARAMETERS.items()}
+    return {name: nfc(say(one)) for name, (one, say) in found.items() if one not in (None, ())}
+
+
+def guaranteed_parameters(kind: str) -> frozenset[str]:
+    """The parameters that every notice of kind *of* has a value for."""
+    always = {name for name, field in CaseNotice.model_fields.items() if field.is_required()}
+    needed = {"new_due_at"} if kind == APOLOGY else REQUIRED_FIELDS.get(int(kind), set())
+    fields = always | needed
+    return frozenset(name for name, (field, _) in PARAMETERS.items() if field in fields)
+
+
+def subject(notice: CaseNotice) -> str:
+    """One line that names the dossier and what happened."""
+    return str(texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
+
+
+def paragraphs(notice: CaseNotice) -> list[str]:
+    """The whole text, greeting included; the way to more only where the notice has no link."""
+    known, greeting = parameter_values(notice) | sentence_moments(notice), catalog()["greeting"]
+    closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
+    texts = (greeting[notice.applicant_kind], *texts_of_kind(notice)["paragraphs"], *closing)
+    return [
+        text.format_map(known) for text in texts if known.keys() >= set(placeholder_names(text))
+    ]
+
+
+def sentence_moments(notice: CaseNotice) -> dict[str, str]:
+    """The moments that *notice* knows, as a sentence says them; a template's blank is shorter."""
+    fields = {name: field for name, (field, say) in PARAMETERS.items() if say is format_moment}
+    found = {name: getattr(notice, field) for name, field in fields.items()}
+    return {name: format_moment_in_sentence(at) for name, at in found.items() if at}
+
+
+def texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = catalog()["kind"][notice_kind(notice)]
+    return found
+
+
+def placeholder_names(text: str) -> Iterator[str]:
+    """The names in *text*."""
+    return (name for _, name, _, _ in string.Formatter().parse(text) if name)
+
+
+@cache
+def catalog() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))

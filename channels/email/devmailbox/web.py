@@ -1,0 +1,146 @@
+"""/hop-thu-thu: what the catch-all mailbox has received, for looking at in a browser."""
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from channels.email import parsing
+from channels.email.devmailbox.mail_folder import MailFolder, StoredMail
+from contracts.base.times import VIETNAM
+
+TEMPLATES = Path(__file__).parent / "templates"
+PAGE_SIZE = 50
+PAGES_MAX = 10_000
+SHOWN_FIELDS = (
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "List-Id",
+    "List-Unsubscribe",
+)
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+SANDBOX_HEADERS = SECURITY_HEADERS | {
+    "Content-Security-Policy": (
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'self'"
+    )
+}
+_JINJA = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class MailboxPages:
+    """The pages over one maildrop."""
+
+    def __init__(self, mail_folder: MailFolder) -> None:
+        self.mail_folder = mail_folder
+
+    def routes(self) -> list[Route]:
+        """To be mounted at the root: every path starts with /hop-thu-thu."""
+        return [
+            Route("/hop-thu-thu", self.index),
+            Route("/hop-thu-thu/mailbox.css", self.stylesheet),
+            Route("/hop-thu-thu/{name}", self.show),
+            Route("/hop-thu-thu/{name}/html", self.html),
+            Route("/hop-thu-thu/{name}/raw", self.raw),
+        ]
+
+    def index(self, request: Request) -> Response:
+        number = page_number(request)
+        start = (number - 1) * PAGE_SIZE
+        found = list(islice(self.mail_folder.newest_first(), start, start + PAGE_SIZE + 1))
+        mails = [summary(stored) for stored in found[:PAGE_SIZE]]
+        return render_page(
+            "mailbox_list.html", mails=mails, number=number, more=len(found) > PAGE_SIZE
+        )
+
+    def stylesheet(self, _request: Request) -> Response:
+        return FileResponse(
+            TEMPLATES / "mailbox.css", media_type="text/css", headers=SECURITY_HEADERS
+        )
+
+    def show(self, request: Request) -> Response:
+        stored = self.find_mail(request)
+        raw = stored.raw()
+        fields = [(field, parsing.header_text(raw, field)) for field in SHOWN_FIELDS]
+        return render_page(
+            "mailbox_mail.html",
+            mail=summary(stored),
+            fields=[(field, value) for field, value in fields if value],
+            text=parsing.body_text(raw, "plain"),
+        )
+
+    def html(self, request: Request) -> Response:
+        """The HTML part alone: a document that may do nothing, for the frame."""
+        return HTMLResponse(
+            parsing.body_text(self.find_mail(request).raw(), "html"), headers=SANDBOX_HEADERS
+        )
+
+    def raw(self, request: Request) -> Response:
+        return Response(
+            self.find_mail(request).raw(),
+            media_type="text/plain; charset=utf-8",
+            headers=SANDBOX_HEADERS,
+        )
+
+    def find_mail(self, request: Request) -> StoredMail:
+        found = self.mail_folder.find(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+
+def mailbox_app(mail_folder: MailFolder) -> Starlette:
+    """The pages as an application of their own."""
+    return Starlette(routes=MailboxPages(mail_folder).routes(), exception_handlers={404: not_found})
+
+
+def not_found(_request: Request, _error: Exception) -> Response:
+    return render_page("mailbox_missing.html", status=404)
+
+
+def render_page(template: str, status: int = 200, **values: Any) -> Response:
+    return HTMLResponse(
+        _JINJA.get_template(template).render(values), status, headers=SECURITY_HEADERS
+    )
+
+
+def page_number(request: Request) -> int:
+    asked = request.query_params.get("trang", "1")
+    return max(1, min(int(asked), PAGES_MAX)) if asked.isdecimal() and len(asked) < 9 else 1
+
+
+def summary(stored: StoredMail) -> Mapping[str, str]:
+    """What a list shows of a mail."""
+    raw = stored.raw()
+    return {
+        "name": stored.name,
+        "at": stored.received_at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M:%S"),
+        "sender": parsing.header_text(raw, "From"),
+        "recipient": parsing.header_text(raw, "To"),
+        "subject": parsing.header_text(raw, "Subject"),
+    }

@@ -1,0 +1,80 @@
+"""DNS queries with plain answers, and the tag lists of DKIM and DMARC records."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+import dns.exception
+import dns.name
+import dns.rdatatype
+import dns.resolver
+import dns.reversename
+from dns.asyncresolver import Resolver
+
+Address = IPv4Address | IPv6Address
+
+
+DNS_TIMEOUT_S = 5.0
+
+
+DNS_PORT = 53
+
+
+class DnsUnanswered(Exception):
+    """No server has answered, or none with sense: nothing is known of *name*."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class DnsClient:
+    """Asks *server* (host and port), or the servers that this machine asks."""
+
+    def __init__(self, server: tuple[str, int] | None = None) -> None:
+        self.resolver = Resolver(configure=server is None)
+        if server:
+            self.resolver.nameservers = [server[0]]
+            self.resolver.port = server[1]
+        self.resolver.lifetime = DNS_TIMEOUT_S
+
+    async def txt_records(self, name: str) -> list[str]:
+        """The TXT records of *name*, each joined; none when there are none. Raises Silent."""
+        answers = await self.query(name, "TXT")
+        return [b"".join(one.strings).decode("utf-8", "replace") for one in answers]
+
+    async def mail_hosts(self, name: str) -> list[str]:
+        """The hosts that take mail for *name*; a null MX (RFC 7505) is none. Raises Silent."""
+        hosts = [one.exchange.to_text(omit_final_dot=True) for one in await self.query(name, "MX")]
+        return [host for host in hosts if host not in ("", ".")]
+
+    async def addresses(self, name: str) -> list[Address]:
+        """The addresses of *name*, both kinds; an address is its own. Raises Silent."""
+        with suppress(ValueError):
+            return [ip_address(name)]
+        kinds = [await self.query(name, "A"), await self.query(name, "AAAA")]
+        return [ip_address(one.address) for kind in kinds for one in kind]
+
+    async def reverse_names(self, address: Address) -> list[str]:
+        """The names that *address* says it has. Raises Silent."""
+        name = dns.reversename.from_address(str(address)).to_text()
+        return [one.target.to_text(omit_final_dot=True) for one in await self.query(name, "PTR")]
+
+    async def query(self, name: str, kind: str) -> Sequence[Any]:
+        try:
+            return list(await self.resolver.resolve(name, kind, search=False))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.exception.DNSException, OSError) as error:
+            raise DnsUnanswered(name) from error
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """Name → value, in order; a name that comes twice counts the first time."""
+    found: dict[str, str] = {}
+    for part in text.split(";"):
+        name, _, value = part.partition("=")
+        if name.strip():
+            found.setdefault(name.strip().lower(), value.strip())
+    return found

@@ -1,0 +1,159 @@
+"""Examine the mail set-up in the order in which a mail meets it; build and send a sample mail."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+
+from channels.email.doctor import dkim, dmarc, mail_check, relay
+from channels.email.doctor.dns_client import Address, DnsClient, DnsUnanswered
+from channels.email.doctor.finding import Finding, finding_texts, new_finding
+from channels.email.doctor.relay import quit_and_wait
+from channels.email.doctor.spf import SpfEvaluation
+from channels.email.render.build import MailContext
+from channels.email.render.preview import SAMPLE_ADDRESS, remove_dot_stuffing, sample_recipient
+from channels.email.render.publication import RenderedPublication
+from channels.email.return_path import REPORTS_LOCAL_PART
+from channels.email.settings import EmailSettings
+from channels.email.smtp.connection import REQUEST_TIMEOUT_S
+from channels.email.smtp.pool import ConnectionPool
+from channels.email.smtp.replies import SendResult
+from channels.email.smtp.window import Envelope
+from channels.errors import ChannelError
+from contracts.publication import Publication
+
+
+def sample_publication(context: MailContext, now: datetime) -> Publication:
+    """An item of the first topic and unit that this Loa knows."""
+    said = finding_texts()["sample"]
+    words = context.vocabulary
+    return Publication.model_validate(
+        {
+            "action": "published",
+            "content_id": f"thu-kiem-tra-{now:%Y%m%d%H%M%S}",
+            "revision": 1,
+            "unit": next(iter(words.units)),
+            "topic": next(iter(words.topics)),
+            "title": said["title"],
+            "summary": said["summary"],
+            "body": said["body"],
+            "first_released_at": now,
+            "released_at": now,
+            "event_id": "kiem-tra",
+        }
+    )
+
+
+def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
+    """The mail, built as all are. Raises guard.Unsafe for an address that is none."""
+    item = sample_publication(context, now)
+    return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
+
+
+Check = Callable[[], AsyncIterator[Finding]]
+
+
+@dataclass
+class Doctor:
+    """Looks at what *house* sends; *now* is the moment at which certificates have to be valid."""
+
+    context: MailContext
+    dns: DnsClient
+    now: datetime
+
+    async def examine(self) -> list[Finding]:
+        """Every finding. A silent DNS server is one, too."""
+        parts = (
+            self.check_spf,
+            self.check_dkim,
+            self.check_dmarc,
+            self.check_reply_hosts,
+            self.check_relay,
+            self.check_reverse_dns,
+        )
+        heard = await asyncio.gather(*(self.collect(one) for one in parts))
+        return [finding for findings in heard for finding in findings] + self.check_mail()
+
+    async def collect(self, check: Check) -> list[Finding]:
+        findings: list[Finding] = []
+        try:
+            async for finding in check():
+                findings.append(finding)
+        except DnsUnanswered as silent:
+            findings.append(new_finding("dns_silent", name=silent.name))
+        return findings
+
+    @property
+    def envelope_domain(self) -> str:
+        """The domain of the return path, which SPF is about."""
+        settings = self.context.settings
+        return (settings.bounce_domain or settings.domain).lower()
+
+    async def check_spf(self) -> AsyncIterator[Finding]:
+        seen = await self.relay_addresses()
+        for finding in await SpfEvaluation(self.dns).examine(self.envelope_domain, seen):
+            yield finding
+
+    async def check_dkim(self) -> AsyncIterator[Finding]:
+        settings = self.context.settings
+        async for finding in dkim.examine(self.dns, settings.domain, settings.dkim_selector_names):
+            yield finding
+
+    async def check_dmarc(self) -> AsyncIterator[Finding]:
+        domain = self.context.settings.domain
+        async for finding in dmarc.examine(self.dns, domain, self.envelope_domain):
+            yield finding
+
+    async def check_reply_hosts(self) -> AsyncIterator[Finding]:
+        """Whether answers and bounces have a host that takes them."""
+        settings = self.context.settings
+        addresses = (settings.sender, settings.reply_mailbox[1], settings.unsubscribe_to)
+        domains = {parseaddr(one)[1].rpartition("@")[2].lower() for one in addresses if one}
+        for domain in sorted(domains | {self.envelope_domain}):
+            takes = await self.dns.mail_hosts(domain) or await self.dns.addresses(domain)
+            yield new_finding("answers_ok" if takes else "answers_nowhere", domain=domain)
+
+    async def check_relay(self) -> AsyncIterator[Finding]:
+        for settings in self.relays:
+            for finding in await relay.examine(settings, self.now):
+                yield finding
+
+    async def check_reverse_dns(self) -> AsyncIterator[Finding]:
+        async for finding in relay.reverse_dns_findings(await self.relay_addresses(), self.dns):
+            yield finding
+
+    @property
+    def relays(self) -> list[EmailSettings]:
+        """How the first relay is reached, and the second if there is one."""
+        first = self.context.settings
+        return [first, first.fallback] if first.fallback else [first]
+
+    async def relay_addresses(self) -> list[Address]:
+        """The relays' addresses that others can see. Raises Silent."""
+        known = [await relay.public_addresses(settings, self.dns) for settings in self.relays]
+        return list(dict.fromkeys(address for some in known for address in some))
+
+    def check_mail(self) -> list[Finding]:
+        """What a mail looks like that is built as all are."""
+        built = sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
+        return list(mail_check.examine(remove_dot_stuffing(built.body), self.context.settings))
+
+    def with_return_path(self, mail: Envelope) -> Envelope:
+        """With a return path of the domain that the others have: receivers look at its SPF."""
+        domain = self.context.settings.bounce_domain
+        return mail._replace(sender=f"{REPORTS_LOCAL_PART}@{domain}".encode()) if domain else mail
+
+    async def send_sample(self, to: str) -> Finding:
+        """Send such a mail. Raises guard.Unsafe for an address that is none."""
+        mail = self.with_return_path(sample_envelope(self.context, self.now, to))
+        pool = ConnectionPool(self.context.settings, REQUEST_TIMEOUT_S)
+        try:
+            connection, _ = await pool.acquire()
+        except ChannelError as trouble:
+            return new_finding("sent_not", reply=trouble.reason)
+        [reply] = await connection.send_window([mail], lambda: False)
+        await quit_and_wait(connection.protocol)
+        if reply.result is SendResult.ACCEPTED:
+            return new_finding("sent_ok")
+        return new_finding("sent_not", reply=f"{reply.stage.upper()} {reply.reason}")

@@ -1,0 +1,107 @@
+"""The fields of a built mail, against what RFC 5322, 2919, 3834 and 8058 and the providers ask."""
+
+import re
+from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parseaddr
+
+from channels.email.doctor.finding import Finding, new_finding
+from channels.email.settings import EmailSettings
+
+LINE_MAX = 998
+LIST_ID_MAX = 255
+FEEDBACK_FIELDS = 4
+GMAIL_CLIP_BYTES = 102_000
+SINGLE_FIELDS = (
+    "From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Auto-Submitted",
+    "Content-Language", "List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post",
+    "Feedback-ID", "X-Auto-Response-Suppress",
+)  # fmt: skip
+_URI = re.compile(r"<([^<>\s]*)>")
+MailCheck = Callable[[EmailMessage, EmailSettings], bool]
+
+
+def examine(raw: bytes, settings: EmailSettings) -> Iterator[Finding]:
+    """What is wrong with a mail of a subscription, or one `mail_ok`."""
+    mail = message_from_bytes(raw, policy=policy.default)
+    wrong = [
+        new_finding("mail_wrong", field=name)
+        for name, check in CHECKS.items()
+        if not check(mail, settings)
+    ]
+    wrong += [new_finding("mail_lines")] if has_bad_lines(raw) else []
+    wrong += [new_finding("mail_large", size=len(raw))] if len(raw) > GMAIL_CLIP_BYTES else []
+    wrong += advice(mail, settings)
+    yield from wrong or [new_finding("mail_ok", count=len(CHECKS))]
+
+
+def advice(mail: EmailMessage, settings: EmailSettings) -> Iterator[Finding]:
+    """What a setting would make better."""
+    uris = _URI.findall(str(mail["List-Unsubscribe"]))
+    if not uris[0].startswith("https://"):
+        yield new_finding("mail_not_https", uri=uris[0].partition("/huy/")[0])
+    if not settings.unsubscribe_to:
+        yield new_finding("mail_no_mailto")
+    if not settings.reply_to:
+        yield new_finding("mail_no_reply", sender=settings.sender)
+    if not settings.postal_address:
+        yield new_finding("mail_no_address")
+
+
+def has_bad_lines(raw: bytes) -> bool:
+    """Lines that are too long or do not end in CRLF, or bytes that need 8BITMIME."""
+    lines = raw.split(b"\r\n")
+    longest = max(map(len, lines))
+    return longest > LINE_MAX or not raw.isascii() or any(set(line) & {10, 13} for line in lines)
+
+
+def occurs_once(name: str) -> MailCheck:
+    return lambda mail, _settings: len(mail.get_all(name, [])) == 1
+
+
+def has_sender_name(mail: EmailMessage, settings: EmailSettings) -> bool:
+    """The agency's name, before the address that the DNS records are about."""
+    name, address = parseaddr(str(mail["From"]))
+    return bool(name) and address == settings.sender
+
+
+def has_own_message_id(mail: EmailMessage, settings: EmailSettings) -> bool:
+    return str(mail["Message-ID"]).endswith(f"@{settings.domain}>")
+
+
+def has_two_parts(mail: EmailMessage, _settings: EmailSettings) -> bool:
+    kinds = [(one.get_content_type(), one.get_content_charset()) for one in mail.iter_parts()]
+    return kinds == [("text/plain", "utf-8"), ("text/html", "utf-8")]
+
+
+def has_valid_unsubscribe(mail: EmailMessage, _settings: EmailSettings) -> bool:
+    """Exactly one web address, at most one mail address, nothing else."""
+    schemes = [uri.partition(":")[0] for uri in _URI.findall(str(mail["List-Unsubscribe"]))]
+    return schemes in (["https"], ["http"], ["https", "mailto"], ["http", "mailto"])
+
+
+def has_visible_unsubscribe(mail: EmailMessage, _settings: EmailSettings) -> bool:
+    """The way out is also where the reader sees it, in both parts."""
+    web = _URI.findall(str(mail["List-Unsubscribe"]))[0]
+    bodies = [mail.get_body((kind,)) for kind in ("plain", "html")]
+    return all(body is not None and web in body.get_content() for body in bodies)
+
+
+CHECKS: dict[str, MailCheck] = {
+    **{name: occurs_once(name) for name in SINGLE_FIELDS},
+    "From: name": has_sender_name,
+    "Message-ID: domain": has_own_message_id,
+    "Content-Type": has_two_parts,
+    "Auto-Submitted: auto-generated": lambda mail, _: mail["Auto-Submitted"] == "auto-generated",
+    "List-Id: length": lambda mail, _: len(str(mail["List-Id"])) <= LIST_ID_MAX,
+    "List-Unsubscribe: URIs": has_valid_unsubscribe,
+    "List-Unsubscribe-Post: value": (
+        lambda mail, _: mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    ),
+    "List-Unsubscribe: body": has_visible_unsubscribe,
+    "Feedback-ID: fields": (
+        lambda mail, _: 1 < len(str(mail["Feedback-ID"]).split(":")) <= FEEDBACK_FIELDS
+    ),
+}
+"""What is looked at → whether it is as it has to be."""

@@ -1,0 +1,196 @@
+"""What a mail that came back says: a bounce (RFC 3464), a complaint (RFC 5965), or no report.
+
+Only facts leave this module. A report's words are read for a status code and for nothing else.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from email import message_from_bytes, message_from_string
+from email.message import Message
+from email.utils import getaddresses, parseaddr
+from enum import StrEnum
+from itertools import islice
+
+PARTS_MAX = 50
+BLOCKS_MAX = 100
+BOUNDARIES_MAX = 20
+TEXT_MAX = 64 * 1024
+STATUS_CODE = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_MESSAGE_ID = re.compile(r"<([a-z2-7]{32})@")
+_BY_MACHINE = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.IGNORECASE)
+_FEEDBACK_ID = re.compile(r"([a-z0-9-]{1,64}\.\d{1,9}):", re.ASCII)
+STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
+ORIGINAL_TYPES = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/global-headers",
+)
+
+
+class ReportKind(StrEnum):
+    """What came back."""
+
+    BOUNCE = "bounce"  # it was not delivered, and will not be
+    DELAY = "delay"  # not yet
+    COMPLAINT = "complaint"  # its reader calls it spam
+    NO_REPORT = "nothing"  # no report: an answer, an absence, a success
+
+
+@dataclass(frozen=True, slots=True)
+class MailReport:
+    """`guessed`: read from words. Of addresses nothing but a seal may be kept.
+
+    *final*: the one that was tried at last, which is another where a mail was sent on.
+    """
+
+    kind: ReportKind = ReportKind.NO_REPORT
+    code: str = ""
+    guessed: bool = False
+    envelope_id: str = ""
+    return_path: str = ""
+    message_id: str = ""  # the left side of our own Message-IDs
+    publication_key: str = ""  # <content_id>.<revision>, as our own Feedback-ID has it
+    addresses: tuple[str, ...] = ()
+    final_recipient: str = ""
+
+
+NO_REPORT = MailReport()
+
+
+def parse_report(raw: bytes, sender: str) -> MailReport:
+    """What the mail *raw* says, which came from *sender* (empty: the null return path).
+
+    Raises ValueError for one that would take long: each part's boundary is looked for in each line.
+    """
+    if raw.lower().count(b"boundary") > BOUNDARIES_MAX:
+        raise ValueError("too many parts in parts")
+    mail = message_from_bytes(raw)
+    parts = list(islice(mail.walk(), PARTS_MAX))
+    original = next((found for part in parts if (found := original_headers(part))), Message())
+    for part in parts:
+        if part.get_content_type() in STATUS_TYPES:
+            return parse_bounce(list(islice(field_groups(part), BLOCKS_MAX)), original)
+        if part.get_content_type() == "message/feedback-report":
+            return parse_complaint(next(field_groups(part), Message()), original)
+    by_machine = _BY_MACHINE.match(parseaddr(str(mail.get("From", "")))[1])
+    return guess_bounce(parts, original) if by_machine and not sender else NO_REPORT
+
+
+def field_groups(part: Message) -> Iterator[Message]:
+    """The groups of fields of a status or feedback part."""
+    payload = part.get_payload()
+    for one in payload if isinstance(payload, list) else []:
+        if not isinstance(one, Message):
+            continue
+        yield one
+        rest = one.get_payload()
+        if isinstance(rest, str) and part.get_content_type() != STATUS_TYPES[0]:
+            yield from map(message_from_string, filter(None, rest.strip().split("\n\n")))
+
+
+def original_headers(part: Message) -> Message | None:
+    """The headers of our own mail, if *part* brings them back."""
+    if part.get_content_type() not in ORIGINAL_TYPES:
+        return None
+    payload = part.get_payload()
+    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
+        return payload[0]
+    text = part_text(part)
+    return message_from_string(text) if text else None
+
+
+def parse_bounce(groups: list[Message], original: Message) -> MailReport:
+    """A delivery status: the worst that it says of a recipient."""
+    found = {action_of(group): group for group in reversed(groups) if group.get("Action")}
+    kinds = {"failed": ReportKind.BOUNCE, "delayed": ReportKind.DELAY}
+    worst = next((one for one in kinds if one in found), "")
+    if not worst:
+        return NO_REPORT
+    group = found[worst]
+    named = [field_value(group, name) for name in ("Original-Recipient", "Final-Recipient")]
+    envelope_id = next((field_value(one, "Original-Envelope-Id") for one in groups), "")
+    addresses = tuple(filter(None, map(strip_address_type, named)))
+    said = MailReport(
+        kinds[worst], status_code(group), envelope_id=envelope_id, addresses=addresses
+    )
+    return with_original(replace(said, final_recipient=strip_address_type(named[-1])), original)
+
+
+def parse_complaint(group: Message, original: Message) -> MailReport:
+    """A reader's mail service says that this is spam to them; other feedback is not for us."""
+    if field_value(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
+        return NO_REPORT
+    path = field_value(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
+    named = [address for _, address in getaddresses(group.get_all("Original-Rcpt-To", []))]
+    said = MailReport(
+        ReportKind.COMPLAINT,
+        envelope_id=field_value(group, "Original-Envelope-Id"),
+        return_path=path.strip().strip("<>"),
+        addresses=tuple(named),
+    )
+    return with_original(said, original)
+
+
+def guess_bounce(parts: list[Message], original: Message) -> MailReport:
+    """A bounce that keeps to no standard: a code in its text, else nothing to go by."""
+    texts = (part_text(part) for part in parts if part.get_content_type() == "text/plain")
+    found = STATUS_CODE.search(" ".join(texts)[:TEXT_MAX])
+    if not found or found[1].startswith("2"):
+        return NO_REPORT
+    kind = ReportKind.BOUNCE if found[1].startswith("5") else ReportKind.DELAY
+    return with_original(MailReport(kind, found[1], guessed=True), original)
+
+
+def status_code(group: Message) -> str:
+    """The status of one recipient; where it says too little, what the far server answered."""
+    status = STATUS_CODE.search(field_value(group, "Status"))
+    code = status[1] if status else ""
+    if code and not code.endswith(".0.0"):
+        return code
+    said = STATUS_CODE.search(field_value(group, "Diagnostic-Code"))
+    return said[1] if said else code
+
+
+def with_original(report: MailReport, original: Message) -> MailReport:
+    """The same, with which mail of ours it is about."""
+    found = _FEEDBACK_ID.match(field_value(original, "Feedback-ID"))
+    ours = _MESSAGE_ID.match(field_value(original, "Message-ID"))
+    return replace(
+        report,
+        message_id=ours[1] if ours else "",
+        publication_key=found[1] if found else "",
+        addresses=tuple(
+            filter(is_unredacted_address, report.addresses + original_recipients(original))
+        ),
+    )
+
+
+def original_recipients(original: Message) -> tuple[str, ...]:
+    """To whom our mail went, as its own header says."""
+    return tuple(address for _, address in getaddresses([field_value(original, "To")]) if address)
+
+
+def is_unredacted_address(address: str) -> bool:
+    """Not so where a feedback loop has blotted the reader out (RFC 6590)."""
+    return "@" in address and "redacted" not in address.lower()
+
+
+def strip_address_type(value: str) -> str:
+    """The address of `rfc822; a@b`."""
+    return value.rpartition(";")[2].strip().strip("<>")
+
+
+def action_of(group: Message) -> str:
+    return field_value(group, "Action").lower()
+
+
+def field_value(group: Message, name: str) -> str:
+    """One field on one line; empty where it is missing."""
+    return " ".join(str(group.get(name, "")).split())[:998]
+
+
+def part_text(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace")[:TEXT_MAX] if isinstance(payload, bytes) else ""

@@ -1,0 +1,153 @@
+"""The mail of a publication, built once with marks where readers differ, then cut into a mould."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import quote
+
+from channels.email.render import headers, message
+from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
+from channels.email.render.headers import EncodedHeader
+from channels.email.render.message import MailContent, change_kind, compose, texts
+from channels.email.render.parts import render_part
+from channels.email.settings import EmailSettings
+from channels.email.unsubscribe import UnsubscribeSigner
+from contracts import keys
+from contracts.base.times import VIETNAM
+from contracts.publication import Publication, encode
+from contracts.vocabulary import Vocabulary
+
+FEEDBACK_SENDER = "loa"
+NAME_PLACEHOLDERS = {"mail.txt": Placeholder.NAME_TEXT, "mail.html": Placeholder.NAME_HTML}
+
+
+@dataclass(frozen=True, slots=True)
+class MailContext:
+    """What is the same in all mails: sender, web address, words, signer."""
+
+    settings: EmailSettings
+    public_url: str
+    signer: UnsubscribeSigner
+    vocabulary: Vocabulary
+
+    @property
+    def unsubscribe_url(self) -> str:
+        return f"{self.public_url}/huy/"
+
+    @property
+    def subscription_url(self) -> str:
+        """The page that explains the subscription."""
+        return f"{self.public_url}/dang-ky"
+
+    @property
+    def manage_url(self) -> str:
+        """The page where readers ask for the way to their own subscription."""
+        return f"{self.subscription_url}/quan-ly"
+
+    @property
+    def agency(self) -> str:
+        """Who speaks in every mail."""
+        return self.settings.sender_name or str(texts()["agency"])
+
+    @property
+    def template_values(self) -> Mapping[str, object]:
+        """What every template is told beside its letter."""
+        settings = self.settings
+        return {
+            "agency": self.agency,
+            "postal": settings.postal_address,
+            "answerable": bool(settings.reply_to),
+        }
+
+
+def has_earlier_mail(publication: Publication, correction: bool) -> bool:
+    """Whether the reader has mail that this one belongs to."""
+    return correction and publication.revision > 1
+
+
+def compile_publication(
+    publication: Publication, correction: bool, context: MailContext, digest_id: str = ""
+) -> CompiledMail:
+    """Compile the mail for new readers, or for those who had an earlier one. Raises Unsafe.
+
+    *digest_id*: the digest in which they had it.
+    """
+    chosen = change_kind(publication, correction)
+    letter = compose(publication, chosen, context.vocabulary, context.public_url)
+    if digest_id:
+        letter = replace(letter, intro=message.digest_change_intro(chosen, digest_id))
+    # An author can't write this seed into a text: it is a digest of the text itself.
+    marks = Placeholders(keys.digest(encode(publication).decode(), letter.subject)[:24])
+    mail = headers.new_message()
+    for name, value in header_fields(publication, letter, context, marks).items():
+        mail[name] = value
+    if has_earlier_mail(publication, correction):
+        mail["In-Reply-To"] = EncodedHeader(marks.marker(Placeholder.IN_REPLY_TO))
+        mail["References"] = EncodedHeader(marks.marker(Placeholder.REFERENCES))
+    make_alternative(mail, keys.digest(publication.key)[:24])
+    own = {
+        "token": marks.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
+        "unsubscribe": context.unsubscribe_url,
+        "manage": context.manage_url,
+        **context.template_values,
+    }
+    for template, name in NAME_PLACEHOLDERS.items():
+        mail.attach(render_part(template, letter, marks, name=marks.marker(name), **own))
+    return CompiledMail(mail.as_bytes(), marks)
+
+
+def make_alternative(mail: EmailMessage, seed: str) -> None:
+    """Make *mail* one of parts that say the same.
+
+    Quoted-printable never holds "=_", so no text can end a part.
+    """
+    mail["MIME-Version"] = EncodedHeader("1.0")
+    mail["Content-Type"] = EncodedHeader(f'multipart/alternative; boundary="=_loa_{seed}"')
+
+
+def header_fields(
+    publication: Publication, content: MailContent, context: MailContext, placeholders: Placeholders
+) -> Mapping[str, EncodedHeader]:
+    """The header fields, in the order in which readers of raw mail expect them."""
+    settings = context.settings
+    feedback = f"{publication.key}:{publication.topic}:email:{FEEDBACK_SENDER}"
+    fields = {
+        "From": headers.encode_mailbox("From", sender_name(content, context), settings.sender),
+        "To": EncodedHeader(placeholders.marker(Placeholder.TO)),
+        "Reply-To": reply_to(settings),
+        "Subject": headers.encode_text("Subject", content.subject),
+        "Date": EncodedHeader(format_datetime(publication.shown_at.astimezone(VIETNAM))),
+        "Message-ID": EncodedHeader(placeholders.marker(Placeholder.MESSAGE_ID)),
+        "List-Id": headers.encode_mailbox(
+            "List-Id", content.topic, f"{publication.topic}.{settings.domain}"
+        ),
+        "List-Help": EncodedHeader(f"<{context.subscription_url}>"),
+        "List-Unsubscribe": list_unsubscribe(
+            context, placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN)
+        ),
+        "List-Unsubscribe-Post": EncodedHeader("List-Unsubscribe=One-Click"),
+        "Feedback-ID": EncodedHeader(feedback),
+        "Auto-Submitted": EncodedHeader("auto-generated"),
+        "X-Auto-Response-Suppress": EncodedHeader("All"),
+        "Content-Language": EncodedHeader(content.language),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def list_unsubscribe(context: MailContext, token: str) -> EncodedHeader:
+    """One web address, and one mail address where somebody reads it; both name the reader."""
+    ways = [f"<{context.unsubscribe_url}{token}>"]
+    if context.settings.unsubscribe_to:
+        ways.append(f"<mailto:{quote(context.settings.unsubscribe_to, safe='@')}?subject={token}>")
+    return EncodedHeader(",\r\n ".join(ways))
+
+
+def sender_name(content: MailContent, context: MailContext) -> str:
+    """The agency and the unit that speaks."""
+    return f"{context.agency} - {content.sender_unit}" if content.sender_unit else context.agency
+
+
+def reply_to(settings: EmailSettings) -> EncodedHeader:
+    name, address = settings.reply_mailbox
+    return headers.encode_mailbox("Reply-To", name, address) if address else EncodedHeader("")

@@ -1,0 +1,87 @@
+"""A mail compiled to bytes once: what all readers share, and slots for what is theirs."""
+
+import re
+from binascii import b2a_qp
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+_LINE_END = re.compile("\r\n?")
+SOFT_LINE_BREAK = b"=\r\n"
+"""A soft line break: it keeps a slot on a line of its own, so that no value makes one too long."""
+
+
+class Placeholder(StrEnum):
+    """What differs from reader to reader. From `LINK_BODY` on in quoted-printable bodies."""
+
+    TO = "to"
+    MESSAGE_ID = "messageid"
+    REFERENCES = "thread"
+    IN_REPLY_TO = "last"
+    SUBJECT = "subject"  # a digest's: it says how many items there are
+    UNSUBSCRIBE_TOKEN = "link"  # the token of the unsubscribe link
+    UNSUBSCRIBE_TOKEN_BODY = "linkbody"
+    NAME_TEXT = "nametext"
+    NAME_HTML = "namehtml"
+    ITEMS_TEXT = "itemstext"  # a digest's items, joined
+    ITEMS_HTML = "itemshtml"
+
+
+class Placeholders:
+    """Stand-ins for slots while the mail is composed; *seed* must be out of an author's reach."""
+
+    def __init__(self, seed: str) -> None:
+        self.prefix = f"loa{seed}x"
+
+    def marker(self, placeholder: Placeholder) -> str:
+        return f"{self.prefix}{placeholder}Z"
+
+    def split(self, text: bytes) -> list[bytes]:
+        """What stands before the first mark, the mark's slot, what stands behind it, and so on."""
+        first, *rest = text.split(self.prefix.encode())
+        cut = [piece.partition(b"Z") for piece in rest]
+        return [first, *(part for slot, _, behind in cut for part in (slot, behind))]
+
+
+class CompiledMail:
+    """Cut from a whole mail with marks in it; dots are doubled, lines end in CRLF."""
+
+    def __init__(self, mail: bytes, placeholders: Placeholders) -> None:
+        pieces = placeholders.split(dot_stuffed(mail))
+        self.pieces: Sequence[bytes] = pieces
+        self.placeholders = tuple(
+            (n, Placeholder(pieces[n].decode())) for n in range(1, len(pieces), 2)
+        )
+
+    def fill(self, values: Mapping[Placeholder, bytes]) -> bytes:
+        """One reader's mail. Raises KeyError when a slot has no value."""
+        pieces = list(self.pieces)
+        for number, slot in self.placeholders:
+            pieces[number] = values[slot]
+        return b"".join(pieces)
+
+
+def dot_stuffed(mail: bytes) -> bytes:
+    """Leading dots doubled, and a line end at the end, as DATA wants it."""
+    whole = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
+    doubled = whole.replace(b"\r\n.", b"\r\n..")
+    return b"." + doubled if doubled.startswith(b".") else doubled
+
+
+def encode_body(text: str, placeholders: Placeholders) -> str:
+    """*text* as quoted-printable; every mark in it stands on a line of its own."""
+    pieces = placeholders.split(_LINE_END.sub("\n", text).encode())
+    out = [b2a_qp(pieces[0]).replace(b"\n", b"\r\n")]
+    for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        out += [
+            SOFT_LINE_BREAK,
+            placeholders.marker(Placeholder(slot.decode())).encode(),
+            SOFT_LINE_BREAK,
+        ]
+        out.append(b2a_qp(piece).replace(b"\n", b"\r\n"))
+    return b"".join(out).decode("ascii")
+
+
+def encode_value(text: bytes) -> bytes:
+    """A slot's value in a quoted-printable body; dots are doubled already."""
+    coded = b2a_qp(text).replace(b"\n", b"\r\n").replace(b"\r\n.", b"\r\n..")
+    return b"." + coded if coded.startswith(b".") else coded

@@ -1,0 +1,123 @@
+"""An item's Markdown body, as mail HTML and as the same words in plain text."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import urljoin
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from channels.email.render.plain_text import PlainTextWriter
+
+# Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text.
+_CONTROL_CHARACTERS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]"
+)
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
+_TOP, _LOWEST = 2, 6  # the mail's own heading is h1
+_HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
+_BLOCKS = {"blockquote", "hr", "li", "ol", "p", "pre", "ul"}
+_TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
+_TAGS = {"a", "br", "code", "em", "strong"} | _HEADINGS | _BLOCKS | _TABLES
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes={"a": {"href"}, "ol": {"start"}},
+    set_tag_attribute_values={"th": {"scope": "col"}},
+    url_schemes={"http", "https", "mailto", "tel"},
+    link_rel=None,
+)
+
+
+def parse(body: str, base_url: str) -> list[Token]:
+    """The body's tokens, with nothing in them that only one of the mail's parts could show.
+
+    Headings begin at h2, pictures become links to them, links are absolute or else mere words.
+    """
+    tokens = _PARSER.parse(body)
+    shift_headings(tokens)
+    for token in tokens:
+        token.children = resolve_links(images_to_links(token.children or ()), base_url)
+        for part in (token, *token.children):
+            part.content = _CONTROL_CHARACTERS.sub("", part.content)
+    return tokens
+
+
+def shift_headings(tokens: Sequence[Token]) -> None:
+    """Shift the headings, whatever their author began with; none stands above the mail's own."""
+    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    shift = _TOP - min((int(token.tag[1]) for token in headings), default=_TOP)
+    for token in headings:
+        token.tag = f"h{min(_LOWEST, int(token.tag[1]) + shift)}"
+
+
+def images_to_links(children: Sequence[Token]) -> list[Token]:
+    """No mail loads a picture from outside: that would tell the sender who reads it.
+
+    In place of a picture stands a link to it; a link's own picture leaves its words there.
+    """
+    out: list[Token] = []
+    depth = 0
+    for child in children:
+        depth += child.nesting if child.tag == "a" else 0
+        if child.type != "image":
+            out.append(child)
+            continue
+        words = Token("text", "", 0, content=child.content or str(child.attrs["src"]))
+        out += (
+            [words]
+            if depth
+            else [link_open_token(str(child.attrs["src"])), words, link_close_token()]
+        )
+    return out
+
+
+def resolve_links(children: Sequence[Token], base_url: str) -> list[Token]:
+    """Links with whole addresses; one that leads nowhere, or is in another, leaves its words."""
+    out: list[Token] = []
+    hrefs: list[str] = []  # of the links around; empty for one that is left out
+    for child in children:
+        if child.type == "link_open":
+            href = "" if any(hrefs) else absolute_url(str(child.attrs["href"]), base_url)
+            hrefs.append(href)
+            out += [link_open_token(href)] if href else []
+        elif child.type == "link_close":
+            out += closing_tokens(hrefs.pop(), out)
+        else:
+            out.append(child)
+    return out
+
+
+def closing_tokens(href: str, out: Sequence[Token]) -> list[Token]:
+    """What closes a link; one without words shows its address."""
+    words = [Token("text", "", 0, content=href)] if out and out[-1].type == "link_open" else []
+    return [*words, link_close_token()] if href else []
+
+
+def link_open_token(href: str) -> Token:
+    return Token("link_open", "a", 1, attrs={"href": href})
+
+
+def link_close_token() -> Token:
+    return Token("link_close", "a", -1)
+
+
+def absolute_url(href: str, base_url: str) -> str:
+    """*href* as a whole address; empty for one that the cleaner would take away."""
+    try:
+        whole = urljoin(base_url, href)
+    except ValueError:
+        return ""
+    return whole if "href=" in _CLEANER.clean(f'<a href="{escape(whole)}">x</a>') else ""
+
+
+def render_html(tokens: Sequence[Token]) -> Markup:
+    """Safe HTML: only the tags above, only web and mail links."""
+    raw = _PARSER.renderer.render(tokens, _PARSER.options, {})
+    return Markup(_CLEANER.clean(raw))  # noqa: S704 - cleaned right here
+
+
+def render_text(tokens: Sequence[Token]) -> str:
+    return PlainTextWriter().write(tokens)

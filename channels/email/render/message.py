@@ -1,0 +1,204 @@
+"""The content of a mail before it is HTML, text or bytes: one model, so that both parts agree."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from channels.email.render import markdown
+from contracts.base.times import VIETNAM
+from contracts.content import Attachment
+from contracts.publication import Publication
+from contracts.subscriptions.digest import date_of, frequency_of
+from contracts.vocabulary import Vocabulary
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+KILO = 1000
+
+
+class ChangeKind(StrEnum):
+    """How an item comes to a reader: as news, or in place of something that reader has got."""
+
+    PUBLISHED = "published"
+    UPDATED = "updated"
+    CORRECTED = "corrected"
+    WITHDRAWN = "withdrawn"
+
+
+class LinkItem(NamedTuple):
+    """Where to read on; `about` follows the title: ` (PDF, 1,2 MB)`, or nothing."""
+
+    title: str
+    url: str
+    about: str = ""
+
+
+LinkLists = Sequence[tuple[str, Sequence[LinkItem]]]
+
+
+Facts = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class MailContent:
+    """One publication in one look."""
+
+    language: str
+    subject: str
+    sender_unit: str
+    topic: str
+    title: str
+    intro: str
+    reason: str
+    summary: str
+    html: Markup
+    plain: str
+    lists: LinkLists
+    facts: Facts
+    url: str
+
+    @property
+    def preview(self) -> str:
+        """What a list of mails may show beside the subject."""
+        return self.intro or self.summary
+
+
+@cache
+def texts() -> Mapping[str, Any]:
+    return tomllib.loads((TEMPLATES / "texts.toml").read_text("utf-8"))
+
+
+def greeting_name(name: str) -> str:
+    """How a reader is greeted: nobody is called by a bare name, or by nothing."""
+    if not name:
+        return str(texts()["reader"])
+    if name.casefold().startswith(untitled_prefixes()):
+        return name
+    return str(texts()["words"]["titled"]).format(name=name)
+
+
+@cache
+def untitled_prefixes() -> tuple[str, ...]:
+    """Beginnings of names that no title stands before."""
+    return tuple(one.casefold() for one in texts()["untitled"])
+
+
+def change_kind(publication: Publication, correction: bool) -> ChangeKind:
+    """A withdrawal is for those who got the item; a correction is plain news to everybody else."""
+    if publication.action == "withdrawn":
+        return ChangeKind.WITHDRAWN
+    if not correction:
+        return ChangeKind.PUBLISHED
+    return ChangeKind.CORRECTED if publication.action == "corrected" else ChangeKind.UPDATED
+
+
+def compose(
+    publication: Publication, change: ChangeKind, vocabulary: Vocabulary, public_url: str
+) -> MailContent:
+    """Say *publication* in the words of the catalogue."""
+    said = texts()["looks"][change]
+    gone = change is ChangeKind.WITHDRAWN
+    url = f"{public_url}/tin/{publication.content_id}"
+    tokens = markdown.parse("" if gone else publication.body, url)
+    unit = unit_name(publication, vocabulary)
+    topic = vocabulary.topics.get(publication.topic)
+    return MailContent(
+        language=publication.language,
+        subject=said["subject"].format(title=publication.title),
+        sender_unit=unit,
+        topic=topic.name if topic else publication.topic,
+        title=publication.title,
+        intro=said["intro"],
+        reason=said["reason"].format(reason=publication.reason) if publication.reason else "",
+        summary="" if gone else publication.summary,
+        html=markdown.render_html(tokens),
+        plain=markdown.render_text(tokens),
+        lists=() if gone else link_lists(publication),
+        facts=item_facts(publication, unit, topic.name if topic else ""),
+        url=url,
+    )
+
+
+def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
+    """What the unit was called when the item came out; empty when nobody knows it any more."""
+    try:
+        unit = vocabulary.unit(publication.unit)
+    except KeyError:
+        return ""
+    return unit.name_at(publication.first_shown_at.astimezone(VIETNAM).date())
+
+
+def link_lists(publication: Publication) -> LinkLists:
+    words = texts()["words"]
+    links = [LinkItem(link.title, str(link.url)) for link in publication.links]
+    files = [
+        LinkItem(file.title, str(file.url), file_note(file)) for file in publication.attachments
+    ]
+    found = ((words["links"], links), (words["attachments"], files))
+    return tuple((heading, items) for heading, items in found if items)
+
+
+def file_note(file: Attachment) -> str:
+    """Kind and size of a file, as far as they are known."""
+    kind = texts()["media"].get(file.media_type or "", "")
+    known = [fact for fact in (kind, format_size(file.size)) if fact]
+    return f" ({', '.join(known)})" if known else ""
+
+
+def format_size(count: int | None) -> str:
+    """A number of bytes for people: `950 B`, `1,2 MB`. Empty when it is not known."""
+    if count is None:
+        return ""
+    scaled, units = float(count), iter(("B", "KB", "MB", "GB"))
+    unit = next(units)
+    while scaled >= KILO and (larger := next(units, "")):
+        scaled, unit = scaled / KILO, larger
+    digits = 0 if scaled >= 10 or scaled.is_integer() else 1
+    return f"{scaled:.{digits}f} {unit}".replace(".", ",")
+
+
+def item_facts(publication: Publication, unit: str, topic: str) -> Facts:
+    words = texts()["words"]
+    known = (
+        (words["unit"], unit),
+        (words["author"], publication.author or ""),
+        (words["topic"], topic),
+        (words["published"], format_moment_in_sentence(publication.first_shown_at)),
+        (words["since"][publication.action], changed_at(publication)),
+    )
+    return tuple((label, value) for label, value in known if value)
+
+
+def changed_at(publication: Publication) -> str:
+    """When an item that had been out was corrected, updated or taken back; empty for a new one."""
+    at = publication.shown_at
+    return format_moment_in_sentence(at) if at > publication.first_shown_at else ""
+
+
+def format_moment_in_sentence(moment: datetime) -> str:
+    """A moment as Vietnamese readers write it."""
+    return moment.astimezone(VIETNAM).strftime("%H:%M ngày %d/%m/%Y")
+
+
+@cache
+def digest_texts() -> Mapping[str, Any]:
+    return tomllib.loads((TEMPLATES / "digest.toml").read_text("utf-8"))
+
+
+def digest_title(digest_id: str) -> str:
+    """The name of a digest as its readers know it."""
+    said = digest_texts()[frequency_of(digest_id)]["title"]
+    return str(said.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
+
+
+def digest_change_intro(change: ChangeKind, digest_id: str) -> str:
+    """How a mail begins that takes the place of what a digest said."""
+    return str(texts()["digest_looks"][change].format(digest=digest_title(digest_id)))

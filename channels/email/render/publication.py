@@ -1,0 +1,94 @@
+"""A publication rendered once; a reader's mail is then a matter of putting bytes together."""
+
+import html
+import re
+
+from channels.base import Recipient
+from channels.email import header_injection
+from channels.email.render import headers
+from channels.email.render.build import MailContext, compile_publication, has_earlier_mail
+from channels.email.render.compiled import CompiledMail, Placeholder, encode_value
+from channels.email.render.message import greeting_name
+from channels.email.smtp.window import Envelope
+from contracts import keys
+from contracts.delivery import ChannelName, PlanKey
+from contracts.publication import Publication
+
+EARLIER_MAX = 10
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{1,300}")
+_KEY = re.compile(r"[a-z0-9]{32,64}")
+
+
+class RenderedPublication:
+    """One publication, compiled at first use: for new readers, and for those who had another."""
+
+    def __init__(self, publication: Publication, context: MailContext) -> None:
+        self.publication = publication
+        self.context = context
+        self.domain = context.settings.domain
+        self.compiled_mails: dict[tuple[bool, str], CompiledMail] = {}
+        item, now = publication.content_id, publication.revision
+        self.earlier_plans = [
+            PlanKey(ChannelName.EMAIL, item, past) for past in range(max(1, now - EARLIER_MAX), now)
+        ]
+
+    def envelope(self, row: Recipient) -> Envelope:
+        """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
+        address = header_injection.check_recipient(row.address)
+        values = recipient_values(row, self.context, self.domain)
+        if has_earlier_mail(self.publication, row.correction):
+            values |= self.reply_values(row)
+        return Envelope(address, self.compiled_mail(row.correction, last_digest(row)).fill(values))
+
+    def compiled_mail(self, correction: bool, digest_id: str = "") -> CompiledMail:
+        """*digest_id*: the digest in which the readers had what is corrected, if it was one."""
+        key = correction, digest_id
+        if key not in self.compiled_mails:
+            self.compiled_mails[key] = compile_publication(
+                self.publication, correction, self.context, digest_id
+            )
+        return self.compiled_mails[key]
+
+    def reply_values(self, row: Recipient) -> dict[Placeholder, bytes]:
+        """The Message-IDs of what this reader got, or may have got, of the item before."""
+        deliveries = [
+            keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, row.id)
+            for mail in row.earlier_mails[-EARLIER_MAX:] or self.earlier_plans
+        ]
+        ids = [keys.message_id(delivery, self.domain).encode() for delivery in deliveries]
+        return {Placeholder.REFERENCES: b"\r\n ".join(ids), Placeholder.IN_REPLY_TO: ids[-1]}
+
+
+def last_digest(row: Recipient) -> str:
+    """The digest that brought this reader the text before this one; empty if a mail alone did."""
+    name = row.earlier_mails[-1].content_id if row.earlier_mails else ""
+    return name if keys.is_digest(name) else ""
+
+
+def recipient_values(
+    row: Recipient, context: MailContext, domain: str = ""
+) -> dict[Placeholder, bytes]:
+    """What is a reader's own in every mail.
+
+    *domain*: the settings' own, for whoever keeps it: it is parsed out of an address each time.
+    """
+    token = check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
+    key, name = check_delivery_key(row.delivery_key), greeting_name(row.name)
+    return {
+        Placeholder.TO: headers.encode_mailbox("To", row.name, row.address).encode(),
+        Placeholder.MESSAGE_ID: keys.message_id(key, domain or context.settings.domain).encode(),
+        Placeholder.UNSUBSCRIBE_TOKEN: token,
+        Placeholder.UNSUBSCRIBE_TOKEN_BODY: encode_value(token),
+        Placeholder.NAME_TEXT: encode_value(name.encode()),
+        Placeholder.NAME_HTML: encode_value(html.escape(name).encode()),
+    }
+
+
+def check_delivery_key(delivery_key: str) -> str:
+    return check_pattern("delivery key", _KEY, delivery_key)
+
+
+def check_pattern(field: str, pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise header_injection.UnsafeHeader(field)
+    return text

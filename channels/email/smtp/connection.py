@@ -1,0 +1,144 @@
+"""The one SMTP interface: open a connection to the relay, send windows, say what happened."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Self
+
+import structlog
+
+from channels.email.settings import EmailSettings, Tls
+from channels.email.smtp.handshake import perform_handshake, send_command
+from channels.email.smtp.protocol import SmtpProtocol
+from channels.email.smtp.replies import STOPPED, Reply, unsent_reply
+from channels.email.smtp.window import ConnectionOptions, Envelope, WindowTransfer
+from channels.errors import Misconfigured, Unreachable
+
+log = structlog.get_logger()
+OPEN_TIMEOUT_S = 15.0
+REQUEST_TIMEOUT_S = 30.0
+CHECK_TIMEOUT_S = 5.0
+
+
+class SmtpConnection:
+    """A signed-in connection. Not for two tasks at once."""
+
+    def __init__(self, protocol: SmtpProtocol, options: ConnectionOptions) -> None:
+        self.protocol = protocol
+        self.options = options
+        self.ended_by_us = False  # we ended it ourselves: that says nothing of the relay
+        self.is_fallback = False  # to the second relay
+
+    @classmethod
+    async def open(
+        cls,
+        settings: EmailSettings,
+        tls: ssl.SSLContext | None = None,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Self:
+        """Connect, verify, sign in. Raises Unreachable or Misconfigured; nothing was sent then."""
+        wire = SmtpProtocol()
+        ready = False
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                abilities = await perform_handshake(wire, settings, tls)
+            ready = True
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+            raise Unreachable("connection lost") from error
+        except ssl.SSLError as error:
+            raise Misconfigured(tls_reason(error)) from error
+        except (OSError, TimeoutError) as error:
+            raise Unreachable(wire.closed_reason or os_reason(error)) from error
+        finally:
+            if not ready:
+                wire.drop("not opened")
+        sender, pipelining = settings.sender.encode("ascii"), "PIPELINING" in abilities
+        return cls(
+            wire, ConnectionOptions(sender, pipelining, request_timeout_s, "DSN" in abilities)
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the relay (or a time-out, or a fault) has ended this connection."""
+        return bool(self.protocol.closed_reason)
+
+    @property
+    def closed_by_relay(self) -> bool:
+        """Whether the relay ended it by itself, as relays do after many mails or a long time."""
+        return self.protocol.closed_reason in ("421", "connection lost")
+
+    async def send_window(
+        self, mails: Sequence[Envelope], expired: Callable[[], bool]
+    ) -> list[Reply]:
+        """Send *mails* in order; one reply per mail, in the same order. Never raises for a mail.
+
+        `expired` is asked before each mail's first command; once true, the rest stays unsent.
+        """
+        window = WindowTransfer(self.protocol, self.options, mails, expired)
+        window.start()
+        try:
+            await window.done
+        finally:
+            if not window.done.done() or window.done.cancelled():
+                self.protocol.drop("cancelled")
+        return window.replies
+
+    def disable_refused_dsn(self, replies: Sequence[Reply]) -> list[Reply]:
+        """What was refused for parameters that the relay had offered is unsent: it gets no more."""
+        refused = [
+            self.options.dsn and not self.is_closed and reply.refuses_parameters
+            for reply in replies
+        ]
+        if any(refused):
+            log.warning("relay_refuses_dsn")
+            self.options = replace(self.options, dsn=False)
+        pairs = zip(replies, refused, strict=True)
+        return [unsent_reply("no DSN after all") if bad else reply for reply, bad in pairs]
+
+    def abort(self) -> None:
+        """End the conversation at once, whatever it is about."""
+        self.ended_by_us = True
+        self.protocol.drop(STOPPED)
+
+    async def is_alive(self) -> bool:
+        """Whether the relay still answers."""
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                answered = (await send_command(self.protocol, b"NOOP")).startswith(b"250")
+        except (Unreachable, TimeoutError):
+            answered = False
+        if not answered:
+            self.protocol.drop("no answer to NOOP")
+        return answered
+
+    def close(self) -> None:
+        """Say goodbye without waiting for the answer."""
+        if not self.is_closed:
+            self.protocol.write(b"QUIT\r\n")
+            self.protocol.transport.close()
+
+
+def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
+    """Verifies names and certificates, against the given authorities if there are any.
+
+    Raises Misconfigured when their file can't be read.
+    """
+    if settings.tls is Tls.NONE:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_bundle)
+    except OSError as error:
+        raise Misconfigured("LOA_EMAIL_CA_BUNDLE cannot be read") from error
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the relay's certificate is not valid: {error.verify_message}"
+    return f"TLS failed: {error.reason or 'unknown'}"
+
+
+def os_reason(error: OSError | TimeoutError) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return f"no connection: {error.strerror or 'nobody answers'}"

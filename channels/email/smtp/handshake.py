@@ -1,0 +1,168 @@
+"""From a host name to a connection that may carry mail: greeting, TLS, signing in."""
+
+import asyncio
+import re
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+
+from channels.email.settings import EmailSettings, Tls
+from channels.email.smtp.protocol import SmtpProtocol
+from channels.errors import ChannelError, Misconfigured, Unreachable
+
+Extensions = Mapping[str, str]
+"""What the relay announced: keyword → parameters, upper case."""
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+
+
+class PendingReply:
+    """One command that waits for its one reply; a second one ends the connection."""
+
+    def __init__(self, protocol: SmtpProtocol) -> None:
+        self.protocol = protocol
+        self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.future.add_done_callback(mark_retrieved)
+
+    def on_reply(self, text: bytes) -> None:
+        if self.future.done():
+            self.protocol.drop("reply out of turn")
+        else:
+            self.future.set_result(text)
+
+    def on_replies_processed(self) -> None:
+        pass
+
+    def on_write_drained(self) -> None:
+        pass
+
+    def on_connection_lost(self, why: str) -> None:
+        if not self.future.done():
+            self.future.set_exception(Unreachable(why))
+
+
+def mark_retrieved(future: asyncio.Future[bytes]) -> None:
+    """A lost connection is told by whoever waits; an answer nobody waits for is no news."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def send_command(protocol: SmtpProtocol, command: bytes) -> bytes:
+    """Write *command* and wait for the reply. Raises Unreachable when the connection ends."""
+    if protocol.closed_reason:
+        raise Unreachable(protocol.closed_reason)
+    question = PendingReply(protocol)
+    protocol.set_handler(question)
+    protocol.write(command + b"\r\n")
+    try:
+        return await question.future
+    finally:
+        protocol.set_handler(None)
+
+
+async def perform_handshake(
+    protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
+) -> Extensions:
+    """Connect *wire* and get it ready for MAIL. Raises ChannelError or OSError."""
+    greeting = PendingReply(protocol)
+    protocol.set_handler(greeting)  # before connecting: the relay speaks first
+    await connect(protocol, settings, tls)
+    check_reply(await greeting.future, b"220", "greeting")
+    protocol.set_handler(None)
+    abilities = await say_hello(protocol)
+    if settings.tls is Tls.STARTTLS:
+        await start_tls(protocol, abilities, settings.host, tls)
+        abilities = await say_hello(protocol)  # what was said in the clear does not count
+    if settings.username:
+        await authenticate(protocol, abilities, settings)
+    return abilities
+
+
+async def connect(
+    protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    if settings.tls is Tls.TLS:
+        await loop.create_connection(
+            lambda: protocol, settings.host, settings.port, ssl=tls, server_hostname=settings.host
+        )
+    else:
+        await loop.create_connection(lambda: protocol, settings.host, settings.port)
+
+
+async def expect_reply(
+    protocol: SmtpProtocol,
+    command: bytes,
+    wanted: bytes,
+    step: str,
+    error_type: Callable[[str], ChannelError] = Unreachable,
+) -> bytes:
+    """Ask, and raise *trouble* for another reply than *wanted*."""
+    text = await send_command(protocol, command)
+    check_reply(text, wanted, step, error_type)
+    return text
+
+
+def check_reply(
+    text: bytes,
+    wanted: bytes,
+    step: str,
+    error_type: Callable[[str], ChannelError] = Unreachable,
+) -> None:
+    """Raise *trouble* for another reply than *wanted*; a temporary one is always Unreachable."""
+    if not text.startswith(wanted):
+        kind = Unreachable if text.startswith(b"4") else error_type
+        raise kind(f"{step} {text[:3].decode()}")
+
+
+async def say_hello(protocol: SmtpProtocol) -> Extensions:
+    """EHLO, and what the relay can do."""
+    name = local_host_name(protocol).encode("ascii")
+    lines = (await expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")).decode(
+        "ascii", "replace"
+    )
+    said = (line[4:].upper().partition(" ") for line in lines.split("\n")[1:])
+    return {keyword: parameters for keyword, _, parameters in said}
+
+
+def local_host_name(protocol: SmtpProtocol) -> str:
+    """Our full host name, else our address, as EHLO wants it."""
+    name = socket.gethostname()
+    if _HOST.fullmatch(name):
+        return name
+    host = str(protocol.transport.get_extra_info("sockname", ("127.0.0.1",))[0]).partition("%")[0]
+    return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+
+
+async def start_tls(
+    protocol: SmtpProtocol, extensions: Extensions, host: str, tls: ssl.SSLContext | None
+) -> None:
+    """Protect the connection and verify the relay's certificate."""
+    if "STARTTLS" not in extensions or tls is None:
+        raise Misconfigured("the relay offers no STARTTLS")
+    await expect_reply(protocol, b"STARTTLS", b"220", "STARTTLS", Misconfigured)
+    if protocol.closed_reason or protocol.has_buffered_reply():
+        raise Misconfigured("answers smuggled in before TLS")
+    loop = asyncio.get_running_loop()
+    protected = await loop.start_tls(protocol.transport, protocol, tls, server_hostname=host)
+    if protected is None:
+        raise Unreachable("connection lost")
+    protocol.transport = protected
+
+
+async def authenticate(
+    protocol: SmtpProtocol, extensions: Extensions, settings: EmailSettings
+) -> None:
+    """AUTH PLAIN or LOGIN. Raises Misconfigured when the relay doesn't want us."""
+    offered = extensions.get("AUTH", "").split()
+    name, secret = settings.username.encode(), settings.password.get_secret_value().encode()
+    if "PLAIN" in offered:
+        command = b"AUTH PLAIN " + b64encode(b"\0%b\0%b" % (name, secret))
+        await expect_reply(protocol, command, b"235", "AUTH", Misconfigured)
+    elif "LOGIN" in offered:
+        await expect_reply(protocol, b"AUTH LOGIN", b"334", "AUTH", Misconfigured)
+        await expect_reply(protocol, b64encode(name), b"334", "AUTH", Misconfigured)
+        await expect_reply(protocol, b64encode(secret), b"235", "AUTH", Misconfigured)
+    else:
+        raise Misconfigured("the relay offers neither AUTH PLAIN nor LOGIN")

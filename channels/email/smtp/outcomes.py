@@ -1,0 +1,146 @@
+"""What a relay's answer means for a row: by its stage, its code (`meanings`) and its words."""
+
+import re
+from dataclasses import replace
+
+from channels.base import Outcome, Verdict
+from channels.email import status_codes
+from channels.email.smtp.replies import STOPPED, RefusalHint, Reply, SendResult, Stage
+from channels.email.status_codes import CodeClass
+
+DELIVERED = Outcome(Verdict.DELIVERED)
+THROTTLED_RETRY_S = 60.0
+GREYLISTED_RETRY_S = 300.0
+"""What relays usually make strangers wait; whoever knocks earlier is only sent away again."""
+HELD_RETRY_S = 300.0
+DOUBT_RETRY_S = 60.0
+
+UNCERTAIN_ADDRESS_CODE = "5.1.0"
+"""Something about the address: words may mean anything ("mailbox unavailable" is what RFC 5321 has
+servers say for policy, too), so they end a row and are a soft failure of its address, no more."""
+CODE_OF_HINT = {
+    RefusalHint.POLICY: "5.7.0",
+    RefusalHint.GREYLISTED: "5.7.0",
+    RefusalHint.FULL: "5.2.2",
+    RefusalHint.NO_SUCH_USER: UNCERTAIN_ADDRESS_CODE,
+    RefusalHint.TOO_FAST: "5.0.0",
+    RefusalHint.NONE: "5.0.0",
+}
+"""The code that a refusal's words stand for where it has none."""
+GREYLISTED_CODE, THROTTLED_CODE = "4.7.1", "4.7.0"
+SERVICE_CLOSING = 421
+"""RFC 5321: the whole service goes away for a while, whoever the mail is for."""
+PROTOCOL_ERRORS = frozenset({500, 501, 502, 503, 504, 555})
+"""RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
+AUTH_ERRORS = (530, 534, 535, 538)
+AUTH_STATUS_CODES = frozenset({"5.7.8", "5.7.9", "5.7.11", "5.7.12", "5.7.13", "5.7.14"})
+"""RFC 4954 and 5248: credentials, their mechanism, an account; no recipient has any."""
+_REASON = re.compile(
+    rf"(5\d\d)(?: ([245]\.\d+\.\d+))?(?: ({'|'.join(filter(None, RefusalHint))}))?"
+)
+
+
+def outcome_of(reply: Reply, broken_retry_s: float | None = None) -> Outcome:
+    """The outcome of one row; `trouble_s` is when to come back for what was not sent."""
+    if reply.result is SendResult.ACCEPTED:
+        return DELIVERED
+    if reply.result is SendResult.UNSENT:
+        return Outcome(
+            Verdict.UNSENT, reply.cause, broken_retry_s, channel_wide=broken_retry_s is not None
+        )
+    if reply.result is SendResult.DOUBT:
+        return Outcome(
+            Verdict.DOUBT, reply.cause, None if reply.cause == STOPPED else DOUBT_RETRY_S
+        )
+    return outcome_of_refusal(reply)
+
+
+def outcome_of_refusal(reply: Reply) -> Outcome:
+    if 400 <= reply.code < 500:
+        code = temporary_code(reply)
+        return Outcome(Verdict.DEFERRED, reply.reason, requested_delay_s(reply, code), code=code)
+    code = permanent_code(reply)
+    verdict = permanent_verdict(reply, code)
+    if verdict is not Verdict.HELD:
+        return Outcome(verdict, reply.reason, code=code)
+    away = is_policy_rejection(reply, code)
+    trouble = reply.stage is Stage.MAIL or (is_policy(code) and not away)
+    return Outcome(
+        verdict, reply.reason, HELD_RETRY_S, channel_wide=trouble, policy_rejected=away, code=code
+    )
+
+
+def is_policy(code: str) -> bool:
+    return status_codes.classify(code)[0] is CodeClass.POLICY
+
+
+def is_policy_rejection(reply: Reply, code: str) -> bool:
+    """Whether a refusal may be of this recipient alone: 5.7.x at RCPT that does not say "sign in".
+
+    One that names our own address or our sign-in is of us, whomever the mail is for.
+    """
+    own = reply.code in AUTH_ERRORS or code in AUTH_STATUS_CODES or not code.startswith("5.7.")
+    return reply.stage is Stage.RCPT and not own
+
+
+def failed_if_rejected(outcome: Outcome) -> Outcome:
+    """What becomes of a letter whose addressee is turned away: they may ask for another one."""
+    if not outcome.policy_rejected:
+        return outcome
+    return replace(outcome, verdict=Verdict.FAILED, retry_after_s=None)
+
+
+def requested_delay_s(reply: Reply, code: str) -> float | None:
+    """What a temporary refusal asks for beyond the ladder."""
+    if reply.hint is RefusalHint.GREYLISTED or code == GREYLISTED_CODE:
+        return GREYLISTED_RETRY_S
+    return THROTTLED_RETRY_S if status_codes.is_throttling(code) else None
+
+
+def temporary_code(reply: Reply) -> str:
+    """The code that a temporary refusal goes by: 4.7.1 is greylisting, which one recipient waits
+    for, unless the answer is about all that we send; RFC 6647 has no code of its own for it."""
+    if not reply.enhanced and reply.hint is RefusalHint.TOO_FAST:
+        return THROTTLED_CODE
+    if not reply.enhanced.startswith("4.7."):
+        return reply.enhanced
+    if reply.hint is RefusalHint.GREYLISTED:
+        return GREYLISTED_CODE
+    ours = reply.code == SERVICE_CLOSING or reply.stage is Stage.MAIL
+    if reply.enhanced == GREYLISTED_CODE and (
+        ours or reply.hint in (RefusalHint.TOO_FAST, RefusalHint.POLICY)
+    ):
+        return THROTTLED_CODE
+    return reply.enhanced
+
+
+def permanent_code(reply: Reply) -> str:
+    """The code that a permanent refusal goes by: its own, or the one that its words stand for."""
+    if reply.enhanced.startswith("5.5.") and reply.hint is RefusalHint.NO_SUCH_USER:
+        return UNCERTAIN_ADDRESS_CODE
+    if reply.enhanced.startswith("5."):
+        return reply.enhanced
+    if reply.code in PROTOCOL_ERRORS:
+        return "5.5.0"
+    return "5.7.0" if reply.code in AUTH_ERRORS else CODE_OF_HINT[reply.hint]
+
+
+def code_in_reason(reason: str) -> str:
+    """The code that a refusal for good went by, from the *reason* that its row keeps; or nothing.
+
+    The same as its outcome's `code`.
+    """
+    found = _REASON.fullmatch(reason)
+    if found is None:
+        return ""
+    number, enhanced, words = found.groups("")
+    return permanent_code(
+        Reply(SendResult.REFUSED, Stage.END, int(number), enhanced, RefusalHint(words))
+    )
+
+
+def permanent_verdict(reply: Reply, code: str) -> Verdict:
+    """FAILED where the recipient or this one mail is the cause; HELD where we or the relay are."""
+    if reply.stage in (Stage.MAIL, Stage.DATA) or not 500 <= reply.code < 600:
+        return Verdict.HELD
+    return status_codes.classify(code)[1]

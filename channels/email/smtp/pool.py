@@ -1,0 +1,107 @@
+"""Connections to the relay, kept for the next batch; to a second one while the first is away."""
+
+import ssl
+import time
+from collections.abc import Callable
+
+import structlog
+
+from channels.email.settings import EmailSettings
+from channels.email.smtp.connection import SmtpConnection, tls_context
+from channels.errors import Misconfigured, Unreachable
+
+log = structlog.get_logger()
+IDLE_CHECK_S = 10.0
+"""An idle connection is asked whether it is alive before it is used again."""
+PRIMARY_RETRY_S = 60.0
+"""So long the second relay is used before the first is tried again."""
+
+
+class ConnectionPool:
+    """Lends connections, one task each; how many run at once is the caller's business."""
+
+    def __init__(
+        self,
+        settings: EmailSettings,
+        request_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.fallback = settings.fallback
+        self.request_timeout_s = request_timeout_s
+        self.clock = clock
+        self.idle: list[tuple[float, SmtpConnection]] = []
+        self.tls_contexts: dict[str, ssl.SSLContext | None] = {}
+        self.primary_down_until: float | None = None  # the first relay is not tried before
+        self.is_closed = False
+
+    async def acquire(self) -> tuple[SmtpConnection, bool]:
+        """A connection, and whether it is a new one. Raises Unreachable or Misconfigured."""
+        while self.idle:
+            since, connection = self.idle.pop()
+            fresh = self.clock() - since < IDLE_CHECK_S
+            if self.is_outdated_fallback(connection):
+                connection.close()
+            elif not connection.is_closed and (fresh or await connection.is_alive()):
+                return connection, False
+        return await self.open(), True
+
+    def is_outdated_fallback(self, connection: SmtpConnection) -> bool:
+        """Whether it is one to the second relay, and the first is to be tried again."""
+        return connection.is_fallback and self.primary_is_due()
+
+    def primary_is_due(self) -> bool:
+        return self.primary_down_until is None or self.clock() >= self.primary_down_until
+
+    async def open(self) -> SmtpConnection:
+        """To the first relay, or to the second when the first can't be reached."""
+        if not self.settings.host:
+            raise Misconfigured("LOA_EMAIL_HOST is missing")
+        if self.fallback is None:
+            return await self.connect(self.settings)
+        if self.primary_is_due():
+            try:
+                connection = await self.connect(self.settings)
+            except Unreachable as away:
+                self.mark_primary_down(away.reason)
+            else:
+                self.mark_primary_up()
+                return connection
+        return await self.open_fallback(self.fallback)
+
+    async def open_fallback(self, settings: EmailSettings) -> SmtpConnection:
+        """When both are away, the first is tried first the next time."""
+        try:
+            connection = await self.connect(settings)
+        except Unreachable:
+            self.primary_down_until = self.clock()
+            raise
+        connection.is_fallback = True
+        return connection
+
+    def mark_primary_down(self, reason: str) -> None:
+        if self.primary_down_until is None:
+            log.warning("relay_fallback", reason=reason)
+        self.primary_down_until = self.clock() + PRIMARY_RETRY_S
+
+    def mark_primary_up(self) -> None:
+        if self.primary_down_until is not None:
+            log.warning("relay_back")
+        self.primary_down_until = None
+
+    async def connect(self, settings: EmailSettings) -> SmtpConnection:
+        key = f"{settings.tls} {settings.host}"
+        if key not in self.tls_contexts:
+            self.tls_contexts[key] = tls_context(settings)
+        return await SmtpConnection.open(settings, self.tls_contexts[key], self.request_timeout_s)
+
+    def release(self, connection: SmtpConnection) -> None:
+        if self.is_closed:
+            connection.close()
+        elif not connection.is_closed:
+            self.idle.append((self.clock(), connection))
+
+    def close(self) -> None:
+        self.is_closed = True
+        while self.idle:
+            self.idle.pop()[1].close()

@@ -1,0 +1,114 @@
+"""The bytes of an SMTP conversation: whole replies in, nothing unbounded, nothing out of turn."""
+
+import asyncio
+from typing import Protocol, cast
+
+LINE_MAX = 2048
+LINES_MAX = 128
+
+
+class ReplyHandler(Protocol):
+    """Whoever the replies are for at the moment."""
+
+    def on_reply(self, text: bytes) -> None:
+        """One whole reply, its lines joined by a line feed."""
+
+    def on_replies_processed(self) -> None:
+        """Everything received so far has been handed over."""
+
+    def on_write_drained(self) -> None:
+        """All that was written has left this process."""
+
+    def on_connection_lost(self, why: str) -> None:
+        """The connection is gone; nothing more will come."""
+
+
+class SmtpProtocol(asyncio.Protocol):
+    """One connection. Once `gone` says why, it stays useless."""
+
+    def __init__(self) -> None:
+        self.closed_reason = ""
+        self.is_write_paused = False  # the other side has not taken all of what was written
+        self._transport: asyncio.Transport | None = None
+        self._handler: ReplyHandler | None = None
+        self._partial_line = b""
+        self._continuation_lines: list[bytes] = []
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        assert self._transport is not None, "not connected"  # noqa: S101 - a bug, not an event
+        return self._transport
+
+    @transport.setter
+    def transport(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)
+
+    def set_handler(self, handler: ReplyHandler | None) -> None:
+        """From now on replies go to *listener*; without one any reply breaks the connection."""
+        self._handler = handler
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def drop(self, why: str) -> None:
+        """End the connection at once and tell the listener."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._end(why)
+
+    def has_buffered_reply(self) -> bool:
+        """Whether part of a reply that nobody asked for is waiting."""
+        return bool(self._partial_line or self._continuation_lines)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._end("connection lost")
+
+    def pause_writing(self) -> None:
+        self.is_write_paused = True
+
+    def resume_writing(self) -> None:
+        self.is_write_paused = False
+        if self._handler:
+            self._handler.on_write_drained()
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._partial_line = (self._partial_line + data).split(b"\r\n")
+        for line in lines:
+            if not self.closed_reason:
+                self._process_line(line)
+        if len(self._partial_line) > LINE_MAX:
+            self.drop("reply too long")
+        if self._handler and not self.closed_reason:
+            self._handler.on_replies_processed()
+
+    def _process_line(self, line: bytes) -> None:
+        mark = line[3:4]
+        if len(line) > LINE_MAX or not line[:3].isdigit() or mark not in (b" ", b"-", b""):
+            self.drop("not an SMTP reply")
+        elif mark == b"-":
+            self._continuation_lines.append(line)
+            if len(self._continuation_lines) > LINES_MAX:
+                self.drop("reply too long")
+        elif self._continuation_lines:
+            self._whole_reply(b"\n".join([*self._continuation_lines, line]))
+        else:
+            self._whole_reply(line)
+
+    def _whole_reply(self, text: bytes) -> None:
+        self._continuation_lines.clear()
+        if self._handler is None:
+            self.drop("reply out of turn")
+        else:
+            self._handler.on_reply(text)
+
+    def _end(self, why: str) -> None:
+        if self.closed_reason:
+            return
+        self.closed_reason = why
+        listener, self._handler = self._handler, None
+        if listener:
+            listener.on_connection_lost(why)

@@ -1,0 +1,70 @@
+"""A relay on this machine tells in its log what it has taken: that answers a doubt.
+
+Postfix writes `cleanup[...]: QUEUEID: message-id=<...>` as soon as it reads the header, and
+`qmgr[...]: QUEUEID: ... (queue active)` or `... status=sent` only for what it has taken whole.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+READ_MAX = 256 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
+_LINE = re.compile(
+    rb": ([0-9A-Za-z]{6,30}): (?:message-id=(<[^>\s]{1,320}>)"
+    rb"|from=<[^>\n]*>, size=\d+, nrcpt=\d+ \(queue (active)\)"
+    rb"|to=<[^\n]*, status=(?:sent|bounced|deferred|expired)\b)"
+)
+
+
+class RelayLog:
+    """The log at *path*, and the one before it when that has just been rotated away."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def accepted_ids(self, message_ids: Collection[str]) -> frozenset[str]:
+        """Which of *message_ids* the relay surely has; of the others nothing is known."""
+        wanted = frozenset(one.encode() for one in message_ids)
+        try:
+            found = await asyncio.to_thread(self.search, wanted)
+        except OSError as error:
+            log.warning("relay_log_unreadable", reason=error.strerror)
+            return frozenset()
+        return frozenset(one.decode() for one in found)
+
+    def search(self, wanted: Collection[bytes]) -> set[bytes]:
+        queued: dict[bytes, bytes] = {}
+        found: set[bytes] = set()
+        for chunk in self.chunks():
+            for line in _LINE.finditer(chunk):
+                if line[2] is None:
+                    found.update(filter(None, (queued.get(line[1]),)))
+                elif line[2] in wanted:
+                    queued[line[1]] = line[2]
+                else:
+                    queued.pop(line[1], None)  # short queue ids are given again
+        return found
+
+    def chunks(self) -> Iterator[bytes]:
+        """The last part of what was logged, in whole lines, oldest first. Raises OSError."""
+        size = self.path.stat().st_size
+        before = self.path.with_name(f"{self.path.name}.1")
+        if size < READ_MAX and before.is_file():
+            yield from tail_lines(before, READ_MAX - size)
+        yield from tail_lines(self.path, READ_MAX)
+
+
+def tail_lines(path: Path, limit: int) -> Iterator[bytes]:
+    """The last *limit* bytes of a file, a chunk at a time, cut at line ends."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - limit))
+        rest = b""
+        while chunk := file.read(CHUNK_BYTES):
+            whole, end, rest = (rest + chunk).rpartition(b"\n")
+            yield whole + end
+        yield rest

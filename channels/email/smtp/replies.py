@@ -1,0 +1,132 @@
+"""What became of one mail at the relay: accepted, refused, surely unsent, or in doubt."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_ENHANCED = re.compile(rb"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+
+
+STOPPED = "stopped"
+"""Why a conversation ended that we ended ourselves because the process stops."""
+
+
+class SendResult(StrEnum):
+    ACCEPTED = "accepted"  # the relay answered 2xx to the whole mail
+    REFUSED = "refused"  # the relay said no, at some stage
+    UNSENT = "unsent"  # the end of the mail never left: the relay can't have it
+    DOUBT = "doubt"  # the end of the mail left, and no answer came
+
+
+class Stage(StrEnum):
+    """The command that a refusal answers; END is the mail itself."""
+
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    END = "end"
+
+
+class RefusalHint(StrEnum):
+    """What a refusal's words mean where its numbers say too little."""
+
+    NONE = ""
+    NO_SUCH_USER = "no such user"
+    FULL = "mailbox full"
+    POLICY = "policy"
+    GREYLISTED = "greylisted"
+    TOO_FAST = "too fast"
+
+
+_HINTS = (
+    (RefusalHint.GREYLISTED, re.compile(rb"gr[ae]y-?list", re.IGNORECASE)),
+    (
+        RefusalHint.POLICY,
+        re.compile(
+            rb"spam|block|blacklist|denied|policy|relay|reputation|dmarc|\bspf\b|dkim|not permitted"
+            rb"|not allowed|authenticat|listed",
+            re.IGNORECASE,
+        ),
+    ),
+    (RefusalHint.FULL, re.compile(rb"quota|\bfull\b|over limit|insufficient", re.IGNORECASE)),
+    (
+        RefusalHint.NO_SUCH_USER,
+        re.compile(
+            rb"no such|unknown|not found|does ?n[o']t exist|mailbox unavailable"
+            rb"|invalid (?:user|recipient|mailbox)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        RefusalHint.TOO_FAST,
+        re.compile(
+            rb"too many (?:connections|sessions|e?-?mails?|messages|requests|from)"
+            rb"|too (?:fast|quickly|much mail)|rate.?limit|throttl|slow down|server busy",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+PARAMETER_ERRORS = (501, 504, 555)
+"""RFC 3461 and 5321: parameters that are wrong, not implemented, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One mail's fate. `code`, `enhanced` and `hint` say why it was refused, `why` what cut it."""
+
+    result: SendResult
+    stage: Stage = Stage.END
+    code: int = 0
+    enhanced: str = ""
+    hint: RefusalHint = RefusalHint.NONE
+    cause: str = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the relay dealt with this mail; by 421 it only says that it deals with none."""
+        return self.result is SendResult.ACCEPTED or (
+            self.result is SendResult.REFUSED and self.code != 421
+        )
+
+    @property
+    def refuses_parameters(self) -> bool:
+        """Whether MAIL or RCPT may have been refused for what stood behind the address."""
+        early = self.result is SendResult.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
+        return early and self.code in PARAMETER_ERRORS and not self.enhanced.startswith("5.1.")
+
+    @property
+    def reason(self) -> str:
+        """Short and safe to log: numbers, never the relay's own words."""
+        words = (str(self.code or ""), self.enhanced, self.effective_hint)
+        return self.cause or " ".join(word for word in words if word)
+
+    @property
+    def effective_hint(self) -> RefusalHint:
+        """The hint, where the numbers say too little: 5.5.x stands for unknown users, too."""
+        if self.enhanced.startswith("5.5.") and self.hint is RefusalHint.NO_SUCH_USER:
+            return self.hint
+        return RefusalHint.NONE if self.enhanced[:1] == str(self.code)[:1] else self.hint
+
+
+ACCEPTED = Reply(SendResult.ACCEPTED)
+
+
+def unsent_reply(cause: str) -> Reply:
+    return Reply(SendResult.UNSENT, cause=cause)
+
+
+def doubtful_reply(cause: str) -> Reply:
+    return Reply(SendResult.DOUBT, cause=cause)
+
+
+def refused_reply(stage: Stage, text: bytes) -> Reply:
+    """Read a reply that is not a yes."""
+    found = _ENHANCED.match(text)
+    enhanced = found[1].decode() if found else ""
+    return Reply(SendResult.REFUSED, stage, int(text[:3]), enhanced, find_hint(text))
+
+
+def find_hint(text: bytes) -> RefusalHint:
+    return next((name for name, words in _HINTS if words.search(text)), RefusalHint.NONE)

@@ -1,0 +1,276 @@
+"""One window of mails on the wire: what may be written next, and what became of each mail.
+
+Exactly one mail is on its way at any time. With PIPELINING the next mail's commands travel behind
+the current body, so that a mail costs one round trip; without it every command waits for its reply.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from channels.email.smtp.protocol import SmtpProtocol
+from channels.email.smtp.replies import (
+    ACCEPTED,
+    Reply,
+    Stage,
+    doubtful_reply,
+    refused_reply,
+    unsent_reply,
+)
+from contracts.base.crash_points import crash_point
+
+END_OF_DATA = b".\r\n"
+RSET = b"RSET\r\n"
+DATA = b"DATA\r\n"
+RCPT_END, RCPT_END_WITH_DSN = b">\r\n", b"> NOTIFY=FAILURE,DELAY\r\n"
+"""How RCPT ends: REPORT asks for a notice of what fails or waits long, and of nothing else."""
+SINGLE_WRITE_MAX = 64 * 1024
+"""Larger bodies leave in two steps, so that a cut before their end is known to be one."""
+DEADLINE_RECHECK_S = 1.0
+POSITIVE, NEGATIVE, SERVICE_CLOSING = b"2", (b"4", b"5"), b"421"
+UNEXPECTED_REPLY = "reply out of turn"
+
+
+class Envelope(NamedTuple):
+    """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled.
+
+    `sender`: its own return path, in place of the connection's; `envelope_id`: what a DSN names.
+    """
+
+    recipient: bytes
+    body: bytes
+    sender: bytes = b""
+    envelope_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """What holds for all mails of a connection."""
+
+    sender: bytes
+    pipelining: bool
+    timeout_s: float
+    dsn: bool = False
+
+
+class WindowTransfer:
+    """The conversation about some mails, in order. `done` ends when nothing more will be said."""
+
+    def __init__(
+        self,
+        protocol: SmtpProtocol,
+        options: ConnectionOptions,
+        mails: Sequence[Envelope],
+        expired: Callable[[], bool],
+    ) -> None:
+        self.protocol, self.options, self.mails, self.expired = protocol, options, mails, expired
+        self.replies: list[Reply] = []
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.clock = loop.time
+        self.mail_from = b"MAIL FROM:<%b>\r\n" % options.sender
+        self.rcpt_end = RCPT_END  # of the mail whose MAIL command was written last
+        self.started = 0  # mails whose MAIL command has been written
+        self.deadline_checked_at = 0.0  # when `expired` was last asked
+        self.stop_reason = ""  # why no further mail is opened
+        self.refusal: Reply | None = None  # the current mail's
+        self.handle_reply: Callable[[bytes], None] = self.on_mail
+        self.body_requested = False  # the relay waits for the current body
+        self.end_written = False  # the end of the current mail has been written
+        self.timer = loop.call_later(options.timeout_s, self.check_timeout)
+
+    def start(self) -> None:
+        if self.protocol.closed_reason:
+            self.finish(self.protocol.closed_reason)
+            return
+        self.protocol.set_handler(self)
+        opening = self.next_commands()
+        if opening:
+            self.protocol.write(opening)
+        else:
+            self.finish(self.stop_reason)
+
+    def next_commands(self) -> bytes:
+        """The commands that open the next mail, if there is one and it may still be sent."""
+        row = self.started
+        if row == len(self.mails) or not self.may_continue():
+            return b""
+        self.started += 1
+        mail = self.mails[row]
+        mail_from, self.rcpt_end = (
+            self.mail_command(mail) if mail.sender else (self.mail_from, RCPT_END)
+        )
+        if not self.options.pipelining:
+            return mail_from
+        return b"%bRCPT TO:<%b%bDATA\r\n" % (mail_from, mail.recipient, self.rcpt_end)
+
+    def mail_command(self, mail: Envelope) -> tuple[bytes, bytes]:
+        """MAIL for a mail with a return path of its own, and the end of its RCPT.
+
+        A relay that can is told what to report, and to send back the headers at most.
+        """
+        if not (self.options.dsn and mail.envelope_id):
+            return b"MAIL FROM:<%b>\r\n" % mail.sender, RCPT_END
+        return b"MAIL FROM:<%b> RET=HDRS ENVID=%b\r\n" % (
+            mail.sender,
+            mail.envelope_id,
+        ), RCPT_END_WITH_DSN
+
+    def may_continue(self) -> bool:
+        self.deadline_checked_at = self.clock()
+        if not self.stop_reason and self.expired():
+            self.stop_reason = "deadline"
+        return not self.stop_reason
+
+    # Replies arrive here; `expect` knows what the next one answers.
+
+    def on_reply(self, text: bytes) -> None:
+        if text.startswith(SERVICE_CLOSING) and self.handle_reply != self.on_end:
+            self.protocol.drop("421")
+        else:
+            self.handle_reply(text)
+
+    def on_mail(self, text: bytes) -> None:
+        if self.check_reply(Stage.MAIL, text):
+            recipient = self.mails[len(self.replies)].recipient
+            self.advance(self.on_rcpt, b"RCPT TO:<%b%b" % (recipient, self.rcpt_end))
+
+    def on_rcpt(self, text: bytes) -> None:
+        if self.check_reply(Stage.RCPT, text):
+            self.advance(self.on_data, DATA)
+
+    def on_data(self, text: bytes) -> None:
+        sender_refused = self.refusal is not None and self.refusal.stage is Stage.MAIL
+        crash_point("email.data_asked")
+        if text.startswith(b"354") and not sender_refused:
+            self.body_requested, self.handle_reply = True, self.on_premature_reply
+        elif not text.startswith(NEGATIVE):
+            self.protocol.drop(UNEXPECTED_REPLY)
+        elif self.check_reply(Stage.DATA, text):
+            self.reset()
+
+    def on_premature_reply(self, _text: bytes) -> None:
+        """An answer to a body whose end has not been written."""
+        self.protocol.drop(UNEXPECTED_REPLY)
+
+    def on_end(self, text: bytes) -> None:
+        crash_point("email.answer_unread")
+        if self.check_reply(Stage.END, text):
+            self.record(self.refusal or ACCEPTED)
+            if text.startswith(SERVICE_CLOSING):
+                self.protocol.drop("421")
+            else:
+                self.start_next_mail()
+
+    def on_reset(self, text: bytes) -> None:
+        if text.startswith(b"250"):
+            self.start_next_mail()
+        else:
+            self.protocol.drop("RSET refused")
+
+    # What follows from them.
+
+    def check_reply(self, stage: Stage, text: bytes) -> bool:
+        """Take note of a no, the current mail's first one; anything but yes and no ends it all."""
+        if text.startswith(NEGATIVE):
+            self.refusal = self.refusal or refused_reply(stage, text)
+        elif not text.startswith(POSITIVE):
+            self.protocol.drop(UNEXPECTED_REPLY)
+            return False
+        return True
+
+    def advance(self, handle_reply: Callable[[bytes], None], command: bytes) -> None:
+        """Go to the next command; it is under way already when pipelining."""
+        self.handle_reply = handle_reply
+        if self.options.pipelining:
+            return
+        if self.refusal:
+            self.reset()
+        else:
+            self.protocol.write(command)
+
+    def reset(self) -> None:
+        """The current mail is refused: clear the table for the next one."""
+        assert self.refusal is not None  # noqa: S101 - a bug, not an event
+        self.record(self.refusal)
+        self.handle_reply = self.on_reset
+        self.protocol.write(RSET + (self.next_commands() if self.options.pipelining else b""))
+
+    def record(self, reply: Reply) -> None:
+        self.replies.append(reply)
+        crash_point("email.mail_settled")
+        self.refusal, self.end_written = None, False
+
+    def start_next_mail(self) -> None:
+        """The current mail is settled; its successor may be open already."""
+        self.handle_reply = self.on_mail
+        if len(self.replies) < self.started:
+            return
+        opening = b"" if self.options.pipelining else self.next_commands()
+        if opening:
+            self.protocol.write(opening)
+        else:
+            self.finish(self.stop_reason)
+
+    def on_replies_processed(self) -> None:
+        """Send the current body, now that no reply is left that could belong to something else."""
+        if not self.body_requested:
+            return
+        self.body_requested = False
+        if self.clock() - self.deadline_checked_at > DEADLINE_RECHECK_S and not self.may_continue():
+            self.protocol.drop("deadline")
+            return
+        if self.refusal:  # the relay wants a body although nobody will get it: an empty one
+            self.write_end(b"")
+            return
+        body = self.mails[len(self.replies)].body
+        if len(body) <= SINGLE_WRITE_MAX:
+            self.write_end(body)
+        else:
+            self.protocol.write(body)
+            if not self.protocol.is_write_paused:
+                self.write_end(b"")
+
+    def on_write_drained(self) -> None:
+        """A large body has left: send its end."""
+        if self.handle_reply == self.on_premature_reply and not self.body_requested:
+            self.write_end(b"")
+
+    def write_end(self, body: bytes) -> None:
+        """Write (the rest of) the current mail, its end, and the next mail's commands."""
+        self.end_written, self.handle_reply = True, self.on_end
+        following = self.next_commands() if self.options.pipelining else b""
+        self.protocol.write(b"%b%b%b" % (body, END_OF_DATA, following))
+        crash_point("email.end_written")
+
+    def on_connection_lost(self, why: str) -> None:
+        """Be exact about the mail that was on its way; the others never left."""
+        if self.refusal:
+            self.record(self.refusal)
+        elif self.end_written:
+            self.record(doubtful_reply(why))
+        self.finish(why)
+
+    def check_timeout(self) -> None:
+        """Give up on a mail that takes too long; else look again when it could."""
+        left_s = self.deadline_checked_at + self.options.timeout_s - self.clock()
+        if left_s > 0:
+            self.timer = asyncio.get_running_loop().call_later(left_s, self.check_timeout)
+        else:
+            self.protocol.drop("timeout")
+
+    def finish(self, cause: str) -> None:
+        """Nothing more will be said; let go of all that points back here, mails are large."""
+        self.timer.cancel()
+        del self.timer
+        self.handle_reply = ignore_reply
+        self.protocol.set_handler(None)
+        rest = len(self.mails) - len(self.replies)
+        self.replies += [unsent_reply(cause)] * rest
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def ignore_reply(_text: bytes) -> None:
+    """What a finished conversation expects."""

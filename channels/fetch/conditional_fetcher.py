@@ -1,0 +1,155 @@
+"""Coming back to the same address: only what has changed is sent, and waiting is done as asked.
+
+Every step of a redirect is checked as the first one is.
+
+    Busy   an Away whose server said how long to stay away
+    Gone   an Unusable whose server said that it is over
+"""
+
+import asyncio
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from io import BytesIO
+
+import aiohttp
+from yarl import URL
+
+from channels.fetch.errors import (
+    FetchReason,
+    PermanentFetchError,
+    ResourceGone,
+    RetryAfter,
+    TemporaryFetchError,
+)
+from channels.fetch.fetcher import TEMPORARY_STATUSES, Fetcher, FinalResponse, translate_errors
+
+PERMANENT_REDIRECTS = (301, 308)
+
+
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalResponse:
+    """What was found. `body` is None where nothing has changed since the last visit."""
+
+    body: bytes | None
+    url: str
+    """Where it was in the end."""
+    moved_permanently: bool = False
+    """Every step from the first address to `url` was said to be for good."""
+    charset: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    max_age_s: float = 0.0
+
+
+class ConditionalFetcher(Fetcher):
+    """Says who comes, and what it has already."""
+
+    user_agent = "Loa"
+
+    async def fetch_if_changed(
+        self, address: str, *, etag: str = "", last_modified: str = ""
+    ) -> ConditionalResponse:
+        """What lies at *address* now. Raises Unusable, Gone, Away, Busy."""
+        said = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        known = {name: value for name, value in said.items() if value}
+        ours = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
+        with translate_errors():
+            async with (
+                asyncio.timeout(self.limits.total_s),
+                self.http_session(()) as http,
+                self.follow_redirects(http, URL(address), known | ours) as arrival,
+            ):
+                raise_for_status(arrival.response, conditional=bool(known))
+                return await self.read_conditional(arrival)
+
+    def redirect_target(self, url: URL, location: str) -> URL:
+        """Raises Unusable for a step that would leave encryption behind."""
+        there = super().redirect_target(url, location)
+        if url.scheme == "https" and there.scheme == "http":
+            raise PermanentFetchError(FetchReason.UNENCRYPTED)
+        return there
+
+    async def read_conditional(self, final: FinalResponse) -> ConditionalResponse:
+        answer, steps = final.response, final.redirect_statuses
+        unchanged = answer.status == HTTPStatus.NOT_MODIFIED
+        return ConditionalResponse(
+            None if unchanged else await self.read_unpacked_body(answer),
+            str(final.url),
+            bool(steps) and all(step in PERMANENT_REDIRECTS for step in steps),
+            answer.charset or "",
+            answer.headers.get("ETag", ""),
+            answer.headers.get("Last-Modified", ""),
+            parse_max_age(answer.headers.get("Cache-Control", "")),
+        )
+
+    async def read_unpacked_body(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body, which may be no longer unpacked than it may be packed."""
+        coding = response.headers.get("Content-Encoding", "identity").lower()
+        if coding not in ("identity", "gzip", "x-gzip"):
+            raise PermanentFetchError(FetchReason.PACKED)
+        body = await self.read_body(response)
+        if coding == "identity":
+            return body
+        return await asyncio.to_thread(gunzip, body, self.limits.max_bytes)
+
+
+def gunzip(packed: bytes, max_bytes: int) -> bytes:
+    """What was packed, of however many pieces. Raises Unusable, Away.
+
+    It never unpacks more than *longest* bytes.
+    """
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(packed)) as unpacking:
+            body = unpacking.read(max_bytes + 1)
+    except EOFError as short:
+        raise TemporaryFetchError(FetchReason.CUT_SHORT) from short
+    except (gzip.BadGzipFile, zlib.error) as wrong:
+        raise PermanentFetchError(FetchReason.PACKED) from wrong
+    if len(body) > max_bytes:
+        raise PermanentFetchError(FetchReason.TOO_LARGE)
+    return body
+
+
+def raise_for_status(response: aiohttp.ClientResponse, *, conditional: bool) -> None:
+    """Raises what the status says, unless something was found, or nothing has changed.
+
+    *unchanged*: it was asked whether something has. Who was not, and says so, says nothing.
+    """
+    good = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) if conditional else (HTTPStatus.OK,)
+    if response.status in good:
+        return
+    status = str(response.status)
+    if response.status == HTTPStatus.GONE:
+        raise ResourceGone(FetchReason.STATUS, status)
+    if (
+        response.status not in TEMPORARY_STATUSES
+        and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    ):
+        raise PermanentFetchError(FetchReason.STATUS, status)
+    if after_s := parse_retry_after(response.headers.get("Retry-After", ""), datetime.now(UTC)):
+        raise RetryAfter(FetchReason.STATUS, status, after_s)
+    raise TemporaryFetchError(FetchReason.STATUS, status)
+
+
+def parse_retry_after(value: str, now: datetime) -> float:
+    """The seconds that a Retry-After names, as a number or as a date; 0 for none."""
+    if value.strip().isdecimal():
+        return float(value[:9])
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
+        return 0.0
+
+
+def parse_max_age(cache_control: str) -> float:
+    """How many seconds an answer stays good; 0 where nothing is said."""
+    found = _MAX_AGE.search(cache_control)
+    return float(found[1]) if found else 0.0

@@ -1,0 +1,151 @@
+"""Which addresses may be fetched from: what anybody on the Internet could reach, nothing else."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from yarl import URL
+
+from channels.fetch.errors import FetchReason, ForbiddenAddress
+
+SCHEMES = ("http", "https")
+
+
+PORTS = (80, 443)
+
+
+INTERNAL_SUFFIXES = (
+    "localhost",
+    "local",
+    "internal",
+    "intranet",
+    "lan",
+    "home",
+    "corp",
+    "arpa",
+    "onion",
+)
+"""Last parts of names that mean something else on every network."""
+
+
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+
+
+# Written down here, and not asked of the standard library, whose answer differs by its version.
+BLOCKED_V4 = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8",  # this network
+            "10.0.0.0/8",  # private
+            "100.64.0.0/10",  # behind a carrier's translation
+            "127.0.0.0/8",  # this machine
+            "169.254.0.0/16",  # link-local; the metadata of clouds
+            "172.16.0.0/12",  # private
+            "192.0.0.0/24",  # protocol assignments
+            "192.0.2.0/24",  # documentation
+            "192.88.99.0/24",  # 6to4 relays
+            "192.168.0.0/16",  # private
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+            "224.0.0.0/3",  # multicast, reserved, broadcast
+        ),
+    )
+)
+
+
+GLOBAL_V6 = ip_network("2000::/3")
+"""All that is handed out so far; mapped, translated, private and local addresses lie outside."""
+
+
+BLOCKED_V6 = tuple(
+    map(
+        ip_network,
+        (
+            "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: an IPv4 address in disguise
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPolicy:
+    """The rule; *open* are addresses and ports that an operator has opened, public or not."""
+
+    exceptions: frozenset[tuple[str, int]] = frozenset()
+
+    def check_url(self, url: URL) -> None:
+        """What can be seen without asking anybody. Raises Closed."""
+        if url.scheme not in SCHEMES or not url.raw_host:
+            raise ForbiddenAddress(FetchReason.NOT_AN_ADDRESS)
+        if "@" in url.raw_authority:
+            raise ForbiddenAddress(FetchReason.USER_NAME)
+        host = host_of(url)
+        if (host, url.port) in self.exceptions:
+            return
+        if url.port not in PORTS:
+            raise ForbiddenAddress(FetchReason.PORT)
+        check_host(host)
+
+    def check_address(self, address: str, port: int) -> None:
+        """An address that is about to be connected to. Raises Closed."""
+        if (address, port) not in self.exceptions and not is_public_address(address):
+            raise ForbiddenAddress(FetchReason.NOT_PUBLIC)
+
+
+def check_host(host: str) -> None:
+    """A full name that could stand in the public DNS, or a public address. Raises Closed."""
+    address = parse_ip(host)
+    if address:
+        if not is_public_address(host):
+            raise ForbiddenAddress(FetchReason.NOT_PUBLIC)
+        return
+    *above, last = host.split(".")
+    if _NUMBER.fullmatch(last):
+        raise ForbiddenAddress(FetchReason.NUMBER)
+    if not above or last in INTERNAL_SUFFIXES:
+        raise ForbiddenAddress(FetchReason.INNER_NAME)
+
+
+def is_public_address(address: str) -> bool:
+    """Whether it is an address of the public Internet, written in its usual form."""
+    found = parse_ip(address)
+    if isinstance(found, IPv4Address):
+        return not any(found in network for network in BLOCKED_V4)
+    if found is None or found.scope_id:
+        return False
+    return found in GLOBAL_V6 and not any(found in network for network in BLOCKED_V6)
+
+
+def is_public_url(url: str) -> bool:
+    """Whether an address of our own could be fetched by others."""
+    try:
+        check_host(host_of(URL(url)))
+    except (ForbiddenAddress, ValueError):
+        return False
+    return True
+
+
+def host_of(url: URL) -> str:
+    return (url.raw_host or "").rstrip(".").casefold()
+
+
+def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that *host* is; None for a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def parse_policy(written: str) -> UrlPolicy:
+    """The gate with exceptions, written as `127.0.0.1:8090,[::1]:8090`. Raises ValueError."""
+    found = set()
+    for one in filter(None, (part.strip() for part in written.split(","))):
+        host, _, port = one.rpartition(":")
+        found.add((str(ip_address(host.strip("[]"))), int(port)))
+    return UrlPolicy(frozenset(found))

@@ -1,0 +1,208 @@
+"""The portal's folder over HTTP, as an ASGI app with conditional requests (RFC 9110, 13.1).
+
+The headers and bytes of a file are prepared once, when it is read, so that an answer costs little more
+than one `stat` of the file."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from channels.portal.http.file_cache import CachedFile, FileCache, Header, load_file, raw_head
+from channels.portal.http.negotiation import candidate_paths
+from channels.portal.model.site import CANARY_PATH
+from channels.portal.model.texts import catalog_text
+from channels.portal.storage.pictures import PICTURES_FOLDER
+
+log = structlog.get_logger()
+
+
+LOST_RETRY_S = 60
+"""Within that the writer sees that its files are gone, and begins to write them again."""
+
+
+PICTURES_PATH = f"/{PICTURES_FOLDER}/"
+"""Copies of covers: nobody writes one again, and they may lie where no portal is."""
+
+
+ALLOWED_METHODS = "GET, HEAD"
+
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' https: data:; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""Stands on every answer."""
+
+
+_SECURITY_HEADERS = [
+    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+]
+
+
+_CANARY_HEADERS = [(b"x-robots-tag", b"noindex"), (b"cache-control", b"no-store")]
+
+
+_PLAIN_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+
+
+class FileResponse(NamedTuple):
+    """What is sent, before the guards. `blocks`: where a file's heads are kept, by status."""
+
+    status: int
+    headers: Iterable[Header]
+    body: bytes
+    raw_heads: dict[int, bytes]
+
+    def raw_head(self) -> bytes:
+        """The head, guards and all, as it goes over the wire; made once for each file."""
+        if self.status not in self.raw_heads:
+            self.raw_heads[self.status] = raw_head(self.status, [*self.headers, *_SECURITY_HEADERS])
+        return self.raw_heads[self.status]
+
+
+def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
+    """Serve `folder/public`, which a PortalChannel writes; may be mounted below a path."""
+    return _PortalApp(FileCache(folder / "public"), clock)
+
+
+class _PortalApp:
+    def __init__(self, files: FileCache, clock: Callable[[], float]) -> None:
+        self._files = files
+        self._clock = clock
+        self._is_lost = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
+        path = request_path(scope)
+        answer = await self._respond(scope, path)
+        headers = [*answer.headers, *_SECURITY_HEADERS]
+        if path == CANARY_PATH:
+            headers = [one for one in headers if one[0] != b"cache-control"] + _CANARY_HEADERS
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
+        """Head, without its end, and body of a file that is in memory; None for everything else."""
+        path, method = request_path(scope), scope["method"]
+        if method not in ("GET", "HEAD") or path == CANARY_PATH:
+            return None
+        file = self._files.locate(path)
+        served = self._files.find(file) if file else None
+        if served is None:
+            return None
+        answer = self._file_response(served, scope["headers"], whole=method == "GET")
+        return answer.raw_head(), answer.body
+
+    async def _respond(self, scope: Scope, path: str) -> FileResponse:
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            return _text_response("wrong_method", 405, (b"allow", ALLOWED_METHODS.encode()))
+        served = await self._find(path) or await self._negotiated(scope, path)
+        if served is None and not path.startswith(PICTURES_PATH) and await self._is_folder_empty():
+            return _text_response("lost", 503, (b"retry-after", b"%d" % LOST_RETRY_S))
+        served = served or await self._find("/404.html")
+        if served is None:
+            return _text_response("missing", 404)
+        return self._file_response(served, scope["headers"], whole=method == "GET")
+
+    async def _negotiated(self, scope: Scope, path: str) -> CachedFile | None:
+        """The feed, or its page, in the form that the reader wants, or else in any."""
+        accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        for form in (*candidate_paths(path, accept.decode("latin-1")), *candidate_paths(path, "")):
+            if served := await self._find(form):
+                return served.with_content_location(scope.get("root_path", "") + form)
+        return None
+
+    async def _is_folder_empty(self) -> bool:
+        """Whether the folder has no home page: somebody emptied it, or nothing is there yet."""
+        lost = await self._find("/index.html") is None
+        if lost and not self._is_lost:
+            log.error("portal_files_missing")
+        self._is_lost = lost
+        return lost
+
+    async def _find(self, path: str) -> CachedFile | None:
+        file = self._files.locate(path)
+        if file is None:
+            return None
+        if kept := self._files.find(file):
+            return kept
+        loaded = await run_in_threadpool(load_file, file)
+        return self._files.put(file, loaded) if loaded else None
+
+    def _file_response(
+        self, cached: CachedFile, request_headers: Iterable[Header], *, whole: bool
+    ) -> FileResponse:
+        """The file, or 304: only what would be a 200 can be "not modified"."""
+        cached = cached.as_of(int(self._clock()))
+        tags, since = _conditional_headers(request_headers)
+        if cached.status == 200 and is_not_modified(cached.tag, cached.modified_s, tags, since):
+            return FileResponse(304, cached.headers, b"", cached.raw_heads)
+        body = cached.body if whole else b""
+        return FileResponse(
+            cached.status, cached.headers + cached.body_headers, body, cached.raw_heads
+        )
+
+
+def _text_response(text: str, status: int, *more: Header) -> FileResponse:
+    """A short answer where there is no page to show."""
+    body = catalog_text("answer", text).encode()
+    return FileResponse(
+        status, [_PLAIN_TEXT, (b"content-length", b"%d" % len(body)), *more], body, {}
+    )
+
+
+def _conditional_headers(request_headers: Iterable[Header]) -> tuple[str | None, str | None]:
+    """If-None-Match, all of its lines together, and If-Modified-Since."""
+    tags, since = None, None
+    for name, value in request_headers:
+        if name == b"if-none-match":
+            tags = f"{tags}, {value.decode('latin-1')}" if tags else value.decode("latin-1")
+        elif name == b"if-modified-since":
+            since = value.decode("latin-1")
+    return tags, since
+
+
+def request_path(scope: Scope) -> str:
+    """The path below the place where this app is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def is_not_modified(
+    tag: str, modified_s: int, if_none_match: str | None, since: str | None
+) -> bool:
+    """True for a 304. If-None-Match wins, whatever If-Modified-Since says; tags compare weakly."""
+    if if_none_match is not None:
+        return if_none_match.strip() == "*" or _opaque_tag(tag) in _TAG.findall(if_none_match)
+    return since is not None and modified_s <= _http_date_s(since)
+
+
+def _opaque_tag(tag: str) -> str:
+    return tag.removeprefix("W/")
+
+
+def _http_date_s(written: str) -> float:
+    """An HTTP date in seconds; what isn't one is older than everything."""
+    try:
+        at = parsedate_to_datetime(written)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return float("-inf")

@@ -1,0 +1,133 @@
+"""`/tim` over HTTP: the one page of the portal that is made when somebody asks for it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+
+import structlog
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from channels.portal.errors import InvalidQuery
+from channels.portal.http.file_app import SECURITY_HEADERS, portal_app, request_path
+from channels.portal.http.search_page import (
+    PAGE_SIZE,
+    SearchPage,
+    SearchResults,
+    SearchView,
+    count_pages,
+)
+from channels.portal.model.site import Site
+from channels.portal.search.index import open_search_index
+from channels.portal.search.options import known_values
+from channels.portal.search.query import KnownValues, SearchQuery, parse_query
+from channels.portal.search.sync import SEARCH_INDEX_FILE
+
+log = structlog.get_logger()
+SEARCH_SEGMENT = "tim"
+"""The first part of its path."""
+CACHE_CONTROL = "public, max-age=60"
+PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}
+THREADS, WAITING_MAX = 2, 40
+"""Threads of the search's own, so that it never holds up a page; and who may wait for one."""
+BUSY_RETRY_S, UNAVAILABLE_RETRY_S = 5, 60
+"""When to come back: after a rush, and while there is no catalogue."""
+
+
+def search_app(folder: Path, site: Site) -> ASGIApp:
+    """Answer `/tim` from the catalogue that the writer keeps in *folder*."""
+    desk = SearchService(
+        folder / "state" / SEARCH_INDEX_FILE, SearchPage(site).render, known_values(site)
+    )
+    return _SearchApp(desk, portal_app(folder))
+
+
+class _SearchApp:
+    """`/tim`, with a slash behind it too; what else is asked for here, the portal refuses."""
+
+    def __init__(self, desk: "SearchService", portal: ASGIApp) -> None:
+        self._service, self._portal = desk, portal
+        self._pool = ThreadPoolExecutor(THREADS, "search")
+        self._in_progress = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _is_search(scope):
+            return await self._portal(scope, receive, send)
+        if self._in_progress < THREADS + WAITING_MAX:
+            answer = await self._respond(QueryParams(scope["query_string"]))
+        else:
+            answer = self._service.respond_busy()
+        return await answer(scope, receive, send)
+
+    async def _respond(self, params: Mapping[str, str]) -> Response:
+        self._in_progress += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._service.respond, params)
+        finally:
+            self._in_progress -= 1
+
+
+def _is_search(scope: Scope) -> bool:
+    return request_path(scope).rstrip("/") == f"/{SEARCH_SEGMENT}" and scope["method"] in (
+        "GET",
+        "HEAD",
+    )
+
+
+class SearchService:
+    """Takes a question, looks into the catalogue, writes the page."""
+
+    def __init__(
+        self,
+        path: Path,
+        render: Callable[[SearchView], bytes],
+        known_values: KnownValues = MappingProxyType({}),
+    ) -> None:
+        self._path = path
+        self._known_values = known_values
+        self._render = render
+        self._busy_page: bytes | None = None
+
+    def respond(self, params: Mapping[str, str]) -> Response:
+        """200; 400 for a question that can't be read, 503 while the catalogue can't be."""
+        try:
+            question = parse_query(params, self._known_values)
+        except InvalidQuery as unclear:
+            return self._page(SearchView(params, SearchQuery(), error=unclear), 400)
+        try:
+            return self._page(SearchView(params, question, self._look_up(question)), 200)
+        except sqlite3.Error as error:
+            log.warning("search_unanswered", error=type(error).__name__)
+            return self._page(
+                SearchView(params, question, is_unavailable=True), 503, UNAVAILABLE_RETRY_S
+            )
+
+    def respond_busy(self) -> Response:
+        """503, without a look at what is asked: it costs nothing, however many come."""
+        if self._busy_page is None:
+            self._busy_page = self._render(SearchView({}, SearchQuery(), is_busy=True))
+        return _html_response(self._busy_page, 503, BUSY_RETRY_S)
+
+    def _look_up(self, question: SearchQuery) -> SearchResults | None:
+        if not question.has_criteria:
+            return None
+        with open_search_index(self._path) as catalogue:
+            found = catalogue.search(question)
+            page = min(question.page, count_pages(found))
+            shown = found.places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+            return SearchResults(found, catalogue.documents(shown), page)
+
+    def _page(self, view: SearchView, status: int, retry_s: int = 0) -> Response:
+        return _html_response(self._render(view), status, retry_s)
+
+
+def _html_response(page: bytes, status: int, retry_s: int = 0) -> Response:
+    headers = PAGE_HEADERS if status == 200 else PAGE_HEADERS | {"Cache-Control": "no-store"}
+    if retry_s:
+        headers = headers | {"Retry-After": str(retry_s)}
+    return Response(page, status, headers, "text/html")

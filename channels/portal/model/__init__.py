@@ -1,0 +1,1 @@
+"""Items, listings and addresses of the portal, without I/O. Imports only contracts."""

@@ -1,0 +1,28 @@
+"""Months in Vietnam, written like 2026-11, and the microseconds of their shelves."""
+
+from datetime import UTC, datetime, timedelta
+
+from contracts.base.times import VIETNAM
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(at: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def month_of(microseconds: int) -> str:
+    return f"{from_microseconds(microseconds).astimezone(VIETNAM):%Y-%m}"
+
+
+def month_bounds(month: str) -> tuple[int, int]:
+    """The month's first tick, and that of the next month."""
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=VIETNAM)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return to_microseconds(first), to_microseconds(following)

@@ -1,0 +1,15 @@
+"""The portal's catalogue: the Vietnamese words that code needs, read from `texts.toml`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+TEXTS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("texts.toml").read_text("utf-8")
+)
+
+
+def catalog_text(section: str, key: str, **values: str) -> str:
+    """One text of the catalogue, its blanks filled. Raises KeyError for an unknown one."""
+    text: str = TEXTS[section][key]
+    return text.format(**values) if values else text

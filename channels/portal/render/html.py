@@ -1,0 +1,268 @@
+"""The portal's HTML: every page as bytes, always the same for the same item."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from channels.portal.model.item import Item
+from channels.portal.model.page_sets import OPML_PATH
+from channels.portal.model.public_channels import UNIFIED_KINDS, tel_uri
+from channels.portal.model.site import (
+    ALL_SLUG,
+    DEFAULT_COVER_PATH,
+    Site,
+    feed_path,
+    item_path,
+    listing_path,
+    month_path,
+)
+from channels.portal.model.texts import TEXTS, catalog_text
+from channels.portal.render.json_ld import article_json_ld, og_locale
+from contracts.base.times import VIETNAM
+from contracts.content import Attachment, Link
+
+FEED_LIMIT = 50
+TEMPLATE_DIR = Path(__file__).with_name("templates")
+STATIC_DIR = Path(__file__).with_name("static")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that pages point at; its name changes with its bytes, so it may be kept for ever."""
+
+    path: str
+    body: bytes
+
+
+class HtmlPages:
+    """The pages of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.css = _asset("loa.css")
+        self.icon = _asset("loa.svg")
+        self._environment = _environment(site, self.css, self.icon)
+
+    def home(self, stories: Sequence[Markup], used_slugs: Collection[str]) -> bytes:
+        """*used*: the shelves that have items; topics without any are on the list of shelves."""
+        topics = [
+            one
+            for one in self._site.topics()
+            if one in used_slugs and self._site.is_subscribable(one)
+        ]
+        return self._page("home.html", here="home", stories=stories, topics=topics)
+
+    def item(self, item: Item) -> bytes:
+        """The item's page, or the notice that stands in its place once it is withdrawn."""
+        feeds = list(dict.fromkeys((ALL_SLUG, item.publication.topic, item.unit_slug)))
+        template = "withdrawn.html" if item.withdrawn else "item.html"
+        about = Markup(article_json_ld(item, self._site))  # noqa: S704 - it has no character that HTML knows
+        return self._page(template, here="", item=item, shelves=feeds, about=about)
+
+    def listing(
+        self, slug: str, stories: Sequence[Markup], months: Sequence[tuple[str, int]]
+    ) -> bytes:
+        """A topic, a unit, an audience or everything: its newest items, and its months."""
+        years = groupby(months, key=lambda month: month[0][:4])
+        by_year = [(year, list(some)) for year, some in years]
+        older = _first_month_beyond(len(stories), months)
+        return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
+
+    def month(
+        self, slug: str, month: str, lines: Sequence[Markup], adjacent: tuple[str, str]
+    ) -> bytes:
+        """What came in one month; *beside* = the months with items before and after."""
+        older, newer = adjacent
+        return self._listing_page(
+            slug, "month.html", month=month, lines=lines, older=older, newer=newer
+        )
+
+    def feed_overview(self, slugs: Sequence[str]) -> bytes:
+        """The page that lists the feeds, for people."""
+        groups = self._slugs_by_kind(slugs)
+        return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
+
+    def listing_overview(self, slugs: Sequence[str], used_slugs: Collection[str]) -> bytes:
+        """The page that lists topics, units and audiences; those without items in a line."""
+        groups = self._slugs_by_kind(slugs)
+        return self._page("shelves.html", here="shelves", groups=groups, used=used_slugs)
+
+    def channels(self) -> bytes:
+        """The ministry's channels: those where everything is found, and those that add to them."""
+        unified = [one for one in self._site.channels if one.kind in UNIFIED_KINDS]
+        others = [one for one in self._site.channels if one.kind not in UNIFIED_KINDS]
+        return self._page(
+            "channels.html", here="channels", groups={"unified": unified, "others": others}
+        )
+
+    def about(self) -> bytes:
+        """Who answers for the site, and what it keeps of its readers."""
+        return self._page("about.html", here="")
+
+    def not_found(self) -> bytes:
+        return self._page("missing.html", here="")
+
+    def search(self, **values: object) -> bytes:
+        """The page of `/tim`, which shows what the search found."""
+        return self._page("search.html", here="search", **values)
+
+    def feed_entry(self, item: Item) -> str:
+        """What a feed carries of the item: HTML with absolute links only."""
+        return self._fragment("entry.html", item)
+
+    def story_fragment(self, item: Item) -> str:
+        """The item in a list that says what it is about."""
+        return self._fragment("story.html", item)
+
+    def line_fragment(self, item: Item) -> str:
+        """The item in a list of many."""
+        return self._fragment("line.html", item)
+
+    def _fragment(self, template: str, item: Item) -> str:
+        return self._environment.get_template(template).render(item=item).strip()
+
+    def _listing_page(self, slug: str, template: str, **values: object) -> bytes:
+        shelves = list(dict.fromkeys((slug, ALL_SLUG)))
+        kind = self._site.slug_kind(slug)
+        return self._page(template, here="", slug=slug, kind=kind, shelves=shelves, **values)
+
+    def _slugs_by_kind(self, slugs: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """Shelves by kind: all, topic, unit, audience, other; only those that there are."""
+        groups: dict[str, list[str]] = {kind: [] for kind in TEXTS["groups"]}
+        for slug in slugs:
+            groups[self._site.slug_kind(slug)].append(slug)
+        return [(kind, some) for kind, some in groups.items() if some]
+
+    def _page(self, template: str, **values: object) -> bytes:
+        return self._environment.get_template(template).render(values).encode()
+
+
+def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE_DIR),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters |= _FILTERS
+    environment.globals |= _globals(site) | {
+        "css": site.path_prefix + css.path,
+        "icon": site.path_prefix + icon.path,
+    }
+    return environment
+
+
+def _globals(site: Site) -> dict[str, Any]:
+    """What every template may use: words, and addresses on this site."""
+    return {
+        "site": site,
+        "texts": TEXTS,
+        "bare": _bare_link_class,
+        "foreign": _lang_attribute,
+        "item_path": item_path,
+        "wish_path": partial(_subscribe_path, site),
+        "path": lambda path: site.path_prefix + path,
+        "feed_path": lambda slug, kind: site.path_prefix + feed_path(slug, kind),
+        "shelf_path": lambda slug: site.path_prefix + listing_path(slug),
+        "shelf_url": lambda slug: site.url("/" if slug == ALL_SLUG else listing_path(slug)),
+        "month_path": lambda slug, month: site.path_prefix + month_path(slug, month),
+        "month_url": lambda slug, month: site.url(month_path(slug, month)),
+        "opml": site.path_prefix + OPML_PATH,
+        "cover_url": site.url(DEFAULT_COVER_PATH),
+        "feed_url": lambda slug, kind: site.url(feed_path(slug, kind)),
+    }
+
+
+def _subscribe_path(site: Site, slug: str) -> str:
+    """Where one subscribes by mail, with the shelf chosen already; empty for one nobody chooses."""
+    kind = site.slug_kind(slug)
+    if kind == "all":
+        return "/dang-ky"
+    offered = {"unit": slug in site.units(), "topic": site.is_subscribable(slug)}.get(kind, True)
+    return (
+        f"/dang-ky?{_SUBSCRIBE_FIELDS[kind]}={slug}"
+        if kind in _SUBSCRIBE_FIELDS and offered
+        else ""
+    )
+
+
+_SUBSCRIBE_FIELDS = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong"}
+
+
+def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
+    """The month of the newest item that is not among the *shown*; empty when all are."""
+    for month, count in months:
+        if count > shown:
+            return month
+        shown -= count
+    return ""
+
+
+def _asset(name: str) -> Asset:
+    body = (STATIC_DIR / name).read_bytes()
+    stem, _, suffix = name.partition(".")
+    return Asset(f"/tai-nguyen/{stem}-{sha256(body).hexdigest()[:16]}.{suffix}", body)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(VIETNAM).isoformat(timespec="seconds")
+
+
+def _local_time(at: datetime, pattern: str) -> str:
+    return at.astimezone(VIETNAM).strftime(pattern)
+
+
+def _lang_attribute(language: str) -> Markup:
+    """The `lang` attribute of a text that is not in the page's own language."""
+    return Markup("") if language == "vi" else Markup(' lang="{}"').format(language)
+
+
+def _bare_link_class(link: Attachment | Link) -> Markup:
+    """Marks a link whose words are its address: on paper it is not written twice."""
+    return Markup(' class="bare"' if link.title == link.url else "")  # noqa: S704 - our own words
+
+
+def _file_facts(attachment: Attachment) -> str:
+    """Kind and size of a file, as far as they are known: ` (PDF, 1,2 MB)`."""
+    kind = TEXTS["media"].get(attachment.media_type or "")
+    size = None if attachment.size is None else _size(attachment.size)
+    facts = ", ".join(fact for fact in (kind, size) if fact)
+    return f" ({facts})" if facts else ""
+
+
+def _size(count: float) -> str:
+    *smaller, largest = TEXTS["size"]["units"]
+    for unit in smaller:
+        if count < 1000:
+            return _decimal(count, unit)
+        count /= 1000
+    return _decimal(count, largest)
+
+
+def _decimal(count: float, unit: str) -> str:
+    digits = 0 if count >= 10 or count == int(count) else 1
+    return f"{count:.{digits}f} {unit}".replace(".", catalog_text("size", "decimal"))
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "iso": _iso,
+    "moment": lambda at: _local_time(at, catalog_text("time", "moment")),
+    "spoken": lambda at: _local_time(at, catalog_text("time", "spoken")),
+    "day": lambda at: _local_time(at, catalog_text("time", "day")),
+    "short": lambda at: _local_time(at, catalog_text("time", "short")),
+    "month_name": lambda month: catalog_text("time", "month", month=month[5:], year=month[:4]),
+    "og_locale": og_locale,
+    "tel": tel_uri,
+    "file_facts": _file_facts,
+}

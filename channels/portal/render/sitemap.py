@@ -1,0 +1,45 @@
+"""For search engines: which pages there are (sitemaps.org), and where that is said (robots.txt)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from xml.sax.saxutils import escape
+
+from channels.portal.model.site import Site, listing_path, month_path, sitemap_path
+from channels.portal.render.xml import format_rfc3339
+
+NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
+
+
+def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
+    """The items of one month, with the moment of their last change."""
+    return _document("urlset", (_element("url", site.item_url(one), at) for one, at in items))
+
+
+def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
+    """The pages that list items: every shelf, and its months."""
+    paths = [*FIXED_PATHS]
+    for slug, its_months in months.items():
+        paths += [listing_path(slug), *(month_path(slug, month) for month in its_months)]
+    return _document("urlset", (_element("url", site.url(path)) for path in paths))
+
+
+def sitemap_index(months: Sequence[str], site: Site) -> bytes:
+    """The index of all site maps."""
+    paths = ("/so-do/trang.xml", *map(sitemap_path, months))
+    return _document("sitemapindex", (_element("sitemap", site.url(path)) for path in paths))
+
+
+def robots_txt(site: Site) -> bytes:
+    return f"User-agent: *\nAllow: /\n\nSitemap: {site.url('/sitemap.xml')}\n".encode()
+
+
+def _element(name: str, url: str, updated: datetime | None = None) -> str:
+    """One entry. Text, and no tree: a month has many."""
+    changed = f"<lastmod>{format_rfc3339(updated)}</lastmod>" if updated else ""
+    return f"<{name}><loc>{escape(url)}</loc>{changed}</{name}>\n"
+
+
+def _document(root: str, parts: Iterable[str]) -> bytes:
+    head = f'<?xml version="1.0" encoding="utf-8"?>\n<{root} xmlns="{NAMESPACE}">\n'
+    return f"{head}{''.join(parts)}</{root}>\n".encode()

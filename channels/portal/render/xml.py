@@ -1,0 +1,68 @@
+"""XML elements and documents of feeds, and their times (RFC 3339)."""
+
+import re
+from datetime import datetime
+
+from lxml import etree
+
+ATOM_NS = "http://www.w3.org/2005/Atom"
+
+
+CONTENT_NS = "http://purl.org/rss/1.0/modules/content/"
+
+
+DUBLIN_CORE_NS = "http://purl.org/dc/elements/1.1/"
+
+
+HISTORY_NS = "http://purl.org/syndication/history/1.0"
+
+
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+Element = etree._Element
+
+
+def add_child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
+    """Add an element. Raises ValueError for characters that XML cannot hold."""
+    element = etree.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def atom_tag(tag: str) -> str:
+    return f"{{{ATOM_NS}}}{tag}"
+
+
+def history_tag(tag: str) -> str:
+    """A name of RFC 5005."""
+    return f"{{{HISTORY_NS}}}{tag}"
+
+
+def format_rfc3339(at: datetime) -> str:
+    """A UTC time as RFC 3339, with the `Z` that Atom wants."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def serialize(root: Element) -> bytes:
+    """The document in UTF-8. `&` and `<` are written as hexadecimal references.
+
+    To an XML parser `&amp;` and `&#x26;` are the same; readers of RSS that look at a title before
+    they parse it understand only the second. lxml writes no CDATA, comment or doctype here, so
+    `&amp;` and `&lt;` stand for nothing else.
+    """
+    text = etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text.replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;") + b"\n"
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def parse_rfc3339(text: object) -> datetime | None:
+    """The moment, or None for what is no RFC 3339 time with a capital T and Z."""
+    if not isinstance(text, str) or not _RFC3339.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

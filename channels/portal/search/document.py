@@ -1,0 +1,66 @@
+"""An item as it is searched: every word of it that a reader sees."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain
+
+from markupsafe import Markup
+
+from channels.portal.model.item import Item
+from channels.portal.model.site import Site
+from channels.portal.search.index import DocumentFacts, SearchDocument
+from channels.portal.search.query import EVERY_AUDIENCE
+from contracts.publication import Publication
+
+DOCUMENT_VERSION = 2
+"""Raised when the same item is learnt differently: every catalogue is then made anew."""
+SEPARATOR = " · "
+"""Between the parts, so that an excerpt does not read as if they were one sentence."""
+_BLOCK = re.compile("</(?:p|h[2-6]|li|th|td|pre|blockquote)>")
+TAIL_LENGTH = 5
+_SENTENCE = re.compile("[.!?…:;,][)\"”»’']*$")
+
+
+def build_document(item: Item, site: Site) -> SearchDocument:
+    """*item* for the catalogue; its unit is the one of today, as in the feeds."""
+    publication = item.publication
+    attached, linked = publication.attachments, publication.links
+    more = [*(one.title for one in attached), *(one.title for one in linked)]
+    parts = (publication.summary, _body_text(item.body), *more, publication.author)
+    return SearchDocument(
+        content_id=publication.content_id,
+        published_us=int(item.published.timestamp() * 1_000_000),
+        facts=DocumentFacts(
+            title=publication.title,
+            topic=publication.topic,
+            unit=site.current_unit(publication.unit),
+            language=publication.language,
+            published=item.published.isoformat(),
+            corrected=item.correction.at.isoformat() if item.correction else "",
+            shelves=_other_topics(publication, site),
+            audiences=publication.audiences or (EVERY_AUDIENCE,),
+        ),
+        text=unicodedata.normalize("NFC", SEPARATOR.join(part for part in parts if part)),
+    )
+
+
+def _body_text(body: Markup) -> str:
+    """The words of the body; after a heading, a cell or what else has no stop comes BETWEEN."""
+    blocks = [*_blocks(body)]
+    between = [
+        " " if _SENTENCE.search(block[-TAIL_LENGTH:]) else SEPARATOR for block in blocks[:-1]
+    ]
+    return "".join(chain.from_iterable(zip(blocks, [*between, ""], strict=False)))
+
+
+def _blocks(body: Markup) -> Iterator[str]:
+    for part in _BLOCK.split(body):
+        if block := Markup(part).striptags():  # noqa: S704 - nothing of it is shown as HTML
+            yield block
+
+
+def _other_topics(publication: Publication, site: Site) -> tuple[str, ...]:
+    """The topics on whose shelves it stands beside its own: those where the portal puts it."""
+    slugs, topics = site.listing_slugs(publication), site.vocabulary.topics
+    return tuple(slug for slug in slugs if slug in topics and slug != publication.topic)

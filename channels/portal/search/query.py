@@ -1,0 +1,175 @@
+"""What somebody looks for: words, and where and when; read from the address of `/tim`."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
+
+from channels.portal.errors import InvalidQuery
+from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
+from contracts.base.times import VIETNAM
+
+WORDS_MAX, LENGTH_MAX = 12, 200
+
+
+VALID_YEARS = range(1900, 2200)
+"""Nothing was published before, and a day more than the last one can still be reckoned with."""
+
+
+_ID = re.compile("[a-z0-9-]{0,80}")
+
+
+_PAGE = re.compile("[1-9][0-9]{0,8}")
+
+
+DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
+
+
+KnownValues = Mapping[str, Mapping[str, str]]
+"""Field → a value that it may have → what the catalogue calls that; others may have any."""
+
+
+EVERY_AUDIENCE = "*"
+"""An audience that no address can name: items for everybody stand on every audience's shelf."""
+
+
+MARKED_COLUMNS, UNMARKED_COLUMNS = "{title text}", "{title_bare text_bare}"
+
+
+MARKED_TITLE_COLUMN, UNMARKED_TITLE_COLUMN = "title", "title_bare"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """`words` are `even`; ids are empty for any; both days are included.
+
+    `page` may be one behind the last.
+    """
+
+    words: tuple[str, ...] = ()
+    topic: str = ""
+    unit: str = ""
+    audience: str = ""
+    since: date | None = None
+    until: date | None = None
+    newest_first: bool = False
+    page: int = 1
+
+    @property
+    def has_criteria(self) -> bool:
+        """Whether there is anything to look for."""
+        narrowed = self.topic or self.unit or self.audience or self.since or self.until
+        return bool(self.words or narrowed)
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether the words have marks, which an answer then has to have, too."""
+        return any(word != strip_marks(word) for word in self.words)
+
+    @property
+    def span_us(self) -> tuple[int, int]:
+        """The first and the last microsecond asked for."""
+        first = _midnight_us(self.since) if self.since else 0
+        last = _midnight_us(self.until + timedelta(days=1)) - 1 if self.until else 1 << 62
+        return first, last
+
+    def fts_expressions(self, *, ignore_marks: bool = False) -> Iterator[str]:
+        """FTS5 expressions, best first; the last one finds everything that the others find.
+
+        *loosely*: marks don't count.
+        """
+        words = tuple(map(strip_marks, self.words)) if ignore_marks else self.words
+        marked = self.has_marks and not ignore_marks
+        if words and not self.newest_first:
+            phrase = " ".join(words)
+            yield self._with_facets(
+                f'{MARKED_TITLE_COLUMN if marked else UNMARKED_TITLE_COLUMN} : "{phrase}"'
+            )
+            yield self._with_facets(
+                f'{MARKED_COLUMNS if marked else UNMARKED_COLUMNS} : "{phrase}"'
+            )
+        yield self._with_facets(*map(_word_expression, words))
+
+    def _with_facets(self, *expressions: str) -> str:
+        placed = [_facet_expression("t", self.topic), _facet_expression("u", self.unit)]
+        placed.append(_facet_expression("a", self.audience, EVERY_AUDIENCE))
+        return " AND ".join((*filter(None, placed), *expressions))
+
+
+def facet_token(kind: str, id: str) -> str:
+    """A topic (t), unit (u) or audience (a) as a word of the catalogue."""
+    return f"{kind}{id.encode().hex()}"
+
+
+def parse_query(
+    params: Mapping[str, str], known_values: KnownValues = MappingProxyType({})
+) -> SearchQuery:
+    """The question in an address's parameters; unknown ones are ignored. Raises Unclear."""
+    since, until = _day("tu", params), _day("den", params)
+    if since and until and since > until:
+        raise InvalidQuery("tu", "order")
+    return SearchQuery(
+        words=_words(params.get("q", "")),
+        topic=_id("chu-de", params, known_values),
+        unit=_id("don-vi", params, known_values),
+        audience=_id("doi-tuong", params, known_values),
+        since=since,
+        until=until,
+        newest_first=params.get("xep") == "moi",
+        page=_page(params.get("trang", "") or "1"),
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    if len(text) > LENGTH_MAX:
+        raise InvalidQuery("q", "long")
+    words = WORD.findall(normalize_spelling(unicodedata.normalize("NFC", text)))
+    if len(words) > WORDS_MAX:
+        raise InvalidQuery("q", "long")
+    if text.strip() and not words:
+        raise InvalidQuery("q", "empty")
+    return tuple(words)
+
+
+def _id(name: str, asked: Mapping[str, str], known: KnownValues) -> str:
+    id = asked.get(name, "")
+    found = known[name].get(id) if id and name in known else id
+    if found is None or not _ID.fullmatch(id):
+        raise InvalidQuery(name, "unknown")
+    return found
+
+
+def _day(name: str, asked: Mapping[str, str]) -> date | None:
+    if not (text := asked.get(name, "").strip()):
+        return None
+    for form in DATE_FORMATS:
+        try:
+            day = datetime.strptime(text, form).replace(tzinfo=VIETNAM).date()
+        except ValueError:
+            continue
+        if day.year in VALID_YEARS:
+            return day
+    raise InvalidQuery(name, "day")
+
+
+def _page(text: str) -> int:
+    if not _PAGE.fullmatch(text):
+        raise InvalidQuery("trang", "page")
+    return int(text)
+
+
+def _midnight_us(day: date) -> int:
+    return int(datetime.combine(day, time(), VIETNAM).timestamp()) * 1_000_000
+
+
+def _facet_expression(kind: str, *ids: str) -> str:
+    """Standing in any of these places; empty for an empty id."""
+    marks = " OR ".join(f'"{facet_token(kind, id)}"' for id in ids)
+    return f"marks : ({marks})" if all(ids) else ""
+
+
+def _word_expression(word: str) -> str:
+    columns = MARKED_COLUMNS if word != strip_marks(word) else UNMARKED_COLUMNS
+    return f'{columns} : "{word}"'

@@ -1,0 +1,1 @@
+"""The Official Account itself: status for operators, followers, automatic replies. Builds on client, quota and case_notices."""

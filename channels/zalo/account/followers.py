@@ -1,0 +1,148 @@
+"""Who follows the Official Account, page by page: which page is next, and what was not reached.
+
+Zalo lists 50 people a page and no more than the first 10,000 of a list. A longer one is cut by the
+days of the last interaction, older halves first: whoever interacts meanwhile comes up again later.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from channels.base import Deadline
+from channels.errors import Unreachable
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.response import ApiResponse, first_text, whole_number
+
+LIST_PATH, FORGET_PATH = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
+PAGE_SIZE = 50
+LIST_MAX = 10_000
+FIRST_DAY = date(2012, 1, 1)
+"""Before there was Zalo."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerPage:
+    """One page of a list, and how many the whole list has."""
+
+    total: int
+    user_ids: tuple[str, ...]
+
+
+class FrozenModel(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ScanRange(FrozenModel):
+    """Who follows, or who does not; all of them, or those who last interacted on these days."""
+
+    follows: bool
+    since: date | None = None
+    until: date | None = None
+
+    def query(self, offset: int) -> dict[str, Any]:
+        asked = {"offset": offset, "count": PAGE_SIZE, "is_follower": str(self.follows).lower()}
+        if self.since is None or self.until is None:
+            return asked
+        days = f"{self.since:%Y_%m_%d}:{self.until:%Y_%m_%d}"
+        return asked | {"last_interaction_period": days}
+
+    def split(self, today: date) -> tuple["ScanRange", ...]:
+        """The same in two, older first; nothing for a single day."""
+        if self.since is None or self.until is None:
+            # A day on top: it may be past midnight before the walk gets there.
+            return (
+                ScanRange(follows=self.follows, since=FIRST_DAY, until=today + timedelta(days=1)),
+            )
+        if self.since == self.until:
+            return ()
+        middle = self.since + (self.until - self.since) // 2
+        older = self.model_copy(update={"until": middle})
+        return older, self.model_copy(update={"since": middle + timedelta(days=1)})
+
+
+class ScanCount(FrozenModel):
+    """How many Zalo says there are, and how many it has shown."""
+
+    listed: int = 0
+    reached: int = 0
+
+
+class FollowerScan(FrozenModel):
+    """How far a walk through the lists has come; kept after every page."""
+
+    began: AwareDatetime
+    ended: AwareDatetime | None = None
+    left: tuple[ScanRange, ...] = (ScanRange(follows=True), ScanRange(follows=False))
+    offset: int = 0
+    followers: ScanCount = ScanCount()
+    others: ScanCount = ScanCount()
+
+    @property
+    def current_range(self) -> ScanRange:
+        return self.left[0]
+
+    def advance(self, page: FollowerPage, today: date) -> "FollowerScan":
+        """The walk after *page* of its part."""
+        counted = self.with_listed(page) if not self.offset else self
+        halves = (
+            self.current_range.split(today) if page.total > LIST_MAX and not self.offset else ()
+        )
+        if halves:
+            return counted.model_copy(update={"left": (*halves, *self.left[1:])})
+        shown = counted.with_reached(len(page.user_ids))
+        offset = self.offset + PAGE_SIZE
+        if page.user_ids and offset < min(page.total, LIST_MAX):
+            return shown.model_copy(update={"offset": offset})
+        return shown.model_copy(update={"left": self.left[1:], "offset": 0})
+
+    def with_listed(self, page: FollowerPage) -> "FollowerScan":
+        """Only a whole list says how many there are."""
+        if self.current_range.since is not None:
+            return self
+        return self.with_count(self.current_count.model_copy(update={"listed": page.total}))
+
+    def with_reached(self, count: int) -> "FollowerScan":
+        reached = self.current_count.reached + count
+        return self.with_count(self.current_count.model_copy(update={"reached": reached}))
+
+    @property
+    def current_count(self) -> ScanCount:
+        return self.followers if self.current_range.follows else self.others
+
+    def with_count(self, tally: ScanCount) -> "FollowerScan":
+        return self.model_copy(
+            update={"followers" if self.current_range.follows else "others": tally}
+        )
+
+
+class FollowerApi:
+    """Zalo's lists of people, by their ids alone."""
+
+    def __init__(self, api: ZaloClient) -> None:
+        self.api = api
+
+    async def page(self, part: ScanRange, offset: int) -> FollowerPage:
+        """Raises Refused or a ChannelError."""
+        return parse_page(
+            await self.api.read(self.api.get_data_call(LIST_PATH, part.query(offset)))
+        )
+
+    async def forget(self, user_id: str, expired: Deadline) -> None:
+        """Have Zalo erase what the Official Account noted about somebody; twice does no harm.
+
+        Raises Refused, Doubt, Late or a ChannelError.
+        """
+        await self.api.write(self.api.post_call(FORGET_PATH, {"user_id": user_id}), expired)
+
+
+def parse_page(answer: ApiResponse) -> FollowerPage:
+    """Raises Unreachable for an answer without a list: it must not look like an empty one."""
+    data = answer.data if isinstance(answer.data, Mapping) else {}
+    total, users = whole_number(data.get("total")), data.get("users")
+    if total is None or not (isinstance(users, list) or total == 0):
+        raise Unreachable("a list without its people")
+    listed = (first_text(user, "user_id") for user in users or ())
+    return FollowerPage(total, tuple(id for id in listed if id.isdecimal() and id.isascii()))

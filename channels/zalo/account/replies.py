@@ -1,0 +1,65 @@
+"""One text to one person who wrote to the Official Account: the consultation message, free then."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from channels.base import Deadline
+from channels.zalo.client.article_api import require_field
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.errors import Refused, StaleValue
+from channels.zalo.client.store import NO_REVISION, KeyValueStore
+
+log = structlog.get_logger()
+CURRENT_PATH, FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"
+NOT_FOR_THIS_OA = -235
+"""State bodies hear it from the current call; the former one then takes the same body."""
+FREE_WINDOW_S = 48 * 3600.0
+MARGIN_S = 600.0
+
+
+class ReplySender:
+    """Sends through the call that this Official Account may use, found out once and remembered.
+
+    *key* is where that is kept in *store*, followed by the Official Account's id.
+    """
+
+    def __init__(self, api: ZaloClient, store: KeyValueStore, key: str) -> None:
+        self.api = api
+        self.store = store
+        self.key = key
+
+    async def send(self, user_id: str, oa_id: str, text: str, expired: Deadline) -> str:
+        """The message's id. Raises Refused, Doubt, Late, or a ChannelError.
+
+        Only after -235 the other call is tried: after any other error the message may be out.
+        """
+        body = {"recipient": {"user_id": user_id}, "message": {"text": text}}
+        if await self.is_former_pinned(oa_id):
+            return await self.send_by(FORMER_PATH, body, expired)
+        try:
+            return await self.send_by(CURRENT_PATH, body, expired)
+        except Refused as refused:
+            if refused.code != NOT_FOR_THIS_OA:
+                raise
+        await self.pin_former(oa_id)
+        return await self.send_by(FORMER_PATH, body, expired)
+
+    async def send_by(self, path: str, body: Mapping[str, Any], expired: Deadline) -> str:
+        answer = await self.api.write(self.api.post_call(path, body), expired)
+        return require_field(answer, "message_id")
+
+    async def is_former_pinned(self, oa_id: str) -> bool:
+        """Whether only the former call works for it."""
+        return await self.store.get(self.pin_key(oa_id)) is not None
+
+    async def pin_former(self, oa_id: str) -> None:
+        try:
+            await self.store.swap(self.pin_key(oa_id), FORMER_PATH.encode(), NO_REVISION)
+        except StaleValue:
+            return  # another process has found out as well
+        log.info("zalo_former_message_call")
+
+    def pin_key(self, oa_id: str) -> str:
+        return f"{self.key}.{oa_id}" if oa_id else self.key

@@ -1,0 +1,223 @@
+"""How the Official Account stands: who it is, what is left of its quotas, and what is missing.
+
+Only reads. Each probe asks for what one of the channel's tasks needs; a refusal is a finding with
+the place in Zalo's consoles where it is put right, and stops no other probe.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from channels.errors import ChannelError
+from channels.zalo.case_notices.sender import NoticeStores
+from channels.zalo.case_notices.template_status import TemplateStatus, template_statuses
+from channels.zalo.client import error_codes
+from channels.zalo.client.client import ApiCall, ZaloClient
+from channels.zalo.client.errors import Refused
+from channels.zalo.client.response import ApiResponse, first_text, whole_number
+from channels.zalo.client.token_store import TokenStore
+from channels.zalo.outcomes import fix_for_error
+from channels.zalo.quota.counter import AccountQuotas
+from channels.zalo.quota.window import QuotaWindow, WindowCount
+
+ACCOUNT_KINDS = {2: "business", 4: "state body"}
+REFRESH_LIFE_S = 90 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not work: which task needs it, what Zalo says, where it is mended."""
+
+    task: str
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProfile:
+    """What `getoa` says."""
+
+    id: str
+    name: str
+    kind: str
+    verified: bool
+    package: str
+    package_until: str
+    business_account: str
+    followers: int | None
+
+    @classmethod
+    def parse(cls, answer: ApiResponse) -> "AccountProfile":
+        data: Mapping[str, Any] = answer.data if isinstance(answer.data, Mapping) else {}
+        kind = whole_number(data.get("oa_type"))
+        return cls(
+            id=first_text(data, "oaid", "oa_id"),
+            name=first_text(data, "name"),
+            kind=ACCOUNT_KINDS.get(kind or 0, f"type {kind}"),
+            verified=data.get("is_verified") in (True, "true", 1),
+            package=first_text(data, "package_name"),
+            package_until=first_text(data, "package_valid_through_date"),
+            business_account=first_text(data, "linked_ZCA"),
+            followers=whole_number(data.get("num_follower")),
+        )
+
+
+@dataclass
+class AccountStatus:
+    """What was found; times are seconds since the epoch, None where nobody could say.
+
+    `spent` is our own count of this month, `notices` that of template messages.
+    """
+
+    account: AccountProfile | None = None
+    token_expires_at: float | None = None
+    token_obtained_at: float | None = None
+    refresh_ends_at: float | None = None
+    last_event_at: float | None = None  # of the webhook; whoever knows it says it
+    spent: dict[str, str] = field(default_factory=dict)
+    broadcasts: dict[str, str] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
+    quality: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+    kinds: list[TemplateStatus] = field(default_factory=list)
+    missing: list[Finding] = field(default_factory=list)
+
+
+class AccountProbe:
+    """Examines one Official Account over both hosts."""
+
+    def __init__(
+        self,
+        tokens: TokenStore,
+        oa: ZaloClient,
+        business: ZaloClient,
+        quotas: AccountQuotas,
+        stores: NoticeStores,
+    ) -> None:
+        self.tokens = tokens
+        self.quotas = quotas
+        self.stores = stores
+        self.oa = oa
+        self.business = business
+        self.status = AccountStatus()
+
+    async def run(self) -> AccountStatus:
+        """Raises Unreachable only for the vault; whatever Zalo says is in the answer."""
+        await self.read_grant()
+        await self.read_counters()
+        if not self.status.missing:
+            await self.probe(
+                "sign in", self.oa.get_data_call("/v2.0/oa/getoa"), self.oa, self.set_profile
+            )
+            await self.probe_publishing()
+            await self.probe_templates()
+            self.check_templates()
+            self.check_profile()
+        return self.status
+
+    async def read_grant(self) -> None:
+        """The token pair as it is stored; nothing is renewed for a look."""
+        grant = (await self.tokens.read()).grant
+        if grant.lost or not grant.access_token:
+            reason = grant.lost or "no consent yet"
+            self.status.missing.append(
+                Finding("sign in", reason, error_codes.operator_fix("consent"))
+            )
+            return
+        self.status.token_expires_at = grant.expires_at
+        self.status.token_obtained_at = grant.obtained_at
+        self.status.refresh_ends_at = grant.obtained_at + REFRESH_LIFE_S
+
+    async def read_counters(self) -> None:
+        """What we have spent this month, by our own count."""
+        for one in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
+            self.status.spent[one.window.name] = usage_text(
+                await one.shared.read(), one.window, "unknown"
+            )
+        self.status.kinds = template_statuses(await self.stores.templates.current())
+        spent, caps = await self.stores.budget.used(), self.stores.budget.windows
+        self.status.notices = {
+            "today": usage_text(spent.notices, caps.notices, "no limit of ours"),
+            "money today": usage_text(spent.today, caps.today, "no cap"),
+            "money this month": usage_text(spent.month, caps.month, "no cap"),
+        }
+
+    def check_templates(self) -> None:
+        """Which notices can't be sent, for want of a template that Zalo has approved."""
+        lacking = [one for one in self.status.kinds if one.problem]
+        for lack, fix in dict.fromkeys((one.problem, one.fix) for one in lacking):
+            kinds = ", ".join(one.kind for one in lacking if one.problem == lack)
+            self.status.missing.append(
+                Finding(f"notices {kinds}", lack, error_codes.operator_fix(fix))
+            )
+
+    async def probe_publishing(self) -> None:
+        """What articles and broadcasts need."""
+        query = {"offset": "0", "limit": "1", "type": "normal"}
+        listing = self.oa.get_call("/v2.0/article/getslice", query)
+        await self.probe("articles", listing, self.oa)
+        quota = self.oa.post_call("/v2.0/oa/quota/message", {})
+        await self.probe("broadcasts", quota, self.oa, collect_fields(self.status.broadcasts))
+
+    async def probe_templates(self) -> None:
+        """What template messages by phone need."""
+        quota, quality = (
+            self.business.get_call("/message/quota"),
+            self.business.get_call("/quality"),
+        )
+        await self.probe(
+            "template messages", quota, self.business, collect_fields(self.status.templates)
+        )
+        await self.probe(
+            "template quality", quality, self.business, collect_fields(self.status.quality)
+        )
+
+    async def probe(
+        self,
+        task: str,
+        call: ApiCall,
+        api: ZaloClient,
+        use: Callable[[ApiResponse], None] | None = None,
+    ) -> None:
+        try:
+            answer = await api.read(call)
+        except Refused as refused:
+            words = f"{refused.reason}: {refused.message}" if refused.message else refused.reason
+            self.status.missing.append(Finding(task, words, refused.rule.fix))
+        except ChannelError as trouble:
+            self.status.missing.append(Finding(task, trouble.reason, fix_for_error(trouble)))
+        else:
+            if use:
+                use(answer)
+
+    def set_profile(self, answer: ApiResponse) -> None:
+        self.status.account = AccountProfile.parse(answer)
+
+    def check_profile(self) -> None:
+        """What no call refuses yet, and will be missed."""
+        account = self.status.account
+        if account and not account.verified:
+            finding = Finding(
+                "everything that is paid", "not verified", error_codes.operator_fix("oa")
+            )
+            self.status.missing.append(finding)
+        if account and not account.business_account:
+            finding = Finding(
+                "template messages", "no business account", error_codes.operator_fix("money")
+            )
+            self.status.missing.append(finding)
+
+
+def usage_text(count: WindowCount, cap: QuotaWindow, without: str) -> str:
+    """What is used of it, and of how much; *without*: when nobody set a limit."""
+    return f"{count.used} of {cap.limit or without}"
+
+
+def collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
+    """What puts an answer's plain fields *there*, numbers as text."""
+
+    def use(answer: ApiResponse) -> None:
+        data = answer.data if isinstance(answer.data, Mapping) else {}
+        there.update((name, str(value)) for name, value in data.items() if value is not None)
+
+    return use

@@ -1,0 +1,105 @@
+"""The calls of both hosts that template messages are made of, in our words."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from channels.base import Deadline
+from channels.zalo.client.article_api import OA_PATH, require_field
+from channels.zalo.client.client import ApiCall, ZaloClient
+from channels.zalo.client.response import ApiResponse, whole_number
+from contracts.base.addresses import MOBILE_PATTERN
+from contracts.case import ZALO_USER_PREFIX
+
+PHONE_PATH, USER_ID_PATH = "/message/template", "/v3.0/oa/message/template"
+QUOTA_PATH = "/message/quota"
+NORMAL_MODE = "1"
+"""`sending_mode`: within the quota."""
+_PHONE = re.compile(MOBILE_PATTERN)
+_USER_ID = re.compile(rf"{ZALO_USER_PREFIX}(\d{{1,30}})")
+
+
+@dataclass(frozen=True, slots=True)
+class ZaloAddress:
+    """A phone (`84...`), or the id of a user of the Official Account."""
+
+    phone: str = ""
+    user_id: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "ZaloAddress | None":
+        """None for anything else than `84xxxxxxxxx` or `zalo:<user id>`."""
+        if _PHONE.fullmatch(text):
+            return cls(phone=text)
+        found = _USER_ID.fullmatch(text)
+        return cls(user_id=found[1]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateMessage:
+    """One template message: to whom, which, with what in its blanks, and how we know it again."""
+
+    to: ZaloAddress
+    template_id: str
+    values: Mapping[str, str]
+    tracking_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMessage:
+    """Zalo has taken a message; `left`: how many more it takes today, if it says so."""
+
+    message_id: str
+    remaining_today: int | None = None
+
+    @classmethod
+    def parse(cls, answer: ApiResponse, name: str) -> "AcceptedMessage":
+        """Raises Doubt for a success without its id."""
+        data: Any = answer.data if isinstance(answer.data, Mapping) else {}
+        quota = data.get("quota")
+        left = whole_number(quota.get("remainingQuota")) if isinstance(quota, Mapping) else None
+        return cls(require_field(answer, name), left)
+
+
+class NoticeApi:
+    """Reads raise Refused or ChannelError, sends also Doubt and Late; see `ZaloApi`."""
+
+    def __init__(self, oa: ZaloClient, business: ZaloClient) -> None:
+        self.oa = oa
+        self.business = business
+
+    async def send(self, order: TemplateMessage, expired: Deadline) -> AcceptedMessage:
+        """By phone on the business host, with our tracking id; by user id on the other."""
+        if order.to.user_id:
+            answer = await self.oa.write(self.user_id_call(order), expired)
+            return AcceptedMessage.parse(answer, "message_id")
+        answer = await self.business.write(self.phone_call(order), expired)
+        return AcceptedMessage.parse(answer, "msg_id")
+
+    def phone_call(self, order: TemplateMessage) -> ApiCall:
+        body = {
+            "phone": order.to.phone,
+            "template_id": order.template_id,
+            "template_data": order.values,
+            "tracking_id": order.tracking_id,
+            "sending_mode": NORMAL_MODE,
+        }
+        return self.business.post_call(PHONE_PATH, body)
+
+    def user_id_call(self, order: TemplateMessage) -> ApiCall:
+        """It knows no tracking id: the answer's message id is all that joins later events."""
+        body = {
+            "user_id": order.to.user_id,
+            "template_id": order.template_id,
+            "template_data": order.values,
+        }
+        return self.oa.post_call(USER_ID_PATH, body)
+
+    async def provider_time(self, to: ZaloAddress, age_s: float) -> float:
+        """Zalo's time; one cheap read when the host has not told it lately."""
+        api = self.oa if to.user_id else self.business
+        if not api.clock.is_fresh(age_s):
+            read = api.get_data_call(f"{OA_PATH}/getoa") if to.user_id else api.get_call(QUOTA_PATH)
+            await api.read(read)
+        return api.clock.now()

@@ -1,0 +1,218 @@
+"""A case notice by Zalo: one template message to one person, paid for, and never sent twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from channels import case_notice_texts
+from channels.base import Deadline, Outcome, Verdict
+from channels.errors import ChannelError, Unreachable
+from channels.zalo.case_notices.api import AcceptedMessage, NoticeApi, TemplateMessage, ZaloAddress
+from channels.zalo.case_notices.template_holds import TemplateHolds
+from channels.zalo.case_notices.template_models import Template
+from channels.zalo.case_notices.template_params import fill_params
+from channels.zalo.case_notices.template_registry import TemplateRegistry
+from channels.zalo.client import error_codes
+from channels.zalo.client.clock import is_template_time, template_wait_s
+from channels.zalo.client.errors import OPERATOR_RETRY_S, Refused
+from channels.zalo.outcomes import NO_EFFECT, RowOutcome, log_operator_needed
+from channels.zalo.quota.budget import Budget, Reservation
+from channels.zalo.timing import Timing
+from contracts import keys
+from contracts.base.crash_points import crash_point
+from contracts.case import CaseNotice
+
+log = structlog.get_logger()
+CLOCK_AGE_S = 60.0
+OUTSIDE_HOURS = "such templates go out from 07:00 to 21:30"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeContent:
+    """What one notice says, whichever template says it."""
+
+    kind: str
+    values: Mapping[str, str]
+
+    @classmethod
+    def of(cls, notice: CaseNotice) -> "NoticeContent":
+        return cls(
+            case_notice_texts.notice_kind(notice), case_notice_texts.parameter_values(notice)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeJob:
+    """One row's work: *words* to whoever has *address*."""
+
+    content: NoticeContent
+    address: str
+    delivery_key: str
+    expired: Deadline = lambda: False
+
+    @property
+    def tracking_id(self) -> str:
+        return keys.tracking_id(self.delivery_key)
+
+
+class MessageIdStore(Protocol):
+    """Remembers the id that Zalo gave a message. Durable; both raise Unreachable."""
+
+    async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
+        """*untracked*: Zalo never heard of the tracking id, so that its events lack it."""
+
+    async def message_id(self, tracking_id: str) -> str:
+        """Empty where none was kept."""
+
+
+class InMemoryMessageIds:
+    """For one process alone: what it sent is forgotten with it."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, str] = {}
+
+    async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:  # noqa: ARG002
+        self.saved[tracking_id] = message_id
+
+    async def message_id(self, tracking_id: str) -> str:
+        return self.saved.get(tracking_id, "")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeStores:
+    """What is noted elsewhere, for all processes."""
+
+    templates: TemplateRegistry
+    budget: Budget
+    message_ids: MessageIdStore
+
+
+class NoticeSender:
+    """Sends case notices, and says what is known of those in doubt.
+
+    What Zalo says of the person (class U) is SUPPRESSED: another channel may reach them. So is a
+    template that can't go to a user id at all (-249): the person has no other address here. That
+    the whole account may not send to user ids (-235, -240) is a matter of configuration: rows
+    wait for the operator, because nothing says that the person can't be reached.
+    """
+
+    def __init__(self, api: NoticeApi, stores: NoticeStores, timing: Timing) -> None:
+        self.api = api
+        self.templates = stores.templates
+        self.budget = stores.budget
+        self.message_ids = stores.message_ids
+        self.timing = timing
+        self.reported: dict[str, str] = {}
+        self.holds = TemplateHolds(api.business.clock.now, timing.jitter)
+
+    async def send(self, job: NoticeJob) -> Outcome:
+        """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
+        if await self.message_ids.message_id(job.tracking_id):
+            return Outcome(Verdict.DELIVERED, reached_provider=False)
+        to = ZaloAddress.parse(job.address)
+        if to is None:
+            return Outcome(Verdict.SUPPRESSED, "no address that zalo has", reached_provider=False)
+        template = await self.usable_template(job.content.kind)
+        self.holds.raise_if_held(template, bool(to.user_id))
+        order = TemplateMessage(
+            to, template.id, fill_params(template, job.content.values), job.tracking_id
+        )
+        await self.wait_for_hours(template, to)
+        try:
+            return await self.send_paid(order, template, job.expired)
+        except Refused as refused:
+            if refused.rule.reason == error_codes.NOT_BY_USER_ID:
+                return Outcome(Verdict.SUPPRESSED, refused.reason)
+            self.holds.record_refusal(refused, template, bool(to.user_id))
+            if refused.rule.fix == error_codes.operator_fix("template"):
+                await self.recheck_template(template)
+            raise
+
+    async def usable_template(self, kind: str) -> Template:
+        """Raises Stop while none serves *kind*, or Zalo has not approved it."""
+        found = (await self.templates.current()).template_for(kind)
+        if found is not None and found.is_usable:
+            self.reported.pop(kind, None)
+            return found
+        if found is None:
+            raise self.hold(kind, f"no template for notices {kind}", "route")
+        raise self.hold(kind, f"template {found.id} is {found.state}")
+
+    def hold(self, kind: str, reason: str, fix: str = "template") -> RowOutcome:
+        """Somebody is told once, however many rows wait."""
+        if self.reported.get(kind) != reason:
+            self.reported[kind] = reason
+            log_operator_needed(reason, error_codes.operator_fix(fix))
+        return RowOutcome(Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S, reached_provider=False))
+
+    async def recheck_template(self, template: Template) -> None:
+        """One that is no longer approved need not refuse every row that waits for it."""
+        try:
+            await self.templates.recheck(template.id)
+        except (Refused, ChannelError) as trouble:
+            log.warning("zalo_templates_not_read", reason=trouble.reason)
+
+    async def wait_for_hours(self, template: Template, to: ZaloAddress) -> None:
+        """Raises Stop at an hour that is not for this tag, by Zalo's clock."""
+        if template.is_any_hour:
+            return
+        now = await self.api.provider_time(to, CLOCK_AGE_S)
+        if not is_template_time(now):
+            after_s = template_wait_s(now, self.timing.jitter)
+            raise RowOutcome(Outcome(Verdict.HELD, OUTSIDE_HOURS, after_s, reached_provider=False))
+
+    async def send_paid(
+        self, order: TemplateMessage, template: Template, expired: Deadline
+    ) -> Outcome:
+        """Set the price aside, then call; back it goes only when surely nothing happened."""
+        price = self.price(template, order.to)
+        receipt = await self.budget.reserve(price, (await self.templates.current()).daily)
+        crash_point("zalo.notice_due")
+        try:
+            taken = await self.api.send(order, expired)
+        except NO_EFFECT as why:
+            await self.budget.release(receipt, closing=is_daily_quota_used(why))
+            raise
+        crash_point("zalo.notice_answered")
+        await self.record_sent(order, taken, receipt)
+        crash_point("zalo.notice_kept")
+        log.info("zalo_notice_sent", template=template.id, message=taken.message_id)
+        return Outcome(Verdict.DELIVERED)
+
+    def price(self, template: Template, to: ZaloAddress) -> int:
+        """In đồng. Raises Stop where nobody knows it and a cap has to be kept."""
+        price = template.price_for(bool(to.user_id))
+        if price is None and self.budget.has_money_limit:
+            raise self.hold(template.id, f"template {template.id}: no price to keep the cap by")
+        return price or 0
+
+    async def record_sent(
+        self, order: TemplateMessage, taken: AcceptedMessage, reservation: Reservation
+    ) -> None:
+        """Zalo has it: what can't be noted now changes nothing about that."""
+        try:
+            await self.message_ids.save(
+                order.tracking_id, taken.message_id, untracked=bool(order.to.user_id)
+            )
+            if taken.remaining_today == 0:
+                await self.budget.close_day(reservation)
+        except Unreachable as away:
+            log.warning("zalo_notice_not_noted", message=taken.message_id, reason=away.reason)
+
+    async def resolve(self, job: NoticeJob) -> Outcome:
+        """A kept id proves that Zalo has taken the message; without one only a receipt can tell.
+
+        Zalo knows messages by their ids alone, so it need not be asked. Raises Unreachable.
+        """
+        if await self.message_ids.message_id(job.tracking_id):
+            return Outcome(Verdict.DELIVERED, reached_provider=False)
+        return Outcome(
+            Verdict.UNKNOWN, "zalo can't say whether it was sent", reached_provider=False
+        )
+
+
+def is_daily_quota_used(why: Exception) -> bool:
+    """Whether Zalo takes no more template messages today, whoever sends them."""
+    return isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA

@@ -1,0 +1,60 @@
+"""What Zalo has refused to one row and would refuse to the next: nobody asks before it may go."""
+
+from dataclasses import dataclass
+
+from channels.base import Outcome, Verdict
+from channels.zalo.case_notices.template_models import Template
+from channels.zalo.client import error_codes
+from channels.zalo.client.clock import JITTER_S, Clock, Jitter, wait_s
+from channels.zalo.client.error_codes import ErrorKind, ErrorRule
+from channels.zalo.client.errors import Refused
+from channels.zalo.outcomes import RowOutcome
+
+OPERATOR_HOLD_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """No row asks again before `until`; those who wait are spread over `spread_s`."""
+
+    until: float
+    reason: str
+    spread_s: float = 0.0
+
+
+class TemplateHolds:
+    """One for each template and road: what holds by user id may go by phone."""
+
+    def __init__(self, clock: Clock, jitter: Jitter) -> None:
+        self.clock = clock
+        self.chance = jitter
+        self.holds: dict[tuple[str, bool], Hold] = {}
+
+    def raise_if_held(self, template: Template, by_user_id: bool) -> None:
+        """Raises Stop as long as nobody need ask."""
+        now = self.clock()
+        for scope in (template.id, template.tag):
+            shut = self.holds.get((scope, by_user_id))
+            if shut and shut.until > now:
+                after_s = shut.until - now + self.chance() * shut.spread_s
+                raise RowOutcome(
+                    Outcome(Verdict.HELD, shut.reason, after_s, reached_provider=False)
+                )
+
+    def record_refusal(self, refused: Refused, template: Template, by_user_id: bool) -> None:
+        """What an operator has to put right, and what a template or all of its tag have used up."""
+        ruling, now = refused.rule, self.clock()
+        if ruling.kind is ErrorKind.OPERATOR:
+            self.holds[template.id, by_user_id] = Hold(now + OPERATOR_HOLD_S, refused.reason)
+        elif ruling.until and (scope := quota_scope(ruling, template)):
+            until = now + wait_s(ruling.until, now, lambda: 0.0)
+            self.holds[scope, by_user_id] = Hold(until, refused.reason, JITTER_S[ruling.until])
+
+
+def quota_scope(rule: ErrorRule, template: Template) -> str:
+    """A template's id, or the tag of promotions; never the tag of news about one's own affairs."""
+    if rule.reason == error_codes.TEMPLATE_QUOTA:
+        return template.id
+    if rule.reason == error_codes.PROMOTION_QUOTA and not template.is_any_hour:
+        return template.tag
+    return ""

@@ -1,0 +1,158 @@
+"""What we know of the templates: which serves what, and what Zalo says of each; as one value."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from channels.zalo.client.response import first_text, json_object, whole_number
+
+ENABLE, DELETE = "ENABLE", "DELETE"
+ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
+"""Tags of messages about somebody's own affairs, under their old and new names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateParam:
+    """One parameter. Lengths in characters; `max_length` 0: Zalo names none."""
+
+    name: str
+    type: str = "STRING"
+    require: bool = True
+    min_length: int = 0
+    max_length: int = 0
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> "TemplateParam":
+        """One entry of `listParams`."""
+        return cls(
+            first_text(data, "name"),
+            first_text(data, "type") or "STRING",
+            data.get("require") not in (False, "false", 0) and data.get("acceptNull") is not True,
+            whole_number(data.get("minLength")) or 0,
+            whole_number(data.get("maxLength")) or 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What Zalo last said of one template. Prices in đồng, None where it names none."""
+
+    id: str
+    name: str = ""
+    state: str = ""
+    tag: str = ""
+    quality: str = ""
+    price_sdt: int | None = None
+    price_uid: int | None = None
+    timeout_ms: int = 0
+    blanks: tuple[TemplateParam, ...] = ()
+
+    @classmethod
+    def parse(cls, id: str, data: Mapping[str, Any]) -> "Template":
+        """The `data` of `/template/info/v2`."""
+        params = data.get("listParams")
+        listed = [one for one in params if isinstance(one, dict)] if params else []
+        return cls(
+            id,
+            first_text(data, "templateName"),
+            first_text(data, "status"),
+            first_text(data, "templateTag"),
+            first_text(data, "templateQuality"),
+            parse_price(data.get("price_sdt"), data.get("price")),
+            parse_price(data.get("price_uid")),
+            whole_number(data.get("timeout")) or 0,
+            tuple(map(TemplateParam.parse, listed)),
+        )
+
+    @classmethod
+    def decode(cls, data: Mapping[str, Any]) -> "Template":
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        blanks = tuple(TemplateParam(**blank) for blank in data.get("blanks", ()))
+        return cls(**{**known, "blanks": blanks})
+
+    @property
+    def is_any_hour(self) -> bool:
+        return self.tag.upper() in ANY_HOUR_TAGS
+
+    @property
+    def is_usable(self) -> bool:
+        return self.state == ENABLE
+
+    def price_for(self, by_user_id: bool) -> int | None:
+        """Never less than Zalo may charge; None where nobody knows."""
+        return self.price_sdt if not by_user_id or self.price_uid is None else self.price_uid
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredTemplates:
+    """`routes`: kind of notice → template id.
+
+    `daily` is Zalo's daily quota, 0 for unknown; `daily_at`, when Zalo said so.
+    """
+
+    routes: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    daily: int = 0
+    daily_at: float = 0.0
+    quality: str = ""
+    synced_at: float = 0.0
+
+    @classmethod
+    def decode(cls, data: bytes) -> "RegisteredTemplates":
+        """Read what this or another version wrote."""
+        said = json_object(data) or {}
+        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        templates = {id: Template.decode(one) for id, one in said.get("templates", {}).items()}
+        return cls(**{**known, "templates": templates})
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False).encode()
+
+    def template_for(self, kind: str) -> Template | None:
+        return self.templates.get(self.routes.get(kind, ""))
+
+    def kinds_of(self, template_id: str) -> list[str]:
+        return [kind for kind, id in self.routes.items() if id == template_id]
+
+    def with_routes(
+        self, routes: Mapping[str, str], known: Iterable[Template]
+    ) -> "RegisteredTemplates":
+        """Templates that serve nothing any more are forgotten."""
+        templates = {**self.templates, **{one.id: one for one in known}}
+        merged = {**self.routes, **routes}
+        return replace(self, routes=merged, templates=routed_templates(templates, merged))
+
+    def without_route(self, kind: str) -> "RegisteredTemplates":
+        left = {one: id for one, id in self.routes.items() if one != kind}
+        return replace(self, routes=left, templates=routed_templates(self.templates, left))
+
+    def with_daily_quota(self, daily: int | None, at: float) -> "RegisteredTemplates":
+        """Zalo's daily quota as of *at*; what is older than the last word changes nothing."""
+        if daily is None or at < self.daily_at:
+            return self
+        return replace(self, daily=daily, daily_at=at)
+
+    def with_templates(self, read: Iterable[Template]) -> "RegisteredTemplates":
+        """What Zalo says now of templates that still serve something."""
+        templates = {**self.templates, **{one.id: one for one in read}}
+        return replace(self, templates=routed_templates(templates, self.routes))
+
+
+def routed_templates(
+    templates: Mapping[str, Template], routes: Mapping[str, str]
+) -> dict[str, Template]:
+    return {id: templates[id] for id in routes.values() if id in templates}
+
+
+def parse_price(*said: object) -> int | None:
+    """The first that is a price, rounded up; numbers may come as text."""
+    for one in said:
+        try:
+            found = float(str(one).strip())
+        except ValueError:
+            continue
+        if 0 <= found < math.inf:
+            return math.ceil(found)
+    return None

@@ -1,0 +1,52 @@
+"""Filling a template's blanks with what a notice says, within Zalo's limits."""
+
+from collections.abc import Mapping
+
+from channels.base import Outcome, Verdict
+from channels.case_notice_texts import FREE_TEXT_PARAMETERS, MONEY_PARAMETERS
+from channels.zalo import text_limits
+from channels.zalo.case_notices.template_models import Template, TemplateParam
+from channels.zalo.outcomes import RowOutcome
+from channels.zalo.text_limits import TextLimit, utf16_units
+
+NUMBER_TYPE = "NUMBER"
+LONGEST_ESCAPE = 6
+"""`&quot;`: a template's value is not counted escaped."""
+
+
+def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]:
+    """The parameters as Zalo wants them.
+
+    Raises Stop, which names the parameter, for what is missing or can't be made to fit.
+    """
+    found = {blank.name: param_value(blank, values) for blank in template.blanks}
+    return {name: text for name, text in found.items() if text}
+
+
+def param_value(param: TemplateParam, values: Mapping[str, str]) -> str:
+    """Empty for an optional parameter of which nothing is known, or that does not fit."""
+    text = fit_value(param, values.get(param.name, ""))
+    if utf16_units(text) >= max(param.min_length, 1) and not is_too_long(param, text):
+        return text
+    if param.require:
+        raise unfit_param(param, text)
+    return ""
+
+
+def fit_value(param: TemplateParam, text: str) -> str:
+    if param.type.upper() == NUMBER_TYPE and param.name in MONEY_PARAMETERS:
+        return text.replace(".", "")
+    if param.name in FREE_TEXT_PARAMETERS and is_too_long(param, text):
+        room = param.max_length
+        return text_limits.shorten(text, TextLimit(room, LONGEST_ESCAPE * room))
+    return text
+
+
+def is_too_long(param: TemplateParam, text: str) -> bool:
+    return bool(param.max_length) and utf16_units(text) > param.max_length
+
+
+def unfit_param(param: TemplateParam, text: str) -> RowOutcome:
+    why = "missing" if not text else "too long" if is_too_long(param, text) else "too short"
+    reason = f"template parameter {param.name}: {why}"
+    return RowOutcome(Outcome(Verdict.FAILED, reason, reached_provider=False))

@@ -1,0 +1,187 @@
+"""The templates of case notices: which serves what, and how Zalo judges each now.
+
+All processes share one value in a store with compare-and-set; a look at it is a minute old at most.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from channels.case_notice_texts import guaranteed_parameters
+from channels.errors import Unreachable
+from channels.zalo.case_notices.template_models import DELETE, RegisteredTemplates, Template
+from channels.zalo.client import error_codes
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.errors import Refused, StaleValue
+from channels.zalo.client.response import first_text, whole_number
+from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
+
+log = structlog.get_logger()
+INFO_PATH = "/template/info/v2"
+QUOTA_PATH, QUALITY_PATH = "/message/quota", "/quality"
+CACHE_S = 60.0
+TRIES = 50
+
+
+class UnfitTemplate(Exception):
+    """A template wants what not every notice of that kind can say: `names` are its parameters."""
+
+    def __init__(self, kind: str, template_id: str, names: list[str]) -> None:
+        super().__init__(f"{template_id} for {kind}: {', '.join(names)}")
+        self.kind = kind
+        self.template_id = template_id
+        self.names = names
+
+
+class TemplateRegistry:
+    """The registry of one app. What it asks Zalo are reads; *key* is its place in *store*."""
+
+    def __init__(self, api: ZaloClient, store: KeyValueStore | None, key: str) -> None:
+        self.api = api
+        self.store = store or LocalStore()
+        self.key = key
+        self.clock = api.clock.clock
+        self.cached = RegisteredTemplates()
+        self.cached_at = float("-inf")
+        self.rechecked_at: dict[str, float] = {}
+
+    async def current(self) -> RegisteredTemplates:
+        """As it stood within the last minute. Raises Unreachable."""
+        if not 0 <= self.clock() - self.cached_at < CACHE_S:
+            self.cache((await self.load())[0])
+        return self.cached
+
+    async def register(self, routes: Mapping[str, str]) -> RegisteredTemplates:
+        """Let templates serve kinds: *routes* is kind → template id.
+
+        Raises Unfit, Refused for what Zalo does not know, ChannelError; then nothing is registered.
+        """
+        known = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
+        for kind, id in routes.items():
+            check_params(kind, known[id])
+        return await self.update(lambda book: book.with_routes(routes, known.values()))
+
+    async def remove(self, kind: str) -> bool:
+        """Whether there was one. Raises Unreachable."""
+        there = kind in (await self.load())[0].routes
+        await self.update(lambda book: book.without_route(kind))
+        return there
+
+    async def sync(self) -> RegisteredTemplates:
+        """Ask Zalo how every registered template stands. Raises Refused, ChannelError."""
+        book, _ = await self.load()
+        if not book.routes:
+            return book
+        asked_at = self.clock()
+        found = [await self.read_template(id) for id in sorted(set(book.routes.values()))]
+        daily = whole_number((await self.read_optional(QUOTA_PATH)).get("dailyQuota"))
+        quality = first_text(await self.read_optional(QUALITY_PATH), "oaCurrentQuality")
+
+        def move(book: RegisteredTemplates) -> RegisteredTemplates:
+            now = book.with_templates(found).with_daily_quota(daily, asked_at)
+            return replace(now, quality=quality, synced_at=self.clock())
+
+        return await self.update(move)
+
+    async def read_optional(self, path: str) -> Mapping[str, Any]:
+        """What is good to know. A refusal stops nothing: `loa zalo status` asks too, and tells."""
+        try:
+            return await self.read_data(path)
+        except Refused:
+            return {}
+
+    async def apply_template_event(
+        self, template_id: str, *, state: str = "", quality: str = ""
+    ) -> None:
+        """A webhook told of a change; one of a template that serves nothing is passed over.
+
+        Raises Unreachable.
+        """
+
+        def move(book: RegisteredTemplates) -> RegisteredTemplates:
+            known = book.templates.get(template_id)
+            if known is None:
+                return book
+            now = replace(known, state=state or known.state, quality=quality or known.quality)
+            return book.with_templates([now])
+
+        await self.update(move)
+
+    async def apply_quota_event(self, daily: int | None, at: float) -> None:
+        """A webhook told of another daily quota, at that time. Raises Unreachable."""
+        await self.update(lambda book: book.with_daily_quota(daily, at))
+
+    async def recheck(self, id: str) -> None:
+        """Zalo refused a template that we took for good: ask how it stands, once a minute.
+
+        Raises Refused, ChannelError.
+        """
+        if self.clock() - self.rechecked_at.get(id, 0.0) >= CACHE_S:
+            self.rechecked_at[id] = self.clock()
+            now = await self.read_template(id)
+            await self.update(lambda book: book.with_templates([now]))
+
+    async def read_template(self, id: str) -> Template:
+        """How one stands; one that Zalo knows no more is deleted."""
+        try:
+            return await self.read_info(id)
+        except Refused as refused:
+            if refused.rule.reason != error_codes.TEMPLATE_GONE:
+                raise
+            return Template(id, state=DELETE)
+
+    async def read_info(self, id: str) -> Template:
+        said = await self.read_data(INFO_PATH, template_id=id)
+        if not first_text(said, "status"):
+            raise Unreachable("a template without its state")
+        return Template.parse(id, said)
+
+    async def read_data(self, path: str, **query: str) -> Mapping[str, Any]:
+        answer = await self.api.read(self.api.get_call(path, query))
+        return answer.data if isinstance(answer.data, Mapping) else {}
+
+    async def update(
+        self, change: Callable[[RegisteredTemplates], RegisteredTemplates]
+    ) -> RegisteredTemplates:
+        """Apply *move* to what stands there, whoever wrote it, and tell what it changed."""
+        for _ in range(TRIES):
+            before, revision = await self.load()
+            after = change(before)
+            if after != before:
+                try:
+                    await self.store.swap(self.key, after.encode(), revision)
+                except StaleValue:
+                    continue
+            self.cache(after)
+            log_changes(before, after)
+            return after
+        raise Unreachable("everybody writes the templates", retry_after_s=1.0)
+
+    async def load(self) -> tuple[RegisteredTemplates, int]:
+        found = await self.store.get(self.key)
+        return RegisteredTemplates.decode(
+            found.data if found else b""
+        ), found.revision if found else NO_REVISION
+
+    def cache(self, book: RegisteredTemplates) -> None:
+        self.cached, self.cached_at = book, self.clock()
+
+
+def check_params(kind: str, template: Template) -> None:
+    """Raises Unfit."""
+    wanted = {blank.name for blank in template.blanks if blank.require}
+    if unknown := sorted(wanted - guaranteed_parameters(kind)):
+        raise UnfitTemplate(kind, template.id, unknown)
+
+
+def log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:
+    """One line for each template that Zalo judges otherwise than before."""
+    for id, now in after.templates.items():
+        was = before.templates.get(id)
+        if was and (was.state, was.quality) != (now.state, now.quality):
+            log.warning(
+                "zalo_template_changed", template=id, kinds=after.kinds_of(id),
+                was=was.state, state=now.state, quality=now.quality,
+            )  # fmt: skip

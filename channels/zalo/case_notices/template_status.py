@@ -1,0 +1,49 @@
+"""Which template serves which kind of case notice, for whoever looks at the account."""
+
+from dataclasses import dataclass
+
+from channels.case_notice_texts import APOLOGY, NOTICE_KINDS
+from channels.zalo.case_notices.template_models import ENABLE, RegisteredTemplates, Template
+from contracts.case import STATUS_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateStatus:
+    """One kind and its template; empty texts where there is none. Prices in đồng."""
+
+    kind: str
+    status: str
+    template: str = ""
+    name: str = ""
+    state: str = ""
+    quality: str = ""
+    tag: str = ""
+    price_sdt: int | None = None
+    price_uid: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, found: Template | None) -> "TemplateStatus":
+        status = APOLOGY if kind == APOLOGY else STATUS_NAMES[int(kind)]
+        if found is None:
+            return cls(kind, status)
+        prices = found.price_sdt, found.price_uid
+        return cls(
+            kind, status, found.id, found.name, found.state, found.quality, found.tag, *prices
+        )
+
+    @property
+    def problem(self) -> str:
+        """What keeps notices of this kind from being sent; empty for nothing."""
+        if not self.template:
+            return "no template"
+        return "" if self.state == ENABLE else f"template {self.template} is {self.state}"
+
+    @property
+    def fix(self) -> str:
+        """Where that is put right; a name in the table of codes."""
+        return "template" if self.template else "route"
+
+
+def template_statuses(book: RegisteredTemplates) -> list[TemplateStatus]:
+    """Every kind, in order."""
+    return [TemplateStatus.of(kind, book.template_for(kind)) for kind in NOTICE_KINDS]

@@ -1,0 +1,121 @@
+"""The calls of the API that articles and broadcasts are made of, in our words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from channels.base import Deadline
+from channels.errors import Unreachable
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.errors import AmbiguousResult
+from channels.zalo.client.response import ApiResponse, first_text, whole_number
+
+ARTICLE_PATH = "/v2.0/article"
+OA_PATH = "/v2.0/oa"
+PAGE_SIZE = 10
+MILLISECONDS_FROM = 10**11
+"""Times above this are in milliseconds; the lists disagree about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedArticle:
+    """An article as the list shows it; `created` is 0 when the list does not say."""
+
+    id: str
+    title: str
+    created: float
+    visible: bool
+
+
+class ArticleApi:
+    """Reads raise Refused or ChannelError, sends also Doubt and Late; see `ZaloApi`."""
+
+    def __init__(self, api: ZaloClient) -> None:
+        self.api = api
+
+    async def account_profile(self) -> ApiResponse:
+        """Our Official Account. The cheapest read there is."""
+        return await self.api.read(self.api.get_data_call(f"{OA_PATH}/getoa"))
+
+    async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
+        """Hand a new article in; returns the token to verify it with."""
+        answer = await self.api.write(
+            self.api.post_call(f"{ARTICLE_PATH}/create", payload), expired
+        )
+        return require_field(answer, "token")
+
+    async def update(self, payload: Mapping[str, Any], expired: Deadline) -> str:
+        """Replace an article; returns a token to verify, or nothing when it is done at once."""
+        answer = await self.api.write(
+            self.api.post_call(f"{ARTICLE_PATH}/update", payload), expired
+        )
+        return answer.text("token")
+
+    async def verify(self, token: str) -> str:
+        """The article's id; Refused with kind POLL while it is processed."""
+        call = self.api.post_call(f"{ARTICLE_PATH}/verify", {"token": token})
+        answer = await self.api.read(call)
+        return answer.text("id")
+
+    async def remove(self, article_id: str, expired: Deadline) -> None:
+        await self.api.write(
+            self.api.post_call(f"{ARTICLE_PATH}/remove", {"id": article_id}), expired
+        )
+
+    async def detail(self, article_id: str) -> Mapping[str, Any]:
+        """An article with its body and its status."""
+        answer = await self.api.read(
+            self.api.get_call(f"{ARTICLE_PATH}/getdetail", {"id": article_id})
+        )
+        return answer.data if isinstance(answer.data, Mapping) else {}
+
+    async def list_page(self, page: int) -> list[ListedArticle]:
+        """One page of our articles, newest first."""
+        query = {"offset": str(page * PAGE_SIZE), "limit": str(PAGE_SIZE), "type": "normal"}
+        answer = await self.api.read(self.api.get_call(f"{ARTICLE_PATH}/getslice", query))
+        return [parse_listed(media) for media in article_entries(answer.data)]
+
+    async def broadcast(
+        self, article_ids: Sequence[str], target: Mapping[str, str], expired: Deadline
+    ) -> str:
+        """Point the followers that *target* means to these articles; returns the message id."""
+        elements = [{"media_type": "article", "attachment_id": id} for id in article_ids]
+        payload = {"template_type": "media", "elements": elements}
+        message = {"attachment": {"type": "template", "payload": payload}}
+        body = {"recipient": {"target": target}, "message": message}
+        answer = await self.api.write(self.api.post_call(f"{OA_PATH}/message", body), expired)
+        return require_field(answer, "message_id")
+
+
+def require_field(answer: ApiResponse, name: str) -> str:
+    """A send's answer without its id is no success that could be relied on."""
+    found = answer.text(name)
+    if not found:
+        raise AmbiguousResult(f"success without {name}")
+    return found
+
+
+def article_entries(data: Any) -> list[Mapping[str, Any]]:
+    """The list inside a list answer: `medias` by the book, bare in some answers.
+
+    Raises Unreachable for an answer without a list, unless it says that there is nothing to list:
+    what isn't there must not look like "not listed".
+    """
+    found, total = data, None
+    if isinstance(data, Mapping):
+        found, total = data.get("medias"), whole_number(data.get("total"))
+    if isinstance(found, list):
+        return [media for media in found if isinstance(media, Mapping)]
+    if total == 0:
+        return []
+    raise Unreachable("a list without its articles")
+
+
+def parse_listed(media: Mapping[str, Any]) -> ListedArticle:
+    stamp = float(whole_number(media.get("create_date") or media.get("created_date")) or 0)
+    return ListedArticle(
+        first_text(media, "id"),
+        first_text(media, "title"),
+        stamp / 1000 if stamp > MILLISECONDS_FROM else stamp,
+        first_text(media, "status") == "show",
+    )

@@ -1,0 +1,184 @@
+"""The thin client: every request to Zalo's API hosts goes through here.
+
+`ask` is for reads: tried again within seconds. `act` is for what has an effect: never twice.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from channels.base import Deadline
+from channels.errors import Unreachable
+from channels.zalo.client import error_codes, response
+from channels.zalo.client.clock import ProviderClock
+from channels.zalo.client.error_codes import ErrorKind, ErrorRule
+from channels.zalo.client.errors import AmbiguousResult, DeadlinePassed, Refused
+from channels.zalo.client.rate_limit import Sleep, TokenBucket
+from channels.zalo.client.response import ApiResponse
+from channels.zalo.client.token_store import TokenStore
+from channels.zalo.client.transport import Request, Transport
+
+log = structlog.get_logger()
+
+
+READ_TRIES = 3
+
+
+LOGGED_MESSAGE_MAX = 300
+
+
+LONG_NUMBERS = re.compile(r"\d{6,}")
+"""What may be somebody's phone or id, in words of Zalo's that nobody has seen before."""
+
+
+TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
+
+
+PROOF_HEADER = "appsecret_proof"
+
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call of the API, without its token."""
+
+    name: str
+    method: str
+    url: str
+    query: Mapping[str, str]
+    body: Any = None
+
+    def to_request(self, token: str, proof: str) -> Request:
+        headers = {TOKEN_HEADER: token, PROOF_HEADER: proof}
+        if self.body is None:
+            return Request(self.method, self.url, headers, self.query)
+        headers["Content-Type"] = JSON
+        body = json.dumps(self.body, ensure_ascii=False).encode()
+        return Request(self.method, self.url, headers, self.query, body)
+
+
+class ZaloClient:
+    """Speaks to one API host as one app; shared by everything in the process.
+
+    *table* names the host's codes. Every call proves that it knows the app's secret, which the
+    console can demand.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tokens: TokenStore,
+        transport: Transport,
+        clock: ProviderClock,
+        bucket: TokenBucket,
+        *,
+        host: str = error_codes.OA_HOST,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.host = host
+        self.url = url.rstrip("/")
+        self.tokens = tokens
+        self.transport = transport
+        self.clock = clock
+        self.bucket = bucket
+        self.sleep = sleep
+
+    def get_call(self, path: str, query: Mapping[str, str] | None = None) -> ApiCall:
+        """A read with ordinary query parameters (`/article/*`)."""
+        return ApiCall(path, "GET", self.url + path, query or {})
+
+    def get_data_call(self, path: str, data: Mapping[str, Any] | None = None) -> ApiCall:
+        """A read whose parameters are one JSON value `data` (`/oa/*`)."""
+        query = {"data": json.dumps(data, ensure_ascii=False)} if data else {}
+        return ApiCall(path, "GET", self.url + path, query)
+
+    def post_call(self, path: str, body: Mapping[str, Any]) -> ApiCall:
+        return ApiCall(path, "POST", self.url + path, {}, body)
+
+    async def read(self, call: ApiCall) -> ApiResponse:
+        """Read. Raises Refused, or a ChannelError when no answer is to be had now."""
+        patience = AsyncRetrying(
+            stop=stop_after_attempt(READ_TRIES),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            retry=retry_if_exception_type(AmbiguousResult),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            return await patience(self.send_with_token, call)
+        except AmbiguousResult as doubt:
+            raise Unreachable(f"{call.name}: {doubt}") from doubt
+
+    async def write(self, call: ApiCall, expired: Deadline) -> ApiResponse:
+        """Send, once. *expired* is asked just before the request is written.
+
+        Raises Refused (surely nothing happened), Doubt (it may have), Late, or a ChannelError
+        (surely nothing happened).
+        """
+        try:
+            return await self.send_with_token(call, expired)
+        except Refused as refused:
+            if refused.rule.ambiguous:
+                raise AmbiguousResult(refused.reason) from refused
+            raise
+
+    async def send_with_token(
+        self, call: ApiCall, expired: Deadline = lambda: False
+    ) -> ApiResponse:
+        """One request; a second one only when Zalo refused the first for its token."""
+        token = await self.tokens.access_token()
+        answer = await self.send_once(call, token, expired)
+        ruling = self.rule_for(answer)
+        if ruling and ruling.kind is ErrorKind.TOKEN:
+            token = await self.tokens.replace_rejected(token)
+            answer = await self.send_once(call, token, expired)
+            ruling = self.rule_for(answer)
+        if ruling:
+            raise await self.refused(call, answer, ruling)
+        return answer
+
+    async def send_once(self, call: ApiCall, token: str, expired: Deadline) -> ApiResponse:
+        await self.bucket.take()
+        if expired():
+            raise DeadlinePassed(call.name)
+        proof = appsecret_proof(token, self.tokens.oauth.app_secret)
+        reply = await self.transport.exchange(call.to_request(token, proof))
+        await self.bucket.apply_headers(reply.headers)
+        answer = response.parse_response(reply)
+        self.clock.sync(reply.headers.get("Date", ""))  # a gateway's page is not Zalo's clock
+        return answer
+
+    def rule_for(self, answer: ApiResponse) -> ErrorRule | None:
+        """None for a success."""
+        return (
+            error_codes.classify(self.host, answer.error, answer.message) if answer.error else None
+        )
+
+    async def refused(self, call: ApiCall, answer: ApiResponse, rule: ErrorRule) -> Refused:
+        """What Zalo said no with; an unknown code is logged with its words."""
+        if answer.error == response.RATE_LIMITED:
+            await self.bucket.halve_rate()
+        if not rule.known:
+            words = LONG_NUMBERS.sub("#", answer.message[:LOGGED_MESSAGE_MAX])
+            log.error("zalo_unknown_code", call=call.name, code=answer.error, words=words)
+        return Refused(call.name, answer.error, answer.message, rule)
+
+
+def appsecret_proof(token: str, app_secret: str) -> str:
+    """`appsecret_proof`: that whoever uses the token is the app it was granted to."""
+    return hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,123 @@
+"""When Zalo lets something happen: its own clock, the hours of what can wait, ends of quotas."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from secrets import SystemRandom
+
+from contracts.base.times import VIETNAM
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+Jitter = Callable[[], float]
+"""Evenly between 0 and 1."""
+
+BROADCAST_OPENS, BROADCAST_CLOSES = time(6, 0), time(21, 59)
+BROADCAST_RELEASE = time(6, 5)
+TEMPLATE_OPENS, TEMPLATE_CLOSES = time(7, 0), time(21, 30)
+TEMPLATE_RELEASE = time(7, 5)
+"""Template messages that are no news of somebody's own affairs: narrower than Zalo's own hours,
+of which two versions are written down."""
+MIDNIGHT_MARGIN = timedelta(minutes=5)
+MINUTE_S = 60.0
+JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
+"""How far those who wait for the same moment are spread, so that they don't run into -32."""
+
+jitter: Jitter = SystemRandom().random
+
+
+class Until(StrEnum):
+    """What a quota waits for."""
+
+    MINUTE = "minute"
+    MORNING = "morning"
+    DAY = "day"
+    MONTH = "month"
+
+
+class ProviderClock:
+    """Zalo's time: ours, corrected by the `Date` of its last answer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.offset_s = 0.0
+        self.synced_at = float("-inf")
+
+    def now(self) -> float:
+        """Zalo's time as far as it is known; else our own."""
+        return self.clock() + self.offset_s
+
+    def is_fresh(self, age_s: float) -> bool:
+        """Whether Zalo told its time within the last *age_s*."""
+        return 0 <= self.clock() - self.synced_at <= age_s
+
+    def sync(self, date: str) -> None:
+        """Take the `Date` of an answer; a broken one teaches nothing."""
+        try:
+            theirs = parsedate_to_datetime(date).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        self.synced_at = self.clock()
+        self.offset_s = theirs - self.synced_at
+
+
+def is_broadcast_time(now: float) -> bool:
+    """Whether broadcasts are let through at *now*."""
+    return BROADCAST_OPENS <= vietnam_time(now).time() < BROADCAST_CLOSES
+
+
+def is_template_time(now: float) -> bool:
+    """Whether template messages that can wait are sent at *now*."""
+    return TEMPLATE_OPENS <= vietnam_time(now).time() < TEMPLATE_CLOSES
+
+
+def template_wait_s(now: float, jitter: Jitter = jitter) -> float:
+    """How long until the next 07:05 in Vietnam, spread by chance as the broadcasts are."""
+    return next_time(now, TEMPLATE_RELEASE) - now + jitter() * JITTER_S[Until.MORNING]
+
+
+def wait_s(until: Until, now: float, jitter: Jitter = jitter) -> float:
+    """How long from *now* until that moment, spread by chance."""
+    return NEXT_TIME[until](now) - now + jitter() * JITTER_S[until]
+
+
+def next_minute(now: float) -> float:
+    return now - now % MINUTE_S + MINUTE_S
+
+
+def next_morning(now: float) -> float:
+    """The next 06:05 in Vietnam."""
+    return next_time(now, BROADCAST_RELEASE)
+
+
+def next_time(now: float, hour: time) -> float:
+    """When it is *hour* in Vietnam for the next time."""
+    here = vietnam_time(now)
+    today = datetime.combine(here, hour, VIETNAM)
+    return (today if here < today else today + timedelta(days=1)).timestamp()
+
+
+def next_day(now: float) -> float:
+    """Just after the next midnight in Vietnam."""
+    midnight = datetime.combine(vietnam_time(now), time.min, VIETNAM) + timedelta(days=1)
+    return (midnight + MIDNIGHT_MARGIN).timestamp()
+
+
+def next_month(now: float) -> float:
+    """Just after the next month has begun in Vietnam."""
+    first = datetime.combine(vietnam_time(now).replace(day=1), time.min, VIETNAM)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return (following + MIDNIGHT_MARGIN).timestamp()
+
+
+def vietnam_time(now: float) -> datetime:
+    return datetime.fromtimestamp(now, VIETNAM)
+
+
+NEXT_TIME: dict[Until, Callable[[float], float]] = {
+    Until.MINUTE: next_minute,
+    Until.MORNING: next_morning,
+    Until.DAY: next_day,
+    Until.MONTH: next_month,
+}

@@ -1,0 +1,113 @@
+"""What Zalo's codes mean for us: `codes.toml` is the table, `judge` looks it up."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from channels.zalo.client.clock import Until
+
+OA_HOST, BUSINESS_HOST, OAUTH_HOST = "oa", "business", "oauth"
+
+
+COVER, TOKEN_LOST = "cover", "token"
+
+
+NOT_BY_USER_ID, TEMPLATE_GONE = "not by user id", "template gone"
+
+
+DAILY_QUOTA, TEMPLATE_QUOTA, PROMOTION_QUOTA = "daily quota", "template quota", "promotion quota"
+
+
+DAY_S = 86400.0
+
+
+_BAD_TOKEN = re.compile(r"access[ _]?token\b.*\b(invalid|expired|removed)", re.IGNORECASE)
+
+
+class ErrorKind(StrEnum):
+    """What may be done about an answer."""
+
+    RETRY = "R"
+    QUOTA = "Q"
+    TOKEN = "T"  # noqa: S105 -- a class of answers, not a secret
+    RECIPIENT = "U"
+    CONTENT = "C"
+    OPERATOR = "A"
+    POLL = "P"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One rule of the table. `fix` says where an operator puts it right.
+
+    `silence_days`: so long a person of whom Zalo says this need not be tried again.
+    """
+
+    kind: ErrorKind
+    reason: str = ""
+    match: str = ""
+    until: Until | None = None
+    after_s: float | None = None
+    ambiguous: bool = False
+    known: bool = True
+    fix: str = ""
+    silence_days: float = 0.0
+
+
+UNKNOWN_RULE = ErrorRule(ErrorKind.CONTENT, "unknown code", known=False)
+
+
+BAD_TOKEN_RULE = ErrorRule(ErrorKind.TOKEN)
+
+
+APP_FIX = "app"
+
+
+def classify(host: str, code: int, message: str) -> ErrorRule:
+    """The ruling for an answer that is not a success; an unknown code is a content failure."""
+    if _BAD_TOKEN.search(message):
+        return BAD_TOKEN_RULE
+    text = message.casefold()
+    candidates = rules_by_code(host).get(code, (UNKNOWN_RULE,))
+    return next((found for found in candidates if found.match in text), UNKNOWN_RULE)
+
+
+@cache
+def rules_by_code(host: str) -> dict[int, tuple[ErrorRule, ...]]:
+    """Every code of *host* with its rulings, most special first."""
+    return {int(code): parse_rules(entry) for code, entry in load_table()[host].items()}
+
+
+def operator_fix(name: str) -> str:
+    """Where an operator puts something right; empty for nothing."""
+    return str(load_table()["fix"][name]) if name else ""
+
+
+def classify_oauth(code: int | None) -> ErrorRule:
+    """The OAuth host's no to an app; Zalo has no list of its codes, so that most are unknown."""
+    unknown = ErrorRule(ErrorKind.OPERATOR, known=False, fix=operator_fix(APP_FIX))
+    return rules_by_code(OAUTH_HOST).get(code or 0, (unknown,))[0]
+
+
+@cache
+def load_table() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "error_codes.toml").read_text("utf-8"))
+
+
+def parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:
+    rules = entry if isinstance(entry, list) else [entry]
+    return tuple(parse_rule(rule) for rule in rules)
+
+
+def parse_rule(rule: dict[str, Any]) -> ErrorRule:
+    until = rule.get("until")
+    read = {
+        "kind": ErrorKind(rule["kind"]),
+        "until": Until(until) if until else None,
+        "fix": operator_fix(rule.get("fix", "")),
+    }
+    return ErrorRule(**{**rule, **read})

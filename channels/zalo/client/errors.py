@@ -1,0 +1,57 @@
+"""Errors of calls to Zalo's hosts.
+
+AmbiguousResult   the request may have had its effect
+Refused           Zalo answered with an error code: it did nothing, unless `rule.ambiguous`
+DeadlinePassed    our own deadline passed before the request was written
+RefreshTokenUsed, AppNotSetUp   the OAuth host gives this app no tokens
+StaleValue, WrongKey            of the stores that hold tokens and counters"""
+
+from channels.errors import Misconfigured
+from channels.zalo.client.error_codes import ErrorRule
+
+
+class AmbiguousResult(Exception):
+    """No usable answer came: the request may have had its effect. The text is safe to log."""
+
+
+class Refused(Exception):
+    """Zalo answered, and the answer is no. It surely did nothing, unless `ruling.ambiguous`."""
+
+    def __init__(self, call: str, code: int, message: str, rule: ErrorRule) -> None:
+        super().__init__(f"{call}: {code}")
+        self.call = call
+        self.code = code
+        self.message = message
+        self.rule = rule
+
+    @property
+    def reason(self) -> str:
+        """Short, and safe to log."""
+        return f"zalo {self.code} {self.rule.reason}".rstrip()
+
+
+class DeadlinePassed(Exception):
+    """Our own deadline passed before the request was written: surely not sent."""
+
+
+OPERATOR_RETRY_S = 900.0
+
+
+class RefreshTokenUsed(Exception):
+    """The refresh token is dead: used before, or never ours."""
+
+
+class AppNotSetUp(Misconfigured):
+    """Zalo gives this app nothing as it stands now; `fix` says where that is put right."""
+
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(reason, retry_after_s=OPERATOR_RETRY_S)
+        self.fix = fix
+
+
+class StaleValue(Exception):
+    """The revision had moved on: nothing was written."""
+
+
+class WrongKey(Misconfigured):
+    """What is stored was sealed with another key: only a new consent helps, or the old key."""

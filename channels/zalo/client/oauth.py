@@ -1,0 +1,116 @@
+"""Zalo's OAuth host: a consent's code, or a refresh token, used once, becomes a new pair.
+
+Its failures come with HTTP 200, in many shapes; only a non-empty access token is a success.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from channels.errors import Unreachable
+from channels.zalo.client import error_codes
+from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, RefreshTokenUsed
+from channels.zalo.client.response import first_text, json_object, whole_number
+from channels.zalo.client.transport import Reply, Request, Transport
+
+TOKEN_PATH = "/v4/oa/access_token"
+
+
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+
+NAME_MAX = 60
+
+
+TEMPORARY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
+"""Said before anything was done: the token is as good as it was."""
+
+
+DEFAULT_LIFETIME_S = 3600.0
+
+
+LIFETIME_MAX_S = 31 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a refresh yields; without a new refresh token the old one goes on."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    lifetime_s: float
+
+
+class OAuthClient:
+    """The app's side of OAuth v4 for Official Accounts."""
+
+    def __init__(self, url: str, app_id: str, app_secret: str, transport: Transport) -> None:
+        self.url = url.rstrip("/") + TOKEN_PATH
+        self.app_id = app_id
+        self.app_secret = app_secret
+        self.transport = transport
+
+    async def refresh(self, refresh_token: str) -> TokenPair:
+        """Use *refresh_token* up; called once per token.
+
+        Raises Spent, Doubt (nobody knows whether it is used up), Unreachable, Misconfigured.
+        """
+        return await self.request_tokens("refresh_token", refresh_token=refresh_token)
+
+    async def exchange_code(self, code: str, verifier: str) -> TokenPair:
+        """Turn the code of a consent into the first pair. Raises as `refresh`."""
+        return await self.request_tokens("authorization_code", code=code, code_verifier=verifier)
+
+    async def request_tokens(self, grant_type: str, **said: str) -> TokenPair:
+        form = {**said, "app_id": self.app_id, "grant_type": grant_type}
+        headers = {"secret_key": self.app_secret, "Content-Type": FORM_CONTENT_TYPE}
+        body = urlencode(form).encode()
+        return parse_token_pair(
+            await self.transport.exchange(Request("POST", self.url, headers, body=body))
+        )
+
+
+def parse_token_pair(reply: Reply) -> TokenPair:
+    """Read the OAuth host's answer; see `OAuth.refresh` for what it raises."""
+    body = json_object(reply.body)
+    if body is None:
+        raise unreadable_error(reply)
+    access_token = body.get("access_token")
+    if isinstance(access_token, str) and access_token:
+        return TokenPair(
+            access_token, first_text(body, "refresh_token"), lifetime_s(body.get("expires_in"))
+        )
+    if reply.status in TEMPORARY_STATUSES:
+        raise Unreachable(f"oauth http {reply.status}")
+    raise refusal_error(body)
+
+
+def unreadable_error(reply: Reply) -> Exception:
+    """No JSON object: a gateway's page, the empty answer of a spent token, or half an answer."""
+    body = reply.body.strip()
+    if reply.status in TEMPORARY_STATUSES or body.startswith(b"<"):
+        return Unreachable(f"oauth http {reply.status}")
+    if not body and reply.status == HTTPStatus.OK:
+        return RefreshTokenUsed("empty answer")
+    return AmbiguousResult(f"oauth http {reply.status} without an answer in it")
+
+
+def refusal_error(body: Mapping[str, Any]) -> Exception:
+    """Zalo's no: the token is dead, or the app is not set up. Its names may come without a code."""
+    code, name = whole_number(body.get("error")), first_text(body, "error_name")
+    rest = (first_text(body, key) for key in ("error_reason", "message", "error_description"))
+    words = " ".join((name, *rest)).replace("_", " ").casefold()
+    ruling = error_codes.classify_oauth(code)
+    if ruling.kind is ErrorKind.TOKEN or "refresh token" in words:
+        return RefreshTokenUsed(f"oauth {code}")
+    said = " ".join(part for part in (str(code or ""), name[:NAME_MAX]) if part)
+    return AppNotSetUp(f"oauth {said or 'without a reason'}", ruling.fix)
+
+
+def lifetime_s(expires_in: object) -> float:
+    """How long the access token lives; an hour when Zalo says nothing sensible."""
+    told = whole_number(expires_in)
+    return float(told) if told and 0 < told <= LIFETIME_MAX_S else DEFAULT_LIFETIME_S

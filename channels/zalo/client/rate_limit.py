@@ -1,0 +1,186 @@
+"""How fast we may call a host of Zalo: one token bucket for all processes, and it listens to Zalo.
+
+The bucket is a value in a store with compare-and-set; each call takes its turn there first. Times
+are seconds since the epoch by our clocks, which agree within seconds.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+import structlog
+
+from channels.errors import Unreachable
+from channels.zalo.client.clock import Clock, next_minute
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.response import json_object, whole_number
+from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
+
+log = structlog.get_logger()
+
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+DEFAULT_PER_S, DEFAULT_BURST = 5.0, 10.0
+
+
+SLOWEST_PER_S = 0.1
+
+
+RECOVERY_S = 60.0
+
+
+WAIT_MAX_S = 2.0
+
+
+RETRY_AFTER_MAX_S = 86400
+"""A longer wait is not slept through inside a call: the rows are held instead."""
+
+
+WAIT_MIN_S = 0.001
+
+
+TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """The bucket. `free_at` is when it is full again but for one token per call since then."""
+
+    per_s: float
+    free_at: float = 0.0
+    slowed_at: float = 0.0
+    closed_until: float = 0.0
+
+    @classmethod
+    def decode(cls, data: bytes, per_s: float) -> "BucketState":
+        """Read what this or another version wrote; what can't be read is a fresh bucket."""
+        said = json_object(data) or {}
+        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        return cls(**{"per_s": per_s, **known})
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The rate that was agreed on, and how many calls may leave at once after a pause."""
+
+    per_s: float = DEFAULT_PER_S
+    burst: float = DEFAULT_BURST
+
+
+def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketState, float]:
+    """The bucket after one more call, and how long that call has to wait."""
+    state = recovered(state, now, limits)
+    since = max(state.free_at, now)
+    turn = max(since - (limits.burst - 1) / state.per_s, state.closed_until, now)
+    wait_s = turn - now if turn - now > WAIT_MIN_S else 0.0
+    return replace(state, free_at=since + 1 / state.per_s), wait_s
+
+
+def recovered(state: BucketState, now: float, limits: RateLimits) -> BucketState:
+    """Forget a slow-down step by step: each quiet minute doubles the rate."""
+    if state.per_s < limits.per_s and now - state.slowed_at >= RECOVERY_S:
+        return replace(state, per_s=min(limits.per_s, 2 * state.per_s), slowed_at=now)
+    return replace(state, per_s=min(limits.per_s, state.per_s))
+
+
+def halved(state: BucketState, now: float) -> BucketState:
+    """Zalo said -32: slow down, and stop for this minute."""
+    slower = max(SLOWEST_PER_S, state.per_s / 2)
+    return closed(replace(state, per_s=slower, slowed_at=now), next_minute(now))
+
+
+def closed(state: BucketState, until: float) -> BucketState:
+    return replace(state, closed_until=max(state.closed_until, until))
+
+
+def server_wait_until(headers: Mapping[str, str], now: float) -> float:
+    """Until when Zalo wants no call: nothing remains of this minute, or it says how long."""
+    until = next_minute(now) if whole_number(headers.get("X-RateLimit-Remain")) == 0 else 0.0
+    wait_s = whole_number(headers.get("Retry-After"))
+    return max(until, now + min(max(wait_s, 0), RETRY_AFTER_MAX_S)) if wait_s else until
+
+
+StateChange = Callable[[BucketState], BucketState]
+
+
+class TokenBucket:
+    """What every call of a host asks first, in all processes with the same *store* and *key*."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        limits: RateLimits | None = None,
+        *,
+        store: KeyValueStore | None = None,
+        key: str = "rate",
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.clock = clock
+        self.limits = limits or RateLimits()
+        self.store = store or LocalStore()
+        self.key = key
+        self.sleep = sleep
+        self.lock = asyncio.Lock()
+        self.state = BucketState(self.limits.per_s)
+        self.revision = NO_REVISION
+
+    async def take(self) -> None:
+        """Wait for one call's turn.
+
+        Raises Unreachable when that takes too long to wait for, or the store does not answer.
+        """
+        wait_s = 0.0
+
+        def move(flow: BucketState) -> BucketState:
+            nonlocal wait_s
+            after, wait_s = take(flow, self.clock(), self.limits)
+            return flow if wait_s > WAIT_MAX_S else after
+
+        await self.update(move)
+        if wait_s > WAIT_MAX_S:
+            raise Unreachable("rate limit", retry_after_s=wait_s)
+        if wait_s > 0:
+            await self.sleep(wait_s)
+
+    async def apply_headers(self, headers: Mapping[str, str]) -> None:
+        """Send nothing before Zalo wants to hear something again."""
+        if until := server_wait_until(headers, self.clock()):
+            await self.apply_answer(lambda flow: closed(flow, until))
+
+    async def halve_rate(self) -> None:
+        """Slow down, because Zalo said -32."""
+        await self.apply_answer(lambda flow: halved(flow, self.clock()))
+        log.warning("zalo_rate_halved", per_s=self.state.per_s)
+
+    async def apply_answer(self, change: StateChange) -> None:
+        """Act on an answer that is here: a store that is silent now must not make it lost."""
+        try:
+            await self.update(change)
+        except Unreachable as away:
+            self.state = change(self.state)
+            log.warning("zalo_rate_not_shared", reason=away.reason)
+
+    async def update(self, change: StateChange) -> None:
+        """Apply *move* to what stands there, whoever wrote it. Raises Unreachable."""
+        async with self.lock:
+            for _ in range(TRIES):
+                after = change(self.state)
+                try:
+                    self.revision = await self.store.swap(self.key, after.encode(), self.revision)
+                except StaleValue:
+                    await self.reload()
+                else:
+                    self.state = after
+                    return
+        raise Unreachable("everybody wants a turn", retry_after_s=1.0)
+
+    async def reload(self) -> None:
+        found = await self.store.get(self.key)
+        self.revision = found.revision if found else NO_REVISION
+        self.state = BucketState.decode(found.data if found else b"", self.limits.per_s)

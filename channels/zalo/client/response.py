@@ -1,0 +1,75 @@
+"""Zalo's JSON envelope, read tolerantly: `{"data": ..., "error": 0, "message": "Success"}`.
+
+Errors come with HTTP 200; `error` may be a quoted string; a gateway may answer with HTML, nothing
+or half a body. What can't be read says nothing about the request's effect: it raises Doubt.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from channels.zalo.client.errors import AmbiguousResult
+from channels.zalo.client.transport import Reply
+
+RATE_LIMITED = -32
+NOT_FOUND = -404
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """What Zalo said: its code (0 is success), its words, its data."""
+
+    error: int
+    message: str
+    data: Any = None
+
+    def text(self, *names: str) -> str:
+        """The first of *names* in `data` that holds something, as text; ids may come as numbers."""
+        return first_text(self.data, *names)
+
+
+def parse_response(reply: Reply) -> ApiResponse:
+    """Raises Doubt for a body that is not Zalo's envelope."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise AmbiguousResult(f"http {reply.status}")
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ApiResponse(RATE_LIMITED, "http 429")
+    body = json_object(reply.body)
+    error = None if body is None else whole_number(body.get("error"))
+    if reply.status == HTTPStatus.NOT_FOUND and not error:
+        return ApiResponse(NOT_FOUND, "http 404")
+    if body is None or error is None or not (error or 200 <= reply.status < 300):
+        raise AmbiguousResult(f"http {reply.status} without an answer in it")
+    return ApiResponse(error, str(body.get("message") or ""), body.get("data"))
+
+
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """The body as a JSON object; None when it is anything else."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number, also when it comes as text; None for anything else."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return None
+
+
+def first_text(data: object, *names: str) -> str:
+    """The first of *names* that holds a text or a number, as text; half a character becomes `?`."""
+    if not isinstance(data, Mapping):
+        return ""
+    found = (data.get(name) for name in names)
+    usable = (one for one in found if isinstance(one, str | int) and not isinstance(one, bool))
+    return next((str(one).encode(errors="replace").decode() for one in usable if one != ""), "")

@@ -1,0 +1,242 @@
+"""The token keeper: one refresh at a time, and no pair is ever lost by us.
+
+A refresh token works once, and using it kills the access token too. So "a refresh is under way" is
+stored before the call, the new pair is stored before its first use, the pair before it is kept,
+and nothing is ever overwritten by nothing. The compare-and-set of the vault makes this hold across
+processes as well.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import structlog
+
+from channels.errors import ChannelError, Misconfigured, Unreachable
+from channels.zalo.client.clock import Clock
+from channels.zalo.client.errors import (
+    OPERATOR_RETRY_S,
+    AmbiguousResult,
+    RefreshTokenUsed,
+    StaleValue,
+    WrongKey,
+)
+from channels.zalo.client.oauth import OAuthClient, TokenPair, lifetime_s
+from channels.zalo.client.store import (
+    NO_REVISION,
+    GrantCipher,
+    KeyValueStore,
+    StoredValue,
+    TokenGrant,
+)
+from contracts.base.crash_points import crash_point
+
+log = structlog.get_logger()
+REFRESH_EARLY_S = 5 * 3600.0
+PENDING_TIMEOUT_S = 60.0
+"""Longer than a refresh can take: after that its process is taken for dead."""
+BUSY_RETRY_S = 5.0
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedGrant:
+    """A grant and the revision it was read at."""
+
+    grant: TokenGrant
+    revision: int
+
+
+class TokenStore:
+    """Hands out the access token that is good now. Everything it raises is a ChannelError."""
+
+    def __init__(
+        self, oauth: OAuthClient, kv_store: KeyValueStore, cipher: GrantCipher, clock: Clock
+    ) -> None:
+        self.oauth = oauth
+        self.key = grant_key(oauth.app_id)
+        self.kv_store = kv_store
+        self.cipher = cipher
+        self.clock = clock
+        self.lock = asyncio.Lock()
+        self.unstored: tuple[TokenGrant, str] | None = (
+            None  # a new pair, and the refresh token it cost
+        )
+
+    async def access_token(self) -> str:
+        """The access token, refreshed in good time.
+
+        Raises Misconfigured when an OA admin has to consent, Unreachable when it can't be told now.
+        """
+        async with self.lock:
+            held = await self.load_usable()
+            grant = held.grant
+            if not self.is_refresh_due(grant):
+                return grant.access_token
+            try:
+                return (await self.refresh(held)).access_token
+            except Unreachable:
+                if grant.expires_at <= self.clock():
+                    raise
+                return grant.access_token
+
+    async def replace_rejected(self, rejected: str) -> str:
+        """A token to use instead of *failed*, which Zalo refuses whatever its expiry says."""
+        async with self.lock:
+            held = await self.load_usable()
+            if held.grant.access_token != rejected:
+                return held.grant.access_token
+            return (await self.refresh(held)).access_token
+
+    async def seed(self, access_token: str, refresh_token: str, expires_in: object = None) -> None:
+        """Store a pair that a person obtained (consent, or pasted from the API Explorer).
+
+        It replaces what stands there, even what can't be read any more. Raises Stale (somebody
+        else stored one at this moment), Unreachable.
+        """
+        async with self.lock:
+            now = self.clock()
+            fresh = TokenGrant(access_token, refresh_token, now + lifetime_s(expires_in), now)
+            if sealed := await self.kv_store.get(self.key):
+                await self.write(with_previous(self.previous_grant(sealed), fresh), sealed.revision)
+            else:
+                await self.write(fresh, NO_REVISION)
+            self.unstored = None
+
+    def previous_grant(self, stored: StoredValue) -> TokenGrant:
+        """What a new pair is to remember; nothing of a pair whose key is lost."""
+        try:
+            return self.cipher.decrypt(stored.data)
+        except WrongKey:
+            log.warning("zalo_grant_replaced")
+            return TokenGrant()
+
+    async def has_consent(self) -> bool:
+        """Whether there is a consent to work with. Raises Unreachable, Misconfigured."""
+        grant = (await self.read()).grant
+        return bool(grant.access_token) and not grant.lost
+
+    def is_refresh_due(self, grant: TokenGrant) -> bool:
+        """Early: at 20 of the 25 hours, so that a missed refresh can be made up for."""
+        early_s = min(REFRESH_EARLY_S, (grant.expires_at - grant.obtained_at) / 5)
+        return self.clock() >= grant.expires_at - early_s
+
+    async def load_usable(self) -> VersionedGrant:
+        """What is stored, a pair that could not be stored yet included."""
+        if self.unstored:
+            await self.store_new_pair()
+        held = await self.read()
+        if held.grant.lost or not held.grant.access_token:
+            raise Misconfigured(held.grant.lost or "no consent yet", retry_after_s=OPERATOR_RETRY_S)
+        return held
+
+    async def read(self) -> VersionedGrant:
+        sealed = await self.kv_store.get(self.key)
+        if sealed is None:
+            return VersionedGrant(TokenGrant(), NO_REVISION)
+        return VersionedGrant(self.cipher.decrypt(sealed.data), sealed.revision)
+
+    async def write(self, grant: TokenGrant, revision: int) -> VersionedGrant:
+        """Raises Stale, Unreachable."""
+        return VersionedGrant(
+            grant, await self.kv_store.swap(self.key, self.cipher.encrypt(grant), revision)
+        )
+
+    async def refresh(self, held: VersionedGrant) -> TokenGrant:
+        """Turn the stored pair into a new one, and store that. Raises ChannelError."""
+        spent = held.grant.refresh_token
+        announced = await self.mark_pending(held)
+        if announced.grant.refresh_token != spent:
+            return announced.grant
+        try:
+            crash_point("zalo.refresh_noted")
+            pair = await self.oauth.refresh(spent)
+            crash_point("zalo.refresh_answered")
+        except RefreshTokenUsed as why:
+            return await self.mark_lost(announced, str(why))
+        except AmbiguousResult as doubt:
+            log.error("zalo_refresh_unknown", reason=str(doubt))
+            raise Unreachable(
+                "refresh without an answer", retry_after_s=PENDING_TIMEOUT_S
+            ) from doubt
+        except ChannelError as trouble:
+            await self.clear_pending(announced, trouble)
+        self.unstored = (self.next_grant(announced.grant, pair), spent)
+        return await self.store_new_pair()
+
+    async def mark_pending(self, held: VersionedGrant) -> VersionedGrant:
+        """Store that a refresh begins now; only one process can. Raises Unreachable for others."""
+        if abs(self.clock() - held.grant.pending_at) < PENDING_TIMEOUT_S:
+            raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
+        try:
+            return await self.write(replace(held.grant, pending_at=self.clock()), held.revision)
+        except StaleValue:
+            other = await self.read()
+            if other.grant.refresh_token == held.grant.refresh_token:
+                raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S) from None
+            return other
+
+    async def clear_pending(self, announced: VersionedGrant, trouble: ChannelError) -> NoReturn:
+        """The refresh did not happen: the pair stands as it was."""
+        try:
+            await self.write(replace(announced.grant, pending_at=0.0), announced.revision)
+        except (StaleValue, Unreachable) as error:
+            log.warning("zalo_refresh_mark_left", reason=type(error).__name__)
+        raise trouble
+
+    async def mark_lost(self, announced: VersionedGrant, why: str) -> TokenGrant:
+        """The refresh token is dead, unless another process was faster: then its pair is ours."""
+        held = await self.read()
+        if held.grant.refresh_token != announced.grant.refresh_token:
+            return held.grant
+        lost = f"the consent is lost: {why}"
+        try:
+            await self.write(replace(held.grant, pending_at=0.0, lost=lost), held.revision)
+        except StaleValue:
+            raise Unreachable("the pair changed", retry_after_s=BUSY_RETRY_S) from None
+        log.error("zalo_grant_lost", reason=why)
+        raise Misconfigured(lost, retry_after_s=OPERATOR_RETRY_S)
+
+    def next_grant(self, grant: TokenGrant, pair: TokenPair) -> TokenGrant:
+        now = self.clock()
+        kept = pair.refresh_token or grant.refresh_token
+        return with_previous(grant, TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now))
+
+    async def store_new_pair(self) -> TokenGrant:
+        """Store the new pair before anybody uses it. Raises Unreachable; it is tried again then."""
+        for _ in range(TRIES):
+            try:
+                return await self.try_store_new_pair()
+            except StaleValue:
+                continue
+        raise Unreachable("the new pair could not be stored", retry_after_s=BUSY_RETRY_S)
+
+    async def try_store_new_pair(self) -> TokenGrant:
+        """Raises Stale, Unreachable. A pair that a person stored meanwhile wins."""
+        held = await self.read()
+        if self.unstored is None:
+            return held.grant
+        fresh, spent = self.unstored
+        if held.grant.refresh_token not in (spent, fresh.refresh_token):
+            self.unstored = None
+            return held.grant
+        if held.grant.access_token != fresh.access_token:
+            await self.write(fresh, held.revision)
+        crash_point("zalo.pair_stored")
+        self.unstored = None
+        log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))
+        return fresh
+
+
+def grant_key(app_id: str) -> str:
+    """Where the vault keeps an app's grant: the sandbox's never stands where a real one does."""
+    return f"zalo.grant.{app_id}"
+
+
+def with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
+    """*fresh*, which remembers the pair before it for recovery by hand."""
+    return replace(
+        fresh,
+        previous_access_token=before.access_token,
+        previous_refresh_token=before.refresh_token,
+    )

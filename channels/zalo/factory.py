@@ -1,0 +1,165 @@
+"""Joins the parts of the channel, for the composition root."""
+
+from dataclasses import dataclass, replace
+
+from channels.fetch import url_policy
+from channels.fetch.fetcher import Fetcher
+from channels.zalo.account.status import AccountProbe
+from channels.zalo.case_notices.api import NoticeApi
+from channels.zalo.case_notices.sender import (
+    InMemoryMessageIds,
+    MessageIdStore,
+    NoticeSender,
+    NoticeStores,
+)
+from channels.zalo.case_notices.template_registry import TemplateRegistry
+from channels.zalo.channel import ZaloChannel
+from channels.zalo.client import error_codes
+from channels.zalo.client.client import ZaloClient
+from channels.zalo.client.clock import ProviderClock, Until
+from channels.zalo.client.oauth import OAuthClient
+from channels.zalo.client.rate_limit import RateLimits, TokenBucket
+from channels.zalo.client.store import GrantCipher, KeyValueStore
+from channels.zalo.client.token_store import TokenStore
+from channels.zalo.client.transport import AiohttpTransport, Transport
+from channels.zalo.publications.covers import CoverSelector, CoverStore, NoCoverStore
+from channels.zalo.publications.record import ArticleStore
+from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.quota.budget import Budget, BudgetWindows
+from channels.zalo.quota.counter import AccountQuotas, QuotaCounter, QuotaCounters
+from channels.zalo.quota.window import QuotaWindow
+from channels.zalo.settings import ZaloSettings
+from channels.zalo.timing import Timing
+
+BURST_S = 2.0
+"""So much of a rate may leave at once after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStores:
+    """Where the channel keeps what must survive it; `key` is the vault's Fernet key.
+
+    `rates` is where processes share how fast they call, what they have spent, and the templates;
+    `sent`, which message is which. Without them each process is alone with its own. `pictures` is
+    where Zalo fetches our copies of covers; without it, it is given the items' own addresses.
+    """
+
+    token_grants: KeyValueStore
+    articles: ArticleStore
+    encryption_key: bytes
+    shared: KeyValueStore | None = None
+    message_ids: MessageIdStore | None = None
+    covers: CoverStore | None = None
+
+
+def open_channel(
+    settings: ZaloSettings,
+    stores: ChannelStores,
+    site: ArticleDefaults,
+    timing: Timing | None = None,
+    transport: Transport | None = None,
+) -> ZaloChannel:
+    """A channel that talks to the hosts *settings* names; close it when done."""
+    timing, transport = timing or Timing(), transport or AiohttpTransport()
+    tokens = open_token_store(settings, stores, transport, timing)
+    api = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
+    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
+    books = open_notice_stores(settings, stores, business, timing)
+    notices = NoticeSender(NoticeApi(api, business), books, timing)
+    quotas = open_quotas(settings, stores, api, timing)
+    site = replace(site, copies_covers=stores.covers is not None)
+    covers = open_cover_selector(settings, stores)
+    parts = (api, stores.articles, site, timing, quotas, notices, covers)
+    return ZaloChannel(*parts, connections=settings.connections)
+
+
+def open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverSelector:
+    fetcher = Fetcher(url_policy.parse_policy(settings.cover_allow))
+    return CoverSelector(fetcher, stores.covers or NoCoverStore(), stores.articles)
+
+
+def open_notice_stores(
+    settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
+) -> NoticeStores:
+    """What all processes of an app know together of its template messages."""
+    templates = TemplateRegistry(business, stores.shared, f"zalo.templates.{settings.app_id}")
+    purse = open_budget(settings, stores, business, timing)
+    return NoticeStores(templates, purse, stores.message_ids or InMemoryMessageIds())
+
+
+def open_budget(
+    settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
+) -> Budget:
+    """By Zalo's clock, which decides when a day ends."""
+
+    def cap(name: str, limit: int, span: Until) -> QuotaWindow:
+        return QuotaWindow(name, limit, span, business.clock.now, timing.jitter)
+
+    caps = BudgetWindows(
+        cap("notices", settings.notices_per_day, Until.DAY),
+        cap("daily money", settings.money_per_day, Until.DAY),
+        cap("monthly money", settings.money_per_month, Until.MONTH),
+    )
+    key = f"quota.zalo.{settings.app_id}"
+    former = {name: f"{key}.{one.name.replace(' ', '-')}" for name, one in caps.all().items()}
+    return Budget(caps, stores.shared, f"{key}.purse", former)
+
+
+def open_quotas(
+    settings: ZaloSettings, stores: ChannelStores, api: ZaloClient, timing: Timing
+) -> AccountQuotas:
+    """By Zalo's clock, which decides when a month ends."""
+
+    def meter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
+        cap = QuotaWindow(name, limit, span, api.clock.now, timing.jitter)
+        return QuotaCounter(cap, stores.shared, f"quota.zalo.{settings.app_id}.{name}")
+
+    articles = meter("articles", settings.articles_per_month)
+    month = meter("broadcasts", settings.broadcasts_per_month)
+    day = meter("daily-broadcasts", settings.broadcasts_per_day, Until.DAY)
+    return AccountQuotas(articles, QuotaCounters(month, day))
+
+
+def open_client(
+    settings: ZaloSettings, stores: ChannelStores, tokens: TokenStore, host: str, timing: Timing
+) -> ZaloClient:
+    """One of Zalo's hosts, called as fast as all processes together may."""
+    by_template = host == error_codes.BUSINESS_HOST
+    url = settings.business_url if by_template else settings.openapi_url
+    per_s = settings.notices_per_s if by_template else settings.calls_per_s
+    limits = RateLimits(per_s, max(1.0, BURST_S * per_s))
+    key = f"rate.zalo.{settings.app_id}.{host}"
+    bucket = TokenBucket(timing.clock, limits, store=stores.shared, key=key, sleep=timing.sleep)
+    clock, transport = ProviderClock(timing.clock), tokens.oauth.transport
+    return ZaloClient(url, tokens, transport, clock, bucket, host=host, sleep=timing.sleep)
+
+
+def open_account_probe(
+    settings: ZaloSettings, stores: ChannelStores, transport: Transport
+) -> AccountProbe:
+    """What looks at the account, with reads alone."""
+    pace = Timing()
+    tokens = open_token_store(settings, stores, transport, pace)
+    oa = open_client(settings, stores, tokens, error_codes.OA_HOST, pace)
+    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
+    books = open_notice_stores(settings, stores, business, pace)
+    return AccountProbe(tokens, oa, business, open_quotas(settings, stores, oa, pace), books)
+
+
+def open_template_registry(
+    settings: ZaloSettings, stores: ChannelStores, transport: Transport
+) -> TemplateRegistry:
+    """The registry of templates alone, for a command, or for whoever hears of changes."""
+    pace = Timing()
+    tokens = open_token_store(settings, stores, transport, pace)
+    business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
+    return open_notice_stores(settings, stores, business, pace).templates
+
+
+def open_token_store(
+    settings: ZaloSettings, stores: ChannelStores, transport: Transport, timing: Timing
+) -> TokenStore:
+    """The token keeper alone, for seeding a pair and for looking at it."""
+    secret = settings.app_secret.get_secret_value()
+    oauth = OAuthClient(settings.oauth_url, settings.app_id, secret, transport)
+    return TokenStore(oauth, stores.token_grants, GrantCipher(stores.encryption_key), timing.clock)

@@ -1,0 +1,320 @@
+"""The road of an article: create hidden, verify, show; later update it, or hide it again.
+
+Every call with an effect stands between two notes: "I am about to" and "this came back". So a crash
+or a lost answer anywhere leaves one of three things: a token or an id to go on with, nothing done,
+or a doubt that Zalo's own list settles once no late effect can land any more.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.errors import ChannelError
+from channels.zalo.client import error_codes
+from channels.zalo.client.article_api import ArticleApi
+from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo.client.errors import AmbiguousResult, Refused
+from channels.zalo.outcomes import NO_EFFECT, PROCESSING_S, RowOutcome, outcome_of
+from channels.zalo.publications import reconcile
+from channels.zalo.publications.abandoned_calls import AbandonedCalls
+from channels.zalo.publications.covers import CoverSelector, with_default_cover
+from channels.zalo.publications.record import ArticleRecord, ArticleStore
+from channels.zalo.publications.steps import ArticleJob, Step, is_accepted, is_blank, next_step
+from channels.zalo.quota.counter import QuotaCounter
+from channels.zalo.timing import Timing
+from contracts.base.crash_points import crash_point
+
+log = structlog.get_logger()
+PERMANENT_KINDS = (ErrorKind.CONTENT, ErrorKind.RECIPIENT)
+PROCESSING_ALARM_S, RECHECK_MAX_S = 3600.0, 3600.0
+"""When an article that is still processed is worth an alarm, and how rarely it is looked at."""
+RECHECK_S = 60.0
+"""How often Zalo is asked about a lost answer: what it shows counts at once."""
+DELIVERED = Outcome(Verdict.DELIVERED)
+FINAL_OUTCOMES = {
+    Step.DONE: DELIVERED,
+    Step.STALE: Outcome(Verdict.FAILED, "a newer revision is out"),
+}
+
+
+class ArticlePublisher:
+    """Works on one item at a time; the ledger sees to it that nobody else does."""
+
+    def __init__(
+        self,
+        api: ArticleApi,
+        records: ArticleStore,
+        timing: Timing,
+        quota: QuotaCounter,
+        covers: CoverSelector,
+    ) -> None:
+        self.api = api
+        self.covers = covers
+        self.quota = quota
+        self.records = records
+        self.timing = timing
+        self.abandoned_calls = AbandonedCalls(api, records, timing)
+        self.step_handlers: Mapping[
+            Step, Callable[[ArticleJob, ArticleRecord], Awaitable[ArticleRecord]]
+        ] = {
+            Step.CREATE: self.create,
+            Step.RECOVER: partial(self.recover, pending_verdict=Verdict.HELD),
+            Step.SEARCH: self.search_item,
+            Step.VERIFY: self.verify,
+            Step.CHOOSE_COVER: covers.choose,
+            Step.UPDATE: self.update,
+        }
+
+    async def publish(self, job: ArticleJob) -> Outcome:
+        """Go as far as possible now. Raises what `outcomes.EXPECTED` lists."""
+        async with self.recording_rejection(job):
+            return await self.advance(job, await self.load_record(job))
+
+    async def resolve(self, job: ArticleJob) -> Outcome:
+        """Say what became of a row in doubt. Raises what `outcomes.EXPECTED` lists."""
+        async with self.recording_rejection(job):
+            return await self.resolve_step(job, await self.load_record(job))
+
+    @asynccontextmanager
+    async def recording_rejection(self, job: ArticleJob) -> AsyncIterator[None]:
+        """When Zalo will never take this revision, whoever waits for it must know."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.rule.kind in PERMANENT_KINDS:
+                await self.mark_failed(job, await self.load_record(job))
+            raise
+
+    async def mark_failed(self, job: ArticleJob, record: ArticleRecord) -> None:
+        """What a newer revision has noted meanwhile is not ours to clear."""
+        if record.revision <= job.revision:
+            failed = replace(record, failed=job.revision, token="", intent_at=0.0)
+            await self.records.write(job.content_id, failed)
+
+    async def load_record(self, job: ArticleJob) -> ArticleRecord:
+        return await self.records.read(job.content_id) or ArticleRecord()
+
+    async def advance(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
+        record = await self.covers.without_missing_copy(record)
+        if next_step(record, job) is Step.UPDATE:
+            await self.abandoned_calls.check(job.content_id, record)
+        while (step := next_step(record, job)) not in FINAL_OUTCOMES:
+            record = await self.step_handlers[step](job, record)
+        return FINAL_OUTCOMES[step]
+
+    async def create(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        month = await self.quota.reserve()
+        record = await self.record_intent(job, record)
+        try:
+            crash_point("zalo.create_noted")
+            token = await self.api.create(job.payload(record, "hide"), job.expired)
+            crash_point("zalo.created")
+        except AmbiguousResult as doubt:
+            raise RowOutcome(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
+        except NO_EFFECT as why:
+            await self.quota.release(month)
+            return await self.undo_intent(job, record, why)
+        log.info("zalo_article_created", content_id=job.content_id)
+        return await self.record_result(job, self.with_token(record, token))
+
+    async def update(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        record = await self.record_intent(job, record)
+        try:
+            crash_point("zalo.update_noted")
+            token = await self.api.update(job.payload(record, job.status), job.expired)
+            crash_point("zalo.updated")
+        except AmbiguousResult as doubt:
+            raise RowOutcome(Outcome(Verdict.DOUBT, str(doubt), PROCESSING_S)) from doubt
+        except NO_EFFECT as why:
+            if isinstance(why, Refused) and await self.is_removed(job, record, why):
+                return await self.record_live(job, record)
+            return await self.undo_intent(job, record, why)
+        if not token:
+            return await self.record_live(job, record)
+        return await self.record_result(job, self.with_token(record, token))
+
+    async def verify(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """Wait for what was handed in; once the public may see it, anything unclear is a doubt."""
+        crash_point("zalo.token_noted")
+        try:
+            article_id = await self.poll_article_id(record)
+            crash_point("zalo.verified")
+        except Refused as refused:
+            if refused.rule.kind in PERMANENT_KINDS:
+                return await self.handle_rejected_content(job, record, refused)
+            raise self.doubt_if_accepted(job, record, refused) from refused
+        except ChannelError as trouble:
+            raise self.doubt_if_accepted(job, record, trouble) from trouble
+        if not article_id:
+            raise RowOutcome(self.processing_outcome(job, record))
+        if is_accepted(record, job):
+            return await self.record_live(job, record)
+        return await self.record_result(job, replace(record, token="", article_id=article_id))
+
+    def processing_outcome(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
+        """Look again ever later; after an hour somebody has to know."""
+        age_s = self.timing.clock() - record.token_at
+        if age_s > PROCESSING_ALARM_S:
+            log.error("zalo_article_processing", content_id=job.content_id, waits_s=round(age_s))
+        again_s = min(max(PROCESSING_S, age_s / 2), RECHECK_MAX_S)
+        verdict = Verdict.DOUBT if is_accepted(record, job) else Verdict.HELD
+        return Outcome(verdict, "zalo is processing the article", again_s)
+
+    async def poll_article_id(self, record: ArticleRecord) -> str:
+        """Poll until the article is ready; its id, or nothing when patience ends."""
+        for pause_s in self.timing.polls_s:
+            if article_id := await self.verify_once(record):
+                return article_id
+            await self.timing.sleep(pause_s)
+        return await self.verify_once(record)
+
+    async def verify_once(self, record: ArticleRecord) -> str:
+        """The article's id; nothing while it is processed. Raises Refused, ChannelError."""
+        try:
+            return await self.api.verify(record.token) or record.article_id
+        except Refused as refused:
+            if refused.rule.kind is ErrorKind.POLL:
+                return ""
+            raise
+
+    def doubt_if_accepted(
+        self, job: ArticleJob, record: ArticleRecord, why: Refused | ChannelError
+    ) -> Exception:
+        if not is_accepted(record, job):
+            return why
+        said = outcome_of(why, self.timing.clock(), self.timing.jitter)
+        return RowOutcome(Outcome(Verdict.DOUBT, said.reason, said.retry_after_s or PROCESSING_S))
+
+    async def handle_rejected_content(
+        self, job: ArticleJob, record: ArticleRecord, refused: Refused
+    ) -> ArticleRecord:
+        """What was handed in can't become an article as it is."""
+        if refused.rule.reason == error_codes.COVER:
+            return await self.record_result(job, with_default_cover(job, record, refused))
+        if refused.rule.reason == error_codes.TOKEN_LOST:
+            await self.record_result(job, replace(record, token="", intent_at=self.timing.clock()))
+            verdict = Verdict.DOUBT if is_accepted(record, job) else Verdict.HELD
+            raise RowOutcome(Outcome(verdict, refused.reason, PROCESSING_S))
+        raise refused
+
+    async def undo_intent(
+        self, job: ArticleJob, record: ArticleRecord, why: Exception
+    ) -> ArticleRecord:
+        """The call surely had no effect: forget that it was begun."""
+        record = await self.records.write(job.content_id, replace(record, intent_at=0.0))
+        if isinstance(why, Refused) and why.rule.reason == error_codes.COVER:
+            return await self.record_result(job, with_default_cover(job, record, why))
+        raise why
+
+    async def is_removed(self, job: ArticleJob, record: ArticleRecord, refused: Refused) -> bool:
+        """Whether somebody has removed the article by hand, so that nothing is left to hide."""
+        if not job.article.is_withdrawal or refused.rule.kind not in PERMANENT_KINDS:
+            return False
+        try:
+            await self.api.detail(record.article_id)
+        except Refused as missing:
+            return missing.rule.kind in PERMANENT_KINDS
+        return False
+
+    async def recover(
+        self, job: ArticleJob, record: ArticleRecord, pending_verdict: Verdict
+    ) -> ArticleRecord:
+        """Settle a lost `create` by Zalo's list. Not listed is final only after a while."""
+        article_id = await reconcile.find_article(self.api, reconcile.query_lost_create(record))
+        if not article_id:
+            self.require_settled(record, pending_verdict)
+        crash_point("zalo.looked_up")
+        if not article_id:
+            return await self.record_result(
+                job, self.abandoned_calls.abandon(job.content_id, record)
+            )
+        return await self.record_result(job, replace(record, article_id=article_id, intent_at=0.0))
+
+    def require_settled(self, record: ArticleRecord, pending_verdict: Verdict) -> None:
+        """Raises Stop with *meanwhile* as long as a late effect may still land."""
+        rest_s = record.intent_at + self.timing.settle_s - self.timing.clock()
+        if rest_s > 0:
+            raise RowOutcome(Outcome(pending_verdict, "an answer was lost", min(rest_s, RECHECK_S)))
+
+    async def resolve_step(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
+        step = next_step(record, job)
+        if step is Step.VERIFY and is_accepted(record, job):
+            step = next_step(await self.verify(job, record), job)
+        elif step is Step.UPDATE and record.intent_at and record.revision == job.revision:
+            return await self.resolve_update(job, record)
+        elif step is Step.RECOVER:
+            await self.recover(job, record, Verdict.DOUBT)
+        elif is_blank(record) and record.shown < job.revision:
+            return await self.resolve_unrecorded(job, record)
+        return FINAL_OUTCOMES.get(step, Outcome(Verdict.ABSENT))
+
+    async def resolve_unrecorded(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
+        """A doubt of which nothing is noted: the note may be older than what it was about."""
+        record = await self.search_item(job, record)
+        if record.article_id and await self.confirm_live(job, record):
+            return DELIVERED
+        return FINAL_OUTCOMES.get(next_step(record, job), Outcome(Verdict.ABSENT))
+
+    async def search_item(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """Ask Zalo for an article of the item, of whatever revision, and remember the answer."""
+        article_id = await reconcile.find_article(self.api, reconcile.query_item(job))
+        found = replace(record, article_id=article_id, sought=job.revision)
+        return await self.records.write(job.content_id, found)
+
+    async def resolve_update(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
+        """Ask Zalo whether a lost `update` has arrived."""
+        if await self.confirm_live(job, record):
+            return DELIVERED
+        self.require_settled(record, Verdict.DOUBT)
+        await self.record_result(job, self.abandoned_calls.abandon(job.content_id, record))
+        return Outcome(Verdict.ABSENT)
+
+    async def confirm_live(self, job: ArticleJob, record: ArticleRecord) -> bool:
+        """Whether the public sees just what this revision wants; then that is noted."""
+        detail = await self.api.detail(record.article_id)
+        if detail.get("status") != job.status or not reconcile.contains_marker(detail, job.marker):
+            return False
+        mine = replace(record, revision=job.revision, marker=job.marker, title=job.article.title)
+        await self.record_live(job, mine)
+        return True
+
+    def with_token(self, record: ArticleRecord, token: str) -> ArticleRecord:
+        return replace(record, token=token, token_at=self.timing.clock(), intent_at=0.0)
+
+    async def record_intent(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """Note what is about to be called. Raises Unreachable: then nothing is called."""
+        again = record.revision == job.revision
+        record = replace(record, plain_cover=record.plain_cover and again)
+        record = replace(
+            record,
+            revision=job.revision,
+            marker=job.marker,
+            title=job.article.title,
+            cover=job.cover(record),
+            intent_at=self.timing.clock(),
+            token="",
+            waits_at=record.waits_at if again else 0.0,
+        )
+        return await self.records.write(job.content_id, record)
+
+    async def record_live(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """The public sees this revision now, or no longer sees the item."""
+        hidden = job.article.is_withdrawal
+        crash_point("zalo.out")
+        log.info(
+            "zalo_article_hidden" if hidden else "zalo_article_shown", article=record.article_id
+        )
+        done = replace(record, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
+        known = replace(done, unit=job.article.unit, quiet=job.article.is_quiet)
+        return await self.record_result(job, known)
+
+    async def record_result(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """Note what came back. When that can't be written, what we know is a doubt."""
+        try:
+            return await self.records.write(job.content_id, record)
+        except ChannelError as silent:
+            raise AmbiguousResult(f"not noted: {silent.reason}") from silent

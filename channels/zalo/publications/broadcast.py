@@ -1,0 +1,135 @@
+"""The broadcast: one call that can't be taken back, repeated or looked up. At most once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.zalo.client.article_api import ArticleApi
+from channels.zalo.client.clock import ProviderClock, Until, is_broadcast_time, wait_s
+from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo.client.errors import Refused
+from channels.zalo.outcomes import NO_EFFECT, RowOutcome
+from channels.zalo.publications.record import ArticleRecord, ArticleStore
+from channels.zalo.publications.steps import ArticleJob
+from channels.zalo.quota.counter import QuotaCounters
+from channels.zalo.timing import Timing
+from contracts.base.crash_points import crash_point
+
+log = structlog.get_logger()
+CLOCK_AGE_S = 60.0
+OUTSIDE_HOURS = "zalo broadcasts from 06:00 to 21:59"
+ARTICLE_WAIT_S = 15.0
+"""A little more than the article's own delay, so that it comes first."""
+COMPANIONS_WAIT_S, RECHECK_S = 1800.0, 120.0
+"""How long a broadcast waits for other items' articles, and how often it looks for them."""
+
+
+class BroadcastSender:
+    """Points followers to articles that are live, within the hours Zalo allows."""
+
+    def __init__(
+        self,
+        api: ArticleApi,
+        records: ArticleStore,
+        clock: ProviderClock,
+        timing: Timing,
+        quota: QuotaCounters,
+    ) -> None:
+        self.api = api
+        self.quota = quota
+        self.records = records
+        self.clock = clock
+        self.timing = timing
+
+    async def send(self, job: ArticleJob) -> Outcome:
+        """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
+        note = await self.records.read(job.content_id) or ArticleRecord()
+        if waiting := blocked_outcome(note, job):
+            return waiting
+        now = await self.provider_time()
+        if not is_broadcast_time(now):
+            after_s = wait_s(Until.MORNING, now, self.timing.jitter)
+            return Outcome(Verdict.HELD, OUTSIDE_HOURS, after_s, reached_provider=False)
+        others = await self.companion_articles(note, job)
+        crash_point("zalo.broadcast_due")
+        message_id = await self.broadcast([note.article_id, *others], job)
+        crash_point("zalo.broadcast_answered")
+        log.info("zalo_broadcast_sent", article=note.article_id, message=message_id)
+        return Outcome(Verdict.DELIVERED)
+
+    async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
+        """The live articles of the items that go along. Raises Stop while one may still come."""
+        notes = [
+            await self.records.read(item) or ArticleRecord() for item in job.article.companion_ids
+        ]
+        if any(not (is_live(one) or one.hidden) for one in notes):
+            await self.wait_for_companions(record, job)
+        along = [one.article_id for one in notes if is_live(one) and may_join(one, job)]
+        if len(along) < len(notes):
+            self.log_without_companions(job, len(notes) - len(along))
+        return along
+
+    async def wait_for_companions(self, record: ArticleRecord, job: ArticleJob) -> None:
+        """Raises Stop until it has taken too long; from the first time on, that is noted."""
+        now = self.timing.clock()
+        if not record.waits_at:
+            record = await self.records.write(job.content_id, replace(record, waits_at=now))
+        rest_s = record.waits_at + COMPANIONS_WAIT_S - now
+        if rest_s > 0:
+            said = "another item's article is not live"
+            raise RowOutcome(
+                Outcome(Verdict.HELD, said, min(rest_s, RECHECK_S), reached_provider=False)
+            )
+
+    async def broadcast(self, article_ids: Sequence[str], job: ArticleJob) -> str:
+        """One call. Where Zalo refuses it for another item's article, one for our own alone."""
+        try:
+            return await self.send_once(article_ids, job)
+        except Refused as refused:
+            others, ruling = len(article_ids) - 1, refused.rule
+            if not (others and ruling.known and ruling.kind is ErrorKind.CONTENT):
+                raise
+        self.log_without_companions(job, others)
+        return await self.send_once(article_ids[:1], job)
+
+    def log_without_companions(self, job: ArticleJob, missing: int) -> None:
+        log.warning("zalo_broadcast_without", content_id=job.content_id, missing=missing)
+
+    async def send_once(self, article_ids: Sequence[str], job: ArticleJob) -> str:
+        spent = await self.quota.reserve()
+        try:
+            return await self.api.broadcast(article_ids, job.article.target, job.expired)
+        except NO_EFFECT:
+            await self.quota.release(spent)
+            raise
+
+    async def provider_time(self) -> float:
+        """Zalo's time; one cheap read when it has not told it lately."""
+        if not self.clock.is_fresh(CLOCK_AGE_S):
+            await self.api.account_profile()
+        return self.clock.now()
+
+
+def blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
+    """Why there is nothing to point to (yet); None when the public sees the article."""
+    if job.article.is_withdrawal or (record.hidden and record.shown >= job.revision):
+        return Outcome(Verdict.SUPPRESSED, "the item is withdrawn", reached_provider=False)
+    if record.failed == job.revision:
+        return Outcome(Verdict.FAILED, "the article was refused", reached_provider=False)
+    if record.shown < job.revision:
+        return Outcome(
+            Verdict.DEFERRED, "the article is not live", ARTICLE_WAIT_S, reached_provider=False
+        )
+    return None
+
+
+def is_live(record: ArticleRecord) -> bool:
+    """Whether the public sees an article of the item, of whatever revision."""
+    return bool(record.article_id and record.shown and not record.hidden)
+
+
+def may_join(record: ArticleRecord, job: ArticleJob) -> bool:
+    """Nobody is told of an article by another unit, or against its own unit's word."""
+    return record.unit == job.article.unit and not record.quiet

@@ -1,0 +1,134 @@
+"""A stranger's picture made into a cover: 16:9, at most 1200 wide, a JPEG of at most 1 MB.
+
+Zalo shows covers as 16:9 and cuts what has another shape. A photo loses little by that, so it is
+cut here, about its middle. A poster or a scanned notice would lose words: it is shown whole, on
+white. What is written is drawn anew from pixels, so that nothing else of the file comes along:
+no place, no camera, no text, no second picture.
+"""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Collection
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in FORMATS}
+PIXELS_MAX_BY_FORMAT = {"WEBP": 10_000_000}
+DEFAULT_PIXELS_MAX = 40_000_000
+"""What a big camera makes. Decoded it is 160 MB at most, and all that is made of it takes little
+more; a decoder of WebP takes 16 bytes a pixel, so that such a picture has to be smaller."""
+BAND_ROWS = 16
+"""So many rows of the small picture are made at once."""
+ORIENTATION, UPRIGHT = 0x0112, 1
+SIDE_MIN = 100
+WIDTH = 1200
+RATIO = 16 / 9
+CROP_KEEP_MIN = 0.7
+"""A cut must leave so much of a picture; 4:3 keeps three quarters."""
+BYTES_MAX = 1_000_000
+QUALITIES = (85, 75, 65, 50, 35)
+WHITE = (255, 255, 255)
+DECODER_ERRORS = (
+    *(OSError, SyntaxError, EOFError, struct.error, zlib.error),
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError),
+)
+"""What decoders raise for bytes that are not what they claim to be."""
+
+# We look at the size before anything is decoded, and refuse far earlier than Pillow would warn.
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what it has to say of a stranger's EXIF
+
+
+class UnusableImage(Exception):
+    """No cover can be made of it. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def make_cover(body: bytes) -> bytes:
+    """The JPEG; the same bytes for the same picture. Raises NotAPicture. Takes a while."""
+    try:
+        return encode_jpeg(fit_ratio(rotate_upright(*open_image(body))))
+    except DECODER_ERRORS as broken:
+        raise UnusableImage(f"broken: {type(broken).__name__}") from broken
+
+
+def open_image(body: bytes) -> tuple[Image.Image, int]:
+    """The picture, its first frame, small; and how its camera was held.
+
+    Nothing too large is ever decoded, and of what was decoded no second copy is made.
+    """
+    image = Image.open(BytesIO(body), formats=FORMATS)
+    width, height = image.size
+    if width * height > PIXELS_MAX_BY_FORMAT.get(image.format or "", DEFAULT_PIXELS_MAX):
+        raise UnusableImage("too many pixels")
+    if min(width, height) < SIDE_MIN:
+        raise UnusableImage("too small")
+    image.draft("RGB", (WIDTH, WIDTH))  # a JPEG is decoded no larger than it is needed
+    return shrink(image), exif_orientation(image)
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """What EXIF says of it, UPRIGHT where it can't be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION, UPRIGHT))
+    except DECODER_ERRORS:
+        return UPRIGHT
+
+
+def shrink(image: Image.Image) -> Image.Image:
+    """In plain colours and less than twice as large as a cover, made one band after the other."""
+    factor = max(max(image.size) // WIDTH, 1)
+    width, height = image.size
+    made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, BAND_ROWS * factor):
+        band = image.crop((0, top, width, min(top + BAND_ROWS * factor, height)))
+        made.paste(flatten(band).reduce(factor), (0, top // factor))
+    return made
+
+
+def rotate_upright(image: Image.Image, orientation: int) -> Image.Image:
+    image.getexif()[ORIENTATION] = orientation
+    return ImageOps.exif_transpose(image)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """In plain colours; what is transparent becomes white."""
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    paper = Image.new("RGBA", layer.size, (*WHITE, 255))
+    return Image.alpha_composite(paper, layer).convert("RGB")
+
+
+def fit_ratio(image: Image.Image) -> Image.Image:
+    """16:9, and never larger than it was."""
+    width, height = image.size
+    kept = min(width / height / RATIO, height * RATIO / width)
+    if kept >= CROP_KEEP_MIN:
+        size = frame_size(min(width, round(height * RATIO), WIDTH))
+        return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    size = frame_size(min(max(width, round(height * RATIO)), WIDTH))
+    return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=WHITE)
+
+
+def frame_size(width: int) -> tuple[int, int]:
+    return width, round(width / RATIO)
+
+
+def encode_jpeg(image: Image.Image) -> bytes:
+    """As good as it may be; a comment, say, would be written along."""
+    image.info.clear()
+    for quality in QUALITIES:
+        file = BytesIO()
+        image.save(file, "JPEG", quality=quality, optimize=True)
+        if file.tell() <= BYTES_MAX:
+            return file.getvalue()
+    raise UnusableImage("too large for a cover")

@@ -1,0 +1,120 @@
+"""Which cover an article gets: our copy of the item's picture, or the default one.
+
+Zalo fetches covers itself, and refuses what is large, slow or no plain picture: the article would
+fail for its picture. So the picture is fetched here, drawn anew and put where Zalo finds it. It may
+hold an article up for some minutes, and no longer.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.errors import Unreachable
+from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
+from channels.fetch.fetcher import Fetcher
+from channels.zalo.client import error_codes
+from channels.zalo.client.errors import Refused
+from channels.zalo.outcomes import RowOutcome, log_operator_needed
+from channels.zalo.publications import cover_image
+from channels.zalo.publications.cover_image import UnusableImage
+from channels.zalo.publications.record import ArticleRecord, ArticleStore
+from channels.zalo.publications.steps import ArticleJob
+
+log = structlog.get_logger()
+RETRY_DELAYS_S = (10.0, 60.0, 120.0)
+"""After each try that failed for now; then the article goes out without."""
+REFUSED_RETRY_S = 900.0
+
+
+class CoverStore(Protocol):
+    """Where our copies lie for Zalo to fetch."""
+
+    async def save(self, jpeg: bytes) -> str:
+        """Its path below the public address, once it is there for good. Raises Unreachable."""
+
+    async def exists(self, path: str) -> bool:
+        """Whether it is still there."""
+
+
+class NoCoverStore:
+    """No place for copies: Zalo is given the items' own covers, and nobody asks for another."""
+
+    async def save(self, jpeg: bytes) -> str:  # noqa: ARG002
+        raise Unreachable("no place for copies")
+
+    async def exists(self, path: str) -> bool:  # noqa: ARG002
+        return True
+
+
+class CoverSelector:
+    """Copies pictures; what came of it stands in the item's note, so that it is done once."""
+
+    def __init__(self, fetcher: Fetcher, store: CoverStore, records: ArticleStore) -> None:
+        self.fetcher = fetcher
+        self.store = store
+        self.records = records
+        self.draw_lock = asyncio.Lock()  # one at a time: a large picture takes much memory
+
+    async def without_missing_copy(self, record: ArticleRecord) -> ArticleRecord:
+        """The note without a copy that is no longer there: it is made again."""
+        if record.picture and not await self.store.exists(record.picture):
+            return replace(record, picture="")
+        return record
+
+    async def choose(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
+        """Note which cover it is. Raises Stop while the picture may still come."""
+        source = job.article.picture_url
+        tries = record.picture_tries if record.picture_of == source else 0
+        record = replace(record, picture_of=source, picture="", picture_tries=tries)
+        try:
+            path = await self.copy(source)
+        except (PermanentFetchError, UnusableImage) as never:
+            return await self.use_default(job, record, never.reason)
+        except (TemporaryFetchError, Unreachable) as trouble:
+            return await self.retry_later(job, record, trouble.reason)
+        log.info("zalo_cover_copied", content_id=job.content_id, picture=path)
+        return await self.records.write(job.content_id, replace(record, picture=path))
+
+    async def copy(self, source: str) -> str:
+        """The path of our copy. Raises Unusable, NotAPicture, Away, Unreachable."""
+        found = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
+        async with self.draw_lock:
+            jpeg = await asyncio.to_thread(cover_image.make_cover, found.body)
+        return await self.store.save(jpeg)
+
+    async def retry_later(
+        self, job: ArticleJob, record: ArticleRecord, reason: str
+    ) -> ArticleRecord:
+        """Raises Stop; the last time it is a no."""
+        if record.picture_tries >= len(RETRY_DELAYS_S):
+            return await self.use_default(job, record, reason)
+        tried = replace(record, picture_tries=record.picture_tries + 1)
+        await self.records.write(job.content_id, tried)
+        said, after_s = f"the cover can't be had: {reason}", RETRY_DELAYS_S[record.picture_tries]
+        raise RowOutcome(Outcome(Verdict.HELD, said, after_s, reached_provider=False))
+
+    async def use_default(
+        self, job: ArticleJob, record: ArticleRecord, reason: str
+    ) -> ArticleRecord:
+        """This revision has the default cover; the next one tries again."""
+        log.warning("zalo_cover_unusable", content_id=job.content_id, reason=reason)
+        none = replace(record, picture_none=job.revision, picture_tries=0)
+        return await self.records.write(job.content_id, none)
+
+
+def with_default_cover(job: ArticleJob, record: ArticleRecord, refused: Refused) -> ArticleRecord:
+    """Zalo can't use the cover: the article is handed in again with the default one.
+
+    Raises Stop where that was the default one.
+    """
+    plain = replace(record, plain_cover=True, token="", cover="")
+    if job.cover(plain) == record.cover:
+        log_operator_needed(
+            refused.reason, error_codes.operator_fix(error_codes.COVER), call=refused.call
+        )
+        raise RowOutcome(Outcome(Verdict.HELD, refused.reason, REFUSED_RETRY_S))
+    log.warning("zalo_cover_replaced", content_id=job.content_id)
+    return plain

@@ -1,0 +1,168 @@
+"""A publication as a Zalo article: everything but the marker, which differs per delivery."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Literal
+
+from yarl import URL
+
+from channels.zalo import text_limits
+from channels.zalo.publications.plain_text import paragraphs
+from channels.zalo.publications.targeting import target_codes
+from channels.zalo.texts import catalog_text
+from contracts.content import Attachment, Link, is_broadcast
+from contracts.publication import Publication
+
+BODY_MAX = 10_000
+MARKER_PREFIX = "loa-"
+State = Literal["show", "hide"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleDefaults:
+    """What the ministry's side adds: its portal, a cover for items without one, its name.
+
+    *copies*: Zalo is given our copies of the items' covers, and never their own addresses.
+    """
+
+    public_url: str
+    cover_url: str
+    author: str = ""
+    copies_covers: bool = False
+
+    def item_url(self, content_id: str) -> str:
+        """Where the portal shows an item."""
+        return f"{self.public_url.rstrip('/')}/tin/{content_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedArticle:
+    """What is the same in every attempt to publish one position of an item."""
+
+    content_id: str
+    revision: int
+    is_withdrawal: bool
+    title: str
+    description: str
+    author: str
+    cover: str
+    default_cover: str
+    body: tuple[str, ...]
+    ending: str  # the last paragraph's template
+    page_url: str
+    released_at: float = 0.0  # when the item was first released
+    picture_url: str = ""  # where the item's own cover lies, when we have to copy it
+    copies_url: str = ""  # where our copies are fetched
+    target: Mapping[str, str] = field(default_factory=dict)  # whom the broadcast is for
+    companion_ids: tuple[str, ...] = ()  # items whose articles stand behind it
+    unit: str = ""
+    is_quiet: bool = False  # nobody is to be told of it
+
+    def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
+        """The whole article, as `create` and (with its id) `update` want it."""
+        url = f"{self.page_url}#{marker}"
+        last = catalog_text("article", self.ending, url=url)
+        article: dict[str, Any] = {
+            "type": "normal",
+            "title": self.title,
+            "author": self.author,
+            "cover": {"cover_type": "photo", "photo_url": cover, "status": "show"},
+            "description": self.description,
+            "body": [text_block(paragraph) for paragraph in (*self.body, last)],
+            "tracking_link": url,
+            "status": status,
+            "comment": "show",
+        }
+        return {**article, "id": id} if id else article
+
+
+def article_marker(delivery_key: str) -> str:
+    """How we know our own article among others: short enough for a link, too long to be chance."""
+    return f"{MARKER_PREFIX}{delivery_key[:20]}"
+
+
+def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
+    """Lay *publication* out within Zalo's limits."""
+    withdrawal = publication.action == "withdrawn"
+    texts = (
+        withdrawal_lines(publication)
+        if withdrawal
+        else [*paragraphs(publication.body), *link_lines(publication)]
+    )
+    body, whole = fit_paragraphs([*correction_lines(publication), *texts])
+    return RenderedArticle(
+        content_id=publication.content_id,
+        revision=publication.revision,
+        is_withdrawal=withdrawal,
+        title=text_limits.shorten(publication.title, text_limits.TITLE_LIMIT),
+        description=text_limits.shorten(
+            description_text(publication, texts), text_limits.DESCRIPTION_LIMIT
+        ),
+        author=text_limits.shorten(author_name(publication, site), text_limits.AUTHOR_LIMIT),
+        cover=percent_encoded(publication.cover.url if publication.cover else site.cover_url),
+        default_cover=percent_encoded(site.cover_url),
+        body=body,
+        ending="portal" if whole else "more",
+        page_url=percent_encoded(site.item_url(publication.content_id)),
+        released_at=publication.first_released_at.timestamp(),
+        picture_url=publication.cover.url if publication.cover and site.copies_covers else "",
+        copies_url=percent_encoded(site.public_url.rstrip("/")),
+        target=target_codes(publication.broadcast),
+        companion_ids=publication.broadcast.also if publication.broadcast else (),
+        unit=publication.unit,
+        is_quiet=not is_broadcast(publication.broadcast),
+    )
+
+
+def author_name(publication: Publication, site: ArticleDefaults) -> str:
+    return publication.author or site.author or catalog_text("article", "author")
+
+
+def description_text(publication: Publication, texts: Sequence[str]) -> str:
+    """What stands under the title."""
+    if publication.action == "withdrawn":
+        return catalog_text("withdrawn", "description")
+    return publication.summary.strip() or next(iter(texts), "") or publication.title
+
+
+def correction_lines(publication: Publication) -> Iterator[str]:
+    """What was wrong in the article until now: whoever opens it again reads that first."""
+    if publication.action == "corrected" and publication.reason:
+        yield catalog_text("corrected", "first", reason=publication.reason)
+
+
+def withdrawal_lines(publication: Publication) -> list[str]:
+    """A withdrawn item's body: nothing of the old text stays behind a link."""
+    if not publication.reason:
+        return [catalog_text("withdrawn", "body_without_reason")]
+    return [catalog_text("withdrawn", "body", reason=publication.reason)]
+
+
+def link_lines(publication: Publication) -> Iterator[str]:
+    """Links and documents, as lines with their addresses."""
+    further: tuple[Link | Attachment, ...] = (*publication.links, *publication.attachments)
+    for link in further:
+        yield catalog_text("article", "link", title=link.title, url=link.url)
+
+
+def fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """As many paragraphs as fit, and whether that is all of them."""
+    room, kept = BODY_MAX, list[str]()
+    for text in texts:
+        if len(text) > room:
+            short = text_limits.shorten(text, text_limits.TextLimit(room, room)) if not kept else ""
+            return (*kept, *filter(None, [short])), False
+        kept.append(text)
+        room -= len(text)
+    return tuple(kept), True
+
+
+def text_block(paragraph: str) -> Mapping[str, str]:
+    lines = "<br>".join(escape(line, quote=False) for line in paragraph.split("\n"))
+    return {"type": "text", "content": f"<p>{lines}</p>"}
+
+
+def percent_encoded(url: str) -> str:
+    """Percent-encoded: Zalo refuses spaces and Vietnamese letters in an address."""
+    return str(URL(url))

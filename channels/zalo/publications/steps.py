@@ -1,0 +1,100 @@
+"""What to do next with an item's article: one pure decision over its note."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from channels.base import Deadline
+from channels.zalo.publications.record import ArticleRecord
+from channels.zalo.publications.render import RenderedArticle, State, article_marker
+
+
+class Step(StrEnum):
+    """STALE and DONE end the road; the others are one call each, after which we look again."""
+
+    STALE = "stale"
+    DONE = "done"
+    CREATE = "create"
+    RECOVER = "recover"
+    SEARCH = "seek"
+    CHOOSE_COVER = "picture"
+    VERIFY = "verify"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleJob:
+    """One row's work: bring an article to where the public should see it, or no longer.
+
+    `told`: an earlier text of the item is out, or may be.
+    """
+
+    article: RenderedArticle
+    delivery_key: str
+    expired: Deadline = lambda: False
+    may_be_public: bool = False
+
+    @property
+    def content_id(self) -> str:
+        return self.article.content_id
+
+    @property
+    def revision(self) -> int:
+        return self.article.revision
+
+    @property
+    def status(self) -> State:
+        return "hide" if self.article.is_withdrawal else "show"
+
+    @property
+    def marker(self) -> str:
+        return article_marker(self.delivery_key)
+
+    def cover(self, record: ArticleRecord) -> str:
+        """The address that Zalo gets: of our copy, where covers are copied."""
+        if record.plain_cover:
+            return self.article.default_cover
+        if not self.article.picture_url:
+            return self.article.cover
+        copy = f"{self.article.copies_url}/{record.picture}"
+        return copy if record.picture else self.article.default_cover
+
+    def payload(self, record: ArticleRecord, status: State) -> Mapping[str, Any]:
+        return self.article.payload(self.marker, record.cover, status, record.article_id)
+
+
+def next_step(record: ArticleRecord, job: ArticleJob) -> Step:
+    """Created hidden, verified, shown; an article that has an id is only updated.
+
+    Where an earlier text may be out and no note knows of it, our notes came out of a backup: then
+    Zalo is asked before anything is created, or left alone.
+    """
+    if record.shown >= job.revision:
+        return Step.DONE if record.shown == job.revision else Step.STALE
+    if record.article_id:
+        return Step.VERIFY if is_accepted(record, job) else after_cover(record, job, Step.UPDATE)
+    if record.token:
+        return Step.VERIFY
+    if record.intent_at:
+        return Step.RECOVER
+    if job.may_be_public and record.sought < job.revision:
+        return Step.SEARCH
+    return Step.DONE if job.article.is_withdrawal else after_cover(record, job, Step.CREATE)
+
+
+def after_cover(record: ArticleRecord, job: ArticleJob, step: Step) -> Step:
+    """*step*, once it is known which cover the article gets; a call that was begun has one."""
+    source, begun = job.article.picture_url, record.intent_at and record.revision == job.revision
+    known = record.picture_of == source and (record.picture or record.picture_none == job.revision)
+    return step if begun or known or not source else Step.CHOOSE_COVER
+
+
+def is_blank(record: ArticleRecord) -> bool:
+    """Whether nothing is noted of an article, and of no call that may have made one."""
+    return not (record.article_id or record.token or record.intent_at)
+
+
+def is_accepted(record: ArticleRecord, job: ArticleJob) -> bool:
+    """Zalo has taken the very change that the public is to see: it may have happened already."""
+    return bool(record.article_id and record.token and record.revision == job.revision)

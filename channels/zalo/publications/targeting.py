@@ -1,0 +1,34 @@
+"""Who a broadcast is meant for, in Zalo's codes."""
+
+from collections.abc import Collection
+from typing import get_args
+
+from contracts.content import Ages, Broadcast, Region
+from contracts.vocabulary import PROVINCES
+
+AGES = {group: code for code, group in enumerate(get_args(Ages))}
+GENDERS = {"male": 1, "female": 2}
+REGIONS = {region: code for code, region in enumerate(get_args(Region))}
+
+
+def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
+    """Zalo's `target`; empty = every follower.
+
+    Zalo counts the 63 provinces of before July 2025, so one of today is the sum of its parts. To
+    Zalo a province says more than a region: with provinces no region is named.
+    """
+    if broadcast is None:
+        return {}
+    places = {code for province in broadcast.provinces for code in PROVINCES[province].zalo}
+    regions = [] if places else [REGIONS[region] for region in broadcast.regions]
+    wanted: dict[str, Collection[int]] = {
+        "ages": [AGES[group] for group in broadcast.ages],
+        "gender": [GENDERS[broadcast.gender]] if broadcast.gender in GENDERS else [],
+        "locations": regions,
+        "cities": places,
+    }
+    return {field: comma_joined(codes) for field, codes in wanted.items() if codes}
+
+
+def comma_joined(codes: Collection[int]) -> str:
+    return ",".join(map(str, sorted(codes)))

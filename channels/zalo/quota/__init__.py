@@ -1,0 +1,1 @@
+"""Quotas and money limits, counted across processes before each paid call. Builds on client."""

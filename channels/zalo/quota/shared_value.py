@@ -1,0 +1,67 @@
+"""One value that all processes of an app change together, by compare-and-set."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from channels.errors import Unreachable
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore, StoredValue
+from channels.zalo.outcomes import RowOutcome
+
+TRIES = 50
+T = TypeVar("T")
+
+
+class SharedValue(Generic[T]):
+    """*former* says what stands in for the value as long as nobody has written it."""
+
+    def __init__(
+        self, store: KeyValueStore | None, key: str, decode: Callable[[bytes], T],
+        encode: Callable[[T], bytes], initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None,
+    ) -> None:  # fmt: skip
+        self.store = store or LocalStore()
+        self.key = key
+        self.decode = decode
+        self.encode = encode
+        self.initial = initial
+        self.lock = asyncio.Lock()
+        self.cached: StoredValue | None = None
+
+    async def read(self) -> T:
+        """As it stands now. Raises Unreachable."""
+        return self.decode((await self.load()).data)
+
+    async def update(self, change: Callable[[T], T]) -> T:
+        """Apply *move* to what stands there: one at a time here, by compare-and-set with others.
+
+        What was seen last is tried first. It may be out of date, so nothing is refused by it.
+        Raises Unreachable, and the Stop of *move*.
+        """
+        async with self.lock:
+            for turn in range(TRIES):
+                fresh = turn > 0 or self.cached is None
+                held = await self.load() if fresh or self.cached is None else self.cached
+                try:
+                    return await self.write(change(self.decode(held.data)), held.revision)
+                except RowOutcome:
+                    if fresh:
+                        raise
+                except StaleValue:
+                    continue
+        raise Unreachable("everybody counts", retry_after_s=1.0)
+
+    async def write(self, value: T, revision: int) -> T:
+        """Over what was seen last. Raises Stale, Unreachable."""
+        data = self.encode(value)
+        self.cached = StoredValue(data, await self.store.swap(self.key, data, revision))
+        return value
+
+    async def load(self) -> StoredValue:
+        found = await self.store.get(self.key)
+        if found is None:
+            found = StoredValue(
+                await self.initial(self.store) if self.initial else b"", NO_REVISION
+            )
+        self.cached = found
+        return found

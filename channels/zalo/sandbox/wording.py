@@ -1,9 +1,0 @@
-"""The Vietnamese names that the sandbox gives away, from texts.toml."""
-
-import tomllib
-from pathlib import Path
-
-TEXTS: dict[str, dict[str, str]] = tomllib.loads(
-    Path(__file__).with_name("texts.toml").read_text("utf-8")
-)
-SOMEBODY = TEXTS["person"]["name"]

@@ -1,0 +1,18 @@
+"""The app and the Official Account of the local Zalo sandbox, and settings that point to it."""
+
+from pydantic import SecretStr
+
+from channels.zalo.settings import ZaloSettings
+
+APP_ID, APP_SECRET, OA_SECRET = "sandbox-app", "sandbox-app-secret", "sandbox-oa-secret"
+
+
+OA_ID = "4318420240101000001"
+
+
+def stand_in_settings(url: str, zalo: ZaloSettings) -> ZaloSettings:
+    """What was set for Zalo, but for where it is and who we are there: the sandbox at *url*."""
+    hosts = dict.fromkeys(("openapi_url", "business_url", "oauth_url"), url)
+    secrets = {"app_secret": APP_SECRET, "oa_secret": OA_SECRET}
+    ours = {"app_id": APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}
+    return zalo.model_copy(update=ours)

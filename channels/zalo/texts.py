@@ -1,0 +1,15 @@
+"""The sentences that followers read, kept in `texts.toml`."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def catalog() -> dict[str, dict[str, str]]:
+    return tomllib.loads((Path(__file__).parent / "texts.toml").read_text("utf-8"))
+
+
+def catalog_text(part: str, name: str, **values: object) -> str:
+    """One sentence with its values filled in."""
+    return catalog()[part][name].format(**values)

@@ -1,0 +1,1 @@
+"""Zalo's webhook: verify the signature, parse the event, store it, then acknowledge. Builds on client."""

@@ -1,0 +1,146 @@
+"""/zalo/webhook: Zalo tells what happened; each event is stored before Zalo hears a yes.
+
+Zalo wants its answer within two seconds, tells the same event again for almost two hours, and in
+any order. So no event is too old, and only its key says that we have it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from channels.errors import ChannelError
+from channels.zalo.client.response import first_text, json_object
+from channels.zalo.webhook import events
+from channels.zalo.webhook.events import ZaloEvent
+from channels.zalo.webhook.signature import HEADER, SignatureVerifier
+from contracts.base.crash_points import crash_point
+
+log = structlog.get_logger()
+PATH = "/zalo/webhook"
+BODY_MAX = 256 << 10
+BODY_TIMEOUT_S = 10.0
+LOG_EVERY_S = 60.0
+
+Clock = Callable[[], float]
+StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
+"""Returns once the event would survive a crash. Raises ChannelError when that is not sure."""
+
+
+class BodyTooLarge(Exception):
+    """More than any event has."""
+
+
+class LogThrottle:
+    """Lets something be told once a minute: strangers who call us must not fill the log."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.times = 0
+        self.not_before = float("-inf")
+
+    def due_count(self) -> int:
+        """How often it has happened since it was last told; 0: not to be told now."""
+        self.times += 1
+        if self.clock() < self.not_before:
+            return 0
+        self.not_before = self.clock() + LOG_EVERY_S
+        times, self.times = self.times, 0
+        return times
+
+
+class WebhookEndpoint:
+    """Takes what is signed, hands it on to be stored, and says yes only then."""
+
+    def __init__(self, store: StoreEvent, verifier: SignatureVerifier, clock: Clock) -> None:
+        self.store = store
+        self.verifier = verifier
+        self.forged, self.not_set_up = LogThrottle(clock), LogThrottle(clock)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(PATH, self.probe, methods=["GET"]),
+            Route(PATH, self.receive, methods=["POST"]),
+        ]
+
+    async def probe(self, _: Request) -> Response:
+        """The console asks before it takes an address."""
+        return status_response(HTTPStatus.OK)
+
+    async def receive(self, request: Request) -> Response:
+        try:
+            body = await read_bounded(request)
+        except BodyTooLarge:
+            return status_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except TimeoutError:
+            return status_response(HTTPStatus.REQUEST_TIMEOUT)
+        except ClientDisconnect:
+            return status_response(HTTPStatus.BAD_REQUEST)  # nobody hears it
+        given = request.headers.get(HEADER, "")
+        if not given:
+            return status_response(
+                HTTPStatus.OK
+            )  # the console's other probe; nothing in it is believed
+        if not self.verifier.is_configured:
+            if times := self.not_set_up.due_count():
+                log.error("zalo_webhook_without_secret", times=times)
+            return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+        return await self.verify_and_store(given, body)
+
+    async def verify_and_store(self, given: str, body: bytes) -> Response:
+        said = json_object(body)
+        if said is None:
+            return status_response(HTTPStatus.BAD_REQUEST)
+        if not self.verifier.is_valid(given, body, first_text(said, "timestamp")):
+            return self.refuse(given, body, said)
+        try:
+            event = events.parse_event(said)
+        except events.UnusableEvent as unusable:
+            log.warning("zalo_event_unusable", zalo_event=str(unusable))
+            return status_response(HTTPStatus.OK)  # the same bytes would be no better next time
+        return await self.store_event(event) if event else status_response(HTTPStatus.OK)
+
+    def refuse(self, given: str, body: bytes, data: Mapping[str, Any]) -> Response:
+        """To look for what would explain a signature takes ten hashes: not for everybody."""
+        if times := self.forged.due_count():
+            variant = self.verifier.explain_mismatch(given, body, data)
+            log.warning("zalo_webhook_refused", would_fit=variant, times=times)
+        return status_response(HTTPStatus.FORBIDDEN)
+
+    async def store_event(self, event: ZaloEvent) -> Response:
+        try:
+            await self.store(event)
+        except ChannelError as trouble:
+            log.warning("zalo_event_not_stored", kind=event.kind.value, reason=trouble.reason)
+            return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+        crash_point("zalo.event_stored")
+        return status_response(HTTPStatus.OK)
+
+
+def create_app(
+    store: StoreEvent, verifier: SignatureVerifier, clock: Clock = time.monotonic
+) -> Starlette:
+    """The webhook as an application of its own."""
+    return Starlette(routes=WebhookEndpoint(store, verifier, clock).routes())
+
+
+def status_response(status: HTTPStatus) -> Response:
+    return PlainTextResponse(status.phrase, status)
+
+
+async def read_bounded(request: Request) -> bytes:
+    """The body as it came, byte for byte. Raises TooLarge, TimeoutError."""
+    body = bytearray()
+    async with asyncio.timeout(BODY_TIMEOUT_S):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > BODY_MAX:
+                raise BodyTooLarge
+    return bytes(body)

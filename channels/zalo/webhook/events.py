@@ -1,0 +1,200 @@
+"""What Zalo's webhook tells, reduced to what concerns us: nobody's words, phone or name."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from channels.zalo.client.response import first_text, whole_number
+from contracts.keys import digest
+
+MILLISECONDS_FROM = 10**12
+"""Times below this are in seconds, as older events have them."""
+KEY_LENGTH = 32
+_WORD = re.compile(r"[-_A-Za-z0-9]{1,128}")
+_USER = re.compile(r"[0-9]{1,30}")
+
+SafeId = Annotated[str, StringConstraints(pattern=r"^[-_A-Za-z0-9]{0,128}$")]
+"""An id or a state, fit to be a part of a key; empty for none."""
+RawEvent = Mapping[str, Any]
+
+
+class EventKind(StrEnum):
+    """What an event is for us; `events.toml` says which is which."""
+
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+    INBOUND = "inbound"
+    INTERACTION = "interaction"
+    DELIVERED = "delivered"
+    SEEN = "seen"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+    TEMPLATE = "template"
+    QUOTA = "quota"
+
+
+PERSON_KINDS = {
+    EventKind.FOLLOW,
+    EventKind.UNFOLLOW,
+    EventKind.INBOUND,
+    EventKind.INTERACTION,
+    EventKind.WITHDRAWN,
+}
+DELIVERY_KINDS = {EventKind.DELIVERED, EventKind.SEEN, EventKind.ANSWERED}
+"""What proves that a message of ours arrived."""
+
+
+class ZaloEvent(BaseModel):
+    """One event; `key` is the same for every copy of it.
+
+    `user_id` belongs to this Official Account alone, and is left out where nothing needs it: the
+    recipient of a receipt may be a phone number. Message ids are those of our own messages.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: EventKind
+    key: SafeId
+    at: AwareDatetime
+    oa_id: SafeId = ""
+    user_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,30}$")] = ""
+    message_ids: tuple[SafeId, ...] = ()
+    tracking_id: SafeId = ""
+    delivered_at: AwareDatetime | None = None
+    template_id: SafeId = ""
+    state: SafeId = ""
+    quality: SafeId = ""
+    quota: int | None = None
+
+
+class UnusableEvent(Exception):
+    """An event that should concern us, and lacks what it is about."""
+
+
+@cache
+def event_kinds() -> dict[str, EventKind]:
+    """What each of Zalo's events is for us."""
+    said = tomllib.loads((Path(__file__).parent / "events.toml").read_text("utf-8"))
+    return {name: EventKind(kind) for name, kind in said.items()}
+
+
+def parse_event(raw: RawEvent) -> ZaloEvent | None:
+    """The event in *raw*, None for one that does not concern us. Raises Unusable."""
+    name = first_text(raw, "event_name")
+    kind = event_kinds().get(name)
+    if kind is None:
+        return None
+    at = parse_time(first_text(raw, "timestamp"))
+    if at is None:
+        raise UnusableEvent(name)
+    event = ZaloEvent(kind=kind, key=event_key(name, raw), at=at, **event_fields(kind, raw))
+    if not is_complete(event):
+        raise UnusableEvent(name)
+    return event
+
+
+def event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
+    """What an event of this kind is about, and nothing else of it."""
+    if kind in PERSON_KINDS:
+        return {"user_id": person_id(raw), "oa_id": account_id(raw)}
+    if kind in DELIVERY_KINDS:
+        message = sub_object(raw, "message")
+        return {
+            "message_ids": message_ids(raw),
+            "tracking_id": safe_id(first_text(message, "tracking_id")),
+            "delivered_at": parse_time(first_text(message, "delivery_time")),
+        }
+    return change_fields(raw)
+
+
+def account_id(raw: RawEvent) -> str:
+    """The Official Account to which a person turned."""
+    return safe_id(
+        first_text(raw, "oa_id", "oaId") or first_text(sub_object(raw, "recipient"), "id")
+    )
+
+
+def is_complete(event: ZaloEvent) -> bool:
+    """Whether it says whom or what it is about."""
+    if event.kind in PERSON_KINDS:
+        return bool(event.user_id)
+    if event.kind in DELIVERY_KINDS:
+        return bool(event.tracking_id or event.message_ids)
+    return event.kind is EventKind.QUOTA or bool(event.template_id)
+
+
+def change_fields(raw: RawEvent) -> dict[str, Any]:
+    """What became of a template, or of the daily quota."""
+    status, quota = raw.get("status"), raw.get("quota")
+    state = first_text(status, "new_status") or first_text(raw, "status")
+    return {
+        "template_id": safe_id(first_text(raw, "template_id")),
+        "state": safe_id(state),
+        "quality": safe_id(first_text(raw, "quality")),
+        "quota": whole_number(quota.get("new_value")) if isinstance(quota, Mapping) else None,
+    }
+
+
+def event_key(name: str, raw: RawEvent) -> str:
+    """The same for every copy: the message's id and the event's name, else name, time and subject.
+
+    A digest, because the subject may be somebody's id.
+    """
+    if ids := message_ids(raw):
+        return digest(name, *ids)[:KEY_LENGTH]
+    about = (
+        person_id(raw),
+        first_text(raw, "template_id"),
+        first_text(sub_object(raw, "message"), "tracking_id"),
+    )
+    return digest(name, first_text(raw, "timestamp"), *about)[:KEY_LENGTH]
+
+
+def person_id(raw: RawEvent) -> str:
+    """The person it is about, under the name that each sort of event has for them."""
+    places = sub_object(raw, "follower"), sub_object(raw, "sender")
+    found = (
+        first_text(places[0], "id")
+        or first_text(raw, "user_id")
+        or first_text(sub_object(raw, "data"), "user_id")
+        or first_text(places[1], "id")
+    )
+    return found if _USER.fullmatch(found) else ""
+
+
+def message_ids(raw: RawEvent) -> tuple[str, ...]:
+    message = sub_object(raw, "message")
+    one = safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
+    if one:
+        return (one,)
+    several = message.get("msg_ids")
+    listed = several if isinstance(several, list) else []
+    return tuple(filter(None, (safe_id(first_text({"id": id}, "id")) for id in listed)))
+
+
+def safe_id(text: str) -> str:
+    """*text* if it is fit to be a key, else nothing: ids are looked up, never shown."""
+    return text if _WORD.fullmatch(text) else ""
+
+
+def sub_object(raw: RawEvent, name: str) -> RawEvent:
+    found = raw.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def parse_time(text: str) -> datetime | None:
+    """Epoch milliseconds, or seconds; None for anything else."""
+    stamp = whole_number(text)
+    if stamp is None or stamp <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(stamp if stamp < MILLISECONDS_FROM else stamp / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

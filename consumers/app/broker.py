@@ -1,0 +1,139 @@
+"""The FastStream broker: subscribers on durables that already exist, and a watch over both."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.errors import Error as NatsError
+
+from consumers.app.decode import decode_message
+from consumers.runtime.ack import AckMiddleware, StoreDeadLetter
+from contracts.subjects import ConsumerSpec, StreamSpec
+from producers.bus import Bus, BusError, closing_client, topology
+
+PULL_TIMEOUT_S = 3.0
+"""A pull that finds nothing is repeated so often. Each costs both sides; but a server that was
+restarted has forgotten those of before, and nothing is delivered until the next one.
+"""
+GRACEFUL_TIMEOUT_S = 6.0
+STOP_TIMEOUT_S = 8.0
+DURABLE_CHECK_S = 10.0
+CONSUMER_NOT_FOUND = 10014
+Handler = Callable[..., Awaitable[None]]
+log = structlog.get_logger()
+
+
+class BrokerClosed(Exception):
+    """The server refused the consumers' connection for good; only a restart helps."""
+
+
+class BrokerWatch:
+    """Looks after what FastStream does not: a connection given up for good, a lost durable."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.stopping = False
+        self.durables: set[tuple[str, str]] = set()
+        self.missing: list[tuple[str, str]] = []
+
+    async def on_closed(self) -> None:
+        self.ended.set()
+
+    def stop(self) -> None:
+        """From now on a closed connection is what we want."""
+        self.stopping = True
+
+    async def run(self) -> None:
+        """Raises BrokerClosed when the connection ends before the process does."""
+        await self.ended.wait()
+        if not self.stopping:
+            raise BrokerClosed
+
+    async def keep_durables(self, bus: Bus) -> None:
+        """Put a durable back that somebody deleted: nobody would hear anything of it again."""
+        while True:
+            await asyncio.sleep(DURABLE_CHECK_S)
+            try:
+                await self.check_durables(bus)
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    async def check_durables(self, bus: Bus) -> None:
+        self.missing = [
+            name for name in sorted(self.durables) if not await durable_exists(bus, *name)
+        ]
+        if self.missing:
+            log.error("durables_missing", durables=[durable for _, durable in self.missing])
+            await topology.apply(bus)
+
+    async def check(self) -> str | None:
+        """For `/readyz`."""
+        if self.ended.is_set():
+            return "connection closed"
+        return "missing: " + ", ".join(name for _, name in self.missing) if self.missing else None
+
+
+async def durable_exists(bus: Bus, stream: str, durable: str) -> bool:
+    try:
+        await bus.consumer_info(stream, durable)
+    except BusError as error:
+        if error.err_code == CONSUMER_NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+async def stop_broker(broker: NatsBroker) -> None:
+    """End in time, whatever the bus does: what was not acknowledged comes again."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            with closing_client():
+                await broker.stop()
+    except (TimeoutError, NatsError) as trouble:
+        log.warning("consumers_not_drained", error=type(trouble).__name__)
+
+
+def create_broker(
+    url: str, bury: StoreDeadLetter, watched: BrokerWatch, creds_file: Path | None = None
+) -> NatsBroker:
+    """A broker with our one decoder and our one middleware. Its own logger stays silent."""
+    options: dict[str, Any] = {"user_credentials": str(creds_file)} if creds_file else {}
+    return NatsBroker(
+        url.split(","),
+        decoder=decode_message,
+        middlewares=[partial(AckMiddleware, store_dead_letter=bury)],
+        graceful_timeout=GRACEFUL_TIMEOUT_S,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        ping_interval=5,
+        max_outstanding_pings=2,
+        closed_cb=watched.on_closed,
+        logger=None,
+        **options,
+    )
+
+
+def subscribe(
+    broker: NatsBroker,
+    stream: StreamSpec,
+    consumer: ConsumerSpec,
+    handler: Handler,
+    copies: int = 1,
+) -> None:
+    """Run *handler* for what *consumer* delivers. A subscriber is serial: one for each at once."""
+    heard = stream.subjects if consumer.subject == ">" else (consumer.subject,)
+    for number in range(copies):
+        broker.subscriber(
+            consumer.subject,
+            stream=JStream(stream.name, declare=False),  # topology is applied elsewhere, once
+            durable=consumer.durable,
+            pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
+            ack_policy=AckPolicy.MANUAL,  # `settle` acknowledges
+            title=" ".join((consumer.durable, *heard)),
+            include_in_schema=number == 0,
+        )(handler)

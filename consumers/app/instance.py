@@ -1,0 +1,154 @@
+"""Find the Loa that runs on a data folder, and the bus that a command or a service uses."""
+
+import fcntl
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.app.ports import require_free_port
+from consumers.app.settings import LoaSettings, RunningInstance
+from consumers.messages import field_error
+from contracts.base.crash_points import crash_point
+from contracts.errors import Invalid, Unavailable
+from producers.bus import Bus, NoReply, topology
+from producers.bus.server_check import verify
+from producers.nats_server import NatsServer
+
+log = structlog.get_logger()
+PROBE_TIMEOUT_S = 1.0
+COMMAND_TIMEOUT_S = 5.0
+"""How long a command waits for a bus: somebody sits there, and nothing has been done yet."""
+LOOPBACK = "127.0.0.1"
+
+
+def ready_file(settings: LoaSettings) -> Path:
+    return settings.run_dir / "ready.json"
+
+
+def sandbox_url(settings: LoaSettings) -> str:
+    """Where the Zalo sandbox of this folder's Loa answers, if it runs one; empty otherwise."""
+    try:
+        return RunningInstance.model_validate_json(ready_file(settings).read_bytes()).zalo_sandbox
+    except (OSError, ValidationError):
+        return ""
+
+
+def public_url(settings: LoaSettings) -> str:
+    """Where readers find the portal: as configured, else where this folder's Loa answers."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    try:
+        return RunningInstance.model_validate_json(ready_file(settings).read_bytes()).url.rstrip(
+            "/"
+        )
+    except (OSError, ValidationError):
+        return f"http://{settings.http_host}:{settings.http_port}"
+
+
+async def find_running(settings: LoaSettings) -> RunningInstance | None:
+    """The Loa of this data folder, if its bus answers: the file alone proves nothing."""
+    try:
+        ready = RunningInstance.model_validate_json(ready_file(settings).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    except OSError as error:
+        log.warning("ready_file_unreadable", error=type(error).__name__)
+        return None
+    try:
+        bus = await Bus.connect(ready.nats_url, name="loa-look", patience_s=PROBE_TIMEOUT_S)
+    except NoReply:
+        return None
+    await bus.close()
+    return ready
+
+
+@asynccontextmanager
+async def bus_server(settings: LoaSettings) -> AsyncIterator[tuple[str, tuple[str, ...], bool]]:
+    """The bus's address, its monitoring addresses, and whether it is our own embedded server.
+
+    Raises StoreBusy when another process holds the store and does not answer yet.
+    """
+    if settings.nats_url:
+        yield settings.nats_url, (), False
+        return
+    if ready := await find_running(settings):
+        yield ready.nats_url, (), False
+        return
+    if settings.nats_port:
+        require_free_port("LOA_NATS", LOOPBACK, settings.nats_port)
+    async with NatsServer(settings.nats_dir, settings.nats_port) as own:
+        yield own.url, (own.monitor_url,), True
+
+
+@asynccontextmanager
+async def command_bus(
+    settings: LoaSettings, name: str = "loa", patience_s: float = COMMAND_TIMEOUT_S
+) -> AsyncIterator[tuple[Bus, bool]]:
+    """A bus for one command: the running Loa's, a cluster's, or an embedded one for this time.
+
+    The flag says that it is the embedded one: no Loa runs on this folder. Raises Unavailable where
+    there is nothing to answer from: a command begins no store, so a mistyped folder stays empty.
+    """
+    begun = settings.nats_url or (settings.nats_dir / "jetstream").is_dir()
+    if not begun and not await find_running(settings):
+        raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
+    async with bus_server(settings) as (url, monitors, own):
+        connected = await Bus.connect(
+            url, name=name, creds_file=settings.nats_creds_file, patience_s=patience_s
+        )
+        async with connected:
+            if own:
+                await prepare_bus(connected, monitors)
+            yield connected, own
+
+
+async def prepare_bus(connected: Bus, monitors: tuple[str, ...]) -> None:
+    """Refuse an unfit server; then make its streams and buckets what the contracts say."""
+    await verify(connected, monitors)
+    await topology.apply(connected)
+
+
+@contextmanager
+def exclusive(settings: LoaSettings) -> Iterator[None]:
+    """Be the Loa of this data folder for as long as the block runs; the lock dies with the process.
+
+    Raises Invalid when another process is.
+    """
+    lock = os.open(settings.run_dir / "loa.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        take_lock(lock, settings.data_dir.resolve())
+        yield
+    finally:
+        os.close(lock)
+
+
+def take_lock(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(lock, 20, 0).decode() or "?"
+        raise Invalid(field_error("data", "already_running", value=folder, pid=pid)) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+
+
+@contextmanager
+def announced(settings: LoaSettings, ready: RunningInstance) -> Iterator[None]:
+    """Say where this Loa answers, for as long as the block runs."""
+    path = ready_file(settings)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(ready.model_dump()))
+    draft.rename(path)
+    crash_point("run.announced")
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValidationError):
+            if RunningInstance.model_validate_json(path.read_bytes()).pid == ready.pid:
+                path.unlink()

@@ -1,0 +1,91 @@
+"""Report LOA_* variables that are set and mean nothing.
+
+An unknown name is only warned of: while machines are upgraded one after the other, the same file of
+variables serves the old and the new version."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from functools import cache
+
+import structlog
+from pydantic import AliasChoices, SecretStr
+from pydantic_settings import BaseSettings
+
+from channels.email.settings import EmailSettings
+from channels.portal.settings import PortalSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app.settings import (
+    BouncesSettings,
+    ImportSettings,
+    LettersSettings,
+    LoaSettings,
+    environment,
+)
+from consumers.channel_health.canary.settings import CanarySettings
+from consumers.digests.schedule import DigestSchedule
+from consumers.messages import field_error
+from contracts.errors import FieldError
+
+log = structlog.get_logger()
+PREFIX, TEST_PREFIX = "LOA_", "LOA_TEST_"
+SIMILARITY_CUTOFF = 0.7
+"""How much of two names has to agree for one to be taken for the other, mistyped."""
+SETTINGS_CLASSES: tuple[type[BaseSettings], ...] = (
+    LoaSettings,
+    EmailSettings,
+    ZaloSettings,
+    BouncesSettings,
+    LettersSettings,
+    ImportSettings,
+    PortalSettings,
+    CanarySettings,
+    DigestSchedule,
+)
+
+
+@cache
+def known_variables() -> frozenset[str]:
+    """Every variable that is read, and the files of those that are secret."""
+    return frozenset(name for settings in SETTINGS_CLASSES for name in variable_names(settings))
+
+
+def variable_names(settings: type[BaseSettings]) -> Iterator[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    for name, field in settings.model_fields.items():
+        alias = field.validation_alias
+        own = alias.choices[0] if isinstance(alias, AliasChoices) else alias or f"{prefix}{name}"
+        yield str(own).upper()
+        if field.annotation is SecretStr:
+            yield f"{own}_FILE".upper()
+
+
+def find_unknown(variables: Iterable[str]) -> list[tuple[str, str]]:
+    """Those of *variables* that look like ours and are not, each with the nearest that is."""
+    ours = sorted(one for one in set(variables) if one.upper().startswith(PREFIX))
+    wrong = [
+        one
+        for one in ours
+        if one.upper() not in known_variables() and not one.startswith(TEST_PREFIX)
+    ]
+    return [(one, nearest_name(one.upper())) for one in wrong]
+
+
+def nearest_name(name: str) -> str:
+    return next(
+        iter(get_close_matches(name, sorted(known_variables()), n=1, cutoff=SIMILARITY_CUTOFF)), ""
+    )
+
+
+def unknown_variables() -> list[FieldError]:
+    """What is set here and means nothing; values are not repeated."""
+    found = find_unknown(environment())
+    return [
+        field_error(name, "variable_mistyped" if near else "variable_unknown", near=near)
+        for name, near in found
+    ]
+
+
+def warn_of_unknown() -> None:
+    """Say so in the log, where whoever runs many machines looks."""
+    for name, near in find_unknown(environment()):
+        log.warning("variable_unknown", variable=name, nearest=near)

@@ -1,0 +1,1 @@
+"""The HTTP server of a process, its protocol and its health endpoints."""

@@ -1,0 +1,142 @@
+"""HTTP/1.1 with bounds on the size and the time of a request's head."""
+
+import asyncio
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+HEAD_MAX = 64 << 10
+"""Bytes of a request line with its headers, or of trailers; web servers in front allow less."""
+HEAD_TIMEOUT_S = 15.0
+"""So long a request may take to say what it wants, and a new connection to begin."""
+
+PreparedAnswer = Callable[[Any], tuple[bytes, bytes] | None]
+"""What an app may have beside its call: head, without its end, and body of an answer that it has at
+hand; None where it has to be called. It costs a third less than a task for each request.
+"""
+
+log = structlog.get_logger()
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Ends a connection whose head or trailers have no end, and one that does not go on with them.
+
+    `silent` counts bytes since the parser last made something of them. `deaf`: what was accepted is
+    answered, and then the connection ends, whatever else comes.
+    """
+
+    unparsed_bytes = 0
+    ignores_input = False
+    deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.at_once: PreparedAnswer | None = getattr(self.config.app, "at_once", None)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.clear_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.ignores_input:
+            return
+        if self.unparsed_bytes > HEAD_MAX:
+            self.end_request("long")
+            return
+        if self.deadline is None and self.unparsed_bytes == 0:
+            self.start_deadline()
+        self.unparsed_bytes += len(data)
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self.clear_deadline()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self.clear_deadline()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.clear_deadline()
+        super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        known = self.prepared_answer(cycle) if app is self.app else None
+        if known:
+            self.write_answer(cycle, *known)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def prepared_answer(self, cycle: RequestResponseCycle) -> tuple[bytes, bytes] | None:
+        """What the app says without a wait, where nobody waits for it: neither others nor the line.
+
+        Who wants the connection closed, or each request noted, is served as everywhere.
+        """
+        if self.at_once is None or self.pipeline or self.flow.write_paused:
+            return None
+        if self.access_log or not cycle.keep_alive:
+            return None
+        return self.at_once(cycle.scope)
+
+    def write_answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
+        """The whole answer; into *head* comes only what stands on every answer."""
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        first, end, rest = head.partition(b"\r\n")
+        ours = header_lines(tuple(self.server_state.default_headers))
+        self.transport.write(b"".join((first, end, ours, rest, end)))
+        if body:
+            self.transport.write(body)
+        cycle.message_event.set()
+        cycle.on_response()
+
+    def start_deadline(self) -> None:
+        self.deadline = self.loop.call_later(HEAD_TIMEOUT_S, self.end_request, "slow")
+
+    def clear_deadline(self) -> None:
+        self.unparsed_bytes = 0
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
+
+    def end_request(self, how: str) -> None:
+        """Say so, if anybody still listens, and hang up."""
+        self.deadline = None
+        if not self.transport.is_closing():
+            log.warning("request_ended", how=how)
+            self.refuse_request(f"The request is too {how}.")
+
+    def send_400_response(self, msg: str) -> None:
+        """The parser can make nothing of what came, and won't of what comes."""
+        self.refuse_request(msg)
+
+    def refuse_request(self, msg: str) -> None:
+        """400 where nothing is being answered; never in the middle of an answer, or in its place.
+
+        `cycle` is the newest request: whole, it and those before it are answered first. Where its
+        own body is broken there is nothing to wait for.
+        """
+        newest = self.cycle
+        if newest is None or newest.response_complete:
+            super().send_400_response(msg)
+        elif not newest.more_body:
+            self.ignores_input, newest.keep_alive = True, False
+            self.flow.pause_reading()
+        elif newest.response_started or self.pipeline:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+
+@lru_cache(maxsize=8)
+def header_lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """What stands on every answer: the date, which changes once a second."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -1,0 +1,1 @@
+"""Build each channel and service from the settings of one process."""

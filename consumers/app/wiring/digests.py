@@ -1,0 +1,41 @@
+"""Build the digest service, and the lookup by which corrections find digests."""
+
+from consumers.app.node import Node
+from consumers.app.settings import read_settings
+from consumers.digests import schedule
+from consumers.digests.affected_digests import AffectedDigestFinder
+from consumers.digests.build import DigestBuilder
+from consumers.digests.recipients import DigestRecipients
+from consumers.digests.reissue import DigestReissuer
+from consumers.digests.schedule import DigestSchedule
+from consumers.digests.service import DigestService
+from consumers.digests.store import DigestStore
+from consumers.dispatch.supersede import Supersession
+from consumers.operations import restore
+
+
+def affected_digests(node: Node) -> AffectedDigestFinder:
+    """What a planner of mail asks about digests."""
+    return AffectedDigestFinder(
+        DigestStore(node.bus), Supersession(node.ledger, node.waker, node.clock)
+    )
+
+
+async def add_digests(node: Node) -> None:
+    """PUBLICATIONS → digests, in the ledger."""
+    book, calendar = DigestStore(node.bus), read_settings(DigestSchedule)
+    await schedule.publish_schedule(
+        node.bus, calendar
+    )  # for commands, whose settings may be others
+    service = DigestService(
+        node.ledger,
+        node.waker,
+        Supersession(node.ledger, node.waker, node.clock),
+        book,
+        DigestBuilder(node.bus, book, node.repository, calendar, node.clock),
+        DigestReissuer(node.bus, node.repository, node.clock),
+        DigestRecipients(node.bus, node.ledger, book, node.directory, node.clock),
+        doubts=await restore.active_doubts(node.bus),
+        clock=node.clock,
+    )
+    node.tasks.append(service.run)

@@ -1,0 +1,96 @@
+"""Build the e-mail channel, its send policy, and the handling of bounces."""
+
+import structlog
+
+from channels.base import Channel
+from channels.email.channel import EmailChannel
+from channels.email.inbound.server import InboundServer, MailHandler
+from channels.email.return_path import ReturnPaths
+from channels.email.unsubscribe import HmacSigner
+from consumers.app.node import Node
+from consumers.app.ports import blame_setting
+from consumers.app.settings import BouncesSettings, read_settings
+from consumers.app.wiring import subscribers
+from consumers.case_notices.message_ids import NoticeFinder
+from consumers.email.bounce_monitor import BounceMonitor
+from consumers.email.bounces import BounceHandler
+from consumers.email.inbound import BounceMailbox, UnsubscribeMailbox
+from consumers.email.policy import EmailSendPolicy
+from consumers.email.row_lookup import RowLookup
+from consumers.feedback.handler import FeedbackHandler
+from consumers.runtime.lanes import LaneSemaphore
+from consumers.suppression.cache import SuppressionCache
+
+log = structlog.get_logger()
+
+
+def open_suppression_cache(node: Node) -> SuppressionCache:
+    """The addresses that mail leaves alone, kept up to date."""
+    digest = subscribers.open_suppressions(node.bus, node.keys).hash_address_bytes
+    suppressed = SuppressionCache(node.bus, digest, node.clock)
+    node.tasks.append(suppressed.run)
+    return suppressed
+
+
+def open_send_policy(node: Node, gate: LaneSemaphore) -> EmailSendPolicy:
+    """Pace and brakes of one worker."""
+    sending = EmailSendPolicy(node.bus, gate, node.clock)
+    node.tasks.append(sending.run)
+    node.on_stop.append(sending.stop)
+    return sending
+
+
+def open_feedback_handler(node: Node) -> FeedbackHandler:
+    """What every receipt goes through; those of mail have consequences."""
+    brake = BounceMonitor(node.bus, node.ledger, node.clock)
+    node.tasks.append(brake.run)
+    handler = FeedbackHandler(node.ledger, NoticeFinder(node.bus))
+    returns = BounceHandler(
+        node.bus,
+        RowLookup(node.bus, node.ledger, node.notices.find_record),
+        subscribers.open_suppressions(node.bus, node.keys),
+        brake,
+        handler.confirm_sent,
+        node.clock,
+    )
+    handler.on_mail_receipt = returns.on_receipt
+    return handler
+
+
+async def add_bounces(node: Node) -> None:
+    """Mail that comes back → RECEIPTS; where none is asked to come, nobody listens."""
+    if not node.email.bounce_domain:
+        log.warning("bounces_off")
+        return
+    await node.open_proven_key()
+    settings = read_settings(BouncesSettings)
+    listener = InboundServer(inbound_mailboxes(node))
+    with blame_setting("LOA_BOUNCES", settings.host, settings.port):
+        port = await listener.start(settings.host, settings.port)
+    node.stack.push_async_callback(listener.stop)
+    node.addresses["bounces"] = f"{settings.host}:{port}"
+
+
+def inbound_mailboxes(node: Node) -> list[MailHandler]:
+    """What is taken: what comes back, and wishes to leave where an address is set for them."""
+    seal = subscribers.open_suppressions(node.bus, node.keys).hash_address
+    bounces = BounceMailbox(node.bus, return_paths(node), seal)
+    if not node.email.unsubscribe_to:
+        return [bounces]
+    leave = subscribers.open_unsubscribe(node.bus, node.keys).unsubscribe_by_token
+    door = UnsubscribeMailbox(
+        node.email.unsubscribe_to, leave, subscribers.open_signup(node).send_reminder
+    )
+    node.stack.push_async_callback(door.close)
+    return [bounces, door]
+
+
+def open_email_channel(node: Node) -> Channel:
+    signer = HmacSigner(node.keys.derive("unsubscribe"))
+    paths = return_paths(node) if node.email.bounce_domain else None
+    return EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)
+
+
+def return_paths(node: Node) -> ReturnPaths:
+    """The same for sending and for what comes back."""
+    return ReturnPaths(node.keys.derive("return path"), node.email.bounce_domain)

@@ -1,0 +1,78 @@
+"""Build the importer: the client that may leave for units' sites, and its schedule."""
+
+import asyncio
+
+from channels.fetch.conditional_fetcher import ConditionalFetcher
+from channels.fetch.errors import FetchError, ResourceGone, RetryAfter, TemporaryFetchError
+from channels.fetch.fetcher import FetchLimits
+from channels.fetch.url_policy import parse_policy
+from consumers.app.node import Node
+from consumers.app.settings import ImportSettings, read_settings
+from contracts.base.times import Clock
+from contracts.vocabulary import Vocabulary
+from producers.bus import Bus
+from producers.imports.errors import FeedUnavailable
+from producers.imports.feed_request import FeedResponse, HostPacing
+from producers.imports.service import ImportService
+from producers.imports.visit import Importer
+from producers.texts import BilingualText, get_text
+from producers.units.registry import UnitRegistry
+
+FETCH_LIMITS = FetchLimits(max_bytes=5_000_000, total_s=20.0, connect_s=5.0, max_redirects=3)
+
+
+class SiteFetcher:
+    """A request to somebody's site, in the words of the import."""
+
+    def __init__(self, visitor: ConditionalFetcher) -> None:
+        self.visitor = visitor
+
+    async def __call__(self, url: str, *, etag: str = "", last_modified: str = "") -> FeedResponse:
+        try:
+            seen = await self.visitor.fetch_if_changed(url, etag=etag, last_modified=last_modified)
+        except FetchError as trouble:
+            raise import_error(trouble) from trouble
+        return FeedResponse(
+            seen.body, seen.url, seen.moved_permanently, seen.charset,
+            seen.etag, seen.last_modified, seen.max_age_s,
+        )  # fmt: skip
+
+
+def import_error(trouble: FetchError) -> FeedUnavailable:
+    if isinstance(trouble, ResourceGone):
+        return FeedUnavailable(get_text("import", "over").as_field_error("url"), is_gone=True)
+    after_s = trouble.after_s if isinstance(trouble, RetryAfter) else 0.0
+    return FeedUnavailable(
+        error_text(trouble).as_field_error("url"), retry_after_s=after_s, detail=trouble.reason
+    )
+
+
+def error_text(trouble: FetchError) -> BilingualText:
+    """Why a site could not be read, in each language."""
+    code = "unreached" if isinstance(trouble, TemporaryFetchError) else "closed"
+    why = get_text("import", f"why_{trouble.fetch_reason.code}", detail=trouble.detail)
+    return BilingualText(
+        get_text("import", code, detail=why.en).en,
+        get_text("import", code, detail=why.vi).vi,
+    )
+
+
+def open_fetcher(settings: ImportSettings, public_url: str) -> SiteFetcher:
+    """What may leave for the sites of units: from the Internet alone, or as the operator allows."""
+    visitor = ConditionalFetcher(parse_policy(settings.allow), FETCH_LIMITS)
+    if public_url:
+        visitor.user_agent = f"Loa (+{public_url})"
+    return SiteFetcher(visitor)
+
+
+def open_importer(bus: Bus, vocabulary: Vocabulary, clock: Clock, public_url: str) -> Importer:
+    settings = read_settings(ImportSettings)
+    hosts = HostPacing(settings.pause_s, asyncio.get_running_loop().time)
+    return Importer(bus, vocabulary, clock, open_fetcher(settings, public_url), hosts)
+
+
+async def add_imports(node: Node) -> None:
+    """Sites of units → CONTENT, through the same door as everybody."""
+    work = open_importer(node.bus, node.vocabulary, node.clock, node.settings.public_url)
+    registry = UnitRegistry(node.bus, node.vocabulary, node.clock)
+    node.tasks.append(ImportService(work, registry).run)

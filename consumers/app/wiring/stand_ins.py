@@ -1,0 +1,57 @@
+"""Local stand-ins where nothing is configured: a mailbox for mail, the sandbox for Zalo."""
+
+from channels.email.devmailbox import web as pages
+from channels.email.devmailbox.mail_folder import MailFolder
+from channels.email.devmailbox.server import CatchAllServer
+from channels.zalo import stand_in
+from consumers.app.node import Node
+from consumers.app.ports import blame_setting
+from consumers.app.wiring import zalo
+from contracts.delivery import ChannelName
+from sandbox.zalo import server as sandbox
+
+STAND_IN_NAMES = ("mailbox", "zalo-sandbox")
+SANDBOX_PORT_OFFSET = 10
+
+
+def configured_services(node: Node) -> set[str]:
+    """The stand-ins whose real thing is configured. Raises Invalid for one that is so by half."""
+    if node.zalo.app_id:
+        zalo.require_app(node.zalo)
+    real = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.is_configured}
+    return {name for name, configured in real.items() if configured}
+
+
+async def add_mailbox(node: Node) -> None:
+    """Take every mail and show it at /hop-thu-thu; nobody gets any.
+
+    The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
+    """
+    await node.open_proven_key()
+    folder = node.settings.data_dir / "mail"
+    folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses: nobody else's business
+    drop = MailFolder(folder)
+    receiver = CatchAllServer(drop)
+    port = node.email.port if "port" in node.email.model_fields_set else 0
+    with blame_setting("LOA_EMAIL", node.settings.http_host, port):
+        chosen = await receiver.start(node.settings.http_host, port)
+    node.stack.push_async_callback(receiver.stop)
+    node.email = node.email.for_stand_in(chosen, node.settings.http_host)
+    node.web_apps.add(pages.mailbox_app(drop), "hop-thu-thu")
+    node.stand_ins.add(ChannelName.EMAIL)
+
+
+async def add_zalo_sandbox(node: Node) -> None:
+    """Answer as Zalo does, on a port of its own; its page shows what a follower would see."""
+    await node.open_proven_key()
+    port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
+    host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
+    with blame_setting("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
+        running = await sandbox.start(host, port, folder)
+    node.stack.push_async_callback(running.close)
+    node.zalo = stand_in.stand_in_settings(running.url, node.zalo)
+    stores = zalo.zalo_stores(node.bus, node.keys, running.settings.app_id)
+    await zalo.store_token_pair(running.settings, stores, running.grant())
+    await zalo.register_sandbox_templates(running.settings, stores)
+    node.addresses["zalo_sandbox"] = running.url
+    node.stand_ins.add(ChannelName.ZALO)

@@ -1,0 +1,67 @@
+"""Build the services behind the subscriber pages."""
+
+from functools import partial
+
+from consumers.app.node import Node
+from consumers.app.settings import LettersSettings, read_settings
+from consumers.key_file import KeyFile
+from consumers.subscribers.closing_mail import ClosingMailer
+from consumers.subscribers.preferences import PreferencesService
+from consumers.subscribers.quota import HourlyMailQuota
+from consumers.subscribers.signup import SignupService
+from consumers.subscribers.store import SubscriberStore
+from consumers.subscribers.tokens import LinkTokens, TokenUses
+from consumers.subscribers.transactional import TransactionalMailer
+from consumers.subscribers.unsubscribe import UnsubscribeService
+from consumers.suppression.store import SuppressionStore
+from contracts.delivery import ChannelName
+from producers.bus import Bus
+from producers.pages.services import PageServices
+
+PATH_HEADS = ("dang-ky", "huy")
+
+
+def open_unsubscribe(bus: Bus, keys: KeyFile) -> UnsubscribeService:
+    """How subscriptions end, by whatever door."""
+    return UnsubscribeService.from_key_file(bus, keys)
+
+
+def open_mailer(node: Node) -> TransactionalMailer:
+    """Who sends letters; all processes share what strangers may cause in an hour."""
+    people = SubscriberStore.from_key_file(node.bus, node.keys)
+    cap = HourlyMailQuota(node.bus, read_settings(LettersSettings).per_hour, node.clock)
+    return TransactionalMailer(node.bus, node.notices, people, node.clock, cap)
+
+
+def open_signup(node: Node) -> SignupService:
+    """What strangers may ask for, by whatever door."""
+    people, letters = SubscriberStore.from_key_file(node.bus, node.keys), open_mailer(node)
+    links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
+    lift = partial(open_suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
+    return SignupService(people, letters, links, uses, lift, node.vocabulary, node.clock)
+
+
+def open_page_services(node: Node) -> PageServices:
+    """What the pages may ask for; farewells that a crash cut short are finished, too."""
+    people, leave = (
+        SubscriberStore.from_key_file(node.bus, node.keys),
+        open_unsubscribe(node.bus, node.keys),
+    )
+    letters = open_mailer(node)
+    links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
+    suppressed = open_suppressions(node.bus, node.keys)
+    lift = partial(suppressed.lift, ChannelName.EMAIL)
+    stands = partial(suppressed.find_active, ChannelName.EMAIL)
+    farewells = ClosingMailer(people, letters, node.clock)
+    node.tasks.append(farewells.run)
+    words, clock = node.vocabulary, node.clock
+    return PageServices(
+        open_signup(node),
+        PreferencesService(people, letters, links, uses, lift, farewells, words, clock, stands),
+        leave,
+        read_settings(LettersSettings).per_hour,
+    )
+
+
+def open_suppressions(bus: Bus, keys: KeyFile) -> SuppressionStore:
+    return SuppressionStore(bus, keys.derive("suppressions"))

@@ -1,0 +1,307 @@
+"""Build the Zalo channel, its tokens and templates, and the handling of webhook events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+
+import aiohttp
+import structlog
+from starlette.types import ASGIApp
+
+from channels.errors import ChannelError, Misconfigured, Unreachable
+from channels.fetch.url_policy import is_public_url
+from channels.portal.model.site import DEFAULT_COVER_PATH
+from channels.portal.storage.pictures import PictureStore
+from channels.zalo import factory
+from channels.zalo.account.followers import FollowerApi
+from channels.zalo.account.replies import ReplySender
+from channels.zalo.account.status import AccountStatus
+from channels.zalo.case_notices.template_registry import TemplateRegistry, UnfitTemplate
+from channels.zalo.channel import ZaloChannel
+from channels.zalo.client import error_codes
+from channels.zalo.client.errors import (
+    AmbiguousResult,
+    RefreshTokenUsed,
+    Refused,
+    StaleValue,
+    WrongKey,
+)
+from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.token_store import TokenStore
+from channels.zalo.client.transport import AiohttpTransport
+from channels.zalo.factory import ChannelStores
+from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.settings import ZaloSettings
+from channels.zalo.texts import catalog_text
+from channels.zalo.timing import Timing
+from channels.zalo.webhook import endpoint
+from channels.zalo.webhook.signature import SignatureVerifier
+from consumers.app.node import Node
+from consumers.app.wiring.subscribers import open_suppressions
+from consumers.case_notices.message_ids import NoticeMessageIds
+from consumers.key_file import KeyFile
+from consumers.messages import field_error, translate_os_error
+from consumers.zalo.auto_reply import AutoReply
+from consumers.zalo.erasure import Erasure
+from consumers.zalo.event_publisher import ZaloEventPublisher
+from consumers.zalo.follower_sync import FollowerSync
+from consumers.zalo.followers import FollowerStore
+from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from consumers.zalo.webhook_handler import ZaloEventHandler
+from consumers.zalo.webhook_watchdog import WebhookWatchdog
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.errors import Conflict, FieldError, Invalid, Unavailable
+from producers.bus import Bus
+from sandbox.zalo.state import templates_and_uploads
+
+log = structlog.get_logger()
+
+
+GRANT_CHECK_S = 3600.0
+
+
+ABANDONED_CALLS_CHECK_S = 600.0
+
+
+TEMPLATE_SYNC_S, TEMPLATE_RETRY_S = 4 * 3600.0, 600.0
+
+
+def open_zalo_channel(node: Node) -> ZaloChannel:
+    """Raises Invalid for an app that is not named, or has no secret.
+
+    Covers are copied only to where Zalo can fetch them.
+    """
+    require_app(node.zalo)
+    site = ArticleDefaults(node.public_url, f"{node.public_url}{DEFAULT_COVER_PATH}")
+    held = zalo_stores(node.bus, node.keys, node.zalo.app_id)
+    if is_public_url(node.settings.public_url):
+        held = replace(held, covers=PictureStore(node.settings.portal_dir))
+    return factory.open_channel(node.zalo, held, site)
+
+
+def require_app(settings: ZaloSettings) -> None:
+    """Raises Invalid, which names the setting that is missing."""
+    if settings.is_configured:
+        return
+    missing = "LOA_ZALO_APP_SECRET" if settings.app_id else "LOA_ZALO_APP_ID"
+    raise Invalid(field_error(missing, "setting_missing"))
+
+
+def zalo_stores(bus: Bus, keys: KeyFile, app_id: str) -> ChannelStores:
+    """Where the Zalo channel keeps an app's tokens and its notes, apart from every other app's."""
+    rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+    return ChannelStores(
+        BusKeyValueStore(bus),
+        BusArticleStore(bus, app_id),
+        keys.fernet_key(),
+        rates,
+        NoticeMessageIds(bus),
+    )
+
+
+async def keep_grant_renewed(channel: ZaloChannel) -> None:
+    """Renew the grant even when nothing is sent: an unused refresh token ends after 3 months."""
+    while True:
+        try:
+            await channel.api.tokens.access_token()
+        except ChannelError as trouble:
+            log.warning("zalo_grant_unusable", reason=trouble.reason)
+        await asyncio.sleep(GRANT_CHECK_S)
+
+
+async def keep_templates_synced(templates: TemplateRegistry) -> None:
+    """See how Zalo judges the templates of case notices; a webhook that tells of it may be lost."""
+    while True:
+        wait_s = TEMPLATE_SYNC_S
+        try:
+            await templates.sync()
+        except (Refused, ChannelError) as trouble:
+            log.warning("zalo_templates_not_read", reason=trouble.reason)
+            wait_s = TEMPLATE_RETRY_S if isinstance(trouble, ChannelError) else wait_s
+        await asyncio.sleep(wait_s)
+
+
+async def clear_abandoned_calls(channel: ZaloChannel) -> None:
+    """Look for what calls that were given up did after all."""
+    while True:
+        await asyncio.sleep(ABANDONED_CALLS_CHECK_S)
+        try:
+            await channel.articles.abandoned_calls.sweep()
+        except ChannelError as trouble:
+            log.warning("channel_unavailable", reason=trouble.reason)
+
+
+@asynccontextmanager
+async def zalo_transport() -> AsyncIterator[AiohttpTransport]:
+    """The way to Zalo for one command. Raises Unavailable when the bus is away."""
+    transport = AiohttpTransport()
+    try:
+        yield transport
+    except Unreachable as away:
+        detail = translate_os_error(away)._replace(en=away.reason)
+        raise Unavailable(field_error("bus", "bus_away", detail=detail), retry_after_s=5) from away
+    finally:
+        await transport.close()
+
+
+@asynccontextmanager
+async def token_keeper(settings: ZaloSettings, stores: ChannelStores) -> AsyncIterator[TokenStore]:
+    """The token keeper alone, for as long as the block runs. Raises Conflict, Unavailable."""
+    async with zalo_transport() as transport:
+        try:
+            yield factory.open_token_store(settings, stores, transport, Timing())
+        except StaleValue as lost:
+            raise Conflict(field_error("file", "pair_overtaken")) from lost
+
+
+@asynccontextmanager
+async def template_registry(
+    settings: ZaloSettings, stores: ChannelStores
+) -> AsyncIterator[TemplateRegistry]:
+    """The registry of templates, for one command.
+
+    Raises Invalid for a template that Zalo refuses or that does not fit, Unavailable.
+    """
+    async with zalo_transport() as transport:
+        try:
+            yield factory.open_template_registry(settings, stores, transport)
+        except UnfitTemplate as unfit:
+            raise Invalid(template_unfit_error(unfit)) from unfit
+        except Refused as refused:
+            words = f"{refused.reason}: {refused.message}"
+            raise Invalid(field_error("template_id", "template_refused", detail=words)) from refused
+        except Misconfigured as lost:
+            raise Invalid(field_error("zalo", "grant_unusable", detail=lost.reason)) from lost
+
+
+@asynccontextmanager
+async def follower_lists(
+    settings: ZaloSettings, stores: ChannelStores
+) -> AsyncIterator[FollowerApi]:
+    """Zalo's lists of people, for one command. Raises Unavailable when the bus is away."""
+    async with zalo_transport() as transport:
+        tokens = factory.open_token_store(settings, stores, transport, Timing())
+        yield FollowerApi(
+            factory.open_client(settings, stores, tokens, error_codes.OA_HOST, Timing())
+        )
+
+
+def template_unfit_error(unfit: UnfitTemplate) -> FieldError:
+    said = {"value": unfit.template_id, "kind": unfit.kind, "names": ", ".join(unfit.names)}
+    return field_error("template_id", "template_unfit", **said)
+
+
+async def register_sandbox_templates(settings: ZaloSettings, stores: ChannelStores) -> None:
+    """Let the sandbox's own templates serve every kind that has none yet."""
+    async with template_registry(settings, stores) as registry:
+        known = (await registry.current()).routes
+        await registry.register(
+            {k: id for k, id in templates_and_uploads.shipped_routes().items() if k not in known}
+        )
+
+
+async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> AccountStatus:
+    """How the Official Account stands.
+
+    Raises Unavailable when the bus is away, Invalid when the tokens there are another key's.
+    """
+    async with zalo_transport() as transport:
+        try:
+            return await factory.open_account_probe(settings, stores, transport).run()
+        except WrongKey as lost:
+            raise Invalid(field_error("vault.key", "tokens_of_another_key")) from lost
+
+
+async def store_token_pair(settings: ZaloSettings, stores: ChannelStores, pair: TokenPair) -> None:
+    """Store a token pair that somebody obtained, encrypted, for every worker to use."""
+    async with token_keeper(settings, stores) as tokens:
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+
+
+async def exchange_consent(
+    settings: ZaloSettings, stores: ChannelStores, code: str, verifier: str
+) -> None:
+    """Exchange the code of a consent, once, and store the pair. Raises Invalid for a bad code."""
+    async with token_keeper(settings, stores) as tokens:
+        try:
+            pair = await tokens.oauth.exchange_code(code, verifier)
+        except (RefreshTokenUsed, AmbiguousResult, ChannelError) as refused:
+            raise Invalid(field_error("code", "consent_refused", reason=str(refused))) from refused
+        if not pair.refresh_token:  # seen on trial accounts; it must not replace a good pair
+            raise Invalid(field_error("code", "consent_without_refresh_token"))
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+
+
+CONCURRENT_EVENTS = 4
+
+
+WEBHOOK_PATH_HEAD = "zalo"
+
+
+SANDBOX_TIMEOUT_S = 5.0
+
+
+def webhook_app(node: Node) -> ASGIApp:
+    """The webhook of this process' application."""
+    signing = SignatureVerifier(
+        node.zalo.app_id,
+        node.zalo.oa_secret.get_secret_value(),
+        node.zalo.app_secret.get_secret_value(),
+    )
+    return endpoint.create_app(ZaloEventPublisher(node.bus).publish, signing)
+
+
+async def register_sandbox_webhook(sandbox_url: str, own_url: str) -> None:
+    """Have the stand-in tell us of its events, as an operator does in Zalo's console."""
+    timeout = aiohttp.ClientTimeout(total=SANDBOX_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        address = {"url": f"{own_url}{endpoint.PATH}"}
+        async with http.post(f"{sandbox_url}/_sandbox/webhook", json=address) as answer:
+            if answer.status != HTTPStatus.OK:
+                raise Unreachable(f"the sandbox says {answer.status} to a webhook")
+
+
+def add_follower_events(node: Node, channel: ZaloChannel) -> None:
+    """Hear what Zalo tells of people, in the process that may speak to Zalo."""
+    people = open_webhook_handler(node, channel)
+    consumer = next(
+        one for one in subjects.RECEIPTS.consumers if one.durable == subjects.ZALO_EVENTS
+    )
+    node.subscribe(subjects.RECEIPTS, consumer, people.on_event, CONCURRENT_EVENTS)
+    app_id, limit = node.zalo.app_id, timedelta(hours=node.zalo.silent_after_h)
+    node.tasks.append(open_follower_sync(node.bus, node.keys, people.erasure.lists, app_id).run)
+    node.tasks.append(WebhookWatchdog(node.bus, app_id, limit, node.clock).run)
+
+
+def open_follower_sync(bus: Bus, keys: KeyFile, lists: FollowerApi, app_id: str) -> FollowerSync:
+    return FollowerSync(
+        bus, FollowerStore(bus), open_suppressions(bus, keys), lists, app_id, time.time
+    )
+
+
+def open_webhook_handler(node: Node, channel: ZaloChannel) -> ZaloEventHandler:
+    followers, pauses = FollowerStore(node.bus), node.pauses
+    suppressed = open_suppressions(node.bus, node.keys)
+    greeting = AutoReply(
+        node.bus,
+        followers,
+        open_replies(node, channel),
+        catalog_text("reply", "text", portal=node.public_url, lookup=node.zalo.lookup_url).strip(),
+        is_paused=lambda: ChannelName.ZALO in pauses.paused_channels,
+        clock=node.clock,
+    )
+    erasure = Erasure(node.bus, followers, suppressed, FollowerApi(channel.api))
+    templates = channel.notices.templates
+    heard = templates.apply_template_event, templates.apply_quota_event
+    return ZaloEventHandler(followers, suppressed, erasure, greeting, *heard)
+
+
+def open_replies(node: Node, channel: ZaloChannel) -> ReplySender:
+    """What is known of the account's message call lies where its rates do."""
+    store = BusKeyValueStore(node.bus, subjects.CONTROL.name)
+    return ReplySender(channel.api, store, f"message-call.zalo.{node.zalo.app_id}")

@@ -1,0 +1,78 @@
+"""Handle case events: notify one person at once, without approval and without quiet hours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from consumers.case_notices.recipients import CaseNotices
+from consumers.ledger.entry import notice_entry
+from contracts import errors, events, keys, subjects
+from contracts.base.crash_points import crash_point
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import BatchKey, ChannelName
+from contracts.errors import Invalid
+from contracts.records import EventRecord
+from producers.bus import Bus
+from producers.bus.records import read
+
+log = structlog.get_logger()
+
+
+class NoticeDoubts(Protocol):
+    """What may have been told before a restore; see `consumers.operations.restore`."""
+
+    async def may_have_been_notified(
+        self, event_time: datetime | None, accepted_at: datetime
+    ) -> bool: ...
+
+
+@dataclass
+class CaseNoticeHandler:
+    """Takes case events from CONTENT to the ledger. The HTTP door has numbered them."""
+
+    bus: Bus
+    notices: CaseNotices
+    clock: Callable[[], float]
+    doubts: NoticeDoubts | None = None
+
+    async def handle(self, event: CloudEvent, unit: str, *, seq: int) -> None:
+        """Begin the notice of one event. Raises ContractError for what no door has taken."""
+        notice = events.parse_case_notice(event)
+        event_id = keys.event_id(unit, event.source, event.id)
+        crash_point("notice.fetched")
+        with bound_contextvars(event_id=event_id, content_id=notice.content_id, unit=unit):
+            record = await self.accepted_record(event_id, event)
+            batch = await self.first_batch(notice.content_id, record.revision or 0, event_id)
+            with bound_contextvars(revision=batch.revision, channel=batch.channel.value):
+                doubt = await self.is_in_doubt(event, record)
+                entry = notice_entry(seq, event_id, self.clock(), doubt=doubt)
+                await self.notices.start_batch(batch, entry)
+
+    async def accepted_record(self, event_id: str, event: CloudEvent) -> EventRecord:
+        """What the door booked; an event that came another way has no number and no contact."""
+        record = (await read(self.bus.bucket(subjects.EVENTS.name), event_id, EventRecord)).value
+        if record is None or not record.revision:
+            raise Invalid(errors.field_error("type", "type_closed", value=event.type))
+        if record.hash != keys.content_hash(event.type, event.data):
+            raise errors.Conflict(errors.field_error("id", "same_id_other_content"))
+        return record
+
+    async def first_batch(self, content_id: str, revision: int, event_id: str) -> BatchKey:
+        """On the first of the channels that the door found to reach the person.
+
+        Whose contact is gone was told where the batch is, if an earlier try has made one.
+        """
+        batch = BatchKey(ChannelName.ZALO, content_id, revision, 0)
+        if record := await self.notices.find_record(batch, event_id):
+            return batch._replace(channel=record.next_after(None) or batch.channel)
+        mail = batch._replace(channel=ChannelName.EMAIL)
+        return mail if await self.notices.ledger.state(mail) else batch
+
+    async def is_in_doubt(self, event: CloudEvent, record: EventRecord) -> bool:
+        if self.doubts is None:
+            return False
+        return await self.doubts.may_have_been_notified(event.time, record.at)

@@ -1,0 +1,55 @@
+"""Zalo message ids of case notices: bucket `notices`, as long as the contact is kept.
+
+`sent.<tracking id>` holds the message id. `message.<message id>` holds the tracking id, only for
+messages by user id: Zalo's events about those carry no tracking id. Both values are plain text."""
+
+from channels.errors import Unreachable
+from contracts import subjects
+from contracts.delivery import BatchKey, ChannelName
+from contracts.records import NoticeRecord
+from producers.bus import Bus, BusError, InvalidKey
+
+MESSAGE_PREFIX, SENT_PREFIX = "message.", "sent."
+
+
+class NoticeMessageIds:
+    """The Zalo channel's `Sent` on the bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.NOTICES.name)
+
+    async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
+        try:
+            await self.bucket.put(SENT_PREFIX + tracking_id, message_id.encode())
+            if untracked:
+                await self.bucket.put(MESSAGE_PREFIX + message_id, tracking_id.encode())
+        except InvalidKey as odd:
+            raise Unreachable("a message id that can't be a key") from odd
+        except BusError as away:
+            raise Unreachable("bus") from away
+
+    async def message_id(self, tracking_id: str) -> str:
+        try:
+            value = await self.bucket.get(SENT_PREFIX + tracking_id)
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return value.data.decode() if value else ""
+
+
+class NoticeFinder:
+    """Looks notices up for as long as their contacts are kept. Raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.NOTICES.name)
+
+    async def find(self, tracking_id: str, message_ids: tuple[str, ...]) -> list[BatchKey]:
+        """The batches of these notices; each has one row."""
+        tracked = [tracking_id] if tracking_id else await self.find_tracking_ids(message_ids)
+        found = await self.bucket.get_many(tracked)
+        records = [NoticeRecord.model_validate_json(value.data) for value in found.values()]
+        return [BatchKey(ChannelName.ZALO, one.content_id, one.revision, 0) for one in records]
+
+    async def find_tracking_ids(self, message_ids: tuple[str, ...]) -> list[str]:
+        """The tracking ids of messages that went out without one."""
+        found = await self.bucket.get_many([MESSAGE_PREFIX + id for id in message_ids])
+        return [value.data.decode() for value in found.values()]

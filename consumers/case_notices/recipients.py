@@ -1,0 +1,146 @@
+"""Recipients of case notices: one person each, on one channel after the other.
+
+A notice has no plan: its single batch is created by one compare-and-set. The unit's next channel
+gets a batch only if the current one certainly did not reach the person; a doubt never starts
+another channel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from consumers.ledger.backoff import GIVE_UP_S
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.entry import LedgerEntry, notice_entry
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
+from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
+from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.delivery import BatchKey, Lane, PlanKey, Status
+from contracts.records import NoticeRecord, notice_key
+from producers.bus import Bus
+
+log = structlog.get_logger()
+
+
+NOT_REACHED_ROWS = (b"u", b"e")
+"""Batches whose only row the channel could not reach, or had no way to in time; a capital letter
+may have reached it."""
+
+
+DAY_S = 86400.0
+
+
+@dataclass
+class CaseNotices:
+    """Reads bucket `notices`, and makes the batches of case notices. Raises BusError."""
+
+    bus: Bus
+    ledger: Ledger
+    waker: Waker
+
+    async def find_record(self, batch: PlanKey | BatchKey, event_id: str) -> NoticeRecord | None:
+        """Whom a notice is for; None once that is deleted."""
+        key = notice_key(batch.content_id, batch.revision, event_id)
+        value = await self.bus.bucket(subjects.NOTICES.name).get(key)
+        return NoticeRecord.model_validate_json(value.data) if value else None
+
+    async def start_batch(self, batch: BatchKey, entry: LedgerEntry) -> bool:
+        """Make a notice's batch and wake it; False if it was there already."""
+        made = await self.ledger.create_notice(batch, entry)
+        crash_point("notice.entry_stored")
+        await self.waker.wake(batch, Lane.NOTICE, 0)
+        crash_point("notice.woken")
+        if made:
+            log.info("notice_planned")
+        return made
+
+    async def try_next_channel(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """Go on to the next channel if this one surely has not reached the person."""
+        if entry.rows not in NOT_REACHED_ROWS:
+            log_outcome(entry)
+            return
+        record = await self.find_record(batch, entry.notice_recipient)
+        following = record.next_after(batch.channel) if record else None
+        if following is None:
+            log.warning("notice_undeliverable", reason=row_reason(entry))
+            return
+        begun = notice_entry(entry.notice_seq, entry.notice_event_id, now)
+        await self.start_batch(batch._replace(channel=following), begun)
+        log.warning("notice_rerouted", to=following.value)
+
+
+@dataclass
+class CaseNoticeRecipients:
+    """What a channel's worker has to know of a notice's person, and does when it ends."""
+
+    notices: CaseNotices
+    suppressions: SuppressionList
+
+    async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
+        """The person a batch is for, as far as its channel may try."""
+        record = await self.notices.find_record(batch, entry.notice_recipient)
+        address = record.contact.address(batch.channel) or "" if record else ""
+        why = await self.suppressions.reason(batch.channel, address) if address else None
+        person = SingleRecipient(address, why or "")
+        return BatchRecipients(
+            BatchRows((entry.notice_recipient,)), person, has_no_next_channel(batch, record)
+        )
+
+    async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
+        """Whether no other channel will tell the person: then this one goes on trying."""
+        record = await self.notices.find_record(batch, entry.notice_recipient)
+        return has_no_next_channel(batch, record)
+
+    async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """Once a day, from the 72 hours on, say that somebody has not been told yet.
+
+        Said by the last try before a day is over, so that nobody has to remember what was said.
+        """
+        since = entry.notes[0].since if 0 in entry.notes else 0.0
+        waits_s = entry.due - since if since else 0.0
+        if waits_s >= GIVE_UP_S and (now - since) // DAY_S < waits_s // DAY_S:
+            log.error(
+                "notice_waits_long", reason=row_reason(entry), hours=int((now - since) // 3600)
+            )
+
+    async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """Whatever follows, however often it is asked for."""
+        await self.notices.try_next_channel(batch, entry, now)
+
+    async def on_outcomes(
+        self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
+    ) -> None:
+        """Remember a person who wants nothing more on a channel, for as long as it says."""
+        for one in outcomes:
+            record = (
+                await self.notices.find_record(batch, entry.notice_recipient)
+                if one.mute_s
+                else None
+            )
+            if record and one.verdict is Verdict.SUPPRESSED:
+                until = datetime.fromtimestamp(now + one.mute_s, UTC)
+                address = record.contact.address(batch.channel)
+                await self.suppressions.add(batch.channel, address, one.reason, until)
+
+
+def has_no_next_channel(batch: BatchKey, record: NoticeRecord | None) -> bool:
+    """Whether no channel follows; of a contact that is gone nobody will be told by any."""
+    return record is None or record.next_after(batch.channel) is None
+
+
+def row_reason(entry: LedgerEntry) -> str:
+    """What the channel said of a batch's only row, if it said anything."""
+    return entry.notes[0].reason if 0 in entry.notes else ""
+
+
+def log_outcome(entry: LedgerEntry) -> None:
+    """A person who was not told is somebody's business; a doubt may still end by itself."""
+    status, why = next(iter(entry.count_by_status())), row_reason(entry)
+    if status is Status.UNKNOWN:
+        log.warning("notice_unknown", reason=why)
+    elif status is not Status.DELIVERED:
+        log.error("notice_not_delivered", status=status.value, reason=why)

@@ -1,0 +1,92 @@
+"""Trace the notices of one dossier: each event is one person's, on one or two channels."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from contracts.delivery import BatchKey, ChannelName, Status
+from contracts.records import Dossier
+from contracts.trace import StatusCounts, TimelineEntry, Trace
+
+
+async def trace_dossier(
+    ledger: Ledger, content_id: str, dossier: Dossier, step: int | None = None
+) -> Trace:
+    """All of a dossier's steps, or one: their channels together, and what happened."""
+    channels: dict[ChannelName, list[LedgerEntry]] = {}
+    moments = []
+    for number, at in sorted(dossier.released.items()):
+        if step not in (None, number):
+            continue
+        moments.append(TimelineEntry(at=at, event="received", detail=f"status event {number}"))
+        async for batch, entry in event_batches(ledger, content_id, number):
+            moments += batch_entries(batch, entry)
+            channels.setdefault(batch.channel, []).append(entry)
+    return Trace(
+        content_id=content_id,
+        revision=step or dossier.revision,
+        state="released" if channels else "received",
+        channels={name: count_statuses(found) for name, found in channels.items()},
+        timeline=sorted(moments, key=lambda moment: moment.at),
+    )
+
+
+async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
+    """A letter's story; None for one that never began."""
+    found = [one async for one in event_batches(ledger, content_id, 1)]
+    if not found:
+        return None
+    began = datetime.fromtimestamp(found[0][1].created, UTC)
+    return await trace_dossier(
+        ledger, content_id, Dossier(unit="", revision=1, released={1: began})
+    )
+
+
+async def event_batches(
+    ledger: Ledger, content_id: str, number: int
+) -> AsyncIterator[tuple[BatchKey, LedgerEntry]]:
+    """An event's batches, in the order in which its channels were tried."""
+    batches = [BatchKey(one, content_id, number, 0) for one in ChannelName]
+    found = [(batch, await ledger.state(batch)) for batch in batches]
+    begun = [(batch, held.value) for batch, held in found if held]
+    for batch, entry in sorted(begun, key=lambda one: one[1].created):
+        yield batch, entry
+
+
+def count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
+    """The rows of some steps on one channel."""
+    statuses: Counter[Status] = Counter()
+    for entry in entries:
+        statuses.update(entry.count_by_status())
+    return StatusCounts(
+        **{status.value: number for status, number in statuses.items()},
+        expected=sum(statuses.values()),
+        maybe_duplicate=sum(entry.possible_copies for entry in entries),
+        complete=not any(entry.is_open for entry in entries),
+    )
+
+
+def batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntry]:
+    """A batch's beginning, how it stands, and what its channel said."""
+    label = f"status event {batch.revision}"
+    yield channel_entry(entry.created, "planned", batch.channel, label)
+    status = next(iter(entry.count_by_status()))
+    reason = entry.notes[0].reason if 0 in entry.notes else ""
+    detail = f"{label}: {reason}" if reason else label
+    if entry.closed_at:
+        yield channel_entry(entry.closed_at, status.value, batch.channel, detail)
+    elif status is not Status.PENDING:
+        due = datetime.fromtimestamp(entry.due, UTC)
+        since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # it is rounded up
+        at = max(entry.created, since)
+        yield channel_entry(
+            at, status.value, batch.channel, f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+
+def channel_entry(at: float, event: str, channel: ChannelName, detail: str) -> TimelineEntry:
+    return TimelineEntry(
+        at=datetime.fromtimestamp(at, UTC), event=event, channel=channel, detail=detail
+    )

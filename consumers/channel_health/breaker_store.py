@@ -1,0 +1,78 @@
+"""Breaker store: one key per channel, changed by compare-and-set, shared by all processes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from consumers.channel_health import breaker
+from consumers.channel_health.breaker import Breaker, BreakerState
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus, RevisionConflict
+
+log = structlog.get_logger()
+Transition = Callable[[Breaker], Breaker]
+
+
+def breaker_key(channel: ChannelName) -> str:
+    return f"breaker.{channel}"
+
+
+async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
+    """Every channel's breaker as it stands now."""
+    found = await bus.bucket(subjects.CONTROL.name).get_many(
+        [breaker_key(one) for one in ChannelName]
+    )
+    stored = {name: breaker.decode(value.data) for name, value in found.items()}
+    return {one: stored.get(breaker_key(one), Breaker()) for one in ChannelName}
+
+
+async def unavailable_channels(bus: Bus) -> frozenset[ChannelName]:
+    """The channels that can't work at the moment."""
+    return frozenset(one for one, now in (await load_breakers(bus)).items() if not now.is_closed)
+
+
+@dataclass
+class BreakerStore:
+    """One channel's breaker."""
+
+    bus: Bus
+    channel: ChannelName
+    clock: Callable[[], float] = time.time
+
+    async def update(self, transition: Transition) -> Breaker:
+        """Apply *move* to what stands there; what stands afterwards. Raises BusError."""
+        bucket = self.bus.bucket(subjects.CONTROL.name)
+        while True:
+            held = await bucket.get(breaker_key(self.channel))
+            before = breaker.decode(held.data) if held else Breaker()
+            after = transition(before)
+            if after == before:
+                return before
+            data = breaker.encode(after)
+            try:
+                if held:
+                    await bucket.swap(breaker_key(self.channel), data, held.revision)
+                else:
+                    await bucket.create(breaker_key(self.channel), data)
+            except RevisionConflict:
+                continue
+            self.log_transition(before, after)
+            return after
+
+    def log_transition(self, before: Breaker, after: Breaker) -> None:
+        """One line per change; only the first of a trouble asks for attention."""
+        facts = {"channel": self.channel, "reason": after.reason or before.reason}
+        lasted_s = round(self.clock() - before.since, 1)
+        match after.state:
+            case BreakerState.OPEN if before.is_closed:
+                wait_s = round(after.until - after.since, 1)
+                log.warning("breaker_opened", failures=after.failures, wait_s=wait_s, **facts)
+            case BreakerState.OPEN:
+                log.info("breaker_stays_open", failures=after.failures, lasted_s=lasted_s, **facts)
+            case BreakerState.HALF_OPEN:
+                log.info("breaker_half_open", lasted_s=lasted_s, **facts)
+            case BreakerState.CLOSED:
+                log.warning("breaker_closed", lasted_s=lasted_s, **facts)

@@ -1,0 +1,38 @@
+"""LOA_CANARY_*: how often the channels are tried, and where the mail goes."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from channels.email.header_injection import is_mail_address
+from contracts.delivery import ChannelName
+
+
+class CanarySettings(BaseSettings):
+    """`every_s` = 0: no canaries. `email` is a mailbox of the operator's own, never a reader's."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOA_CANARY_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    every_s: Annotated[float, Field(ge=0)] = 900.0
+    grace_s: Annotated[float, Field(ge=0)] = 300.0
+    channels: str = "portal,email,zalo"
+    email: str = ""
+    url: str = ""
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Self:
+        if self.email and not is_mail_address(self.email):
+            raise PydanticCustomError(
+                "setting_mail_address", "LOA_CANARY_EMAIL is not a mail address"
+            )
+        self.channel_names  # noqa: B018 -- a name that is no channel is refused at the start
+        return self
+
+    @property
+    def channel_names(self) -> tuple[ChannelName, ...]:
+        """The channels that are tried. Raises ValueError for one that does not exist."""
+        return tuple(ChannelName(name.strip()) for name in self.channels.split(",") if name.strip())

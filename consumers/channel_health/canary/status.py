@@ -1,0 +1,145 @@
+"""Canary status of a channel, evaluated from two records in bucket `control`.
+
+`canary.<channel>.sent` is written by the sender, `canary.<channel>` by the worker. Every reader
+evaluates them itself, so a dead sender is noticed too."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus
+
+CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
+ABSENCE_FRACTION = 10
+"""A sender that was away for a tenth of what a canary may take was not away."""
+
+
+class CanaryAnswer(BaseModel):
+    """What became of the latest canary that a worker took; `ok_at`: the last that went through."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    at: float = 0.0
+    ok: bool = False
+    reason: str = ""
+    ok_at: float = 0.0
+
+
+class SentCanary(BaseModel):
+    """The latest canary of a channel; `since` when the channel owes an answer.
+
+    `seen` is when a sender was last there; `off`: the channel is not tried any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    at: float = 0.0
+    since: float
+    every_s: float
+    grace_s: float
+    paused: bool = False
+    seen: float = 0.0
+    off: bool = False
+
+    @property
+    def limit_s(self) -> float:
+        """A canary that is older than this is late."""
+        return self.every_s + self.grace_s
+
+    @property
+    def is_inactive(self) -> bool:
+        """Nothing is sent, and nothing owed."""
+        return self.paused or self.off
+
+    @property
+    def last_seen_at(self) -> float:
+        """Records of an older sender do not say when it was there, only when it sent."""
+        return max(self.seen, self.at)
+
+    def resumed(self, answer: CanaryAnswer, now: float) -> "SentCanary":
+        """A sender has started. The time in which none was there is no fault of the channel; all
+        the other time counts, however often senders come and go."""
+        away = now - self.last_seen_at
+        if away <= self.limit_s / ABSENCE_FRACTION:
+            return self
+        since = min(now, max(self.since, answer.ok_at) + away)
+        return self.model_copy(update={"seen": now, "since": since})
+
+
+class CanaryStatus(BaseModel):
+    """How a channel stands by its canaries: since when, and why if it is late."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: CanaryState
+    since: datetime | None = None
+    why: str = ""
+
+
+CANARY_OFF = CanaryStatus(state="off")
+
+
+def sent_key(channel: ChannelName) -> str:
+    return f"canary.{channel}.sent"
+
+
+def answer_key(channel: ChannelName) -> str:
+    return f"canary.{channel}"
+
+
+def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> CanaryStatus:
+    """`waiting` until the first one is back, `late` when none came back in time."""
+    if sent is None or sent.off:
+        return CANARY_OFF
+    if sent.paused:
+        return CanaryStatus(state="paused", since=to_datetime(sent.since))
+    proven_at = max(answer.ok_at, sent.since)
+    if now - proven_at > sent.limit_s:
+        return CanaryStatus(
+            state="late", since=to_datetime(proven_at), why=late_reason(sent, answer, now)
+        )
+    if answer.ok_at < sent.since:
+        return CanaryStatus(state="waiting", since=to_datetime(sent.since))
+    return CanaryStatus(state="ok", since=to_datetime(answer.ok_at))
+
+
+def late_reason(sent: SentCanary, answer: CanaryAnswer, now: float) -> str:
+    if answer.number < sent.number:
+        return "nobody took it from the queue"
+    if now - sent.at > sent.limit_s:
+        there = now - sent.last_seen_at <= sent.limit_s / ABSENCE_FRACTION
+        return "none was sent" + (" in time" if there else ": the service canary does not run")
+    return f"the channel said: {answer.reason or 'nothing'}"
+
+
+def to_datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(seconds), UTC)
+
+
+async def load_records(
+    bus: Bus, channels: Iterable[ChannelName]
+) -> Mapping[ChannelName, tuple[SentCanary | None, CanaryAnswer]]:
+    """What stands in the bucket, in one question."""
+    channels = list(channels)
+    keys = [key(one) for one in channels for key in (sent_key, answer_key)]
+    found = await bus.bucket(subjects.CONTROL.name).get_many(keys)
+    known = {}
+    for one in channels:
+        sent, said = found.get(sent_key(one)), found.get(answer_key(one))
+        known[one] = (
+            SentCanary.model_validate_json(sent.data) if sent else None,
+            CanaryAnswer.model_validate_json(said.data) if said else CanaryAnswer(),
+        )
+    return known
+
+
+async def load_statuses(bus: Bus, now: float) -> dict[ChannelName, CanaryStatus]:
+    """How every channel stands. Raises BusError."""
+    known = await load_records(bus, ChannelName)
+    return {one: evaluate(sent, said, now) for one, (sent, said) in known.items()}

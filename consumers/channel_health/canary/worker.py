@@ -1,0 +1,63 @@
+"""Canary worker: send a canary from the queue through the channel's real session."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from channels.base import Canary, Channel, Outcome, Verdict
+from channels.errors import ChannelError
+from consumers.channel_health.canary.status import CanaryAnswer, answer_key
+from consumers.ledger.wakeups import CanaryKey
+from contracts import subjects
+from producers.bus import Bus
+from producers.bus.records import read, update
+
+log = structlog.get_logger()
+TIMEOUT_S = 60.0
+
+
+@dataclass
+class CanaryWorker:
+    """One channel's canaries; `target` is where they go, if the channel has such a place."""
+
+    bus: Bus
+    channel: Channel
+    target: str = ""
+    clock: Callable[[], float] = time.time
+    timeout_s: float = TIMEOUT_S
+
+    async def handle(self, key: CanaryKey) -> None:
+        """Try the channel and note what it said; a doubled wake-up is nothing new."""
+        bucket, name = self.bus.bucket(subjects.CONTROL.name), answer_key(key.channel)
+        held = await read(bucket, name, CanaryAnswer)
+        if held.value and held.value.number >= key.number:
+            return
+        outcome = await self.probe_channel(key)
+        log.info("canary_taken", number=key.number, said=outcome.verdict.value, why=outcome.reason)
+
+        def move(found: CanaryAnswer | None) -> CanaryAnswer:
+            before = found or CanaryAnswer()
+            return (
+                before if before.number >= key.number else self.with_outcome(before, key, outcome)
+            )
+
+        await update(bucket, name, CanaryAnswer, move)
+
+    async def probe_channel(self, key: CanaryKey) -> Outcome:
+        canary = Canary(key.number, datetime.fromtimestamp(self.clock(), UTC), self.target)
+        try:
+            async with asyncio.timeout(self.timeout_s), self.channel.session() as session:
+                return await session.probe(canary)
+        except ChannelError as trouble:
+            return Outcome(Verdict.HELD, trouble.reason)
+        except TimeoutError:
+            return Outcome(Verdict.HELD, f"no answer within {self.timeout_s:.0f} s")
+
+    def with_outcome(self, before: CanaryAnswer, key: CanaryKey, outcome: Outcome) -> CanaryAnswer:
+        now, ok = self.clock(), outcome.verdict is Verdict.DELIVERED
+        ok_at = now if ok else before.ok_at
+        return CanaryAnswer(number=key.number, at=now, ok=ok, reason=outcome.reason, ok_at=ok_at)

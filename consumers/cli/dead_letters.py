@@ -1,0 +1,358 @@
+"""`loa dead`: list, show, replay, edit and discard dead letters."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from difflib import unified_diff
+from functools import wraps
+from inspect import Signature, signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.output import (
+    EXIT_BUS_AWAY,
+    EXIT_INVALID,
+    Json,
+    explain_errors,
+    print_errors,
+    print_json,
+    print_table,
+    run_on_bus,
+)
+from consumers.dead_letters import (
+    DeadLetter,
+    DeadLetterDecisions,
+    DeadLetterQuery,
+    DeadLetterStore,
+    Decision,
+    Operator,
+    OutgoingMessage,
+    check_corrected,
+)
+from consumers.dead_letters.bulk import BulkDecisions, BulkSummary
+from consumers.messages import field_error, translate_os_error
+from contracts.errors import Invalid
+from producers.bus import Bus, NoReply
+
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+COLUMNS = (
+    "id",
+    "first (UTC)",
+    "last (UTC)",
+    "times",
+    "from",
+    "unit",
+    "content_id",
+    "field",
+    "lỗi",
+    "what is wrong",
+    "ended",
+)
+
+
+def print_list(letters: Iterable[DeadLetter]) -> None:
+    print_table(COLUMNS, [letter_row(letter) for letter in letters])
+
+
+def letter_row(letter: DeadLetter) -> Sequence[object]:
+    error = letter.errors[0]
+    return (
+        letter.id,
+        f"{letter.at:{TIME}}",
+        f"{letter.last or letter.at:{TIME}}",
+        letter.times,
+        letter.origin.subject,
+        letter.about.unit,
+        letter.about.content_id,
+        error.field,
+        error.message_vi,
+        error.message,
+        decision_summary(letter.ended),
+    )
+
+
+def decision_summary(decision: Decision | None) -> str:
+    if decision is None:
+        return ""
+    return " ".join(filter(None, (decision.state, decision.by, decision.reason)))
+
+
+def print_letter(letter: DeadLetter) -> None:
+    """Everything there is to know about one letter."""
+    origin = letter.origin
+    typer.echo(f"{letter.id}: {origin.subject}, {origin.stream} #{origin.seq}")
+    last = letter.last or letter.at
+    typer.echo(f"  {letter.at:{TIME}} UTC ... {last:{TIME}} UTC, {letter.times}x")
+    for name, value in letter.about:
+        if value:
+            typer.echo(f"  {name}: {value}")
+    for error in letter.errors:
+        typer.echo(f"  {error.field}: {error.message_vi}\n  {error.field}: {error.message}")
+    if letter.left_out:
+        typer.echo(f"  left out, and erased where it lay: {', '.join(letter.left_out)}")
+    for decision in letter.decisions:
+        typer.echo(f"  {decision_line(decision)}")
+    typer.echo(visible_text(letter.original))
+
+
+def decision_line(decision: Decision) -> str:
+    """One decision in a line; hashes say whether two bodies are the same."""
+    facts = [f"{decision.at:{TIME}} UTC", decision.state, f"by {decision.by or '?'}"]
+    if decision.sent_to:
+        facts.append(f"to {decision.sent_to}")
+    if not decision.done:
+        facts.append("(begun, not known to be finished)")
+    if decision.after != decision.before and decision.after:
+        facts.append(f"sha256 {decision.before[:12]} -> {decision.after[:12]}")
+    return " ".join(filter(None, (*facts, decision.reason)))
+
+
+def difference(letter: DeadLetter, corrected: OutgoingMessage) -> Iterator[str]:
+    """The original and what is to take its place, line by line."""
+    old, new = (body_lines(body) for body in (letter.original, corrected.body))
+    return unified_diff(old, new, f"dead letter {letter.id}", "mended", lineterm="", n=1)
+
+
+def body_lines(body: bytes) -> list[str]:
+    """One value a line where it is JSON, so that a diff names what differs."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False, indent=1, sort_keys=True)
+    except (ValueError, RecursionError):
+        return visible_text(body).splitlines()
+    return visible_text(text.encode(errors="replace")).splitlines()
+
+
+def visible_text(body: bytes) -> str:
+    """Somebody else's text, without what could steer a terminal."""
+    text = body.decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else f"U+{ord(c):04X}" for c in text)
+
+
+def print_ending(letter: DeadLetter) -> None:
+    typer.echo(f"{letter.id}: {decision_line(letter.decisions[-1])}")
+
+
+def print_summary(summary: BulkSummary) -> None:
+    """One line a letter, then the numbers."""
+    print_table(
+        ("id", "unit", "content_id", "sent to"),
+        [(one.id, one.unit, one.content_id, one.sent_to) for one in summary.done],
+    )
+    verb = "chosen, nothing done (dry run)" if summary.dry_run else "done"
+    typer.echo(
+        f"{len(summary.done)} {verb}, {len(summary.refused)} refused, {len(summary.left)} left"
+    )
+
+
+app = typer.Typer(no_args_is_help=True, help="Dead letters: look, send again, give up.")
+
+
+Id = Annotated[int, typer.Argument(help="The letter's number, from `loa dead list`.")]
+
+
+Ids = Annotated[list[int] | None, typer.Argument(help="Letters' numbers, from `loa dead list`.")]
+
+
+Stage = Annotated[str, typer.Option(help="intake, dispatch, deliver or feedback.")]
+
+
+Unit = Annotated[str, typer.Option(help="The unit that sent it.")]
+
+
+Field = Annotated[str, typer.Option(help="The field that is wrong, e.g. data.title.")]
+
+
+Text = Annotated[str, typer.Option(help="Words in the original, in upper or lower case.")]
+
+
+Since = Annotated[str, typer.Option(help="Died at or after this time (UTC unless it says).")]
+
+
+Until = Annotated[str, typer.Option(help="Died before this time (UTC unless it says).")]
+
+
+By = Annotated[
+    str, typer.Option("--by", envvar="USER", help="Who decides; kept for ever. Else $USER.")
+]
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept for ever.")]
+
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The mended event, JSON.")]
+
+
+All = Annotated[bool, typer.Option("--all", help="Also letters that are dealt with.")]
+
+
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")]
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")]
+
+
+def choice(
+    *,
+    stage: Stage = "",
+    unit: Unit = "",
+    field: Field = "",
+    text: Text = "",
+    since: Since = "",
+    until: Until = "",
+) -> DeadLetterQuery:
+    """What letters may have in common. Raises Invalid for a time that is none."""
+    first, end = parse_time("since", since), parse_time("until", until)
+    return DeadLetterQuery(stage=stage, unit=unit, field=field, text=text, since=first, until=end)
+
+
+def with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give *command* the options of `choice`; what they choose is its argument `query`."""
+    options = signature(choice).parameters
+    own = (one for one in signature(command).parameters.values() if one.name != "query")
+
+    @wraps(command)
+    def chosen_by(**given: Any) -> None:
+        with explain_errors():
+            query = choice(**{name: given.pop(name) for name in options})
+        command(query=query, **given)
+
+    whole = Signature([*options.values(), *own])
+    setattr(chosen_by, "__signature__", whole)  # noqa: B010 -- typer reads what mypy can't know
+    return chosen_by
+
+
+@app.command("list")
+@with_choice_options
+def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Json = False) -> None:
+    """Letters nobody has dealt with yet: whose, how often, and what is wrong, in both languages."""
+    wanted = replace(query, ended=everything)
+
+    async def look(bus: Bus) -> list[DeadLetter]:
+        return [letter async for letter in DeadLetterStore(bus).letters(wanted)]
+
+    found = run_on_bus(look)
+    if as_json:
+        print_json([letter.model_dump(mode="json") for letter in found])
+    else:
+        print_list(found)
+
+
+@app.command()
+def show(id: Id, as_json: Json = False) -> None:
+    """One letter whole: reasons, sender, everything that was decided, its original body."""
+    letter = run_on_bus(lambda bus: DeadLetterStore(bus).load(id))
+    if as_json:
+        print_json(letter)
+    else:
+        print_letter(letter)
+
+
+@app.command()
+@with_choice_options
+def replay(
+    query: DeadLetterQuery,
+    *,
+    ids: Ids = None,
+    by: By = "",
+    reason: Reason = "",
+    dry_run: Dry = False,
+    as_json: Json = False,
+) -> None:
+    """Send originals again, to where they came from, under their own source and id.
+
+    Name letters, or choose them by what they have in common. What got through meanwhile is a known
+    repeat. Exit code 2: a letter could not be sent; 3: the bus went away, the rest waits.
+    """
+    with explain_errors():
+        wanted = letters_to_decide(query, tuple(ids or ()))
+        person = None if dry_run else Operator(by, reason)
+    summary = run_on_bus(lambda bus: BulkDecisions(bus, person).replay(wanted))
+    print_and_exit(summary, as_json)
+
+
+def letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
+    """Either numbers or a choice; without both nobody can have meant it. Raises Invalid."""
+    if ids and query.is_selective:
+        raise Invalid(field_error("id", "letters_chosen_twice"))
+    if not (ids or query.is_selective):
+        raise Invalid(field_error("id", "letters_not_chosen"))
+    return DeadLetterQuery(ids=ids, ended=True) if ids else query
+
+
+def print_and_exit(summary: BulkSummary, as_json: bool) -> None:
+    """Say what came of many letters."""
+    if as_json:
+        print_json(summary)
+    else:
+        print_summary(summary)
+    print_errors(error for one in summary.refused for error in one.errors)
+    if summary.away:
+        print_errors(
+            [field_error("bus", "bus_away", detail=translate_os_error(NoReply(summary.away)))]
+        )
+        raise typer.Exit(EXIT_BUS_AWAY)
+    raise typer.Exit(EXIT_INVALID if summary.refused else 0)
+
+
+@app.command()
+def edit(
+    id: Id,
+    file: File,
+    by: By = "",
+    reason: Reason = "",
+    dry_run: Dry = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Show how FILE differs, then send it in the original's place. Exit code 2: still broken.
+
+    The original stays. A letter refused for its revision or its id needs a new `id` as well.
+    """
+    with explain_errors():
+        person = None if dry_run else Operator(by, reason)
+    letter, mended = run_on_bus(lambda bus: load_and_check(bus, id, file.read_bytes()))
+    lines = list(difference(letter, mended))
+    if not as_json:
+        typer.echo("\n".join(lines))
+    if person and is_confirmed(yes or as_json):
+        letter = run_on_bus(
+            lambda bus: DeadLetterDecisions(DeadLetterStore(bus)).edit(letter, mended, person)
+        )
+        if not as_json:
+            print_ending(letter)
+    if as_json:
+        print_json({"letter": letter.model_dump(mode="json"), "difference": lines})
+
+
+async def load_and_check(bus: Bus, id: int, body: bytes) -> tuple[DeadLetter, OutgoingMessage]:
+    """The letter, and what is to take its place. Raises ContractError when it is still broken."""
+    letter = await DeadLetterStore(bus).load(id)
+    return letter, check_corrected(letter, body, load_vocabulary(read_settings(LoaSettings)))
+
+
+def is_confirmed(yes: bool) -> bool:
+    """A person at a terminal is asked; a script has decided."""
+    return yes or not sys.stdin.isatty() or typer.confirm("Gửi bản đã sửa? / Send it?")
+
+
+@app.command()
+def discard(ids: Ids, reason: Reason, by: By = "", as_json: Json = False) -> None:
+    """Give letters up; they stay, with who and why. Exit code 2: one could not be."""
+    with explain_errors():
+        query, person = letters_to_decide(DeadLetterQuery(), tuple(ids or ())), Operator(by, reason)
+    print_and_exit(run_on_bus(lambda bus: BulkDecisions(bus, person).discard(query)), as_json)
+
+
+def parse_time(field: str, written: str) -> datetime | None:
+    """A date or a time as people write it. Raises Invalid."""
+    try:
+        return datetime.fromisoformat(written) if written else None
+    except ValueError as wrong:
+        raise Invalid(field_error(field, "not_a_time", value=written)) from wrong

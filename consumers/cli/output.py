@@ -1,0 +1,129 @@
+"""How every command answers: results on stdout, trouble on stderr, an exit code for scripts."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from channels.portal.model.site import item_path
+from consumers.app import instance
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.key_file import KeyFileBroken
+from consumers.messages import field_error, translate_os_error
+from consumers.suppression.store import SuppressionStore
+from contracts.delivery import ChannelName
+from contracts.errors import ContractError, Invalid, Unavailable, explain
+from producers.bus import Bus, BusError, InvalidKey, UnfitServer
+from producers.nats_server import ServerFailed, StoreBusy
+from producers.output import EXIT_INVALID as EXIT_INVALID
+from producers.output import print_bilingual
+from producers.output import print_errors as print_errors
+from producers.output import print_field_texts as print_field_texts
+
+EXIT_BUS_AWAY = 3
+
+
+PLAIN_WIDTH = 4000
+
+
+T = TypeVar("T")
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def run_on_bus(
+    work: Callable[[Bus], Awaitable[T]], patience_s: float = instance.COMMAND_TIMEOUT_S
+) -> T:
+    """Run *work* on the running Loa's bus, or on an embedded one for its duration."""
+    return run_on_any_bus(lambda bus, _: work(bus), patience_s)
+
+
+def run_on_any_bus(
+    work: Callable[[Bus, bool], Awaitable[T]], patience_s: float = instance.COMMAND_TIMEOUT_S
+) -> T:
+    """As `on_bus`; *work* is told whether it is the embedded one, so that no Loa runs."""
+
+    async def connected() -> T:
+        settings = read_settings(LoaSettings)
+        async with instance.command_bus(settings, "loa-cli", patience_s) as (bus, own):
+            if own:
+                print_errors(
+                    [field_error("bus", "no_loa_runs", folder=settings.data_dir.resolve())]
+                )
+            return await work(bus, own)
+
+    with explain_errors():
+        return asyncio.run(connected())
+
+
+@contextmanager
+def explain_errors() -> Iterator[None]:
+    """Say what is wrong by field and in both languages. Exit code 2: input, 3: the bus."""
+    try:
+        yield
+    except ContractError as wrong:
+        print_errors(wrong.errors)
+        raise typer.Exit(
+            EXIT_BUS_AWAY if isinstance(wrong, Unavailable) else EXIT_INVALID
+        ) from None
+    except ValidationError as wrong:
+        print_errors(explain(wrong))
+        raise typer.Exit(EXIT_INVALID) from None
+    except InvalidKey as wrong:
+        print_errors([field_error("id", "id_impossible", detail=str(wrong))])
+        raise typer.Exit(EXIT_INVALID) from None
+    except (KeyFileBroken, OSError) as broken:
+        print_errors([field_error("file", "file_broken", detail=translate_os_error(broken))])
+        raise typer.Exit(EXIT_INVALID) from None
+    except (BusError, StoreBusy, ServerFailed) as away:
+        code = "bus_unfit" if isinstance(away, UnfitServer) else "bus_away"
+        print_errors([field_error("bus", code, detail=translate_os_error(away))])
+        raise typer.Exit(EXIT_BUS_AWAY) from None
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; models in their JSON form."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    typer.echo(json.dumps(plain, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people. Nothing is cut, and what cells hold is shown as it is."""
+    screen = sys.stdout.isatty()
+    table = Table(box=SIMPLE if screen else None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=not screen)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console(width=None if screen else PLAIN_WIDTH).print(table)
+
+
+def item_address(content_id: str) -> str:
+    """The item's address on the portal, as far as this machine knows it."""
+    return instance.public_url(read_settings(LoaSettings)) + item_path(content_id)
+
+
+def print_address(code: str, address: str) -> None:
+    """An address, and how it stands, in both languages; it ends the line, to be copied."""
+    said = field_error("address", code)
+    print_bilingual(f"{said.message}: {address}", f"{said.message_vi}: {address}")
+
+
+async def lift_suppression(
+    suppressions: SuppressionStore, channel: ChannelName, address: str, by: str
+) -> None:
+    """Lift what stands against *address*. Raises Invalid where nothing does, or nobody decides."""
+    if not by.strip():
+        raise Invalid(field_error("by", "who_required"))
+    if not await suppressions.lift(channel, address, by=by.strip()):
+        raise Invalid(field_error("address", "not_suppressed"))

@@ -1,0 +1,274 @@
+"""`loa backup`, `loa restore`, `loa rebuild`: recover from the loss of a disk or a file."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+from channels.errors import ChannelError
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.settings import PortalSettings
+from channels.portal.writer.pending import ReportProgress, no_progress
+from channels.portal.writer.rebuild import RebuildResult
+from consumers.app import instance
+from consumers.app.settings import LoaSettings, load_vocabulary, read_settings
+from consumers.cli.output import (
+    EXIT_INVALID,
+    Json,
+    explain_errors,
+    print_errors,
+    print_field_texts,
+    print_json,
+    run_on_bus,
+)
+from consumers.key_file import KEY_FILE_FIELD, KeyFile, open_key_file, replace_key
+from consumers.messages import field_error
+from consumers.operations import backup, rebuild, restore
+from contracts.errors import FieldError, Invalid, Unavailable
+from producers.bus import Bus, topology
+from producers.bus.server_check import verify
+
+
+@contextmanager
+def progress_bars() -> Iterator[ReportProgress]:
+    """A bar per stage on stderr, as each begins; nothing where nobody watches."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield no_progress
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Elapsed())
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=console) as progress:
+
+        def tell(what: str, count: int, total: int) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what, total=total or None)
+            progress.advance(bars[what], count)
+
+        yield tell
+
+
+T = TypeVar("T")
+
+
+BACKUP_BUS_TIMEOUT_S = 30.0
+"""A backup runs by the clock: it waits for a bus that is just being restarted."""
+
+
+PORTAL, DIRECTORY = "portal", "directory"
+
+
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+
+
+Saved = Annotated[Path | None, typer.Argument(help="The backup's folder.")]
+
+
+EndDoubt = Annotated[
+    bool,
+    typer.Option("--end-doubt", help="After a restore: what comes from now on counts as new."),
+]
+
+
+Moved = Annotated[
+    bool, typer.Option("--moved", help="Nothing was delivered after the backup: no doubts.")
+]
+
+
+NewKey = Annotated[
+    bool,
+    typer.Option(
+        "--new-key",
+        help="vault.key is lost for good: go on with the one here, made if there is none. Zalo has"
+        " to be connected again, links in sent mails die, an import takes readers for new ones.",
+    ),
+]
+
+
+What = Annotated[list[str] | None, typer.Argument(help="portal, directory; nothing: both")]
+
+
+def save_backup(folder: Folder, as_json: Json = False) -> None:
+    """Back every stream and bucket up into a new folder, while Loa runs on."""
+    manifest = run_on_bus(
+        lambda bus: backup.save_backup(bus, folder, time.time), BACKUP_BUS_TIMEOUT_S
+    )
+    size = sum(one.size for one in manifest.streams)
+    if as_json:
+        print_json({"folder": str(folder), "began": manifest.began, "bytes": size})
+        return
+    kept = {"streams": len(manifest.streams), "size": size, "began": utc_time(manifest.began)}
+    facts = {**kept, "key": read_settings(LoaSettings).key_file}
+    print_field_texts(field_error(str(folder), "backup_made", **facts))
+
+
+def utc_time(at: datetime) -> str:
+    return f"{at:%FT%TZ}"
+
+
+def restore_backup(
+    folder: Saved = None,
+    moved: Moved = False,
+    end_doubt: EndDoubt = False,
+    new_key: NewKey = False,
+    as_json: Json = False,
+) -> None:
+    """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
+
+    Without a folder, --new-key and --end-doubt are about what stands here. Exit code 2 when the
+    vault.key here is not the backup's: put the right one there.
+    """
+    if end_doubt if folder else end_doubt == new_key:
+        print_errors([field_error("folder", "folder_or_order")])
+        raise typer.Exit(EXIT_INVALID)
+    if folder:
+        restore_folder(folder, moved, new_key, as_json)
+    elif new_key:
+        accept_new_key(as_json)
+    else:
+        end_doubts(as_json)
+
+
+def accept_new_key(as_json: bool) -> None:
+    """No Loa may run on another machine meanwhile: it would go on with the old key."""
+    settings = read_settings(LoaSettings)
+    path = settings.key_file
+
+    async def work(bus: Bus) -> None:
+        await topology.apply(bus)
+        await replace_key(bus, path)
+
+    with explain_errors():
+        if not settings.nats_url and not settings.nats_dir.is_dir():  # a mistyped folder
+            raise Unavailable(field_error("data", "no_store", folder=settings.data_dir.resolve()))
+    run_on_idle_bus(work)
+    if as_json:
+        print_json({"key": str(path)})
+    else:
+        print_field_texts(field_error(str(path), "key_accepted"))
+
+
+def end_doubts(as_json: bool) -> None:
+    """Loa may run meanwhile."""
+    stood = run_on_bus(restore.end_doubts)
+    if as_json:
+        print_json({"ended": stood})
+    else:
+        print_field_texts(field_error("doubt", "doubt_ended" if stood else "no_doubt"))
+
+
+def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
+    path = read_settings(LoaSettings).key_file
+
+    async def work(bus: Bus) -> tuple[backup.BackupManifest, tuple[FieldError, ...]]:
+        if not new_key:
+            require_key_file(path)
+        manifest = await restore.restore_backup(bus, folder, time.time, moved=moved)
+        return manifest, await key_errors(bus, path, new_key)
+
+    manifest, wrong = run_on_idle_bus(work)
+    if wrong:
+        print_errors(wrong)
+        raise typer.Exit(EXIT_INVALID)
+    if as_json:
+        print_json({"began": manifest.began, "streams": len(manifest.streams)})
+        return
+    print_field_texts(field_error(str(folder), "restored_now", began=utc_time(manifest.began)))
+    if not moved:
+        print_field_texts(field_error("doubt", "doubt_stands"))
+
+
+def require_key_file(path: Path) -> None:
+    """Without its key, restored data is of little use. Raises Invalid, KeyFileBroken."""
+    if not path.exists():
+        raise Invalid(field_error(KEY_FILE_FIELD, "key_first", value=path))
+    KeyFile.open(path)
+
+
+async def key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, ...]:
+    """What is wrong with the key, now that the bus can say whose data it holds."""
+    if new_key:
+        await replace_key(bus, path)
+    try:
+        await open_key_file(bus, path)
+    except Invalid as wrong:
+        return (field_error("backup", "restored_without_key"), *wrong.errors)
+    return ()
+
+
+def run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
+    """Run *work* on a bus that nobody has prepared and nobody uses."""
+
+    async def alone() -> T:
+        settings = read_settings(LoaSettings)
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with instance.exclusive(settings):
+            async with instance.bus_server(settings) as (url, monitors, _):
+                connected = await Bus.connect(url, creds_file=settings.nats_creds_file)
+                async with connected:
+                    await verify(connected, monitors)
+                    return await work(connected)
+
+    with explain_errors():
+        return asyncio.run(alone())
+
+
+def rebuild_projections(what: What = None, as_json: Json = False) -> None:
+    """Make the portal's files and the directory of readers anew, from the bus."""
+    names = what or [PORTAL, DIRECTORY]
+    if unknown := [name for name in names if name not in (PORTAL, DIRECTORY)]:
+        known = f"{PORTAL}, {DIRECTORY}"
+        print_errors([field_error("what", "projection_unknown", value=unknown[0], known=known)])
+        raise typer.Exit(EXIT_INVALID)
+    settings = read_settings(LoaSettings)
+    print_counts(run_on_bus(lambda bus: rebuild_named(bus, names, settings)), as_json)
+
+
+async def rebuild_named(
+    bus: Bus, names: list[str], settings: LoaSettings
+) -> dict[str, dict[str, int]]:
+    """What was made, counted."""
+    made: dict[str, dict[str, int]] = {}
+    if DIRECTORY in names:
+        path = settings.data_dir / "directory.sqlite"
+        made[DIRECTORY] = {"people": await rebuild.rebuild_directory(bus, path)}
+    if PORTAL in names:
+        made[PORTAL] = (await rebuild_portal(bus, settings))._asdict()
+    return made
+
+
+async def rebuild_portal(bus: Bus, settings: LoaSettings) -> RebuildResult:
+    press = SiteFiles(
+        read_settings(PortalSettings).build_site(
+            await portal_url(settings), load_vocabulary(settings)
+        )
+    )
+    try:
+        with progress_bars() as tell:
+            return await rebuild.rebuild_portal(bus, settings.portal_dir, press, tell)
+    except ChannelError as busy:
+        raise Unavailable(field_error("portal", "portal_busy", detail=busy.reason)) from busy
+
+
+async def portal_url(settings: LoaSettings) -> str:
+    """As the services have it. A start on another address writes the pages again."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    ready = await instance.find_running(settings)
+    return ready.url if ready else f"http://{settings.http_host}:{settings.http_port}"
+
+
+def print_counts(made: dict[str, dict[str, int]], as_json: bool) -> None:
+    if as_json:
+        print_json(made)
+        return
+    for name, facts in made.items():
+        typer.echo(f"{name}: " + ", ".join(f"{count} {what}" for what, count in facts.items()))

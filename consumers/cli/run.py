@@ -1,0 +1,59 @@
+"""`loa up` and `loa run`: start services in this process."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from consumers.app import unknown_variables
+from consumers.app.service_names import SERVICE_NAMES
+from consumers.app.settings import LoaSettings, read_settings
+from consumers.cli.output import EXIT_INVALID, explain_errors, print_errors
+from consumers.messages import field_error
+from consumers.runtime import log_config
+
+Data = Annotated[Path | None, typer.Option("--data", help="The data folder (LOA_DATA_DIR).")]
+Port = Annotated[int | None, typer.Option("--port", help="The HTTP port; 0: the system chooses.")]
+Names = Annotated[list[str], typer.Argument(help="Services: " + " ".join(SERVICE_NAMES))]
+
+
+def up(data: Data = None, port: Port = None) -> None:
+    """Run everything in one process, with local stand-ins for what is not configured."""
+    chosen: dict[str, Any] = {"data_dir": data, "http_port": port}
+    run_services({name: value for name, value in chosen.items() if value is not None}, None)
+
+
+def run(services: Names) -> None:
+    """Run the named services in this process, until SIGTERM."""
+    unknown = [name for name in services if name not in SERVICE_NAMES]
+    if unknown:
+        known = ", ".join(SERVICE_NAMES)
+        print_errors(
+            field_error("service", "service_unknown", value=name, known=known) for name in unknown
+        )
+        raise typer.Exit(EXIT_INVALID)
+    run_services({}, services)
+
+
+def run_services(overrides: dict[str, Any], services: list[str] | None) -> None:
+    from consumers.app import process  # half a second of imports that no other command needs
+
+    with explain_errors():
+        settings = read_settings(LoaSettings, **overrides)
+        log_config.configure(settings.log_format, service=True)
+        sys.excepthook = log_config.log_process_failure
+        print_errors(unknown_variables.unknown_variables())
+        unknown_variables.warn_of_unknown()
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(process.run(settings, services))
+
+
+def loop_factory() -> Any:
+    """uvloop where it installs, asyncio's own loop elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,100 @@
+"""Read the sender and the subject of a message that can't be processed."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts import keys
+from contracts.base.fields import ID_PATTERN
+from contracts.delivery import BatchKey
+from contracts.errors import printable
+
+ATTRIBUTE_MAX = 256
+SOURCE_MAX = 512
+_ID = re.compile(ID_PATTERN.strip("^$"))
+
+
+class MessageInfo(BaseModel):
+    """Everything here is somebody else's invention, so all of it is bounded and visible."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str = ""
+    source: str = ""
+    id: str = ""
+    event_id: str = ""
+    content_id: str = ""
+
+    @property
+    def log_facts(self) -> dict[str, str]:
+        """What a log line may hold: ids only, and only those that could be read."""
+        said = {"unit": self.unit, "event_id": self.event_id, "content_id": self.content_id}
+        return {name: value for name, value in said.items() if value}
+
+
+def read_message_info(subject: str, headers: Mapping[str, str], body: bytes) -> MessageInfo:
+    """Whatever can be made out; what can't is empty. Never raises."""
+    kind, _, rest = subject.partition(".")
+    said = parse_object(body)
+    if kind in ("content", "case"):
+        unit, _, _ = rest.partition(".")
+        return event_info(valid_id(unit), event_attributes(headers, said), said)
+    if kind == "publication":
+        _, _, item = rest.rpartition(".")
+        return MessageInfo(unit=valid_id(data_of(said).get("unit")), content_id=valid_id(item))
+    return MessageInfo(
+        content_id=valid_id(said.get("content_id")) or content_id_of_batch(said.get("batch"))
+    )
+
+
+def event_info(unit: str, given: Mapping[str, Any], said: Mapping[str, Any]) -> MessageInfo:
+    """An event's own name, and the public one made of it, as the doors make it."""
+    source, id = encodable_text(given.get("source")), encodable_text(given.get("id"))
+    content_id = data_of(said).get("content_id") or said.get("content_id")
+    return MessageInfo(
+        unit=unit,
+        source=printable(source, SOURCE_MAX),
+        id=printable(id, ATTRIBUTE_MAX),
+        event_id=keys.event_id(unit, source, id) if unit and source and id else "",
+        content_id=valid_id(content_id),
+    )
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object; empty for anything else."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def event_attributes(headers: Mapping[str, str], said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event's attributes: in its headers (binary mode) or in its body."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    binary = {name: lowered[f"ce-{name}"] for name in ("source", "id") if f"ce-{name}" in lowered}
+    return binary or said
+
+
+def data_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = said.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def content_id_of_batch(batch: object) -> str:
+    try:
+        return valid_id(BatchKey.parse(encodable_text(batch)).content_id)
+    except ValueError:
+        return ""
+
+
+def encodable_text(value: object) -> str:
+    """A text that can be encoded; half of a surrogate pair can't."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def valid_id(value: object) -> str:
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""

@@ -1,0 +1,117 @@
+"""Cache of one channel's rendered contents: each is read from its stream and rendered once."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from channels.base import Content
+from consumers.digests.current_revision import load_publications
+from consumers.digests.earlier_mails import EarlierMails
+from consumers.digests.store import DigestStore
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.errors import LedgerError
+from consumers.ledger.store import Ledger
+from contracts import envelope, events, keys, publication, subjects
+from contracts.case import AcceptedNotice
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.publication import Publication
+from contracts.subjects import StreamSpec
+from contracts.subscriptions.digest import Digest
+from contracts.subscriptions.transactional import TransactionalMail
+from producers.bus import Bus, Message
+
+CACHE_SIZE = 64
+DELETED_EXPIRED_AT = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedContent:
+    """A publication, a notice, a letter or a digest, as its channel renders it; when it is over."""
+
+    rendered: Any
+    expires_at: datetime | None = None
+    is_personal: bool = False
+    """For one person."""
+    stream_seq: int = 0
+    """Where it lies in its stream."""
+
+
+class RenderCache:
+    """The newest editions of one channel; found through the ledger, kept in memory."""
+
+    def __init__(self, bus: Bus, ledger: Ledger, render: Callable[[Content], Any]) -> None:
+        self.bus = bus
+        self.ledger = ledger
+        self.render = render
+        self.cache: OrderedDict[PlanKey, RenderedContent] = OrderedDict()
+        self.earlier_mails = EarlierMails(ledger, DigestStore(bus))
+
+    async def rows(self, batch: BatchKey) -> BatchRows:
+        """A batch's recipients. Of mail also which digests brought the text that it corrects."""
+        rows = await self.ledger.rows(batch)
+        if batch.channel is not ChannelName.EMAIL:
+            return rows
+        had = await self.earlier_mails.received_by(batch, rows)
+        return replace(rows, earlier_mails=had) if had else rows
+
+    async def content(self, plan: PlanKey, stream_seq: int = 0) -> RenderedContent:
+        """*source*: where a case notice's event lies; a publication's place is in its plan.
+
+        Raises LedgerError when a plan, its publication or an event is missing.
+        """
+        if plan not in self.cache:
+            self.cache[plan] = await self.load(plan, stream_seq)
+            if len(self.cache) > CACHE_SIZE:
+                self.cache.popitem(last=False)
+        self.cache.move_to_end(plan)
+        return self.cache[plan]
+
+    async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent:
+        if keys.is_case(plan.content_id):
+            notice = self.render(await self.find_case_notice(stream_seq))
+            return RenderedContent(notice, is_personal=True, stream_seq=stream_seq)
+        if keys.is_transactional(plan.content_id):
+            return await self.render_transactional(plan.content_id)
+        if keys.is_digest(plan.content_id):
+            return await self.render_digest(plan)
+        found, seq = await self.find_publication(plan)
+        return RenderedContent(self.render(found), found.expires_at, stream_seq=seq)
+
+    async def find_publication(self, plan: PlanKey) -> tuple[Publication, int]:
+        """A publication, and where it lies."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            raise LedgerError(f"plan.{plan} is missing")
+        message = await self.require_message(subjects.PUBLICATIONS, held.value.source)
+        return publication.decode(message.data), held.value.source
+
+    async def find_case_notice(self, stream_seq: int) -> AcceptedNotice:
+        """What is said of a dossier, at the moment at which the stream took it."""
+        message = await self.require_message(subjects.CONTENT, stream_seq)
+        notice = events.parse_case_notice(envelope.decode(None, message.headers, message.data))
+        return AcceptedNotice(**dict(notice), accepted_at=message.time)
+
+    async def render_transactional(self, content_id: str) -> RenderedContent:
+        """A letter lies where it is forgotten; one that is forgotten is over, whatever it said."""
+        value = await self.bus.bucket(subjects.NOTICES.name).get(content_id)
+        if value is None:
+            return RenderedContent(None, DELETED_EXPIRED_AT, is_personal=True)
+        letter = TransactionalMail.model_validate_json(value.data)
+        return RenderedContent(self.render(letter), letter.expires_at, is_personal=True)
+
+    async def render_digest(self, plan: PlanKey) -> RenderedContent:
+        """An issue with its texts; it is over as soon as the first of them is."""
+        stored = await DigestStore(self.bus).issue(plan.content_id, plan.revision)
+        if stored is None:
+            raise LedgerError(f"issue.{plan.content_id}.{plan.revision} is missing")
+        issue, order = stored
+        rendered = self.render(Digest(issue, await load_publications(self.bus, issue)))
+        return RenderedContent(rendered, issue.expires_at, stream_seq=order)
+
+    async def require_message(self, stream: StreamSpec, seq: int) -> Message:
+        message = await self.bus.get_message(stream.name, seq)
+        if message is None:
+            raise LedgerError(f"{stream.name} {seq} is missing")
+        return message

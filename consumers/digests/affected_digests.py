@@ -1,0 +1,56 @@
+"""Find and halt the digests that hold an older revision of an item."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from consumers.digests.store import DigestStore
+from consumers.dispatch.handler import DigestPart
+from consumers.dispatch.supersede import Supersession
+from contracts.subscriptions.digest import Issue
+
+
+@dataclass
+class AffectedDigestFinder:
+    """What `Dispatch` has to know of digests. Raises BusError."""
+
+    store: DigestStore
+    supersession: Supersession
+
+    async def stop(self, content_id: str, below: int) -> Sequence[DigestPart]:
+        """Halt what would still send a position *below*; everything that ever held such a one.
+
+        An issue that has wholly left is nobody's danger, and is not issued again.
+        """
+        found = [one async for one in self.find_affected(content_id, below)]
+        for issue, _ in found:
+            if not await is_fully_sent(self.supersession, issue):
+                await self.store.mark_open(issue.digest_id)
+                await halt_issue(self.supersession, issue)
+        return [part for _, part in found]
+
+    async def find_affected(
+        self, content_id: str, below: int
+    ) -> AsyncIterator[tuple[Issue, DigestPart]]:
+        """The issues that hold a position of an item *below* that one."""
+        held = await self.store.digests_of_item(content_id)
+        for digest_id in held.value.digests if held.value else ():
+            for issue, _ in await self.store.all_issues(digest_id):
+                number = issue.number_of(content_id)
+                if number is not None and issue.items[number].revision < below:
+                    yield issue, DigestPart(issue.plan, number)
+
+
+async def halt_issue(supersession: Supersession, issue: Issue) -> None:
+    """Stop an issue for good: the next one takes its place."""
+    await supersession.halt(issue.plan, f"v{issue.revision + 1}")
+
+
+async def is_fully_sent(supersession: Supersession, issue: Issue) -> bool:
+    """Whether all of an issue's mails have left, so that none can leave any more."""
+    held = await supersession.ledger.plan(issue.plan)
+    if held is None or held.value.halt or not held.value.complete:
+        return False
+    async for _, entry in supersession.ledger.entries(issue.plan, held.value):
+        if not entry.value.closed_at:
+            return False
+    return True

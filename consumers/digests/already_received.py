@@ -1,0 +1,170 @@
+"""Find items that a recipient has already received, alone or in another digest."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from consumers.digests.store import DigestStore
+from consumers.dispatch.handler import DigestPart
+from consumers.dispatch.supersede import merge_distinct
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.store import Ledger
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.subscriptions.digest import Issue
+
+UNSENT_LETTERS = frozenset(b"vwe")
+"""Letters of rows that surely got nothing, and were not refused: stopped, or over."""
+CACHE_SIZE = 64
+
+
+class SortedIds:
+    """A sorted stream of ids that is asked for ids in order."""
+
+    def __init__(self, stream: AsyncIterator[str]) -> None:
+        self.stream = stream
+        self.head: str | None = ""
+
+    async def contains(self, id: str) -> bool:
+        while self.head is not None and self.head < id:
+            self.head = await anext(self.stream, None)
+        return self.head == id
+
+
+@dataclass
+class AlreadyReceived:
+    """Asked for an issue's readers in order of their ids. Raises BusError.
+
+    Whoever got an earlier text of an item stands in the plan of the newer one: that plan alone, and
+    the digests that held the same position, tell who has had it.
+    """
+
+    ledger: Ledger
+    store: DigestStore
+    issue: Issue
+    after: str
+    parts: dict[int, Sequence[DigestPart]] = field(default_factory=dict)
+    sorted_ids: dict[int, SortedIds] = field(default_factory=dict)
+    row_cache: OrderedDict[BatchKey, BatchRows] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.since = self.issue.since
+
+    async def load(self) -> None:
+        """Find out where to look.
+
+        Another rhythm's digest may reach further back than ours, and was for all who left that
+        rhythm within its window: whoever has changed theirs since then has to be looked at.
+        """
+        for number, item in enumerate(self.issue.items):
+            if not item.out:
+                self.parts[number] = [one async for one in self.other_digests(item.content_id)]
+                if not item.first:
+                    self.sorted_ids[number] = SortedIds(self.all_recipients(number))
+
+    def own_plan(self, number: int) -> PlanKey:
+        """The plan of an item by itself."""
+        item = self.issue.items[number]
+        return PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
+
+    async def other_digests(self, content_id: str) -> AsyncIterator[DigestPart]:
+        """Other digests that hold the same position, as far as they are planned."""
+        mine = self.issue.number_of(content_id)
+        held = await self.store.digests_of_item(content_id)
+        for name in held.value.digests if held.value and mine is not None else ():
+            for issue, _ in (
+                await self.store.all_issues(name) if name != self.issue.digest_id else ()
+            ):
+                number = issue.number_of(content_id)
+                same = (
+                    number is not None
+                    and mine is not None
+                    and (issue.items[number].revision == self.issue.items[mine].revision)
+                )
+                if number is not None and same and await self.ledger.plan(issue.plan):
+                    self.since = min(self.since, issue.since)
+                    yield DigestPart(issue.plan, number)
+
+    async def not_yet_received(self, id: str, picks: int, *, has_changed_frequency: bool) -> int:
+        """What of *picks* this reader has not had."""
+        for number, line in self.sorted_ids.items():
+            if picks >> number & 1 and await line.contains(id):
+                picks &= ~(1 << number)
+        for number in self.parts if has_changed_frequency else ():
+            if (
+                picks >> number & 1
+                and number not in self.sorted_ids
+                and await self.has_received(number, id)
+            ):
+                picks &= ~(1 << number)
+        return picks
+
+    # --- everybody in order
+
+    def all_recipients(self, number: int) -> AsyncIterator[str]:
+        streams = [self.planned_recipients(self.own_plan(number))]
+        return merge_distinct(
+            [*streams, *(self.digest_recipients(part) for part in self.parts[number])]
+        )
+
+    async def planned_recipients(self, plan: PlanKey) -> AsyncIterator[str]:
+        """Everybody in a plan, whatever became of them."""
+        held = await self.ledger.plan(plan)
+        for number in range(held.value.count if held else 0):
+            for id in (await self.ledger.rows(BatchKey(*plan, number))).ids:
+                if id > self.after:
+                    yield id
+
+    async def digest_recipients(self, part: DigestPart) -> AsyncIterator[str]:
+        """Everybody for whom an item stands in a digest, without those it never left for."""
+        held = await self.ledger.plan(part.plan)
+        if held is None:
+            return
+        async for batch, entry in self.ledger.entries(part.plan, held.value):
+            rows = await self.ledger.rows(batch)
+            for id, letter in zip(rows.ids, entry.value.rows, strict=True):
+                if (
+                    id > self.after
+                    and letter not in UNSENT_LETTERS
+                    and rows.item_masks[id] >> part.number & 1
+                ):
+                    yield id
+
+    # --- one alone
+
+    async def has_received(self, number: int, id: str) -> bool:
+        """The same for one reader, by binary search."""
+        if await self.find_batch(self.own_plan(number), id):
+            return True
+        for part in self.parts[number]:
+            batch = await self.find_batch(part.plan, id)
+            if batch and await self.was_served_in(batch, part.number, id):
+                return True
+        return False
+
+    async def was_served_in(self, batch: BatchKey, number: int, id: str) -> bool:
+        rows, state = await self.load_rows(batch), await self.ledger.state(batch)
+        letter = state.value.rows[rows.ids.index(id)] if state else 0
+        return letter not in UNSENT_LETTERS and bool(rows.item_masks[id] >> number & 1)
+
+    async def find_batch(self, plan: PlanKey, id: str) -> BatchKey | None:
+        """The batch of a plan that *id* stands in: ids are sorted over all of them."""
+        held = await self.ledger.plan(plan)
+        low, high = 0, held.value.count if held else 0
+        while low < high:
+            batch = BatchKey(*plan, (low + high) // 2)
+            ids = (await self.load_rows(batch)).ids
+            if id < ids[0]:
+                high = batch.number
+            elif id > ids[-1]:
+                low = batch.number + 1
+            else:
+                return batch if id in ids else None
+        return None
+
+    async def load_rows(self, batch: BatchKey) -> BatchRows:
+        """Rows, of which the latest ones are kept: readers are asked for in order."""
+        if batch not in self.row_cache:
+            self.row_cache[batch] = await self.ledger.rows(batch)
+            if len(self.row_cache) > CACHE_SIZE:
+                self.row_cache.popitem(last=False)
+        return self.row_cache[batch]

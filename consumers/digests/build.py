@@ -1,0 +1,171 @@
+"""Build a digest: the publications of a frequency's window become an issue, in one atomic write."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import structlog
+
+from consumers.digests.current_revision import (
+    belongs_in_digest,
+    digest_item,
+    find_current_revision,
+    has_started,
+)
+from consumers.digests.schedule import DigestSchedule
+from consumers.digests.store import DigestStore, ItemDigests, LastCut
+from consumers.intake.repository import ItemRepository
+from contracts import publication, subjects
+from contracts.base.crash_points import crash_point
+from contracts.errors import ContractError
+from contracts.publication import Publication
+from contracts.subscriptions.digest import (
+    DigestFrequency,
+    DigestItem,
+    Issue,
+    digest_id_for,
+    frequency_of,
+)
+from producers.bus import Bus, Message
+from producers.bus.records import Versioned
+
+log = structlog.get_logger()
+MAX_ITEMS = 500
+"""What is over comes in the next digest: a cut is one atomic batch, and a mail is to be read."""
+
+PublicationsBySeq = Mapping[int, Publication]
+"""Publications by their sequence."""
+
+
+@dataclass
+class DigestBuilder:
+    """Cuts what is due; late is better than never, and makes one digest of the whole gap."""
+
+    bus: Bus
+    store: DigestStore
+    repository: ItemRepository
+    schedule: DigestSchedule
+    clock: Callable[[], float]
+
+    async def cut_if_due(self, frequency: DigestFrequency) -> None:
+        """Cut if it is time; the very first look notes where the first window begins."""
+        day = self.schedule.due_day(frequency, self.clock())
+        held = await self.store.last_cut(frequency)
+        if held.value is None:
+            await self.start_first_window(frequency, day)
+        elif day > held.value.day:
+            await self.cut(frequency, held, day)
+
+    async def start_first_window(self, frequency: DigestFrequency, day: date) -> None:
+        await self.store.create_first_cut(frequency, await self.first_cut(day))
+
+    async def first_cut(self, day: date) -> LastCut:
+        """Where the first window begins: behind what was out when the cut of *day* was due."""
+        moment = self.schedule.cut_time(day)
+        return LastCut(upto=await self.last_before(moment), at=moment, day=day)
+
+    async def last_before(self, moment: datetime) -> int:
+        """The sequence of the last publication stored by *moment*; 0 for none."""
+        low, high = 0, await self.last_seq()
+        while low < high:
+            middle = (low + high + 1) // 2
+            message = await self.bus.get_message(subjects.PUBLICATIONS.name, middle)
+            if message and message.time > moment:
+                high = middle - 1
+            else:
+                low = middle
+        return low
+
+    async def last_seq(self) -> int:
+        info = await self.bus.stream_info(subjects.PUBLICATIONS.name)
+        return int(info["state"]["last_seq"])
+
+    async def cut(self, frequency: DigestFrequency, before: Versioned[LastCut], day: date) -> None:
+        """Write what the window holds, in one batch with the place of the cut."""
+        issue, carried = await self.build_issue(frequency, before.required, day)
+        crash_point("digest.gathered")
+        last = issue.digest_id if issue.items else before.required.last
+        now = LastCut(upto=issue.upto, at=issue.at, day=day, last=last, carried=carried)
+        if await self.store.write_cut(frequency, before, now, issue if issue.items else None):
+            crash_point("digest.cut")
+            counts = {"items": len(issue.items), "carried": len(carried)}
+            log.info("digest_cut", digest=issue.digest_id, **counts)
+
+    async def build_issue(
+        self, frequency: DigestFrequency, before: LastCut, day: date
+    ) -> tuple[Issue, tuple[int, ...]]:
+        """The digest of *day*, and what has to wait for a later one."""
+        at = self.now()  # the moment first: what comes behind the window comes later
+        upto = await self.last_seq()
+        found = await self.load_window(before, upto)
+        waiting = {seq for seq, one in found.items() if not has_started(one, at)}
+        ready = {seq: one for seq, one in found.items() if seq not in waiting}
+        items = await self.select_items(frequency, before, ready, at)
+        issue = Issue(
+            digest_id=digest_id_for(frequency, day),
+            revision=1,
+            frequency=frequency,
+            after=before.upto,
+            upto=upto,
+            since=before.at,
+            at=at,
+            due=self.schedule.cut_time(day),
+            issued=at,
+            items=tuple(items[:MAX_ITEMS]),
+        )
+        return issue, tuple(sorted(waiting | {item.seq for item in items[MAX_ITEMS:]}))
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    async def load_window(self, before: LastCut, upto: int) -> dict[int, Publication]:
+        """What was carried over, and everything behind the last cut."""
+        found: dict[int, Publication] = {}
+        stream, start = subjects.PUBLICATIONS.name, before.upto + 1
+        for seq in before.carried:
+            add_publication(await self.bus.get_message(stream, seq), found)
+        if start > upto:
+            return found
+        async for message in self.bus.scan(stream, start=start):
+            if message.seq > upto:
+                break
+            add_publication(message, found)
+        return found
+
+    async def select_items(
+        self, frequency: DigestFrequency, before: LastCut, found: PublicationsBySeq, at: datetime
+    ) -> list[DigestItem]:
+        """The newest text of each item, if it is one for digests and counts still."""
+        newest: dict[str, int] = {}
+        for seq, one in sorted(found.items()):
+            known = newest.get(one.content_id)
+            if known is None or found[known].revision <= one.revision:
+                newest[one.content_id] = seq
+        parts = []
+        for seq in sorted(newest.values()):
+            one = found[seq]
+            stands = await find_current_revision(self.repository, one.content_id, at)
+            if belongs_in_digest(one, at) and stands.revision == one.revision:
+                first = stands.is_only and seq not in before.carried
+                parts.append(
+                    digest_item(
+                        one, seq, first=first and not await self.was_in_digest(one, frequency)
+                    )
+                )
+        return parts
+
+    async def was_in_digest(self, publication: Publication, frequency: DigestFrequency) -> bool:
+        """Whether a digest of this rhythm has held the item before."""
+        stands = (await self.store.digests_of_item(publication.content_id)).value or ItemDigests()
+        return any(frequency_of(name) == frequency for name in stands.digests)
+
+
+def add_publication(message: Message | None, found: dict[int, Publication]) -> None:
+    """Add a publication; what can't be read is left to a person."""
+    if message is None:
+        return
+    try:
+        found[message.seq] = publication.decode(message.data)
+    except ContractError as broken:
+        fields = [error.field for error in broken.errors]
+        log.error("publication_unreadable", seq=message.seq, fields=fields)

@@ -1,0 +1,81 @@
+"""The current revision of an item at a given time, and whether it belongs in a digest."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from consumers.intake import items
+from consumers.intake.items import Item, Position
+from consumers.intake.repository import ItemRepository
+from consumers.ledger.errors import LedgerError
+from contracts import publication, subjects
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import ContractError
+from contracts.publication import Publication
+from contracts.subscriptions.digest import DigestItem, Issue
+from producers.bus import Bus
+
+
+class CurrentRevision(NamedTuple):
+    """An item's newest position whose time has come; `only`: it never had another."""
+
+    revision: int
+    seq: int | None
+    is_only: bool
+
+
+NO_REVISION = CurrentRevision(0, None, False)
+
+
+async def find_current_revision(
+    repository: ItemRepository, content_id: str, now: datetime
+) -> CurrentRevision:
+    """What counts of an item *now*; NOTHING of one that the register does not know."""
+    item = await repository.item(content_id) or Item(unit="")
+    for number in sorted(item.released, reverse=True):
+        position = await repository.position(content_id, number)
+        if position and has_started(position, now) and not items.superseding_position(item, number):
+            only = len(items.visible_revisions(item, max(item.released))) == 1
+            return CurrentRevision(number, position.seq, only)
+    return NO_REVISION
+
+
+def has_started(position: Position | Publication, now: datetime) -> bool:
+    """Whether its time has come: until then an earlier position counts."""
+    return position.not_before is None or position.not_before <= now
+
+
+def belongs_in_digest(publication: Publication, now: datetime) -> bool:
+    """Whether it is for digests: urgent items have gone to everybody at once."""
+    over = publication.expires_at is not None and publication.expires_at <= now
+    for_mail = publication.action != "withdrawn" and ChannelName.EMAIL in publication.channels
+    return for_mail and publication.lane is not Lane.URGENT and not over
+
+
+def digest_item(text: Publication, seq: int, *, first: bool = False) -> DigestItem:
+    return DigestItem(
+        content_id=text.content_id,
+        revision=text.revision,
+        seq=seq,
+        first=first,
+        expires_at=text.expires_at,
+    )
+
+
+async def load_publication(bus: Bus, seq: int) -> Publication:
+    """The publication at *seq*. Raises LedgerError when it is gone or can't be read."""
+    message = await bus.get_message(subjects.PUBLICATIONS.name, seq)
+    if message is None:
+        raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} is missing")
+    try:
+        return publication.decode(message.data)
+    except ContractError as broken:
+        raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} can't be read") from broken
+
+
+async def load_publications(bus: Bus, issue: Issue) -> dict[int, Publication]:
+    """The texts of an issue, by their places in it."""
+    return {
+        number: await load_publication(bus, item.seq)
+        for number, item in enumerate(issue.items)
+        if not item.out
+    }

@@ -1,0 +1,166 @@
+"""Forecast the next digest of each frequency, its items and its recipients; read-only."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel
+
+from consumers.digests.already_received import AlreadyReceived
+from consumers.digests.build import DigestBuilder
+from consumers.digests.current_revision import load_publications
+from consumers.digests.schedule import DigestSchedule
+from consumers.digests.store import DigestStore
+from consumers.intake.repository import ItemRepository
+from consumers.ledger.store import Ledger
+from consumers.messages import field_error
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.errors import Invalid
+from contracts.subscriptions.digest import FREQUENCIES, Digest, DigestFrequency
+from contracts.subscriptions.subscriber import Subscriber, matches
+from contracts.trace import StatusCounts, Trace
+from producers.bus import Bus
+
+
+class LastDigest(BaseModel):
+    """The last digest of a rhythm that held something, and what became of its mails."""
+
+    digest_id: str
+    at: AwareDatetime
+    items: int
+    edition: int
+    """Above 1: it was issued again because a text in it had changed."""
+    mails: StatusCounts | None = None
+    """None: its readers are not planned yet."""
+
+
+class DigestForecast(BaseModel):
+    """One rhythm. `readers` read at it now; `items` wait, `later` ones for their own time."""
+
+    frequency: DigestFrequency
+    next: AwareDatetime
+    digest_id: str
+    overdue: bool
+    readers: int
+    items: int
+    later: int
+    last: LastDigest | None = None
+
+
+class NextDigest(NamedTuple):
+    """A digest that is not cut yet; `later`: how many items wait beyond it."""
+
+    digest: Digest
+    later_items: int
+    is_overdue: bool
+    last_digest_id: str
+
+
+TraceDigest = Callable[[str], Awaitable[Trace | None]]
+"""What became of a digest; see `consumers.reporting.trace`."""
+
+
+@dataclass
+class DigestForecaster:
+    """Raises BusError."""
+
+    bus: Bus
+    ledger: Ledger
+    schedule: DigestSchedule
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self.store, self.repository = DigestStore(self.bus), ItemRepository(self.bus)
+
+    async def next_digest(self, frequency: DigestFrequency) -> NextDigest:
+        """The next digest, of what is out now; one that should have been cut is next at once."""
+        now = self.clock()
+        held = await self.store.last_cut(frequency)
+        due = self.schedule.due_day(frequency, now)
+        overdue = held.value is not None and due > held.value.day
+        day = due if overdue else self.schedule.next_day(frequency, due)
+        at = max(self.schedule.cut_time(day), datetime.fromtimestamp(now, UTC))
+        cutter = DigestBuilder(self.bus, self.store, self.repository, self.schedule, at.timestamp)
+        before = held.value or await cutter.first_cut(due)
+        issue, carried = await cutter.build_issue(frequency, before, day)
+        digest = Digest(issue, await load_publications(self.bus, issue))
+        return NextDigest(digest, len(carried), overdue, before.last)
+
+    async def pick_items(self, subscriber: Subscriber, digest: Digest) -> int:
+        """Which of its items a reader would get: what matches, and was not sent to them yet."""
+        wanted = sum(
+            1 << number for number, text in digest.texts.items() if matches(subscriber, text)
+        )
+        served = AlreadyReceived(self.ledger, self.store, digest.issue, "")
+        await served.load()
+        return await served.not_yet_received(subscriber.id, wanted, has_changed_frequency=True)
+
+    async def for_subscriber(self, subscriber: Subscriber) -> tuple[Digest, int]:
+        """A reader's next digest, and which of its items. Raises Invalid if there will be none."""
+        if not subscriber.active:
+            raise Invalid(field_error("digest", "digest_of_nobody"))
+        if subscriber.frequency == "immediate":
+            raise Invalid(field_error("digest", "reads_at_once"))
+        digest = (await self.next_digest(subscriber.frequency)).digest
+        if subscriber.is_paused_at(digest.issue.at):
+            at = f"{digest.issue.due:%d/%m/%Y %H:%M}"  # as Vietnam's clocks have it
+            raise Invalid(field_error("digest", "reader_pauses", at=at))
+        picks = await self.pick_items(subscriber, digest)
+        if not picks:
+            raise Invalid(field_error("digest", "digest_without_reader", value=digest.content_id))
+        return digest, picks
+
+    async def with_all_items(self, frequency: DigestFrequency) -> tuple[Digest, int]:
+        """The next digest with everything in it. Raises Invalid if nothing waits for it."""
+        digest = (await self.next_digest(frequency)).digest
+        if not digest.texts:
+            raise Invalid(field_error("digest", "digest_empty", value=digest.content_id))
+        return digest, digest.issue.items_mask
+
+    async def forecast(self, trace_digest: TraceDigest) -> list[DigestForecast]:
+        """All rhythms."""
+        coming = {frequency: await self.next_digest(frequency) for frequency in FREQUENCIES}
+        readers = await self.count_subscribers(
+            {name: one.digest.issue.at for name, one in coming.items()}
+        )
+        return [
+            DigestForecast(
+                frequency=frequency,
+                next=one.digest.issue.due,
+                digest_id=one.digest.content_id,
+                overdue=one.is_overdue,
+                readers=readers[frequency],
+                items=len(one.digest.texts),
+                later=one.later_items,
+                last=await self.last_digest(one.last_digest_id, trace_digest),
+            )
+            for frequency, one in coming.items()
+        ]
+
+    async def count_subscribers(
+        self, moments: Mapping[DigestFrequency, datetime]
+    ) -> dict[DigestFrequency, int]:
+        """How many read at each rhythm, and do not pause at its moment."""
+        found = dict.fromkeys(moments, 0)
+        bucket = self.bus.bucket(subjects.SUBSCRIBERS.name)
+        async for _, value in bucket.values("s."):
+            one = Subscriber.model_validate_json(value.data)
+            if one.active and one.frequency != "immediate":
+                found[one.frequency] += not one.is_paused_at(moments[one.frequency])
+        return found
+
+    async def last_digest(self, digest_id: str, trace_digest: TraceDigest) -> LastDigest | None:
+        issues = await self.store.all_issues(digest_id) if digest_id else ()
+        if not issues:
+            return None
+        issue, story = issues[-1].issue, await trace_digest(digest_id)
+        planned = await self.ledger.plan(issues[0].issue.plan)
+        return LastDigest(
+            digest_id=digest_id,
+            at=issue.at,
+            items=sum(not item.out for item in issue.items),
+            edition=issue.revision,
+            mails=story.channels.get(ChannelName.EMAIL) if story and planned else None,
+        )

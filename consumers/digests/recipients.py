@@ -1,0 +1,99 @@
+"""Recipients of a digest issue and the items each one gets: sorted, each once, without repeats."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from consumers.digests.already_received import UNSENT_LETTERS, AlreadyReceived
+from consumers.digests.current_revision import load_publications
+from consumers.digests.store import DigestStore
+from consumers.directory.digest_audience import DigestAudience, DigestQuery, DigestSubscriber
+from consumers.dispatch.audience import AudienceRow
+from consumers.ledger.store import Ledger
+from contracts.delivery import PlanKey
+from contracts.subscriptions.digest import Issue
+from producers.bus import Bus
+
+CLOCK_MARGIN_S = 3600.0
+"""Clocks differ: whoever changed their frequency shortly before the window is looked at closely."""
+
+
+class DigestDirectory(Protocol):
+    """The part of the directory that digests need."""
+
+    async def ready(self) -> None: ...
+    def digest_audience(self, query: DigestQuery) -> DigestAudience: ...
+
+
+@dataclass
+class DigestRecipients:
+    """The audience of one issue after the other. Raises BusError."""
+
+    bus: Bus
+    ledger: Ledger
+    store: DigestStore
+    directory: DigestDirectory
+    clock: Callable[[], float]
+
+    async def recipients_after(self, issue: Issue, after: str) -> AsyncIterator[AudienceRow]:
+        """Who is left with something to read."""
+        served = AlreadyReceived(self.ledger, self.store, issue, after)
+        await served.load()
+        rhythm = self.directory.digest_audience(await self.build_query(issue, served.since))
+        async for id, picks, changed in self.candidates(issue, issue.revision, rhythm, after):
+            if left := await served.not_yet_received(
+                id, picks & issue.items_mask, has_changed_frequency=changed
+            ):
+                yield AudienceRow(id, picks=left)
+
+    async def build_query(self, issue: Issue, changed_since: datetime) -> DigestQuery:
+        return DigestQuery(
+            issue.frequency,
+            issue.since.timestamp() - CLOCK_MARGIN_S,
+            changed_since.timestamp() - CLOCK_MARGIN_S,
+            self.clock(),
+            await load_publications(self.bus, issue),
+        )
+
+    async def candidates(
+        self, issue: Issue, revision: int, audience: DigestAudience, after: str
+    ) -> AsyncIterator[DigestSubscriber]:
+        """The first issue is for everybody it is meant for; a later one for those who are left.
+
+        Left are those whose mail was stopped, and whoever was not planned before that.
+        """
+        if revision == 1:
+            for reader in all_subscribers(audience, after):
+                yield reader
+            return
+        earlier = issue.plan._replace(revision=revision - 1)
+        async for reader in self.unsent_recipients(earlier, after):
+            yield reader
+        held = await self.ledger.plan(earlier)
+        if held and not held.value.complete:
+            last = max(after, held.value.last)
+            async for reader in self.candidates(issue, revision - 1, audience, last):
+                yield reader
+
+    async def unsent_recipients(self, plan: PlanKey, after: str) -> AsyncIterator[DigestSubscriber]:
+        """Whose mail of an earlier issue never left."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            return
+        async for batch, entry in self.ledger.entries(plan, held.value):
+            if UNSENT_LETTERS.isdisjoint(entry.value.rows):
+                continue
+            rows = await self.ledger.rows(batch)
+            for id, letter in zip(rows.ids, entry.value.rows, strict=True):
+                if id > after and letter in UNSENT_LETTERS:
+                    yield DigestSubscriber(id, rows.item_masks[id], True)
+
+
+def all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
+    """The whole directory, a page at a time."""
+    while True:
+        readers, after = audience.page(after)
+        yield from readers
+        if not after:
+            return

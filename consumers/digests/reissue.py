@@ -1,0 +1,68 @@
+"""Reissue a digest with the newest revisions of its items and without withdrawn ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from consumers.digests.current_revision import (
+    belongs_in_digest,
+    digest_item,
+    find_current_revision,
+    load_publication,
+)
+from consumers.intake.repository import ItemRepository
+from consumers.runtime.errors import RetryLater
+from contracts.subscriptions.digest import DigestItem, Issue
+from producers.bus import Bus
+
+RETRY_S = 1.0
+
+
+@dataclass
+class DigestReissuer:
+    """Compares an issue with what counts now. Raises BusError."""
+
+    bus: Bus
+    repository: ItemRepository
+    clock: Callable[[], float]
+
+    async def is_outdated(self, issue: Issue) -> bool:
+        """Whether a text in it is no longer the one that counts, or is over."""
+        now = self.now()
+        for item in issue.items:
+            if not item.out and (is_expired(item, now) or await self.has_newer_revision(item, now)):
+                return True
+        return False
+
+    async def has_newer_revision(self, item: DigestItem, now: datetime) -> bool:
+        return (
+            await find_current_revision(self.repository, item.content_id, now)
+        ).revision != item.revision
+
+    async def next_issue(self, issue: Issue) -> Issue:
+        """The next issue; places stay. Raises Later while a position is on its way."""
+        now = self.now()
+        items = tuple([await self.update_item(item, now) for item in issue.items])
+        changed = {"revision": issue.revision + 1, "issued": now, "items": items}
+        return issue.model_copy(update=changed)
+
+    async def update_item(self, item: DigestItem, now: datetime) -> DigestItem:
+        """As it is now: nobody can tell any more from the window alone who has had it."""
+        stands = await find_current_revision(self.repository, item.content_id, now)
+        if item.out or is_expired(item, now) or not stands.revision:
+            return item.model_copy(update={"out": True})
+        if stands.revision == item.revision:
+            return item.model_copy(update={"first": False})
+        if stands.seq is None:
+            raise RetryLater(RETRY_S, "a position is about to be published")
+        newer = await load_publication(self.bus, stands.seq)
+        if not belongs_in_digest(newer, now):
+            return item.model_copy(update={"out": True})
+        return digest_item(newer, stands.seq)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+
+def is_expired(item: DigestItem, now: datetime) -> bool:
+    return item.expires_at is not None and item.expires_at <= now

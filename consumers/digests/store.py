@@ -1,0 +1,175 @@
+"""Digest store, bucket `digests`: the last cut of each frequency, issues, and items in digests.
+
+`now.<frequency>` is the last cut. `issue.<digest_id>.<revision>` is the content of a digest, kept
+for ever. `item.<content_id>` names the digests that hold an item, `open` those with work to do. A
+cut writes all of them in one atomic batch."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from contracts import subjects
+from contracts.records import Record
+from contracts.subscriptions.digest import DigestFrequency, Issue
+from producers.bus import BatchEntry, Bus, NoReply, RevisionConflict, records
+from producers.bus.records import Versioned
+
+OPEN_KEY, CACHE_SIZE = "open", 256
+
+
+class LastCut(Record):
+    """How far one rhythm was cut: up to a sequence of PUBLICATIONS, and when."""
+
+    upto: int
+    at: AwareDatetime
+    day: date
+    last: str = ""
+    """The last digest; not every cut makes one."""
+    carried: tuple[int, ...] = ()
+    """What lies in the window, and whose time has not come: it stands in a later digest."""
+
+
+class ItemDigests(Record):
+    """The digests that an item stands in; what each of them holds of it, its issues say."""
+
+    digests: tuple[str, ...] = ()
+
+
+class StoredIssue(NamedTuple):
+    """An issue, and its place among all: an earlier one is planned first."""
+
+    issue: Issue
+    order: int
+
+
+class OpenDigests(Record):
+    """Digests with which there is something to do; each call for one has a mark of its own."""
+
+    calls: dict[str, str] = Field(default_factory=dict)
+
+    def with_call(self, digest_id: str) -> "OpenDigests":
+        return OpenDigests(calls={**self.calls, digest_id: secrets.token_hex(8)})
+
+    def without(self, digest_id: str, call: str) -> "OpenDigests":
+        """Leave *digest_id* out, unless it was called for since."""
+        if self.calls.get(digest_id) != call:
+            return self
+        return OpenDigests(
+            calls={name: one for name, one in self.calls.items() if name != digest_id}
+        )
+
+
+class DigestStore:
+    """Reads and writes the bucket. Raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bucket = bus.bucket(subjects.DIGESTS.name)
+        self.cache: dict[tuple[str, int], StoredIssue] = {}  # they never change
+
+    async def last_cut(self, frequency: DigestFrequency) -> Versioned[LastCut]:
+        return await records.read(self.bucket, f"now.{frequency}", LastCut)
+
+    async def create_first_cut(self, frequency: DigestFrequency, first: LastCut) -> None:
+        """Note where the first window begins, unless somebody has."""
+        try:
+            await self.bucket.create(f"now.{frequency}", encode(first))
+        except RevisionConflict:
+            return
+
+    async def digests_of_item(self, content_id: str) -> Versioned[ItemDigests]:
+        return await records.read(self.bucket, f"item.{content_id}", ItemDigests)
+
+    async def issue(self, digest_id: str, revision: int) -> StoredIssue | None:
+        """One issue; None when there is none (yet)."""
+        key = (digest_id, revision)
+        if key not in self.cache:
+            held = await records.read(self.bucket, f"issue.{digest_id}.{revision}", Issue)
+            if held.value is None:
+                return None
+            if len(self.cache) >= CACHE_SIZE:
+                self.cache.clear()
+            self.cache[key] = StoredIssue(held.value, held.revision)
+        return self.cache[key]
+
+    async def all_issues(self, digest_id: str) -> Sequence[StoredIssue]:
+        """All issues of one digest, the first one first."""
+        found: list[StoredIssue] = []
+        while stored := await self.issue(digest_id, len(found) + 1):
+            found.append(stored)
+        return found
+
+    async def write_cut(
+        self,
+        frequency: DigestFrequency,
+        before: Versioned[LastCut],
+        cut: LastCut,
+        issue: Issue | None,
+    ) -> bool:
+        """Write a cut, and what it holds; False when another process was first.
+
+        The place of the cut is what two processes compete for.
+        """
+        writes = await self.new_digest_entries(issue) if issue else []
+        writes.append(BatchEntry(f"now.{frequency}", encode(cut), before.revision))
+        try:
+            await self.bucket.batch(writes)
+        except RevisionConflict:
+            return False
+        return True
+
+    async def new_digest_entries(self, issue: Issue) -> list[BatchEntry]:
+        """What a new digest adds to the bucket."""
+        name, open_ = issue.digest_id, await records.read(self.bucket, OPEN_KEY, OpenDigests)
+        writes = [BatchEntry(f"issue.{name}.{issue.revision}", encode(issue), 0)]
+        for item in issue.items:
+            held = await self.digests_of_item(item.content_id)
+            stands = held.value or ItemDigests()
+            wider = stands.model_copy(update={"digests": (*stands.digests, name)})
+            writes.append(BatchEntry(f"item.{item.content_id}", encode(wider), held.revision))
+        called = (open_.value or OpenDigests()).with_call(name)
+        return [*writes, BatchEntry(OPEN_KEY, encode(called), open_.revision)]
+
+    async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
+        """Have the next digest of a rhythm look at publications once more."""
+
+        def move(found: LastCut | None) -> LastCut:
+            now = Versioned(found).required
+            return now.model_copy(update={"carried": tuple(sorted({*now.carried, *seqs}))})
+
+        await records.update(self.bucket, f"now.{frequency}", LastCut, move)
+
+    async def store_reissue(self, issue: Issue) -> StoredIssue:
+        """Issue a digest once more; what stands there if another process did."""
+        with suppress(RevisionConflict, NoReply):  # what stands there counts, whoever wrote it
+            await self.bucket.create(f"issue.{issue.digest_id}.{issue.revision}", encode(issue))
+        stands = await self.issue(issue.digest_id, issue.revision)
+        if stands is None:
+            raise NoReply(f"issue.{issue.digest_id}.{issue.revision}")
+        return stands
+
+    async def open_digests(self) -> OpenDigests:
+        return (await records.read(self.bucket, OPEN_KEY, OpenDigests)).value or OpenDigests()
+
+    async def mark_open(self, digest_id: str) -> None:
+        """Have a digest looked at."""
+
+        def move(found: OpenDigests | None) -> OpenDigests:
+            return (found or OpenDigests()).with_call(digest_id)
+
+        await records.update(self.bucket, OPEN_KEY, OpenDigests, move)
+
+    async def mark_done(self, digest_id: str, call: str) -> None:
+        """Nothing more to do with a digest, unless somebody has called since."""
+
+        def move(found: OpenDigests | None) -> OpenDigests:
+            return (found or OpenDigests()).without(digest_id, call)
+
+        await records.update(self.bucket, OPEN_KEY, OpenDigests, move)
+
+
+def encode(value: BaseModel) -> bytes:
+    return value.model_dump_json().encode()

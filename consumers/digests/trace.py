@@ -1,0 +1,74 @@
+"""Trace a digest, and an item's places in digests, for `loa trace`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC
+
+from consumers.digests.store import DigestStore
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.store import Ledger
+from contracts.delivery import ChannelName, PlanKey
+from contracts.subscriptions.digest import Issue
+from contracts.trace import StatusCounts, TimelineEntry, Trace
+
+EMAIL = ChannelName.EMAIL
+TracePlan = Callable[[PlanKey, PlanCursor], Awaitable[tuple[StatusCounts, list[TimelineEntry]]]]
+"""One plan's rows and moments."""
+
+
+async def trace_digest(
+    store: DigestStore, ledger: Ledger, digest_id: str, trace_plan: TracePlan
+) -> Trace | None:
+    """All issues of a digest together: whoever was left by one stands again in the next."""
+    issues = [stored.issue for stored in await store.all_issues(digest_id)]
+    if not issues:
+        return None
+    total, moments = StatusCounts(), [cut_entry(issues[0])]
+    for issue in issues:
+        if held := await ledger.plan(issue.plan):
+            count, past = await trace_plan(issue.plan, held.value)
+            total = add_counts(total, count)
+            moments += [_with_edition(one, issue) for one in past]
+    return Trace(
+        content_id=digest_id,
+        revision=issues[-1].revision,
+        state="released",
+        channels={EMAIL: total},
+        timeline=sorted(moments, key=lambda moment: moment.at),
+    )
+
+
+def cut_entry(issue: Issue) -> TimelineEntry:
+    since, until = (one.astimezone(UTC) for one in (issue.since, issue.at))
+    span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+    return TimelineEntry(
+        at=issue.at, event="cut", channel=EMAIL, detail=f"{count_items(issue)} from {span}"
+    )
+
+
+def count_items(issue: Issue) -> str:
+    return f"{sum(not item.out for item in issue.items)} items"
+
+
+def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:
+    label = f"edition {issue.revision}, {count_items(issue)}"
+    return entry.model_copy(
+        update={"detail": f"{label}: {entry.detail}" if entry.detail else label}
+    )
+
+
+def add_counts(one: StatusCounts, other: StatusCounts) -> StatusCounts:
+    """Two issues' rows together; nothing is left to do when nothing is left of the later one."""
+    sums = {name: value + getattr(one, name) for name, value in other.model_dump().items()}
+    return StatusCounts.model_validate({**sums, "complete": other.complete})
+
+
+async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[TimelineEntry]:
+    """When an item was gathered into digests."""
+    places = (await store.digests_of_item(content_id)).value
+    for digest_id in places.digests if places else ():
+        for issue, _ in await store.all_issues(digest_id):
+            for number, item in enumerate(issue.items):
+                if item.content_id == content_id:
+                    said = "left out" if item.out else f"revision {item.revision}"
+                    where = f"{digest_id}, edition {issue.revision}, item {number + 1}: {said}"
+                    yield TimelineEntry(at=issue.at, event="in_digest", channel=EMAIL, detail=where)

@@ -1,0 +1,80 @@
+"""The audience of a digest: subscribers with its frequency now or within its window."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consumers.directory.audience import load_preference_sets
+from consumers.directory.store import DirectoryStore
+from contracts.publication import Publication
+from contracts.subscriptions.digest import DigestFrequency
+from contracts.subscriptions.subscriber import Subscriber, matches
+
+PAGE_SIZE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DigestQuery:
+    """What a digest holds by number, and for which rhythm; times in epoch seconds.
+
+    `since`: it is also for those whose rhythm was this one after that. `moved_since`: whoever
+    changed theirs after that may have had its items in other mails.
+    """
+
+    frequency: DigestFrequency
+    since: float
+    changed_since: float
+    now: float
+    texts: Mapping[int, Publication]
+
+
+class DigestSubscriber(NamedTuple):
+    """Somebody a digest is for: `picks` are the items that match, as a bit mask.
+
+    `changed`: their frequency did, so that other mails may have had the items.
+    """
+
+    id: str
+    picks: int
+    has_changed_frequency: bool
+
+
+class DigestAudience:
+    """Walks through the people in order of their ids."""
+
+    def __init__(self, store: DirectoryStore, query: DigestQuery) -> None:
+        self.store = store
+        self.query = query
+        self.preference_sets: dict[int, Subscriber] = {}
+        self.masks: dict[int, int] = {}
+
+    def page(self, after: str) -> tuple[list[DigestSubscriber], str]:
+        """Readers behind *after*, and where to go on; empty at the end. A call stays short."""
+        one = self.query
+        with self.store.snapshot():
+            upto = self.store.page_end(after, PAGE_SIZE)
+            self._load_new()
+            wanted = json.dumps(
+                [id for id in self.preference_sets if self.masks[id] and self._has_frequency(id)]
+            )
+            times = one.since, one.now
+            found = self.store.scan_digest_candidates(one.frequency, wanted, times, (after, upto))
+        readers = [
+            DigestSubscriber(id, self.masks[taste], changed >= one.changed_since)
+            for id, taste, changed in found
+            if self.masks[taste]
+        ]
+        return readers, upto
+
+    def _has_frequency(self, set_id: int) -> bool:
+        return self.preference_sets[set_id].frequency == self.query.frequency
+
+    def _load_new(self) -> None:
+        new = load_preference_sets(self.store, max(self.preference_sets, default=0))
+        self.preference_sets |= new
+        self.masks |= {id: self._mask(one) for id, one in new.items()}
+
+    def _mask(self, one: Subscriber) -> int:
+        texts = self.query.texts
+        return sum(1 << number for number, text in texts.items() if matches(one, text))

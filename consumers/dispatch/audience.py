@@ -1,0 +1,134 @@
+"""Who gets a publication on a channel: one sorted, unique sequence of recipient ids."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from contracts.content import is_broadcast
+from contracts.publication import Publication
+
+READ_CHUNK = 5000
+PORTAL = "portal"
+ARTICLE, BROADCAST = "article", "broadcast"
+
+
+class AudienceRow(NamedTuple):
+    """One recipient; `correction` = got (or may have got) an earlier text of the item.
+
+    `picks`: which of a digest's items, as a bit mask.
+    """
+
+    id: str
+    correction: bool = False
+    picks: int = 0
+
+
+class AudienceQuery(NamedTuple):
+    """What is told to whom: followers only when `following`, and `reached` in any case.
+
+    A withdrawal, or a correction that no longer names this channel, is only for those who got (or
+    may have got) an earlier text. `reached` is sorted and unique. `begun`: somebody was planned
+    for an earlier text; where nobody was, nobody can ever see one.
+    """
+
+    publication: Publication
+    includes_followers: bool
+    reached: AsyncIterator[str]
+    had_earlier_plan: bool = True
+
+
+class Audience(Protocol):
+    """A channel's recipients."""
+
+    async def ready(self) -> None:
+        """Raises Later until everybody who subscribed before now is known."""
+
+    def count(self, publication: Publication) -> int:
+        """How many `rows` will name, not counting corrections alone."""
+
+    def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
+        """Recipients with an id greater than *after*."""
+
+
+class SubscriberSource(Protocol):
+    """The part of the directory that an audience needs."""
+
+    async def ready(self) -> None: ...
+    def count(self, publication: Publication) -> int: ...
+    def ids_after(self, publication: Publication, last: str, limit: int) -> Sequence[str]: ...
+
+
+class SubscriberAudience:
+    """People: who follows the item now, and whoever got an earlier text of it."""
+
+    def __init__(self, subscribers: SubscriberSource) -> None:
+        self.subscribers = subscribers
+
+    async def ready(self) -> None:
+        await self.subscribers.ready()
+
+    def count(self, publication: Publication) -> int:
+        return self.subscribers.count(publication)
+
+    async def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
+        reached = query.reached
+        wrong = await anext(reached, None)
+        for id in self.followers(query.publication, after) if query.includes_followers else ():
+            while wrong is not None and wrong < id:
+                yield AudienceRow(wrong, True)
+                wrong = await anext(reached, None)
+            yield AudienceRow(id, id == wrong)
+            if id == wrong:
+                wrong = await anext(reached, None)
+        while wrong is not None:
+            yield AudienceRow(wrong, True)
+            wrong = await anext(reached, None)
+
+    def followers(self, publication: Publication, after: str) -> Iterator[str]:
+        """Who follows the item now, read in chunks."""
+        while True:
+            ids = self.subscribers.ids_after(publication, after, READ_CHUNK)
+            yield from ids
+            if len(ids) < READ_CHUNK:
+                return
+            after = ids[-1]
+
+
+class PortalAudience:
+    """The portal shows every position of an item, whatever became of the earlier ones.
+
+    Only of a withdrawal before anything could be shown it learns nothing: it would tell the title.
+    """
+
+    async def ready(self) -> None:
+        """Nobody to wait for."""
+
+    def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
+        return 1
+
+    async def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
+        if after < PORTAL and (query.includes_followers or query.had_earlier_plan):
+            yield AudienceRow(PORTAL)
+
+
+class ZaloAudience:
+    """Zalo: the article, then one broadcast of it; one row per call that has an effect.
+
+    A correction updates the article under the broadcast's link; it is broadcast only when no
+    earlier position was. A withdrawal hides the article, if there may be one. An item may ask for
+    no broadcast.
+    """
+
+    async def ready(self) -> None:
+        """Nobody to wait for."""
+
+    def count(self, publication: Publication) -> int:
+        return 2 if publication.action == "published" and is_broadcast(publication.broadcast) else 1
+
+    async def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
+        had = {id async for id in query.reached}
+        wanted = {ARTICLE, BROADCAST} if query.includes_followers else {ARTICLE} & had
+        if not is_broadcast(query.publication.broadcast):
+            wanted.discard(BROADCAST)
+        for id in sorted(wanted):
+            if id > after and not (id == BROADCAST and id in had):
+                yield AudienceRow(id, id in had)

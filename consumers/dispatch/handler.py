@@ -1,0 +1,183 @@
+"""Woken by a publication: freezes who gets it on one channel, as batches in the ledger."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import structlog
+from pydantic import BaseModel
+from structlog.contextvars import bound_contextvars
+
+from consumers.dispatch.audience import Audience, AudienceQuery, AudienceRow
+from consumers.dispatch.planner import Planner
+from consumers.dispatch.supersede import Supersession, merge_distinct
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import Versioned
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
+from consumers.runtime.errors import RetryLater
+from consumers.runtime.lanes import LaneSemaphore
+from contracts.base.crash_points import crash_point
+from contracts.delivery import ChannelName, PlanKey
+from contracts.publication import Publication
+
+log = structlog.get_logger()
+MAX_RETRY_DELAY_S = 600.0
+
+
+class ReleasedPublication(BaseModel):
+    """A publication and its place in the stream."""
+
+    publication: Publication
+    seq: int
+
+
+class ReleasedPositions(Protocol):
+    """The released positions of an item; see `consumers.intake.release`."""
+
+    async def released_positions(self, content_id: str) -> Sequence[int]: ...
+    async def halt_mark(self, content_id: str, revision: int) -> str: ...
+
+
+class DoubtSource(Protocol):
+    """What may have gone out before a restore; see `consumers.operations.restore`."""
+
+    async def may_have_been_published(self, publication: Publication, seq: int) -> bool: ...
+
+
+class DigestPart(NamedTuple):
+    """An item's place in one issue of a digest."""
+
+    plan: PlanKey
+    number: int
+
+
+class AffectedDigests(Protocol):
+    """Digests that hold an item; see `consumers.digests`."""
+
+    async def stop(self, content_id: str, below: int) -> Sequence[DigestPart]:
+        """Halt what would still send a position of the item *below* that one; all that held it."""
+
+
+@dataclass
+class Dispatcher(Planner):
+    """Plans publications for one channel. The portal does not wait for older positions."""
+
+    channel: ChannelName
+    ledger: Ledger
+    waker: Waker
+    supersession: Supersession
+    positions: ReleasedPositions
+    audience: Audience
+    gate: LaneSemaphore
+    waits_for_earlier: bool = True
+    doubts: DoubtSource | None = None  # which plans may have been made once before, after a restore
+    digests: AffectedDigests | None = None  # where readers may have got an item in a digest
+    clock: Callable[[], float] = time.time
+
+    async def on_publication(self, released: ReleasedPublication) -> None:
+        """Plan one publication; returning means that every batch has its wake-up."""
+        publication = released.publication
+        self.gate.require_capacity(publication.lane)
+        facts = {"content_id": publication.content_id, "revision": publication.revision}
+        with bound_contextvars(channel=self.channel.value, lane=publication.lane.value, **facts):
+            async with self.gate.acquire(publication.lane):
+                self.require_start_reached(publication)
+                await self.dispatch(released)
+
+    def require_start_reached(self, publication: Publication) -> None:
+        """Nothing is planned before `not_before`."""
+        if publication.not_before is None:
+            return
+        rest_s = publication.not_before.timestamp() - self.clock()
+        if rest_s > 0:
+            raise RetryLater(min(rest_s, MAX_RETRY_DELAY_S), "scheduled")
+
+    async def dispatch(self, released: ReleasedPublication) -> None:
+        publication = released.publication
+        plan = PlanKey(self.channel, publication.content_id, publication.revision)
+        crash_point("dispatch.fetched")
+        if publication.not_before and (why := await self.positions.halt_mark(*plan[1:])):
+            await self.supersession.halt(plan, why)
+            return
+        before = await self.halt_earlier(plan, publication)
+        if self.channel not in publication.channels and not before.was_planned:
+            return
+        crash_point("dispatch.older_halted")
+        held = await self.ledger.create_plan(plan, await self.new_cursor(released))
+        crash_point("dispatch.cursor_created")
+        await self.wake_batches(plan, range(held.value.count), held.value)
+        if held.value.complete or held.value.halt:
+            return
+        if self.waits_for_earlier:
+            await self.supersession.require_settled(before.plans)
+        await self.audience.ready()
+        before = before._replace(was_planned=before.was_planned or held.value.doubt)
+        await self.plan_recipients(plan, publication, held, before)
+
+    async def halt_earlier(self, plan: PlanKey, publication: Publication) -> "EarlierPositions":
+        """Halt what was planned, or still might be, for the item's older positions."""
+        lower = await self.earlier_plans(plan)
+        mark = "w" if publication.action == "withdrawn" else "v"
+        for one in lower:
+            await self.supersession.halt(one, f"{mark}{publication.revision}")
+        parts = await self.digests.stop(*plan[1:]) if self.digests else ()
+        before = EarlierPositions(lower, parts)
+        return before._replace(was_planned=await self.supersession.any_planned(before.plans))
+
+    async def new_cursor(self, released: ReleasedPublication) -> PlanCursor:
+        """A plan that is not begun."""
+        publication, seq = released.publication, released.seq
+        doubt = self.doubts is not None and await self.doubts.may_have_been_published(
+            publication, seq
+        )
+        return PlanCursor(source=seq, lane=publication.lane, doubt=doubt, created=self.clock())
+
+    async def earlier_plans(self, plan: PlanKey) -> list[PlanKey]:
+        """The plans of every older position of the item on this channel."""
+        positions = await self.positions.released_positions(plan.content_id)
+        return [plan._replace(revision=one) for one in positions if one < plan.revision]
+
+    async def plan_recipients(
+        self,
+        plan: PlanKey,
+        publication: Publication,
+        held: Versioned[PlanCursor],
+        earlier: "EarlierPositions",
+    ) -> None:
+        """Plan the audience, and whoever got (or may have got) what was there *before*."""
+        following = self.channel in publication.channels and publication.action != "withdrawn"
+
+        def behind(after: str) -> AsyncIterator[AudienceRow]:
+            reached = earlier.reached_recipients(self.supersession, after)
+            told = AudienceQuery(publication, following, reached, earlier.was_planned)
+            return self.audience.rows(told, after)
+
+        count = (lambda: self.audience.count(publication)) if following else None
+        ended = (await self.plan_batches(plan, held, behind, count)).value
+        log.info("publication_planned", batches=ended.count, recipients=ended.planned)
+
+
+class EarlierPositions(NamedTuple):
+    """An item's older positions on one channel: plans of their own, and parts of digests.
+
+    `begun`: somebody was planned for one of them, or may have been before a restore.
+    """
+
+    own_plans: Sequence[PlanKey]
+    digest_parts: Sequence[DigestPart]
+    was_planned: bool = False
+
+    @property
+    def plans(self) -> list[PlanKey]:
+        return [*self.own_plans, *(part.plan for part in self.digest_parts)]
+
+    def reached_recipients(self, supersession: Supersession, after: str) -> AsyncIterator[str]:
+        """Ids > *after* that got, or may have got, any of them: sorted, unique."""
+        alone = supersession.reached_recipients(self.own_plans, after)
+        if not self.digest_parts:
+            return alone
+        return merge_distinct(
+            [alone, *(supersession.digest_recipients(*part, after) for part in self.digest_parts)]
+        )

@@ -1,0 +1,166 @@
+"""Stop the plans of an item's older positions before a newer one is sent.
+
+The plan cursor is halted first: it is part of every atomic batch, so a planner that is still at work
+fails as a whole. Only then the entries, numbered 0 to count-1 by that cursor."""
+
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from consumers.ledger import moves
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry, Versioned
+from consumers.ledger.errors import ConcurrentUpdate, LedgerError
+from consumers.ledger.store import Ledger, NoReply, RevisionConflict
+from consumers.ledger.wakeups import Waker
+from consumers.runtime.errors import RetryLater
+from contracts.base.crash_points import crash_point
+from contracts.delivery import BatchKey, PlanKey
+
+log = structlog.get_logger()
+HALT_TIMEOUT_S = 10.0
+RECHECK_S = 2.0
+REWAKE_S = 60.0
+
+
+@dataclass
+class Supersession:
+    """Halts plans and entries of older positions, and says when they are quiet."""
+
+    ledger: Ledger
+    waker: Waker
+    clock: Callable[[], float] = time.time
+    last_woken: dict[BatchKey, float] = field(
+        default_factory=dict
+    )  # while something waits for them
+
+    async def halt(self, plan: PlanKey, why: str) -> PlanCursor:
+        """Stop *plan* for good, creating it halted where it does not exist."""
+        now = self.clock()
+        held = await self.ledger.create_plan(plan, PlanCursor(halt=why, created=now))
+        while not held.value.halt:
+            held = await self.halt_cursor(plan, held, why)
+        crash_point("fence.cursor_halted")
+        open_entries = [
+            (batch, entry)
+            async for batch, entry in self.ledger.entries(plan, held.value)
+            if not entry.value.closed_at and not entry.value.halt
+        ]
+        for batch, entry in sorted(open_entries, key=lambda one: not one[1].value.owner):
+            await self.halt_entry(batch, entry, why)
+            crash_point("fence.entry_halted")
+        if open_entries:
+            log.info("plan_halted", plan=str(plan), why=why, entries=len(open_entries))
+        return held.value
+
+    async def halt_cursor(
+        self, plan: PlanKey, held: Versioned[PlanCursor], why: str
+    ) -> Versioned[PlanCursor]:
+        try:
+            return await self.ledger.swap_plan(plan, held, held.value.with_halt(why))
+        except (RevisionConflict, NoReply):
+            return await self.load_plan(plan)
+
+    async def halt_entry(self, batch: BatchKey, held: Versioned[LedgerEntry], why: str) -> None:
+        """Mark one entry, over whatever its owner writes meanwhile."""
+        until = time.monotonic() + HALT_TIMEOUT_S
+        while True:
+            halted = moves.halt(held.value, why, self.clock())
+            if halted is held.value:
+                return
+            try:
+                await self.ledger.swap(batch, held, halted, until=until)
+            except ConcurrentUpdate as other:
+                held = other.current
+            else:
+                return
+
+    async def any_planned(self, plans: Sequence[PlanKey]) -> bool:
+        """Whether one of *plans* was ever begun: somebody may have its text."""
+        for plan in plans:
+            if (held := await self.ledger.plan(plan)) and held.value.planned:
+                return True
+        return False
+
+    async def require_settled(self, plans: Sequence[PlanKey]) -> None:
+        """Return once no older text can land any more. Raises Later until then."""
+        for plan in plans:
+            cursor = (await self.load_plan(plan)).value
+            async for batch, entry in self.ledger.entries(plan, cursor):
+                await self.require_entry_settled(batch, entry.value)
+                self.last_woken.pop(batch, None)
+
+    async def require_entry_settled(self, batch: BatchKey, entry: LedgerEntry) -> None:
+        now = self.clock()
+        if not entry.closed_at:
+            if max(entry.lease_until, self.last_woken.get(batch, 0.0) + REWAKE_S) < now:
+                self.last_woken[batch] = now
+                await self.waker.wake(batch, entry.lane)
+            raise RetryLater(RECHECK_S, "an older position is still on its way")
+        # Also where every row has ended since: evidence that one call arrived says nothing of one
+        # that was given up before it, and the letters do not tell the two apart.
+        if now < entry.effects_until:
+            raise RetryLater(entry.effects_until - now, "an older position may still land")
+
+    async def load_plan(self, plan: PlanKey) -> Versioned[PlanCursor]:
+        """A plan that exists. Raises LedgerError when it does not."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            raise LedgerError(f"plan.{plan} vanished")
+        return held
+
+    async def reached_recipients(self, plans: Sequence[PlanKey], after: str) -> AsyncIterator[str]:
+        """Ids > *after* that got, or may have got, any of *plans*: sorted, unique."""
+        streams = [self.reached_in_plan(plan, after) for plan in plans]
+        last = after
+        async for id in merge_sorted(streams):
+            if id > last:
+                yield id
+                last = id
+
+    async def reached_in_plan(self, plan: PlanKey, after: str) -> AsyncIterator[str]:
+        async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
+            rows = entry.value.reached_rows()
+            ids = (await self.ledger.rows(batch)).ids if rows else ()
+            for row in rows:
+                if ids[row] > after:
+                    yield ids[row]
+
+    async def digest_recipients(self, plan: PlanKey, number: int, after: str) -> AsyncIterator[str]:
+        """As `reached_by`, of a digest: only those for whom item *number* stood in it."""
+        async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
+            rows = entry.value.reached_rows()
+            known = await self.ledger.rows(batch) if rows else BatchRows(())
+            for id in (known.ids[row] for row in rows):
+                if id > after and known.item_masks[id] >> number & 1:
+                    yield id
+
+
+async def merge_distinct(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
+    """Several sorted streams as one that names everybody once."""
+    last = ""
+    async for id in merge_sorted(streams):
+        if id != last:
+            yield id
+        last = id
+
+
+async def merge_sorted(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
+    """Several sorted streams as one; memory is one id per stream."""
+    heads: list[tuple[str, int]] = []
+    for number, stream in enumerate(streams):
+        if (first := await anext(stream, None)) is not None:
+            heads.append((first, number))
+    heapq.heapify(heads)
+    while heads:
+        id, number = heads[0]
+        yield id
+        following = await anext(streams[number], None)
+        if following is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, (following, number))

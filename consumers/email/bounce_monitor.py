@@ -1,0 +1,193 @@
+"""Bounce monitor: stop a publication whose mail bounces too often, until an operator decides.
+
+If the relay's policy refuses us, the channel's breaker opens instead. That takes a share of a
+publication's mails, because a single recipient can cause such a bounce at will.
+
+Counts are taken anew from the ledger's bucket, so a restart loses none. A worker whose own sample
+looks bad has the ledger counted at once (`consumers.email.bounce_sample`): a fast relay accepts
+thousands of mails before the first bounce arrives here. Decisions are in
+`consumers.email.bounce_stops`."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from channels.email import status_codes
+from channels.email.smtp import outcomes
+from channels.email.status_codes import CodeClass
+from consumers.channel_health import breaker
+from consumers.channel_health.breaker import Breaker
+from consumers.channel_health.breaker_store import BreakerStore
+from consumers.email import bounce_stops
+from consumers.email.bounce_records import BatchBounces, BounceRecords
+from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from contracts.delivery import ChannelName, PlanKey
+from producers.bus import Bus, BusError
+
+log = structlog.get_logger()
+MIN_MAILS = 1000
+WARN_SHARE, STOP_SHARE = 0.05, 0.10
+MIN_POLICY_REFUSALS, POLICY_REFUSAL_SHARE = 5, 0.05
+INTERVAL_S = 5.0
+MAX_CODES = 5
+FAILED_LETTERS = b"xX"
+JUDGED_LETTERS = b"dDxXkK"
+"""Letters of rows of which the relay has said, or may have said, something final."""
+
+
+def recipient_codes(codes: Iterable[str]) -> Counter[str]:
+    """Those of *codes* that mean a recipient who can't be reached, and never will be."""
+    return Counter(
+        code
+        for code in codes
+        if status_codes.classify_bounce(code) in status_codes.UNREACHABLE_CLASSES
+    )
+
+
+def recipient_failures(bounces: BatchBounces) -> Counter[str]:
+    """With which codes a batch's recipients could not be reached."""
+    return recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
+
+
+def policy_refusals(bounces: BatchBounces) -> Counter[str]:
+    """With which codes a batch's mails came back because we are refused, whoever the reader is."""
+    codes = bounces.bounced.values()
+    return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
+
+
+def decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopState | None:
+    """What so many failures call for, from *least* mails on."""
+    if mails < min_mails or failed < WARN_SHARE * mails:
+        return None
+    return "stopped" if failed >= STOP_SHARE * mails else "warned"
+
+
+def decide_stop(
+    mails: int, codes: Mapping[str, int], now: float, min_mails: int = MIN_MAILS
+) -> BounceStop | None:
+    """What so many mails call for of which so many failed, by their *codes*."""
+    failed = sum(codes.values())
+    state = decide_state(mails, failed, min_mails)
+    if state is None:
+        return None
+    often = dict(Counter(codes).most_common(MAX_CODES))
+    return BounceStop(state=state, at=now, mails=mails, failed=failed, codes=often)
+
+
+async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[str]]:
+    """What the ledger alone says of *plan*: mails that a relay, whichever worker's, has judged, and
+    the codes of those that it refused because their recipients can't be reached.
+
+    Raises BusError, LedgerError.
+    """
+    held = await ledger.plan(plan)
+    mails, codes = 0, Counter[str]()
+    async for _, one in ledger.entries(plan, held.value if held else PlanCursor()):
+        mails += count_judged(one.value)
+        codes += refusal_codes(one.value)
+    return mails, codes
+
+
+def count_judged(entry: LedgerEntry) -> int:
+    """How many of a batch's mails the relay has judged."""
+    return sum(map(entry.rows.count, JUDGED_LETTERS))
+
+
+def refusal_codes(entry: LedgerEntry) -> Counter[str]:
+    """The codes of recipients who can't be reached, as the reasons of the refused rows have them.
+
+    A row whose time was over still says when it was due.
+    """
+    notes = entry.notes.items()
+    said = [one.reason for row, one in notes if entry.rows[row] in FAILED_LETTERS and not one.due]
+    return recipient_codes(filter(None, map(outcomes.code_in_reason, said)))
+
+
+@dataclass
+class BounceMonitor:
+    """Looks at every publication of which something has come back since it last looked."""
+
+    bus: Bus
+    ledger: Ledger
+    clock: Callable[[], float] = time.time
+    changed: set[PlanKey] = field(default_factory=set)
+    known_refusals: Counter[PlanKey] = field(
+        default_factory=Counter
+    )  # so many by policy, as last seen
+
+    async def run(self) -> None:
+        """As a task. What came back before a restart is looked at once more."""
+        remembered = False
+        while True:
+            try:
+                if not remembered:
+                    await self.load_recent()
+                    remembered = True
+                await self.check_changed()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await asyncio.sleep(INTERVAL_S)
+
+    async def load_recent(self) -> None:
+        since, refused = self.clock() - RETENTION_S, Counter[PlanKey]()
+        async for batch, back in BounceRecords(self.ledger.bucket).batches(f"{ChannelName.EMAIL}."):
+            if back.at > since:
+                self.changed.add(batch.plan)
+                refused[batch.plan] += policy_refusals(back).total()
+        self.known_refusals = refused
+
+    async def check_changed(self) -> None:
+        """Judge what has changed; what the bus did not answer for comes again."""
+        for plan in list(self.changed):
+            self.changed.discard(plan)
+            try:
+                await self.check_plan(plan)
+            except BusError:
+                self.changed.add(plan)
+                raise
+
+    async def check_plan(self, plan: PlanKey) -> None:
+        failed, refused = Counter[str](), Counter[str]()
+        async for _, back in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
+            failed += recipient_failures(back)
+            refused += policy_refusals(back)
+        await self.check_policy(plan, refused)
+        if failed.total() < WARN_SHARE * MIN_MAILS:
+            return
+        found = decide_stop(await self.count_mails(plan), failed, self.clock())
+        if found:
+            await bounce_stops.apply_verdict(self.bus, plan, found)
+
+    async def check_policy(self, plan: PlanKey, refused: Counter[str]) -> None:
+        """Open the breaker each time that more has come back, once it is a share of the mails.
+
+        In the name of whoever closed it last: that the relay takes mail again is no proof, it took
+        what came back, too.
+        """
+        count = refused.total()
+        if count < MIN_POLICY_REFUSALS or count <= self.known_refusals[plan]:
+            return
+        if count >= POLICY_REFUSAL_SHARE * await self.count_mails(plan):
+            [(code, _)] = refused.most_common(1)
+            circuit = BreakerStore(self.bus, ChannelName.EMAIL)
+            await circuit.update(partial(self.trip_breaker, reason=f"bounced {code}"))
+        self.known_refusals[plan] = count
+
+    def trip_breaker(self, state: Breaker, reason: str) -> Breaker:
+        return breaker.trip(state, state.who, reason, self.clock())
+
+    async def count_mails(self, plan: PlanKey) -> int:
+        """How many mails of *plan* the relay has judged."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            return 0
+        entries = self.ledger.entries(plan, held.value)
+        return sum([count_judged(one.value) async for _, one in entries])

@@ -1,0 +1,123 @@
+"""Bounces, refusals and complaints of a batch, recorded beside its ledger entry.
+
+Evidence upgrades a ledger status and never downgrades it: that the relay accepted a mail stays
+true after the mail bounces. So returned mail is counted beside `delivered`, in the bucket
+`ledger`, key `back.<channel>.<content_id>.<revision>.<n>`, each row once per kind."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from consumers.ledger.bulk import decode_or_none
+from contracts.delivery import BatchKey, PlanKey
+from contracts.records import Record
+from producers.bus import Bucket, records
+
+KEY_PREFIX = "back."
+
+
+class BatchBounces(Record):
+    """One batch."""
+
+    bounced: dict[int, str] = Field(default_factory=dict)
+    """Row → the code with which it came back for good."""
+    refused: dict[int, str] = Field(default_factory=dict)
+    """Row → the code with which our own relay refused it; its letter says so, too."""
+    complained: tuple[int, ...] = ()
+    """Rows whose readers called it spam."""
+    at: float = 0.0
+
+    def with_bounce(self, row: int, code: str, now: float) -> Self:
+        """The first word on a row stands."""
+        if row in self.bounced:
+            return self
+        return self.model_copy(update={"bounced": {**self.bounced, row: code}, "at": now})
+
+    def with_refusals(self, refused: Mapping[int, str], now: float) -> Self:
+        known = {**refused, **self.refused}
+        if known == self.refused:
+            return self
+        return self.model_copy(update={"refused": known, "at": now})
+
+    def with_complaint(self, row: int, now: float) -> Self:
+        if row in self.complained:
+            return self
+        return self.model_copy(update={"complained": (*self.complained, row), "at": now})
+
+
+@dataclass(frozen=True, slots=True)
+class BounceTotals:
+    """What came back of a publication; `codes` of its bounces, `refused`: of those at once."""
+
+    bounced: int = 0
+    complained: int = 0
+    codes: Mapping[str, int] = field(default_factory=dict)
+    at: float = 0.0
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+
+class BounceRecords:
+    """Reads and writes them in the ledger's *bucket*. Raises BusError."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    async def record_bounce(self, batch: BatchKey, row: int, code: str, now: float) -> bool:
+        """Note that *row* came back; False when that was known."""
+
+        def move(found: BatchBounces | None) -> BatchBounces:
+            return (found or BatchBounces()).with_bounce(row, code, now)
+
+        return (
+            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+        ).just_written
+
+    async def record_refusals(self, batch: BatchKey, rows: Mapping[int, str], now: float) -> None:
+        """Note with which codes our own relay has refused *rows*."""
+
+        def move(found: BatchBounces | None) -> BatchBounces:
+            return (found or BatchBounces()).with_refusals(rows, now)
+
+        await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+
+    async def record_complaint(self, batch: BatchKey, row: int, now: float) -> bool:
+        """Note that the reader of *row* complained; False when that was known."""
+
+        def move(found: BatchBounces | None) -> BatchBounces:
+            return (found or BatchBounces()).with_complaint(row, now)
+
+        return (
+            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+        ).just_written
+
+    async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
+        """What came back of each batch whose key begins with *scope*, as far as it can be read."""
+        async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
+            named, back = (
+                decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX)),
+                decode(value.data),
+            )
+            if named and back:
+                yield named, back
+
+    async def totals(self, plan: PlanKey) -> BounceTotals:
+        """Of one publication."""
+        codes, refused = Counter[str](), Counter[str]()
+        complained, at = 0, 0.0
+        async for _, back in self.batches(f"{plan}."):
+            codes.update(back.bounced.values())
+            refused.update(back.refused.values())
+            complained += len(back.complained)
+            at = max(at, back.at)
+        return BounceTotals(codes.total(), complained, codes, at, refused)
+
+
+def decode(data: bytes) -> BatchBounces | None:
+    """None for what this version can't read."""
+    try:
+        return BatchBounces.model_validate_json(data)
+    except ValidationError:
+        return None

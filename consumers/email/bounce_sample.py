@@ -1,0 +1,81 @@
+"""Per-worker bounce sample: a high rate triggers an exact count from the ledger.
+
+The sample holds only the relay's answers to this worker, since its start or the last ledger
+count. After a restart these are mostly deferred mails, which is not a fair sample. Later bounces
+are counted by `consumers.email.bounce_monitor`, some seconds behind."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from channels.base import Outcome, Verdict
+from consumers.email import bounce_monitor
+from consumers.email.bounce_stops import BounceStop
+from contracts.delivery import PlanKey
+
+MAX_PLANS = 256
+MIN_SUSPECT_MAILS = 100
+RECOUNT_GROWTH = 1.01
+RECENT_S = 10.0
+FINAL_VERDICTS = frozenset((Verdict.DELIVERED, Verdict.FAILED))
+
+
+@dataclass
+class PlanSample:
+    """One publication: how many mails the relay has judged, and which codes it refused with."""
+
+    mails: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    updated_at: float = 0.0
+    ledger_mails: int = 0
+    """How many mails the ledger knew when it was asked last."""
+
+    @property
+    def is_large_enough(self) -> bool:
+        """Whether this worker alone has seen so many that somebody should judge at once.
+
+        Not with every window: what the ledger has said holds for a hundredth more mails.
+        """
+        return self.mails >= max(bounce_monitor.MIN_MAILS, RECOUNT_GROWTH * self.ledger_mails)
+
+    def suspected_stop(self, now: float) -> BounceStop | None:
+        """What its share calls for; where it is too small to tell, others may have seen enough."""
+        if self.mails >= bounce_monitor.MIN_MAILS and not self.is_large_enough:
+            return None
+        bad = self.codes.total() >= bounce_monitor.STOP_SHARE * self.mails
+        least = MIN_SUSPECT_MAILS if bad else bounce_monitor.MIN_MAILS
+        return bounce_monitor.decide_stop(self.mails, self.codes, now, least)
+
+
+@dataclass
+class BounceSample:
+    """The publications that this worker has sent of last."""
+
+    plans: OrderedDict[PlanKey, PlanSample] = field(default_factory=OrderedDict)
+
+    def add_window(self, plan: PlanKey, outcomes: Iterable[Outcome], now: float) -> PlanSample:
+        """Count a window; what is known of its publication by now."""
+        count = self.plans.pop(plan, None) or PlanSample()
+        self.plans[plan] = count
+        if len(self.plans) > MAX_PLANS:
+            self.plans.popitem(last=False)
+        final = [one for one in outcomes if one.reached_provider and one.verdict in FINAL_VERDICTS]
+        count.updated_at, count.mails = now, count.mails + len(final)
+        failed = [one for one in final if one.verdict is Verdict.FAILED]
+        count.codes += bounce_monitor.recipient_codes(one.code for one in failed if one.code)
+        return count
+
+    def replace_with_ledger_count(self, plan: PlanKey, mails: int, codes: Counter[str]) -> None:
+        """Go on from what the ledger knows: of all workers, and of this one before a restart."""
+        if count := self.plans.get(plan):
+            count.mails, count.codes, count.ledger_mails = mails, Counter(codes), mails
+
+    def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
+        """The publications in work whose share is bad, with what it calls for."""
+        lately = now - RECENT_S
+        found = {
+            plan: one.suspected_stop(now)
+            for plan, one in self.plans.items()
+            if one.updated_at > lately
+        }
+        return {plan: verdict for plan, verdict in found.items() if verdict}

@@ -1,0 +1,128 @@
+"""Bounce stops: publications that were warned of, stopped or released. Bucket `control`."""
+
+import time
+from typing import Literal
+
+import structlog
+from pydantic import Field
+
+from consumers.ledger.store import Ledger
+from contracts import subjects
+from contracts.delivery import PlanKey
+from contracts.records import Record
+from producers.bus import Bus, records
+
+log = structlog.get_logger()
+STOPS_KEY = "brakes.email"
+RETENTION_S = 30 * 86400.0
+StopState = Literal["warned", "stopped", "released", "ended"]
+
+
+class BounceStop(Record):
+    """One publication's verdict, of the moment `at`; epoch seconds.
+
+    `released`: a person said that it goes on, whatever comes back; `decided`: when. `ended`: it was
+    stopped, and then withdrawn or corrected; only `brakes` says so.
+    """
+
+    state: StopState
+    at: float
+    mails: int
+    failed: int
+    by: str = ""
+    decided: float = 0.0
+    codes: dict[str, int] = Field(default_factory=dict)
+    """With which codes how many failed, the most frequent first; CODES_MAX of them."""
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.state == "stopped"
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.failed / max(self.mails, 1))
+
+
+class BounceStops(Record):
+    """All of them, by plan."""
+
+    plans: dict[str, BounceStop] = Field(default_factory=dict)
+
+    def with_stop(self, plan: str, stop: BounceStop) -> "BounceStops":
+        """What stops a publication is kept for as long as nobody has decided about it."""
+        since = stop.at - RETENTION_S
+        stands = {n: one for n, one in self.plans.items() if one.at > since or one.is_stopped}
+        return BounceStops(plans={**stands, plan: stop})
+
+    def is_decided(self, plan: PlanKey) -> bool:
+        """Whether it is stopped, or a person has let it go on."""
+        stands = self.plans.get(str(plan))
+        return stands is not None and stands.state != "warned"
+
+    def is_escalation(self, plan: PlanKey, verdict: BounceStop) -> bool:
+        """Whether *verdict* says more than what stands of *plan*."""
+        stands = self.plans.get(str(plan))
+        return stands is None or (stands.state == "warned" and verdict.is_stopped)
+
+    def is_stopped(self, plan: PlanKey) -> bool:
+        found = self.plans.get(str(plan)) if self.plans else None
+        return found is not None and found.is_stopped
+
+
+async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceStops:
+    """Write it unless as much stands there; what stands now. Raises BusError.
+
+    A stop that was lifted is not put on again.
+    """
+
+    def move(found: BounceStops | None) -> BounceStops:
+        brakes = found or BounceStops()
+        return (
+            brakes.with_stop(str(plan), verdict) if brakes.is_escalation(plan, verdict) else brakes
+        )
+
+    held = await records.update(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, move)
+    if held.just_written:
+        log_verdict(plan, verdict)
+    return held.required
+
+
+def log_verdict(plan: PlanKey, stop: BounceStop) -> None:
+    facts = {"content_id": plan.content_id, "revision": plan.revision, "percent": stop.percent}
+    if stop.state == "stopped":
+        log.error("bounces_stopped", mails=stop.mails, failed=stop.failed, **facts)
+    else:
+        log.warning("bounces_many", mails=stop.mails, failed=stop.failed, **facts)
+
+
+async def load_stops(bus: Bus) -> BounceStops:
+    """What stands, as people should see it. Raises BusError."""
+    held = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
+    plans, ledger = (held.value or BounceStops()).plans, Ledger(bus)
+    for name, one in plans.items():
+        if one.is_stopped and await is_superseded(ledger, PlanKey.parse(name)):
+            plans = {**plans, name: one.model_copy(update={"state": "ended"})}
+    return BounceStops(plans=plans)
+
+
+async def is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
+    """Whether something newer has ended *plan*."""
+    held = await ledger.plan(plan)
+    return held is not None and bool(held.value.halt)
+
+
+async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = None) -> bool:
+    """Let *plan* go on; False when nothing stops it."""
+    decided = {"state": "released", "by": by, "decided": time.time() if now is None else now}
+
+    def move(found: BounceStops | None) -> BounceStops:
+        held = found or BounceStops()
+        one = held.plans.get(str(plan))
+        if one is None or one.state != "stopped":
+            return held
+        return held.with_stop(str(plan), one.model_copy(update=decided))
+
+    held = await records.update(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, move)
+    if held.just_written:
+        log.warning("bounces_released", content_id=plan.content_id, revision=plan.revision)
+    return held.just_written

@@ -1,0 +1,236 @@
+"""Handle mail receipts: record each bounce or complaint beside its row, and act on it.
+
+Every step is idempotent: a receipt that was recorded before changes nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from time import time as now_s
+from typing import NamedTuple
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from channels.email import status_codes
+from channels.email.return_path import transactional_day
+from channels.email.status_codes import CodeClass
+from consumers.email.bounce_monitor import BounceMonitor
+from consumers.email.bounce_records import BounceRecords
+from consumers.email.policy import slow_down
+from consumers.email.receipts import MailReceipt, RelayRefusal, ReturnedMail
+from consumers.email.row_lookup import MAX_REPORT_AGE, AddressedRow, ReportTooLate, RowLookup
+from consumers.suppression.store import BOUNCE_PREFIX, SuppressionStore
+from contracts.base.crash_points import crash_point
+from contracts.delivery import BatchKey, ChannelName
+from producers.bus import Bus
+
+log = structlog.get_logger()
+EMAIL = ChannelName.EMAIL
+HARD_SUPPRESSION, SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
+"""How long an address is left alone; who complained, until a person lifts it."""
+COMPLAINT_REASON = "complaint"
+MIN_THROTTLE_REPORTS, THROTTLE_WINDOW_S = 3, 600.0
+"""Whoever gets our mail can say that we are too fast, as often as they like: so many have to."""
+
+
+class BouncedAddress(NamedTuple):
+    """The MAC of an address, empty when there is none any more; `mark` names one mail to it."""
+
+    address_hash: str
+    mail_id: str
+
+
+@dataclass
+class BounceHandler:
+    """Applies them. *arrived*: evidence that the relay had a row. Raises BusError."""
+
+    bus: Bus
+    row_lookup: RowLookup
+    suppressions: SuppressionStore
+    monitor: BounceMonitor
+    confirm_sent: Callable[[BatchKey, int], Awaitable[None]]
+    clock: Callable[[], float] = now_s
+    throttle_reports: dict[str, float] = field(default_factory=dict)  # whose mail said so → when
+
+    def __post_init__(self) -> None:
+        self.records = BounceRecords(self.row_lookup.ledger.bucket)
+
+    async def on_receipt(self, receipt: MailReceipt) -> None:
+        if isinstance(receipt, RelayRefusal):
+            await self.on_relay_refusal(receipt)
+        else:
+            await self.on_returned_mail(receipt)
+
+    async def on_relay_refusal(self, receipt: RelayRefusal) -> None:
+        """Our own relay said no: the rows have ended, their addresses are judged all the same."""
+        batch = BatchKey(EMAIL, receipt.content_id, receipt.revision, receipt.batch)
+        await self.records.record_refusals(batch, receipt.refused, self.clock())
+        self.monitor.changed.add(batch.plan)
+        for row, code in receipt.refused.items():
+            found = await self.row_lookup.load_row(batch, row)
+            with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
+                if found:
+                    target = self.bounced_address(without_changed_address(found, receipt.at))
+                    await self.apply_meaning(
+                        target, status_codes.classify_bounce(code), code, receipt.at
+                    )
+
+    async def on_returned_mail(self, receipt: ReturnedMail) -> None:
+        if asked := transactional_day(receipt.place):
+            await self.on_returned_transactional(asked, receipt)
+            return
+        try:
+            found = await self.row_lookup.find(receipt)
+        except ReportTooLate:
+            log.info("receipt_late", returned=receipt.returned)
+            return
+        if found is None:
+            log.warning("receipt_unmatched", channel=EMAIL.value)
+            return
+        with bound_contextvars(content_id=found.batch.content_id, channel=EMAIL.value):
+            await self.apply_to_row(found, receipt)
+
+    async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
+        """What came back of a letter to one person: no row is left of it, only its address."""
+        if receipt.at - datetime.combine(sent_on, time.min, UTC) > MAX_REPORT_AGE[receipt.returned]:
+            log.info("receipt_late", returned=receipt.returned)
+            return
+        if len(receipt.seals) != 1:  # the door keeps that of the letter's own address alone
+            log.info("bounce_of_other_address")
+            return
+        [seal] = receipt.seals
+        match receipt.returned:
+            case "delay":
+                await self.handle_delay(seal, receipt)
+            case "complaint":
+                log.warning("mail_complained")
+                await self.suppressions.add_hashed(
+                    EMAIL, seal, COMPLAINT_REASON, None, at=receipt.at
+                )
+            case "bounce":
+                code, sure = receipt.code or "5.0.0", self.is_certain(seal, receipt)
+                self.log_bounce(code, receipt)
+                await self.apply_meaning(
+                    BouncedAddress(seal, receipt.place),
+                    bounce_meaning(code, sure),
+                    code,
+                    receipt.at,
+                )
+
+    async def apply_to_row(self, row: AddressedRow, receipt: ReturnedMail) -> None:
+        match receipt.returned:
+            case "delay":
+                await self.handle_delay(self.suppressions.hash_address(row.address), receipt)
+            case "complaint":
+                await self.handle_complaint(row, receipt)
+            case "bounce":
+                await self.handle_bounce(row, receipt)
+
+    async def handle_delay(self, address_hash: str, receipt: ReturnedMail) -> None:
+        log.info("mail_delayed", code=receipt.code)
+        if status_codes.is_throttling(receipt.code):
+            await self.report_throttling(address_hash, receipt.code)
+
+    async def handle_complaint(self, row: AddressedRow, receipt: ReturnedMail) -> None:
+        """Suppressed at once, and counted."""
+        if await self.records.record_complaint(row.batch, row.number, self.clock()):
+            log.warning("mail_complained")
+        if self.is_current_address(row, receipt):
+            await self.suppressions.add(EMAIL, row.address, COMPLAINT_REASON, None, at=receipt.at)
+
+    async def handle_bounce(self, row: AddressedRow, receipt: ReturnedMail) -> None:
+        code = receipt.code or "5.0.0"
+        if await self.records.record_bounce(row.batch, row.number, code, self.clock()):
+            self.log_bounce(code, receipt)
+        crash_point("bounce.noted")
+        self.monitor.changed.add(row.batch.plan)
+        meaning = bounce_meaning(
+            code, self.is_certain(self.suppressions.hash_address(row.address), receipt)
+        )
+        if meaning not in status_codes.UNREACHABLE_CLASSES or self.is_current_address(row, receipt):
+            await self.apply_meaning(self.bounced_address(row), meaning, code, receipt.at)
+        await self.confirm_sent(row.batch, row.number)
+
+    def log_bounce(self, code: str, receipt: ReturnedMail) -> None:
+        meaning = status_codes.classify_bounce(code).value
+        log.info("mail_bounced", code=code, meaning=meaning, guessed=receipt.guessed)
+
+    def is_certain(self, address_hash: str, receipt: ReturnedMail) -> bool:
+        """Whether it is this very address that is gone.
+
+        Words may mean anybody; and where the address is a group's, one of whom has left, or sends
+        its mail on, the report names another that was tried at last.
+        """
+        return not receipt.guessed and receipt.final in ("", address_hash)
+
+    def bounced_address(self, row: AddressedRow) -> BouncedAddress:
+        seal = self.suppressions.hash_address(row.address) if row.address else ""
+        return BouncedAddress(seal, f"{row.batch}.{row.number}")
+
+    def is_current_address(self, row: AddressedRow, receipt: ReturnedMail) -> bool:
+        """Whether the report means the address that the row's recipient has now."""
+        if not row.address:
+            return False
+        mine = self.suppressions.hash_address(row.address)
+        if receipt.seals and mine not in receipt.seals:
+            log.info("bounce_of_other_address")
+            return False
+        return True
+
+    async def apply_meaning(
+        self, recipient: BouncedAddress, meaning: CodeClass, code: str, at: datetime
+    ) -> None:
+        """What follows from a no, by the table."""
+        match meaning:
+            case CodeClass.NO_MAILBOX if recipient.address_hash:
+                until = at + HARD_SUPPRESSION
+                await self.suppressions.add_hashed(
+                    EMAIL, recipient.address_hash, bounce_reason(code), until, at=at
+                )
+            case CodeClass.MAILBOX_FULL | CodeClass.UNKNOWN_CAUSE if recipient.address_hash:
+                await self.count_soft_bounce(recipient, code, at)
+            case CodeClass.THROTTLED:
+                await self.report_throttling(recipient.address_hash, code)
+            case CodeClass.POLICY:
+                log.error("mail_refused_by_policy", code=code)  # whether it is all: the brake
+            case CodeClass.CONTENT:
+                log.error("mail_content_refused", code=code)
+            case CodeClass.PROTOCOL_FAULT:
+                log.error("mail_misrouted", code=code)
+
+    async def report_throttling(self, address_hash: str, code: str) -> None:
+        """When several readers' mails say so lately; after a restart they are counted anew."""
+        now = self.clock()
+        self.throttle_reports[address_hash] = now
+        self.throttle_reports = {
+            who: at for who, at in self.throttle_reports.items() if at > now - THROTTLE_WINDOW_S
+        }
+        if len(self.throttle_reports) >= MIN_THROTTLE_REPORTS:
+            await slow_down(self.bus, code, now)
+
+    async def count_soft_bounce(self, recipient: BouncedAddress, code: str, at: datetime) -> None:
+        """A soft failure: too many of them are a hard one."""
+        if await self.suppressions.count_soft_failure_hashed(
+            EMAIL, recipient.address_hash, recipient.mail_id, at
+        ):
+            until = at + SOFT_SUPPRESSION
+            await self.suppressions.add_hashed(
+                EMAIL, recipient.address_hash, bounce_reason(code), until, at=at
+            )
+
+
+def bounce_meaning(code: str, is_certain: bool) -> CodeClass:
+    """What a bounce means for its address, which may not be *sure* to be the one that is gone."""
+    meaning = status_codes.classify_bounce(code)
+    return (
+        CodeClass.UNKNOWN_CAUSE if meaning is CodeClass.NO_MAILBOX and not is_certain else meaning
+    )
+
+
+def without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:
+    """Without its address when that may have changed since: a relay's answer names none."""
+    return row._replace(address="") if row.address_since and row.address_since > at else row
+
+
+def bounce_reason(code: str) -> str:
+    return f"{BOUNCE_PREFIX}{code}"

@@ -1,0 +1,200 @@
+"""Send policy of the e-mail worker: pace, bounce stops, and the record of refused recipients."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.email import status_codes
+from consumers.email import bounce_monitor, pace
+from consumers.email import bounce_stops as email_bounce_stops
+from consumers.email.bounce_sample import BounceSample
+from consumers.email.bounce_stops import STOPS_KEY as BRAKES
+from consumers.email.bounce_stops import BounceStops
+from consumers.email.pace import SendPace
+from consumers.email.receipts import RelayRefusal
+from consumers.ledger.errors import LedgerError
+from consumers.ledger.store import Ledger
+from consumers.runtime.lanes import LaneSemaphore
+from contracts import keys, subjects
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from producers.bus import Bus, BusError, records
+
+log = structlog.get_logger()
+POLL_S, SUSPICION_POLL_S = 1.0, 0.2
+PUBLISH_PATIENCE_S = 5.0
+REFUSAL_KIND = "refusal"
+
+
+async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
+    """Note that somebody finds us too fast. Raises BusError."""
+
+    def move(found: SendPace | None) -> SendPace:
+        return pace.one_level_slower(found or pace.FULL_PACE, reason, now)
+
+    held = await records.update(bus.bucket(subjects.CONTROL.name), pace.PACE_KEY, SendPace, move)
+    if held.just_written:
+        log.warning("mail_slowed", level=held.required.level, reason=reason)
+    return held.required
+
+
+async def log_failure(step: Awaitable[None]) -> None:
+    """What can't be done now must not end the sending; the next window brings it up again."""
+    try:
+        await step
+    except (BusError, LedgerError) as trouble:
+        log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+
+@dataclass
+class EmailSendPolicy:
+    """The mail channel's `Conduct`. Keep `run` running beside it."""
+
+    bus: Bus
+    semaphore: LaneSemaphore
+    clock: Callable[[], float] = time.time
+    pace: SendPace = pace.FULL_PACE
+    bounce_stops: BounceStops = field(default_factory=BounceStops)
+    sample: BounceSample = field(default_factory=BounceSample)
+    stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    count_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ledger_counts: int = 0  # how often the ledger was, about any publication
+
+    def __post_init__(self) -> None:
+        self.connections = self.semaphore.capacity
+        self.ledger = Ledger(self.bus)
+
+    async def run(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(SUSPICION_POLL_S if self.suspected_plans() else POLL_S)
+
+    async def refresh(self) -> None:
+        """Silence changes nothing."""
+        try:
+            async with self.count_lock:  # what is read here is never older than what stands
+                await self.load()
+        except BusError:
+            return
+        self.apply_pace()
+        await self.check_suspected_plans()
+
+    async def load(self) -> None:
+        found = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, BRAKES])
+        if stands := found.get(pace.PACE_KEY):
+            self.pace = SendPace.model_validate_json(stands.data)
+        if stands := found.get(BRAKES):
+            self.bounce_stops = BounceStops.model_validate_json(stands.data)
+
+    def suspected_plans(self) -> list[PlanKey]:
+        """Publications of which more seems to be refused than anybody has said so far."""
+        found = self.sample.suspected_plans(self.clock())
+        return [
+            plan
+            for plan, verdict in found.items()
+            if self.bounce_stops.is_escalation(plan, verdict)
+        ]
+
+    async def check_suspected_plans(self) -> None:
+        """Several workers, or one before and after a restart, have seen enough together."""
+        for plan in self.suspected_plans():
+            await log_failure(self.check_plan(plan))
+
+    async def check_plan(self, plan: PlanKey) -> None:
+        """Ask the ledger. Who waits meanwhile goes by its answer, or asks with the next window.
+
+        Other batches of this worker stop at once; other workers when they look.
+        """
+        before = self.ledger_counts
+        async with self.count_lock:
+            if self.ledger_counts > before or plan not in self.suspected_plans():
+                return
+            try:
+                await self.count_plan(plan)
+            finally:
+                self.ledger_counts += 1
+
+    async def count_plan(self, plan: PlanKey) -> None:
+        mails, codes = await bounce_monitor.count_in_ledger(self.ledger, plan)
+        found = bounce_monitor.decide_stop(mails, codes, self.clock())
+        if found and self.bounce_stops.is_escalation(plan, found):
+            self.bounce_stops = await email_bounce_stops.apply_verdict(self.bus, plan, found)
+        self.sample.replace_with_ledger_count(plan, mails, codes)
+
+    def apply_pace(self) -> None:
+        level = self.pace.level_at(self.clock())
+        wanted = pace.allowed_connections(self.connections, level)
+        if wanted != self.semaphore.capacity:
+            log.info("mail_paced", level=level, connections=wanted)
+            self.semaphore.capacity = wanted
+            self.semaphore.admit_waiting()
+
+    def is_stopped(self, plan: PlanKey) -> bool:
+        return self.bounce_stops.is_stopped(plan)
+
+    def is_throttled(self) -> bool:
+        return bool(self.pace.level) and self.pause_s() > 0
+
+    def pause_s(self) -> float:
+        return pace.PAUSES_S[self.pace.level_at(self.clock())]
+
+    async def wait_for_slot(self) -> None:
+        """Keep one's place empty; a stop ends that."""
+        if self.is_throttled():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop_requested.wait(), self.pause_s())
+
+    def stop(self) -> None:
+        self.stop_requested.set()
+
+    async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Slow down if somebody finds us too fast, and stop what too many can't be reached of.
+
+        A bus that is silent changes nothing, nor does a ledger that can't be counted.
+        """
+        said = list(outcomes.values())
+        await log_failure(self.check_bounces(batch.plan, said))
+        await log_failure(self.check_pace(said))
+
+    async def check_pace(self, outcomes: Sequence[Outcome]) -> None:
+        slow = next((one.code for one in outcomes if status_codes.is_throttling(one.code)), "")
+        if slow:
+            self.pace = await slow_down(self.bus, slow, self.clock())
+            self.apply_pace()
+
+    async def check_bounces(self, plan: PlanKey, outcomes: Sequence[Outcome]) -> None:
+        if keys.is_personal(plan.content_id):
+            return
+        count = self.sample.add_window(plan, outcomes, self.clock())
+        if count.is_large_enough and count.suspected_stop(self.clock()):
+            await self.check_plan(plan)
+
+    async def before_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
+        """Tell who was refused, before it is booked: a row that has ended is not asked again.
+
+        A bus that is silent must not keep the booking waiting: then the next mail tells.
+        """
+        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
+        refused = {row: one.code for row, one in failed.items() if one.code}
+        if not refused or keys.is_transactional(batch.content_id):
+            return
+        await log_failure(self.publish_refusals(batch, refused))
+
+    async def publish_refusals(self, batch: BatchKey, refused: Mapping[int, str]) -> None:
+        _, content_id, revision, number = batch
+        at = datetime.fromtimestamp(self.clock(), UTC)
+        receipt = RelayRefusal(
+            content_id=content_id, revision=revision, batch=number, at=at, refused=dict(refused)
+        )
+        rows = ",".join(map(str, sorted(refused)))
+        await self.bus.publish(
+            subjects.receipt(ChannelName.EMAIL, REFUSAL_KIND),
+            receipt.model_dump_json().encode(),
+            msg_id=f"{batch}.refused.{rows}",
+            patience_s=PUBLISH_PATIENCE_S,
+        )

@@ -1,0 +1,73 @@
+"""Timeline entries for a publication's mail in `loa trace`: refused, returned, stopped."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from channels.email import status_codes
+from consumers.email.bounce_monitor import MAX_CODES
+from consumers.email.bounce_records import BounceTotals
+from consumers.email.bounce_stops import BounceStop
+from contracts import keys
+from contracts.delivery import ChannelName
+from contracts.trace import TimelineEntry
+
+RELEASE_HINT = "`loa mail brakes release {item} --by NAME` lets it go on"
+WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
+
+
+def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
+    """What our relay, readers' servers and readers said, at the last time that they did."""
+    if totals.refused:
+        count = sum(totals.refused.values())
+        yield email_entry(
+            totals.at,
+            "refused_at_once",
+            f"{count} refused at once: {most_frequent_codes(totals.refused)}",
+        )
+    if totals.bounced or totals.complained:
+        said = (
+            f"{totals.bounced} came back: {most_frequent_codes(totals.codes)}"
+            if totals.bounced
+            else ""
+        )
+        complaints = f"{totals.complained} complained" if totals.complained else ""
+        yield email_entry(totals.at, "came_back", "; ".join(filter(None, (said, complaints))))
+
+
+def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineEntry]:
+    """What the bounce brake made of it; where it stopped, what a person can do."""
+    if stop is None:
+        return
+    share = f"{stop.failed} of {stop.mails} refused or come back ({stop.percent} %)"
+    codes = f": {most_frequent_codes(stop.codes)}" if stop.codes else ""
+    match stop.state:
+        case "stopped":
+            said = f"stopped by the bounce brake, {share}{codes}; now: {command_hints(content_id)}"
+            yield email_entry(stop.at, "stopped", said)
+        case "released":
+            yield email_entry(stop.at, "stopped", f"by the bounce brake, {share}{codes}")
+            yield email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
+        case "ended":
+            yield email_entry(
+                stop.at, "stopped", f"by the bounce brake, {share}{codes}; ended since"
+            )
+        case "warned":
+            yield email_entry(stop.at, "warned", f"by the bounce brake, {share}{codes}")
+
+
+def command_hints(content_id: str) -> str:
+    """What a person can do; a digest is no item that could be withdrawn."""
+    known = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
+    return ", ".join(known).format(item=content_id)
+
+
+def most_frequent_codes(codes: Mapping[str, int]) -> str:
+    """The most frequent ones, with what they mean."""
+    found = Counter(codes).most_common(MAX_CODES)
+    return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in found)
+
+
+def email_entry(at: float, event: str, detail: str) -> TimelineEntry:
+    when = datetime.fromtimestamp(at, UTC)
+    return TimelineEntry(at=when, event=event, channel=ChannelName.EMAIL, detail=detail)

@@ -1,0 +1,1 @@
+"""Feedback: provider receipts become evidence in the ledger."""

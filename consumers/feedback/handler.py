@@ -1,0 +1,153 @@
+"""Handle provider receipts: evidence that upgrades ledger rows and never downgrades them."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from pydantic import BaseModel, PositiveInt, ValidationError
+from structlog.contextvars import bound_contextvars
+
+from channels.zalo.webhook.events import DELIVERY_KINDS, ZaloEvent
+from consumers.case_notices.message_ids import NoticeFinder
+from consumers.email import receipts
+from consumers.email.receipts import MailReceipt
+from consumers.ledger import moves
+from consumers.ledger.entry import OPEN_LETTERS, SENDING_LETTERS, LedgerEntry, Versioned
+from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.store import Ledger
+from consumers.runtime.errors import RetryLater
+from contracts.base import strict_json
+from contracts.base.crash_points import crash_point
+from contracts.base.fields import ContentId
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.errors import Invalid, explain
+
+log = structlog.get_logger()
+RETRY_S = 5.0
+SWAP_TIMEOUT_S = 10.0
+ROOT_FIELD = "receipt"
+
+
+class DeliveryReceipt(BaseModel):
+    """A provider says that one row has arrived."""
+
+    channel: ChannelName
+    content_id: ContentId
+    revision: PositiveInt
+    recipient: str
+
+    @property
+    def plan(self) -> PlanKey:
+        return PlanKey(self.channel, self.content_id, self.revision)
+
+
+AnyReceipt = DeliveryReceipt | ZaloEvent | MailReceipt
+
+
+def parse_receipt(data: bytes) -> AnyReceipt:
+    """One of our receipts, or what Zalo or mail told. Raises ContractError, naming the field."""
+    said = strict_json.loads(data, ROOT_FIELD)
+    kind = ZaloEvent if isinstance(said, dict) and "kind" in said else DeliveryReceipt
+    try:
+        return (receipts.receipt_model(said) or kind).model_validate(said)
+    except ValidationError as error:
+        raise Invalid(*explain(error, ROOT_FIELD)) from error
+
+
+@dataclass
+class FeedbackHandler:
+    """Applies receipts to rows that are in doubt, unknown or maybe sent.
+
+    Without *notices* no event of Zalo's finds its row, without *mail* nothing that came back does.
+    """
+
+    ledger: Ledger
+    notices: NoticeFinder | None = None
+    on_mail_receipt: Callable[[MailReceipt], Awaitable[None]] | None = None
+
+    async def on_receipt(self, receipt: AnyReceipt) -> None:
+        """Upgrade the row; a receipt that comes before its row has ended waits for it."""
+        if isinstance(receipt, ZaloEvent):
+            await self.on_zalo_event(receipt)
+        elif isinstance(receipt, MailReceipt):
+            if self.on_mail_receipt:
+                await self.on_mail_receipt(receipt)
+        else:
+            await self.on_delivery_receipt(receipt)
+
+    async def on_zalo_event(self, event: ZaloEvent) -> None:
+        """What arrived was no doubt sent; what Zalo tells of people is not for the ledger.
+
+        A message without a tracking id may be anybody's: a reply, or what somebody wrote by hand.
+        """
+        if event.kind not in DELIVERY_KINDS or self.notices is None:
+            return
+        found = await self.notices.find(event.tracking_id, event.message_ids)
+        if not found and event.tracking_id:
+            log.warning("receipt_unmatched", channel=ChannelName.ZALO.value)
+        elif not found:
+            log.info("receipt_unmatched", channel=ChannelName.ZALO.value)
+        for batch in found:
+            with bound_contextvars(content_id=batch.content_id, channel=batch.channel.value):
+                await self.apply_evidence(batch, 0)
+
+    async def on_delivery_receipt(self, receipt: DeliveryReceipt) -> None:
+        with bound_contextvars(content_id=receipt.content_id, channel=receipt.channel.value):
+            found = await self.find_row(receipt)
+            if found is None:
+                log.warning("receipt_unmatched")
+                return
+            batch, row = found
+            await self.apply_evidence(batch, row)
+
+    async def find_row(self, receipt: DeliveryReceipt) -> tuple[BatchKey, int] | None:
+        """The row, by binary search: ids are sorted over all batches of a plan."""
+        held = await self.ledger.plan(receipt.plan)
+        low, high = 0, held.value.count if held else 0
+        while low < high:
+            batch = BatchKey(*receipt.plan, (low + high) // 2)
+            ids = (await self.ledger.rows(batch)).ids
+            if receipt.recipient < ids[0]:
+                high = batch.number
+            elif receipt.recipient > ids[-1]:
+                low = batch.number + 1
+            else:
+                return (batch, ids.index(receipt.recipient)) if receipt.recipient in ids else None
+        return None
+
+    async def apply_evidence(self, batch: BatchKey, row: int) -> None:
+        held = await self.ledger.state(batch)
+        while held is not None:
+            upgraded = moves.apply_evidence(held.value, row)
+            if upgraded == held.value:
+                self.require_ended(held.value, row)
+                return
+            held = await self.write_upgrade(batch, held, upgraded)
+
+    async def write_upgrade(
+        self, batch: BatchKey, held: Versioned[LedgerEntry], upgraded: LedgerEntry
+    ) -> Versioned[LedgerEntry] | None:
+        """None when written, else what somebody else wrote meanwhile."""
+        try:
+            await self.ledger.swap(batch, held, upgraded, until=time.monotonic() + SWAP_TIMEOUT_S)
+        except ConcurrentUpdate as other:
+            return other.current
+        crash_point("feedback.booked")
+        log.info("receipt_applied", batch=str(batch))
+        return None
+
+    async def confirm_sent(self, batch: BatchKey, row: int) -> None:
+        """What came back of a mail proves that the relay had it: a doubt ends.
+
+        A row that is on the wire at this moment will be in doubt, or booked, in a moment.
+        """
+        held = await self.ledger.state(batch)
+        if held and held.value.rows[row] in SENDING_LETTERS:
+            raise RetryLater(RETRY_S, "the row is on the wire")
+        if held and moves.apply_evidence(held.value, row) != held.value:
+            await self.apply_evidence(batch, row)
+
+    def require_ended(self, entry: LedgerEntry, row: int) -> None:
+        if entry.rows[row] in OPEN_LETTERS:
+            raise RetryLater(RETRY_S, "the row has not ended yet")

@@ -1,0 +1,3 @@
+"""Intake: content events become positions of items, approved at the desk and released to PUBLICATIONS.
+
+May import contracts, producers.bus and consumers.runtime."""

@@ -1,0 +1,129 @@
+"""A draft at the desk, with the rules of deciding on it: four eyes, one decision, a reason."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from consumers.intake.items import SUPERSEDED_CODE, Decision, Position
+from consumers.messages import field_error, load_catalog, translate
+from contracts import errors, events, keys, text
+from contracts.content import Submitted
+from contracts.errors import Conflict, Forbidden, Invalid
+
+NAME_MAX = 150
+REASON_MAX = 500
+
+
+class Draft(BaseModel):
+    """A revision that waits: bucket `desk`, key `<content_id>.<revision>`.
+
+    `data` is what the unit sent; `hash` names it, and an approval is given to that hash.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    content_id: str
+    revision: int
+    unit: str
+    event_id: str
+    hash: str
+    type: str
+    data: dict[str, Any]
+    at: datetime
+    author: str | None = None
+    submitter: str | None = None
+
+    @property
+    def key(self) -> str:
+        return keys.publication_key(self.content_id, self.revision)
+
+    def verify_hash(self) -> None:
+        """Raises Conflict when the data is not what the hash names."""
+        if keys.content_hash(self.type, self.data) != self.hash:
+            raise Conflict(field_error("content_hash", "content_differs"))
+
+    @property
+    def content(self) -> Submitted:
+        """What the unit wrote, verified."""
+        self.verify_hash()
+        read = events.KINDS[self.type].model_validate(self.data)
+        if not isinstance(read, Submitted):
+            raise TypeError(f"{self.type} never waits at the desk")
+        return read
+
+
+def reviewer(field: str, name: str) -> str:
+    """The name of whoever decides. Raises Invalid without one."""
+    return _clean_line(field, name, NAME_MAX) or _raise_invalid(field, "who_required")
+
+
+def rejection(code: str, reason: str) -> tuple[str, str]:
+    """Why content is turned down: a known code, a reason, or both. Raises Invalid for neither."""
+    codes = ", ".join(load_catalog("rejections"))
+    if code and code not in load_catalog("rejections"):
+        raise Invalid(field_error("code", "unknown_reject_code", value=code, codes=codes))
+    reason = _clean_line("reason", reason, REASON_MAX)
+    if not (code or reason):
+        raise Invalid(field_error("reason", "why_required", codes=codes))
+    return code, reason
+
+
+def check_four_eyes(record: Position, approver: str) -> None:
+    """Nobody approves what they wrote or submitted. Raises Forbidden."""
+    own = {text.squeeze(name) for name in (record.author, record.submitter) if name}
+    if text.squeeze(approver) in own:
+        raise Forbidden(field_error("approver", "own_content", value=approver))
+
+
+def check_reviewed_hash(record: Position, reviewed_hash: str | None) -> None:
+    """What was reviewed is what is decided on. Raises Conflict."""
+    if reviewed_hash is not None and reviewed_hash != record.hash:
+        raise Conflict(field_error("content_hash", "content_differs"))
+
+
+def record_decision(record: Position | None, decision: Decision, key: str) -> Position:
+    """The record with the decision; the same one again changes nothing.
+
+    Raises Conflict after another decision, Invalid when nothing waits.
+    """
+    if record is None:
+        raise Invalid(field_error("content_id", "not_waiting", value=key))
+    if record.state == "waiting":
+        return _with_decision(record, decision)
+    if record.decision is None:
+        overtaken = record.state == "withdrawn" or record.code == SUPERSEDED_CODE
+        raise Conflict(
+            field_error("revision", "overtaken" if overtaken else "not_waiting", value=key)
+        )
+    if record.decision.verdict != decision.verdict:
+        values = {
+            "value": key,
+            "state": translate(record.decision.verdict),
+            "who": record.decision.by,
+        }
+        raise Conflict(field_error("revision", "already_decided", **values))
+    return record
+
+
+def _with_decision(record: Position, decision: Decision) -> Position:
+    if decision.verdict == "approved":
+        update = {"state": "released", "released_at": decision.at}
+    else:
+        update = {"state": "refused", "code": decision.code, "reason": decision.reason}
+    return record.model_copy(update={**update, "decision": decision})
+
+
+def _clean_line(field: str, value: str, longest: int) -> str:
+    try:
+        line = text.line(value)
+    except PydanticCustomError as error:
+        raise Invalid(errors.field_error(field, error.type, **(error.context or {}))) from error
+    if len(line) > longest:
+        raise Invalid(errors.field_error(field, "string_too_long", max_length=longest))
+    return line
+
+
+def _raise_invalid(field: str, code: str) -> str:
+    raise Invalid(field_error(field, code))

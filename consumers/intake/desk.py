@@ -1,0 +1,218 @@
+"""The desk: what waits for the Information Center's approval, and what becomes of it.
+
+A decision is a compare-and-set on the position's record, so of two clerks one is first. What was
+decided is then carried out; the draft leaves the desk last, so that `resume` can finish what a
+crash cut short.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.intake import approval, items
+from consumers.intake.approval import Draft
+from consumers.intake.items import Decision, Item, ItemSummary, Position, Superseded
+from consumers.intake.release import Releaser
+from consumers.intake.repository import ItemRepository
+from consumers.messages import field_error
+from contracts import keys, subjects
+from contracts.base.crash_points import crash_point
+from contracts.delivery import Lane
+from contracts.errors import Conflict, ContractError, Invalid
+from producers import bus as nats
+from producers.bus import Bus
+from producers.bus.records import Versioned
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Desk:
+    """Drafts, and the decisions on them. Every method may be repeated."""
+
+    bus: Bus
+    repository: ItemRepository
+    releaser: Releaser
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self.bucket = self.bus.bucket(subjects.DESK.name)
+
+    async def waiting_drafts(self) -> list[Draft]:
+        """What can be decided now: highest lane first, then oldest."""
+        found = [draft async for draft in self.all_drafts()]
+        records = await self.repository.bucket.get_many([draft.key for draft in found])
+        open_keys = {
+            key
+            for key, value in records.items()
+            if Position.model_validate_json(value.data).state == "waiting"
+        }
+        return sorted((one for one in found if one.key in open_keys), key=_priority)
+
+    async def approve(
+        self,
+        content_id: str,
+        approver: str,
+        *,
+        revision: int | None = None,
+        content_hash: str | None = None,
+    ) -> Position:
+        """Release a draft: the only one of its item, unless *revision* says which.
+
+        Raises Forbidden for its author, Conflict when the content is not the one that was shown,
+        was overtaken, or was turned down by somebody; Invalid when nothing waits.
+        """
+        by = approval.reviewer("approver", approver)
+        number = revision or await self.newest_waiting(content_id)
+        record = await self.repository.position(content_id, number)
+        if record:
+            approval.check_four_eyes(record, by)
+            approval.check_reviewed_hash(record, content_hash)
+        decision = Decision(verdict="approved", by=by, at=self.now())
+        record = await self.decide(content_id, number, decision)
+        if record.state != "released":
+            key = keys.publication_key(content_id, number)
+            raise Conflict(field_error("revision", "overtaken", value=key))
+        return record
+
+    async def reject(
+        self,
+        content_id: str,
+        reviewer: str,
+        *,
+        revision: int | None = None,
+        code: str = "",
+        reason: str = "",
+    ) -> Position:
+        """Turn a draft down, with a code of `rejections.toml` or a reason. Raises as `approve`."""
+        code, reason = approval.rejection(code, reason)
+        by = approval.reviewer("clerk", reviewer)
+        number = revision or await self.newest_waiting(content_id)
+        decision = Decision(verdict="rejected", by=by, at=self.now(), code=code, reason=reason)
+        return await self.decide(content_id, number, decision)
+
+    async def finish_interrupted(self) -> int:
+        """Carry out what was decided and cut short; says how many drafts that concerned."""
+        finished = 0
+        async for draft in self.all_drafts():
+            finished += await self.finish_draft(draft)
+        return finished
+
+    async def finish_draft(self, draft: Draft) -> bool:
+        """Complete a decided draft; one that can't be is left for a person, and holds up no other.
+
+        A register that has lost or broken the draft's record raises LookupError or ValidationError.
+        """
+        try:
+            record = await self.repository.position(draft.content_id, draft.revision)
+            if record is None or record.state == "waiting":
+                return False
+            await self.complete(draft, record)
+        except (ContractError, ValidationError, LookupError, TypeError) as broken:
+            errors = broken.errors if isinstance(broken, ContractError) else ()
+            fields = [one.field for one in errors]
+            log.error("draft_unusable", draft=draft.key, error=type(broken).__name__, fields=fields)
+            return False
+        return True
+
+    async def add_draft(self, draft: Draft) -> None:
+        """Lay a draft on the desk; if it was decided meanwhile, carry that out instead."""
+        try:
+            await self.bucket.create(draft.key, draft.model_dump_json().encode())
+        except nats.RevisionConflict:
+            log.debug("draft_already_there", draft=draft.key)
+        record = await self.repository.position(draft.content_id, draft.revision)
+        if record and record.state != "waiting":
+            await self.complete(draft, record)
+
+    async def drop_outdated(self, content_id: str, item: Item) -> None:
+        """Take off the desk what can't be released any more: overtaken, or withdrawn."""
+        outdated = item.outdated
+        for number in outdated:
+            if await self.repository.position(content_id, number):
+                await self.repository.close_position(content_id, number, item)
+            crash_point("desk.overtaken")
+            await self.remove_draft(content_id, number)
+        await self.remove_waiting(content_id, outdated)
+
+    async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
+        """Book a decision and carry it out."""
+        item = await self.repository.item(content_id)
+        if item and number in item.outdated:
+            await self.drop_outdated(content_id, item)
+        key = keys.publication_key(content_id, number)
+        value = await self.bucket.get(key)
+        draft = Draft.model_validate_json(value.data) if value else None
+        if draft:
+            draft.verify_hash()
+        book = partial(approval.record_decision, decision=decision, key=key)
+        record = await self.repository.update_position(content_id, number, book)
+        crash_point("desk.decided")
+        facts = {"content_id": content_id, "revision": number}
+        log.info("draft_decided", verdict=decision.verdict, code=decision.code, **facts)
+        return await self.complete(draft, record) if draft else record
+
+    async def complete(self, draft: Draft, record: Position) -> Position:
+        """Carry out what the record says, then take the draft off the desk."""
+        if record.state == "released" and record.seq is None:
+            record = await self.release_approved(draft, record)
+        crash_point("desk.carried_out")
+        await self.remove_waiting(draft.content_id, (draft.revision,))
+        crash_point("desk.settled")
+        await self.remove_draft(draft.content_id, draft.revision)
+        return record
+
+    async def release_approved(self, draft: Draft, record: Position) -> Position:
+        """Release an approved draft, unless something newer was released first."""
+        text, at = draft.content, record.released_at or self.now()
+
+        def fenced(item: Item | None) -> Item:
+            known = items.require_owner(item, draft.unit, draft.content_id)
+            return items.release(known, draft.revision, ItemSummary.of(text), at, text.not_before)
+
+        try:
+            item = await self.repository.update_item(draft.content_id, fenced)
+        except Superseded:
+            return await self.repository.close_superseded(draft.content_id, draft.revision)
+        crash_point("desk.item_released")
+        record = await self.releaser.release_text(item, text, Versioned(record))
+        await self.drop_outdated(draft.content_id, item)
+        return record
+
+    async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> None:
+        """Take positions off the item's own list."""
+        if numbers:
+            await self.repository.remove_waiting(content_id, numbers)
+
+    async def remove_draft(self, content_id: str, number: int) -> None:
+        key = keys.publication_key(content_id, number)
+        if await self.bucket.get(key):
+            await self.bucket.purge(key)
+
+    async def newest_waiting(self, content_id: str) -> int:
+        """The position of the item that waits. Raises Invalid when none does."""
+        item = await self.repository.item(content_id)
+        if item is None or not item.waiting:
+            raise Invalid(field_error("content_id", "not_waiting", value=content_id))
+        return max(item.waiting)
+
+    async def all_drafts(self) -> AsyncIterator[Draft]:
+        """Every draft that can be read; one that can't is left for a person."""
+        async for key, value in self.bucket.values():
+            try:
+                draft = Draft.model_validate_json(value.data)
+            except ValidationError:
+                log.error("draft_unreadable", draft=key)
+                continue
+            yield draft
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+
+def _priority(draft: Draft) -> tuple[int, datetime, str]:
+    return Lane(draft.data.get("lane", Lane.NORMAL)).rank, draft.at, draft.key

@@ -1,0 +1,322 @@
+"""Check each content event again and give it its position, at once or by way of the desk.
+
+The bus is a door too, so everything is checked here a second time. An event that breaks the contract
+is raised and becomes a dead letter. Every step may be repeated after a crash at any point: the item's
+record decides, everything else follows from it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from consumers.intake import items
+from consumers.intake.approval import Draft
+from consumers.intake.desk import Desk
+from consumers.intake.event_log import EventLog
+from consumers.intake.items import (
+    NOT_ADMITTED_CODE,
+    Item,
+    ItemSummary,
+    NothingToWithdraw,
+    Position,
+    PositionClaim,
+)
+from consumers.intake.release import Releaser
+from consumers.intake.repository import ItemRepository
+from consumers.messages import field_error
+from consumers.runtime.errors import RetryLater
+from contracts import errors, events, keys, subjects
+from contracts.base.crash_points import crash_point
+from contracts.case import CaseUpdated
+from contracts.cloudevent import CloudEvent
+from contracts.content import Submitted, Withdrawn
+from contracts.delivery import Lane
+from contracts.errors import ContractError, Forbidden, Invalid
+from contracts.records import EventRecord, UnitPolicy
+from contracts.vocabulary import Vocabulary
+from producers.bus import Bus
+from producers.bus.records import Versioned
+
+
+class KeyedLock:
+    """Keys are forgotten when nobody holds or awaits them."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Wait for everybody who asked for *key* before."""
+        lock, waiting = self._queues.get(key, (asyncio.Lock(), 0))
+        self._queues[key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._release(key)
+
+    def _release(self, key: str) -> None:
+        lock, waiting = self._queues.pop(key)
+        if waiting > 1:
+            self._queues[key] = lock, waiting - 1
+
+
+log = structlog.get_logger()
+
+
+EARLIER_EVENT_RETRY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEvent:
+    """An event that a unit offers, checked."""
+
+    event: CloudEvent
+    unit: str
+    content: Submitted | Withdrawn
+    received_at: datetime
+
+    @property
+    def event_id(self) -> str:
+        return keys.event_id(self.unit, self.event.source, self.event.id)
+
+    @property
+    def content_hash(self) -> str:
+        return keys.content_hash(self.event.type, self.event.data)
+
+    @property
+    def content_id(self) -> str:
+        return self.content.content_id
+
+    def to_record(self) -> EventRecord:
+        return EventRecord(
+            hash=self.content_hash,
+            unit=self.unit,
+            content_id=self.content_id,
+            revision=self.content.revision if isinstance(self.content, Submitted) else None,
+            type=self.event.type,
+            at=self.received_at,
+        )
+
+    def new_position(self, summary: ItemSummary, **more: object) -> Position:
+        """The first record of the position this event takes."""
+        return Position.model_validate(
+            {
+                **ItemSummary.of(summary).model_dump(),
+                "event_id": self.event_id,
+                "hash": self.content_hash,
+                "unit": self.unit,
+                "kind": events.kind_of(self.event.type),
+                "at": self.received_at,
+                "event_time": self.event.time,
+                **more,
+            }
+        )
+
+
+class Intake:
+    """Takes events from CONTENT to PUBLICATIONS or to the desk."""
+
+    def __init__(
+        self, bus: Bus, vocabulary: Vocabulary, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.bus = bus
+        self.vocabulary = vocabulary
+        self.clock = clock
+        self.locks = KeyedLock()
+        self.units = bus.bucket(subjects.UNITS.name)
+        self.event_log = EventLog(bus)
+        self.repository = ItemRepository(bus)
+        self.releaser = Releaser(bus, self.repository)
+        self.desk = Desk(bus, self.repository, self.releaser, clock)
+
+    async def handle(
+        self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0
+    ) -> None:
+        """Take one event in. *unit* and *kind* are what its subject proves, *seq* where it lies.
+
+        Events of one item are taken in one after another, in the order they came. Raises
+        ContractError for an event that breaks the contract, Later when an earlier one has to come
+        first, BusError when the bus fails. A repeat is harmless.
+        """
+        offer = self.check(event, unit, kind)
+        crash_point("intake.fetched")
+        facts = {"event_id": offer.event_id, "content_id": offer.content_id}
+        with bound_contextvars(**facts, unit=unit):
+            async with self.locks.hold(offer.content_id):
+                await self.process(offer, seq)
+
+    async def process(self, checked: CheckedEvent, seq: int) -> None:
+        record, rules, held = await asyncio.gather(
+            self.event_log.record(checked.event_id, checked.to_record()),
+            self.load_policy(checked.unit),
+            self.repository.versioned_item(checked.content_id),
+        )
+        crash_point("intake.event_booked")
+        try:
+            await self.apply(checked, rules, held, seq)
+        except ContractError as refusal:
+            await self.record_refusal(checked, record, refusal)
+            raise
+        await self.event_log.record_result(checked.event_id, record, ())
+        crash_point("intake.done")
+        log.info("event_taken_in", type=checked.event.type)
+
+    def check(self, event: CloudEvent, unit: str, kind: str | None) -> CheckedEvent:
+        """Everything that can be judged without the bus."""
+        said = events.check(event, self.vocabulary)
+        if isinstance(said, CaseUpdated):
+            raise Invalid(errors.field_error("type", "type_closed", value=event.type))
+        if kind is not None and kind != events.kind_of(event.type):
+            raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
+        events.check_sender(event, unit, self.vocabulary)
+        return CheckedEvent(event, unit, said, datetime.fromtimestamp(self.clock(), UTC))
+
+    async def apply(
+        self, checked: CheckedEvent, policy: UnitPolicy, held: Versioned[Item], seq: int
+    ) -> None:
+        if isinstance(checked.content, Withdrawn):
+            item = await self.apply_withdrawal(checked, checked.content, held, seq)
+            crash_point("intake.barred")
+            await self.publish_withdrawal(checked, checked.content, item)
+        else:
+            move = partial(admit_revision, checked=checked, text=checked.content, policy=policy)
+            item = await self.repository.update_item(checked.content_id, move, held)
+            await self.submit_revision(checked, checked.content, item, policy)
+
+    async def submit_revision(
+        self, checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
+    ) -> None:
+        """What follows for a revision that has its position: release, or a place at the desk."""
+        crash_point("intake.position_taken")
+        first = initial_position(checked, text, item, policy)
+        record = await self.repository.open_position(text.content_id, text.revision, first)
+        crash_point("intake.position_opened")
+        if text.revision in item.released:
+            await self.releaser.release_text(item, text, record)
+        elif text.revision in item.waiting:
+            await self.desk.add_draft(build_draft(checked, text))
+            crash_point("intake.drafted")
+        await self.desk.drop_outdated(text.content_id, item)
+
+    async def apply_withdrawal(
+        self, checked: CheckedEvent, withdrawn: Withdrawn, held: Versioned[Item], seq: int
+    ) -> Item:
+        """Bar the item. One that nobody knows may be in an event that is still on its way."""
+
+        def move(found: Item | None) -> Item:
+            item = items.require_owner(found, checked.unit, withdrawn.content_id)
+            return items.withdraw(item, checked.event_id, checked.received_at, withdrawn.content_id)
+
+        try:
+            return await self.repository.update_item(withdrawn.content_id, move, held)
+        except NothingToWithdraw:
+            await self.require_earlier_settled(seq)
+            return await self.repository.update_item(withdrawn.content_id, move)
+
+    async def publish_withdrawal(
+        self, checked: CheckedEvent, withdrawn: Withdrawn, item: Item
+    ) -> None:
+        """Take a barred item back at once: from its readers, and from the desk."""
+        number = item.position_of(checked.event_id)
+        lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
+        update = {"channels": item.reached, "title": withdrawn.title or item.title, "lane": lane}
+        card = item.model_copy(update=update)
+        more = {"state": "withdrawn", "released_at": item.released.get(number)}
+        sender = submitter(checked.event)
+        first = checked.new_position(card, **more, reason=withdrawn.reason, submitter=sender)
+        record = await self.repository.open_position(withdrawn.content_id, number, first)
+        if number in item.released:
+            await self.releaser.release_withdrawal(withdrawn.content_id, item, record)
+        await self.desk.drop_outdated(withdrawn.content_id, item)
+
+    async def require_earlier_settled(self, seq: int) -> None:
+        """Raises Later while an event before *seq* is not settled."""
+        if not seq:
+            return
+        info = await self.bus.consumer_info(subjects.CONTENT.name, subjects.INTAKE)
+        if info["num_ack_pending"] > 1 and info["ack_floor"]["stream_seq"] < seq - 1:
+            raise RetryLater(EARLIER_EVENT_RETRY_S, "earlier events come first")
+
+    async def record_refusal(
+        self, checked: CheckedEvent, record: EventRecord, refusal: ContractError
+    ) -> None:
+        """Note that an event was refused and why, where the sender and `trace` look."""
+        await self.event_log.record_result(checked.event_id, record, refusal.errors)
+        crash_point("intake.refused")
+        log.info("event_not_admitted", fields=[error.field for error in refusal.errors])
+        text = checked.content
+        item = await self.repository.item(text.content_id)
+        if isinstance(text, Withdrawn) or (item and item.unit != checked.unit):
+            return
+        more = {"state": "refused", "code": NOT_ADMITTED_CODE, "reason": str(refusal)}
+        first = checked.new_position(ItemSummary.of(text), **more)
+        await self.repository.update_position(
+            text.content_id, text.revision, lambda found: found or first
+        )
+
+    async def load_policy(self, unit: str) -> UnitPolicy:
+        value = await self.units.get(unit)
+        return UnitPolicy.model_validate_json(value.data) if value else UnitPolicy()
+
+
+def admit_revision(
+    found: Item | None, checked: CheckedEvent, text: Submitted, policy: UnitPolicy
+) -> Item:
+    """The item with the revision in it; unchanged for a repeat. Raises ContractError."""
+    item = items.require_owner(found, checked.unit, text.content_id)
+    claim = PositionClaim(checked.event_id, text.revision)
+    taken = items.admit(item, claim)
+    if taken is item:
+        return item
+    if text.lane == Lane.URGENT and not policy.urgent:
+        raise Forbidden(errors.field_error("data.lane", "urgent_not_allowed"))
+    if policy.release == "desk":
+        return items.queue_for_approval(taken, text.revision)
+    return items.release(
+        taken, text.revision, ItemSummary.of(text), checked.received_at, text.not_before
+    )
+
+
+def initial_position(
+    checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
+) -> Position:
+    """The first record of a revision, as the item sees it."""
+    released_at = item.released.get(text.revision)
+    record = checked.new_position(
+        ItemSummary.of(text),
+        state="released" if released_at else "waiting",
+        released_at=released_at,
+        not_before=text.not_before,
+        author=text.author,
+        submitter=submitter(checked.event),
+        policy=policy.release,
+    )
+    left_behind = text.revision not in item.waiting
+    return items.close_superseded(record, item, text.revision) if left_behind else record
+
+
+def build_draft(checked: CheckedEvent, text: Submitted) -> Draft:
+    return Draft(
+        content_id=text.content_id,
+        revision=text.revision,
+        unit=checked.unit,
+        event_id=checked.event_id,
+        hash=checked.content_hash,
+        type=checked.event.type,
+        data=checked.event.data,
+        at=checked.received_at,
+        author=text.author,
+        submitter=submitter(checked.event),
+    )
+
+
+def submitter(event: CloudEvent) -> str | None:
+    named = event.extensions.get(events.SUBMITTER)
+    return str(named) if named else None

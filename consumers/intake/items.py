@@ -1,0 +1,279 @@
+"""What is known of a content item and of its positions, and the moves between their states.
+
+An item's record decides: who owns it, which event took which position, what is released, and
+that nothing older can be released any more. A position's record tells the story of one position.
+All functions here are pure; `consumers.intake.repository` stores their results by compare-and-set.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from consumers.messages import field_error
+from contracts import errors
+from contracts.base.fields import REVISION_MAX
+from contracts.content import Content
+from contracts.delivery import ChannelName, Lane
+from contracts.errors import Conflict, Forbidden, Invalid
+from contracts.records import Ownership
+
+POSITION_LIMIT = REVISION_MAX - 1000
+"""Units' own revisions stay below, so that a withdrawal always finds a higher position."""
+
+NOT_ADMITTED_CODE = "not-admitted"
+"""The code of a position that intake refused; the event may come again, or another one."""
+
+RELEASE_SLACK = timedelta(seconds=10)
+"""Whoever plans a text at its time may not know yet what was released just before."""
+
+SUPERSEDED_CODE = "superseded"
+"""The code of a position that a newer revision overtook before it was released."""
+
+PositionState = Literal["waiting", "scheduled", "released", "withdrawn", "refused"]
+
+
+class Superseded(Exception):
+    """A newer position, or a withdrawal, was released first."""
+
+
+class NothingToWithdraw(Invalid):
+    """A withdrawal of an item that has no positions."""
+
+
+class PositionClaim(NamedTuple):
+    """An event that wants a position of an item."""
+
+    event_id: str
+    position: int
+
+
+class ItemSummary(BaseModel):
+    """What is shown of a content item in lists, and what a withdrawal has to repeat."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    title: str = ""
+    topic: str = ""
+    channels: tuple[ChannelName, ...] = ()
+    lane: Lane = Lane.NORMAL
+    audiences: tuple[str, ...] = ()
+    language: str = "vi"
+
+    @classmethod
+    def of(cls, content: "Content | ItemSummary") -> "ItemSummary":
+        return ItemSummary(**{name: getattr(content, name) for name in ItemSummary.model_fields})
+
+    def with_summary(self, summary: "ItemSummary") -> Self:
+        return self.model_copy(
+            update={name: getattr(summary, name) for name in ItemSummary.model_fields}
+        )
+
+
+class Item(ItemSummary, Ownership):
+    """A content item: bucket `publications`, key `<content_id>`. The card is that of `revision`."""
+
+    state: Literal["", "released", "withdrawn"] = ""
+    barred: int = 0  # the highest withdrawal: nothing below it may be released any more
+    positions: dict[int, str] = {}  # position → the event that took it, for ever
+    released: dict[int, datetime] = {}  # position → when; this moment never changes
+    starts: dict[int, datetime] = {}  # position → its time, of those released before it
+    withdrawals: tuple[int, ...] = ()  # the released positions that took the item back
+    waiting: tuple[int, ...] = ()  # positions at the desk
+    reached: tuple[ChannelName, ...] = ()  # every channel a position was released to
+
+    @property
+    def latest(self) -> int:
+        """A new revision has to be higher."""
+        return max(self.revision, self.barred, *self.waiting)
+
+    def visible_from(self, position: int) -> datetime:
+        """From when readers see a released position."""
+        return self.starts.get(position, self.released[position])
+
+    @property
+    def outdated(self) -> tuple[int, ...]:
+        """Positions at the desk that can't be released any more."""
+        return tuple(position for position in self.waiting if position < self.latest)
+
+    def position_of(self, event_id: str) -> int:
+        """The position that an event took; 0 for none."""
+        return next((n for n, event in self.positions.items() if event == event_id), 0)
+
+
+class Decision(BaseModel):
+    """What the desk said: who, when, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Literal["approved", "rejected"]
+    by: str
+    at: datetime
+    code: str = ""
+    reason: str = ""
+
+
+class Position(ItemSummary):
+    """One position of an item: bucket `publications`, key `<content_id>.<revision>`."""
+
+    event_id: str
+    hash: str
+    unit: str
+    kind: str  # submitted, corrected, withdrawn
+    state: PositionState
+    at: datetime
+    event_time: datetime | None = None  # when the event came to be, as it says itself
+    released_at: datetime | None = None
+    not_before: datetime | None = None
+    seq: int | None = None  # in PUBLICATIONS; None while it is not known to be there
+    author: str | None = None
+    submitter: str | None = None
+    policy: str = ""  # how its unit released at intake: automatic or desk; not said before
+    decision: Decision | None = None
+    code: str = ""
+    reason: str = ""
+
+
+def require_owner(item: Item | None, unit: str, content_id: str) -> Item:
+    """The item as *unit* may use it; the first unit that names an item owns it."""
+    if item is None:
+        return Item(unit=unit)
+    if item.unit != unit:
+        raise Forbidden(
+            errors.field_error("data.content_id", "owned_by_other_unit", value=content_id)
+        )
+    return item
+
+
+def admit(item: Item, claim: PositionClaim) -> Item:
+    """Take a position for an event. Raises Conflict or Invalid when it can't have it."""
+    holder = item.positions.get(claim.position)
+    if holder == claim.event_id:
+        return item
+    if holder is not None:
+        free = max(item.positions) + 1
+        raise Conflict(
+            field_error("data.revision", "revision_taken", value=claim.position, free=free)
+        )
+    if claim.position <= item.latest:
+        raise Conflict(
+            errors.field_error("data.revision", "revision_not_newer", latest=item.latest)
+        )
+    if claim.position >= POSITION_LIMIT:
+        raise Invalid(field_error("data.revision", "revision_too_high", limit=POSITION_LIMIT))
+    return item.model_copy(update={"positions": item.positions | {claim.position: claim.event_id}})
+
+
+def queue_for_approval(item: Item, position: int) -> Item:
+    """Put a position on the desk."""
+    waiting = tuple(sorted({*item.waiting, position}))
+    return item.model_copy(update={"waiting": waiting})
+
+
+def release(
+    item: Item, position: int, summary: ItemSummary, at: datetime, start: datetime | None = None
+) -> Item:
+    """Release a position, to be seen from *start*; nothing older can be now. Raises Overtaken."""
+    if position in item.released:
+        return item
+    if position <= max(item.revision, item.barred):
+        raise Superseded(position)
+    update = {
+        "state": "released",
+        "revision": position,
+        "waiting": tuple(one for one in item.waiting if one != position),
+        "reached": tuple(sorted({*item.reached, *summary.channels})),
+    }
+    return (
+        record_release_time(item, position, at, start)
+        .model_copy(update=update)
+        .with_summary(summary)
+    )
+
+
+def record_release_time(item: Item, position: int, at: datetime, start: datetime | None) -> Item:
+    """Note when a position was released, and its own time where that was still to come."""
+    starts = item.starts | ({position: start} if start and start > at else {})
+    return item.model_copy(update={"released": item.released | {position: at}, "starts": starts})
+
+
+def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
+    """Take the item back: one more position, released only if readers may have seen the item.
+
+    The same event gets the same position for ever. Raises NothingThere for an item without content.
+    """
+    if not item.positions:
+        raise NothingToWithdraw(
+            field_error("data.content_id", "nothing_to_withdraw", value=content_id)
+        )
+    if item.position_of(event_id):
+        return item
+    position = max(item.positions) + 1
+    taken = item.model_copy(
+        update={"positions": item.positions | {position: event_id}, "barred": position}
+    )
+    return release_withdrawal(taken, position, at) if item.state == "released" else taken
+
+
+def release_withdrawal(item: Item, position: int, at: datetime) -> Item:
+    """Release a withdrawal as this position."""
+    released = item.released | {position: at}
+    gone = (*item.withdrawals, position)
+    update = {"state": "withdrawn", "revision": position, "released": released, "withdrawals": gone}
+    return item.model_copy(update=update)
+
+
+def superseding_position(item: Item, position: int, slack: timedelta = timedelta()) -> int:
+    """The first newer position that was released before the time of *position*; 0 for none.
+
+    What was overtaken is never shown, whatever the time of the newer one: it took its place.
+    """
+    start = item.starts.get(position)
+    newer = (number for number in sorted(item.released) if number > position)
+    return next((one for one in newer if start and item.released[one] + slack <= start), 0)
+
+
+def halt_mark(item: Item, position: int) -> str:
+    """What halts a text that was overtaken ("v7", or "w7" by a withdrawal); empty for others."""
+    by = superseding_position(item, position)
+    return f"{'w' if by in item.withdrawals else 'v'}{by}" if by else ""
+
+
+def is_visible(item: Item, now: datetime) -> bool:
+    """Whether a text of it is out: released, not taken back, and its time has come."""
+    gone = max(item.withdrawals, default=0)
+    texts = visible_revisions(item, max(item.released, default=0))
+    here = any(item.starts.get(one, now) <= now for one in texts if one > gone)
+    return item.state == "released" and here
+
+
+def visible_before(item: Item, number: int, now: datetime) -> list[int]:
+    """The texts that readers saw, or may have seen, if position *number* is released *now*."""
+    then = item.model_copy(update={"released": item.released | {number: now}})
+    return [one for one in visible_revisions(then, number) if one < number]
+
+
+def visible_revisions(item: Item, number: int) -> list[int]:
+    """The texts up to position *number* that readers saw, or may have seen; lowest first."""
+    past = {one: at for one, at in item.released.items() if one <= number}
+    then = item.model_copy(update={"released": past})
+    texts = sorted(past.keys() - item.withdrawals)
+    return [one for one in texts if not superseding_position(then, one, RELEASE_SLACK)]
+
+
+def without_waiting(item: Item, positions: tuple[int, ...]) -> Item:
+    """Take positions off the desk's list."""
+    waiting = tuple(position for position in item.waiting if position not in positions)
+    return item.model_copy(update={"waiting": waiting})
+
+
+def close_superseded(position: Position, item: Item, number: int) -> Position:
+    """An undecided or unreleased position that the item has left behind for good."""
+    if number in item.released or position.state not in ("waiting", "released"):
+        return position
+    if number < item.barred:
+        return position.model_copy(update={"state": "withdrawn"})
+    reason = field_error("data.revision", "superseded").message
+    return position.model_copy(
+        update={"state": "refused", "code": SUPERSEDED_CODE, "reason": reason}
+    )

@@ -1,0 +1,167 @@
+"""Releasing a position: what was decided becomes one message in PUBLICATIONS, exactly once.
+
+The item's record fixes every byte first; only then is it published, under a message id that
+says the same intent. Every step may be repeated after a crash at any point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import structlog
+
+from consumers.intake import items
+from consumers.intake.items import Item, ItemSummary, Position
+from consumers.intake.repository import ItemRepository
+from contracts import publication, subjects
+from contracts.base.crash_points import crash_point
+from contracts.content import Corrected, Submitted
+from contracts.errors import ContractError
+from contracts.publication import Publication
+from producers.bus import Bus, Message
+from producers.bus.records import Versioned
+
+log = structlog.get_logger()
+
+
+class StoredPublication(NamedTuple):
+    """A publication and its place in the stream."""
+
+    seq: int
+    publication: Publication
+
+
+@dataclass
+class Releaser:
+    """The one way into PUBLICATIONS."""
+
+    bus: Bus
+    repository: ItemRepository
+
+    async def released_positions(self, content_id: str) -> Sequence[int]:
+        """The released positions of an item, oldest first."""
+        item = await self.repository.item(content_id)
+        return sorted(item.released) if item else []
+
+    async def halt_mark(self, content_id: str, revision: int) -> str:
+        """What halts a text that a newer position overtook before its time; see `items.halted`."""
+        item = await self.repository.item(content_id)
+        return items.halt_mark(item, revision) if item else ""
+
+    async def release_text(
+        self, item: Item, text: Submitted, record: Versioned[Position]
+    ) -> Position:
+        """Publish a revision that the item counts as released."""
+        return await self.publish_once(
+            record, build_publication(text, item, record.required.event_id)
+        )
+
+    async def release_withdrawal(
+        self, content_id: str, item: Item, record: Versioned[Position]
+    ) -> Position:
+        """Publish a withdrawal that the item counts as released."""
+        return await self.publish_once(record, build_withdrawal(content_id, item, record.required))
+
+    async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
+        """Publish unless it is there; the record then says where.
+
+        It may be there although the record was written just now: a backup has records from before
+        the publications. What is there keeps the moment of its release.
+        """
+        if record.required.seq is not None:
+            return record.required
+        stands = await self.find_stored(released)
+        if stands is None:
+            crash_point("release.decided")
+            stands = StoredPublication(await self.store(released), released)
+            crash_point("release.stored")
+        elif stands.publication.released_at != released.released_at:
+            await self.adopt_release_time(released, stands.publication.released_at)
+        update = {"seq": stands.seq, "released_at": stands.publication.released_at}
+
+        def noted(position: Position | None) -> Position:
+            return Versioned(position).required.model_copy(update=update)
+
+        number, held = released.revision, record if record.just_written else None
+        stored = await self.repository.update_position(released.content_id, number, noted, held)
+        facts = {"content_id": released.content_id, "revision": number}
+        log.info("publication_released", action=released.action, lane=released.lane.value, **facts)
+        return stored
+
+    async def store(self, released: Publication) -> int:
+        subject = subjects.publication(released.topic, released.content_id)
+        ack = await self.bus.publish(subject, publication.encode(released), msg_id=released.key)
+        return ack.seq
+
+    async def find_stored(self, released: Publication) -> StoredPublication | None:
+        """What an earlier attempt stored; the stream forgets message ids after a while.
+
+        Mostly it is the item's latest. After a restore, later ones may lie behind it.
+        """
+        stream = subjects.PUBLICATIONS.name
+        subject = subjects.publication(released.topic, released.content_id)
+        latest = await self.bus.last_message(stream, subject)
+        if latest is None:
+            return None
+        if stands := _match(latest, released.key):
+            return stands
+        async for message in self.bus.scan(stream, subject):
+            if stands := _match(message, released.key):
+                return stands
+        return None
+
+    async def adopt_release_time(self, released: Publication, at: datetime) -> None:
+        """Have the item say when the publication that stands was released."""
+
+        def move(item: Item | None) -> Item:
+            return items.record_release_time(
+                Versioned(item).required, released.revision, at, released.not_before
+            )
+
+        await self.repository.update_item(released.content_id, move)
+
+
+def build_publication(text: Submitted, item: Item, event_id: str) -> Publication:
+    """The publication of a checked text. It is a correction only if readers saw an older one."""
+    seen = items.visible_revisions(item, text.revision)
+    corrected = text.reason if isinstance(text, Corrected) and len(seen) > 1 else None
+    return Publication.model_validate(
+        {
+            **text.model_dump(),
+            "action": "published" if corrected is None else "corrected",
+            "reason": corrected or "",
+            "unit": item.unit,
+            "first_released_at": item.visible_from(seen[0]),
+            "released_at": item.released[text.revision],
+            "event_id": event_id,
+        }
+    )
+
+
+def build_withdrawal(content_id: str, item: Item, record: Position) -> Publication:
+    """The publication of a withdrawal; its record carries the card of the text it takes back."""
+    number = item.position_of(record.event_id)
+    seen = items.visible_revisions(item, number)
+    return Publication.model_validate(
+        {
+            **ItemSummary.of(record).model_dump(),
+            "action": "withdrawn",
+            "content_id": content_id,
+            "revision": number,
+            "unit": item.unit,
+            "reason": record.reason,
+            "first_released_at": item.visible_from(seen[0] if seen else number),
+            "released_at": item.released[number],
+            "event_id": record.event_id,
+        }
+    )
+
+
+def _match(message: Message, key: str) -> StoredPublication | None:
+    """The publication of that key, if *message* is it."""
+    try:
+        found = publication.decode(message.data)
+    except ContractError:
+        return None
+    return StoredPublication(message.seq, found) if found.key == key else None

@@ -1,0 +1,114 @@
+"""The key file: the secret from which every key is derived, and its fingerprint on the bus."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consumers.messages import field_error
+from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.errors import Invalid
+from producers.bus import Bus, RevisionConflict
+
+KEY_BYTES = 32
+
+
+FINGERPRINT_KEY = "fingerprint"
+
+
+KEY_FILE_FIELD = "vault.key"
+
+
+class KeyFileBroken(Exception):
+    """The key file is not what Loa wrote; an operator has to put the right one back."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """One secret of 32 bytes from which every other key is derived."""
+
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> "KeyFile":
+        """Read the file, or make it: readable by its owner only, on the disk before it is used.
+
+        Raises KeyFileBroken for anything else; a new key would make what is stored unreadable.
+        Without *make* a missing file raises Invalid.
+        """
+        if not path.exists():
+            if not create:
+                raise Invalid(field_error(KEY_FILE_FIELD, "key_missing", value=path))
+            create_key_file(path)
+        try:
+            secret = bytes.fromhex(path.read_text("ascii").strip())
+        except ValueError:
+            secret = b""
+        if len(secret) != KEY_BYTES:
+            raise KeyFileBroken(f"{path} does not hold {KEY_BYTES} bytes in hexadecimal")
+        return cls(secret)
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose; the same for ever."""
+        return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
+
+    def fingerprint(self) -> bytes:
+        """Which key this is, for whoever may not know it."""
+        return self.derive("fingerprint").hex().encode()
+
+    def fernet_key(self) -> bytes:
+        """The key of the vault, in the form that Fernet takes."""
+        return urlsafe_b64encode(self.derive("vault"))
+
+
+def create_key_file(path: Path) -> None:
+    """Write a new key beside *path* and link it there: of two processes one is first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(file, secrets.token_hex(KEY_BYTES).encode())
+    os.fsync(file)
+    os.close(file)
+    crash_point("vault.key_written")
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+async def open_key_file(bus: Bus, path: Path) -> KeyFile:
+    """The key of what *bus* holds; made only where the bus has never seen one.
+
+    Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
+    """
+    known = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
+    keys = KeyFile.open(path, create=known is None)
+    await register_key(bus, keys)
+    return keys
+
+
+async def register_key(bus: Bus, key_file: KeyFile) -> None:
+    """Leave the key's fingerprint on a bus that has none. Raises Invalid where another's stands."""
+    bucket, mine = bus.bucket(subjects.VAULT.name), key_file.fingerprint()
+    known = await bucket.get(FINGERPRINT_KEY)
+    if known is None:
+        with suppress(
+            RevisionConflict
+        ):  # another process was first; whose key it has is seen below
+            await bucket.create(FINGERPRINT_KEY, mine)
+        known = await bucket.get(FINGERPRINT_KEY)
+    if known is None or not hmac.compare_digest(known.data, mine):
+        raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
+
+
+async def replace_key(bus: Bus, path: Path) -> None:
+    """Take the key at *path*, made if need be, for the key of what *bus* holds from now on."""
+    keys = KeyFile.open(path)
+    await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())

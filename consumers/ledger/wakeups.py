@@ -1,0 +1,94 @@
+"""Wake-ups: queue messages that say "batch K has work" and carry no truth."""
+
+import json
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pydantic import BaseModel, field_validator
+
+from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.delivery import BatchKey, ChannelName, Lane
+from producers.bus import Bus
+
+CANARY_PREFIX = "canary."
+
+
+class CanaryKey(NamedTuple):
+    """A try of a channel: it stands where a batch's key does, and names none."""
+
+    channel: ChannelName
+    number: int
+
+    def __str__(self) -> str:
+        return f"{CANARY_PREFIX}{self.channel}.{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "CanaryKey":
+        """Read the text form. Raises ValueError for anything else."""
+        channel, number = text.removeprefix(CANARY_PREFIX).split(".")
+        return cls(ChannelName(channel), int(number))
+
+
+class WakeUp(BaseModel):
+    """The body of a wake-up; losing one costs time, doubling one costs nothing."""
+
+    batch: str
+    lane: Lane
+
+    @field_validator("batch")
+    @classmethod
+    def _names_something(cls, text: str) -> str:
+        """What names nothing becomes a dead letter, and is not tried for ever."""
+        CanaryKey.parse(text) if text.startswith(CANARY_PREFIX) else BatchKey.parse(text)
+        return text
+
+    @property
+    def canary(self) -> CanaryKey | None:
+        """The canary it is, if it is one; then it has no `key`."""
+        return CanaryKey.parse(self.batch) if self.batch.startswith(CANARY_PREFIX) else None
+
+    @property
+    def key(self) -> BatchKey:
+        return BatchKey.parse(self.batch)
+
+
+class Waker:
+    """Puts wake-ups into the queue, now or later."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+
+    async def wake(self, batch: BatchKey, lane: Lane, number: int | None = None) -> None:
+        """Wake now. With a *number* a repeat is absorbed; the sweeper's wake-ups have none."""
+        message_id = None if number is None else f"{batch}.{number}"
+        await self.bus.publish(
+            subjects.deliver(batch.channel, lane), encode_wake_up(batch, lane), msg_id=message_id
+        )
+        crash_point("wake.sent")
+
+    async def send_canary(self, canary: CanaryKey) -> None:
+        """Put a canary where urgent work waits."""
+        data = json.dumps({"batch": str(canary), "lane": Lane.URGENT}).encode()
+        subject = subjects.deliver(canary.channel, Lane.URGENT)
+        await self.bus.publish(subject, data, msg_id=str(canary))
+
+    async def schedule(self, batch: BatchKey, lane: Lane, number: int, at: float) -> None:
+        """Wake at *at* (seconds since the epoch); storing the same wake-up again replaces it."""
+        await self.bus.schedule(
+            datetime.fromtimestamp(at, UTC),
+            subjects.scheduled(batch, number),
+            subjects.deliver(batch.channel, lane),
+            encode_wake_up(batch, lane),
+        )
+
+
+def encode_wake_up(batch: BatchKey, lane: Lane) -> bytes:
+    return json.dumps({"batch": str(batch), "lane": lane}).encode()
+
+
+async def count_queued(bus: Bus, channel: ChannelName, lane: Lane) -> int:
+    """How many wake-ups of a lane nobody has taken yet."""
+    durable = subjects.durable(subjects.deliver(channel, lane))
+    queue = await bus.consumer_info(subjects.DELIVER.name, durable)
+    return int(queue["num_pending"])

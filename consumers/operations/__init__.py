@@ -1,0 +1,1 @@
+"""Operations: status, backup, restore, rebuild and the sweeper."""

@@ -1,0 +1,200 @@
+"""A backup: a folder with every stream and bucket as the server hands them out, and a manifest.
+
+Streams are saved one after the other while Loa runs on, consequences first: whatever a saved stream
+speaks of is in the streams saved after it. So decisions come before letters, what the sweeper found
+closed before the ledger, and drafts, which an approval removes, before what it published. What was
+caused meanwhile and is not in the backup is done again after a restore, from where the consumers
+stood when the backup began. Wake-ups carry no truth and are left out.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from consumers.messages import field_error
+from contracts import subjects
+from contracts.errors import Invalid
+from contracts.subjects import ConsumerSpec, StreamSpec
+from producers.bus import Bus, Snapshot
+
+log = structlog.get_logger()
+FORMAT = 1
+MANIFEST = "manifest.json"
+READ_BYTES = 256 << 10
+TRACKED_STREAMS = (subjects.RECEIPTS, subjects.PUBLICATIONS, subjects.CONTENT)
+SAVE_ORDER = (
+    f"KV_{subjects.CONTROL.name}",
+    f"KV_{subjects.LEDGER.name}",
+    f"KV_{subjects.DIGESTS.name}",
+    f"KV_{subjects.SUPPRESSED.name}",
+    f"KV_{subjects.FOLLOWERS.name}",
+    subjects.RECEIPTS.name,
+    f"KV_{subjects.DESK.name}",
+    f"KV_{subjects.IMPORTS.name}",
+    f"KV_{subjects.PUBLISHED.name}",
+    subjects.PUBLICATIONS.name,
+    subjects.DEAD.name,
+    subjects.OPINIONS.name,
+    subjects.CONTENT.name,
+    f"KV_{subjects.EVENTS.name}",
+    f"KV_{subjects.NOTICES.name}",
+    f"KV_{subjects.SUBSCRIBERS.name}",
+    f"KV_{subjects.UNITS.name}",
+    f"KV_{subjects.VAULT.name}",
+)
+
+
+class StreamFile(BaseModel):
+    """One stream's file."""
+
+    stream: str
+    file: str
+    size: int
+    sha256: str
+    config: dict[str, Any]
+    state: dict[str, Any]
+
+
+class BackupManifest(BaseModel):
+    """What a backup holds; it is written last. `floors`: what each consumer had finished."""
+
+    format: int = FORMAT
+    began: datetime
+    ended: datetime
+    floors: dict[str, int]
+    streams: list[StreamFile]
+
+
+async def save_backup(bus: Bus, folder: Path, clock: Callable[[], float]) -> BackupManifest:
+    """Back the whole bus up into *folder*, which must not exist. Killed half-way it never does.
+
+    The folder holds addresses and keys' digests: it is readable by its owner only. Raises Invalid,
+    OSError or BusError.
+    """
+    draft, began = create_draft_folder(folder), clock()
+    floors = {
+        consumer_name(*pair): await read_ack_floor(bus, *pair) for pair in tracked_consumers()
+    }
+    streams = [await save_stream(bus, stream, draft) for stream in SAVE_ORDER]
+    manifest = BackupManifest(
+        began=to_datetime(began), ended=to_datetime(clock()), floors=floors, streams=streams
+    )  # fmt: skip
+    write_durably(draft / MANIFEST, manifest.model_dump_json(indent=1).encode())
+    sync_folder(draft)
+    draft.rename(folder)
+    sync_folder(folder.parent)
+    log.info("backup_saved", streams=len(streams), bytes=sum(one.size for one in streams))
+    return manifest
+
+
+def create_draft_folder(folder: Path) -> Path:
+    """A draft beside *folder*; one that a killed backup left is thrown away.
+
+    The folder above is never made: where it is missing, a backup disk may not be mounted.
+    """
+    if folder.exists():
+        raise Invalid(field_error("folder", "folder_exists", value=folder))
+    if not folder.absolute().parent.is_dir():
+        raise Invalid(field_error("folder", "parent_missing", value=folder.absolute().parent))
+    draft = folder.with_name(f"{folder.name}.partial")
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    return draft
+
+
+def tracked_consumers() -> Iterator[tuple[StreamSpec, ConsumerSpec]]:
+    """The consumers whose place in their stream matters."""
+    return ((stream, consumer) for stream in TRACKED_STREAMS for consumer in stream.consumers)
+
+
+def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
+    return f"{stream.name}/{consumer.durable}"
+
+
+async def read_ack_floor(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> int:
+    """Up to where everything is finished."""
+    info = await bus.consumer_info(stream.name, consumer.durable)
+    return int(info["ack_floor"]["stream_seq"])
+
+
+async def save_stream(bus: Bus, stream: str, folder: Path) -> StreamFile:
+    path, digest = folder / f"{stream}.snapshot", hashlib.sha256()
+    with path.open("xb") as file:
+
+        def take(piece: bytes) -> None:
+            digest.update(piece)
+            file.write(piece)
+
+        config, state = await bus.save_snapshot(stream, take)
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    return StreamFile(
+        stream=stream, file=path.name, size=size, sha256=digest.hexdigest(),
+        config=config, state=state,
+    )  # fmt: skip
+
+
+def load_manifest(folder: Path) -> BackupManifest:
+    """The manifest of a whole and undamaged backup. Raises Invalid, which names the file."""
+    try:
+        manifest = BackupManifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise Invalid(field_error("folder", "no_backup", value=folder)) from None
+    except ValidationError as wrong:
+        raise Invalid(
+            field_error(MANIFEST, "backup_damaged", detail=wrong.error_count())
+        ) from wrong
+    if manifest.format != FORMAT or {one.stream for one in manifest.streams} != set(SAVE_ORDER):
+        raise Invalid(field_error(MANIFEST, "backup_foreign", value=manifest.format))
+    for one in manifest.streams:
+        check_file(folder, one)
+    return manifest
+
+
+def check_file(folder: Path, saved: StreamFile) -> None:
+    digest = hashlib.sha256()
+    try:
+        for piece in read_pieces(folder, saved):
+            digest.update(piece)
+    except FileNotFoundError:
+        raise Invalid(field_error(saved.file, "backup_damaged", detail="missing")) from None
+    if digest.hexdigest() != saved.sha256:
+        raise Invalid(field_error(saved.file, "backup_damaged", detail="sha256"))
+
+
+def read_pieces(folder: Path, saved: StreamFile) -> Iterator[bytes]:
+    with (folder / saved.file).open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            yield piece
+
+
+def to_snapshot(saved: StreamFile) -> Snapshot:
+    return Snapshot(saved.config, saved.state)
+
+
+def to_datetime(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def write_durably(path: Path, body: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,60 @@
+"""Capacity monitor: warn before a stream or bucket is full and refuses every write."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from producers.bus import Bus, BusError, topology
+
+log = structlog.get_logger()
+POLL_S, WARN_EVERY_S = 300.0, 3600.0
+WARN_PERCENT, ERROR_PERCENT = 80, 95
+
+
+@dataclass
+class CapacityMonitor:
+    """`filled` has those of which there is something to say, in percent of what they may hold."""
+
+    bus: Bus
+    clock: Callable[[], float]
+    filling_streams: dict[str, int] = field(default_factory=dict)
+    last_warned: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """As a task."""
+        while True:
+            try:
+                await self.check()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await asyncio.sleep(POLL_S)
+
+    async def check(self) -> None:
+        """Raises BusError."""
+        found = {
+            name: percent_used(await self.bus.stream_info(name)) for name in topology.stream_names()
+        }
+        self.filling_streams = {name: full for name, full in found.items() if full >= WARN_PERCENT}
+        for name, full in self.filling_streams.items():
+            self.warn(name, full)
+
+    def warn(self, name: str, percent: int) -> None:
+        """Once an hour, and when it becomes serious."""
+        mark = ERROR_PERCENT if percent >= ERROR_PERCENT else WARN_PERCENT
+        said, at = self.last_warned.get(name, (0, 0.0))
+        if mark <= said and self.clock() - at < WARN_EVERY_S:
+            return
+        self.last_warned[name] = mark, self.clock()
+        if mark == ERROR_PERCENT:
+            log.error("stream_filling", stream=name, percent=percent)
+        else:
+            log.warning("stream_filling", stream=name, percent=percent)
+
+
+def percent_used(info: dict[str, Any]) -> int:
+    """How much of its bytes a stream uses; nothing of what has no limit."""
+    limit = info["config"]["max_bytes"]
+    return int(100 * info["state"]["bytes"] / limit) if limit > 0 else 0

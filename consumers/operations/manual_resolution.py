@@ -1,0 +1,113 @@
+"""Manual resolution: end `unknown` rows by what an operator has verified."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from consumers.case_notices.recipients import NOT_REACHED_ROWS, CaseNotices
+from consumers.ledger import bulk, moves
+from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.store import Ledger
+from contracts import keys
+from contracts.delivery import BatchKey, ChannelName, Status
+
+log = structlog.get_logger()
+SWAP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRow:
+    """One row that has an end now."""
+
+    batch: BatchKey
+    recipient: str
+    arrived: bool
+
+    @property
+    def status(self) -> Status:
+        if self.arrived:
+            return Status.DELIVERED
+        return Status.SUPPRESSED if keys.is_case(self.batch.content_id) else Status.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedRow:
+    """One row of which nobody knows whether it went out; `since` in epoch seconds."""
+
+    batch: BatchKey
+    recipient: str
+    since: float
+
+
+@dataclass
+class ManualResolution:
+    """One channel's rows that nobody but a person can know of; *notices* go on where one ends."""
+
+    ledger: Ledger
+    channel: ChannelName
+    case_notices: CaseNotices | None = None
+    clock: Callable[[], float] = time.time
+
+    async def resolve(
+        self, content_id: str, revision: int | None, *, arrived: bool, by: str
+    ) -> list[ResolvedRow]:
+        """End every unknown row of the item, or of one revision of it. Raises BusError."""
+        prefix = f"state.{self.channel}.{content_id}."
+        names = [key async for key, _ in self.ledger.bucket.values(prefix)]
+        found = sorted(BatchKey.parse(key.removeprefix("state.")) for key in names)
+        return [
+            done
+            for batch in found
+            if revision in (None, batch.revision)
+            async for done in self.resolve_batch(batch, arrived, by)
+        ]
+
+    async def unknown_rows(self) -> AsyncIterator[UnresolvedRow]:
+        """Every row of the channel that waits for a receipt or a person, in no order."""
+        async for _, batch in bulk.read_states(self.ledger.bucket, f"{self.channel}."):
+            if batch is None or batch.entry is None:
+                continue
+            for row in moves.unknown_rows(batch.entry):
+                ids = (await self.ledger.rows(batch.key)).ids
+                yield UnresolvedRow(batch.key, ids[row], batch.entry.closed_at)
+
+    async def resolve_batch(
+        self, batch: BatchKey, arrived: bool, by: str
+    ) -> AsyncIterator[ResolvedRow]:
+        rows = await self.write_resolution(batch, arrived, by)
+        await self.try_next_channel(batch)
+        ids = (await self.ledger.rows(batch)).ids if rows else ()
+        for row in rows:
+            yield ResolvedRow(batch, ids[row], arrived)
+
+    async def try_next_channel(self, batch: BatchKey) -> None:
+        """The next channel of a notice that was surely not sent; asked again, it is there."""
+        held = await self.ledger.state(batch) if keys.is_case(batch.content_id) else None
+        if (
+            self.case_notices
+            and held
+            and held.value.closed_at
+            and held.value.rows in NOT_REACHED_ROWS
+        ):
+            await self.case_notices.try_next_channel(batch, held.value, self.clock())
+
+    async def write_resolution(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:
+        """The rows that were ended; a receipt that comes first has told already."""
+        held = await self.ledger.state(batch)
+        while held is not None:
+            rows = moves.unknown_rows(held.value)
+            if not rows:
+                return []
+            entry = held.value
+            for row in rows:
+                entry = moves.end_unknown(entry, row, arrived=arrived, reason=f"settled by {by}")
+            try:
+                await self.ledger.swap(batch, held, entry, until=time.monotonic() + SWAP_TIMEOUT_S)
+            except ConcurrentUpdate as other:
+                held = other.current
+                continue
+            log.info("unknown_settled", batch=str(batch), rows=len(rows), arrived=arrived)
+            return rows
+        return []

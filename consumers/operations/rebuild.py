@@ -1,0 +1,139 @@
+"""Making projections anew from the bus: the portal's folder, the directory of readers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from channels.errors import Unreachable
+from channels.portal.errors import FolderBusy
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.pending import ReportProgress, no_progress
+from channels.portal.writer.rebuild import RebuildResult, open_rebuild
+from consumers.directory.directory import try_lock
+from consumers.directory.follow import SUBSCRIBER_PREFIX, parse_change
+from consumers.directory.store import DirectoryStore
+from consumers.ledger import codec
+from consumers.messages import field_error
+from contracts import publication, subjects
+from contracts.delivery import BatchKey, ChannelName
+from contracts.errors import ContractError, Invalid
+from contracts.publication import Publication
+from producers.bus import Bus, Change, Message
+
+log = structlog.get_logger()
+CHUNK_PUBLICATIONS = 200
+LOCK_TIMEOUT_S = 30.0
+CHUNK_SUBSCRIBERS = 500
+SHOWN_LETTERS, NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
+
+
+class PublicationChunk(NamedTuple):
+    """Publications by what the ledger knows of them: shown, or perhaps."""
+
+    shown: list[Publication]
+    unsure: list[Publication]
+
+
+async def rebuild_portal(
+    bus: Bus, folder: Path, press: SiteFiles, report_progress: ReportProgress = no_progress
+) -> RebuildResult:
+    """Show again what was shown, and *tell* how far it is. Deliveries to the portal wait meanwhile.
+
+    Of what the ledger leaves open the old portal's own index is asked: an outcome may not be booked
+    yet, and after a restore the ledger is older than the pages. Raises Unreachable when another
+    writer keeps the folder, OSError, sqlite3.Error or BusError.
+    """
+    try:
+        with open_rebuild(folder, press, LOCK_TIMEOUT_S, report_progress) as rebuild:
+            total = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["messages"]
+            async for chunk in publication_chunks(bus):
+                await asyncio.to_thread(rebuild.add_publications, chunk.shown)
+                await asyncio.to_thread(rebuild.add_already_shown, chunk.unsure)
+                report_progress("publications", len(chunk.shown) + len(chunk.unsure), total)
+            changes = await asyncio.to_thread(rebuild.finish)
+    except FolderBusy:
+        raise Unreachable("folder_busy") from None
+    log.info("portal_rebuilt", **changes._asdict())
+    return changes
+
+
+async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
+    """Every publication, oldest first; what can't be read is left to a person."""
+    some: list[Publication] = []
+    async for message in stored_messages(bus):
+        try:
+            some.append(publication.decode(message.data))
+        except ContractError as broken:
+            fields = [error.field for error in broken.errors]
+            log.error("publication_unreadable", seq=message.seq, fields=fields)
+        if len(some) == CHUNK_PUBLICATIONS:
+            yield await sort_by_ledger(bus, some)
+            some = []
+    yield await sort_by_ledger(bus, some)
+
+
+async def stored_messages(bus: Bus) -> AsyncIterator[Message]:
+    """The whole stream; what a replica that is behind leaves out comes from the leader."""
+    stream, seen = subjects.PUBLICATIONS.name, 0
+    last = (await bus.stream_info(stream))["state"]["last_seq"]
+    async for message in bus.scan(stream):
+        seen = message.seq
+        yield message
+    for seq in range(seen + 1, last + 1):
+        if found := await bus.get_message(stream, seq):
+            yield found
+
+
+async def sort_by_ledger(bus: Bus, some: list[Publication]) -> PublicationChunk:
+    keys = [f"state.{BatchKey(ChannelName.PORTAL, p.content_id, p.revision, 0)}" for p in some]
+    now = await bus.bucket(subjects.LEDGER.name).last_seq()  # whichever replica answers
+    letters = await portal_row_letters(bus, keys, since=now)
+    known = [(one, letters.get(key)) for one, key in zip(some, keys, strict=True)]
+    return PublicationChunk(
+        [one for one, letter in known if letter in SHOWN_LETTERS],
+        [one for one, letter in known if letter not in SHOWN_LETTERS | NEVER_SHOWN_LETTERS],
+    )
+
+
+async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
+    """The letters as they stood at sequence *since* of the ledger, or later."""
+    bucket, letters = bus.bucket(subjects.LEDGER.name), dict[str, int]()
+    found = await bucket.get_many(keys, min_seq=since)
+    for key, value in found.items():
+        try:
+            letters[key] = codec.decode_state(value.data).rows[0]
+        except codec.DECODE_ERRORS as broken:
+            log.error("batch_unreadable", key=key, error=type(broken).__name__)
+    return letters
+
+
+async def rebuild_directory(bus: Bus, path: Path) -> int:
+    """Read every reader again; returns how many there are. Raises Invalid while Loa writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with try_lock(path.with_suffix(".lock")) as mine:
+        if not mine:
+            raise Invalid(field_error("directory", "directory_in_use"))
+        for left in path.parent.glob(f"{path.name}*"):
+            left.unlink()
+        with closing(DirectoryStore(path)) as store:
+            await fill_directory(bus, store)
+            log.info("directory_rebuilt", people=store.count_subscribers())
+            return store.count_subscribers()
+
+
+async def fill_directory(bus: Bus, store: DirectoryStore) -> None:
+    """Take in everybody whom the bucket holds; a service follows it from there on."""
+    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+    store.reset((await bus.stream_info(bucket.stream))["created"])
+    last = await bucket.last_seq()
+    people = []
+    async for key, value in bucket.values(SUBSCRIBER_PREFIX):
+        people.append(parse_change(Change(key, value.data, value.revision)))
+        if len(people) == CHUNK_SUBSCRIBERS:
+            store.apply(people, 0)
+            people.clear()
+    store.apply(people, last)

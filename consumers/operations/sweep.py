@@ -1,0 +1,159 @@
+"""Sweeper: find batches whose wake-up was lost, and wake them. It never writes to the ledger."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from consumers.channel_health import breaker_store
+from consumers.channel_health.pauses import ChannelMonitor
+from consumers.ledger import codec, watermark
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker, count_queued
+from contracts.delivery import BatchKey, ChannelName, Lane
+from producers.bus import Bus, BusError, Value
+
+log = structlog.get_logger()
+INTERVAL_S = 60.0
+GRACE_S = 120.0
+CLOSED_GRACE_S = 120.0
+FULL_SCAN_EVERY = 60
+STATE_PREFIX = "state."
+
+
+@dataclass
+class Sweeper:
+    """Looks at every open batch once a minute; remembers before which place all are closed."""
+
+    bus: Bus
+    ledger: Ledger
+    waker: Waker
+    channel_monitor: ChannelMonitor
+    clock: Callable[[], float] = time.time
+    interval_s: float = INTERVAL_S
+    woken_at: dict[str, float] = field(default_factory=dict)
+    blocked_channels: frozenset[ChannelName] = frozenset()  # paused, or unable to work
+    resumed_channels: frozenset[ChannelName] = frozenset()  # no longer
+    unprobed_channels: set[ChannelName] = field(default_factory=set)  # broken, and nobody looks
+    idle_lanes: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
+    unreadable_keys: set[str] = field(default_factory=set)
+    sweep_count: int = 0
+    scan_start: int = 1
+    last_scan_end: int = 0  # the end of the ledger at the last sweep
+    written_watermark: int = 0
+    first_open: int = 1
+
+    async def run(self) -> None:
+        while True:
+            await self.wait_until_due()
+            try:
+                await self.sweep()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+
+    async def wait_until_due(self) -> None:
+        """Until it is time again, or a channel goes on: what waited for it is woken at once."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.channel_monitor.resumed_event.wait(), self.interval_s)
+        self.channel_monitor.resumed_event.clear()
+
+    async def sweep(self) -> int:
+        """Wake what is stuck, or was put off by a channel that goes on; returns how many."""
+        self.idle_lanes.clear()
+        await self.refresh_channels()
+        self.resumed_channels = (
+            frozenset(self.channel_monitor.resumed_channels) - self.blocked_channels
+        )
+        self.channel_monitor.resumed_channels -= self.resumed_channels
+        stuck = await self.scan()
+        if stuck and self.resumed_channels:
+            log.info("batches_called_back", batches=stuck)
+        elif stuck:
+            log.warning("batches_swept", batches=stuck)
+        return stuck
+
+    async def refresh_channels(self) -> None:
+        """Which stand still; and which of them nobody tries, although a probe is long due."""
+        tried = (await breaker_store.load_breakers(self.bus)).items()
+        broken = {channel: one for channel, one in tried if not one.is_closed}
+        self.blocked_channels = self.channel_monitor.paused_channels | broken.keys()
+        long_due = {
+            channel for channel, one in broken.items() if one.until < self.clock() - GRACE_S
+        }
+        self.unprobed_channels = long_due - self.channel_monitor.paused_channels
+
+    async def scan(self) -> int:
+        """Look at everything from the first open place on; now and then at the whole ledger."""
+        start = 1 if self.sweep_count % FULL_SCAN_EVERY == 0 else self.scan_start
+        self.sweep_count += 1
+        bound = await self.ledger.bucket.last_seq()
+        self.first_open = (
+            self.last_scan_end + 1
+        )  # every replica has held the last sweep's end for long
+        stuck = 0
+        async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=start):
+            stuck += await self.wake_if_stuck(key, value)
+        if self.last_scan_end and self.first_open != self.written_watermark:
+            await watermark.write_watermark(self.bus, self.first_open)
+            self.written_watermark = self.first_open
+        self.scan_start, self.last_scan_end = self.first_open, bound
+        return stuck
+
+    async def wake_if_stuck(self, key: str, value: Value) -> bool:
+        """Wake one batch if it is stuck, and say so."""
+        found = self.decode_batch(key, value.data)
+        if (
+            found is None
+            or not found[1].closed_at
+            or found[1].closed_at > self.clock() - CLOSED_GRACE_S
+        ):
+            self.first_open = min(self.first_open, value.revision)
+        if found is None or found[1].closed_at:
+            self.woken_at.pop(key, None)
+            return False
+        batch, entry = found
+        if not await self.is_stuck(key, batch, entry):
+            return False
+        self.woken_at[key] = self.clock()
+        await self.waker.wake(batch, entry.lane)
+        return True
+
+    def decode_batch(self, key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
+        """One batch; what can't be read is left to a person, and holds up no other."""
+        try:
+            return BatchKey.parse(key.removeprefix(STATE_PREFIX)), codec.decode_state(data)
+        except codec.DECODE_ERRORS as broken:
+            if key not in self.unreadable_keys:
+                log.error("batch_unreadable", key=key, error=type(broken).__name__)
+                self.unreadable_keys.add(key)
+            return None
+
+    async def is_stuck(self, key: str, batch: BatchKey, entry: LedgerEntry) -> bool:
+        """Due and lease long past, not woken lately, its lane empty, its channel running.
+
+        Without the last two a channel that stands still, or is busy, would be flooded. When it goes
+        on, whatever is due and nobody's was put off, and its wake-up may be minutes away. Until it
+        does somebody has to try: where all wake-ups were lost, one batch is woken for that.
+        """
+        if batch.channel in self.resumed_channels:
+            return max(entry.due, entry.lease_until) <= self.clock()
+        latest = max(entry.due, entry.lease_until, self.woken_at.get(key, 0.0))
+        may_go = (
+            batch.channel not in self.blocked_channels or batch.channel in self.unprobed_channels
+        )
+        if latest > self.clock() - GRACE_S or not may_go:
+            return False
+        stuck = await self.is_lane_idle(batch.channel, entry.lane)
+        if stuck:
+            self.unprobed_channels.discard(batch.channel)
+        return stuck
+
+    async def is_lane_idle(self, channel: ChannelName, lane: Lane) -> bool:
+        """Whether nothing waited in *lane* before this sweep; its own wake-ups do not count."""
+        if (channel, lane) not in self.idle_lanes:
+            self.idle_lanes[channel, lane] = not await count_queued(self.bus, channel, lane)
+        return self.idle_lanes[channel, lane]

@@ -1,0 +1,90 @@
+"""Backlog and throughput of each lane, from two scans of the open batches."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+from consumers.ledger import bulk, codec
+from consumers.ledger.entry import OPEN_LETTERS, LedgerEntry
+from consumers.ledger.store import Ledger
+from contracts.delivery import BatchKey, ChannelName, Lane
+
+STATE_PREFIX = "state."
+SAMPLE_S = 1.0
+MAX_SAMPLES = 3
+"""As many at most, where a window takes longer than one."""
+
+
+@dataclass
+class LaneCounts:
+    """One lane's rows; of those that wait, `moving` may go now, `ended` wait no more."""
+
+    backlog: int = 0
+    ready: int = 0
+    ended: int = 0
+    oldest_s: float = 0.0
+
+
+CountsByLane = dict[tuple[ChannelName, Lane], LaneCounts]
+
+
+@dataclass
+class Throughput:
+    """Rows of the batches from `start` on, and how many of them end in a second."""
+
+    ledger: Ledger
+    start: int
+    stopped_plans: Collection[str] = ()  # publications that wait for a person
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
+
+    async def count_lanes(self) -> CountsByLane:
+        """Every lane as it stands; a batch that nobody can read is left to `loa check`."""
+        tallies: CountsByLane = defaultdict(LaneCounts)
+        async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=self.start):
+            batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(STATE_PREFIX))
+            entry = bulk.decode_or_none(codec.decode_state, value.data)
+            if batch and entry:
+                self.add_batch(tallies[batch.channel, entry.lane], batch, entry)
+        return tallies
+
+    def add_batch(self, lane: LaneCounts, batch: BatchKey, entry: LedgerEntry) -> None:
+        waiting = sum(letter in OPEN_LETTERS for letter in entry.rows)
+        lane.ended += len(entry.rows) - waiting
+        lane.backlog += waiting
+        if waiting:
+            lane.oldest_s = max(lane.oldest_s, round(self.clock() - entry.created, 1))
+        if str(batch.plan) not in self.stopped_plans and self.is_ready(entry):
+            lane.ready += waiting
+
+    def is_ready(self, entry: LedgerEntry) -> bool:
+        """Whether somebody works on it, or could now; else it waits for its own time."""
+        return bool(entry.owner) or entry.due <= self.clock() + 1
+
+    async def measure(self, running_channels: Collection[ChannelName]) -> CountsByLane:
+        """Look until each channel of *at_work* that has something to do has got on, or long enough.
+
+        What stands afterwards; `per_s` has the lanes in which something has ended.
+        """
+        before, began = await self.count_lanes(), self.clock()
+        after = before
+        for _ in range(MAX_SAMPLES):
+            if not self.lacks_progress(after, running_channels):
+                break
+            await self.sleep(SAMPLE_S)
+            after = await self.count_lanes()
+            took_s = max(self.clock() - began, SAMPLE_S)
+            ended = {lane: one.ended - before[lane].ended for lane, one in after.items()}
+            self.per_s = {lane: rows / took_s for lane, rows in ended.items() if rows > 0}
+        return after
+
+    def lacks_progress(
+        self, counts: CountsByLane, running_channels: Collection[ChannelName]
+    ) -> bool:
+        """Whether a channel has something to do and has not got on yet."""
+        moved = {channel for channel, _ in self.per_s}
+        busy = {channel for (channel, _), one in counts.items() if one.ready}
+        return bool(busy & set(running_channels) - moved)

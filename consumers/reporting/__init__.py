@@ -1,0 +1,1 @@
+"""Reporting: read-only answers about items, readers, drafts and channels."""

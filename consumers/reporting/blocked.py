@@ -1,0 +1,69 @@
+"""Plan blockers: the older revisions that must settle before a plan starts, and until when."""
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from consumers.digests.store import DigestStore
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.store import Ledger
+from contracts.delivery import ChannelName, PlanKey
+from contracts.trace import TimelineEntry
+
+LATE_EFFECTS = {
+    ChannelName.EMAIL: "an older mail may still arrive",
+    ChannelName.ZALO: "an older call to Zalo may still have its effect",
+}
+"""What may land late; the portal waits for nothing."""
+
+
+@dataclass
+class PlanBlockers:
+    """Reads what `consumers.dispatch.supersede` waits for, with the same rule, and changes nothing."""
+
+    ledger: Ledger
+    digests: DigestStore | None = None
+
+    async def timeline_entry(
+        self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
+    ) -> TimelineEntry | None:
+        """Why nobody of *plan* is told yet; None where it waits for no older one of *positions*."""
+        if plan.channel not in LATE_EFFECTS or cursor.complete or cursor.halt or cursor.count:
+            return None
+        lower = [plan._replace(revision=one) for one in positions if one < plan.revision]
+        older = [*lower, *[one async for one in self.older_issues(plan)]]
+        until = max([0.0, *[await self.settled_at(one) for one in older]])
+        return waiting_entry(plan.channel, until, now) if until > now else None
+
+    async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
+        """The digests in which an older position of the item stood; on e-mail alone there are."""
+        if self.digests is None or plan.channel is not ChannelName.EMAIL:
+            return
+        places = (await self.digests.digests_of_item(plan.content_id)).value
+        for digest_id in places.digests if places else ():
+            for issue, _ in await self.digests.all_issues(digest_id):
+                number = issue.number_of(plan.content_id)
+                if number is not None and issue.items[number].revision < plan.revision:
+                    yield issue.plan
+
+    async def settled_at(self, plan: PlanKey) -> float:
+        """When nothing of *plan* can land any more; infinite while a batch of it is open."""
+        held = await self.ledger.plan(plan)
+        if held is None:
+            return 0.0
+        entries = [one.value async for _, one in self.ledger.entries(plan, held.value)]
+        return max(
+            (one.effects_until if one.closed_at else math.inf for one in entries), default=0.0
+        )
+
+
+def waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
+    """As it is now; minutes are rounded up, so that it is over then."""
+    at = datetime.fromtimestamp(now, UTC)
+    if until == math.inf:
+        why = "waits: an older revision is still on its way"
+        return TimelineEntry(at=at, event="waiting", channel=channel, detail=why)
+    end = datetime.fromtimestamp(math.ceil(until / 60) * 60, UTC)
+    why = f"waits until {end:%H:%M} UTC: {LATE_EFFECTS[channel]}"
+    return TimelineEntry(at=at, event="waiting", channel=channel, detail=why, until=end)

@@ -1,0 +1,43 @@
+"""Channel problems that keep an item's deliveries waiting, and the command that helps."""
+
+from consumers.channel_health import breaker_store, destinations, readback
+from consumers.channel_health import pauses as channel_health_pauses
+from consumers.channel_health.breaker import Breaker
+from consumers.messages import field_error, translate
+from consumers.operations.status import to_datetime
+from contracts.delivery import ChannelName
+from contracts.errors import FieldError
+from contracts.trace import Trace
+from producers.bus import Bus
+
+REMEDIES = {"index_lost": "`loa rebuild portal`"}
+"""What mends a channel's trouble, where one command does."""
+
+
+async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
+    """Of each channel in which something of the item is open. Raises BusError."""
+    waiting = [name for name, count in trace.channels.items() if not count.complete]
+    if not waiting:
+        return []
+    pauses, breakers = (
+        await channel_health_pauses.load_pauses(bus),
+        await breaker_store.load_breakers(bus),
+    )
+    found = [field_error(name, "channel_paused", value=name) for name in waiting if name in pauses]
+    found += [
+        breaker_problem(name, breakers[name]) for name in waiting if not breakers[name].is_closed
+    ]
+    blind = (
+        readback.readback_failure(await destinations.load_destinations(bus))
+        if ChannelName.PORTAL in waiting
+        else None
+    )
+    return [*found, blind.field_error] if blind else found
+
+
+def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
+    """The channel itself can't work."""
+    since = f"{to_datetime(breaker.since):%Y-%m-%dT%H:%M:%SZ}"
+    now = REMEDIES.get(breaker.reason)
+    code = "channel_broken_now" if now else "channel_broken"
+    return field_error(name, code, since=since, reason=translate(breaker.reason), now=now)

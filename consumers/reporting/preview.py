@@ -1,0 +1,108 @@
+"""What an item's mail would say: a revision that is out, or one that waits at the desk."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from consumers.digests.earlier_mails import EarlierMails
+from consumers.digests.store import DigestStore
+from consumers.intake import items
+from consumers.intake.approval import Draft
+from consumers.intake.items import Item, ItemSummary
+from consumers.intake.release import build_publication
+from consumers.intake.repository import ItemRepository
+from consumers.ledger.store import Ledger
+from consumers.messages import field_error
+from contracts import keys, publication, subjects
+from contracts.content import Content
+from contracts.delivery import ChannelName, PlanKey
+from contracts.errors import Invalid
+from contracts.publication import Publication
+from producers.bus import Bus
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedPublication:
+    """A publication; `followed`: some readers may have an earlier one of its item.
+
+    `digest`: the last one in which some may have it, if there is one.
+    """
+
+    publication: Publication
+    state: Literal["waiting", "released"]
+    has_earlier_revision: bool
+    previous_digest: PlanKey | None = None
+
+
+@dataclass
+class PublicationFinder:
+    """Reads from the register, the desk and the stream; changes nothing."""
+
+    bus: Bus
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.repository = ItemRepository(self.bus)
+
+    async def find(self, content_id: str, revision: int | None = None) -> PreviewedPublication:
+        """Without *revision*, what waits at the desk comes first, then the newest that is out.
+
+        Raises Invalid when there is no such thing, Conflict for a draft that was changed.
+        """
+        item = await self.repository.item(content_id)
+        if item is None:
+            raise Invalid(field_error("content_id", "item_unknown", value=content_id))
+        waiting = [number for number in item.waiting if number not in item.outdated]
+        number = revision or max(waiting or item.released, default=0)
+        if number in waiting:
+            draft = await self.draft_publication(item, content_id, number)
+            found = to_preview(draft, as_approved(item, draft, self.now), "waiting")
+        elif number in item.released:
+            found = to_preview(
+                await self.released_publication(content_id, number), item, "released"
+            )
+        else:
+            raise nothing_to_preview(content_id, number)
+        return replace(found, previous_digest=await self.previous_digest(content_id, number))
+
+    async def previous_digest(self, content_id: str, number: int) -> PlanKey | None:
+        """The digest that held the newest of the item's positions below *number*."""
+        received = EarlierMails(Ledger(self.bus), DigestStore(self.bus))
+        digests, _ = await received.source_mails(PlanKey(ChannelName.EMAIL, content_id, number))
+        return digests[-1].plan if digests else None
+
+    async def draft_publication(self, item: Item, content_id: str, number: int) -> Publication:
+        """The draft as its approval would release it at this moment."""
+        key = keys.publication_key(content_id, number)
+        value = await self.bus.bucket(subjects.DESK.name).get(key)
+        if value is None:
+            raise nothing_to_preview(content_id, number)
+        draft = Draft.model_validate_json(value.data)
+        return build_publication(
+            draft.content, as_approved(item, draft.content, self.now), draft.event_id
+        )
+
+    async def released_publication(self, content_id: str, number: int) -> Publication:
+        position = await self.repository.position(content_id, number)
+        seq = position.seq if position else None
+        message = await self.bus.get_message(subjects.PUBLICATIONS.name, seq) if seq else None
+        if message is None:
+            raise nothing_to_preview(content_id, number)
+        return publication.decode(message.data)
+
+
+def as_approved(item: Item, text: Content, now: datetime) -> Item:
+    """The item as it will be once that draft of it is released."""
+    return items.release(item, text.revision, ItemSummary.of(text), now, text.not_before)
+
+
+def to_preview(
+    found: Publication, item: Item, state: Literal["waiting", "released"]
+) -> PreviewedPublication:
+    before = (one for one in items.visible_revisions(item, found.revision) if one < found.revision)
+    return PreviewedPublication(found, state, any(before))
+
+
+def nothing_to_preview(content_id: str, number: int) -> Invalid:
+    key = keys.publication_key(content_id, number)
+    return Invalid(field_error("revision", "nothing_to_preview", value=key))

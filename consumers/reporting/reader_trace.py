@@ -1,0 +1,173 @@
+"""Trace an item for one reader: every mail that was to bring it, or why there is none."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from consumers.digests.earlier_mails import EarlierMails
+from consumers.digests.store import DigestStore
+from consumers.email.bounce_records import KEY_PREFIX, BatchBounces
+from consumers.intake.items import Item
+from consumers.ledger.entry import STATUS_OF_LETTER, WAITING_LETTERS, RowNote
+from consumers.ledger.errors import LedgerError
+from consumers.ledger.store import Ledger
+from consumers.messages import field_error, translate
+from consumers.reporting.channel_state import channel_problems
+from consumers.reporting.preview import PublicationFinder
+from consumers.reporting.review import newest_text
+from consumers.suppression.store import Suppression
+from contracts.delivery import OPEN, BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.errors import FieldError
+from contracts.publication import Publication
+from contracts.subscriptions import subscriber
+from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.trace import OmitEmptyModel, StatusCounts, Trace
+from producers.bus import Bus, records
+
+EMAIL = ChannelName.EMAIL
+
+
+class MailTrace(OmitEmptyModel):
+    """A mail that was to bring one revision: alone, or in a digest.
+
+    `attempts` were spent in vain. `due`: when one that waits is tried again. `came_back`: the code
+    with which it did, after the relay had taken it.
+    """
+
+    omitted_when_empty = frozenset({"digest", "attempts", "reason", "due", "came_back"})
+
+    revision: int
+    digest: str = ""
+    status: Status
+    attempts: int = 0
+    reason: str = ""
+    due: datetime | None = None
+    came_back: str = ""
+
+
+class ReaderTrace(OmitEmptyModel):
+    """The latest revision first. `why`: why there is no mail. `waits`: what holds all mail up."""
+
+    omitted_when_empty = frozenset({"why", "waits", "suppressed"})
+
+    content_id: str
+    mails: list[MailTrace]
+    why: tuple[FieldError, ...] = ()
+    waits: tuple[FieldError, ...] = ()
+    suppressed: Suppression | None = None
+
+
+class RecipientRow(NamedTuple):
+    """A reader's row; `picks` as in a digest's rows."""
+
+    batch: BatchKey
+    row: int
+    picks: int
+
+
+@dataclass
+class ReaderTracer:
+    """Reads the ledger and the digests for one person. Raises BusError or LedgerError."""
+
+    bus: Bus
+    subscriber: Subscriber
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.ledger, self.digest_store = Ledger(self.bus), DigestStore(self.bus)
+        self.earlier_mails = EarlierMails(self.ledger, self.digest_store)
+
+    async def trace(self, content_id: str, item: Item) -> ReaderTrace:
+        """Every mail; where there is none, why, as things stand now."""
+        found = [one async for one in self.own_mails(content_id, item)]
+        found += [one async for one in self.digest_mails(content_id)]
+        found.sort(key=lambda mail: mail.revision, reverse=True)
+        return ReaderTrace(
+            content_id=content_id,
+            mails=found,
+            why=tuple([] if found else await self.missing_mail_reasons(content_id, item)),
+            waits=tuple(await self.blocking_reasons(content_id, found)),
+        )
+
+    async def own_mails(self, content_id: str, item: Item) -> AsyncIterator[MailTrace]:
+        for revision in item.released:
+            if place := await self.find_row(PlanKey(EMAIL, content_id, revision)):
+                yield await self.trace_mail(revision, place)
+
+    async def digest_mails(self, content_id: str) -> AsyncIterator[MailTrace]:
+        places = (await self.digest_store.digests_of_item(content_id)).value
+        for name in places.digests if places else ():
+            for issue, _ in await self.digest_store.all_issues(name):
+                number = issue.number_of(content_id)
+                place = None if number is None else await self.find_row(issue.plan)
+                if number is not None and place and place.picks >> number & 1:
+                    yield await self.trace_mail(issue.items[number].revision, place, name)
+
+    async def find_row(self, plan: PlanKey) -> RecipientRow | None:
+        id = self.subscriber.id
+        async for batch, rows in self.earlier_mails.batches_between(plan, id, id):
+            if id in rows.ids:
+                return RecipientRow(batch, rows.ids.index(id), rows.item_masks.get(id, 0))
+        return None
+
+    async def trace_mail(
+        self, revision: int, position: RecipientRow, digest: str = ""
+    ) -> MailTrace:
+        held = await self.ledger.state(position.batch)
+        if held is None:
+            raise LedgerError(f"state.{position.batch} is missing")
+        letter, note = held.value.rows[position.row], held.value.notes.get(position.row, RowNote())
+        due = datetime.fromtimestamp(note.due, UTC)
+        back = await records.read(self.ledger.bucket, f"{KEY_PREFIX}{position.batch}", BatchBounces)
+        return MailTrace(
+            revision=revision,
+            digest=digest,
+            status=STATUS_OF_LETTER[letter],
+            attempts=note.attempts,
+            reason=note.reason,
+            due=due if letter in WAITING_LETTERS and due > self.now else None,
+            came_back=back.value.bounced.get(position.row, "") if back.value else "",
+        )
+
+    async def blocking_reasons(self, content_id: str, mails: list[MailTrace]) -> list[FieldError]:
+        """Why mail waits as a whole, where one of these does."""
+        if not any(one.status in OPEN for one in mails):
+            return []
+        revision, channels = mails[0].revision, {EMAIL: StatusCounts()}
+        facts = {"content_id": content_id, "revision": revision, "channels": channels}
+        return await channel_problems(self.bus, Trace(**facts, state="released", timeline=[]))
+
+    async def missing_mail_reasons(self, content_id: str, item: Item) -> list[FieldError]:
+        """Why nothing was planned for the reader."""
+        if not self.subscriber.active:
+            return [field_error("reader", "reader_left")]
+        text = await newest_text(PublicationFinder(self.bus, self.now), item, content_id)
+        if text is None:
+            return [field_error("content_id", "item_not_out", value=content_id)]
+        if EMAIL not in text.channels:
+            return [field_error("channels", "item_not_by_mail", value=content_id)]
+        if wishes := [*self.unmet_preferences(text), *self.frequency_reasons(text)]:
+            return wishes
+        held = await self.ledger.plan(PlanKey(EMAIL, content_id, text.revision))
+        settled = held is not None and (held.value.complete or held.value.halt)
+        return [field_error(EMAIL, "reader_later" if settled else "mail_not_planned")]
+
+    def unmet_preferences(self, publication: Publication) -> Iterator[FieldError]:
+        """Each wish of the reader that the item does not meet."""
+        for name, offered in subscriber.unmet_preferences(self.subscriber, publication).items():
+            wanted = ", ".join(getattr(self.subscriber, name))
+            yield field_error(name, "reader_left_out", wanted=wanted, offered=", ".join(offered))
+
+    def frequency_reasons(self, publication: Publication) -> Iterator[FieldError]:
+        """When the reader wants to be told."""
+        until = self.subscriber.paused_until
+        if until and self.subscriber.is_paused_at(self.now):
+            code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"
+            yield field_error(
+                "paused_until", code, until=f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            )
+        elif self.subscriber.frequency != "immediate" and publication.lane is not Lane.URGENT:
+            yield field_error(
+                "frequency", "reader_gathers", value=translate(self.subscriber.frequency)
+            )

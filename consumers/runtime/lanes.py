@@ -1,0 +1,97 @@
+"""Lane semaphore: lanes share a channel's connections, and a lane never waits behind a lower one.
+
+A batch acquires a permit before its lease. When all connections are taken, a waiting batch asks a
+running one of a lower lane to yield; that one stops after its window, gives its batch back to the
+queue, and the most urgent waiter takes its connection."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import Lane
+
+LANE_FULL_RETRY_S = 0.1
+
+
+class Permit:
+    """Permission to use one connection; `wanted` tells its holder to step aside.
+
+    A `probe` finds out, alone, whether the channel works again.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.yield_requested = False
+        self.is_probe = False
+
+
+class LaneSemaphore:
+    """`places` connections for all, and `reserved` more that only the urgent lane uses."""
+
+    def __init__(self, capacity: int, reserved: int = 1) -> None:
+        self.capacity = capacity
+        self.reserved = reserved
+        self.running: list[Permit] = []
+        self.waiting: list[tuple[int, int, Permit, asyncio.Future[None]]] = []
+        self.arrival_numbers = itertools.count()
+
+    @asynccontextmanager
+    async def acquire(self, lane: Lane) -> AsyncIterator[Permit]:
+        """Wait for a connection, most urgent lane first."""
+        permit = Permit(lane)
+        if not self.has_capacity(lane):
+            await self.wait_in_queue(permit)
+        else:
+            self.running.append(permit)
+        try:
+            yield permit
+        finally:
+            self.running.remove(permit)
+            self.admit_waiting()
+
+    def require_capacity(self, lane: Lane) -> None:
+        """For what need not wait here: raises Later when *lane* would have to queue."""
+        if not self.has_capacity(lane):
+            raise RetryLater(LANE_FULL_RETRY_S, "all places of the lane are taken")
+
+    def has_capacity(self, lane: Lane) -> bool:
+        limit = self.capacity + (self.reserved if lane is Lane.URGENT else 0)
+        return len(self.running) < limit
+
+    async def wait_in_queue(self, permit: Permit) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.waiting, (permit.lane.rank, next(self.arrival_numbers), permit, turn))
+        self.request_preemption(permit.lane)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.cancel_waiting(permit, turn)
+            raise
+
+    def request_preemption(self, lane: Lane) -> None:
+        """Ask the lowest running lane below *lane* to make room."""
+        lower = [
+            one for one in self.running if one.lane.rank > lane.rank and not one.yield_requested
+        ]
+        if lower:
+            max(lower, key=lambda one: one.lane.rank).yield_requested = True
+
+    def admit_waiting(self) -> None:
+        """Let the most urgent waiters in, as far as there is room."""
+        while self.waiting and self.has_capacity(self.waiting[0][2].lane):
+            _, _, permit, turn = heapq.heappop(self.waiting)
+            if not turn.done():  # else cancelled a moment ago
+                self.running.append(permit)
+                turn.set_result(None)
+
+    def cancel_waiting(self, permit: Permit, turn: asyncio.Future[None]) -> None:
+        """A waiter was cancelled: give back a place it may have been handed meanwhile."""
+        if permit in self.running:
+            self.running.remove(permit)
+            self.admit_waiting()
+            return
+        self.waiting = [one for one in self.waiting if one[3] is not turn]
+        heapq.heapify(self.waiting)

@@ -1,0 +1,3 @@
+"""Subscribers: sign-up, preferences, unsubscribing, CSV import, and transactional mail.
+
+May import contracts, channels, producers.bus, and consumers.ledger, suppression and case_notices."""

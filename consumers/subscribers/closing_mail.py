@@ -1,0 +1,142 @@
+"""The last mail to an address, stored in one commit with the change it reports.
+
+A process that dies between the change and the mail leaves a pending entry in bucket
+`subscribers`. Any process that serves the pages finishes it within a minute. The mail's
+content_id is part of the entry, so the mail is sent once however often it is started."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.subscribers.store import SubscriberStore, encode
+from consumers.subscribers.tokens import AddressChange, TokenPurpose
+from consumers.subscribers.transactional import TransactionalMailer, to_datetime
+from contracts import keys
+from contracts.base.crash_points import crash_point
+from contracts.subscriptions.subscriber import Subscriber
+from contracts.subscriptions.transactional import (
+    ClosingMail,
+    TransactionalKind,
+    TransactionalMail,
+    UnsubscribeResult,
+    mask_address,
+)
+from producers.bus import BatchEntry, BusError
+
+log = structlog.get_logger()
+PENDING_PREFIX = "f."
+SIGNUP_PATH = "/dang-ky"
+BY_SUBSCRIBER = "by the reader"
+INTERVAL_S = 60.0
+
+
+@dataclass
+class ClosingMailer:
+    """Ends what an address gets, and tells it so. Raises BusError."""
+
+    store: SubscriberStore
+    mailer: TransactionalMailer
+    clock: Callable[[], float]
+    unreadable: set[str] = field(default_factory=set)
+
+    async def deactivate(self, subscriber: Subscriber, *, erase: bool) -> UnsubscribeResult:
+        """Let a reader go; with *erase* nothing of them stays, if they have left already neither.
+
+        Once that stands the bus may fall silent: then what follows is left to `run`. The letter's
+        name is made of the record, random id and all, so that two presses make one letter.
+        """
+        kind = TransactionalKind.ERASED if erase else TransactionalKind.GOODBYE
+        name = keys.transactional_content_id("own", kind.value, encode(subscriber).decode())
+        note = pending_entry(
+            name, self.build_mail(kind, subscriber.email), subscriber.id if erase else ""
+        )
+        if not await self.store.deactivate(subscriber.id, to_datetime(self.clock()), note):
+            if not erase or await self.store.find_by_id(subscriber.id) is None:
+                return UnsubscribeResult.ALREADY_DONE
+            await self.store.bucket.put(note.key, note.data)  # what leaving keeps goes as well
+        try:
+            await self.finish(name)
+        except BusError as trouble:
+            log.warning("farewell_put_off", error=type(trouble).__name__)
+            return UnsubscribeResult.IN_PROGRESS
+        return UnsubscribeResult.DONE
+
+    async def change_address(self, change: AddressChange, link: str) -> bool:
+        """Give a reader another address; as `People.move`. *link* tells this change from others."""
+        name = keys.transactional_content_id("own", link)
+        letter = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
+        note = partial(pending_entry, name, letter)
+        moved = await self.store.change_address(
+            change.id, change.old, change.new, lambda left_behind: [note(left_behind)]
+        )
+        if moved:
+            await self.finish(name)
+        return moved
+
+    def build_mail(
+        self, kind: TransactionalKind, address: str, other: str = ""
+    ) -> TransactionalMail:
+        """A letter that asks for nothing."""
+        now = to_datetime(self.clock())
+        ends = now + TokenPurpose.CONFIRM.lifetime
+        return TransactionalMail(
+            kind=kind, address=address, path=SIGNUP_PATH, other=other, at=now, expires_at=ends
+        )
+
+    async def finish(self, name: str) -> bool:
+        """Do what follows from a change; False where that is done, or nothing has changed."""
+        value = await self.store.bucket.get(PENDING_PREFIX + name)
+        if value is None:
+            return False
+        crash_point("farewell.kept")
+        farewell = ClosingMail.model_validate_json(value.data)
+        forgotten = farewell.forget and await self.store.purge_inactive(farewell.forget)
+        if forgotten and farewell.erases_address:
+            await self.store.purge_address_keys(farewell.forget)
+        if forgotten and farewell.letter:
+            await self.store.purge_leftovers(farewell.letter.address)
+        crash_point("farewell.forgotten")
+        if farewell.letter:
+            await self.mailer.send_once(name, farewell.letter)
+        crash_point("farewell.begun")
+        await self.store.bucket.purge(PENDING_PREFIX + name)
+        return True
+
+    async def finish_all(self) -> None:
+        """Finish what a crash, or a silent bus, has cut short.
+
+        A note that can't be read (a newer Loa's, say) is left for whoever can, and stops no other.
+        """
+        for key in await self.store.bucket.keys(PENDING_PREFIX):
+            name = key.removeprefix(PENDING_PREFIX)
+            try:
+                if await self.finish(name):
+                    log.warning("farewell_finished")
+            except ValidationError:
+                self.report_unreadable(name)
+
+    def report_unreadable(self, name: str) -> None:
+        """Once for each note: it is met every minute."""
+        if name not in self.unreadable:
+            self.unreadable.add(name)
+            log.error("farewell_unreadable", content_id=name)
+
+    async def run(self) -> None:
+        """Once a minute, over outages of the bus."""
+        while True:
+            try:
+                await self.finish_all()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await asyncio.sleep(INTERVAL_S)
+
+
+def pending_entry(name: str, mail: TransactionalMail | None, forget: str) -> BatchEntry:
+    """The note that is stored with a change."""
+    return BatchEntry(
+        PENDING_PREFIX + name, ClosingMail(letter=mail, forget=forget).model_dump_json().encode()
+    )

@@ -1,0 +1,151 @@
+"""Import subscribers from a CSV file: valid rows are stored, each rejected row is reported."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from consumers.subscribers.csv_rows import CsvRows, RejectedRow
+from consumers.subscribers.store import (
+    MAX_TRIES,
+    AddressEntry,
+    SubscriberStore,
+    changed_entries,
+    new_subscriber_id,
+)
+from contracts.base.crash_points import crash_point
+from contracts.subscriptions.subscriber import Subscriber
+from contracts.vocabulary import Vocabulary
+from producers.bus import BatchEntry, Bus, BusError, NoReply, RevisionConflict
+
+log = structlog.get_logger()
+CHUNK_SIZE = 250
+FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
+KEPT_FIELDS = ("id", *FREQUENCY_FIELDS, "paused_until", "consent")
+"""What a file says nothing about: it stays as the reader has it."""
+
+T = TypeVar("T")
+
+
+class ImportReport(BaseModel):
+    """What an import did."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[RejectedRow] = []
+
+
+@dataclass
+class ImportChunk:
+    """Some lines, laid over what is known: what has to be written, and how it counts."""
+
+    imported_at: datetime
+    subscribers: dict[str, Subscriber] = field(default_factory=dict)
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def add(self, address: str, wanted: Subscriber, known: AddressEntry) -> None:
+        """Add one line. Whoever left, or moved away, is not brought back to this address."""
+        before = self.subscribers.get(address) or known.subscriber
+        if known.is_moved and before is None:
+            self.unchanged += 1
+            return
+        if before is None:
+            self.subscribers[address] = wanted
+            self.added += 1
+            return
+        kept = merge(before, wanted, self.imported_at)
+        if kept == before:
+            self.unchanged += 1
+        else:
+            self.subscribers[address] = kept
+            self.updated += 1
+
+
+def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
+    """What a line makes of somebody who is known.
+
+    Whoever has left stays away, and whoever has chosen for themselves keeps what they chose.
+    """
+    if not before.active or before.consent:
+        return before
+    kept = wanted.model_copy(update={name: getattr(before, name) for name in KEPT_FIELDS})
+    as_before = kept.model_copy(update={"frequency": before.frequency})
+    return as_before.with_frequency(wanted.frequency, at)
+
+
+async def import_csv(
+    bus: Bus, path: Path, vocabulary: Vocabulary, address_key: bytes
+) -> ImportReport:
+    """Import a file; twice changes nothing. Raises OSError, or BusError when the bus fails.
+
+    After an error the lines already stored stay, and importing again completes the file.
+    """
+    report = ImportReport()
+    store = ChunkWriter(SubscriberStore(bus, address_key))
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = CsvRows(file, vocabulary, new_subscriber_id)
+        for some in split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
+            chunk = await store.write(some)
+            report.added += chunk.added
+            report.updated += chunk.updated
+            report.unchanged += chunk.unchanged
+    counts = report.model_dump(exclude={"rejected"})
+    log.info("subscribers_imported", **counts, rejected=len(report.rejected))
+    return report
+
+
+@dataclass
+class ChunkWriter:
+    """Writes people many at a time, in atomic batches."""
+
+    subscriber_store: SubscriberStore
+
+    async def write(self, wanted: Sequence[Subscriber]) -> ImportChunk:
+        """Store people by address, all or none. Raises BusError."""
+        unsure: ImportChunk | None = None
+        trouble: BusError | None = None
+        keys = list(
+            dict.fromkeys(self.subscriber_store.key_of_address(one.email) for one in wanted)
+        )
+        for _ in range(MAX_TRIES):
+            held = await self.subscriber_store.load_entries(keys, with_purged=trouble is not None)
+            chunk = self.build_chunk(wanted, held)
+            entries = list(self.entries(chunk, held))
+            if not entries:
+                return unsure or chunk
+            try:
+                crash_point("subscribers.laid_out")
+                await self.subscriber_store.bucket.batch(entries)
+                crash_point("subscribers.stored")
+            except (RevisionConflict, NoReply) as error:
+                trouble, unsure = error, chunk if isinstance(error, NoReply) else None
+            else:
+                return chunk
+        raise trouble or RevisionConflict("never stored")
+
+    def build_chunk(
+        self, wanted: Sequence[Subscriber], known: dict[str, AddressEntry]
+    ) -> ImportChunk:
+        chunk = ImportChunk(datetime.now(UTC))
+        for one in wanted:
+            key = self.subscriber_store.key_of_address(one.email)
+            chunk.add(key, one, known[key])
+        return chunk
+
+    def entries(self, chunk: ImportChunk, known: dict[str, AddressEntry]) -> Iterator[BatchEntry]:
+        for key, one in chunk.subscribers.items():
+            yield from changed_entries(key, one, known[key])
+
+
+def split_into_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some

@@ -1,0 +1,128 @@
+"""Parse the rows of a subscriber CSV file into subscribers or field errors."""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from pydantic import BaseModel, ValidationError
+
+from consumers.messages import field_error
+from consumers.subscribers.validation import (
+    LIST_FIELDS,
+    check_email,
+    check_frequency,
+    unknown_values,
+)
+from contracts.errors import FieldError, explain
+from contracts.subscriptions.subscriber import Subscriber
+from contracts.vocabulary import Vocabulary
+
+COLUMNS = ("email", "name", "topics", "audiences", "units", "frequency")
+LINE_FIELD = "line"
+HEADER_FIELD = "header"
+
+
+class RejectedRow(BaseModel):
+    """A line that is not imported, and why."""
+
+    line: int
+    field: str
+    message: str
+    message_vi: str
+
+
+class CsvRows:
+    """A file's lines, read one by one."""
+
+    def __init__(
+        self, file: Iterable[str], vocabulary: Vocabulary, new_id: Callable[[], str]
+    ) -> None:
+        self.rows = csv.reader(file, strict=True)
+        self.vocabulary = vocabulary
+        self.new_id = new_id
+
+    def read(self, rejected: list[RejectedRow]) -> Iterator[Subscriber]:
+        """The good lines; what is wrong with the others goes into *rejected*."""
+        rows = self.numbered_rows()
+        number, header = next(rows, (1, []))
+        columns = [] if isinstance(header, csv.Error) else [one.strip().lower() for one in header]
+        if wrong := header_errors(columns):
+            rejected.extend(rejected_rows(number, wrong))
+            return
+        for number, row in rows:
+            found = self.parse_row(columns, row)
+            if isinstance(found, Subscriber):
+                yield found
+            else:
+                rejected.extend(rejected_rows(number, found))
+
+    def numbered_rows(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
+        """Rows that are not empty, with the number of the line they begin on."""
+        while True:
+            number = self.rows.line_num + 1
+            try:
+                row = next(self.rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, error
+                continue
+            if any(cell.strip() for cell in row):
+                yield number, row
+
+    def parse_row(
+        self, columns: Sequence[str], row: list[str] | csv.Error
+    ) -> Subscriber | list[FieldError]:
+        """One person, or everything that is wrong with the line."""
+        if isinstance(row, csv.Error):
+            return [field_error(LINE_FIELD, "csv", detail=row)]
+        if len(row) != len(columns):
+            return [field_error(LINE_FIELD, "field_count", count=len(row), expected=len(columns))]
+        if any("\ud800" <= character <= "\udfff" for cell in row for character in cell):
+            return [field_error(LINE_FIELD, "csv_encoding")]
+        cells = dict(zip(columns, row, strict=True))
+        address, faults = check_email(cells["email"])
+        wishes = {name: split_list(cells[name]) for name in LIST_FIELDS}
+        rhythm, wrong = check_frequency(cells["frequency"])
+        faults += [*unknown_values(wishes, self.vocabulary), *wrong]
+        own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": rhythm}
+        try:
+            person = Subscriber.model_validate(own | wishes)
+        except ValidationError as error:
+            named = {one.field for one in faults}
+            faults += [one for one in map(name_by_column, explain(error)) if one.field not in named]
+        return faults or person
+
+
+def rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[RejectedRow]:
+    return (RejectedRow(line=number, **one.model_dump()) for one in errors)
+
+
+def split_list(cell: str) -> tuple[str, ...]:
+    """The entries of a list cell, sorted, each once."""
+    return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
+
+
+def header_errors(columns: Sequence[str]) -> list[FieldError]:
+    """What is wrong with the first line."""
+    expected = ",".join(COLUMNS)
+    if not set(columns) & set(COLUMNS):
+        return [field_error(HEADER_FIELD, "header", expected=expected)]
+    unknown = [name for name in columns if name not in COLUMNS]
+    missing = [name for name in COLUMNS if name not in columns]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    return [
+        *(
+            field_error(HEADER_FIELD, "unknown_column", value=name, expected=expected)
+            for name in unknown
+        ),
+        *(
+            field_error(HEADER_FIELD, "missing_column", value=name, expected=expected)
+            for name in missing
+        ),
+        *(field_error(HEADER_FIELD, "repeated_column", value=name) for name in twice),
+    ]
+
+
+def name_by_column(error: FieldError) -> FieldError:
+    """A list's entry is named by its column."""
+    return error.model_copy(update={"field": error.field.partition(".")[0]})

@@ -1,0 +1,187 @@
+"""Preferences of a signed-in subscriber: change, pause, new address, leave, erase, export."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from consumers.messages import field_error
+from consumers.subscribers.closing_mail import BY_SUBSCRIBER, ClosingMailer
+from consumers.subscribers.signup import LiftSuppression, normalize_application
+from consumers.subscribers.store import AddressTaken, SubscriberStore
+from consumers.subscribers.tokens import (
+    AddressChange,
+    LinkOwner,
+    LinkTokens,
+    TokenPurpose,
+    TokenUses,
+    token_digest,
+)
+from consumers.subscribers.transactional import TransactionalMailer, to_datetime
+from consumers.subscribers.validation import LIST_FIELDS, check_email, check_frequency
+from consumers.suppression.store import Suppression
+from contracts.errors import FieldError
+from contracts.subscriptions.signup import (
+    SUPPRESSION_FIELD,
+    LinkProblem,
+    LinkRefused,
+    SignupApplication,
+)
+from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.subscriptions.transactional import (
+    TransactionalKind,
+    TransactionalMail,
+    UnsubscribeResult,
+    mask_address,
+)
+from contracts.vocabulary import Vocabulary
+
+log = structlog.get_logger()
+CHANGE_ADDRESS_PATH = "/dang-ky/doi-dia-chi/"
+FindSuppression = Callable[[str], Awaitable[Suppression | None]]
+"""Why mail is not sent to an address."""
+
+
+@dataclass
+class PreferencesService:
+    """One reader's own affairs. Raises BusError."""
+
+    store: SubscriberStore
+    mailer: TransactionalMailer
+    tokens: LinkTokens
+    token_uses: TokenUses
+    lift_suppression: LiftSuppression
+    closing_mailer: ClosingMailer
+    vocabulary: Vocabulary
+    clock: Callable[[], float]
+    find_suppression: FindSuppression
+
+    async def find_by_session(self, session: str) -> Subscriber | None:
+        """Whose session it is: it lasts until they go out, for as long as they read there."""
+        whose = self.read_session(session)
+        if whose is None or await self.token_uses.used_by(session) is not None:
+            return None
+        return await self.store.find_active(whose.id, whose.address)
+
+    async def sign_out(self, session: str) -> None:
+        """The reader has gone out: nobody comes in by that cookie again, whoever has a copy."""
+        if (
+            self.read_session(session) is not None
+        ):  # anybody can send what is none, to fill the bucket
+            await self.token_uses.record(session)
+
+    def read_session(self, session: str) -> LinkOwner | None:
+        try:
+            return self.tokens.read(TokenPurpose.SESSION, session, LinkOwner)
+        except LinkRefused:
+            return None
+
+    def validate(
+        self, subscriber: Subscriber, application: SignupApplication
+    ) -> Sequence[FieldError]:
+        return normalize_application(
+            application.model_copy(update={"email": subscriber.email}), self.vocabulary
+        )[1]
+
+    async def save(self, subscriber: Subscriber, application: SignupApplication) -> None:
+        """Store wishes that `judge` finds good."""
+        clean, _ = normalize_application(
+            application.model_copy(update={"email": subscriber.email}), self.vocabulary
+        )
+        wishes = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
+        now = to_datetime(self.clock())
+
+        def wished(found: Subscriber) -> Subscriber:
+            return found.with_frequency(check_frequency(clean.frequency)[0], now).model_copy(
+                update=wishes
+            )
+
+        await self.update_active(subscriber, wished)
+
+    async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:
+        """Send nothing before *until*; None: before the reader resumes."""
+        end = until or UNTIL_RESUMED
+        await self.update_active(
+            subscriber, lambda one: one.model_copy(update={"paused_until": end})
+        )
+
+    async def resume(self, subscriber: Subscriber) -> None:
+        await self.update_active(
+            subscriber, lambda one: one.model_copy(update={"paused_until": None})
+        )
+
+    async def update_active(
+        self, subscriber: Subscriber, transition: Callable[[Subscriber], Subscriber]
+    ) -> None:
+        """Whoever has left meanwhile stays away."""
+        await self.store.update(subscriber.id, lambda one: transition(one) if one.active else one)
+
+    async def request_address_change(
+        self, subscriber: Subscriber, address: str
+    ) -> Sequence[FieldError]:
+        """Send a letter to the new address; until its link is followed nothing changes.
+
+        Raises NoLetterNow.
+        """
+        new, wrong = check_email(address)
+        if not wrong and new.casefold() == subscriber.email.casefold():
+            wrong = [field_error("email", "same_address")]
+        if wrong:
+            return wrong
+        change = AddressChange(id=subscriber.id, old=subscriber.email, new=new)
+        link = self.tokens.issue(TokenPurpose.CHANGE, change)
+        await self.mailer.send(
+            TransactionalMail(
+                kind=TransactionalKind.CHANGE,
+                address=new,
+                path=CHANGE_ADDRESS_PATH + link.token,
+                other=mask_address(subscriber.email),
+                at=to_datetime(self.clock()),
+                expires_at=link.expires_at,
+            )
+        )
+        return []
+
+    def read_address_change(self, token: str) -> AddressChange:
+        """What a link in a letter asks to change. Raises LinkRefused."""
+        return self.tokens.read(TokenPurpose.CHANGE, token, AddressChange)
+
+    async def confirm_address_change(self, token: str) -> None:
+        """Give a reader the new address, and tell the old one. Raises LinkRefused."""
+        change = self.read_address_change(token)
+        if await self.token_uses.used_by(token) is not None:
+            person = await self.store.find_by_id(change.id)
+            if person is None or person.email != change.new:
+                raise LinkRefused(LinkProblem.USED)
+            return
+        try:
+            moved = await self.closing_mailer.change_address(change, token_digest(token))
+        except AddressTaken:
+            raise LinkRefused(LinkProblem.TAKEN) from None
+        if not moved:
+            raise LinkRefused(LinkProblem.USED)
+        await self.lift_suppression(change.new)
+        await self.token_uses.record(token)
+        log.info("reader_moved", recipient=change.id)
+
+    async def unsubscribe(self, subscriber: Subscriber) -> UnsubscribeResult:
+        """End the subscription."""
+        parted = await self.closing_mailer.deactivate(subscriber, erase=False)
+        if parted is not UnsubscribeResult.ALREADY_DONE:
+            log.info("reader_left", recipient=subscriber.id)
+        return parted
+
+    async def erase(self, subscriber: Subscriber) -> UnsubscribeResult:
+        """Delete everything that is kept of a reader, and of one who has left meanwhile."""
+        parted = await self.closing_mailer.deactivate(subscriber, erase=True)
+        if parted is not UnsubscribeResult.ALREADY_DONE:
+            log.info("reader_erased", recipient=subscriber.id, reason=BY_SUBSCRIBER)
+        return parted
+
+    async def export(self, subscriber: Subscriber) -> Mapping[str, Any]:
+        """Everything there is of a reader: the record, and what stands against the address."""
+        stands = await self.find_suppression(subscriber.email)
+        left_alone = stands.model_dump(mode="json") if stands else None
+        return {**subscriber.model_dump(mode="json"), SUPPRESSION_FIELD: left_alone}

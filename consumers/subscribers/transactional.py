@@ -1,0 +1,192 @@
+"""Transactional mail to one address: at most three a day, delivered through the ledger.
+
+The mail is stored in bucket `notices` until its batch ends. The content_id of a mail that
+strangers can request is made of a keyed hash of the address, the day and a number from 0 to 2.
+Its ledger entry is created once and stays, so it counts the mails of a day over all processes.
+Mail that only the subscriber's own action causes has a content_id of its own and does not count."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from channels.base import Outcome
+from consumers.case_notices.recipients import CaseNotices
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.entry import LedgerEntry, notice_entry
+from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
+from consumers.subscribers.quota import HourlyMailQuota
+from consumers.suppression.store import BOUNCE_PREFIX
+from contracts import keys, subjects
+from contracts.base.crash_points import crash_point
+from contracts.base.times import VIETNAM
+from contracts.delivery import BatchKey, ChannelName
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
+from producers.bus import Bus, NoReply, RevisionConflict
+
+log = structlog.get_logger()
+DAILY_LIMIT = 3
+ACCESS_KINDS = frozenset(
+    {TransactionalKind.CONFIRM, TransactionalKind.MANAGE, TransactionalKind.CHANGE}
+)
+"""Whoever opens one is reached there."""
+
+
+class AddressHasher(Protocol):
+    """Stands for an address where it must not be read; see `consumers.subscribers.store`."""
+
+    def key_of_address(self, email: str) -> str: ...
+
+
+@dataclass
+class TransactionalMailer:
+    """Sends letters. Raises BusError."""
+
+    bus: Bus
+    notices: CaseNotices
+    hasher: AddressHasher
+    clock: Callable[[], float]
+    quota: HourlyMailQuota | None = None
+
+    async def send(self, mail: TransactionalMail) -> str | None:
+        """Begin *letter*; its content_id, or None when the address has got its three today.
+
+        Raises NoLetterNow where all together have asked for too many lately. That is asked first,
+        of every address alike, so that nobody learns by it what an address has got.
+        """
+        hour = await self.quota.take() if self.quota else 0
+        content_id = await self.send_within_daily_limit(mail)
+        if content_id is None:
+            if self.quota:
+                self.quota.give_back(hour)
+            log.warning("letter_withheld", kind=mail.kind.value)
+        return content_id
+
+    async def send_within_daily_limit(self, mail: TransactionalMail) -> str | None:
+        """Begin *letter* under the first name of today that is free."""
+        for number in range(DAILY_LIMIT):
+            content_id = self.numbered_content_id(mail, number)
+            batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
+            if await self.notices.ledger.state(batch) is not None:
+                continue
+            if await self.store_and_start(batch, mail):
+                return content_id
+        return None
+
+    async def send_once(self, content_id: str, mail: TransactionalMail) -> None:
+        """Begin *letter* under this name: however often, by however many, it goes once."""
+        await self.store_and_start(BatchKey(ChannelName.EMAIL, content_id, 1, 0), mail)
+
+    def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
+        """The content_id of an address's letter of today with this *number*."""
+        day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
+        whom = self.hasher.key_of_address(normalize_mailbox(mail.address))
+        return keys.transactional_content_id(whom, day, "asked", str(number))
+
+    async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
+        """Send *letter* under this name; False if another is, or it had been sent already.
+
+        Whoever stored another one here may have died before its entry: it is begun in any case.
+        """
+        mine = await self.store_mail(batch.content_id, mail)
+        crash_point("letter.stored")
+        with bound_contextvars(content_id=batch.content_id):
+            made = await self.notices.start_batch(batch, notice_entry(0, "", self.clock()))
+        if mine and not made and await self.discard_if_ended(batch):
+            return False
+        if mine:
+            log.info("letter_begun", kind=mail.kind.value, content_id=batch.content_id)
+        return mine
+
+    async def discard_if_ended(self, batch: BatchKey) -> bool:
+        """Whether the letter of this name had ended before: nobody would send what lies there.
+
+        What somebody else has begun and sent meanwhile lies there no more.
+        """
+        held = await self.notices.ledger.state(batch)
+        bucket = self.bus.bucket(subjects.NOTICES.name)
+        if held is None or not held.value.closed_at or await bucket.get(batch.content_id) is None:
+            return False
+        await bucket.purge(batch.content_id)
+        return True
+
+    async def store_mail(self, content_id: str, mail: TransactionalMail) -> bool:
+        """Whether *letter* is what lies there now: after silence nobody knows without a look."""
+        bucket = self.bus.bucket(subjects.NOTICES.name)
+        marked = mail.model_copy(update={"write": secrets.token_hex(8)})
+        data = marked.model_dump_json().encode()
+        try:
+            await bucket.create(content_id, data)
+        except (RevisionConflict, NoReply):
+            found = await bucket.get(content_id)
+            if found is None:
+                raise
+            return found.data == data
+        return True
+
+
+@dataclass
+class TransactionalRecipients:
+    """What the mail worker has to know of a letter's addressee, and does when it has ended."""
+
+    bus: Bus
+    suppressions: SuppressionList
+
+    async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
+        """Nobody, where mail can't or must not go."""
+        letter = await self.find_mail(batch)
+        address = letter.address if letter else ""
+        why = await self.suppressions.reason(batch.channel, address) if address else None
+        if letter and why and may_ignore_suppression(letter.kind, why):
+            why = None
+        return BatchRecipients(
+            BatchRows((entry.notice_recipient,)),
+            SingleRecipient(address, why or ""),
+            is_last_channel=True,
+        )
+
+    async def find_mail(self, batch: BatchKey) -> TransactionalMail | None:
+        value = await self.bus.bucket(subjects.NOTICES.name).get(batch.content_id)
+        return TransactionalMail.model_validate_json(value.data) if value else None
+
+    async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
+        """It goes by mail or not at all."""
+        return True
+
+    async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """It waits no longer than its link is good for."""
+
+    async def on_closed(self, batch: BatchKey, entry: LedgerEntry, _now: float) -> None:
+        """Forget whom it was for, however often it is asked for."""
+        await self.bus.bucket(subjects.NOTICES.name).purge(batch.content_id)
+        status = next(iter(entry.count_by_status()))
+        log.info("letter_ended", status=status.value)
+
+    async def on_outcomes(
+        self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
+    ) -> None:
+        """Nothing follows from what the relay says of one letter."""
+
+
+def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:
+    """Whether a letter goes to an address that is left alone.
+
+    Who asks for a way in may have repaired a mailbox that did not exist once; who has complained
+    wants no letter that others can ask for.
+    """
+    return kind in ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
+
+
+def normalize_mailbox(address: str) -> str:
+    """Where mail to *address* lies: what stands behind a `+` makes no other mailbox."""
+    name, _, domain = address.rpartition("@")
+    return f"{name.partition('+')[0]}@{domain}"
+
+
+def to_datetime(at: float) -> datetime:
+    """Seconds since the epoch as a moment."""
+    return datetime.fromtimestamp(at, UTC)

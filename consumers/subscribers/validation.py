@@ -1,0 +1,80 @@
+"""Validate a subscriber's address, topics, units, audiences and frequency, field by field."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic_core import PydanticCustomError
+
+from consumers.messages import field_error
+from contracts import errors, events, text
+from contracts.base.addresses import is_mailable
+from contracts.errors import FieldError
+from contracts.subscriptions.subscriber import Frequency
+from contracts.vocabulary import Vocabulary
+
+LIST_FIELDS = ("topics", "audiences", "units")
+FREQUENCIES: tuple[Frequency, ...] = get_args(Frequency)
+PLACEHOLDER_EMAIL = "someone@example.com"
+
+
+def check_email(cell: str) -> tuple[str, list[FieldError]]:
+    """An address to which mail can be sent, as it is kept; a bad one comes with its faults.
+
+    When it is bad, a placeholder stands in, so that the rest is judged as well.
+    """
+    kept, wrong = normalize_email(cell)
+    return (
+        (kept, wrong)
+        if is_mailable(kept)
+        else (PLACEHOLDER_EMAIL, [field_error("email", "email_not_mailable")])
+    )
+
+
+def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
+    """As `email`, for one that may be kept already: the domain in ASCII, sent to or not."""
+    try:
+        found = validate_email(text.line(cell), check_deliverability=False)
+    except PydanticCustomError as error:
+        return PLACEHOLDER_EMAIL, [errors.field_error("email", error.type, **(error.context or {}))]
+    except EmailNotValidError:
+        return PLACEHOLDER_EMAIL, [errors.field_error("email", "email")]
+    if found.smtputf8 or not found.ascii_email:
+        return PLACEHOLDER_EMAIL, [field_error("email", "email_local_ascii")]
+    return found.ascii_email, []
+
+
+def check_frequency(cell: str) -> tuple[Frequency, list[FieldError]]:
+    """One of FREQUENCIES, empty for the first; another word comes with its fault."""
+    wanted = cell.strip().lower() or FREQUENCIES[0]
+    found: list[Frequency] = [one for one in FREQUENCIES if one == wanted]
+    if found:
+        return found[0], []
+    said = {"value": cell.strip(), "known": ", ".join(FREQUENCIES)}
+    return FREQUENCIES[0], [field_error("frequency", "unknown_frequency", **said)]
+
+
+def unknown_values(
+    preferences: Mapping[str, Iterable[str]], vocabulary: Vocabulary
+) -> Iterator[FieldError]:
+    """Words that nobody can wish for."""
+    judges = {"topics": topic_error, "audiences": audience_error, "units": unit_error}
+    for column, wished in preferences.items():
+        yield from (wrong for word in wished if (wrong := judges[column](word, vocabulary)))
+
+
+def topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
+    if not vocabulary.knows("topic", topic):
+        return errors.field_error("topics", "unknown_topic", value=topic)
+    if not vocabulary.topics[topic].is_subscribable:
+        return field_error("topics", "system_topic", value=topic)
+    return None
+
+
+def audience_error(audience: str, vocabulary: Vocabulary) -> FieldError | None:
+    known = vocabulary.knows("audience", audience)
+    return None if known else errors.field_error("audiences", "unknown_audience", value=audience)
+
+
+def unit_error(unit: str, vocabulary: Vocabulary) -> FieldError | None:
+    return events.unit_error("units", unit, vocabulary)

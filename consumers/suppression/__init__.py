@@ -1,0 +1,1 @@
+"""The suppression list: its store on the bus, and the copy in memory that e-mail workers ask."""

@@ -1,0 +1,135 @@
+"""In-memory copy of the e-mail suppression list, asked for every window.
+
+One watch per process follows the bucket `suppressed`; an address takes about 200 bytes. A window
+or a notice needs no read from the bus, and a suppression is obeyed within ten seconds."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from pydantic import ValidationError
+
+from consumers.recipients import Contact, ContactLookup
+from consumers.runtime.errors import RetryLater
+from consumers.suppression.store import Suppression, SuppressionStore, decode
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus, BusError, Change
+from producers.bus.watch import Watch
+
+log = structlog.get_logger()
+KEY_PREFIX = f"{ChannelName.EMAIL}."
+HASH_BYTES = 16
+MAX_AGE_S = 10.0
+RETRY_AFTER_S = 0.5
+RECONNECT_S = 1.0
+FOREVER = float("inf")
+
+
+@dataclass
+class SuppressionCache:
+    """What stands against addresses. *digest*: the MAC of one. Keep `run` running beside it."""
+
+    bus: Bus
+    hash_address: Callable[[str], bytes]
+    clock: Callable[[], float] = time.time
+    active: dict[bytes, tuple[str, float]] = field(default_factory=dict)  # → why, until when
+    reasons: dict[str, str] = field(default_factory=dict)  # each text once
+    initial_seq: int | None = None  # everything up to this place has to be read first
+    seq: int = 0
+    watch: Watch | None = None
+
+    async def run(self) -> None:
+        """Follow the bucket until cancelled, over outages of the bus."""
+        while True:
+            try:
+                await self.follow()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await asyncio.sleep(RECONNECT_S)
+
+    async def follow(self) -> None:
+        bucket = self.bus.bucket(subjects.SUPPRESSED.name)
+        if self.initial_seq is None:
+            self.initial_seq = await bucket.last_seq()
+        self.watch = self.watch or bucket.watch(1)
+        async for change in self.watch:
+            self.apply(change)
+
+    def apply(self, change: Change) -> None:
+        """Apply one change."""
+        self.seq = change.seq
+        if not change.key.startswith(KEY_PREFIX):
+            return
+        key = bytes.fromhex(change.key.removeprefix(KEY_PREFIX))[:HASH_BYTES]
+        said = parse_change(change)
+        until = said.until.timestamp() if said and said.until else FOREVER
+        if said is None or until <= self.clock():
+            self.active.pop(key, None)
+        else:
+            self.active[key] = (self.reasons.setdefault(said.reason, said.reason), until)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether everything that was so ten seconds ago is known."""
+        if self.watch is None or self.initial_seq is None or self.seq < self.initial_seq:
+            return False
+        return self.watch.silent_s <= MAX_AGE_S
+
+    def reason_for(self, address: str) -> str:
+        """Why nothing may be sent to *address* now; empty when nothing stands against it."""
+        reason, until = self.active.get(self.hash_address(address)[:HASH_BYTES], ("", FOREVER))
+        return reason if until > self.clock() else ""
+
+
+def parse_change(change: Change) -> Suppression | None:
+    """None where nothing stands any more."""
+    if change.data is None:
+        return None
+    try:
+        return decode(change.data)
+    except ValidationError:
+        log.error("suppression_unreadable", seq=change.seq)
+        return None
+
+
+@dataclass
+class CachedSuppressions:
+    """For the mails to one person: answered from memory while that is fresh, else by the bus."""
+
+    store: SuppressionStore
+    cache: SuppressionCache
+
+    async def reason(self, channel: ChannelName, address: str) -> str | None:
+        if channel is ChannelName.EMAIL and self.cache.is_fresh:
+            return self.cache.reason_for(address) or None
+        return await self.store.reason(channel, address)
+
+    async def add(
+        self, channel: ChannelName, address: str, reason: str, until: datetime | None
+    ) -> None:
+        await self.store.add(channel, address, reason, until)
+
+
+@dataclass
+class SuppressionAwareContacts:
+    """Readers' addresses, those marked that must not be written to."""
+
+    contacts: ContactLookup
+    cache: SuppressionCache
+
+    def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
+        """Raises Later when an answer could be stale."""
+        found = self.contacts.lookup(ids)
+        if not self.cache.is_fresh:
+            raise RetryLater(RETRY_AFTER_S, "the suppressed addresses are not fresh")
+        if not self.cache.active:
+            return found
+        return {id: self.with_reason(contact) for id, contact in found.items()}
+
+    def with_reason(self, contact: Contact) -> Contact:
+        why = self.cache.reason_for(contact.address)
+        return contact._replace(suppression_reason=why) if why else contact

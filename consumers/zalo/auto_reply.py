@@ -1,0 +1,98 @@
+"""Reply to a message to the Official Account, at most once a day per person.
+
+The right to reply is claimed before anything is sent: a crash or a doubt costs the reply and
+never causes a second one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from channels.base import Deadline
+from channels.errors import ChannelError
+from channels.zalo.account.replies import FREE_WINDOW_S, MARGIN_S, ReplySender
+from channels.zalo.client.clock import jitter
+from channels.zalo.client.error_codes import ErrorKind
+from channels.zalo.client.errors import AmbiguousResult, DeadlinePassed, Refused
+from channels.zalo.outcomes import outcome_of
+from channels.zalo.webhook.events import ZaloEvent
+from consumers.operations import restore
+from consumers.runtime.errors import RetryLater
+from consumers.zalo.followers import FollowerStore, ReplyClaim
+from contracts.base.crash_points import crash_point
+from producers.bus import Bus
+
+log = structlog.get_logger()
+FREE_REPLY_WINDOW = timedelta(seconds=FREE_WINDOW_S - MARGIN_S)
+PAUSED_RETRY_S = 30.0
+RETRY_S = 60.0
+OPERATOR_RETRY_S = 3600.0
+"""All who write meanwhile wait for the same person to act; each of them asks Zalo again."""
+PERMANENT_REFUSALS = {ErrorKind.RECIPIENT, ErrorKind.CONTENT}
+"""Refusals that the same reply would meet again."""
+
+
+@dataclass
+class AutoReply:
+    """Replies with *text*; nothing leaves while the channel is paused."""
+
+    bus: Bus
+    followers: FollowerStore
+    replies: ReplySender
+    text: str
+    is_paused: Callable[[], bool]
+    clock: Callable[[], float]
+
+    async def reply(self, event: ZaloEvent) -> None:
+        """Raises Later when nothing was sent and it is worth another try."""
+        expired = self.deadline(event)
+        if expired() or await self.may_have_replied(event):
+            return
+        if self.is_paused():
+            raise RetryLater(PAUSED_RETRY_S, "paused")
+        claim = await self.followers.claim_reply(event.user_id, self.now())
+        if claim is None:
+            return
+        crash_point("zalo.reply_claimed")
+        await self.send(event, claim, expired)
+
+    def deadline(self, event: ZaloEvent) -> Deadline:
+        """Whether a reply to *event* would cost something by now."""
+        end = event.at + FREE_REPLY_WINDOW
+        return lambda: self.now() >= end
+
+    async def may_have_replied(self, event: ZaloEvent) -> bool:
+        """Whether the reply may have gone out before the bus came back out of a backup."""
+        restored = await restore.last_restore(self.bus)
+        return restored is not None and event.at <= restored.at
+
+    async def send(self, event: ZaloEvent, claim: ReplyClaim, expired: Deadline) -> None:
+        try:
+            await self.replies.send(event.user_id, event.oa_id, self.text, expired)
+        except Refused as refused:
+            log.warning("zalo_reply_refused", reason=refused.reason, fix=refused.rule.fix)
+            await self.retry_unless_permanent(refused, claim)
+        except AmbiguousResult as doubt:
+            log.warning("zalo_reply_in_doubt", reason=str(doubt))
+        except DeadlinePassed:
+            await self.followers.release_claim(claim)
+        except ChannelError as trouble:
+            await self.followers.release_claim(claim)
+            raise RetryLater(trouble.retry_after_s, trouble.reason) from trouble
+        else:
+            crash_point("zalo.reply_sent")
+            log.info("zalo_reply_sent")
+
+    async def retry_unless_permanent(self, refused: Refused, claim: ReplyClaim) -> None:
+        """Raises Later where nothing about this person or this text was refused."""
+        if refused.rule.kind in PERMANENT_REFUSALS:
+            return
+        await self.followers.release_claim(claim)
+        if refused.rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN):
+            raise RetryLater(OPERATOR_RETRY_S, refused.reason)
+        said = outcome_of(refused, self.replies.api.clock.now(), jitter)
+        raise RetryLater(said.retry_after_s or RETRY_S, refused.reason)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)

@@ -1,0 +1,85 @@
+"""Remove copies of cover pictures that no article shows any more.
+
+The covers in use are those in the Zalo channel's article records, of any app, of items that are
+not withdrawn. Every run starts from these, so a crash or a second process does no harm."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+
+from channels.errors import Unreachable
+from channels.portal.storage.pictures import PictureStore
+from channels.zalo.publications.record import ArticleRecord
+from consumers.intake.items import Item
+from consumers.operations import restore
+from contracts import subjects
+from producers.bus import Bus, BusError
+
+log = structlog.get_logger()
+INTERVAL_S = 600.0
+GRACE_S = 600.0
+"""A picture lies there before the note that names it is written."""
+RECORD_PREFIX = "note.zalo."
+COVER_PATH = re.compile(r"anh/[0-9a-f]{64}\.jpg$")
+
+
+@dataclass
+class CoverCleanup:
+    """Looks through all pictures from time to time."""
+
+    bus: Bus
+    pictures: PictureStore
+    clock: Callable[[], float]
+
+    async def run(self) -> None:
+        """As a task."""
+        while True:
+            try:
+                await self.remove_unused()
+            except (Unreachable, BusError) as trouble:
+                log.warning("pictures_not_looked_through", error=type(trouble).__name__)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def remove_unused(self) -> int:
+        """How many went. Raises Unreachable, BusError."""
+        if not await self.pictures.paths():
+            return 0
+        before = await self.cutoff()
+        removed = await self.pictures.remove_unused(await self.covers_in_use(), before)
+        if removed:
+            log.info("pictures_removed", pictures=removed)
+        return removed
+
+    async def cutoff(self) -> float:
+        """Younger ones stay; after a restore those too that the notes may have forgotten."""
+        settled, restored = self.clock() - GRACE_S, await restore.last_restore(self.bus)
+        return min(settled, restored.backup.timestamp()) if restored else settled
+
+    async def covers_in_use(self) -> frozenset[str]:
+        """What articles show, or are about to show, of items that were not withdrawn."""
+        named = dict[str, set[str]]()
+        async for key, value in self.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
+            if copies := cover_paths(ArticleRecord.decode(value.data)):
+                named.setdefault(key.rpartition(".")[2], set()).update(copies)
+        items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(named))
+        gone = {content_id for content_id, value in items.items() if is_withdrawn(value.data)}
+        standing = (copies for content_id, copies in named.items() if content_id not in gone)
+        return frozenset().union(*standing)
+
+
+def cover_paths(record: ArticleRecord) -> set[str]:
+    """The picture that is to be shown, and the one that is until then."""
+    found = (COVER_PATH.search(place) for place in (record.picture, record.cover))
+    return {copy[0] for copy in found if copy}
+
+
+def is_withdrawn(record: bytes) -> bool:
+    """One that can't be read is not."""
+    try:
+        return Item.model_validate_json(record).state == "withdrawn"
+    except ValidationError:
+        return False

@@ -1,0 +1,40 @@
+"""Publish each event of Zalo's webhook on the bus, once however often Zalo repeats it."""
+
+from datetime import datetime
+
+from channels.errors import Unreachable
+from channels.zalo.webhook.events import ZaloEvent
+from contracts import subjects
+from contracts.delivery import ChannelName
+from producers.bus import Bus, BusError
+
+PUBLISH_TIMEOUT_S, PUBLISH_PATIENCE_S = 1.0, 1.5
+"""Zalo waits for two seconds; what was not stored by then it tells again."""
+
+
+class ZaloEventPublisher:
+    """Stores events on RECEIPTS as `receipt.zalo.<kind>`, under the event's key."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+
+    async def publish(self, event: ZaloEvent) -> None:
+        """Returns once the bus has it on its disk. Raises Unreachable: perhaps it has not."""
+        body = event.model_dump_json(exclude_defaults=True).encode()
+        subject = subjects.receipt(ChannelName.ZALO, event.kind)
+        try:
+            await self.bus.publish(
+                subject,
+                body,
+                msg_id=event.key,
+                timeout_s=PUBLISH_TIMEOUT_S,
+                patience_s=PUBLISH_PATIENCE_S,
+            )
+        except BusError as away:
+            raise Unreachable(type(away).__name__) from away
+
+    async def last_event_at(self) -> datetime | None:
+        """When Zalo last told something, by our clock. Raises BusError."""
+        subject = subjects.receipt(ChannelName.ZALO, "*")
+        found = await self.bus.last_message(subjects.RECEIPTS.name, subject)
+        return found.time if found else None

@@ -1,0 +1,96 @@
+"""The Zalo channel's stores on the bus: key values (tokens, quotas) and article records."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from channels.errors import Unreachable
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.store import NO_REVISION, StoredValue
+from channels.zalo.publications.record import ArticleRecord
+from contracts import subjects
+from producers.bus import Bus, BusError, NoReply, RevisionConflict
+
+MAX_TRIES = 3
+
+
+class BusKeyValueStore:
+    """The Zalo channel's vault: bucket `vault`, or *bucket* for what needs no encryption."""
+
+    def __init__(self, bus: Bus, bucket: str = subjects.VAULT.name) -> None:
+        self.bucket = bus.bucket(bucket)
+
+    async def get(self, key: str) -> StoredValue | None:
+        try:
+            value = await self.bucket.get(key)
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return StoredValue(value.data, value.revision) if value else None
+
+    async def swap(self, key: str, data: bytes, revision: int) -> int:
+        try:
+            if revision == NO_REVISION:
+                return await self.bucket.create(key, data)
+            return await self.bucket.swap(key, data, revision)
+        except RevisionConflict as lost:
+            raise StaleValue from lost
+        except BusError as away:
+            raise Unreachable("bus") from away
+
+
+class BusArticleStore:
+    """The Zalo channel's notebook: bucket `ledger`, key `note.zalo.<app_id>.<content_id>`."""
+
+    def __init__(self, bus: Bus, app_id: str) -> None:
+        self.bucket = bus.bucket(subjects.LEDGER.name)
+        self.prefix = f"note.zalo.{app_id}."
+
+    async def read(self, content_id: str) -> ArticleRecord | None:
+        try:
+            value = await self.bucket.get(self.prefix + content_id)
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return ArticleRecord.decode(value.data, value.revision) if value else None
+
+    async def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
+        try:
+            async for key, value in self.bucket.values(self.prefix):
+                yield (
+                    key.removeprefix(self.prefix),
+                    ArticleRecord.decode(value.data, value.revision),
+                )
+        except BusError as away:
+            raise Unreachable("bus") from away
+
+    async def write(self, content_id: str, note: ArticleRecord) -> ArticleRecord:
+        try:
+            revision = await self.swap_with_read_back(
+                self.prefix + content_id, note.encode(), note.at
+            )
+        except RevisionConflict as lost:
+            raise Unreachable("the note was changed meanwhile") from lost
+        except BusError as away:
+            raise Unreachable("bus") from away
+        return replace(note, at=revision)
+
+    async def swap_with_read_back(self, key: str, data: bytes, revision: int) -> int:
+        """Replace *revision* by *data*. Raises Conflict, except over our own unanswered write."""
+        doubted = False
+        for _ in range(MAX_TRIES):
+            try:
+                return await self.swap_once(key, data, revision)
+            except NoReply:
+                doubted = True
+            except RevisionConflict:
+                if not doubted:
+                    raise
+            found = await self.bucket.get(key)
+            if found and found.data == data:
+                return found.revision
+            if (found.revision if found else 0) != revision:
+                raise RevisionConflict(f"{key} was changed meanwhile")
+        raise NoReply(f"{key}: no answer to {MAX_TRIES} writes")
+
+    async def swap_once(self, key: str, data: bytes, revision: int) -> int:
+        if revision:
+            return await self.bucket.swap(key, data, revision)
+        return await self.bucket.create(key, data)

@@ -1,0 +1,63 @@
+"""Handle Zalo's events about people and templates: follow, message, unfollow, erasure, quota."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from channels.zalo.webhook.events import EventKind, ZaloEvent
+from consumers.feedback.handler import DeliveryReceipt
+from consumers.suppression.store import SuppressionStore
+from consumers.zalo.auto_reply import AutoReply
+from consumers.zalo.erasure import WITHDRAWN_REASON, Erasure, zalo_address
+from consumers.zalo.followers import FollowerStore
+from contracts.delivery import ChannelName
+
+log = structlog.get_logger()
+CONSENTING_EVENTS = {EventKind.FOLLOW, EventKind.INBOUND, EventKind.INTERACTION}
+"""What shows that a person wants to be told something again."""
+OnTemplateNews = Callable[..., Awaitable[None]]
+
+
+@dataclass
+class ZaloEventHandler:
+    """*heard* and *heard_quota* take news of templates; see `channels.zalo.case_notices.template_registry`."""
+
+    followers: FollowerStore
+    suppressions: SuppressionStore
+    erasure: Erasure
+    auto_reply: AutoReply
+    on_template_state: OnTemplateNews
+    on_template_quota: OnTemplateNews
+
+    async def on_event(self, event: DeliveryReceipt | ZaloEvent) -> None:
+        """Raises Later for what is not done, BusError when the bus is away."""
+        if isinstance(event, DeliveryReceipt):
+            return
+        match event.kind:
+            case EventKind.WITHDRAWN:
+                await self.erasure.erase(event)
+            case EventKind.TEMPLATE:
+                await self.on_template_state(
+                    event.template_id, state=event.state, quality=event.quality
+                )
+            case EventKind.QUOTA:
+                await self.on_template_quota(event.quota, event.at.timestamp())
+                log.info("zalo_daily_quota_changed", quota=event.quota)
+            case EventKind.UNFOLLOW | EventKind.FOLLOW | EventKind.INTERACTION | EventKind.INBOUND:
+                await self.on_person_event(event)
+
+    async def on_person_event(self, event: ZaloEvent) -> None:
+        """Note what the person did; who wrote gets a reply."""
+        await self.followers.record_event(event)
+        address = zalo_address(event.user_id)
+        withdrawn = await self.suppressions.suppressed_since(
+            ChannelName.ZALO, address, WITHDRAWN_REASON
+        )
+        if withdrawn and event.at <= withdrawn:
+            await self.followers.erase(event.user_id, withdrawn)
+            return
+        if event.kind in CONSENTING_EVENTS:
+            await self.suppressions.lift(ChannelName.ZALO, address, requested_at=event.at)
+        if event.kind is EventKind.INBOUND:
+            await self.auto_reply.reply(event)

@@ -1,0 +1,70 @@
+"""Warn when Zalo's webhook is silent although messages go out.
+
+Zalo disables a webhook after five failures without telling."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from consumers.zalo.event_publisher import ZaloEventPublisher
+from contracts import subjects
+from producers.bus import Bus, BusError
+
+log = structlog.get_logger()
+INTERVAL_S = 900.0
+
+
+def silence_duration(
+    sent_at: datetime | None, last_event_at: datetime, now: datetime, limit: timedelta
+) -> timedelta | None:
+    """How long Zalo has been silent, if that is too long, and something went out meanwhile."""
+    since = now - last_event_at
+    return since if sent_at and sent_at > last_event_at and since >= limit else None
+
+
+@dataclass
+class WebhookWatchdog:
+    """Watches over one application's webhook; says it again after every further *limit*."""
+
+    bus: Bus
+    app_id: str
+    limit: timedelta
+    clock: Callable[[], float]
+    warned_at: datetime | None = None
+
+    async def run(self) -> None:
+        """As a task; without a limit nobody watches."""
+        while self.limit:
+            try:
+                await self.check()
+            except BusError as trouble:
+                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await asyncio.sleep(INTERVAL_S)
+
+    async def check(self) -> None:
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        heard_at = await self.last_event_at()
+        lasts = silence_duration(await self.last_sent_at(), heard_at, now, self.limit)
+        if lasts is None or (self.warned_at and now - self.warned_at < self.limit):
+            return
+        self.warned_at = now
+        hours = round(lasts / timedelta(hours=1), 1)
+        log.warning("zalo_webhook_silent", since=heard_at.isoformat(), hours=hours)
+
+    async def last_event_at(self) -> datetime:
+        """The last event; before the first one, since when there could have been any."""
+        if heard := await ZaloEventPublisher(self.bus).last_event_at():
+            return heard
+        info = await self.bus.stream_info(subjects.RECEIPTS.name)
+        return datetime.fromisoformat(info["created"])
+
+    async def last_sent_at(self) -> datetime | None:
+        """When an article, a broadcast or a template message last went out, or was tried.
+
+        Each is counted before it is made, so the counts say when.
+        """
+        counts = self.bus.bucket(subjects.CONTROL.name).values(f"quota.zalo.{self.app_id}.")
+        return max([value.created async for _, value in counts], default=None)

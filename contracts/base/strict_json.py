@@ -1,0 +1,139 @@
+"""JSON read strictly: no repeated keys, no NaN, no broken text, no deep nesting."""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from contracts import text
+from contracts.errors import WHOLE_EVENT, Bilingual, FieldError, Unreadable, field_error, join_path
+
+MAX_DEPTH = 12
+MESSAGES_FILE = Path(__file__).with_name("json_messages.toml")
+
+
+def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
+    """The value in *body*. Raises Unreadable, naming the field (below *field*) where it can."""
+    whole = _decoded(body, field)
+    value = _parse(whole, field)
+    if not _deeper(value, MAX_DEPTH) and _sound(_unescaped(whole, value)):
+        return value
+    if found := next(_faults(value, "" if field == WHOLE_EVENT else field, MAX_DEPTH), None):
+        raise Unreadable(found)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. Raises Unreadable for what JSON cannot say."""
+    try:
+        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return written.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unreadable(
+            field_error(
+                WHOLE_EVENT, "not_json", detail=translate_json_error(str(error)), line=1, column=1
+            )
+        ) from error
+
+
+def _decoded(body: bytes, field: str) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(field_error(field, "not_utf8", position=error.start + 1)) from error
+
+
+def _parse(body: str, field: str) -> Any:
+    try:
+        return json.loads(
+            body, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        if not body.strip():
+            raise Unreadable(field_error(field, "empty")) from error
+        where = {"line": error.lineno, "column": error.colno}
+        raise Unreadable(
+            field_error(field, "not_json", detail=translate_json_error(error.msg), **where)
+        ) from error
+    except RecursionError as error:
+        raise Unreadable(field_error(field, "too_deep", limit=MAX_DEPTH)) from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise Unreadable(field_error(field, "number", value="…")) from error
+
+
+def translate_json_error(message: str) -> Bilingual:
+    """What Python's json says is wrong, in both languages."""
+    known = json_messages()
+    return Bilingual(message, known.get(message, known["other"]))
+
+
+@cache
+def json_messages() -> dict[str, str]:
+    return tomllib.loads(MESSAGES_FILE.read_text("utf-8"))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Unreadable(field_error(twice, "duplicate_key"))
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise Unreadable(field_error(WHOLE_EVENT, "number", value=constant))
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        _no_number(digits)
+    return number
+
+
+def _unescaped(whole: str, value: Any) -> str:
+    """*whole*, in which *value* was written, with its characters as they are."""
+    return json.dumps(value, ensure_ascii=False) if "\\u" in whole else whole
+
+
+def _sound(whole: str) -> bool:
+    """Whether no text in *whole* can be broken, so that none has to be looked at by itself."""
+    halves = any("\ud800" <= letter <= "\udfff" for letter in set(whole))
+    return not halves and text.stacked_marks(whole) is None
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not limit or any(_deeper(one, limit - 1) for one in inner)
+
+
+def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
+    """What is wrong anywhere inside *value*."""
+    if isinstance(value, str):
+        yield from _broken_text(value, path)
+    elif isinstance(value, dict | list):
+        if not depth:
+            yield field_error(path or WHOLE_EVENT, "too_deep", limit=MAX_DEPTH)
+            return
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in entries:
+            yield from _faults(inner, join_path(path, key), depth - 1)
+            yield from _broken_text(str(key), path)
+
+
+def _broken_text(value: str, path: str) -> Iterator[FieldError]:
+    if text.stacked_marks(value) is not None:
+        yield field_error(path or WHOLE_EVENT, "stacked_marks", limit=text.MARKS_MAX)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(value[error.start]):04X}"
+        yield field_error(
+            path or WHOLE_EVENT, "surrogate", character=half, position=error.start + 1
+        )

@@ -1,0 +1,143 @@
+"""The bus as an AsyncAPI 3.1 document, made from `subjects` and the event types.
+
+Loa is the application: it receives what units send, and sends what others may follow. JetStream has
+no AsyncAPI binding, so its facts stand under `x-jetstream`; `x-internal` marks Loa's own queues.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from contracts import envelope, subjects
+from contracts.delivery import ChannelName, Lane
+from contracts.events import BUS_TYPES, CASE_UPDATED, KINDS, kind_of
+from contracts.publication import RELEASED
+
+VERSION = "1.0.0"
+SCHEMA_FORMAT = "application/schema+json;version=2020-12"
+PARAMETER_DESCRIPTIONS = {
+    "unit": "Id of the unit that sends.",
+    "topic": "Id of the item's topic.",
+    "content_id": "Id of the item.",
+    "kind": "What the provider tells.",
+    "channel": "Where the reader met the item.",
+    "opinion": "satisfied, neutral or dissatisfied.",
+    "stage": "Where the message could not be processed.",
+    "batch": "channel.content_id.revision.number of the batch.",
+    "wake": "Number of the wake-up.",
+}
+"""What each part of an address means."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BusChannel:
+    """One address of the bus: what travels on it, and whether Loa sends or receives there."""
+
+    name: str
+    address: str
+    stream: subjects.StreamSpec
+    action: Literal["send", "receive"]
+    message: str
+    is_internal: bool = True
+
+
+def bus_channels() -> Iterator[BusChannel]:
+    """Every address there is."""
+    for event_type in KINDS:
+        kind = kind_of(event_type)
+        address = subjects.content("{unit}", kind)
+        if event_type == CASE_UPDATED:
+            address = subjects.case("{unit}")
+        yield BusChannel(kind, address, subjects.CONTENT, "receive", event_type, is_internal=False)
+    released = subjects.publication("{topic}", "{content_id}")
+    yield BusChannel(
+        "released", released, subjects.PUBLICATIONS, "send", RELEASED, is_internal=False
+    )
+    yield from _inner_roads()
+
+
+def _inner_roads() -> Iterator[BusChannel]:
+    for channel in ChannelName:
+        for lane in Lane:
+            address = subjects.deliver(channel, lane)
+            name = f"deliver-{channel}-{lane}"
+            yield BusChannel(name, address, subjects.DELIVER, "receive", "wake-up")
+        receipt = subjects.receipt(channel, "{kind}")
+        yield BusChannel(f"receipt-{channel}", receipt, subjects.RECEIPTS, "receive", "receipt")
+    yield BusChannel("scheduled", "sched.{batch}.{wake}", subjects.DELIVER, "send", "wake-up")
+    said = subjects.reaction("{channel}", "{content_id}", "{opinion}")
+    yield BusChannel("opinion", said, subjects.OPINIONS, "send", "opinion")
+    yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
+
+
+def build_document() -> Document:
+    """The whole document; the same words always give the same document."""
+    all_roads = list(bus_channels())
+    return {
+        "asyncapi": "3.1.0",
+        "id": "tag:moha.gov.vn,2026:loa",
+        "info": {
+            "title": "Loa",
+            "version": VERSION,
+            "description": "The notification platform of Vietnam's Ministry of Home Affairs.",
+        },
+        "defaultContentType": envelope.CONTENT_TYPE,
+        "channels": {road.name: _channel(road) for road in all_roads},
+        "operations": {f"{road.action}-{road.name}": _operation(road) for road in all_roads},
+        "components": {"messages": _messages()},
+    }
+
+
+def _channel(road: BusChannel) -> Document:
+    named = re.findall(r"{(\w+)}", road.address)
+    return {
+        "address": road.address,
+        "messages": {road.message: {"$ref": f"#/components/messages/{road.message}"}},
+        "parameters": {name: {"description": PARAMETER_DESCRIPTIONS[name]} for name in named},
+        "x-internal": road.is_internal,
+        "x-jetstream": _jetstream(road.stream),
+    }
+
+
+def _operation(road: BusChannel) -> Document:
+    return {
+        "action": road.action,
+        "channel": {"$ref": f"#/channels/{road.name}"},
+        "messages": [{"$ref": f"#/channels/{road.name}/messages/{road.message}"}],
+    }
+
+
+def _jetstream(stream: subjects.StreamSpec) -> Document:
+    return {
+        "stream": stream.name,
+        "subjects": list(stream.subjects),
+        "retention": "workqueue" if stream.is_work_queue else "limits",
+        "max_bytes": stream.max_bytes,
+        "max_message_bytes": stream.max_message_bytes,
+        "max_age_s": stream.max_age.total_seconds() if stream.max_age else None,
+        "duplicate_window_s": stream.duplicate_window.total_seconds(),
+        "consumers": [consumer.durable for consumer in stream.consumers],
+    }
+
+
+def _messages() -> Document:
+    events = {event_type: _event(event_type) for event_type in (*KINDS, RELEASED)}
+    inner = {name: {"name": name, "contentType": envelope.JSON_TYPE} for name in INTERNAL_MESSAGES}
+    return {**events, **inner}
+
+
+INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
+"""Messages between Loa's own services; their form is nobody else's business."""
+
+
+def _event(event_type: str) -> Document:
+    schema = {"$ref": f"./{event_type}.event.json"}
+    return {
+        "name": event_type,
+        "contentType": envelope.CONTENT_TYPE,
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": schema},
+        "x-open-at-door": event_type in BUS_TYPES,
+    }

@@ -1,0 +1,153 @@
+"""Whether a changed schema still takes everything the old one took, word by word.
+
+    breaking(old, new) -> ["title: maxLength 150 → 100", ...]
+
+Small and pure, for schemas without cycles. It knows the words our schemas use, and calls any other
+word that differs a break. Texts for people (title, description, examples) do not count. An optional
+field that is new in an open object is no break: who sent one before was not understood anyway.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Schema = dict[str, Any]
+Refuses = Callable[[Any, Any], bool]
+
+ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
+ABSENT = object()
+"""A schema that does not use the word."""
+
+ACCEPTS_ALL: Schema = {}
+"""A branch that takes every value."""
+
+_TYPES = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+def breaking_changes(old: Schema, new: Schema) -> list[str]:
+    """What of *old* is refused by *new*, one line per place; empty when nothing is."""
+    return list(dict.fromkeys(_node(to_branches(old), to_branches(new), "")))
+
+
+def to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
+    """*schema* as branches of one type each, references followed, without texts for people."""
+    root = schema if root is None else root
+    if isinstance(schema, bool):
+        return [ACCEPTS_ALL] if schema else []
+    if "$ref" in schema:
+        target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        return to_branches({**target, **_without(schema, "$ref")}, root)
+    if "anyOf" in schema:
+        rest = _without(schema, "anyOf")
+        return [
+            branch for part in schema["anyOf"] for branch in to_branches({**rest, **part}, root)
+        ]
+    if "const" in schema:
+        return to_branches({**_without(schema, "const"), "enum": [schema["const"]]}, root)
+    return [_one(schema, kind, root) for kind in _types(schema)]
+
+
+def _without(schema: Schema, word: str) -> Schema:
+    return {key: value for key, value in schema.items() if key != word}
+
+
+def _types(schema: Schema) -> list[str | None]:
+    said = schema.get("type") or sorted({_TYPES[type(value)] for value in schema.get("enum", ())})
+    return [said] if isinstance(said, str) else said or [None]
+
+
+def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
+    """One branch; the schemas inside it become branches too."""
+    branch = {word: value for word, value in schema.items() if word not in ANNOTATIONS}
+    if kind:
+        branch["type"] = kind
+    for word in ("items", "additionalProperties", "propertyNames"):
+        branch[word] = to_branches(branch.get(word, True), root)
+    properties = branch.get("properties", {})
+    branch["properties"] = {name: to_branches(part, root) for name, part in properties.items()}
+    return branch
+
+
+def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
+    """Every kind of value the old node took must find one in the new node that takes it."""
+    for branch in old if ACCEPTS_ALL not in new else ():
+        candidates = [list(_branch(branch, taker, path)) for taker in new if _same(branch, taker)]
+        if candidates:
+            yield from min(candidates, key=len)
+        else:
+            yield f"{path or 'root'}: {branch.get('type', 'anything')} is no longer taken"
+
+
+def _same(old: Schema, new: Schema) -> bool:
+    if old == ACCEPTS_ALL:
+        return False
+    before, after = old.get("type", ABSENT), new.get("type", ABSENT)
+    return after in (ABSENT, before) or (before == "integer" and after == "number")
+
+
+def _branch(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for word in sorted((old.keys() | new.keys()) - NESTED_KEYWORDS):
+        before, after = old.get(word, ABSENT), new.get(word, ABSENT)
+        if KEYWORD_RULES.get(word, _differs)(before, after):
+            yield f"{path or 'root'}: {word} {_shown(before)} → {_shown(after)}"
+    for name in sorted(set(new.get("required", ())) - set(old.get("required", ()))):
+        yield f"{_below(path, name)}: is required now"
+    yield from _properties(old, new, path)
+    for word, mark in PATH_MARKS.items():
+        yield from _node(old[word], new[word], _below(path, mark))
+
+
+def _properties(old: Schema, new: Schema, path: str) -> Iterator[str]:
+    for name, part in old["properties"].items():
+        if name in new["properties"]:
+            yield from _node(part, new["properties"][name], _below(path, name))
+        else:
+            yield f"{_below(path, name)}: is gone"
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path and name != "[]" else f"{path}{name}"
+
+
+def _shown(value: Any) -> str:
+    return "unsaid" if value is ABSENT else str(value)
+
+
+def _raised(old: Any, new: Any) -> bool:
+    return new is not ABSENT and (old is ABSENT or new > old)
+
+
+def _lowered(old: Any, new: Any) -> bool:
+    return new is not ABSENT and (old is ABSENT or new < old)
+
+
+def _set_anew(old: Any, new: Any) -> bool:
+    return new is not ABSENT and bool(new != old)
+
+
+def _fewer(old: Any, new: Any) -> bool:
+    return new is not ABSENT and (old is ABSENT or any(value not in new for value in old))
+
+
+def _differs(old: Any, new: Any) -> bool:
+    return bool(old != new)
+
+
+PATH_MARKS = {"items": "[]", "additionalProperties": "*", "propertyNames": "(name)"}
+NESTED_KEYWORDS = frozenset({*PATH_MARKS, "properties", "required", "type"})
+KEYWORD_RULES: dict[str, Refuses] = {
+    "enum": _fewer,
+    "pattern": _set_anew,
+    "format": _set_anew,
+    "uniqueItems": lambda old, new: new is True and old is not True,
+    **dict.fromkeys(("minLength", "minItems", "minimum", "exclusiveMinimum"), _raised),
+    **dict.fromkeys(("maxLength", "maxItems", "maximum", "exclusiveMaximum"), _lowered),
+}
+"""What makes a changed word a break; any other word is one as soon as it differs."""

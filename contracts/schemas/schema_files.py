@@ -1,0 +1,110 @@
+"""The committed JSON Schemas (draft 2020-12) of everything that other systems send or read.
+
+`python -m contracts.schemas.schema_files` writes `contracts/schemas/` anew: one schema per event type for
+its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. What has been
+released lies in `schemas/frozen/`, which only grows: a compatible change adds a file there, a
+breaking one is refused.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from contracts.base.fields import Contract
+from contracts.cloudevent import CloudEvent
+from contracts.events import KINDS
+from contracts.publication import RELEASED, Publication
+from contracts.schemas import asyncapi, schema_history
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FOLDER = Path(__file__).parent
+ATTRIBUTE_NAME = "^[a-z0-9]+$"
+CLOSED_TYPES = frozenset(KINDS)
+"""The types whose data is closed: a door refuses a field it does not know."""
+
+Schema = dict[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    """Without the titles pydantic makes up from field names."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002
+        return False
+
+
+def build_schemas() -> dict[str, Schema]:
+    """File name → schema, for everything under `schemas/` that models and subjects give."""
+    kinds: dict[str, type[Contract]] = {**KINDS, RELEASED: Publication}
+    found: dict[str, Schema] = {}
+    for event_type, model in kinds.items():
+        found[f"{event_type}.json"] = data_schema(event_type, model)
+        found[f"{event_type}.event.json"] = event_schema(event_type, model)
+    return found
+
+
+def data_schema(event_type: str, model: type[Contract]) -> Schema:
+    """What `data` of an event of this type looks like."""
+    schema = {"$schema": DIALECT, "$id": schema_id(event_type), **_of(model)}
+    return _closed(schema) if event_type in CLOSED_TYPES else schema
+
+
+def event_schema(event_type: str, model: type[Contract]) -> Schema:
+    """What the whole CloudEvent looks like in structured form."""
+    data = data_schema(event_type, model)
+    definitions = data.pop("$defs", {})
+    for key in ("$schema", "$id"):
+        del data[key]
+    envelope = _of(CloudEvent)
+    del envelope["properties"]["extensions"]  # they stand beside the other attributes
+    properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
+    return {
+        "$schema": DIALECT,
+        "$id": schema_id(f"{event_type}:event"),
+        "title": event_type,
+        "type": "object",
+        "required": envelope["required"],
+        "properties": properties,
+        "propertyNames": {"pattern": ATTRIBUTE_NAME},
+        "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+        "$defs": definitions,
+    }
+
+
+def schema_id(of: str) -> str:
+    """A schema's own name; a name, not an address."""
+    return f"tag:moha.gov.vn,2026:{of}"
+
+
+def schema_text(schema: Schema) -> str:
+    """A schema as it is written to a file."""
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+def _of(model: type[Contract]) -> Schema:
+    return model.model_json_schema(schema_generator=_Generator)
+
+
+def _closed(schema: Schema) -> Schema:
+    objects: Iterator[Schema] = iter([schema, *schema.get("$defs", {}).values()])
+    for part in objects:
+        if part.get("type") == "object":
+            part["additionalProperties"] = False
+    return schema
+
+
+def write_files(folder: Path = FOLDER) -> list[str]:
+    """Write all files; the breaking changes that stopped it, if any."""
+    made = build_schemas()
+    refused = schema_history.freeze_schemas(folder / "frozen", made)
+    if not refused:
+        for file, schema in {**made, "asyncapi.json": asyncapi.build_document()}.items():
+            (folder / file).write_text(schema_text(schema), "utf-8")
+    return refused
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(write_files()) or 0)

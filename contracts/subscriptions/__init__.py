@@ -1,0 +1,3 @@
+"""Subscribers: their preferences, sign-up, transactional mail, digests and reactions.
+
+May import contracts."""

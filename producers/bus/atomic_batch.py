@@ -1,0 +1,66 @@
+"""Many entries of one bucket in one commit: all of them are stored, or none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from producers.bus.connection import Connection, parse_reply
+from producers.bus.errors import BusError
+
+MAX_BATCH_ENTRIES = 1000
+EXPECTED_REVISION_HEADER = "Nats-Expected-Last-Subject-Sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """One member. `expected`: the revision it replaces, 0 for "must not exist", None for any."""
+
+    key: str
+    data: bytes
+    expected_revision: int | None = None
+
+
+async def commit_batch(
+    connection: Connection, prefix: str, entries: Sequence[BatchEntry], timeout_s: float
+) -> int:
+    """Store *entries* atomically; the answer is the last one's revision.
+
+    Raises Conflict when one expectation fails and Silence when the outcome is unknown: a server
+    that dies in the middle completes it, or takes it back, when it comes up again. After an error
+    of its disk a part can be read until then, while nothing can be written to the bucket.
+    """
+    if not 1 <= len(entries) <= MAX_BATCH_ENTRIES:
+        raise ValueError(
+            f"an atomic batch has 1 to {MAX_BATCH_ENTRIES} entries, not {len(entries)}"
+        )
+    batch = uuid4().hex
+    async with connection.awaiting_reply(prefix, timeout_s):
+        for number, entry in enumerate(entries[:-1], 1):
+            await _stage(connection, prefix + entry.key, entry, _headers(batch, number, entry))
+        last = entries[-1]
+        headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
+        said = parse_reply(
+            await connection.request(prefix + last.key, last.data, headers, timeout_s)
+        )
+    if said.get("count") != len(entries):
+        raise BusError(f"{said.get('count')} of {len(entries)} entries were committed")
+    return int(said["seq"])
+
+
+async def _stage(
+    link: Connection, subject: str, entry: BatchEntry, headers: dict[str, str]
+) -> None:
+    """Hand over one member; only the first is answered (with nothing, when the batch is open)."""
+    if headers["Nats-Batch-Sequence"] != "1":
+        await link.nc.publish(subject, entry.data, headers=headers)
+        return
+    opened = await link.request(subject, entry.data, headers)
+    if opened.data:
+        raise BusError(f"the batch was not opened: {parse_reply(opened)}")
+
+
+def _headers(batch: str, number: int, entry: BatchEntry) -> dict[str, str]:
+    headers = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+    if entry.expected_revision is not None:
+        headers[EXPECTED_REVISION_HEADER] = str(entry.expected_revision)
+    return headers

@@ -1,0 +1,273 @@
+"""One connection to NATS: settings, reconnecting, and requests that end with a reply or a BusError."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import BadHeaderError, BadSubjectError, MaxPayloadError
+from nats.errors import Error as NatsError
+
+from producers.bus.errors import BusError, NoReply, RevisionConflict, StorageFull
+from producers.bus.retry import retry_until
+
+Reply = dict[str, Any]
+
+
+NO_LIMIT: Any = None
+
+
+READ_PATIENCE_S = 10.0
+
+
+WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
+
+
+FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
+
+
+UNKNOWN_RESULT_CODES = frozenset(
+    {10176, 10210, 10211}
+)  # an atomic batch incomplete, or too many at once
+
+
+REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
+
+
+log = structlog.get_logger()
+
+
+class Connection:
+    """Requests with time-outs over a client that `connect` provides, and provides again."""
+
+    def __init__(self) -> None:
+        self.nc = Client()
+        self.closed = asyncio.Event()
+        self.reopening: asyncio.Task[None] | None = None
+        self.disconnects = 0  # how often the connection was lost; what lived on it is gone then
+        self._up = asyncio.Event()
+        self._waiting: set[asyncio.Timeout] = set()
+        self._told: set[str] = set()
+
+    @property
+    def server_info(self) -> Reply:
+        """What the server we talk to said at connecting: `server_id`, `version`, `max_payload`."""
+        return dict(self.nc._server_info)  # nats-py has no public way to it
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 5.0,
+    ) -> Msg:
+        """One request, sent only while connected. Raises Silence when no answer came in time.
+
+        nats-py gets no time-out of its own: two cost as much as the rest of a request.
+        """
+        known = dict(headers) if headers else None
+        async with self.awaiting_reply(subject, timeout_s):
+            return await self.nc.request(subject, body, timeout=NO_LIMIT, headers=known)
+
+    async def api_request(
+        self, call: str, query: Reply | None = None, timeout_s: float = 5.0
+    ) -> Reply:
+        """One JetStream API call, answered by the leader."""
+        body = json.dumps(query).encode() if query is not None else b""
+        return parse_reply(await self.request(f"$JS.API.{call}", body, timeout_s=timeout_s))
+
+    async def repeatable_api_request(
+        self, call: str, query: Reply | None = None, patience_s: float = READ_PATIENCE_S
+    ) -> Reply:
+        """A JetStream API call that a repeat can't harm: asked again after silence."""
+        attempt = partial(self.api_request, call, query, min(patience_s, 2.0))
+        return await retry_until(attempt, patience_s, self.closed)
+
+    @asynccontextmanager
+    async def awaiting_reply(self, subject: str, timeout_s: float) -> AsyncIterator[None]:
+        """Wait for the connection, bound what happens inside, and turn trouble into BusErrors.
+
+        A cancellation gets through in any case: Python 3.11's `wait_for`, which nats-py uses, keeps
+        one to itself that comes together with the answer.
+        """
+        cancelled = _cancellations()
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                if not self.nc.is_connected:
+                    await self._up.wait()
+                with self._until_lost(limit):
+                    yield
+        except MaxPayloadError as error:
+            raise BusError(f"{subject}: larger than the server takes") from error
+        except (BadSubjectError, BadHeaderError) as error:
+            raise BusError(f"{subject!r} or a header can't be sent") from error
+        except (TimeoutError, NatsError, OSError) as error:
+            raise NoReply(f"{subject}: {type(error).__name__}") from error
+        if _cancellations() > cancelled:
+            raise asyncio.CancelledError
+
+    @contextmanager
+    def _until_lost(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """What was asked on a connection that is lost will not be answered: don't wait for it."""
+        self._waiting.add(limit)
+        try:
+            yield
+        finally:
+            self._waiting.discard(limit)
+
+    async def on_connected(self) -> None:
+        self._told.clear()
+        self._up.set()
+        log.info("bus_connected")
+
+    async def on_disconnected(self) -> None:
+        self._up.clear()
+        self.disconnects += 1
+        self._release()
+        if not self.closed.is_set():
+            log.warning("bus_disconnected")
+
+    def _release(self) -> None:
+        """Whoever waits for an answer gets Silence now."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting:
+            if not limit.expired():
+                limit.reschedule(now)
+
+    async def close(self) -> None:
+        """End it; whoever waits for an answer gets Silence."""
+        self.closed.set()
+        self._up.set()
+        if self.reopening is not None:
+            self.reopening.cancel()
+            await asyncio.wait([self.reopening])
+        with closing_client():
+            await self.nc.close()
+        self._release()
+        log.info("bus_closed")
+
+    async def on_error(self, error: Exception) -> None:
+        """Say each kind of trouble once per outage: a client that reconnects repeats itself."""
+        kind = type(error).__name__
+        if kind in self._told:
+            return
+        self._told.add(kind)
+        log.warning("bus_trouble", error=kind, detail=str(error)[:200])
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+@contextmanager
+def closing_client() -> Iterator[None]:
+    """Around the close of a nats-py client: only a cancellation of our own task gets through.
+
+    A client that is closed while it reconnects cancels the very future on which its close waits.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+
+
+def parse_reply(msg: Msg) -> Reply:
+    """The JSON answer in *msg*. Raises the BusError it carries."""
+    said: Reply = json.loads(msg.data)
+    if "error" in said:
+        raise error_from_reply(said["error"])
+    return said
+
+
+def error_from_reply(error: Reply) -> BusError:
+    """What JetStream's error object means to a caller."""
+    number, text = error.get("err_code", 0), str(error.get("description", ""))
+    if number in WRONG_REVISION_CODES:
+        found = REVISION_PATTERN.search(text)
+        return RevisionConflict(text, number, int(found[1]) if found else None)
+    if number in FULL_CODES:
+        return StorageFull(text, number)
+    if number in UNKNOWN_RESULT_CODES or error.get("code") == 503:
+        return NoReply(text, number)
+    return BusError(text, number)
+
+
+CONNECT_TIMEOUT_S = 2.0
+
+
+async def connect(url: str, name: str, creds_file: Path | None, patience_s: float) -> Connection:
+    """A live link to one of the servers in *url* (separated by commas)."""
+    link, line = Connection(), _Line(url, _options(name, creds_file))
+    await retry_until(partial(line.open, link), patience_s, link.closed)
+    return link
+
+
+def _options(name: str, creds_file: Path | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "user_credentials": str(creds_file) if creds_file else None,
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,  # a dead server is noticed after 10 to 15 s of silence
+        "reconnect_time_wait": 0.25,
+        "max_reconnect_attempts": -1,
+        "pending_size": 0,  # never buffer while disconnected: what is late must not be sent later
+    }
+
+
+class _Line:
+    """Gives a link its client, and another one when a server closed that for good.
+
+    nats-py reconnects when a connection breaks, but gives up when the server says why it ends it
+    (rights withdrawn for a moment, too slow, too many connections).
+    """
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._servers = url.split(",")
+        self._options = options
+
+    async def open(self, link: Connection) -> None:
+        nc = Client()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await nc.connect(self._servers, **self._options, **self._callbacks(link, nc))
+        except (TimeoutError, NatsError, OSError) as error:
+            reason = nc.last_error or error
+            with closing_client():
+                await nc.close()
+            raise NoReply(f"not connected: {type(reason).__name__} {reason}") from error
+        link.nc = nc
+        await link.on_connected()
+
+    def _callbacks(self, link: Connection, nc: Client) -> dict[str, Any]:
+        async def up() -> None:
+            await link.on_connected()
+
+        async def down() -> None:
+            if link.nc is nc:
+                await link.on_disconnected()
+
+        async def closed() -> None:
+            if link.nc is nc and not link.closed.is_set():
+                log.warning("bus_closed_by_server", error=type(nc.last_error).__name__)
+                link.reopening = asyncio.create_task(self._reopen(link))
+
+        return {
+            "error_cb": link.on_error,
+            "reconnected_cb": up,
+            "disconnected_cb": down,
+            "closed_cb": closed,
+        }
+
+    async def _reopen(self, link: Connection) -> None:
+        with suppress(NoReply):  # only when we are closing
+            await retry_until(partial(self.open, link), None, link.closed)

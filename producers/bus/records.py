@@ -1,0 +1,70 @@
+"""JSON records in a bucket, read with their revision and changed by compare-and-set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from producers.bus import Bucket, NoReply, RevisionConflict
+
+T = TypeVar("T", bound=BaseModel)
+
+
+MAX_TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned(Generic[T]):
+    """What a key holds at a revision (0: nothing); `fresh`: whoever asked has just written it."""
+
+    value: T | None
+    revision: int = 0
+    just_written: bool = False
+
+    @property
+    def required(self) -> T:
+        """The value. Raises LookupError when there is none."""
+        if self.value is None:
+            raise LookupError("the record vanished")
+        return self.value
+
+
+async def read(bucket: Bucket, key: str, kind: type[T]) -> Versioned[T]:
+    value = await bucket.get(key)
+    return (
+        Versioned(kind.model_validate_json(value.data), value.revision)
+        if value
+        else Versioned(None)
+    )
+
+
+async def update(
+    bucket: Bucket,
+    key: str,
+    kind: type[T],
+    transition: Callable[[T | None], T],
+    known: Versioned[T] | None = None,
+) -> Versioned[T]:
+    """Replace what *key* holds by what *move* makes of it, and again if somebody was faster.
+
+    *move* must leave alone what it has changed already: a write whose answer was lost is seen
+    again. Raises Silence when the bus is away, Conflict when others never let go.
+    """
+    for _ in range(MAX_TRIES):
+        known = known or await read(bucket, key, kind)
+        wanted = transition(known.value)
+        if wanted == known.value:
+            return Versioned(wanted, known.revision)
+        try:
+            return Versioned(
+                wanted, await _write(bucket, key, wanted, known.revision), just_written=True
+            )
+        except (RevisionConflict, NoReply):
+            known = None
+    raise RevisionConflict(f"{bucket.name}.{key} changed {MAX_TRIES} times")
+
+
+async def _write(bucket: Bucket, key: str, wanted: BaseModel, revision: int) -> int:
+    data = wanted.model_dump_json().encode()
+    return await (bucket.swap(key, data, revision) if revision else bucket.create(key, data))

@@ -1,0 +1,113 @@
+"""Refusing a server that can't keep Loa's promises: too old, or acknowledging before its disk."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nats.aio.msg import Msg
+
+from producers.bus.bus import Bus
+from producers.bus.connection import Connection
+from producers.bus.errors import UnfitServer
+from producers.bus.monitor import fetch_page
+
+MIN_VERSION = (2, 14)
+SETTINGS_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ"
+LAST_ANSWER_WAIT_S = 0.3
+SETTINGS_NOT_VISIBLE = (
+    "can't see whether sync_interval is always: name the servers' monitoring addresses, or let our "
+    f"account import the service {SETTINGS_SUBJECT} from the system account"
+)
+
+
+class ServerReport(NamedTuple):
+    """What one server says about itself; `sync_always` is None where it has no JetStream."""
+
+    server_id: str
+    version: str
+    sync_always: bool | None
+
+
+async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
+    """Raise Unfit unless every server is new enough and fsyncs before it acknowledges.
+
+    The settings are read from the running servers: from the monitoring addresses *monitors* (one
+    per server), or over the bus where our account may ask for them.
+    """
+    info = bus.connection.server_info
+    check_version(info["version"])
+    if monitors:
+        seen = await asyncio.gather(*(_from_monitor(url) for url in monitors))
+    else:
+        seen = await _Poll(bus.connection).ask()
+    check_reports(info["server_id"], seen)
+
+
+def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
+    """Raise Unfit when one of the servers is unfit, or when *ours* isn't among them."""
+    if not reports:
+        raise UnfitServer(SETTINGS_NOT_VISIBLE)
+    if our_server_id not in {server.server_id for server in reports}:
+        raise UnfitServer(
+            "the monitoring addresses belong to other servers than the one we talk to"
+        )
+    if all(server.sync_always is None for server in reports):
+        raise UnfitServer("no server has JetStream")
+    for server in reports:
+        check_version(server.version)
+        if server.sync_always is False:
+            raise UnfitServer(f"sync_interval is not always on server {server.server_id}")
+
+
+def check_version(version: str) -> None:
+    """Raise Unfit for a server that is older than what Loa relies on."""
+    major, minor = version.split(".")[:2]
+    if (int(major), int(minor)) < MIN_VERSION:
+        raise UnfitServer(f"nats-server {version} is older than {MIN_VERSION[0]}.{MIN_VERSION[1]}")
+
+
+async def _from_monitor(url: str) -> ServerReport:
+    _, said = await fetch_page(url, "/varz")
+    return ServerReport(said["server_id"], said["version"], _sync_always(said.get("jetstream", {})))
+
+
+def _sync_always(jetstream: dict[str, Any]) -> bool | None:
+    if "config" not in jetstream:
+        return None
+    return jetstream["config"].get("sync_always", False) is True
+
+
+class _Poll:
+    """Asks all servers at once; how many will answer is unknown, so quiet ends it."""
+
+    def __init__(self, link: Connection) -> None:
+        self._link = link
+        self._seen: list[ServerReport] = []
+        self._heard = asyncio.Event()
+
+    async def ask(self) -> list[ServerReport]:
+        nc = self._link.nc
+        async with self._link.awaiting_reply(SETTINGS_SUBJECT, 5.0):
+            inbox = nc.new_inbox()
+            answers = await nc.subscribe(inbox, cb=self._hear)
+            await nc.publish(SETTINGS_SUBJECT, b'{"config":true}', reply=inbox)
+            await self._until_quiet()
+            await answers.unsubscribe()
+        return self._seen
+
+    async def _until_quiet(self) -> None:
+        while True:
+            self._heard.clear()
+            try:
+                async with asyncio.timeout(LAST_ANSWER_WAIT_S):
+                    await self._heard.wait()
+            except TimeoutError:
+                return
+
+    async def _hear(self, msg: Msg) -> None:
+        self._heard.set()
+        if msg.data:
+            said = json.loads(msg.data)
+            server = said["server"]
+            self._seen.append(ServerReport(server["id"], server["ver"], _sync_always(said["data"])))

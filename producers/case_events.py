@@ -1,0 +1,181 @@
+"""Case events at the HTTP door: numbers them per dossier, and moves the contact off the stream."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts import subjects
+from contracts.base.crash_points import crash_point
+from contracts.case import Contact
+from contracts.delivery import ChannelName
+from contracts.errors import Conflict, Forbidden, Invalid, field_error
+from contracts.records import Dossier, NoticeRecord, notice_key
+from producers import bus as nats
+from producers.admission import CheckedEvent
+from producers.bus import Bus, Value
+from producers.units.registry import Registration
+
+MAX_TRIES = 50
+MAX_DOSSIER_EVENTS = 1000
+"""Of one dossier: its record holds them all, and is written with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """An event of a dossier that this unit may tell its person about, by `channels` in order."""
+
+    event: CheckedEvent
+    contact: Contact
+    channels: tuple[ChannelName, ...]
+
+    def to_record(self, revision: int) -> NoticeRecord:
+        return NoticeRecord(
+            content_id=self.event.content_id,
+            revision=revision,
+            event_id=self.event.event_id,
+            unit=self.event.unit,
+            contact=self.contact,
+            channels=self.channels,
+        )
+
+
+def usable_channels(admitted: CheckedEvent, registration: Registration) -> tuple[ChannelName, ...]:
+    """The unit's channels that reach the event's contact. Raises Invalid when none does."""
+    contact = admitted.contact
+    reaching = tuple(one for one in registration.notices if contact and contact.address(one))
+    if contact and not reaching:
+        named = ", ".join(registration.notices)
+        raise Invalid(field_error("data.contact", "unreachable_contact", channels=named))
+    return reaching
+
+
+class CaseEventStore:
+    """Buckets `publications` and `notices`. Every step may be repeated; raises BusError."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.dossiers = bus.bucket(subjects.PUBLISHED.name)
+        self.notices = bus.bucket(subjects.NOTICES.name)
+
+    async def assign_revision(self, case: CaseEvent, known: Value | None, at: datetime) -> int:
+        """The event's revision, once its contact is kept; a repeat gets the same one.
+
+        Both are written at once: a contact under a number that is taken by then is removed, and
+        one that a crash leaves is forgotten after 30 days.
+
+        *known*: the dossier's record as it was read a moment ago. Raises Forbidden for another
+        unit's dossier, Conflict for a repeat with another contact.
+        """
+        for _ in range(MAX_TRIES):
+            dossier = read_dossier(known)
+            if number := existing_revision(dossier, case.event):
+                await self.store_contact(case.to_record(number))
+                return number
+            number, data = with_next_revision(dossier, case.event, at)
+            record = case.to_record(number)
+            if await self.write_revision(record, data, known):
+                return number
+            known = await self.dossiers.get(record.content_id)
+            await self.purge_stray_contact(record, read_dossier(known))
+        key = case.event.content_id
+        raise nats.NoReply(f"publications.{key}: somebody else keeps changing it")
+
+    async def write_revision(
+        self, record: NoticeRecord, dossier: bytes, known: Value | None
+    ) -> bool:
+        """Write *dossier* over *known*, and the contact; False when it has changed meanwhile."""
+        won, _ = await asyncio.gather(
+            self.swap_dossier(record.content_id, dossier, known), self.store_contact(record)
+        )
+        crash_point("gateway.contact_kept")
+        return won
+
+    async def swap_dossier(self, key: str, dossier: bytes, known: Value | None) -> bool:
+        try:
+            await self.dossiers.swap(key, dossier, known.revision if known else 0)
+        except nats.RevisionConflict:
+            return False
+        crash_point("gateway.case_numbered")
+        return True
+
+    async def purge_stray_contact(self, record: NoticeRecord, dossier: Dossier) -> None:
+        """Remove a contact that was kept under a number which became another event's."""
+        if dossier.positions.get(record.revision) != record.event_id:
+            await self.notices.purge(contact_key(record))
+
+    async def store_contact(self, record: NoticeRecord) -> None:
+        """Store whom the notice is for, unless that is kept already."""
+        key = contact_key(record)
+        try:
+            await self.notices.create(key, record.model_dump_json().encode())
+        except nats.RevisionConflict:
+            await self.check_same_contact(record.contact, key)
+
+    async def check_repeat(self, admitted: CheckedEvent, known: Value | None) -> None:
+        """Hold a repeat's contact against the one that is kept, for as long as it is.
+
+        Raises Conflict, and Forbidden for another unit's dossier.
+        """
+        contact = admitted.contact
+        if contact is None or known is None:
+            return
+        if number := existing_revision(Dossier.model_validate_json(known.data), admitted):
+            await self.check_same_contact(
+                contact, notice_key(admitted.content_id, number, admitted.event_id)
+            )
+
+    async def check_same_contact(self, contact: Contact, key: str) -> None:
+        value = await self.notices.get(key)
+        if value and not is_same_contact(
+            NoticeRecord.model_validate_json(value.data).contact, contact
+        ):
+            raise Conflict(field_error("data.contact", "other_contact"))
+
+
+def read_dossier(value: Value | None) -> Dossier:
+    return Dossier.model_validate_json(value.data) if value else Dossier(unit="")
+
+
+def contact_key(record: NoticeRecord) -> str:
+    return notice_key(record.content_id, record.revision, record.event_id)
+
+
+def is_same_contact(stored: Contact, given: Contact) -> bool:
+    """Whether they say the same; an id that somebody had erased meanwhile is not missed."""
+    if stored.zalo_user_id is None:
+        given = given.model_copy(update={"zalo_user_id": None})
+    return stored == given
+
+
+def check_capacity(value: Value | None, admitted: Iterable[CheckedEvent]) -> None:
+    """Raises Invalid when a dossier can't take all these events."""
+    dossier = read_dossier(value)
+    events = {*dossier.positions.values(), *(one.event_id for one in admitted)}
+    if len(events) > MAX_DOSSIER_EVENTS:
+        raise dossier_full_error()
+
+
+def dossier_full_error() -> Invalid:
+    return Invalid(field_error("data.case_code", "dossier_full", limit=MAX_DOSSIER_EVENTS))
+
+
+def existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
+    """The number that the event has already; 0 for none. Raises Forbidden."""
+    if dossier.unit and dossier.unit != admitted.unit:
+        value = admitted.content_id
+        raise Forbidden(field_error("data.case_code", "owned_by_other_unit", value=value))
+    return dossier.position_of(admitted.event_id)
+
+
+def with_next_revision(dossier: Dossier, admitted: CheckedEvent, at: datetime) -> tuple[int, bytes]:
+    """The dossier with one event more, and that event's number. Raises Invalid."""
+    number = max(dossier.positions, default=0) + 1
+    if number > MAX_DOSSIER_EVENTS:
+        raise dossier_full_error()
+    update = {
+        "unit": admitted.unit,
+        "revision": number,
+        "positions": dossier.positions | {number: admitted.event_id},
+        "released": dossier.released | {number: at},
+    }
+    return number, dossier.model_copy(update=update).model_dump_json().encode()

@@ -1,0 +1,71 @@
+"""Turning what a person has in a file into an event: a CloudEvent, or bare data of a unit."""
+
+from typing import Any
+
+from contracts import keys
+from contracts.base import strict_json
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import from_structured
+from contracts.errors import WHOLE_EVENT, Invalid, Unreadable, field_error
+from contracts.events import CORRECTED, SUBMITTED, UNIT_SOURCE_PREFIX, WITHDRAWN
+from producers.texts import get_text
+
+ENVELOPE_FIELDS = frozenset({"specversion", "source", "type", "data"})
+"""Any of these says that the file means to be a CloudEvent; no event's data has such a field."""
+
+
+def read_event(body: bytes, unit: str | None) -> CloudEvent:
+    """The event in *body*; bare data becomes an event of *unit*.
+
+    Raises ContractError for what is neither, and for bare data of nobody.
+    """
+    value = strict_json.loads(body)
+    if not isinstance(value, dict):
+        raise Unreadable(field_error(WHOLE_EVENT, "not_object"))
+    if ENVELOPE_FIELDS & set(value):
+        return from_structured(body)
+    if unit is None:
+        raise _nobody()
+    return from_structured(wrap_data(value, unit))
+
+
+def find_sender(event: CloudEvent, unit: str | None) -> str:
+    """Who sends *event*: *unit*, or the unit that its source names. Raises Invalid for nobody."""
+    if unit is None and event.source.startswith(UNIT_SOURCE_PREFIX):
+        unit = event.source.removeprefix(UNIT_SOURCE_PREFIX)
+    if not unit:
+        raise _nobody()
+    return unit
+
+
+def wrap_data(data: dict[str, Any], unit: str) -> dict[str, Any]:
+    """*data* as an event whose id follows from it: the same file twice is the same event."""
+    event_type = _type(data)
+    return {
+        "specversion": "1.0",
+        "id": _id(event_type, data),
+        "source": f"{UNIT_SOURCE_PREFIX}{unit}",
+        "type": event_type,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _type(data: dict[str, Any]) -> str:
+    if "corrects_revision" in data:
+        return CORRECTED
+    return WITHDRAWN if "reason" in data and "title" not in data else SUBMITTED
+
+
+def _id(event_type: str, data: dict[str, Any]) -> str:
+    """`<content_id>.<revision>`; a withdrawal, which has no revision, is told by its content."""
+    if event_type == WITHDRAWN:
+        last: object = f"withdrawn-{keys.content_hash(event_type, data)[:12]}"
+    else:
+        last = data.get("revision")
+    named = f"{data.get('content_id')}.{last}"
+    return named if named.isascii() and named.isprintable() and len(named) < 120 else "unnamed"
+
+
+def _nobody() -> Invalid:
+    return Invalid(get_text("cli", "no_unit").as_field_error("unit"))

@@ -1,0 +1,59 @@
+"""Who is at the door, and whether they knock too often."""
+
+import math
+
+from starlette.requests import Request
+
+from contracts.base.times import Clock
+from contracts.errors import RateLimited, Unauthorized, field_error
+from producers.token_buckets import TokenBuckets
+from producers.units.registry import RegisteredUnit, UnitRegistry
+
+EVENTS_PER_MINUTE = 600
+BURST = 200
+QUERIES_PER_MINUTE = 2400
+FAILURES_PER_MINUTE = 20
+
+
+class AccessControl:
+    """Proves units by their API keys and counts their events. Nothing here outlives the process."""
+
+    def __init__(self, registry: UnitRegistry, clock: Clock) -> None:
+        self.registry = registry
+        self.events = TokenBuckets(EVENTS_PER_MINUTE, BURST, clock)
+        self.queries = TokenBuckets(QUERIES_PER_MINUTE, QUERIES_PER_MINUTE / 2, clock)
+        self.failures = TokenBuckets(FAILURES_PER_MINUTE, FAILURES_PER_MINUTE, clock)
+
+    async def authenticate(self, request: Request) -> RegisteredUnit:
+        """The unit whose key *request* carries. Raises Unauthorized; RateLimited for guessing."""
+        try:
+            return await self.registry.authenticate(_bearer(request))
+        except Unauthorized:
+            host = request.client.host if request.client else ""
+            _or_wait(self.failures.take(host))
+            raise
+
+    def count_events(self, member: RegisteredUnit, events: int = 1) -> None:
+        """Raises RateLimited when *member* sends more than its share."""
+        _or_wait(self.events.take(member.unit, events))
+
+    def count_query(self, member: RegisteredUnit) -> None:
+        """Raises RateLimited when *member* asks for statuses without end."""
+        _or_wait(self.queries.take(member.unit))
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized(field_error("Authorization", "no_key"))
+    if not api_key.strip():
+        raise Unauthorized(field_error("Authorization", "empty_key"))
+    return api_key.strip()
+
+
+def _or_wait(wait_s: float) -> None:
+    if wait_s:
+        seconds = math.ceil(wait_s)
+        raise RateLimited(
+            field_error("event", "rate_limited", retry_after_s=seconds), retry_after_s=seconds
+        )

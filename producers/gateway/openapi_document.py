@@ -1,0 +1,163 @@
+"""What the gateway says of itself: its OpenAPI document, and a page made from it."""
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from contracts import events
+from contracts.envelope import BATCH_TYPE, CONTENT_TYPE, JSON_TYPE, MAX_BATCH_EVENTS
+from producers.gateway.responses import (
+    EVENT_ID_PATTERN,
+    PROBLEM_TYPE,
+    BatchAccepted,
+    EventAccepted,
+    Problem,
+    Status,
+)
+from producers.texts import get_text
+
+Document = dict[str, Any]
+
+FOLDER = Path(__file__).parent
+SCHEMAS = Path(events.__file__).parent / "schemas"
+COMPONENTS = "#/components/schemas/"
+TEXT: Document = {"schema": {"type": "string"}}
+RETRY_AFTER_HEADER = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+BEARER_CHALLENGE = {"WWW-Authenticate": {"schema": {"const": "Bearer"}}}
+DESCRIPTIONS = json.loads((FOLDER / "descriptions.json").read_text("utf-8"))
+
+
+def _refusals(*statuses: int) -> dict[int | str, Document]:
+    """The answers with a problem document, by status."""
+    headers: dict[int, Document] = {
+        401: BEARER_CHALLENGE,
+        429: RETRY_AFTER_HEADER,
+        503: RETRY_AFTER_HEADER,
+    }
+    return {status: _refusal(status, headers.get(status, {})) for status in statuses}
+
+
+def _refusal(status: int, headers: Document) -> Document:
+    title = get_text("problem", str(status))
+    return {
+        "description": f"{title.en} / {title.vi}",
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{COMPONENTS}Problem"}}},
+        "headers": headers,
+    }
+
+
+def _parameter(place: str, name: str, **more: Any) -> Document:
+    return {"in": place, "name": name, "schema": {"type": "string"}, **more}
+
+
+def _attribute(name: str) -> Document:
+    return _parameter("header", f"ce-{name}", description=DESCRIPTIONS["binary"])
+
+
+def _name(event_type: str) -> str:
+    """vn.gov.moha.content.submitted.v1 → ContentSubmittedV1."""
+    return "".join(word.capitalize() for word in event_type.split(".")[-3:])
+
+
+def _any_of(suffix: str) -> Document:
+    names = sorted(map(_name, events.HTTP_TYPES))
+    return {"oneOf": [{"$ref": f"{COMPONENTS}{name}{suffix}"} for name in names]}
+
+
+BATCH = {"type": "array", "items": _any_of("Event"), "minItems": 1, "maxItems": MAX_BATCH_EVENTS}
+BODIES: Document = {
+    CONTENT_TYPE: {"schema": _any_of("Event")},
+    BATCH_TYPE: {"schema": BATCH},
+    JSON_TYPE: {"schema": _any_of("Data")},
+}
+API_KEY_SECURITY: list[Document] = [{"key": []}]
+
+SEND_ROUTE: Document = {
+    "operation_id": "sendEvents",
+    "summary": DESCRIPTIONS["send"]["summary"],
+    "description": DESCRIPTIONS["send"]["description"],
+    "status_code": 202,
+    "response_model": EventAccepted | BatchAccepted,
+    "response_description": DESCRIPTIONS["send"]["answer"],
+    "responses": _refusals(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
+    "openapi_extra": {
+        "security": API_KEY_SECURITY,
+        "parameters": [_attribute(name) for name in ("specversion", "id", "source", "type")],
+        "requestBody": {"required": True, "content": BODIES},
+    },
+}
+STATUS_ROUTE: Document = {
+    "operation_id": "eventStatus",
+    "summary": DESCRIPTIONS["status"]["summary"],
+    "description": DESCRIPTIONS["status"]["description"],
+    "response_model": Status,
+    "response_description": DESCRIPTIONS["status"]["answer"],
+    "responses": _refusals(401, 404, 429, 500, 503),
+    "openapi_extra": {
+        "security": API_KEY_SECURITY,
+        "parameters": [
+            _parameter(
+                "path",
+                "event_id",
+                required=True,
+                schema={"type": "string", "pattern": EVENT_ID_PATTERN},
+            )
+        ],
+    },
+}
+
+
+def build_openapi(app: FastAPI) -> Document:
+    """The document: the routes of *app*, the committed schemas of the events, the API key."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTIONS["door"],
+        routes=app.routes,
+    )
+    components = document["components"]
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": DESCRIPTIONS["key"]}
+    }
+    schemas = components["schemas"]
+    schemas |= _lifted("Problem", Problem.model_json_schema())
+    for event_type in sorted(events.HTTP_TYPES):
+        schemas |= _lifted(f"{_name(event_type)}Event", _committed(f"{event_type}.event"))
+        schemas |= _lifted(f"{_name(event_type)}Data", _committed(event_type))
+    return document
+
+
+def build_docs_page(document: Document) -> tuple[str, str]:
+    """The page for people, and the policy that lets it load nothing but its own style."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
+    )
+    style = (FOLDER / "docs.css").read_text("utf-8")
+    example = (FOLDER / "example.json").read_text("utf-8")
+    html = environment.get_template("docs.html.j2").render(
+        document=document, style=style, example=example
+    )
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+    return html, policy + "form-action 'none'; frame-ancestors 'none'"
+
+
+def _committed(name: str) -> Document:
+    schema: Document = json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))
+    return schema
+
+
+def _lifted(name: str, schema: Document) -> Document:
+    """*schema* and what it defines, each as a component of its own with its references moved."""
+    text = json.dumps(schema).replace('"#/$defs/', f'"{COMPONENTS}{name}')
+    moved: Document = json.loads(text)
+    parts = {f"{name}{part}": inner for part, inner in moved.pop("$defs", {}).items()}
+    for key in ("$schema", "$id"):
+        moved.pop(key, None)
+    return {name: moved, **parts}

@@ -1,0 +1,79 @@
+"""Reading events from a request, never more of it than is allowed."""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from contracts import envelope
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import Mode
+from contracts.errors import WHOLE_EVENT, TooLarge, Unreadable, UnsupportedMedia, field_error
+
+BATCH_BODY_BYTES = 8 << 20
+BODY_LIMITS = {
+    Mode.STRUCTURED: envelope.MAX_EVENT_BYTES,
+    Mode.BINARY: envelope.MAX_EVENT_BYTES,
+    Mode.BATCH: BATCH_BODY_BYTES,
+}
+READ_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvents:
+    """What one request brought: one event, or a batch of them."""
+
+    events: list[CloudEvent]
+    is_batch: bool = False
+
+
+async def read_events(request: Request) -> ReceivedEvents:
+    """The events in *request*. Raises ContractError naming what is wrong."""
+    headers = _said(request)
+    mode = envelope.mode(headers.get("content-type"), headers)
+    _not_compressed(headers.get("content-encoding", "identity"))
+    body = await _bounded(request, BODY_LIMITS[mode])
+    if mode is Mode.BATCH:
+        return ReceivedEvents(envelope.from_batch(body), is_batch=True)
+    if mode is Mode.STRUCTURED:
+        return ReceivedEvents([envelope.from_structured(body)])
+    return ReceivedEvents([envelope.from_binary(headers, body)])
+
+
+def _said(request: Request) -> dict[str, str]:
+    """The headers that concern the event. Raises Unreadable for one that is given two values."""
+    said: dict[str, str] = {}
+    for name, value in request.headers.items():
+        if not name.startswith(("ce-", "content-")):
+            continue
+        if said.setdefault(name, value) != value:
+            raise Unreadable(field_error(name, "header_repeated"))
+    return said
+
+
+def _not_compressed(coding: str) -> None:
+    if coding.strip().lower() != "identity":
+        wrong = field_error("Content-Encoding", "content_type", value=coding, accepted="identity")
+        raise UnsupportedMedia(wrong)
+
+
+async def _bounded(request: Request, limit: int) -> bytes:
+    """The body, read until the limit or the time is reached."""
+    announced = request.headers.get("content-length", "")
+    _fits(int(announced) if announced.isdecimal() and len(announced) < 20 else 0, limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                _fits(len(body), limit)
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, str(READ_TIMEOUT_S)) from error
+    return bytes(body)
+
+
+def _fits(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(field_error(WHOLE_EVENT, "event_too_large", size=size, limit=limit))

@@ -1,0 +1,107 @@
+"""A draft as the event that the unit sends: a content item, with what the import goes by."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from contracts import events
+from contracts.cloudevent import CloudEvent
+from contracts.errors import Invalid
+from producers.imports.errors import UnexpectedError
+from producers.imports.imported import (
+    FEED_ATTRIBUTE,
+    FINGERPRINT_ATTRIBUTE,
+    IMPORT_SOURCE_PREFIX,
+    NAMES_ATTRIBUTE,
+    import_event_id,
+)
+from producers.imports.isolate_errors import isolate_errors
+from producers.imports.parse.entry import Enclosure, Entry, UnreadableEntry, site_day
+from producers.imports.planned import Draft
+from producers.texts import get_text
+from producers.units.feed_settings import Feed
+
+
+def compose_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
+    """The event of *draft*. Nothing is judged here: the door does that.
+
+    Raises Invalid for an entry of which no event can be made.
+    """
+    try:
+        with isolate_errors():
+            return build_event(draft, feed, unit)
+    except UnexpectedError as trouble:
+        raise Invalid(UnreadableEntry(trouble.kind).error) from trouble
+
+
+def build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
+    entry = draft.entry
+    return CloudEvent(
+        specversion="1.0",
+        id=import_event_id(draft.content_id, draft.revision),
+        source=f"{IMPORT_SOURCE_PREFIX}{unit}",
+        type=events.CORRECTED if draft.corrects else events.SUBMITTED,
+        subject=draft.content_id,
+        time=entry.published_at,
+        datacontenttype="application/json",
+        data=event_data(draft, feed),
+        extensions={
+            FEED_ATTRIBUTE: feed.feed_id,
+            NAMES_ATTRIBUTE: " ".join(entry.keys),
+            FINGERPRINT_ATTRIBUTE: entry.fingerprint,
+        },
+    )
+
+
+def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
+    entry = draft.entry
+    summary, body = entry.markdown_texts
+    said: dict[str, Any] = {
+        "content_id": draft.content_id,
+        "revision": draft.revision,
+        "title": entry.headline,
+        "summary": summary,
+        "body": body,
+        "lane": str(draft.lane),
+        **routing_fields(draft, feed),
+    }
+    if draft.corrects:
+        said["corrects_revision"] = draft.corrects.revision
+    if entry.scheduled_for:
+        said["not_before"] = entry.scheduled_for.isoformat()
+    return said | links_and_files(entry)
+
+
+def links_and_files(entry: Entry) -> dict[str, Any]:
+    """What stands beside the text: who wrote it, where to read on, what belongs to it."""
+    said: dict[str, Any] = {"author": entry.author} if entry.author else {}
+    if entry.url:
+        said["links"] = [{"url": entry.url, "title": source_line(entry)}]
+    if entry.files:
+        said["attachments"] = [attachment(file) for file in entry.files]
+    return said
+
+
+def source_line(entry: Entry) -> str:
+    """The site that the item is from, and the day that it bears there: Loa shows its own moment."""
+    host = (urlsplit(entry.url).hostname or "").removeprefix("www.")
+    if day := site_day(entry):
+        return get_text("import", "read_on_of", host=host, day=day).vi
+    return get_text("import", "read_on", host=host).vi
+
+
+def attachment(file: Enclosure) -> dict[str, Any]:
+    said: dict[str, Any] = {"url": file.url, "title": file.title}
+    if file.media_type:
+        said["media_type"] = file.media_type
+    return said | ({"size": file.size} if file.size else {})
+
+
+def routing_fields(draft: Draft, feed: Feed) -> dict[str, Any]:
+    """Topic, audiences and channels: those of the feed, and for a correction those of the item."""
+    if draft.corrects:
+        return dict(draft.corrects.routing)
+    return {
+        "topic": feed.topic,
+        "audiences": list(feed.audiences),
+        "channels": [str(name) for name in draft.channels],
+    }

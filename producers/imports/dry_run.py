@@ -1,0 +1,128 @@
+"""Reading a feed without consequences: what would be imported, and what the contract says to it."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from contracts import events
+from contracts.errors import ContractError, FieldError
+from contracts.vocabulary import Vocabulary
+from producers.imports.compose_event import compose_event
+from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
+from producers.imports.feed_request import FeedRequest, FeedResponse
+from producers.imports.imported import ImportedArticles
+from producers.imports.isolate_errors import isolate_errors, log_unexpected
+from producers.imports.parse import feed_document
+from producers.imports.parse.entry import UnreadableEntry
+from producers.imports.parse.feed_document import FeedDocument
+from producers.imports.plan import plan_events
+from producers.imports.planned import Draft, Plan, Reading, Twin
+from producers.units.feed_settings import LOOK_BACK, Feed
+
+DryRunResult = Literal["new", "ahead", "old", "backfilled"]
+"""`ahead`: news, but not before its date; `old`: nothing; `backfilled`: for the portal alone."""
+
+
+class DryRunItem(BaseModel):
+    """One item of a feed, what would become of it, and what stands against it."""
+
+    becomes: DryRunResult
+    title: str
+    url: str
+    published: datetime | None
+    errors: tuple[FieldError, ...] = ()
+
+
+class DryRun(BaseModel):
+    """What a feed holds today."""
+
+    url: str
+    """Where it was found in the end."""
+    moved_for_good: bool = False
+    title: str = ""
+    duplicates: int = 0
+    twins: tuple[Twin, ...] = ()
+    """Of those, the ones that only a title and a text make so."""
+    trouble: FieldError | None = None
+    feeds: tuple[str, ...] = ()
+    """Where the site's feeds are, if this is a page that says so."""
+    items: tuple[DryRunItem, ...] = ()
+
+
+def default_feed(url: str, vocabulary: Vocabulary, now: datetime) -> Feed:
+    """What `loa import add` would make of *url*, were nothing else said. Raises ValidationError."""
+    return Feed(url=url, topic=next(iter(vocabulary.topics)), since=now - LOOK_BACK)
+
+
+async def dry_run(
+    request: FeedRequest, feed: Feed, vocabulary: Vocabulary, now: datetime
+) -> DryRun:
+    """What lies there, as if it were read for the first time now."""
+    try:
+        found = await request(feed.url, etag="", last_modified="")
+    except FeedUnavailable as away:
+        return DryRun(url=feed.url, trouble=away.error)
+    try:
+        with isolate_errors(NotAFeed):
+            return read_response(found, feed, vocabulary, now)
+    except NotAFeed as wrong:
+        return DryRun(url=found.url, trouble=wrong.error, feeds=wrong.feeds)
+    except UnexpectedError as odd:
+        return DryRun(url=found.url, trouble=log_unexpected(odd).error)
+
+
+def read_response(
+    response: FeedResponse, feed: Feed, vocabulary: Vocabulary, now: datetime
+) -> DryRun:
+    """What *found* holds. Raises NotAFeed."""
+    read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)
+    made = plan_everything(read, feed, next(iter(vocabulary.units)), now)
+    return DryRun(
+        url=response.url,
+        moved_for_good=response.moved_permanently,
+        title=read.title,
+        duplicates=made.counts["duplicate"],
+        twins=tuple(made.twins.values()),
+        items=(
+            *(check_draft(one, feed, vocabulary) for one in made.drafts),
+            *map(refused_item, read.unreadable),
+        ),
+    )
+
+
+def plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -> Plan:
+    """Older items are looked at as well, whether they are taken or not."""
+    everything = feed.model_copy(update={"backfill": True})
+    return plan_events(
+        Reading(everything, read.entries, now, is_first=True, release_held=True),
+        ImportedArticles(unit),
+    )
+
+
+def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
+    """One item as the door would see it, whoever the unit is."""
+    entry, errors = draft.entry, tuple[FieldError, ...]()
+    try:
+        events.check(compose_event(draft, feed, "thu"), vocabulary)
+    except ContractError as wrong:
+        errors = wrong.errors
+    return DryRunItem(
+        becomes=result_of(draft, feed),
+        title=entry.title,
+        url=entry.url,
+        published=entry.scheduled_for or entry.published_at,
+        errors=errors,
+    )
+
+
+def refused_item(odd: UnreadableEntry) -> DryRunItem:
+    """An entry that nobody can understand."""
+    said = {"title": odd.title, "url": odd.url, "published": None, "errors": (odd.error,)}
+    return DryRunItem(becomes="new", **said)
+
+
+def result_of(draft: Draft, feed: Feed) -> DryRunResult:
+    if draft.reason == "new":
+        return "ahead" if draft.entry.scheduled_for else "new"
+    return "backfilled" if feed.backfill else "old"

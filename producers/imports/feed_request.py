@@ -1,0 +1,62 @@
+"""What the import asks of the outside, and how politely: the request itself is handed in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedResponse:
+    """What a site answered. `body` is None where nothing has changed."""
+
+    body: bytes | None
+    url: str
+    moved_permanently: bool = False
+    charset: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    max_age_s: float = 0.0
+
+
+class FeedRequest(Protocol):
+    """One request; what was had before is named. Raises Unreached."""
+
+    async def __call__(self, url: str, *, etag: str, last_modified: str) -> FeedResponse: ...
+
+
+@dataclass
+class HostPacing:
+    """One request at a time to each host, and a pause between two."""
+
+    pause_s: float
+    clock: Callable[[], float]
+    sleep: Sleep = asyncio.sleep
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    last_request: dict[str, float] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def turn(self, url: str) -> AsyncIterator[None]:
+        host = host_of(url)
+        async with self.locks.setdefault(host, asyncio.Lock()):
+            since = self.clock() - self.last_request.get(host, float("-inf"))
+            if since < self.pause_s:
+                await self.sleep(self.pause_s - max(0.0, since))
+            try:
+                yield
+            finally:
+                self.last_request[host] = self.clock()
+
+
+def host_of(url: str) -> str:
+    """The host by which requests are counted."""
+    return (urlsplit(url).hostname or "").removeprefix("www.")
+
+
+def is_same_host(url: str, other: str) -> bool:
+    """Whether a feed has moved within its site only: then the new address is asked from now on."""
+    return host_of(url) == host_of(other)

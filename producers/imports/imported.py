@@ -1,0 +1,169 @@
+"""What has been imported for a unit already, as its events in CONTENT tell it.
+
+The log is the memory: nothing else has to be kept, and nothing that was published can be forgotten.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from contracts import events
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import Lane
+from producers.imports.parse.entry import Entry
+from producers.imports.parse.similarity import Similarity, TextSignature, compare, text_signature
+
+IMPORT_SOURCE_PREFIX = "/imports/"
+FEED_ATTRIBUTE, NAMES_ATTRIBUTE, FINGERPRINT_ATTRIBUTE = "importfeed", "importkeys", "importmark"
+"""Extension attributes of an imported event: its feed, its keys, its fingerprint."""
+ROUTING_FIELDS = ("topic", "audiences", "channels")
+MAX_CHANGES_A_DAY = 3
+MAX_SAME_TITLE = 30
+"""Of more items under one title on one day, the newest are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedArticle:
+    """One imported item. `card` are the topic, audiences and channels that it went out with."""
+
+    content_id: str
+    revision: int = 0
+    fingerprint: str = ""
+    feed_id: str = ""
+    names: frozenset[str] = frozenset()
+    """The names of its newest text: an entry with one of them is the item itself."""
+    routing: dict[str, Any] = field(default_factory=dict)
+    is_withdrawn: bool = False
+    recent_changes: tuple[datetime, ...] = ()
+    """When the newest texts came in."""
+    signature: TextSignature | None = None
+    """Of the newest text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The item that an entry is, and how sure that is.
+
+    `named`: by a name that is its own. Otherwise by its title: `SAME` or `NEAR`.
+    """
+
+    article: ImportedArticle
+    is_by_name: bool
+    similarity: Similarity = Similarity.SAME
+
+
+@dataclass
+class ImportedArticles:
+    """Every item that was imported for one unit, by name and by title.
+
+    `seq` is how far the log is read. `doubted` are texts that count and that intake may yet refuse,
+    or has taken in: event → hash.
+    """
+
+    unit: str
+    articles: dict[str, ImportedArticle] = field(default_factory=dict)
+    by_name: dict[str, str] = field(default_factory=dict)
+    by_title: dict[str, list[str]] = field(default_factory=dict)
+    unconfirmed: dict[str, str] = field(default_factory=dict)
+    seq: int = 0
+
+    def match(self, entry: Entry, aliases: Mapping[str, str] = {}) -> Match | None:
+        """The item that *entry* is. *aliases* are names that no event tells of: name → item."""
+        for name in entry.names:
+            if content_id := self.by_name.get(name) or aliases.get(name):
+                return Match(self.articles[content_id], is_by_name=True)
+        return self.match_by_title(entry)
+
+    def match_by_title(self, entry: Entry) -> Match | None:
+        """The item of the same title and day that says most nearly what *entry* says."""
+        ids = (
+            one for key in entry.title_keys for one in self.by_title.get(key, [])[-MAX_SAME_TITLE:]
+        )
+        found = (self.articles[one] for one in dict.fromkeys(ids))
+        matches = (
+            Match(one, is_by_name=False, similarity=compare(one.signature, entry.signature))
+            for one in found
+            if one.signature
+        )
+        best = max(matches, key=lambda one: one.similarity, default=None)
+        return best if best and best.similarity else None
+
+    def concerns(self, event: CloudEvent) -> bool:
+        """Whether it is of an imported item, whoever says it."""
+        return self.is_own_event(event) or str(event.data.get("content_id")) in self.articles
+
+    def is_own_event(self, event: CloudEvent) -> bool:
+        """Whether the import says it."""
+        return (
+            event.source == f"{IMPORT_SOURCE_PREFIX}{self.unit}"
+            and NAMES_ATTRIBUTE in event.extensions
+        )
+
+    def is_own_next_text(self, event: CloudEvent) -> bool:
+        """Whether an event that fits the contract is the import's own next text, and not urgent.
+
+        Only another sender's text, one behind another and one in a lane that the unit may not use
+        can be refused by intake, or one under an id that something else was sent under.
+        """
+        if event.type == events.WITHDRAWN or event.data.get("lane") == Lane.URGENT:
+            return False
+        content_id, revision = event.data["content_id"], event.data["revision"]
+        story = self.articles.get(content_id)
+        newest = story.revision if story else 0
+        named = event.id == import_event_id(content_id, revision)
+        return self.is_own_event(event) and named and revision > newest
+
+    def add_event(self, event: CloudEvent, at: datetime) -> None:
+        """Take in an event of an imported item, as the contract has it."""
+        content_id = event.data["content_id"]
+        story = self.articles.get(content_id) or ImportedArticle(content_id)
+        if event.type == events.WITHDRAWN:
+            self.articles[content_id] = replace(story, is_withdrawn=True)
+            return
+        story = replace(story, revision=max(story.revision, event.data["revision"]))
+        self.articles[content_id] = (
+            self.with_own_event(story, event, at) if self.is_own_event(event) else story
+        )
+
+    def with_own_event(
+        self, article: ImportedArticle, event: CloudEvent, at: datetime
+    ) -> ImportedArticle:
+        """The story after an event of our own."""
+        keys = str(event.extensions[NAMES_ATTRIBUTE]).split()
+        self.index_names(keys, article.content_id)
+        return replace(
+            article,
+            fingerprint=str(event.extensions.get(FINGERPRINT_ATTRIBUTE, "")),
+            feed_id=str(event.extensions.get(FEED_ATTRIBUTE, "")),
+            names=frozenset(key for key in keys if not is_title_key(key)),
+            routing={name: event.data[name] for name in ROUTING_FIELDS if name in event.data},
+            recent_changes=(*article.recent_changes, at)[-MAX_CHANGES_A_DAY:],
+            signature=event_signature(event),
+        )
+
+    def index_names(self, keys: Iterable[str], content_id: str) -> None:
+        """A name is the first item's that bore it; a title is everybody's, the newest last."""
+        for key in keys:
+            if is_title_key(key):
+                others = (one for one in self.by_title.get(key, ()) if one != content_id)
+                self.by_title[key] = [*others, content_id]
+            else:
+                self.by_name.setdefault(key, content_id)
+
+
+def import_event_id(content_id: str, revision: int) -> str:
+    """The id of the import's own event."""
+    return f"{content_id}.{revision}"
+
+
+def is_title_key(key: str) -> bool:
+    """Whether it is a title's key, and so may be another entry's, too."""
+    return key.startswith("t.")
+
+
+def event_signature(event: CloudEvent) -> TextSignature:
+    """What an event says, as `Entry.gist` has it."""
+    said = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
+    files = (one["title"] for one in event.data.get("attachments") or ())
+    return text_signature(said, files, event.time)

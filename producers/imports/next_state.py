@@ -1,0 +1,179 @@
+"""The state of a feed after a visit, and when the next one is due. Pure functions."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from producers.imports.errors import FeedUnavailable
+from producers.imports.feed_request import FeedResponse, is_same_host
+from producers.imports.feed_state import (
+    MAX_MOVED,
+    MAX_PLACES_PER_ITEM,
+    MAX_REFUSALS,
+    MAX_RESTLESS,
+    MAX_SET_ASIDE,
+    MAX_TWINS,
+    FeedState,
+    Refusal,
+)
+from producers.imports.parse.entry import UnreadableEntry
+from producers.imports.planned import Draft, Moved, Plan
+from producers.units.feed_settings import Feed
+
+POSTPONED_S = 60.0
+
+
+RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
+
+
+@dataclass
+class ReadingResult:
+    """What became of one reading."""
+
+    response: FeedResponse
+    plan: Plan
+    title: str = ""
+    ttl_s: float = 0.0
+    refused: list[Refusal] = field(default_factory=list)
+    overtaken: int = 0
+    """Drafts that somebody else was faster with: the next reading looks again."""
+
+    def refuse_entry(self, entry: UnreadableEntry, at: datetime) -> None:
+        """An entry of which nobody knows what it says."""
+        title, url = entry.title[:200], entry.url[:2048]
+        refusal = Refusal(key=entry.key, title=title, url=url, at=at, errors=(entry.error,))
+        self.refused.append(refusal)
+        self.plan.counts["refused"] += 1
+
+    def record(self, draft: Draft, result: Refusal | bool) -> None:
+        """What became of one draft."""
+        if isinstance(result, Refusal):
+            self.refused.append(result)
+        self.overtaken += result is False
+        self.plan.counts["refused" if isinstance(result, Refusal) else draft.reason] += bool(result)
+
+
+def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailable) -> FeedState:
+    """Nothing could be read; what was known stays."""
+    after_s = away.retry_after_s
+    wait = next_visit_s(feed.every_min * 60, after_s, state.failures + 1, RANDOM.random())
+    return state.model_copy(
+        update={
+            "due": now + wait,
+            "closed_until": now + min(after_s, WEEK_S) if after_s else 0.0,
+            "visited": now,
+            "failures": state.failures + 1,
+            "trouble": away.error,
+            "feeds": away.feeds,
+            "moved_to": "",  # the address that was configured is asked next
+        }
+    )
+
+
+def after_end(state: FeedState, now: float, away: FeedUnavailable) -> FeedState:
+    """The site says that nothing will come any more."""
+    return state.model_copy(
+        update={"visited": now, "stopped": True, "trouble": away.error, "feeds": ()}
+    )
+
+
+def postponed(state: FeedState, now: float) -> FeedState:
+    """The bus failed us: all of it again, soon."""
+    return state.model_copy(update={"due": now + POSTPONED_S})
+
+
+def after_unchanged(state: FeedState, feed: Feed, now: float, found: FeedResponse) -> FeedState:
+    """The site says that nothing is new. What was never read, is not read for that."""
+    update = visit_fields(feed, now, found, found.max_age_s)
+    return state.model_copy(update=update | {"read": now if state.read else 0.0})
+
+
+def after_reading(state: FeedState, feed: Feed, now: float, taken: ReadingResult) -> FeedState:
+    """It was read, and what follows from it is done."""
+    made, found = taken.plan, taken.response
+    update = visit_fields(feed, now, found, max(found.max_age_s, taken.ttl_s))
+    if not taken.overtaken and not made.counts["restless"]:  # else all of it is looked at again
+        update |= {
+            "etag": repeatable_header(found.etag),
+            "modified": repeatable_header(found.last_modified),
+        }
+    update |= {
+        "title": taken.title,
+        "counts": {name: count for name, count in made.counts.items() if count},
+        "held": tuple(one.entry.title[:150] for one in made.held[:20]),
+        "aside": tuple(dict.fromkeys([*sorted(made.set_aside), *state.aside]))[:MAX_SET_ASIDE],
+        "twins": tuple(made.twins.values())[:MAX_TWINS],
+        "moved": merge_moved(state.moved, made),
+        "restless": tuple(made.restless[:MAX_RESTLESS]),
+        "refused": merge_refusals(state.refused, taken),
+    }
+    return state.model_copy(update=update)
+
+
+def repeatable_header(header: str) -> str:
+    """What a site calls its answer, if that can be kept, and sent back as it came; else nothing."""
+    return header if header.isascii() and header.isprintable() else ""
+
+
+def visit_fields(feed: Feed, now: float, found: FeedResponse, asked_s: float) -> dict[str, object]:
+    moved = (
+        repeatable_header(found.url) if found.moved_permanently and found.url != feed.url else ""
+    )
+    return {
+        "due": now + next_visit_s(feed.every_min * 60, asked_s, 0, RANDOM.random()),
+        "closed_until": 0.0,
+        "visited": now,
+        "read": now,
+        "failures": 0,
+        "stopped": False,
+        "trouble": None,
+        "feeds": (),
+        "moved_to": moved,
+    }
+
+
+def request_url(feed: Feed, state: FeedState) -> str:
+    """Where to ask: where the feed has moved to for good, if that is still the same site."""
+    moved = state.moved_to
+    return moved if moved and is_same_host(moved, feed.url) else feed.url
+
+
+def merge_moved(before: tuple[Moved, ...], made: Plan) -> tuple[Moved, ...]:
+    """Where items stand by now, and stood before; what moved longest ago is forgotten first."""
+    places: Counter[str] = Counter()
+    kept = []
+    for one in dict.fromkeys((*made.moved, *before)):
+        places[one.of] += 1
+        if places[one.of] <= MAX_PLACES_PER_ITEM:
+            kept.append(one)
+    return tuple(kept[:MAX_MOVED])
+
+
+def merge_refusals(before: tuple[Refusal, ...], taken: ReadingResult) -> tuple[Refusal, ...]:
+    """What stands refused: what is new, and what is still in the feed as it was."""
+    kept = [one for one in before if one.key in taken.plan.refused]
+    return (*taken.refused, *kept)[:MAX_REFUSALS]
+
+
+DAY_S = 86_400.0
+
+
+WEEK_S = 7 * DAY_S
+
+
+JITTER = 0.1
+
+
+MAX_DOUBLINGS = 20
+
+
+def next_visit_s(every_s: float, asked_s: float, failures: int, jitter: float) -> float:
+    """Seconds until the next visit.
+
+    *asked_s* is what the site said last, by max-age, ttl or Retry-After; at most a week of it
+    counts. Each of *failures* in a row doubles the wait, up to a day.
+    """
+    patience: float = every_s * 2.0 ** min(failures, MAX_DOUBLINGS)
+    wished = max(every_s, min(patience, DAY_S), min(asked_s, WEEK_S))
+    return wished * (1 + JITTER * jitter)

@@ -1,0 +1,112 @@
+"""Reading the dates that sites write, in whatever form and zone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_tz
+
+from contracts.base.times import VIETNAM
+
+CLOCK_TOLERANCE = timedelta(minutes=10)
+"""How far another clock may be ahead of ours."""
+MAX_AHEAD = timedelta(days=31)
+"""What is dated further ahead is a mistake; nobody would notice that it waits."""
+VIETNAM_OFFSET = timedelta(hours=7)
+VALID_YEARS = range(1971, 2201)
+MAX_UTC_OFFSET = timedelta(hours=23)
+
+_TIME = r"(?P<h{0}>\d{{1,2}}):(?P<m{0}>\d\d)(?::(?P<s{0}>\d\d))?\s*(?P<half{0}>SA|CH|AM|PM)?"
+_SLASHED = re.compile(
+    rf"\s*(?:{_TIME.format(1)}[\s,]+)?(?P<day>\d{{1,2}})[/-](?P<month>\d{{1,2}})[/-](?P<year>\d{{4}})"
+    rf"(?:[\s,]+{_TIME.format(2)})?(?:\s*\|.*|\s*)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedDate:
+    """When something was published. `at` is None where nobody can say, and never ahead of now.
+
+    `days` are the calendar days that the written date may mean: as it was written, and in Vietnam.
+    `ahead` is the date where it is still to come.
+    """
+
+    at: datetime | None = None
+    days: frozenset[str] = frozenset()
+    ahead: datetime | None = None
+
+
+def parse_published(written: str, now: datetime) -> PublishedDate:
+    """What a site's date says. A date without a zone is in Vietnam's time.
+
+    One that lies ahead of us was most likely local time with the letters GMT behind it; if not even
+    that helps, the site has put a date to come on it, or has made a mistake.
+    """
+    said = parse_date(written)
+    if said is None:
+        return PublishedDate()
+    days = frozenset({f"{said:%Y-%m-%d}", f"{said.astimezone(VIETNAM):%Y-%m-%d}"})
+    latest = now + CLOCK_TOLERANCE
+    if latest < said <= latest + VIETNAM_OFFSET and said.utcoffset() == timedelta():
+        said -= VIETNAM_OFFSET
+    coming = latest < said <= now + MAX_AHEAD
+    return PublishedDate(
+        min(said, now).astimezone(UTC), days, said.astimezone(UTC) if coming else None
+    )
+
+
+def parse_date(written: str) -> datetime | None:
+    """The date as it is written, with its zone; None for what is none."""
+    for found in try_formats(written[:100]):
+        if found and found.year in VALID_YEARS:
+            return found if found.tzinfo else found.replace(tzinfo=VIETNAM)
+    return None
+
+
+def try_formats(written: str) -> Iterator[datetime | None]:
+    """*written* in each form that can be read."""
+    for form in (parse_slashed, parse_iso, parse_mail_date):
+        try:
+            yield form(written)
+        except (ValueError, OverflowError):
+            continue
+
+
+def parse_slashed(written: str) -> datetime | None:
+    """`26/11/2026 5:18:00 CH`, `17:18 10/06/2020 | ...`; with AM or PM the month comes first."""
+    found = _SLASHED.fullmatch(written)
+    if not found:
+        return None
+    n = "1" if found["h1"] else "2"
+    half = (found[f"half{n}"] or "").upper()
+    day, month = int(found["day"]), int(found["month"])
+    if (half in ("AM", "PM") and day <= 12) or month > 12:
+        day, month = month, day
+    hour = int(found[f"h{n}"] or 0)
+    if half:
+        hour = hour % 12 + (12 if half in ("CH", "PM") else 0)
+    return datetime(  # noqa: DTZ001 -- `read` gives it its zone
+        int(found["year"]), month, day, hour, int(found[f"m{n}"] or 0), int(found[f"s{n}"] or 0)
+    )
+
+
+def parse_iso(written: str) -> datetime:
+    return check_offset(datetime.fromisoformat(written.strip()))
+
+
+def parse_mail_date(written: str) -> datetime | None:
+    """As mails have it: `Thu, 26 Nov 2026 17:18:00 +0700`."""
+    parts = parsedate_tz(written)
+    if not parts:
+        return None
+    year, month, day, hour, minute, second, *_, offset = parts
+    zone = None if offset is None else timezone(timedelta(seconds=offset))
+    return check_offset(datetime(year, month, day, hour, minute, second, tzinfo=zone))
+
+
+def check_offset(moment: datetime) -> datetime:
+    """Raises ValueError for a zone that is on no map."""
+    if abs(moment.utcoffset() or timedelta()) > MAX_UTC_OFFSET:
+        raise ValueError("no such zone")
+    return moment

@@ -1,0 +1,253 @@
+"""Parse a feed document: RSS 0.9x to 2.0, RDF, Atom; find the feeds that a web page names.
+
+NotAFeed says, in both languages, why a document is refused."""
+
+import codecs
+import io
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import feedparser
+
+from contracts.errors import printable
+from producers.imports.errors import NotAFeed, UnexpectedError
+from producers.imports.isolate_errors import isolate_errors
+from producers.imports.parse import html_text
+from producers.imports.parse.entry import Entry, UnreadableEntry, drop_shared_names
+from producers.imports.parse.feed_entry import field_text, parse_entry
+from producers.imports.parse.html_text import remove_between, unescape
+from producers.imports.parse.size_limits import exceeds_limits
+from producers.texts import get_text
+from producers.units.canonical_urls import absolute_url, canonical_url
+
+MAX_ENTRIES_READ = 2000
+
+
+MINUTE_S = 60
+
+
+MAX_TTL_MIN = 7 * 24 * 60
+
+
+_DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
+
+
+_XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
+
+
+_ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
+
+
+_NUMBERED = re.compile("&#0*(?:([0-9]+)|[xX]0*([0-9a-fA-F]+));?")
+
+
+SURROGATES = range(0xD800, 0xE000)
+
+
+_BEGIN = re.compile(r"<(?:(?P<page>!doctype\s+html|html)|(?:\w{1,20}:)?(?:rss|feed|rdf))\b", re.I)
+
+
+_END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
+
+
+HEAD_LENGTH = 20_000
+"""Within so many characters the first tag has to begin."""
+
+
+TAIL_LENGTH = 2000
+"""Within so many characters the last tag has to close; what some servers add behind it is short."""
+
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+_LATIN = {"us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"}
+
+
+ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
+
+
+@dataclass(frozen=True)
+class FeedDocument:
+    """A feed as it was read; `ttl_s` is how long it asks not to be read again."""
+
+    title: str
+    entries: list[Entry]
+    ttl_s: float = 0.0
+    unreadable: tuple[UnreadableEntry, ...] = ()
+    """Entries that nobody can understand."""
+
+
+def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocument:
+    """The feed in *body*, which was found at *url*. Raises NotAFeed.
+
+    Nothing is fetched, no entity is expanded; it is bounded by the length of *body*.
+    """
+    written = join_surrogates(decode_text(body, charset))
+    if other := detect_other_format(written):
+        raise NotAFeed(get_text("import", other).as_field_error("feed"), find_feeds(body, url))
+    if fault := refusal_code(written):
+        raise not_a_feed_error(fault)
+    found = run_parser(written)
+    if not found.version:
+        raise not_a_feed_error("no_feed")
+    entries, odd = parse_entries(found.entries[:MAX_ENTRIES_READ], url, now)
+    title = html_text.shorten(html_text.line_of(field_text(found.feed, "title")), 150)
+    return FeedDocument(
+        title, drop_shared_names(entries), ttl_s(field_text(found.feed, "ttl")), tuple(odd)
+    )
+
+
+def parse_entries(
+    raw_entries: Sequence[Any], url: str, now: datetime
+) -> tuple[list[Entry], list[UnreadableEntry]]:
+    """The entries in our words, and those that are like no entry: one never stops the others."""
+    entries, odd = [], []
+    for one in raw_entries:
+        try:
+            with isolate_errors():
+                entries.append(parse_entry(one, url, now))
+        except UnexpectedError as trouble:
+            odd.append(
+                UnreadableEntry(trouble.kind, field_text(one, "title"), field_text(one, "link"))
+            )
+    return entries, odd
+
+
+def detect_other_format(written: str) -> str:
+    """What lies there if it does not even begin as a feed does; empty if it does."""
+    begun = _BEGIN.search(html_text.remove_between(written[:HEAD_LENGTH], "<!--", "-->"))
+    if begun:
+        return "web_page" if begun["page"] else ""
+    said = written.strip()
+    if not said:
+        return "empty"
+    if said[0] in "{[":
+        return "json_feed" if "jsonfeed.org" in said[:HEAD_LENGTH] else "json"
+    return "no_feed"
+
+
+def refusal_code(written: str) -> str:
+    """Why a feed is not parsed; empty where nothing stands against it."""
+    if _ENTITY.search(written):
+        return "entities"
+    if not _END.search(written[-TAIL_LENGTH:]):
+        return "cut_short"
+    return "misshapen" if exceeds_limits(written) else ""
+
+
+def run_parser(written: str) -> Any:
+    """What the parser makes of it; it is given a stream, because it opens a text as an address.
+
+    It is not told where the feed was found: it would make an address of every guid. Raises NotAFeed
+    for what it stumbles over.
+    """
+    said = {"content-type": "application/xml; charset=utf-8"}
+    try:
+        with isolate_errors():
+            return feedparser.parse(
+                io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
+                response_headers=said,
+                sanitize_html=False,  # all of it becomes plain text
+                resolve_relative_uris=False,
+            )
+    except UnexpectedError as trouble:
+        raise not_a_feed_error("unparsed", error=trouble.kind) from trouble
+
+
+def join_surrogates(written: str) -> str:
+    """Halves of a letter, each written as a number, are made one; what is no letter is told so.
+
+    Some sites write emoji like that, and the parser stumbles over it.
+    """
+    halves = _NUMBERED.sub(replace_reference, written)
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def replace_reference(found: re.Match[str]) -> str:
+    """A half as it is, and anything else without the zeros that some number would drown in."""
+    code = int(found[1][:9]) if found[1] else int(found[2][:9], 16)
+    if code > sys.maxunicode:
+        return html_text.REPLACEMENT
+    return chr(code) if code in SURROGATES else f"&#{code};"
+
+
+def decode_text(body: bytes, charset: str) -> str:
+    """*body* as text. Raises NotAFeed for an encoding that is not known, or not kept to."""
+    named = detect_encoding(body, charset)
+    try:
+        name = codecs.lookup(named).name
+    except (LookupError, ValueError):  # ValueError: a name that no encoding could have
+        raise not_a_feed_error("encoding_unknown", value=printable(named)) from None
+    if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
+        raise not_a_feed_error("encoding_unknown", value=printable(named))
+    try:
+        return body.decode(name)
+    except UnicodeDecodeError as wrong:
+        raise not_a_feed_error("encoding_wrong", value=named, position=wrong.start) from None
+
+
+def detect_encoding(body: bytes, charset: str) -> str:
+    """What the bytes say they are in: a mark in front, then the document, then its server."""
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return name
+    found = _DECLARED.match(body[:400].decode("latin-1"))
+    named = (found[1] if found else charset or "utf-8").lower()
+    if named in _LATIN:  # what calls itself so is either that or wrongly labelled
+        return "utf-8" if is_utf8(body) else "cp1252"
+    return named
+
+
+def is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def ttl_s(minutes: str) -> float:
+    """RSS's own wish, in seconds; at most a week."""
+    return min(int(minutes[:9]), MAX_TTL_MIN) * MINUTE_S if minutes.strip().isdecimal() else 0.0
+
+
+def not_a_feed_error(code: str, **values: object) -> NotAFeed:
+    return NotAFeed(get_text("import", code, **values).as_field_error("feed"))
+
+
+MAX_FEEDS = 20
+
+
+_LINK = re.compile(r"<link\s([^<>]{1,2000})>", re.IGNORECASE)
+
+
+_ATTRIBUTE = re.compile(
+    r"""([a-z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I
+)
+
+
+_KINDS = ("application/rss+xml", "application/atom+xml")
+
+
+def find_feeds(body: bytes, url: str) -> list[str]:
+    """The feeds that the page *body* at *url* names; what is no web address is none."""
+    page = remove_between(body.decode("utf-8", "replace"), "<!--", "-->")
+    full = (absolute_url(one, url) for one in feed_links(page))
+    return list(dict.fromkeys(one for one in full if canonical_url(one)))[:MAX_FEEDS]
+
+
+def feed_links(page: str) -> Iterator[str]:
+    for link in _LINK.finditer(page):
+        said = {one[0].lower(): unescape("".join(one[1:])) for one in _ATTRIBUTE.findall(link[1])}
+        kind = said.get("type", "").partition(";")[0].strip().lower()
+        if "alternate" in said.get("rel", "").lower().split() and kind in _KINDS:
+            yield said.get("href", "")

@@ -1,0 +1,113 @@
+"""One entry of a feed, as the parser has it, in our words.
+
+What a broken document makes of a field may be anything; what is no text, says nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from contracts import text
+from contracts.content import MAX_LINKS
+from producers.imports.parse import html_text
+from producers.imports.parse.dates import PublishedDate, parse_published
+from producers.imports.parse.entry import Enclosure, Entry
+from producers.texts import get_text
+from producers.units.canonical_urls import absolute_url, canonical_url
+
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}")
+MEDIA_KINDS = ("image", "audio", "video")
+MAX_FILE_NAME = 150
+
+
+def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
+    """One entry in our words."""
+    when = published_of(raw, now)
+    return Entry(
+        title=title_of(raw),
+        url=absolute_url(link_of(raw), base),
+        guid=field_text(raw, "id").strip()[:2000],
+        lead=field_text(raw, "summary"),
+        full="\n\n".join(full_texts(raw)),
+        author=author_of(raw),
+        published_at=when.at,
+        days=when.days,
+        scheduled_for=when.ahead,
+        files=tuple(islice(files_of(raw, base), MAX_LINKS)),
+    )
+
+
+def field_text(raw: Any, name: str) -> str:
+    """The text of a field; empty where there is none."""
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def title_of(raw: Any) -> str:
+    detail = raw.get("title_detail") or {}
+    value = field_text(detail, "value")
+    return (
+        " ".join(value.split()) if detail.get("type") == "text/plain" else html_text.line_of(value)
+    )
+
+
+def link_of(raw: Any) -> str:
+    """Where to read on. The parser offers the guid where there is no link: it is one if it is an
+    address, and leads nowhere if it is but a name."""
+    link = field_text(raw, "link").strip()
+    is_name = link == field_text(raw, "id").strip()
+    return "" if is_name and not (canonical_url(link) or link.startswith("/")) else link
+
+
+def full_texts(raw: Any) -> Iterator[str]:
+    """The full texts; what is no text is left out."""
+    for part in raw.get("content", ()):
+        if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
+            yield field_text(part, "value")
+
+
+def files_of(raw: Any, base: str) -> Iterator[Enclosure]:
+    """The documents that it encloses. A picture, a sound or a film is no document."""
+    seen = set()
+    for one in raw.get("enclosures", ()):
+        url = absolute_url(field_text(one, "href"), base)
+        kind = field_text(one, "type").partition(";")[0].strip().lower()
+        if url in seen or not canonical_url(url) or kind.partition("/")[0] in MEDIA_KINDS:
+            continue
+        seen.add(url)
+        size = field_text(one, "length").strip()
+        yield Enclosure(
+            url,
+            file_name(url),
+            kind if _MEDIA_TYPE.fullmatch(kind) else "",
+            int(size) if size.isascii() and size.isdecimal() and len(size) < 16 else 0,
+        )
+
+
+def file_name(url: str) -> str:
+    """What a file is called in its address, as far as that can be read."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2], errors="ignore")
+    try:
+        return text.line(html_text.shorten(name, MAX_FILE_NAME)) or get_text("import", "file").vi
+    except PydanticCustomError:
+        return get_text("import", "file").vi
+
+
+def author_of(raw: Any) -> str:
+    """A name; an address is nobody's business."""
+    name = html_text.line_of(field_text(raw.get("author_detail") or {}, "name"))
+    return "" if "@" in name else name
+
+
+def published_of(raw: Any, now: datetime) -> PublishedDate:
+    """When it came out; the day of a later change is not the day of the article."""
+    for name in ("published", "created", "updated"):
+        found = parse_published(field_text(raw, name), now)
+        if found.at:
+            return found
+    return PublishedDate()

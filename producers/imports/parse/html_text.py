@@ -1,0 +1,117 @@
+"""What a site writes in HTML, as plain text and as Markdown that means nothing else.
+
+A reader of its own, because it must never cost more than the text is long: neither the standard
+library's nor a real HTML parser keeps to that for text that was made to hurt them.
+"""
+
+import re
+from collections.abc import Iterator
+from html import unescape as letters_of
+
+IGNORED_TAGS = frozenset(
+    {"script", "style", "noscript", "template", "iframe", "svg", "object", "head"}
+)
+BLOCK_TAGS = frozenset(
+    {
+        *("p", "div", "section", "article", "header", "footer", "main", "aside", "figure"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "dt", "dd", "table", "tr"),
+        *("blockquote", "pre", "hr", "figcaption", "address", "form"),
+    }
+)
+TAG_SPACING = {"br": "\n", "li": "\n- ", "td": " ", "th": " "} | dict.fromkeys(BLOCK_TAGS, "\n\n")
+ELLIPSIS = "…"
+REPLACEMENT = "\ufffd"
+
+_TAG = re.compile(
+    r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*+)(?:(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+|[^<>]*+)>"""
+)
+_MARKUP = re.compile("<[a-zA-Z/!]")
+_DECLARATION = re.compile(r"<[!?][^<>]*+>")
+_HUGE = re.compile("&#[0-9]{10,}+;?")
+_SPACES = re.compile(r"[^\S\n]+")
+_ANY_SPACE = re.compile(r"\s+")
+_BLANK = re.compile(r"\n{3,}")
+_MARKS = re.compile(r"([\\`*_\[\]<>|~&])")
+_RULE = re.compile(r"(?m)^(?=[-=+][-=+ ]*$|#)")
+_BREAK = re.compile(r"(?<=[^\n])\n(?=[^\n])")
+_ITEM = re.compile(r"[-+] |\d{1,9}[.)] ")
+
+
+def text_pieces(markup: str) -> Iterator[tuple[str, str]]:
+    """`(gap, text)`: each stretch of text that a reader would see, and what lies before it."""
+    markup = _DECLARATION.sub("", remove_between(markup, "<!--", "-->"))
+    at, silent, gap = 0, "", ""
+    for tag in _TAG.finditer(markup):
+        name = tag["name"].lower()
+        if not silent:
+            yield gap, markup[at : tag.start()]
+            gap = "" if tag["end"] and name not in BLOCK_TAGS else TAG_SPACING.get(name, "")
+            silent = name if name in IGNORED_TAGS and not tag["end"] else ""
+        elif name == silent and tag["end"]:
+            silent = ""
+        at = tag.end()
+    if not silent:
+        yield gap, markup[at:]
+
+
+def remove_between(text: str, begin: str, end: str) -> str:
+    """*text* without what stands between *begin* and *end*."""
+    parts, at = [], 0
+    while (start := text.find(begin, at)) >= 0:
+        stop = text.find(end, start + len(begin))
+        if stop < 0:
+            break
+        parts.append(text[at:start])
+        at = stop + len(end)
+    return "".join([*parts, text[at:]])
+
+
+def text_of(markup: str) -> str:
+    """The text of some HTML: paragraphs with an empty line between them."""
+    lines = not _MARKUP.search(markup)  # without markup, a line break is one
+    seen = "".join(
+        gap + unescape(said if lines else collapse_spaces(said))
+        for gap, said in text_pieces(markup)
+    )
+    clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
+    return _BLANK.sub("\n\n", "\n".join(clean)).strip()
+
+
+def unescape(text: str) -> str:
+    """Letters in place of their names and numbers; a number longer than any letter's is lost."""
+    return letters_of(_HUGE.sub(REPLACEMENT, text))
+
+
+def collapse_spaces(text: str) -> str:
+    """Line breaks of the source are spaces."""
+    return _ANY_SPACE.sub(" ", text)
+
+
+def line_of(markup: str) -> str:
+    """The same on one line."""
+    return " ".join(text_of(markup).split())
+
+
+def comparable_text(markup: str) -> str:
+    """What is said and nothing of its form: no spaces, no markup. For comparing."""
+    return "".join("".join(unescape(said) for _, said in text_pieces(markup)).split())
+
+
+def shorten(text: str, max_length: int) -> str:
+    """The beginning of *text* on one line, cut between words."""
+    line = " ".join(text.split())
+    if len(line) <= max_length:
+        return line
+    begun = line[: max_length - 1]
+    kept = begun.rsplit(" ", 1)[0] if " " in begun else begun
+    return kept.rstrip(" ,;:-") + ELLIPSIS
+
+
+def markdown_of(text: str) -> str:
+    """Markdown that reads as *text*; its lists stay lists, its lines stay lines."""
+    return _RULE.sub(r"\\", _BREAK.sub(keep_line_break, _MARKS.sub(r"\\\1", text)))
+
+
+def keep_line_break(gap: re.Match[str]) -> str:
+    """A line break that stays one, unless a list goes on behind it."""
+    return "\n" if _ITEM.match(gap.string, gap.end()) else "  \n"

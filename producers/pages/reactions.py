@@ -1,0 +1,180 @@
+"""What readers think of an item: three buttons on its page, one POST, and nothing about the reader.
+
+No cookie, no address, no name is kept or logged. How often one address of the internet has pressed
+is known to this process alone, until it ends: enough against a finger that does not stop.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from contracts import subjects
+from contracts.base.fields import ID_PATTERN
+from contracts.delivery import ChannelName
+from contracts.subscriptions.reaction import Reaction
+from producers.bus import Bus, BusError
+from producers.pages import forms
+from producers.pages.app import SecurityHeaders
+from producers.pages.mail_limits import address_group, client_address
+from producers.pages.rendering import Renderer, page_texts
+from producers.texts import get_text
+from producers.token_buckets import TokenBuckets
+
+log = structlog.get_logger()
+REACTIONS_PATH = "y-kien"
+PER_MINUTE, BURST = 10.0, 60.0
+"""For all items together, by one address: an office behind one address is many."""
+PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
+"""For one item, by one address."""
+SAME_SITE_VALUES = ("same-origin", "none")
+CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
+T = TypeVar("T", Reaction, ChannelName)
+ItemStateLookup = Callable[[str], Awaitable[Literal["", "released", "withdrawn"]]]
+"""How the item of that id stands: empty for one that readers never saw. Raises BusError."""
+
+
+def create_reactions(
+    bus: Bus, item_state: ItemStateLookup, renderer: Renderer, clock: Callable[[], float]
+) -> ASGIApp:
+    """The app below `/y-kien`; its pages are drawn by *look*."""
+    desk, answers = ReactionRoutes(bus, item_state, renderer, clock), ReactionErrorPages(renderer)
+    routes = [
+        Route(f"/{REACTIONS_PATH}/{{content_id}}", desk.redirect_to_item),
+        Route(f"/{REACTIONS_PATH}/{{content_id}}", desk.record_reaction, methods=["POST"]),
+        Route(f"/{REACTIONS_PATH}/{{content_id}}/cam-on", desk.show_thanks),
+    ]
+    handlers = {HTTPException: answers.http_error, BusError: answers.bus_unavailable}
+    return SecurityHeaders(Starlette(routes=routes, exception_handlers=handlers), renderer)
+
+
+class ReactionRoutes:
+    """Counts what was pressed, as one message on OPINIONS."""
+
+    def __init__(
+        self, bus: Bus, item_state: ItemStateLookup, renderer: Renderer, clock: Callable[[], float]
+    ) -> None:
+        self.bus = bus
+        self.item_state = item_state
+        self.renderer = renderer
+        self.limits = TokenBuckets(PER_MINUTE, BURST, clock)
+        self.repeats = TokenBuckets(PER_ITEM_PER_MINUTE, PER_ITEM_BURST, clock)
+
+    async def redirect_to_item(self, request: Request) -> Response:
+        """Nothing is to be seen here: the buttons stand on the item's page."""
+        content_id = await self.require_item(request)
+        return RedirectResponse(f"{self.renderer.base_path}/tin/{content_id}", HTTPStatus.SEE_OTHER)
+
+    async def record_reaction(self, request: Request) -> Response:
+        """Whoever presses too often is thanked all the same, and not counted."""
+        if is_cross_site(request, self.renderer.public_url):
+            raise HTTPException(HTTPStatus.FORBIDDEN)
+        content_id, form = await self.require_item(request), await forms.read_form(request)
+        said = parse_choice("muc", Reaction, forms.single_value(form, "muc"))
+        channel = parse_choice(
+            "kenh", ChannelName, forms.single_value(form, "kenh") or ChannelName.PORTAL
+        )
+        if self.is_rate_limited(request, content_id):
+            log.info("opinion_not_counted", content_id=content_id)
+        else:
+            subject = subjects.reaction(channel, content_id, said)
+            await self.bus.publish(subject, b"", msg_id=uuid4().hex)
+            log.info("opinion_counted", content_id=content_id, channel=channel.value)
+        thanks = f"{self.renderer.base_path}/{REACTIONS_PATH}/{content_id}/cam-on"
+        return RedirectResponse(thanks, HTTPStatus.SEE_OTHER)
+
+    async def show_thanks(self, request: Request) -> Response:
+        """Where somebody comes who has pressed."""
+        return item_message_page(await self.require_item(request), self.renderer, "opinion_thanks")
+
+    async def require_item(self, request: Request) -> str:
+        """The item's id. Raises HTTPException for one that takes no opinions."""
+        content_id = content_id_of(request)
+        stands = (
+            await self.item_state(content_id) if CONTENT_ID_PATTERN.fullmatch(content_id) else ""
+        )
+        if not stands:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        if stands == "withdrawn":
+            raise HTTPException(HTTPStatus.GONE)
+        return content_id
+
+    def is_rate_limited(self, request: Request, content_id: str) -> bool:
+        who = address_group(client_address(request))
+        return self.limits.take(who) > 0 or self.repeats.take(f"{who} {content_id}") > 0
+
+
+class ReactionErrorPages:
+    """What is said where nothing was counted, and why."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self.renderer = renderer
+
+    def http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 -- registered for nothing else
+        status = HTTPStatus(error.status_code)
+        name = REACTION_MESSAGE_NAMES.get(status, "opinion_unreadable")
+        own = [error.detail] if status is HTTPStatus.UNPROCESSABLE_ENTITY else []
+        answer = item_message_page(content_id_of(request), self.renderer, name, status, own)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    def bus_unavailable(self, request: Request, error: Exception) -> Response:
+        log.warning("opinions_without_bus", error=type(error).__name__)
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        answer = item_message_page(content_id_of(request), self.renderer, "opinion_away", status)
+        answer.headers["Retry-After"] = "10"
+        return answer
+
+
+REACTION_MESSAGE_NAMES = {
+    HTTPStatus.FORBIDDEN: "opinion_foreign",
+    HTTPStatus.NOT_FOUND: "opinion_missing",
+    HTTPStatus.GONE: "opinion_gone",
+}
+
+
+def item_message_page(
+    content_id: str, renderer: Renderer, name: str, status: int = 200, facts: Sequence[str] = ()
+) -> Response:
+    """A page of the catalogue; it leads back to the item where there may be one."""
+    back = {"text": page_texts()["opinion"]["back"], "path": f"/tin/{content_id}"}
+    links = (
+        [back]
+        if CONTENT_ID_PATTERN.fullmatch(content_id) and status != HTTPStatus.NOT_FOUND
+        else []
+    )
+    return renderer.message_page(name, status, facts=facts, more=links)
+
+
+def content_id_of(request: Request) -> str:
+    content_id: str = request.path_params.get("content_id", "")
+    return content_id
+
+
+def is_cross_site(request: Request, public_url: str) -> bool:
+    """Whether a page of another site sent this, as browsers say; other clients say nothing."""
+    if request.headers.get("sec-fetch-site", "none") not in SAME_SITE_VALUES:
+        return True
+    origin = request.headers.get("origin")
+    own = (urlsplit(public_url).netloc, request.headers.get("host"))
+    return origin is not None and urlsplit(origin).netloc not in own
+
+
+def parse_choice(field: str, choices: type[T], value: str) -> T:
+    """*said* as one of *words*. Raises HTTPException that names the field."""
+    try:
+        return choices(value)
+    except ValueError:
+        detail = get_text("opinion", field, known=", ".join(choices)).vi
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None

@@ -1,0 +1,80 @@
+"""What the pages ask of whoever keeps the readers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from contracts.errors import FieldError
+from contracts.subscriptions.signup import SignupApplication
+from contracts.subscriptions.subscriber import RetainedData, Subscriber
+from contracts.subscriptions.transactional import UnsubscribeResult
+
+
+class AddressChange(Protocol):
+    """A change of address that waits to be confirmed."""
+
+    @property
+    def old(self) -> str: ...
+    @property
+    def new(self) -> str: ...
+
+
+class SignupService(Protocol):
+    """For strangers. Raises LinkRefused for a link that leads nowhere, BusError, and NoLetterNow
+    where a letter would answer."""
+
+    def validate(self, application: SignupApplication) -> Sequence[FieldError]: ...
+    async def sign_up(self, application: SignupApplication) -> None: ...
+    async def send_access_link(self, address: str) -> Sequence[FieldError]: ...
+    def read_confirmation(self, token: str) -> SignupApplication: ...
+    async def confirm(self, token: str) -> None: ...
+    async def check_access_link(self, token: str, browser: str) -> None: ...
+    async def open_session(self, token: str, browser: str) -> str: ...
+
+
+class PreferencesService(Protocol):
+    """For readers whom a letter has let in. Raises as `Office` does."""
+
+    async def find_by_session(self, session: str) -> Subscriber | None: ...
+    async def sign_out(self, session: str) -> None: ...
+    def validate(
+        self, subscriber: Subscriber, application: SignupApplication
+    ) -> Sequence[FieldError]: ...
+    async def save(self, subscriber: Subscriber, application: SignupApplication) -> None: ...
+    async def pause(self, subscriber: Subscriber, until: datetime | None) -> None: ...
+    async def resume(self, subscriber: Subscriber) -> None: ...
+    async def request_address_change(
+        self, subscriber: Subscriber, address: str
+    ) -> Sequence[FieldError]: ...
+    def read_address_change(self, token: str) -> AddressChange: ...
+    async def confirm_address_change(self, token: str) -> None: ...
+    async def unsubscribe(self, subscriber: Subscriber) -> UnsubscribeResult: ...
+    async def erase(self, subscriber: Subscriber) -> UnsubscribeResult: ...
+    async def export(self, subscriber: Subscriber) -> Mapping[str, Any]: ...
+
+
+class UnsubscribeService(Protocol):
+    """For the link in every mail. Raises BusError."""
+
+    async def is_subscribed(self, token: str) -> bool | None:
+        """Whether the reader whom a mail's link names gets mail; None for a forged link."""
+
+    async def retained_data(self, token: str) -> RetainedData | None:
+        """What stays of the reader whom a mail's link names once they leave; None if forged."""
+
+    async def unsubscribe_by_token(self, token: str) -> bool: ...
+
+    async def erase_by_token(self, token: str) -> bool | None:
+        """Delete what is kept of whoever has left; None for a forged link, False: still reads."""
+
+
+@dataclass(frozen=True)
+class PageServices:
+    """Whom the pages ask."""
+
+    signup: SignupService
+    preferences: PreferencesService
+    unsubscribe: UnsubscribeService
+    mails_per_hour: int = 0
+    """What strangers may cause, all together; 0: as many as they like."""

@@ -1,0 +1,154 @@
+"""Subscribing, confirming, and asking for the way to one's own subscription."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.subscriptions.signup import SignupApplication
+from producers.pages import forms
+from producers.pages.mail_limits import MailLimits, client_address
+from producers.pages.rendering import Renderer, errors_by_field, page_texts
+from producers.pages.services import SignupService
+from producers.pages.sessions import Sessions
+
+UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
+OPTIONS_PATH = "/dang-ky/tuy-chon"
+PRESELECTION_PARAMETERS = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
+"""Parameters of the form's address, and the field in which each chooses."""
+
+
+@dataclass
+class SignupPages:
+    """What everybody may do."""
+
+    service: SignupService
+    renderer: Renderer
+    sessions: Sessions
+    limits: MailLimits
+
+    def routes(self) -> list[Route]:
+        confirm, enter = "/dang-ky/xac-nhan/{token}", "/dang-ky/quan-ly/{token}"
+        return [
+            Route("/dang-ky", self.show_form),
+            Route("/dang-ky/", self.redirect_without_slash),
+            Route("/dang-ky", self.sign_up, methods=["POST"]),
+            Route("/dang-ky/sua", self.edit_again, methods=["POST"]),
+            Route(confirm, self.show_confirmation),
+            Route(confirm, self.confirm, methods=["POST"]),
+            Route("/dang-ky/quan-ly", self.show_access_form),
+            Route("/dang-ky/quan-ly", self.request_access, methods=["POST"]),
+            Route("/dang-ky/quan-ly/sua", self.edit_access_request, methods=["POST"]),
+            Route(enter, self.show_access_button),
+            Route(enter, self.open_session, methods=["POST"]),
+        ]
+
+    async def show_form(self, request: Request) -> Response:
+        """Its bare address is the one page that search engines may show.
+
+        Links of the portal have something chosen already; what is not on offer is left out.
+        """
+        answer = self.signup_page(self.preselected(request.query_params), {})
+        if not request.query_params:
+            answer.headers["X-Robots-Tag"] = "all"
+        return answer
+
+    def preselected(self, parameters: QueryParams) -> SignupApplication:
+        offered = self.renderer.choices()
+        chosen = {
+            field: tuple(id for id, _ in offered[field] if id in parameters.getlist(name))
+            for name, field in PRESELECTION_PARAMETERS.items()
+        }
+        return SignupApplication(**chosen)
+
+    async def redirect_without_slash(self, _: Request) -> Response:
+        return RedirectResponse(f"{self.renderer.base_path}/dang-ky", HTTPStatus.PERMANENT_REDIRECT)
+
+    def signup_page(self, application: SignupApplication, wrong: Mapping[str, str]) -> Response:
+        status = UNPROCESSABLE if wrong else HTTPStatus.OK
+        return self.renderer.render(
+            "subscribe.html", status, asked=application, wrong=wrong, here="subscribe"
+        )
+
+    async def sign_up(self, request: Request) -> Response:
+        asked = forms.parse_application(await forms.read_form(request), client_address(request))
+        wrong = self.find_errors(asked)
+        if wrong:
+            return self.signup_page(asked, wrong)
+        self.limits.check(request)
+        await self.service.sign_up(asked)
+        return self.renderer.message_page("sent", facts=[asked.email], again=asked)
+
+    async def edit_again(self, request: Request) -> Response:
+        """The form once more, with everything that was written and ticked."""
+        return self.signup_page(forms.parse_application(await forms.read_form(request)), {})
+
+    def find_errors(self, application: SignupApplication) -> Mapping[str, str]:
+        """What is wrong with a form, by field, in the order of the page."""
+        found = errors_by_field(self.service.validate(application))
+        if not application.email:
+            found["email"] = page_texts()["wrong"]["email_missing"]
+        if application.version != page_texts()["consent"]["version"]:
+            found["consent"] = page_texts()["wrong"]["consent"]
+        return found
+
+    async def show_confirmation(self, request: Request) -> Response:
+        asked = self.service.read_confirmation(request.path_params["token"])
+        return self.renderer.render("confirm.html", asked=asked, names=self.renderer.choice_names)
+
+    async def confirm(self, request: Request) -> Response:
+        await forms.read_body(request)
+        await self.service.confirm(request.path_params["token"])
+        return self.renderer.message_page("confirmed")
+
+    async def show_access_form(self, request: Request) -> Response:
+        if await self.sessions.find_subscriber(request):
+            return RedirectResponse(self.renderer.base_path + OPTIONS_PATH, HTTPStatus.SEE_OTHER)
+        return self.access_page("", {})
+
+    def access_page(self, email: str, wrong: Mapping[str, str]) -> Response:
+        status = UNPROCESSABLE if wrong else HTTPStatus.OK
+        return self.renderer.render("manage.html", status, email=email, wrong=wrong, here="manage")
+
+    async def request_access(self, request: Request) -> Response:
+        email = forms.single_value(await forms.read_form(request), "email").strip()
+        wrong = errors_by_field(self.service.validate(SignupApplication(email=email)))
+        if not email:
+            wrong = {"email": page_texts()["wrong"]["email_missing"]}
+        if wrong:
+            return self.access_page(email, wrong)
+        self.limits.check(request)
+        await self.service.send_access_link(email)
+        return self.renderer.message_page(
+            "sent_way", facts=[email], again=SignupApplication(email=email)
+        )
+
+    async def edit_access_request(self, request: Request) -> Response:
+        """The address once more, as it was written."""
+        return self.access_page(
+            forms.single_value(await forms.read_form(request), "email").strip(), {}
+        )
+
+    async def show_access_button(self, request: Request) -> Response:
+        """A button: whoever only fetches links, as scanners of mail do, opens nothing."""
+        browser = self.sessions.browser_id(request)
+        await self.service.check_access_link(request.path_params["token"], browser)
+        answer = self.renderer.message_page("entering")
+        self.sessions.remember_browser(answer, browser)
+        return answer
+
+    async def open_session(self, request: Request) -> Response:
+        """Let a reader in; the page that follows holds nothing that opens it again."""
+        await forms.read_body(request)
+        if self.sessions.is_cross_site(request):
+            return self.renderer.message_page("foreign", HTTPStatus.FORBIDDEN)
+        browser = self.sessions.browser_id(request)
+        session = await self.service.open_session(request.path_params["token"], browser)
+        answer = RedirectResponse(self.renderer.base_path + OPTIONS_PATH, HTTPStatus.SEE_OTHER)
+        self.sessions.start(answer, session)
+        self.sessions.remember_browser(answer, browser)
+        return answer

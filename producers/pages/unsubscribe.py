@@ -1,0 +1,85 @@
+"""One-click unsubscribe (RFC 8058): POST acts at once, GET only shows a button."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from contracts.subscriptions.signup import LinkProblem, LinkRefused
+from contracts.subscriptions.subscriber import RetainedData
+from producers.pages import forms
+from producers.pages.rendering import Renderer, page_texts
+from producers.pages.services import UnsubscribeService
+
+
+@dataclass
+class UnsubscribePages:
+    """The link that stands in every mail. It needs no cookie, and leaving by it never redirects."""
+
+    service: UnsubscribeService
+    renderer: Renderer
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/huy/{token}", self.show_form),
+            Route("/huy/{token}", self.unsubscribe, methods=["POST"]),
+            Route("/huy/{token}/xoa", self.show_erasure_form),
+            Route("/huy/{token}/xoa", self.erase, methods=["POST"]),
+        ]
+
+    async def show_form(self, request: Request) -> Response:
+        """Whoever only fetches links, as scanners of mail do, changes nothing."""
+        reads = await self.service.is_subscribed(request.path_params["token"])
+        if reads is None:
+            raise LinkRefused(LinkProblem.FORGED)
+        return (
+            self.renderer.message_page("leaving")
+            if reads
+            else self.unsubscribed_page("left_before", request)
+        )
+
+    async def unsubscribe(self, request: Request) -> Response:
+        """Whatever the body says, and however it says it: the address names whom it is for."""
+        await forms.read_body(request)
+        token = request.path_params["token"]
+        kept = await self.service.retained_data(
+            token
+        )  # before: between leaving and answer nothing may fail
+        if not kept or not await self.service.unsubscribe_by_token(token):
+            raise LinkRefused(LinkProblem.FORGED)
+        return self.unsubscribed_page("left_by_link", request, kept)
+
+    def unsubscribed_page(
+        self, name: str, request: Request, retained: RetainedData | None = None
+    ) -> Response:
+        """With the way to delete what is kept of somebody who has left."""
+        path = f"/huy/{request.path_params['token']}/xoa"
+        more = [{"text": page_texts()["erase_left"], "path": path}]
+        return self.renderer.message_page(name, more=more, kept=retained)
+
+    async def show_erasure_form(self, request: Request) -> Response:
+        """A button, for whoever has left; who reads has to leave before."""
+        token = request.path_params["token"]
+        if await self.service.is_subscribed(token):
+            return self.redirect_to_form(request)
+        kept = await self.service.retained_data(token)
+        if kept is None:
+            raise LinkRefused(LinkProblem.FORGED)
+        if kept is RetainedData.NOTHING:
+            return self.renderer.message_page("erased_before")
+        return self.renderer.message_page("erasing_left", kept=kept)
+
+    async def erase(self, request: Request) -> Response:
+        await forms.read_body(request)
+        done = await self.service.erase_by_token(request.path_params["token"])
+        if done is None:
+            raise LinkRefused(LinkProblem.FORGED)
+        return (
+            self.renderer.message_page("erased_before") if done else self.redirect_to_form(request)
+        )
+
+    def redirect_to_form(self, request: Request) -> Response:
+        path = f"{self.renderer.base_path}/huy/{request.path_params['token']}"
+        return RedirectResponse(path, HTTPStatus.SEE_OTHER)

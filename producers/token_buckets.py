@@ -1,0 +1,58 @@
+"""How often somebody may knock: one token bucket per name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_NAMES = 10_000
+ROUNDING_ERROR = 1e-6
+"""What adding up fractions of seconds may lose."""
+
+
+@dataclass(slots=True)
+class BucketLevel:
+    """How many tokens a bucket held at a moment."""
+
+    tokens: float
+    at: float
+
+
+class TokenBuckets:
+    """`per_minute` tokens flow into each bucket, which holds `burst`; a new bucket is full."""
+
+    def __init__(self, per_minute: float, burst: float, clock: Callable[[], float]) -> None:
+        self.rate = per_minute / 60
+        self.burst = burst
+        self.clock = clock
+        self.levels: dict[str, BucketLevel] = {}
+
+    def take(self, name: str, cost: float = 1) -> float:
+        """0 when *cost* tokens were there and are taken, else the seconds until they will be."""
+        now = self.clock()
+        level = self._filled(name, now)
+        if level.tokens + ROUNDING_ERROR < cost:
+            return (cost - level.tokens) / self.rate
+        level.tokens = max(0.0, level.tokens - cost)
+        return 0.0
+
+    def _filled(self, name: str, now: float) -> BucketLevel:
+        level = self.levels.get(name)
+        if level is None:
+            self._forget_the_idle(now)
+            level = self.levels[name] = BucketLevel(self.burst, now)
+        level.tokens = self._tokens(level, now)
+        level.at = now
+        return level
+
+    def _tokens(self, level: BucketLevel, now: float) -> float:
+        """A clock that was set back must not take tokens away."""
+        return min(self.burst, level.tokens + max(0.0, now - level.at) * self.rate)
+
+    def _forget_the_idle(self, now: float) -> None:
+        """A full bucket needs no memory; were all in use, the oldest name would be forgotten."""
+        if len(self.levels) < MAX_NAMES:
+            return
+        full = [
+            name for name, level in self.levels.items() if self._tokens(level, now) >= self.burst
+        ]
+        for name in full or [next(iter(self.levels))]:
+            del self.levels[name]

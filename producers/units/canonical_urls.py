@@ -1,0 +1,131 @@
+"""One form for all the addresses of one page: what two addresses are compared by.
+
+It is a key, and is never shown or asked for: it need not lead anywhere.
+"""
+
+import posixpath
+import re
+from collections.abc import Sequence
+from urllib.parse import (
+    SplitResult,
+    parse_qsl,
+    quote,
+    unquote_to_bytes,
+    urlencode,
+    urljoin,
+    urlsplit,
+)
+
+TRACKING_PARAMETERS = re.compile(
+    r"utm_.*|fbclid|gclid|dclid|yclid|msclkid|zarsrc|igshid|mc_[ce]id|_ga|_gl"
+    r"|phpsessid|jsessionid|asp\.net_sessionid",
+    re.IGNORECASE,
+)
+"""Parameters that say how somebody came, not what they came for."""
+
+RENAMED_HOSTS = {"dolab.gov.vn": "dolab.moha.gov.vn"}
+"""Hosts that were renamed, and answer under both names."""
+
+MINISTRY_HOST = re.compile(r"(?:.+\.)?moha\.gov\.vn")
+ARTICLE_FORMS = (
+    # The ministry's portal has had four kinds of article addresses. The number is the article; the
+    # words before it follow its title, and an article stands in several categories at once.
+    (re.compile(r".*---oid(\d+)"), r"/tin-tuc/---oid\1"),
+    (re.compile(r".*-d\d+-t(\d+)\.html"), r"/-d0-t\1.html"),
+    (re.compile(r"/danh-muc/.*-(\d+)\.html"), r"/danh-muc/-\1.html"),
+)
+SHAREPOINT = re.compile(r"/.*/pages/[^/]+\.aspx", re.IGNORECASE)
+DEFAULT_PORTS = ("80", "443")
+BYTES_ERRORS = "surrogateescape"
+MAX_QUERY_FIELDS = 100
+PATH_SAFE = "!$&'()*+,;=:@~-._"
+WWW_PREFIX = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
+HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
+
+
+def canonical_url(url: str) -> str:
+    """The form of *url* to compare by; empty for what is no web address."""
+    try:
+        return canonical_form(urlsplit(url.strip()))
+    except ValueError:
+        return ""
+
+
+def canonical_form(parts: SplitResult) -> str:
+    """As `canonical`. Raises ValueError for a host, a port or a query that nobody can read."""
+    host = canonical_host(parts)
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return ""
+    path, query = canonical_path(parts.path), canonical_query(parts.query)
+    if MINISTRY_HOST.fullmatch(host.partition(":")[0]):
+        path, query = article_address(path, query)
+    return f"https://{host}{path}" + (f"?{query}" if query else "")
+
+
+def canonical_host(parts: SplitResult) -> str:
+    """Host and port; a name with and without `www.` is the same place. Raises ValueError."""
+    name = parts.hostname or ""
+    if ":" not in name:
+        spelt = name.rstrip(".").encode("idna").decode()
+        name = WWW_PREFIX.sub("", spelt.lower().rstrip("."))
+    if not HOST.fullmatch(name):
+        return ""
+    name = RENAMED_HOSTS.get(name, name)
+    bracketed = f"[{name}]" if ":" in name else name
+    port = str(parts.port or "")
+    return bracketed if not port or port in DEFAULT_PORTS else f"{bracketed}:{port}"
+
+
+def canonical_path(path: str) -> str:
+    """One spelling: nothing encoded that need not be, no dots, no slash at the end.
+
+    Letters of an old encoding stay the bytes that they are: read as UTF-8, all of them are alike.
+    """
+    within = "/".join(quote(unquote_to_bytes(part), safe=PATH_SAFE) for part in path.split("/"))
+    plain = re.sub("/{2,}", "/", within.partition(";jsessionid=")[0])
+    normal = posixpath.normpath(plain) if plain else "/"
+    return "" if normal in ("/", ".") else normal
+
+
+def canonical_query(query: str) -> str:
+    """The parameters that matter, in order; they keep their case, which some sites mean.
+
+    Raises ValueError for more of them than any page has.
+    """
+    said = parse_qsl(
+        query, keep_blank_values=True, errors=BYTES_ERRORS, max_num_fields=MAX_QUERY_FIELDS
+    )
+    return encode_query(sorted(pair for pair in said if not TRACKING_PARAMETERS.fullmatch(pair[0])))
+
+
+def encode_query(pairs: Sequence[tuple[str, str]]) -> str:
+    return urlencode(pairs, errors=BYTES_ERRORS)
+
+
+def article_address(path: str, query: str) -> tuple[str, str]:
+    """An address of the portal by the article's number alone, where it has one."""
+    for form, same in ARTICLE_FORMS:
+        if form.fullmatch(path):
+            return form.sub(same, path), ""
+    number = dict(parse_qsl(query, errors=BYTES_ERRORS)).get("ItemID")
+    if number and SHAREPOINT.fullmatch(path):
+        return path, encode_query([("ItemID", number)])
+    return path, query
+
+
+def absolute_url(url: str, base: str) -> str:
+    """*url* in full and in ASCII, as an event may carry it; empty for none, or a broken one."""
+    if not url.strip():
+        return ""
+    try:
+        parts = urlsplit(urljoin(base, url.strip()))
+        place = parts.netloc if parts.netloc.isascii() else ascii_host(parts)
+        return quote(parts._replace(netloc=place).geturl(), safe="/!$&'()*+,:;=@~-._?#[]%")
+    except ValueError:
+        return ""
+
+
+def ascii_host(parts: SplitResult) -> str:
+    """A host of other letters as the DNS knows it. Raises ValueError."""
+    host = (parts.hostname or "").encode("idna").decode()
+    return f"{host}:{parts.port}" if parts.port else host

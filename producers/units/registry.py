@@ -1,0 +1,217 @@
+"""Which units may send, and the API keys that prove who a sender is.
+
+A key is `loa_<unit>_<secret>` with 256 random bits; it is shown once, and only its SHA-256 is kept.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
+
+from contracts import events, subjects
+from contracts.base.crash_points import crash_point
+from contracts.base.fields import Contract
+from contracts.base.times import Clock
+from contracts.delivery import ChannelName
+from contracts.errors import Conflict, Invalid, Unauthorized, field_error
+from contracts.vocabulary import Vocabulary
+from producers import bus as nats
+from producers.bus import Bus
+from producers.texts import get_text
+from producers.units.feed_settings import Feed
+
+ReleaseMode = Literal["automatic", "desk"]
+
+
+NoticeChannels = Sequence[ChannelName]
+
+
+DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
+
+
+KEY_OVERLAP = timedelta(hours=24)
+
+
+MAX_TRIES = 20
+
+
+READ_PATIENCE_S = 4.0
+
+
+_KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
+
+
+class ApiKey(Contract):
+    """One key as it is stored; `until` is set once a newer key has taken its place."""
+
+    hash: str
+    created: AwareDatetime
+    until: AwareDatetime | None = None
+
+    def accepts(self, hashed: str, now: datetime) -> bool:
+        same = hmac.compare_digest(self.hash, hashed)
+        return same and (self.until is None or now < self.until)
+
+
+class Registration(Contract):
+    """What a unit may do: how its content is released, whether it may use the urgent lane."""
+
+    release: ReleaseMode
+    urgent: bool = False
+    notices: tuple[ChannelName, ...] = DEFAULT_NOTICE_CHANNELS
+    """The channels of case notices: the first that reaches the person, then the next if not."""
+    keys: tuple[ApiKey, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    """Feeds of the unit's own site that are imported."""
+
+    def accepts_key(self, hashed: str, now: datetime) -> bool:
+        """Whether one of the keys fits."""
+        return any(key.accepts(hashed, now) for key in self.keys)
+
+    def with_new_key(self, key: ApiKey, overlap: timedelta) -> "Registration":
+        """The registration with *key* as the new one; the old ones end after *overlap*."""
+        end = key.created + overlap
+        ending = (old.model_copy(update={"until": min(old.until or end, end)}) for old in self.keys)
+        living = (old for old in ending if old.until and old.until > key.created)
+        return self.model_copy(update={"keys": (*living, key)})
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredUnit:
+    """A registered unit, and what it may do."""
+
+    unit: str
+    registration: Registration
+
+
+class UnitRegistry:
+    """The bucket `units`. Every change is a compare-and-set; raises BusError when the bus fails."""
+
+    def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
+        self.bucket = bus.bucket(subjects.UNITS.name)
+        self.vocabulary = vocabulary
+        self.clock = clock
+
+    async def add(
+        self,
+        unit: str,
+        *,
+        release: ReleaseMode,
+        urgent: bool = False,
+        notices: NoticeChannels = DEFAULT_NOTICE_CHANNELS,
+    ) -> str:
+        """Register *unit* and return its key.
+
+        Raises Invalid for a unit the vocabulary does not know, Conflict for a registered one.
+        """
+        if wrong := events.unit_error("unit", unit, self.vocabulary):
+            raise Invalid(wrong)
+        secret, key = self._new_key(unit)
+        registration = Registration(
+            release=release, urgent=urgent, notices=tuple(notices), keys=(key,)
+        )
+        try:
+            await self.bucket.create(unit, _written(registration))
+            crash_point("units.added")
+        except nats.RevisionConflict as error:
+            raise Conflict(get_text("unit", "exists", unit=unit).as_field_error("unit")) from error
+        return secret
+
+    async def rotate(self, unit: str, *, now: bool = False) -> str:
+        """A new key for *unit*; the old one works 24 h more, with *now* not at all.
+
+        Raises Invalid for a unit that is not registered.
+        """
+        secret, key = self._new_key(unit)
+        overlap = timedelta() if now else KEY_OVERLAP
+        await self._change(unit, lambda registration: registration.with_new_key(key, overlap))
+        return secret
+
+    async def update(self, unit: str, **rules: Any) -> Registration:
+        """Change what *unit* may do: fields of Registration but its keys. Raises as `rotate`."""
+        return await self._change(unit, lambda registration: registration.model_copy(update=rules))
+
+    async def add_feed(self, unit: str, feed: Feed, *, replace: bool = False) -> None:
+        """Have *feed* imported for *unit*. Raises as `rotate`, Conflict if it is already."""
+
+        def change(found: Registration) -> Registration:
+            others = tuple(one for one in found.feeds if one.feed_id != feed.feed_id)
+            if len(others) < len(found.feeds) and not replace:
+                raise Conflict(get_text("import", "followed", url=feed.url).as_field_error("url"))
+            return found.model_copy(update={"feeds": (*others, feed)})
+
+        await self._change(unit, change)
+
+    async def remove_feed(self, unit: str, feed_id: str) -> None:
+        """Have it imported no more. Raises as `rotate`."""
+
+        def change(found: Registration) -> Registration:
+            feeds = tuple(one for one in found.feeds if one.feed_id != feed_id)
+            return found.model_copy(update={"feeds": feeds})
+
+        await self._change(unit, change)
+
+    async def revoke(self, unit: str) -> None:
+        """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""
+        await self._change(unit, lambda registration: registration.model_copy(update={"keys": ()}))
+
+    async def registered_units(self) -> list[RegisteredUnit]:
+        """Every registered unit, by id."""
+        found = {unit: _read(value.data) async for unit, value in self.bucket.values("")}
+        return [RegisteredUnit(unit, found[unit]) for unit in sorted(found)]
+
+    async def find(self, unit: str) -> Registration | None:
+        value = await self.bucket.get(unit, patience_s=READ_PATIENCE_S)
+        return _read(value.data) if value else None
+
+    async def authenticate(self, api_key: str) -> RegisteredUnit:
+        """Who the holder of *api_key* is. Raises Unauthorized."""
+        parts = _KEY.fullmatch(api_key)
+        registration = await self.find(parts[1]) if parts else None
+        if (
+            not parts
+            or not registration
+            or not registration.accepts_key(_hash(api_key), self._now())
+        ):
+            raise Unauthorized(field_error("Authorization", "wrong_key"))
+        return RegisteredUnit(parts[1], registration)
+
+    async def _change(
+        self, unit: str, change: Callable[[Registration], Registration]
+    ) -> Registration:
+        for _ in range(MAX_TRIES):
+            value = await self.bucket.get(unit)
+            if value is None:
+                raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
+            changed = change(_read(value.data))
+            try:
+                await self.bucket.swap(unit, _written(changed), value.revision)
+            except nats.RevisionConflict:
+                continue
+            return changed
+        raise nats.NoReply(f"units.{unit}: somebody else keeps changing it")
+
+    def _new_key(self, unit: str) -> tuple[str, ApiKey]:
+        secret = f"loa_{unit}_{secrets.token_hex(32)}"
+        return secret, ApiKey(hash=_hash(secret), created=self._now())
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+
+def _hash(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def _read(data: bytes) -> Registration:
+    return Registration.model_validate_json(data)
+
+
+def _written(registration: Registration) -> bytes:
+    return registration.model_dump_json().encode()

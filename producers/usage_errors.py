@@ -1,0 +1,95 @@
+"""What is wrong with a command's words, said by option or argument and in both languages."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from contracts.errors import FieldError, printable
+from producers.output import EXIT_INVALID, print_errors
+from producers.texts import get_text
+
+WHOLE_COMMAND = "command"
+click_errors: Any = import_module(typer.BadParameter.__module__)
+"""Where the errors of the command line are written, of which typer shows one alone."""
+KNOWN_MESSAGES = (
+    (r"No such command '(?P<value>.*?)'\.", "no_command"),
+    (r"unexpected extra argument\(s\) \((?P<value>.*)\)", "too_many"),
+    (r"requires an argument", "value_missing"),
+    (r"does not take a value", "no_value"),
+    (r"'(?P<value>.*)' does not exist", "no_file"),
+    (r"'(?P<value>.*)' is a directory", "a_folder"),
+    (r"'(?P<value>.*)' is not readable", "not_readable"),
+    (r"should be a valid integer", "no_number"),
+    (r"'(?P<value>.*)' is not one of (?P<known>.*)\.", "no_choice"),
+)
+"""What the library says, and the name of our words for it."""
+
+
+class CommandGroup(TyperGroup):
+    """Commands whose every wrong word is answered as a wrong field is. Exit code 2."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with report_usage_errors():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with report_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def report_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except click_errors.NoArgsIsHelpError:
+        raise
+    except click_errors.UsageError as wrong:
+        print_errors([usage_field_error(wrong)])
+        raise typer.Exit(EXIT_INVALID) from None
+
+
+def usage_field_error(error: Any) -> FieldError:
+    """One of the library's errors in our words; one that has none keeps its own."""
+    code, values = match_message(error)
+    path = error.ctx.command_path if error.ctx else "loa"
+    values = {name: printable(value.replace("'", "")) for name, value in values.items()}
+    return get_text("usage", code, **values, path=path).as_field_error(parameter_name(error))
+
+
+def match_message(error: Any) -> tuple[str, dict[str, str]]:
+    """The name of our words, and what they are filled in with."""
+    if isinstance(error, click_errors.MissingParameter):
+        return "missing", {}
+    if isinstance(error, click_errors.NoSuchOption):
+        return with_suggestion("no_option", error.option_name, error.possibilities)
+    for pattern, code in KNOWN_MESSAGES:
+        if found := re.search(pattern, error.message, re.DOTALL):
+            values = found.groupdict()
+            if code == "no_command":
+                known = error.ctx.command.list_commands(error.ctx)
+                return with_suggestion(
+                    code, values["value"], get_close_matches(values["value"], known)
+                )
+            return code, values
+    return "other", {"detail": error.message}
+
+
+def with_suggestion(code: str, value: str, likely: list[str] | None) -> tuple[str, dict[str, str]]:
+    """With what was probably meant, where something was."""
+    if not likely:
+        return code, {"value": value}
+    return f"{code}_but", {"value": value, "near": likely[0]}
+
+
+def parameter_name(error: Any) -> str:
+    """The option or the argument; else the command as a whole."""
+    if named := getattr(error, "option_name", None):
+        return str(named)
+    parameter = getattr(error, "param", None)
+    return max(parameter.opts, key=len) if parameter else WHOLE_COMMAND

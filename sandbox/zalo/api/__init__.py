@@ -1,0 +1,1 @@
+"""The calls of Zalo's API that the sandbox answers."""

@@ -1,0 +1,75 @@
+"""Whom a broadcast is meant for: targets in every notation that was seen, and who matches one."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from channels.zalo.client.response import whole_number
+from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.state.people import Person
+
+REGIONS: dict[str, list[int]] = tomllib.loads(
+    Path(__file__).with_name("places.toml").read_text("utf-8")
+)["region"]
+CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63, "platform": 3, "telcos": 4}
+"""The highest code of each field."""
+OTHER_NAMES = {"platforms": "platform"}
+ALL = 0  # of gender
+AGE_GROUPS = (0, 13, 18, 25, 35, 45, 55, 65)
+"""Where each group of ages begins."""
+
+
+def parse_target(target: object) -> dict[str, list[int]]:
+    """Codes by field, from comma-separated text, a number, or a list of either."""
+    if not isinstance(target, Mapping):
+        raise ApiError(-201, "target is invalid!")
+    found = {}
+    for given, value in target.items():
+        name = OTHER_NAMES.get(given, given)
+        if name not in CODE_MAX:
+            raise ApiError(-201, f"{given} is invalid!")
+        found[name] = parse_codes(given, value, CODE_MAX[name])
+    return {name: wanted for name, wanted in found.items() if wanted}
+
+
+def parse_codes(name: str, value: object, last: int) -> list[int]:
+    parts = value if isinstance(value, list) else str(value).split(",")
+    wanted = [whole_number(part) for part in parts if part != ""]
+    if any(code is None or not 0 <= code <= last for code in wanted):
+        raise ApiError(-201, f"{name} is invalid!")
+    return [code for code in wanted if code is not None]
+
+
+def matching_people(people: Iterable[Person], target: Mapping[str, Any]) -> list[Person]:
+    """Those who match. Of whom a field is not known, that field does not match."""
+    try:
+        wanted = parse_target(target)
+    except ApiError:  # a journal from before targets were looked at
+        wanted = {}
+    if "cities" in wanted:
+        wanted.pop("locations", None)
+    fields = [(MATCHERS[name], codes) for name, codes in wanted.items() if name in MATCHERS]
+    return [one for one in people if all(match(one, codes) for match, codes in fields)]
+
+
+def matches_age(person: Person, groups: list[int]) -> bool:
+    return person.age is not None and sum(person.age >= start for start in AGE_GROUPS) - 1 in groups
+
+
+def matches_gender(person: Person, wanted: list[int]) -> bool:
+    return ALL in wanted or person.gender in wanted
+
+
+def matches_region(person: Person, wanted: list[int]) -> bool:
+    return any(person.city in REGIONS[str(region)] for region in wanted)
+
+
+MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {
+    "ages": matches_age,
+    "gender": matches_gender,
+    "locations": matches_region,
+    "cities": lambda person, wanted: person.city in wanted,
+    "platform": lambda person, wanted: person.platform in wanted,
+}
+"""`telcos` is accepted, and lets everybody through: nobody here has an operator."""

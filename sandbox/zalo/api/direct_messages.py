@@ -1,0 +1,196 @@
+"""One-to-one messages: who may be written to and when, what it costs, what Zalo answers."""
+
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import Any
+
+from aiohttp import web
+
+from channels.zalo.client.clock import next_month, vietnam_time
+from sandbox.zalo.api import message_content
+from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.state.conversations import Message
+from sandbox.zalo.state.people import Person
+from sandbox.zalo.state.world import World, month_label
+from sandbox.zalo.webhooks import events
+
+FREE_WINDOW_S, WINDOW_S = 48 * 3600.0, 7 * 86400.0
+REPLIES, WELCOMES = 8, 3
+STATE_BODY = 4
+ICONS = {":>", "--b", ":-((", "/-strong", "/-heart", ":-h", ":o", "/-remove"}
+UPGRADE_MESSAGE = (
+    "The OA needs to upgrade OA Tier Package to use this feature. "
+    "See more on https://zalo.cloud/oa/pricing"
+)
+PERSON_ERRORS = {
+    -217: "User has blocked invitation from OA",
+    -218: "Out of quota receive",
+    -227: "User is banned or has been inactive for more than 45 days",
+    -244: "User has restricted this message type from your OA",
+}
+"""What Zalo may say of one person, whatever the message is."""
+
+
+async def send_v3(request: web.Request) -> web.Response:
+    """`/v3.0/oa/message/cs`."""
+    world, body = request.app[WORLD], await read_body(request)
+    require_paid_package(world)
+    if world.rules.oa_type == STATE_BODY:
+        raise ApiError(-235, "This API does not support this type of OA")
+    return send(world, body, old=False)
+
+
+def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
+    """`/v2.0/oa/message` to one person: for state bodies only."""
+    require_paid_package(world)
+    if world.rules.oa_type != STATE_BODY:
+        raise ApiError(-240, "MessageV2 API has been shut down, please switch to MessageV3 API")
+    if world.rules.v2_refused:
+        raise ApiError(-235, "This API does not support this type of OA")
+    return send(world, body, old=True)
+
+
+async def shut_down(request: web.Request) -> web.Response:
+    """The transaction and promotion messages that stopped on 2026-03-01."""
+    await read_body(request)
+    words = "This API has been shut down, please switch to ZBS Template Message"
+    raise ApiError(request.app[WORLD].rules.shut_down_code, words)
+
+
+def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
+    person = find_recipient(world, body.get("recipient"))
+    quota = quota_for(world, person)
+    sort, shown = message_content.parse_message(world, body.get("message"), old)
+    price = world.rules.cs_price if not quota else 0
+    if price:
+        check_balance(world, price)
+    id = token_hex(16)
+    message = {
+        "id": id,
+        "user_id": person.user_id,
+        "sort": sort,
+        "content": shown,
+        "price": price,
+        "quota": quota,
+        "via": "v2" if old else "v3",
+    }
+    world.record("cs_sent", message=message)
+    sent = world.conversations.messages[id]
+    events.raise_echo(world, person, sent)
+    return ok(message_response(world, sent))
+
+
+def find_recipient(world: World, given: object) -> Person:
+    """By user id, or as the answer to a message of theirs."""
+    match given:
+        case {"user_id": str() | int() as user_id}:
+            return find_person(world, str(user_id))
+        case {"message_id": str() as id}:
+            written = world.conversations.messages.get(id)
+            if written is None or written.from_oa:
+                raise ApiError(-201, "message_id is invalid!")
+            return find_person(world, written.user_id)
+    raise ApiError(-201, "recipient is invalid!")
+
+
+def find_person(world: World, user_id: str) -> Person:
+    person = world.people.by_id.get(user_id)
+    if person is None:
+        raise ApiError(-213, "User has not followed OA")
+    return person
+
+
+def quota_for(world: World, person: Person) -> str:
+    """The quota that the message is taken from; empty: it is billed. Raises Refusal."""
+    check_person(person)
+    if person.last_interaction is None:
+        return welcome_quota(world, person)
+    silent_s = world.clock() - person.last_interaction
+    if silent_s >= WINDOW_S:
+        raise ApiError(-230, "User has not interacted with the OA in the past 7 days")
+    if silent_s < FREE_WINDOW_S:
+        return "reply"
+    return "sub_quota" if free_messages_left(world) > 0 else ""
+
+
+def check_person(person: Person) -> None:
+    if person.message_code:
+        raise ApiError(person.message_code, PERSON_ERRORS[person.message_code])
+
+
+def welcome_quota(world: World, person: Person) -> str:
+    """Who follows and never said a word may be greeted three times."""
+    if not person.follower:
+        raise ApiError(-213, "User has not interacted with OA")
+    if welcomes_left(world, person) <= 0:
+        raise ApiError(-232, "User has not interacted with OA or last interaction was expired")
+    return "welcome_msg"
+
+
+def welcomes_left(world: World, person: Person) -> int:
+    return WELCOMES - world.conversations.sent["welcome_msg", person.user_id]
+
+
+def free_messages_left(world: World) -> int:
+    return (
+        world.rules.free_messages
+        - world.conversations.sent["sub_quota", month_label(world.clock())]
+    )
+
+
+def check_balance(world: World, price: int) -> None:
+    if not world.rules.zca_linked:
+        raise ApiError(
+            -320, "Your app needs to connect with Zalo Cloud Account to use paid feature"
+        )
+    if world.conversations.available_balance() < price:
+        raise ApiError(-321, "Zalo Cloud Account associated with your app is out of money")
+
+
+def require_paid_package(world: World) -> None:
+    if world.rules.free_package:
+        raise ApiError(-224, UPGRADE_MESSAGE)
+
+
+def message_response(world: World, message: Message) -> dict[str, Any]:
+    """The answer; a message that is billed names no quota."""
+    answer: dict[str, Any] = {
+        "message_id": message.id,
+        "user_id": message.user_id,
+        "sent_time": events.milliseconds(message.at),
+    }
+    if not message.quota:
+        return answer
+    return answer | {"quota": {"quota_type": message.quota} | quota_counts(world, message)}
+
+
+def quota_counts(world: World, message: Message) -> dict[str, Any]:
+    """What remains of it. Replies are unlimited, and are no longer counted."""
+    match message.quota:
+        case "welcome_msg":
+            left = welcomes_left(world, world.people.by_id[message.user_id])
+            return {"remain": str(left), "total": str(WELCOMES)}
+        case "sub_quota":
+            total, ends = str(world.rules.free_messages), vietnam_time(next_month(message.at))
+            sums = {"remain": str(free_messages_left(world)), "total": total}
+            return sums | {"expired_date": f"{ends:%d/%m/%Y}"}
+    if world.rules.counted_replies:
+        return {"remain": str(REPLIES), "total": str(REPLIES)}
+    return {}
+
+
+def add_reaction(world: World, body: Mapping[str, Any]) -> web.Response:
+    """An icon under a message."""
+    person = find_recipient(world, body.get("recipient"))
+    action = body["sender_action"]
+    id = action.get("react_message_id") if isinstance(action, Mapping) else None
+    message = world.conversations.messages.get(str(id))
+    if message is None or message.user_id != person.user_id:
+        raise ApiError(-201, "react_message_id is invalid!")
+    if action.get("react_icon") not in ICONS:
+        raise ApiError(-201, "react_icon is invalid!")
+    icon = action["react_icon"]
+    world.record("reacted", id=message.id, icon="" if icon == "/-remove" else icon)
+    reacted = {"msg_id": message.id, "react_icon": icon}
+    events.raise_oa_event(world, person, "oa_reacted_message", message=reacted)
+    return ok({"message_id": message.id})

@@ -1,0 +1,229 @@
+"""Template messages: by phone, by the hash of a phone, by user id."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from aiohttp import web
+
+from channels.zalo.client.clock import is_broadcast_time
+from channels.zalo.stand_in import OA_ID
+from sandbox.zalo.api import direct_messages, template_params, template_recipients
+from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
+from sandbox.zalo.state.conversations import PROMOTION, Message
+from sandbox.zalo.state.people import Person
+from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.world import World
+from sandbox.zalo.webhooks.events import milliseconds
+
+TRACKING = re.compile(r"[\w.-]{1,48}", re.ASCII)
+NORMAL, OVER_QUOTA = "1", "3"
+DEVELOPMENT = "development"
+YEAR_S = 365 * 86400.0
+UNUSABLE = {
+    "PENDING_REVIEW": (-131, "Template is not approved"),
+    "REJECT": (-131, "Template is not approved"),
+    "DISABLE": (-146, "Template is disabled because of low quality"),
+    "DELETE": (-109, "Template id is invalid"),
+}
+
+
+@dataclass(frozen=True)
+class TemplateOrder:
+    """One template message that somebody wants sent."""
+
+    template: Template
+    data: dict[str, str]
+    tracking_id: str
+    mode: str  # Zalo's sending_mode
+    development: bool
+
+
+async def send_by_phone(request: web.Request) -> web.Response:
+    """`/message/template`."""
+    world, body = request.app[WORLD], await read_template_body(request)
+    phone = template_recipients.parse_phone(body.get("phone"))
+    return send(world, body, phone, world.people.with_phone(phone))
+
+
+async def send_by_hash(request: web.Request) -> web.Response:
+    """`/message/template/hashphone`: the sha256 of a phone in the form `84...`."""
+    world, body = request.app[WORLD], await read_template_body(request)
+    digest = template_recipients.parse_phone_hash(body.get("hash_phone"))
+    return send(world, body, digest, world.people.with_hash(digest))
+
+
+async def read_template_body(request: web.Request) -> dict[str, Any]:
+    if not await request.read():
+        raise ApiError(-121, "Body is empty")
+    try:
+        return await read_body(request)
+    except ApiError as refusal:
+        raise ApiError(-122, "Body is not in JSON format") from refusal
+
+
+def send(world: World, body: Mapping[str, Any], phone: str, person: Person | None) -> web.Response:
+    """Everything that may stand in the way, in the order in which it is looked at."""
+    check_account(world)
+    order = parse_order(world, body)
+    template_recipients.check_recipient(world, person, order.template, order.development)
+    if not order.development:
+        check_quotas(world, order, phone)
+    check_balance(world, order)
+    message = record_message(world, order, phone=phone, person=person, via="phone")
+    return ok(phone_response(world, message, order))
+
+
+def check_account(world: World) -> None:
+    rules = world.rules
+    if not rules.zns_allowed:
+        raise ApiError(-135, "OA does not have permission to send ZNS")
+    if rules.zns_blocked:
+        raise ApiError(-1351, "OA is blocked from sending ZNS because of violations")
+    if not rules.zca_linked:
+        raise ApiError(-136, "Need to connect with ZCA to send ZNS")
+
+
+def parse_order(world: World, body: Mapping[str, Any]) -> TemplateOrder:
+    development = body.get("mode") == DEVELOPMENT
+    template = usable_template(world, body.get("template_id"), development)
+    values = template_params.check_values(template, body.get("template_data"))
+    tracking_id = str(body.get("tracking_id", ""))
+    if tracking_id and not TRACKING.fullmatch(tracking_id):
+        raise ApiError(-132, "tracking_id is invalid")
+    mode = sending_mode(world, str(body.get("sending_mode", NORMAL)), template)
+    return TemplateOrder(template, values, tracking_id, mode, development)
+
+
+def usable_template(world: World, id: object, development: bool) -> Template:
+    """A template that is not approved can be tried out in development mode."""
+    template = world.templates.templates.get(str(id))
+    if template is None or template.status == "DELETE":
+        raise ApiError(-109, "Template id is invalid")
+    if template.status in UNUSABLE and not development:
+        raise ApiError(*UNUSABLE[template.status])
+    if template.day_only and template_recipients.is_night(world.clock()):
+        raise ApiError(-133, "This template cannot be sent at night (10:00PM-6:00AM)")
+    return template
+
+
+def sending_mode(world: World, mode: str, template: Template) -> str:
+    if mode not in (NORMAL, OVER_QUOTA):
+        raise ApiError(-132, "sending_mode is invalid")
+    if mode == OVER_QUOTA and not world.rules.whitelisted:
+        raise ApiError(-161, "OA is not allowed to use this sending_mode")
+    if mode == OVER_QUOTA and template.tag != PROMOTION:
+        raise ApiError(-162, "sending_mode 3 does not support this template tag")
+    return mode
+
+
+def check_quotas(world: World, order: TemplateOrder, phone: str) -> None:
+    sent, rules, template = world.conversations.sent, world.rules, order.template
+    day, month = template_recipients.quota_periods(world.clock())
+    if order.mode == NORMAL and sent["template", day] >= rules.daily_quota:
+        raise ApiError(-144, "OA has exceeded its daily ZNS limit")
+    limit = template.daily_limit
+    if limit is not None and sent["template", template.id, day] >= limit:
+        raise ApiError(-147, "Template has exceeded its daily limit")
+    if template.tag != PROMOTION:
+        return
+    if order.mode == NORMAL and sent["promotion", month] >= rules.monthly_promotions:
+        raise ApiError(-1441, "OA has exceeded its monthly promotion limit")
+    if sent["promotion", phone, month] >= rules.personal_promotions:
+        raise ApiError(-1471, "User has received too many promotion messages this month")
+    if sent["promotion", phone, day] >= rules.daily_promotions:
+        raise ApiError(-1472, "User has received too many promotion messages today")
+
+
+def check_balance(world: World, order: TemplateOrder) -> None:
+    if world.conversations.available_balance(order.development) >= order.template.price_sdt:
+        return
+    if order.development:
+        raise ApiError(-126, "Development wallet is out of quota")
+    words = {-115: "Account balance is out of quota", -137: "ZCA charge failed"}
+    raise ApiError(world.rules.balance_code, words[world.rules.balance_code])
+
+
+def record_message(
+    world: World, order: TemplateOrder, *, phone: str, person: Person | None, via: str
+) -> Message:
+    """Take it on. The same tracking_id once more is one more message."""
+    template = order.template
+    id = token_hex(16)
+    message = {
+        "id": id,
+        "user_id": person.user_id if person is not None else "",
+        "phone": phone,
+        "sort": "template",
+        "content": message_content(template, order.data),
+        "price": template.price_sdt if via == "phone" else template.price_uid,
+        "template_id": template.id,
+        "tag": template.tag,
+        "tracking_id": order.tracking_id,
+        "development": order.development,
+        "via": via,
+    }
+    world.record("template_sent", message=message)
+    return world.conversations.messages[id]
+
+
+def message_content(template: Template, values: Mapping[str, str]) -> dict[str, Any]:
+    text = template_params.fill_text(template, values)
+    return {"title": template.title, "text": text, "buttons": list(template.buttons)}
+
+
+def phone_response(world: World, message: Message, order: TemplateOrder) -> dict[str, Any]:
+    """Numbers are text here, and numbers in `/message/quota`."""
+    day, _ = template_recipients.quota_periods(world.clock())
+    left = world.rules.daily_quota - world.conversations.sent["template", day]
+    return {
+        "msg_id": message.id,
+        "sent_time": milliseconds(message.at),
+        "sending_mode": order.mode,
+        "quota": {"dailyQuota": str(world.rules.daily_quota), "remainingQuota": str(max(0, left))},
+    }
+
+
+async def send_by_user_id(request: web.Request) -> web.Response:
+    """`/v3.0/oa/message/template`: no tracking_id; the answer's message_id is the only key."""
+    world, body = request.app[WORLD], await read_body(request)
+    direct_messages.require_paid_package(world)
+    if not world.rules.uid_templates:
+        raise ApiError(-235, "This API does not support this type of OA")
+    person = direct_messages.find_person(world, str(body.get("user_id", "")))
+    order = parse_order(world, {name: body.get(name) for name in ("template_id", "template_data")})
+    if not order.template.by_uid:
+        raise ApiError(-249, "Template does not support send via UID")
+    check_interaction(world, person, order.template)
+    direct_messages.check_balance(world, order.template.price_uid)
+    message = record_message(world, order, phone="", person=person, via="uid")
+    return user_id_response(world, message)
+
+
+def check_interaction(world: World, person: Person, template: Template) -> None:
+    """A year's interaction for news about one's own affairs; to follow, for promotions."""
+    direct_messages.check_person(person)
+    if template.tag == PROMOTION:
+        if not person.follower:
+            raise ApiError(-213, "User has not followed OA")
+        if not is_broadcast_time(world.clock()):
+            raise ApiError(-234, "cannot be sent at night (10:00PM-6:00AM)")
+        return
+    last = person.last_interaction
+    if last is None or world.clock() - last >= YEAR_S:
+        raise ApiError(-232, "User has not interacted with OA or last interaction was expired")
+
+
+def user_id_response(world: World, message: Message) -> web.Response:
+    quota = {"quota_type": "purchase_quota", "owner_type": "OA", "owner_id": OA_ID}
+    data: dict[str, Any] = {
+        "message_id": message.id,
+        "user_id": message.user_id,
+        "quota": quota,
+    }
+    time = {"sent_time": milliseconds(message.at)}
+    if world.rules.sent_time_on_top:
+        return web.json_response({"error": 0, "message": "Success", "data": data, **time})
+    return ok(data | time)

@@ -1,0 +1,49 @@
+"""Filling a template's blanks: what Zalo checks, and what the recipient then reads."""
+
+import re
+from collections.abc import Mapping
+
+from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.state.templates_and_uploads import Param, Template
+
+DATE_PATTERN = re.compile(
+    r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?( (0[1-9]|[12]\d|3[01])/(0[1-9]|1[0-2])/\d{4})?"
+    r"|((0[1-9]|[12]\d|3[01])/)?(0[1-9]|1[0-2])/\d{4}"
+)
+"""`hh:mm[:ss] [dd/mm/yyyy]`, `dd/mm/yyyy`, `mm/yyyy`."""
+NUMBER_PATTERN = re.compile(r"[1-9]\d*|0")
+FORMATS = {"DATE": DATE_PATTERN, "NUMBER": NUMBER_PATTERN}
+
+
+def check_values(template: Template, data: object) -> dict[str, str]:
+    """The values by name. Raises Refusal in Zalo's numbers."""
+    if not isinstance(data, Mapping) or (not data and template.params):
+        raise ApiError(-111, "Template data is empty")
+    return {one.name: checked_value(one, data) for one in template.params if is_given(one, data)}
+
+
+def is_given(param: Param, data: Mapping[str, object]) -> bool:
+    """Whether there is something to check; an optional one may be left out."""
+    found = data.get(param.name)
+    if found is None and param.require and not (param.accept_null and param.name in data):
+        raise ApiError(-1122, f"Missing parameter {param.name}")
+    return found is not None
+
+
+def checked_value(param: Param, data: Mapping[str, object]) -> str:
+    """Counted as it came: text that is not in NFC is longer than it looks."""
+    found = data[param.name]
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise ApiError(-112, f"Data type of {param.name} is not defined")
+    text = str(found)
+    if len(text) > param.max_length:
+        raise ApiError(-1121, f"Parameter {param.name} exceeds max length {param.max_length}")
+    shape = FORMATS.get(param.type)
+    if len(text) < param.min_length or (shape is not None and not shape.fullmatch(text)):
+        raise ApiError(-1124, f"Parameter {param.name} has wrong format")
+    return text
+
+
+def fill_text(template: Template, values: Mapping[str, str]) -> str:
+    """The text with its blanks filled; one that was left out is empty."""
+    return re.sub(r"<(\w+)>", lambda blank: values.get(blank[1], ""), template.text).strip()

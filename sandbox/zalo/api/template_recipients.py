@@ -1,0 +1,75 @@
+"""Whom a template message by phone can reach, and what Zalo says of those it cannot."""
+
+import re
+
+from channels.zalo.client.clock import vietnam_time
+from sandbox.zalo.middleware import ApiError
+from sandbox.zalo.state.conversations import PROMOTION
+from sandbox.zalo.state.people import Person
+from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.world import World
+
+MOBILE = re.compile(r"(?:\+?84|0)?([35789]\d{8})", re.ASCII)
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MORNING, EVENING = 6, 22
+HALF_A_YEAR_S = 183 * 86400.0
+PERSON_ERRORS = {
+    -110: "Zalo version of the user is not supported",
+    -114: "User is inactive, has opted out or uses an old version of Zalo",
+    -118: "Zalo account does not exist or is closed",
+    -119: "Account cannot receive ZNS",
+    -140: "User is not eligible for this type of ZNS",
+    -141: "User refuses to receive ZNS from this OA",
+}
+"""What Zalo may say of one person, whatever the template is."""
+
+
+def parse_phone(given: object) -> str:
+    """In the form `84...`; also `+84...`, `0...` and the bare nine digits are taken."""
+    number = MOBILE.fullmatch(given) if isinstance(given, str) else None
+    if number is None:
+        raise ApiError(-108, "Phone number is invalid")
+    return f"84{number[1]}"
+
+
+def parse_phone_hash(given: object) -> str:
+    if not isinstance(given, str) or not DIGEST.fullmatch(given):
+        raise ApiError(-108, "Phone number is invalid")
+    return given
+
+
+def check_recipient(
+    world: World, person: Person | None, template: Template, development: bool
+) -> None:
+    """Raises Refusal with what this recipient is answered with."""
+    if development and (person is None or not person.oa_admin):
+        raise ApiError(-127, "Test template can only be sent to admins")
+    code = world.rules.unknown_phones if person is None else person.template_code
+    if code:
+        raise ApiError(code, PERSON_ERRORS[code])
+    if person is None:
+        return
+    if template.tag in person.refused_tags:
+        raise ApiError(-139, "User refuses to receive this type of ZNS")
+    if template.tag == PROMOTION and not development and not had_recent_notice(world, person):
+        raise ApiError(-140, PERSON_ERRORS[-140])
+
+
+def had_recent_notice(world: World, person: Person) -> bool:
+    """Whether they got news about their own affairs within half a year."""
+    since = world.clock() - HALF_A_YEAR_S
+    return any(
+        one.delivered is not None and one.delivered >= since
+        for one in world.conversations.messages_with(person.user_id)
+        if one.template_id and one.tag != PROMOTION
+    )
+
+
+def quota_periods(now: float) -> tuple[str, str]:
+    """This day and this month in Vietnam, as quotas are counted."""
+    return f"{vietnam_time(now):%Y-%m-%d}", f"{vietnam_time(now):%Y-%m}"
+
+
+def is_night(now: float) -> bool:
+    """From ten in the evening to six, in Vietnam."""
+    return not EVENING > vietnam_time(now).hour >= MORNING

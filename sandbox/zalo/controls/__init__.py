@@ -1,0 +1,1 @@
+"""The sandbox's own controls under `/_sandbox`: faults, clock, rules, people, webhook."""

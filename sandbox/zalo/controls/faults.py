@@ -1,0 +1,144 @@
+"""Faults on demand: what the network or Zalo does to one call, before or after its effect."""
+
+import asyncio
+from enum import StrEnum
+from functools import partial
+from typing import Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from sandbox.zalo.middleware import WORLD, access_error, error_response
+from sandbox.zalo.scheduler import SCHEDULER
+
+BAD_GATEWAY = 502
+PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+
+
+class FaultKind(StrEnum):
+    """`*_before` leaves the call without its effect; after the others the effect is there.
+
+    `late_effect` drops the connection, and the effect comes `late_s` later on the sandbox's clock.
+    """
+
+    DROP_BEFORE = "drop_before"
+    HANG_BEFORE = "hang_before"
+    HTML_BEFORE = "html_before"
+    REFUSE = "refuse"
+    DROP_AFTER = "drop_after"
+    HANG_AFTER = "hang_after"
+    HTML_AFTER = "html_after"
+    SLOW_AFTER = "slow_after"
+    TRUNCATE_AFTER = "truncate_after"
+    EMPTY_AFTER = "empty_after"
+    ERROR_AFTER = "error_after"
+    LATE_EFFECT = "late_effect"
+
+
+BEFORE_EFFECT = {
+    FaultKind.DROP_BEFORE,
+    FaultKind.HANG_BEFORE,
+    FaultKind.HTML_BEFORE,
+    FaultKind.REFUSE,
+}
+
+
+class Fault(BaseModel):
+    """What happens to calls of `route`: the first `skip` pass, the next `times` suffer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    route: str
+    kind: FaultKind
+    times: int = 1
+    skip: int = 0
+    delay_s: float = 30.0
+    late_s: float = 60.0
+    status: int = BAD_GATEWAY
+    code: int = -200
+    words: str = "Send message failed"
+
+    @model_validator(mode="after")
+    def reject_late_upload(self) -> Self:
+        """The id of a late upload never reaches anybody: it would be no effect at all."""
+        if self.kind is FaultKind.LATE_EFFECT and "upload" in self.route:
+            raise ValueError("an upload cannot be late")
+        return self
+
+    def applies_now(self) -> bool:
+        """Count one call; whether it suffers."""
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return self.times >= 0
+
+
+class Faults:
+    """The faults that are set, oldest first; the first one that strikes counts."""
+
+    def __init__(self) -> None:
+        self.planned: list[Fault] = []
+
+    def take(self, route: str) -> Fault | None:
+        mine = (fault for fault in self.planned if fault.route == route)
+        return next((fault for fault in mine if fault.applies_now()), None)
+
+
+FAULTS = web.AppKey("faults", Faults)
+
+
+@web.middleware
+async def fault_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the planned fault happen to this call."""
+    fault = request.app[FAULTS].take(request.match_info.route.name or "")
+    if fault is None:
+        return await handler(request)
+    if fault.kind is FaultKind.LATE_EFFECT:
+        return await postpone(request, fault)
+    if fault.kind in BEFORE_EFFECT:
+        return await apply_fault(request, fault, web.Response())
+    answer = await handler(request)
+    if fault.kind is FaultKind.SLOW_AFTER:
+        await asyncio.sleep(fault.delay_s)
+        return answer
+    return await apply_fault(request, fault, answer)
+
+
+async def postpone(request: web.Request, fault: Fault) -> web.StreamResponse:
+    """Zalo has taken the call on, and nobody hears of it; a call that it refuses is refused now."""
+    await request.read()
+    no = access_error(request)
+    if no is not None:
+        return no
+    due = request.app[WORLD].clock() + fault.late_s
+    request.app[SCHEDULER].late_effects.waiting.append(
+        (due, partial(request.match_info.handler, request))
+    )
+    return await apply_fault(request, fault, web.Response())
+
+
+async def apply_fault(
+    request: web.Request, fault: Fault, answer: web.StreamResponse
+) -> web.StreamResponse:
+    match fault.kind:
+        case FaultKind.REFUSE | FaultKind.ERROR_AFTER:
+            return error_response(fault.code, fault.words)
+        case FaultKind.HTML_BEFORE | FaultKind.HTML_AFTER:
+            return web.Response(status=fault.status, text=PAGE, content_type="text/html")
+        case FaultKind.EMPTY_AFTER:
+            return web.Response()
+        case FaultKind.TRUNCATE_AFTER:
+            return truncated(answer)
+        case FaultKind.HANG_BEFORE | FaultKind.HANG_AFTER:
+            await asyncio.sleep(fault.delay_s)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def truncated(answer: web.StreamResponse) -> web.Response:
+    body = answer.body if isinstance(answer, web.Response) else b""
+    text = body if isinstance(body, bytes) else b""
+    return web.Response(body=text[: len(text) // 2], content_type="application/json")

@@ -1,0 +1,281 @@
+"""People act: they come, write, follow, leave, read, tap, rate. For tests, and by hand."""
+
+from secrets import randbelow, token_hex
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from channels.zalo.stand_in import OA_ID
+from sandbox.zalo.controls.request_models import bad_request, parse_request
+from sandbox.zalo.middleware import WORLD
+from sandbox.zalo.state.conversations import Message
+from sandbox.zalo.state.people import Person
+from sandbox.zalo.state.world import World
+from sandbox.zalo.texts import DEFAULT_NAME
+from sandbox.zalo.webhooks import events
+
+MessageSort = Literal[
+    "text", "image", "link", "audio", "video", "sticker", "location", "business_card", "file"
+]
+QUERY_BUTTONS = ("oa.query.show", "oa.query.hide")
+
+
+class ControlRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonRequest(ControlRequest):
+    """A person to create, or what changes about one. Whoever follows has just done so."""
+
+    user_id: Annotated[str, Field(pattern=r"^\d{1,20}$")] | None = None
+    name: str = DEFAULT_NAME
+    phone: Annotated[str, Field(pattern=r"^(84\d{9})?$")] = ""
+    follower: bool = True
+    last_interaction: AwareDatetime | None = None
+    gender: Literal[1, 2] | None = None
+    age: int | None = None
+    city: Annotated[int, Field(ge=0, le=63)] | None = None
+    platform: Literal[1, 2, 3] | None = None
+    on_mobile: bool = True
+    online: bool = True
+    oa_admin: bool = False
+    message_code: Literal[0, -217, -218, -227, -244] = 0
+    template_code: Literal[0, -110, -114, -118, -119, -140, -141] = 0
+    refused_tags: list[Literal["TRANSACTION", "CUSTOMER_CARE", "PROMOTION"]] = []
+
+
+class WriteRequest(ControlRequest):
+    """What somebody writes: a text, or something else with its attachments."""
+
+    sort: MessageSort = "text"
+    text: str = ""
+    attachments: list[dict[str, Any]] = []
+    quote_message_id: str = ""
+
+
+class FollowRequest(ControlRequest):
+    source: Literal["oa_profile", "message_invite", "social_plugin"] = "oa_profile"
+
+
+class ReadRequest(ControlRequest):
+    """Which messages; none: all that arrived."""
+
+    message_ids: list[str] = []
+
+
+class TapRequest(ControlRequest):
+    message_id: str
+    button: int = 0
+
+
+class ReactRequest(ControlRequest):
+    message_id: str
+    icon: str = "/-heart"
+
+
+class RateRequest(ControlRequest):
+    message_id: str
+    rate: Annotated[int, Field(ge=1, le=5)] = 5
+    note: str = ""
+    feedbacks: list[str] = []
+
+
+class ShareRequest(ControlRequest):
+    """What somebody tells about themselves when they are asked."""
+
+    name: str = ""
+    phone: str = ""
+    address: str = ""
+
+
+async def create(request: web.Request) -> web.Response:
+    """A new person, or changes to a known one."""
+    world, wanted = request.app[WORLD], await parse_request(request, PersonRequest)
+    facts = wanted.model_dump(exclude={"user_id", "last_interaction"}, exclude_unset=True)
+    user_id = wanted.user_id or str(randbelow(9 * 10**18) + 10**18)
+    if user_id not in world.people.by_id and wanted.follower:
+        facts["last_interaction"] = world.clock()
+    if "last_interaction" in wanted.model_fields_set:
+        last = wanted.last_interaction
+        facts["last_interaction"] = last.timestamp() if last else None
+    world.record("person_set", person={"user_id": user_id, **facts})
+    return person_response(world.people.by_id[user_id])
+
+
+async def listing(request: web.Request) -> web.Response:
+    people = request.app[WORLD].people.by_id.values()
+    return web.json_response([person_state(one) for one in people])
+
+
+async def write(request: web.Request) -> web.Response:
+    world, person, wanted = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, WriteRequest),
+    )
+    return web.json_response({"message_id": write_message(world, person, wanted)})
+
+
+def write_message(world: World, person: Person, wanted: WriteRequest) -> str:
+    """They write to the Official Account."""
+    id = token_hex(16)
+    facts = wanted.model_dump(exclude_defaults=True, exclude={"sort"})
+    world.record("wrote", id=id, user_id=person.user_id, sort=wanted.sort, content=facts)
+    quoted = {"quote_msg_id": facts.pop("quote_message_id")} if wanted.quote_message_id else {}
+    message = {"msg_id": id, **facts, **quoted}
+    events.raise_user_event(world, person, f"user_send_{wanted.sort}", message=message)
+    return id
+
+
+async def follow(request: web.Request) -> web.Response:
+    world, person, came = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, FollowRequest),
+    )
+    world.record("followed", user_id=person.user_id, source=came.source)
+    raise_follow_event(world, person, "follow", came.source)
+    return person_response(person)
+
+
+async def unfollow(request: web.Request) -> web.Response:
+    world, person = request.app[WORLD], find_person(request)
+    world.record("unfollowed", user_id=person.user_id)
+    raise_follow_event(world, person, "unfollow", "oa_profile")
+    return person_response(person)
+
+
+def raise_follow_event(world: World, person: Person, event: str, source: str) -> None:
+    who = {"follower": {"id": person.user_id}, "user_id_by_app": person.user_id_by_app}
+    events.raise_account_event(world, event, **who, source=source)
+
+
+async def mark_read(request: web.Request) -> web.Response:
+    """They open the conversation; only a phone tells."""
+    world, person, wanted = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, ReadRequest),
+    )
+    ids = [find_message(request, id).id for id in wanted.message_ids] or [
+        one.id
+        for one in world.conversations.messages_with(person.user_id)
+        if one.from_oa and one.delivered is not None and one.seen is None
+    ]
+    world.record("message_read", user_id=person.user_id, ids=ids)
+    if person.on_mobile and ids:
+        events.raise_oa_event(world, person, "user_seen_message", message={"msg_ids": ids})
+    return web.json_response({"message_ids": ids})
+
+
+async def tap(request: web.Request) -> web.Response:
+    """They tap a button: a query is said aloud or silently, a template's button is told as such."""
+    world, person, wanted = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, TapRequest),
+    )
+    message = find_message(request, wanted.message_id)
+    offered = message.content.get("buttons") or []
+    if not 0 <= wanted.button < len(offered):
+        raise bad_request("no such button")
+    button = offered[wanted.button]
+    world.record("tapped", user_id=person.user_id, id=message.id, button=button)
+    if message.template_id:
+        raise_button_event(world, message, button)
+    elif button["type"] in QUERY_BUTTONS:
+        write_message(world, person, WriteRequest(text=str(button["payload"])))
+    return person_response(person)
+
+
+def raise_button_event(world: World, message: Message, button: dict[str, Any]) -> None:
+    """A tap on a template's button."""
+    said = {
+        "submit_time": events.milliseconds(world.clock()),
+        "button_type": str(button["type"]),
+        "data": str(button.get("content", "")),
+        "tracking_id": message.tracking_id,
+    }
+    body = {"message": said, "msg_id": message.id, "oa_id": OA_ID}
+    events.raise_event(world, "user_click_response_button", body, events.ZNS_SERVER)
+
+
+async def react(request: web.Request) -> web.Response:
+    world, person, wanted = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, ReactRequest),
+    )
+    message = find_message(request, wanted.message_id)
+    world.record("reacted", id=message.id, icon=wanted.icon)
+    said = {"msg_id": message.id, "react_icon": wanted.icon}
+    events.raise_user_event(world, person, "user_reacted_message", message=said)
+    return person_response(person)
+
+
+async def rate(request: web.Request) -> web.Response:
+    """They judge what a template message told them of."""
+    world, wanted = request.app[WORLD], await parse_request(request, RateRequest)
+    message = find_message(request, wanted.message_id)
+    given = wanted.model_dump(exclude={"message_id"})
+    feedback = given | {"submit_time": events.milliseconds(world.clock())}
+    world.record("feedback_given", id=message.id, feedback=feedback)
+    more = {"rating_type": "star", "option": "", "msg_id": message.id}
+    said = {**feedback, **more, "tracking_id": message.tracking_id}
+    events.raise_event(world, "user_feedback", {"message": said, "oa_id": OA_ID}, events.ZNS_SERVER)
+    return web.json_response(said)
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    """They ask that what is known of them be erased."""
+    world, person = request.app[WORLD], find_person(request)
+    world.record("withdrew", user_id=person.user_id)
+    who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
+    events.raise_account_event(world, "user_withdraw", **who)
+    return person_response(person)
+
+
+async def share(request: web.Request) -> web.Response:
+    world, person, wanted = (
+        request.app[WORLD],
+        find_person(request),
+        await parse_request(request, ShareRequest),
+    )
+    shared = wanted.model_dump(exclude_defaults=True)
+    world.record("person_set", person={"user_id": person.user_id, "shared": shared})
+    world.record("tapped", user_id=person.user_id, id="", button={"type": "user_info"})
+    events.raise_user_event(world, person, "user_submit_info", info=shared)
+    return person_response(person)
+
+
+async def chat_now(request: web.Request) -> web.Response:
+    """The button "Nhắn tin" of the profile."""
+    world, person = request.app[WORLD], find_person(request)
+    world.record("tapped", user_id=person.user_id, id="", button={"type": "chatnow"})
+    who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
+    events.raise_account_event(world, "user_click_chatnow", **who)
+    return person_response(person)
+
+
+def find_person(request: web.Request) -> Person:
+    person = request.app[WORLD].people.by_id.get(request.match_info["user_id"])
+    if person is None:
+        raise bad_request("nobody has this user_id")
+    return person
+
+
+def find_message(request: web.Request, id: str) -> Message:
+    """A message that this person has."""
+    message = request.app[WORLD].conversations.messages.get(id)
+    if message is None or message.user_id != request.match_info["user_id"]:
+        raise bad_request("this person has no such message")
+    return message
+
+
+def person_response(person: Person) -> web.Response:
+    return web.json_response(person_state(person))
+
+
+def person_state(person: Person) -> dict[str, Any]:
+    return vars(person) | {"user_id_by_app": person.user_id_by_app}

@@ -1,0 +1,24 @@
+"""What the sandbox's own controls are asked, read strictly."""
+
+import json
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+EMPTY = b"{}"
+
+
+async def parse_request(request: web.Request, model: type[M]) -> M:
+    """The body as *model*, or 400 with what is wrong. No body asks for the defaults."""
+    try:
+        return model.model_validate_json(await request.read() or EMPTY)
+    except ValidationError as error:
+        wrong = error.json(include_url=False, include_context=False)
+        raise web.HTTPBadRequest(text=wrong, content_type="application/json") from error
+
+
+def bad_request(words: str) -> web.HTTPBadRequest:
+    """400: it was asked well, and cannot be done."""
+    return web.HTTPBadRequest(text=json.dumps({"error": words}), content_type="application/json")

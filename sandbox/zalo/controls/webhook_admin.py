@@ -1,0 +1,56 @@
+"""The webhook's page of the console: address, switch, probe, and what is on its way."""
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.zalo.controls.request_models import bad_request, parse_request
+from sandbox.zalo.middleware import WORLD
+from sandbox.zalo.scheduler import SCHEDULER
+from sandbox.zalo.state.world import World
+
+
+class WebhookAddress(BaseModel):
+    """Where events go; empty: nowhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")]
+
+
+async def subscribe(request: web.Request) -> web.Response:
+    world, wanted = request.app[WORLD], await parse_request(request, WebhookAddress)
+    world.record("webhook_set", url=wanted.url)
+    return webhook_state(world)
+
+
+async def enable(request: web.Request) -> web.Response:
+    """By hand, after Zalo gave up; what was lost meanwhile stays lost."""
+    world = request.app[WORLD]
+    if not world.webhook_queue.url:
+        raise bad_request("no address is set")
+    world.record("webhook_enabled")
+    return webhook_state(world)
+
+
+async def show(request: web.Request) -> web.Response:
+    return webhook_state(request.app[WORLD])
+
+
+async def probe(request: web.Request) -> web.Response:
+    """As the console does before it takes an address: both have to be answered with 200."""
+    if not request.app[WORLD].webhook_queue.url:
+        raise bad_request("no address is set")
+    said = await request.app[SCHEDULER].sender.probe()
+    return web.json_response(said | {"accepted": set(said.values()) == {200}})
+
+
+def webhook_state(world: World) -> web.Response:
+    waiting = [vars(event) for event in world.webhook_queue.waiting.values()]
+    state = {
+        "url": world.webhook_queue.url,
+        "enabled": world.webhook_queue.enabled,
+        "waiting": waiting,
+    }
+    return web.json_response(state)

@@ -1,0 +1,129 @@
+"""How the sandbox answers: Zalo's envelope, its token check, its rate limit, its 404."""
+
+import json
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from channels.zalo.client.response import whole_number
+from sandbox.zalo.state.world import INVALID, World
+
+WORLD = web.AppKey("world", World)
+OPEN_ROUTES = ("oauth.", "admin.", "page")
+BUSINESS_ROUTES = "business."
+TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
+NOT_FOUND = 404
+
+
+def ok(data: Any) -> web.Response:
+    return web.json_response({"data": data, "error": 0, "message": "Success"})
+
+
+def error_response(code: int, message: str, *, status: int = 200) -> web.Response:
+    return web.json_response({"error": code, "message": message}, status=status)
+
+
+class ApiError(Exception):
+    """A handler's no."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
+    """Every answer tells the sandbox's time, and what remains of this minute."""
+    world = request.app[WORLD]
+    answer.headers["Date"] = formatdate(world.clock(), usegmt=True)
+    if needs_token(request):
+        answer.headers["X-RateLimit-Limit"] = str(world.rules.per_minute)
+        answer.headers["X-RateLimit-Remain"] = str(world.calls_left())
+
+
+@web.middleware
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Unknown paths, wrong verbs and refusals, said as Zalo says them."""
+    try:
+        return await handler(request)
+    except ApiError as refusal:
+        return error_response(refusal.code, refusal.message)
+    except web.HTTPMethodNotAllowed:
+        return error_response(-200, f"{request.method} not supported")
+    except web.HTTPNotFound:
+        return error_response(-404, "empty or invalid API", status=NOT_FOUND)
+
+
+@web.middleware
+async def access_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The rate limit, then the token."""
+    no = access_error(request)
+    return await handler(request) if no is None else no
+
+
+def access_error(request: web.Request) -> web.Response | None:
+    """Zalo's no before it looks at the call itself, which is counted here."""
+    if not needs_token(request):
+        return None
+    world = request.app[WORLD]
+    if not world.count_call():
+        return error_response(-32, "Your application reached limit call api")
+    if "access_token" in request.query:
+        return token_in_query_error(request)
+    code = world.check_token(request.headers.get(TOKEN_HEADER, ""))
+    return token_error(request, code) if code else None
+
+
+def token_error(request: web.Request, code: int) -> web.Response:
+    if (request.match_info.route.name or "").startswith(BUSINESS_ROUTES):
+        return error_response(-124, "Access token invalid")
+    words = "Access token is invalid" if code == INVALID else "access_token is expired or removed"
+    return error_response(code, words)
+
+
+def needs_token(request: web.Request) -> bool:
+    name = request.match_info.route.name
+    return bool(name) and not str(name).startswith(OPEN_ROUTES)
+
+
+def token_in_query_error(request: web.Request) -> web.Response:
+    """A token in the query, as the first API had it."""
+    if request.method == "GET":
+        return error_response(-404, "empty or invalid API", status=NOT_FOUND)
+    return error_response(-216, "Access token is invalid")
+
+
+async def read_body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise ApiError(-201, "body is invalid!")
+    return body
+
+
+def read_data(request: web.Request) -> dict[str, Any]:
+    """The parameters of a GET on `/oa/*`: one JSON value."""
+    try:
+        data = json.loads(request.query.get("data", ""))
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        raise ApiError(-201, "data is invalid!")
+    return data
+
+
+def read_number(given: Mapping[str, Any], name: str, default: int) -> int:
+    """A whole number from 0 on, also as text."""
+    found = whole_number(given.get(name, default))
+    if found is None or found < 0:
+        raise ApiError(-201, f"{name} is invalid!")
+    return found
+
+
+async def removed_api(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
+    return error_response(-209, "API is not support", status=NOT_FOUND)

@@ -1,0 +1,1 @@
+"""The page that shows what followers of the sandbox's Official Account see."""

@@ -1,0 +1,96 @@
+"""The page that shows what followers of the Official Account would see, all of them or one."""
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader
+
+from channels.zalo.client.clock import vietnam_time
+from sandbox.zalo.controls.admin import state_summary
+from sandbox.zalo.middleware import WORLD
+from sandbox.zalo.state.people import Person
+from sandbox.zalo.state.world import World
+
+FOLDER = Path(__file__).parent
+TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+TAG = re.compile("<[^>]*>")
+LINE_BREAK = re.compile("<br ?/?>")
+
+
+@dataclass(frozen=True)
+class ConversationEntry:
+    """One thing in a follower's conversation with the Official Account."""
+
+    at: float
+    kind: str  # broadcast, ours, theirs
+    what: Any
+
+
+async def show_page(request: web.Request) -> web.Response:
+    """Everything; with `?user_id=` what one person sees."""
+    world = request.app[WORLD]
+    seen = state_summary(world)
+    titles = {article["id"]: article["title"] for article in seen["articles"]}
+    chosen = world.people.by_id.get(request.query.get("user_id", ""))
+    if "user_id" in request.query and chosen is None:
+        return html_response("missing.html", status=404)
+    if chosen is not None:
+        story = conversation(world, chosen)
+        return html_response(
+            "person.html", now=world.clock(), titles=titles, person=chosen, story=story
+        )
+    elsewhere = [one for one in seen["messages"] if not one["user_id"]]
+    people = world.people.by_id.values()
+    return html_response(
+        "page.html", **seen | {"people": people}, titles=titles, elsewhere=elsewhere
+    )
+
+
+def html_response(name: str, status: int = 200, **facts: Any) -> web.Response:
+    html = TEMPLATES.get_template(name).render(**facts)
+    return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)
+
+
+async def style(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
+    text = (FOLDER / "style.css").read_text("utf-8")
+    return web.Response(text=text, content_type="text/css", headers=HEADERS)
+
+
+def conversation(world: World, person: Person) -> list[ConversationEntry]:
+    """What arrived and what they wrote, the newest first."""
+    broadcasts = [
+        ConversationEntry(sent.delivered, "broadcast", sent)
+        for sent in world.broadcasts
+        if sent.delivered is not None and person.user_id in sent.users
+    ]
+    messages = [
+        ConversationEntry(one.delivered or one.at, "ours" if one.from_oa else "theirs", one)
+        for one in world.conversations.messages_with(person.user_id)
+        if one.delivered is not None or not one.from_oa
+    ]
+    return sorted(broadcasts + messages, key=lambda one: one.at)[::-1]
+
+
+def strip_tags(content: str) -> str:
+    """A text part without its tags."""
+    return unescape(TAG.sub("", LINE_BREAK.sub("\n", content)))
+
+
+def format_time(at: float) -> str:
+    return f"{vietnam_time(at):%H:%M %d/%m/%Y}"
+
+
+TEMPLATES.filters.update(text=strip_tags, moment=format_time)

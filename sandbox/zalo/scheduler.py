@@ -1,0 +1,76 @@
+"""Keeps the sandbox going: what is due on its clock happens, asked for or not."""
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sandbox.zalo.due_effects import LateEffects, deliver_due
+from sandbox.zalo.state.world import World
+from sandbox.zalo.webhooks.webhook_sender import DeliveryAttempt, WebhookSender
+
+TICK_S = 0.5
+"""The clock may be moved without a word: somebody has to look."""
+
+
+class Scheduler:
+    """Settles what is due, and sends the postman."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.late_effects = LateEffects()
+        self.sender = WebhookSender(world)
+        self.wake = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.run())
+
+    async def run_due(self) -> None:
+        """Everything but webhooks."""
+        await self.late_effects.run_due(self.world.clock())
+        deliver_due(self.world)
+
+    async def catch_up(self) -> list[DeliveryAttempt]:
+        """Everything that is due now, webhooks too."""
+        await self.run_due()
+        return await self.sender.deliver()
+
+    async def run(self) -> None:
+        while True:
+            await self.catch_up()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self.wake.wait()
+            self.wake.clear()
+
+    async def stop(self) -> None:
+        """Raises what stopped it before it was told to."""
+        ended = await self.cancel()
+        await self.sender.close()
+        if isinstance(ended, Exception):
+            raise ended
+
+    async def cancel(self) -> object:
+        """The postman is on his round no more; what ended the beat, if it was an error."""
+        if self.task is None:
+            return None
+        self.task.cancel()
+        [ended] = await asyncio.gather(self.task, return_exceptions=True)
+        return ended
+
+
+SCHEDULER = web.AppKey("heart", Scheduler)
+
+
+@web.middleware
+async def scheduler_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Before a call, what fell due has happened; after it, what it brought about is on its way."""
+    heart = request.app[SCHEDULER]
+    await heart.run_due()
+    try:
+        return await handler(request)
+    finally:
+        await heart.run_due()
+        heart.wake.set()

@@ -1,0 +1,81 @@
+"""Starts the sandbox on a port."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from channels.zalo.client.clock import Clock
+from channels.zalo.client.oauth import TokenPair, lifetime_s
+from channels.zalo.settings import ZaloSettings
+from channels.zalo.stand_in import stand_in_settings
+from sandbox.zalo.api import articles, oauth
+from sandbox.zalo.controls import admin
+from sandbox.zalo.controls.faults import FAULTS, Faults, fault_middleware
+from sandbox.zalo.middleware import WORLD, access_middleware, add_headers, error_middleware
+from sandbox.zalo.routes import ROUTES
+from sandbox.zalo.scheduler import SCHEDULER, Scheduler, scheduler_middleware
+from sandbox.zalo.state.clock import SettableClock, daytime_clock
+from sandbox.zalo.state.journal import Journal
+from sandbox.zalo.state.world import World
+
+BODY_MAX = 6 << 20
+
+
+STOP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox."""
+
+    url: str
+    world: World
+    clock: SettableClock
+    faults: Faults
+    runner: web.AppRunner
+    scheduler: Scheduler
+
+    @property
+    def settings(self) -> ZaloSettings:
+        """What Loa needs to talk to it."""
+        return stand_in_settings(self.url, ZaloSettings())
+
+    def grant(self) -> TokenPair:
+        """A fresh token pair; the one before it is dead."""
+        pair = oauth.new_pair(self.world)
+        refresh_token = self.world.tokens.refresh
+        return TokenPair(pair["access_token"], refresh_token, lifetime_s(pair["expires_in"]))
+
+    async def close(self) -> None:
+        await self.scheduler.stop()
+        await self.runner.cleanup()
+
+
+async def start(host: str, port: int, folder: Path, clock: Clock | None = None) -> Sandbox:
+    """Serve from *folder*, where everything that happened stays. Port 0: the system chooses."""
+    ticking, faults = SettableClock(clock or daytime_clock()), Faults()
+    world = World(Journal(folder), ticking)
+    ticking.offset_s = world.clock_offset_s
+    heart = Scheduler(world)
+    app = build_app(world, ticking, faults, heart)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    chosen = runner.addresses[0][1]
+    heart.start()
+    return Sandbox(f"http://{host}:{chosen}", world, ticking, faults, runner, heart)
+
+
+def build_app(
+    world: World, clock: SettableClock, faults: Faults, scheduler: Scheduler
+) -> web.Application:
+    app = web.Application(
+        middlewares=[scheduler_middleware, error_middleware, fault_middleware, access_middleware],
+        client_max_size=BODY_MAX,
+    )
+    app[WORLD], app[admin.CLOCK], app[FAULTS], app[SCHEDULER] = world, clock, faults, scheduler
+    app[articles.PROCESSING], app[oauth.CODES] = articles.ProcessingState(), {}
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(ROUTES)
+    return app

@@ -1,0 +1,114 @@
+"""What was said between the Official Account and each person, and what became of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from channels.zalo.client.clock import vietnam_time
+from sandbox.zalo.state.journal import Fact
+from sandbox.zalo.state.people import FactHandler, People
+
+PROMOTION = "PROMOTION"
+
+
+@dataclass
+class Message:
+    """One message, in either direction."""
+
+    id: str
+    at: float
+    user_id: str  # empty: a phone that nobody here has
+    from_oa: bool
+    sort: str  # text, image, gif, sticker, file, list, request_user_info, template, ...
+    content: dict[str, Any]
+    price: int = 0
+    quota: str = ""
+    phone: str = ""
+    template_id: str = ""
+    tag: str = ""
+    tracking_id: str = ""
+    development: bool = False
+    via: str = ""
+    delivered: float | None = None
+    seen: float | None = None
+    reaction: str = ""
+    feedback: dict[str, Any] = field(default_factory=dict)
+
+
+class Conversations:
+    """Every message, and the purse that pays for those that arrive."""
+
+    def __init__(self, people: People) -> None:
+        self.people = people
+        self.messages: dict[str, Message] = {}
+        self.in_transit: dict[str, Message] = {}
+        self.sent: Counter[tuple[str, ...]] = Counter()
+        self.balance = 1_000_000
+        self.development_balance = 100_000
+        self.handlers: dict[str, FactHandler] = {
+            "wrote": self.write,
+            "cs_sent": self.send,
+            "template_sent": self.send,
+            "message_delivered": self.deliver,
+            "message_read": self.read,
+            "reacted": self.react,
+            "feedback_given": self.rate,
+            "balance_set": self.set_balance,
+        }
+
+    def write(self, fact: Fact, at: float) -> None:
+        """A person wrote to the Official Account."""
+        self.people.interact(fact, at)
+        message = Message(fact["id"], at, fact["user_id"], False, fact["sort"], fact["content"])
+        self.messages[message.id] = message
+
+    def send(self, fact: Fact, at: float) -> None:
+        message = Message(at=at, from_oa=True, **fact["message"])
+        self.messages[message.id] = self.in_transit[message.id] = message
+        self.sent.update(quota_keys(message))
+
+    def deliver(self, fact: Fact, at: float) -> None:
+        """It arrived, and is paid for only now."""
+        message = self.in_transit.pop(fact["id"])
+        message.delivered = at
+        if message.development:
+            self.development_balance -= message.price
+        else:
+            self.balance -= message.price
+
+    def read(self, fact: Fact, at: float) -> None:
+        for id in fact["ids"]:
+            self.messages[id].seen = at
+
+    def react(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
+        self.messages[fact["id"]].reaction = fact["icon"]
+
+    def rate(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        self.messages[fact["id"]].feedback = fact["feedback"]
+
+    def set_balance(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        self.balance = fact.get("balance", self.balance)
+        self.development_balance = fact.get("development", self.development_balance)
+
+    def available_balance(self, development: bool = False) -> int:
+        """What can still be spent: what is on its way is as good as paid for."""
+        purse = self.development_balance if development else self.balance
+        return purse - sum(
+            one.price for one in self.in_transit.values() if one.development is development
+        )
+
+    def messages_with(self, user_id: str) -> list[Message]:
+        return [one for one in self.messages.values() if one.user_id == user_id]
+
+
+def quota_keys(message: Message) -> list[tuple[str, ...]]:
+    """What a message uses up, each with its day or month in Vietnam."""
+    day, month = f"{vietnam_time(message.at):%Y-%m-%d}", f"{vietnam_time(message.at):%Y-%m}"
+    counts: list[tuple[str, ...]] = [(message.quota, message.user_id), (message.quota, month)]
+    if message.via != "phone" or message.development:
+        return counts
+    counts += [("template", day), ("template", message.template_id, day)]
+    if message.tag == PROMOTION:
+        counts += [("promotion", month)]
+        counts += [("promotion", message.phone, span) for span in (day, month)]
+    return counts

@@ -1,0 +1,79 @@
+"""What can be switched while the sandbox runs: manners that were seen in several forms."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RefusalForm = Literal["code", "text_code", "names_only", "empty", "html"]
+"""How the OAuth host says no: with a number, a number as text, names alone, nothing, a page."""
+
+
+class Rules(BaseModel):
+    """The defaults are what Zalo was last seen to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # the app and its tokens
+    app_active: bool = True
+    callback_url: str = ""  # the one saved in the console; empty: any
+    per_minute: int = 4000
+    expires_in: str | int | None = "90000"
+    refresh_token_expires_in: str | int | None = None  # not in the documents, was seen
+    omit_refresh_token: bool = False
+    spent_answer: RefusalForm = "empty"
+    oauth_failure: RefusalForm = "code"
+
+    # the Official Account
+    oa_type: Literal[2, 4] = 4  # 2 a business, 4 a state body
+    free_package: bool = False
+    silent_followers: int = 11000  # counted in the profile, but not played one by one
+
+    # articles
+    processing: int = 2  # answers -214 before an article is ready
+    article_quota: int = 400
+    exclusive_lengths: bool = True  # 150 and 300 themselves are refused, as was seen
+    broken_images: tuple[str, ...] = ()  # addresses with one of these in them can't be fetched
+    update_token: bool = True  # `update` has to be verified
+
+    # broadcasts
+    broadcast_quota: int = 40
+    follower_broadcasts: int = 4  # that one follower gets in a month, one a day
+    delivery_s: float = 1800.0
+
+    # one-to-one messages
+    v2_refused: bool = False  # -235 on v2 too
+    counted_replies: bool = False  # `remain` and `total`, as before March 2026
+    free_messages: int = 0  # beyond 48 hours, before they cost something
+    cs_price: int = 55
+    shut_down_code: int = -240  # of the old transaction and promotion messages
+    receipt_after_s: float = 0.0
+    receipts: bool = True
+    echoes: bool = True
+
+    # followers
+    closed_profiles: bool = False  # user/detail: -213 for who does not follow
+    tag_cap: int = 200  # 0: none
+    upload_quota: int = 5000
+
+    # templates
+    zca_linked: bool = True
+    zns_allowed: bool = True
+    zns_blocked: bool = False
+    uid_templates: bool = True
+    sent_time_on_top: bool = False
+    whitelisted: bool = False  # for sending_mode 3
+    unknown_phones: Literal[0, -114, -118] = 0  # the answer for a phone nobody added; 0: takes it
+    balance_code: Literal[-115, -137] = -115
+    daily_quota: int = 20000
+    monthly_promotions: int = 10000
+    daily_promotions: int = 1  # that one person gets
+    personal_promotions: int = 30  # that one person gets in a month
+    quality: Literal["HIGH", "MEDIUM", "LOW", "UNDEFINED"] = "HIGH"
+
+    # webhooks
+    webhook_off: tuple[str, ...] = ()  # the events that are switched off in the console
+    webhook_retry: bool = True
+    webhook_retry_answers: bool = True  # also after an answer that is not 200, or late
+    webhook_timeout_s: float = 2.0
+    webhook_copies: int = 1
+    webhook_shuffle: int = 1  # so many events are gathered, and leave last one first

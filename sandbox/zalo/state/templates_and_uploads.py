@@ -1,0 +1,91 @@
+"""What lies ready to be sent: uploaded files, and templates with their approval."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.zalo.state.journal import Fact
+from sandbox.zalo.state.people import FactHandler
+
+UPLOAD_LIFE_S = 7 * 86400.0
+CATALOG = Path(__file__).with_name("templates.toml")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that Zalo keeps for a week."""
+
+    id: str
+    sort: str
+    name: str
+    size: int
+    at: float
+
+
+class Param(BaseModel):
+    """One blank of a template."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    type: Literal["STRING", "NUMBER", "DATE"] = "STRING"
+    require: bool = True
+    max_length: int = 30
+    min_length: int = 0
+    accept_null: bool = False
+
+
+class Template(BaseModel):
+    """A message with blanks, as Zalo approved it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    name: str
+    title: str
+    text: str  # with <blanks>
+    status: Literal["ENABLE", "PENDING_REVIEW", "REJECT", "DISABLE", "DELETE"] = "ENABLE"
+    tag: Literal["TRANSACTION", "CUSTOMER_CARE", "PROMOTION"] = "TRANSACTION"
+    quality: Literal["HIGH", "MEDIUM", "LOW", "UNDEFINED"] = "UNDEFINED"
+    params: tuple[Param, ...] = ()
+    buttons: tuple[dict[str, Any], ...] = ()
+    by_uid: bool = True
+    day_only: bool = False  # -133 at night
+    daily_limit: int | None = None  # -147
+    timeout_ms: int = 7200000
+    price_sdt: int = 800
+    price_uid: int = 560
+
+
+def shipped_routes() -> dict[str, str]:
+    """Which of the shipped templates fits which kind of case notice."""
+    routes: dict[str, str] = load_shipped()["notices"]
+    return routes
+
+
+def load_shipped() -> dict[str, Any]:
+    return tomllib.loads(CATALOG.read_text("utf-8"))
+
+
+class TemplatesAndUploads:
+    """Uploads and templates by id."""
+
+    def __init__(self) -> None:
+        self.uploads: dict[str, Upload] = {}
+        listed = load_shipped()["template"]
+        self.templates = {one["id"]: Template.model_validate(one) for one in listed}
+        self.handlers: dict[str, FactHandler] = {
+            "upload_kept": self.keep_upload,
+            "template_set": self.set_template,
+        }
+
+    def keep_upload(self, fact: Fact, at: float) -> None:
+        upload = Upload(fact["id"], fact["sort"], fact["name"], fact["size"], at)
+        self.uploads[upload.id] = upload
+
+    def set_template(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
+        template = Template.model_validate(fact["template"])
+        self.templates[template.id] = template

@@ -1,0 +1,169 @@
+"""What the sandbox knows: the app, its tokens, articles, broadcasts, people, messages, quotas."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from channels.zalo.client.clock import Clock, vietnam_time
+from sandbox.zalo.state.conversations import Conversations
+from sandbox.zalo.state.journal import Fact, Journal
+from sandbox.zalo.state.people import FactHandler, People
+from sandbox.zalo.state.rules import Rules
+from sandbox.zalo.state.templates_and_uploads import TemplatesAndUploads
+from sandbox.zalo.state.webhook_queue import WebhookQueue
+
+MINUTE_S = 60.0
+REFRESH_LIFE_S = 90 * 86400.0
+EXPIRED, INVALID = -220, -216
+
+
+@dataclass
+class StoredArticle:
+    """An article."""
+
+    id: str
+    payload: dict[str, Any]
+    created: float
+    updated: float
+
+    @property
+    def visible(self) -> bool:
+        return self.payload.get("status") == "show"
+
+
+@dataclass
+class StoredBroadcast:
+    """A broadcast."""
+
+    id: str
+    at: float
+    articles: list[str]
+    target: dict[str, Any] = field(default_factory=dict)
+    delivered: float | None = None
+    users: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Tokens:
+    access: str = ""
+    refresh: str = ""
+    expires: float = 0.0
+    spent: set[str] = field(default_factory=set)
+    ends: float = 0.0  # of the refresh token
+
+
+class World:
+    """All state follows from the journal's facts; `record` is the only way to change it."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.clock_offset_s = 0.0
+        self.rules = Rules()
+        self.tokens = Tokens()
+        self.articles: dict[str, StoredArticle] = {}
+        self.by_token: dict[str, str] = {}
+        self.broadcasts: list[StoredBroadcast] = []
+        self.created: Counter[str] = Counter()
+        self.calls: Counter[int] = Counter()
+        self.people = People()
+        self.conversations = Conversations(self.people)
+        self.templates = TemplatesAndUploads()
+        self.webhook_queue = WebhookQueue()
+        self.handlers = self.own_handlers()
+        for part in (self.people, self.conversations, self.templates, self.webhook_queue):
+            self.handlers |= part.handlers
+        for fact in journal.facts():
+            self.apply(fact)
+
+    def own_handlers(self) -> dict[str, FactHandler]:
+        return {
+            "granted": self.set_tokens,
+            "article_created": self.add_article,
+            "article_updated": self.update_article,
+            "article_removed": self.remove_article,
+            "broadcast_sent": self.add_broadcast,
+            "broadcast_delivered": self.mark_delivered,
+            "rules_set": self.set_rules,
+            "clock_set": self.set_clock,
+        }
+
+    def record(self, kind: str, **facts: Any) -> None:
+        """Something happened: remember it, then let it count."""
+        self.record_at(self.clock(), kind, **facts)
+
+    def record_at(self, moment: float, kind: str, **facts: Any) -> None:
+        """The same for what fell due at some *moment* and is only noticed now."""
+        at = datetime.fromtimestamp(moment, UTC).isoformat()
+        fact = {"at": at, "kind": kind, **facts}
+        self.journal.append(fact)
+        self.apply(fact)
+
+    def apply(self, fact: Fact) -> None:
+        move = self.handlers.get(fact["kind"])
+        if move is not None:
+            move(fact, datetime.fromisoformat(fact["at"]).timestamp())
+
+    def set_tokens(self, fact: Fact, at: float) -> None:
+        """A new pair; the one before it is dead at once."""
+        spent = (self.tokens.spent | {self.tokens.refresh}) - {fact["refresh_token"]}
+        access, refresh = fact["access_token"], fact["refresh_token"]
+        self.tokens = Tokens(access, refresh, fact["expires"], spent, at + REFRESH_LIFE_S)
+
+    def add_article(self, fact: Fact, at: float) -> None:
+        self.articles[fact["id"]] = StoredArticle(fact["id"], fact["payload"], at, at)
+        self.by_token[fact["token"]] = fact["id"]
+        self.created[month_label(at)] += 1
+
+    def update_article(self, fact: Fact, at: float) -> None:
+        item = self.articles[fact["id"]]
+        item.payload, item.updated = fact["payload"], at
+        self.by_token[fact["token"]] = item.id
+
+    def remove_article(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
+        self.created[month_label(self.articles.pop(fact["id"]).created)] -= 1
+
+    def add_broadcast(self, fact: Fact, at: float) -> None:
+        sent = StoredBroadcast(fact["id"], at, fact["articles"], fact.get("target") or {})
+        self.broadcasts.append(sent)
+
+    def mark_delivered(self, fact: Fact, at: float) -> None:
+        sent = next(one for one in self.broadcasts if one.id == fact["id"])
+        sent.delivered, sent.users = at, fact["users"]
+
+    def set_rules(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        """Rules of an older sandbox that are no more are passed over."""
+        known = {name: value for name, value in fact["rules"].items() if name in Rules.model_fields}
+        self.rules = Rules.model_validate(self.rules.model_dump() | known)
+
+    def set_clock(self, fact: Fact, at: float) -> None:  # noqa: ARG002
+        self.clock_offset_s = fact["offset_s"]
+
+    def check_token(self, token: str) -> int:
+        """0, or the code that Zalo answers a bad token with."""
+        if not token or token != self.tokens.access:
+            return INVALID
+        return EXPIRED if self.clock() >= self.tokens.expires else 0
+
+    def count_call(self) -> bool:
+        """Whether one more call fits into this minute."""
+        minute = int(self.clock() // MINUTE_S)
+        self.calls[minute] += 1
+        return self.calls[minute] <= self.rules.per_minute
+
+    def calls_left(self) -> int:
+        return max(0, self.rules.per_minute - self.calls[int(self.clock() // MINUTE_S)])
+
+    def articles_left(self) -> int:
+        return self.rules.article_quota - self.created[month_label(self.clock())]
+
+    def broadcasts_left(self) -> int:
+        """Of this month."""
+        now = month_label(self.clock())
+        used = sum(month_label(sent.at) == now for sent in self.broadcasts)
+        return self.rules.broadcast_quota - used
+
+
+def month_label(at: float) -> str:
+    return f"{vietnam_time(at):%Y-%m}"

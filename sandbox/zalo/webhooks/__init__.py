@@ -1,0 +1,1 @@
+"""Webhook events of the sandbox: built, signed and sent to the app."""

@@ -1,0 +1,112 @@
+"""Posts webhook events to the app: signed, in order or shuffled, tried again, and given up."""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from http import HTTPStatus
+
+import aiohttp
+from yarl import URL
+
+from channels.zalo.stand_in import APP_ID, OA_SECRET
+from sandbox.zalo.state.webhook_queue import RETRY_DELAYS_S, QueuedEvent
+from sandbox.zalo.state.world import World
+
+UNANSWERED = 0
+"""The status of a try that got no connection, or no answer in time."""
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class DeliveryAttempt:
+    """One try of one event."""
+
+    id: str
+    number: int
+    status: int
+    fault: str = ""
+
+
+class WebhookSender:
+    """Carries what is due. One round at a time, so that no event is carried twice by accident."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.lock = asyncio.Lock()
+        self.session: aiohttp.ClientSession | None = None
+
+    async def deliver(self) -> list[DeliveryAttempt]:
+        """Post everything that is due on the sandbox's clock."""
+        async with self.lock:
+            tried: list[DeliveryAttempt] = []
+            while batch := self.due():
+                for event in batch:
+                    if event.id in self.world.webhook_queue.waiting:
+                        tried += await self.send_copies(event)
+            return tried
+
+    def due(self) -> list[QueuedEvent]:
+        return self.world.webhook_queue.due(self.world.clock(), self.world.rules.webhook_shuffle)
+
+    async def send_copies(self, event: QueuedEvent) -> list[DeliveryAttempt]:
+        """As often as copies are wanted; the last one decides."""
+        copies = max(1, self.world.rules.webhook_copies)
+        tried = [await self.send(event) for _ in range(copies)]
+        self.record_attempt(event, tried[-1])
+        return tried
+
+    def record_attempt(self, event: QueuedEvent, last: DeliveryAttempt) -> None:
+        world = self.world
+        failed = last.status != HTTPStatus.OK
+        again = failed and self.may_retry(last) and event.tries < len(RETRY_DELAYS_S)
+        world.record("event_posted", **asdict(last), again=again)
+        if failed and not again and event.tries >= len(RETRY_DELAYS_S):
+            world.record("webhook_disabled")
+
+    def may_retry(self, last: DeliveryAttempt) -> bool:
+        rules = self.world.rules
+        refused = last.status == UNANSWERED and last.fault != "TimeoutError"
+        return rules.webhook_retry and (refused or rules.webhook_retry_answers)
+
+    async def send(self, event: QueuedEvent) -> DeliveryAttempt:
+        headers = {"X-ZEvent-Signature": signature(event.body, event.timestamp)}
+        if event.server:
+            headers["X-ZEvent-Server"] = event.server
+        if event.tries:
+            headers["num_retry"] = str(event.tries)
+        status, fault = await self.request("POST", event.body.encode(), headers)
+        return DeliveryAttempt(event.id, event.tries, status, fault)
+
+    async def request(self, method: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        """The status, or 0 and what went wrong."""
+        patience = aiohttp.ClientTimeout(total=self.world.rules.webhook_timeout_s)
+        typed = headers | {"Content-Type": JSON} if body else headers
+        url = URL(self.world.webhook_queue.url)
+        try:
+            async with self.client().request(
+                method, url, data=body or None, headers=typed, timeout=patience
+            ) as answer:
+                return answer.status, ""
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            return UNANSWERED, type(fault).__name__
+
+    async def probe(self) -> dict[str, int]:
+        """What the console does when an address is checked (GET) and saved (an unsigned POST)."""
+        got, _ = await self.request("GET", b"", {})
+        posted, _ = await self.request("POST", b"{}", {})
+        return {"get": got, "post": posted}
+
+    def client(self) -> aiohttp.ClientSession:
+        if self.session is None:
+            self.session = aiohttp.ClientSession(auto_decompress=False)
+        return self.session
+
+    async def close(self) -> None:
+        if self.session is not None:
+            await self.session.close()
+
+
+def signature(body: str, timestamp: str) -> str:
+    """Plain SHA-256 over app id, raw body, timestamp and the Official Account's secret."""
+    digest = sha256(f"{APP_ID}{body}{timestamp}{OA_SECRET}".encode()).hexdigest()
+    return f"mac={digest}"

@@ -1,0 +1,136 @@
+"""What a mail that came back says: by the standards, by its words, or nothing at all."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from channels.email.inbound import bounce_parser
+from channels.email.inbound.bounce_parser import ReportKind
+from consumers.email.inbound import PARSER_ERRORS
+from tests.support.bounce_mails import BOUNCE, bounce_mail, complaint_mail, crlf, plain_mail
+
+
+def test_a_bounce_by_the_standard():
+    found = bounce_parser.parse_report(bounce_mail("5.1.1", envelope_id="p1.2.3.ff"), "")
+    assert (found.kind, found.code, found.guessed) == (ReportKind.BOUNCE, "5.1.1", False)
+    assert found.envelope_id == "p1.2.3.ff"
+    assert found.message_id == "a" * 32
+    assert found.publication_key == "tin-moi.1"
+    assert set(found.addresses) == {"an@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "code"),
+    [
+        ("5.0.0", "smtp; 550 5.7.26 unauthenticated", "5.7.26"),
+        ("5.0.0 (unknown)", "smtp; 550 no words", "5.0.0"),
+        ("5.2.2 (mailbox full)", "smtp; 552 full", "5.2.2"),
+        ("none", "smtp;550 5.1.1 <a@b>: gone", "5.1.1"),
+        ("none", "smtp; 550 from 5.1.1.1", ""),
+        ("4.4.1", "x; timed out", "4.4.1"),
+    ],
+)
+def test_the_code_is_the_status_or_what_the_far_server_said(status, diagnostic, code):
+    assert bounce_parser.parse_report(bounce_mail(status, diagnostic=diagnostic), "").code == code
+
+
+def test_a_delay_is_no_bounce_and_a_success_is_nothing():
+    assert (
+        bounce_parser.parse_report(bounce_mail("4.4.1", action="delayed"), "").kind
+        is ReportKind.DELAY
+    )
+    assert (
+        bounce_parser.parse_report(bounce_mail("2.0.0", action="relayed"), "").kind
+        is ReportKind.NO_REPORT
+    )
+    assert (
+        bounce_parser.parse_report(bounce_mail("2.0.0", action="Delivered"), "").kind
+        is ReportKind.NO_REPORT
+    )
+
+
+def test_of_several_recipients_the_worst_counts():
+    two = bounce_mail("4.4.1", action="delayed").replace(
+        b"--x1\r\nContent-Type: text/rfc822-headers",
+        b"Final-Recipient: rfc822; b@example.com\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        b"--x1\r\nContent-Type: text/rfc822-headers",
+    )
+    found = bounce_parser.parse_report(two, "")
+    assert (found.kind, found.code) == (ReportKind.BOUNCE, "5.1.1")
+
+
+def test_an_international_report_is_read_as_well():
+    mail = bounce_mail("5.6.7", to="an@example.com").replace(
+        b"message/delivery-status", b"message/global-delivery-status"
+    )
+    found = bounce_parser.parse_report(mail, "")
+    assert (found.kind, found.code) == (ReportKind.BOUNCE, "5.6.7")
+
+
+@pytest.mark.parametrize("kind", ["abuse", "fraud", "Opt-Out"])
+def test_a_complaint_by_the_standard(kind):
+    found = bounce_parser.parse_report(
+        complaint_mail("b+p1.2.3=ff@x.example", kind), "feedback@provider.example"
+    )
+    assert (found.kind, found.return_path) == (ReportKind.COMPLAINT, "b+p1.2.3=ff@x.example")
+    assert "an@example.com" in found.addresses
+    assert found.message_id == "a" * 32
+
+
+def test_feedback_that_takes_a_complaint_back_is_nothing():
+    assert (
+        bounce_parser.parse_report(complaint_mail(kind="not-spam"), "").kind is ReportKind.NO_REPORT
+    )
+
+
+@pytest.mark.parametrize(
+    ("mail", "sender", "kind", "code"),
+    [
+        (plain_mail("<a@b>: 550 5.1.1 unknown"), "", ReportKind.BOUNCE, "5.1.1"),
+        (plain_mail("will retry: 451 4.4.1 busy"), "", ReportKind.DELAY, "4.4.1"),
+        (plain_mail("your server 10.5.1.1 is fine, and 5.1.1.9"), "", ReportKind.NO_REPORT, ""),
+        (
+            plain_mail("see chapter 5.1.1", sender="An <an@example.com>"),
+            "",
+            ReportKind.NO_REPORT,
+            "",
+        ),
+        (plain_mail("550 5.1.1 unknown"), "somebody@example.com", ReportKind.NO_REPORT, ""),
+        (plain_mail("I am away until Monday"), "", ReportKind.NO_REPORT, ""),
+        (b"", "", ReportKind.NO_REPORT, ""),
+    ],
+)
+def test_words_count_only_from_machines_that_want_no_answer(mail, sender, kind, code):
+    found = bounce_parser.parse_report(mail, sender)
+    assert (found.kind, found.code) == (kind, code)
+    assert found.guessed == bool(code)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_a_broken_report_breaks_nothing(data):
+    whole = bounce_mail("5.1.1")
+    start = data.draw(st.integers(0, len(whole)))
+    size = data.draw(st.integers(0, 200))
+    junk = data.draw(st.binary(max_size=60))
+    try:
+        found = bounce_parser.parse_report(whole[:start] + junk + whole[start + size :], "")
+    except PARSER_ERRORS:
+        return
+    assert len(found.code) <= 9
+    assert "\n" not in found.message_id + found.publication_key + found.envelope_id
+
+
+def test_a_mail_that_is_nested_without_end_is_given_up():
+    deep = "".join(
+        f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(3000)
+    )
+    with suppress(PARSER_ERRORS):
+        assert bounce_parser.parse_report(crlf(deep), "").kind is ReportKind.NO_REPORT
+
+
+def test_a_report_that_hides_its_code_in_many_parts_is_read_as_far_as_is_worth_it():
+    many = BOUNCE.split("--x1\n")[0] + "--x1\nContent-Type: text/plain\n\nx\n" * 200
+    assert bounce_parser.parse_report(crlf(many), "").kind is ReportKind.NO_REPORT

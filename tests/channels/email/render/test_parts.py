@@ -1,0 +1,172 @@
+"""The two parts of a mail say the same, whatever its author wrote; and it stays a small mail."""
+
+import re
+from html.parser import HTMLParser
+
+import hypothesis
+from hypothesis import strategies as st
+
+from tests.support.mails import (
+    PUBLIC_URL,
+    VisibleText,
+    a_full_publication,
+    email_channel,
+    mail_recipient,
+    sent_mail,
+)
+
+GMAIL_CUTS = 102_000
+INLINE = VisibleText.INLINE
+PIECES = (
+    "Bộ Nội vụ", "hồ sơ số 01/2027", "Đường", "ưỡ", " ", " ", "\n", "\n\n", "# ", "### ", "- ",
+    "  - ", "1. ", "7) ", "> ", "---", "```", "    mã", "| a | b |\n|---|---|\n| c | d |\n\n",
+    "**", "*", "_", "`", "[", "](https://moha.example/a?b=1&c=2)", "](/van-ban/12)", "](../tin)",
+    "]()", "](#muc)", "](ftp://moha.example/x)", "](http://[::1)", "](tel:19001234)",
+    "](mailto:a@moha.example)", "](javascript:alert(1))", "![",
+    "](https://moha.example/so-do.png \"Sơ đồ\")", "<b>", "<", ">", "<https://moha.example/t>",
+    "&amp;", "&#8238;", "\\", "!", "(", ")", "https://moha.example",
+)  # fmt: skip
+
+
+class Reading(HTMLParser):
+    """What the HTML says, as one would type it: words, numbers of lists, addresses of links."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.said, self.hidden = "", 0
+        self.links, self.numbers = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.hidden += tag in ("style", "title") or attrs.get("class") == "preview"
+        self.said += "" if tag in INLINE else " "
+        if tag in ("ol", "ul"):
+            self.numbers.append(int(attrs.get("start", 1)) if tag == "ol" else None)
+        elif tag == "li" and self.numbers[-1] is not None:
+            self.said += f"{self.numbers[-1]} "
+            self.numbers[-1] += 1
+        elif tag == "a":
+            self.links.append((attrs["href"], len(self.said)))
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("style", "title") or (tag == "div" and self.hidden > 0)
+        self.said += "" if tag in INLINE else " "
+        if tag in ("ol", "ul"):
+            self.numbers.pop()
+        elif tag == "a":
+            href, start = self.links[-1]
+            self.said += "" if self.said[start:] == href else f" ({href})"
+
+    def handle_data(self, data):
+        self.said += "" if self.hidden else data
+
+
+def words(text):
+    return re.findall(r"\w+", text.replace("_", " "))
+
+
+def parts(publication, **changes):
+    row = mail_recipient(1, publication, correction=publication.revision > 1)
+    _, mail = sent_mail(publication, row, email_channel(reply_to="a@moha.example", **changes))
+    plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    return plain.replace("\r\n", "\n"), html.replace("\r\n", "\n")
+
+
+def check_same(publication):
+    plain, html = parts(publication)
+    reading = Reading(html)
+    assert words(plain) == words(reading.said)
+    for href, _ in reading.links:
+        assert re.match("(https?|mailto|tel):", href), "a link that leads nowhere"
+        assert href in plain
+    return reading
+
+
+@hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+@hypothesis.settings(max_examples=200)
+def test_whatever_an_author_writes_both_parts_say_the_same(body):
+    check_same(a_full_publication(body=body))
+
+
+@hypothesis.given(
+    body=st.text("aăồ *_`[]()!<>#-+.|1&\\\n~=:/\"'", max_size=200),
+    title=st.text("aăồ *_<>&\"'.", min_size=3, max_size=40).map(lambda text: f"Tin {text} mới"),
+    said=st.sampled_from(["", "Sửa <số> liệu & ngày."]),
+)
+@hypothesis.settings(max_examples=80)
+def test_odd_characters_are_the_same_in_both_parts(body, title, said):
+    check_same(
+        a_full_publication(
+            body=body, title=title, summary=said, action="corrected", revision=2, reason=said
+        )
+    )
+
+
+def test_relative_links_lead_to_the_portal_and_dead_ones_are_mere_words():
+    body = "[Văn bản](/van-ban/12), [mục](#hai), [tệp](ftp://x.example/y), [hỏng](http://[::1)"
+    plain, html = parts(a_full_publication(body=body))
+    for shown in (plain, html):
+        assert f"{PUBLIC_URL}/van-ban/12" in shown
+        assert f"{PUBLIC_URL}/tin/lich-nghi-tet-2027#hai" in shown
+        assert "ftp://" not in re.sub(r"\[.*?\)", "", shown)
+    assert "Văn bản" in plain and "tệp" in plain
+
+
+def test_a_picture_in_a_link_is_the_words_of_that_link():
+    _, html = parts(
+        a_full_publication(body="[![Sơ đồ](https://moha.example/s.png)](https://m.example/t)")
+    )
+    assert ">Sơ đồ</a>" in html
+    assert "s.png" not in html
+
+
+def test_headings_begin_below_the_mails_own():
+    _, html = parts(
+        a_full_publication(body="### Một\n\n#### Hai\n\n### Ba", links=(), attachments=())
+    )
+    assert re.findall(r"<(h\d)", html) == ["h1", "h2", "h3", "h2"]
+
+
+def test_files_say_what_they_are_and_how_large():
+    files = [
+        {
+            "url": "https://moha.example/a",
+            "title": "Mẫu A",
+            "media_type": "application/pdf",
+            "size": 1_234_567,
+        },
+        {"url": "https://moha.example/b", "title": "Mẫu B", "size": 950},
+        {"url": "https://moha.example/c", "title": "Mẫu C", "media_type": "application/zip"},
+        {"url": "https://moha.example/d", "title": "Mẫu D", "size": 25_000},
+    ]
+    plain, html = parts(a_full_publication(attachments=files))
+    for shown in (" (PDF, 1,2 MB)", " (950 B)", " (ZIP)", " (25 KB)"):
+        assert shown in plain and shown in html
+
+
+def test_the_styles_stand_on_the_elements_and_only_the_screens_own_are_left_in_the_head():
+    _, html = parts(a_full_publication())
+    assert re.search(r'<h1 style="[^"]*font-size:25px', html)
+    assert re.search(r'<td class="cell" style="[^"]*font-size:17px', html)
+    [head] = re.findall(r"<style[^>]*>(.*?)</style>", html, re.S)
+    outside = re.sub(r"@media [^{]+\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", head)
+    assert outside.strip() == ":root { color-scheme: light dark; }"
+    assert "prefers-color-scheme: dark" in head and "max-width: 480px" in head
+    assert html.index('charset="utf-8"') < 1024
+    assert "@import" not in html and "url(" not in html
+
+
+def test_a_mail_is_small_enough_to_be_shown_whole():
+    assert len(sent_mail()[0]) < 16_000
+    article = "Người dân nộp hồ sơ trực tuyến trên cổng. " * 800  # 7,200 words
+    _, html = parts(a_full_publication(body=article))
+    assert len(html.encode()) < GMAIL_CUTS
+
+
+def test_without_an_address_for_answers_the_mail_asks_for_none():
+    publication = a_full_publication()
+    asked = "vui lòng trả lời thư này"
+    assert asked in parts(publication)[0]
+    _, mail = sent_mail(publication, mail_recipient(1, publication), email_channel())
+    assert asked not in mail.get_body(("plain",)).get_content()

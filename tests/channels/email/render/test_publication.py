@@ -1,0 +1,271 @@
+"""What a reader's mail says and how it is built."""
+
+import re
+
+import pytest
+
+from channels.email.channel import EmailChannel
+from channels.email.render.compiled import CompiledMail, Placeholder, Placeholders
+from channels.email.render.publication import RenderedPublication
+from channels.email.unsubscribe import HmacSigner
+from contracts import keys
+from contracts.delivery import ChannelName
+from tests.support.mails import (
+    PUBLIC_URL,
+    SIGNER,
+    VisibleText,
+    a_full_publication,
+    decoded_header,
+    decoded_name,
+    email_channel,
+    mail_recipient,
+    part,
+    raw_header,
+    sent_mail,
+    without_dot_stuffing,
+)
+from tests.support.publications import a_publication
+
+EARLIER = {"action": "corrected", "revision": 3}
+
+
+def test_the_mail_has_a_text_and_an_html_part_in_this_order():
+    _, mail = sent_mail()
+    assert mail.get_content_type() == "multipart/alternative"
+    kinds = [part.get_content_type() for part in mail.iter_parts()]
+    assert kinds == ["text/plain", "text/html"]
+    assert [part.get_content_charset() for part in mail.iter_parts()] == ["utf-8", "utf-8"]
+    assert mail.defects == []
+    assert all(part.defects == [] for part in mail.walk())
+
+
+def test_both_parts_say_the_same_in_the_same_order():
+    _, mail = sent_mail()
+    shown = VisibleText(part(mail, "html")).words
+    typed = re.sub(r" \(https?://[^)\s]*\)", "", part(mail, "plain"))
+    typed = re.sub(r"(?m)^ *(-|--|>|\d+\.)(?= |$)| \| ", " ", typed).split()
+    assert typed == shown
+    assert len(shown) > 60
+
+
+def test_every_link_of_the_html_stands_in_the_text():
+    _, mail = sent_mail()
+    links = re.findall(r'href="([^"]+)"', part(mail, "html"))
+    assert len(links) == 7
+    for link in links:
+        assert link.replace("&amp;", "&") in part(mail, "plain")
+
+
+def test_the_headers_say_who_what_and_how_to_stop():
+    publication = a_full_publication()
+    row = mail_recipient(7, publication, name="Trần Văn Bình")
+    _, mail = sent_mail(publication, row)
+    assert decoded_header(mail, "Subject") == publication.title
+    assert decoded_name(mail, "From") == "Bộ Nội vụ - Văn phòng Bộ"
+    assert mail["From"].addresses[0].addr_spec == "thong-bao@moha.example"
+    assert decoded_name(mail, "To") == "Trần Văn Bình"
+    assert mail["To"].addresses[0].addr_spec == "a7@example.com"
+    assert raw_header(mail, "Date") == "Fri, 20 Nov 2026 09:00:00 +0700"
+    link = f"{PUBLIC_URL}/huy/{SIGNER.token(row.id)}"
+    assert raw_header(mail, "List-Unsubscribe") == f"<{link}>"
+    assert raw_header(mail, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert raw_header(mail, "List-Id").endswith("<lich-nghi-le.moha.example>")
+    assert raw_header(mail, "Feedback-ID") == "lich-nghi-tet-2027.1:lich-nghi-le:email:loa"
+    assert raw_header(mail, "Auto-Submitted") == "auto-generated"
+    assert raw_header(mail, "X-Auto-Response-Suppress") == "All"
+    assert raw_header(mail, "Content-Language") == "vi"
+    assert raw_header(mail, "MIME-Version") == "1.0"
+    assert link in part(mail, "plain")
+    assert link in part(mail, "html")
+    names = [name.lower() for name, _ in mail.raw_items()]
+    assert len(names) == len(set(names))
+    assert {"in-reply-to", "references", "reply-to"}.isdisjoint(names)
+
+
+def test_reply_to_and_the_agencys_name_come_from_the_settings():
+    channel = email_channel(
+        from_="Bộ Nội vụ (thử) <thong-bao@moha.example>", reply_to="Hỏi đáp <hoi-dap@moha.example>"
+    )
+    _, mail = sent_mail(channel=channel)
+    assert decoded_name(mail, "From") == "Bộ Nội vụ (thử) - Văn phòng Bộ"
+    assert (decoded_name(mail, "Reply-To"), mail["Reply-To"].addresses[0].addr_spec) == (
+        "Hỏi đáp",
+        "hoi-dap@moha.example",
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["Nguyễn Văn An", '<b>"Đậu" & Bạn</b>', ".Chấm", "=C3=A1", "Tên rất dài " * 12]
+)
+def test_the_greeting_is_the_readers_own(name):
+    _, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=name.strip()))
+    assert f"Kính gửi Ông/Bà {name.strip()}," in part(mail, "plain")
+    assert f"Kính gửi Ông/Bà {name.strip()}," in " ".join(VisibleText(part(mail, "html")).words)
+    assert decoded_name(mail, "To") == name.strip()
+
+
+@pytest.mark.parametrize("name", ["Bà Nguyễn Thị An", "Văn phòng UBND xã", "CÔNG TY AN BÌNH"])
+def test_no_title_stands_before_another_or_before_an_organisation(name):
+    _, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=name))
+    assert f"Kính gửi {name}," in part(mail, "plain")
+
+
+@pytest.mark.parametrize("name", ["Bùi Văn An", "Trương Thị Bình", "Vũ Anh", "Đặng Hội"])
+def test_a_name_that_only_looks_like_an_organisations_has_its_title(name):
+    _, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=name))
+    assert f"Kính gửi Ông/Bà {name}," in part(mail, "plain")
+
+
+def test_a_reader_without_a_name_is_greeted_too():
+    body, mail = sent_mail(row=mail_recipient(1, a_full_publication(), name=""))
+    assert "Kính gửi Quý vị," in part(mail, "plain")
+    assert b"\r\nTo: a1@example.com\r\n" in body
+
+
+def test_two_renderings_are_the_same_bytes():
+    row = mail_recipient(3, a_full_publication())
+    first, _ = sent_mail(row=row)
+    again, _ = sent_mail(row=row)
+    assert first == again
+
+
+def test_readers_share_all_but_what_is_theirs():
+    publication = a_full_publication()
+    rendered = email_channel().render(publication)
+    one, two = (rendered.envelope(mail_recipient(n, publication)).body for n in (1, 2))
+    assert one != two
+    assert b"a2@example.com" not in one
+    assert len(set(one.split(b"\r\n")) - set(two.split(b"\r\n"))) <= 9
+    assert rendered.envelope(mail_recipient(1, publication)).recipient == b"a1@example.com"
+
+
+def test_lines_are_short_ascii_and_end_in_crlf():
+    body, _ = sent_mail(a_full_publication(body="x" * 5000 + "\n\n" + "Đ" * 5000))
+    lines = body.split(b"\r\n")
+    assert body.isascii()
+    assert b"\r" not in body.replace(b"\r\n", b"")
+    assert b"\n" not in body.replace(b"\r\n", b"")
+    assert body.endswith(b"\r\n")
+    assert max(map(len, lines)) <= 200
+    in_parts = body.split(b"\r\n\r\n", 1)[1].split(b"\r\n")
+    assert max(map(len, in_parts)) <= 77  # 76, and a doubled dot
+
+
+def test_the_message_id_is_the_deliverys_and_no_other():
+    publication = a_publication()
+    ids = {
+        raw_header(sent_mail(publication, mail_recipient(n, publication))[1], "Message-ID")
+        for n in range(50)
+    }
+    assert len(ids) == 50
+    row = mail_recipient(1, publication)
+    assert raw_header(sent_mail(publication, row)[1], "Message-ID") == keys.message_id(
+        row.delivery_key, "moha.example"
+    )
+    other = a_publication(revision=2)
+    assert raw_header(sent_mail(other, mail_recipient(1, other))[1], "Message-ID") not in ids
+
+
+def test_a_correction_threads_on_what_the_reader_got_before():
+    publication = a_full_publication(**EARLIER)
+    row = mail_recipient(1, publication, correction=True)
+    _, mail = sent_mail(publication, row)
+    assert decoded_header(mail, "Subject") == f"Đính chính: {publication.title}"
+    earlier = [
+        keys.message_id(
+            keys.delivery_key(publication.content_id, past, ChannelName.EMAIL, row.id),
+            "moha.example",
+        )
+        for past in (1, 2)
+    ]
+    assert raw_header(mail, "References").split() == earlier
+    assert raw_header(mail, "In-Reply-To") == earlier[-1]
+    assert "Nội dung dưới đây là bản đúng" in part(mail, "plain")
+
+
+def test_a_corrected_item_is_plain_news_to_somebody_who_never_got_it():
+    publication = a_full_publication(**EARLIER)
+    _, mail = sent_mail(publication, mail_recipient(1, publication))
+    assert decoded_header(mail, "Subject") == publication.title
+    assert mail["References"] is None
+    assert "bản đúng" not in part(mail, "plain")
+
+
+def test_a_new_revision_that_corrects_nothing_is_an_update():
+    publication = a_publication(revision=2)
+    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True))
+    assert decoded_header(mail, "Subject") == f"Cập nhật: {publication.title}"
+    assert len(raw_header(mail, "References").split()) == 1
+
+
+def test_a_withdrawal_says_so_and_does_not_repeat_the_text():
+    publication = a_full_publication(action="withdrawn", revision=2, reason="Sai số liệu.")
+    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True))
+    assert decoded_header(mail, "Subject") == f"Thông báo gỡ tin: {publication.title}"
+    for kind in ("plain", "html"):
+        assert "Lý do: Sai số liệu." in part(mail, kind)
+        assert "bản sao" not in part(mail, kind)
+        assert "van-ban" not in part(mail, kind)
+
+
+def test_an_item_of_many_revisions_names_the_last_ten():
+    publication = a_publication(action="corrected", revision=500)
+    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True))
+    assert len(raw_header(mail, "References").split()) == 10
+
+
+def test_a_unit_is_named_as_it_was_called_then_and_an_unknown_one_is_left_out():
+    _, mail = sent_mail(a_publication(unit="khong-con-nua", topic="khong-con-nua"))
+    assert decoded_name(mail, "From") == "Bộ Nội vụ"
+    assert raw_header(mail, "List-Id").endswith("<khong-con-nua.moha.example>")
+
+
+def test_pictures_become_links_so_that_nobody_learns_who_reads():
+    _, mail = sent_mail()
+    assert "<img" not in part(mail, "html")
+    assert '<a href="https://moha.example/so-do.png"' in part(mail, "html")
+
+
+def test_a_mould_is_compiled_once_for_each_kind_of_reader():
+    publication = a_full_publication(**EARLIER)
+    rendered = email_channel().render(publication)
+    assert isinstance(rendered, RenderedPublication)
+    for n in range(10):
+        rendered.envelope(mail_recipient(n, publication, correction=bool(n % 2)))
+    assert len(rendered.compiled_mails) == 2
+
+
+def test_a_slot_without_a_value_is_an_error():
+    marks = Placeholders("0" * 24)
+    mould = CompiledMail(f"To: {marks.marker(Placeholder.TO)}\r\n\r\nx".encode(), marks)
+    assert mould.fill({Placeholder.TO: b"a@example.com"}) == b"To: a@example.com\r\n\r\nx\r\n"
+    with pytest.raises(KeyError):
+        mould.fill({})
+
+
+def test_leading_dots_are_doubled_once():
+    body, mail = sent_mail(a_publication(body="```\n.một\n..hai\n```"))
+    assert b"\r\n..m=E1=BB=99t" in body
+    assert ".một\n..hai" in part(mail, "plain")
+    assert without_dot_stuffing(body).count(b"\r\n.m") == 1
+
+
+def test_unsubscribe_tokens_name_their_reader_and_can_not_be_forged():
+    token = SIGNER.token("nguoi-nhan-1")
+    assert SIGNER.subscriber_of(token) == "nguoi-nhan-1"
+    assert re.fullmatch(r"[\w.-]+", token, re.ASCII)
+    other = HmacSigner(b"o" * 32)
+    assert other.subscriber_of(token) is None
+    assert HmacSigner(b"o" * 32, b"k" * 32).subscriber_of(token) == "nguoi-nhan-1"
+    forged = (token[:-1], token + "A", "x" + token, "", ".", "đ.đ", token.replace(".", ""))
+    assert [SIGNER.subscriber_of(text) for text in forged] == [None] * len(forged)
+    with pytest.raises(ValueError, match="16 bytes"):
+        HmacSigner(b"short")
+
+
+def test_a_channel_says_what_it_is():
+    channel = email_channel(connections=3)
+    assert isinstance(channel, EmailChannel)
+    assert (channel.name, channel.window, channel.connections) == (ChannelName.EMAIL, 25, 3)
+    assert channel.request_timeout_s + 5 < 60  # a lease, and the clocks' margin
+    assert channel.settle_s == channel.request_timeout_s + 30

@@ -1,0 +1,305 @@
+"""A relay that refuses, hangs up, stalls or answers too late: whom the ledger says it reached.
+
+Each test goes the whole way, from a publication on a real bus to the relay's own record.
+"""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import pytest
+
+from channels.portal.channel import PortalChannel
+from consumers.channel_health.breaker_store import BreakerStore, unavailable_channels
+from consumers.deliver.renderings import RenderCache
+from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker import DeliveryWorker
+from consumers.dispatch.audience import PortalAudience
+from consumers.dispatch.handler import Dispatcher
+from consumers.ledger.wakeups import WakeUp
+from consumers.recipients import FixedRecipients
+from consumers.runtime.lanes import LaneSemaphore
+from contracts.delivery import BatchKey, ChannelName, Lane, Status
+from tests.support.email_pipeline import EmailPipeline, PlayOnce, check_ledger
+from tests.support.portal_dir import PUBLIC_URL, WORDS
+from tests.support.publications import a_publication
+from tests.support.scripted_channel import reader_ids
+from tests.support.smtp_receiver import SmtpReceiver
+from tests.support.tcp_proxy import TcpProxy
+
+HOUR_S, PAUSE_S = 3600.0, 30.0
+BYE = b"421 4.3.2 closing the channel"
+LADDER_S = (5.0, 60.0, 300.0, 1800.0, 7200.0)
+
+
+@pytest.fixture
+def new_email_pipeline(bus, tmp_path):
+    return lambda port, count=30, **changes: EmailPipeline(bus, tmp_path, count, port, **changes)
+
+
+class TimedRelay(SmtpReceiver):
+    """A receiver that notes when each mail was tried, by the clock of *loa*."""
+
+    def watch(self, loa):
+        self.clock, self.tries = loa.clock, defaultdict(list)
+
+    def scripted_action(self, stage, recipient):
+        if stage == "end":
+            self.tries[recipient].append(self.clock())
+        return super().act(stage, recipient)
+
+
+def gaps(times):
+    return [round(later - at, 3) for at, later in pairwise(times)]
+
+
+def mailboxes(count):
+    return [f"{one}@example.com" for one in reader_ids(count)]
+
+
+# ---- nobody listens ---------------------------------------------------------------------------
+
+
+async def test_a_relay_that_refuses_for_an_hour_is_asked_twice_a_minute_and_gets_all_then(
+    new_email_pipeline,
+):
+    async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
+        loa = new_email_pipeline(proxy.port, 60)
+        plans = [await loa.plan(content_id=f"tin-{number}") for number in range(5)]
+        proxy.refuse()
+        await loa.run(*plans, until=loa.clock() + HOUR_S)
+        assert len(loa.dials) <= HOUR_S / PAUSE_S + 5, "however much waits"
+        assert min(gaps(loa.dials[9:])) >= PAUSE_S
+        assert any(reason.startswith("no connection") for reason in loa.reasons)
+        assert await counted(loa, plans) == {Status.PENDING: 300}, "no attempt was spent"
+        assert await unavailable_channels(loa.bus) == {ChannelName.EMAIL}
+        await proxy.accept()
+        await loa.run(*plans)
+        assert await counted(loa, plans) == {Status.DELIVERED: 300}
+        assert await check_ledger(loa, receiver, *plans) == await loa.copies(*plans) == 0
+        assert not await unavailable_channels(loa.bus)
+
+
+async def counted(loa, plans):
+    return sum([Counter(await loa.status_counts(plan)) for plan in plans], Counter())
+
+
+async def test_while_the_relay_refuses_the_portal_shows_the_item(new_email_pipeline, bus, tmp_path):
+    async with SmtpReceiver() as receiver:
+        pass
+    loa = new_email_pipeline(receiver.port, 3)
+    released = await loa.publish(a_publication())
+    await loa.planner.on_publication(released)
+    planner, worker = portal(loa, tmp_path)
+    await planner.on_publication(released)
+    email, shown = (
+        BatchKey(channel, released.publication.content_id, 1, 0)
+        for channel in (ChannelName.EMAIL, ChannelName.PORTAL)
+    )
+    assert await loa.wake(email) > loa.clock()
+    await worker.on_wake_up(WakeUp(batch=str(shown), lane=Lane.NORMAL))
+    await worker.channel.close()
+    assert (await loa.entry_of(shown)).rows == b"d"
+    assert (await loa.entry_of(email)).rows == b"ppp"
+    assert await unavailable_channels(bus) == {ChannelName.EMAIL}
+
+
+def portal(loa, folder):
+    """The portal's planner and worker beside those of *loa*."""
+    channel = PortalChannel(folder / "portal", PUBLIC_URL, WORDS)
+    planner = Dispatcher(
+        ChannelName.PORTAL, loa.ledger, loa.waker, loa.fence, loa.released,
+        PortalAudience(), LaneSemaphore(3), waits_for_earlier=False, clock=loa.clock,
+    )  # fmt: skip
+    worker = DeliveryWorker(
+        channel, loa.ledger, RenderCache(loa.bus, loa.ledger, channel.render), FixedRecipients(), loa.waker,
+        LaneSemaphore(1), WorkerSlot(folder, "portal"), BreakerStore(loa.bus, ChannelName.PORTAL, loa.clock),
+        clock=loa.clock,
+    )  # fmt: skip
+    return planner, worker
+
+
+# ---- "421, closing" ---------------------------------------------------------------------------
+
+
+class ScriptOnce(dict):
+    """Acts of a stage, each played once, whatever the mail."""
+
+    def get(self, stage, default=None):
+        acts = super().get(stage)
+        return acts.pop() if acts else default
+
+
+OPENING = ["greeting", "EHLO", "MAIL"]
+BY_READER = ["RCPT", "DATA", "end"]
+STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
+
+
+@STEPWISE
+@pytest.mark.parametrize("stage", OPENING)
+async def test_421_before_a_reader_is_named_costs_nothing_but_half_a_minute(
+    new_email_pipeline, stage, pipelining
+):
+    always = ScriptOnce({stage: [BYE] * 30})
+    async with TimedRelay(pipelining=pipelining, always=always) as relay:
+        loa = new_email_pipeline(relay.port)
+        relay.watch(loa)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 30}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 0
+    assert relay.connected == 31
+    assert min(gaps(loa.dials)) >= LADDER_S[0]
+    assert sum(gap >= PAUSE_S for gap in gaps(loa.dials)) >= 25
+
+
+@STEPWISE
+@pytest.mark.parametrize("stage", BY_READER)
+async def test_421_to_each_reader_once_loses_nobody_and_declares_nobody(
+    new_email_pipeline, stage, pipelining
+):
+    script = PlayOnce({(stage, address): BYE for address in mailboxes(30)})
+    async with TimedRelay(pipelining=pipelining, script=script) as relay:
+        loa = new_email_pipeline(relay.port)
+        relay.watch(loa)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 30}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 0
+    assert not script, "each was told 421 once"
+    tries = 2 if stage == "end" else 1
+    assert {len(times) for times in relay.tries.values()} == {tries}
+    assert all(gap >= LADDER_S[0] for times in relay.tries.values() for gap in gaps(times))
+    assert relay.connected <= len(loa.wakes) + len(relay.mails), "no connection for nothing"
+
+
+@pytest.mark.promise("5.4")
+async def test_a_relay_that_answers_every_mail_with_421_is_tried_along_the_ladder_only(
+    new_email_pipeline,
+):
+    async with TimedRelay(always={"end": BYE}) as relay:
+        loa = new_email_pipeline(relay.port, 5)
+        relay.watch(loa)
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 2 * HOUR_S)
+        assert await loa.status_counts(plan) == {Status.DEFERRED: 5}
+        assert not relay.mails
+    assert relay.connected <= len(loa.wakes), "one connection each time, and it ends there"
+    for times in relay.tries.values():
+        assert 1 < len(times) <= 1 + len(LADDER_S)
+        assert all(gap >= step for gap, step in zip(gaps(times), LADDER_S, strict=False))
+
+
+# ---- greylisting ------------------------------------------------------------------------------
+
+
+class GreylistingRelay(TimedRelay):
+    """Refuses who has not waited five minutes since the first knock."""
+
+    words = b"451 4.7.1 Greylisting in action, come back in 00:05:00"
+
+    def scripted_action(self, stage, recipient):
+        if stage != "RCPT":
+            return None
+        self.tries[recipient].append(self.clock())
+        waited = self.clock() - self.tries[recipient][0]
+        return self.words if waited < 300 else None
+
+
+async def test_a_greylisting_relay_gets_every_mail_at_the_second_try(new_email_pipeline):
+    async with GreylistingRelay() as relay:
+        loa = new_email_pipeline(relay.port, 40)
+        relay.watch(loa)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 40}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 0
+    assert {len(times) for times in relay.tries.values()} == {2}
+    assert all(300 <= gap <= 390 for times in relay.tries.values() for gap in gaps(times))
+
+
+async def test_a_relay_that_greylists_without_saying_so_gets_one_copy_along_the_ladder(
+    new_email_pipeline,
+):
+    async with GreylistingRelay() as relay:
+        relay.words = b"450 4.2.0 try again later"
+        loa = new_email_pipeline(relay.port, 20)
+        relay.watch(loa)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 20}
+        assert await check_ledger(loa, relay, plan) == await loa.copies(plan) == 0
+    assert {len(times) for times in relay.tries.values()} == {4}, "0 s, 5 s, 1 min, 5 min later"
+
+
+# ---- a no for good ----------------------------------------------------------------------------
+
+FOR_GOOD = [
+    ("RCPT", b"550 5.1.1 no such user", "550 5.1.1"),
+    ("RCPT", b"550 no such user here", "550 no such user"),
+    ("RCPT", b"550 5.2.1 disabled", "550 5.2.1"),
+    ("RCPT", b"552 5.2.2 mailbox full", "552 5.2.2"),
+    ("RCPT", b"554 5.4.4 no route", "554 5.4.4"),
+    ("end", b"550 5.6.11 cannot convert", "550 5.6.11"),
+    ("end", b"552 5.3.4 message too big", "552 5.3.4"),
+    ("end", b"554 transaction failed", "554"),
+]
+
+
+@pytest.mark.promise("5.4")
+async def test_a_reader_refused_for_good_has_failed_at_once_and_all_others_get_it(
+    new_email_pipeline,
+):
+    refused = {
+        address: case for case, n in zip(FOR_GOOD * 5, range(0, 120, 3), strict=False)
+        for address in [mailboxes(120)[n]]
+    }  # fmt: skip
+    script = {(stage, address): said for address, (stage, said, _) in refused.items()}
+    async with SmtpReceiver(script=script) as receiver:
+        loa = new_email_pipeline(receiver.port, 120)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.FAILED: 40, Status.DELIVERED: 80}
+        assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0
+    assert len(loa.wakes) == receiver.connected == 1
+    kept = {f"{reader}@example.com": why for reader, why in (await loa.why(plan)).items()}
+    assert kept == {address: reason for address, (_, _, reason) in refused.items()}
+
+
+@pytest.mark.parametrize(("stage", "said", "reason"), FOR_GOOD)
+async def test_a_mail_that_the_relay_refuses_to_everybody_has_failed_at_once(
+    new_email_pipeline, stage, said, reason
+):
+    async with SmtpReceiver(always={stage: said}) as receiver:
+        loa = new_email_pipeline(receiver.port, 30)
+        plan = await loa.plan()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.FAILED: 30}
+        assert await check_ledger(loa, receiver, plan) == 0
+    assert set((await loa.why(plan)).values()) == {reason}
+    assert len(loa.wakes) == receiver.connected == 1
+
+
+@pytest.mark.promise("5.4")
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("RCPT", b"554 5.7.1 relay access denied"),
+        ("end", b"550 5.7.26 unauthenticated mail"),
+        ("MAIL", b"550 5.1.8 sender rejected"),
+        ("MAIL", b"530 5.7.0 sign in first"),
+        ("end", b"554 looks like spam"),
+    ],
+)
+async def test_a_refusal_that_is_about_us_fails_nobody_and_waits_for_an_operator(
+    new_email_pipeline, stage, said
+):
+    async with SmtpReceiver(always={stage: said}) as receiver:
+        loa = new_email_pipeline(receiver.port, 30)
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + HOUR_S)
+        assert await loa.status_counts(plan) == {Status.DEFERRED: 30}
+        assert receiver.number < 30 * HOUR_S / 300
+        receiver.always.clear()
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: 30}
+        assert await check_ledger(loa, receiver, plan) == await loa.copies(plan) == 0

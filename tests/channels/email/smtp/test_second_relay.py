@@ -1,0 +1,199 @@
+"""A second relay while the first is away, and a relay's log that answers a doubt."""
+
+import pytest
+import structlog
+
+from channels.email.smtp import pool, relay_log
+from channels.email.smtp.relay_log import RelayLog
+from contracts.delivery import Status
+from tests.support.email_pipeline import EmailPipeline, mails_by_reader, message_id
+from tests.support.scripted_channel import reader_ids
+from tests.support.smtp_conversation import ScriptedAction
+from tests.support.smtp_receiver import SmtpReceiver
+
+READERS = 30
+
+
+@pytest.fixture
+def new_email_pipeline(bus, tmp_path):
+    def house(port, count=READERS, **changes):
+        loa = EmailPipeline(bus, tmp_path, count, port, **changes)
+        loa.provider.pool.clock = loa.clock
+        return loa
+
+    return house
+
+
+def fallback(receiver: SmtpReceiver) -> dict:
+    return {"fallback_host": "127.0.0.1", "fallback_port": receiver.port, "fallback_tls": "none"}
+
+
+async def test_the_second_relay_is_used_while_the_first_is_away_and_not_after(new_email_pipeline):
+    async with SmtpReceiver() as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, **fallback(second))
+        port = first.port
+        await first.stop()
+        with structlog.testing.capture_logs() as logs:
+            plan = await loa.plan(content_id="tin-1")
+            await loa.run(plan)
+            again = await loa.plan(content_id="tin-2")
+            await loa.run(again)
+            await first.start(port)
+            loa.clock.advance(pool.PRIMARY_RETRY_S + 1)
+            later = await loa.plan(content_id="tin-3")
+            await loa.run(later)
+        for one in (plan, again, later):
+            assert await loa.status_counts(one) == {Status.DELIVERED: READERS}
+        assert (len(first.mails), len(second.mails)) == (READERS, 2 * READERS)
+        events = [one["event"] for one in logs]
+        assert (events.count("relay_fallback"), events.count("relay_back")) == (1, 1)
+        assert second.connected == 1, "the connection is kept meanwhile"
+        assert await loa.copies(plan, again, later) == 0
+        await loa.provider.close()
+
+
+async def test_when_both_are_away_both_are_tried_again(new_email_pipeline):
+    async with SmtpReceiver() as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, **fallback(second))
+        port = first.port
+        await first.stop()
+        await second.stop()
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 40)
+        assert await loa.status_counts(plan) == {Status.PENDING: READERS}
+        await first.start(port)
+        await second.start()
+        await loa.run(plan)
+        assert len(first.mails) == READERS
+        await loa.provider.close()
+
+
+async def test_a_mail_in_doubt_at_the_first_goes_to_the_second_and_is_declared(new_email_pipeline):
+    async with (
+        SmtpReceiver(script={("end", 3): ScriptedAction.RECORD_CUT}) as first,
+        SmtpReceiver() as second,
+    ):
+        loa = new_email_pipeline(first.port, **fallback(second))
+        plan = await loa.plan()
+        connect = loa.provider.pool.connect
+
+        async def gone(settings):
+            """The first relay is away from its first trouble on."""
+            if first.mails and settings.port == first.port:
+                settings = settings.model_copy(update={"port": 1})
+            return await connect(settings)
+
+        loa.provider.pool.connect = gone
+        await loa.run(plan)
+        twice = reader_ids(READERS)[3]
+        got = [mail.message_id for mail in first.mails + second.mails]
+        assert sorted(set(got)) == sorted(message_id(plan, one) for one in reader_ids(READERS))
+        assert got.count(message_id(plan, twice)) == 2
+        assert len(got) == READERS + 1
+        assert await loa.copies(plan) == 1, "a copy is never unsaid"
+        await loa.provider.close()
+
+
+async def test_a_first_relay_that_is_set_up_wrongly_asks_for_an_operator(new_email_pipeline):
+    async with SmtpReceiver() as first, SmtpReceiver() as second:
+        loa = new_email_pipeline(first.port, tls="starttls", **fallback(second))
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 40)
+        assert await loa.status_counts(plan) == {Status.PENDING: READERS}
+        assert second.connected == 0
+        await loa.provider.close()
+
+
+# ---- the relay's log
+
+
+def logged(queue: str, message: str, *, whole=True, status="sent") -> str:
+    lines = [f"Nov 26 13:58:46 relay postfix/cleanup[29]: {queue}: message-id={message}"]
+    head = "Nov 26 13:58:46 relay postfix/qmgr[24]"
+    if whole:
+        lines.append(
+            f"{head}: {queue}: from=<b+p1.0.0=ab@x.example>, size=307, nrcpt=1 (queue active)"
+        )
+    if status:
+        tail = f"relay=127.0.0.1[127.0.0.1]:25, dsn=2.0.0, status={status} (250 2.0.0 Ok)"
+        lines.append(
+            f"Nov 26 13:58:46 relay postfix/smtp[30]: {queue}: to=<an@example.com>, {tail}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def write_relay_log(tmp_path):
+    path = tmp_path / "mail.log"
+
+    def write(text: str, name="mail.log") -> RelayLog:
+        (tmp_path / name).write_text(text)
+        return RelayLog(path)
+
+    return write
+
+
+A, B = "<aaaa@moha.example>", "<bbbb@moha.example>"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        (logged("DE6FEAE2095", A), {A}),
+        (logged("DE6FEAE2095", A, status=""), {A}),
+        (logged("4fXyZ91Sz2zB", A, whole=False, status="bounced"), {A}),
+        (logged("DE6FEAE2095", A, whole=False, status="deferred"), {A}),
+        (logged("DE6FEAE2095", A, whole=False, status=""), set()),
+        (logged("DE6FEAE2095", A, whole=False, status="") + logged("DE6FEAE2096", B), {B}),
+        (logged("DE6FEAE2095", "<cccc@moha.example>"), set()),
+        (
+            logged("DE6FEAE2095", A, whole=False, status="")
+            + logged("DE6FEAE2095", "<cccc@moha.example>"),
+            set(),
+        ),
+        ("", set()),
+        (f"rubbish\n{A}\n message-id={A}\n", set()),
+    ],
+)
+async def test_only_what_the_relay_has_taken_whole_counts(write_relay_log, text, taken):
+    assert await write_relay_log(text).accepted_ids([A, B]) == taken
+
+
+async def test_what_was_logged_before_the_log_was_rotated_counts(write_relay_log):
+    log = write_relay_log(logged("DE6FEAE2095", A), "mail.log.1")
+    write_relay_log(logged("DE6FEAE2096", B, status=""))
+    assert await log.accepted_ids([A, B]) == {A, B}
+
+
+async def test_a_log_is_read_in_pieces_and_not_beyond_its_limit(write_relay_log, monkeypatch):
+    text = logged("DE6FEAE2095", A) + "x" * 70 + "\n" + "y\n" * 3000 + logged("DE6FEAE2096", B)
+    monkeypatch.setattr(relay_log, "CHUNK", 64)
+    assert await write_relay_log(text).accepted_ids([A, B]) == {A, B}
+    monkeypatch.setattr(relay_log, "READ_MAX", 3000)
+    assert await write_relay_log(text).accepted_ids([A, B]) == {B}
+
+
+async def test_a_log_that_cannot_be_read_answers_nothing(tmp_path):
+    with structlog.testing.capture_logs() as logs:
+        assert await RelayLog(tmp_path / "none").accepted_ids([A]) == frozenset()
+    assert [one["event"] for one in logs] == ["relay_log_unreadable"]
+
+
+async def test_a_doubt_is_answered_from_the_log_and_only_the_rest_is_sent_again(
+    new_email_pipeline, tmp_path
+):
+    script = {("end", 3): ScriptedAction.RECORD_CUT, ("end", 20): ScriptedAction.CUT}
+    async with SmtpReceiver(script=script) as receiver:
+        loa = new_email_pipeline(receiver.port, relay_log=tmp_path / "mail.log")
+        plan = await loa.plan()
+        await loa.run(plan, until=loa.clock() + 1)
+        doubtful = [one for one, letter in (await loa.rows(plan)).items() if letter == "P"]
+        assert doubtful == [reader_ids(READERS)[3]]
+        text = logged("DE6FEAE2095", message_id(plan, doubtful[0]))
+        (tmp_path / "mail.log").write_text(text)
+        await loa.run(plan)
+        assert await loa.status_counts(plan) == {Status.DELIVERED: READERS}
+        assert max(map(len, mails_by_reader(receiver).values())) == 1, "nobody gets it twice"
+        assert await loa.copies(plan) == 1, "the one whose mail the log does not know"
+        assert (await loa.why(plan))[doubtful[0]] == "the relay's log"
+        await loa.provider.close()

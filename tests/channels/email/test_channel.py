@@ -1,0 +1,263 @@
+"""E-mail as a channel, against a relay that does what it wants."""
+
+import asyncio
+import ssl
+import sys
+
+import pytest
+import trustme
+
+from channels.base import Verdict
+from channels.email.smtp import pool as pools
+from channels.errors import Misconfigured, Unreachable
+from contracts import keys
+from tests.support.mails import (
+    deliver,
+    email_channel,
+    mail_recipient,
+    never_expired,
+    recipients,
+    verdicts,
+)
+from tests.support.publications import a_publication
+from tests.support.smtp_conversation import ScriptedAction
+from tests.support.smtp_receiver import SmtpReceiver, accepted_mails
+
+DELIVERED, UNSENT, DOUBT = Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT
+FAILED, DEFERRED, HELD = Verdict.FAILED, Verdict.DEFERRED, Verdict.HELD
+
+
+async def test_readers_get_their_mail_once_each():
+    async with SmtpReceiver() as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(25))
+    assert verdicts(outcomes) == [DELIVERED] * 25
+    assert [mail.recipient for mail in receiver.mails] == [row.address for row in recipients(25)]
+    assert [mail.message_id for mail in receiver.mails] == [
+        keys.message_id(row.delivery_key, "moha.example") for row in recipients(25)
+    ]
+    assert {mail.sender for mail in receiver.mails} == {"thong-bao@moha.example"}
+
+
+async def test_a_row_with_an_unsafe_value_fails_alone():
+    some = [
+        mail_recipient(0),
+        mail_recipient(1, name="x\r\nBcc: y"),
+        mail_recipient(2, address="a b@c"),
+        mail_recipient(3),
+    ]
+    async with SmtpReceiver() as receiver:
+        outcomes = await deliver(email_channel(receiver.port), some)
+    assert verdicts(outcomes) == [DELIVERED, FAILED, FAILED, DELIVERED]
+    assert [outcome.reason for outcome in outcomes[1:3]] == ["unsafe To", "unsafe address"]
+    assert len(receiver.mails) == 2
+
+
+async def test_a_window_of_unsafe_rows_does_not_bother_the_relay():
+    async with SmtpReceiver() as receiver:
+        outcomes = await deliver(email_channel(receiver.port), [mail_recipient(0, address="")] * 3)
+    assert verdicts(outcomes) == [FAILED] * 3
+    assert not any(line.startswith(b"MAIL") for line in receiver.commands)
+
+
+async def test_every_kind_of_answer_becomes_its_verdict():
+    script = {
+        ("RCPT", "a1@example.com"): b"550 5.1.1 no such user",
+        ("RCPT", "a2@example.com"): b"451 4.7.1 greylisted",
+        ("end", 3): b"550 5.7.26 not authenticated",
+    }
+    async with SmtpReceiver(script=script) as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(5))
+    assert verdicts(outcomes) == [DELIVERED, FAILED, DEFERRED, HELD, DELIVERED]
+
+
+async def test_a_relay_that_takes_few_mails_per_connection_gets_them_over_several():
+    script = {("MAIL", n): b"421 4.7.0 too many mails" for n in (3, 7, 11)}
+    async with SmtpReceiver(script=script) as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(10))
+    assert verdicts(outcomes) == [DELIVERED] * 10
+    assert receiver.connected == 4
+    assert len(receiver.mails) == 10
+
+
+async def test_a_connection_that_died_while_idle_is_replaced():
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        rendered = channel.render(a_publication())
+        async with channel.session() as session:
+            assert (
+                verdicts(await session.send(rendered, recipients(2), never_expired))
+                == [DELIVERED] * 2
+            )
+        receiver.always["MAIL"] = ScriptedAction.CUT
+        asyncio.get_running_loop().call_soon(receiver.always.clear)
+        async with channel.session() as session:
+            for conversation in list(receiver.open):
+                conversation.transport.abort()
+            assert (
+                verdicts(await session.send(rendered, recipients(2), never_expired))
+                == [DELIVERED] * 2
+            )
+        await channel.close()
+    assert receiver.connected == 2
+    assert len(receiver.mails) == 4
+
+
+async def test_a_relay_that_always_hangs_up_is_left_alone_for_a_while():
+    async with SmtpReceiver(always={"MAIL": b"421 4.3.2 busy"}) as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(5))
+    assert [(o.verdict, o.reason, o.retry_after_s) for o in outcomes] == [(UNSENT, "421", 30.0)] * 5
+    assert receiver.connected == 1
+
+
+async def test_a_relay_that_goes_away_in_the_middle_leaves_the_rest_unsent():
+    async with SmtpReceiver(script={("end", 1): ScriptedAction.LAST}) as receiver:
+        channel = email_channel(receiver.port)
+        async with channel.session() as session:
+            receiver.server.close()
+            outcomes = await session.send(
+                channel.render(a_publication()), recipients(4), never_expired
+            )
+        await channel.close()
+    assert verdicts(outcomes) == [DELIVERED, DELIVERED, UNSENT, UNSENT]
+    assert outcomes[3].retry_after_s == 30.0
+    assert outcomes[3].reason.startswith("no connection")
+
+
+@pytest.mark.parametrize("act", [ScriptedAction.CUT, ScriptedAction.RECORD_CUT])
+async def test_after_a_doubt_nothing_more_is_sent_in_this_window(act):
+    async with SmtpReceiver(script={("end", 1): act}) as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(4))
+    assert verdicts(outcomes) == [DELIVERED, DOUBT, UNSENT, UNSENT]
+    assert receiver.connected == 1
+
+
+async def test_a_row_in_doubt_is_sent_again_under_the_same_message_id(tmp_path):
+    record = tmp_path / "record"
+    async with SmtpReceiver(
+        record=record, script={("end", 0): ScriptedAction.RECORD_CUT}
+    ) as receiver:
+        channel = email_channel(receiver.port)
+        rendered = channel.render(a_publication())
+        async with channel.session() as session:
+            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [DOUBT]
+            assert verdicts(await session.resolve(rendered, recipients(1))) == [Verdict.RESEND]
+            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [
+                DELIVERED
+            ]
+        await channel.close()
+    first, second = accepted_mails(record)
+    assert first == second
+
+
+async def test_a_deadline_stops_between_rows_and_the_connection_stays():
+    asked = []
+
+    def expired():
+        asked.append(1)
+        return len(asked) > 2
+
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        rendered = channel.render(a_publication())
+        async with channel.session() as session:
+            outcomes = await session.send(rendered, recipients(4), expired)
+            assert verdicts(outcomes) == [DELIVERED, DELIVERED, UNSENT, UNSENT]
+            assert [o.retry_after_s for o in outcomes] == [None] * 4
+            assert verdicts(await session.send(rendered, recipients(1), never_expired)) == [
+                DELIVERED
+            ]
+        await channel.close()
+    assert receiver.connected == 1
+
+
+async def test_sessions_reuse_connections_and_run_side_by_side():
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        rendered = channel.render(a_publication())
+
+        async def one(number):
+            async with channel.session() as session:
+                return await session.send(rendered, [mail_recipient(number)], never_expired)
+
+        for _ in range(3):
+            outcomes = await asyncio.gather(*(one(n) for n in range(4)))
+            assert [verdicts(said) for said in outcomes] == [[DELIVERED]] * 4
+        await channel.close()
+    assert receiver.connected == 4
+    assert len(receiver.mails) == 12
+
+
+async def test_a_connection_that_was_idle_for_long_is_asked_first(monkeypatch):
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        async with channel.session():
+            pass
+        monkeypatch.setattr(pools, "STALE_S", -1.0)
+        async with channel.session():
+            pass
+        receiver.always["NOOP"] = ScriptedAction.CUT
+        async with channel.session():
+            pass
+        await channel.close()
+    assert receiver.connected == 2
+    assert receiver.commands.count(b"NOOP") == 2
+
+
+async def test_a_closed_channel_keeps_no_connection():
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        async with channel.session():
+            await channel.close()
+        async with asyncio.timeout(5):
+            while receiver.open:
+                await asyncio.sleep(0.001)
+    assert receiver.commands[-1] == b"QUIT"
+
+
+async def test_no_relay_is_unreachable_and_no_trust_is_misconfigured():
+    async with SmtpReceiver() as receiver:
+        port = receiver.port
+    with pytest.raises(Unreachable):
+        async with email_channel(port).session():
+            pass
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    async with SmtpReceiver(tls=tls) as receiver:
+        with pytest.raises(Misconfigured):
+            async with email_channel(receiver.port, tls="starttls").session():
+                pass
+
+
+async def test_a_receiver_of_its_own_process_agrees_with_what_is_said(tmp_path):
+    port_file, record = tmp_path / "port", tmp_path / "record"
+    command = (sys.executable, "-m", "tests.support.smtp_receiver", port_file, record)
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(20):
+            while not port_file.exists():
+                await asyncio.sleep(0.01)
+        outcomes = await deliver(email_channel(int(port_file.read_text())), recipients(100))
+    finally:
+        process.kill()
+        await process.wait()
+    assert verdicts(outcomes) == [DELIVERED] * 100
+    assert accepted_mails(record) == [
+        (row.address, keys.message_id(row.delivery_key, "moha.example")) for row in recipients(100)
+    ]
+
+
+async def test_without_a_host_the_operator_is_asked():
+    with pytest.raises(Misconfigured, match="LOA_EMAIL_HOST"):
+        async with email_channel(host="").session():
+            pass
+
+
+async def test_logs_and_reasons_hold_no_address(capsys):
+    script = {
+        ("RCPT", 0): b"550 5.1.1 <a0@example.com>: unknown",
+        ("end", 1): b"421 a1@example.com",
+    }
+    async with SmtpReceiver(script=script) as receiver:
+        outcomes = await deliver(email_channel(receiver.port), recipients(3))
+    written = capsys.readouterr()
+    assert "@" not in written.out + written.err + "".join(o.reason for o in outcomes)

@@ -1,0 +1,270 @@
+"""Nothing that anybody writes adds a header, a recipient, a command or a second mail.
+
+What breaks a line is refused at intake, and again where the mail is built; what merely looks like
+an encoded word is text. All of it is sent to a receiver that counts.
+"""
+
+import itertools
+import re
+from email import message_from_bytes, policy
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from channels.base import Verdict
+from channels.email import header_injection
+from channels.email.settings import EmailSettings
+from contracts.base.addresses import Email
+from contracts.content import Submitted
+from contracts.vocabulary import DEFAULT
+from tests.channels.email.render.test_headers import BROKEN, ENCODED
+from tests.support.mails import (
+    decoded_header,
+    decoded_name,
+    deliver,
+    email_channel,
+    mail_recipient,
+    never_expired,
+    recipients,
+    sent_mail,
+    verdicts,
+    without_dot_stuffing,
+)
+from tests.support.publications import a_publication
+from tests.support.smtp_receiver import SmtpReceiver
+
+DELIVERED, FAILED = Verdict.DELIVERED, Verdict.FAILED
+EVIL = re.compile(rb"(?im)^(bcc|x-evil|folded)|RCPT TO|evil\.example>?\r\n\r\n")
+FIELDS = sent_mail(a_publication())[1].keys()
+"""The names of a mail's fields when nobody is up to anything."""
+
+GOOD = {"content_id": "tin", "revision": 1, "topic": "lich-nghi-le", "title": "Tin", "body": "x"}
+LOCALS = (
+    "a",
+    '"a b"',
+    "a%evil.example",
+    "evil.example!a",
+    "@relay.example:a",
+    "a(x)",
+    "<a",
+    "ă",
+    "",
+)
+DOMAINS = (
+    "example.com",
+    "[127.0.0.1]",
+    "thông-báo.example",
+    "-a.example",
+    "a..b",
+    "b" * 64 + ".com",
+)
+TAILS = (
+    "", ">\r\nRCPT TO:<b@evil.example", "\r\nBcc: b@evil.example", "\n", "\r", "\x00", "> SIZE=1",
+    ",b@evil.example", " b@evil.example", "\u2028x", "=?utf-8?q?=0D=0A?=", "\u00a0", "%0d%0aBcc:x",
+)  # fmt: skip
+ADDRESSES = [
+    f"{local}@{domain}{tail}"
+    for local, domain, tail in itertools.product(LOCALS, DOMAINS, TAILS)
+    if (local, domain, tail) != ("a", "example.com", "")
+] + ["a" * 65536 + "@example.com", "a@" + "b." * 32768 + "example", "a" * 65 + "@example.com"]
+
+
+def test_the_corpus_is_large_enough():
+    assert len(set(BROKEN + ENCODED)) >= 500
+    assert len(set(ADDRESSES)) >= 500
+
+
+# --- refused at intake
+
+
+@pytest.mark.parametrize("field", ["title", "author"])
+def test_intake_refuses_what_breaks_a_line(field):
+    good = {
+        "content_id": "tin",
+        "revision": 1,
+        "topic": "lich-nghi-le",
+        "title": "Tin",
+        "body": "x",
+    }
+    Submitted.model_validate(good)
+    for value in filter(breaks_a_line, BROKEN):
+        with pytest.raises(ValidationError, match=field):
+            Submitted.model_validate(GOOD | {field: value})
+
+
+def breaks_a_line(value):
+    """A break at either end is cut off when the text is read, as blanks are."""
+    return re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value.strip())
+
+
+@pytest.mark.parametrize("field", ["title", "author"])
+def test_intake_refuses_encoded_words(field):
+    for value in ENCODED:
+        with pytest.raises(ValidationError, match=field):
+            Submitted.model_validate(GOOD | {field: value})
+
+
+def test_an_import_lets_nothing_in_that_is_more_than_one_address():
+    read = TypeAdapter(Email)
+    for address in ADDRESSES:
+        try:
+            known = read.validate_python(address)
+        except ValidationError:
+            continue
+        assert re.fullmatch(r"[!-~]+@[!-~]+", known) and not re.search(r'[<>(),;:"\s\[]', known)
+
+
+# --- refused where the mail is built
+
+
+def settings_with(**changes):
+    return lambda value: EmailSettings(
+        **{name: text.format(value) for name, text in changes.items()}
+    )
+
+
+def named_topic(value):
+    topic = DEFAULT.topics["lich-nghi-le"].model_copy(update={"name": value})
+    return DEFAULT.model_copy(update={"topics": {**DEFAULT.topics, "lich-nghi-le": topic}})
+
+
+class UncheckedSigner:
+    """A signer that would sign anything."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def token(self, _id):
+        return self.said
+
+
+def build(value, place):
+    publication, row, channel = a_publication(), mail_recipient(1), email_channel()
+    if place == "title":
+        publication = publication.model_copy(update={"title": value})
+    elif place == "name":
+        row = mail_recipient(1, name=value)
+    elif place == "Message-ID":
+        row = mail_recipient(1, delivery_key=value)
+    elif place == "List-Unsubscribe":
+        channel = email_channel(signer=UncheckedSigner(value))
+    elif place == "List-Id":
+        channel.context = channel.context.__class__(
+            channel.context.settings,
+            channel.context.public_url,
+            channel.context.signer,
+            named_topic(value),
+        )
+    return sent_mail(publication, row, channel)
+
+
+@pytest.mark.parametrize("place", ["title", "name", "Message-ID", "List-Unsubscribe", "List-Id"])
+def test_no_mail_is_built_with_a_line_break_in(place):
+    for value in BROKEN:
+        with pytest.raises(header_injection.UnsafeHeader):
+            build(value, place)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"from_": "{} <a@moha.example>"},
+        {"from_": "Bộ <a@moha.example{}>"},
+        {"reply_to": "{} <a@moha.example>"},
+        {"unsubscribe_to": "a@moha.example{}"},
+    ],
+)
+def test_no_setting_brings_a_line_break_in(changes):
+    for value in BROKEN[::3]:
+        with pytest.raises(ValidationError):
+            settings_with(**changes)(value)
+
+
+def test_no_command_is_made_of_an_address_that_is_more_than_one():
+    for address in ADDRESSES:
+        with pytest.raises(header_injection.UnsafeHeader, match="address"):
+            header_injection.check_recipient(address)
+
+
+# --- what is not refused is text
+
+
+async def test_encoded_words_and_hostile_texts_arrive_as_what_was_written_and_nothing_else():
+    publications = [
+        a_publication(summary=value, body=value).model_copy(
+            update={"title": value, "author": value}
+        )
+        for value in ENCODED
+    ]
+    rows = [mail_recipient(n, name=value) for n, value in enumerate(ENCODED)]
+    async with SmtpReceiver() as receiver:
+        channel = email_channel(receiver.port)
+        for publication, row in zip(publications, rows, strict=True):
+            await deliver(channel, [row], never_expired, publication)
+    assert [mail.recipient for mail in receiver.mails] == [row.address for row in rows]
+    commands = {line.split(b" ")[0] for line in receiver.commands}
+    assert commands == {b"EHLO", b"MAIL", b"RCPT", b"DATA", b"QUIT"}
+    for mail, publication, row in zip(receiver.mails, publications, rows, strict=True):
+        check_arrived(mail.data, publication, row)
+
+
+def check_arrived(data, publication, row):
+    mail = message_from_bytes(data, policy=policy.compat32)
+    assert mail.keys() == FIELDS
+    assert decoded_header(mail, "Subject") == publication.title
+    assert decoded_name(mail, "To") == row.name
+    assert len(mail.get_payload()) == 2
+    assert not EVIL.search(data.partition(b"\r\n\r\n")[0])
+
+
+SMUGGLED = (
+    "\n.\n",
+    "\r.\r\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r\n.\r\n",
+    "\n.\nMAIL FROM:<x@evil.example>\n",
+    ".",
+)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_one_mail_is_one_mail_whatever_its_text_holds(pipelining):
+    publications = [
+        a_publication().model_copy(update={field: f"Đầu{evil}RCPT TO:<x@evil.example>{evil}cuối"})
+        for evil in SMUGGLED
+        for field in ("body", "summary")
+    ]
+    async with SmtpReceiver(pipelining=pipelining) as receiver:
+        for publication in publications:
+            channel = email_channel(receiver.port)
+            assert (
+                verdicts(await deliver(channel, recipients(2), never_expired, publication))
+                == [DELIVERED] * 2
+            )
+    assert len(receiver.mails) == 2 * len(publications)
+    assert {mail.recipient for mail in receiver.mails} == {"a0@example.com", "a1@example.com"}
+    for mail in receiver.mails:
+        assert without_dot_stuffing(mail.raw) == mail.data
+        assert not re.search(rb"(?<!\r)\n|\r(?!\n)", mail.raw)
+        assert re.search(rb"\r\n--=_loa_\w+--\r\n\Z", mail.data)
+
+
+HOSTILE = (
+    "a@x>\r\nRCPT TO:<b@y.example",
+    '"a@x>\r\nRCPT TO:<b@y"@example.com',
+    "@relay.example:a@example.com",
+    "a%evil.example@example.com",
+    "a@example.com> NOTIFY=NEVER",
+    "a" * 65536 + "@example.com",
+    "a@thông-báo.example",
+)
+
+
+async def test_no_address_adds_a_command_to_the_conversation():
+    some = [mail_recipient(n, address=address) for n, address in enumerate(HOSTILE)]
+    async with SmtpReceiver() as receiver:
+        outcomes = await deliver(email_channel(receiver.port), [*some, mail_recipient(99)])
+    assert verdicts(outcomes) == [FAILED] * len(HOSTILE) + [DELIVERED]
+    commands = [line[:5] for line in receiver.commands if line != b"QUIT"]
+    assert commands == [b"EHLO ", b"MAIL ", b"RCPT ", b"DATA"]

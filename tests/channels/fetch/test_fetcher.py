@@ -1,0 +1,276 @@
+"""Fetching what a stranger's address names: from the Internet alone, within limits, never twice."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from channels.fetch import fetcher as fetching
+from channels.fetch import url_policy
+from channels.fetch.errors import PermanentFetchError, TemporaryFetchError
+from channels.fetch.fetcher import CheckedResolver, Fetcher, FetchLimits
+from channels.fetch.url_policy import UrlPolicy, parse_policy
+from tests.support.picture_server import HOST, open_picture_server
+
+PNG = frozenset({"image/png"})
+BODY = b"\x89PNG and so on"
+
+
+async def unreachable(host: str, port: int) -> list[str]:
+    raise AssertionError(f"looked up {host}")
+
+
+@pytest.fixture
+async def server():
+    async with open_picture_server() as server:
+        yield server
+
+
+class ScriptedResolver:
+    """A resolver that plays back: what each name means, one answer after the other."""
+
+    def __init__(self, **said: list[list[str]]) -> None:
+        self.said = {f"{name}.gov.vn": answers for name, answers in said.items()}
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        return self.said[host].pop(0)
+
+
+def a_fetcher(server, names=unreachable, **limits) -> Fetcher:
+    return Fetcher(server.gate(), FetchLimits(**limits), names)
+
+
+def named(server, name: str, path: str) -> str:
+    return f"http://{name}.gov.vn:{server.port}{path}"
+
+
+@pytest.fixture
+def any_port(monkeypatch, server):
+    """The server's port is as good as 80."""
+    monkeypatch.setattr(url_policy, "PORTS", (80, 443, server.port))
+
+
+async def test_what_lies_there_is_fetched(server):
+    server.serve("/a.png", BODY)
+    found = await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+    assert (found.media_type, found.body) == ("image/png", BODY)
+    [headers] = server.headers
+    assert headers["Accept-Encoding"] == "identity"
+    assert "Cookie" not in headers
+    assert "Authorization" not in headers
+
+
+async def test_a_name_is_looked_up_once_and_that_address_is_the_one_that_is_called(
+    server, any_port
+):
+    """A name that means something else a moment later changes nothing."""
+    server.serve("/a.png", BODY)
+    names = ScriptedResolver(moha=[[HOST], ["127.0.0.2"], ["10.0.0.1"]])
+    await a_fetcher(server, names).fetch(named(server, "moha", "/a.png"), PNG)
+    assert names.asked == ["moha.gov.vn"]
+    assert server.request_counts["/a.png"] == 1
+    assert server.headers[0]["Host"] == f"moha.gov.vn:{server.port}"
+
+
+async def test_an_address_that_nobody_has_checked_is_not_called(server, any_port, monkeypatch):
+    """Should the names ever be looked up behind our back, the socket itself refuses."""
+    server.serve("/a.png", BODY)
+
+    async def careless(self, host, port=0, family=0):
+        return [
+            fetching.resolve_result(host, "127.0.0.2", port),
+            fetching.resolve_result(host, "127.0.0.3", port),
+        ]
+
+    monkeypatch.setattr(CheckedResolver, "resolve", careless)
+    with pytest.raises((PermanentFetchError, TemporaryFetchError)):
+        await a_fetcher(server).fetch(named(server, "moha", "/a.png"), PNG)
+    assert not server.request_counts
+
+
+async def test_each_step_of_a_way_is_looked_up_and_checked_anew(server, any_port):
+    server.move("/a.png", named(server, "moha", "/b.png"))
+    server.serve("/b.png", BODY)
+    names = ScriptedResolver(moha=[[HOST], ["127.0.0.2"]])
+    with pytest.raises(PermanentFetchError, match="not a public address"):
+        await a_fetcher(server, names).fetch(named(server, "moha", "/a.png"), PNG)
+    assert names.asked == ["moha.gov.vn"] * 2
+    assert server.request_counts == {"/a.png": 1}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "http://127.0.0.1/b.png",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/b.png",
+        "http://localhost/b.png",
+        "http://2130706433/b.png",
+        "//10.0.0.1/b.png",
+        "file:///etc/passwd",
+        "ftp://moha.gov.vn/b.png",
+        "http://ai@moha.gov.vn/b.png",
+        "http://moha.gov.vn:22/",
+        "http://[",
+        "http://moha.gov.vn\\@127.0.0.1/",
+    ],
+)
+async def test_no_way_leads_inside(server, where):
+    server.move("/a.png", where)
+    with pytest.raises(PermanentFetchError):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_relative_way_is_followed(server, status):
+    server.move("/x/a.png", "../b.png", status)
+    server.serve("/b.png", BODY)
+    assert (await a_fetcher(server).fetch(server.url("/x/a.png"), PNG)).body == BODY
+
+
+async def test_three_steps_are_followed_and_a_fourth_is_not(server):
+    for step in range(4):
+        server.move(f"/{step}", f"/{step + 1}")
+    server.serve("/4", BODY)
+    with pytest.raises(PermanentFetchError, match="moved too often"):
+        await a_fetcher(server).fetch(server.url("/0"), PNG)
+    assert (await a_fetcher(server).fetch(server.url("/1"), PNG)).body == BODY
+
+
+@pytest.mark.parametrize("status", [301, 302])
+async def test_a_way_that_leads_nowhere_ends(server, status):
+    server.serve("/a.png", status=status)
+    with pytest.raises(PermanentFetchError):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, PermanentFetchError), (401, PermanentFetchError), (403, PermanentFetchError), (404, PermanentFetchError), (410, PermanentFetchError),
+     (204, PermanentFetchError), (206, PermanentFetchError), (304, PermanentFetchError), (300, PermanentFetchError), (408, TemporaryFetchError), (425, TemporaryFetchError),
+     (429, TemporaryFetchError), (500, TemporaryFetchError), (502, TemporaryFetchError), (503, TemporaryFetchError), (504, TemporaryFetchError)],
+)  # fmt: skip
+async def test_a_no_is_for_good_and_a_server_in_trouble_is_asked_again(server, status, kind):
+    server.serve("/a.png", status=status)
+    with pytest.raises(kind):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+@pytest.mark.parametrize("type", ["text/html", "image/svg+xml", "application/octet-stream", ""])
+async def test_another_media_type_is_not_read(server, type):
+    server.serve("/a.png", BODY, type)
+    with pytest.raises(PermanentFetchError, match="another media type"):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+async def test_a_media_type_may_have_parameters(server):
+    server.serve("/a.png", BODY, "IMAGE/PNG; charset=binary")
+    assert (await a_fetcher(server).fetch(server.url("/a.png"), PNG)).media_type == "image/png"
+
+
+async def test_what_is_packed_is_not_unpacked(server):
+    """A few bytes may unpack to any number of them."""
+    server.serve("/a.png", BODY, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(PermanentFetchError, match="packed"):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+async def test_what_says_that_it_is_too_large_is_not_read(server):
+    server.serve("/a.png", b"x" * 1001)
+    with pytest.raises(PermanentFetchError, match="too large"):
+        await a_fetcher(server, size=1000).fetch(server.url("/a.png"), PNG)
+    server.serve("/a.png", b"x" * 1000)
+    assert len((await a_fetcher(server, size=1000).fetch(server.url("/a.png"), PNG)).body) == 1000
+
+
+async def test_what_never_ends_is_read_up_to_the_limit(server):
+    written = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
+        await answer.prepare(request)
+        try:
+            while True:
+                await answer.write(b"x" * 10_000)
+                written += 10_000
+        except ConnectionError:
+            return answer
+
+    server.answers["/a.png"] = endless
+    with pytest.raises(PermanentFetchError, match="too large"):
+        await a_fetcher(server, size=100_000).fetch(server.url("/a.png"), PNG)
+    assert written < 50_000_000
+
+
+async def test_a_server_that_dawdles_is_left(server):
+    """One byte now and then: the time limit is that of the whole."""
+
+    async def dawdle(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "image/png"})
+        await answer.prepare(request)
+        try:
+            while True:
+                await answer.write(b"x")
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            return answer
+
+    server.answers["/a.png"] = dawdle
+    with pytest.raises(TemporaryFetchError, match="too slow"):
+        await a_fetcher(server, total_s=0.1).fetch(server.url("/a.png"), PNG)
+
+
+async def test_half_a_body_is_none(server):
+    async def torn(request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Type": "image/png", "Content-Length": "1000"}
+        answer = web.StreamResponse(headers=headers)
+        await answer.prepare(request)
+        await answer.write(b"x" * 10)
+        request.transport.abort()
+        return answer
+
+    server.answers["/a.png"] = torn
+    with pytest.raises(TemporaryFetchError):
+        await a_fetcher(server).fetch(server.url("/a.png"), PNG)
+
+
+async def test_nobody_there_and_a_name_that_nobody_knows_are_for_now(server, any_port):
+    async def nobody(host: str, port: int) -> list[str]:
+        raise OSError("unknown")
+
+    async def nothing(host: str, port: int) -> list[str]:
+        return []
+
+    for lookup in (nobody, nothing):
+        with pytest.raises(TemporaryFetchError, match="unknown host"):
+            await a_fetcher(server, lookup).fetch(named(server, "moha", "/a.png"), PNG)
+    closed = UrlPolicy(frozenset({(HOST, 1)}))
+    with pytest.raises(TemporaryFetchError, match="no answer"):
+        await Fetcher(closed).fetch("http://127.0.0.1:1/a.png", PNG)
+
+
+async def test_a_server_without_a_certificate_gets_no_request_by_https(server):
+    with pytest.raises(TemporaryFetchError, match="no secure connection"):
+        await a_fetcher(server).fetch(f"https://{HOST}:{server.port}/a.png", PNG)
+    assert not server.request_counts
+
+
+async def test_a_reason_names_no_address(server):
+    for url in (server.url("/a.png"), "http://10.0.0.1/a.png", "http://ai:ma@moha.gov.vn/"):
+        with pytest.raises(PermanentFetchError) as refused:
+            await a_fetcher(server).fetch(url, PNG)
+        assert not any(part in refused.value.reason for part in ("127", "10.0", "moha", "a.png"))
+
+
+# ---- the exceptions that an operator makes -------------------------------------------------
+
+
+async def test_what_an_operator_has_opened_is_open_and_nothing_beside_it(server):
+    server.serve("/a.png", BODY)
+    await Fetcher(parse_policy(f"{HOST}:{server.port}")).fetch(server.url("/a.png"), PNG)
+    for written in ("", f"{HOST}:{server.port + 1}", f"127.0.0.2:{server.port}"):
+        with pytest.raises(PermanentFetchError):
+            await Fetcher(parse_policy(written)).fetch(server.url("/a.png"), PNG)

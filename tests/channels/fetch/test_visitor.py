@@ -1,0 +1,256 @@
+"""Coming back to a site: the unchanged need not be sent again, and it is left alone as asked."""
+
+import gzip
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from channels.fetch.conditional_fetcher import (
+    ConditionalFetcher,
+    gunzip,
+    parse_max_age,
+    parse_retry_after,
+)
+from channels.fetch.errors import PermanentFetchError, ResourceGone, RetryAfter, TemporaryFetchError
+from channels.fetch.fetcher import FetchLimits
+from channels.fetch.url_policy import UrlPolicy
+from tests.support.feed_site import FeedSite
+from tests.support.picture_server import HOST, open_picture_server
+
+NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+FEED = b"<rss></rss>"
+
+
+@pytest.fixture
+async def server():
+    async with open_picture_server() as server:
+        yield server
+
+
+def visitor(server, **limits) -> ConditionalFetcher:
+    return ConditionalFetcher(server.gate(), FetchLimits(**limits))
+
+
+async def test_what_is_there_comes_with_what_to_ask_by_next_time(server):
+    said = {"ETag": '"1"', "Last-Modified": "Fri, 15 Jan 2027 07:00:00 GMT"}
+    said |= {"Cache-Control": "max-age=900"}
+    server.serve("/rss", FEED, "text/xml; charset=windows-1258", headers=said)
+    found = await visitor(server).fetch_if_changed(server.url("/rss"))
+    assert (found.body, found.charset, found.max_age_s) == (FEED, "windows-1258", 900)
+    assert (found.etag, found.last_modified) == ('"1"', "Fri, 15 Jan 2027 07:00:00 GMT")
+    assert not found.moved_permanently
+
+
+async def test_what_has_not_changed_is_not_sent_again(server):
+    site = FeedSite(server)
+    site.publish(FEED)
+    first = await visitor(server).fetch_if_changed(site.url())
+    again = await visitor(server).fetch_if_changed(site.url(), etag=first.etag, last_modified="x")
+    assert (again.body, site.unchanged) == (None, 1)
+    assert server.headers[-1]["If-Modified-Since"] == "x"
+
+
+async def test_it_says_who_comes(server):
+    server.serve("/rss", FEED)
+    one = visitor(server)
+    one.user_agent = "Loa (+https://tin.example.gov.vn)"
+    await one.fetch_if_changed(server.url("/rss"))
+    assert server.headers[-1]["User-Agent"] == "Loa (+https://tin.example.gov.vn)"
+    assert "Cookie" not in server.headers[-1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "for_good"), [([301], True), ([308, 301], True), ([302], False), ([301, 307], False)]
+)
+async def test_only_moves_for_good_are_for_good(server, steps, for_good):
+    for number, status in enumerate(steps):
+        server.move(f"/{number}", f"/{number + 1}", status)
+    server.serve(f"/{len(steps)}", FEED)
+    found = await visitor(server).fetch_if_changed(server.url("/0"))
+    assert (found.url, found.moved_permanently) == (server.url(f"/{len(steps)}"), for_good)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("http://169.254.169.254/latest/meta-data/", "not a public address"),
+        ("http://127.0.0.1:22/", "another port"),
+        ("http://localhost/rss", "inner network"),
+        ("http://2130706433/", "number for a host"),
+        ("file:///etc/passwd", "not a web address"),
+        ("http://a@moha.gov.vn/", "user name"),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 3])
+async def test_no_step_leads_inside(server, where, reason, steps):
+    for number in range(steps - 1):
+        server.move(f"/{number}", f"/{number + 1}")
+    server.move(f"/{steps - 1}", where)
+    with pytest.raises(PermanentFetchError, match=reason):
+        await visitor(server).fetch_if_changed(server.url("/0"))
+
+
+async def test_a_name_that_means_something_inside_is_not_asked(server):
+    async def inside(host, port):
+        return ["8.8.8.8", "10.0.0.1"]
+
+    with pytest.raises(PermanentFetchError, match="not a public address"):
+        await ConditionalFetcher(UrlPolicy(), lookup=inside).fetch_if_changed(
+            "https://moha.gov.vn/rss"
+        )
+    assert not server.request_counts
+
+
+def test_encryption_is_not_left_behind():
+    with pytest.raises(PermanentFetchError, match="https to http"):
+        ConditionalFetcher().redirect_target(
+            URL("https://moha.gov.vn/rss"), "http://moha.gov.vn/rss"
+        )
+    there = ConditionalFetcher().redirect_target(
+        URL("http://moha.gov.vn/rss"), "https://moha.gov.vn/rss"
+    )
+    assert there.scheme == "https"
+
+
+async def test_it_goes_no_further_than_it_may(server):
+    for number in range(5):
+        server.move(f"/{number}", f"/{number + 1}")
+    with pytest.raises(PermanentFetchError, match="too often"):
+        await visitor(server).fetch_if_changed(server.url("/0"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (404, PermanentFetchError),
+        (403, PermanentFetchError),
+        (410, ResourceGone),
+        (429, TemporaryFetchError),
+        (500, TemporaryFetchError),
+        (503, TemporaryFetchError),
+    ],
+)
+async def test_each_status_has_its_meaning(server, status, kind):
+    server.serve("/rss", status=status)
+    with pytest.raises(kind) as trouble:
+        await visitor(server).fetch_if_changed(server.url("/rss"))
+    assert type(trouble.value) is kind
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_site_says_how_long_to_stay_away(server, status):
+    server.serve("/rss", status=status, headers={"Retry-After": "3600"})
+    with pytest.raises(RetryAfter) as busy:
+        await visitor(server).fetch_if_changed(server.url("/rss"))
+    assert busy.value.after_s == 3600
+
+
+async def test_a_body_is_read_no_further_than_it_may_be_long(server):
+    async def endless(request):
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(1000):
+            await answer.write(b"x" * 10_000)
+        return answer
+
+    server.answers["/rss"] = endless
+    with pytest.raises(PermanentFetchError, match="too large"):
+        await visitor(server, size=50_000).fetch_if_changed(server.url("/rss"))
+
+
+async def test_what_was_packed_is_unpacked(server):
+    server.serve("/rss", gzip.compress(FEED), headers={"Content-Encoding": "gzip"})
+    assert (await visitor(server).fetch_if_changed(server.url("/rss"))).body == FEED
+
+
+async def test_what_was_packed_in_pieces_is_unpacked_whole(server):
+    packed = gzip.compress(FEED[:4]) + gzip.compress(b"") + gzip.compress(FEED[4:])
+    server.serve("/rss", packed, headers={"Content-Encoding": "gzip"})
+    assert (await visitor(server).fetch_if_changed(server.url("/rss"))).body == FEED
+
+
+def test_pieces_cost_no_more_than_they_are_long():
+    piece = gzip.compress(b"", mtime=0)
+    begin = time.process_time()
+    gunzip(piece * 10_000, 100)
+    first = time.process_time() - begin
+    gunzip(piece * 40_000, 100)
+    assert time.process_time() - begin - first < 12 * first + 0.1
+
+
+async def test_nobody_who_was_not_asked_says_that_nothing_has_changed(server):
+    server.serve("/rss", status=304)
+    with pytest.raises(PermanentFetchError, match="http 304"):
+        await visitor(server).fetch_if_changed(server.url("/rss"))
+    assert (await visitor(server).fetch_if_changed(server.url("/rss"), etag='"1"')).body is None
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "kind", "reason"),
+    [
+        (gzip.compress(bytes(60_000), mtime=0), "gzip", PermanentFetchError, "too large"),
+        (gzip.compress(FEED, mtime=0)[:-4], "gzip", TemporaryFetchError, "cut short"),
+        (FEED, "gzip", PermanentFetchError, "packed"),
+        (gzip.compress(FEED) + b"more", "gzip", PermanentFetchError, "packed"),
+        (gzip.compress(FEED) + gzip.compress(FEED)[:-4], "gzip", TemporaryFetchError, "cut short"),
+        (gzip.compress(bytes(30_000)) * 2, "gzip", PermanentFetchError, "too large"),
+        (FEED, "br", PermanentFetchError, "packed"),
+        (FEED, "gzip, gzip", PermanentFetchError, "packed"),
+    ],
+    ids=[
+        "a bomb",
+        "cut short",
+        "not packed",
+        "no piece",
+        "half a piece",
+        "in pieces",
+        "by others",
+        "twice",
+    ],
+)
+async def test_no_packing_gets_around_the_limits(server, body, coding, kind, reason):
+    server.serve("/rss", body, headers={"Content-Encoding": coding})
+    with pytest.raises(kind, match=reason):
+        await visitor(server, size=50_000).fetch_if_changed(server.url("/rss"))
+
+
+async def test_nobody_there_is_no_answer():
+    with pytest.raises(TemporaryFetchError):
+        await ConditionalFetcher(UrlPolicy(frozenset({(HOST, 1)}))).fetch_if_changed(
+            f"http://{HOST}:1/rss"
+        )
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("120", 120),
+        (" 5 ", 5),
+        (format_datetime(NOW + timedelta(hours=1), usegmt=True), 3600),
+        (format_datetime(NOW - timedelta(hours=1), usegmt=True), 0),
+        ("Fri, 15 Jan 2027 09:00:00", 0),
+        ("", 0),
+        ("bald", 0),
+        ("-3", 0),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(said, seconds):
+    assert parse_retry_after(said, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("max-age=300", 300),
+        ("public, Max-Age = 60", 60),
+        ("s-maxage=9", 0),
+        ("no-cache", 0),
+        ("", 0),
+    ],
+)
+def test_max_age_is_read(said, seconds):
+    assert parse_max_age(said) == seconds

@@ -1,0 +1,282 @@
+"""The portal's folder over HTTP: types, freshness, methods, and nothing but the public files."""
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from channels.portal.http import file_app, file_cache
+from channels.portal.http.file_app import _PortalApp, portal_app
+from channels.portal.http.file_cache import FileCache, load_file
+from tests.support.portal_dir import publish
+from tests.support.publications import a_publication
+
+FEED = "/nguon-tin/tat-ca.rss"
+ITEM = "/tin/lich-nghi-tet-2027"
+OLD = "Fri, 01 Jan 2021 00:00:00 GMT"
+FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    withdrawn = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
+    publish(folder, a_publication(), withdrawn)
+    return folder
+
+
+@pytest.fixture
+async def client(folder):
+    transport = httpx2.ASGITransport(portal_app(folder))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "lifetime"),
+    [
+        ("/", "text/html; charset=utf-8", "public, max-age=60"),
+        (ITEM, "text/html; charset=utf-8", "public, max-age=60"),
+        (ITEM + "/", "text/html; charset=utf-8", "public, max-age=60"),
+        ("/nguon-tin/", "text/html; charset=utf-8", "public, max-age=60"),
+        (FEED, "application/rss+xml; charset=utf-8", "public, max-age=300"),
+        ("/nguon-tin/tat-ca.atom", "application/atom+xml", "public, max-age=300"),
+        ("/nguon-tin/van-phong-bo.json", "application/feed+json", "public, max-age=300"),
+        ("/nguon-tin/nguon-tin.opml", "text/x-opml; charset=utf-8", "public, max-age=300"),
+        ("/muc/lich-nghi-le/2026/11/", "text/html; charset=utf-8", "public, max-age=60"),
+        ("/sitemap.xml", "application/xml", "public, max-age=300"),
+        ("/so-do/2026-11.xml", "application/xml", "public, max-age=300"),
+        ("/robots.txt", "text/plain; charset=utf-8", "public, max-age=300"),
+    ],
+)
+async def test_every_file_has_its_type_and_lifetime(client, folder, path, media_type, lifetime):
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["cache-control"] == lifetime
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["etag"].startswith('W/"')
+    assert int(answer.headers["content-length"]) == len(answer.content) > 0
+
+
+async def test_the_style_sheet_may_be_kept_for_ever(client, folder):
+    [sheet] = (folder / "public/tai-nguyen").glob("*.css")
+    answer = await client.get(f"/tai-nguyen/{sheet.name}")
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"If-None-Match": "TAG"}, 304),
+        ({"If-None-Match": 'W/"other", TAG'}, 304),
+        ({"If-None-Match": "STRONG"}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": 'W/"other"'}, 200),
+        ({"If-None-Match": "nonsense"}, 200),
+        ({"If-Modified-Since": "MODIFIED"}, 304),
+        ({"If-Modified-Since": FUTURE}, 304),
+        ({"If-Modified-Since": OLD}, 200),
+        ({"If-Modified-Since": "yesterday"}, 200),
+        ({"If-None-Match": 'W/"other"', "If-Modified-Since": FUTURE}, 200),
+        ({"If-None-Match": "TAG", "If-Modified-Since": OLD}, 304),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_conditional_requests(client, method, headers, status):
+    first = await client.get(FEED)
+    known = {
+        "TAG": first.headers["etag"],
+        "STRONG": first.headers["etag"].removeprefix("W/"),
+        "MODIFIED": first.headers["last-modified"],
+    }
+    asked = {name: _filled(value, known) for name, value in headers.items()}
+    answer = await client.request(method, FEED, headers=asked)
+    assert answer.status_code == status
+    assert answer.headers["etag"] == first.headers["etag"]
+    assert answer.headers["cache-control"] == first.headers["cache-control"]
+    assert (answer.content == b"") == (status == 304 or method == "HEAD")
+    assert "content-length" not in answer.headers or status == 200
+
+
+def _filled(value, known):
+    for name, text in known.items():
+        value = value.replace(name, text)
+    return value
+
+
+async def test_head_answers_as_get_without_a_body(client):
+    for path in (FEED, ITEM, "/tin/rut", "/khong-co"):
+        get, head = await client.get(path), await client.head(path)
+        assert head.status_code == get.status_code
+        assert head.headers == get.headers
+        assert head.content == b""
+
+
+async def test_a_withdrawn_item_is_gone_and_says_why(client):
+    for path in ("/tin/rut", "/tin/rut/", "/tin/rut/index.html"):
+        answer = await client.get(path, headers={"If-None-Match": "*"})
+        assert answer.status_code == 410
+        assert "Nhầm" in answer.text
+
+
+async def test_an_unknown_address_is_answered_in_vietnamese(client):
+    answer = await client.get("/tin/khong-co")
+    assert answer.status_code == 404
+    assert "Không tìm thấy trang" in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+    assert (await client.get("/404.html")).status_code == 404
+
+
+async def test_before_the_first_publication_there_is_an_answer_too(tmp_path):
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        answer = await client.get("/")
+    assert answer.status_code == 503 and "quay lại sau" in answer.text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_other_methods_are_refused_by_name(client, method):
+    answer = await client.request(method, FEED)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", FEED, "/tin/rut", "/khong-co"])
+async def test_every_answer_is_guarded(client, path):
+    headers = (await client.get(path)).headers
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self' https: data:")
+    assert "script-src" not in policy and "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../state/index.sqlite",
+        "/..%2fstate/index.sqlite",
+        "/%2e%2e/state/lock",
+        "/tin/../../state/lock",
+        "/tin/..%5c..%5cstate%5clock",
+        "//etc/passwd",
+        "/%00",
+        "/tin/lich-nghi-tet-2027%00.html",
+        "/.git/config",
+        "/tin/.hidden",
+        "/tin",
+        "/nguon-tin/tat-ca.rss/",
+        "/nguon-tin/tat-ca.RSS",
+        "/nguon-tin/khong-co",
+        "/nguon-tin/tat-ca.xml",
+        "/index.html/x.html",
+        "/" + "a" * 5000,
+        "/" + "a/" * 2000,
+    ],
+)
+async def test_nothing_but_the_public_files_can_be_asked_for(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert b"SQLite" not in answer.content and b"root:" not in answer.content
+
+
+def test_whatever_is_asked_for_lies_below_the_root(tmp_path):
+    files = FileCache(tmp_path)
+    for asked in ("/", "/a/b/", "/a.html", "/a/..", "/a/../b", "//a", "/a//b", "/\u212a", "/a\n"):
+        located = files.locate(asked)
+        assert located is None or tmp_path in Path(located).resolve().parents
+
+
+async def test_a_changed_file_is_served_at_once_with_another_tag(tmp_path):
+    publish(tmp_path, a_publication())
+    transport = httpx2.ASGITransport(portal_app(tmp_path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        before = await client.get(FEED)
+        publish(tmp_path, a_publication(content_id="khac"))
+        after = await client.get(FEED, headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    assert after.text.count("<item>") == 2
+
+
+async def test_the_same_bytes_have_the_same_tag_on_every_machine(tmp_path):
+    tags = []
+    for name in ("one", "other"):
+        publish(tmp_path / name, a_publication())
+        transport = httpx2.ASGITransport(portal_app(tmp_path / name))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+            tags.append((await client.get(FEED)).headers["etag"])
+    assert tags[0] == tags[1]
+
+
+async def test_a_file_from_the_future_is_not_newer_than_the_answer(tmp_path):
+    publish(tmp_path, a_publication())
+    os.utime(tmp_path / "public/nguon-tin/tat-ca.rss", (4_000_000_000, 4_000_000_000))
+    now = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+    transport = httpx2.ASGITransport(portal_app(tmp_path, now.timestamp))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        answer = await client.get(FEED)
+    assert answer.headers["last-modified"] == formatdate(now.timestamp(), usegmt=True)
+    assert parsedate_to_datetime(answer.headers["last-modified"]) == now
+
+
+async def test_the_portal_may_be_mounted_below_a_path(folder):
+    app = Starlette(routes=[Mount("/cong", app=portal_app(folder))])
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        assert (await client.get("/cong" + FEED)).status_code == 200
+        assert (await client.get("/cong/")).status_code == 200
+
+
+def laid(folder, names="abc"):
+    """Files of 600 bytes, by name."""
+    for name in names:
+        (folder / f"{name}.css").write_bytes(name.encode() * 600)
+    return [f"{folder}/{name}.css" for name in names]
+
+
+def test_memory_holds_only_so_much(tmp_path):
+    paths = laid(tmp_path)
+    files = FileCache(tmp_path, memory_bytes=1300)
+    for path in paths:
+        assert files.put(path, load_file(path))
+    assert files.find(paths[0]) is None
+    assert files.find(paths[2]).body == b"c" * 600
+
+
+async def test_a_thread_that_reads_changes_nothing_under_a_look(tmp_path, monkeypatch):
+    """Whoever looks lets go of the interpreter: what is kept is then changed by nobody."""
+    _, *others = laid(tmp_path)
+    app = _PortalApp(FileCache(tmp_path, memory_bytes=700), time.time)
+    assert (await app._find("/a.css")).body == b"a" * 600
+    real, reads = file_cache._stamp_at, []
+
+    def slow(file):
+        monkeypatch.setattr(file_cache, "_stamp_at", real)
+        with ThreadPoolExecutor(1) as pool:
+            reads.extend(pool.map(file_app.load_file, others))
+        return real(file)
+
+    monkeypatch.setattr(file_cache, "_stamp_at", slow)
+    assert (await app._find("/a.css")).body == b"a" * 600
+    assert [one.file.body[:1] for one in reads] == [b"b", b"c"]
+
+
+async def test_many_readers_at_once_never_meet_a_half_changed_memory(tmp_path):
+    """Ten files compete for the room of two, read in threads while the loop looks."""
+    laid(tmp_path, "abcdefghij")
+    app = _PortalApp(FileCache(tmp_path, memory_bytes=1300), time.time)
+    found = await asyncio.gather(*(app._find(f"/{name}.css") for name in "abcdefghij" * 30))
+    assert [one.body[:1].decode() for one in found] == list("abcdefghij" * 30)
+    assert app._files._size == sum(len(one.file.body) for one in app._files._entries.values())

@@ -1,0 +1,116 @@
+"""One address for all forms of a feed: readers get the one that they ask for."""
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from channels.portal.http.file_app import portal_app
+from channels.portal.http.negotiation import OFFERED_TYPES, accepted_formats
+from tests.support import requirements
+from tests.support.nginx import nginx
+from tests.support.portal_dir import public_files, publish
+from tests.support.publications import a_publication
+
+ADDRESS = "/nguon-tin/tat-ca"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "kinds"),
+    [
+        ("", ["atom", "rss", "json", "html"]),
+        ("*/*", ["atom", "rss", "json", "html"]),
+        (BROWSER, ["html", "atom", "rss", "json"]),
+        ("application/rss+xml", ["rss"]),
+        ("application/feed+json, application/json", ["json"]),
+        ("application/json", ["json"]),
+        ("APPLICATION/RSS+XML;Q=0.5, application/atom+xml; q=0.4", ["rss", "atom"]),
+        ("application/*;q=0.2, application/rss+xml", ["rss", "atom", "json"]),
+        ("application/atom+xml;q=0, */*;q=0.1", ["rss", "json", "html"]),
+        ("application/rss+xml;q=1.9", ["rss"]),
+        ("application/rss+xml;level=1;q=0.3, text/html;q=0.2", ["rss", "html"]),
+        ("image/png", []),
+        ("nonsense", []),
+    ],
+)
+def test_the_form_that_is_wanted_most_comes_first(accept, kinds):
+    assert accepted_formats(accept) == kinds
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal")
+    publish(folder, a_publication())
+    return folder
+
+
+@pytest.fixture
+async def client(folder):
+    app = Starlette(routes=[Mount("/cong", portal_app(folder)), Mount("/", portal_app(folder))])
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://portal") as client:
+        yield client
+
+
+@pytest.mark.parametrize("root", ["", "/cong"])
+@pytest.mark.parametrize("media_type", OFFERED_TYPES)
+async def test_readers_get_the_form_that_they_ask_for_and_learn_where_it_lies(
+    client, folder, media_type, root
+):
+    answer = await client.get(root + ADDRESS, headers={"Accept": media_type})
+    kind = OFFERED_TYPES[media_type]
+    path = "/muc/tat-ca/" if kind == "html" else f"{ADDRESS}.{kind}"
+    assert answer.status_code == 200
+    assert answer.headers["content-location"] == root + path
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+    assert (
+        answer.content
+        == public_files(folder)[f"{path[1:]}index.html" if kind == "html" else path[1:]]
+    )
+    asked = {"Accept": media_type, "If-None-Match": answer.headers["etag"]}
+    unchanged = await client.get(root + ADDRESS, headers=asked)
+    assert unchanged.status_code == 304 and unchanged.content == b""
+    for name in ("content-location", "vary", "etag", "cache-control"):
+        assert unchanged.headers[name] == answer.headers[name]
+
+
+async def test_who_wants_none_of_them_gets_atom(client):
+    answer = await client.get(ADDRESS, headers={"Accept": "image/png"})
+    assert answer.headers["content-location"] == f"{ADDRESS}.atom"
+
+
+@pytest.mark.parametrize("path", ["/nguon-tin/khong-co", "/nguon-tin/tat-ca/2031-01", "/muc"])
+async def test_other_addresses_have_one_form(client, path):
+    answer = await client.get(path, headers={"Accept": "application/rss+xml"})
+    assert "content-location" not in answer.headers
+    assert answer.status_code == (200 if path == "/muc" else 404)
+
+
+async def test_an_address_with_a_suffix_has_one_form(client):
+    answer = await client.get(f"{ADDRESS}.rss", headers={"Accept": "application/atom+xml"})
+    assert answer.headers["content-type"].startswith("application/rss+xml")
+    assert answer.headers["vary"] == "Accept-Encoding"
+
+
+async def test_nginx_chooses_as_our_own_server_does(tmp_path, folder, client):
+    requirements.nginx()
+    with nginx(tmp_path, folder / "public") as url:
+        async with httpx2.AsyncClient(base_url=url) as theirs:
+            for path in (ADDRESS, "/nguon-tin/khong-co", f"{ADDRESS}.rss", "/nguon-tin/"):
+                for accept in (
+                    "*/*",
+                    BROWSER,
+                    *OFFERED_TYPES,
+                    "application/rss+xml, text/html;q=0.1",
+                ):
+                    asked = {"Accept": accept}
+                    mine = await client.get(path, headers=asked)
+                    other = await theirs.get(path, headers=asked)
+                    assert told(other) == told(mine), (path, accept)
+
+
+def told(answer):
+    names = ("content-type", "content-location", "vary", "cache-control")
+    lines = {name: answer.headers.get_list(name) for name in names}
+    return answer.status_code, lines, answer.content

@@ -1,0 +1,198 @@
+"""What became of an item stays on its page, whatever text follows; and when each text came."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.rebuild import open_rebuild
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    feed,
+    guids,
+    page,
+    public_files,
+    publish,
+    text_of,
+)
+from tests.support.publications import RELEASED_AT, a_publication
+
+NAME = "lich-nghi-tet-2027"
+ITEM = f"tin/{NAME}"
+NAMED = WORDS.model_copy(
+    update={"topics": {name: DEFAULT.topics[name] for name in ("lich-nghi-le", "dinh-chinh")}}
+)
+WHY = "Bản trước ghi sai ngày bắt đầu nghỉ; đúng là 04/02/2027."
+
+
+def position(revision, action="published", **changes):
+    """The item's position, an hour after the one before it."""
+    at = RELEASED_AT + timedelta(hours=revision - 1)
+    return a_publication(revision=revision, action=action, released_at=at, **changes)
+
+
+FIRST = position(1)
+CORRECTION = position(2, "corrected", reason=WHY)
+UPDATE = position(3)
+WITHDRAWAL = position(4, "withdrawn", body="", reason="Tin trùng.")
+RETURN = position(5)
+ALL = [FIRST, CORRECTION, UPDATE, WITHDRAWAL, RETURN]
+
+
+def shown(folder, *positions):
+    publish(folder, *positions, words=NAMED)
+    return page(folder, ITEM)
+
+
+def facts(document) -> dict[str, str]:
+    rows = document.xpath("//footer//dl/div")
+    return {text_of(row.find("dt")): text_of(row.find("dd")) for row in rows}
+
+
+def notices(document) -> list[str]:
+    return [text_of(one) for one in document.find_class("notice")]
+
+
+def byline(document) -> str:
+    return text_of(document.find_class("facts")[0])
+
+
+def modified(document) -> list[str]:
+    return document.xpath("//meta[@property='article:modified_time']/@content")
+
+
+# --- when
+
+
+def test_an_item_that_never_changed_says_when_it_came(tmp_path):
+    document = shown(tmp_path, FIRST)
+    assert facts(document)["Đăng lúc"] == "09:00 ngày 20/11/2026"
+    assert not {"Cập nhật", "Đính chính", "Đăng lần đầu"} & facts(document).keys()
+    assert modified(document) == [] and "Cập nhật" not in byline(document)
+
+
+def test_an_update_says_when_it_came(tmp_path):
+    document = shown(tmp_path, FIRST, position(2))
+    assert facts(document)["Đăng lần đầu"] == "09:00 ngày 20/11/2026"
+    assert facts(document)["Cập nhật"] == "10:00 ngày 20/11/2026"
+    assert byline(document).endswith("Cập nhật lúc 10:00 ngày 20/11/2026.")
+    assert modified(document) == ["2026-11-20T10:00:00+07:00"]
+    assert notices(document) == []
+
+
+def test_an_item_that_expires_says_until_when_it_is_of_use(tmp_path):
+    document = shown(tmp_path, position(1, expires_at=RELEASED_AT + timedelta(days=7)))
+    assert facts(document)["Có giá trị đến"] == "09:00 ngày 27/11/2026"
+    about = json.loads(document.xpath("//script[@type='application/ld+json']")[0].text)
+    assert about["expires"] == "2026-11-27T02:00:00Z"
+    ends = document.xpath("//meta[@property='article:expiration_time']/@content")
+    assert ends == ["2026-11-27T09:00:00+07:00"]
+
+
+# --- what
+
+
+def test_a_correction_says_when_and_what(tmp_path):
+    document = shown(tmp_path, FIRST, CORRECTION)
+    assert notices(document) == [f"Đính chính lúc 10:00 ngày 20/11/2026: {WHY}"]
+    assert facts(document)["Đính chính"] == "10:00 ngày 20/11/2026"
+    assert "Cập nhật" not in facts(document)
+
+
+def test_an_update_leaves_the_correction_on_the_page(tmp_path):
+    document = shown(tmp_path, FIRST, CORRECTION, UPDATE)
+    assert notices(document) == [f"Đính chính lúc 10:00 ngày 20/11/2026: {WHY}"]
+    assert facts(document)["Đính chính"] == "10:00 ngày 20/11/2026"
+    assert facts(document)["Cập nhật"] == "11:00 ngày 20/11/2026"
+    about = json.loads(document.xpath("//script[@type='application/ld+json']")[0].text)
+    assert about["correction"]["text"] == WHY
+    assert about["correction"]["datePublished"] == "2026-11-20T03:00:00Z"
+    assert about["dateModified"] == "2026-11-20T04:00:00Z"
+
+
+def test_of_several_corrections_the_last_one_is_shown(tmp_path):
+    later = position(3, "corrected", reason="Thiếu phụ lục.")
+    assert notices(shown(tmp_path, FIRST, CORRECTION, later)) == [
+        "Đính chính lúc 11:00 ngày 20/11/2026: Thiếu phụ lục."
+    ]
+
+
+def test_an_item_that_came_back_says_so(tmp_path):
+    document = shown(tmp_path, *ALL, position(6))
+    told = "Tin từng được gỡ lúc 12:00 ngày 20/11/2026, đăng lại lúc 13:00 ngày 20/11/2026."
+    assert told in notices(document)
+    assert facts(document)["Cập nhật"] == "14:00 ngày 20/11/2026"
+
+
+def test_a_return_is_no_update(tmp_path):
+    document = shown(tmp_path, FIRST, position(2, "withdrawn", body=""), position(3))
+    assert len(notices(document)) == 1 and notices(document)[0].startswith("Tin từng được gỡ")
+    assert "Cập nhật" not in facts(document)
+
+
+# --- where
+
+
+@pytest.mark.parametrize("last", [UPDATE, RETURN])
+def test_once_among_the_corrections_always_among_them(tmp_path, last):
+    shown(tmp_path, *[one for one in ALL if one.revision <= last.revision])
+    listed = page(tmp_path, "muc/dinh-chinh").find_class("stories")[0]
+    assert [text_of(title) for title in listed.iter("h2")] == [FIRST.title]
+    assert guids(feed(tmp_path, "dinh-chinh.rss")) == [f"{PUBLIC_URL}/{ITEM}"]
+
+
+def test_readers_are_told_what_stands_among_the_corrections(tmp_path):
+    shown(tmp_path, FIRST, CORRECTION, WITHDRAWAL)
+    carries = "mọi tin đã được đính chính hoặc gỡ, xếp theo ngày thay đổi."
+    description = json.loads(feed(tmp_path, "dinh-chinh.json"))["description"]
+    assert description == carries.capitalize()
+    for format in ("rss", "atom", "opml"):
+        name = "nguon-tin" if format == "opml" else "dinh-chinh"
+        assert description in feed(tmp_path, f"{name}.{format}").decode()
+    topics = page(tmp_path, "nguon-tin").xpath("//section[@aria-labelledby='topic']")[0]
+    assert text_of(topics.find_class("carries")[0]).endswith(f" Nguồn Đính chính chứa {carries}")
+    shelf = page(tmp_path, "muc/dinh-chinh")
+    [lead] = shelf.find_class("lead")
+    assert text_of(lead).startswith("Các tin đã được đính chính, xếp theo ngày thay đổi.")
+    assert shelf.xpath("//meta[@name='description']/@content") == [text_of(lead)]
+    assert not page(tmp_path, "muc/lich-nghi-le").find_class("lead")
+
+
+def test_an_update_moves_no_item_up_among_the_corrections(tmp_path):
+    other = position(2, "corrected", content_id="tin-khac", title="Tin khác", reason=WHY)
+    moved = other.model_copy(update={"released_at": other.released_at + timedelta(minutes=5)})
+    shown(tmp_path, FIRST, CORRECTION, moved, UPDATE)
+    assert guids(feed(tmp_path, "dinh-chinh.rss"))[0].endswith("tin-khac")
+
+
+def test_its_entry_in_the_feeds_keeps_the_correction_too(tmp_path):
+    shown(tmp_path, FIRST, CORRECTION, UPDATE)
+    assert WHY in feed(tmp_path, "tat-ca.atom").decode()
+
+
+# --- made anew
+
+
+@pytest.mark.parametrize("order", [ALL, ALL[::-1]])
+def test_a_rebuild_in_any_order_says_the_same(tmp_path, order):
+    one, two = tmp_path / "one", tmp_path / "two"
+    shown(one, *ALL)
+    two.mkdir()
+    with open_rebuild(two, SiteFiles(Site(PUBLIC_URL, NAMED)), 5.0) as rebuild:
+        rebuild.add_publications(order)
+        rebuild.finish()
+    assert public_files(two)[f"{ITEM}/index.html"] == public_files(one)[f"{ITEM}/index.html"]
+    assert public_files(two) == public_files(one)
+
+
+def test_what_is_shown_while_a_portal_is_made_anew_keeps_its_past(tmp_path):
+    shown(tmp_path, FIRST)
+    with open_rebuild(tmp_path, SiteFiles(Site(PUBLIC_URL, NAMED)), 5.0) as rebuild:
+        rebuild.add_publications([FIRST])
+        publish(tmp_path, CORRECTION, UPDATE, words=NAMED)
+        rebuild.finish()
+    assert notices(page(tmp_path, ITEM)) == [f"Đính chính lúc 10:00 ngày 20/11/2026: {WHY}"]

@@ -1,0 +1,97 @@
+"""The public list of the ministry's channels: what ships, and what an operator makes of it."""
+
+import pytest
+from lxml.html import fromstring
+
+from channels.portal.model.public_channels import DEFAULT_CHANNELS, load_channels
+from channels.portal.model.site import Site
+from channels.portal.render.html import HtmlPages
+from channels.portal.settings import PortalSettings
+from contracts.errors import ContractError
+from contracts.vocabulary import DEFAULT as WORDS
+from tests.support.portal_dir import PUBLIC_URL, page, publish, text_of
+
+OWN = """
+[channels.zalo]
+url = "https://zalo.me/123456789"
+keeper = "Trung tâm Công nghệ thông tin"
+shown = true
+
+[channels.tong-dai]
+name = "Tổng đài hỗ trợ"
+kind = "hotline"
+phone = "1900 0000"
+about = "Giờ làm việc các ngày trong tuần."
+
+[channels.vneid]
+shown = false
+"""
+
+
+def test_the_shipped_list_leaves_out_what_has_no_address_yet():
+    names = [one.name for one in DEFAULT_CHANNELS]
+    assert names[0] == "Cổng thông tin điện tử Bộ Nội vụ"
+    assert not any("Zalo" in name for name in names)
+
+
+def test_an_operator_changes_adds_and_leaves_out_entries():
+    found = {one.name: one for one in load_channels(OWN)}
+    zalo = found["Trang Zalo chính thức của Bộ Nội vụ"]
+    assert (zalo.url, zalo.kind) == ("https://zalo.me/123456789", "social")
+    assert "Tổng đài hỗ trợ" in found
+    assert not any("VNeID" in name for name in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[channels.zalo]\nurl = 'javascript:alert(1)'", "zalo"),
+        ("[channels.moi]\nname = 'Kênh mới'", "moi"),
+        ("[channels.zalo]\nkind = 'fax'", "zalo"),
+        ("[channels.zalo", "LOA_PORTAL_CHANNELS_FILE"),
+        ("[channels.zalo]\nurll = 'https://zalo.me/1'", "channels.zalo.urll"),
+        ("[channels.vneid]\nphone = 'gọi ngay'", "channels.vneid.phone"),
+        ("[channel.zalo]\nshown = true", "LOA_PORTAL_CHANNELS_FILE.channel"),
+    ],
+)
+def test_a_wrong_entry_is_named(text, named):
+    with pytest.raises(ContractError) as wrong:
+        load_channels(text)
+    assert any(named in error.field for error in wrong.value.errors)
+    assert all(error.field.startswith("LOA_PORTAL_CHANNELS_FILE") for error in wrong.value.errors)
+
+
+def test_a_hotline_is_a_link_that_a_telephone_calls():
+    own = Site(PUBLIC_URL, WORDS, channels=load_channels(OWN))
+    page = fromstring(HtmlPages(own).channels().decode())
+    assert page.xpath("//a[starts-with(@href, 'tel:')]/@href") == ["tel:19000000"]
+    assert page.xpath("//a[starts-with(@href, 'tel:')]/text()") == ["1900 0000"]
+
+
+def test_the_page_lists_them_by_what_the_law_tells_apart(tmp_path):
+    publish(tmp_path)
+    listing = page(tmp_path, "kenh")
+    unified, others = listing.xpath("//main//section")
+    assert "Cổng Dịch vụ công quốc gia" in text_of(unified) and "VNeID" in text_of(unified)
+    assert "Tin qua thư điện tử" in text_of(others)
+    assert listing.xpath("//main//a/@href")[0] == "https://moha.gov.vn"
+
+
+def test_a_portal_whose_name_says_so_is_called_one(tmp_path):
+    """The same kind is said of portals (cổng) and of sites (trang)."""
+    publish(tmp_path)
+    portals = [one for one in DEFAULT_CHANNELS if one.kind == "portal"]
+    kinds = [
+        text_of(one) for one in page(tmp_path, "kenh").xpath("//section[1]//p[@class='facts']")
+    ]
+    assert any(one.name.startswith("Cổng ") for one in portals)
+    told = [one for one in kinds if one.startswith("Cổng, trang thông tin điện tử")]
+    assert len(told) == len(portals)
+
+
+def test_the_setting_names_the_file(tmp_path):
+    own = tmp_path / "kenh.toml"
+    own.write_text(OWN, "utf-8")
+    settings = PortalSettings.model_construct(hub="", channels_file=own)
+    site = settings.build_site(PUBLIC_URL, WORDS)
+    assert "Tổng đài hỗ trợ" in [one.name for one in site.channels]

@@ -1,0 +1,152 @@
+"""What the portal's pages say, and what they leave unsaid because nobody knows it."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from channels.portal.model.site import Site
+from channels.portal.render.html import HtmlPages
+from channels.portal.render.json_ld import og_locale
+from channels.portal.settings import PortalSettings
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import PUBLIC_URL, feed, page, publish, text_of
+from tests.support.publications import RELEASED_AT, a_publication
+
+ROOT = Path(__file__).parents[4]
+ROOMS = ("channels", "producers/pages")
+WORDS = sorted(
+    file
+    for room in ROOMS
+    for kind in ("toml", "html", "txt")
+    for file in (ROOT / room).rglob(f"*.{kind}")
+)
+
+
+@pytest.mark.parametrize("file", WORDS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_ministry_says_quy_vi_to_everybody_who_reads(file):
+    """Of a reader it may speak as `bạn đọc`; to a reader it never says `bạn`."""
+    said = re.findall(r".*\bbạn\b(?! đọc).*", file.read_text("utf-8"), re.I)
+    assert said == []
+
+
+def links(element):
+    return {text_of(link): link.get("href") for link in element.iter("a")}
+
+
+def test_the_notice_of_a_withdrawn_item_says_only_what_is_known(tmp_path):
+    publish(tmp_path, a_publication(action="withdrawn", revision=2, reason="Đăng trùng."))
+    notice = text_of(page(tmp_path, "tin/lich-nghi-tet-2027").find_class("notice")[0])
+    assert "Văn phòng Bộ cung cấp tin này" in notice and "Lý do: Đăng trùng." in notice
+    assert "Văn phòng Bộ đã gỡ" not in notice
+    assert "tham khảo" not in notice
+
+
+def test_topics_without_items_stand_apart(tmp_path):
+    publish(tmp_path, a_publication())
+    home = links(page(tmp_path, ".").find_class("beside")[0])
+    assert "Lịch nghỉ lễ" in home and "Việc làm" not in home
+    listing = page(tmp_path, "muc")
+    filled = links(listing.find_class("tiles")[0]) | links(listing.find_class("tiles")[1])
+    assert "/muc/lich-nghi-le/" in filled.values() and "/muc/viec-lam/" not in filled.values()
+    quiet = listing.find_class("quiet")[0]
+    assert (
+        text_of(quiet).startswith("Chưa có tin: ") and links(quiet)["Việc làm"] == "/muc/viec-lam/"
+    )
+
+
+def test_a_shelf_without_items_lists_no_months(tmp_path):
+    publish(tmp_path)
+    shelf = page(tmp_path, "muc/viec-lam")
+    assert "Chưa có tháng nào" not in text_of(shelf) and "theo tháng" not in text_of(
+        shelf.find(".//main")
+    )
+
+
+@pytest.mark.parametrize(("older", "month"), [(0, None), (1, "2026/11"), (40, "2026/10")])
+def test_the_last_item_of_a_shelf_leads_to_older_ones(tmp_path, older, month):
+    """Thirty are shown: fewer of this month, or more."""
+    ages = [timedelta(minutes=n) for n in range(30 if older < 40 else 12)]
+    ages += [timedelta(days=25, minutes=n) for n in range(older)] if older == 40 else []
+    ages += [timedelta(days=1)] if older == 1 else []
+    items = [
+        a_publication(
+            content_id=f"tin-{n}",
+            first_released_at=RELEASED_AT - age,
+            released_at=RELEASED_AT - age,
+        )
+        for n, age in enumerate(ages)
+    ]
+    publish(tmp_path, *items)
+    found = links(page(tmp_path, "muc/lich-nghi-le").find_class("chief")[0])
+    expected = month and f"/muc/lich-nghi-le/{month}/"
+    assert found.get("Xem các tin cũ hơn") == expected
+
+
+def test_a_page_that_is_not_there_leads_to_the_search(tmp_path):
+    publish(tmp_path)
+    text = (tmp_path / "public" / "404.html").read_text("utf-8")
+    assert 'href="/tim">Tìm tin</a>' in text
+
+
+@pytest.mark.parametrize(
+    ("slug", "wish"),
+    [
+        ("tat-ca", "/dang-ky"),
+        ("viec-lam", "/dang-ky?chu-de=viec-lam"),
+        ("cuc-viec-lam", "/dang-ky?don-vi=cuc-viec-lam"),
+        ("cong-chuc", "/dang-ky?doi-tuong=cong-chuc"),
+        ("dinh-chinh", None),
+        ("khong-con-dung", None),
+    ],
+)
+def test_whoever_subscribes_from_a_shelf_has_it_chosen(slug, wish):
+    text = HtmlPages(Site(PUBLIC_URL, DEFAULT)).listing(slug, [], []).decode()
+    assert ("qua thư điện tử</a>, hoặc dùng" in text) == bool(wish)
+    assert f'href="{wish}">qua thư' in text or not wish
+
+
+def test_the_agencys_address_stands_at_the_foot_where_it_was_given(monkeypatch):
+    monkeypatch.setenv("LOA_EMAIL_POSTAL_ADDRESS", "8 Tôn Thất Thuyết, Hà Nội")
+    given = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
+    monkeypatch.delenv("LOA_EMAIL_POSTAL_ADDRESS")
+    empty = PortalSettings().build_site(PUBLIC_URL, DEFAULT)
+    assert "Địa chỉ: 8 Tôn Thất Thuyết, Hà Nội" in HtmlPages(given).about().decode()
+    assert "Địa chỉ:" not in HtmlPages(empty).about().decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "locale"),
+    [("vi", "vi_VN"), ("en", "en_US"), ("en-GB", "en_GB"), ("de", "de")],
+)
+def test_open_graph_is_told_the_language_with_its_country(language, locale):
+    assert og_locale(language) == locale
+
+
+@pytest.mark.parametrize(
+    ("author", "kind", "name"),
+    [
+        ("Nguyễn Thị Hồng Nhung", "Person", "Nguyễn Thị Hồng Nhung"),
+        ("Phòng Chính sách tiền lương", "Organization", "Phòng Chính sách tiền lương"),
+        ("Vũ Văn Ban", "Person", "Vũ Văn Ban"),
+        (None, "GovernmentOrganization", "Văn phòng Bộ"),
+    ],
+)
+def test_machines_are_told_the_author_who_is_named(tmp_path, author, kind, name):
+    publish(tmp_path, a_publication(author=author))
+    document = page(tmp_path, "tin/lich-nghi-tet-2027")
+    article = json.loads(document.find(".//script").text)
+    assert article["author"] == [{"@type": kind, "name": name}]
+    assert article["image"] == [f"{PUBLIC_URL}/tai-nguyen/loa-cover.png"]
+
+
+@pytest.mark.parametrize("action", ["published", "corrected", "withdrawn"])
+def test_the_short_text_in_rss_is_plain_words_whatever_became_of_the_item(tmp_path, action):
+    reason = "Mức <b>mới</b> & khác"
+    publish(tmp_path, a_publication(action=action, revision=2, reason=reason, summary="Cũ & mới"))
+    item = etree.fromstring(feed(tmp_path, "tat-ca.rss")).find(".//item")
+    written = item.findtext("description")
+    assert "<" not in written and "&amp;" in written

@@ -1,0 +1,51 @@
+"""Words are compared as Vietnamese readers compare them; every place stays where it was."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.portal.search.normalize import normalize_spelling, normalize_unmarked, strip_marks
+
+ALIKE = [
+    ("hoà bình", "hòa bình"),
+    ("Uỷ ban", "ủy ban"),
+    ("THUỶ ĐIỆN", "thủy điện"),
+    ("khoẻ mạnh", "khỏe mạnh"),
+    ("quý", "qúy"),
+    ("kỹ thuật", "kĩ thuật"),
+    ("công ty", "công ti"),
+    ("lý do", "lí do"),
+]
+DIFFERENT = [("mùa", "muà"), ("của", "cuả"), ("bán", "bàn"), ("quy", "quý"), ("tai", "tay")]
+BARE = [("Nghỉ Tết Nguyên đán", "nghi tet nguyen dan"), ("Đường", "duong"), ("hòa", "hoa")]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_two_spellings_of_a_word_are_one(one, other):
+    assert normalize_spelling(one) == normalize_spelling(other)
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_two_words_stay_two(one, other):
+    assert normalize_spelling(one) != normalize_spelling(other)
+
+
+@pytest.mark.parametrize(("marked", "plain"), BARE)
+def test_without_marks_a_word_is_what_a_plain_keyboard_types(marked, plain):
+    assert normalize_unmarked(marked) == plain
+
+
+@given(st.text())
+def test_every_place_stays(text):
+    text = unicodedata.normalize("NFC", text)
+    assert len(normalize_spelling(text)) == len(text)
+    assert len(normalize_unmarked(text)) == len(text)
+
+
+@given(st.text())
+def test_doing_it_twice_changes_nothing(text):
+    once = normalize_spelling(unicodedata.normalize("NFC", text))
+    assert normalize_spelling(once) == once
+    assert strip_marks(strip_marks(once)) == strip_marks(once)

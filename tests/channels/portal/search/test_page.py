@@ -1,0 +1,268 @@
+"""`/tim` answers with a page of its own, whatever is asked, and says why when it can't."""
+
+from datetime import timedelta
+
+import httpx2
+import pytest
+from lxml import html
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from channels.portal.http.file_app import SECURITY_HEADERS
+from channels.portal.http.search_app import search_app
+from channels.portal.model.site import Site
+from channels.portal.search.index import SearchIndex
+from channels.portal.search.sync import SEARCH_INDEX_FILE
+from contracts.vocabulary import DEFAULT
+from tests.channels.portal.search.test_index import DAY, a_paper
+from tests.support.portal_dir import PUBLIC_URL, text_of
+
+
+def a_home(folder):
+    """A portal whose pages are there: an unknown address then is one."""
+    (folder / "public").mkdir()
+    (folder / "public/index.html").write_text("<!doctype html>")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    a_home(tmp_path)
+    (tmp_path / "state").mkdir()
+    catalogue = SearchIndex(tmp_path / "state" / SEARCH_INDEX_FILE)
+    catalogue.create_tables()
+    catalogue.put(
+        a_paper(n, f"Nghỉ Tết lần {n}", "Lịch <b>nghỉ</b> & Hoà Bình", at=DAY + timedelta(hours=n))
+        for n in range(45)
+    )
+    catalogue.close()
+    return tmp_path
+
+
+@pytest.fixture
+def client(folder):
+    app = search_app(folder, Site(PUBLIC_URL, DEFAULT))
+    transport = httpx2.ASGITransport(app)
+    return httpx2.AsyncClient(transport=transport, base_url="http://loa.test")
+
+
+async def asked(client, status=200, **parameters):
+    answer = await client.get("/tim", params=parameters)
+    assert answer.status_code == status
+    return html.document_fromstring(answer.content)
+
+
+def titles(page):
+    return [text_of(link) for link in page.cssselect(".stories h2 a")]
+
+
+async def test_without_a_question_there_is_only_the_form(client):
+    page = await asked(client)
+    assert page.cssselect("form[role=search]")
+    assert not page.cssselect("[role=status], .stories")
+    assert not page.cssselect("meta[name=robots]")
+
+
+async def test_answers_come_page_by_page(client):
+    first = await asked(client, q="nghi tet")
+    assert text_of(first.cssselect("[role=status]")[0]) == "Tìm thấy 45 tin."
+    assert titles(first)[0] == "Nghỉ Tết lần 44"
+    (after,) = first.cssselect("a[rel=next]")
+    assert not first.cssselect("a[rel=prev]")
+    second = html.document_fromstring((await client.get(after.get("href"))).content)
+    assert titles(second)[0] == "Nghỉ Tết lần 24"
+    last = await asked(client, q="nghi tet", trang="3")
+    assert len(titles(last)) == 5
+    assert not last.cssselect("a[rel=next]")
+    assert text_of(last.cssselect(".paging span")[0]) == "Trang 3/3"
+    assert "Trang 3/3" in text_of(last.cssselect("title")[0])
+
+
+@pytest.mark.parametrize("number", ["4", "51", "999", "999999999"])
+async def test_behind_the_last_page_there_is_the_last_page(client, number):
+    last = await asked(client, q="nghi tet", trang="3")
+    beyond = await asked(client, q="nghi tet", trang=number)
+    assert titles(beyond) == titles(last)
+    assert beyond.cssselect("a[rel=prev]")[0].get("href").endswith("trang=2")
+    assert not beyond.cssselect("a[rel=next]")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "007", "9" * 30])
+async def test_what_is_no_page_leads_to_the_first(client, number):
+    page = await asked(client, 400, q="nghi tet", trang=number)
+    (link,) = page.cssselect("[role=alert] a")
+    assert "Không có trang này." in text_of(page.cssselect("[role=alert]")[0])
+    assert titles(html.document_fromstring((await client.get(link.get("href"))).content))
+
+
+async def test_the_words_are_marked_and_nothing_becomes_a_tag(client):
+    page = await asked(client, q="hòa")
+    assert [mark.text for mark in page.cssselect("mark")][:1] == ["Hoà"]
+    assert not page.cssselect(".stories b")
+
+
+async def test_the_form_keeps_what_was_filled_in(client):
+    page = await asked(client, q='"><script>', **{"chu-de": "viec-lam", "tu": "2026-11-01"})
+    assert page.cssselect("#q")[0].get("value") == '"><script>'
+    assert page.cssselect("#chu-de option[selected]")[0].get("value") == "viec-lam"
+    assert page.cssselect("#tu")[0].get("value") == "2026-11-01"
+    assert not page.cssselect("script")
+    assert page.cssselect("meta[name=robots]")
+
+
+@pytest.mark.parametrize("field", ["tu", "den"])
+async def test_a_day_that_can_not_be_read_is_said_beside_its_field(client, field):
+    page = await asked(client, 400, **{field: "31/02/2026"})
+    (wrong,) = page.cssselect("[aria-invalid]")
+    assert wrong.get("id") == field
+    assert "20/11/2026" in text_of(page.cssselect("[role=alert]")[0])
+    assert page.cssselect(f"#{field}-loi") and page.cssselect("details[open]")
+    assert text_of(page.cssselect("title")[0]).startswith("Lỗi:")
+
+
+WRONG = [
+    ({"q": "*"}, "q", "Xin nhập ít nhất một chữ hoặc số."),
+    ({"q": "%", "chu-de": "viec-lam"}, "q", "Xin nhập ít nhất một chữ hoặc số."),
+    ({"q": "a " * 13}, "q", "200 ký tự"),
+    ({"tu": "2/11/2026", "den": "1.11.2026"}, "tu", "Từ ngày phải trước hoặc bằng Đến ngày."),
+    ({"chu-de": "zzz"}, "chu-de", "không có lựa chọn “zzz”"),
+    ({"don-vi": "zzz"}, "don-vi", "không có lựa chọn “zzz”"),
+    ({"doi-tuong": "*"}, "doi-tuong", "không có lựa chọn “*”"),
+    ({"chu-de": "{label.__class__}"}, "chu-de", "không có lựa chọn “{label.__class__}”"),
+]
+
+
+@pytest.mark.parametrize(("question", "field", "words"), WRONG)
+async def test_a_mistake_is_explained_at_its_field_and_above_the_form(
+    client, question, field, words
+):
+    page = await asked(client, 400, **question)
+    (alert,) = page.cssselect("[role=alert]")
+    assert words in text_of(alert)
+    assert [link.get("href") for link in alert.cssselect("a")] == [f"#{field}"]
+    assert words in text_of(page.cssselect(f"#{field}-loi")[0])
+    assert not page.cssselect("[role=status], .notice")
+
+
+async def test_a_unit_is_found_by_a_former_id_and_the_box_shows_todays(tmp_path):
+    former, present = next(iter(DEFAULT.aliases.items()))
+    a_home(tmp_path)
+    (tmp_path / "state").mkdir()
+    catalogue = SearchIndex(tmp_path / "state" / SEARCH_INDEX_FILE)
+    catalogue.create_tables()
+    catalogue.put([a_paper(1, unit=present), a_paper(2)])
+    catalogue.close()
+    app = search_app(tmp_path, Site(PUBLIC_URL, DEFAULT))
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://loa.test") as client:
+        page = await asked(client, **{"don-vi": former})
+    assert len(titles(page)) == 1
+    assert page.cssselect("#don-vi option[selected]")[0].get("value") == present
+
+
+async def test_the_order_is_chosen_without_unfolding_anything(client):
+    page = await asked(client, q="nghi", xep="moi")
+    assert page.cssselect("#xep option[selected]")[0].get("value") == "moi"
+    assert not page.cssselect("details #xep, details[open]")
+
+
+async def test_nothing_found_says_what_to_try(client):
+    page = await asked(client, q="không-có-chữ-này")
+    assert "Không tìm thấy tin phù hợp" in text_of(page.cssselect("[role=status]")[0])
+
+
+async def test_a_missing_catalogue_is_said_and_not_kept(client, folder):
+    (folder / "state" / SEARCH_INDEX_FILE).unlink()
+    answer = await client.get("/tim", params={"q": "nghỉ"})
+    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+    assert "chưa tìm được" in answer.text
+
+
+async def test_a_form_may_be_sent_here_and_nowhere_else(client):
+    answer = await client.get("/tim")
+    assert "form-action 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_a_slash_behind_it_leads_to_the_same_page(client):
+    plain, slashed = await client.get("/tim?q=nghi"), await client.get("/tim/?q=nghi")
+    assert (slashed.status_code, slashed.content) == (200, plain.content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/tim", 200, "Tìm tin"),
+        ("GET", "/tim/", 200, "Tìm tin"),
+        ("GET", "/tim?den=x", 400, "Đến ngày"),
+        ("GET", "/tim/abc", 404, "Không tìm thấy trang"),
+        ("GET", "/tim/abc/", 404, "Không tìm thấy trang"),
+        ("GET", "/timx", 404, "Không tìm thấy trang"),
+        ("POST", "/tim", 405, "Địa chỉ này chỉ nhận"),
+        ("PUT", "/tim/", 405, "Địa chỉ này chỉ nhận"),
+        ("OPTIONS", "/tim", 405, "Địa chỉ này chỉ nhận"),
+    ],
+)
+async def test_every_answer_is_guarded_and_in_vietnamese(client, method, path, status, words):
+    answer = await client.request(method, path)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert (
+        SECURITY_HEADERS.items()
+        <= {name.title(): value for name, value in answer.headers.items()}.items()
+    )
+    assert "allow" in answer.headers or status != 405
+
+
+async def test_a_look_at_the_head_has_the_same_headers(client):
+    get, head = await client.get("/tim?q=nghi"), await client.head("/tim?q=nghi")
+    assert (head.status_code, head.headers) == (200, get.headers)
+
+
+async def test_mounted_below_a_path_it_is_the_same(folder):
+    app = Starlette(routes=[Mount("/cong", app=search_app(folder, Site(PUBLIC_URL, DEFAULT)))])
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://loa.test") as client:
+        answers = [await client.get(f"/cong/{path}") for path in ("tim", "tim/", "tim/abc")]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ({"q": "x" * 60_000}, 400),
+        ({"q": "nghỉ", "xep": "x" * 60_000}, 200),
+        ({"q": "nghỉ", "xep": "x" * 60_000, "trang": "0"}, 400),
+        ({"chu-de": "x" * 60_000}, 400),
+        ({"tu": "x" * 60_000}, 400),
+        ({"tu": " " * 60_000 + "1/11/2026"}, 200),
+        ({"q": "nghỉ", "trang": "x" * 60_000}, 400),
+    ],
+)
+async def test_however_long_the_address_is_the_page_is_not(client, question, status):
+    """Whoever sends much gets no more back for it than others do."""
+    usual = await client.get("/tim", params={"q": "nghỉ"})
+    answer = await client.get("/tim", params=question)
+    assert answer.status_code == status
+    assert len(answer.content) < len(usual.content) + 5_000
+    page = html.document_fromstring(answer.content)
+    assert len(page.cssselect("#q")[0].get("value")) <= 200
+
+
+NAMES = {
+    "q": "Từ cần tìm",
+    "chu-de": "Chủ đề",
+    "don-vi": "Đơn vị cung cấp",
+    "doi-tuong": "Đối tượng",
+    "tu": "Từ ngày",
+    "den": "Đến ngày",
+}
+
+
+@pytest.mark.parametrize("field", NAMES)
+async def test_what_can_not_be_read_is_named_as_the_form_names_it(client, field):
+    page = await asked(client, 400, **{field: "a" * 201})
+    (alert,) = page.cssselect("[role=alert]")
+    assert NAMES[field] in text_of(alert)
+    marked = page.cssselect("[aria-invalid]")
+    assert [one.get("id") for one in marked] == [field]
+    assert f"{field}-loi" in marked[0].get("aria-describedby").split()
+    assert text_of(page.cssselect(f"label[for={field}]")[0]) == NAMES[field]

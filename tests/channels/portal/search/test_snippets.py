@@ -1,0 +1,62 @@
+"""An excerpt stands around the words, keeps the text's own letters, and marks what was found."""
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.portal.search.query import parse_query
+from channels.portal.search.snippets import CONTEXT_BEFORE, SNIPPET_LENGTH, highlight, make_snippet
+
+
+def words(q):
+    return parse_query({"q": q}).words
+
+
+def hits(pieces):
+    return [piece.text for piece in pieces if piece.hit]
+
+
+def said(pieces):
+    return "".join(piece.text for piece in pieces)
+
+
+def test_words_are_marked_as_the_text_writes_them():
+    assert hits(highlight("Lễ ở Hoà Bình, hoa hoè", words("hòa"), ignore_marks=False)) == ["Hoà"]
+    assert hits(highlight("Lễ ở Hoà Bình, hoa hoè", words("hoa"), ignore_marks=False)) == [
+        "Hoà",
+        "hoa",
+    ]
+    assert hits(highlight("nghi thức", words("nghỉ"), ignore_marks=True)) == ["nghi"]
+
+
+def test_a_part_of_a_word_is_not_the_word():
+    assert hits(highlight("nghiêng", words("nghi"), ignore_marks=False)) == []
+
+
+def test_it_begins_shortly_before_the_phrase_and_not_at_the_first_word():
+    text = "chính " + "x " * 200 + "cải cách hành chính năm nay " + "y " * 300
+    shown = make_snippet(text, words("hành chính"), ignore_marks=False)
+    assert said(shown).startswith("… x")
+    assert said(shown).endswith(" …")
+    assert hits(shown) == ["hành chính"]
+
+
+def test_without_words_it_is_the_beginning():
+    assert said(make_snippet("ngắn thôi", (), ignore_marks=False)) == "ngắn thôi"
+
+
+@given(st.text(min_size=1), st.text(alphabet="aáb ", max_size=5), st.booleans())
+def test_no_letter_is_lost_or_made_up(text, q, loosely):
+    text = unicodedata.normalize("NFC", text)
+    assert said(highlight(text, words(q), ignore_marks=loosely)) == text
+
+
+@given(st.text(alphabet="aáb c", max_size=900), st.text(alphabet="aáb ", max_size=5))
+def test_it_is_a_short_part_of_the_text(text, q):
+    shown = (
+        said(make_snippet(text, words(q), ignore_marks=False)).removeprefix("… ").removesuffix(" …")
+    )
+    assert shown in text
+    assert len(shown) <= SNIPPET_LENGTH
+    assert CONTEXT_BEFORE < SNIPPET_LENGTH

@@ -1,0 +1,250 @@
+"""The portal channel: what becomes visible, what is refused, and what it says of a row in doubt."""
+
+import asyncio
+import errno
+import os
+from datetime import timedelta
+
+import pytest
+
+from channels.base import Recipient, Verdict
+from channels.errors import Misconfigured, Unreachable
+from channels.portal.channel import PortalChannel
+from channels.portal.storage import atomic_files
+from channels.portal.storage.lock import folder_lock
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import (
+    CORRECTED,
+    FIRST,
+    PUBLIC_URL,
+    ROW,
+    WORDS,
+    feed,
+    guids,
+    never_expired,
+    new_writer,
+    page,
+    public_files,
+    publish,
+    send_to,
+    text_of,
+    verdicts,
+)
+from tests.support.publications import RELEASED_AT, a_publication
+
+WITHDRAWN = a_publication(
+    action="withdrawn",
+    revision=3,
+    reason="Đăng nhầm bản dự thảo.",
+    released_at=RELEASED_AT + timedelta(days=2),
+)
+CHANGED = {"action", "revision", "reason", "released_at"}
+URL = f"{PUBLIC_URL}/tin/lich-nghi-tet-2027"
+
+
+@pytest.fixture
+async def channel(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    yield channel
+    await channel.close()
+
+
+async def test_a_publication_gets_a_page_and_stands_in_every_feed_it_belongs_to(channel, tmp_path):
+    assert verdicts(await send_to(channel, FIRST)) == [Verdict.DELIVERED]
+    assert text_of(page(tmp_path, "tin/lich-nghi-tet-2027").find(".//h1")) == FIRST.title
+    assert FIRST.title in text_of(page(tmp_path, "."))
+    for slug in ("tat-ca", FIRST.topic, FIRST.unit):
+        assert guids(feed(tmp_path, f"{slug}.rss")) == [URL]
+        assert URL.encode() in feed(tmp_path, f"{slug}.atom")
+        assert URL.encode() in feed(tmp_path, f"{slug}.json")
+    assert channel.page_file("lich-nghi-tet-2027").is_file()
+
+
+@pytest.mark.promise("4.2")
+async def test_sending_the_same_revision_again_changes_no_byte(channel, tmp_path):
+    await send_to(channel, FIRST)
+    before = public_files(tmp_path)
+    assert verdicts(await send_to(channel, FIRST, FIRST)) == [Verdict.DELIVERED] * 2
+    assert public_files(tmp_path) == before
+
+
+async def test_sending_again_repairs_damaged_and_missing_files(channel, tmp_path):
+    await send_to(channel, FIRST)
+    before = public_files(tmp_path)
+    (tmp_path / "public/nguon-tin/tat-ca.rss").write_bytes(b"<rss")
+    channel.page_file(FIRST.content_id).unlink()
+    await send_to(channel, FIRST)
+    assert public_files(tmp_path) == before
+
+
+@pytest.mark.promise("4.3")
+async def test_an_older_revision_is_refused_and_changes_nothing(channel, tmp_path):
+    await send_to(channel, CORRECTED)
+    before = public_files(tmp_path)
+    [outcome] = await send_to(channel, FIRST)
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "superseded_by_newer")
+    assert public_files(tmp_path) == before
+
+
+async def test_a_correction_keeps_id_and_date_and_says_what_happened(channel, tmp_path):
+    await send_to(channel, FIRST, CORRECTED)
+    article = page(tmp_path, "tin/lich-nghi-tet-2027").find(".//article")
+    notice = text_of(article.find_class("notice")[0])
+    assert notice == "Đính chính lúc 09:00 ngày 21/11/2026: Ngày bắt đầu nghỉ là 04/02/2027."
+    assert "09:00 ngày 20/11/2026" in text_of(article.find_class("facts")[0])
+    assert guids(feed(tmp_path, "tat-ca.rss")) == [URL]
+
+
+async def test_a_withdrawn_item_leaves_the_home_page_and_leaves_a_notice(channel, tmp_path):
+    await send_to(channel, FIRST, WITHDRAWN)
+    assert FIRST.title not in text_of(page(tmp_path, "."))
+    notice = page(tmp_path, "tin/lich-nghi-tet-2027")
+    assert notice.get("data-state") == "withdrawn"
+    assert "Đăng nhầm bản dự thảo." in text_of(notice)
+    assert "04 đến hết ngày 10" not in text_of(notice)
+    folder = tmp_path / "public/tin/lich-nghi-tet-2027"
+    assert (folder / "410.html").read_bytes() == (folder / "index.html").read_bytes()
+
+
+async def test_the_withdrawn_text_is_nowhere_any_more(channel, tmp_path):
+    secret = "0912 345 678"
+    spoken = a_publication(body=f"Gọi {secret}", summary=f"Số {secret}")
+    await send_to(channel, spoken, spoken.model_copy(update=WITHDRAWN.model_dump(include=CHANGED)))
+    shown = b"".join(public_files(tmp_path).values())
+    assert secret.encode() not in shown
+
+
+async def test_an_item_may_come_back_after_a_withdrawal(channel, tmp_path):
+    again = a_publication(revision=4, released_at=RELEASED_AT + timedelta(days=3))
+    await send_to(channel, FIRST, WITHDRAWN, again)
+    assert FIRST.title in text_of(page(tmp_path, "."))
+    assert not (tmp_path / "public/tin/lich-nghi-tet-2027/410.html").exists()
+
+
+async def test_an_item_that_changes_its_topic_leaves_the_old_pages_and_no_feed(channel, tmp_path):
+    await send_to(channel, FIRST, CORRECTED.model_copy(update={"topic": "viec-lam"}))
+    assert FIRST.title not in text_of(page(tmp_path, "muc/lich-nghi-le"))
+    assert guids(feed(tmp_path, "lich-nghi-le.rss")) == [URL]
+    assert guids(feed(tmp_path, "viec-lam.rss")) == [URL]
+
+
+async def test_a_row_in_doubt_is_answered_by_what_is_there(channel, tmp_path):
+    async with channel.session() as session:
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.ABSENT]
+        await session.send(FIRST, [ROW], never_expired)
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+        await session.send(CORRECTED, [ROW], never_expired)
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+        skipped = a_publication(content_id="khac", revision=1)
+        await session.send(skipped.model_copy(update={"revision": 2}), [ROW], never_expired)
+        assert verdicts(await session.resolve(skipped, [ROW])) == [Verdict.ABSENT]
+
+
+async def test_resolving_restores_a_page_that_went_missing(channel, tmp_path):
+    await send_to(channel, FIRST)
+    channel.page_file(FIRST.content_id).unlink()
+    async with channel.session() as session:
+        assert verdicts(await session.resolve(FIRST, [ROW])) == [Verdict.DELIVERED]
+    assert channel.page_file(FIRST.content_id).is_file()
+
+
+async def test_nothing_is_shown_after_the_deadline(channel, tmp_path):
+    async with channel.session() as session:
+        [outcome] = await session.send(FIRST, [ROW], lambda: True)
+    assert outcome.verdict is Verdict.UNSENT
+    assert not channel.page_file(FIRST.content_id).exists()
+
+
+async def test_only_the_portal_itself_is_a_recipient(channel):
+    async with channel.session() as session:
+        rows = [Recipient(id="an", delivery_key="k" * 52), ROW]
+        outcomes = await session.send(FIRST, rows, never_expired)
+    assert verdicts(outcomes) == [Verdict.FAILED, Verdict.DELIVERED]
+
+
+@pytest.mark.promise("4.4")
+async def test_a_full_disk_holds_the_row_and_shows_nothing_of_it(channel, tmp_path, monkeypatch):
+    await send_to(channel, FIRST)
+    before = public_files(tmp_path)
+    monkeypatch.setattr(atomic_files, "_write", full_disk)
+    [outcome] = await send_to(channel, CORRECTED)
+    assert (outcome.verdict, outcome.reason) == (Verdict.HELD, "enospc")
+    assert public_files(tmp_path) == before
+    monkeypatch.undo()
+    assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
+
+
+def full_disk(path, body):
+    path.write_bytes(body[: len(body) // 2])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_when_files_cannot_follow_the_index_the_row_is_in_doubt_until_they_can(
+    tmp_path, monkeypatch
+):
+    writer = new_writer(tmp_path)
+    monkeypatch.setattr(atomic_files, "sync_folder", failing_disk)
+    assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
+    outcome = writer.resolve(FIRST)
+    assert (outcome.verdict, outcome.reason) == (Verdict.DOUBT, "eio")
+    monkeypatch.undo()
+    assert writer.resolve(FIRST).verdict is Verdict.DELIVERED
+    writer.close()
+
+
+def failing_disk(folder):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+async def test_a_folder_that_cannot_be_written_is_for_an_operator(tmp_path):
+    (tmp_path / "public").write_text("a file stands in the way")
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    with pytest.raises(Misconfigured, match="eexist"):
+        await send_to(channel, FIRST)
+    await channel.close()
+
+
+async def test_a_folder_that_another_writer_holds_is_asked_again_later(channel, tmp_path):
+    await send_to(channel, FIRST)
+    hasty = PortalChannel(tmp_path, PUBLIC_URL, WORDS, lock_timeout_s=0.05)
+    with folder_lock(tmp_path / "state/lock", 1.0), pytest.raises(Unreachable):
+        await send_to(hasty, CORRECTED)
+    assert verdicts(await send_to(hasty, CORRECTED)) == [Verdict.DELIVERED]
+    await hasty.close()
+
+
+async def test_two_writers_of_one_folder_take_turns(tmp_path):
+    items = [a_publication(content_id=f"tin-{n}", revision=n % 3 + 1) for n in range(24)]
+    one, other = (
+        PortalChannel(tmp_path, PUBLIC_URL, WORDS),
+        PortalChannel(tmp_path, PUBLIC_URL, WORDS),
+    )
+    await asyncio.gather(
+        send_to(one, *items[::2]), send_to(other, *items[1::2]), send_to(one, *items[::4])
+    )
+    await one.close()
+    await other.close()
+    clean = tmp_path / "clean"
+    publish(clean, *items)
+    assert public_files(clean) == {
+        k: v for k, v in public_files(tmp_path).items() if not k.startswith("clean")
+    }
+
+
+def test_an_operators_own_words_are_used_and_unknown_ids_are_shown_as_they_are(tmp_path):
+    publish(tmp_path, a_publication(unit="don-vi-la", topic="chu-de-la", audiences=["nhom-la"]))
+    about = text_of(page(tmp_path, "tin/lich-nghi-tet-2027").find_class("about")[0])
+    assert "don-vi-la" in about and "chu-de-la" in about and "nhom-la" in about
+    assert guids(feed(tmp_path, "chu-de-la.rss")) == [URL]
+    assert "don-vi-la" in text_of(page(tmp_path, "nguon-tin"))
+
+
+def test_a_unit_is_named_as_it_was_called_on_the_day(tmp_path):
+    unit, known = next((i, u) for i, u in DEFAULT.units.items() if u.formerly and u.formerly[0].id)
+    words = WORDS.model_copy(update={"units": {unit: known}})
+    former = known.formerly[0]
+    day = RELEASED_AT.replace(year=former.until.year - 1)
+    old = a_publication(unit=former.id, first_released_at=day, released_at=day)
+    publish(tmp_path, old, words=words)
+    assert former.name in text_of(page(tmp_path, "tin/lich-nghi-tet-2027"))
+    assert guids(feed(tmp_path, f"{unit}.rss")) == [URL]

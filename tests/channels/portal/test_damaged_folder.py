@@ -1,0 +1,93 @@
+"""A portal's folder that is damaged, or gone: what can be made anew is, else the channel stops."""
+
+import pytest
+
+from channels.base import Verdict
+from channels.errors import Misconfigured
+from channels.portal.channel import PortalChannel
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.rebuild import open_rebuild
+from tests.support.portal_dir import (
+    CORRECTED,
+    FIRST,
+    PUBLIC_URL,
+    WORDS,
+    new_writer,
+    public_files,
+    publish,
+    send_to,
+    verdicts,
+)
+from tests.support.publications import a_publication
+
+
+async def test_pages_without_an_index_stop_the_channel_before_feeds_are_emptied(tmp_path):
+    publish(tmp_path, FIRST)
+    before = public_files(tmp_path)
+    for left in (tmp_path / "state").glob("index.sqlite*"):
+        left.unlink()
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await send_to(channel, CORRECTED)
+    await channel.close()
+    assert public_files(tmp_path) == before
+
+
+async def shown_before() -> bool:
+    return True
+
+
+async def test_an_empty_folder_stops_the_channel_once_something_was_shown(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=shown_before)
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="index_lost"):
+            await send_to(channel, FIRST)
+    await channel.close()
+    assert public_files(tmp_path) == {}
+
+
+async def test_a_folder_that_is_moved_away_under_a_writer_is_not_begun_anew(tmp_path):
+    folder, booked = tmp_path / "portal", [False]
+
+    async def anything() -> bool:
+        return booked[0]
+
+    channel = PortalChannel(folder, PUBLIC_URL, WORDS, was_shown_before=anything)
+    assert verdicts(await send_to(channel, FIRST)) == [Verdict.DELIVERED]
+    booked[0] = True
+    before = public_files(folder)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await send_to(channel, CORRECTED)
+    assert public_files(folder) == {}
+    with open_rebuild(folder, SiteFiles(Site(PUBLIC_URL, WORDS)), 5.0) as portal:
+        portal.add_publications([FIRST])
+        portal.finish()
+    assert public_files(folder) == before
+    assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
+    await channel.close()
+
+
+async def test_nobody_is_asked_while_the_index_stands(tmp_path):
+    publish(tmp_path, FIRST)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=shown_before)
+    assert verdicts(await send_to(channel, CORRECTED)) == [Verdict.DELIVERED]
+    await channel.close()
+
+
+def test_emptied_public_files_come_back_whole_when_a_writer_starts(tmp_path):
+    publish(tmp_path, FIRST, a_publication(content_id="khac"))
+    before = public_files(tmp_path)
+    (tmp_path / "public").rename(tmp_path / "moved-away")
+    new_writer(tmp_path).close()
+    assert public_files(tmp_path) == before
+
+
+async def test_a_damaged_index_holds_the_channel(tmp_path):
+    publish(tmp_path, FIRST)
+    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    with pytest.raises(Misconfigured, match="sqlite_notadb"):
+        await send_to(channel, CORRECTED)
+    await channel.close()

@@ -1,0 +1,155 @@
+"""A title that must not be read any more: taken back with another in its place, it is nowhere."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from channels.portal.model.site import Site
+from channels.portal.render import site_files
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.search.index import open_search_index
+from channels.portal.search.query import parse_query
+from channels.portal.search.sync import SEARCH_INDEX_FILE
+from channels.portal.storage.index_swap import INDEX_FILE
+from channels.portal.writer.rebuild import open_rebuild
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    never_expired,
+    new_writer,
+    page,
+    public_files,
+    text_of,
+)
+from tests.support.publications import RELEASED_AT, a_publication
+
+NAMED = WORDS.model_copy(
+    update={"topics": WORDS.topics | {"dinh-chinh": DEFAULT.topics["dinh-chinh"]}}
+)
+NAME = "ket-qua-thi"
+PHONE = "0912345678"
+SECRETS = (PHONE, "Zyxwvut")
+"""What nobody may read any more; no other text has these words."""
+HARM = {"title": f"Kết quả thi của Zyxwvut, điện thoại {PHONE}", "summary": f"Gọi {PHONE}."}
+HARMLESS = {"title": "Kết quả thi", "summary": "", "body": "Nội dung đã được bỏ."}
+WHY = "Lộ thông tin cá nhân."
+
+
+def position(revision, action, **changes):
+    """The item's position; after the first one a year has gone by, and newer items are there."""
+    at = RELEASED_AT + timedelta(days=365, hours=revision) if revision > 1 else RELEASED_AT
+    fields = {"content_id": NAME, "revision": revision, "action": action, "released_at": at}
+    return a_publication(**fields | changes)
+
+
+def withdrawn(revision, title):
+    """As it is released: with the title of the newest text, and no text."""
+    return position(revision, "withdrawn", title=title, summary="", body="", reason=WHY)
+
+
+FIRST = position(1, "published", **HARM)
+CORRECTED = position(3, "corrected", reason=WHY, **HARMLESS)
+GONE = withdrawn(4, HARMLESS["title"])
+AT_ONCE = withdrawn(2, HARM["title"])
+OTHERS = [
+    a_publication(
+        content_id=f"tin-{n}",
+        title=f"Tin {n}",
+        first_released_at=RELEASED_AT + timedelta(days=n),
+        released_at=RELEASED_AT + timedelta(days=n),
+    )
+    for n in range(-3, 30)
+]
+WAYS = {
+    "withdrawn under another title": [FIRST, withdrawn(2, HARMLESS["title"])],
+    "corrected, then withdrawn": [FIRST, CORRECTED, GONE],
+    "withdrawn at once, corrected, withdrawn again": [FIRST, AT_ONCE, CORRECTED, GONE],
+    "the correction never came to be shown": [FIRST, GONE],
+    "moved to another topic meanwhile": [
+        FIRST,
+        CORRECTED.model_copy(update={"topic": "viec-lam"}),
+        GONE.model_copy(update={"topic": "viec-lam"}),
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _small_feeds(monkeypatch):
+    """So that the item lies in an archive."""
+    monkeypatch.setattr(site_files, "FEED_LIMIT", 5)
+    monkeypatch.setattr(site_files, "CHANGES_LIMIT", 2)
+
+
+@pytest.fixture
+def writer(tmp_path):
+    writer = new_writer(tmp_path, words=NAMED)
+    writer.add_publications([*OTHERS, FIRST])
+    writer.write_pending()
+    yield writer
+    writer.close()
+
+
+def telling(folder) -> list[str]:
+    """Public files that have one of the secrets, in their bytes or their names."""
+    return [
+        path
+        for path, body in public_files(folder).items()
+        if any(secret in path or secret.encode() in body for secret in SECRETS)
+    ]
+
+
+def remembered(folder) -> list[str]:
+    """Tables of the writer's own files of which a row has one of them."""
+    found = []
+    for name in (INDEX_FILE, SEARCH_INDEX_FILE):
+        with closing(sqlite3.connect(folder / "state" / name)) as db:
+            tables = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE TABLE%'"
+            for (table,) in db.execute(tables).fetchall():
+                rows = db.execute(f"SELECT * FROM '{table}'").fetchall()
+                if not table.startswith("words") and any(one in str(rows) for one in SECRETS):
+                    found.append(f"{name}: {table}")
+    return found
+
+
+def finds(folder, words) -> bool:
+    with open_search_index(folder / "state" / SEARCH_INDEX_FILE) as catalogue:
+        return bool(catalogue.search(parse_query({"q": words})).places)
+
+
+def test_before_that_it_stands_in_many_places(tmp_path, writer):
+    """Or the other tests would look for nothing."""
+    where = telling(tmp_path)
+    assert f"tin/{NAME}/index.html" in where and any("2026-11" in path for path in where)
+    assert remembered(tmp_path) and all(finds(tmp_path, secret) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_with_another_title_in_its_place_the_old_one_stands_nowhere(tmp_path, writer, way):
+    for one in WAYS[way][1:]:
+        writer.show(one, never_expired)
+    assert telling(tmp_path) == [] == remembered(tmp_path)
+    assert not any(finds(tmp_path, secret) for secret in SECRETS)
+    notice = text_of(page(tmp_path, f"tin/{NAME}").find_class("notice")[0])
+    assert HARMLESS["title"] in notice and WHY in notice
+
+
+@pytest.mark.parametrize("order", list(permutations([FIRST, AT_ONCE, CORRECTED, GONE]))[::5])
+def test_a_portal_that_is_made_anew_does_not_bring_it_back(tmp_path, order):
+    with open_rebuild(tmp_path, SiteFiles(Site(PUBLIC_URL, NAMED)), 5.0) as portal:
+        portal.add_publications([*OTHERS, *order])
+        portal.finish()
+    new_writer(tmp_path, words=NAMED).close()
+    assert telling(tmp_path) == [] == remembered(tmp_path)
+
+
+def test_a_withdrawal_alone_takes_the_text_and_leaves_the_title(tmp_path, writer):
+    """Readers are to learn what was taken back: so says docs/operations.md, and what to do."""
+    writer.show(AT_ONCE, never_expired)
+    assert HARM["title"] in text_of(page(tmp_path, f"tin/{NAME}").find_class("notice")[0])
+    public = b"".join(public_files(tmp_path).values())
+    assert HARM["summary"].encode() not in public
+    assert not finds(tmp_path, PHONE)

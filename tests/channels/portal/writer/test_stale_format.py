@@ -1,0 +1,67 @@
+"""After a change of what pages look like, everything is written again, little by little."""
+
+import shutil
+
+from structlog.testing import capture_logs
+
+from channels.portal.channel import PortalChannel
+from tests.support.portal_dir import PUBLIC_URL, WORDS, new_writer, public_files, publish, send_to
+from tests.support.publications import a_publication
+
+FIRST = a_publication()
+
+
+def test_another_public_address_has_everything_written_again(tmp_path):
+    publish(tmp_path / "moved", FIRST, url="http://127.0.0.1:8080")
+    new_writer(tmp_path / "moved").close()
+    publish(tmp_path / "clean", FIRST)
+    assert public_files(tmp_path / "moved") == public_files(tmp_path / "clean")
+
+
+async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
+    items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
+    writer = new_writer(tmp_path / "moved", url="http://127.0.0.1:8080")
+    writer.add_publications(items)
+    writer.write_pending()
+    writer.close()
+    channel = PortalChannel(tmp_path / "moved", PUBLIC_URL, WORDS)
+    await send_to(channel, FIRST)
+    await channel.rewrite_stale(pause_s=0)
+    await channel.close()
+    publish(tmp_path / "clean", *items, FIRST)
+    assert public_files(tmp_path / "moved") == public_files(tmp_path / "clean")
+
+
+async def test_a_folder_that_was_emptied_is_written_again_while_loa_runs(tmp_path):
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    await send_to(channel, FIRST)
+    before = public_files(tmp_path)
+    shutil.rmtree(tmp_path / "public")
+    with capture_logs() as log:
+        await channel.rewrite_stale(pause_s=0)
+    await channel.close()
+    assert public_files(tmp_path) == before
+    assert [one["items"] for one in log if one["event"] == "portal_files_lost"] == [1]
+
+
+async def test_before_there_is_a_portal_there_is_nothing_to_renew(tmp_path):
+    channel = PortalChannel(tmp_path / "portal", PUBLIC_URL, WORDS)
+    await channel.rewrite_stale()
+    await channel.close()
+
+
+async def test_an_address_under_which_nothing_was_published_is_warned_of(tmp_path):
+    publish(tmp_path, FIRST, url="http://127.0.0.1:8080")
+    with capture_logs() as log:
+        new_writer(tmp_path).close()
+        new_writer(tmp_path).close()
+    [said] = [one for one in log if one["event"] == "portal_address_changed"]
+    assert (said["before"], said["now"], said["items"]) == ("http://127.0.0.1:8080", PUBLIC_URL, 1)
+
+
+async def test_nothing_is_renewed_where_there_is_no_portal(tmp_path):
+    (tmp_path / "state" / "aside").mkdir(parents=True)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
+    await channel.rewrite_stale()
+    await channel.close()
+    assert not (tmp_path / "public").exists()

@@ -1,0 +1,213 @@
+"""Every code on a template message, from the event to the ledger: what becomes of the row."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
+from channels.zalo.factory import ChannelStores
+from consumers.case_notices.message_ids import NoticeMessageIds
+from consumers.ledger.entry import notice_entry
+from consumers.runtime.errors import RetryLater
+from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from contracts import keys, subjects
+from contracts.base import crash_points
+from contracts.delivery import BatchKey, Status
+from sandbox.zalo.state import templates_and_uploads
+from tests.channels.zalo.case_notices.test_error_codes import BUSINESS, code_rows
+from tests.support.case_pipeline import EMAIL, ZALO, CasePipeline
+from tests.support.gateway_client import open_gateway, sample_event
+from tests.support.zalo_account import SimulatedKill
+from tests.support.zalo_notices import BY_PHONE, LOST, PHONE, USER_ID, add_person, open_zalo_notices
+
+CASE = keys.case_content_id(sample_event("updated")["data"]["case_code"])
+ENDS = {
+    "U": Status.SUPPRESSED,
+    "C": Status.FAILED,
+    "A": Status.DEFERRED,
+    "Q": Status.DEFERRED,
+    "T": Status.DELIVERED,
+    "D": Status.UNKNOWN,
+}
+ROUNDS = 6
+OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
+"""What stops others, too: until a higher quota, for this process."""
+
+
+class NoticeCase:
+    """One dossier whose events are told on the real channel, or by mail."""
+
+    def __init__(self, office, house):
+        self.office, self.house = office, house
+        self.number = 0
+        self.contact = {}
+
+    async def new_process(self):
+        """The channel and its worker anew; nothing but what lies on the bus is remembered."""
+        await self.house.start()
+        self.office.providers[ZALO] = self.house.channel
+        self.office.folder /= "next"
+        self.office.workers[ZALO] = worker = self.office.worker(ZALO)
+        worker.breaker_store.clock = self.house.clock
+
+    async def happens(self):
+        """The next event, to a person of its own, is taken in."""
+        self.number += 1
+        mine = self.contact or {"phone": self.phone(self.number), "email": "a@example.com"}
+        contact = mine | {"consent": True}
+        event = sample_event("updated", id=f"e-{self.number}", contact=contact)
+        answer = await self.office.accepted(event)
+        assert answer["revision"] == self.number
+        entry = notice_entry(self.number, answer["event_id"], self.house.clock())
+        await self.office.notices.start_batch(self.batch(), entry)
+        return self.number
+
+    def phone(self, number):
+        return f"849{number:08d}"
+
+    def batch(self, channel=ZALO, number=None):
+        return BatchKey(channel, CASE, number or self.number, 0)
+
+    async def works(self, number, channel=ZALO):
+        """Woken as the queue does, until there is nothing to do now."""
+        for _ in range(ROUNDS):
+            try:
+                await self.office.work(channel, CASE, number)
+            except RetryLater as later:
+                self.house.clock.advance(later.delay_s)
+            else:
+                break
+        return await self.office.status(channel, CASE, number)
+
+    async def due(self, number):
+        return (await self.office.ledger.state(self.batch(ZALO, number))).value.due
+
+
+@pytest.fixture
+async def notice_case(bus, clock, tmp_path):
+    async with open_zalo_notices(tmp_path, clock) as house, open_gateway(bus, clock) as door:
+        stage = house.account
+        house.sent = NoticeMessageIds(bus)
+        notebook = BusArticleStore(bus, stage.sandbox.settings.app_id)
+        rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+        stage.elsewhere = ChannelStores(stage.token_vault, notebook, stage.key, rates, house.sent)
+        case = NoticeCase(CasePipeline(bus, door, tmp_path, clock), house)
+        await case.new_process()
+        await house.templates.register(templates_and_uploads.shipped_routes())
+        yield case
+        crash_points.arm(None)
+
+
+async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(notice_case):
+    """Who can't be reached on Zalo is told by mail; nobody else is; what waits goes in its time."""
+    house, waiting = notice_case.house, []
+    for line in code_rows(BUSINESS):
+        house.account.fault(BY_PHONE, "refuse", code=line.code, words="no")
+        number = await notice_case.happens()
+        assert await notice_case.works(number) == ENDS[line.kind], line
+        by_mail = await notice_case.office.status(EMAIL, CASE, number)
+        assert by_mail == (Status.PENDING if line.kind == "U" else None), line
+        waiting += [number] if line.kind in "AQ" else []
+        quiet_s = OPERATOR_HOLD_S + 1 if line.kind == "A" else 0
+        house.clock.advance(70 if line.details == "minute" else quiet_s)
+        if line.code == OF_THE_DAY:
+            await house.templates.apply_quota_event(30_000, house.clock())
+        if line.code == OF_THE_TEMPLATE:
+            await notice_case.new_process()
+    assert len(waiting) > 40
+    house.account.sandbox.world.tokens.expires = 1e12
+    due = {number: await notice_case.due(number) for number in waiting}
+    for number in sorted(waiting, key=lambda one: due[one]):
+        house.clock.now = max(house.clock.now, due[number])
+        assert await notice_case.works(number) == Status.DELIVERED
+    times = Counter(message["phone"] for message in house.messages)
+    told = [n for n, line in enumerate(code_rows(BUSINESS), 1) if line.kind in "AQT"]
+    assert times == Counter(notice_case.phone(number) for number in told)
+
+
+async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
+    notice_case.phone = lambda number: "84912345678"
+    notice_case.house.account.fault(BY_PHONE, "refuse", code=-141)
+    first = await notice_case.happens()
+    assert await notice_case.works(first) == Status.SUPPRESSED
+    second = await notice_case.happens()
+    assert await notice_case.works(second) == Status.SUPPRESSED
+    assert notice_case.house.messages == []
+    assert await notice_case.office.status(EMAIL, CASE, second) == Status.PENDING
+
+
+@pytest.mark.promise("12.3")
+async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_never_repeated(
+    notice_case,
+):
+    house = notice_case.house
+    house.account.set_rules(per_minute=100_000)
+    for turn in range(200):
+        house.account.fault(BY_PHONE, LOST[turn % len(LOST)], code=-100)
+        number = await notice_case.happens()
+        assert await notice_case.works(number) == Status.UNKNOWN
+        assert await notice_case.works(number) == Status.UNKNOWN
+        assert await notice_case.office.status(EMAIL, CASE, number) is None, "nobody is told twice"
+    times = Counter(message["tracking_id"] for message in house.messages)
+    assert (len(times), set(times.values())) == (200, {1})
+
+
+async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
+    """Forty notices wait while Zalo's people look at the template."""
+    house = notice_case.house
+    await house.set_template("2", status="PENDING_REVIEW")
+    numbers = [await notice_case.happens() for _ in range(40)]
+    for number in numbers:
+        assert await notice_case.works(number) == Status.DEFERRED
+    await house.templates.apply_template_event(
+        templates_and_uploads.shipped_routes()["2"], state="ENABLE"
+    )
+    house.clock.now = max([await notice_case.due(number) for number in numbers]) + 1
+    await house.set_template("2", status="ENABLE")
+    for number in numbers:
+        assert await notice_case.works(number) == Status.DELIVERED
+    assert len(house.messages) == 40
+
+
+async def test_at_the_cap_the_rows_wait_for_the_next_day_and_zalo_is_not_called(notice_case):
+    notice_case.house.channel.notices.budget.windows.today.limit = 4000
+    numbers = [await notice_case.happens() for _ in range(8)]
+    ended = [await notice_case.works(number) for number in numbers]
+    assert ended == [Status.DELIVERED] * 5 + [Status.DEFERRED] * 3
+    assert len(notice_case.house.messages) == 5
+    notice_case.house.clock.now = max([await notice_case.due(number) for number in numbers[5:]]) + 1
+    notice_case.house.account.sandbox.world.tokens.expires = 1e12
+    assert [await notice_case.works(number) for number in numbers[5:]] == [Status.DELIVERED] * 3
+
+
+@pytest.mark.parametrize(
+    ("point", "messages", "ends"),
+    [
+        ("zalo.notice_due", 0, Status.UNKNOWN),
+        ("zalo.notice_answered", 1, Status.UNKNOWN),
+        ("zalo.notice_kept", 1, Status.DELIVERED),
+    ],
+)
+@pytest.mark.parametrize("address", ["phone", "zalo_user_id"])
+async def test_a_death_around_the_call_sends_nothing_twice(
+    notice_case, point, messages, ends, address
+):
+    """The next process asks Zalo where it can; it never sends again."""
+    add_person(notice_case.house.account)
+    notice_case.contact = {"phone": PHONE} if address == "phone" else {"zalo_user_id": USER_ID}
+    number = await notice_case.happens()
+    crash_points.arm(partial(dying, point))
+    with pytest.raises(SimulatedKill):
+        await notice_case.office.work(ZALO, CASE, number)
+    crash_points.arm(None)
+    await notice_case.new_process()
+    notice_case.house.clock.advance(66)
+    assert await notice_case.works(number) == ends
+    assert len(notice_case.house.messages) == messages
+    assert await notice_case.house.amount_reserved("notices") == 1
+
+
+def dying(point, name):
+    if name == point:
+        raise SimulatedKill

@@ -1,0 +1,235 @@
+"""The road of an article against the sandbox: seen by the public in the end, or why it is not."""
+
+import pytest
+import structlog
+
+from channels.base import Verdict
+from channels.errors import Unreachable
+from channels.zalo.outcomes import PROCESSING_S
+from channels.zalo.timing import POLLS_S
+from tests.support.publications import a_publication
+from tests.support.zalo_account import ARTICLE, open_zalo_account, recipient
+
+
+@pytest.fixture
+async def zalo_account(tmp_path, clock):
+    async with open_zalo_account(tmp_path, clock) as stage:
+        yield stage
+
+
+async def test_an_article_is_created_hidden_verified_and_shown(zalo_account):
+    outcome = await zalo_account.send(a_publication())
+    assert outcome.verdict is Verdict.DELIVERED
+    kinds = [fact["kind"] for fact in zalo_account.sandbox.world.journal.facts()]
+    assert kinds == ["granted", "article_created", "article_updated"]
+    created = next(
+        f for f in zalo_account.sandbox.world.journal.facts() if f["kind"] == "article_created"
+    )
+    assert created["payload"]["status"] == "hide"
+    [article] = zalo_account.visible
+    assert article.payload["title"] == a_publication().title
+
+
+async def test_the_token_is_noted_before_it_is_verified(zalo_account):
+    notes = []
+    zalo_account.article_store.after = lambda number: notes.append(
+        zalo_account.article_store.record()
+    )
+    await zalo_account.send(a_publication())
+    intent, token, identity, *_, shown = notes
+    assert intent.intent_at
+    assert not intent.token
+    assert token.token
+    assert not token.article_id
+    assert identity.article_id
+    assert not identity.shown
+    assert shown.shown == 1
+
+
+async def test_sending_again_changes_nothing(zalo_account):
+    await zalo_account.send(a_publication())
+    before = len(list(zalo_account.sandbox.world.journal.facts()))
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    assert len(list(zalo_account.sandbox.world.journal.facts())) == before
+
+
+async def test_an_article_that_takes_longer_is_put_off_with_its_token(zalo_account):
+    zalo_account.set_rules(processing=len(POLLS_S) + 1)
+    outcome = await zalo_account.send(a_publication())
+    assert (outcome.verdict, outcome.retry_after_s) == (Verdict.HELD, PROCESSING_S)
+    assert zalo_account.slept == list(POLLS_S)
+    assert zalo_account.article_store.record().token
+    zalo_account.new_channel()
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert zalo_account.effects("article_created") == 1
+
+
+async def test_what_zalo_has_accepted_for_showing_is_in_doubt_until_it_is_verified(zalo_account):
+    """A withdrawal must reach it: the public may see it already."""
+    zalo_account.set_rules(processing=0)
+    zalo_account.fault(
+        "article.verify", "refuse", code=-214, words="Article is being processed", times=6
+    )
+    zalo_account.sandbox.faults.planned[0].skip = 1
+    outcome = await zalo_account.send(a_publication())
+    assert outcome.verdict is Verdict.DOUBT
+    assert len(zalo_account.visible) == 1
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+
+
+async def test_an_update_that_needs_no_verifying_is_done_at_once(zalo_account):
+    zalo_account.set_rules(update_token=False)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    assert len(zalo_account.visible) == 1
+
+
+async def test_the_monthly_quota_holds_the_row_until_next_month(zalo_account):
+    zalo_account.set_rules(article_quota=0)
+    outcome = await zalo_account.send(a_publication())
+    assert outcome.verdict is Verdict.HELD
+    assert zalo_account.articles == []
+    zalo_account.clock.advance(outcome.retry_after_s)
+    zalo_account.set_rules(article_quota=1)
+    zalo_account.sandbox.world.tokens.expires = 0
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "verdict"),
+    [
+        (-32, "Your OA reached limit call api", Verdict.HELD),
+        (-224, "The OA needs to upgrade OA Tier Package", Verdict.HELD),
+        (-223, "OA has not authorized this API", Verdict.HELD),
+        (-239, "", Verdict.DEFERRED),
+        (-201, "title allow 1 to 150 characters", Verdict.FAILED),
+        (-248, "Violates our platform standards", Verdict.FAILED),
+        (-77777, "something new", Verdict.FAILED),
+    ],
+)
+async def test_a_refused_create_is_what_its_code_says(zalo_account, code, words, verdict):
+    zalo_account.fault("article.create", "refuse", code=code, words=words)
+    assert (await zalo_account.send(a_publication())).verdict is verdict
+    assert zalo_account.article_store.record().intent_at == 0
+    assert zalo_account.article_store.record().failed == (1 if verdict is Verdict.FAILED else 0)
+
+
+@pytest.mark.parametrize("code", [-224, -248])
+async def test_an_operator_is_told_where_to_put_it_right(zalo_account, code):
+    zalo_account.fault("article.create", "refuse", code=code)
+    with structlog.testing.capture_logs() as logs:
+        await zalo_account.send(a_publication())
+    [line] = [line for line in logs if line["event"] == "zalo_operator_needed"]
+    assert "oa.zalo.me" in line["fix"]
+    assert line["call"] == "/v2.0/article/create"
+
+
+async def test_an_unknown_code_is_logged_with_its_words(zalo_account):
+    zalo_account.fault("article.create", "refuse", code=-77777, words="something new")
+    with structlog.testing.capture_logs() as logs:
+        await zalo_account.send(a_publication())
+    [line] = [line for line in logs if line["event"] == "zalo_unknown_code"]
+    assert (line["code"], line["words"]) == (-77777, "something new")
+
+
+async def test_a_token_that_zalo_forgot_is_looked_for_in_the_list(zalo_account):
+    zalo_account.fault("article.verify", "refuse", code=-201, words="token is invalid!")
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.HELD
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    assert zalo_account.effects("article_created") == 1
+
+
+async def test_an_update_token_that_zalo_forgot_is_looked_up(zalo_account):
+    zalo_account.fault("article.verify", "refuse", code=-201, words="token is invalid!", skip=3)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+
+
+async def test_nothing_is_sent_after_the_deadline(zalo_account):
+    outcome = await zalo_account.send(a_publication(), expired=lambda: True)
+    assert outcome.verdict is Verdict.UNSENT
+    assert zalo_account.articles == []
+
+
+async def test_a_deadline_that_passes_on_the_way_stops_before_the_next_effect(zalo_account):
+    def once_created() -> bool:
+        return zalo_account.effects("article_created") > 0
+
+    outcome = await zalo_account.send(a_publication(), expired=once_created)
+    assert outcome.verdict is Verdict.UNSENT
+    assert zalo_account.visible == []
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    assert zalo_account.effects("article_created") == 1
+
+
+async def test_a_deadline_that_passes_just_before_the_request_leaves_no_doubt(zalo_account):
+    asked = []
+
+    def second_time() -> bool:
+        asked.append(1)
+        return len(asked) > 1
+
+    assert (await zalo_account.send(a_publication(), expired=second_time)).verdict is Verdict.UNSENT
+    assert zalo_account.article_store.record().intent_at == 0
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+
+
+async def test_an_unreachable_zalo_holds_the_row_and_leaves_no_doubt(zalo_account, monkeypatch):
+    async def away(request):
+        raise Unreachable("no connection")
+
+    monkeypatch.setattr(zalo_account.channel.api.transport, "exchange", away)
+    outcome = await zalo_account.send(a_publication())
+    assert (outcome.verdict, outcome.retry_after_s) == (Verdict.HELD, 30)
+    monkeypatch.undo()
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
+
+
+async def test_a_row_that_was_never_begun_is_absent(zalo_account):
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
+
+
+async def test_a_zalo_that_can_not_be_asked_leaves_the_doubt(zalo_account):
+    zalo_account.fault("article.create", "drop_before")
+    await zalo_account.send(a_publication())
+    zalo_account.fault("article.getslice", "html_before", times=9)
+    outcome = await zalo_account.resolve(a_publication())
+    assert outcome.verdict is Verdict.DOUBT
+    assert outcome.retry_after_s > 0
+
+
+async def test_reads_are_tried_again_within_seconds(zalo_account):
+    zalo_account.fault("article.verify", "drop_before", times=2)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+
+
+async def test_a_row_nobody_knows_fails(zalo_account):
+    assert (await zalo_account.send(a_publication(), "somebody")).verdict is Verdict.FAILED
+
+
+async def test_rows_are_answered_in_order(zalo_account):
+    async with zalo_account.channel.session() as session:
+        rendered = zalo_account.channel.render(a_publication())
+        rows = [recipient(a_publication(), row) for row in ("somebody", ARTICLE)]
+        outcomes = await session.send(rendered, rows, lambda: False)
+    assert [said.verdict for said in outcomes] == [Verdict.FAILED, Verdict.DELIVERED]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"kind": "html_before"},
+        {"kind": "refuse", "code": -224, "words": "upgrade OA Tier Package"},
+        {"kind": "refuse", "code": -32, "words": "Your OA reached limit call api"},
+    ],
+    ids=["unreachable", "operator", "quota"],
+)
+async def test_what_the_public_may_see_stays_in_doubt_while_zalo_can_not_be_asked(
+    zalo_account, trouble
+):
+    zalo_account.fault("article.verify", **trouble, skip=3, times=3)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
+    assert len(zalo_account.visible) == 1
+    zalo_account.sandbox.faults.planned.clear()
+    zalo_account.clock.advance(900)
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED

@@ -1,0 +1,297 @@
+"""After a restore our notes are older than what Zalo shows: one visible article all the same."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+
+from channels.base import Recipient, Verdict
+from channels.zalo.factory import ChannelStores
+from channels.zalo.publications import reconcile
+from channels.zalo.publications.reconcile import UNDATED_PAGES_MAX
+from channels.zalo.publications.record import ArticleRecord
+from consumers.operations import backup, restore
+from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from contracts import keys
+from contracts.delivery import ChannelName, Status
+from producers.bus import Bus
+from producers.nats_server import NatsServer
+from tests.support.publications import a_publication
+from tests.support.zalo_account import (
+    ARTICLE,
+    SITE,
+    open_zalo_account,
+    sample_correction,
+    sample_withdrawal,
+)
+from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
+
+DAY_S = 86400.0
+ITEM = "lich-nghi-tet-2027"
+
+
+@pytest.fixture
+async def zalo_account(tmp_path, clock):
+    async with open_zalo_account(tmp_path, clock) as stage:
+        yield stage
+
+
+def forget(stage) -> None:
+    """The notes are those of a backup that was taken before."""
+    stage.article_store.pages.clear()
+    stage.article_store.revisions.clear()
+    stage.new_channel()
+
+
+async def shown(stage, publication=None) -> None:
+    assert (await stage.send(publication or a_publication())).verdict is Verdict.DELIVERED
+
+
+def told(publication) -> Recipient:
+    """The row of a reader that got, or may have got, an earlier text."""
+    key = keys.delivery_key(ITEM, publication.revision, ChannelName.ZALO, ARTICLE)
+    return Recipient(ARTICLE, key, correction=True)
+
+
+async def tell(stage, publication):
+    async with stage.channel.session() as session:
+        rendered = stage.channel.render(publication)
+        [said] = await session.send(rendered, [told(publication)], lambda: False)
+    return said.verdict
+
+
+async def ask(stage, publication):
+    async with stage.channel.session() as session:
+        rendered = stage.channel.render(publication)
+        [said] = await session.resolve(rendered, [told(publication)])
+    return said.verdict
+
+
+async def others(stage, count: int) -> None:
+    """The Official Account goes on publishing."""
+    payload = stage.channel.render(a_publication(content_id="khac"))
+    for number in range(count):
+        stage.clock.advance(60)
+        body = payload.payload(f"loa-khac-{number}", SITE.cover_url, "show")
+        stage.sandbox.world.record(
+            "article_created", id=f"k{number}", token=f"k{number}", payload=body
+        )
+
+
+def mine(stage) -> list:
+    return [one for one in stage.articles if not one.id.startswith("k")]
+
+
+async def test_an_article_that_is_out_is_found_and_counts_as_delivered(zalo_account):
+    await shown(zalo_account)
+    [before] = zalo_account.articles
+    forget(zalo_account)
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert [one.id for one in zalo_account.visible] == [before.id]
+    note = zalo_account.article_store.record()
+    assert (note.article_id, note.shown, note.revision) == (before.id, 1, 1)
+
+
+async def test_a_hidden_one_is_found_and_shown_instead_of_a_second(zalo_account):
+    zalo_account.fault("article.verify", "html_before", times=99)
+    await zalo_account.send(a_publication())
+    zalo_account.sandbox.faults.planned.clear()
+    forget(zalo_account)
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
+    await shown(zalo_account)
+    assert len(zalo_account.articles) == 1
+    assert len(zalo_account.visible) == 1
+
+
+async def test_it_is_found_behind_everything_that_was_published_since(zalo_account):
+    """A backup may be a week old, and the list begins with the newest."""
+    await shown(zalo_account)
+    forget(zalo_account)
+    await others(zalo_account, 10 * UNDATED_PAGES_MAX + 15)
+    zalo_account.clock.advance(7 * DAY_S)
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert len(mine(zalo_account)) == 1
+
+
+async def test_an_item_that_is_released_again_finds_what_was_out_before(zalo_account):
+    """Its first release is lost with the machine, and days ago."""
+    await shown(zalo_account)
+    forget(zalo_account)
+    zalo_account.clock.advance(9 * DAY_S)
+    now = datetime.fromtimestamp(zalo_account.clock(), UTC)
+    again = a_publication(first_released_at=now, released_at=now)
+    assert (await zalo_account.resolve(again)).verdict is Verdict.DELIVERED
+    assert len(zalo_account.articles) == 1
+
+
+async def test_a_search_reads_no_more_than_it_may(zalo_account, monkeypatch):
+    monkeypatch.setattr(reconcile, "MOST_READ", 7)
+    await others(zalo_account, 25)
+    read = []
+    zalo_account.before_request = lambda request: read.append(request.url.rpartition("/")[2])
+    with structlog.testing.capture_logs() as logs:
+        assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+    assert [
+        (line["read"], line["left"]) for line in logs if line["event"] == "zalo_search_cut"
+    ] == [(7, 18)]
+    found = read[: read.index("create")]
+    assert (found.count("getslice"), found.count("getdetail")) == (3, 7)
+
+
+async def test_a_correction_updates_the_article_of_which_no_note_is_left(zalo_account):
+    await shown(zalo_account)
+    forget(zalo_account)
+    await others(zalo_account, 25)
+    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+    [article] = mine(zalo_account)
+    assert article.visible
+    assert article.payload["title"].startswith("Đính chính")
+
+
+async def test_a_correction_in_doubt_finds_the_older_text(zalo_account):
+    await shown(zalo_account)
+    forget(zalo_account)
+    assert await ask(zalo_account, sample_correction()) is Verdict.ABSENT
+    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+    assert len(zalo_account.articles) == 1
+
+
+async def test_a_withdrawal_hides_the_article_of_which_no_note_is_left(zalo_account):
+    await shown(zalo_account)
+    forget(zalo_account)
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert zalo_account.visible == []
+    assert zalo_account.article_store.record().hidden
+
+
+async def test_a_withdrawal_in_doubt_is_no_withdrawal_that_is_done(zalo_account):
+    await shown(zalo_account)
+    forget(zalo_account)
+    assert await ask(zalo_account, sample_withdrawal()) is Verdict.ABSENT
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert zalo_account.visible == []
+
+
+async def test_a_withdrawal_hides_a_corrected_article_too(zalo_account):
+    await shown(zalo_account)
+    await shown(zalo_account, sample_correction())
+    forget(zalo_account)
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert zalo_account.visible == []
+
+
+async def test_where_nothing_is_out_the_note_says_that_it_was_looked_for(zalo_account):
+    await others(zalo_account, 3)
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    note = zalo_account.article_store.record()
+    assert (note.sought, note.article_id) == (3, "")
+    assert mine(zalo_account) == []
+
+
+async def test_what_was_looked_for_once_is_not_looked_for_again(zalo_account):
+    assert await ask(zalo_account, sample_correction()) is Verdict.ABSENT
+    zalo_account.fault("article.getslice", "html_before", times=99)
+    assert await tell(zalo_account, sample_correction()) is Verdict.DELIVERED
+    assert len(zalo_account.visible) == 1
+
+
+async def test_a_later_doubt_looks_again(zalo_account):
+    """The answer of a backup is older than what was created after it."""
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
+    before = dict(zalo_account.article_store.pages), dict(zalo_account.article_store.revisions)
+    await shown(zalo_account)
+    zalo_account.article_store.pages, zalo_account.article_store.revisions = before
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DELIVERED
+    assert len(zalo_account.articles) == 1
+
+
+async def test_a_zalo_that_can_not_be_asked_creates_nothing_and_hides_nothing(zalo_account):
+    await shown(zalo_account)
+    forget(zalo_account)
+    zalo_account.fault("article.getslice", "html_before", times=99)
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.DOUBT
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.HELD
+    assert await tell(zalo_account, sample_correction()) is Verdict.HELD
+    assert len(zalo_account.articles) == 1
+
+
+async def test_an_article_of_another_item_is_left_alone(zalo_account):
+    """Its name only begins with ours."""
+    await shown(zalo_account, a_publication(content_id=f"x-{ITEM}"))
+    await shown(zalo_account, a_publication(content_id=f"{ITEM}-2"))
+    assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
+    assert await tell(zalo_account, sample_withdrawal()) is Verdict.DELIVERED
+    assert len(zalo_account.visible) == 2
+
+
+async def test_a_token_from_an_old_backup_still_leads_to_its_article(zalo_account):
+    """Handed in before the backup, verified and shown after it: Zalo has forgotten the token."""
+    tokens = []
+    zalo_account.article_store.after = lambda number: tokens.append(
+        (dict(zalo_account.article_store.pages), dict(zalo_account.article_store.revisions))
+    )
+    await shown(zalo_account)
+    handed_in = next(one for one in tokens if stage_note(one).token)
+    zalo_account.article_store.after = lambda number: None
+    zalo_account.article_store.pages, zalo_account.article_store.revisions = handed_in
+    zalo_account.new_channel()
+    zalo_account.clock.advance(7 * DAY_S)
+    zalo_account.fault("article.verify", "refuse", code=-201, words="token is invalid!")
+    await zalo_account.send(a_publication())
+    zalo_account.clock.advance(20 * 60)
+    await zalo_account.send(a_publication())
+    assert len(zalo_account.articles) == 1
+    assert len(zalo_account.visible) == 1
+
+
+def stage_note(saved) -> ArticleRecord:
+    return ArticleRecord.decode(saved[0][ITEM])
+
+
+@asynccontextmanager
+async def lost_after_the_backup(bus, tmp_path, clock):
+    """The article's row is open in the backup; then it is published, and the disk is lost."""
+    async with (
+        open_zalo_pipeline(bus, tmp_path, clock) as lost,
+        NatsServer(tmp_path / "nats") as server,
+    ):
+        batch = await lost.publish(a_publication())
+        await backup.save_backup(bus, tmp_path / "backup", clock)
+        await lost.finish(batch)
+        assert len(lost.account.visible) == len(lost.account.broadcasts) == 1
+        async with await Bus.connect(server.url) as new:
+            await restore.restore_backup(new, tmp_path / "backup", clock)
+            notebook = BusArticleStore(new, lost.account.sandbox.settings.app_id)
+            lost.account.elsewhere = ChannelStores(
+                BusKeyValueStore(new), notebook, lost.account.key
+            )
+            house = ZaloPipeline(new, tmp_path / "new-slots", lost.account, released=lost.released)
+            try:
+                yield house, batch
+            finally:
+                house.worker.slot.close()
+
+
+async def test_a_restore_makes_no_second_article_and_no_second_broadcast(bus, tmp_path, clock):
+    async with lost_after_the_backup(bus, tmp_path, clock) as (house, batch):
+        said = await house.finish(batch)
+        assert said == {"article": Status.DELIVERED, "broadcast": Status.UNKNOWN}
+        assert house.account.effects("article_created") == 1
+        assert len(house.account.visible) == len(house.account.broadcasts) == 1
+
+
+async def test_a_withdrawal_after_a_restore_hides_what_went_out_after_the_backup(
+    bus, tmp_path, clock
+):
+    async with lost_after_the_backup(bus, tmp_path, clock) as (house, _):
+        batch = await house.publish(sample_withdrawal(2))
+        assert await house.finish(batch) == {"article": Status.DELIVERED}
+        assert house.account.visible == []
+
+
+async def test_an_app_s_notes_are_its_own(bus):
+    mine, theirs = BusArticleStore(bus, "app"), BusArticleStore(bus, "app2")
+    written = {name: await mine.write(name, ArticleRecord(title=name)) for name in ("a", "b")}
+    await theirs.write("c", ArticleRecord())
+    assert {content_id: note async for content_id, note in mine.all()} == written

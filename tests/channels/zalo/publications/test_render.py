@@ -1,0 +1,189 @@
+"""A publication laid out as a Zalo article, within Zalo's limits."""
+
+import json
+import unicodedata
+from html import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.zalo.publications.plain_text import paragraphs
+from channels.zalo.publications.render import BODY_MAX, ArticleDefaults, article_marker, render
+from channels.zalo.text_limits import (
+    AUTHOR_LIMIT,
+    DESCRIPTION_LIMIT,
+    TITLE_LIMIT,
+    TextLimit,
+    shorten,
+    utf16_units,
+)
+from contracts import keys
+from tests.support.publications import a_publication
+from tests.support.zalo_account import SITE, sample_withdrawal
+
+LONG = "Thông báo về việc tổ chức kỳ thi nâng ngạch công chức, thăng hạng viên chức năm 2027 "
+LATIN = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])
+
+
+def payload(publication, **changes):
+    article = render(publication, SITE)
+    return article.payload("loa-marker", changes.get("cover", article.cover), "hide")
+
+
+def content(publication) -> list[str]:
+    return [part["content"] for part in payload(publication)["body"]]
+
+
+def test_an_article_has_everything_zalo_asks_for():
+    article = payload(a_publication())
+    assert article["type"] == "normal"
+    assert article["title"] == "Lịch nghỉ Tết Nguyên đán năm 2027"
+    assert article["description"].startswith("Công chức, viên chức nghỉ từ ngày 04")
+    assert article["author"] == "Bộ Nội vụ"
+    assert article["cover"] == {
+        "cover_type": "photo",
+        "photo_url": "https://cong.example/bia/mac-dinh.png",
+        "status": "show",
+    }
+    assert article["status"] == "hide"
+    assert article["tracking_link"] == "https://cong.example/tin/lich-nghi-tet-2027#loa-marker"
+    assert "id" not in article
+
+
+def test_the_last_paragraph_leads_to_the_portal_and_carries_our_marker():
+    *_, last = content(a_publication())
+    assert last == (
+        "<p>Xem tin này trên cổng thông tin: "
+        "https://cong.example/tin/lich-nghi-tet-2027#loa-marker</p>"
+    )
+
+
+def test_the_marker_is_different_for_every_revision_and_short():
+    marks = {article_marker(keys.delivery_key("a", n, "zalo", "article")) for n in range(1, 50)}
+    assert len(marks) == 49
+    assert {len(mark) for mark in marks} == {24}
+
+
+def test_an_items_own_cover_is_used_percent_encoded():
+    cover = {"url": "https://moha.example/%E1%BA%A3nh/b%C3%ACa%201.jpg", "alt": "Bìa"}
+    article = render(
+        a_publication(cover=cover),
+        ArticleDefaults("https://cong.example", "https://x.vn/ảnh bìa.png"),
+    )
+    assert article.cover == "https://moha.example/%E1%BA%A3nh/b%C3%ACa%201.jpg"
+    assert article.default_cover == "https://x.vn/%E1%BA%A3nh%20b%C3%ACa.png"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_long_title_is_cut_after_a_word_counted_in_nfc(form):
+    text = unicodedata.normalize(form, LONG * 3)
+    title = shorten(text, TITLE_LIMIT)
+    assert len(title) <= 140
+    assert title.endswith("…")
+    assert unicodedata.is_normalized("NFC", title)
+    whole = " ".join(unicodedata.normalize("NFC", text).split())
+    assert whole.startswith(title[:-1])
+    assert whole[len(title) - 1] in " ,"
+
+
+def test_a_title_that_fits_is_left_alone():
+    assert shorten("Đúng 140 chữ: " + "a" * 126, TITLE_LIMIT) == "Đúng 140 chữ: " + "a" * 126
+
+
+def test_quotes_count_as_zalo_may_escape_them():
+    title = shorten('"' * 60 + " " + "a" * 60, TITLE_LIMIT)
+    assert utf16_units(escape(title)) <= 149
+
+
+def test_an_emoji_of_several_characters_is_not_torn():
+    family = "👨‍👩‍👧‍👦"
+    title = shorten(family * 60, TextLimit(140, 149))
+    assert title.removesuffix("…").replace(family, "") == ""
+
+
+@given(st.text(LATIN, max_size=600))
+def test_every_cut_fits_and_is_a_beginning_of_the_text(text):
+    whole = " ".join(unicodedata.normalize("NFC", text).split())
+    for limit in (TITLE_LIMIT, DESCRIPTION_LIMIT, AUTHOR_LIMIT):
+        short = shorten(text, limit)
+        assert limit.allows(short)
+        assert short == whole or (short.endswith("…") and whole.startswith(short[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("markdown", "texts"),
+    [
+        ("Một đoạn\nhai dòng.\n\nĐoạn hai.", ["Một đoạn hai dòng.", "Đoạn hai."]),
+        ("# Tiêu đề\n\n**đậm** và *nghiêng* `mã`", ["Tiêu đề", "đậm và nghiêng mã"]),
+        ("- một\n- hai\n  - ba", ["• một", "• hai", "• ba"]),
+        ("3. ba\n4. bốn", ["3. ba", "4. bốn"]),
+        ("- một\n\n  tiếp", ["• một", "tiếp"]),
+        ("dòng một  \ndòng hai", ["dòng một\ndòng hai"]),
+        ("xem [cổng](https://a.example/x)", ["xem cổng (https://a.example/x)"]),
+        ("<https://a.example/x>", ["https://a.example/x"]),
+        ("[tệp](javascript:alert(1))", ["[tệp](javascript:alert(1))"]),
+        ("![ảnh chụp](https://a.example/x.png)", ["ảnh chụp"]),
+        ("a <b>b</b> <script>x</script> c", ["a b x c"]),
+        ("<script>alert(1)</script>\n\nb", ["b"]),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", ["a | b", "1 | 2"]),
+        ("```\nmã\n  lùi\n```", ["mã\n  lùi"]),
+        ("> trích", ["trích"]),
+        ("a & b < c", ["a & b < c"]),
+        ("---", []),
+        ("", []),
+    ],
+)
+def test_markdown_becomes_plain_paragraphs(markdown, texts):
+    assert [" ".join(t.split(" ")) for t in paragraphs(markdown)] == texts
+
+
+def test_text_can_not_become_markup():
+    first, *_ = content(a_publication(body="lương < 5 triệu & \\<b> không"))
+    assert first == "<p>lương &lt; 5 triệu &amp; &lt;b&gt; không</p>"
+
+
+def test_lines_inside_a_paragraph_stay_lines():
+    first, *_ = content(a_publication(body="một  \nhai"))
+    assert first == "<p>một<br>hai</p>"
+
+
+def test_links_and_documents_follow_the_text():
+    link = {"url": "https://a.example/vb", "title": "Văn bản"}
+    article = content(a_publication(links=[link], attachments=[link | {"title": "Tệp"}]))
+    assert article[1:3] == [
+        "<p>Văn bản: https://a.example/vb</p>",
+        "<p>Tệp: https://a.example/vb</p>",
+    ]
+
+
+def test_a_long_body_ends_with_a_link_to_the_whole_of_it():
+    *parts, last = content(a_publication(body="\n\n".join([LONG * 10] * 40)))
+    assert sum(len(part) for part in parts) <= BODY_MAX + len(parts) * len("<p></p>")
+    assert last.startswith("<p>Tin còn tiếp. Mời đọc toàn văn tại: https://cong.example/tin/")
+
+
+def test_one_endless_paragraph_is_cut_cleanly():
+    first, last = content(a_publication(body=LONG * 200))
+    assert first.endswith("…</p>")
+    assert len(first) <= BODY_MAX + len("<p></p>")
+    assert "toàn văn" in last
+
+
+def test_without_a_summary_the_text_begins_the_description():
+    article = payload(a_publication(summary="", body="Đoạn đầu.\n\nĐoạn sau."))
+    assert article["description"] == "Đoạn đầu."
+    assert payload(a_publication(summary="", body=""))["description"] == article["title"]
+
+
+def test_a_withdrawal_leaves_nothing_of_the_old_text():
+    article = render(sample_withdrawal(), SITE).payload("loa-marker", SITE.cover_url, "hide", "abc")
+    text = json.dumps(article, ensure_ascii=False)
+    assert article["id"] == "abc"
+    assert article["description"] == "Tin này đã được gỡ."
+    assert "Lý do: Nội dung chưa chính xác" in text
+    assert "nghỉ từ ngày 04" not in text
+
+
+def test_the_same_publication_is_always_laid_out_the_same():
+    assert render(a_publication(), SITE) == render(a_publication(), SITE)

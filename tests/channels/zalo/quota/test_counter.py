@@ -1,0 +1,234 @@
+"""What a month may cost is counted here: we stop before Zalo does, in every process."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+from pydantic import ValidationError
+
+from channels.base import Verdict
+from channels.errors import Unreachable
+from channels.zalo.client.clock import Until, vietnam_time
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.store import StoredValue
+from channels.zalo.factory import ChannelStores
+from channels.zalo.outcomes import RowOutcome
+from channels.zalo.quota.counter import QuotaCounter
+from channels.zalo.quota.window import QuotaWindow
+from channels.zalo.settings import ZaloSettings
+from consumers.zalo.stores import BusKeyValueStore
+from contracts import subjects
+from contracts.base.times import VIETNAM
+from tests.support.publications import a_publication
+from tests.support.zalo_account import (
+    ARTICLE,
+    BROADCAST,
+    MemoryKeyValueStore,
+    open_zalo_account,
+    sample_correction,
+)
+
+LATE_NOVEMBER = datetime(2026, 11, 30, 23, 30, tzinfo=VIETNAM).timestamp()
+
+DECEMBER = datetime(2026, 12, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
+
+
+def meter(clock, limit=3, store=None):
+    return QuotaCounter(
+        QuotaWindow("articles", limit, Until.MONTH, clock, lambda: 0.0), store, "quota"
+    )
+
+
+async def test_the_last_one_of_the_month_is_the_last_until_the_next(clock):
+    clock.now = LATE_NOVEMBER
+    one = meter(clock)
+    for _ in range(3):
+        await one.reserve()
+    with pytest.raises(RowOutcome) as stopped:
+        await one.reserve()
+    outcome = stopped.value.outcome
+    assert (outcome.verdict, outcome.reached_provider) == (Verdict.HELD, False)
+    assert outcome.retry_after_s == pytest.approx(30 * 60, abs=3600)
+    assert await one.used() == 3
+    clock.now = DECEMBER
+    assert await one.used() == 0
+    await one.reserve()
+
+
+async def test_what_had_no_effect_is_given_back(clock):
+    one = meter(clock, limit=1)
+    for _ in range(5):
+        await one.release(await one.reserve())
+    await one.reserve()
+    with pytest.raises(RowOutcome):
+        await one.reserve()
+
+
+async def test_what_was_taken_from_the_last_month_is_not_given_back_to_this_one(clock):
+    clock.now = LATE_NOVEMBER
+    one = meter(clock)
+    november = await one.reserve()
+    clock.now = DECEMBER
+    await one.reserve()
+    await one.release(november)
+    assert await one.used() == 1
+
+
+@pytest.mark.parametrize("row", [ARTICLE, BROADCAST])
+async def test_a_refusal_after_the_month_s_end_gives_nothing_back_to_the_new_one(zalo_account, row):
+    """The answer comes when others have begun to count the next month."""
+    rates = MemoryKeyValueStore()
+    zalo_account.elsewhere = ChannelStores(
+        zalo_account.token_vault, zalo_account.article_store, zalo_account.key, rates
+    )
+    zalo_account.new_channel()
+    await zalo_account.send(a_publication())
+    broadcasts = zalo_account.channel.broadcasts.quota.counters[0]
+    quota = broadcasts if row == BROADCAST else zalo_account.channel.articles.quota
+    zalo_account.clock.now = datetime(2027, 1, 31, 12, tzinfo=VIETNAM).timestamp()
+    zalo_account.sandbox.world.tokens.expires = 1e12
+
+    def new_month(request):
+        if request.url.endswith(("article/create", "oa/message")):
+            zalo_account.clock.now = datetime(2027, 2, 1, 0, 0, 1, tzinfo=VIETNAM).timestamp()
+            rates.stored[quota.shared.key] = StoredValue(b'{"month": "2027-02", "used": 5}', 99)
+
+    zalo_account.after_request = new_month
+    late = a_publication() if row == BROADCAST else a_publication(content_id="tin-hai")
+    zalo_account.fault("oa.message" if row == BROADCAST else "article.create", "refuse", code=-210)
+    assert (await zalo_account.send(late, row)).verdict is Verdict.FAILED
+    assert await quota.used() == 5
+
+
+async def test_counts_of_an_older_version_go_on(clock):
+    store = MemoryKeyValueStore()
+    month = f"{vietnam_time(clock()):%Y-%m}"
+    await store.swap("quota", b'{"month": "%s", "used": 3}' % month.encode(), 0)
+    assert await meter(clock, store=store).used() == 3
+
+
+async def test_an_unknown_limit_is_only_counted(clock):
+    one = meter(clock, limit=0)
+    for _ in range(50):
+        await one.reserve()
+    assert await one.used() == 50
+
+
+async def test_processes_count_together_over_the_bus(bus, clock):
+    store = BusKeyValueStore(bus, subjects.CONTROL.name)
+    meters = [meter(clock, limit=7, store=store) for _ in range(5)]
+
+    async def spends(one):
+        got = 0
+        for _ in range(3):
+            try:
+                await one.reserve()
+                got += 1
+            except RowOutcome:
+                pass
+        return got
+
+    assert sum(await asyncio.gather(*map(spends, meters))) == 7
+
+
+async def test_a_silent_store_lets_nothing_out_and_keeps_a_count_too_high(clock):
+    class Silent(MemoryKeyValueStore):
+        silent = False
+
+        async def get(self, key):
+            if self.silent:
+                raise Unreachable("bus")
+            return await super().get(key)
+
+        async def swap(self, key, data, revision):
+            if self.silent:
+                raise Unreachable("bus")
+            return await super().swap(key, data, revision)
+
+    store = Silent()
+    one = meter(clock, store=store)
+    month = await one.reserve()
+    store.silent = True
+    with pytest.raises(Unreachable):
+        await one.reserve()
+    await one.release(month)
+    store.silent = False
+    assert await one.used() == 1
+
+
+async def test_whoever_never_gets_to_count_is_told_to_come_again(clock):
+    class Busy(MemoryKeyValueStore):
+        async def swap(self, key, data, revision):
+            raise StaleValue
+
+    with pytest.raises(Unreachable):
+        await meter(clock, store=Busy()).reserve()
+
+
+@pytest.fixture
+async def zalo_account(tmp_path, clock):
+    async with open_zalo_account(tmp_path, clock) as opened:
+        yield opened
+
+
+def limit(stage, articles=0, broadcasts=0):
+    """Set the account's limits, as an operator does."""
+    stage.channel.articles.quota.window.limit = articles
+    stage.channel.broadcasts.quota.counters[0].window.limit = broadcasts
+
+
+async def test_no_article_is_created_beyond_the_months_count_and_zalo_is_not_asked(zalo_account):
+    limit(zalo_account, articles=1)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    second = await zalo_account.send(a_publication(content_id="tin-thu-hai"))
+    assert (second.verdict, second.reason) == (Verdict.HELD, "our articles quota")
+    assert second.retry_after_s > 86400
+    assert len(zalo_account.articles) == 1
+    assert (await zalo_account.send(sample_correction())).verdict is Verdict.DELIVERED, (
+        "an update costs nothing"
+    )
+
+
+async def test_what_zalo_refused_is_not_counted_and_what_may_have_been_is(zalo_account):
+    limit(zalo_account, articles=2)
+    zalo_account.set_rules(article_quota=0)
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.HELD
+    assert await zalo_account.channel.articles.quota.used() == 0
+    zalo_account.set_rules(article_quota=400)
+    zalo_account.fault("article.create", "html_after")
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DOUBT
+    assert await zalo_account.channel.articles.quota.used() == 1
+
+
+async def test_no_broadcast_goes_out_beyond_the_months_count(zalo_account):
+    limit(zalo_account, broadcasts=1)
+    for content_id in ("tin-mot", "tin-hai"):
+        publication = a_publication(content_id=content_id)
+        assert (await zalo_account.send(publication)).verdict is Verdict.DELIVERED
+        outcome = await zalo_account.send(publication, BROADCAST)
+    assert (outcome.verdict, outcome.reason) == (Verdict.HELD, "our broadcasts quota")
+    assert len(zalo_account.broadcasts) == 1
+
+
+def test_the_limits_are_settings():
+    settings = ZaloSettings(articles_per_month=15, broadcasts_per_month=4)
+    assert (settings.articles_per_month, settings.broadcasts_per_month) == (15, 4)
+    with pytest.raises(ValidationError):
+        ZaloSettings(articles_per_month=-1)
+
+
+async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month(zalo_account):
+    """Whoever was told of one today would not see it, and it would count all the same."""
+    month, day = zalo_account.channel.broadcasts.quota.counters
+    day.window.limit = 1
+    assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED
+    assert (await zalo_account.send(a_publication(), BROADCAST)).verdict is Verdict.DELIVERED
+    second = a_publication(content_id="tin-thu-hai")
+    assert (await zalo_account.send(second)).verdict is Verdict.DELIVERED
+    waits = await zalo_account.send(second, BROADCAST)
+    assert (waits.verdict, waits.reached_provider) == (Verdict.HELD, False)
+    assert "daily-broadcasts" in waits.reason
+    assert (await month.used(), len(zalo_account.broadcasts)) == (1, 1)
+    zalo_account.clock.advance(waits.retry_after_s + 7 * 3600)
+    zalo_account.sandbox.world.tokens.expires = 1e12
+    assert (await zalo_account.send(second, BROADCAST)).verdict is Verdict.DELIVERED

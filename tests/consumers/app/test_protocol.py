@@ -1,0 +1,192 @@
+"""Requests as they come over the wire: a head has an end, bodies and long connections do not."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from consumers.app.web import protocol
+from consumers.app.web.protocol import HEAD_MAX
+from consumers.app.web.server import WebServer
+
+RECEIVED_AT_ONCE = 256 << 10
+
+
+async def counting(scope, receive, send):
+    body = await Request(scope, receive).body()
+    await PlainTextResponse(str(len(body)))(scope, receive, send)
+
+
+@asynccontextmanager
+async def talking(app=counting):
+    """A connection to a server of ours: (reader, writer)."""
+    server = WebServer(app)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await server.until_started(serving)
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        yield reader, writer
+        writer.close()
+        await server.finish(serving)
+
+
+async def answer(reader):
+    """Status and body of the next answer."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    [length] = [line for line in head.lower().splitlines() if line.startswith("content-length")]
+    return int(head.split()[1]), await reader.readexactly(int(length.partition(":")[2]))
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+LINE = b"X-More: " + b"a" * 90 + b"\r\n"
+
+
+async def end_of(reader):
+    """What was said before the connection ended; nothing where our own bytes came back first."""
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (b"GET /", b"a" * 100),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", LINE),
+        (b"GET / HTTP/1.1\r\nHost: ", b"a" * 100),
+        (CHUNKED, LINE),
+        (CHUNKED + b"X-End: ", b"a" * 100),
+    ],
+    ids=["target", "headers", "header", "trailers", "trailer"],
+)
+async def test_what_has_no_end_is_ended(begun, more):
+    async with talking() as (reader, writer):
+        writer.write(begun)
+        for _ in range(0, 2 * HEAD_MAX + RECEIVED_AT_ONCE, len(more)):
+            writer.write(more)
+        said = await end_of(reader)
+        assert said == b"" or b"HTTP/1.1 400 " in said
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+async def test_who_does_not_go_on_is_not_waited_for(monkeypatch, begun):
+    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    async with talking() as (reader, writer):
+        writer.write(begun)
+        assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_slow_body_and_a_slow_answer_are_not_slow_heads(monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    async with talking() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+        for letter in (b"a", b"b", b"c"):
+            await asyncio.sleep(0.3)  # longer than a head may take
+            writer.write(letter)
+        assert await answer(reader) == (200, b"3")
+
+
+async def test_a_long_body_is_no_long_head_and_the_connection_goes_on():
+    size = 10 * HEAD_MAX
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    async with talking() as (reader, writer):
+        for _ in range(3):
+            writer.write(head)
+            writer.write(b"b" * size)
+            assert await answer(reader) == (200, str(size).encode())
+
+
+async def test_many_requests_at_once_on_one_connection_are_all_answered():
+    async with talking() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+        assert [await answer(reader) for _ in range(200)] == [(200, b"0")] * 200
+
+
+class HalvedApp:
+    """An answer of two halves; the second one, or all of it, is not given before it may be."""
+
+    def __init__(self, held):
+        self.held, self.may, self.begun = held, asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        if self.held == "all":
+            self.begun.set()
+            await self.may.wait()
+        head = [(b"content-length", b"8")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        self.begun.set()
+        await self.may.wait()
+        await send({"type": "http.response.body", "body": b"half"})
+
+
+NO_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("held", ["half", "all"])
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (b"GET /slow HTTP/1.1\r\nHost:", "slow"),
+        (b"GET /" + b"a" * (HEAD_MAX + 10), "long"),
+        (b"no request at all\r\n\r\n", "broken"),
+    ],
+    ids=["slow", "long", "broken"],
+)
+async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held, second, why):
+    monkeypatch.setattr(protocol, "HEAD_S", 0.05)
+    app, ended = HalvedApp(held), asyncio.Event()
+    monkeypatch.setattr(
+        protocol.BoundedHttpProtocol,
+        "refuse",
+        noting(protocol.BoundedHttpProtocol.refuse_request, ended),
+    )
+    async with talking(app) as (reader, writer):
+        writer.write(WHOLE)
+        await app.begun.wait()
+        writer.write(second)
+        if why == "long":
+            await writer.drain()
+            writer.write(b"a")
+        async with asyncio.timeout(10):
+            await ended.wait()
+        app.may.set()
+        assert await answer(reader) == (200, b"halfhalf")
+        assert await end_of(reader) == b""
+
+
+def noting(real, event):
+    def noted(self, *said):
+        event.set()
+        return real(self, *said)
+
+    return noted
+
+
+async def test_a_request_that_breaks_off_behind_another_ends_without_a_word(monkeypatch):
+    """It has a head, and a body that is none: nobody could tell whose answer a 400 would be."""
+    app, ended = HalvedApp("all"), asyncio.Event()
+    monkeypatch.setattr(
+        protocol.BoundedHttpProtocol,
+        "refuse",
+        noting(protocol.BoundedHttpProtocol.refuse_request, ended),
+    )
+    async with talking(app) as (reader, writer):
+        writer.write(WHOLE)
+        await app.begun.wait()
+        writer.write(NO_BODY)
+        await ended.wait()
+        app.may.set()
+        assert await end_of(reader) == b""
+
+
+async def test_a_body_that_is_none_is_refused_while_nothing_was_said():
+    async with talking() as (reader, writer):
+        writer.write(NO_BODY)
+        assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")

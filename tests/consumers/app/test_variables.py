@@ -1,0 +1,144 @@
+"""A variable that nobody knows is warned of by name, with the name that was meant, and no value."""
+
+import logging
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from channels.email.settings import EmailSettings
+from consumers.app import instance, ports, unknown_variables
+from consumers.app.settings import LoaSettings
+from consumers.app.wiring import email as wiring_email
+from consumers.cli import app
+from contracts.errors import Invalid
+from tests.lint.test_deploy import SECRETS, all_variables
+
+SECRET = "rat-bi-mat"
+
+
+@pytest.fixture
+def clean_environment(monkeypatch, tmp_path):
+    """A folder of its own, and no variable of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in [one for one in os.environ if one.upper().startswith(unknown_variables.PREFIX)]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ("LOA_EMAIL_HOTS", "LOA_EMAIL_HOST"),
+        ("LOA_MAIL_HOST", "LOA_EMAIL_HOST"),
+        ("LOA_EMAIL_HOST_FILE", "LOA_EMAIL_HOST"),
+        ("LOA_PUBLICURL", "LOA_PUBLIC_URL"),
+        ("loa_bounce_port", "LOA_BOUNCES_PORT"),
+        ("LOA_EMAIL_PASWORD_FILE", "LOA_EMAIL_PASSWORD_FILE"),
+        ("LOA_XYZZY", ""),
+    ],
+)
+def test_the_nearest_name_that_there_is_stands_beside_a_mistyped_one(written, near):
+    assert unknown_variables.find_unknown([written]) == [(written, near)]
+
+
+@pytest.mark.parametrize(
+    "name", ["LOA_EMAIL_FROM", "loa_email_host", "LOA_EMAIL_PASSWORD_FILE", "LOAD", "PATH"]
+)
+def test_what_is_known_or_not_ours_is_not_named(name):
+    assert unknown_variables.find_unknown([name]) == []
+
+
+def test_a_mistyped_variable_is_named_in_both_languages_and_in_the_log_without_its_value(
+    clean_environment,
+):
+    clean_environment.setenv("LOA_EMAIL_HOTS", SECRET)
+    Path(".env").write_text(f"LOA_EMAIL_FORM={SECRET}\n")
+    with structlog.testing.capture_logs() as logs:
+        unknown_variables.warn_of_unknown()
+    assert [(one["variable"], one["nearest"]) for one in logs] == [
+        ("LOA_EMAIL_FORM", "LOA_EMAIL_FROM"),
+        ("LOA_EMAIL_HOTS", "LOA_EMAIL_HOST"),
+    ]
+    said = unknown_variables.unknown_variables()
+    assert [one.field for one in said] == ["LOA_EMAIL_FORM", "LOA_EMAIL_HOTS"]
+    assert "LOA_EMAIL_HOST" in said[1].message and "LOA_EMAIL_HOST" in said[1].message_vi
+    assert SECRET not in f"{logs}{said}"
+
+
+def test_every_variable_that_is_read_is_known():
+    secrets = {f"{name}_FILE" for name in SECRETS}
+    assert unknown_variables.known_variables() == set(all_variables()) | secrets
+
+
+@pytest.mark.parametrize("order", [("status",), ("doctor", "mail"), ("up",), ("run", "intake")])
+def test_commands_that_depend_on_variables_say_so_before_they_fail(
+    clean_environment, order, tmp_path
+):
+    clean_environment.setenv("LOA_EMAIL_HOTS", SECRET)
+    clean_environment.setenv("LOA_NATS_URL", "nats://127.0.0.1:1")
+    clean_environment.setenv("LOA_EMAIL_CONNECTIONS", "0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        clean_environment.setenv("LOA_HTTP_PORT", str(taken.getsockname()[1]))
+        clean_environment.setenv("LOA_DATA_DIR", str(tmp_path))
+        if order[0] == "status":
+            clean_environment.delenv("LOA_NATS_URL")
+        handlers = logging.root.handlers[:]
+        said = CliRunner().invoke(app, order)
+        logging.root.handlers[:] = handlers
+    assert "LOA_EMAIL_HOTS: Loa knows no such variable" in said.stderr
+    assert "LOA_EMAIL_HOTS: Loa không có biến này" in said.stderr
+    assert SECRET not in said.output
+    if order[0] in ("up", "run"):
+        assert "\nLOA_HTTP_PORT: 127.0.0.1:" in said.stderr
+        assert said.exit_code == 2
+
+
+def test_a_port_that_is_taken_is_blamed_on_its_variable_and_a_wrong_host_on_its_own():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for prefix, plus in (("LOA_BOUNCES", 0), ("LOA_HTTP", 10)):
+            with (
+                pytest.raises(Invalid) as refused,
+                ports.blame_setting(prefix, "127.0.0.1", port, plus=plus),
+            ):
+                socket.create_server(("127.0.0.1", port))
+            [fault] = refused.value.errors
+            assert fault.field == f"{prefix}_PORT"
+            assert str(port) in fault.message and str(port) in fault.message_vi
+            assert (f"{prefix}_PORT + 10" in fault.message) == bool(plus)
+    with pytest.raises(Invalid) as refused, ports.blame_setting("LOA_BOUNCES", "192.0.2.1", 0):
+        socket.create_server(("192.0.2.1", 0))
+    assert [one.field for one in refused.value.errors] == ["LOA_BOUNCES_HOST"]
+
+
+def test_the_trouble_of_a_file_is_no_ports():
+    with pytest.raises(FileNotFoundError), ports.blame_setting("LOA_HTTP", "127.0.0.1", 0):
+        Path("/khong-co/gi").read_text()
+
+
+async def test_the_embedded_servers_port_is_named_too(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = LoaSettings(data_dir=tmp_path, nats_port=taken.getsockname()[1])
+        with pytest.raises(Invalid) as refused:
+            async with instance.bus_server(settings):
+                """Never reached."""
+    assert [one.field for one in refused.value.errors] == ["LOA_NATS_PORT"]
+
+
+async def test_the_bounce_listeners_port_is_named_too(clean_environment, tmp_path):
+    class Node:
+        email = EmailSettings(bounce_domain="tra-lai.moha.example")
+
+        async def prove_key(self):
+            """It is the right one."""
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        clean_environment.setenv("LOA_BOUNCES_PORT", str(taken.getsockname()[1]))
+        clean_environment.setattr(wiring_email, "doors", lambda _: [])
+        with pytest.raises(Invalid) as refused:
+            await wiring_email.add_bounces(Node())
+    assert [one.field for one in refused.value.errors] == ["LOA_BOUNCES_PORT"]

@@ -1,0 +1,188 @@
+"""How long a case notice waits, what a person may end, and what a restore must not repeat."""
+
+import pytest
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.email.render.case_notice import notice_date
+from consumers.deliver.renderings import RenderCache
+from consumers.ledger.backoff import GIVE_UP_S
+from consumers.ledger.entry import notice_entry
+from consumers.operations.manual_resolution import ManualResolution
+from contracts import keys, subjects
+from contracts.delivery import BatchKey, Status
+from contracts.records import Dossier
+from tests.support.case_pipeline import (
+    CASE,
+    EMAIL,
+    MAIL,
+    PHONE,
+    ZALO,
+    CasePipeline,
+    case_event,
+    case_event_id,
+)
+from tests.support.gateway_client import UNIT, open_gateway
+
+DAY_S = 86400.0
+PHONE_ONLY = {"phone": PHONE, "consent": True}
+BROKE = Outcome(Verdict.HELD, "our monthly money quota", 6 * 3600.0, reached_provider=False)
+
+
+@pytest.fixture
+async def case_pipeline(bus, clock, tmp_path):
+    async with open_gateway(bus, clock) as door:
+        yield CasePipeline(bus, door, tmp_path, clock)
+
+
+# --- whoever has only one channel
+
+
+@pytest.mark.promise("12.4")
+async def test_whoever_has_no_other_channel_is_told_when_zalo_takes_it_at_last(case_pipeline):
+    await case_pipeline.accept_and_take_in(contact=PHONE_ONLY)
+    case_pipeline.set_outcome(ZALO, BROKE)
+    for _ in range(40):  # ten days
+        await case_pipeline.wake(ZALO)
+        case_pipeline.clock.advance(6.5 * 3600)
+    assert await case_pipeline.status(ZALO, CASE) == Status.DEFERRED
+    case_pipeline.set_outcome(ZALO, Outcome(Verdict.DELIVERED))
+    await case_pipeline.wake(ZALO)
+    assert await case_pipeline.status(ZALO, CASE) == Status.DELIVERED
+
+
+async def test_a_last_channel_that_stands_still_loses_nobody(case_pipeline):
+    await case_pipeline.accept_and_take_in(contact=PHONE_ONLY)
+    case_pipeline.set_outcome(ZALO, BROKE)
+    await case_pipeline.wake(ZALO)
+    case_pipeline.clock.advance(2 * GIVE_UP_S)
+    case_pipeline.workers[ZALO].is_paused = lambda: True
+    case_pipeline.workers[ZALO].channel_gate.is_paused = lambda: True
+    await case_pipeline.wake(ZALO)
+    assert await case_pipeline.status(ZALO, CASE) == Status.DEFERRED
+
+
+async def test_an_operator_hears_once_a_day_of_somebody_who_waits_long(case_pipeline):
+    await case_pipeline.accept_and_take_in(contact=PHONE_ONLY)
+    case_pipeline.set_outcome(ZALO, BROKE)
+    said = []
+    for _ in range(40):
+        with structlog.testing.capture_logs() as logs:
+            await case_pipeline.wake(ZALO)
+        said += [
+            int(case_pipeline.clock.now // DAY_S)
+            for one in logs
+            if one["event"] == "notice_waits_long"
+        ]
+        case_pipeline.clock.advance(6.5 * 3600)
+    assert 7 <= len(said) <= 9
+    assert len(set(said)) == len(said)
+
+
+async def test_a_last_channel_waits_until_the_contact_is_gone(case_pipeline):
+    await case_pipeline.accept_and_take_in(contact=PHONE_ONLY)
+    case_pipeline.set_outcome(ZALO, BROKE)
+    await case_pipeline.wake(ZALO)
+    case_pipeline.clock.advance(30 * DAY_S)
+    await case_pipeline.delete_contact()
+    await case_pipeline.wake(ZALO)
+    assert await case_pipeline.status(ZALO, CASE) == Status.SUPPRESSED
+
+
+# --- what a person has seen
+
+
+async def unknown(office, **data):
+    await office.accept_and_take_in(**data)
+    office.set_outcome(ZALO, Outcome(Verdict.DOUBT, "no answer"))
+    office.providers[ZALO].known = lambda _: Outcome(Verdict.UNKNOWN, "zalo can't say")
+    for _ in range(2):
+        await office.wake(ZALO)
+    assert await office.status(ZALO, CASE) == Status.UNKNOWN
+    return ManualResolution(office.ledger, ZALO, office.notices, office.clock)
+
+
+@pytest.mark.promise("12.4")
+async def test_a_notice_that_surely_was_not_sent_goes_on_to_the_next_channel(case_pipeline):
+    settlement = await unknown(case_pipeline)
+    [done] = await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
+    assert done.status == await case_pipeline.status(ZALO, CASE) == Status.SUPPRESSED
+    await case_pipeline.work(EMAIL, CASE)
+    assert case_pipeline.providers[EMAIL].addresses == [MAIL]
+
+
+async def test_a_settlement_that_was_cut_short_is_finished_by_its_repeat(case_pipeline):
+    settlement = await unknown(case_pipeline)
+    settlement.case_notices = None
+    await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa")
+    assert await case_pipeline.status(EMAIL, CASE) is None
+    settlement.case_notices = case_pipeline.notices
+    assert await settlement.resolve(CASE, None, arrived=False, by="Phòng Một cửa") == []
+    assert await case_pipeline.status(EMAIL, CASE) == Status.PENDING
+
+
+async def test_a_notice_that_arrived_after_all_begins_no_other_channel(case_pipeline):
+    settlement = await unknown(case_pipeline)
+    await settlement.resolve(CASE, 1, arrived=True, by="Phòng Một cửa")
+    assert await case_pipeline.status(ZALO, CASE) == Status.DELIVERED
+    assert await case_pipeline.status(EMAIL, CASE) is None
+
+
+# --- a number that is given again
+
+
+async def test_a_number_that_is_given_again_is_another_delivery(case_pipeline):
+    seen = []
+    case_pipeline.set_outcome(ZALO, Outcome(Verdict.DELIVERED))
+    send = case_pipeline.providers[ZALO].send
+
+    async def noted(rendered, rows, expired):
+        seen.extend(row.delivery_key for row in rows)
+        return await send(rendered, rows, expired)
+
+    case_pipeline.providers[ZALO].send = noted
+    await case_pipeline.accept_and_take_in(id="e-1")
+    await case_pipeline.work(ZALO, CASE)
+    await lose_everything_of_the_dossier(case_pipeline)
+    await case_pipeline.accept_and_take_in(id="e-2")
+    await case_pipeline.work(ZALO, CASE)
+    assert len(set(seen)) == 2
+    assert seen[1] == keys.delivery_key(CASE, 1, ZALO, case_event_id("e-2"))
+
+
+async def lose_everything_of_the_dossier(office):
+    """As after a restore from a backup that was made before it."""
+    unnumbered = Dossier(unit=UNIT).model_dump_json().encode()
+    await office.bus.bucket(subjects.PUBLISHED.name).put(CASE, unnumbered)
+    await office.bus.bucket(subjects.EVENTS.name).purge(case_event_id("e-1"))
+    await office.ledger.bucket.purge(f"state.{BatchKey(ZALO, CASE, 1, 0)}")
+    async for one in office.bus.scan(subjects.CONTENT.name):
+        await office.bus.erase_message(subjects.CONTENT.name, one.seq)
+
+
+async def test_a_notice_of_the_first_form_is_still_found(case_pipeline):
+    """It names no event: its contact lies where the word `person` leads."""
+    await case_pipeline.accepted(case_event())
+    record = await case_pipeline.contact_of()
+    old = keys.tracking_id(keys.delivery_key(CASE, 1, ZALO, keys.SOLE_RECIPIENT))
+    await case_pipeline.bus.bucket(subjects.NOTICES.name).put(
+        old, record.model_dump_json().encode()
+    )
+    await case_pipeline.delete_contact()
+    await case_pipeline.ledger.create_notice(
+        BatchKey(ZALO, CASE, 1, 0), notice_entry(1, "", case_pipeline.clock())
+    )
+    await case_pipeline.wake(ZALO)
+    assert case_pipeline.providers[ZALO].addresses == [PHONE]
+
+
+async def test_a_notice_says_when_the_door_took_its_event(case_pipeline):
+    """Not when the step was, which may lie days back; and the same after every restart."""
+    await case_pipeline.accept_and_take_in(occurred_at="2026-06-01T09:15:00+07:00")
+    [stored] = [one async for one in case_pipeline.bus.scan(subjects.CONTENT.name)]
+    notices = [
+        await RenderCache(case_pipeline.bus, case_pipeline.ledger, str).find_case_notice(stored.seq)
+        for _ in range(2)
+    ]
+    assert {one.accepted_at for one in notices} == {stored.time}
+    assert notice_date(notices[0]) == stored.time

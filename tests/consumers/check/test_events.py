@@ -1,0 +1,142 @@
+"""Accepted events: what is lost is named with its place, what is only on its way is not."""
+
+import asyncio
+
+import pytest
+
+from consumers.check.events import EventRules
+from contracts import subjects
+from tests.support.check_harness import CheckHarness, acknowledge_all
+from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
+
+
+@pytest.fixture
+async def check_harness(bus, tmp_path):
+    house = await CheckHarness(bus, tmp_path).open()
+    yield house
+    await house.close()
+
+
+async def stored(house, event):
+    """On the stream, and nobody has looked at it."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    body = event.model_dump_json(exclude={"extensions", "time"}, exclude_none=True).encode()
+    return await house.bus.publish(f"content.{UNIT}.submitted", body, headers=headers)
+
+
+async def details(house):
+    return [one.detail for one in (await house.check()).violations if one.rule == "event-lost"]
+
+
+async def test_an_event_that_waits_for_intake_is_not_lost(check_harness):
+    await check_harness.send(submitted())
+    await stored(check_harness, submitted("tin-moi"))
+    assert await check_harness.violations(later_s=3600.0) == []
+
+
+@pytest.mark.parametrize(
+    ("age_s", "found"), [(599.0, []), (600.1, ["event-stuck"]), (1300.0, [])],
+    ids=["not yet for ten minutes", "still being tried", "nobody is there to try"],
+)  # fmt: skip
+async def test_an_event_that_is_tried_in_vain_for_ten_minutes_is_named(check_harness, age_s, found):
+    """600.1 s lie between its arrival and the latest try, a little later than it arrived."""
+    await check_harness.send(submitted())
+    stuck = await stored(check_harness, submitted("tin-moi"))
+    pull = await check_harness.bus.js.pull_subscribe_bind(durable=subjects.INTAKE, stream="CONTENT")
+    [first] = await pull.fetch(1, timeout=5.0)
+    await asyncio.sleep(0.2)
+    await first.nak()
+    await pull.fetch(1, timeout=5.0)
+    arrived = (await check_harness.bus.get_message("CONTENT", stuck.seq)).time.timestamp()
+    violations = await EventRules(check_harness.bus, lambda: arrived + age_s).violations()
+    assert [one.rule for one in violations] == found
+
+
+async def test_what_was_refused_repeated_or_withdrawn_is_not_lost(check_harness):
+    await check_harness.send(submitted())
+    await check_harness.send(submitted())
+    await check_harness.send(submitted(title="Cùng một id, nội dung khác"))
+    await check_harness.send(submitted(revision=1).model_copy(update={"id": "khac"}))
+    await check_harness.send(corrected())
+    await check_harness.send(withdrawn())
+    await check_harness.send(withdrawn("khong-co-tin-nay"))
+    await check_harness.deliver_all(ITEM)
+    assert await check_harness.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "place"), [(0, "at the beginning"), (1, "in the middle"), (2, "at the end")]
+)
+async def test_the_place_of_a_lost_event_is_told(check_harness, lost, place):
+    names = ["tin-a", "tin-b", "tin-c"]
+    for name in names:
+        await check_harness.send(submitted(name))
+        await check_harness.deliver_all(name)
+    await check_harness.bus.bucket("publications").purge(f"{names[lost]}.1")
+    [detail] = await details(check_harness)
+    assert f"lost {place}" in detail
+
+
+@pytest.mark.promise("1.5")
+async def test_junk_that_was_settled_without_a_dead_letter_is_lost(check_harness):
+    await check_harness.bus.publish(f"content.{UNIT}.submitted", b"\xff\x00")
+    await acknowledge_all(check_harness.bus, "CONTENT", subjects.INTAKE)
+    assert await check_harness.violations() == [("event-lost", "CONTENT.1")]
+
+
+async def test_the_end_of_a_stream_that_is_gone_is_noticed(check_harness):
+    """A disk lost what it had acknowledged: intake has read further than the stream goes."""
+    for name in ("tin-a", "tin-b"):
+        await check_harness.send(submitted(name))
+        await check_harness.deliver_all(name)
+    last = (await check_harness.bus.stream_info("CONTENT"))["state"]["last_seq"]
+    await check_harness.delete("CONTENT", last)
+    found = await check_harness.violations()
+    assert ("stream-gap", "CONTENT") in found
+    assert ("publication-unexpected", "publication.tin-b.1") in found
+
+
+async def test_an_older_record_without_a_policy_follows_the_units_present_one(check_harness):
+    await check_harness.send(submitted())
+    await check_harness.deliver_all(ITEM)
+    await check_harness.record("publications", f"{ITEM}.1", policy="")
+    assert await check_harness.violations() == []
+    await register_unit(check_harness.bus, UNIT, release="desk")
+    assert await check_harness.violations() == [("unapproved", f"publication.{ITEM}.1")]
+
+
+async def test_a_unit_that_has_changed_its_policy_is_judged_by_the_one_of_the_day(check_harness):
+    await check_harness.send(submitted())
+    await check_harness.deliver_all(ITEM)
+    await register_unit(check_harness.bus, UNIT, release="desk")
+    assert await check_harness.violations() == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "found"),
+    [
+        ("ledger", "plan.cai-gi-day", "plan.cai-gi-day"),
+        ("ledger", "plan.email.tin-la.1", "plan.email.tin-la.1"),
+        ("ledger", "state.cai-gi-day", "state.cai-gi-day"),
+        ("events", "e" * 26, f"event.{'e' * 26}"),
+        ("publications", "tin-la", "publication.tin-la"),
+        ("publications", "tin-la.1", "publication.tin-la.1"),
+    ],
+)
+async def test_what_nobody_can_read_is_named_and_holds_up_nothing_else(
+    check_harness, bucket, key, found
+):
+    await check_harness.send(submitted())
+    await check_harness.deliver_all(ITEM)
+    await check_harness.bus.bucket(bucket).put(key, b'{"v":"tam bay"}')
+    assert await check_harness.violations() == [("unreadable", found)]
+
+
+async def test_letters_and_publications_that_nobody_can_read_are_named(check_harness):
+    await check_harness.bus.publish("dead.intake", b"{}")
+    await check_harness.bus.publish("publication.viec-lam.tin-la", b"{}")
+    await check_harness.bus.bucket("units").put("cuc-viec-lam", b"{}")
+    assert await check_harness.violations() == [
+        ("unreadable", "DEAD.1"),
+        ("unreadable", "PUBLICATIONS.1"),
+    ]

@@ -1,0 +1,145 @@
+"""`loa status`: the lines above its table, where a channel's output goes among them."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from channels.email.settings import EmailSettings
+from channels.zalo.settings import ZaloSettings
+from consumers.app.settings import LoaSettings
+from consumers.app.wiring.destinations import destination as told_outlet
+from consumers.channel_health import destinations
+from consumers.channel_health.canary.status import CanaryStatus
+from consumers.channel_health.destinations import Destination
+from consumers.cli.channels import canary_line, destination_lines, lost_portal_files, trouble_lines
+from consumers.ledger.store import Ledger
+from consumers.operations.status import ChannelStatus, StatusReader
+from contracts.delivery import ChannelName
+
+EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
+
+
+@pytest.fixture
+def status(bus, clock):
+    return StatusReader(bus, Ledger(bus), clock)
+
+
+def test_a_stopped_publication_is_shown_with_a_command_that_exists():
+    one = ChannelStatus(paused=False, stopped=("email.tin.1",), lanes={})
+    assert list(trouble_lines(one)) == [
+        "email.tin.1 stopped, too much of it came back: `loa mail brakes list`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "line"),
+    [
+        ("ok", 200, "canary ok 3 min ago"),
+        ("ok", 59, "canary ok just now"),
+        ("ok", -5, "canary ok just now"),
+        ("late", 1500, "canary late, none back since 2027-01-15T07:35:00Z: nobody took it"),
+        ("waiting", 10, "canary on its way, none back yet"),
+        ("paused", 10, "canary paused"),
+        ("off", 0, "canary off"),
+    ],
+)
+def test_every_channel_has_one_short_line_about_its_canary(state, age_s, line):
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    why = "nobody took it" if state == "late" else ""
+    since = now - timedelta(seconds=age_s)
+    assert canary_line(CanaryStatus(state=state, since=since, why=why), now.timestamp()) == line
+
+
+def test_where_no_loa_runs_an_old_canary_proves_nothing_of_now():
+    now = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    was = CanaryStatus(state="ok", since=now - timedelta(minutes=9))
+    told = canary_line(was, now.timestamp(), at_work=False)
+    assert told == "canary was ok 9 min ago; no Loa runs now"
+
+
+def test_a_portal_whose_pages_are_gone_says_so_in_both_languages(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path))
+    assert list(lost_portal_files()) == []
+    (tmp_path / "portal" / "state").mkdir(parents=True)
+    english, vietnamese = lost_portal_files()
+    assert "loa rebuild portal" in english and "loa rebuild portal" in vietnamese
+    (tmp_path / "portal" / "public").mkdir()
+    (tmp_path / "portal" / "public" / "index.html").touch()
+    assert list(lost_portal_files()) == []
+
+
+async def test_each_worker_says_where_its_output_goes_and_a_stand_in_says_that_it_is_one(
+    bus, status, clock
+):
+    await destinations.write_destination(
+        bus, EMAIL, Destination(to="the relay smtp.x:587 (tls: starttls)", at=clock())
+    )
+    box = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
+    told = (await status.report()).channels
+    assert list(destination_lines(told[EMAIL])) == ["goes to the relay smtp.x:587 (tls: starttls)"]
+    assert list(destination_lines(told[ZALO])) == [], "no worker has started yet"
+    await destinations.write_destination(bus, EMAIL, Destination(to=box, stand_in=True, at=clock()))
+    told = (await status.report()).channels[EMAIL]
+    assert list(destination_lines(told)) == [f"goes to {box}: nobody outside gets anything"]
+
+
+@dataclass
+class FakeNode:
+    """As much of a node as an outlet is told from."""
+
+    email: EmailSettings = field(default_factory=EmailSettings)
+    zalo: ZaloSettings = field(default_factory=ZaloSettings)
+    settings: LoaSettings = field(default_factory=LoaSettings)
+    stand_ins: set[ChannelName] = field(default_factory=set)
+    own_url: str = "http://127.0.0.1:8080"
+    public_url: str = "https://tin.moha.example"
+
+    def clock(self) -> float:
+        return 0.0
+
+
+RELAY = {"host": "smtp.x", "username": "ai-do", "password": "bi-mat", "from_": "a@moha.example"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "channel", "words", "stand_in"),
+    [
+        ({}, EMAIL, "nowhere, LOA_EMAIL_HOST is empty", True),
+        ({"stand_ins": {EMAIL}}, EMAIL, "catch-all mailbox at http://127.0.0.1:8080/hop-", True),
+        ({"email": EmailSettings(**RELAY)}, EMAIL, "the relay smtp.x:587 (tls: starttls)", False),
+        (
+            {"email": EmailSettings(**RELAY, fallback_host="b.x", fallback_port=25)},
+            EMAIL,
+            "the relay smtp.x:587 (tls: starttls), else b.x:25 (tls: starttls)",
+            False,
+        ),
+        ({"zalo": ZaloSettings(app_id="123")}, ZALO, "Zalo, application 123", False),
+        ({"stand_ins": {ZALO}}, ZALO, "the Zalo sandbox at ", True),
+        (
+            {"zalo": ZaloSettings(app_id="123", openapi_url="http://zalo-sandbox:8090")},
+            ZALO,
+            "the Zalo sandbox at http://zalo-sandbox:8090",
+            True,
+        ),
+        ({}, PORTAL, "https://tin.moha.example, files in ", False),
+        (
+            {"public_url": "http://127.0.0.1:8080"},
+            PORTAL,
+            "LOA_PUBLIC_URL is empty: feeds and pages name http://127.0.0.1:8080",
+            False,
+        ),
+        (
+            {"settings": LoaSettings(public_url="https://tin.vn"), "public_url": "https://tin.vn"},
+            PORTAL,
+            "https://tin.vn, files in var/portal",
+            False,
+        ),
+    ],
+)
+def test_where_output_goes_is_told_from_the_settings_of_whoever_sends_it(
+    changes, channel, words, stand_in
+):
+    said = told_outlet(FakeNode(**changes), channel)
+    assert (words in said.to, said.stand_in) == (True, stand_in)
+    assert "ai-do" not in said.to and "bi-mat" not in said.to

@@ -1,0 +1,45 @@
+"""What `loa check` answers: scripts get every violation, people what it means and what to do."""
+
+import re
+from pathlib import Path
+
+from consumers.check import Findings, Skipped, Violation, load_rules
+from consumers.cli.check import print_findings
+
+LEDGER = Path(__file__).parents[3] / "docs" / "ledger.md"
+
+
+def some(rule: str, count: int) -> list[Violation]:
+    return [Violation(rule=rule, key=f"state.x.{n}", detail="so") for n in range(count)]
+
+
+def test_people_are_told_per_rule_how_often_what_it_means_where_and_what_to_do(capsys):
+    found = [*some("stuck", 7), *some("event-lost", 1)]
+    skipped = [Skipped(what="portal", why="there is no portal folder on this machine")]
+    checked = {"batches": 12}
+    print_findings(Findings(ok=False, violations=found, checked=checked, skipped=skipped))
+    said = capsys.readouterr().out
+    assert f"stuck: 7. {load_rules()['stuck'].means}" in said
+    assert f"now: {load_rules()['event-lost'].do}" in said
+    assert said.count("state.x.") == 6
+    assert "… and 2 more" in said
+    assert "looked at: 12 batches" in said
+    assert "not looked at: portal: there is no portal folder" in said
+    assert "ok" not in said.split()
+
+
+def test_a_clean_house_is_said_to_be_clean(capsys):
+    print_findings(Findings(ok=True, violations=[], checked={"batches": 1}))
+    assert capsys.readouterr().out.startswith("ok: every promise is kept\n")
+
+
+def test_every_rule_says_what_it_means_and_what_to_do():
+    assert all(one.means and one.do for one in load_rules().values())
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in load_rules())
+
+
+def test_the_documented_rules_are_those_of_the_catalogue():
+    table = LEDGER.read_text().partition("| rule | what is wrong |")[2].partition("\n\n")[0]
+    named = re.findall(r"^\| (`[^|]*`) \|", table, re.MULTILINE)
+    documented = [name for cell in named for name in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(documented) == sorted(load_rules())

@@ -1,0 +1,211 @@
+"""`loa dead` as an official uses it: find, read, send again, mend, give up; scripts get JSON."""
+
+import pytest
+
+from consumers.dead_letters import DeadLetterStore, MessageOrigin
+from contracts import envelope, subjects
+from contracts.errors import field_error
+from producers.bus import Bus
+from tests.support.cli import json_output
+from tests.support.events import ITEM, UNIT, submitted
+
+OTHER = "vu-to-chuc-can-bo"
+WRONG = (field_error("data.title", "missing"),)
+
+
+@pytest.fixture
+def loa(loa):
+    """For nobody in particular: tests name who decides."""
+    return loa.extended(USER="")
+
+
+async def died(bus: Bus, body: bytes, unit: str = UNIT) -> None:
+    subject = subjects.content(unit, "submitted")
+    ack = await bus.publish(subject, body)
+    origin = MessageOrigin(subject=subject, stream=ack.stream, seq=ack.seq)
+    await DeadLetterStore(bus).bury("intake", origin, body, WRONG)
+
+
+async def accepted(bus: Bus) -> list[bytes]:
+    return [message.data async for message in bus.scan(subjects.CONTENT.name)]
+
+
+def broken() -> bytes:
+    return envelope.to_structured(submitted(title=""))
+
+
+@pytest.mark.promise("9.1")
+async def test_the_list_says_whose_how_often_and_what_is_wrong_in_both_languages(bus, loa):
+    await died(bus, broken())
+    await died(bus, broken())
+    await died(bus, b"{", OTHER)
+    said = (await loa("dead", "list")).stdout
+    for words in (UNIT, ITEM, "data.title", WRONG[0].message, WRONG[0].message_vi):
+        assert words in said
+    first, second = json_output(await loa("dead", "list", "--json"))
+    assert (first["times"], second["times"]) == (2, 1)
+    assert first["about"]["content_id"] == ITEM
+    [only] = json_output(await loa("dead", "list", "--unit", OTHER, "--json"))
+    assert only["id"] == second["id"]
+    assert json_output(await loa("dead", "list", "--until", "2020-01-01", "--json")) == []
+
+
+async def test_a_time_that_is_none_is_named_in_both_languages(bus, loa):
+    done = await loa("dead", "list", "--since", "hôm qua")
+    assert done.exit_code == 2
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["since", "since"]
+
+
+async def test_many_are_sent_again_at_once_after_a_look(bus, loa):
+    for number in range(3):
+        await died(bus, b"%d" % number)
+    await died(bus, b"{", OTHER)
+    dry = await loa("dead", "replay", "--unit", UNIT, "--dry-run", "--json", USER="binh")
+    assert (dry.exit_code, len(json_output(dry)["done"])) == (0, 3)
+    assert len(await accepted(bus)) == 4
+    done = await loa("dead", "replay", "--unit", UNIT, "--reason", "đã thêm chủ đề", USER="binh")
+    assert done.exit_code == 0
+    assert "3 done, 0 refused, 0 left" in done.stdout
+    assert (await accepted(bus))[4:] == [b"0", b"1", b"2"]
+    [open_one] = json_output(await loa("dead", "list", "--json"))
+    assert open_one["about"]["unit"] == OTHER
+    everything = json_output(await loa("dead", "list", "--all", "--json"))
+    ended = [one["ended"] for one in everything if one["ended"]]
+    assert {(one["by"], one["reason"]) for one in ended} == {("binh", "đã thêm chủ đề")}
+
+
+async def test_a_letter_that_is_unknown_or_dealt_with_is_refused_and_the_rest_is_sent(bus, loa):
+    await died(bus, b"1")
+    await died(bus, b"2")
+    one, two = [letter["id"] for letter in json_output(await loa("dead", "list", "--json"))]
+    assert (await loa("dead", "discard", one, "--reason", "rác", "--by", "Bình")).exit_code == 0
+    done = await loa("dead", "replay", one, two, 99, "--by", "Bình", "--json")
+    assert done.exit_code == 2
+    assert [entry["id"] for entry in json_output(done)["done"]] == [two]
+    assert sorted(entry["id"] for entry in json_output(done)["refused"]) == [one, 99]
+    assert f"số {one} đã được Bình xử lý: loại bỏ\n" in done.stderr, "Vietnamese to the last word"
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("replay",), "id"),
+        (("replay", 1, "--unit", UNIT), "id"),
+        (("discard", 1, "--reason", " "), "reason"),
+        (("discard", "--reason", "x"), None),
+        (("discard", 1), None),
+    ],
+)
+async def test_what_nobody_can_have_meant_changes_nothing(bus, loa, words, field):
+    await died(bus, b"{")
+    done = await loa("dead", *words, "--by", "Bình")
+    assert done.exit_code == 2
+    assert field is None or done.stderr.startswith(f"{field}: ")
+    assert len(json_output(await loa("dead", "list", "--json"))) == 1
+    assert len(await accepted(bus)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("discard", 999, "--reason", "typo"), 2),
+        (("replay", 999), 2),
+        (("replay", "--unit", "khong-co-don-vi"), 0),
+        (("replay", "--unit", "khong-co-don-vi", "--dry-run"), 0),
+    ],
+)
+async def test_a_choice_that_meets_nothing_leaves_every_letter_alone(bus, loa, words, code):
+    for number in range(3):
+        await died(bus, b"%d" % number)
+    done = await loa("dead", *words, "--by", "Bình", "--json")
+    assert (done.exit_code, json_output(done)["done"]) == (code, [])
+    assert len(json_output(await loa("dead", "list", "--json"))) == 3
+    assert len(await accepted(bus)) == 3
+
+
+async def test_what_is_no_letter_is_in_the_list_and_can_be_looked_at(bus, loa):
+    await bus.publish(subjects.dead("intake"), b"xin chao")
+    await died(bus, b"{")
+    said = (await loa("dead", "list")).stdout
+    assert "đây không phải sự kiện bị loại" in said
+    assert UNIT in said
+    assert "xin chao" in (await loa("dead", "show", 1)).stdout
+    assert (await loa("dead", "replay", 1, 2, "--by", "Bình")).exit_code == 2
+    assert len(await accepted(bus)) == 2
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+async def test_both_commands_choose_by_the_same_options(loa, command):
+    said = (await loa("dead", command, "--help")).stdout
+    for option in ("--stage", "--unit", "--field", "--text", "--since", "--until", "--json"):
+        assert option in said
+
+
+async def test_nobody_is_no_name(bus, loa):
+    await died(bus, b"{")
+    [letter] = json_output(await loa("dead", "list", "--json"))
+    done = await loa("dead", "replay", letter["id"])
+    assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "by")
+    assert "--by NAME" in done.stderr and "--by TÊN" in done.stderr
+    assert len(await accepted(bus)) == 1
+
+
+async def test_a_look_decides_nothing_and_needs_no_name(bus, loa, tmp_path):
+    await died(bus, broken())
+    [letter] = json_output(await loa("dead", "list", "--json"))
+    looked = await loa("dead", "replay", letter["id"], "--dry-run", "--json", USER="")
+    assert (looked.exit_code, json_output(looked)["dry_run"]) == (0, True)
+    assert [one["id"] for one in json_output(looked)["done"]] == [letter["id"]]
+    file = tmp_path / "mended.json"
+    file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
+    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", USER="")
+    assert looked.exit_code == 0
+    assert len(await accepted(bus)) == 1
+
+
+async def test_the_difference_is_shown_before_a_mended_event_is_sent(bus, loa, tmp_path):
+    await died(bus, broken())
+    [letter] = json_output(await loa("dead", "list", "--json"))
+    file = tmp_path / "mended.json"
+    file.write_bytes(broken())
+    assert (await loa("dead", "edit", letter["id"], file, USER="binh")).exit_code == 2
+    file.write_bytes(envelope.to_structured(submitted(title="Đúng rồi")))
+    looked = await loa("dead", "edit", letter["id"], file, "--dry-run", USER="binh")
+    assert '-  "title": ""' in looked.stdout
+    assert '+  "title": "Đúng rồi"' in looked.stdout
+    told = json_output(
+        await loa("dead", "edit", letter["id"], file, "--dry-run", "--json", "--by", "B")
+    )
+    assert (told["letter"]["ended"], '+  "title": "Đúng rồi",' in told["difference"]) == (
+        None,
+        True,
+    )
+    assert len(await accepted(bus)) == 1
+    done = await loa("dead", "edit", letter["id"], file, USER="binh")
+    assert done.exit_code == 0, done.stderr
+    assert (await accepted(bus))[1] == file.read_bytes()
+    shown = (await loa("dead", "show", letter["id"])).stdout
+    assert "edited by binh to CONTENT #2" in shown
+    assert '"title": ""' in shown.replace('"title":""', '"title": ""'), "the original stays"
+
+
+async def test_a_body_can_not_steer_the_terminal(bus, loa):
+    await died(bus, b"\x1b[2J\xc2\x9b31m wiped")
+    [letter] = json_output(await loa("dead", "list", "--json"))
+    said = (await loa("dead", "show", letter["id"])).stdout
+    assert "\x1b" not in said
+    assert "\x9b" not in said
+    assert "U+001B[2J" in said
+
+
+async def test_a_trace_of_an_item_whose_event_died_says_refused(bus, loa):
+    await died(bus, broken())
+    story = json_output(await loa("trace", ITEM, "--json"))
+    assert (story["state"], story["channels"]) == ("refused", {})
+    [moment] = story["timeline"]
+    assert moment["event"] == "dead_letter"
+    assert "data.title" in moment["detail"]
+    [letter] = json_output(await loa("dead", "list", "--json"))
+    await loa("dead", "replay", letter["id"], "--by", "Bình")
+    assert json_output(await loa("trace", ITEM, "--json"))["state"] == "received"
+    assert (await loa("trace", "khong-co", "--json")).exit_code == 2

@@ -1,0 +1,81 @@
+"""`loa doctor`: whose settings it judges, and what it does when it is told nothing."""
+
+import pytest
+
+from channels.email.doctor import dns_client
+from consumers.channel_health import destinations
+from consumers.channel_health.destinations import Destination
+from consumers.cli import doctor
+from contracts.delivery import ChannelName
+from tests.support.cli import InProcessCli, json_output
+
+RELAY = "the relay smtp.example:587 (tls: starttls)"
+BOX = "the catch-all mailbox at http://127.0.0.1:8080/hop-thu-thu, LOA_EMAIL_HOST is empty"
+MAIL = ("doctor", "mail", "--resolver", "127.0.0.1:9")
+AWAY = "nats://127.0.0.1:1"
+HERE = {
+    "LOA_EMAIL_HOST": "",
+    "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@moha.example>",
+    "LOA_PUBLIC_URL": "https://thong-bao.moha.example",
+}
+
+
+@pytest.fixture(autouse=True)
+def short_dns_timeout(monkeypatch):
+    monkeypatch.setattr(dns_client, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(doctor.running, "LOOK_S", 0.2)
+
+
+def told(run) -> list[str]:
+    return [line for line in run.stderr.splitlines() if line.startswith("settings: ")]
+
+
+async def test_it_says_first_whose_settings_are_judged_and_where_the_workers_differ(bus, loa):
+    loa = loa.extended(**HERE)
+    assert len(told(await loa(*MAIL))) == 2
+    await destinations.write_destination(bus, ChannelName.EMAIL, Destination(to=RELAY))
+    run = await loa(*MAIL)
+    english, vietnamese, other, khac = told(run)
+    assert "of this shell" in english and "cửa sổ lệnh này" in vietnamese
+    assert english.endswith("no relay") and vietnamese.endswith("chưa đặt máy chủ chuyển thư")
+    assert RELAY in other and RELAY in khac
+    assert "not about its relay" in other and "không nói về máy chủ" in khac
+    scripts = await loa(*MAIL, "--json")
+    assert "relay_none" in {one["code"] for one in json_output(scripts)}
+
+
+@pytest.mark.parametrize(
+    ("host", "worker"),
+    [("", Destination(to=BOX, stand_in=True)), ("smtp.example", Destination(to=RELAY))],
+)
+async def test_a_worker_with_the_same_relay_is_not_mentioned(bus, loa, host, worker, monkeypatch):
+    async def nothing(*_):
+        return []
+
+    monkeypatch.setattr(doctor, "examined", nothing)
+    await destinations.write_destination(bus, ChannelName.EMAIL, worker)
+    run = await loa.extended(**HERE | {"LOA_EMAIL_HOST": host})(*MAIL)
+    assert run.exit_code == 0
+    assert len(told(run)) == 2
+
+
+async def test_with_no_bus_it_judges_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loa = InProcessCli(HERE | {"LOA_DATA_DIR": str(tmp_path), "LOA_NATS_URL": AWAY})
+    run = await loa(*MAIL)
+    assert run.exit_code == 1, "no relay is a problem"
+    assert len(told(run)) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_alone_it_examines_mail_and_says_so(loa):
+    run = await loa.extended(**HERE)("doctor")
+    assert run.exit_code == 1, "no relay is a problem"
+    assert "PROBLEM relay: no relay is configured" in run.stdout
+    assert run.stderr.startswith("doctor: ")
+    assert "chỉ có một phép kiểm tra" in run.stderr
+
+
+async def test_completion_is_not_offered_where_there_is_none(loa):
+    for noun in ("doctor", "desk", "mail"):
+        assert "completion" not in (await loa(noun, "--help")).stdout

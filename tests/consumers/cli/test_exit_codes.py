@@ -1,0 +1,81 @@
+"""What every command keeps to: exit codes, and no folder is emptied that is not the demo's own."""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from consumers.cli import Commands, app, demo
+from consumers.cli.output import explain_errors
+from contracts.errors import Conflict, Invalid, Unavailable, field_error
+from producers.bus import NoReply
+
+
+def code_of(error: Exception) -> int:
+    with pytest.raises(typer.Exit) as ended, explain_errors():
+        raise error
+    return ended.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Invalid(field_error("id", "missing")), 2),
+        (Conflict(field_error("id", "missing")), 2),
+        (PermissionError(13, "Permission denied", "var/run"), 2),
+        (Unavailable(field_error("event", "unavailable", retry_after_s=5)), 3),
+        (NoReply("no answer"), 3),
+    ],
+)
+def test_wrong_input_is_2_and_an_absent_bus_is_3(error, code, capsys):
+    assert code_of(error) == code
+    assert len(capsys.readouterr().err.splitlines()) >= 2, "in both languages"
+
+
+@pytest.mark.parametrize("name", Commands.command_paths)
+def test_every_command_can_be_loaded_and_says_what_it_does(name):
+    command = typer.main.get_command(app).get_command(None, name)
+    assert command.name == name
+    assert command.get_short_help_str()
+
+
+def test_a_command_does_not_wait_for_what_it_does_not_use():
+    alone = "import sys, consumers.cli.items; assert 'channels.zalo.channel' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", alone], check=False).returncode == 0
+
+
+def test_a_folder_that_is_no_demos_is_left_alone(tmp_path, capsys):
+    (tmp_path / "luan-van.txt").write_text("ba năm làm việc")
+    with pytest.raises(SystemExit) as ended:
+        app(["demo", "--data", str(tmp_path)])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "was not made by a demo" in said
+    assert "không do bản chạy thử tạo ra" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["luan-van.txt"]
+
+
+def test_a_new_folder_an_empty_one_and_a_demos_own_are_taken(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    folder = tmp_path / "new" / "demo"
+    demo.prepare_folder(folder)
+    (folder / "nats").mkdir()
+    (folder / "nats" / "old").touch()
+    (folder / "loa.log").touch()
+    (folder / "link").symlink_to(outside)
+    demo.prepare_folder(folder)
+    assert [path.name for path in folder.iterdir()] == [demo.MARK_FILE]
+    assert (outside / "kept").exists(), "a link is removed, not followed"
+    demo.prepare_folder(outside.with_name("empty"))
+    assert (tmp_path / "empty" / demo.MARK_FILE).exists()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("x")
+    with pytest.raises(NotADirectoryError):
+        demo.prepare_folder(path)
+    assert path.read_text() == "x"

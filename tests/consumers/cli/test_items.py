@@ -1,0 +1,188 @@
+"""`loa trace` and `loa withdraw` as people read them: revisions, what was typed, what was done."""
+
+from datetime import UTC, datetime
+
+import pytest
+import typer
+
+from consumers.cli import items
+from consumers.cli.items import WithdrawalText, order_withdrawal, print_trace
+from consumers.dead_letters.letter import DeadLetter, MessageOrigin
+from consumers.dead_letters.trace import with_letters
+from contracts import envelope
+from contracts.delivery import ChannelName
+from contracts.errors import FieldError, Invalid
+from tests.support.cli import json_output
+from tests.support.events import ITEM, UNIT, corrected, released_publications, submitted, withdrawn
+from tests.support.intake_harness import IntakeHarness
+
+EMAIL = ChannelName.EMAIL
+
+
+@pytest.fixture
+def intake_harness(bus, clock):
+    return IntakeHarness(bus, clock)
+
+
+async def test_every_revision_has_its_line_so_that_one_sees_who_got_the_wrong_text(
+    intake_harness, capsys
+):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"ddxv")
+    await intake_harness.take_in(corrected())
+    await intake_harness.add_plan(b"dp", revision=2)
+    await intake_harness.take_in(withdrawn())
+    await intake_harness.add_plan(b"pp", revision=3)
+    story = await intake_harness.read_trace()
+    told = story.model_dump(mode="json")["earlier"]
+    assert list(told) == ["2", "1"], "the latest first"
+    assert [told["1"]["email"][name] for name in ("delivered", "failed", "superseded")] == [2, 1, 1]
+    capsys.readouterr()
+    print_trace(story)
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = [line[:4] for line in table if line[1:2] == ["email"]]
+    assert shown == [["3", "email", "2", "2"], ["2", "email", "2", "1"], ["1", "email", "4", "0"]]
+    assert "failed" in table[1], "a status that only an older revision has is shown"
+
+
+async def test_an_item_of_one_revision_has_no_earlier_ones(intake_harness):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"d")
+    assert "earlier" not in (await intake_harness.read_trace()).model_dump()
+
+
+def test_what_was_typed_is_what_is_not_known(monkeypatch, capsys):
+    monkeypatch.setattr(items, "on_bus", lambda work: None)
+    with pytest.raises(typer.Exit) as ended:
+        items.trace("G09.20-0000")
+    assert ended.value.exit_code == 2
+    assert "content_id: G09.20-0000 is not known\n" in capsys.readouterr().err
+
+
+def test_an_item_of_which_only_dead_letters_are_known_has_no_revision(capsys):
+    wrong = FieldError(field="data.topic", code="unknown", message="no", message_vi="không")
+    at = datetime(2027, 1, 15, tzinfo=UTC)
+    origin = MessageOrigin(subject="content.noi-vu.submitted", stream="CONTENT", seq=1)
+    letter = DeadLetter(id=1, stage="intake", errors=[wrong], at=at, origin=origin, body=None)
+    print_trace(with_letters("tin-hong", None, [letter]))
+    said = capsys.readouterr().out
+    assert said.startswith("tin-hong: refused\n")
+    assert "1: data.topic: no" in said and "data.topic: không" in said, "in both languages"
+
+
+async def test_trace_names_who_decided_and_what_the_code_means(intake_harness, loa):
+    await intake_harness.take_in(submitted(), "desk")
+    await loa("desk", "reject", ITEM, "--by", "Nguyễn Văn C", "--code", "trung-lap")
+    said = (await loa("trace", ITEM)).stdout
+    assert "revision 1: trung-lap (already published), by Nguyễn Văn C" in said
+    assert "Trùng với tin đã có" in said
+    timeline = json_output(await loa("trace", ITEM, "--json"))["timeline"]
+    assert {one["event"]: one.get("by") for one in timeline}["rejected"] == "Nguyễn Văn C"
+
+
+async def test_who_withdraws_is_kept_with_the_event_and_told_by_trace_alone(
+    bus, intake_harness, loa
+):
+    await intake_harness.take_in(submitted())
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "Trần Thị An")
+    assert run.exit_code == 0
+    [*_, message] = [one async for one in bus.scan("CONTENT", "content.>")]
+    event = envelope.decode(None, message.headers, message.data)
+    assert event.extensions == {"submitter": "Trần Thị An"}
+    await intake_harness.intake.handle(event, UNIT)
+    assert "withdrawn, revision 2, by Trần Thị An" in (await loa("trace", ITEM)).stdout
+    assert "Trần Thị An" not in str(await released_publications(bus))
+    again = await loa("withdraw", ITEM, "--reason", "Nhầm", USER="ai-do")
+    assert "by Trần Thị An, with the reason: Nhầm" in again.stdout
+    assert "đã được Trần Thị An gỡ" in again.stdout
+
+
+async def test_a_name_that_is_none_is_refused_and_nothing_is_withdrawn(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    run = await loa("withdraw", ITEM, "--reason", "Nhầm", "--by", "A" * 151)
+    assert (run.exit_code, run.stderr.startswith("by: ")) == (2, True)
+    assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == 0
+
+
+async def test_a_withdrawal_of_what_was_never_out_says_so(intake_harness, loa):
+    await intake_harness.take_in(submitted(), "desk")
+    said = (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
+    assert "nothing of it is out" in said and "không có bản nào đang phát hành" in said
+    assert "go out" not in said
+
+
+async def test_a_withdrawal_before_the_time_of_the_item_says_so_too(intake_harness, loa):
+    await intake_harness.take_in(submitted(not_before="2099-01-01T08:00:00+07:00"))
+    assert "nothing of it is out" in (await loa("withdraw", ITEM, "--reason", "Nhầm")).stdout
+
+
+async def test_what_never_stood_on_the_portal_has_no_address_there(intake_harness, loa):
+    await intake_harness.take_in(submitted(not_before="2099-01-01T08:00:00+07:00"))
+    await intake_harness.take_in(withdrawn())
+    assert "410" in (await loa("trace", ITEM)).stdout, "until the portal has looked at it"
+    await intake_harness.add_plan(channel=ChannelName.PORTAL, revision=2)
+    assert "address" not in json_output(await loa("trace", ITEM, "--json"))
+
+
+async def test_a_withdrawal_may_have_a_title_of_its_own(bus, intake_harness, loa):
+    await intake_harness.take_in(submitted(title="Kết quả thi của 0912345678"))
+    words = ["--reason", "Lộ thông tin cá nhân", "--title", "Kết quả thi"]
+    assert (await loa("withdraw", ITEM, *words)).exit_code == 0
+    [message] = [one async for one in bus.scan("CONTENT", "content.>")]
+    await intake_harness.intake.handle(envelope.decode(None, message.headers, message.data), UNIT)
+    first, second = await released_publications(bus)
+    assert (second["action"], second["title"]) == ("withdrawn", "Kết quả thi")
+    assert "0912345678" in first["title"] and "0912345678" not in str(second)
+
+
+async def test_trace_says_how_the_address_answers(intake_harness, loa):
+    await intake_harness.take_in(submitted())
+    to_be = (await loa("trace", ITEM)).stdout.splitlines()
+    assert [one.partition(": ")[0] for one in to_be[-2:]] == ["will stand at", "sẽ đăng tại"]
+    await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL)
+    assert (await loa("trace", ITEM)).stdout.splitlines()[-1].startswith("http")
+    await intake_harness.take_in(withdrawn())
+    assert "will answer 410 (withdrawn) once" in (await loa("trace", ITEM)).stdout
+    await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL, revision=2)
+    said = (await loa("trace", ITEM)).stdout
+    assert "\nanswers 410 (withdrawn): http" in said and "\nđã gỡ, trả mã 410: http" in said
+    assert json_output(await loa("trace", ITEM, "--json"))["address"].startswith("http")
+
+
+async def test_a_second_withdrawal_says_since_when_and_sends_nothing(bus, intake_harness, clock):
+    await intake_harness.take_in(submitted())
+    first = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))
+    assert first.withdrawn_at is None and first.event_id
+    assert "`loa trace" in first.to_text().message and "`loa trace" in first.to_text().message_vi
+    clock.advance(60)
+    await intake_harness.take_in(withdrawn())
+    before = (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"]
+    again = await order_withdrawal(bus, ITEM, WithdrawalText("Lần hai"))
+    said = (again.to_text().message, again.to_text().message_vi)
+    for line, word in zip(said, ("Nothing was changed", "Không"), strict=True):
+        assert "2027-01-15T08:01:00Z" in line and word in line
+        assert "Nội dung chưa chính xác" in line and "Lần hai" not in line
+    assert set(again.to_json()) == {"content_id", "withdrawn_at", "reason"}
+    assert (await bus.connection.api_request("STREAM.INFO.CONTENT"))["state"]["messages"] == before
+
+
+async def test_a_draft_that_was_taken_back_unseen_counts_as_well(bus, intake_harness, clock):
+    await intake_harness.take_in(submitted(), "desk")
+    clock.advance(60)
+    await intake_harness.take_in(withdrawn())
+    again = await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))
+    assert again.to_text().message.startswith("was withdrawn already at 2027-01-15T08:01:00Z")
+
+
+async def test_what_came_after_a_withdrawal_can_be_withdrawn(bus, intake_harness):
+    await intake_harness.take_in(submitted())
+    await intake_harness.take_in(withdrawn())
+    await intake_harness.take_in(corrected(revision=3, corrects_revision=1), "desk")
+    assert (await order_withdrawal(bus, ITEM, WithdrawalText("Nhầm"))).event_id, (
+        "a draft waits at the desk"
+    )
+
+
+async def test_nothing_is_withdrawn_of_an_item_that_nobody_knows(bus):
+    with pytest.raises(Invalid):
+        await order_withdrawal(bus, "chua-co", WithdrawalText("Nhầm"))

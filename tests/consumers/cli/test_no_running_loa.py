@@ -1,0 +1,154 @@
+"""A command where no Loa runs: the store that is there answers, and none is made."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import structlog
+
+from consumers.cli import app, demo
+from producers.nats_server import NatsServer
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        app([*words])
+    return ended.value.code
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The data folder of this shell, not yet there."""
+    for name in ("LOA_NATS_URL", "LOA_VAULT_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path / "loa"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "loa"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status",
+        "pause email",
+        "resume email",
+        "check --deep",
+        "trace tin",
+        "withdraw tin --reason nham",
+        "units list",
+        "units add van-phong-bo",
+        f"subscribers import {demo.READERS}",
+        "desk list",
+        "dead list",
+        "backup saved",
+        "rebuild",
+        "restore --end-doubt",
+    ],
+)
+def test_a_folder_without_a_store_is_refused_and_left_as_it_is(words, folder, capsys):
+    assert run(*words.split()) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"no Loa's data in {folder}" in told.err
+    assert f"không có dữ liệu của Loa trong {folder}" in told.err
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_place_for_a_store_is_no_store(folder, capsys):
+    """The place where a disk is to be mounted, say."""
+    (folder / "nats").mkdir(parents=True)
+    assert run("status") == 3
+    assert "no Loa's data" in capsys.readouterr().err
+    assert [*folder.rglob("*")] == [folder / "nats"]
+
+
+def make_store(folder) -> None:
+    async def make() -> None:
+        async with NatsServer(folder / "nats"):
+            pass
+
+    asyncio.run(make())
+
+
+def test_that_no_loa_runs_is_said_once(folder, capsys):
+    make_store(folder)
+    assert run("rebuild") == 0
+    told = capsys.readouterr().err
+    assert told.count("no Loa runs on") == told.count("không có Loa nào đang chạy") == 1
+
+
+def test_a_backup_and_its_way_back_are_told_with_what_comes_next(folder, monkeypatch, capsys):
+    make_store(folder)
+    saved = str(folder.parent / "saved")
+    assert run("backup", saved) == 0
+    english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+    assert english.startswith(f"{saved}: ") and vietnamese.startswith(f"{saved}: ")
+    assert str(folder / "vault.key") in english and str(folder / "vault.key") in vietnamese
+    monkeypatch.setenv("LOA_DATA_DIR", str(folder.parent / "new"))
+    assert run("restore", saved, "--new-key") == 0
+    first, dau, then, sau = capsys.readouterr().out.splitlines()[-4:]
+    assert "Next: `loa rebuild`" in first and "Tiếp theo: `loa rebuild`" in dau
+    assert "--end-doubt" in then and "--end-doubt" in sau
+    for said, hoi in [("not in doubt", "được xem là mới"), ("nothing is in doubt", "không có")]:
+        assert run("restore", "--end-doubt") == 0
+        english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+        assert said in english and hoi in vietnamese
+    assert run("restore", "--new-key") == 0
+    english, vietnamese = capsys.readouterr().out.splitlines()[-2:]
+    assert "is the key from now on" in english and "là khóa được dùng" in vietnamese
+
+
+def test_a_bus_that_is_away_is_told_soon_and_in_two_lines(tmp_path):
+    """No log stands before the answer, although it was asked again and again meanwhile."""
+    env = {"LOA_NATS_URL": "nats://127.0.0.1:1", "LOA_DATA_DIR": str(tmp_path)}
+    words = [sys.executable, "-m", "consumers.cli", "status"]
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    english, vietnamese = done.stderr.splitlines()
+    assert "no answer within 5.0 s" in english
+    assert "không kết nối được" in vietnamese
+
+
+def test_what_a_killed_loa_left_behind_is_no_trouble_of_the_next_command(folder):
+    make_store(folder)
+    (folder / "run").mkdir()
+    left = {"url": "http://x", "nats_url": "nats://127.0.0.1:1", "pid": 1}
+    (folder / "run" / "ready.json").write_text(json.dumps(left))
+    words = [sys.executable, "-m", "consumers.cli", "units", "list"]
+    env = {"LOA_DATA_DIR": str(folder)}
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert [line[:4] for line in done.stderr.splitlines()] == ["bus:"] * 2
+
+
+def test_a_store_that_is_there_answers_although_no_loa_runs(folder, capsys):
+    def said(*words: str) -> str:
+        capsys.readouterr()
+        with structlog.testing.capture_logs():
+            assert run(*words) == 0
+        return capsys.readouterr().out
+
+    make_store(folder)
+    paused = said("pause", "email", "--reason", "bảo trì", "--by", "Trần Thị B")
+    english, vietnamese = paused.splitlines()
+    assert english == "email: paused; `loa resume email` goes on"
+    assert vietnamese == "email: đã tạm dừng; chạy tiếp bằng `loa resume email`"
+    again = said("pause", "email", "--reason", "thử", "--by", "Lê Văn C")
+    assert again.startswith("email: already paused since 20")
+    assert "Z (by: Trần Thị B; reason: bảo trì);" in again
+    assert "Z (người thực hiện: Trần Thị B; lý do: bảo trì);" in again
+    status = said("status", "--json")
+    email = json.loads(status)["channels"]["email"]
+    assert (email["paused_by"], email["paused_reason"]) == ("Trần Thị B", "bảo trì")
+    assert email["lanes"]["normal"]["per_s"] is None, "nobody works"
+    said("pause", "portal", "--by", "a\x1b[31mb", "--reason", "l1\nemail: goes on")
+    again = said("pause", "portal")
+    assert (again.count("\n"), "\x1b" in again) == (2, False)
+    assert "(by: aU+001B[31mb; reason: l1U+000Aemail: goes on)" in again
+    assert said("resume", "email") == "email: goes on\nemail: chạy tiếp\n"
+    assert said("resume", "email") == "email: was not paused\nemail: không bị tạm dừng\n"

@@ -1,0 +1,118 @@
+"""`loa zalo templates`: an operator gives one to each kind of notice, and hears what is wrong."""
+
+import json
+
+import pytest
+
+from channels.zalo.client import error_codes
+from channels.zalo.client.transport import AiohttpTransport
+from channels.zalo.factory import ChannelStores, open_account_probe
+from consumers.app.wiring import zalo
+from contracts.errors import Invalid
+from tests.support.cli import json_output
+from tests.support.clock import FakeClock
+from tests.support.zalo_account import Fernet, MemoryArticleStore, MemoryKeyValueStore
+from tests.support.zalo_cli import environment
+from tests.support.zalo_notices import OTP, SERVING, add_template, open_zalo_notices
+
+
+@pytest.fixture
+async def zalo_notices(tmp_path, clock):
+    async with open_zalo_notices(tmp_path, clock) as house:
+        yield house
+
+
+@pytest.fixture
+def examine(zalo_notices):
+    async def look(**settings):
+        account = zalo_notices.account.sandbox.settings.model_copy(update=settings)
+        transport = AiohttpTransport()
+        try:
+            return await open_account_probe(account, zalo_notices.account.stores, transport).run()
+        finally:
+            await transport.close()
+
+    return look
+
+
+async def test_the_account_s_condition_shows_every_kind_and_what_was_spent(zalo_notices, examine):
+    zalo_notices.account.sandbox.world.tokens.expires = 1e12
+    await zalo_notices.send()
+    await zalo_notices.set_template("6", status="REJECT")
+    await zalo_notices.templates.remove("5")
+    found = await examine(money_per_day=80000)
+    kinds = {one.kind: one for one in found.kinds}
+    assert (kinds["2"].state, kinds["2"].price_sdt, kinds["2"].price_uid) == ("ENABLE", 800, 560)
+    assert kinds["2"].status == "Được tiếp nhận"
+    assert kinds["5"].template == ""
+    lacks = {one.task: (one.reason, one.fix) for one in found.missing}
+    assert lacks["notices 5"] == ("no template", error_codes.operator_fix("route"))
+    assert lacks["notices 6"] == (
+        f"template {SERVING['6']} is REJECT",
+        error_codes.operator_fix("template"),
+    )
+    assert set(found.notices) == {"today", "money today", "money this month"}
+    assert found.notices["money today"].endswith("of 80000")
+
+
+@pytest.fixture
+def command(loa, zalo_notices):
+    """`loa zalo ...`, told to talk to the sandbox."""
+    sandbox = zalo_notices.account.sandbox
+    sandbox.clock.set(FakeClock.now)
+    return loa.extended("zalo", **environment(sandbox))
+
+
+async def test_an_operator_sets_lists_syncs_and_removes_templates(command, zalo_notices, tmp_path):
+    pair = zalo_notices.account.sandbox.grant()
+    file = tmp_path / "pair.json"
+    file.write_text(json.dumps({"access_token": pair.access_token, "refresh_token": "r"}))
+    assert (await command("connect", str(file))).exit_code == 0
+    shown = await command("templates", "set", "2", SERVING["2"])
+    assert shown.exit_code == 0, shown.output
+    assert "Thông báo tiếp nhận hồ sơ" in shown.stdout
+    wrong = await command("templates", "set", "2", OTP)
+    assert (wrong.exit_code, "otp" in wrong.stderr) == (2, True)
+    unknown = await command("templates", "set", "2", "4711")
+    assert (unknown.exit_code, "template_id" in unknown.stderr) == (2, True)
+    assert (await command("templates", "set", "11", SERVING["2"])).exit_code == 2
+    listed = json_output(await command("templates", "list", "--json"))
+    assert [(one["kind"], one["template"]) for one in listed if one["template"]] == [
+        ("2", SERVING["2"])
+    ]
+    add_template(zalo_notices, zalo_notices.account.sandbox.world.templates.templates[SERVING["2"]].model_copy(
+        update={"status": "DISABLE"}
+    ))  # fmt: skip
+    synced = json_output(await command("templates", "sync", "--json"))
+    assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
+    told = await command("status")
+    assert "notices 2" in told.stdout
+    removed = json_output(await command("templates", "remove", "2", "--json"))
+    assert not any(one["template"] for one in removed)
+
+
+async def test_a_command_says_what_zalo_refused(zalo_notices):
+    known = zalo_notices.account.stores
+    stores = ChannelStores(
+        known.token_grants, MemoryArticleStore(), known.encryption_key, MemoryKeyValueStore()
+    )
+    zalo_notices.account.sandbox.world.tokens.expires = 1e12
+    with pytest.raises(Invalid) as refused:
+        async with zalo.template_registry(
+            zalo_notices.account.sandbox.settings, stores
+        ) as registry:
+            await registry.register({"2": "4711"})
+    [error] = refused.value.errors
+    assert error.field == "template_id"
+    assert error.message != error.message_vi
+
+
+async def test_without_a_grant_a_command_says_so(zalo_notices):
+    stores = ChannelStores(
+        MemoryKeyValueStore(), MemoryArticleStore(), Fernet.generate_key(), MemoryKeyValueStore()
+    )
+    with pytest.raises(Invalid):
+        async with zalo.template_registry(
+            zalo_notices.account.sandbox.settings, stores
+        ) as registry:
+            await registry.register({"2": SERVING["2"]})

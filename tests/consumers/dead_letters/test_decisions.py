@@ -1,0 +1,211 @@
+"""What a person decides about a letter: it is sent once, as they want it, and is on record."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from consumers.dead_letters import (
+    DeadLetterDecisions,
+    DeadLetterQuery,
+    DeadLetterStore,
+    Operator,
+    check_corrected,
+)
+from consumers.dead_letters.bulk import BulkDecisions
+from contracts import envelope, subjects
+from contracts.errors import Forbidden, Invalid
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus, BusError
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.dead_letters import (
+    CLERK,
+    SUBJECT,
+    bury,
+    content_messages,
+    letters_of,
+    only_letter,
+)
+from tests.support.events import UNIT, submitted, unit_event
+
+
+@pytest.fixture
+def letters(bus: Bus) -> DeadLetterStore:
+    return DeadLetterStore(bus)
+
+
+@pytest.fixture
+def decisions(letters: DeadLetterStore) -> DeadLetterDecisions:
+    return DeadLetterDecisions(letters)
+
+
+@pytest.mark.promise("9.2")
+async def test_a_replay_sends_the_same_event_to_the_same_subject(bus, letters, decisions):
+    event = unit_event("submitted", submitted().data)
+    body = envelope.to_structured(event)
+    headers = {"Content-Type": envelope.CONTENT_TYPE, "Nats-Msg-Id": "first"}
+    await bury(letters, body, **headers)
+    [letter] = await letters_of(letters)
+    ended = (await decisions.replay(letter, Operator("Bình", "đã thêm chủ đề"))).ended
+    _, again = await content_messages(bus)
+    assert (ended.state, ended.by, ended.reason) == ("replayed", "Bình", "đã thêm chủ đề")
+    assert ended.sent_to == f"CONTENT #{again.seq}"
+    assert ended.before == ended.after != ""
+    assert (again.subject, again.data) == (SUBJECT, body)
+    assert again.headers["Content-Type"] == envelope.CONTENT_TYPE
+    assert again.headers["Nats-Msg-Id"] != "first"
+    assert await letters_of(letters) == []
+
+
+async def test_a_mended_event_takes_the_originals_place_and_the_original_stays(
+    bus, letters, decisions
+):
+    event = submitted()
+    await bury(letters, b'{"id": "x"}', subject=subjects.content(UNIT, "withdrawn"))
+    [listed_one] = await letters_of(letters)
+    body = envelope.to_structured(event)
+    ended = (
+        await decisions.edit(listed_one, check_corrected(listed_one, body, DEFAULT), CLERK)
+    ).ended
+    _, sent = await content_messages(bus)
+    assert (sent.subject, sent.data) == (SUBJECT, body), "where its type belongs"
+    assert ended.before != ended.after
+    kept = await letters.load(listed_one.id)
+    assert kept.original == b'{"id": "x"}'
+    assert kept.ended.state == "edited"
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b"{", Exception),
+        (envelope.to_structured(submitted(title="")), Invalid),
+        (
+            envelope.to_structured(
+                submitted().model_copy(update={"source": "/units/vu-to-chuc-can-bo"})
+            ),
+            Forbidden,
+        ),
+    ],
+)
+async def test_what_is_still_broken_is_not_sent(letters, body, refusal):
+    await bury(letters, b"{}")
+    [letter] = await letters_of(letters)
+    with pytest.raises(refusal):
+        check_corrected(letter, body, DEFAULT)
+
+
+async def test_what_is_dealt_with_stays_to_be_looked_at(bus, letters, decisions):
+    await bury(letters, b"{")
+    [letter] = await letters_of(letters)
+    await decisions.discard(letter, Operator("Bình", "gửi thử"))
+    [kept] = await letters_of(letters, ended=True)
+    assert kept.ended.state == "discarded"
+    assert (kept.ended.by, kept.ended.reason) == ("Bình", "gửi thử")
+    assert kept.original == b"{"
+    deeds = (
+        decisions.replay(letter, CLERK),
+        decisions.discard(letter, Operator("Mai", "again")),
+    )
+    for deed in deeds:
+        with pytest.raises(Invalid) as caught:
+            await deed
+        assert "discarded by Bình" in str(caught.value)
+    assert len(await content_messages(bus)) == 1
+
+
+async def test_to_give_up_takes_a_reason_and_a_name(letters, decisions):
+    await bury(letters, b"{")
+    [letter] = await letters_of(letters)
+    with pytest.raises(Invalid) as caught:
+        await decisions.discard(letter, Operator("Bình", "  "))
+    assert [error.field for error in caught.value.errors] == ["reason"]
+    with pytest.raises(Invalid) as caught:
+        Operator(" ")
+    assert [error.field for error in caught.value.errors] == ["by"]
+    assert len(await letters_of(letters)) == 1
+
+
+async def test_of_two_people_at_once_one_decides(letters, decisions):
+    await bury(letters, b"{")
+    [letter] = await letters_of(letters)
+    deeds = [decisions.discard(letter, Operator(f"clerk {n}", f"reason {n}")) for n in range(5)]
+    answers = await asyncio.gather(*deeds, return_exceptions=True)
+    assert sum(not isinstance(answer, Exception) for answer in answers) == 1
+    assert len((await letters.load(letter.id)).decisions) == 1
+
+
+@pytest.mark.promise("9.2")
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+async def test_a_replay_cut_short_at_any_call_sends_once_and_leaves_a_trace(
+    bus, letters, decisions, after
+):
+    for calls in range(1, 20):
+        await bury(letters, b"%d" % calls)
+        before = len(await content_messages(bus))
+        [letter] = await letters_of(letters)
+        try:
+            await DeadLetterDecisions(
+                DeadLetterStore(crashing_bus(bus, calls, after=after))
+            ).replay(letter, CLERK)
+        except SimulatedCrash:
+            sent = len(await content_messages(bus)) > before
+            shown = await letters.load(letter.id)
+            assert not sent or shown.decisions, "what was sent is on record"
+            if await letters_of(letters):
+                await decisions.replay(letter, CLERK)
+            assert len(await content_messages(bus)) == before + 1
+            assert await letters_of(letters) == []
+        else:
+            assert calls > 4
+            return
+    pytest.fail("the replay never ended")
+
+
+async def test_many_are_sent_again_at_once_and_what_stops_one_stops_no_other(
+    bus, letters, decisions
+):
+    for number in range(5):
+        await bury(letters, b"%d" % number)
+    ids = [letter.id for letter in await letters_of(letters)]
+    await decisions.discard(await letters.load(ids[2]), Operator("Bình", "rác"))
+    dry = await BulkDecisions(bus, None).replay(DeadLetterQuery(unit=UNIT))
+    assert [one.id for one in dry.done] == [ids[0], ids[1], ids[3], ids[4]]
+    assert len(await content_messages(bus)) == 5
+    summary = await BulkDecisions(bus, CLERK).replay(DeadLetterQuery(ids=(*ids, 999), ended=True))
+    assert [one.id for one in summary.done] == [ids[0], ids[1], ids[3], ids[4]]
+    assert sorted(one.id for one in summary.refused) == [ids[2], 999]
+    assert [one.data for one in await content_messages(bus)][5:] == [b"0", b"1", b"3", b"4"]
+    assert (await BulkDecisions(bus, CLERK).replay(DeadLetterQuery(unit=UNIT))).done == []
+
+
+async def test_when_the_bus_goes_away_the_rest_waits(bus, letters, monkeypatch):
+    for number in range(3):
+        await bury(letters, b"%d" % number)
+    ids = await only_letter(letters)
+    publish, calls = bus.publish, []
+
+    async def once(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) > 1:
+            raise BusError("away")
+        return await publish(*args, **kwargs)
+
+    monkeypatch.setattr(bus, "publish", once)
+    summary = await BulkDecisions(bus, CLERK).replay(DeadLetterQuery(unit=UNIT))
+    assert ([one.id for one in summary.done], summary.left) == (ids[:1], ids[1:])
+    assert summary.away == "away"
+    assert len(calls) == 2, "nobody is asked again and again"
+    assert await only_letter(letters) == ids[1:]
+
+
+async def test_a_decision_of_the_first_version_still_counts(bus, letters):
+    await bury(letters, b"{")
+    [letter] = await letters_of(letters)
+    old = (
+        b'{"state": "discarded", "at": "2026-11-20T02:00:00Z", "by": "B\xc3\xacnh", "reason": "x"}'
+    )
+    await bus.bucket(subjects.CONTROL.name).put(f"dead.{letter.id}", old)
+    assert await letters_of(letters) == []
+    [kept] = await letters_of(letters, ended=True)
+    assert (kept.ended.state, kept.ended.by) == ("discarded", "Bình")

@@ -1,0 +1,238 @@
+"""One claim on one batch: how long its owner may send, to whom, and when it stops."""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from consumers.deliver import batch_run as works
+from consumers.deliver import lease as claims
+from consumers.ledger.errors import ConcurrentUpdate
+from consumers.ledger.store import BusError, NoReply
+from consumers.runtime.errors import RetryLater
+from tests.support.lease_harness import LeaseHarness, new_lease_harness
+from tests.support.scripted_channel import OK, reader_ids
+
+
+@pytest.fixture
+def new_harness(bus, tmp_path):
+    return partial(new_lease_harness, bus, tmp_path)
+
+
+# ---- our own deadline -------------------------------------------------------------------------
+
+
+@pytest.mark.promise("3.5")
+async def test_before_each_row_the_wall_clock_is_asked(new_harness):
+    loa = await new_harness(9, window=9, request_timeout_s=5)
+    loa.provider.answer = lambda row: loa.clock.advance(10) or OK
+    entry = await loa.run(await loa.claim())
+    assert entry.rows == b"d" * 6 + b"p" * 3, "55 of 60 seconds are for sending"
+    assert (entry.owner, loa.sent()) == ("", reader_ids(6))
+
+
+@pytest.mark.promise("3.5")
+async def test_before_each_row_the_clock_is_asked_that_goes_on_in_suspend(new_harness, monkeypatch):
+    loa, now = await new_harness(9, window=9, request_timeout_s=5), [1000.0]
+    monkeypatch.setattr(claims, "boottime", lambda: now[0])
+
+    def answer(row):
+        now[0] += 20
+        loa.clock.advance(-3600)  # the wall clock was set back
+        return OK
+
+    loa.provider.answer = answer
+    assert (await loa.run(await loa.claim())).rows == b"d" * 3 + b"p" * 6
+
+
+async def test_the_deadline_counts_from_before_the_write_that_granted_it(new_harness):
+    """A write that takes long must not make the lease look longer to us than to others."""
+    loa = await new_harness(3, request_timeout_s=5)
+    loa.provider.hold = asyncio.Event()
+    work = await loa.claim()
+    real = loa.ledger.swap
+
+    async def slow(*args, **kwargs):
+        written = await real(*args, **kwargs)
+        loa.clock.advance(30)
+        return written
+
+    loa.ledger.swap = slow
+    running = asyncio.create_task(loa.run(work))
+    await loa.wait_for_windows()
+    stored = (await loa.ledger.state(loa.batch)).value
+    assert work.lease.wall_deadline <= stored.lease_until
+    loa.clock.advance(26)
+    assert work.must_not_send(), "56 s have passed since the write was begun"
+    loa.provider.hold.set()
+    await running
+    assert loa.sent() == []
+
+
+async def test_a_slow_window_stops_before_its_addresses_are_old(new_harness, monkeypatch):
+    """However often its lease is renewed: who has left meanwhile must get nothing any more."""
+    now = [0.0]
+    monkeypatch.setattr(works, "boottime", lambda: now[0])
+    loa = await new_harness(3)
+
+    def answer(row):
+        loa.readers.left = {"r000001"}
+        now[0] += works.MAX_CONTACT_AGE_S + 1
+        return OK
+
+    loa.provider.answer = answer
+    entry = await loa.run(await loa.claim())
+    assert (entry.rows, loa.sent()) == (b"dpp", ["r000000"])
+    entry = await loa.run(await loa.claim())
+    assert entry.rows == b"dud"
+
+
+@pytest.mark.promise("3.7")
+async def test_a_slow_window_stops_when_its_item_expires(new_harness):
+    loa = await new_harness(3)
+    work = await loa.claim()
+    ends = loa.clock() + 10
+    work.lease.time_rules = replace(work.lease.time_rules, give_up_at=ends, expires=True)
+
+    def answer(row):
+        loa.clock.now = ends
+        return OK
+
+    loa.provider.answer = answer
+    entry = await loa.run(work)
+    assert (entry.rows, loa.sent()) == (b"dee", ["r000000"])
+
+
+# ---- a slow window and its lease --------------------------------------------------------------
+
+
+SHORT_S = 0.08
+
+
+async def held_window(loa: LeaseHarness) -> tuple[asyncio.Event, asyncio.Task]:
+    """A claim whose first window stays with the provider."""
+    loa.provider.hold = asyncio.Event()
+    running = asyncio.create_task(loa.run(await loa.claim(lease_s=SHORT_S)))
+    await loa.wait_for_windows()
+    return loa.provider.hold, running
+
+
+async def asked(calls: list[object]) -> None:
+    """Wait until the renewal has been tried."""
+    async with asyncio.timeout(10):
+        while not calls:
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("trouble", [NoReply("no answer"), BusError("the disk is full")], ids=repr)
+async def test_a_renewal_that_fails_stops_the_window_and_what_went_out_is_booked(
+    new_harness, trouble
+):
+    loa = await new_harness(5, request_timeout_s=0)
+    hold, running = await held_window(loa)
+    real, tried = loa.ledger.swap, []
+
+    async def failing(*args, **kwargs):
+        tried.append(args)
+        raise trouble
+
+    loa.ledger.swap = failing
+    await asked(tried)
+    loa.ledger.swap = real
+    hold.set()
+    entry = await running
+    assert (entry.rows, entry.owner) == (b"ppppp", "")
+    assert loa.sent() == []
+
+
+@pytest.mark.promise("3.5")
+async def test_a_renewal_that_finds_another_owner_stops_the_window(new_harness):
+    loa = await new_harness(5, request_timeout_s=0)
+    hold, running = await held_window(loa)
+    await loa.change(loa.taken_over)
+    real, reads = loa.ledger.state, []
+
+    async def watched(batch):
+        found = await real(batch)
+        reads.append(found)
+        return found
+
+    loa.ledger.state = watched
+    await asked(reads)
+    hold.set()
+    with pytest.raises(ConcurrentUpdate):
+        await running
+    assert loa.sent() == []
+    assert await loa.row_letters() == "PPPpp"
+
+
+async def test_a_claim_that_is_cancelled_takes_its_window_back_from_the_provider(new_harness):
+    loa = await new_harness(3)
+    loa.provider.hold = asyncio.Event()
+    running = asyncio.create_task(loa.run(await loa.claim()))
+    await loa.wait_for_windows()
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+    loa.provider.hold.set()
+    await asyncio.sleep(0)
+    left = [task for task in asyncio.all_tasks() if "send" in task.get_coro().__qualname__]
+    assert (loa.sent(), left) == ([], []), "nobody would have booked it"
+    assert await loa.row_letters() == "sss", "in doubt for whoever claims next"
+
+
+# ---- addresses and consent --------------------------------------------------------------------
+
+
+@pytest.mark.promise("3.8")
+async def test_who_leaves_between_two_windows_gets_nothing(new_harness):
+    loa = await new_harness(7)
+    loa.provider.answer = lambda row: loa.readers.left.add("r000004") or OK
+    assert (await loa.run(await loa.claim())).rows == b"ddddudd"
+    assert "r000004" not in loa.sent()
+
+
+async def test_who_leaves_after_a_doubt_may_have_got_it(new_harness):
+    loa = await new_harness(2)
+    await loa.change(lambda entry: replace(entry, rows=b"Pp"))
+    loa.readers.left = {"r000000"}
+    assert (await loa.run(await loa.claim())).rows == b"Ud"
+
+
+async def test_when_addresses_are_not_known_for_sure_the_last_window_is_still_booked(new_harness):
+    """The directory falls behind after the first window: no mail more, and nothing forgotten."""
+    loa = await new_harness(7)
+    real, looked = loa.readers.lookup, []
+
+    def lookup(ids):
+        looked.append(ids)
+        if len(looked) > 1:
+            raise RetryLater(0.5, "the directory is not fresh")
+        return real(ids)
+
+    loa.readers.lookup = lookup
+    with pytest.raises(RetryLater):
+        await loa.run(await loa.claim())
+    entry = (await loa.ledger.state(loa.batch)).value
+    assert (entry.rows, entry.owner) == (b"dddpppp", "")
+    assert loa.sent() == reader_ids(3)
+
+
+# ---- stepping aside, and stopping -------------------------------------------------------------
+
+
+async def test_who_is_asked_to_step_aside_does_so_after_its_window_with_everything_booked(
+    new_harness,
+):
+    loa = await new_harness(9)
+    loa.provider.answer = lambda row: (row.id == "r000004" and loa.wanted.set()) or OK
+    entry = await loa.run(await loa.claim())
+    assert (entry.rows, entry.owner, entry.wake_number) == (b"ddddddppp", "", 1)
+
+
+async def test_a_stop_ends_the_window_after_the_row_on_the_wire(new_harness):
+    loa = await new_harness(9)
+    loa.provider.answer = lambda row: (row.id == "r000004" and loa.stop.set()) or OK
+    entry = await loa.run(await loa.claim())
+    assert (entry.rows, entry.owner) == (b"dddddpppp", "")

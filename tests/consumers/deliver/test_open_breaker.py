@@ -1,0 +1,78 @@
+"""A worker behind the breaker: nobody dials while it is open, and what is over ends anyway."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.errors import Misconfigured, Unreachable
+from consumers.channel_health import breaker, breaker_store
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import Lane, Status
+from tests.support.delivery_pipeline import EMAIL, new_delivery_pipeline
+
+NEXT_S = 5 + Lane.NORMAL.rank
+"""When a normal batch is tried again after the first trouble."""
+
+
+@pytest.fixture
+def delivery_pipeline(bus, tmp_path):
+    return partial(new_delivery_pipeline, bus, tmp_path)
+
+
+async def again(loa, plan):
+    with pytest.raises(RetryLater) as later:
+        await loa.work(plan)
+    return later.value.delay_s
+
+
+@pytest.mark.promise("8.3")
+@pytest.mark.parametrize("down", [Unreachable("connect"), Misconfigured("AUTH 535")], ids=str)
+async def test_while_it_is_open_nobody_dials_and_no_row_is_touched(delivery_pipeline, down):
+    loa = delivery_pipeline(2, down=down)
+    plan = await loa.plan()
+    await again(loa, plan)
+    before = await loa.entry(plan)
+    loa.provider.down = AssertionError("dialled")
+    assert [await again(loa, plan) for _ in range(3)] == [NEXT_S] * 3
+    assert await loa.entry(plan) == before
+    loa.provider.down = None
+    loa.clock.advance(NEXT_S)
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 2}
+    assert not await breaker_store.unavailable_channels(loa.bus)
+
+
+async def test_what_is_over_ends_while_it_is_open_and_nobody_dials_for_it(delivery_pipeline):
+    loa = delivery_pipeline(2, down=Unreachable("connect"))
+    dated = await loa.plan(expires_at="2027-01-15T08:00:30Z")
+    await again(loa, dated)
+    assert await again(loa, dated) == NEXT_S
+    loa.clock.advance(27)
+    loa.provider.down = AssertionError("dialled")
+    await loa.circuit.update(
+        lambda one: replace(one, until=loa.clock() + 30)
+    )  # somebody tried in vain
+    loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
+    assert await again(loa, dated) == 3, "not beyond its end"
+    loa.clock.advance(3)
+    with structlog.testing.capture_logs() as logs:
+        await loa.work(dated)
+    assert await loa.status_counts(dated) == {Status.EXPIRED: 2}
+    assert ("rows_expired", 2) in [(one["event"], one.get("rows")) for one in logs]
+
+
+async def test_a_row_that_only_waits_for_its_end_keeps_its_wake_up(delivery_pipeline):
+    later = [Outcome(Verdict.DEFERRED, "451"), Outcome(Verdict.DELIVERED)]
+    loa = delivery_pipeline(1, answer=lambda row: later.pop(0))
+    plan = await loa.plan(expires_at="2027-01-15T08:00:04Z")
+    await loa.work(plan)
+    await loa.circuit.update(lambda one: breaker.trip(one, "b", "away", loa.clock()))
+    loa.worker.channel_gate.current = (await breaker_store.load_breakers(loa.bus))[EMAIL]
+    loa.clock.advance(3.5)
+    assert await again(loa, plan) == pytest.approx(0.5)
+    loa.clock.advance(0.5)
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.EXPIRED: 1}

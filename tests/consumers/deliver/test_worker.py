@@ -1,0 +1,176 @@
+"""Delivering on a real bus: who gets what, once, whatever comes between."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from channels.errors import Unreachable
+from consumers.channel_health import breaker_store
+from consumers.runtime.errors import RetryLater
+from consumers.runtime.lanes import LaneSemaphore
+from contracts.delivery import Lane, Status
+from tests.support.delivery_pipeline import EMAIL, new_delivery_pipeline, wake_ups
+
+
+@pytest.fixture
+def delivery_pipeline(bus, tmp_path):
+    return partial(new_delivery_pipeline, bus, tmp_path)
+
+
+async def test_everybody_gets_the_item_once(delivery_pipeline, bus):
+    loa = delivery_pipeline(1203)
+    plan = await loa.plan()
+    cursor = (await loa.ledger.plan(plan)).value
+    assert (cursor.count, cursor.planned, cursor.total, cursor.complete) == (3, 1203, 1203, True)
+    assert await wake_ups(bus) == 3
+    await loa.work_plan(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 1203}
+    assert sorted(loa.provider.effects.values()) == [1] * 1203
+    assert max(loa.provider.windows) == 25
+
+
+async def test_a_busy_relay_is_asked_again_and_the_reader_gets_one_copy(delivery_pipeline, bus):
+    later = [Outcome(Verdict.DEFERRED, "451 4.7.1")]
+    loa = delivery_pipeline(
+        1, answer=lambda row: later.pop() if later else Outcome(Verdict.DELIVERED)
+    )
+    plan = await loa.plan()
+    await loa.work(plan)
+    entry = await loa.entry(plan)
+    assert (entry.rows, entry.notes[0].reason) == (b"r", "451 4.7.1")
+    assert entry.due == loa.clock() + 5
+    assert await wake_ups(bus) == 2, "the first wake-up and the scheduled one"
+    await loa.work(plan)
+    assert (await loa.entry(plan)).rows == b"r", "too early: nothing is sent"
+    loa.clock.advance(5)
+    await loa.work(plan)
+    assert (await loa.entry(plan)).rows == b"d"
+    assert list(loa.provider.effects.values()) == [1]
+
+
+@pytest.mark.promise("3.8")
+async def test_a_reader_who_left_is_suppressed(delivery_pipeline):
+    loa = delivery_pipeline(3)
+    plan = await loa.plan()
+    loa.readers.left = {"r000001"}
+    await loa.work(plan)
+    assert (await loa.entry(plan)).rows == b"dud"
+
+
+@pytest.mark.promise("3.7")
+async def test_an_item_whose_time_is_over_expires(delivery_pipeline):
+    loa = delivery_pipeline(2)
+    plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
+    loa.clock.now = 1_801_600_000
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.EXPIRED: 2}
+    assert not loa.provider.effects
+
+
+async def test_a_relay_that_is_down_leaves_the_batch_untouched(delivery_pipeline):
+    loa = delivery_pipeline(2, down=Unreachable("connect", retry_after_s=7))
+    plan = await loa.plan()
+    with pytest.raises(RetryLater) as later:
+        await loa.work(plan)
+    assert later.value.delay_s == 1, "from then on the breaker says when"
+    entry = await loa.entry(plan)
+    assert (entry.rows, entry.owner) == (b"pp", "")
+    assert await breaker_store.unavailable_channels(loa.bus) == {EMAIL}
+
+
+async def test_a_lost_connection_gives_the_rest_of_the_batch_back(delivery_pipeline):
+    loa = delivery_pipeline(60)
+    lost = iter(
+        [
+            *[Outcome(Verdict.DELIVERED)] * 30,
+            Outcome(Verdict.DOUBT),
+            *[Outcome(Verdict.UNSENT)] * 19,
+        ]
+    )
+    loa.provider.answer = lambda row: next(lost, Outcome(Verdict.DELIVERED))
+    plan = await loa.plan()
+    with pytest.raises(RetryLater):
+        await loa.work(plan)
+    assert await loa.status_counts(plan) == {
+        Status.DELIVERED: 30,
+        Status.IN_DOUBT: 1,
+        Status.PENDING: 29,
+    }
+    await loa.work(plan)
+    entry = await loa.entry(plan)
+    assert entry.count_by_status() == {Status.DELIVERED: 60}
+    assert entry.possible_copies == 1, "the row in doubt was sent again and is declared"
+
+
+async def test_a_doubt_that_only_a_person_can_end_is_never_sent_again(delivery_pipeline):
+    loa = delivery_pipeline(1, answer=lambda row: Outcome(Verdict.DOUBT))
+    loa.provider.known = lambda row: Outcome(Verdict.UNKNOWN)
+    plan = await loa.plan()
+    with pytest.raises(RetryLater):
+        await loa.work(plan)
+    assert (await loa.entry(plan)).rows == b"P"
+    await loa.work(plan)
+    assert (await loa.entry(plan)).rows == b"K"
+    assert loa.provider.windows == [1]
+
+
+async def test_a_halt_stops_a_running_batch_after_its_window_and_the_books_are_exact(
+    delivery_pipeline,
+):
+    loa = delivery_pipeline(100)
+    loa.provider.hold = asyncio.Event()
+    plan = await loa.plan()
+    running = asyncio.create_task(loa.work(plan))
+    while not loa.provider.windows:
+        await asyncio.sleep(0)
+    await loa.fence.halt(plan, "w2")
+    loa.provider.hold.set()
+    await running
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 25, Status.WITHDRAWN: 75}
+    assert sum(loa.provider.effects.values()) == 25
+
+
+async def test_an_urgent_batch_makes_a_bulk_one_step_aside(delivery_pipeline):
+    loa = delivery_pipeline(500, connections=1)
+    loa.worker.semaphore = LaneSemaphore(1, reserved=0)
+    bulk = await loa.plan(lane="bulk")
+    urgent = await loa.plan(content_id="canh-bao", lane="urgent")
+    loa.provider.hold = asyncio.Event()
+    running = asyncio.create_task(loa.work(bulk, lane=Lane.BULK))
+    while not loa.provider.windows:
+        await asyncio.sleep(0)
+    overtaking = asyncio.create_task(loa.work(urgent, lane=Lane.URGENT))
+    while not loa.worker.semaphore.waiting:
+        await asyncio.sleep(0)
+    loa.provider.hold.set()
+    with pytest.raises(RetryLater):
+        await running
+    await overtaking
+    assert [key for key, _ in loa.provider.arrivals[:25]] == ["lich-nghi-tet-2027.1"] * 25
+    assert {key for key, _ in loa.provider.arrivals[25:]} == {"canh-bao.1"}
+    await loa.work(bulk, lane=Lane.BULK)
+    assert sorted(loa.provider.effects.values()) == [1] * 1000
+
+
+async def test_a_batch_whose_time_is_over_ends_although_the_relay_is_away(delivery_pipeline):
+    loa = delivery_pipeline(2, down=Unreachable("connect"))
+    plan = await loa.plan(expires_at="2027-02-01T00:00:00Z")
+    loa.clock.now = 1_801_600_000
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.EXPIRED: 2}
+
+
+async def test_a_stop_ends_the_window_after_the_mail_on_the_wire(delivery_pipeline):
+    loa = delivery_pipeline(25)
+
+    def answer(row):
+        loa.worker.stop()
+        return Outcome(Verdict.DELIVERED)
+
+    loa.provider.answer = answer
+    plan = await loa.plan()
+    with pytest.raises(RetryLater):
+        await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 1, Status.PENDING: 24}

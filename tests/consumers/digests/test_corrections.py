@@ -1,0 +1,256 @@
+"""What a correction says to whoever had the item in a digest: which mail, and in which words."""
+
+from email import message_from_bytes, policy
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from consumers.digests import earlier_mails as received_
+from consumers.digests.earlier_mails import EarlierMails
+from consumers.digests.store import DigestStore
+from consumers.dispatch import planner
+from consumers.ledger import cursor
+from contracts import keys
+from contracts.delivery import ChannelName, PlanKey
+from tests.support.digest_pipeline import EMAIL, DigestPipeline
+from tests.support.mails import (
+    a_full_publication,
+    decoded_header,
+    email_channel,
+    mail_recipient,
+    sent_mail,
+    without_dot_stuffing,
+)
+
+DIGEST = PlanKey(EMAIL, "digest-weekly-2026-11-23", 2)
+DOMAIN = "moha.example"
+OK, BUSY = Outcome(Verdict.DELIVERED), Outcome(Verdict.DEFERRED, "451")
+
+
+def named(mail: PlanKey, id: str) -> str:
+    """The Message-ID under which a reader had a mail."""
+    delivery = keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, id)
+    return keys.message_id(delivery, DOMAIN)
+
+
+def texts(mail):
+    return [mail.get_body((kind,)).get_content() for kind in ("plain", "html")]
+
+
+def item(revision: int) -> PlanKey:
+    return PlanKey(EMAIL, "lich-nghi-tet-2027", revision)
+
+
+# --- the mail
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"action": "corrected"}, "có nội dung chưa chính xác"),
+        ({"action": "published"}, "đã được cập nhật"),
+        ({"action": "withdrawn", "reason": "Sai số liệu."}, "không còn giá trị"),
+    ],
+)
+def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
+    publication = a_full_publication(revision=4, **changes)
+    row = mail_recipient(1, publication, correction=True, had=(DIGEST,))
+    _, mail = sent_mail(publication, row)
+    assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
+    for text in texts(mail):
+        assert "đã gửi Quý vị trong Bản tổng hợp tin trong tuần đến ngày 23/11/2026," in text
+        assert words in text
+
+
+def test_whoever_had_a_mail_alone_after_the_digest_is_answered_on_that():
+    publication = a_full_publication(revision=3, action="corrected")
+    row = mail_recipient(1, publication, correction=True, had=(DIGEST, item(2)))
+    _, mail = sent_mail(publication, row)
+    assert mail["References"].split() == [named(DIGEST, row.id), named(item(2), row.id)]
+    assert mail["In-Reply-To"] == named(item(2), row.id)
+    assert "Bản tổng hợp" not in "".join(texts(mail))
+
+
+def test_readers_of_one_batch_are_told_what_each_of_them_had():
+    publication = a_full_publication(revision=2, action="corrected")
+    rendered = email_channel().render(publication)
+    had = {1: (), 2: (DIGEST,), 3: (DIGEST._replace(content_id="digest-daily-2026-11-20"),)}
+    found = {}
+    for number in (1, 2, 3, 2, 1):
+        row = mail_recipient(number, publication, correction=True, had=had[number])
+        mail = message_from_bytes(
+            without_dot_stuffing(rendered.envelope(row).body), policy=policy.default
+        )
+        found.setdefault(number, set()).add((mail["In-Reply-To"], texts(mail)[0]))
+    assert [len(mails) for mails in found.values()] == [1, 1, 1]
+    [alone], [weekly], [daily] = found.values()
+    assert alone[0] == named(item(1), "nguoi-nhan-000001")
+    assert "Bản tổng hợp" not in alone[1]
+    assert "trong tuần đến ngày 23/11/2026" in weekly[1]
+    assert "tin ngày 20/11/2026" in daily[1]
+
+
+def test_of_many_mails_the_last_ten_are_named():
+    publication = a_full_publication(revision=30, action="corrected")
+    had = (DIGEST, *(item(revision) for revision in range(2, 30)))
+    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True, had=had))
+    assert len(mail["References"].split()) == 10
+
+
+@pytest.mark.parametrize(
+    ("action", "label"),
+    [
+        ("corrected", "Đính chính lúc: 08:30 ngày 26/11/2026"),
+        ("published", "Cập nhật lúc: 08:30 ngày 26/11/2026"),
+        ("withdrawn", "Gỡ bỏ lúc: 08:30 ngày 26/11/2026"),
+    ],
+)
+def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action, label):
+    changes = {"action": action, "revision": 2, "released_at": "2026-11-26T01:30:00Z"}
+    _, mail = sent_mail(a_full_publication(**changes), mail_recipient(1, correction=True))
+    for text in texts(mail):
+        assert "Đăng lúc: 09:00 ngày 20/11/2026" in text
+        assert label in text
+    _, first = sent_mail(a_full_publication())
+    assert all(label.partition(":")[0] not in text for text in texts(first))
+
+
+# --- from the ledger
+
+
+@pytest.fixture
+async def digest_pipeline(bus, tmp_path, monkeypatch):
+    """A press that keeps every row; batches of two readers."""
+    monkeypatch.setattr(cursor, "BATCH_ROWS", 2)
+    monkeypatch.setattr(planner, "BATCH_ROWS", 2)
+    press = DigestPipeline(bus, tmp_path)
+    press.rows = []
+    press.recorder.answer = lambda row: press.rows.append(row) or OK
+    await press.run_service()  # the first window begins
+    for number in range(6):
+        press.directory.add(f"r{number}", frequency="daily" if number % 2 else "immediate")
+    yield press
+    press.directory.store.close()
+
+
+async def take(press) -> dict[str, object]:
+    """Let everything due leave; the rows by reader."""
+    press.rows.clear()
+    await press.deliver()
+    return {row.id: row for row in press.rows}
+
+
+async def in_a_digest(press, name):
+    await press.release_and_plan(name)
+    alone = await take(press)
+    await press.pass_days()
+    return alone, await take(press)
+
+
+@pytest.mark.promise("7.2")
+async def test_the_ledger_knows_in_which_mail_each_reader_had_the_text(digest_pipeline):
+    alone, gathered = await in_a_digest(digest_pipeline, "tin-mot")
+    second = await digest_pipeline.release_and_plan("tin-mot", 2)
+    told = await take(digest_pipeline)
+    mails = email_channel().render(second.publication)
+    for number in range(6):
+        id = f"r{number}"
+        mail = message_from_bytes(
+            without_dot_stuffing(mails.envelope(told[id]).body), policy=policy.default
+        )
+        before = gathered if number % 2 else alone
+        assert mail["In-Reply-To"] == keys.message_id(before[id].delivery_key, DOMAIN)
+        shown = "Bản tổng hợp tin ngày 16/01/2027" in texts(mail)[0]
+        assert shown == bool(number % 2)
+        assert decoded_header(mail, "Subject").startswith("Đính chính: ")
+    await digest_pipeline.release_and_plan("tin-mot", 3, action="withdrawn")
+    last = await take(digest_pipeline)
+    assert last["r1"].earlier_mails == (told_in("digest-daily-2027-01-16"), told_in("tin-mot", 2))
+    assert last["r2"].earlier_mails == ()
+
+
+async def test_a_correction_that_was_overtaken_before_it_left_is_no_mail_to_answer(digest_pipeline):
+    await in_a_digest(digest_pipeline, "tin-mot")
+    digest_pipeline.recorder.answer = lambda row: BUSY
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    await digest_pipeline.deliver()
+    digest_pipeline.recorder.answer = lambda row: digest_pipeline.rows.append(row) or OK
+    await digest_pipeline.release_and_plan("tin-mot", 3)
+    told = await take(digest_pipeline)
+    assert told["r3"].correction
+    assert told["r3"].earlier_mails == (told_in("digest-daily-2027-01-16"),)
+
+
+async def test_who_had_the_item_alone_answers_that_mail_although_another_stood_in_a_digest(
+    digest_pipeline,
+):
+    await digest_pipeline.release_and_plan("tin-mot")
+    await take(digest_pipeline)
+    digest_pipeline.directory.set_frequency("r2", "daily")
+    await digest_pipeline.release_and_plan("tin-hai")
+    await digest_pipeline.pass_days()
+    assert (await take(digest_pipeline))["r2"].picks == 0b10, "the digest has not brought it"
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    told = await take(digest_pipeline)
+    assert (told["r1"].earlier_mails, told["r2"].earlier_mails) == (
+        (told_in("digest-daily-2027-01-16"),),
+        (),
+    )
+
+
+async def test_only_items_that_stood_in_a_digest_are_looked_up(digest_pipeline, monkeypatch):
+    await digest_pipeline.release_and_plan("tin-mot")
+    await digest_pipeline.deliver()
+    digest_pipeline.directory.add("s1", frequency="daily")
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    reads = []
+    rows = digest_pipeline.worker.render_cache.earlier_mails.load_rows
+    monkeypatch.setattr(
+        digest_pipeline.worker.render_cache.earlier_mails,
+        "rows",
+        lambda batch: reads.append(batch) or rows(batch),
+    )
+    assert {row.earlier_mails for row in (await take(digest_pipeline)).values()} == {()}
+    assert reads == []
+    await in_a_digest(digest_pipeline, "tin-hai")
+    await digest_pipeline.release_and_plan("tin-hai", 2)
+    assert len(await take(digest_pipeline)) == 7
+    assert reads
+
+
+@pytest.fixture
+async def large_digest(digest_pipeline):
+    """A plan of fifty batches, two readers in each; what reads it, and the reads."""
+    for number in range(100):
+        digest_pipeline.directory.add(f"s{number:02}")
+    await digest_pipeline.release_and_plan("tin-mot")
+    found, reads = EarlierMails(digest_pipeline.ledger, DigestStore(digest_pipeline.bus)), []
+    real = digest_pipeline.ledger.rows
+    digest_pipeline.ledger.rows = lambda batch: reads.append(batch.number) or real(batch)
+    return found, item(1)._replace(content_id="tin-mot"), reads
+
+
+async def test_a_batch_is_laid_beside_those_that_hold_the_same_ids_and_no_other(large_digest):
+    received, plan, reads = large_digest
+    batches = [(batch, rows) async for batch, rows in received.batches_between(plan, "s41", "s44")]
+    ids = [id for _, rows in batches for id in rows.ids]
+    assert ids[0] <= "s41"
+    assert ids[-1] >= "s44"
+    assert len(batches) <= 3
+    assert len(set(reads)) <= 6 + 3 + 1, "a search in fifty, three that hold them, one behind"
+    assert [one async for one in received.batches_between(plan, "t", "u")] == []
+
+
+async def test_the_middles_of_the_search_are_read_once_for_a_whole_correction(
+    large_digest, monkeypatch
+):
+    received, plan, reads = large_digest
+    monkeypatch.setattr(received_, "KEPT", 10)
+    for number in range(100):
+        id = f"s{number:02}"
+        assert [one async for one in received.batches_between(plan, id, id)]
+    assert len(reads) == len(set(reads)) >= 50
+
+
+def told_in(content_id: str, revision: int = 1) -> PlanKey:
+    return PlanKey(EMAIL, content_id, revision)

@@ -1,0 +1,244 @@
+"""What is known of the next digest before it is cut: when, for whom, and how its mail looks."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+
+from consumers.digests import schedule
+from consumers.digests.forecast import DigestForecaster
+from consumers.digests.schedule import DigestSchedule
+from consumers.intake.handler import Intake
+from consumers.intake.repository import ItemRepository
+from consumers.key_file import open_key_file
+from consumers.reporting.trace import TraceReader
+from consumers.subscribers.store import SubscriberStore
+from contracts import subjects
+from contracts.base.times import VIETNAM
+from contracts.errors import Invalid
+from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
+from contracts.vocabulary import DEFAULT
+from tests.support.cli import json_output
+from tests.support.digest_pipeline import OTHER, SATURDAY, later, open_digest_pipeline
+from tests.support.events import ITEM, UNIT, register_unit, submitted
+
+
+@pytest.fixture
+async def digest_pipeline(bus, tmp_path):
+    async with open_digest_pipeline(bus, tmp_path) as press:
+        yield press
+
+
+def forecast(press) -> DigestForecaster:
+    return DigestForecaster(press.bus, press.ledger, DigestSchedule(), press.clock)
+
+
+async def outlook(press, frequency="daily"):
+    trace = TraceReader(ItemRepository(press.bus), press.ledger, press.clock, press.service.store)
+    found = await forecast(press).forecast(trace.trace)
+    return {one.frequency: one for one in found}[frequency]
+
+
+async def settled(press, id, **wishes):
+    """In the directory and in the bucket."""
+    press.directory.add(id, **wishes)
+    one = press.directory.subscribers[id]
+    await press.bus.bucket(subjects.SUBSCRIBERS.name).put(f"s.{id}", one.model_dump_json().encode())
+    return one
+
+
+async def test_what_is_foretold_is_what_is_cut_and_sent(digest_pipeline):
+    readers = {
+        "all": await settled(digest_pipeline, "all", frequency="daily"),
+        "one": await settled(digest_pipeline, "one", frequency="daily", topics=[OTHER]),
+    }
+    await digest_pipeline.release_and_plan("tin-mot")
+    await digest_pipeline.release_and_plan("tin-hai", topic=OTHER)
+    await digest_pipeline.release("tin-mai", not_before=later(digest_pipeline.clock, hours=40))
+    await digest_pipeline.release_and_plan("khan", lane="urgent")
+    before = await digest_pipeline.service.store.bucket.last_seq()
+    coming = await forecast(digest_pipeline).next_digest("daily")
+    foretold = {
+        id: (await forecast(digest_pipeline).for_subscriber(one))[1] for id, one in readers.items()
+    }
+    assert await digest_pipeline.service.store.bucket.last_seq() == before, "nothing is written"
+    assert (coming.digest.content_id, coming.later_items) == (SATURDAY.content_id, 1)
+    await digest_pipeline.pass_days()
+    assert await digest_pipeline.picks(SATURDAY) == foretold == {"all": 0b11, "one": 0b10}
+    issue = (await digest_pipeline.service.store.issue(*SATURDAY[1:])).issue
+    assert issue.items == coming.digest.issue.items
+    assert issue.due == coming.digest.issue.due
+
+
+async def test_what_a_reader_has_had_already_is_in_no_digest_of_theirs(digest_pipeline):
+    await settled(digest_pipeline, "an")
+    await digest_pipeline.release_and_plan("tin-mot")
+    await digest_pipeline.deliver()
+    digest_pipeline.directory.set_frequency("an", "daily")
+    await digest_pipeline.release_and_plan("tin-hai")
+    digest, picks = await forecast(digest_pipeline).for_subscriber(
+        digest_pipeline.directory.subscribers["an"]
+    )
+    names = [item.content_id for item in digest.issue.items]
+    assert [name for number, name in enumerate(names) if picks >> number & 1] == ["tin-hai"]
+    await digest_pipeline.pass_days()
+    await digest_pipeline.deliver()
+    assert digest_pipeline.recorder.items("an") == [("tin-mot", 1), ("tin-hai", 1)]
+
+
+async def test_an_operator_sees_what_waits_and_how_the_last_one_went(digest_pipeline):
+    await settled(digest_pipeline, "an", frequency="daily")
+    await settled(digest_pipeline, "binh", frequency="daily", paused_until=UNTIL_RESUMED)
+    await settled(digest_pipeline, "chi", frequency="weekly")
+    await settled(digest_pipeline, "dung")
+    await digest_pipeline.release_and_plan("tin-mot")
+    daily, weekly = [await outlook(digest_pipeline, one) for one in ("daily", "weekly")]
+    assert (daily.readers, daily.items, daily.last, daily.overdue) == (1, 1, None, False)
+    assert (weekly.readers, weekly.items) == (1, 1)
+    assert daily.next == datetime(2027, 1, 16, 7, tzinfo=VIETNAM)
+    assert weekly.next == datetime(2027, 1, 18, 7, tzinfo=VIETNAM)
+    digest_pipeline.clock.advance(86400.0)
+    late = await outlook(digest_pipeline)
+    assert (late.overdue, late.next, late.digest_id) == (True, daily.next, daily.digest_id)
+    await digest_pipeline.repeat_until_done(digest_pipeline.run_service)
+    under_way = (await outlook(digest_pipeline)).last.mails
+    assert (under_way.pending, under_way.complete) == (1, False)
+    await digest_pipeline.deliver()
+    after = await outlook(digest_pipeline)
+    assert (after.items, after.overdue) == (0, False)
+    assert after.next == daily.next + timedelta(days=1)
+    assert (after.last.digest_id, after.last.items) == (SATURDAY.content_id, 1)
+    assert (after.last.mails.delivered, after.last.mails.complete) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({}, "at once"),
+        ({"frequency": "daily", "paused_until": UNTIL_RESUMED}, "pauses"),
+        ({"frequency": "daily", "topics": ["cai-cach-hanh-chinh"]}, "nothing that waits"),
+    ],
+)
+async def test_a_reader_without_a_next_digest_is_told_why(digest_pipeline, wishes, said):
+    one = await settled(digest_pipeline, "an", **wishes)
+    await digest_pipeline.release_and_plan("tin-mot")
+    with pytest.raises(Invalid) as refused:
+        await forecast(digest_pipeline).for_subscriber(one)
+    assert said in refused.value.errors[0].message
+
+
+# --- the commands
+
+
+@pytest.fixture
+async def command(loa, bus, tmp_path):
+    """`loa ...` on the tests' bus, where one item is out and three people read."""
+    await register_unit(bus, release="automatic")
+    await schedule.publish_schedule(bus, DigestSchedule(hour=7, weekday=1))
+    await Intake(bus, DEFAULT, time.time).handle(submitted(), UNIT)
+    people = SubscriberStore.from_key_file(bus, await open_key_file(bus, tmp_path / "vault.key"))
+    for name, frequency in (("an", "daily"), ("binh", "daily"), ("chi", "immediate")):
+        address = f"{name}@example.com"
+        one = Subscriber(id=name, email=address, frequency=frequency)
+        await people.upsert(address, lambda _, one=one: one)
+    return loa.extended(LOA_PUBLIC_URL="https://thong-bao.moha.example")
+
+
+def answer(run):
+    assert run.exit_code == 0, run.output
+    return json_output(run)
+
+
+async def test_the_command_tells_of_each_rhythm(command):
+    said = {one["frequency"]: one for one in answer(await command("digests", "--json"))["digests"]}
+    assert [said[name]["readers"] for name in ("daily", "weekly")] == [2, 0]
+    assert [said[name]["items"] for name in ("daily", "weekly")] == [1, 1]
+    assert said["daily"]["last"] is None
+    left = datetime.fromisoformat(said["daily"]["next"]) - datetime.now(UTC)
+    assert timedelta(0) < left <= timedelta(days=1)
+    shown = (await command("digests")).stdout
+    assert "none yet" in shown and "daily" in shown
+
+
+async def test_the_hours_are_those_of_the_service_that_cuts_and_not_this_shells(bus, command):
+    await schedule.publish_schedule(bus, DigestSchedule(hour=1, weekday=3))
+    run = await command("digests", "--json")
+    moments = [datetime.fromisoformat(one["next"]) for one in answer(run)["digests"]]
+    assert [one.astimezone(VIETNAM).hour for one in moments] == [1, 1]
+    assert moments[1].astimezone(VIETNAM).isoweekday() == 3
+    assert "LOA_DIGEST_HOUR" not in run.stderr
+
+
+@pytest.mark.parametrize("words", [("digests",), ("mail", "preview", "--digest", "daily")])
+async def test_without_a_word_of_the_service_this_shells_hours_count_and_that_is_said(
+    bus, command, words
+):
+    await bus.bucket(subjects.CONTROL.name).purge(schedule.SCHEDULE_KEY)
+    run = await command(*words, "--json", LOA_DIGEST_HOUR="3")
+    said = answer(run)
+    due = said["next"] if "next" in said else said["digests"][0]["next"]
+    assert datetime.fromisoformat(due).astimezone(VIETNAM).hour == 3
+    assert run.stderr.count("LOA_DIGEST_HOUR: ") == 2
+
+
+@pytest.mark.parametrize("whose", ["monthly", "khong-ai@example.com"])
+async def test_whoever_names_no_digest_is_told_what_can_be_named(command, whose):
+    run = await command("mail", "preview", "--digest", whose)
+    assert run.exit_code == 2
+    assert run.stderr.count("daily, weekly") == 2
+
+
+@pytest.mark.parametrize("whose", ["daily", "an@example.com", "an"])
+async def test_the_next_digests_mail_is_written_and_nothing_is_booked(
+    bus, command, tmp_path, whose
+):
+    out = tmp_path / "out"
+    before = [await bus.bucket(name).last_seq() for name in ("digests", "ledger")]
+    said = answer(await command("mail", "preview", "--digest", whose, "--out", str(out), "--json"))
+    assert [await bus.bucket(name).last_seq() for name in ("digests", "ledger")] == before
+    assert (said["frequency"], said["items"]) == ("daily", [ITEM])
+    [facts] = said["mails"]
+    assert facts["subject"].startswith("Bản tổng hợp tin ngày ")
+    assert facts["subject"].endswith(": 1 tin")
+    assert facts["reader"] == ("everybody" if whose == "daily" else "reader")
+    assert sorted(path.suffix for path in out.iterdir()) == [".eml", ".html", ".txt"]
+    eml = message_from_bytes(Path(facts["files"]["eml"]).read_bytes(), policy=policy.default)
+    for kind, file in (("plain", "txt"), ("html", "html")):
+        part = eml.get_body((kind,)).get_content()
+        assert part == Path(facts["files"][file]).read_bytes().decode()
+        assert f"https://thong-bao.moha.example/tin/{ITEM}" in part
+    assert "an@example.com" not in str(eml)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--digest", "weekly-ly"),
+        ("--digest", "khong-ai@example.com"),
+        ("--digest", "chi"),
+        ("--digest", "daily", ITEM),
+        (),
+    ],
+)
+async def test_what_can_not_be_shown_is_said_in_both_languages(command, tmp_path, words):
+    run = await command("mail", "preview", *words, "--out", str(tmp_path / "out"))
+    assert run.exit_code == 2
+    assert len(run.stderr.splitlines()) == 2
+    assert not (tmp_path / "out").exists()
+
+
+async def test_a_correction_is_shown_as_it_answers_a_digest_too(
+    bus, digest_pipeline, loa, tmp_path
+):
+    await digest_pipeline.release_and_plan("tin-mot")
+    await settled(digest_pipeline, "an", frequency="daily")
+    await digest_pipeline.pass_days()
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    out = tmp_path / "out"
+    said = answer(await loa("mail", "preview", "tin-mot", "--out", out, "--json"))
+    assert [mail["reader"] for mail in said["mails"]] == ["new", "earlier", "digest"]
+    text = (out / "tin-mot.2.digest.txt").read_text("utf-8")
+    assert "trong Bản tổng hợp tin ngày 16/01/2027," in text
+    assert "Bản tổng hợp" not in (out / "tin-mot.2.earlier.txt").read_text("utf-8")

@@ -1,0 +1,182 @@
+"""Digests seen from outside: the calendar, the check, the trace, a mail that came back."""
+
+from datetime import date, datetime
+
+import pytest
+
+from channels.base import Outcome, Verdict
+from consumers.digests import store as books
+from consumers.digests.affected_digests import halt_issue
+from consumers.digests.schedule import DigestSchedule
+from consumers.digests.store import OpenDigests
+from consumers.directory.follow import parse_change
+from consumers.ledger import row_ref as places
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.row_ref import RowRef
+from consumers.reporting.trace import TraceReader
+from contracts import events, keys
+from contracts.base.times import VIETNAM
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.errors import Invalid
+from contracts.subscriptions.subscriber import Subscriber
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers.bus import Change
+from tests.support.digest_pipeline import EMAIL, DigestPipeline
+
+SATURDAY = PlanKey(EMAIL, "digest-daily-2027-01-16", 1)
+
+
+@pytest.fixture
+async def digest_pipeline(bus, tmp_path):
+    press = DigestPipeline(bus, tmp_path)
+    press.directory.add("an", frequency="daily")
+    press.directory.add("binh", frequency="daily")
+    await press.run_service()
+    await press.release_and_plan("tin-mot")
+    await press.release_and_plan("tin-hai")
+    await press.pass_days()
+    yield press
+    press.directory.store.close()
+
+
+@pytest.mark.parametrize(
+    ("moment", "daily", "weekly"),
+    [
+        ("2026-11-26T06:59:59", "2026-11-25", "2026-11-23"),
+        ("2026-11-26T07:00:00", "2026-11-26", "2026-11-23"),
+        ("2026-11-29T23:59:59", "2026-11-29", "2026-11-23"),
+        ("2026-11-30T06:59:59", "2026-11-29", "2026-11-23"),
+        ("2026-11-30T07:00:00", "2026-11-30", "2026-11-30"),
+        ("2027-01-01T03:00:00", "2026-12-31", "2026-12-28"),
+    ],
+)
+def test_a_cut_is_due_at_seven_in_vietnam_and_on_mondays(moment, daily, weekly):
+    now = datetime.fromisoformat(moment).replace(tzinfo=VIETNAM).timestamp()
+    calendar = DigestSchedule()
+    assert [f"{calendar.due_day(one, now)}" for one in ("daily", "weekly")] == [daily, weekly]
+    assert calendar.cut_time(calendar.due_day("daily", now)).timestamp() <= now
+
+
+def test_hour_and_day_can_be_set(monkeypatch):
+    monkeypatch.setenv("LOA_DIGEST_HOUR", "17")
+    monkeypatch.setenv("LOA_DIGEST_WEEKDAY", "5")
+    calendar = DigestSchedule()
+    friday = datetime(2026, 11, 27, 17, tzinfo=VIETNAM)
+    assert calendar.due_day("weekly", friday.timestamp()) == date(2026, 11, 27)
+    assert calendar.due_day("weekly", friday.timestamp() - 1) == date(2026, 11, 20)
+    assert calendar.cut_time(date(2026, 11, 27)) == friday
+
+
+def test_names_of_digests_are_known_again():
+    assert keys.is_digest(keys.digest_content_id("weekly", "2026-11-23"))
+    others = ("digest-monthly-2026-11-23", "digest-daily-2026-11-2", "tin-digest-daily-2026-11-23")
+    assert not any(map(keys.is_digest, others))
+
+
+def test_no_item_may_be_called_like_a_digest():
+    name = keys.digest_content_id("daily", "2026-11-26")
+    event = CloudEvent.model_validate(sample("submitted", content_id=name))
+    event = event.model_copy(update={"subject": None})
+    with pytest.raises(Invalid) as refused:
+        events.check(event, DEFAULT)
+    assert [one.field for one in refused.value.errors] == ["data.content_id"]
+
+
+def test_a_call_that_comes_while_a_digest_is_seen_to_stays():
+    first = OpenDigests().with_call("digest-a").with_call("digest-b")
+    again = first.with_call("digest-a")
+    assert again.without("digest-a", first.calls["digest-a"]) == again
+    assert list(again.without("digest-a", again.calls["digest-a"]).calls) == ["digest-b"]
+
+
+def test_the_directory_knows_until_when_somebody_read_in_another_rhythm():
+    at = [datetime(2027, 1, day, tzinfo=VIETNAM) for day in (4, 5)]
+    one = Subscriber(id="an", email="an@example.com", frequency="weekly")
+    one = (
+        one.with_frequency("daily", at[0])
+        .with_frequency("immediate", at[1])
+        .with_frequency("immediate", at[1])
+    )
+    row = parse_change(Change("s.an", one.model_dump_json().encode(), 1))
+    times = at[1].timestamp(), at[1].timestamp(), at[0].timestamp()
+    assert (row.frequency_changed, row.daily_until, row.weekly_until) == times
+    older = one.model_copy(update={"frequency_ended": {}})
+    row = parse_change(Change("s.an", older.model_dump_json().encode(), 1))
+    assert (row.daily_until, row.weekly_until) == (at[1].timestamp(), 0.0)
+
+
+async def test_a_healthy_digest_is_found_healthy(digest_pipeline):
+    assert await digest_pipeline.violations() == []
+    await digest_pipeline.deliver()
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    assert await digest_pipeline.violations() == []
+
+
+async def test_a_digest_that_nobody_plans_or_issues_again_is_found(digest_pipeline):
+    [stored] = await digest_pipeline.service.store.all_issues(SATURDAY.content_id)
+    missing = stored.issue.model_copy(update={"digest_id": "digest-daily-2027-01-10"})
+    await digest_pipeline.service.store.store_reissue(missing)
+    await halt_issue(digest_pipeline.fence, stored.issue)
+    digest_pipeline.clock.advance(3 * 3600.0)
+    assert sorted(await digest_pipeline.violations()) == [
+        ("digest-stopped", f"plan.{SATURDAY}"),
+        ("plan-missing", f"plan.{missing.plan}"),
+    ]
+
+
+@pytest.mark.promise("13.1")
+async def test_a_reader_who_is_served_twice_is_found(digest_pipeline):
+    """Two digests at the same position, as if the second had not asked the first."""
+    [stored] = await digest_pipeline.service.store.all_issues(SATURDAY.content_id)
+    twin = stored.issue.model_copy(update={"digest_id": "digest-weekly-2027-01-18"})
+    await digest_pipeline.service.store.store_reissue(twin)
+    held = await digest_pipeline.ledger.create_plan(
+        twin.plan, await digest_pipeline.service.new_cursor(stored)
+    )
+    done = held.value.advance([("an",)], complete=True, now=digest_pipeline.clock())
+    await digest_pipeline.ledger.append_batches(
+        twin.plan, held, done, [BatchRows(("an",), item_masks={"an": 0b1})]
+    )
+    assert await digest_pipeline.violations() == [("digest-twice", f"plan.{twin.plan}")]
+
+
+async def test_a_digest_without_its_record_is_found(digest_pipeline):
+    bucket = digest_pipeline.service.store.bucket
+    await bucket.purge(f"issue.{SATURDAY.content_id}.1")
+    assert await digest_pipeline.violations() == [("publication-lost", f"plan.{SATURDAY}")]
+
+
+async def test_the_trace_tells_of_a_digest_and_of_the_digests_of_an_item(digest_pipeline):
+    digest_pipeline.recorder.answer = lambda row: Outcome(
+        Verdict.DELIVERED if row.id == "an" else Verdict.DEFERRED, "451"
+    )
+    await digest_pipeline.deliver()
+    await digest_pipeline.release_and_plan("tin-mot", 2)
+    digest_pipeline.recorder.answer = lambda row: Outcome(Verdict.DELIVERED)
+    await digest_pipeline.repeat_until_done(digest_pipeline.run_service)
+    await digest_pipeline.deliver()
+    trace = TraceReader(
+        digest_pipeline.register,
+        digest_pipeline.ledger,
+        digest_pipeline.clock,
+        books.DigestStore(digest_pipeline.bus),
+    )
+    story = await trace.trace(SATURDAY.content_id)
+    email = story.channels[ChannelName.EMAIL]
+    assert (story.revision, email.delivered, email.superseded, email.complete) == (2, 2, 1, True)
+    assert story.timeline[0].event == "cut"
+    item = await trace.trace("tin-mot")
+    found = [one.detail for one in item.timeline if one.event == "in_digest"]
+    assert found == [
+        f"{SATURDAY.content_id}, edition 1, item 1: revision 1",
+        f"{SATURDAY.content_id}, edition 2, item 1: revision 2",
+    ]
+    assert await trace.trace("digest-daily-2020-01-01") is None
+
+
+async def test_what_comes_back_of_a_digest_finds_its_row(digest_pipeline, bus):
+    edition = await digest_pipeline.worker.render_cache.content(SATURDAY)
+    said = places.row_ref_prefix(edition.stream_seq, 0, personal=False, digest=True) + "1"
+    assert await places.find_batch(bus, RowRef.parse(said)) == BatchKey(*SATURDAY, 0)

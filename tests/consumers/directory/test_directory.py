@@ -1,0 +1,219 @@
+"""The directory: a projection that is never behind unnoticed, whoever writes it."""
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from consumers.directory.directory import Directory
+from consumers.recipients import Contact
+from consumers.runtime.errors import RetryLater
+from producers.bus import Bus
+from tests.support.directory_harness import DirectoryHarness, running_directory, wait_until
+from tests.support.publications import a_publication
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def subscriber_bucket(bus: Bus) -> DirectoryHarness:
+    return DirectoryHarness(bus)
+
+
+@pytest.fixture
+async def directory(bus: Bus, tmp_path: Path) -> AsyncIterator[Directory]:
+    async with running_directory(Directory(bus, tmp_path / "directory.sqlite")) as directory:
+        yield directory
+
+
+async def test_who_subscribed_before_is_found_once_it_is_ready(subscriber_bucket, directory):
+    await subscriber_bucket.add("an", topics=["viec-lam"])
+    await subscriber_bucket.add("binh")
+    await directory.ready()
+    publication = a_publication(topic="viec-lam")
+    assert directory.ids_after(publication, "", 10) == ["an", "binh"]
+    assert directory.count(publication) == 2
+    await wait_until(directory.is_fresh)
+    assert directory.lookup(["an", "nobody"]) == {"an": Contact("an", "an@example.com", "AN")}
+
+
+async def test_changes_are_followed(subscriber_bucket, directory):
+    await subscriber_bucket.add("an", topics=["viec-lam"])
+    await directory.ready()
+    await subscriber_bucket.add("an", topics=["lich-nghi-le"], name="Nguyễn Văn An")
+    await directory.ready()
+    await wait_until(directory.is_fresh)
+    assert directory.count(a_publication(topic="viec-lam")) == 0
+    assert directory.count(a_publication(topic="lich-nghi-le")) == 1
+    assert directory.lookup(["an"])["an"].name == "Nguyễn Văn An"
+
+
+@pytest.mark.parametrize("how", ["erased", "left"])
+async def test_who_is_gone_is_in_no_answer(subscriber_bucket, directory, how):
+    await subscriber_bucket.add("an")
+    await directory.ready()
+    seq = await (
+        subscriber_bucket.erase("an")
+        if how == "erased"
+        else subscriber_bucket.add("an", active=False)
+    )
+    assert await directory.wait_until_applied(seq, 5)
+    await wait_until(directory.is_fresh)
+    assert directory.lookup(["an"]) == {}
+    assert directory.ids_after(a_publication(), "", 10) == []
+    assert directory.count(a_publication()) == 0
+
+
+async def test_an_erased_address_leaves_the_file(subscriber_bucket, directory, tmp_path):
+    await subscriber_bucket.add("an", email="rat-rieng-tu@example.com")
+    await directory.ready()
+    await subscriber_bucket.erase("an")
+    await directory.ready()
+
+    def on_disk() -> bool:
+        return any(b"rat-rieng-tu" in path.read_bytes() for path in tmp_path.iterdir())
+
+    await wait_until(lambda: not on_disk())
+    assert (tmp_path / "directory.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_entry_nobody_can_read_stops_nothing(bus, subscriber_bucket, directory):
+    for number, junk in enumerate(
+        [b"{", b"[]", b'{"active": true}', b'{"active": true, "email": 1}']
+    ):
+        await subscriber_bucket.bucket.put(f"s.junk{number}", junk)
+    await subscriber_bucket.add("an")
+    await directory.ready()
+    assert directory.ids_after(a_publication(), "", 10) == ["an"]
+
+
+@pytest.mark.promise("3.8")
+async def test_a_look_up_without_a_sign_of_life_for_ten_seconds_is_refused(
+    bus, subscriber_bucket, tmp_path
+):
+    now = [time.time()]
+    directory = Directory(bus, tmp_path / "directory.sqlite", lambda: now[0])
+    async with running_directory(directory):
+        await subscriber_bucket.add("an")
+        await directory.ready()
+        await wait_until(directory.is_fresh)
+    reader = Directory(bus, tmp_path / "directory.sqlite", lambda: now[0])
+    now[0] += 9
+    assert "an" in reader.lookup(["an"])
+    now[0] += 2
+    with pytest.raises(RetryLater):
+        reader.lookup(["an"])
+    now[0] -= 3600  # a clock that was set back proves nothing either
+    assert not reader.is_fresh()
+    reader.close()
+
+
+async def test_ready_says_later_while_nobody_follows(bus, subscriber_bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("consumers.directory.directory.READY_TIMEOUT_S", 0.05)
+    await subscriber_bucket.add("an")
+    reader = Directory(bus, tmp_path / "directory.sqlite")
+    with pytest.raises(RetryLater):
+        await reader.ready()
+    reader.close()
+
+
+async def test_it_stays_fresh_while_changes_pour_in(bus, subscriber_bucket, directory):
+    async def pour() -> None:
+        for number in range(1500):
+            await subscriber_bucket.settle(f"p{number}")
+
+    await directory.ready()
+    await wait_until(directory.fresh)
+    before = directory.store.confirmed
+    pouring = asyncio.create_task(pour())
+    await wait_until(lambda: directory.store.confirmed > before)
+    assert directory.fresh()
+    await pouring
+
+
+async def test_another_reader_sees_what_the_writer_took_in(
+    bus, subscriber_bucket, directory, tmp_path
+):
+    reader = Directory(bus, tmp_path / "directory.sqlite")
+    await subscriber_bucket.add("an")
+    await reader.ready()
+    assert reader.ids_after(a_publication(), "", 10) == ["an"]
+    await subscriber_bucket.add("binh", topics=["lich-nghi-le"])
+    await reader.ready()
+    assert reader.ids_after(a_publication(), "", 10) == ["an", "binh"]
+    reader.close()
+
+
+async def test_after_a_restart_it_goes_on_where_it_was(bus, subscriber_bucket, tmp_path):
+    path = tmp_path / "directory.sqlite"
+    async with running_directory(Directory(bus, path)) as directory:
+        await subscriber_bucket.add("an")
+        await directory.ready()
+    await subscriber_bucket.add("binh")
+    await subscriber_bucket.erase("an")
+    async with running_directory(Directory(bus, path)) as directory:
+        await directory.ready()
+        assert directory.ids_after(a_publication(), "", 10) == ["binh"]
+
+
+async def test_a_projection_of_another_bucket_is_made_anew(bus, subscriber_bucket, tmp_path):
+    path = tmp_path / "directory.sqlite"
+    async with running_directory(Directory(bus, path)) as directory:
+        await subscriber_bucket.add("an", topics=["lich-nghi-le"])
+        await directory.ready()
+        config = (await bus.stream_info(subscriber_bucket.bucket.stream))["config"]
+        await bus.connection.api_request(f"STREAM.DELETE.{subscriber_bucket.bucket.stream}")
+        await bus.connection.api_request(f"STREAM.CREATE.{subscriber_bucket.bucket.stream}", config)
+    await subscriber_bucket.add("binh")
+    async with running_directory(Directory(bus, path)) as directory:
+        await wait_until(lambda: directory.ids_after(a_publication(), "", 10) == ["binh"])
+
+
+WRITER = """
+    import asyncio, sys
+    from pathlib import Path
+    from consumers.directory import Directory
+    from producers.bus import Bus
+
+    async def main():
+        async with await Bus.connect(sys.argv[1]) as bus:
+            await Directory(bus, Path(sys.argv[2])).run()
+
+    asyncio.run(main())
+"""
+
+
+@contextlib.contextmanager
+def writer(url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    code = [sys.executable, "-c", textwrap.dedent(WRITER), url, str(path)]
+    with subprocess.Popen(code, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_another_process_takes_over_when_the_writer_is_killed(
+    bus, subscriber_bucket, nats_server, tmp_path
+):
+    path = tmp_path / "directory.sqlite"
+    reader = Directory(bus, path)
+    with writer(nats_server.url, path) as first:
+        await subscriber_bucket.add("an")
+        await wait_until(lambda: reader.applied_seq() > 0)
+        async with running_directory(Directory(bus, path)) as standby:
+            await asyncio.sleep(0.1)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+            await subscriber_bucket.add("binh")
+            await standby.ready()
+            await wait_until(reader.is_fresh)
+            assert list(reader.lookup(["an", "binh"])) == ["an", "binh"]
+    reader.close()

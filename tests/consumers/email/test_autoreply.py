@@ -1,0 +1,128 @@
+"""Who writes to leave without a token is helped on, if they are a reader and no machine."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from channels.email.inbound.autoreply import autoreply_address
+from consumers.email.inbound import UnsubscribeMailbox
+from producers.bus import NoReply
+
+LEAVE, AN = "huy@moha.example", "an@example.com"
+TOKEN = "bmd1b2ktbmhhbg.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+
+def mail(*fields: str, sender=AN, to=LEAVE, subject="Cho tôi dừng nhận tin") -> bytes:
+    own = (f"From: Nguyễn Văn An <{sender}>", f"To: {to}", f"Subject: {subject}")
+    return "\r\n".join((*own, *fields, "", "Xin cảm ơn", "")).encode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        mail(),
+        mail("Auto-Submitted: no"),
+        mail("Precedence: first-class"),
+        mail(to=f"Bộ Nội vụ <{LEAVE.upper()}>"),
+        mail(f"Cc: {LEAVE}", to="ai-do@example.com"),
+        mail(sender="AN@example.com"),
+    ],
+)
+def test_a_persons_own_mail_may_be_answered(written):
+    assert autoreply_address(written, AN, LEAVE) == AN
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        mail("Auto-Submitted: auto-replied"),
+        mail("Auto-Submitted: auto-generated; owner=x"),
+        mail("Precedence: bulk"),
+        mail("Precedence: List"),
+        mail("Precedence: auto_reply"),
+        mail("List-Id: <x.example>"),
+        mail("List-Unsubscribe: <mailto:x@x.example>"),
+        mail("X-Auto-Response-Suppress: All"),
+        mail("X-Loop: x"),
+        mail("Content-Type: multipart/report; boundary=x"),
+        mail(sender="ai-khac@example.com"),
+        mail(f"From: {AN}"),
+        mail(to="ai-do@example.com"),
+        b"Subject: x\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_a_machine_wrote_or_somebody_else_is_never_answered(written):
+    assert autoreply_address(written, AN, LEAVE) == ""
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["", "MAILER-DAEMON@example.com", "no-reply@example.com", "noreply+1@example.com",
+     "owner-tin@example.com", "tin-request@example.com", "tin-bounces@example.com", "khong phai"],
+)  # fmt: skip
+def test_the_empty_sender_and_machines_are_never_answered(sender):
+    assert autoreply_address(mail(sender=sender), sender, LEAVE) == ""
+
+
+class RecordingDoor:
+    """A door, what it was asked to do, and a bus that may be silent."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+        self.reminded: list[str] = []
+        self.silent = False
+        self.go = asyncio.Event()
+        self.door = UnsubscribeMailbox(LEAVE, self.leave, self.remind)
+
+    async def leave(self, token: str) -> bool:
+        self.left.append(token)
+        return token == TOKEN
+
+    async def remind(self, address: str) -> None:
+        await self.go.wait()
+        if self.silent:
+            raise NoReply("no answer")
+        self.reminded.append(address)
+
+
+async def test_nobody_leaves_without_a_token_and_the_writer_is_answered_after_the_250():
+    house = RecordingDoor()
+    await house.door.deliver(AN, LEAVE, mail())
+    assert house.left == [], "a name is no proof"
+    house.go.set()
+    await house.door.close()
+    assert house.reminded == [AN]
+
+
+async def test_a_token_is_enough_and_no_answer_follows():
+    house = RecordingDoor()
+    house.go.set()
+    await house.door.deliver(AN, LEAVE, mail(subject=f"Re: {TOKEN}"))
+    await house.door.close()
+    assert (house.left, house.reminded) == ([TOKEN], [])
+
+
+async def test_a_flood_is_answered_a_few_at_once_and_a_silent_bus_costs_the_answer(monkeypatch):
+    monkeypatch.setattr("consumers.email.inbound.MAX_PENDING_ANSWERS", 2)
+    house = RecordingDoor()
+    for _ in range(5):
+        await house.door.deliver(AN, LEAVE, mail())
+    assert len(house.door.answer_tasks) == 2
+    house.silent = True
+    house.go.set()
+    with structlog.testing.capture_logs() as logs:
+        await house.door.close()
+    assert [one["event"] for one in logs] == ["bus_trouble"] * 2
+    assert house.reminded == []
+
+
+async def test_a_mail_that_breaks_the_parser_is_taken_and_not_answered(monkeypatch):
+    def broken(*_):
+        raise ValueError
+
+    monkeypatch.setattr("channels.email.inbound.autoreply.autoreply_address", broken)
+    house = RecordingDoor()
+    await house.door.deliver(AN, LEAVE, mail())
+    assert not house.door.answer_tasks

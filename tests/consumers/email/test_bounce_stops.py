@@ -1,0 +1,220 @@
+"""A fast relay that refuses too many is noticed while it does, by the worker itself."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from channels.base import Outcome, Verdict
+from channels.email.smtp import outcomes, replies
+from channels.email.smtp.replies import Stage
+from consumers.email import bounce_monitor, bounce_stops
+from consumers.email import trace as email_trace
+from consumers.email.bounce_sample import MAX_PLANS, MIN_SUSPECT_MAILS, BounceSample
+from consumers.email.policy import EmailSendPolicy
+from consumers.intake.repository import ItemRepository
+from consumers.ledger.entry import RowNote, planned_entry
+from consumers.ledger.errors import LedgerError
+from consumers.reporting.trace import TraceReader
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import ChannelName, Lane, PlanKey, Status
+from tests.support.bounce_pipeline import BouncePipeline, refusal
+from tests.support.scripted_channel import OK
+
+READERS, EVERY = 4201, 8
+PLAN = PlanKey(ChannelName.EMAIL, "tin", 1)
+
+
+@pytest.fixture
+def bounce_pipeline(bus, tmp_path):
+    loa = BouncePipeline(bus, tmp_path, READERS, connections=8)
+    gone = loa.readers.ids[::EVERY]
+    loa.answers = dict.fromkeys(gone, refusal("5.1.1")) | {gone[0]: refusal("5.2.2")}
+    return loa
+
+
+async def send_at_once(loa: BouncePipeline, plan: PlanKey) -> None:
+    """All batches, on all connections; what was stopped comes again later."""
+
+    async def one(number: int) -> None:
+        with suppress(RetryLater):
+            await loa.work(plan, number)
+
+    count = (await loa.ledger.plan(plan)).value.count
+    await asyncio.gather(*map(one, range(count)))
+
+
+async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounce_pipeline):
+    plan = await bounce_pipeline.plan()
+    with structlog.testing.capture_logs() as logs:
+        await send_at_once(bounce_pipeline, plan)
+    counts = await bounce_pipeline.status_counts(plan)
+    left = counts[Status.DELIVERED] + counts[Status.FAILED]
+    assert (
+        bounce_monitor.MIN_MAILS
+        <= left
+        <= bounce_monitor.MIN_MAILS + 9 * bounce_pipeline.provider.window
+    )
+    assert counts[Status.PENDING] == READERS - left
+    [told] = [one for one in logs if one["event"] == "bounces_stopped"]
+    assert (told["percent"], told["log_level"]) == (13, "error")
+    await it_is_told_and_goes_on_when_a_person_says_so(bounce_pipeline, plan)
+
+
+async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan: PlanKey) -> None:
+    async def stand() -> bounce_stops.BounceStops:
+        return await bounce_stops.load_stops(loa.bus)
+
+    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stand)
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    [stop] = [one.detail for one in past if one.event == "stopped"]
+    one = (await stand()).plans[str(plan)]
+    assert f"stopped by the bounce brake, {one.failed} of {one.mails} refused" in stop
+    assert f"{one.failed - 1} x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)" in stop
+    assert f"`loa mail brakes release {plan.content_id} --by NAME`" in stop
+    loa.clock.now += 60
+    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình", loa.clock())
+    await loa.sending.refresh()
+    await send_at_once(loa, plan)
+    assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}, (
+        "not stopped again"
+    )
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
+    assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
+    await loa.consume_receipts()
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    [said] = [one.detail for one in past if one.event == "refused_at_once"]
+    assert said == "526 refused at once: 525 x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)"
+
+
+def test_what_says_nothing_of_a_reader_is_not_counted_against_a_list():
+    said = [
+        OK,
+        refusal("5.7.1", Verdict.HELD),
+        refusal("5.3.4"),
+        refusal("4.2.1", Verdict.DEFERRED),
+    ]
+    unasked = Outcome(Verdict.FAILED, "unsafe", reached_provider=False)
+    tally = BounceSample()
+    for _ in range(1000):
+        assert tally.add_window(PLAN, [*said, unasked], 0.0).suspected_stop(0.0) is None
+    assert (tally.plans[PLAN].mails, tally.plans[PLAN].codes.total()) == (2000, 0)
+
+
+def test_a_worker_remembers_the_publications_of_last_alone():
+    tally = BounceSample()
+    for number in range(MAX_PLANS + 5):
+        tally.add_window(PLAN._replace(revision=number), [OK], 0.0)
+    assert len(tally.plans) == MAX_PLANS
+    assert PLAN._replace(revision=4) not in tally.plans
+
+
+@pytest.mark.parametrize(
+    ("state", "by", "events"),
+    [
+        ("warned", "", ["warned"]),
+        ("stopped", "", ["stopped"]),
+        ("released", "Trần Thị Bình", ["stopped", "goes_on"]),
+    ],
+)
+def test_what_the_brake_did_is_told_with_its_codes(state, by, events):
+    facts = {"at": 0.0, "mails": 1000, "failed": 120, "by": by}
+    one = bounce_stops.BounceStop(state=state, codes={"5.1.1": 100, "5.2.2": 20}, **facts)
+    told = list(email_trace.stop_entries("tin", one))
+    assert [moment.event for moment in told] == events
+    share = "120 of 1000 refused or come back (12 %): 100 x 5.1.1 (no such mailbox)"
+    assert share in told[0].detail
+    assert ("`loa withdraw tin" in told[0].detail) == (state == "stopped")
+    [digest, *_] = email_trace.stop_entries("digest-daily-2026-11-26", one)
+    assert "loa withdraw" not in digest.detail, "the register knows no such item"
+    assert ("`loa mail brakes release digest-" in digest.detail) == (state == "stopped")
+    assert by in told[-1].detail
+    assert list(email_trace.stop_entries("tin", None)) == []
+
+
+def test_a_verdict_of_a_version_without_codes_is_told_without_them():
+    old = bounce_stops.BounceStop.model_validate(
+        {"state": "warned", "at": 0, "mails": 1000, "failed": 60}
+    )
+    [told] = email_trace.stop_entries("tin", old)
+    assert told.detail == "by the bounce brake, 60 of 1000 refused or come back (6 %)"
+
+
+async def test_workers_that_have_each_seen_too_few_count_together(bounce_pipeline):
+    plan = await bounce_pipeline.plan()
+    other = EmailSendPolicy(
+        bounce_pipeline.bus, bounce_pipeline.worker.semaphore, bounce_pipeline.clock
+    )
+    await bounce_pipeline.work(plan, 0)
+    bounce_pipeline.worker.policy = other
+    await bounce_pipeline.work(plan, 1)
+    for sending in (bounce_pipeline.sending, other):
+        assert [one.mails for one in sending.sample.plans.values()] == [500]
+        assert not sending.is_stopped(plan)
+    await bounce_pipeline.sending.refresh()
+    await other.refresh()
+    assert bounce_pipeline.sending.is_stopped(plan) and other.is_stopped(plan)
+    one = (await bounce_stops.load_stops(bounce_pipeline.bus)).plans[str(plan)]
+    assert (one.mails, one.failed, one.codes) == (1000, 125, {"5.1.1": 124, "5.2.2": 1})
+    assert await bounce_stops.release_stop(bounce_pipeline.bus, plan, "Trần Thị Bình")
+    await other.refresh()
+    assert not other.is_stopped(plan) and not other.suspected_plans(), "a person has decided"
+
+
+async def test_a_small_or_good_publication_is_not_counted_over_and_over(
+    bounce_pipeline, monkeypatch
+):
+    async def counted(*_):
+        raise AssertionError("nothing is suspect")
+
+    plan = await bounce_pipeline.plan()
+    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    bounce_pipeline.answers = dict.fromkeys(bounce_pipeline.readers.ids[:49], refusal("5.1.1"))
+    await bounce_pipeline.work(plan, 0)
+    await bounce_pipeline.sending.refresh()
+    assert bounce_pipeline.sending.sample.plans[plan].mails == 500
+
+
+def test_only_what_was_sent_within_seconds_is_suspect():
+    tally = BounceSample()
+    tally.add_window(PLAN, [refusal("5.1.1")] * MIN_SUSPECT_MAILS, 100.0)
+    assert list(tally.suspected_plans(109.0)) == [PLAN]
+    assert list(tally.suspected_plans(111.0)) == [], (
+        "it does not go on, so nothing is lost by waiting"
+    )
+
+
+async def test_a_ledger_that_cannot_be_counted_changes_nothing(bounce_pipeline, monkeypatch):
+    async def counted(*_):
+        raise LedgerError("state.email.tin.1.0 is missing")
+
+    plan = await bounce_pipeline.plan()
+    await bounce_pipeline.work(plan, 0)
+    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    with structlog.testing.capture_logs() as logs:
+        await bounce_pipeline.sending.refresh()
+    assert [one["event"] for one in logs] == ["bus_trouble"]
+    assert not bounce_pipeline.sending.is_stopped(plan)
+
+
+def test_what_the_ledger_calls_failed_counts_only_where_the_recipient_is_the_cause():
+    reasons = ["550 5.1.1", "552 mailbox full", "550", "552 5.3.4", "unsafe To", "451 4.2.1"]
+    notes = {row: RowNote(reason=one) for row, one in enumerate([*reasons, "550 5.1.1"])}
+    entry = replace(planned_entry(len(notes), Lane.BULK, 0.0), rows=b"xxxxxxr", notes=notes)
+    assert bounce_monitor.refusal_codes(entry) == {"5.1.1": 1, "5.2.2": 1, "5.0.0": 1}
+
+
+def test_the_ledger_and_a_worker_read_a_refusal_alike():
+    rows, said = b"xxXxX", []
+    for text in (b"550 5.5.1 no such user", b"550 no such user", b"552 quota", b"550 5.4.4 no"):
+        said.append(outcomes.outcome_of(replies.refused_reply(Stage.RCPT, text)))
+    over = RowNote(
+        1, due=9.0, reason="550 5.1.1"
+    )  # the sender was refused, until its time was over
+    notes = {row: RowNote(reason=one.reason) for row, one in enumerate(said)} | {4: over}
+    entry = replace(planned_entry(5, Lane.BULK, 0.0), rows=rows, notes=notes)
+    assert bounce_monitor.refusal_codes(entry) == {"5.1.0": 2, "5.2.2": 1}
+    assert BounceSample().add_window(PLAN, said, 0.0).codes == bounce_monitor.refusal_codes(entry)

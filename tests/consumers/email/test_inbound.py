@@ -1,0 +1,288 @@
+"""The bounce listener: what is not ours is refused, what is ours is stored before its 250."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+
+from channels.email.inbound import server as listening
+from channels.email.inbound.server import InboundServer
+from channels.email.return_path import ReturnPaths
+from consumers.email.inbound import BounceMailbox, TokenBucket, UnsubscribeMailbox
+from consumers.email.receipts import ReturnedMail
+from consumers.feedback.handler import parse_receipt
+from consumers.suppression.store import SuppressionStore
+from contracts import subjects
+from producers.bus import NoReply
+from tests.support.bounce_mails import bounce_mail, complaint_mail, plain_mail
+
+PATHS = ReturnPaths(b"k" * 32, "tra-lai.moha.example")
+PLACE, OTHER = "p7.2.13", "p7.2.14"
+PATH = PATHS.return_path(PLACE)[0].decode()
+BOX = "b@tra-lai.moha.example"
+LEAVE = "huy@moha.example"
+TOKEN = "bmd1b2ktbmhhbg.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+
+class SmtpClient:
+    """One SMTP client, which says exactly what it is told."""
+
+    def __init__(self, reader, writer) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def hear(self) -> str:
+        async with asyncio.timeout(10):
+            line = (await self.reader.readline()).decode()
+            while line[3:4] == "-":
+                line = (await self.reader.readline()).decode()
+        return line.strip()
+
+    async def say(self, *lines: str | bytes) -> str:
+        """Send the lines at once; the answer to the last one."""
+        raw = [line.encode() if isinstance(line, str) else line for line in lines]
+        self.writer.write(b"".join(line + b"\r\n" for line in raw))
+        said = ""
+        for _ in lines:
+            said = await self.hear()
+        return said
+
+    async def mail(self, recipient: str, mail: bytes, sender: str = "") -> str:
+        said = await self.say(f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>")
+        if not said.startswith("250"):
+            return said
+        await self.say("DATA")
+        self.writer.write(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        return await self.hear()
+
+
+class InboundHarness:
+    def __init__(self, bus) -> None:
+        self.bus = bus
+        self.suppressions = SuppressionStore(bus, b"s" * 32)
+        self.left: list[str] = []
+        self.door = BounceMailbox(bus, PATHS, self.suppressions.hash_address)
+        self.listener = InboundServer([self.door, UnsubscribeMailbox(LEAVE, self.leave)])
+
+    async def leave(self, token: str) -> bool:
+        self.left.append(token)
+        return token == TOKEN
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[SmtpClient]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        client = SmtpClient(reader, writer)
+        try:
+            assert (await client.hear()).startswith("220")
+            assert (await client.say("EHLO relay.example")).startswith("250")
+            yield client
+        finally:
+            writer.close()
+
+    async def stored(self) -> list[ReturnedMail]:
+        raw = [one async for one in self.bus.scan(subjects.RECEIPTS.name)]
+        assert b"example.com" not in b"".join(one.data for one in raw), "an address was stored"
+        assert b"@" not in b"".join(one.data for one in raw)
+        return [parse_receipt(one.data) for one in raw]
+
+
+@pytest.fixture
+async def inbound(bus):
+    house = InboundHarness(bus)
+    house.port = await house.listener.start()
+    yield house
+    await house.listener.stop()
+
+
+async def test_a_bounce_is_stored_before_its_yes_and_holds_no_address(inbound):
+    async with inbound.client() as client:
+        assert (await client.mail(PATH, bounce_mail("5.1.1"))).startswith("250")
+        [one] = await inbound.stored()
+    assert (one.returned, one.place, one.code) == ("bounce", PLACE, "5.1.1")
+    assert one.seals == (inbound.suppressions.hash_address("AN@example.com"),)
+
+
+async def test_what_is_told_twice_is_stored_once(inbound):
+    for _ in range(3):
+        async with inbound.client() as client:
+            assert (await client.mail(PATH, bounce_mail("5.1.1"))).startswith("250")
+    assert len(await inbound.stored()) == 1
+
+
+NOT_OURS = (
+    PATH.replace("=", "=0"),
+    PATH.replace("p7.2.13", OTHER),
+    PATH.replace("tra-lai", "tra"),
+    f"b+{PLACE}@tra-lai.moha.example",
+    "postmaster@tra-lai.moha.example",
+    "nobody@example.com",
+    "",
+)
+
+
+async def test_an_address_that_is_not_ours_or_forged_is_refused_at_once(inbound):
+    async with inbound.client() as client:
+        for recipient in NOT_OURS:
+            assert (await client.mail(recipient, bounce_mail())).startswith("550 5.1.1"), recipient
+            assert (await client.say("RSET")).startswith("250")
+        assert (await client.say("DATA")).startswith("503")
+    assert await inbound.stored() == []
+
+
+async def test_the_path_counts_first_then_the_envelope_then_the_message_id(inbound):
+    envelope = PATHS.return_path(OTHER)[1].decode()
+    async with inbound.client() as client:
+        await client.mail(PATH, bounce_mail("5.1.1", envelope_id=envelope))
+        await client.mail(BOX, bounce_mail("5.1.2", envelope_id=envelope))
+        await client.mail(BOX, bounce_mail("5.1.3", envelope_id="p7.2.14.00", message_id="b" * 32))
+    first, second, third = await inbound.stored()
+    assert (first.place, second.place, third.place) == (PLACE, OTHER, "")
+    assert (first.message_id, second.message_id) == ("", "")
+    assert (third.message_id, third.publication) == ("b" * 32, "tin-moi.1")
+
+
+async def test_a_complaint_comes_to_the_box_and_names_the_path(inbound):
+    async with inbound.client() as client:
+        answer = await client.mail(BOX, complaint_mail(path=PATH), "feedback@provider.example")
+    [one] = await inbound.stored()
+    assert answer.startswith("250")
+    assert (one.returned, one.place) == ("complaint", PLACE)
+
+
+async def test_what_is_no_report_is_taken_and_forgotten(inbound):
+    mails = [
+        plain_mail("I am away"),
+        plain_mail("hi", sender="An <an@example.com>"),
+        bounce_mail("2.0.0", action="relayed"),
+    ]
+    with structlog.testing.capture_logs() as logs:
+        async with inbound.client() as client:
+            for mail in mails:
+                assert (await client.mail(PATH, mail)).startswith("250")
+    assert [one["event"] for one in logs] == ["mail_back_ignored"] * len(mails)
+    assert await inbound.stored() == []
+
+
+async def test_a_bounce_in_words_is_stored_as_a_guess(inbound):
+    async with inbound.client() as client:
+        await client.mail(PATH, plain_mail("<x>: 550 5.1.1 unknown"))
+    [one] = await inbound.stored()
+    assert (one.code, one.guessed) == ("5.1.1", True)
+
+
+async def test_only_so_much_is_taken_that_anybody_could_have_made_up(inbound):
+    now = 0.0
+    inbound.door.rate_limit = TokenBucket(clock=lambda: now, tokens=2.0)
+    ids = [f"{letter * 32}" for letter in "abcd"]
+    async with inbound.client() as client:
+        said = [await client.mail(BOX, bounce_mail(message_id=one)) for one in ids]
+        assert [one[:3] for one in said] == ["250", "250", "451", "451"]
+        assert (await client.mail(PATH, bounce_mail())).startswith("250"), (
+            "what leads to a row is taken"
+        )
+        now = 10.0
+        assert (await client.mail(BOX, bounce_mail(message_id=ids[2]))).startswith("250")
+    assert len(await inbound.stored()) == 4
+
+
+async def test_what_cannot_be_stored_has_to_come_again(inbound, monkeypatch):
+    async def silent(*_args, **_options):
+        raise NoReply("no answer")
+
+    real = inbound.bus.publish
+    async with inbound.client() as client:
+        monkeypatch.setattr(inbound.bus, "publish", silent)
+        assert (await client.mail(PATH, bounce_mail())).startswith("451")
+        monkeypatch.setattr(inbound.bus, "publish", real)
+        assert (await client.mail(PATH, bounce_mail())).startswith("250")
+    assert len(await inbound.stored()) == 1
+
+
+async def test_only_a_whole_end_ends_a_mail(inbound):
+    """Nothing is smuggled in behind an end that only some servers see."""
+    async with inbound.client() as client:
+        await client.say("MAIL FROM:<>", f"RCPT TO:<{PATH}>", "DATA")
+        smuggled = f"\n.\nMAIL FROM:<>\nRCPT TO:<{BOX}>\nDATA\n".encode()
+        client.writer.write(bounce_mail() + smuggled + b"\r\n.\r\n")
+        assert (await client.hear()).startswith("250")
+        assert (await client.say("NOOP")).startswith("250")
+    assert len(await inbound.stored()) == 1
+
+
+async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_announced(
+    inbound, monkeypatch
+):
+    monkeypatch.setattr(listening, "MAIL_MAX", 5000)
+    async with inbound.client() as client:
+        answer = await client.mail(PATH, bounce_mail() + b"x" * 70 + b"\r\n" + b"y\r\n" * 3000)
+        assert answer.startswith("552 5.3.4")
+        assert await client.reader.read() == b""
+    assert await inbound.stored() == []
+
+
+async def test_a_long_mail_is_read_as_far_as_its_report(inbound, monkeypatch):
+    monkeypatch.setattr(listening, "KEPT", 4000)
+    async with inbound.client() as client:
+        assert (
+            await client.mail(PATH, bounce_mail() + b"z" * 70 + b"\r\n" + b"y\r\n" * 9000)
+        ).startswith("250")
+    [one] = await inbound.stored()
+    assert one.code == "5.1.1"
+
+
+@pytest.mark.parametrize("half", ["EHLO", f"MAIL FROM:<>\r\nRCPT TO:<{PATH}>\r\nDATA\r\nFrom: x"])
+async def test_who_says_nothing_more_is_let_go(inbound, monkeypatch, half):
+    monkeypatch.setattr(listening, "COMMAND_S", 0.1)
+    monkeypatch.setattr(listening, "MAIL_S", 0.1)
+    async with inbound.client() as client:
+        client.writer.write(half.encode())
+        async with asyncio.timeout(5):
+            while await client.reader.read(100):
+                pass
+    assert await inbound.stored() == []
+
+
+async def test_who_only_guesses_is_let_go(inbound):
+    async with inbound.client() as client:
+        await client.say("MAIL FROM:<>")
+        said = [await client.say("RCPT TO:<x@y.example>") for _ in range(11)]
+        assert said[9].startswith("550")
+        assert said[10].startswith("421")
+
+
+async def test_there_are_only_so_many_at_once(inbound, monkeypatch):
+    monkeypatch.setattr(listening, "AT_ONCE", 1)
+    async with inbound.client():
+        reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port)
+        assert (await reader.readline()).startswith(b"421")
+        writer.close()
+
+
+async def test_a_line_without_end_is_not_kept(inbound):
+    async with inbound.client() as client:
+        client.writer.write(b"x" * (listening.LINE_MAX + 10))
+        assert await client.reader.read() == b""
+
+
+async def test_a_wish_to_leave_comes_by_mail(inbound):
+    wish = f"From: an@example.com\r\nSubject: =?utf-8?q?H=E1=BB=A7y?=\r\n {TOKEN}\r\n\r\nx\r\n"
+    with structlog.testing.capture_logs() as logs:
+        async with inbound.client() as client:
+            for subject in (TOKEN, "hello", "x" * 40):
+                mail = f"From: an@example.com\r\nSubject: {subject}\r\n\r\nx\r\n".encode()
+                assert (await client.mail(LEAVE, mail, "an@example.com")).startswith("250")
+            assert (await client.mail(LEAVE.upper(), wish.encode())).startswith("250")
+    assert inbound.left == [TOKEN, "x" * 40, TOKEN]
+    assert [one["event"] for one in logs] == ["unsubscribe_mail_unknown"] * 2
+    assert await inbound.stored() == []
+
+
+async def test_a_receipt_that_was_stored_can_be_read_by_an_older_eye(inbound):
+    async with inbound.client() as client:
+        await client.mail(PATH, bounce_mail())
+    [raw] = [one async for one in inbound.bus.scan(subjects.RECEIPTS.name)]
+    assert set(json.loads(raw.data)) == {
+        "returned", "at", "place", "code", "seals", "final"
+    }  # fmt: skip

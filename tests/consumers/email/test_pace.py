@@ -1,0 +1,218 @@
+"""Pace and brake: slower when somebody finds us too fast, and stopped when too much comes back."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.base import Outcome, Verdict
+from consumers.email import bounce_monitor, bounce_stops, pace
+from consumers.email.bounce_monitor import BounceMonitor
+from consumers.email.pace import SendPace
+from consumers.email.policy import EmailSendPolicy, slow_down
+from consumers.reporting import trace
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import Status
+from tests.support.bounce_pipeline import BouncePipeline, refusal
+
+SLOW = Outcome(Verdict.DEFERRED, "451 4.7.0", 60.0, code="4.7.0")
+
+
+@given(st.lists(st.floats(0, 600), max_size=30))
+def test_the_pace_never_leaves_its_levels_and_always_comes_back(steps):
+    now, one = 1e9, pace.FULL_PACE
+    for step in steps:
+        now += step
+        after = pace.one_level_slower(one, "4.7.0", now)
+        assert 1 <= after.level_at(now) <= pace.MAX_LEVEL
+        assert after.level_at(now) <= one.level_at(now) + 1
+        one = after
+    assert one.level_at(now + pace.MAX_LEVEL * pace.QUIET_S) == 0
+
+
+def test_complaints_that_come_together_count_once():
+    one = pace.one_level_slower(pace.FULL_PACE, "4.7.0", 1000.0)
+    assert pace.one_level_slower(one, "4.7.0", 1000.0 + pace.HOLD_S - 1) == one
+    assert pace.one_level_slower(one, "4.7.0", 1000.0 + pace.HOLD_S + 1).level == 2
+    assert one.level_at(1000.0 + pace.QUIET_S - 1) == 1
+    assert one.level_at(1000.0 + pace.QUIET_S) == 0
+    assert one.level_at(0.0) == 0, "the clock was set back"
+
+
+@pytest.mark.parametrize(
+    ("connections", "places"),
+    [(8, [8, 4, 2, 1, 1, 1, 1]), (1, [1] * 7), (5, [5, 2, 1, 1, 1, 1, 1])],
+)
+def test_how_many_connections_a_level_leaves(connections, places):
+    assert [pace.allowed_connections(connections, level) for level in range(7)] == places
+
+
+@pytest.fixture
+def new_bounce_pipeline(bus, tmp_path):
+    return lambda count=2, **provider: BouncePipeline(bus, tmp_path, count, **provider)
+
+
+async def test_a_relay_that_is_too_busy_gets_fewer_connections_and_then_all_again(
+    new_bounce_pipeline,
+):
+    loa = new_bounce_pipeline(4, connections=8)
+    loa.answers = {loa.readers.ids[0]: SLOW}
+    with structlog.testing.capture_logs() as logs:
+        await loa.deliver()
+    assert loa.worker.semaphore.capacity == 4
+    assert "mail_slowed" in {one["event"] for one in logs}
+    other = EmailSendPolicy(loa.bus, type(loa.worker.semaphore)(8), loa.clock)
+    await other.refresh()
+    assert other.semaphore.capacity == 4, "every process goes by it, a restarted one too"
+    loa.clock.advance(pace.QUIET_S)
+    await other.refresh()
+    assert other.semaphore.capacity == 8
+
+
+async def test_the_slowest_pace_sends_one_window_and_keeps_its_place_empty(
+    new_bounce_pipeline, monkeypatch
+):
+    loa = new_bounce_pipeline(10, window=3, connections=2)
+    monkeypatch.setattr(pace, "PAUSES_S", (0.0,) * 6 + (0.05,))
+    loa.sending.pace = SendPace(level=pace.MAX_LEVEL, at=loa.clock())
+    plan = await loa.plan()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(3):
+        with pytest.raises(RetryLater):
+            await loa.work(plan)
+    assert loop.time() - began >= 3 * 0.05
+    assert loa.provider.windows == [3, 3, 3]
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 9, Status.PENDING: 1}
+    loa.sending.stop()
+    monkeypatch.setattr(pace, "PAUSES_S", (0.0,) * 6 + (60.0,))
+    await loa.work(plan)
+    assert await loa.status_counts(plan) == {Status.DELIVERED: 10}, "a stop does not wait"
+
+
+async def test_windows_full_of_refusals_of_us_open_the_breaker_and_a_single_one_does_not(
+    new_bounce_pipeline,
+):
+    loa = new_bounce_pipeline(100)
+    ours = Outcome(Verdict.HELD, "550 5.7.1", 300.0, channel_wide=True, code="5.7.1")
+    loa.answers = {loa.readers.ids[0]: ours}
+    for content_id, closed in (("tin-mot", True), ("tin-hai", False)):
+        plan = await loa.plan(content_id=content_id)
+        for _ in range(4):
+            with suppress(RetryLater):
+                await loa.work(plan)
+        assert (await loa.circuit.update(lambda one: one)).is_closed == closed
+        loa.answers = dict.fromkeys(loa.readers.ids, ours)
+    await loa.consume_receipts()
+    assert await loa.suppression_reason(loa.readers.ids[1]) is None, "never held against a reader"
+
+
+async def test_a_delay_notice_slows_down_too(new_bounce_pipeline):
+    loa = new_bounce_pipeline()
+    await slow_down(loa.bus, "4.7.28", loa.clock())
+    await loa.sending.refresh()
+    assert (loa.sending.pace.level, loa.sending.pace.reason) == (1, "4.7.28")
+
+
+@pytest.mark.parametrize(
+    ("mails", "failed", "state"),
+    [
+        (999, 999, None), (1000, 49, None), (1000, 50, "warned"), (1000, 99, "warned"),
+        (1000, 100, "stopped"), (20000, 999, None), (20000, 1000, "warned"),
+    ],
+)  # fmt: skip
+def test_how_much_may_come_back(mails, failed, state):
+    assert bounce_monitor.decide_state(mails, failed) == state
+
+
+async def come_back(loa: BouncePipeline, count: int, code="5.1.1", start=0) -> None:
+    for reader in loa.readers.ids[start : start + count]:
+        await loa.bounce(reader, code)
+
+
+async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_decides(
+    new_bounce_pipeline,
+):
+    loa = new_bounce_pipeline(1600)
+    await loa.add_readers()
+    loa.answers = {reader: refusal("5.1.1") for reader in loa.readers.ids[:30]}
+    plan = await loa.plan()
+    await loa.work(plan, 0)
+    await loa.work(plan, 1)
+    await loa.consume_receipts()
+    await come_back(loa, 19, start=30)
+    await come_back(loa, 40, code="5.7.1", start=500)
+    with structlog.testing.capture_logs() as logs:
+        await loa.brake.check_changed()
+        await come_back(loa, 1, start=49)
+        await loa.brake.check_changed()
+        await come_back(loa, 49, start=50)
+        await loa.brake.check_changed()
+        await come_back(loa, 1, start=99)
+        restarted = BounceMonitor(loa.bus, loa.ledger, loa.clock)
+        await restarted.load_recent()
+        await restarted.check_changed()
+    told = [one for one in logs if one["event"].startswith("bounces_")]
+    assert [(one["event"], one["failed"], one["percent"]) for one in told] == [
+        ("bounces_many", 50, 5),
+        ("bounces_stopped", 100, 10),
+    ]
+    await stands_and_goes_on(loa, plan)
+
+
+async def stands_and_goes_on(loa: BouncePipeline, plan) -> None:
+    await loa.sending.refresh()
+    with pytest.raises(RetryLater):
+        await loa.work(plan, 2)
+    assert (await loa.status_counts(plan))[Status.PENDING] == 600
+    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
+    assert not await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
+    await come_back(loa, 50, start=100)
+    await loa.brake.check_changed()
+    await loa.sending.refresh()
+    await loa.work(plan, 2)
+    await loa.work(plan, 3)
+    assert (await loa.status_counts(plan))[Status.DELIVERED] == 1570
+    [moment] = [one for one in await timeline(loa, plan) if one.event == "came_back"]
+    assert moment.detail.startswith("160 came back: 120 x 5.1.1 (no such mailbox), 40 x 5.7.1")
+
+
+async def timeline(loa: BouncePipeline, plan):
+    from consumers.intake.repository import ItemRepository
+
+    one = trace.TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock)
+    cursor = (await loa.ledger.plan(plan)).value
+    count, moments = await one.channel_counts(plan, cursor)
+    assert count.bounced == 160
+    assert count.expected == 1600
+    return moments
+
+
+async def test_a_stop_reaches_a_batch_in_the_middle(new_bounce_pipeline):
+    loa = new_bounce_pipeline(10, window=5)
+    plan = await loa.plan()
+    loa.provider.hold = asyncio.Event()
+    working = asyncio.create_task(loa.work(plan))
+    while not loa.provider.windows:
+        await asyncio.sleep(0)
+    await bounce_stops.apply_verdict(
+        loa.bus, plan, bounce_stops.BounceStop(state="stopped", at=loa.clock(), mails=5, failed=5)
+    )
+    await loa.sending.refresh()
+    loa.provider.hold.set()
+    with pytest.raises(RetryLater):
+        await working
+    assert (await loa.entry(plan)).rows == b"pppppppppp", "it is asked before each row"
+    assert loa.provider.windows == [5]
+
+
+async def test_a_greylisted_recipient_waits_alone_and_nobody_is_slowed_down(new_bounce_pipeline):
+    loa = new_bounce_pipeline(4, connections=8)
+    loa.answers = {loa.readers.ids[0]: Outcome(Verdict.DEFERRED, "451 4.7.1", 300.0, code="4.7.1")}
+    plan = await loa.deliver()
+    assert await loa.status_counts(plan) == {Status.DEFERRED: 1, Status.DELIVERED: 3}
+    assert loa.worker.semaphore.capacity == 8
+    assert await loa.bus.bucket("control").get(pace.PACE_KEY) is None

@@ -1,0 +1,185 @@
+"""Receipts: what a provider tells later upgrades a doubt, waits for its row, or is left aside."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from consumers.app import broker as app_broker
+from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.store import Ledger
+from consumers.runtime.errors import RetryLater
+from contracts import subjects
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from tests.support.scripted_channel import reader_ids
+
+PLAN = PlanKey(ChannelName.ZALO, "tin-moi", 1)
+
+
+@pytest.fixture
+def ledger(bus):
+    return Ledger(bus)
+
+
+@pytest.fixture
+def feedback(ledger):
+    return FeedbackHandler(ledger)
+
+
+async def plan(ledger: Ledger, *batches: list[str]) -> None:
+    """A complete plan of these recipients."""
+    held = await ledger.create_plan(PLAN, PlanCursor())
+    cursor = held.value.advance(list(batches), complete=True, now=1)
+    await ledger.append_batches(PLAN, held, cursor, [BatchRows(tuple(ids)) for ids in batches])
+
+
+async def stand(ledger: Ledger, letters: bytes, number: int = 0, **changes) -> None:
+    """Rows as a worker may have left them."""
+    batch = BatchKey(*PLAN, number)
+    held = await ledger.state(batch)
+    entry = replace(held.value, rows=letters, **changes)
+    await ledger.swap(batch, held, entry, until=float("inf"))
+
+
+async def letters(ledger: Ledger, number: int = 0) -> str:
+    return (await ledger.state(BatchKey(*PLAN, number))).value.rows.decode()
+
+
+def receipt(recipient: str, **changes) -> DeliveryReceipt:
+    known = {"channel": "zalo", "content_id": "tin-moi", "revision": 1, "recipient": recipient}
+    return DeliveryReceipt.model_validate(known | changes)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("P", "D"), ("R", "D"), ("K", "D"), ("k", "d"),
+        ("X", "D"), ("U", "D"), ("E", "D"), ("W", "D"), ("V", "D"),
+        ("d", "d"), ("D", "D"), ("x", "x"), ("u", "u"), ("e", "e"), ("w", "w"), ("v", "v"),
+    ],
+)  # fmt: skip
+async def test_a_receipt_ends_every_doubt_and_changes_nothing_else(ledger, feedback, was, becomes):
+    await plan(ledger, ["a", "b", "c"])
+    await stand(ledger, f"d{was}x".encode())
+    await feedback.on_receipt(receipt("b"))
+    assert await letters(ledger) == f"d{becomes}x"
+
+
+@pytest.mark.parametrize("was", "psSr")
+async def test_a_receipt_that_comes_before_its_row_has_ended_comes_again(ledger, feedback, was):
+    await plan(ledger, ["a"])
+    await stand(ledger, was.encode())
+    with pytest.raises(RetryLater) as later:
+        await feedback.on_receipt(receipt("a"))
+    assert 1 <= later.value.delay_s <= 60
+    assert await letters(ledger) == was
+    await stand(ledger, b"P")
+    await feedback.on_receipt(receipt("a"))
+    assert await letters(ledger) == "D"
+
+
+async def test_a_repeated_receipt_writes_nothing(ledger, feedback):
+    await plan(ledger, ["a"])
+    await stand(ledger, b"k", closed=5.0)
+    await feedback.on_receipt(receipt("a"))
+    before = await ledger.bucket.last_seq()
+    for _ in range(3):
+        await feedback.on_receipt(receipt("a"))
+    assert await ledger.bucket.last_seq() == before
+    held = await ledger.state(BatchKey(*PLAN, 0))
+    assert (held.value.rows, held.value.closed_at) == (b"d", 5.0)
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 1], [5, 5, 5], [5, 5, 5, 5, 5, 5, 2]])
+async def test_every_recipient_is_found_whichever_batch_it_is_in(ledger, feedback, sizes):
+    ids = reader_ids(2 * sum(sizes))[1::2]
+    batches = [[ids.pop(0) for _ in range(size)] for size in sizes]
+    await plan(ledger, *batches)
+    for number, batch in enumerate(batches):
+        for row, id in enumerate(batch):
+            assert await feedback.find_row(receipt(id)) == (BatchKey(*PLAN, number), row)
+    for id in reader_ids(2 * sum(sizes))[::2]:
+        assert await feedback.find_row(receipt(id)) is None
+
+
+async def test_few_lists_of_recipients_are_read_even_for_a_plan_of_many_batches(ledger, feedback):
+    await plan(ledger, *([id] for id in reader_ids(100)))
+    real, reads = ledger.rows, []
+
+    async def watched(batch):
+        reads.append(batch.number)
+        return await real(batch)
+
+    ledger.rows = watched
+    for id in reader_ids(100):
+        reads.clear()
+        assert await feedback.find_row(receipt(id))
+        assert len(reads) <= 7
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipient": "stranger"},
+        {"recipient": ""},
+        {"revision": 2},
+        {"content_id": "tin-khac"},
+        {"channel": "email"},
+    ],
+    ids=str,
+)
+async def test_a_receipt_that_belongs_to_nobody_is_named_in_the_log_and_done(
+    ledger, feedback, changes
+):
+    await plan(ledger, ["a", "b"], ["c"])
+    await stand(ledger, b"PP")
+    with structlog.testing.capture_logs() as logs:
+        await feedback.on_receipt(receipt(**{"recipient": "a"} | changes))
+    assert [one["event"] for one in logs] == ["receipt_unmatched"]
+    assert "recipient" not in logs[0]
+    assert await letters(ledger) == "PP"
+
+
+async def test_a_receipt_is_written_over_whatever_a_worker_wrote_meanwhile(ledger, feedback):
+    await plan(ledger, ["a", "b"])
+    await stand(ledger, b"Ps", owner="w#1#1")
+    real, meanwhile = ledger.bucket.swap, [b"Pd", b"PD"]
+
+    async def overtaken(key, data, revision, **options):
+        if meanwhile:
+            rows = meanwhile.pop(0)
+            ledger.bucket.swap = real
+            await stand(ledger, rows, owner="w#1#1")
+            ledger.bucket.swap = overtaken
+        return await real(key, data, revision, **options)
+
+    ledger.bucket.swap = overtaken
+    await feedback.on_receipt(receipt("a"))
+    held = await ledger.state(BatchKey(*PLAN, 0))
+    assert (held.value.rows, held.value.owner) == (b"DD", "w#1#1")
+
+
+async def test_receipts_come_over_the_bus(nats_server, bus, ledger, feedback):
+    await plan(ledger, ["a"], ["b"])
+    await stand(ledger, b"K", 1)
+    buried: list[str] = []
+
+    async def bury(stage, message, errors):
+        buried.extend(error.field for error in errors)
+
+    broker = app_broker.create_broker(nats_server.url, bury, app_broker.BrokerWatch())
+    consumer = subjects.RECEIPTS.consumers[0]
+    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, feedback.on_receipt)
+    await broker.start()
+    subject, good = subjects.receipt(ChannelName.ZALO, "seen"), receipt("b").model_dump()
+    for wrong in ({"revision": 0}, {"content_id": "Tin mới"}, {"channel": "fax"}, {}):
+        await bus.publish(subject, json.dumps(good | wrong).encode())
+    async with asyncio.timeout(10):
+        while await letters(ledger, 1) != "D" or len(buried) < 3:
+            await asyncio.sleep(0.01)
+    await broker.stop()
+    assert buried == ["receipt.revision", "receipt.content_id", "receipt.channel"]

@@ -1,0 +1,304 @@
+"""The desk on a real bus: four eyes, one decision, and nothing decided twice or forgotten."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from consumers.intake.desk import Desk
+from consumers.intake.handler import Intake
+from contracts import subjects
+from contracts.errors import Conflict, ContractError, Forbidden, Invalid
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.clock import FakeClock
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    bucket_records,
+    corrected,
+    register_unit,
+    released_publications,
+    submitted,
+    withdrawn,
+)
+
+CLERK = "Trần Thị Bình"
+AUTHOR = "Nguyễn Văn An"
+
+
+@pytest.fixture
+async def intake(bus: Bus, clock: FakeClock) -> Intake:
+    await register_unit(bus, release="desk", urgent=True)
+    return Intake(bus, DEFAULT, clock)
+
+
+@pytest.fixture
+def desk(intake: Intake) -> Desk:
+    return intake.desk
+
+
+async def record(bus: Bus, revision: int = 1, item: str = ITEM) -> Any:
+    return (await bucket_records(bus, "publications"))[f"{item}.{revision}"]
+
+
+def fields(error: ContractError) -> list[str]:
+    return [one.field for one in error.errors]
+
+
+async def test_the_list_shows_what_waits_most_urgent_first(intake, desk, clock):
+    await intake.handle(submitted("tin-cu", lane="bulk"), UNIT)
+    clock.advance(60)
+    await intake.handle(submitted("tin-moi"), UNIT)
+    clock.advance(60)
+    await intake.handle(submitted("tin-khan", lane="urgent"), UNIT)
+    waiting = await desk.waiting_drafts()
+    assert [draft.content_id for draft in waiting] == ["tin-khan", "tin-moi", "tin-cu"]
+    assert waiting[0].content.title == "Bộ Nội vụ ra mắt kênh thông tin trên Zalo"
+
+
+@pytest.mark.promise("2.4")
+async def test_an_approval_releases_exactly_what_was_shown(bus, intake, desk, clock):
+    await intake.handle(submitted(author=AUTHOR), UNIT)
+    [draft] = await desk.waiting_drafts()
+    clock.advance(600)
+    await desk.approve(ITEM, CLERK, revision=1, content_hash=draft.hash)
+    [released] = await released_publications(bus)
+    assert released["body"] == draft.content.body
+    stored = await record(bus)
+    assert (stored["state"], stored["seq"]) == ("released", released["seq"])
+    assert stored["decision"] == {
+        "verdict": "approved",
+        "by": CLERK,
+        "at": released["released_at"],
+        "code": "",
+        "reason": "",
+    }
+    assert await desk.waiting_drafts() == []
+    assert await bucket_records(bus, "desk") == {}
+
+
+@pytest.mark.promise("2.4")
+@pytest.mark.parametrize(
+    "approver",
+    [AUTHOR, "NGUYỄN VĂN AN", "Nguye\u0302\u0303n Va\u0306n An", "  nguyễn   văn an "],
+)
+async def test_nobody_approves_their_own_text(bus, intake, desk, approver):
+    await intake.handle(submitted(author=AUTHOR), UNIT)
+    with pytest.raises(Forbidden) as caught:
+        await desk.approve(ITEM, approver)
+    assert fields(caught.value) == ["approver"]
+    assert await released_publications(bus) == []
+    assert (await record(bus))["state"] == "waiting"
+
+
+async def test_nobody_approves_what_they_sent_in(intake, desk):
+    event = submitted(author=AUTHOR).model_copy(update={"extensions": {"submitter": CLERK}})
+    await intake.handle(event, UNIT)
+    with pytest.raises(Forbidden):
+        await desk.approve(ITEM, CLERK)
+    await desk.approve(ITEM, "Lê Văn Cường")
+
+
+@pytest.mark.parametrize("nobody", ["", "   ", "\u200b"])
+async def test_an_approval_needs_a_name(intake, desk, nobody):
+    await intake.handle(submitted(), UNIT)
+    with pytest.raises(Invalid) as caught:
+        await desk.approve(ITEM, nobody)
+    assert fields(caught.value) == ["approver"]
+
+
+async def test_an_approval_of_another_content_is_refused(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    with pytest.raises(Conflict) as caught:
+        await desk.approve(ITEM, CLERK, content_hash="x" * 52)
+    assert fields(caught.value) == ["content_hash"]
+    assert await released_publications(bus) == []
+
+
+@pytest.mark.promise("2.4")
+async def test_a_draft_that_was_changed_in_the_bucket_is_not_released(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    [draft] = await desk.waiting_drafts()
+    forged = draft.model_copy(update={"data": draft.data | {"body": "Nội dung khác"}})
+    await bus.bucket(subjects.DESK.name).put(draft.key, forged.model_dump_json().encode())
+    with pytest.raises(Conflict):
+        await desk.approve(ITEM, CLERK)
+    assert await released_publications(bus) == []
+    assert (await record(bus))["state"] == "waiting"
+
+
+async def test_a_rejection_keeps_who_when_and_why(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await desk.reject(ITEM, CLERK, code="trung-lap", reason="Đã đăng ngày 20/11")
+    stored = await record(bus)
+    assert (stored["state"], stored["code"]) == ("refused", "trung-lap")
+    assert stored["decision"]["by"] == CLERK
+    assert stored["decision"]["reason"] == "Đã đăng ngày 20/11"
+    assert await released_publications(bus) == []
+    assert await bucket_records(bus, "desk") == {}
+
+
+@pytest.mark.parametrize(
+    ("why", "field"), [({}, "reason"), ({"reason": " "}, "reason"), ({"code": "khong-co"}, "code")]
+)
+async def test_a_rejection_needs_a_known_code_or_a_reason(intake, desk, why, field):
+    await intake.handle(submitted(), UNIT)
+    with pytest.raises(Invalid) as caught:
+        await desk.reject(ITEM, CLERK, **why)
+    assert fields(caught.value) == [field]
+    assert len(await desk.waiting_drafts()) == 1
+
+
+async def test_a_rejected_revision_stays_rejected_when_its_event_is_repeated(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await desk.reject(ITEM, CLERK, code="trung-lap")
+    await intake.handle(submitted(), UNIT)
+    assert (await record(bus))["state"] == "refused"
+    assert await desk.waiting_drafts() == []
+
+
+async def test_after_a_rejection_the_unit_sends_a_higher_revision(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await desk.reject(ITEM, CLERK, code="khong-dat-chat-luong")
+    await intake.handle(submitted(revision=2), UNIT)
+    await desk.approve(ITEM, CLERK)
+    [released] = await released_publications(bus)
+    assert (released["revision"], released["action"]) == (2, "published")
+
+
+async def test_a_correction_of_a_text_that_never_came_out_is_a_first_text(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await intake.handle(corrected(), UNIT)
+    await desk.approve(ITEM, CLERK)
+    assert [one["action"] for one in await released_publications(bus)] == ["published"]
+
+
+@pytest.mark.parametrize("content_id", ["khong-co-tin-nay", ITEM])
+async def test_what_does_not_wait_cannot_be_decided(intake, desk, content_id):
+    await register_unit(intake.desk.bus)
+    await intake.handle(submitted(), UNIT)
+    for decide in (desk.approve(content_id, CLERK), desk.reject(content_id, CLERK, reason="x")):
+        with pytest.raises(ContractError) as caught:
+            await decide
+        assert fields(caught.value) == ["content_id"]
+
+
+async def test_the_older_of_two_drafts_cannot_be_approved(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await intake.handle(corrected(), UNIT)
+    with pytest.raises(Conflict) as caught:
+        await desk.approve(ITEM, CLERK, revision=1)
+    assert fields(caught.value) == ["revision"]
+    assert await released_publications(bus) == []
+
+
+async def test_what_was_withdrawn_cannot_be_approved(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    await intake.handle(withdrawn(), UNIT)
+    with pytest.raises(Conflict):
+        await desk.approve(ITEM, CLERK, revision=1)
+    assert await released_publications(bus) == []
+
+
+async def test_the_same_approval_again_is_harmless(bus, intake, desk):
+    await intake.handle(submitted(), UNIT)
+    first = await desk.approve(ITEM, CLERK, revision=1)
+    again = await desk.approve(ITEM, "Lê Văn Cường", revision=1)
+    assert again == first
+    assert len(await released_publications(bus)) == 1
+
+
+async def test_two_clerks_at_once_are_one_decision(bus, intake, desk, clock):
+    for number in range(20):
+        item = f"tin-{number}"
+        await intake.handle(submitted(item), UNIT)
+        other = Intake(bus, DEFAULT, clock).desk
+        await asyncio.gather(
+            desk.approve(item, CLERK),
+            other.reject(item, "Lê Văn Cường", code="trung-lap"),
+            return_exceptions=True,
+        )
+        verdict = (await record(bus, item=item))["decision"]["verdict"]
+        assert len(await released_publications(bus, item)) == (verdict == "approved")
+    assert await bucket_records(bus, "desk") == {}
+
+
+async def test_approval_and_withdrawal_at_once_never_leave_the_item_out(bus, intake, desk):
+    for number in range(20):
+        item = f"tin-{number}"
+        await intake.handle(submitted(item), UNIT)
+        await asyncio.gather(
+            desk.approve(item, CLERK, revision=1),
+            intake.handle(withdrawn(item), UNIT),
+            return_exceptions=True,
+        )
+        await desk.finish_interrupted()
+        actions = sorted(one["action"] for one in await released_publications(bus, item))
+        assert actions in ([], ["published", "withdrawn"]), number
+    assert await bucket_records(bus, "desk") == {}
+
+
+@pytest.mark.promise("2.3")
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+async def test_a_decision_cut_short_at_any_call_is_finished(
+    bus, intake, desk, clock, verdict, after
+):
+    for calls in range(1, 60):
+        item = f"tin-{calls}"
+        await intake.handle(submitted(item), UNIT)
+        hurried = Intake(crashing_bus(bus, calls, after=after), DEFAULT, clock).desk
+        how = {} if verdict == "approve" else {"code": "trung-lap"}
+        try:
+            await getattr(hurried, verdict)(item, CLERK, **how)
+        except SimulatedCrash:
+            await desk.finish_interrupted()
+        else:
+            assert calls > 8
+            return
+        await check_finished(bus, desk, item)
+    pytest.fail("the decision never ended")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+async def test_an_approval_before_the_draft_is_there_is_carried_out_with_it(
+    bus, intake, desk, clock, after
+):
+    """Intake died between booking a revision and laying it on the desk; a clerk was fast."""
+    decided = 0
+    for calls in range(1, 30):
+        item = f"tin-{calls}"
+        try:
+            await Intake(crashing_bus(bus, calls, after=after), DEFAULT, clock).handle(
+                submitted(item), UNIT
+            )
+        except SimulatedCrash:
+            try:
+                await desk.approve(item, CLERK, revision=1)
+            except Invalid:  # nothing was booked yet
+                continue
+            decided += 1
+            await intake.handle(submitted(item), UNIT)
+            await check_finished(bus, desk, item)
+            assert len(await released_publications(bus, item)) == 1
+        else:
+            assert decided > 0
+            return
+    pytest.fail("intake never ended")
+
+
+async def check_finished(bus: Bus, desk: Desk, item: str) -> None:
+    """Either nothing was decided and the draft still waits, or everything was carried out."""
+    stored = await record(bus, item=item)
+    waiting = [draft.content_id for draft in await desk.waiting_drafts()]
+    if stored["state"] == "waiting":
+        assert waiting == [item]
+        await desk.reject(item, CLERK, code="trung-lap")
+        return
+    assert waiting == []
+    assert await bucket_records(bus, "desk") == {}
+    assert (await bucket_records(bus, "publications"))[item]["waiting"] == []
+    assert len(await released_publications(bus, item)) == (stored["state"] == "released")
+    assert (stored["seq"] is not None) == (stored["state"] == "released")

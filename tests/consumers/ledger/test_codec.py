@@ -1,0 +1,49 @@
+"""What the ledger writes down: letters of one meaning, small values, no other format."""
+
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.ledger import codec, errors
+from consumers.ledger.entry import (
+    OPEN_LETTERS,
+    REACHED_LETTERS,
+    STATUS_OF_LETTER,
+    is_maybe,
+    keep_maybe,
+    planned_entry,
+)
+from contracts.delivery import OPEN as OPEN_STATUSES
+from contracts.delivery import Lane
+from tests.support.ledger_rules import NOW
+
+
+@given(st.sampled_from(string.ascii_letters))
+def test_every_letter_has_one_meaning(letter):
+    code = ord(letter)
+    if code not in STATUS_OF_LETTER:
+        return
+    assert (code in OPEN_LETTERS) == (STATUS_OF_LETTER[code] in OPEN_STATUSES)
+    assert keep_maybe(ord(letter.lower()), code) == code
+    if is_maybe(code):
+        assert code in REACHED_LETTERS, "a maybe must hear of a correction"
+
+
+def test_a_state_of_500_rows_stays_small_and_readable():
+    state = replace(planned_entry(500, Lane.NORMAL, NOW), owner="h.email.0#ab#1")
+    assert len(codec.encode_state(state)) < 800
+    assert b'"r":"pppp' in codec.encode_state(state)
+
+
+def test_rows_keep_who_must_be_told_of_a_correction():
+    data = codec.encode_rows(["a", "b", "c"], frozenset({"b"}))
+    assert data == b"a,b*,c"
+    assert codec.decode_rows(data) == codec.BatchRows(("a", "b", "c"), frozenset({"b"}))
+
+
+def test_a_ledger_value_of_another_format_is_refused():
+    with pytest.raises(errors.UnreadableValue):
+        codec.decode_state(b'{"v":2}')

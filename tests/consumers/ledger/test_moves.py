@@ -1,0 +1,240 @@
+"""One move of the ledger at a time: what becomes of each row, of a doubt, of what is due."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.base import Outcome, Verdict
+from channels.email.channel import EmailChannel
+from channels.zalo.timing import SETTLE_S as ZALO_SETTLE_S
+from consumers.ledger import backoff, moves
+from consumers.ledger.entry import LedgerEntry, RowNote, TimeRules
+from tests.support.ledger_rules import NOW, RULES
+
+
+def entry(letters: str, **kwargs: object) -> LedgerEntry:
+    return LedgerEntry(letters.encode(), **kwargs)
+
+
+def letters(state: LedgerEntry) -> str:
+    return state.rows.decode()
+
+
+@pytest.mark.parametrize(
+    ("was", "verdict", "becomes"),
+    [
+        ("s", Verdict.DELIVERED, "d"),
+        ("S", Verdict.DELIVERED, "D"),
+        ("s", Verdict.FAILED, "x"),
+        ("S", Verdict.FAILED, "X"),
+        ("s", Verdict.SUPPRESSED, "u"),
+        ("S", Verdict.SUPPRESSED, "U"),
+        ("s", Verdict.UNKNOWN, "k"),
+        ("s", Verdict.DEFERRED, "r"),
+        ("S", Verdict.DEFERRED, "R"),
+        ("s", Verdict.HELD, "r"),
+        ("s", Verdict.UNSENT, "p"),
+        ("S", Verdict.UNSENT, "P"),
+        ("s", Verdict.DOUBT, "P"),
+        ("S", Verdict.DOUBT, "P"),
+        ("d", Verdict.FAILED, "d"),
+        ("p", Verdict.DELIVERED, "p"),
+    ],
+)
+def test_an_outcome_books_a_row_on_the_wire_and_no_other(was, verdict, becomes):
+    assert letters(moves.book(entry(was), {0: Outcome(verdict)}, NOW, RULES)) == becomes
+
+
+@pytest.mark.promise("3.4")
+@pytest.mark.parametrize(
+    ("verdict", "becomes"),
+    [
+        (Verdict.DELIVERED, "d"),
+        (Verdict.ABSENT, "p"),
+        (Verdict.RESEND, "P"),
+        (Verdict.DOUBT, "P"),
+        (Verdict.UNKNOWN, "K"),
+        (Verdict.FAILED, "X"),
+    ],
+)
+def test_only_evidence_takes_a_doubt_away(verdict, becomes):
+    assert letters(moves.resolve(entry("P"), {0: Outcome(verdict)}, NOW)) == becomes
+
+
+@pytest.mark.promise("3.4")
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("P", "D"),
+        ("K", "D"),
+        ("k", "d"),
+        ("X", "D"),
+        ("W", "D"),
+        ("S", "S"),
+        ("x", "x"),
+        ("p", "p"),
+    ],
+)
+def test_evidence_upgrades_and_never_downgrades(was, becomes):
+    assert letters(moves.apply_evidence(entry(was), 0)) == becomes
+
+
+def test_a_claim_puts_what_the_former_owner_had_on_the_wire_in_doubt():
+    claimed = moves.claim(entry("dspSr", owner="old"), "new", NOW, RULES)
+    assert letters(claimed) == "dPpPr"
+    assert (claimed.owner, claimed.lease_until, claimed.effects_until) == (
+        "new",
+        NOW + 60,
+        NOW + 90,
+    )
+    assert claimed.possible_copies == 1, "the second row had been sent again: a possible copy"
+
+
+def test_what_comes_out_of_a_backup_is_in_doubt_on_the_wire_too():
+    found = entry("dspSrRPx", owner="old", lease=NOW + 60, copies=3)
+    reopened = moves.reopen_restored(found, NOW)
+    assert letters(reopened) == "dPPPPPPx"
+    assert (reopened.owner, reopened.lease_until, reopened.closed_at) == ("", NOW, 0.0)
+    assert reopened.possible_copies == 4, "the fourth row had been sent again: a possible copy"
+    assert letters(moves.claim(reopened, "new", NOW + 1, RULES)) == "dPPPPPPx"
+
+
+@pytest.mark.parametrize("settle_s", [EmailChannel.settle_s, ZALO_SETTLE_S])
+def test_what_was_on_the_wire_when_a_backup_was_taken_has_its_time_to_land(settle_s):
+    assert moves.reopen_restored(entry("s"), NOW).effects_until >= NOW + settle_s
+    assert moves.reopen_restored(entry("s", settle=NOW + 9999), NOW).effects_until == NOW + 9999
+    assert moves.reopen_restored(entry("p"), NOW).effects_until == 0.0
+
+
+def test_what_was_on_the_wire_under_a_halt_comes_back_ended_and_closed():
+    found = entry("sSd", owner="old", lease=NOW + 60, halt="w7")
+    reopened = moves.reopen_restored(found, NOW)
+    claimed = moves.claim(found, "new", NOW, RULES)
+    assert letters(reopened) == letters(claimed) == "WWd"
+    assert (reopened.possible_copies, claimed.possible_copies) == (1, 1)
+    assert (reopened.owner, reopened.lease_until, reopened.closed_at) == ("", 0.0, NOW)
+
+
+def test_a_claim_of_an_idle_batch_changes_no_row():
+    claimed = moves.claim(entry("dppr"), "new", NOW, RULES)
+    assert (letters(claimed), claimed.effects_until, claimed.possible_copies) == ("dppr", 0.0, 0)
+
+
+def test_a_halt_ends_waiting_rows_at_once_and_leaves_those_on_the_wire_to_their_owner():
+    halted = moves.halt(entry("pPrRsSd", owner="o"), "w7", NOW)
+    assert letters(halted) == "wWwWsSd"
+    assert halted.owner == "o"
+    assert not halted.closed_at
+
+
+def test_rows_that_come_back_under_a_halt_end_in_its_letter():
+    halted = moves.halt(entry("ssss", owner="o"), "v2", NOW)
+    said = dict(
+        enumerate(
+            map(Outcome, (Verdict.DELIVERED, Verdict.UNSENT, Verdict.DOUBT, Verdict.DEFERRED))
+        )
+    )
+    assert letters(moves.book(halted, said, NOW, RULES)) == "dvVv"
+
+
+def test_a_halt_closes_a_batch_that_nobody_works_on():
+    halted = moves.halt(entry("ppd"), "v2", NOW)
+    assert (letters(halted), halted.closed_at) == ("vvd", NOW)
+
+
+def test_nothing_is_granted_under_a_halt():
+    halted = replace(entry("pp"), halt="v2")
+    assert moves.grant(halted, [0, 1], NOW, RULES) == (replace(halted, lease_until=NOW + 60), [])
+
+
+def test_a_deferred_row_climbs_the_ladder_and_a_held_one_does_not():
+    state = entry("ss")
+    said = {0: Outcome(Verdict.DEFERRED, "451"), 1: Outcome(Verdict.HELD, "busy", retry_after_s=20)}
+    booked = moves.book(state, said, NOW, RULES)
+    assert booked.notes[0] == RowNote(1, NOW + 5, "451", NOW)
+    assert booked.notes[1] == RowNote(0, NOW + 20, "busy", NOW)
+    assert moves.due_rows(booked, NOW, RULES) == []
+    assert moves.due_rows(booked, NOW + 4, RULES) == [0], (
+        "what is due within a second counts as due"
+    )
+
+
+def test_a_row_whose_next_try_lies_beyond_the_end_waits_for_the_end():
+    rules = replace(RULES, give_up_at=NOW + 4, ends_as_expired=True)
+    booked = moves.book(entry("sS"), dict.fromkeys((0, 1), Outcome(Verdict.DEFERRED)), NOW, rules)
+    assert letters(booked) == "rR"
+    assert moves.release(booked, NOW).due == moves.next_end_at(booked, rules) == NOW + 4
+    assert letters(moves.expire(booked, NOW + 3, rules)) == "rR"
+    assert moves.due_rows(booked, NOW + 3.5, rules) == [], "its last try is over"
+    assert letters(moves.expire(booked, NOW + 4, rules)) == "eE"
+
+
+@given(
+    st.text("psdPrRS", max_size=60),
+    st.dictionaries(st.integers(0, 59), st.booleans()),
+    st.integers(1, 30),
+)
+def test_what_is_due_are_the_first_rows_that_wait_and_were_not_put_off(written, put_off, most):
+    notes = {
+        row: RowNote(1, NOW + 60 * later) for row, later in put_off.items() if row < len(written)
+    }
+    due = [row for row, letter in enumerate(written) if letter in "pPrR" and not put_off.get(row)]
+    state = entry(written, notes=notes)
+    assert moves.due_rows(state, NOW, RULES) == due
+    assert moves.due_rows(state, NOW, RULES, most) == due[:most]
+
+
+PATIENT = TimeRules(retry_for_s=72 * 3600)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [Outcome(Verdict.DEFERRED), Outcome(Verdict.HELD, retry_after_s=300), Outcome(Verdict.DOUBT)],
+)
+def test_patience_runs_from_the_first_failure_and_a_last_try_comes_shortly_before_its_end(said):
+    state, now, tries = entry("sp"), NOW, []
+    while state.rows[0] in b"sS":
+        tries.append(now)
+        state = moves.book(state, {0: said}, now, PATIENT)
+        now = state.notes[0].due
+        state = moves.expire(state, now, PATIENT)
+        state = moves.grant(state, [0], now, PATIENT)[0]
+    assert now == NOW + PATIENT.retry_for_s, "not before, and not after"
+    assert now - tries[-1] <= backoff.LAST_TRY_BEFORE_END_S
+    assert letters(state) in ("xp", "Xp"), "whoever was never tried still waits"
+
+
+def test_a_row_that_was_never_tried_is_never_given_up_and_its_patience_begins_with_the_first_try():
+    nine_days = NOW + 9 * 86400
+    state = moves.expire(entry("sp"), nine_days, PATIENT)
+    state = moves.book(state, {0: Outcome(Verdict.DEFERRED, "451")}, nine_days, PATIENT)
+    assert letters(moves.expire(state, nine_days + 3600, PATIENT)) == "rp"
+    assert moves.next_end_at(state, PATIENT) == nine_days + PATIENT.retry_for_s
+
+
+def test_a_batch_is_idle_when_a_claim_would_find_nothing_to_ask():
+    over = replace(RULES, give_up_at=NOW, ends_as_expired=True)
+    later = {0: RowNote(1, NOW + 60), 1: RowNote(1, NOW + 60)}
+    assert moves.is_idle(entry("pr"), NOW, over)
+    assert moves.is_idle(entry("sS", owner="dead"), NOW, over)
+    assert moves.is_idle(entry("ss", owner="dead", halt="w2"), NOW, RULES)
+    assert moves.is_idle(entry("rr", notes=later), NOW, RULES)
+    assert not moves.is_idle(entry("rp", notes={0: later[0]}), NOW, RULES)
+    assert not moves.is_idle(entry("sd", owner="dead"), NOW, RULES), "a doubt to be resolved"
+
+
+def test_waiting_rows_expire_and_rows_on_the_wire_do_not():
+    rules = TimeRules(give_up_at=NOW, ends_as_expired=True)
+    assert letters(moves.expire(entry("prPRsd"), NOW, rules)) == "eeEEsd"
+    assert letters(moves.expire(entry("pr"), NOW - 1, rules)) == "pr"
+
+
+def test_a_released_batch_is_due_when_its_first_row_is():
+    state = entry(
+        "drr", owner="o", notes={1: RowNote(1, NOW + 60), 2: RowNote(1, NOW + 30)}, wake=3
+    )
+    free = moves.release(state, NOW)
+    assert (free.owner, free.due, free.wake_number, free.closed_at) == ("", NOW + 30, 4, 0.0)
+    assert moves.release(entry("dxu", owner="o"), NOW).closed_at == NOW

@@ -1,0 +1,234 @@
+"""The portal can be thrown away: from the bus it comes back, byte for byte."""
+
+import errno
+from functools import partial
+
+import pytest
+import structlog
+
+from channels.base import Verdict
+from channels.errors import Misconfigured, Unreachable
+from channels.portal.channel import PortalChannel
+from channels.portal.storage.atomic_files import StagedFiles
+from channels.portal.writer.rebuild import RebuildResult, open_rebuild
+from consumers.app.wiring.portal import has_delivered_pages
+from consumers.operations import rebuild
+from contracts import subjects
+from producers.bus import Bucket, Bus, NoReply
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    never_expired,
+    new_writer,
+    public_files,
+    publish,
+    send_to,
+)
+from tests.support.publications import a_publication
+from tests.support.released_items import (
+    CORRECTED,
+    FIRST,
+    ITEMS,
+    deliver_to_portal,
+    new_site_files,
+    store_publication,
+)
+
+GONE = a_publication(content_id="sai-so", revision=2, action="withdrawn", reason="Sai số liệu")
+
+
+def full_disk(_) -> None:
+    raise OSError(errno.ENOSPC, "full")
+
+
+@pytest.mark.promise("11.1")
+async def test_a_lost_portal_comes_back_from_the_bus_byte_for_byte(bus, tmp_path):
+    told = [*ITEMS, FIRST, a_publication(content_id="sai-so"), CORRECTED, GONE]
+    publish(tmp_path / "old", *told)
+    for one in told:
+        await deliver_to_portal(bus, one)
+    changes = await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
+    assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
+    assert changes.items == len({one.content_id for one in told})
+
+
+async def test_what_the_ledger_does_not_call_delivered_is_not_shown(bus, tmp_path):
+    await deliver_to_portal(bus, ITEMS[0], "d")
+    await deliver_to_portal(bus, ITEMS[1], "D")
+    for letter, one in zip("pPxw", [*ITEMS[2:], FIRST], strict=True):
+        await deliver_to_portal(bus, one, letter)
+    await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
+    publish(tmp_path / "old", *ITEMS[:2])
+    assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
+
+
+@pytest.mark.parametrize("letter", "sSpPrRXWV")
+async def test_what_was_shown_and_is_not_booked_yet_stays(bus, tmp_path, letter):
+    """Its owner still knows the outcome; or it comes out of a backup, and was shown after that."""
+    publish(tmp_path, *ITEMS)
+    before = public_files(tmp_path)
+    for one in ITEMS[1:]:
+        await deliver_to_portal(bus, one)
+    await deliver_to_portal(bus, ITEMS[0], letter)
+    assert await rebuild.rebuild_portal(bus, tmp_path, new_site_files()) == RebuildResult(items=5)
+    assert public_files(tmp_path) == before
+
+
+async def test_what_was_shown_before_its_plan_was_lost_stays(bus, tmp_path):
+    publish(tmp_path, FIRST, CORRECTED)
+    before = public_files(tmp_path)
+    await deliver_to_portal(bus, FIRST)
+    await store_publication(bus, CORRECTED)
+    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert public_files(tmp_path) == before
+
+
+@pytest.mark.parametrize("letter", "xuewv")
+async def test_what_the_ledger_calls_surely_not_shown_goes(bus, tmp_path, letter):
+    publish(tmp_path, *ITEMS)
+    for one in ITEMS[1:]:
+        await deliver_to_portal(bus, one)
+    await deliver_to_portal(bus, ITEMS[0], letter)
+    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == 4
+    assert not (tmp_path / "public/tin/tin-0").exists() or not [
+        *(tmp_path / "public/tin/tin-0").iterdir()
+    ]
+
+
+async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, monkeypatch):
+    """The index took it and no file followed: whoever takes the lock next shows it."""
+    writer = new_writer(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(StagedFiles, "swap", full_disk)
+        assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
+    writer.close()
+    await deliver_to_portal(bus, FIRST, "P")
+    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    publish(tmp_path / "clean", FIRST)
+    assert public_files(tmp_path) == public_files(tmp_path / "clean")
+
+
+async def test_a_row_in_doubt_is_delivered_after_a_rebuild_too(bus, tmp_path):
+    publish(tmp_path, FIRST)
+    await deliver_to_portal(bus, FIRST, "P")
+    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    writer = new_writer(tmp_path)
+    assert writer.resolve(FIRST).verdict is Verdict.DELIVERED
+    writer.close()
+
+
+async def test_without_an_index_nobody_knows_what_is_not_booked(bus, tmp_path):
+    publish(tmp_path, *ITEMS[:2])
+    (tmp_path / "state/index.sqlite").write_bytes(b"no database at all" * 100)
+    await deliver_to_portal(bus, ITEMS[0])
+    await deliver_to_portal(bus, ITEMS[1], "P")
+    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == 1
+
+
+async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path, monkeypatch):
+    """What the ledger has taken before the folder's lock was ours is seen."""
+    asked = []
+    many = Bucket.get_many
+
+    async def noted(bucket, keys, *, since=0):
+        asked.append(since)
+        return await many(bucket, keys, min_seq=since)
+
+    monkeypatch.setattr(Bucket, "many", noted)
+    await deliver_to_portal(bus, FIRST)
+    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert asked == [await bus.bucket(subjects.LEDGER.name).last_seq()]
+
+
+async def test_a_replica_that_has_not_all_publications_hides_none(bus, tmp_path, monkeypatch):
+    for one in ITEMS:
+        await deliver_to_portal(bus, one)
+    scan = Bus.scan
+
+    async def behind(bus, stream, *args):
+        async for message in scan(bus, stream, *args):
+            if message.seq <= 3:
+                yield message
+
+    monkeypatch.setattr(Bus, "scan", behind)
+    assert (await rebuild.rebuild_portal(bus, tmp_path, new_site_files())).items == len(ITEMS)
+
+
+async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path):
+    publish(tmp_path, *ITEMS)
+    before = public_files(tmp_path)
+    for one in ITEMS:
+        await deliver_to_portal(bus, one)
+    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b'{"v":1,"r":7}')
+    await bus.publish("publication.lich-nghi-le.hong", b"damaged")
+    with structlog.testing.capture_logs() as logs:
+        await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert public_files(tmp_path) == before, "the old index knows that it was shown"
+    named = [(line["event"], line.get("key") or line.get("seq")) for line in logs]
+    assert sorted(one for one in named if "unreadable" in one[0]) == [
+        ("batch_unreadable", "state.portal.tin-0.1.0"),
+        ("publication_unreadable", 6),
+    ]
+
+
+async def test_many_publications_are_read_in_chunks(bus, tmp_path, monkeypatch):
+    monkeypatch.setattr(rebuild, "AT_ONCE", 2)
+    for one in ITEMS:
+        await deliver_to_portal(bus, one)
+    await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
+    publish(tmp_path / "old", *ITEMS)
+    assert public_files(tmp_path / "new") == public_files(tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("letter", "begun"), [("d", True), ("D", True), ("p", False), ("x", False), ("s", False)]
+)
+async def test_only_what_is_booked_as_delivered_says_that_a_portal_was_begun(bus, letter, begun):
+    assert not await has_delivered_pages(bus)
+    await deliver_to_portal(bus, ITEMS[0], "p")
+    await deliver_to_portal(bus, ITEMS[1], letter)
+    assert await has_delivered_pages(bus) is begun
+
+
+async def test_what_nobody_can_read_begins_no_portal(bus):
+    await deliver_to_portal(bus, ITEMS[0], "p")
+    await bus.bucket(subjects.LEDGER.name).put("state.portal.tin-0.1.0", b"broken")
+    with structlog.testing.capture_logs() as logs:
+        assert not await has_delivered_pages(bus)
+    assert [line["event"] for line in logs] == ["batch_unreadable"]
+
+
+async def test_a_lost_folder_stands_until_the_portal_is_made_anew(bus, tmp_path):
+    for one in ITEMS:
+        await deliver_to_portal(bus, one)
+    begun = partial(has_delivered_pages, bus)
+    channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS, was_shown_before=begun)
+    with pytest.raises(Misconfigured, match="index_lost"):
+        await send_to(channel, FIRST)
+    assert public_files(tmp_path) == {}
+    await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert (await send_to(channel, FIRST))[0].verdict is Verdict.DELIVERED
+    await channel.close()
+    publish(tmp_path / "clean", *ITEMS, FIRST)
+    assert public_files(tmp_path / "clean").items() <= public_files(tmp_path).items()
+
+
+async def test_a_bus_that_is_away_begins_no_portal(bus, tmp_path, monkeypatch):
+    def silent(*_):
+        raise NoReply("no answer")
+
+    monkeypatch.setattr(Bucket, "values", silent)
+    with pytest.raises(Unreachable, match="bus"):
+        await has_delivered_pages(bus)
+
+
+async def test_while_another_writer_holds_the_folder_nothing_is_changed(bus, tmp_path, monkeypatch):
+    monkeypatch.setattr(rebuild, "PATIENCE_S", 0.05)
+    publish(tmp_path, *ITEMS)
+    before = public_files(tmp_path)
+    with (
+        open_rebuild(tmp_path, new_site_files(), 1.0),
+        pytest.raises(Unreachable, match="folder_busy"),
+    ):
+        await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
+    assert public_files(tmp_path) == before

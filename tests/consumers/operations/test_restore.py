@@ -1,0 +1,196 @@
+"""A restored bus is what the backup held: paused, and in doubt as far as it must be."""
+
+import json
+
+import pytest
+
+from consumers.channel_health import pauses
+from consumers.operations import backup, restore
+from contracts import subjects
+from contracts.delivery import ChannelName, PlanKey, Status
+from contracts.errors import Invalid
+from producers.bus import Bus, NoReply, UnfitServer, topology
+from tests.support.backups import contents, new_machine, restored_pipeline, save_backup
+from tests.support.delivery_pipeline import DeliveryPipeline
+from tests.support.publications import a_publication
+from tests.support.scripted_channel import StaticReaders, reader_ids
+
+EMAIL = ChannelName.EMAIL
+
+
+@pytest.fixture
+def pipeline(bus, tmp_path):
+    return DeliveryPipeline(bus, tmp_path / "slots", StaticReaders(reader_ids(1203)))
+
+
+async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pipeline, tmp_path):
+    await pipeline.work_plan(await pipeline.plan())
+    for key in "abc":
+        await pipeline.bus.bucket("units").put(key, key.encode())
+    await pipeline.bus.bucket("units").purge("b")
+    before = await contents(pipeline.bus)
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        assert await contents(bus) == before
+        configs = [(await bus.stream_info(name))["config"] for name in topology.stream_names()]
+    await topology.apply(pipeline.bus)
+    assert configs == [
+        (await pipeline.bus.stream_info(n))["config"] for n in topology.stream_names()
+    ]
+
+
+async def test_every_channel_is_paused_after_a_restore(pipeline, tmp_path):
+    manifest = await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        assert await pauses.paused_channels(bus) == set(ChannelName)
+        why = (await pauses.load_pauses(bus))[EMAIL].reason
+        assert why == f"restored from the backup of {manifest.began:%FT%TZ}"
+
+
+async def test_what_was_still_to_be_sent_comes_back_in_doubt_and_is_declared(pipeline, tmp_path):
+    plan = await pipeline.plan()
+    await pipeline.work(plan, 0)
+    await save_backup(pipeline, tmp_path)
+    await pipeline.work(plan, 1)  # lost with the machine: the backup says that these are pending
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        new = restored_pipeline(bus, pipeline, tmp_path)
+        assert await new.status_counts(plan) == {Status.DELIVERED: 500, Status.IN_DOUBT: 703}
+        await new.work_plan(plan)
+        assert await new.status_counts(plan) == {Status.DELIVERED: 1203}
+        copies = [(await new.entry(plan, number)).possible_copies for number in range(3)]
+    assert copies == [0, 500, 203]
+    again = {id for id, count in pipeline.provider.effects.items() if count > 0} & set(
+        new.provider.effects
+    )
+    assert len(again) == 500 <= sum(copies), "really sent twice, and declared"
+
+
+async def test_after_a_planned_move_nothing_is_in_doubt(pipeline, tmp_path):
+    plan = await pipeline.plan()
+    await pipeline.work(plan, 0)
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock, moved=True)
+        assert await restored_pipeline(bus, pipeline, tmp_path).status_counts(plan) == {
+            Status.DELIVERED: 500,
+            Status.PENDING: 703,
+        }
+        assert await restore.active_doubts(bus) is None
+
+
+async def test_open_batches_are_woken_at_once_and_closed_ones_are_not(pipeline, tmp_path):
+    plan = await pipeline.plan()
+    await pipeline.work(plan, 0)
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        wake_ups = [json.loads(m.data)["batch"] async for m in bus.scan(subjects.DELIVER.name)]
+    assert wake_ups == [f"{plan}.1", f"{plan}.2"]
+
+
+async def test_a_publication_without_a_plan_is_planned_in_doubt(pipeline, tmp_path):
+    """It may have been planned and delivered between the backup and the loss."""
+    released = await pipeline.publish(a_publication())
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        new = restored_pipeline(bus, pipeline, tmp_path)
+        new.planner.doubts = await restore.active_doubts(bus)
+        await new.planner.on_publication(released)
+        plan = PlanKey(EMAIL, released.publication.content_id, 1)
+        assert await new.status_counts(plan) == {Status.IN_DOUBT: 1203}
+
+
+async def test_the_rest_of_an_unfinished_plan_is_in_doubt_too(pipeline, tmp_path, monkeypatch):
+    released = await pipeline.publish(a_publication())
+    extend, calls = pipeline.ledger.append_batches, []
+
+    async def once(*args):
+        if calls:
+            raise NoReply("gone")
+        calls.append(args)
+        return await extend(*args)
+
+    monkeypatch.setattr(pipeline.ledger, "extend", once)
+    with pytest.raises(NoReply):
+        await pipeline.planner.on_publication(released)
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        new = restored_pipeline(bus, pipeline, tmp_path)
+        new.planner.doubts = await restore.active_doubts(bus)
+        await new.planner.on_publication(released)
+        assert await new.status_counts(PlanKey(EMAIL, released.publication.content_id, 1)) == {
+            Status.IN_DOUBT: 1203
+        }
+
+
+async def test_consumers_go_on_where_they_had_finished_when_the_backup_began(pipeline, tmp_path):
+    stream, durable = subjects.PUBLICATIONS.name, subjects.dispatch(EMAIL)
+    for number in range(3):
+        await pipeline.publish(a_publication(content_id=f"tin-{number}"))
+    reading = await pipeline.bus.js.pull_subscribe_bind(durable, stream)
+    first, second, _ = await reading.fetch(3)
+    await first.ack_sync()
+    await second.ack_sync()
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        again = await (await bus.js.pull_subscribe_bind(durable, stream)).fetch(5, timeout=1)
+        assert [message.metadata.sequence.stream for message in again] == [3]
+        await topology.apply(bus)
+
+
+async def test_a_bus_that_holds_something_is_not_touched(pipeline, tmp_path):
+    await pipeline.publish(a_publication())
+    await save_backup(pipeline, tmp_path)
+    before = await contents(pipeline.bus)
+    with pytest.raises(Invalid, match="holds messages"):
+        await restore.restore_backup(pipeline.bus, tmp_path / "backup", pipeline.clock)
+    assert await contents(pipeline.bus) == before
+
+
+async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_path):
+    await pipeline.publish(a_publication())
+    await save_backup(pipeline, tmp_path)
+    async with new_machine(tmp_path) as bus:
+        await topology.apply(bus)
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        assert (await contents(bus))[subjects.PUBLICATIONS.name]
+
+
+@pytest.mark.parametrize("stream", backup.SAVE_ORDER)
+async def test_a_restore_that_was_cut_short_can_only_be_repeated(
+    pipeline, tmp_path, monkeypatch, stream
+):
+    await pipeline.plan()
+    await save_backup(pipeline, tmp_path)
+    real = Bus.restore_snapshot
+
+    async def cut(bus, name, *args):
+        if name == stream:
+            raise NoReply("killed here")
+        await real(bus, name, *args)
+
+    async with new_machine(tmp_path) as bus:
+        with monkeypatch.context() as patched, pytest.raises(NoReply):
+            patched.setattr(Bus, "restore", cut)
+            await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        with pytest.raises(UnfitServer, match="cut short"):
+            await topology.apply(bus)
+        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        await topology.apply(bus)
+        assert (await contents(bus))[stream] if stream in ("PUBLICATIONS", "KV_ledger") else True
+
+
+async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, tmp_path):
+    await save_backup(pipeline, tmp_path)
+    path = tmp_path / "backup" / "CONTENT.snapshot"
+    path.write_bytes(path.read_bytes()[:-1])
+    async with new_machine(tmp_path) as bus:
+        with pytest.raises(Invalid, match=r"CONTENT\.snapshot: is damaged"):
+            await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
+        assert not await topology.stream_exists(bus, topology.RESTORING_STREAM)

@@ -1,0 +1,211 @@
+"""After a restore: what may have gone out before is declared, what is certainly new is not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from consumers.dispatch.handler import ReleasedPublication
+from consumers.intake.handler import Intake
+from consumers.operations import backup, restore
+from contracts import publication as publications
+from contracts import subjects
+from contracts.delivery import ChannelName, PlanKey, Status
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.nats_server import NatsServer
+from tests.support.delivery_pipeline import DeliveryPipeline
+from tests.support.events import (
+    ITEM,
+    UNIT,
+    event_id,
+    register_unit,
+    released_publications,
+    submitted,
+    withdrawn,
+)
+from tests.support.restored_bus import CLERK, clock, restored_bus, save_bus
+from tests.support.scripted_channel import StaticReaders, reader_ids
+
+__all__ = ["clock"]
+
+HOUR_S = 3600.0
+
+
+def at(clock, after_s: float = 0.0) -> datetime:
+    return datetime.fromtimestamp(clock() + after_s, UTC)
+
+
+def sent_at(moment: datetime | None, item: str = ITEM, **changes):
+    return submitted(item, **changes).model_copy(update={"time": moment})
+
+
+async def handled(bus, clock, *events) -> Intake:
+    intake = Intake(bus, DEFAULT, clock)
+    for event in events:
+        await intake.handle(event, UNIT)
+    return intake
+
+
+async def doubted(bus, item: str = ITEM) -> list[bool]:
+    """Of each of the item's publications, oldest first."""
+    doubts = await restore.active_doubts(bus)
+    messages = [m async for m in bus.scan("PUBLICATIONS", f"publication.*.{item}")]
+    return [
+        await doubts.may_have_been_published(publications.decode(one.data), one.seq)
+        for one in messages
+    ]
+
+
+async def test_a_draft_that_is_approved_a_second_time_is_in_doubt(bus, tmp_path, clock):
+    """It was approved and mailed after the backup, and nobody here can know."""
+    await register_unit(bus, release="desk")
+    await handled(bus, clock, sent_at(at(clock)))
+    await save_bus(bus, tmp_path, clock)
+    clock.advance(HOUR_S)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        desk = Intake(new, DEFAULT, clock).desk
+        await desk.approve(ITEM, CLERK)
+        assert await doubted(new) == [True]
+
+
+async def test_an_event_that_is_taken_in_a_second_time_is_in_doubt(
+    bus, tmp_path, clock, monkeypatch
+):
+    """It came and was published while the backup went on: CONTENT has it, PUBLICATIONS not."""
+    await register_unit(bus)
+    real, event = Bus.save_snapshot, sent_at(at(clock))
+
+    async def meanwhile(bus, name, take):
+        if name == subjects.DEAD.name:
+            await handled(bus, clock, event)
+        return await real(bus, name, take)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bus, "save", meanwhile)
+        await save_bus(bus, tmp_path, clock)
+    clock.advance(HOUR_S)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        assert await released_publications(new) == []
+        await handled(new, clock, event)
+        assert await doubted(new) == [True]
+
+
+async def test_an_event_that_its_unit_sends_again_is_in_doubt(bus, tmp_path, clock):
+    """Nothing of it is in the backup; it says itself how old it is."""
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    event = sent_at(at(clock, 60))
+    clock.advance(HOUR_S)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        await handled(new, clock, event)
+        assert await doubted(new) == [True]
+
+
+async def test_an_event_that_does_not_say_how_old_it_is_counts_as_older(bus, tmp_path, clock):
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        await handled(new, clock, sent_at(None))
+        assert await doubted(new) == [True]
+
+
+async def test_an_event_that_was_accepted_before_counts_as_older_whatever_it_says(
+    bus, tmp_path, clock
+):
+    await register_unit(bus, release="desk")
+    await handled(bus, clock, sent_at(at(clock, 9 * HOUR_S)))
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        await Intake(new, DEFAULT, clock).desk.approve(ITEM, CLERK)
+        assert await doubted(new) == [True]
+
+
+async def test_what_came_to_be_after_the_restore_is_not_in_doubt(bus, tmp_path, clock):
+    await register_unit(bus)
+    await handled(bus, clock, sent_at(at(clock)))
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        later = at(clock)
+        correction = sent_at(later, revision=2)
+        back = withdrawn(time=later)
+        await handled(new, clock, sent_at(later, "tin-moi"), correction, back)
+        assert await doubted(new, "tin-moi") == [False]
+        assert await doubted(new) == [True, False, False]
+
+
+@pytest.mark.parametrize("bucket", ["publications", "events"])
+async def test_what_can_not_be_read_is_not_certainly_new(bus, tmp_path, clock, bucket):
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        clock.advance(HOUR_S)
+        event = sent_at(at(clock))
+        await handled(new, clock, event)
+        assert await doubted(new) == [False]
+        key = f"{ITEM}.1" if bucket == "publications" else event_id(event)
+        await new.bucket(bucket).put(key, b"{}")
+        assert await doubted(new) == [True]
+
+
+async def test_an_operator_ends_the_doubt_under_a_running_planner(bus, tmp_path, clock):
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as new:
+        await handled(new, clock, sent_at(None))
+        doubts = await restore.active_doubts(new)
+        [message] = [m async for m in new.scan("PUBLICATIONS")]
+        publication = publications.decode(message.data)
+        assert await doubts.may_have_been_published(publication, message.seq)
+        assert await restore.end_doubts(new)
+        assert not await doubts.may_have_been_published(publication, message.seq)
+        assert await restore.active_doubts(new) is None
+        assert not await restore.end_doubts(new)
+
+
+async def test_without_a_restore_nobody_is_asked(bus):
+    assert await restore.active_doubts(bus) is None
+
+
+async def test_after_a_planned_move_nothing_is_in_doubt(bus, tmp_path, clock):
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock, moved=True) as new:
+        assert await restore.active_doubts(new) is None
+
+
+async def test_a_planned_move_ends_no_doubt_that_an_earlier_restore_has_left(bus, tmp_path, clock):
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    async with restored_bus(tmp_path, clock) as first:
+        await backup.save_backup(first, tmp_path / "second", clock)
+        async with NatsServer(tmp_path / "moved") as server, await Bus.connect(server.url) as new:
+            await restore.restore_backup(new, tmp_path / "second", clock, moved=True)
+            assert await restore.last_restore(new) == await restore.last_restore(first) is not None
+
+
+async def test_copies_of_what_is_sent_a_second_time_are_declared(bus, tmp_path, clock):
+    """Mailed after the backup, lost, sent again by its unit: a copy, and said to be one."""
+    await register_unit(bus)
+    await save_bus(bus, tmp_path, clock)
+    event = sent_at(at(clock, 60))
+    clock.advance(HOUR_S)
+    async with restored_bus(tmp_path, clock) as new:
+        await handled(new, clock, event)
+        house = DeliveryPipeline(new, tmp_path / "slots", StaticReaders(reader_ids(30)))
+        house.clock = clock
+        house.released.known[ITEM] = [1]
+        house.planner.doubts = await restore.active_doubts(new)
+        [message] = [m async for m in new.scan("PUBLICATIONS")]
+        released = ReleasedPublication(
+            publication=publications.decode(message.data), seq=message.seq
+        )
+        await house.planner.on_publication(released)
+        plan = PlanKey(ChannelName.EMAIL, ITEM, 1)
+        assert await house.status_counts(plan) == {Status.IN_DOUBT: 30}
+        await house.work_plan(plan)
+        assert (await house.entry(plan)).possible_copies == 30

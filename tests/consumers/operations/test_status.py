@@ -1,0 +1,269 @@
+"""`loa status`: what waits in each lane, how fast it goes, and which channels may and can work."""
+
+import json
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from consumers.channel_health import breaker, pauses
+from consumers.channel_health.breaker_store import BreakerStore
+from consumers.cli.channels import lane_cells, trouble_lines
+from consumers.cli.output import print_json
+from consumers.email import bounce_stops
+from consumers.ledger import codec, watermark
+from consumers.ledger.entry import planned_entry
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker
+from consumers.operations.status import StatusReader
+from consumers.operations.sweep import Sweeper
+from contracts import subjects
+from contracts.delivery import BatchKey, ChannelName, Lane
+
+EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
+
+
+@pytest.fixture
+def ledger(bus):
+    return Ledger(bus)
+
+
+@pytest.fixture
+def wait_between_counts(clock):
+    """What happens between two looks at the batches, first in first out; a second passes."""
+    happens = []
+
+    async def wait(span_s):
+        clock.advance(span_s)
+        if happens:
+            await happens.pop(0)
+
+    wait.happens = happens
+    yield wait
+    assert not happens, "it was looked at less often"
+
+
+@pytest.fixture
+def status(bus, ledger, clock, wait_between_counts):
+    return StatusReader(bus, ledger, clock, wait_between_counts)
+
+
+@pytest.fixture
+def store_batch(ledger, clock):
+    """Store a batch: its letters, how old it is, how long closed, when due; anew as *number*."""
+    numbers = iter(range(1000))
+
+    async def keep(
+        letters, channel=EMAIL, lane=Lane.NORMAL, age_s=0.0, closed_s=None, due_s=0.0, number=None
+    ):
+        entry = replace(planned_entry(0, lane, clock() - age_s), rows=letters, due=clock() + due_s)
+        closed = 0.0 if closed_s is None else clock() - closed_s
+        data = codec.encode_state(replace(entry, closed_at=closed))
+        batch = BatchKey(channel, "tin", 1, next(numbers) if number is None else number)
+        await ledger.bucket.put(f"state.{batch}", data)
+
+    return keep
+
+
+async def test_an_idle_loa_shows_every_lane_of_every_channel_at_rest(status):
+    report = (await status.report()).model_dump(mode="json")
+    rest = {"backlog": 0, "oldest_s": 0.0, "per_s": 0.0, "left_s": None}
+    lanes = {"urgent": rest, "notice": rest, "normal": rest, "bulk": rest}
+    calm = {"paused_since": None, "paused_reason": "", "paused_by": ""}
+    calm |= {"breaker_since": None, "breaker_reason": ""}
+    calm |= {"slowed": 0, "slowed_reason": "", "stopped": []}
+    calm |= {"goes_to": "", "stand_in": False, "unseen": None}
+    calm["canary"] = {"state": "off", "since": None, "why": ""}
+    idle = {"paused": False, "breaker": "closed", "next_probe": None, "lanes": lanes, **calm}
+    channels = {"portal": idle, "email": idle, "zalo": idle}
+    assert report == {"channels": channels, "at_work": True}
+
+
+async def test_the_backlog_counts_open_rows_by_channel_and_lane(status, store_batch):
+    await store_batch(b"ppsSrRPd", EMAIL, Lane.BULK)
+    await store_batch(b"dp", EMAIL, Lane.BULK)
+    await store_batch(b"p", EMAIL, Lane.URGENT)
+    await store_batch(b"pp", ZALO)
+    await store_batch(b"dxuewvkDXUEWVK", PORTAL)
+    channels = (await status.report()).channels
+    waiting = {
+        (channel, lane): facts.backlog
+        for channel, one in channels.items()
+        for lane, facts in one.lanes.items()
+        if facts.backlog
+    }
+    assert waiting == {(EMAIL, Lane.BULK): 8, (EMAIL, Lane.URGENT): 1, (ZALO, Lane.NORMAL): 2}
+
+
+async def test_what_nobody_can_read_hides_nothing_else(ledger, status, store_batch):
+    await store_batch(b"pp")
+    for key in ("state.pigeon.tin.1.0", "state.email.tin.1", "state.email.tin.1.x"):
+        await ledger.bucket.put(key, b"{}")
+    await ledger.bucket.put("state.email.tin.1.99", b"not a state")
+    await store_batch(b"p")
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 3
+
+
+async def test_the_oldest_waiting_batch_gives_its_age(status, store_batch):
+    await store_batch(b"dp", age_s=30)
+    await store_batch(b"p", age_s=90.26)
+    await store_batch(b"dd", age_s=5000, closed_s=4000)
+    report = await status.report(at_work=False)
+    assert report.channels[EMAIL].lanes[Lane.NORMAL].oldest_s == 90.3
+
+
+async def test_the_speed_counts_the_rows_that_ended_between_two_looks(
+    status, store_batch, wait_between_counts
+):
+    await store_batch(b"d" * 500, closed_s=2)
+    await store_batch(b"d" * 100 + b"p" * 400, number=7)
+    wait_between_counts.happens.append(store_batch(b"d" * 250 + b"x" * 50 + b"p" * 200, number=7))
+    facts = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (facts.per_s, facts.backlog, facts.left_s) == (200.0, 200, 1.0)
+
+
+async def test_a_slow_channel_is_looked_at_longer_and_a_fast_one_does_not_hide_it(
+    status, store_batch, wait_between_counts
+):
+    await store_batch(b"pp", ZALO, number=1)
+    await store_batch(b"pp", EMAIL, number=2)
+    wait_between_counts.happens += [
+        store_batch(b"dd", EMAIL, number=2),
+        store_batch(b"dp", ZALO, number=1),
+    ]
+    channels = (await status.report()).channels
+    speed = {name: one.lanes[Lane.NORMAL].per_s for name, one in channels.items()}
+    assert speed == {PORTAL: 0.0, EMAIL: 1.0, ZALO: 0.5}
+    assert channels[ZALO].lanes[Lane.NORMAL].left_s == 2.0
+
+
+async def test_what_is_finished_or_stands_has_no_speed_and_no_estimate(status, store_batch, clock):
+    await store_batch(b"d" * 500, closed_s=5)
+    began = clock()
+    finished = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (lane_cells(finished), clock() - began) == ((0, 0.0, "-", "-"), 0), "and nobody waited"
+    await store_batch(b"d" * 20 + b"p" * 480)
+    stands = (await status.report()).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (lane_cells(stands)[0], lane_cells(stands)[2:], clock() - began) == (480, ("-", "-"), 3)
+
+
+async def test_rows_that_wait_for_a_person_or_their_time_are_in_no_estimate(
+    bus, status, store_batch, wait_between_counts, clock
+):
+    stop = bounce_stops.BounceStop(state="stopped", at=clock(), mails=20, failed=9)
+    stored = bounce_stops.BounceStops(plans={"email.tin.1": stop}).model_dump_json().encode()
+    await store_batch(b"r" * 30, ZALO, due_s=3600)
+    await store_batch(b"p" * 90)
+    await bus.bucket(subjects.CONTROL.name).put(bounce_stops.STOPS_KEY, stored)
+    began = clock()
+    channels = (await status.report()).channels
+    assert [channels[one].lanes[Lane.NORMAL].backlog for one in (EMAIL, ZALO)] == [90, 30]
+    assert clock() == began, "nobody looks twice at what can't move"
+    await store_batch(b"pp", ZALO, number=50)
+    wait_between_counts.happens.append(store_batch(b"dp", ZALO, number=50))
+    zalo = (await status.report()).channels[ZALO].lanes[Lane.NORMAL]
+    assert (zalo.backlog, zalo.per_s, zalo.left_s) == (31, 1.0, 1.0)
+
+
+async def test_pauses_and_breakers_are_shown_per_channel(bus, status, clock):
+    await pauses.pause(bus, ZALO)
+    mail = BreakerStore(bus, EMAIL, clock)
+    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    channels = (await status.report()).channels
+    shown = {name: (one.paused, one.breaker) for name, one in channels.items()}
+    assert shown == {PORTAL: (False, "closed"), EMAIL: (False, "open"), ZALO: (True, "closed")}
+    clock.advance(5)
+    await mail.update(lambda one: breaker.start_probe(one, "w", clock()))
+    assert (await status.report()).channels[EMAIL].breaker == "half-open"
+
+
+async def test_a_standing_channel_says_since_when_why_and_when_it_tries_again(bus, status, clock):
+    await pauses.pause(bus, ZALO, "nghỉ Tết")
+    mail = BreakerStore(bus, EMAIL, clock)
+    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    channels = (await status.report()).channels
+    email, zalo = channels[EMAIL], channels[ZALO]
+    assert (email.breaker_since.timestamp(), email.breaker_reason) == (clock(), "AUTH 535")
+    assert email.next_probe.timestamp() == clock() + 5
+    assert (zalo.paused_reason, zalo.paused_since.tzinfo) == ("nghỉ Tết", UTC)
+    lines = [*trouble_lines(email), *trouble_lines(zalo)]
+    assert lines[0].startswith("breaker open since 2027-01-15T08:00:00Z: AUTH 535, next try at ")
+    assert lines[1].startswith("paused since 20") and lines[1].endswith("Z: nghỉ Tết")
+
+
+async def test_an_open_breaker_whose_wait_is_over_names_what_tries_next(
+    bus, status, store_batch, clock
+):
+    mail = BreakerStore(bus, EMAIL, clock)
+    await mail.update(lambda one: breaker.trip(one, "w", "AUTH 535", clock()))
+    clock.advance(5)
+    email = (await status.report()).channels[EMAIL]
+    assert (email.breaker, email.next_probe) == ("open", None)
+    assert next(trouble_lines(email)).endswith(": AUTH 535, next try: with the next item")
+    await store_batch(b"r", due_s=600)
+    email = (await status.report()).channels[EMAIL]
+    assert next(trouble_lines(email)).endswith(", next try: with the next row that is due")
+    await pauses.pause(bus, EMAIL)
+    lines = list(trouble_lines((await status.report()).channels[EMAIL]))
+    assert lines[1].endswith(", next try: once it is resumed")
+
+
+async def test_a_pause_names_who_made_it(bus, status):
+    await pauses.pause_if_running(bus, ZALO, "nghỉ Tết", "Trần Thị B")
+    zalo = (await status.report()).channels[ZALO]
+    assert zalo.paused_by == "Trần Thị B"
+    assert next(trouble_lines(zalo)).endswith("Z by Trần Thị B: nghỉ Tết")
+
+
+async def test_where_nobody_works_there_is_no_speed_and_no_estimate(status, store_batch, clock):
+    await store_batch(b"p" * 60)
+    began = clock()
+    at_rest = (await status.report(at_work=False)).channels[EMAIL].lanes[Lane.NORMAL]
+    assert (at_rest.backlog, at_rest.per_s, at_rest.left_s) == (60, None, None)
+    assert (lane_cells(at_rest)[2:], clock()) == (("-", "-"), began)
+
+
+async def test_the_estimate_counts_the_lanes_before_and_is_none_while_nothing_may_move(
+    bus, status, store_batch, wait_between_counts
+):
+    await store_batch(b"p" * 61, lane=Lane.URGENT, number=1)
+    await store_batch(b"p" * 120, lane=Lane.BULK)
+    wait_between_counts.happens.append(store_batch(b"d" + b"p" * 60, lane=Lane.URGENT, number=1))
+    lanes = (await status.report()).channels[EMAIL].lanes
+    assert {lane: facts.left_s for lane, facts in lanes.items()} == {
+        Lane.URGENT: 60.0,
+        Lane.NOTICE: 0.0,
+        Lane.NORMAL: 0.0,
+        Lane.BULK: 180.0,
+    }
+    await pauses.pause(bus, EMAIL)
+    assert (await status.report()).channels[EMAIL].lanes[Lane.BULK].left_s is None
+
+
+async def test_what_was_closed_long_ago_is_not_read(bus, ledger, status, store_batch, clock):
+    for _ in range(5):
+        await store_batch(b"d", closed_s=1000)
+    await store_batch(b"p")
+    await Sweeper(bus, ledger, Waker(bus), pauses.ChannelMonitor(bus), clock).sweep()
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
+    sweeper = Sweeper(bus, ledger, Waker(bus), pauses.ChannelMonitor(bus), clock)
+    for _ in range(2):
+        await sweeper.sweep()
+    await ledger.bucket.put("state.email.tin.1.0", b"damaged, and would not be found closed")
+    read = [key async for key, _ in ledger.bucket.values("state.", start=6)]
+    assert await watermark.read_watermark(bus) == 6
+    assert len(read) == 2
+    assert (await status.report()).channels[EMAIL].lanes[Lane.NORMAL].backlog == 1
+
+
+async def test_the_json_has_the_keys_that_scripts_rely_on(status, store_batch, capsys):
+    await store_batch(b"pp", age_s=3)
+    capsys.readouterr()
+    print_json(await status.report())
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["channels", "at_work"]
+    for channel in told["channels"].values():
+        assert set(channel) >= {"paused", "breaker", "lanes"}
+        assert list(channel["lanes"]) == ["urgent", "notice", "normal", "bulk"]
+        for lane in channel["lanes"].values():
+            assert set(lane) >= {"backlog", "oldest_s", "per_s"}

@@ -1,0 +1,270 @@
+"""`loa trace`: every recipient is counted once, the state is the truth, the past is in order."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.cli.output import print_json
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import STATUS_OF_LETTER
+from consumers.reporting.trace import status_counts
+from contracts.delivery import OPEN, ChannelName, PlanKey, Status
+from contracts.errors import Conflict
+from contracts.records import EventRecord
+from contracts.trace import Trace
+from tests.support.events import ITEM, corrected, submitted, withdrawn
+from tests.support.gateway_client import open_gateway, sample_event
+from tests.support.intake_harness import IntakeHarness
+
+CLERK = "Trần Thị Bình"
+COUNTS = {
+    "expected", "pending", "sending", "deferred", "in_doubt", "delivered", "failed", "suppressed",
+    "expired", "withdrawn", "superseded", "maybe_sent", "unknown", "missing", "maybe_duplicate",
+    "complete",
+}  # fmt: skip
+STATUSES = COUNTS - {"expected", "missing", "maybe_duplicate", "complete"}
+
+
+@pytest.fixture
+def intake_harness(bus, clock):
+    return IntakeHarness(bus, clock)
+
+
+# ---- counts ---------------------------------------------------------------------------------
+
+
+async def test_every_status_is_counted_and_adds_up_to_what_is_expected(intake_harness):
+    every = bytes(STATUS_OF_LETTER)
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(every, b"ddd", copies=2, complete=False, total=len(every) + 3 + 7)
+    count = (await intake_harness.read_trace()).channels[ChannelName.EMAIL]
+    wanted = Counter(STATUS_OF_LETTER[letter].value for letter in every + b"ddd")
+    assert {name: getattr(count, name) for name in STATUSES} == {
+        name: wanted[name] for name in STATUSES
+    }
+    assert all(wanted[name] for name in STATUSES), "no status was left out of this test"
+    assert count.missing == 7
+    assert count.expected == len(every) + 3 + 7
+    assert (count.maybe_duplicate, count.complete) == (4, False)
+
+
+async def test_a_plan_in_the_making_shows_who_is_missing_and_a_complete_one_nobody(intake_harness):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"d" * 5, complete=False, finished=0.0, total=12)
+    story = await intake_harness.read_trace()
+    count = story.channels[ChannelName.EMAIL]
+    assert (count.expected, count.delivered, count.missing, count.complete) == (12, 5, 7, False)
+    assert "planned" not in [one.event for one in story.timeline]
+    key = PlanKey(ChannelName.EMAIL, ITEM, 1)
+    held = await intake_harness.ledger.plan(key)
+    rest = [f"z{number}" for number in range(6)]
+    done = held.value.advance([rest], complete=True, now=intake_harness.clock())
+    await intake_harness.ledger.append_batches(key, held, done, [BatchRows(tuple(rest))])
+    count = (await intake_harness.read_trace()).channels[ChannelName.EMAIL]
+    assert (count.expected, count.pending, count.missing) == (11, 6, 0), "one has left meanwhile"
+
+
+async def test_a_channel_that_is_not_planned_yet_is_named_and_not_complete(intake_harness):
+    await intake_harness.take_in(submitted(channels=["portal", "email"]))
+    story = await intake_harness.read_trace()
+    assert set(story.channels) == {"portal", "email"}
+    assert all(count.model_dump() == {**dict.fromkeys(COUNTS, 0), "complete": False}
+               for count in story.channels.values())  # fmt: skip
+
+
+async def test_a_plan_for_nobody_is_complete(intake_harness):
+    await intake_harness.take_in(submitted(channels=["email"]))
+    await intake_harness.add_plan()
+    count = (await intake_harness.read_trace()).channels[ChannelName.EMAIL]
+    assert (count.expected, count.complete) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("letters", "complete"),
+    [(b"dxuewvkDXUEWVK", True), (b"dp", False), (b"ds", False), (b"dr", False), (b"dP", False)],
+)
+async def test_complete_means_that_nothing_is_open(intake_harness, letters, complete):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(letters)
+    assert (await intake_harness.read_trace()).channels[ChannelName.EMAIL].complete is complete
+
+
+cursors = st.builds(
+    PlanCursor,
+    planned=st.integers(0, 50),
+    total=st.none() | st.integers(0, 99),
+    complete=st.booleans(),
+    halt=st.sampled_from(["", "v2", "w3"]),
+)
+counters = st.dictionaries(st.sampled_from(list(Status)), st.integers(0, 99)).map(Counter)
+
+
+@pytest.mark.promise("3.9")
+@given(cursors, counters, st.integers(0, 9))
+def test_expected_is_always_the_sum_of_the_statuses_and_the_missing(cursor, statuses, copies):
+    count = status_counts(cursor, statuses, copies)
+    shown = count.model_dump()
+    assert shown["expected"] == sum(shown[name] for name in STATUSES) + shown["missing"]
+    waits = sum(shown[status.value] for status in OPEN) + shown["missing"]
+    assert not (count.complete and waits)
+    assert shown["maybe_duplicate"] == copies
+
+
+# ---- state ----------------------------------------------------------------------------------
+
+
+async def test_an_item_that_nobody_has_named_has_no_story(intake_harness):
+    assert await intake_harness.read_trace() is None
+
+
+async def test_an_event_that_intake_has_not_seen_yet_is_received(bus, clock, intake_harness):
+    async def tell(event: EventRecord):
+        story = await intake_harness.trace.trace(event.content_id)
+        return story.model_dump(mode="json") if story else None
+
+    async with open_gateway(bus, clock, trace=tell) as door:
+        accepted = (await door.post(sample_event(content_id=ITEM))).json()
+        told = (await door.get(f"/v1/events/{accepted['event_id']}")).json()
+    assert (told["state"], told["channels"]) == ("received", {})
+    assert set(told) == set(Trace.model_fields) - Trace.omitted_when_empty
+
+
+async def test_a_draft_waits_and_is_released_when_it_is_approved(intake_harness):
+    await intake_harness.take_in(submitted(), "desk")
+    story = await intake_harness.read_trace()
+    assert (story.state, story.revision, story.channels) == ("waiting", 1, {})
+    await intake_harness.intake.desk.approve(ITEM, CLERK)
+    assert (await intake_harness.read_trace()).state == "released"
+
+
+async def test_a_draft_that_is_rejected_is_refused_with_its_reason(intake_harness):
+    await intake_harness.take_in(submitted(), "desk")
+    await intake_harness.intake.desk.reject(ITEM, CLERK, code="trung-lap")
+    story = await intake_harness.read_trace()
+    assert story.state == "refused"
+    assert [one.event for one in story.timeline] == ["received", "rejected"]
+    assert story.timeline[1].detail == "revision 1: trung-lap (already published)"
+    [why] = story.timeline[1].errors
+    assert (why.message, why.message_vi) == ("already published", "Trùng với tin đã có")
+
+
+async def test_an_item_is_scheduled_until_its_time_comes(intake_harness, clock):
+    start = datetime.fromtimestamp(clock() + 3600, UTC).isoformat()
+    await intake_harness.take_in(submitted(not_before=start))
+    assert (await intake_harness.read_trace()).state == "scheduled"
+    clock.advance(3601)
+    assert (await intake_harness.read_trace()).state == "released"
+
+
+async def test_an_item_that_is_taken_back_is_withdrawn(intake_harness, clock):
+    await intake_harness.take_in(submitted())
+    clock.advance(5)
+    await intake_harness.take_in(withdrawn())
+    story = await intake_harness.read_trace()
+    assert (story.state, story.revision) == ("withdrawn", 2)
+
+
+async def test_a_correction_at_the_desk_leaves_the_released_revision_in_front(
+    intake_harness, clock
+):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dd")
+    clock.advance(5)
+    await intake_harness.take_in(corrected(), "desk")
+    story = await intake_harness.read_trace()
+    assert (story.state, story.revision) == ("released", 1)
+    assert story.channels[ChannelName.EMAIL].delivered == 2
+    assert "revision 2" in story.timeline[-1].detail, "the timeline tells of it all the same"
+
+
+async def test_a_refused_revision_does_not_hide_the_released_one(intake_harness, clock):
+    await intake_harness.take_in(submitted(revision=2))
+    clock.advance(5)
+    with pytest.raises(Conflict):
+        await intake_harness.take_in(submitted(revision=1, title="Một tiêu đề khác"))
+    story = await intake_harness.read_trace()
+    assert (story.state, story.revision) == ("released", 2)
+    [refused] = [one for one in story.timeline if one.event == "refused"]
+    [why] = refused.errors
+    assert (why.field, why.message in refused.detail) == ("data.revision", True)
+    assert "phải lớn hơn" in why.message_vi
+
+
+async def test_an_approved_draft_that_something_newer_overtook_was_never_released(
+    intake_harness, bus
+):
+    await intake_harness.take_in(submitted(), "desk")
+    await intake_harness.intake.desk.approve(ITEM, CLERK)
+    register = intake_harness.trace.repository
+    await register.update_item(ITEM, lambda item: item.model_copy(update={"released": {}}))
+    await register.close_superseded(ITEM, 1)
+    timeline = (await intake_harness.read_trace()).timeline
+    assert [one.event for one in timeline] == ["received", "approved", "refused"]
+    assert timeline[-1].errors[0].message_vi == "đã được thay bằng lần sửa mới hơn"
+
+
+# ---- timeline -------------------------------------------------------------------------------
+
+
+async def test_the_timeline_is_in_order_over_revisions_and_channels(intake_harness, clock):
+    await intake_harness.take_in(submitted(), "desk")
+    clock.advance(60)
+    await intake_harness.intake.desk.approve(ITEM, CLERK)
+    clock.advance(1)
+    await intake_harness.add_plan(b"p", channel=ChannelName.PORTAL, revision=1)
+    clock.advance(60)
+    await intake_harness.take_in(corrected())
+    clock.advance(1)
+    await intake_harness.add_plan(b"dd", revision=2)
+    clock.advance(1)
+    await intake_harness.add_plan(b"d", channel=ChannelName.PORTAL, revision=2)
+    timeline = (await intake_harness.read_trace()).timeline
+    assert [one.at for one in timeline] == sorted(one.at for one in timeline)
+    assert [(one.event, one.channel) for one in timeline] == [
+        ("received", None), ("approved", None), ("released", None),
+        ("received", None), ("released", None),
+        ("planning_started", "email"), ("planned", "email"), ("completed", "email"),
+        ("planning_started", "portal"), ("planned", "portal"), ("completed", "portal"),
+    ]  # fmt: skip
+    assert [one.detail for one in timeline if one.event == "completed"] == [
+        "2 of 2 delivered",
+        "1 of 1 delivered",
+    ]
+
+
+async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked_for(
+    intake_harness, clock
+):
+    await intake_harness.take_in(submitted(), "desk")
+    await intake_harness.intake.desk.approve(ITEM, CLERK)
+    clock.advance(5)
+    await intake_harness.take_in(withdrawn(extensions={"submitter": "Lê Văn Cường"}))
+    told = (await replace(intake_harness.trace, names=True).trace(ITEM)).model_dump(mode="json")[
+        "timeline"
+    ]
+    named = {one["event"]: one["by"] for one in told if "by" in one}
+    assert named == {"approved": CLERK, "received": "Lê Văn Cường"}
+    unit = (await intake_harness.read_trace()).model_dump_json()
+    assert CLERK not in unit and "Cường" not in unit, "the status URL names no clerk"
+
+
+# ---- the contract ---------------------------------------------------------------------------
+
+
+async def test_the_json_has_exactly_the_keys_that_scripts_rely_on(intake_harness, capsys):
+    await intake_harness.take_in(submitted())
+    await intake_harness.add_plan(b"dd")
+    capsys.readouterr()
+    print_json(await intake_harness.read_trace())
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["content_id", "revision", "state", "channels", "timeline"]
+    assert set(told["channels"]) == {"portal", "email", "zalo"}
+    assert all(set(count) == COUNTS for count in told["channels"].values())
+    assert all(set(one) == {"at", "event", "channel", "detail"} for one in told["timeline"])
+    assert all(datetime.fromisoformat(one["at"]).tzinfo for one in told["timeline"])

@@ -1,0 +1,268 @@
+"""Importing subscribers on a real bus: good lines go in once, bad ones say what is wrong."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.subscribers.csv_import import ImportReport, import_csv
+from consumers.subscribers.store import SubscriberStore
+from contracts import subjects
+from contracts.subscriptions.subscriber import UNTIL_RESUMED, Consent, Subscriber
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+
+KEY = b"k" * 32
+HEADER = "email,name,topics,audiences,units,frequency"
+Import = Callable[..., Any]
+
+
+@pytest.fixture
+def import_lines(bus: Bus, tmp_path: Path) -> Import:
+    """Import lines (or a whole file as bytes) and return the report."""
+
+    async def run(*lines: str, raw: bytes | None = None, on: Any = bus) -> ImportReport:
+        path = tmp_path / "subscribers.csv"
+        path.write_bytes(raw if raw is not None else "\r\n".join([HEADER, *lines]).encode())
+        return await import_csv(on, path, DEFAULT, KEY)
+
+    return run
+
+
+async def people(bus: Bus) -> dict[str, Subscriber]:
+    """Everybody, by address."""
+    values = bus.bucket(subjects.SUBSCRIBERS.name).values("s.")
+    found = [Subscriber.model_validate_json(value.data) async for _, value in values]
+    assert len({one.email for one in found}) == len(found)
+    return {one.email: one for one in found}
+
+
+def counts(report: ImportReport) -> tuple[int, int, int, int]:
+    return report.added, report.updated, report.unchanged, len(report.rejected)
+
+
+async def test_a_line_becomes_a_subscriber(bus, import_lines):
+    report = await import_lines(
+        "an@example.com,Nguyễn Văn An,viec-lam;cai-cach-cong-vu,cong-chuc,van-phong-bo,immediate"
+    )
+    assert counts(report) == (1, 0, 0, 0)
+    one = (await people(bus))["an@example.com"]
+    assert one.name == "Nguyễn Văn An"
+    assert one.topics == ("cai-cach-cong-vu", "viec-lam")
+    assert (one.audiences, one.units) == (("cong-chuc",), ("van-phong-bo",))
+    assert one.active
+    assert len(one.id) == 16
+
+
+async def test_empty_columns_mean_everything(bus, import_lines):
+    await import_lines("an@example.com,,,,,")
+    one = (await people(bus))["an@example.com"]
+    assert (one.topics, one.audiences, one.units) == ((), (), ())
+
+
+async def test_twice_changes_nothing(bus, import_lines):
+    lines = [f"nguoi-{n}@example.com,Người {n},viec-lam,,," for n in range(600)]
+    assert counts(await import_lines(*lines)) == (600, 0, 0, 0)
+    seq = await bus.bucket(subjects.SUBSCRIBERS.name).last_seq()
+    assert counts(await import_lines(*lines)) == (0, 0, 600, 0)
+    assert await bus.bucket(subjects.SUBSCRIBERS.name).last_seq() == seq
+
+
+async def test_a_changed_line_updates_the_same_person(bus, import_lines):
+    await import_lines("an@example.com,An,,,,")
+    before = (await people(bus))["an@example.com"]
+    assert counts(await import_lines("An@Example.com,Nguyễn Văn An,viec-lam,,,")) == (0, 1, 0, 0)
+    [after] = (await people(bus)).values()
+    assert (after.id, after.name) == (before.id, "Nguyễn Văn An")
+
+
+async def test_an_address_twice_in_a_file_is_one_person(bus, import_lines):
+    report = await import_lines(
+        "an@example.com,An,,,,", "AN@example.com,An,,,,", "an@example.com,B,,,,"
+    )
+    assert counts(report) == (1, 2, 0, 0)  # another spelling of the address is a change, too
+    [one] = (await people(bus)).values()
+    assert (one.email, one.name) == ("an@example.com", "B")
+
+
+async def test_a_new_rhythm_in_the_file_says_since_when_and_what_was_before(bus, import_lines):
+    await import_lines("an@example.com,An,,,,", "binh@example.com,,,,,Daily")
+    binh = (await people(bus))["binh@example.com"]
+    assert (binh.frequency, binh.frequency_since, binh.frequency_before) == ("daily", None, None)
+    began = datetime.now(UTC)
+    assert counts(await import_lines("an@example.com,An,,,,weekly")) == (0, 1, 0, 0)
+    one = (await people(bus))["an@example.com"]
+    assert (one.frequency, one.frequency_before) == ("weekly", "immediate")
+    assert began <= one.frequency_since <= datetime.now(UTC)
+    assert counts(await import_lines("an@example.com,An,,,,weekly")) == (0, 0, 1, 0)
+
+
+async def test_what_only_the_reader_decides_is_not_in_a_file(bus, import_lines):
+    await import_lines("an@example.com,An,,,,")
+    one = (await people(bus))["an@example.com"]
+    consent = Consent(version="1", at=datetime(2026, 3, 1, tzinfo=UTC))
+    own = one.model_copy(update={"consent": consent, "paused_until": UNTIL_RESUMED})
+    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+    await bucket.put(f"s.{one.id}", own.model_dump_json().encode())
+    assert counts(await import_lines("an@example.com,An,,,,")) == (0, 0, 1, 0)
+    assert counts(await import_lines("an@example.com,Bình,viec-lam,,,weekly")) == (0, 0, 1, 0)
+    assert (await people(bus))["an@example.com"] == own
+
+
+async def test_whoever_left_is_not_brought_back(bus, import_lines):
+    await import_lines("an@example.com,An,,,,")
+    one = (await people(bus))["an@example.com"]
+    gone = one.after_leaving(datetime.now(UTC))
+    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+    await bucket.put(f"s.{one.id}", gone.model_dump_json().encode())
+    await import_lines("an@example.com,Nguyễn Văn An,viec-lam,,,")
+    [after] = (await people(bus)).values()
+    assert after == gone  # not even the address comes back
+
+
+@pytest.mark.parametrize("purged", ["both", "person", "address"])
+async def test_somebody_erased_may_subscribe_again_under_a_new_id(bus, import_lines, purged):
+    await import_lines("an@example.com,An,,,,")
+    before = (await people(bus))["an@example.com"]
+    bucket = bus.bucket(subjects.SUBSCRIBERS.name)
+    key = SubscriberStore(bus, KEY).key_of_address("an@example.com")
+    for what, name in (("person", f"s.{before.id}"), ("address", key)):
+        if purged in (what, "both"):
+            await bucket.purge(name)
+    assert counts(await import_lines("an@example.com,An,,,,")) == (1, 0, 0, 0)
+    owner = await bucket.get(key)
+    assert owner is not None
+    assert owner.data.decode() != before.id
+    assert counts(await import_lines("an@example.com,An,,,,")) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "part"),
+    [
+        ("khong-phai-email,,,,,", "email", "e-mail"),
+        (",,,,,", "line", ""),
+        ("a@b@example.com,,,,,", "email", "e-mail"),
+        ("a@example.com\x01,,,,,", "email", "control"),
+        ('"a@example.com\nBcc: b@example.com",,,,,', "email", "line"),
+        ("nguyễn@example.com,,,,,", "email", "marks"),
+        ("a%b@example.com,,,,,", "email", "%"),
+        ("b.example!a@example.com,,,,,", "email", "!"),
+        (f"{'x' * 65}@example.com,,,,,", "email", "64"),
+        ("a@example.com,An\u202ehn,,,,", "name", "direction"),
+        ('a@example.com,"An\nBcc: x",,,,', "name", "line"),
+        (f"a@example.com,{'x' * 151},,,,", "name", "150"),
+        ("a@example.com,,khong-co,,,", "topics", "khong-co"),
+        ("a@example.com,,canh-bao-khan,,,", "topics", "label"),
+        ("a@example.com,,,khong-co,,", "audiences", "khong-co"),
+        ("a@example.com,,,,khong-co,", "units", "khong-co"),
+        ("a@example.com,,,,hoc-vien-hanh-chinh-quoc-gia,", "units", "no longer"),
+        ("a@example.com,,,,,hourly", "frequency", "hourly"),
+        ("a@example.com,,,,", "line", "5"),
+        ("a@example.com,,,,,,x", "line", "7"),
+        ('a@example.com,"An"x,,,,', "line", "CSV"),
+    ],
+)
+async def test_a_bad_line_names_its_field_and_the_others_go_in(
+    bus, import_lines, line, field, part
+):
+    report = await import_lines("tot@example.com,,,,,", line, "cung-tot@example.com,,,,,")
+    if not line.strip(","):
+        assert counts(report) == (2, 0, 0, 0)  # an empty line is no line
+        return
+    [wrong] = report.rejected
+    assert (wrong.line, wrong.field) == (3, field)
+    assert part in wrong.message
+    assert wrong.message_vi
+    assert set(await people(bus)) == {"tot@example.com", "cung-tot@example.com"}
+
+
+async def test_everything_that_is_wrong_with_a_line_is_said_at_once(import_lines):
+    report = await import_lines('sai,"a\nb",khong-co,khong-co,khong-co,hourly')
+    named = [one.field for one in report.rejected]
+    assert sorted(named) == ["audiences", "email", "frequency", "name", "topics", "units"]
+
+
+async def test_lines_are_counted_as_an_editor_counts_them(import_lines):
+    report = await import_lines('a@example.com,"Một tên\ndài hai dòng",,,,', "", "sai,,,,,")
+    assert [one.line for one in report.rejected] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("raw", "part"),
+    [
+        (b"", "email,name"),
+        (b"email;name;topics;audiences;units;frequency\n", "email,name"),
+        (b"email,name,topics,audiences,units\na@example.com,,,,\n", "frequency"),
+        (HEADER.encode() + b",phone\n", "phone"),
+        (HEADER.encode() + b",email\n", "twice"),
+        ("e-mail,họ tên\n".encode(), "email,name"),
+        (HEADER.encode("utf-16"), "email,name"),
+        (b'"email\n', "email,name"),
+    ],
+)
+async def test_a_wrong_first_line_stops_the_import(bus, import_lines, raw, part):
+    report = await import_lines(raw=raw)
+    assert report.rejected
+    assert {(one.line, one.field) for one in report.rejected} == {(1, "header")}
+    assert part in report.rejected[0].message
+    assert await people(bus) == {}
+
+
+async def test_a_byte_order_mark_other_line_ends_and_columns_in_any_order_are_fine(
+    bus, import_lines
+):
+    raw = "\ufeffname,email,frequency,topics,audiences,units\nTrần Bình,b@example.com,,,,\n"
+    assert counts(await import_lines(raw=raw.encode())) == (1, 0, 0, 0)
+    assert (await people(bus))["b@example.com"].name == "Trần Bình"
+
+
+async def test_names_are_kept_in_one_form(bus, import_lines):
+    await import_lines("a@example.com,Tra\u0302\u0300n  Bi\u0300nh ,,,,")
+    assert (await people(bus))["a@example.com"].name == "Trần Bình"
+
+
+async def test_bytes_that_are_no_utf_8_concern_their_line_only(bus, import_lines):
+    raw = HEADER.encode() + b"\na@example.com,Nguy\xean,,,,\nb@example.com,,,,,\n"
+    report = await import_lines(raw=raw)
+    assert [(one.line, one.field) for one in report.rejected] == [(2, "line")]
+    assert "UTF-8" in report.rejected[0].message
+    assert set(await people(bus)) == {"b@example.com"}
+
+
+async def test_two_imports_at_once_make_one_person_per_address(bus, import_lines):
+    lines = [f"nguoi-{n}@example.com,,,,," for n in range(700)]
+    reports = await asyncio.gather(import_lines(*lines), import_lines(*lines))
+    assert sum(one.added for one in reports) == 700
+    assert sum(one.unchanged for one in reports) == 700
+    assert len(await people(bus)) == 700
+
+
+async def test_an_import_cut_short_at_any_call_is_completed_by_the_next(bus, import_lines):
+    lines = [f"nguoi-{n}@example.com,,,,," for n in range(300)]
+    for after in (False, True):
+        for calls in range(1, 20):
+            try:
+                await import_lines(*lines, on=crashing_bus(bus, calls, after=after))
+            except SimulatedCrash:
+                continue
+            break
+        report = await import_lines(*lines)
+        assert counts(report) == (0, 0, 300, 0)
+        assert len(await people(bus)) == 300
+
+
+async def test_an_address_is_not_readable_from_its_key(bus, import_lines):
+    await import_lines("an@example.com,,,,,")
+    other = SubscriberStore(bus, b"x" * 32).key_of_address("an@example.com")
+    keys = await bus.bucket(subjects.SUBSCRIBERS.name).keys("a.")
+    assert keys == [SubscriberStore(bus, KEY).key_of_address("AN@example.com")]
+    assert keys != [other]
+
+
+async def test_twenty_thousand_lines_are_taken_at_once(bus, import_lines):
+    lines = [f"nguoi-{n}@example.com,Người thứ {n},viec-lam,cong-dan,," for n in range(20_000)]
+    assert counts(await import_lines(*lines)) == (20_000, 0, 0, 0)

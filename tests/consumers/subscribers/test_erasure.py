@@ -1,0 +1,299 @@
+"""Erasing, by whatever way and whatever happens meanwhile: what is said of it is so."""
+
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+
+from consumers.subscribers.csv_import import import_csv
+from contracts import subjects
+from contracts.delivery import ChannelName
+from contracts.subscriptions.transactional import TransactionalKind, UnsubscribeResult
+from contracts.vocabulary import DEFAULT
+from producers.bus import NoReply
+from tests.support.clock import FakeClock
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.signup_app import ADDRESS, KEYS, KNOWN, SignupApp, heading, press_button
+
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+NEW = "moi@example.com"
+CALLS = 30
+"""More than an erasure needs."""
+UNREADABLE = b'{"letter":{"kind":"of-a-newer-loa","address":"an@example.com"}}'
+
+
+@pytest.fixture
+def signup_app(bus, tmp_path):
+    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
+
+
+@pytest.fixture
+def bucket(bus):
+    return bus.bucket(subjects.SUBSCRIBERS.name)
+
+
+async def silent(*_: object) -> None:
+    raise NoReply("no answer")
+
+
+async def moved(house, person):
+    """The same reader at NEW; both letters have gone."""
+    await house.preferences.request_address_change(person, NEW)
+    token = (await house.last_mail()).path.rpartition("/")[2]
+    await house.preferences.confirm_address_change(token)
+    await house.send_mails()
+    return await house.subscriber(NEW)
+
+
+def said(logs):
+    return [one["event"] for one in logs]
+
+
+# --- notes
+
+
+async def test_a_note_that_nobody_can_read_stops_no_other(signup_app, bucket, monkeypatch):
+    await bucket.put("f.letter-aaaaaaaaaaaaaaaaaaaa", UNREADABLE)
+    person = await signup_app.subscribed()
+    with monkeypatch.context() as away:
+        away.setattr(signup_app.mailer, "begin", silent)
+        await signup_app.preferences.erase(person)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            await signup_app.closing_mail.finish_all()
+    assert said(logs).count("farewell_unreadable") == 1
+    [cry] = [one for one in logs if one["event"] == "farewell_unreadable"]
+    assert (cry["log_level"], cry["content_id"]) == ("error", "letter-aaaaaaaaaaaaaaaaaaaa")
+    assert "example" not in str(logs)
+    assert [one.kind for one in await signup_app.send_mails()] == [TransactionalKind.ERASED]
+    assert await bucket.keys() == ["f.letter-aaaaaaaaaaaaaaaaaaaa"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says", "kind"),
+    [
+        ("/ngung", "Quý vị đã ngừng nhận tin", TransactionalKind.GOODBYE),
+        ("/xoa", "Đang xóa dữ liệu của Quý vị", TransactionalKind.ERASED),
+    ],
+)
+async def test_what_stands_is_said_although_the_bus_falls_silent_after_it(
+    signup_app, monkeypatch, path, says, kind
+):
+    await signup_app.subscribed()
+    async with signup_app.signed_in() as browser:
+        with monkeypatch.context() as away:
+            away.setattr(signup_app.mailer, "begin", silent)
+            answer = await press_button(browser, path)
+        assert (answer.status_code, heading(answer)) == (200, says)
+    assert not any(one.active for one in await signup_app.subscribers())
+    await signup_app.closing_mail.finish_all()
+    assert [one.kind for one in await signup_app.send_mails()] == [kind]
+
+
+async def test_a_change_whose_answer_was_lost_is_known_as_ones_own(signup_app, bucket, monkeypatch):
+    person, batch, lost = await signup_app.subscribed(), type(bucket).batch, []
+
+    async def unanswered(self, entries, **more):
+        revision = await batch(self, entries, **more)
+        if not lost:
+            lost.append(revision)
+            raise NoReply("no answer")
+        return revision
+
+    monkeypatch.setattr(type(bucket), "batch", unanswered)
+    assert await signup_app.preferences.unsubscribe(person) is UnsubscribeResult.DONE
+    assert lost
+    assert [one.kind for one in await signup_app.send_mails()] == [TransactionalKind.GOODBYE]
+
+
+async def test_two_presses_make_one_letter(signup_app):
+    person = await signup_app.subscribed()
+    for _ in range(2):
+        await signup_app.preferences.unsubscribe(person)
+    for _ in range(2):
+        await signup_app.preferences.erase(person)
+    kinds = [one.kind for one in await signup_app.send_mails()]
+    assert sorted(kinds) == [TransactionalKind.ERASED, TransactionalKind.GOODBYE]
+
+
+# --- what is said is so
+
+
+async def test_who_left_by_a_mail_in_the_same_moment_is_erased_all_the_same(
+    signup_app, bucket, monkeypatch
+):
+    person = await signup_app.subscribed()
+    leave = signup_app.store.deactivate
+
+    async def later(id, *rest):
+        monkeypatch.setattr(signup_app.store, "leave", leave)
+        await signup_app.unsubscribe.unsubscribe(id)
+        return await leave(id, *rest)
+
+    async with signup_app.signed_in() as browser:
+        monkeypatch.setattr(signup_app.store, "leave", later)
+        with structlog.testing.capture_logs() as logs:
+            answer = await press_button(browser, "/xoa")
+    assert heading(answer) == "Đã xóa dữ liệu của Quý vị"
+    assert await bucket.keys() == []
+    assert said(logs).count("reader_erased") == said(logs).count("reader_left") == 1
+    assert person.id.encode() not in await signup_app.stored_bytes()
+
+
+async def test_what_had_been_done_before_is_not_logged_again(signup_app):
+    person = await signup_app.subscribed()
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    with structlog.testing.capture_logs() as logs:
+        await signup_app.preferences.unsubscribe(person)
+    assert "reader_left" not in said(logs)
+    await signup_app.preferences.erase(person)
+    with structlog.testing.capture_logs() as logs:
+        await signup_app.preferences.erase(person)
+    assert "reader_erased" not in said(logs)
+
+
+# --- whoever has left
+
+
+@pytest.mark.promise("14.3")
+async def test_who_has_left_deletes_the_rest_by_the_same_link(signup_app, bucket):
+    person = await signup_app.subscribed()
+    path = f"/huy/{signup_app.signer.token(person.id)}"
+    async with signup_app.client() as browser:
+        assert (await browser.get(f"{path}/xoa")).headers["location"] == path
+        assert (await browser.post(f"{path}/xoa")).headers["location"] == path
+        assert await signup_app.subscriber() == person, "who reads has to leave first"
+        for page in (await browser.post(path), await browser.get(path)):
+            assert f'href="{path}/xoa"' in page.text
+        asked = await browser.get(f"{path}/xoa")
+        assert "<button" in asked.text
+        assert len(await signup_app.subscribers()) == 1, "fetching it deletes nothing"
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                done = await browser.post(f"{path}/xoa")
+                assert (done.status_code, heading(done)) == (200, "Đã xóa dữ liệu của Quý vị")
+    assert said(logs).count("reader_erased") == 1
+    assert await bucket.keys() == []
+    async with signup_app.client() as browser:
+        for method in (browser.get, browser.post):
+            assert (await method("/huy/sai/xoa")).status_code == 404
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["not stored", "stored, unanswered"])
+async def test_a_process_that_dies_while_it_deletes_leaves_it_to_another(
+    bus, tmp_path, bucket, after
+):
+    clock, done, calls = FakeClock(NOON.timestamp()), False, 0
+    while not done:
+        calls, survivor = calls + 1, SignupApp(bus, tmp_path / str(calls), clock)
+        assert calls < CALLS
+        clock.advance(86400)
+        person = await moved(survivor, await survivor.subscribed())
+        await survivor.unsubscribe.unsubscribe(person.id)
+        dying = SignupApp(crashing_bus(bus, calls, after=after), tmp_path / f"dying {calls}", clock)
+        try:
+            await dying.unsubscribe.erase_by_token(dying.signer.token(person.id))
+            done = True
+        except SimulatedCrash:
+            await survivor.closing_mail.finish_all()
+            if await survivor.subscribers():  # it died before there was a note: the button is there
+                await survivor.unsubscribe.erase_by_token(survivor.signer.token(person.id))
+        assert await bucket.keys() == [], calls
+    assert calls > 5
+
+
+async def test_the_same_press_again_deletes_what_an_erasure_has_left(signup_app, bucket):
+    person = await moved(signup_app, await signup_app.subscribed())
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    await bucket.purge(f"s.{person.id}")
+    assert len(await bucket.keys()) == 3  # two addresses and the list of them
+    assert await signup_app.unsubscribe.erase_by_token(signup_app.signer.token(person.id))
+    assert await bucket.keys() == []
+
+
+async def test_who_comes_back_in_the_middle_keeps_record_and_address(signup_app, monkeypatch):
+    person = await signup_app.subscribed()
+    await signup_app.unsubscribe.unsubscribe(person.id)
+    forget = signup_app.store.purge_inactive
+
+    async def later(id):
+        await signup_app.subscribed(topics=["viec-lam"])
+        return await forget(id)
+
+    monkeypatch.setattr(signup_app.store, "forget", later)
+    assert not await signup_app.unsubscribe.erase_by_token(signup_app.signer.token(person.id))
+    assert (await signup_app.subscriber()).topics == ("viec-lam",)
+
+
+# --- addresses that were left
+
+
+async def erased_on_the_page(house, person):
+    await house.preferences.erase(person)
+
+
+async def erased_by_an_operator(house, person):
+    await house.unsubscribe.erase(person, person.email, reason="test")
+
+
+async def cut_short_then_again(house, person):
+    await house.bus.bucket(subjects.SUBSCRIBERS.name).purge(f"s.{person.id}")
+    assert await house.store.purge_leftovers(person.email)
+
+
+@pytest.mark.promise("14.3")
+@pytest.mark.parametrize("erase", [erased_on_the_page, erased_by_an_operator, cut_short_then_again])
+async def test_an_erasure_takes_the_addresses_that_were_left_along(
+    signup_app, bus, bucket, tmp_path, erase
+):
+    other = await signup_app.subscribed(KNOWN)
+    person = await moved(signup_app, await signup_app.subscribed())
+    assert len(await bucket.keys("a.")) == 3
+    await erase(signup_app, person)
+    await signup_app.send_mails()
+    assert sorted(await bucket.keys()) == sorted(
+        [f"s.{other.id}", signup_app.store.key_of_address(KNOWN)]
+    )
+    path = tmp_path / "readers.csv"
+    path.write_text(f"email,name,topics,audiences,units,frequency\n{ADDRESS},,,,,\n")
+    report = await import_csv(bus, path, DEFAULT, KEYS.derive("addresses"))
+    assert report.added == 1, "nobody knows any more that they had been here"
+
+
+async def test_a_mark_of_an_older_loa_names_nobody_still(signup_app, bus, bucket, tmp_path):
+    person = await moved(signup_app, await signup_app.subscribed())
+    await bucket.put(signup_app.store.key_of_address(ADDRESS), b"-")
+    await signup_app.store.purge_address_keys(person.id)
+    assert await signup_app.store.find_by_address(ADDRESS) is None
+    assert await bucket.get(signup_app.store.key_of_address(ADDRESS))
+    path = tmp_path / "readers.csv"
+    path.write_text(f"email,name,topics,audiences,units,frequency\n{ADDRESS},,,,,\n")
+    report = await import_csv(bus, path, DEFAULT, KEYS.derive("addresses"))
+    assert (report.added, report.unchanged) == (0, 1)
+
+
+@pytest.mark.promise("14.3")
+async def test_what_stands_against_an_address_outlives_the_reader_as_a_seal_alone(signup_app):
+    await signup_app.subscribed()
+    await signup_app.suppressions.add(ChannelName.EMAIL, ADDRESS, "complaint", None)
+    await signup_app.preferences.erase(await signup_app.subscriber())
+    assert await signup_app.suppressions.reason(ChannelName.EMAIL, ADDRESS) == "complaint"
+    await signup_app.send_mails()
+    assert ADDRESS.encode() not in await signup_app.stored_bytes()
+
+
+# --- moving to an address that had come back
+
+
+async def test_a_reader_moves_to_a_mailbox_that_works_again(signup_app):
+    email = ChannelName.EMAIL
+    person = await signup_app.subscribed()
+    signup_app.relay.addresses.clear()
+    await signup_app.suppressions.add(email, NEW, "bounced 5.1.1", None)
+    await signup_app.preferences.request_address_change(person, NEW)
+    token = (await signup_app.last_mail()).path.rpartition("/")[2]
+    await signup_app.send_mails()
+    assert signup_app.relay.addresses == [NEW]
+    assert await signup_app.suppressions.reason(email, NEW), "nobody has opened it yet"
+    await signup_app.preferences.confirm_address_change(token)
+    assert await signup_app.suppressions.reason(email, NEW) is None

@@ -1,0 +1,279 @@
+"""Letters to one person: through the ledger as notices go, three a day, and then forgotten."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from channels.base import Outcome, Recipient, Verdict
+from channels.email.render.transactional import RenderedTransactionalMail
+from consumers.check import Checker
+from consumers.intake.repository import ItemRepository
+from consumers.reporting.trace import TraceReader
+from consumers.subscribers.transactional import DAILY_LIMIT
+from contracts import events, keys, subjects
+from contracts.cloudevent import CloudEvent
+from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.errors import Invalid
+from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
+from contracts.vocabulary import DEFAULT
+from tests.support.clock import FakeClock
+from tests.support.gateway_client import sample_event
+from tests.support.mails import (
+    PUBLIC_URL,
+    VisibleText,
+    decoded_header,
+    email_channel,
+    raw_header,
+    without_dot_stuffing,
+)
+from tests.support.signup_app import ADDRESS, SignupApp, signup_form
+
+LINK = f"{PUBLIC_URL}/dang-ky/xac-nhan/abc"
+NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+DAY_S = 86400
+
+
+@pytest.fixture
+def signup_app(bus, tmp_path):
+    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
+
+
+def a_letter(
+    kind: TransactionalKind = TransactionalKind.CONFIRM, **changes: object
+) -> TransactionalMail:
+    said = {
+        "kind": kind,
+        "address": ADDRESS,
+        "path": "/dang-ky/xac-nhan/abc",
+        "other": "ng***@example.com",
+        "at": NOON,
+        "expires_at": datetime(2026, 11, 29, 5, tzinfo=UTC),
+    }
+    return TransactionalMail.model_validate(said | changes)
+
+
+async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_once_it_has_ended(
+    signup_app,
+):
+    content_id = await signup_app.mailer.send(a_letter())
+    assert keys.is_transactional(content_id)
+    batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
+    held = await signup_app.ledger.state(batch)
+    assert (held.value.rows, held.value.lane) == (b"p", Lane.NOTICE)
+    assert signup_app.relay.addresses == []
+    [left] = await signup_app.send_mails()
+    assert left.address == ADDRESS
+    assert signup_app.relay.addresses == [ADDRESS]
+    assert (await signup_app.ledger.state(batch)).value.rows == b"d"
+    assert ADDRESS.encode() not in await signup_app.stored_bytes()
+    await signup_app.wake(content_id)  # a doubled wake-up
+    assert signup_app.relay.addresses == [ADDRESS]
+
+
+@pytest.mark.promise("14.2")
+async def test_three_letters_a_day_whoever_asks_and_a_restart_forgets_none(
+    signup_app, bus, tmp_path
+):
+    for _ in range(2 * DAILY_LIMIT):
+        again = SignupApp(bus, tmp_path / "again", signup_app.clock)
+        await again.mailer.send(a_letter())
+        await again.send_mails()
+    assert (
+        len(await signup_app.bus.bucket(subjects.LEDGER.name).keys("state.email.letter-"))
+        == DAILY_LIMIT
+    )
+    assert await signup_app.mailer.send(a_letter(address="khac@example.com")) is not None
+    assert await signup_app.mailer.send(a_letter(address=ADDRESS.upper())) is None
+    signup_app.clock.advance(DAY_S)
+    assert await signup_app.mailer.send(a_letter()) is not None
+
+
+@pytest.mark.promise("14.2")
+async def test_a_mailbox_with_many_names_gets_three_altogether(signup_app):
+    made = [await signup_app.mailer.send(a_letter(address=f"an+{n}@example.com")) for n in range(5)]
+    assert [one is not None for one in made] == [True] * DAILY_LIMIT + [False] * 2
+    assert await signup_app.mailer.send(a_letter(address="an@example.com")) is None
+    assert await signup_app.mailer.send(a_letter(address="an@example.org")) is not None
+
+
+async def test_what_only_the_reader_causes_is_not_used_up_by_strangers_and_goes_once(signup_app):
+    for _ in range(DAILY_LIMIT + 1):
+        await signup_app.mailer.send(a_letter())
+    own = keys.transactional_content_id("own", "this change")
+    for _ in range(2):
+        told = [
+            signup_app.mailer.send_once(own, a_letter(TransactionalKind.CHANGED)) for _ in range(3)
+        ]
+        await asyncio.gather(*told)
+        await signup_app.send_mails()
+    assert signup_app.relay.addresses == [ADDRESS] * (DAILY_LIMIT + 1)
+    assert await signup_app.pending_mails() == {}
+
+
+async def test_many_at_once_make_three_letters_and_no_more(signup_app):
+    made = await asyncio.gather(*(signup_app.mailer.send(a_letter()) for _ in range(12)))
+    assert len({one for one in made if one}) == sum(one is not None for one in made) == DAILY_LIMIT
+    assert len(await signup_app.send_mails()) == DAILY_LIMIT
+
+
+async def test_a_letter_whose_writer_died_before_its_entry_is_begun_by_the_next(signup_app):
+    lost = signup_app.mailer.numbered_content_id(a_letter(), 0)
+    data = a_letter().model_dump_json().encode()
+    await signup_app.bus.bucket(subjects.NOTICES.name).create(lost, data)
+    other = await signup_app.mailer.send(a_letter())
+    assert other not in (None, lost)
+    assert set(await signup_app.pending_mails()) == {lost, other}
+    await signup_app.send_mails()
+    assert signup_app.relay.addresses == [ADDRESS, ADDRESS]
+
+
+async def test_one_that_ended_while_another_was_stored_in_its_place_takes_nothing_along(
+    signup_app, monkeypatch
+):
+    first = await signup_app.mailer.send(a_letter())
+    await signup_app.send_mails()
+    state, looks = signup_app.ledger.state, iter([None])
+
+    async def late(batch):
+        return next(looks, None) if batch.content_id == first and not seen else await state(batch)
+
+    seen: list[str] = []
+    store = signup_app.mailer.store_mail
+
+    async def stored(content_id, letter):
+        seen.append(content_id)
+        return await store(content_id, letter)
+
+    monkeypatch.setattr(signup_app.ledger, "state", late)
+    monkeypatch.setattr(signup_app.mailer, "store", stored)
+    second = await signup_app.mailer.send(a_letter())
+    assert seen == [first, second]
+    assert set(await signup_app.pending_mails()) == {second}
+
+
+async def test_one_that_others_began_and_sent_meanwhile_does_not_go_twice(
+    signup_app, bus, tmp_path, monkeypatch
+):
+    others = SignupApp(bus, tmp_path / "others", signup_app.clock)
+    begin, calls = signup_app.mailer.notices.start_batch, []
+
+    async def slow(batch, entry):
+        calls.append(batch.content_id)
+        if len(calls) == 1:
+            await others.mailer.send(a_letter(TransactionalKind.ABSENT))
+            await others.send_mails()
+        return await begin(batch, entry)
+
+    monkeypatch.setattr(signup_app.mailer.notices, "begin", slow)
+    assert await signup_app.mailer.send(a_letter()) == calls[0]
+    await signup_app.send_mails()
+    assert others.relay.addresses + signup_app.relay.addresses == [ADDRESS] * 2
+    assert await signup_app.pending_mails() == {}
+
+
+async def test_it_is_tried_again_until_its_link_ends_and_then_never(signup_app):
+    signup_app.relay.answer = lambda _: Outcome(Verdict.DEFERRED, "451")
+    content_id = await signup_app.mailer.send(a_letter())
+    batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
+    for _ in range(3):
+        await signup_app.wake(content_id)
+        signup_app.clock.now = (await signup_app.ledger.state(batch)).value.due
+    assert (await signup_app.ledger.state(batch)).value.rows == b"r"
+    signup_app.clock.now = a_letter().expires_at.timestamp()
+    await signup_app.wake(content_id)
+    entry = (await signup_app.ledger.state(batch)).value
+    assert (entry.rows, bool(entry.closed_at)) == (b"e", True)
+    assert await signup_app.pending_mails() == {}
+
+
+async def test_one_that_is_forgotten_before_it_left_ends_unsent(signup_app, bus):
+    content_id = await signup_app.mailer.send(a_letter())
+    await bus.bucket(subjects.NOTICES.name).purge(content_id)
+    await signup_app.wake(content_id)
+    entry = (await signup_app.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))).value
+    assert entry.rows == b"e"
+    assert signup_app.relay.addresses == []
+
+
+async def test_an_address_that_mail_must_not_go_to_gets_no_letter(signup_app):
+    await signup_app.suppressions.add(ChannelName.EMAIL, ADDRESS, "no such mailbox", None)
+    content_id = await signup_app.mailer.send(a_letter())
+    await signup_app.wake(content_id)
+    assert signup_app.relay.addresses == []
+    entry = (await signup_app.ledger.state(BatchKey(ChannelName.EMAIL, content_id, 1, 0))).value
+    assert entry.rows == b"u"
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["left long ago", "still a reader"])
+async def test_who_asks_from_a_mailbox_that_works_again_is_reached_again(signup_app, reads):
+    email = ChannelName.EMAIL
+    if reads:
+        await signup_app.subscribed()
+        signup_app.relay.addresses.clear()
+    await signup_app.suppressions.add(email, ADDRESS, "bounced 5.1.1", NOON + timedelta(days=365))
+    async with signup_app.client() as browser:
+        await browser.post("/dang-ky", data=signup_form(ADDRESS))
+        link = (await signup_app.last_mail()).path
+        await signup_app.send_mails()
+        assert signup_app.relay.addresses == [ADDRESS]
+        assert await signup_app.suppressions.reason(email, ADDRESS), "nobody has opened it yet"
+        await browser.post(link)
+    assert await signup_app.suppressions.reason(email, ADDRESS) is None
+
+
+async def test_who_has_complained_gets_no_letter_that_anybody_can_ask_for(signup_app):
+    email = ChannelName.EMAIL
+    await signup_app.suppressions.add(email, ADDRESS, "complaint", None)
+    async with signup_app.client() as browser:
+        assert (await browser.post("/dang-ky", data=signup_form(ADDRESS))).status_code == 200
+    await signup_app.send_mails()
+    assert signup_app.relay.addresses == []
+    assert await signup_app.suppressions.reason(email, ADDRESS) == "complaint"
+
+
+async def test_its_story_is_told_by_its_id_and_check_finds_nothing_wrong(signup_app, bus):
+    content_id = await signup_app.mailer.send(a_letter())
+    trace = TraceReader(ItemRepository(bus), signup_app.ledger, signup_app.clock)
+    waiting = await trace.trace(content_id)
+    assert (waiting.state, waiting.channels["email"].pending) == ("released", 1)
+    await signup_app.send_mails()
+    told = await trace.trace(content_id)
+    assert (told.channels["email"].delivered, told.channels["email"].complete) == (1, True)
+    assert await trace.trace("letter-aaaaaaaaaaaaaaaaaaaa") is None
+    assert (await Checker(bus, clock=signup_app.clock).run()).violations == []
+    assert ADDRESS not in told.model_dump_json()
+
+
+def test_no_content_item_may_be_called_as_a_letter_is():
+    name = "letter-" + "a" * 20
+    with pytest.raises(Invalid) as refused:
+        events.check(CloudEvent.model_validate(sample_event(content_id=name)), DEFAULT)
+    assert [error.field for error in refused.value.errors] == ["data.content_id"]
+
+
+@pytest.mark.parametrize("kind", TransactionalKind)
+def test_each_kind_is_a_mail_of_no_list_that_says_the_same_twice(kind):
+    channel = email_channel()
+    mail = RenderedTransactionalMail(a_letter(kind), channel.context)
+    row = Recipient(keys.SOLE_RECIPIENT, "k" * 52, ADDRESS)
+    body = mail.envelope(row).body
+    assert body == mail.envelope(row).body  # the same at every try
+    arrived = message_from_bytes(without_dot_stuffing(body), policy=policy.default)
+    assert not [name for name in arrived if name.lower().startswith("list-")]
+    assert decoded_header(arrived, "Auto-Submitted") == "auto-generated"
+    assert (decoded_header(arrived, "To"), raw_header(arrived, "Content-Language")) == (
+        ADDRESS,
+        "vi",
+    )
+    text = arrived.get_body(("plain",)).get_content()
+    html = arrived.get_body(("html",)).get_content()
+    said, seen = (
+        {word.rstrip(":") for word in one} for one in (text.split(), VisibleText(html).words)
+    )
+    assert said - {"--", LINK} == seen
+    assert LINK in text
+    assert f'class="button" href="{LINK}"' in re.sub(r' style="[^"]*"', "", html)
+    assert not {"{", "}"} & set(decoded_header(arrived, "Subject") + text)

@@ -1,0 +1,186 @@
+"""The key file belongs to what the bus holds; another is refused, a lost one given up knowingly."""
+
+import asyncio
+import json
+import shutil
+
+import pytest
+from cryptography.fernet import Fernet
+
+from channels.errors import Unreachable
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.oauth import TokenPair
+from channels.zalo.client.store import GrantCipher, TokenGrant
+from channels.zalo.client.token_store import grant_key
+from channels.zalo.factory import ChannelStores
+from channels.zalo.settings import ZaloSettings
+from consumers.app.wiring import zalo
+from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file
+from contracts import subjects
+from contracts.errors import Conflict, Invalid, Unavailable
+from tests.support.loa_process import LoaProcess
+from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
+
+READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
+PAIR = {"access_token": "a-1", "refresh_token": "r-1", "expires_in": "90000"}
+ZALO = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
+
+
+@pytest.fixture
+def loa(loa, tmp_path):
+    """A command on the bus, with the key file of tmp_path."""
+    (tmp_path / "readers.csv").write_text(READERS)
+    (tmp_path / "pair.json").write_text(json.dumps(PAIR))
+    return loa.extended(**ZALO)
+
+
+async def people(bus) -> int:
+    return len(await bus.bucket(subjects.SUBSCRIBERS.name).keys("s."))
+
+
+async def test_the_first_use_leaves_a_fingerprint_that_reveals_nothing(bus, tmp_path):
+    keys = await open_key_file(bus, tmp_path / "vault.key")
+    left = (await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)).data
+    purposes = ("vault", "addresses", "unsubscribe")
+    secrets = [keys.secret, *map(keys.derive, purposes)]
+    assert not any(one in left or one.hex().encode() in left for one in secrets)
+    assert await open_key_file(bus, tmp_path / "vault.key") == keys
+
+
+async def test_an_older_installation_keeps_its_key(bus, tmp_path):
+    keys = KeyFile.open(tmp_path / "vault.key")
+    assert await open_key_file(bus, tmp_path / "vault.key") == keys
+    assert (await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)).data == keys.fingerprint()
+
+
+async def test_no_key_is_made_where_the_bus_knows_one(bus, tmp_path):
+    await open_key_file(bus, tmp_path / "vault.key")
+    with pytest.raises(Invalid, match=r"put the vault\.key that belongs to this data back"):
+        await open_key_file(bus, tmp_path / "other" / "vault.key")
+    assert not (tmp_path / "other").exists()
+
+
+async def test_of_two_keys_that_come_at_once_one_is_taken(bus, tmp_path):
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        KeyFile.open(path)
+    ways = (open_key_file(bus, path) for path in paths)
+    ended = await asyncio.gather(*ways, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in ended) == ["Invalid", "KeyFile"]
+
+
+@pytest.mark.parametrize("lost", ["missing", "another"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("subscribers", "import", "readers.csv"),
+        ("zalo", "connect", "pair.json"),
+        ("zalo", "status"),
+    ],
+    ids=" ".join,
+)
+async def test_without_the_right_key_nothing_is_done(bus, loa, tmp_path, words, lost):
+    await loa("subscribers", "import", "readers.csv")
+    path = tmp_path / "vault.key"
+    path.unlink()
+    if lost == "another":
+        KeyFile.open(path)
+    before = await bus.bucket(subjects.VAULT.name).keys(), await people(bus)
+    told = await loa(*words)
+    assert told.exit_code == 2, told.output
+    assert "put the vault.key that belongs to this data back" in told.output
+    assert "hãy đặt lại đúng tệp vault.key" in told.output
+    assert path.exists() == (lost == "another")
+    assert (await bus.bucket(subjects.VAULT.name).keys(), await people(bus)) == before
+
+
+async def test_the_status_says_that_tokens_are_another_keys(bus, loa):
+    foreign = GrantCipher(Fernet.generate_key()).encrypt(TokenGrant("a", "r"))
+    await bus.bucket(subjects.VAULT.name).create(grant_key("123"), foreign)
+    told = await loa("zalo", "status")
+    assert told.exit_code == 2, told.output
+    assert "does not fit the stored Zalo tokens" in told.output
+    assert "hãy kết nối lại: loa zalo connect" in told.output
+    assert (await loa("zalo", "connect", "pair.json")).exit_code == 0
+    stored = await bus.bucket(subjects.VAULT.name).get(grant_key("123"))
+    assert stored.data != foreign
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"), [(StaleValue("moved on"), Conflict), (Unreachable("bus"), Unavailable)]
+)
+async def test_a_pair_that_could_not_be_stored_is_said(trouble, error):
+    vault = MemoryKeyValueStore()
+
+    def fail(_):
+        raise trouble
+
+    vault.before_swap = fail
+    stores = ChannelStores(vault, MemoryArticleStore(), Fernet.generate_key())
+    account = ZaloSettings(_env_file=None, app_id="123", app_secret="s")
+    with pytest.raises(error) as said:
+        await zalo.store_token_pair(account, stores, TokenPair("a", "r", 60))
+    [one] = said.value.errors
+    assert one.message != one.message_vi
+    assert not vault.stored
+
+
+def test_no_key_is_accepted_for_a_folder_that_holds_nothing(tmp_path):
+    loa = LoaProcess(tmp_path)
+    told = loa.cli("restore", "--new-key")
+    assert (told.exit_code, "Traceback" in told.err) == (3, False), told.err
+    assert not loa.data.exists()
+
+
+def refused(told) -> bool:
+    """In both languages, without a traceback."""
+    said = told.out + told.err
+    both = "put the vault.key that" in said and "hãy đặt lại đúng tệp vault.key" in said
+    return told.exit_code == 2 and both and "Traceback" not in said
+
+
+@pytest.mark.timeout(240)
+def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(tmp_path):
+    (tmp_path / "old").mkdir()
+    with LoaProcess(tmp_path / "old") as lost:
+        lost.readers(3)
+        assert lost.cli("backup", tmp_path / "backup").exit_code == 0
+    (tmp_path / "new").mkdir()
+    loa = LoaProcess(tmp_path / "new", HTTP_PORT=0)
+    first = loa.cli("restore", tmp_path / "backup")
+    assert (first.exit_code, "put vault.key here first" in first.err) == (2, True), first.err
+    key = loa.data / "vault.key"
+    assert not key.exists()
+    KeyFile.open(key)
+    assert refused(loa.cli("restore", tmp_path / "backup"))
+    for words in (["up", "--port", "0"], ["run", "deliver-email"]):
+        told = loa.cli(*words)
+        assert refused(told), told.err
+    shutil.copy(lost.data / "vault.key", key)
+    with loa:
+        assert loa.cli("restore", "--new-key").exit_code == 2, "not while a Loa runs"
+    key.unlink()
+    assert refused(loa.cli("up", "--port", "0"))
+    told = loa.cli("restore", "--new-key", "--json")
+    assert (told.exit_code, told.json) == (0, {"key": str(key)}), told.err
+    with loa:
+        assert loa.cli("subscribers", "import", loa_file(loa), "--json").json["added"] == 1
+
+
+def loa_file(loa: LoaProcess):
+    path = loa.folder / "one.csv"
+    path.write_text(READERS)
+    return path
+
+
+@pytest.mark.timeout(120)
+def test_a_backup_whose_key_is_lost_comes_back_with_a_new_one(tmp_path):
+    (tmp_path / "old").mkdir()
+    with LoaProcess(tmp_path / "old") as lost:
+        assert lost.cli("backup", tmp_path / "backup").exit_code == 0
+    (tmp_path / "new").mkdir()
+    loa = LoaProcess(tmp_path / "new")
+    assert (done := loa.cli("restore", tmp_path / "backup", "--new-key")).exit_code == 0, done.err
+    with loa:
+        assert (loa.data / "vault.key").exists()
+    assert "zalo_grant_replaced" in loa.log()

@@ -1,0 +1,260 @@
+"""The daily walk through Zalo's list of followers reaches whoever can be reached."""
+
+import asyncio
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import structlog
+
+from channels.errors import Unreachable
+from channels.zalo.account.followers import (
+    FIRST_DAY,
+    LIST_MAX,
+    PAGE_SIZE,
+    FollowerApi,
+    FollowerPage,
+    FollowerScan,
+    ScanCount,
+    ScanRange,
+    parse_page,
+)
+from channels.zalo.client.clock import vietnam_time
+from channels.zalo.client.errors import Refused
+from channels.zalo.client.response import ApiResponse
+from channels.zalo.webhook.events import EventKind, ZaloEvent
+from consumers.suppression.store import SuppressionStore
+from consumers.zalo import follower_sync
+from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
+from consumers.zalo.follower_sync import FollowerSync
+from consumers.zalo.followers import FollowerStore
+from contracts.delivery import ChannelName
+from tests.sandbox.zalo.test_sandbox import open_sandbox_client
+from tests.support.zalo_webhook import T0, USER, parsed_event
+
+APP = "sandbox-app"
+TODAY = date(2027, 1, 15)
+
+
+# --- as arithmetic
+
+
+class FollowerList:
+    """People by the day of their last interaction (None: never), as Zalo lists them."""
+
+    def __init__(self, days: dict[date | None, int], others: int = 0) -> None:
+        self.days = [day for day, count in days.items() for _ in range(count)]
+        self.people = {True: list(enumerate(self.days)), False: [(-1, None)] * others}
+        self.asked: list[tuple[ScanRange, int]] = []
+
+    def page(self, part: ScanRange, offset: int) -> FollowerPage:
+        assert offset <= 9951
+        self.asked.append((part, offset))
+        found = [
+            number
+            for number, day in self.people[part.follows]
+            if part.since is None or (day is not None and part.since <= day <= part.until)
+        ]
+        return FollowerPage(
+            len(found), tuple(str(one) for one in found[offset : offset + PAGE_SIZE])
+        )
+
+    def walked(self) -> tuple[FollowerScan, set[str]]:
+        walk, seen = FollowerScan(began=T0), set()
+        while walk.left:
+            page = self.page(walk.current_range, walk.offset)
+            seen |= set(page.user_ids) if walk.current_range.follows else set()
+            walk = FollowerScan.model_validate_json(walk.model_dump_json()).advance(page, TODAY)
+        return walk, seen
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 9_999, LIST_MAX])
+def test_a_short_list_is_read_page_by_page(count):
+    house = FollowerList({TODAY: count}, others=3)
+    walk, seen = house.walked()
+    assert walk.followers == ScanCount(listed=count, reached=count)
+    assert walk.others == ScanCount(listed=3, reached=3)
+    assert len(seen) == count
+    assert len(house.asked) == max(1, -(-count // PAGE_SIZE)) + 1
+
+
+@pytest.mark.parametrize("count", [LIST_MAX + 1, 12_000, 25_000])
+def test_a_long_list_is_cut_by_days_until_every_part_can_be_reached(count):
+    rng = random.Random(count)
+    days: dict[date | None, int] = {}
+    for _ in range(count):
+        day = TODAY - timedelta(days=int(rng.expovariate(1 / 200)))
+        days[day] = days.get(day, 0) + 1
+    house = FollowerList(days)
+    walk, seen = house.walked()
+    assert walk.followers == ScanCount(listed=count, reached=count)
+    assert len(seen) == count
+    wasted = len(house.asked) - count / PAGE_SIZE
+    assert wasted < 80 + count / 500, "cutting costs little"
+
+
+def test_older_days_are_read_first_so_that_nobody_slips_away_by_interacting():
+    house = FollowerList({TODAY - timedelta(days=n): 400 for n in range(50)})
+    house.walked()
+    firsts = [part.since for part, _ in house.asked if part.since and part.since != FIRST_DAY]
+    assert firsts == sorted(firsts)
+
+
+def test_what_cannot_be_reached_is_counted_and_said():
+    house = FollowerList({TODAY: LIST_MAX + 700, TODAY - timedelta(days=3): 300, None: 250})
+    walk, seen = house.walked()
+    assert walk.followers.listed == LIST_MAX + 700 + 300 + 250
+    assert walk.followers.reached == len(seen) == LIST_MAX + 300
+    with structlog.testing.capture_logs() as logs:
+        follower_sync.log_result(walk)
+    assert [(one["event"], one["reached"]) for one in logs] == [
+        ("zalo_followers_not_all_listed", LIST_MAX + 300)
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, {"total": 5}, {"users": []}, {"total": "x", "users": []}, {"total": 5, "users": 0}],
+)
+def test_an_answer_without_a_list_is_not_an_empty_list(data):
+    with pytest.raises(Unreachable):
+        parse_page(ApiResponse(0, "Success", data))
+
+
+def test_ids_and_numbers_are_read_as_zalo_writes_them():
+    users = [{"user_id": 4318420240101000777}, {"user_id": "12"}, {"user_id": "../x"}, {}, "no"]
+    said = {"total": "5", "users": users}
+    assert parse_page(ApiResponse(0, "Success", said)) == FollowerPage(5, (USER, "12"))
+    assert parse_page(ApiResponse(0, "Success", {"total": 0})) == FollowerPage(0, ())
+
+
+# --- through the sandbox
+
+
+def a_roll_call(bus, stage) -> FollowerSync:
+    lists, suppressions = FollowerApi(stage.channel.api), SuppressionStore(bus, b"secret")
+    return FollowerSync(bus, FollowerStore(bus), suppressions, lists, APP, stage.clock)
+
+
+def populate(stage, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
+    """People whose last interactions lie on the last *days*, one after the other."""
+    now, world = stage.clock(), stage.sandbox.world
+    for number in range(count):
+        last = now - (number % days) * 86_400
+        person = {
+            "user_id": str(first + number), "follower": follower, "last_interaction": last,
+        }  # fmt: skip
+        world.apply({"kind": "person_set", "at": datetime.fromtimestamp(now, UTC).isoformat(),
+                     "person": person})  # fmt: skip
+
+
+async def test_twelve_thousand_followers_are_all_counted(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        stage = zalo.stage
+        populate(stage, 12_000, 90)
+        populate(stage, 30, 5, follower=False, first=2 * 10**18)
+        followers = FollowerStore(bus)
+        await followers.record_event(parsed_event("follow", -600, str(2 * 10**18)))
+        walk = await a_roll_call(bus, stage).sync()
+        assert walk.followers == ScanCount(listed=12_000, reached=12_000)
+        assert walk.others == ScanCount(listed=30, reached=30)
+        count = await followers.count(datetime.fromtimestamp(stage.clock(), UTC))
+        assert (count.followers, count.left, count.unknown) == (12_000, 1, 0)
+        assert {key async for key, _ in followers.bucket.values()} == {
+            *(str(10**18 + number) for number in range(12_000)), str(2 * 10**18),
+        }  # fmt: skip
+        calls = sum(stage.sandbox.world.calls.values())
+        assert calls < 12_000 / PAGE_SIZE + 60
+        rate = max(stage.sandbox.world.calls.values())
+        assert rate <= 5 * 60 + 10, "never faster than agreed"
+
+
+class DyingSync(Exception):
+    """The process is gone."""
+
+
+async def test_a_walk_goes_on_where_it_was_killed(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        populate(zalo.stage, 1200, 30)
+        pages: list[int] = []
+        real = FollowerStore.record_listing
+
+        async def confirm(self, ids, follows, when):
+            if len(pages) in (5, 17):
+                pages.append(0)
+                raise DyingSync
+            pages.append(len(ids))
+            await real(self, ids, follows, when)
+
+        FollowerStore.record_listing = confirm
+        try:
+            for _ in range(2):
+                with pytest.raises(DyingSync):
+                    await a_roll_call(bus, zalo.stage).sync()
+                assert (await follower_sync.last_scan(bus, APP)).ended is None
+            walk = await a_roll_call(bus, zalo.stage).sync()
+        finally:
+            FollowerStore.record_listing = real
+        assert walk.followers == ScanCount(listed=1200, reached=1200)
+        assert len(pages) == 1200 // PAGE_SIZE + 2 + 1, (
+            "no page twice but those that were cut short"
+        )
+        assert (await FollowerStore(bus).count(T0)).followers == 1200
+
+
+async def test_of_two_processes_one_walks(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        populate(zalo.stage, 1000, 30)
+        others = [a_roll_call(bus, zalo.stage) for _ in range(2)]
+        await asyncio.gather(*(one.sync() for one in others))
+        assert (await follower_sync.last_scan(bus, APP)).followers == ScanCount(
+            listed=1000, reached=1000
+        )
+        assert (await FollowerStore(bus).count(T0)).followers == 1000
+        assert sum(zalo.stage.sandbox.world.calls.values()) < 2 * 1000 / PAGE_SIZE
+
+
+async def test_it_is_due_once_a_day_and_after_an_interruption(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        one = a_roll_call(bus, zalo.stage)
+        assert await one.is_due()
+        await one.sync()
+        assert not await one.is_due()
+        clock.advance(24 * 3600)
+        assert await one.is_due()
+        await zalo.stage.consent()
+        zalo.stage.set_rules(free_package=True)
+        with pytest.raises(Refused) as refused:
+            await one.sync()
+        assert "-224" in follower_sync.failure_reason(refused.value)
+
+
+async def test_an_event_that_comes_during_the_walk_is_newer_than_the_list(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        populate(zalo.stage, 120, 1)
+        one = a_roll_call(bus, zalo.stage)
+        left = ZaloEvent(
+            kind=EventKind.UNFOLLOW, key="k", user_id=str(10**18 + 60),
+            at=datetime.fromtimestamp(clock() + 1, UTC),
+        )  # fmt: skip
+        await one.followers.record_event(left)
+        await one.sync()
+        count = await one.followers.count(T0)
+        assert (count.followers, count.left) == (119, 1)
+
+
+async def test_who_wants_to_be_forgotten_is_not_remembered_by_zalos_list(bus, tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        populate(zalo.stage, 60, 1)
+        one, gone = a_roll_call(bus, zalo.stage), zalo_address(str(10**18 + 7))
+        await one.suppressions.add(ChannelName.ZALO, gone, WITHDRAWN_REASON, None)
+        await one.suppressions.add(ChannelName.ZALO, zalo_address(str(10**18)), "blocked", None)
+        walk = await one.sync()
+        assert walk.followers == ScanCount(listed=60, reached=60)
+        kept = {key async for key, _ in one.followers.bucket.values()}
+        assert (len(kept), str(10**18 + 7) in kept) == (59, False)
+
+
+def test_the_day_is_vietnams(clock):
+    clock.now = datetime(2027, 1, 15, 18, tzinfo=UTC).timestamp()
+    assert vietnam_time(clock()).date() == date(2027, 1, 16)

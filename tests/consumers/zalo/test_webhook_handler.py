@@ -1,0 +1,123 @@
+"""What follows from an event: suppressions lifted, news of templates told, the way over the bus."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.app import broker as app_broker
+from consumers.suppression.store import SuppressionStore
+from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
+from contracts import subjects
+from tests.support.zalo_events import ZALO, open_zalo_events
+from tests.support.zalo_webhook import PHONE, USER
+
+
+@pytest.fixture
+async def zalo_events(bus, tmp_path, clock):
+    async with open_zalo_events(bus, tmp_path, clock) as office:
+        yield office
+
+
+# --- suppressions
+
+
+@pytest.mark.parametrize("kind", ["follow", "inbound", "interaction"])
+async def test_who_comes_back_is_told_again(zalo_events, kind):
+    suppressed = zalo_events.people.suppressions
+    await suppressed.add(ZALO, zalo_address(USER), "blocked", None, at=zalo_events.now())
+    await zalo_events.people.on_event(zalo_events.event(kind, ago_s=5))
+    assert await suppressed.reason(ZALO, zalo_address(USER)) == "blocked", "an older word"
+    await zalo_events.people.on_event(zalo_events.event("unfollow", ago_s=-5))
+    assert await suppressed.reason(ZALO, zalo_address(USER)) == "blocked"
+    await zalo_events.people.on_event(zalo_events.event(kind, ago_s=-6))
+    assert await suppressed.reason(ZALO, zalo_address(USER)) is None
+
+
+async def test_what_is_said_while_one_is_lifted_stays(bus):
+    suppressed = SuppressionStore(bus, b"secret")
+    address = zalo_address(USER)
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    await suppressed.add(ZALO, address, "blocked", now + hour, at=now - 2 * hour)
+    real = suppressed.bucket.purge_if
+
+    async def overtaken(key, revision):
+        suppressed.bucket.purge_if = real
+        await suppressed.add(ZALO, address, WITHDRAWN_REASON, None)
+        return await real(key, revision)
+
+    suppressed.bucket.purge_if = overtaken
+    assert not await suppressed.lift(ZALO, address, requested_at=now - hour)
+    assert await suppressed.reason(ZALO, address) == WITHDRAWN_REASON
+
+
+async def test_a_passing_refusal_does_not_replace_what_has_no_end(bus):
+    suppressed, soon = SuppressionStore(bus, b"secret"), datetime.now(UTC) + timedelta(days=1)
+    await suppressed.add(ZALO, PHONE, WITHDRAWN_REASON, None)
+    await suppressed.add(ZALO, PHONE, "blocked", soon)
+    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN_REASON
+    assert await suppressed.lift(ZALO, PHONE)
+    await suppressed.add(ZALO, PHONE, "blocked", soon)
+    assert await suppressed.reason(ZALO, PHONE) == "blocked"
+    await suppressed.add(ZALO, PHONE, WITHDRAWN_REASON, None)
+    assert await suppressed.reason(ZALO, PHONE) == WITHDRAWN_REASON
+
+
+async def test_a_person_who_lifts_one_stays_on_record_and_no_address_does(bus):
+    suppressed = SuppressionStore(bus, b"secret")
+    await suppressed.add(ZALO, PHONE, "blocked", None)
+    await suppressed.add(ZALO, "84987654321", "blocked", datetime.now(UTC) + timedelta(days=1))
+    await suppressed.add(ZALO, "84987654322", "blocked", datetime.now(UTC) - timedelta(days=1))
+    assert await suppressed.count_active(ZALO) == 2
+    assert await suppressed.lift(ZALO, PHONE, by="Trần Thị Bình")
+    assert not await suppressed.lift(ZALO, PHONE, by="Trần Thị Bình")
+    assert (await suppressed.reason(ZALO, PHONE), await suppressed.count_active(ZALO)) == (None, 1)
+    stored = [(key, value.data.decode()) async for key, value in suppressed.bucket.values()]
+    assert "Trần Thị Bình" in repr(stored)
+    assert "84" + PHONE[2:] not in repr(stored)
+
+
+# --- templates
+
+
+async def test_news_of_templates_are_handed_on(zalo_events):
+    found = zalo_events.stage.sandbox.world.templates.templates
+    template = next(iter(found.values())).model_copy(update={"status": "DISABLE", "quality": "LOW"})
+    await zalo_events.zalo.said("/_sandbox/templates", template.model_dump(mode="json"))
+    await zalo_events.consume_all()
+    assert sorted(zalo_events.consumed) == [(template.id, "", "LOW"), (template.id, "DISABLE", "")]
+
+
+async def test_news_of_the_daily_quota_are_handed_on_with_their_time(zalo_events):
+    event = zalo_events.event("quota", user_id="", quota=500)
+    await zalo_events.people.on_event(event)
+    assert zalo_events.consumed == [(500, event.at.timestamp())]
+
+
+# --- over the bus
+
+
+async def test_events_reach_the_handler_over_the_bus(zalo_events, nats_server):
+    consumer = subjects.RECEIPTS.consumers[1]
+    assert consumer.durable == subjects.ZALO_EVENTS
+
+    async def bury(stage, message, errors):
+        raise AssertionError(errors)
+
+    broker = app_broker.create_broker(nats_server.url, bury, app_broker.BrokerWatch())
+    app_broker.subscribe(broker, subjects.RECEIPTS, consumer, zalo_events.people.on_event, 4)
+    await broker.start()
+    row = {"channel": "zalo", "content_id": "tin", "revision": 1, "recipient": "broadcast"}
+    await zalo_events.bus.publish("receipt.zalo.seen", json.dumps(row).encode())
+    for number in range(10):
+        await zalo_events.zalo.act(USER, "write", text=str(number))
+    await zalo_events.webhook.post_due_events()
+    async with asyncio.timeout(20):
+        while True:
+            info = await zalo_events.bus.consumer_info("RECEIPTS", subjects.ZALO_EVENTS)
+            if info["ack_floor"]["stream_seq"] >= 11:
+                break
+            await asyncio.sleep(0.01)
+    await broker.stop()
+    assert len(zalo_events.sent()) == 1

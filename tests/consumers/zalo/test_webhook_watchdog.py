@@ -1,0 +1,88 @@
+"""Zalo has fallen silent: messages go out, and the webhook hears nothing for a day."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import structlog
+
+from channels.zalo import factory
+from channels.zalo.factory import ChannelStores
+from channels.zalo.webhook.events import EventKind, ZaloEvent
+from consumers.zalo.event_publisher import ZaloEventPublisher
+from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from consumers.zalo.webhook_watchdog import WebhookWatchdog, silence_duration
+from contracts import subjects
+from tests.support.zalo_account import open_zalo_account
+
+NOW = datetime(2027, 1, 15, 5, tzinfo=UTC)
+DAY = timedelta(hours=24)
+
+
+def ago(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard", "hours"),
+    [
+        (None, 1000, None),
+        (1, 0.5, None),
+        (1, 23.9, None),
+        (1, 24, 24),
+        (23, 30, 30),
+        (31, 30, None),
+        (400, 500, 500),
+    ],
+)
+def test_silence_is_too_long_only_if_something_went_out_since_the_last_event(sent, heard, hours):
+    lasts = silence_duration(ago(sent) if sent is not None else None, ago(heard), NOW, DAY)
+    assert lasts == (timedelta(hours=hours) if hours else None)
+
+
+async def tell(bus):
+    event = ZaloEvent(kind=EventKind.FOLLOW, key="k", at=NOW, user_id="5")
+    await ZaloEventPublisher(bus).publish(event)
+
+
+async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock):
+    """The bus dates what it holds by its own clock, so ours is moved on from there."""
+    async with open_zalo_account(tmp_path, clock) as stage:
+        rates = BusKeyValueStore(bus, subjects.CONTROL.name)
+        app_id = stage.sandbox.settings.app_id
+        stores = ChannelStores(stage.token_vault, BusArticleStore(bus, app_id), stage.key, rates)
+        stage.elsewhere = stores
+        api = stage.new_channel().api
+        quotas = factory.open_quotas(stage.sandbox.settings, stores, api, stage.timing)
+        watch = WebhookWatchdog(bus, app_id, DAY, clock)
+        info = await bus.stream_info(subjects.RECEIPTS.name)
+        clock.now = datetime.fromisoformat(info["created"]).timestamp()
+
+        async def said(hours: float) -> list[str]:
+            clock.advance(hours * 3600)
+            with structlog.testing.capture_logs() as logs:
+                await watch.check()
+            return [one["event"] for one in logs]
+
+        assert await said(48) == [], "nothing went out"
+        clock.advance(-48 * 3600)
+        await quotas.articles.reserve()
+        assert await said(23) == []
+        assert await said(2) == ["zalo_webhook_silent"]
+        assert await said(2) == []
+        assert await said(23) == ["zalo_webhook_silent"]
+        await tell(bus)
+        assert await said(48) == [], "it speaks again, and nothing went out since"
+        await quotas.broadcasts.reserve()
+        assert await said(0) == ["zalo_webhook_silent"]
+
+
+async def test_without_a_limit_nobody_watches(bus, clock):
+    await WebhookWatchdog(bus, "app", timedelta(0), clock).run()
+
+
+async def test_the_last_event_is_known(bus):
+    assert await ZaloEventPublisher(bus).last_event_at() is None
+    await tell(bus)
+    assert abs(await ZaloEventPublisher(bus).last_event_at() - datetime.now(UTC)) < timedelta(
+        minutes=1
+    )

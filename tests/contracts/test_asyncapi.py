@@ -1,0 +1,116 @@
+"""The AsyncAPI document is valid, whole, and says what the bus really is."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+import contracts
+from contracts import events, subjects
+from contracts.delivery import BatchKey, ChannelName, Lane
+from contracts.publication import RELEASED
+from contracts.schemas import asyncapi, schema_files
+
+COMMITTED = Path(contracts.__file__).parent / "schemas" / "asyncapi.json"
+OFFICIAL = json.loads((Path(__file__).parent / "asyncapi-3.1.0.schema.json").read_text())
+DOCUMENT = asyncapi.build_document()
+ROADS = list(asyncapi.bus_channels())
+
+
+def covers(pattern, address):
+    """Whether a stream's subject takes the address."""
+    wanted, given = pattern.split("."), address.split(".")
+    if wanted[-1] == ">":
+        return given[: len(wanted) - 1] == wanted[:-1] and len(given) >= len(wanted)
+    same = (part in ("*", token) for part, token in zip(wanted, given, strict=False))
+    return len(wanted) == len(given) and all(same)
+
+
+def follow(reference):
+    found = DOCUMENT
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def test_the_committed_document_is_what_the_words_say():
+    assert COMMITTED.read_text() == schema_files.schema_text(DOCUMENT), "make schemas anew"
+
+
+def test_the_document_is_valid_asyncapi_3_1():
+    validator = jsonschema_rs.Draft7Validator(OFFICIAL)
+    assert [str(error) for error in validator.iter_errors(DOCUMENT)] == []
+    assert not validator.is_valid(DOCUMENT | {"channels": {"x": {"adress": "y"}}})
+    assert not validator.is_valid({key: part for key, part in DOCUMENT.items() if key != "info"})
+
+
+def test_every_reference_leads_somewhere():
+    for name, channel in DOCUMENT["channels"].items():
+        for message in channel["messages"].values():
+            assert follow(message["$ref"])
+        assert set(channel["parameters"]) == {
+            part.split("}")[0] for part in channel["address"].split("{")[1:]
+        }, name
+    for operation in DOCUMENT["operations"].values():
+        assert follow(operation["channel"]["$ref"])
+        for message in operation["messages"]:
+            assert follow(message["$ref"])
+
+
+def test_every_payload_is_a_committed_schema():
+    messages = DOCUMENT["components"]["messages"]
+    named = {
+        message["payload"]["schema"]["$ref"]
+        for message in messages.values()
+        if "payload" in message
+    }
+    assert named == {f"./{event_type}.event.json" for event_type in (*events.KINDS, RELEASED)}
+    assert all((COMMITTED.parent / name).is_file() for name in named)
+
+
+@pytest.mark.parametrize("road", ROADS, ids=lambda road: road.name)
+def test_every_address_lies_in_its_stream_and_in_no_other(road):
+    takers = {
+        stream.name
+        for stream in subjects.STREAMS
+        if any(covers(subject, road.address) for subject in stream.subjects)
+    }
+    assert takers == {road.stream.name}
+
+
+@pytest.mark.parametrize("stream", subjects.STREAMS, ids=lambda stream: stream.name)
+def test_every_subject_and_consumer_of_a_stream_is_described(stream):
+    mine = [road for road in ROADS if road.stream is stream]
+    for subject in stream.subjects:
+        assert any(covers(subject, road.address) for road in mine), subject
+    described = DOCUMENT["channels"][mine[0].name]["x-jetstream"]
+    assert described["consumers"] == [consumer.durable for consumer in stream.consumers]
+    assert described["max_bytes"] == stream.max_bytes
+    assert bool(described["max_age_s"]) is bool(stream.max_age)
+
+
+@pytest.mark.parametrize("channel", ChannelName)
+@pytest.mark.parametrize("lane", Lane)
+def test_every_wake_up_has_its_address(channel, lane):
+    addresses = {road.address for road in ROADS}
+    assert subjects.deliver(channel, lane) in addresses
+
+
+def test_a_scheduled_wake_up_lies_in_the_work_queue():
+    later = subjects.scheduled(BatchKey(ChannelName.EMAIL, "a", 1, 0), 3)
+    assert later == "sched.email.a.1.0.3"
+    assert any(covers(subject, later) for subject in subjects.DELIVER.subjects)
+
+
+def test_others_see_what_they_may_send_and_follow():
+    public = {road.address: road.action for road in ROADS if not road.is_internal}
+    assert public == {
+        "content.{unit}.submitted": "receive",
+        "content.{unit}.corrected": "receive",
+        "content.{unit}.withdrawn": "receive",
+        "case.{unit}.updated": "receive",
+        "publication.{topic}.{content_id}": "send",
+    }
+    closed = DOCUMENT["components"]["messages"][events.CASE_UPDATED]
+    assert closed["x-open-at-door"] is False

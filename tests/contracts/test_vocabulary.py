@@ -1,0 +1,121 @@
+"""Units, topics and audiences are data: whole defaults, and checks of an operator's file."""
+
+from datetime import date
+
+import pytest
+
+from contracts.errors import ContractError, Invalid, Unreadable
+from contracts.text import slug
+from contracts.vocabulary import DEFAULT, Vocabulary
+
+SMALL = """
+[units.phong-a]
+name = "Phòng A"
+english = "Room A"
+formerly = [{ id = "phong-cu", name = "Phòng cũ", until = 2026-01-31 }]
+
+[topics.tin]
+name = "Tin"
+english = "News"
+
+[audiences.moi-nguoi]
+name = "Mọi người"
+english = "Everybody"
+"""
+
+
+def test_the_defaults_hold_every_unit_topic_and_audience():
+    present = [unit for unit in DEFAULT.units.values() if unit.until is None]
+    kinds = [topic.kind for topic in DEFAULT.topics.values()]
+    assert len(present) == 22
+    assert [kinds.count(kind) for kind in ("core", "optional", "system")] == [9, 14, 4]
+    assert list(DEFAULT.audiences) == [
+        "to-chuc",
+        "cong-dan",
+        "can-bo",
+        "cong-chuc",
+        "vien-chuc",
+        "nguoi-lao-dong",
+    ]
+
+
+def test_ids_are_made_from_the_names_by_one_rule():
+    assert all(slug(unit.name) == unit_id for unit_id, unit in DEFAULT.units.items())
+    assert all(slug(audience.name) == name for name, audience in DEFAULT.audiences.items())
+
+
+@pytest.mark.parametrize(
+    ("day", "name"),
+    [
+        (date(2023, 3, 29), "Trung tâm Thông tin"),
+        (date(2025, 2, 28), "Trung tâm Thông tin"),
+        (date(2025, 3, 1), "Trung tâm Công nghệ thông tin"),
+        (date(2026, 11, 24), "Trung tâm Công nghệ thông tin"),
+    ],
+)
+def test_a_unit_is_called_what_it_was_called_then(day, name):
+    assert DEFAULT.unit("trung-tam-cong-nghe-thong-tin").name_at(day) == name
+    assert DEFAULT.unit("trung-tam-thong-tin").name_at(day) == name
+
+
+def test_several_former_names_each_have_their_time():
+    two = SMALL.replace("formerly = [", 'formerly = [{ name = "Ban A", until = 2020-12-31 }, ')
+    unit = Vocabulary.parse(two).unit("phong-a")
+    names = [unit.name_at(date(year, 6, 1)) for year in (2019, 2024, 2026)]
+    assert names == ["Ban A", "Phòng cũ", "Phòng A"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "known"),
+    [
+        ("unit", "van-phong-bo", True),
+        ("unit", "trung-tam-thong-tin", False),
+        ("unit", "thanh-tra-bo", False),
+        ("unit", "khong-co", False),
+        ("topic", "chuyen-doi-so", True),
+        ("topic", "van-phong-bo", False),
+        ("audience", "can-bo", True),
+        ("audience", "cbcc", False),
+    ],
+)
+def test_only_present_words_may_be_used(kind, word, known):
+    assert DEFAULT.knows(kind, word) is known
+
+
+def test_an_ended_unit_can_still_be_read():
+    assert DEFAULT.unit("thanh-tra-bo").name == "Thanh tra Bộ"
+    with pytest.raises(KeyError):
+        DEFAULT.unit("khong-co")
+
+
+def test_nobody_subscribes_to_a_label_of_the_platform():
+    labels = {name for name, topic in DEFAULT.topics.items() if not topic.is_subscribable}
+    assert labels == {"canh-bao-khan", "dinh-chinh", "thong-bao-tam-ngung-dich-vu", "ho-so"}
+
+
+def test_an_operators_file_replaces_everything():
+    own = Vocabulary.parse(SMALL)
+    assert own.knows("unit", "phong-a")
+    assert own.aliases == {"phong-cu": "phong-a"}
+    assert not own.knows("topic", "chuyen-doi-so")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "field"),
+    [
+        ("[topics.tin]", "[topics.tin", Unreadable, "vocabulary"),
+        ("[topics.tin]", "[topics.Tin]", Invalid, "topics.Tin"),
+        ('name = "Tin"', 'name = ""', Invalid, "topics.tin.name"),
+        ('english = "News"', "", Invalid, "topics.tin.english"),
+        ('english = "News"', 'english = "News"\nkind = "big"', Invalid, "topics.tin.kind"),
+        ("2026-01-31", '"hôm qua"', Invalid, "units.phong-a.formerly.0.until"),
+        ('id = "phong-cu"', 'id = "phong-a"', Invalid, "event"),
+        ("[audiences.moi-nguoi]", "[others.moi-nguoi]", Invalid, "audiences"),
+    ],
+)
+def test_a_broken_file_is_refused_and_the_entry_named(old, new, kind, field):
+    assert old in SMALL
+    with pytest.raises(ContractError) as caught:
+        Vocabulary.parse(SMALL.replace(old, new))
+    assert type(caught.value) is kind
+    assert [error.field for error in caught.value.errors] == [field]

@@ -1,1 +1,0 @@
-"""Real processes killed at every named moment, restarted, and judged by their receivers."""

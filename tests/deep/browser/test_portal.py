@@ -1,0 +1,203 @@
+"""The portal in a real browser: clean to axe, by keyboard, on a phone, in the dark, on paper.
+
+LOA_TEST_PICTURES names a folder for pictures; docs/images/cong-thong-tin holds such ones:
+
+    LOA_TEST_PICTURES=docs/images/cong-thong-tin pytest tests/deep/browser/test_portal.py
+"""
+
+import io
+import os
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from PIL import Image
+
+from tests.support.browser import PICTURES, axe, overflow_px
+from tests.support.sample_portal import open_sample_portal, serve_portal
+
+CLOSED = "/tim?q=luong"
+PAGES = {
+    "trang-chu": "/",
+    "muc-luc": "/muc/",
+    "chu-de": "/muc/ban-tin-cai-cach-hanh-chinh/",
+    "don-vi": "/muc/vu-cai-cach-hanh-chinh/",
+    "doi-tuong": "/muc/cong-chuc/",
+    "chu-de-trong": "/muc/tuyen-dung/",
+    "tat-ca": "/muc/tat-ca/",
+    "thang": "/muc/tat-ca/2026/11/",
+    "tin": "/tin/huong-dan-luong",
+    "dinh-chinh": "/tin/luu-tru-so",
+    "da-go": "/tin/thi-dua",
+    "tim": "/tim?q=cai+cach+hanh+chinh",
+    "tim-khong-thay": "/tim?q=xyz&tu=2026-11-01",
+    "tim-sai": "/tim?den=h%C3%B4m+qua",
+    "nguon-tin": "/nguon-tin/",
+    "kenh": "/kenh/",
+    "gioi-thieu": "/gioi-thieu/",
+    "khong-thay": "/khong-co-trang-nay",
+    "tim-dong": CLOSED,
+}
+SHOWN = {"trang-chu", "chu-de", "tin", "dinh-chinh", "da-go", "tim", "nguon-tin", "kenh"}
+PHONE = {"width": 390, "height": 844}
+LOOKS = {"1280": {"width": 1280}, "390": PHONE, "toi": {"dark": True}}
+LOOKS |= {"toi-390": PHONE | {"dark": True}}
+LOOKED_AT = [
+    (name, look)
+    for name in PAGES
+    for look in LOOKS
+    if look != "toi-390" or name in ("trang-chu", "tin")
+]
+EXPECTED = ("400", "404", "410", "503")
+"""Answers that the browser notes as errors, and that are right."""
+COLOURS = 64
+WALK = """() => {
+    window.stops = [];
+    const named = one => one.getAttribute('href') || one.id || one.value || one.tagName;
+    for (const fold of document.querySelectorAll('details')) fold.open = true;
+    document.addEventListener('focusin', event => {
+        const one = event.target, box = one.getBoundingClientRect(), look = getComputedStyle(one);
+        const lined = look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 2;
+        const within = box.bottom > 0 && box.top < innerHeight && box.width > 0;
+        window.stops.push([named(one), lined && within]);
+    });
+    return [...document.querySelectorAll(
+        'a[href], button, input, select, textarea, summary, [tabindex="0"]'
+    )].filter(one => one.checkVisibility()).map(named);
+}"""
+"""Notes every stop of the keyboard; returns what is there to be used, all folds open."""
+TALL = 1700
+"""A picture ends there; what follows looks like what is above."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("portal")
+
+
+@pytest.fixture(scope="module")
+def portal(folder):
+    with open_sample_portal(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def closed_portal(portal, folder, tmp_path_factory):
+    """The same pages, and a search that has lost its catalogue: it answers 503."""
+    other = tmp_path_factory.mktemp("closed")
+    copytree(folder / "public", other / "public")
+    with serve_portal(other) as url:
+        yield url
+
+
+@pytest.fixture
+def address_of(portal, closed_portal):
+    return lambda name: closed_portal + CLOSED if name == "tim-dong" else portal + PAGES[name]
+
+
+@pytest.mark.promise("4.8")
+@pytest.mark.parametrize(("name", "look"), LOOKED_AT)
+def test_axe_finds_nothing_on_any_page(browser, address_of, name, look):
+    with browser.tab(**LOOKS[look], bypass_csp=True) as tab:
+        tab.do(lambda page: page.goto(address_of(name)))
+        assert tab.do(axe) == []
+        if os.environ.get(PICTURES) and name in SHOWN:
+            tab.do(lambda page: keep(page, f"{name}-{look}"))
+
+
+async def keep(page, name):
+    """The page as a small picture."""
+    tall = min(TALL, await page.evaluate("document.documentElement.scrollHeight"))
+    size = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": tall}
+    taken = await page.screenshot(full_page=True, clip=size)
+    picture = Image.open(io.BytesIO(taken)).convert("RGB").quantize(COLOURS)
+    picture.save(Path(os.environ[PICTURES]) / f"{name}.png", optimize=True)
+
+
+@pytest.mark.promise("4.8")
+@pytest.mark.parametrize("name", PAGES)
+def test_on_the_narrowest_screen_nothing_has_to_be_scrolled_sideways(browser, address_of, name):
+    with browser.tab(width=320, height=600, java_script_enabled=True) as tab:
+        tab.do(lambda page: page.goto(address_of(name)))
+        assert tab.do(overflow_px) == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_break_no_rule_of_their_own_policy(browser, address_of, name):
+    """Data for machines stands in the page, and no script runs."""
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(address_of(name)))
+        told = [error for error in tab.errors if not any(code in error for code in EXPECTED)]
+        assert told == [] and tab.blocked == []
+
+
+@pytest.mark.promise("4.8")
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser, address_of, name):
+    with browser.tab() as tab:
+
+        async def walk(page):
+            await page.goto(address_of(name))
+            there = await page.evaluate(WALK)
+            for _ in there:
+                await page.keyboard.press("Tab")
+            return there, await page.evaluate("window.stops")
+
+        there, stops = tab.do(walk)
+        assert [stop for stop, shown in stops if not shown] == []
+        assert sorted(stop for stop, _ in stops) == sorted(there)
+        assert stops[0][0] == "#noi-dung"
+
+
+def test_the_way_past_the_head_leads_to_the_text(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(portal))
+        tab.do(lambda page: page.keyboard.press("Tab"))
+        tab.do(lambda page: page.keyboard.press("Enter"))
+        assert tab.do(lambda page: page.evaluate("document.activeElement.tagName")) == "MAIN"
+
+
+@pytest.mark.promise("4.8")
+def test_a_reader_without_javascript_finds_an_item_and_its_topic(browser, portal):
+    with browser.tab(java_script_enabled=False) as tab:
+
+        async def walk(page):
+            await page.goto(portal)
+            await page.get_by_role("link", name="Hướng dẫn cách tính mức lương").click()
+            assert page.url == f"{portal}/tin/huong-dan-luong"
+            await (
+                page.get_by_role("navigation", name="Quý vị đang ở đây")
+                .get_by_role("link", name="Lao động, tiền lương")
+                .click()
+            )
+            assert page.url == f"{portal}/muc/lao-dong-tien-luong-bhxh/"
+            await page.get_by_role("link", name="Tháng 11/2026").click()
+            return await page.locator("h1").inner_text()
+
+        assert "tháng 11/2026" in tab.do(walk).lower()
+
+
+def test_an_opinion_is_sent_by_one_press(browser, portal):
+    with browser.tab(java_script_enabled=False) as tab:
+        sent = []
+
+        async def press(page):
+            page.on("request", lambda request: sent.append((request.method, request.url, request)))
+            await page.goto(f"{portal}/tin/huong-dan-luong")
+            await page.get_by_role("button", name="Chưa hài lòng").click()
+            await page.wait_for_url("**/y-kien/**")
+
+        tab.do(press)
+        [(url, asked)] = [(url, asked) for method, url, asked in sent if method == "POST"]
+        assert url == f"{portal}/y-kien/huong-dan-luong"
+        assert asked.post_data == "muc=dissatisfied"
+        assert not any("Content Security Policy" in error for error in tab.errors)
+
+
+def test_on_paper_only_the_text_is_left(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/huong-dan-luong"))
+        tab.do(lambda page: page.emulate_media(media="print"))
+        for hidden in (".masthead nav", ".subscribe", ".opinion", ".crumbs"):
+            assert not tab.do(lambda page, which=hidden: page.locator(which).first.is_visible())
+        assert tab.do(lambda page: page.locator("main table").is_visible())

@@ -1,0 +1,115 @@
+"""How the portal's pages lie on screens and on paper, measured in a real browser."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.support.publications import a_publication
+from tests.support.sample_portal import NOW, SCENE, open_sample_portal, sample_items
+
+PAGES = [
+    "/",
+    "/muc/",
+    "/muc/tat-ca/",
+    "/muc/tat-ca/2026/11/",
+    "/tin/huong-dan-luong",
+    "/tim",
+    "/kenh/",
+]
+LINKS = [
+    {"url": "https://moha.gov.vn/mot", "title": "Văn bản thứ nhất"},
+    {"url": "https://moha.gov.vn/hai", "title": "https://moha.gov.vn/hai"},
+]
+RICH = a_publication(
+    content_id="day-du",
+    lane="urgent",
+    body=f"{SCENE['pay']}\n\n[Nghị định](https://moha.gov.vn/ba) và <https://moha.gov.vn/bon>",
+    cover={"url": "https://moha.gov.vn/khong-co.jpg", "alt": "Phố ngày Tết"},
+    links=LINKS,
+    attachments=[{"url": "https://moha.gov.vn/nam", "title": "Toàn văn"}],
+    first_released_at=NOW,
+    released_at=NOW,
+)
+TOPS = "all => all.map(one => Math.round(one.getBoundingClientRect().top))"
+LEFTS = """() => {
+    const rows = document.querySelectorAll('.frame');
+    const padding = one => parseFloat(getComputedStyle(one).paddingLeft);
+    return [...new Set([...rows].map(one => one.getBoundingClientRect().left + padding(one)))];
+}"""
+AFTER = """all => all.map(
+    one => [one.href, one.textContent.trim(), getComputedStyle(one, '::after').content]
+)"""
+TABLE = """one => [
+    one.scrollWidth > one.clientWidth,
+    getComputedStyle(one, '::before').fontSize,
+    Math.min(...[...one.querySelectorAll('td')].map(cell => cell.clientWidth)),
+]"""
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    with open_sample_portal(tmp_path_factory.mktemp("portal"), [*sample_items(), RICH]) as url:
+        yield url
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_on_a_phone_the_head_has_two_lines(browser, portal, width):
+    with browser.tab(width=width, height=700) as tab:
+        tab.do(lambda page: page.goto(portal))
+        assert len(set(tab.do(lambda page: page.eval_on_selector_all(".masthead li", TOPS)))) == 1
+        brand = tab.do(lambda page: page.locator(".brand").bounding_box())
+        join = tab.do(lambda page: page.locator(".join").bounding_box())
+        assert brand["y"] <= join["y"] + join["height"] / 2 <= brand["y"] + brand["height"]
+
+
+@pytest.mark.parametrize("width", [320, 1280, 1900])
+def test_everything_begins_at_the_same_left_edge(browser, portal, width):
+    with browser.tab(width=width) as tab:
+        found = set()
+        for path in PAGES:
+            tab.do(lambda page, path=path: page.goto(portal + path))
+            found |= set(tab.do(lambda page: page.evaluate(LEFTS)))
+        assert len(found) == 1
+
+
+def test_a_wide_table_scrolls_on_a_phone_breaks_no_word_and_says_so(browser, portal):
+    with browser.tab(width=320, height=700) as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        table = tab.do(lambda page: page.locator(".table").evaluate(TABLE))
+        assert table[0] and table[1] != "0px" and table[2] >= 90
+
+
+def test_a_table_that_fits_does_not_ask_to_be_scrolled(browser, portal):
+    with browser.tab(width=1280) as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        size = "one => getComputedStyle(one, '::before').fontSize"
+        assert tab.do(lambda page: page.locator(".table").evaluate(size)) == "0px"
+
+
+def test_headings_of_each_rank_differ(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        sizes = tab.do(
+            lambda page: page.evaluate(
+                "() => ['h1', 'h2', 'h3', 'h4'].map(name => parseFloat(getComputedStyle("
+                "document.querySelector('.text').appendChild(document.createElement(name))).fontSize))"
+            )
+        )
+        assert all(larger > smaller + 1 for larger, smaller in pairwise(sizes))
+
+
+def test_links_on_paper_show_where_they_lead_once(browser, portal):
+    with browser.tab() as tab:
+        tab.do(lambda page: page.goto(f"{portal}/tin/day-du"))
+        tab.do(lambda page: page.emulate_media(media="print"))
+        links = tab.do(lambda page: page.eval_on_selector_all(".text a, .more a", AFTER))
+        assert len(links) == 5
+        for href, words, after in links:
+            assert (href in words) != (after not in ("none", "normal")), href
+
+
+def test_an_urgent_item_is_called_so_where_it_is_told(browser, portal):
+    with browser.tab() as tab:
+        for path in ("/", "/muc/tat-ca/", "/tin/day-du"):
+            tab.do(lambda page, path=path: page.goto(portal + path))
+            assert tab.do(lambda page: page.locator(".urgent").all_inner_texts()) == ["Khẩn"]

@@ -1,0 +1,285 @@
+"""Many deaths on one folder, one quiet start at the end, and then the judge."""
+
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from consumers.ledger import codec
+from contracts import subjects
+from producers.bus import Bus
+from tests.deep.crash import digest_check, ledger_oracle, received_mail
+from tests.deep.crash.environment import PUBLIC_URL, CampaignFailed, Environment
+from tests.deep.crash.scenarios import BIRTH, WAYS, Scenario, publish_mixture
+from tests.deep.crash.waiting import wait
+from tests.deep.crash.workload import Workload
+
+RANDOM = "random"
+"""Not a point: kill -9 from outside, at any moment."""
+BUS = "nats-server"
+"""Not a point either: kill -9 of the embedded server alone, at any moment."""
+REACHED_S = 40.0
+COMPLETE_S = 120.0
+NUDGE_S = 0.25
+TRIES = 5
+CANARY_S = (0.0, 0.0, 0.0, 2.0)
+"""How often the channels of a folder are tried: in one folder of four all the time."""
+KILLED = -9
+
+
+@dataclass
+class Report:
+    """What a campaign found: deaths by point, and everything that is wrong."""
+
+    seed: str
+    deaths: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    lasted: list[tuple[str, float]] = field(default_factory=list)
+    took_s: float = 0.0
+    judged: bool = False  # whether it came to its end, and ledger and receivers were compared
+
+
+class Campaign:
+    """Dies at each of *points* in turn, restarting on the same folder."""
+
+    def __init__(self, folder: Path, seed: str, points: list[str], mutant: str = "") -> None:
+        self.rng = random.Random(seed)
+        self.points = points
+        self.report = Report(seed)
+        self.folder = folder
+        self.mutant = mutant
+        self.canary_s = 0.0 if mutant else self.rng.choice(CANARY_S)
+
+    def run(self) -> Report:
+        started = time.monotonic()
+        with Environment(self.folder, self.mutant, self.canary_s) as self.stage:
+            self.work = Workload(self.stage, self.rng)
+            try:
+                self.die_at_first_start()
+                for point in self.points:
+                    began = time.monotonic()
+                    self.die_at(point)
+                    self.report.lasted.append((point, round(time.monotonic() - began, 1)))
+                self.report.faults += self.verdict()
+                self.report.judged = True
+            except CampaignFailed as failed:
+                self.report.faults.append(f"{self.current_folder()}: {failed}")
+        self.report.took_s = time.monotonic() - started
+        return self.report
+
+    def current_folder(self) -> str:
+        """The crash points around the moment at which something went wrong."""
+        return f"after {self.report.deaths[-1]}" if self.report.deaths else "at the start"
+
+    def die_at_first_start(self) -> None:
+        """The first start of a folder; it may die while it makes its key."""
+        if BIRTH in self.points:
+            self.points = [point for point in self.points if point != BIRTH]
+            self.stage.up(BIRTH)
+            self.wait_for_death(BIRTH, WAYS["run.announced"])
+        self.quiet_start()
+        self.work.ground.prepare()
+
+    def quiet_start(self) -> None:
+        """A Loa that nobody kills runs now."""
+        if self.stage.process and not self.stage.dead and self.stage.armed[0] == "-":
+            return
+        self.stage.kill()
+        self.stage.up()
+        if not self.stage.ready():
+            raise CampaignFailed("an unarmed Loa died")
+        self.resume()
+
+    def resume(self) -> None:
+        """What people do when Loa is back."""
+        if self.work.ground.consent:
+            self.work.ground.connect()
+        self.work.repeat()
+
+    # --- dying
+
+    def die_at(self, point: str) -> None:
+        outside = {RANDOM: self.die_somewhere, BUS: self.lose_the_bus}
+        if point in outside:
+            outside[point]()
+            return
+        way = WAYS[point]
+        if way.first:
+            self.die_twice(point, way)
+            return
+        if way.command:
+            self.die_in_command(point, way)
+            return
+        self.stage.kill()
+        self.work.begin()
+        if way.before:
+            way.before(self.work)
+        self.stage.up(point, self.rng.randint(1, way.hits))
+        self.wait_for_death(point, way)
+        if way.after:
+            way.after(self.work)
+
+    def die_twice(self, point: str, way: Scenario) -> None:
+        """Die at the first point, and at the second while starting again.
+
+        What the first death left may be done before the second point looks for it: then once more.
+        """
+        for _ in range(TRIES):
+            self.die_at(way.first)
+            self.report.deaths.pop()  # only the way there: a run's count stays what was asked for
+            known = len(self.stage.deaths)
+            self.stage.up(point)
+            if not self.stage.ready():
+                self.note(point, known)
+                return
+            self.resume()
+        raise CampaignFailed(f"{point} was not reached")
+
+    def wait_for_death(self, point: str, way: Scenario) -> None:
+        """Nudge until the process is gone; it has to have died where it was told to."""
+        known, end = len(self.stage.deaths), time.monotonic() + REACHED_S
+        if self.stage.ready():
+            self.resume()
+        while not self.stage.dead:
+            if time.monotonic() > end:
+                raise CampaignFailed(f"{point} was not reached")
+            if not self.work.waiting:
+                way.trigger(self.work)
+            self.work.repeat()
+            self.wait_dead(NUDGE_S)
+        self.note(point, known)
+
+    def wait_dead(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.stage.dead:
+            time.sleep(0.01)
+
+    def note(self, point: str, known: int) -> None:
+        if self.stage.deaths[known:] != [point]:
+            raise CampaignFailed(f"ended at {self.stage.deaths[known:]}, and not at {point}")
+        self.report.deaths.append(point)
+
+    def die_in_command(self, point: str, way: Scenario) -> None:
+        """A command dies beside a Loa that lives, and is given again."""
+        assert way.command
+        if way.alone:
+            self.stage.kill()
+        else:
+            self.quiet_start()
+        known, command = len(self.stage.deaths), way.command(self.work)
+        code = self.stage.run(*command, point=point)
+        if code != KILLED:
+            raise CampaignFailed(f"{point} was not reached: {command} ended with {code}")
+        self.note(point, known)
+        self.work.again(command)
+
+    def die_somewhere(self) -> None:
+        """kill -9 in the middle of a mixed day."""
+        self.stage.kill()
+        self.stage.up()
+        self.work.begin()
+        if self.stage.ready():
+            self.resume()
+        end = time.monotonic() + self.rng.uniform(0, 1.0)
+        while time.monotonic() < end:
+            publish_mixture(self.work)
+            self.work.repeat()
+        self.stage.kill()
+        self.report.deaths.append(RANDOM)
+
+    def lose_the_bus(self) -> None:
+        """kill -9 of the server in the middle of a mixed day, which goes on."""
+        self.quiet_start()
+        for _ in range(self.rng.randint(1, 4)):
+            publish_mixture(self.work)
+            self.work.repeat()
+        self.stage.kill_bus()
+        self.report.deaths.append(BUS)
+        publish_mixture(self.work)
+        wait(self.all_said, "an answer after the server's death", REACHED_S)
+
+    # --- judging
+
+    def verdict(self) -> Iterator[str]:
+        """One quiet start; everything has to end; then ledger and receivers are compared."""
+        began = time.monotonic()
+        self.quiet_start()
+        wait(self.all_said, "every answer", COMPLETE_S)
+        self.work.finish()
+        try:
+            wait(self.all_done, "the end of all work", COMPLETE_S)
+        except CampaignFailed as stuck:
+            yield f"unfinished: {stuck}"
+        self.report.lasted.append(("the end", round(time.monotonic() - began, 1)))
+        found = self.stage.on_bus(self.contradictions)
+        yield from found if found is not None else ["Loa died while it was judged"]
+        if not self.mutant:  # the judge has to find one; `check` would look twice, for six seconds
+            yield from self.checked()
+        if code := self.stage.stop():
+            yield f"SIGTERM was answered with {code}"
+
+    def all_said(self) -> bool:
+        self.work.repeat()
+        return not self.work.waiting
+
+    def all_done(self) -> bool:
+        """Loa sends what a command had kept only after it is ready."""
+        kept = any((self.stage.data / "spool").glob("*.json"))
+        return not kept and bool(self.stage.on_bus(is_idle))
+
+    def checked(self) -> Iterator[str]:
+        """What `loa check --deep` says."""
+        answer = self.stage.ask_json("check", "--deep", "--json")
+        for one in answer["violations"]:
+            yield f"check: {one['rule']} {one['key']}: {one['detail']}"
+
+    async def contradictions(self, bus: Bus) -> list[str]:
+        seen = ledger_oracle.ReceiverRecords(
+            mails=received_mail.read_record(self.stage.record),
+            zalo=self.stage.effects(),
+            portal=self.stage.data / "portal" / "public",
+            url=PUBLIC_URL,
+            kills=self.stage.kills,
+            answers_lost=self.work.answers_lost,
+        )
+        return await ledger_oracle.contradictions(bus, self.work.is_told, seen)
+
+
+def log_errors_only() -> None:
+    """Only errors are said by this process, which may run beside others."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+def play(seed: str, points: list[str], folder: Path, mutant: str = "") -> Report:
+    """One campaign in a fresh folder."""
+    folder.mkdir(parents=True)
+    return Campaign(folder, seed, points, mutant).run()
+
+
+async def is_idle(bus: Bus) -> bool:
+    """Whether nobody has anything left to do."""
+    async for _ in busy_consumers(bus):
+        return False
+    ledger = bus.bucket(subjects.LEDGER.name)
+    async for _, value in ledger.values("state."):
+        if not codec.decode_state(value.data).closed_at:
+            return False
+    async for _, value in ledger.values("plan."):
+        cursor = codec.decode_cursor(value.data)
+        if not (cursor.complete or cursor.halt):
+            return False
+    farewells = await bus.bucket(subjects.SUBSCRIBERS.name).keys("f.")
+    return not farewells and await digest_check.is_idle(bus)
+
+
+async def busy_consumers(bus: Bus) -> AsyncIterator[str]:
+    """Durables that still have something to do, by name."""
+    for stream in (subjects.CONTENT, subjects.PUBLICATIONS, subjects.RECEIPTS):
+        for consumer in stream.consumers:
+            info = await bus.consumer_info(stream.name, consumer.durable)
+            if info["num_pending"] or info["num_ack_pending"]:
+                yield consumer.durable

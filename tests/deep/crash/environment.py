@@ -1,0 +1,279 @@
+"""One folder on which a Loa lives and dies, and the receivers around it, which never die."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from consumers.app.settings import RunningInstance
+from consumers.cli import Commands
+from contracts.errors import Unavailable
+from producers.bus import Bus, BusError
+from tests.deep.crash.launch import DEATHS, MUTANT, NOTHING, forked
+
+T = TypeVar("T")
+CONTEXT = get_context("forkserver")
+COMMANDS = {place.module for place in Commands.command_paths.values()}
+CONTEXT.set_forkserver_preload(
+    ["consumers.app.process", "tests.deep.crash.launch", *sorted(COMMANDS)]
+)
+ROOT = Path(__file__).parents[3]
+PUBLIC_URL = "https://cong.example"
+BOUNCE_DOMAIN = "tra-lai.loa.example"
+BUSY = (2, 3)
+"""Exit codes of an `up` that found the store still locked by the server of the one before."""
+START_S = 60.0
+DYING_S = 5.0
+
+
+class CampaignFailed(Exception):
+    """The campaign can't go on: something happened that no kill explains."""
+
+
+class Environment:
+    """Loa's folder, the relay, the Zalo sandbox; `up` starts a Loa that is doomed or not.
+
+    A *mutant* is a mistake that every process makes here; see `tests.deep.crash.mutants`. Relay and
+    portal are tried every *canary_s*; no death that is meant for an item meets such a try, see
+    `tests.deep.crash.launch`. Zalo is not: a try renews the pair, which deaths of their own are about.
+    """
+
+    def __init__(self, folder: Path, mutant: str = "", canary_s: float = 0.0) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.record = folder / "mails"
+        self.relay, relay_port = self.receiver("receiver", self.record)
+        self.sandbox, self.zalo_url = self.receiver("zalo", folder / "zalo")
+        portal_url = (folder / "portal.port").read_text()
+        self.environ = {
+            MUTANT: mutant,
+            "LOA_DATA_DIR": str(self.data),
+            "LOA_PUBLIC_URL": PUBLIC_URL,
+            "LOA_CANARY_EVERY_S": str(canary_s),
+            "LOA_CANARY_CHANNELS": "portal,email",
+            "LOA_CANARY_URL": portal_url,
+            "LOA_EMAIL_HOST": "127.0.0.1",
+            "LOA_EMAIL_PORT": relay_port,
+            "LOA_EMAIL_TLS": "none",
+            "LOA_EMAIL_BOUNCE_DOMAIN": BOUNCE_DOMAIN,
+            "LOA_BOUNCES_PORT": "0",
+            "LOA_EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
+            "LOA_ZALO_APP_ID": "sandbox-app",
+            "LOA_ZALO_APP_SECRET": "sandbox-app-secret",
+            "LOA_ZALO_OA_SECRET": "sandbox-oa-secret",
+            "LOA_ZALO_OPENAPI_URL": self.zalo_url,
+            "LOA_ZALO_BUSINESS_URL": self.zalo_url,
+            "LOA_ZALO_OAUTH_URL": self.zalo_url,
+        }
+        self.process: ForkServerProcess | None = None
+        self.armed = (NOTHING, 1)
+        self.told: RunningInstance | None = None
+        self.killed: list[float] = []  # when, by us
+
+    def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
+        """Start one, and wait for its address."""
+        where = self.folder / f"{name}.port"
+        command = [sys.executable, "-m", f"tests.deep.crash.{name}", where, keeps]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        end = time.monotonic() + START_S
+        while not where.exists():
+            if process.poll() is not None or time.monotonic() > end:
+                raise CampaignFailed(f"{name} did not start")
+            time.sleep(0.01)
+        return process, where.read_text()
+
+    def __enter__(self) -> "Environment":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        for process in (self.relay, self.sandbox):
+            process.kill()
+            process.wait()
+
+    # --- Loa
+
+    def begin(self, point: str, hit: int, out: str, *args: object) -> ForkServerProcess:
+        """Start a command, doomed or not; what it says goes to the file *out*."""
+        command = [str(arg) for arg in args]
+        process = CONTEXT.Process(
+            target=forked, args=(self.environ, self.folder / out, point, hit, command)
+        )
+        process.start()
+        return process
+
+    def up(self, point: str = NOTHING, hit: int = 1) -> None:
+        """Start a Loa; `ready` waits for it."""
+        self.armed = (point, hit)
+        self.told = None
+        self.process = self.begin(point, hit, "loa.log", "up", "--port", 0)
+
+    def ready(self) -> bool:
+        """Wait until everything answers; False when it died before."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if self.dead:
+                return False
+            if told := self.announced():
+                self.told = told
+                return True
+            time.sleep(0.01)
+        raise CampaignFailed("loa up never became ready")
+
+    def announced(self) -> RunningInstance | None:
+        try:
+            told = RunningInstance.model_validate_json(
+                (self.data / "run" / "ready.json").read_bytes()
+            )
+        except (OSError, ValueError):
+            return None
+        return told if self.process and told.pid == self.process.pid else None
+
+    @property
+    def dead(self) -> bool:
+        """Whether Loa has ended. One that only found the old server alive is started again."""
+        code = self.process.exitcode if self.process else 0
+        if code in BUSY:
+            time.sleep(0.1)
+            self.up(*self.armed)
+            return False
+        if code not in (None, 0, -signal.SIGKILL):
+            raise CampaignFailed(f"loa up ended by itself with code {code}")
+        return code is not None
+
+    @property
+    def deaths(self) -> list[str]:
+        """The points at which processes died here."""
+        return [line.split()[1] for line in self.noted()]
+
+    @property
+    def kills(self) -> list[float]:
+        """When processes were killed here, by us or at a point."""
+        return sorted([*self.killed, *(float(line.split()[2]) for line in self.noted())])
+
+    def noted(self) -> list[str]:
+        deaths = self.folder / DEATHS
+        return deaths.read_text().splitlines() if deaths.exists() else []
+
+    def kill(self) -> None:
+        """kill -9; the embedded nats-server dies with its parent."""
+        if self.process and self.process.exitcode is None:
+            self.killed.append(time.time())
+            self.process.kill()
+            self.process.join()
+
+    def kill_bus(self) -> None:
+        """kill -9 of the embedded nats-server alone; Loa has to notice and start it again."""
+        assert self.process
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        for pid in map(int, found.split()):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "nats-server":
+                self.killed.append(time.time())
+                os.kill(pid, signal.SIGKILL)
+                return
+        raise CampaignFailed("no nats-server runs below Loa")
+
+    def stop(self) -> int | None:
+        """SIGTERM, and the exit code."""
+        assert self.process
+        self.process.terminate()
+        self.process.join(START_S)
+        return self.process.exitcode
+
+    def run(
+        self, *args: object, point: str = NOTHING, hit: int = 1, out: str = "commands.log"
+    ) -> int | None:
+        """One command, armed or not; its exit code."""
+        process = self.begin(point, hit, out, *args)
+        process.join(START_S)
+        if process.exitcode is None:
+            raise CampaignFailed(f"{args} does not end")
+        return process.exitcode
+
+    def ask_json(self, *args: object) -> Any:
+        """The JSON answer of a command."""
+        answer = self.folder / "answer"
+        answer.unlink(missing_ok=True)
+        self.run(*args, out=answer.name)
+        return json.loads(answer.read_text().splitlines()[-1])
+
+    # --- doors
+
+    def post(self, event: dict[str, Any], key: str) -> int:
+        """The status of an answer, 0 when none came."""
+        if not self.told:
+            return 0
+        request = urllib.request.Request(
+            f"{self.told.url}/v1/events",
+            json.dumps(event).encode(),
+            {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents+json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                answer.read()
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def form(self, path: str, head: Mapping[str, str] | None = None, /, **fields: str) -> int:
+        """As `post`, for a form of the readers' pages."""
+        if not self.told:
+            return 0
+        try:
+            body = urllib.parse.urlencode(fields).encode()
+            asked = urllib.request.Request(f"{self.told.url}{path}", body, dict(head or {}))
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def zalo(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The sandbox's own controls."""
+        data = json.dumps(body).encode() if body is not None else None
+        with urllib.request.urlopen(f"{self.zalo_url}/_sandbox/{path}", data, timeout=10) as said:
+            return json.load(said)
+
+    def effects(self) -> list[dict[str, Any]]:
+        """What the sandbox did so far, oldest first."""
+        whole = (self.folder / "zalo" / "effects.jsonl").read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def on_bus(self, work: Callable[[Bus], Awaitable[T]]) -> T | None:
+        """Do something on the running Loa's bus; None when it died meanwhile."""
+
+        async def connected() -> T:
+            assert self.told
+            async with await Bus.connect(self.told.nats_url, name="crash", patience_s=2.0) as bus:
+                return await work(bus)
+
+        try:
+            return asyncio.run(connected())
+        except (BusError, Unavailable):
+            if self.process:
+                self.process.join(DYING_S)  # its nats-server goes a moment before it does
+            if self.process and self.process.exitcode is None:
+                raise
+            return None
+
+    def bus(self, work: Callable[[Bus], Awaitable[T]]) -> T:
+        """Raises Failed when Loa dies meanwhile: only for moments at which it must not."""
+        answer = self.on_bus(work)
+        if answer is None:
+            raise CampaignFailed("Loa died while it was being set up")
+        return answer

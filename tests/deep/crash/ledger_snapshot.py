@@ -1,0 +1,136 @@
+"""The bus's books about deliveries, read once and whole, for the judge."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from consumers.dead_letters import DeadLetterQuery, DeadLetterStore
+from consumers.intake.items import Item, Position
+from consumers.ledger import codec
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from contracts import keys, publication, subjects
+from contracts.case import Contact
+from contracts.delivery import BatchKey, PlanKey
+from contracts.publication import Publication
+from contracts.records import EventRecord, NoticeRecord
+from contracts.subscriptions.digest import Issue
+from contracts.subscriptions.subscriber import Subscriber
+from producers.bus import Bus
+
+NEVER = b"xuewv"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One delivery as the ledger has it."""
+
+    plan: PlanKey
+    recipient: str
+    letter: int
+    batch: BatchKey
+    picks: int = 0  # which of a digest's items
+
+    @property
+    def text(self) -> str:
+        """The key of the publication that it is about."""
+        return keys.publication_key(self.plan.content_id, self.plan.revision)
+
+    @property
+    def delivery_key(self) -> str:
+        return keys.delivery_key(
+            self.plan.content_id, self.plan.revision, self.plan.channel, self.recipient
+        )
+
+    @property
+    def never(self) -> bool:
+        return self.letter in NEVER
+
+    def __str__(self) -> str:
+        return f"{self.plan} {self.recipient} ({chr(self.letter)})"
+
+
+@dataclass
+class LedgerSnapshot:
+    """Everything the bus holds, read once."""
+
+    plans: dict[PlanKey, PlanCursor] = field(default_factory=dict)
+    entries: dict[BatchKey, LedgerEntry] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    items: dict[str, Item] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
+    events: dict[str, EventRecord] = field(default_factory=dict)
+    published: Counter[str] = field(default_factory=Counter)
+    texts: dict[str, Publication] = field(default_factory=dict)  # as they were approved, by key
+    addresses: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)  # of case notices, by key
+    letters: Counter[str] = field(default_factory=Counter)  # dead letters by event
+    issues: dict[str, Issue] = field(default_factory=dict)  # of digests, by key
+
+    def address(self, row: Row) -> str:
+        """Where a row's recipient is reached; empty for a letter, which is forgotten by now."""
+        if row.text in self.contacts:
+            return self.contacts[row.text].address(row.plan.channel)
+        return self.addresses.get(row.recipient, "")
+
+    def end(self, row: Row) -> float:
+        """When what a row is about is over, in epoch seconds; a digest with its first item."""
+        text = self.texts.get(row.text) or self.issues.get(row.text)
+        return text.expires_at.timestamp() if text and text.expires_at else float("inf")
+
+
+async def read_snapshot(bus: Bus) -> LedgerSnapshot:
+    books, ledger = LedgerSnapshot(), Ledger(bus)
+    async for key, _ in ledger.bucket.values("plan."):
+        await read_plan(ledger, PlanKey.parse(key.removeprefix("plan.")), books)
+    await read_notices(bus, ledger, books)
+    await read_register(bus, books)
+    async for key, value in bus.bucket(subjects.EVENTS.name).values(""):
+        books.events[key] = EventRecord.model_validate_json(value.data)
+    async for _, value in bus.bucket(subjects.SUBSCRIBERS.name).values("s."):
+        person = Subscriber.model_validate_json(value.data)
+        books.addresses[person.id] = person.email
+    async for _, value in bus.bucket(subjects.DIGESTS.name).values("issue."):
+        issue = Issue.model_validate_json(value.data)
+        books.issues[keys.publication_key(issue.digest_id, issue.revision)] = issue
+    async for letter in DeadLetterStore(bus).letters(DeadLetterQuery(ended=True)):
+        books.letters[letter.about.event_id] += 1
+    return books
+
+
+async def read_notices(bus: Bus, ledger: Ledger, books: LedgerSnapshot) -> None:
+    """Case notices and letters: batches that no plan counts, and whom notices are for."""
+    async for key, value in ledger.bucket.values("state."):
+        batch = BatchKey.parse(key.removeprefix("state."))
+        if keys.is_personal(batch.content_id):
+            entry = codec.decode_state(value.data)
+            books.entries[batch] = entry
+            books.rows.append(Row(batch.plan, entry.notice_recipient, entry.rows[0], batch))
+    async for _, value in bus.bucket(subjects.NOTICES.name).values(""):
+        if b'"contact"' in value.data:
+            record = NoticeRecord.model_validate_json(value.data)
+            key = keys.publication_key(record.content_id, record.revision)
+            books.contacts[key] = record.contact
+
+
+async def read_register(bus: Bus, books: LedgerSnapshot) -> None:
+    async for key, value in bus.bucket(subjects.PUBLISHED.name).values(""):
+        if "." in key:
+            books.positions[key] = Position.model_validate_json(value.data)
+        else:
+            books.items[key] = Item.model_validate_json(value.data)
+    async for message in bus.scan(subjects.PUBLICATIONS.name):
+        text = publication.decode(message.data)
+        books.published[text.key] += 1
+        books.texts[text.key] = text
+
+
+async def read_plan(ledger: Ledger, plan: PlanKey, books: LedgerSnapshot) -> None:
+    held = await ledger.plan(plan)
+    assert held is not None
+    books.plans[plan] = held.value
+    async for batch, entry in ledger.entries(plan, held.value):
+        books.entries[batch] = entry.value
+        rows = await ledger.rows(batch)
+        pairs = zip(rows.ids, entry.value.rows, strict=True)
+        books.rows += [Row(plan, id, said, batch, rows.item_masks.get(id, 0)) for id, said in pairs]

@@ -1,0 +1,256 @@
+"""A feed's past (RFC 5005): whole, in documents that stay as they are, and never out of step."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+
+import feedparser
+import pytest
+from lxml import etree
+
+from channels.portal.model.site import Site
+from channels.portal.render import site_files
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.render.xml import ATOM_NS, HISTORY_NS
+from channels.portal.writer.audit import FolderAudit
+from tests.support.feed_rules.check import check_feed
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    feed,
+    never_expired,
+    new_writer,
+    public_files,
+    publish,
+)
+from tests.support.publications import a_publication
+
+KINDS = ("rss", "atom", "json")
+PART = 5
+BEGIN = datetime(2026, 8, 30, 2, 0, tzinfo=UTC)
+LINK = f"{{{ATOM_NS}}}link"
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(site_files, "FEED_LIMIT", PART)
+
+
+def an_item(number, **changes):
+    """The n-th item; two days lie between two."""
+    at = BEGIN + number * timedelta(days=2)
+    fields = {
+        "content_id": f"tin-{number}",
+        "title": f"Tin {number}",
+        "topic": "viec-lam",
+        "first_released_at": at,
+        "released_at": at,
+    }
+    return a_publication(**fields | changes)
+
+
+def corrected(number, **changes):
+    later = BEGIN + timedelta(days=400)
+    return an_item(number, action="corrected", revision=2, released_at=later, **changes)
+
+
+def archives(folder, kind="atom", slug="tat-ca"):
+    """Name → bytes of a feed's archives."""
+    prefix = f"nguon-tin/{slug}/"
+    found = public_files(folder).items()
+    return {
+        path.removeprefix(prefix): data
+        for path, data in found
+        if path.startswith(prefix) and path.endswith(f".{kind}")
+    }
+
+
+class FeedReader:
+    """A feed reader that has never been here: it knows one address, and follows the links."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.entries = {}  # id → when it was changed last
+        self.documents = []
+
+    def read(self, url):
+        """The whole history behind *url*."""
+        while url:
+            assert url not in self.documents, "the chain has an end"
+            self.documents.append(url)
+            path = url.removeprefix(f"{PUBLIC_URL}/")
+            data = (self.folder / "public" / path).read_bytes()
+            assert check_feed(data, url) == [], path
+            entries, url = READERS[path.rpartition(".")[2]](data)
+            for name, changed in entries:
+                self.entries[name] = max(changed, self.entries.get(name, changed))
+        return self
+
+
+def of_json(data):
+    whole = json.loads(data)
+    entries = [(one["id"], one["date_modified"]) for one in whole["items"]]
+    return entries, whole.get("next_url")
+
+
+def of_atom(data):
+    root = etree.fromstring(data)
+    entries = [
+        (one.findtext(f"{{{ATOM_NS}}}id"), one.findtext(f"{{{ATOM_NS}}}updated"))
+        for one in root.findall(f"{{{ATOM_NS}}}entry")
+    ]
+    return entries, links(root).get("prev-archive")
+
+
+def of_rss(data):
+    channel = etree.fromstring(data).find("channel")
+    entries = [
+        (one.findtext("guid"), one.findtext(f"{{{ATOM_NS}}}updated"))
+        for one in channel.iter("item")
+    ]
+    return entries, links(channel).get("prev-archive")
+
+
+def links(element):
+    return {link.get("rel"): link.get("href") for link in element.findall(LINK)}
+
+
+READERS = {"rss": of_rss, "atom": of_atom, "json": of_json}
+
+
+@pytest.mark.promise("4.5")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 10, 11, 47])
+def test_whoever_follows_the_links_gets_every_item(tmp_path, kind, count):
+    publish(tmp_path, *(an_item(number) for number in range(count)))
+    for slug in ("tat-ca", "viec-lam", "van-phong-bo"):
+        reader = FeedReader(tmp_path).read(f"{PUBLIC_URL}/nguon-tin/{slug}.{kind}")
+        assert set(reader.entries) == {f"{PUBLIC_URL}/tin/tin-{n}" for n in range(count)}
+        assert len(reader.documents) == 1 + len(archives(tmp_path, kind, slug))
+
+
+def test_whoever_reads_the_history_has_the_newest_text_of_each_item(tmp_path):
+    publish(tmp_path, *(an_item(number) for number in range(20)), corrected(3))
+    reader = FeedReader(tmp_path).read(f"{PUBLIC_URL}/nguon-tin/tat-ca.json")
+    assert reader.entries[f"{PUBLIC_URL}/tin/tin-3"].startswith("2027-10-04")
+
+
+@pytest.mark.promise("4.5")
+def test_between_a_feed_and_its_newest_archive_nothing_is_missing(tmp_path):
+    writer = new_writer(tmp_path)
+    for number in range(23):
+        writer.show(an_item(number), never_expired)
+        reader = FeedReader(tmp_path).read(f"{PUBLIC_URL}/nguon-tin/tat-ca.atom")
+        assert len(reader.entries) == number + 1
+    writer.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_reader_takes_archives_without_complaint(tmp_path, kind):
+    publish(tmp_path, *(an_item(number) for number in range(13)))
+    found = archives(tmp_path, kind)
+    assert set(found) == {f"2026-{name}.{kind}" for name in ("08", "09", "09-2")}
+    for data in found.values():
+        if kind != "json":
+            assert not feedparser.parse(data).bozo
+
+
+def test_an_archive_says_that_it_is_one_and_whose(tmp_path):
+    publish(tmp_path, *(an_item(number) for number in range(30)))
+    newest = "2026-10-2.atom"
+    current = etree.fromstring(feed(tmp_path, "tat-ca.atom"))
+    assert links(current)["prev-archive"] == f"{PUBLIC_URL}/nguon-tin/tat-ca/{newest}"
+    assert "current" not in links(current) and current.find(f"{{{HISTORY_NS}}}archive") is None
+    archive = etree.fromstring(archives(tmp_path)[newest])
+    assert archive.find(f"{{{HISTORY_NS}}}archive") is not None
+    assert links(archive)["current"] == f"{PUBLIC_URL}/nguon-tin/tat-ca.atom"
+    assert "next-archive" not in links(archive)
+    assert archive.findtext(f"{{{ATOM_NS}}}id") == current.findtext(f"{{{ATOM_NS}}}id")
+
+
+def test_next_archive_is_the_way_back_of_prev_archive(tmp_path):
+    publish(tmp_path, *(an_item(number) for number in range(40)))
+    found = archives(tmp_path)
+    for name, data in found.items():
+        here = f"{PUBLIC_URL}/nguon-tin/tat-ca/{name}"
+        if before := links(etree.fromstring(data)).get("prev-archive"):
+            other = etree.fromstring(found[before.rpartition("/")[2]])
+            assert links(other)["next-archive"] == here
+
+
+@pytest.mark.promise("4.5")
+def test_new_items_leave_archives_alone_but_for_the_link_to_the_next_one(tmp_path):
+    writer = new_writer(tmp_path)
+    known = {}
+    for number in range(30):
+        writer.show(an_item(number), never_expired)
+        found = archives(tmp_path, "rss")
+        touched = [name for name, data in known.items() if found[name] != data]
+        assert len(touched) <= 1
+        for name in touched:
+            assert b"next-archive" in found[name] and b"next-archive" not in known[name]
+        known = found
+    writer.close()
+
+
+def test_a_correction_touches_the_one_archive_that_has_the_item(tmp_path):
+    publish(tmp_path, *(an_item(number) for number in range(30)))
+    before = public_files(tmp_path)
+    publish(tmp_path, corrected(3))
+    after = public_files(tmp_path)
+    touched = {path for path in before if before[path] != after[path]}
+    mine = {
+        path for path in before if path.startswith("nguon-tin/") and b"/tin/tin-3<" in before[path]
+    }
+    assert len(mine & touched) == len(mine) >= 6
+    feeds = {path for path in touched if path.endswith((".rss", ".atom", ".json"))}
+    assert all(b"/tin-3" in after[path] for path in feeds)
+
+
+def test_one_more_item_writes_only_what_names_it(tmp_path):
+    publish(tmp_path, *(an_item(number) for number in range(33)))
+    before = public_files(tmp_path)
+    publish(tmp_path, an_item(33))
+    after = public_files(tmp_path)
+    shelves, month = ("tat-ca", "viec-lam", "van-phong-bo", *WORDS.audiences), "2026/11"
+    wanted = {"index.html", "tin/tin-33/index.html", "so-do/2026-11.xml"}
+    wanted |= {f"nguon-tin/{slug}.{kind}" for slug in shelves for kind in KINDS}
+    wanted |= {f"muc/{slug}/index.html" for slug in shelves}
+    wanted |= {f"muc/{slug}/{month}/index.html" for slug in shelves}
+    assert {path for path in after if before.get(path) != after[path]} == wanted
+
+
+def a_change(chance, standing):
+    """Something that may happen to a portal: a new item, a late one, one that changes or goes."""
+    number = chance.randrange(60)
+    revision = standing.get(number, 0) + 1
+    standing[number] = revision
+    action = (
+        "published" if revision == 1 else chance.choice(("corrected", "withdrawn", "published"))
+    )
+    return an_item(
+        number,
+        revision=revision,
+        action=action,
+        topic=chance.choice(("viec-lam", "lich-nghi-le", "chu-de-la")),
+        audiences=chance.choice(((), ("cong-dan",), ("cong-dan", "cong-chuc"))),
+        released_at=BEGIN + timedelta(days=200, hours=revision),
+    )
+
+
+@pytest.mark.promise("4.5")
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_the_folder_is_that_of_a_clean_build(tmp_path, seed):
+    chance, standing = random.Random(seed), {}
+    history = [a_change(chance, standing) for _ in range(90)]
+    publish(tmp_path / "grown", *history)
+    writer = new_writer(tmp_path / "clean")
+    writer.add_publications(sorted(history, key=lambda one: (one.content_id, one.revision)))
+    writer.write_pending()
+    writer.close()
+    assert public_files(tmp_path / "grown") == public_files(tmp_path / "clean")
+    audit = FolderAudit(tmp_path / "grown", SiteFiles(Site(PUBLIC_URL, WORDS)))
+    glance = audit.open_snapshot()
+    assert list(audit.find_problems(glance)) == []
+    glance.close()
+    assert audit.files_checked > 300

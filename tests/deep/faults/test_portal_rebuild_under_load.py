@@ -1,0 +1,179 @@
+"""While the portal is made anew it goes on: items are shown, and a hundred readers see them."""
+
+import asyncio
+import multiprocessing
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from channels.base import Verdict
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.audit import FolderAudit
+from channels.portal.writer.rebuild import open_rebuild
+from tests.support.portal_dir import (
+    PUBLIC_URL,
+    WORDS,
+    never_expired,
+    new_writer,
+    public_files,
+    publish,
+)
+from tests.support.portal_readers import FEEDS, HttpReader, ReadLog, serve
+from tests.support.publications import RELEASED_AT, a_publication
+
+PRESS = SiteFiles(Site(PUBLIC_URL, WORDS))
+SPAWN = multiprocessing.get_context("forkserver")
+ITEMS, READERS = 800, 100
+STALE_S = 5.0
+PATHS = [f"/nguon-tin/{slug}.{kind}" for slug in FEEDS for kind in ("rss", "atom", "json")]
+
+
+def an_item(number, **changes):
+    at = RELEASED_AT + timedelta(minutes=number)
+    times = {"first_released_at": at, "released_at": at}
+    fields = {"content_id": f"tin-{number}", "title": f"Tin {number}", "topic": "viec-lam"}
+    return a_publication(**fields | times | changes)
+
+
+OLD = [an_item(number) for number in range(8)]
+
+
+@pytest.mark.promise("4.6")
+def test_what_is_shown_while_a_rebuild_goes_on_stands_afterwards(tmp_path):
+    publish(tmp_path / "old", *OLD)
+    writer = new_writer(tmp_path / "old")
+    change = an_item(3, revision=2, action="corrected", reason="Sai")
+    gone = an_item(4, revision=2, action="withdrawn", reason="Nhầm")
+    with open_rebuild(tmp_path / "old", PRESS, 5.0) as rebuild:
+        rebuild.add_publications(OLD[:5])
+        for one in (change, gone, an_item(9)):
+            assert writer.show(one, never_expired).verdict is Verdict.DELIVERED
+        rebuild.add_publications(OLD[5:])
+        rebuild.finish()
+    assert writer.resolve(change).verdict is Verdict.DELIVERED
+    writer.close()
+    publish(tmp_path / "clean", *OLD, change, gone, an_item(9))
+    assert public_files(tmp_path / "old") == public_files(tmp_path / "clean")
+
+
+def test_what_the_bus_does_not_know_goes_but_for_what_came_meanwhile(tmp_path):
+    publish(tmp_path, *OLD)
+    writer = new_writer(tmp_path)
+    with open_rebuild(tmp_path, PRESS, 5.0) as rebuild:
+        rebuild.add_publications(OLD[:5])
+        writer.show(an_item(9), never_expired)
+        changes = rebuild.finish()
+    writer.close()
+    assert changes.items == 6
+    pages = {path for path in public_files(tmp_path) if path.startswith("tin/")}
+    assert pages == {f"tin/tin-{n}/index.html" for n in (0, 1, 2, 3, 4, 9)}
+
+
+def test_an_index_of_an_earlier_layout_is_made_anew(tmp_path):
+    publish(tmp_path, *OLD)
+    writer = new_writer(tmp_path)
+    with writer._locked_index() as index:
+        index._db.execute("PRAGMA user_version = 1")
+    writer.close()
+    before = public_files(tmp_path)
+    with open_rebuild(tmp_path, PRESS, 5.0) as rebuild:
+        rebuild.add_already_shown(OLD)
+        assert rebuild.finish() == (len(OLD), 0, 0)
+    assert public_files(tmp_path) == before
+
+
+class FreshnessReader(HttpReader):
+    """Notes when it asked for a feed, and how new what it got was."""
+
+    def __init__(self, port, seed, account):
+        super().__init__(port, seed, account)
+        self.seen = []
+
+    async def run(self, stop):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            while not stop.is_set():
+                asked, path = time.monotonic(), self.chance.choice(PATHS)
+                await self.fetch(reader, writer, path)
+                self.seen.append((asked, path, self.read_log.newest.get(path, -1)))
+                await asyncio.sleep(self.chance.uniform(0.2, 1.0))
+        finally:
+            writer.close()
+
+
+def make_anew(folder):
+    """A process of its own, as `loa rebuild` is."""
+    with open_rebuild(Path(folder), PRESS, 30.0) as rebuild:
+        for first in range(0, ITEMS, 100):
+            rebuild.add_publications([an_item(number) for number in range(first, first + 100)])
+        rebuild.finish()
+
+
+class PublishingThread(threading.Thread):
+    """Shows one more item now and then, and notes when each was to be shown."""
+
+    def __init__(self, folder, stop):
+        super().__init__()
+        self.folder, self.stop, self.begun, self.failed = folder, stop, [], []
+
+    def run(self):
+        writer = new_writer(self.folder)
+        number = ITEMS
+        while not self.stop.wait(0.2):
+            self.begun.append((time.monotonic(), number))
+            outcome = writer.show(an_item(number), never_expired)
+            if outcome.verdict is not Verdict.DELIVERED:
+                self.failed.append(outcome)
+            number += 1
+        writer.close()
+
+
+def stale(watchers, begun):
+    """Reads of a feed that did not know an item that was to be shown STALE_S before."""
+    for asked, path, newest in (one for watcher in watchers for one in watcher.seen):
+        due = [number for at, number in begun if at < asked - STALE_S]
+        if due and newest < due[-1]:
+            yield path, newest, due[-1]
+
+
+@pytest.mark.promise("4.6")
+@pytest.mark.timeout(180)
+async def test_a_hundred_readers_see_neither_torn_nor_old_feeds_during_a_rebuild(tmp_path):
+    make_anew(tmp_path)
+    for page in sorted((tmp_path / "public" / "tin").iterdir())[::2]:
+        (page / "index.html").unlink()  # so that there is something to write
+    heard, says = SPAWN.Pipe(duplex=False)
+    server = SPAWN.Process(target=serve, args=(str(tmp_path), says))
+    server.start()
+    port, stop = await asyncio.to_thread(heard.recv), threading.Event()
+    watchers = [FreshnessReader(port, seed, ReadLog({})) for seed in range(READERS)]
+    publisher = PublishingThread(tmp_path, stop)
+    publisher.start()
+    reading = [asyncio.create_task(watcher.run(stop)) for watcher in watchers]
+    worker = SPAWN.Process(target=make_anew, args=(str(tmp_path),))
+    worker.start()
+    await asyncio.to_thread(worker.join)
+    await asyncio.sleep(STALE_S + 1.0)
+    stop.set()
+    await asyncio.gather(*reading)
+    publisher.join()
+    server.kill()
+    assert worker.exitcode == 0 and publisher.failed == []
+    assert [line for watcher in watchers for line in watcher.read_log.torn] == []
+    assert list(stale(watchers, publisher.begun)) == []
+    assert min(len(watcher.seen) for watcher in watchers) > 5
+    check_folder(tmp_path, len(publisher.begun))
+
+
+def check_folder(folder, shown):
+    """Everything is there at the end, as a check finds it."""
+    assert len(list((folder / "public" / "tin").iterdir())) == ITEMS + shown
+    audit = FolderAudit(folder, PRESS)
+    glance = audit.open_snapshot()
+    assert glance.count_pending() == (0, 0)
+    assert list(audit.find_problems(glance)) == []
+    glance.close()

@@ -1,0 +1,103 @@
+"""A seeded model runs the product's own delivery code in virtual time; see `tests/deep/model`."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from consumers.operations.sweep import GRACE_S
+from contracts import subjects
+from tests.deep.model import campaign
+from tests.deep.model.__main__ import commit
+from tests.deep.model.bugs import BUGS, HARMLESS, RARE, planted
+from tests.deep.model.campaign import Result
+from tests.deep.model.coverage import unseen
+
+ROOT = Path(__file__).parents[3]
+PARTS, SHARE = 4, 500
+CATCH_WITHIN = 2000
+
+
+@cache
+def part(number: int) -> Result:
+    return campaign.run(range(number * SHARE, (number + 1) * SHARE))
+
+
+@pytest.mark.promise("3.2", "3.5", "3.7", "3.8", "7.1")
+@pytest.mark.parametrize("number", range(PARTS))
+def test_no_seed_breaks_a_promise(number):
+    """Replay one by `python -m tests.deep.model 1 --start SEED --trace`."""
+    found = [f"seed {seed}: {rule}: {detail}" for seed, rule, detail in part(number).violations]
+    assert not found, f"commit {commit()}"
+
+
+def test_the_model_sees_every_kind_of_fault_and_every_step():
+    """Over all seeds of the test above: a model that is blind proves nothing."""
+    whole = campaign.joined(part(number) for number in range(PARTS))
+    assert not unseen(whole.seen)
+
+
+@pytest.mark.promise("3.3")
+@pytest.mark.parametrize("name", sorted(BUGS.keys() - HARMLESS.keys() - RARE.keys()))
+def test_a_planted_bug_is_caught(name):
+    with planted(name):
+        result = campaign.run(range(CATCH_WITHIN), stop_after=1)
+    assert result.violations, f"{name} survives {CATCH_WITHIN} seeds"
+
+
+def test_what_does_no_harm_or_is_seen_elsewhere_is_explained():
+    assert BUGS.keys() >= HARMLESS.keys() | RARE.keys()
+    assert timedelta(seconds=GRACE_S) >= subjects.DELIVER.duplicate_window
+
+
+WITH_A_BUG = """
+import sys, pytest
+
+class Plantation:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self):
+        from tests.deep.model.bugs import planted  # pytest wants to be there first
+
+        with planted(sys.argv[1]):
+            return (yield)
+
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[2:]], plugins=[Plantation()]))
+"""
+
+
+def run_with(bug: str, *tests: str) -> tuple[int, str]:
+    """Run *tests* with *bug* planted, in a process of their own: exit code, and what was said."""
+    command = [sys.executable, "-c", WITH_A_BUG, bug, *tests]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+@pytest.mark.promise("3.3")
+@pytest.mark.parametrize("name", sorted(RARE))
+def test_a_bug_that_the_model_seldom_meets_is_caught_by_the_test_that_is_named(name):
+    code, said = run_with(name, RARE[name])
+    assert code == pytest.ExitCode.TESTS_FAILED, f"{name} survives:\n{said}"
+    ending = said.splitlines()[-1]
+    assert re.search(r"\d failed", ending), said
+    assert "error" not in ending, f"not the bug, but the house fell down:\n{said}"
+
+
+def test_the_named_tests_pass_with_a_bug_that_does_no_harm():
+    code, said = run_with("no-renewal", *sorted(RARE.values()))
+    assert code == pytest.ExitCode.OK, said
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_a_seed_tells_the_same_story_again(hash_seed):
+    seeds = range(40, 60)
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.deep.model", str(len(seeds)), "--start", str(seeds[0])],
+        cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        capture_output=True, text=True, timeout=100, check=True,
+    )  # fmt: skip
+    assert f"fingerprint {campaign.run(seeds).digest};" in said.stdout

@@ -1,0 +1,90 @@
+"""The bench still runs: every part with a few mails, and what is made of its numbers."""
+
+import json
+import xml.etree.ElementTree as ET
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from bench import __main__ as bench
+from bench import loa, server, smtp_source
+from bench.figures import Figure, at_least, at_most, percentile, ratios, typical
+from bench.picture import picture
+from bench.record import record, written
+from bench.sizes import SMALL, Sizes
+from bench.table import table
+from bench.tools import Missing
+
+PATIENCE_S = 40  # as long as one of its mails may take
+AT_ONCE = 4  # half of a part's time is the start of its Loa
+FIGURES = [
+    typical("mails", "÷ smtp-source", "x", [1.4, 1.0, 1.2], at_least(0.9)),
+    percentile("notice", "POST to mail", "ms", [3.0, 4.0, 9.0], 99, at_most(5)),
+    typical("intake", "events", "/s", [1234.0]),
+    Figure.left_out("celery", "Loa ÷ Celery", "Celery is missing\nThiếu Celery"),
+]
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Every part's findings to come, by name."""
+    folder = tmp_path_factory.mktemp("bench")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(AT_ONCE) as pool:
+        patch.setattr(loa, "ROOT", folder)
+        patch.setattr(smtp_source, "BUILT", folder / "programs")
+        patch.setattr(server, "SEND_S", PATIENCE_S)
+        yield {name: pool.submit(measure, SMALL) for name, measure in bench.PARTS.items()}
+
+
+def found(part: Future):
+    try:
+        return part.result()
+    except Missing as missing:
+        pytest.skip(str(missing).splitlines()[0])
+
+
+@pytest.mark.parametrize("name", bench.PARTS)
+def test_a_part_measures_what_it_is_for(parts, name):
+    findings = found(parts[name])
+    if all(one.missing for one in findings.figures):
+        pytest.skip(findings.figures[0].missing.splitlines()[0])
+    assert {one.part for one in findings.figures} == {name}
+    for one in findings.figures:
+        assert one.missing or one.low <= one.reached <= one.high, one
+        assert one.missing or (one.n and (one.high > 0 or one.unit == "MB")), one
+    json.loads(written({"runs": findings.runs}))
+
+
+def test_a_verdict_is_that_of_the_median_or_of_the_percentile():
+    assert [one.verdict for one in FIGURES] == ["reached", "MISSED", "no target", "not measured"]
+    assert (FIGURES[0].reached, FIGURES[0].low, FIGURES[0].high, FIGURES[0].n) == (1.2, 1.0, 1.4, 3)
+
+
+def test_ratios_compare_what_ran_in_the_same_repetition():
+    assert ratios([10.0, 30.0], [5.0, 10.0]) == [2.0, 3.0]
+
+
+def test_the_table_has_a_line_for_every_figure():
+    lines = table(FIGURES).splitlines()
+    assert lines[2] == "| mails | ÷ smtp-source | 1.20x | 1.00 to 1.40x | 3 | ≥ 0.90x | reached |"
+    assert "≤ 5.00 ms | MISSED" in lines[3]
+    assert lines[5].endswith("| not measured: Celery is missing |")
+
+
+def test_the_picture_says_in_words_what_it_draws():
+    drawn = ET.fromstring(picture(FIGURES, "a machine <of ours>"))
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    title, said = (drawn.findtext(f"svg:{name}", "", space) for name in ("title", "desc"))
+    assert title == "Loa’s speed: 1 of 2 targets reached"
+    assert "÷ smtp-source: 1.20x, target ≥ 0.90x, reached." in said
+    assert drawn.get("role") == "img"
+    assert drawn.get("aria-labelledby") == "title desc"
+    assert len(drawn.findall("svg:path", space)) == 2  # one mark for each target
+
+
+def test_the_record_names_no_host():
+    found = record(bench.Findings(FIGURES), replace(Sizes(), mails=5), 61.0)
+    assert found["sizes"]["mails"] == 5
+    assert set(found["machine"]) == {"cpu", "cores", "memory_gib", "kernel", "load"}
+    assert found["versions"]["python"]

@@ -1,0 +1,126 @@
+"""The examples do what the documents say of them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts import subjects
+from contracts.testing import check_event
+from tests.support import requirements
+from tests.support.loa_process import BIN, LoaProcess
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+BARE = "data.json"
+"""What binary mode sends: data alone."""
+EVENTS = sorted(file for file in EXAMPLES.glob("*.json") if file.name != BARE)
+UNIT = "van-phong-bo"
+READMES = ["README.md", "README.vi.md"]
+ADDRESS = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)
+def test_every_example_is_an_event_that_a_door_takes(file):
+    event = json.loads(file.read_text("utf-8"))
+    assert check_event(event, unit=event["source"].removeprefix("/units/"))
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_readme_shows_the_first_example(readme):
+    blocks = re.findall(r"^```json\n(.*?)^```", (ROOT / readme).read_text("utf-8"), re.M | re.S)
+    assert json.loads(blocks[0]) == json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
+
+
+def first_commands(readme):
+    """What a newcomer types, from the key to the first item by hand, in one shell."""
+    section = (ROOT / readme).read_text("utf-8").split("\n## ")[1].split("\n### ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    return re.sub(r" +# .*", "", "".join(blocks))
+
+
+@pytest.fixture
+def loa(tmp_path):
+    """A Loa that has just been started, seen from the folder that the README is read in."""
+    requirements.curl()
+    for name, target in {"examples": EXAMPLES, "var": tmp_path / "data"}.items():
+        (tmp_path / name).symlink_to(target)
+    with LoaProcess(tmp_path) as loa:
+        yield loa
+
+
+def typed(loa, script):
+    """What a shell beside it says; only the port is another one."""
+    shell = ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, loa.ready().url)]
+    found = {"PATH": f"{BIN}:{loa.environ['PATH']}", "NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        shell, cwd=loa.folder, env=loa.environ | found, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("readme", READMES)
+def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
+    said = typed(loa, first_commands(readme))
+    assert said.count("HTTP/1.1 202 Accepted") == 2, said
+    [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)
+    assert first in said
+    assert f"Accepted(event_id='{json.loads(first)['event_id']}'" in said
+    assert f"curl {ADDRESS}{json.loads(first)['status_url']} " in first_commands(readme)
+    assert (
+        loa.trace_when_complete("huong-dan-nop-ho-so-truc-tuyen")["channels"]["email"]["expected"]
+        == 2
+    )
+    assert loa.trace_when_complete("tra-cuu-ho-so")["state"] == "released"
+    assert loa.dead_letters() == []
+
+
+async def test_the_python_example_publishes_and_names_what_is_wrong(bus, nats_server, tmp_path):
+    def run(file: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, EXAMPLES / "publish.py", nats_server.url, UNIT, file]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert run(EXAMPLES / "first-event.json").returncode == 0
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    assert message.subject == f"content.{UNIT}.submitted"
+    broken = json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
+    del broken["data"]["title"]
+    (tmp_path / "broken.json").write_text(json.dumps(broken))
+    refused = run(tmp_path / "broken.json")
+    assert refused.returncode == 2
+    assert "data.title: là trường bắt buộc" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT, "khong-co.json"], "khong-co.json"),
+        (["nats://127.0.0.1:4222", UNIT, "."], "usage: publish.py NATS_URL UNIT FILE"),
+        (["nats://127.0.0.1:4222", UNIT, "hong.json"], "event: không phải JSON hợp lệ"),
+        (["nats://127.0.0.1:4222", UNIT, "mang.json"], "event: phải là một đối tượng JSON"),
+    ],
+    ids=["nothing", "too little", "no such file", "a folder", "no JSON", "no event"],
+)
+def test_the_python_example_says_what_it_needs_instead_of_a_traceback(tmp_path, words, says):
+    (tmp_path / "hong.json").write_text("{")
+    (tmp_path / "mang.json").write_text("[1]")
+    command = [sys.executable, EXAMPLES / "publish.py", *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert says in run.stderr and "Traceback" not in run.stderr
+
+
+def test_the_javascript_example_holds_the_golden_vectors():
+    requirements.node()
+    script, vectors = EXAMPLES / "keys.mjs", ROOT / "contracts" / "schemas" / "vectors.json"
+    done = subprocess.run(
+        ["node", script, vectors], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "every vector holds\n"), done.stderr

@@ -1,0 +1,98 @@
+"""The settings for nginx that the portal's README recommends send what our own server sends."""
+
+import re
+
+import httpx2
+import pytest
+
+from channels.portal.http.file_app import SECURITY_HEADERS, portal_app
+from channels.portal.http.file_cache import CACHE_CONTROL, FEED_CACHE_CONTROL, MEDIA_TYPES
+from channels.portal.model.site import CANARY_PATH
+from tests.support import requirements
+from tests.support.nginx import MAPS, SERVER, nginx
+from tests.support.portal_dir import publish
+from tests.support.publications import a_publication
+
+PATHS = (
+    *("/", "/tin/lich-nghi-tet-2027", "/tin/lich-nghi-tet-2027/", "/tin/rut", "/tin/rut/"),
+    *("/nguon-tin/", "/nguon-tin/tat-ca.rss", "/nguon-tin/tat-ca.atom", "/nguon-tin/tat-ca.json"),
+    *("/nguon-tin/nguon-tin.opml", "/sitemap.xml", "/robots.txt", "/muc/lich-nghi-le/2026/11/"),
+    *("/khong-co", "/tin/khong-co", "/tin", "/404.html", "/anh/0a.jpg", CANARY_PATH),
+)
+
+
+def sent() -> dict[str, str]:
+    return dict(re.findall(r'^ +add_header (\S+) "?(.*?)"? always;$', SERVER, re.M))
+
+
+def looked_up(name: str, uri: str) -> str:
+    """What the map called *name* says of *uri*."""
+    inside = re.search(rf"map \$uri \${name} {{\n(.*?)^}}", MAPS, re.S | re.M)
+    lines = re.findall(r'^ +(\S+) +"?(.*?)"?;$', inside[1], re.M)
+    exact = [value for key, value in lines if key == uri]
+    fitting = [value for key, value in lines if key[0] == "~" and re.search(key[1:], uri)]
+    return next(iter([*exact, *fitting, *(value for key, value in lines if key == "default")]), "")
+
+
+def test_the_settings_name_every_guard_word_for_word():
+    assert SECURITY_HEADERS.items() <= sent().items()
+    assert sent()["Cache-Control"] == "$loa_lifetime"
+    assert sent()["X-Robots-Tag"] == "$loa_robots"
+
+
+def test_no_place_says_something_of_its_own_and_so_forgets_the_rest():
+    """nginx inherits none of them where there is one."""
+    assert SERVER.count("add_header") == len(sent())
+    (inside,) = re.findall(r"^location / {\n(.*?)^}", SERVER, re.S | re.M)
+    assert inside.count("add_header") == len(sent())
+
+
+@pytest.mark.parametrize("suffix", MEDIA_TYPES)
+def test_every_type_may_be_kept_as_long(suffix):
+    name = "/tai-nguyen/a" if suffix in (".css", ".svg") else "/a"
+    assert looked_up("loa_lifetime", name + suffix) == CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL)
+    assert f"{MEDIA_TYPES[suffix].partition(';')[0]} {suffix[1:]};" in SERVER
+
+
+def test_the_missing_page_and_the_canary_are_not_kept():
+    assert looked_up("loa_lifetime", "/404.html") == "no-cache"
+    assert looked_up("loa_lifetime", CANARY_PATH) == "no-store"
+    assert looked_up("loa_robots", CANARY_PATH) == "noindex"
+    assert looked_up("loa_robots", "/index.html") == ""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    gone = a_publication(content_id="rut", action="withdrawn", revision=2, reason="Nhầm")
+    publish(tmp_path / "portal", a_publication(), gone)
+    for path in ("anh/0a.jpg", CANARY_PATH[1:]):
+        file = tmp_path / "portal/public" / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"<feed/>")
+    return tmp_path / "portal"
+
+
+COMPARED = (
+    "content-type",
+    "cache-control",
+    "x-robots-tag",
+    "vary",
+    *map(str.lower, SECURITY_HEADERS),
+)
+
+
+async def test_nginx_answers_as_our_own_server_does(tmp_path, folder):
+    requirements.nginx()
+    transport = httpx2.ASGITransport(portal_app(folder))
+    ours = httpx2.AsyncClient(transport=transport, base_url="http://portal")
+    with nginx(tmp_path, folder / "public") as url:
+        async with ours, httpx2.AsyncClient(base_url=url) as theirs:
+            for path in PATHS:
+                mine, other = await ours.get(path), await theirs.get(path)
+                assert told(other) == told(mine), path
+
+
+def told(answer):
+    """The status, and each header's values; several lines would be several answers."""
+    values = {name: answer.headers.get_list(name) for name in COMPARED}
+    return answer.status_code, values, answer.content

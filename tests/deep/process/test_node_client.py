@@ -1,0 +1,135 @@
+"""A system in JavaScript, with the npm package `nats` and nothing of ours, is understood."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from contracts import subjects
+from contracts.envelope import decode
+from contracts.errors import Invalid
+from contracts.vocabulary import DEFAULT
+from producers.admission import admit
+from tests.support.gateway_client import UNIT, sample_event
+from tests.support.loa_process import LoaProcess, wait_until
+
+SCRIPT = Path(__file__).with_name("publish.mjs")
+MODES = ("structured", "binary")
+pytestmark = pytest.mark.timeout(300)
+
+
+def unavailable(reason):
+    """Locally a machine may lack npm or be offline; the build must not pass without these tests."""
+    if os.getenv("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory):
+    """A folder with the script and the npm package, as a system of another house has them."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        unavailable("node and npm are not installed")
+    folder = tmp_path_factory.mktemp("node")
+    (folder / "package.json").write_text('{"private": true}')
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", "nats@2.29.3"]
+    done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    if done.returncode:
+        unavailable(f"npm can't install nats: {done.stderr[-500:]}")
+    shutil.copy(SCRIPT, folder)
+    return folder
+
+
+@pytest.fixture
+def publish(node_folder, nats_server):
+    """Publishes an event with Node.js; the answer is the stream's acknowledgement."""
+
+    def run(event, mode, kind="submitted", url=nats_server.url):
+        subject = subjects.content(UNIT, kind)
+        done = subprocess.run(
+            ["node", "publish.mjs", url, subject, mode],
+            cwd=node_folder,
+            input=json.dumps(event, ensure_ascii=False),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+async def the_message(bus):
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    return message
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_event_is_stored_and_read_as_it_was_meant(bus, publish, mode):
+    event = sample_event() | {"correlationid": 'mã số "7" 100%', "sequence": 7}
+    assert publish(event, mode) == {"stream": "CONTENT", "seq": 1, "duplicate": False}
+    message = await the_message(bus)
+    assert message.subject == f"content.{UNIT}.submitted"
+    read = decode(None, message.headers, message.data)
+    assert read.data == event["data"]
+    assert read.extensions["correlationid"] == event["correlationid"]
+    assert admit(read, UNIT, DEFAULT).content_id == event["data"]["content_id"]
+
+
+async def test_both_forms_mean_the_same_event(bus, publish):
+    for mode in MODES:
+        publish(sample_event() | {"id": f"e-{mode}"}, mode)
+    both = [decode(None, one.headers, one.data) async for one in bus.scan(subjects.CONTENT.name)]
+    admitted = [admit(one, UNIT, DEFAULT) for one in both]
+    assert admitted[0].content_hash == admitted[1].content_hash
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_repeat_is_stored_once(bus, publish, mode):
+    publish(sample_event(), mode)
+    assert publish(sample_event(), mode)["duplicate"] is True
+    assert (await the_message(bus)).seq == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_broken_event_is_stored_too_and_names_its_field_when_read(bus, publish, mode):
+    event = sample_event()
+    del event["data"]["title"]
+    publish(event, mode)
+    message = await the_message(bus)
+    with pytest.raises(Invalid) as refused:
+        admit(decode(None, message.headers, message.data), UNIT, DEFAULT)
+    assert [error.field for error in refused.value.errors] == ["data.title"]
+
+
+def test_what_node_publishes_is_delivered_and_what_is_broken_becomes_a_dead_letter(
+    publish, tmp_path
+):
+    with LoaProcess(tmp_path) as loa:
+        loa.add_unit()
+        loa.readers(2)
+        url = loa.ready().nats_url
+        for number, mode in enumerate(MODES):
+            event = sample_event(id=f"n-{mode}", content_id=f"node-{mode}")
+            publish(event, mode, url=url)
+            told = loa.trace_when_complete(f"node-{mode}")
+            assert told["channels"]["email"]["delivered"] == 2, number
+        broken = sample_event(id="n-broken", content_id="node-broken")
+        del broken["data"]["title"]
+        for mode in MODES:
+            publish(broken | {"id": f"n-broken-{mode}"}, mode, url=url)
+        letters = wait_until(
+            lambda: len(found := loa.dead_letters()) == 2 and found, "two dead letters"
+        )
+        for letter in letters:
+            assert letter["errors"][0]["field"] == "data.title"
+            assert letter["errors"][0]["message_vi"]
+            assert b"node-broken" in base64.b64decode(letter["body"])
+        story = loa.trace("node-broken")
+        assert (story["state"], story["revision"], story["channels"]) == ("refused", 0, {})

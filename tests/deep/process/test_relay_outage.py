@@ -1,0 +1,105 @@
+"""Real processes while the relay is away, and while a channel is paused: over kills, to the end."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.gateway_client import sample_event
+from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+READERS = 600
+ITEMS = 4
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with RelayProcess(tmp_path) as relay:
+        yield relay
+
+
+def email(loa: LoaProcess) -> dict:
+    return loa.cli("status", "--json").json["channels"]["email"]
+
+
+def backlog(channel: dict) -> dict[str, int]:
+    return {lane: facts["backlog"] for lane, facts in channel["lanes"].items()}
+
+
+def comes_back(relay: RelayProcess) -> None:
+    """The same relay, on the same port."""
+    paths = (relay.record.parent / "again", relay.record, str(relay.port))
+    relay.process = subprocess.Popen([sys.executable, "-m", "tests.support.smtp_receiver", *paths])
+
+
+def publish(loa: LoaProcess, content_id: str, **data: object) -> str:
+    answer = loa.post(sample_event(id=content_id, content_id=content_id, **data))
+    assert answer.status == 202, answer
+    return answer.body["event_id"]
+
+
+def told(loa: LoaProcess, event: str) -> list[dict]:
+    """The log's lines of one kind."""
+    lines = (json.loads(line) for line in loa.log().splitlines() if line.startswith("{"))
+    return [line for line in lines if line["event"] == event]
+
+
+def everybody_once(relay: RelayProcess, items: int) -> None:
+    mails = relay.accepted_mails()
+    assert len(mails) == len(set(mails)) == items * READERS
+
+
+@pytest.mark.promise("8.4")
+def test_a_pause_survives_a_kill_and_everything_goes_out_within_seconds_of_the_resume(
+    relay, tmp_path
+):
+    with LoaProcess(tmp_path, **relay.settings) as loa:
+        loa.add_unit()
+        loa.readers(READERS)
+        assert loa.cli("pause", "email", "--reason", "nghỉ Tết").exit_code == 0
+        wait_until(lambda: "channel_paused" in loa.log(), "the pause")
+        items = [publish(loa, f"tin-{number}") for number in range(ITEMS)]
+        wait_until(lambda: backlog(email(loa))["normal"] == ITEMS * READERS, "the plans")
+        for _ in range(2):
+            loa.kill()
+            loa.start()
+            now = email(loa)
+            assert (now["paused"], now["paused_reason"]) == (True, "nghỉ Tết")
+            ready = loa.request("/readyz")
+            assert (ready.status, ready.body["standing"]) == (200, {"email": "paused"})
+        assert relay.count() == 0
+        assert loa.cli("resume", "email").exit_code == 0
+        for item in items:
+            assert loa.trace_of_event(item, 60)["channels"]["email"]["delivered"] == READERS
+        everybody_once(relay, ITEMS)
+        assert loa.cli("check", "--deep", "--json").json["violations"] == []
+
+
+@pytest.mark.promise("8.1")
+def test_a_relay_that_comes_back_gets_everything_once_and_the_urgent_item_first(relay, tmp_path):
+    with LoaProcess(tmp_path, **relay.settings) as loa:
+        loa.add_unit(UNIT, "--urgent")
+        loa.readers(READERS)
+        relay.process.kill()
+        relay.process.wait()
+        items = [publish(loa, f"tin-{number}", lane="bulk") for number in range(ITEMS)]
+        wait_until(lambda: email(loa)["breaker"] != "closed", "the breaker")
+        loa.kill()
+        loa.start()
+        items.append(publish(loa, "canh-bao", lane="urgent"))
+        wait_until(lambda: backlog(email(loa))["urgent"] == READERS, "the urgent plan")
+        now = email(loa)
+        assert now["breaker"] in ("open", "half-open")
+        assert "connection" in now["breaker_reason"]
+        assert loa.request("/readyz").status == 200
+        comes_back(relay)
+        for item in items:
+            loa.trace_of_event(item, 180)
+        everybody_once(relay, ITEMS + 1)
+        assert email(loa)["breaker"] == "closed"
+        assert len(told(loa, "breaker_opened")) == 1
+        [closed] = told(loa, "breaker_closed")
+        assert closed["batch"].startswith("email.canh-bao."), "the urgent item tried first"
+        assert loa.cli("check", "--deep", "--json").json["violations"] == []

@@ -1,0 +1,100 @@
+"""The machine is lost in the middle of a bulk; from a backup nobody is left out."""
+
+import shutil
+from collections import Counter
+
+import pytest
+
+from contracts.testing import sample
+from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+READERS = 6000
+
+
+def an_event(id: str, **data):
+    event = sample("submitted", **data)
+    return event | {"id": id, "source": f"/units/{UNIT}", "subject": event["data"]["content_id"]}
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with RelayProcess(tmp_path) as relay:
+        yield relay
+
+
+def another_machine(tmp_path, lost: LoaProcess, relay: RelayProcess) -> LoaProcess:
+    """What survives: the backup, the key file, which is kept apart, and the relay."""
+    folder = tmp_path / "new"
+    (folder / "data").mkdir(parents=True)
+    shutil.copy(lost.data / "vault.key", folder / "data" / "vault.key")
+    loa = LoaProcess(folder, **relay.settings)
+    loa.key = lost.key
+    return loa
+
+
+def planned(loa: LoaProcess) -> bool:
+    """Everybody is in a batch."""
+    email = loa.trace("tin-gui").get("channels", {}).get("email", {})
+    return email.get("expected") == READERS and email["missing"] == 0 < email["pending"]
+
+
+@pytest.mark.promise("11.2")
+def test_from_a_backup_taken_before_a_bulk_everybody_has_the_mail_and_copies_are_declared(
+    tmp_path, relay
+):
+    (tmp_path / "old").mkdir()
+    with LoaProcess(tmp_path / "old", **relay.settings) as lost:
+        lost.add_unit()
+        lost.readers(READERS)
+        first = lost.post(an_event("e-1", content_id="tin-dau", channels=["portal"]))
+        lost.trace_of_event(first.body["event_id"])
+        assert lost.cli("pause", "email").exit_code == 0
+        wait_until(
+            lambda: '"channel_paused"' in lost.log(), "the pause, which takes a second at most"
+        )
+        accepted = lost.post(an_event("e-2", content_id="tin-gui", channels=["email", "portal"]))
+        wait_until(lambda: planned(lost), "the plan")
+        saved = lost.cli("backup", tmp_path / "backup", "--json")
+        assert saved.exit_code == 0, saved.err
+        already = relay.count()
+        assert lost.cli("resume", "email").exit_code == 0
+        wait_until(lambda: relay.count() > already + READERS // 3, "mails", pause_s=0.002)
+        lost.kill()
+    loa = another_machine(tmp_path, lost, relay)
+    assert (done := loa.cli("restore", tmp_path / "backup", "--json")).exit_code == 0, done.err
+    assert (done := loa.cli("rebuild", "--json")).exit_code == 0, done.err
+    assert done.json["directory"] == {"people": READERS}
+    before = relay.count()
+    with loa:
+        channels = loa.cli("status", "--json").json["channels"]
+        assert all(one["paused"] for one in channels.values())
+        assert loa.page_status("/tin/tin-dau") == 200
+        assert relay.count() == before, "nothing leaves before a person has looked"
+        for channel in channels:
+            assert loa.cli("resume", channel).exit_code == 0
+        story = loa.trace_of_event(accepted.body["event_id"], 120)
+        found = loa.cli("check", "--deep", "--json")
+        assert (found.exit_code, found.json["violations"]) == (0, [])
+        assert loa.page_status("/tin/tin-gui") == 200
+        assert loa.cli("restore", "--end-doubt", "--json").json == {"ended": True}
+    counts, copies = story["channels"]["email"], Counter(relay.accepted_mails())
+    assert len({recipient for recipient, _ in copies}) == READERS == counts["delivered"]
+    assert len(copies) == READERS, "a copy came under another Message-ID"
+    again = sum(copies.values()) - READERS
+    assert READERS // 3 < before - already <= again <= counts["maybe_duplicate"]
+
+
+def test_a_backup_goes_onto_an_empty_machine_only(tmp_path, relay):
+    with LoaProcess(tmp_path, **relay.settings) as loa:
+        loa.add_unit()
+        assert loa.cli("backup", tmp_path / "backup").exit_code == 0
+        refused = loa.cli("restore", tmp_path / "backup")
+        assert refused.exit_code == 2
+        assert "already runs on" in refused.err
+        assert loa.cli("restore").exit_code == 2
+        assert loa.cli("restore", "--end-doubt", "--json").json == {"ended": False}
+    refused = loa.cli("restore", tmp_path / "backup")
+    assert refused.exit_code == 2
+    assert "holds messages" in refused.err and "hệ thống trống" in refused.err
+    assert loa.cli("rebuild", "nothing").exit_code == 2

@@ -1,0 +1,74 @@
+"""One Loa per folder: a second one is refused, single services may join the first."""
+
+import signal
+import subprocess
+
+import pytest
+
+from tests.support.frozen_process import frozen
+from tests.support.loa_process import BIN, LoaProcess, wait_until
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def loa(tmp_path):
+    with LoaProcess(tmp_path) as loa:
+        yield loa
+
+
+def test_a_second_loa_is_refused_and_the_first_one_goes_on(loa):
+    first = loa.ready()
+    second = loa.cli("up", "--port", "0")
+    assert second.exit_code == 2
+    assert f"already runs on {loa.data}" in second.err
+    assert "đã có một Loa đang chạy" in second.err
+    assert f"process {first.pid}" in second.err
+    assert "Traceback" not in second.out + second.err
+    assert loa.ready() == first
+    loa.add_unit()
+
+
+def test_a_second_loa_is_refused_while_the_first_one_is_busy(loa):
+    with frozen(loa.process.pid):
+        assert loa.cli("up", "--port", "0").exit_code == 2
+
+
+def test_after_a_kill_the_folder_is_free_whatever_was_left_in_it(loa):
+    loa.kill()
+    assert (loa.data / "run" / "ready.json").exists()
+    assert loa.start().pid == loa.process.pid
+
+
+def test_a_single_service_joins_and_leaves_without_a_trace(loa):
+    first = loa.ready()
+    environ = loa.environ | {"LOA_HTTP_PORT": "0"}
+    with (loa.folder / "joined.log").open("wb") as log:
+        joined = subprocess.Popen(
+            [BIN / "loa", "run", "feedback"], env=environ, cwd=loa.folder, stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: b'"ready"' in (loa.folder / "joined.log").read_bytes(), "ready", 20)
+        assert loa.ready() == first
+    finally:
+        joined.send_signal(signal.SIGTERM)
+        assert joined.wait(20) == 0
+    assert loa.ready() == first
+    assert first.nats_url in (loa.folder / "joined.log").read_text()
+
+
+def test_a_service_with_its_own_bus_is_the_folders_loa_too(tmp_path):
+    loa = LoaProcess(tmp_path, HTTP_PORT=0)
+    with (tmp_path / "run.log").open("wb") as log:
+        alone = subprocess.Popen(
+            [BIN / "loa", "run", "feedback"], env=loa.environ, cwd=tmp_path, stdout=log, stderr=log
+        )
+    try:
+        wait_until((loa.data / "run" / "ready.json").exists, "ready.json")
+        refused = loa.cli("up")
+        assert refused.exit_code == 2
+        assert f"process {alone.pid}" in refused.err
+    finally:
+        alone.send_signal(signal.SIGTERM)
+        assert alone.wait(20) == 0
+    assert not (loa.data / "run" / "ready.json").exists()

@@ -1,0 +1,288 @@
+"""Case notices under load: a flood of them within a rate, and some of them beside a bulk delivery.
+
+    python -m tests.deep.scale.notice_load flood --events 100000 --per-s 100 --day 90000
+    python -m tests.deep.scale.notice_load bulk --readers 100000
+
+`flood`: nothing is called faster than the rate, memory stays flat, and the day's quota ends it
+before Zalo does. `bulk`: how long a notice waits, from 202 to the first attempt, while everybody
+gets a mail. Numbers are printed; only what must never happen ends it with exit code 1.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Semaphore
+from typing import Any
+from urllib.request import urlopen
+
+from channels.zalo.client.oauth import TokenPair
+from channels.zalo.settings import ZaloSettings
+from consumers.app.wiring import zalo
+from consumers.key_file import KeyFile
+from contracts import keys
+from contracts.records import notice_key
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.units.registry import UnitRegistry
+from tests.support.loa_process import LoaProcess, wait_until
+
+ROOT = Path(__file__).parents[3]
+UNITS = [unit for unit, known in DEFAULT.units.items() if not known.until]
+PACK, AT_ONCE = 20, Semaphore(4)
+"""How the units send: so many events to a request, so many requests at once."""
+BATCH = "application/cloudevents-batch+json"
+SECOND_S, CLOCK_S = 10, 0.1
+"""The rate is looked at in spans of so many seconds; a call is noted a moment after its turn."""
+
+
+class Load:
+    """A Loa of its own with a relay and a Zalo that note when something really reached them."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.relay, port = self.receiver("receiver", folder / "mails")
+        self.zalo, url = self.receiver("zalo", folder / "zalo")
+        hosts = {f"ZALO_{name}_URL": url for name in ("OPENAPI", "BUSINESS", "OAUTH")}
+        self.account = ZaloSettings(
+            app_id="sandbox-app", app_secret="sandbox-app-secret",
+            openapi_url=url, business_url=url, oauth_url=url,
+        )  # fmt: skip
+        self.loa = LoaProcess(
+            folder, **hosts, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port, EMAIL_TLS="none",
+            EMAIL_FROM="Bộ Nội vụ <thong-bao@loa.example>",
+            ZALO_APP_ID="sandbox-app", ZALO_APP_SECRET="sandbox-app-secret", **settings,
+        )  # fmt: skip
+        self.keys: dict[str, str] = {}
+
+    def receiver(self, name: str, keeps: Path) -> tuple[subprocess.Popen[bytes], str]:
+        where = self.folder / f"{name}.port"
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"tests.deep.crash.{name}", where, keeps], cwd=ROOT
+        )
+        return process, wait_until(lambda: where.exists() and where.read_text(), name)
+
+    def on_bus(self, work: Callable[[Bus], Awaitable[Any]]) -> Any:
+        async def connected() -> Any:
+            async with await Bus.connect(self.loa.ready().nats_url, name="load") as bus:
+                return await work(bus)
+
+        return asyncio.run(connected())
+
+    async def prepare(self, bus: Bus) -> None:
+        """The grant, a template for every kind, and every unit of the ministry."""
+        key_file = KeyFile.open(self.loa.data / "vault.key")
+        stores = zalo.zalo_stores(bus, key_file, self.account.app_id)
+        sandbox_post(self.account.oauth_url, "balance", {"balance": 10**12})
+        sandbox_post(self.account.oauth_url, "rules", {"daily_quota": 10**6, "per_minute": 10**6})
+        pair = sandbox_post(self.account.oauth_url, "grant", {})
+        await zalo.store_token_pair(
+            self.account, stores, TokenPair(pair["access_token"], pair["refresh_token"], 90_000.0)
+        )
+        await zalo.register_sandbox_templates(self.account, stores)
+        registry = UnitRegistry(bus, DEFAULT, time.time)
+        self.keys = {unit: await registry.add(unit, release="automatic") for unit in UNITS}
+
+    def sent(self) -> Iterator[dict[str, Any]]:
+        """The template messages, as Zalo has noted them."""
+        with (self.folder / "zalo" / "effects.jsonl").open() as lines:
+            for line in lines:
+                if '"template_sent"' in line:
+                    yield json.loads(line)
+
+    def mails(self) -> Iterator[dict[str, Any]]:
+        path = self.folder / "mails"
+        yield from map(json.loads, path.read_text().splitlines() if path.exists() else ())
+
+    def memory_mb(self) -> float:
+        status = Path(f"/proc/{self.loa.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def close(self) -> None:
+        for process in (self.relay, self.zalo):
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def running(**settings: object) -> Iterator[Load]:
+    with tempfile.TemporaryDirectory(prefix="loa-load-") as place:
+        load = Load(Path(place), **settings)
+        try:
+            with load.loa:
+                load.on_bus(load.prepare)
+                yield load
+        finally:
+            load.close()
+
+
+def sandbox_post(url: str, path: str, body: dict[str, Any]) -> Any:
+    with urlopen(f"{url}/_sandbox/{path}", json.dumps(body).encode(), timeout=10) as said:
+        return json.load(said)
+
+
+def case_event(unit: str, number: int, **contact: str) -> dict[str, Any]:
+    """The only step of a dossier."""
+    where = contact or {"phone": f"849{number:08d}"}
+    code = f"G09.20-20260609-{number:07d}"
+    event = sample("updated", case_code=code, contact={**where, "consent": True})
+    return event | {"id": f"{code}/2", "source": f"/units/{unit}"}
+
+
+# --- a flood
+
+
+def flood(events: int, per_s: float, day: int) -> list[str]:
+    """What went wrong."""
+    settings = {"ZALO_NOTICES_PER_S": per_s, "ZALO_NOTICES_PER_DAY": day, "ZALO_CONNECTIONS": 16}
+    with running(**settings) as load:
+        began = time.time()
+        memory: list[float] = []
+        with ThreadPoolExecutor(len(UNITS)) as pool:
+            posting = [pool.submit(post_all, load, unit, events) for unit in UNITS]
+            wait_until_sent(load, min(events, day), memory)
+            accepted = sum(one.result() for one in posting)
+        sent = list(load.sent())
+        took_s = max(one["real"] for one in sent) - min(one["real"] for one in sent)
+        main("accepted", accepted, f"in {time.time() - began:.0f} s")
+        main("sent", len(sent), f"in {took_s:.0f} s: {len(sent) / took_s:.1f}/s at {per_s:g}/s")
+        main("memory", f"{memory[0]:.0f} MB", f"at first, {max(memory):.0f} MB at most")
+        return [*too_fast(sent, per_s), *too_many(load, sent, events, day)]
+
+
+def post_all(load: Load, unit: str, events: int) -> int:
+    """One unit's share, in batches, as fast as its door lets it."""
+    mine = range(UNITS.index(unit), events, len(UNITS))
+    for start in range(0, len(mine), PACK):
+        body = [case_event(unit, number) for number in mine[start : start + PACK]]
+        with AT_ONCE:
+            post(load, load.keys[unit], body, BATCH)
+    return len(mine)
+
+
+def post(load: Load, key: str, body: Any, content_type: str) -> None:
+    """Until it is accepted."""
+    said = {"Content-Type": content_type, "Authorization": f"Bearer {key}"}
+    while (answer := load.loa.request("/v1/events", json.dumps(body).encode(), said)).status != 202:
+        assert answer.status in (429, 503), answer
+        time.sleep(2)
+
+
+def wait_until_sent(load: Load, wanted: int, memory: list[float]) -> None:
+    """Until so many are sent."""
+
+    def done() -> bool:
+        memory.append(load.memory_mb())
+        return sum(1 for _ in load.sent()) >= wanted
+
+    wait_until(done, f"{wanted} notices", patience_s=3600.0, pause_s=5.0)
+
+
+def too_fast(sent: Sequence[dict[str, Any]], per_s: float) -> Iterator[str]:
+    """More calls in a span than rate and burst allow."""
+    times = sorted(one["real"] for one in sent)
+    allowed = per_s * (SECOND_S + CLOCK_S) + 2 * per_s  # what may leave at once after a pause
+    first = 0
+    for number, at in enumerate(times):
+        while times[first] < at - SECOND_S:
+            first += 1
+        if number - first + 1 > allowed:
+            yield f"{number - first + 1} calls in {SECOND_S} s"
+            return
+
+
+def too_many(load: Load, sent: Sequence[dict[str, Any]], events: int, day: int) -> Iterator[str]:
+    """More messages than the quota, one twice, or a refusal by Zalo."""
+    tracked = {one["message"]["tracking_id"] for one in sent}
+    if len(tracked) != len(sent):
+        yield f"{len(sent) - len(tracked)} messages twice"
+    if len(sent) != min(events, day):
+        yield f"{len(sent)} sent of {min(events, day)}"
+    refused = [code for code in ("-144", "-147", "-115", "-32") if f"zalo {code}" in load.loa.log()]
+    if refused:
+        yield f"Zalo had to say {refused}"
+
+
+# --- beside a bulk delivery
+
+
+def bulk(readers: int) -> list[str]:
+    """Everybody gets a mail; every quarter of a second a dossier moves on."""
+    with running(ZALO_NOTICES_PER_S=100) as load:
+        load.loa.key = load.keys[UNITS[0]]
+        load.loa.readers(readers)
+        item = sample("submitted", lane="bulk", channels=["email"])
+        item |= {"id": "bulk", "source": f"/units/{UNITS[0]}"}
+        post(load, load.loa.key, item, "application/cloudevents+json")
+        wait_until(lambda: sum(1 for _ in load.mails()) > 100, "the first mails")
+        told = measure_latencies(load, readers)
+        mails = {one["address"]: one["began"] for one in load.mails()}
+        calls = {one["message"]["tracking_id"]: one["real"] for one in load.sent()}
+        waits = {name: [first[key] - at for key, at in told[name]] for name, first in
+                 (("email", mails), ("zalo", calls))}  # fmt: skip
+        for name, found in waits.items():
+            main(f"{name}: 202 to first attempt", f"n = {len(found)}", latency_summary(found))
+        times = sorted(at for address, at in mails.items() if address.startswith("nguoi"))
+        main("bulk", f"{readers} mails", f"{readers / (times[-1] - times[0]):.0f}/s meanwhile")
+        return [] if all(waits.values()) else ["no notice was sent beside the bulk delivery"]
+
+
+def measure_latencies(load: Load, readers: int) -> dict[str, list[tuple[str, float]]]:
+    """What to look for, and when it was accepted, for as long as the bulk delivery runs."""
+    told: dict[str, list[tuple[str, float]]] = {"email": [], "zalo": []}
+    number = 0
+    while sum(1 for _ in load.mails()) < readers:
+        number += 1
+        address = f"ho-so-{number}@example.com"
+        for name, contact in (("email", {"email": address}), ("zalo", {})):
+            event = case_event(UNITS[1], 2 * number + (name == "zalo"), **contact)
+            post(load, load.keys[UNITS[1]], event, "application/cloudevents+json")
+            key = address if name == "email" else tracking_id(event)
+            told[name].append((key, time.time()))
+        time.sleep(0.25)
+    wanted = len(told["zalo"])
+    wait_until(lambda: sum(1 for _ in load.sent()) >= wanted, "the last notice")
+    return told
+
+
+def tracking_id(event: dict[str, Any]) -> str:
+    """Of the only step of a dossier."""
+    unit = event["source"].removeprefix("/units/")
+    named = keys.event_id(unit, event["source"], event["id"])
+    return notice_key(keys.case_content_id(event["data"]["case_code"]), 1, named)
+
+
+def latency_summary(found: Sequence[float]) -> str:
+    """In milliseconds."""
+    cuts = statistics.quantiles(found, n=100)
+    return ", ".join(
+        f"{name} {1000 * value:.0f} ms"
+        for name, value in (("p50", cuts[49]), ("p95", cuts[94]), ("most", max(found)))
+    )
+
+
+def main(*said: object) -> None:
+    sys.stdout.write("  ".join(map(str, said)) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    ways = parser.add_subparsers(dest="way", required=True)
+    one = ways.add_parser("flood")
+    one.add_argument("--events", type=int, default=100_000)
+    one.add_argument("--per-s", type=float, default=100.0)
+    one.add_argument("--day", type=int, default=90_000)
+    ways.add_parser("bulk").add_argument("--readers", type=int, default=100_000)
+    asked = vars(parser.parse_args())
+    wrong = {"flood": flood, "bulk": bulk}[asked.pop("way")](**asked)
+    sys.exit("\n".join(wrong) or 0)

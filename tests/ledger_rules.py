@@ -1,6 +1,0 @@
-"""The rules that the ledger's moves are tried by, from one moment on."""
-
-from consumers.ledger.entry import Rules
-
-NOW = 1_800_000_000.0
-RULES = Rules(lease_s=60, settle_s=90, give_up_at=NOW + 3600)

@@ -1,0 +1,163 @@
+"""The rules of the code base: import directions, no cycles, sizes, docstrings."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("contracts", "channels", "producers", "consumers")
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in FILES}
+MODULES = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in TREES}
+PACKAGES = sorted(
+    path.parent.relative_to(ROOT).as_posix() for path in FILES if path.name == "__init__.py"
+)
+LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
+NO_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "tools"}
+CATCH_ALL = {"consumers/runtime/ack.py", "producers/imports/isolate_errors.py"}
+"""Modules that may catch every exception: they turn it into a dead letter or a feed's error."""
+MOST_MODULES = 15
+CROWDED = {"consumers/cli"}
+"""One module per command group."""
+RIDDLE = re.compile(
+    r"\b(nobody|somebody|whoever|whomever|whatever|stands?|anybody|everybody)\b", re.I
+)
+PLAIN: tuple[str, ...] = ()
+"""Packages whose docstrings already keep the rule."""
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name}:{node.lineno} {node.name}", node
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LINT_IMPORTS, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "line", "broken"),
+    [
+        ("contracts/keys.py", "import channels.base", "one way down"),
+        ("producers/bus/errors.py", "import channels.base", "one way down"),
+        ("channels/base.py", "import nats", "never meet the bus"),
+        ("contracts/keys.py", "import structlog", "contracts do no I/O"),
+        ("consumers/ledger/backoff.py", "import producers.nats_server", "borrow only the bus"),
+    ],
+)
+def test_an_import_against_the_arrows_is_caught(tmp_path, where, line, broken):
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    planted = tmp_path / where
+    planted.write_text(f"{planted.read_text()}\n{line}\n")
+    answer = lint_imports(tmp_path)
+    assert answer.returncode != 0
+    assert re.search(rf"{broken}.* BROKEN", answer.stdout), answer.stdout
+
+
+def imported(name: str, tree: ast.Module) -> Iterator[str]:
+    """The modules of the product that a file imports at run time."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+
+
+def arrows_between_children(package: str) -> dict[str, set[str]]:
+    """Which modules and packages directly inside *package* import which others of them."""
+    prefix, found = package.replace("/", ".") + ".", defaultdict(set)
+    for name, tree in TREES.items():
+        here = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        if not here.startswith(prefix):
+            continue
+        child = here.removeprefix(prefix).partition(".")[0]
+        for target in imported(name, tree):
+            if target.startswith(prefix):
+                found[child].add(target.removeprefix(prefix).partition(".")[0])
+    return {child: targets - {child} for child, targets in found.items()}
+
+
+def cycle(arrows: dict[str, set[str]]) -> list[str]:
+    """One cycle of *arrows*, or an empty list."""
+    left = {child: set(targets) for child, targets in arrows.items()}
+    while leaves := [child for child, targets in left.items() if not targets & left.keys()]:
+        for leaf in leaves:
+            del left[leaf]
+    return sorted(left)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_package_holds_an_import_cycle(package):
+    assert cycle(arrows_between_children(package)) == []
+
+
+@pytest.mark.parametrize("package", sorted({*PACKAGES} - CROWDED))
+def test_no_package_has_too_many_modules_at_one_level(package):
+    modules = [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
+    assert len(modules) <= MOST_MODULES, modules
+
+
+def test_no_function_is_longer_than_30_lines():
+    sizes = {name: node.end_lineno - node.lineno + 1 for name, node in functions()}
+    assert {name: size for name, size in sizes.items() if size > 30} == {}
+
+
+def test_no_module_has_a_meaningless_name():
+    named = {part for path in FILES for part in path.relative_to(ROOT).with_suffix("").parts}
+    assert named & NO_NAMES == set()
+
+
+def test_every_module_has_a_docstring():
+    assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+def docstrings(room: str) -> Iterator[tuple[str, str]]:
+    for name, tree in TREES.items():
+        if name.startswith(room):
+            for node in ast.walk(tree):
+                if isinstance(
+                    node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+                ) and (text := ast.get_docstring(node)):
+                    yield f"{name}:{getattr(node, 'lineno', 1)}", text
+
+
+@pytest.mark.parametrize("room", PLAIN)
+def test_docstrings_name_their_subjects(room):
+    """Plain English: no pronoun that leaves the reader guessing who acts."""
+    assert [f"{where} {text}" for where, text in docstrings(room) if RIDDLE.search(text)] == []
+
+
+def test_only_the_named_modules_catch_every_exception():
+    catching = {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and catches_everything(node)
+    }
+    assert catching <= CATCH_ALL
+
+
+def catches_everything(handler: ast.ExceptHandler) -> bool:
+    """Whether *handler* takes every exception and does not raise it again at its end."""
+    if isinstance(handler.body[-1], ast.Raise) and handler.body[-1].exc is None:
+        return False
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
+        for kind in kinds
+    )

@@ -1,1 +1,0 @@
-"""A seeded simulation that runs the product's own delivery code in virtual time; see README.md."""

@@ -1,0 +1,184 @@
+"""A text that waits for its `not_before`: what takes its place meanwhile, and when it was shown."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.portal.index.listings import listing_entries
+from channels.portal.model.item import build_item
+from channels.portal.model.site import Site
+from consumers.intake import items
+from consumers.intake.items import RELEASE_SLACK, Item, ItemSummary
+from contracts.delivery import ChannelName
+from contracts.vocabulary import DEFAULT
+from tests.support.events import ITEM, UNIT, corrected, register_unit, submitted, withdrawn
+from tests.support.pipeline_harness import PipelineHarness
+from tests.support.publications import RELEASED_AT, a_publication
+
+EMAIL, PORTAL, ZALO = ChannelName.EMAIL, ChannelName.PORTAL, ChannelName.ZALO
+HOUR = 3600.0
+
+
+@pytest.fixture
+async def ministry(bus, tmp_path):
+    await register_unit(bus, release="automatic")
+    return PipelineHarness(bus, tmp_path)
+
+
+def at(ministry: PipelineHarness, hours: float) -> datetime:
+    return datetime.fromtimestamp(ministry.clock() + hours * HOUR, UTC)
+
+
+async def take(ministry: PipelineHarness, event):
+    """Take the event in; the newest publication of the item."""
+    await ministry.intake.handle(event, UNIT)
+    return (await ministry.released(ITEM))[-1].publication
+
+
+def revisions(ministry: PipelineHarness) -> dict[ChannelName, set[int]]:
+    """Which texts each channel's public has seen."""
+    return {
+        name: {number for number, _ in seen} for name, seen in ministry.effects_of(ITEM).items()
+    }
+
+
+@pytest.mark.promise("3.7")
+async def test_what_is_withdrawn_before_its_time_is_known_to_nobody(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await take(ministry, withdrawn())
+    await ministry.deliver(ITEM, backwards=True)
+    assert revisions(ministry) == {EMAIL: set(), PORTAL: set(), ZALO: set()}
+    await ministry.deliver(ITEM, again=True)
+    assert revisions(ministry) == {EMAIL: set(), PORTAL: set(), ZALO: set()}
+
+
+async def test_what_is_withdrawn_after_its_time_is_taken_back(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await ministry.deliver(ITEM)
+    await take(ministry, withdrawn())
+    await ministry.deliver(ITEM)
+    assert revisions(ministry) == {EMAIL: {1, 2}, PORTAL: {1, 2}, ZALO: {1, 2}}
+
+
+@pytest.mark.promise("3.7")
+@pytest.mark.parametrize("hours", [None, 1.0, 2.0, 3.0], ids=lambda one: f"for {one}")
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_text_that_is_corrected_before_its_time_was_never_there(ministry, hours, backwards):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    when = {"not_before": at(ministry, hours).isoformat()} if hours else {}
+    second = await take(ministry, corrected(reason="Sửa trước giờ", **when))
+    assert (second.action, second.reason) == ("published", "")
+    assert second.first_shown_at == second.shown_at == at(ministry, hours or 0.0)
+    await ministry.deliver(ITEM, backwards=backwards)
+    assert revisions(ministry) == {EMAIL: {2}, PORTAL: {2}, ZALO: {2}}
+
+
+async def test_a_text_that_is_corrected_after_its_time_says_so_and_since_when_it_was_there(
+    ministry,
+):
+    start = at(ministry, 2)
+    first = await take(ministry, submitted(not_before=start.isoformat()))
+    assert (first.released_at < start, first.first_released_at) == (True, start)
+    await ministry.deliver(ITEM)
+    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    assert (second.action, second.reason, second.first_shown_at) == (
+        "corrected",
+        "Nhầm ngày",
+        start,
+    )
+    await ministry.deliver(ITEM)
+    assert revisions(ministry) == {EMAIL: {1, 2}, PORTAL: {1, 2}, ZALO: {1, 2}}
+
+
+async def test_a_correction_moments_before_the_time_is_called_one(ministry):
+    """Whoever plans the first text then may not know of the second yet."""
+    await take(ministry, submitted(not_before=at(ministry, 1).isoformat()))
+    ministry.clock.advance(HOUR - RELEASE_SLACK.total_seconds() / 2)
+    second = await take(ministry, corrected(reason="Nhầm ngày"))
+    assert second.action == "corrected"
+    await ministry.deliver(ITEM)
+    assert revisions(ministry)[EMAIL] == {2}
+
+
+async def test_what_comes_back_after_nobody_saw_it_is_new(ministry):
+    await take(ministry, submitted(not_before=at(ministry, 2).isoformat()))
+    await take(ministry, withdrawn())
+    again = await take(ministry, corrected(revision=3, reason="Đăng lại"))
+    assert (again.action, again.first_shown_at) == ("published", again.shown_at)
+
+
+async def test_a_withdrawal_does_not_queue_behind_the_bulk_that_it_is_to_stop(ministry):
+    for number, lane in enumerate(("bulk", "normal"), 1):
+        first = await take(ministry, submitted(revision=2 * number - 1, lane=lane))
+        gone = await take(ministry, withdrawn(id=f"gone-{number}"))
+        assert (first.lane, gone.lane) == (lane, "normal")
+
+
+def test_an_item_is_in_sight_from_its_time_until_it_is_taken_back():
+    def at(hours: float) -> datetime:
+        return RELEASED_AT + timedelta(hours=hours)
+
+    one = items.release(Item(unit=UNIT), 1, ItemSummary(), at(0), at(2))
+    assert [items.is_visible(one, at(hours)) for hours in (1, 2)] == [False, True]
+    overtaken = items.release(one, 2, ItemSummary(), at(1), at(5))
+    assert [items.is_visible(overtaken, at(hours)) for hours in (3, 5)] == [False, True]
+    gone = items.release_withdrawal(one, 2, at(3))
+    assert not items.is_visible(gone, at(4))
+    back = items.release(gone, 3, ItemSummary(), at(4), at(9))
+    assert [items.is_visible(back, at(hours)) for hours in (5, 9)] == [False, True]
+
+
+async def test_after_a_restore_what_was_overtaken_is_still_known_as_such(bus, ministry):
+    """The register comes from a backup that has none of it; both events come again, later."""
+    events = [
+        submitted(not_before=at(ministry, 2).isoformat()),
+        corrected(not_before=at(ministry, 4).isoformat()),
+    ]
+    before = [await take(ministry, one) for one in events]
+    known = await ministry.intake.repository.item(ITEM)
+    await bus.connection.api_request("STREAM.PURGE.KV_publications")
+    ministry.clock.advance(3 * HOUR)
+    for one in events:
+        await ministry.intake.handle(one, UNIT)
+    assert [one.publication for one in await ministry.released(ITEM)] == before
+    again = await ministry.intake.repository.item(ITEM)
+    assert (again.released, again.starts) == (known.released, known.starts)
+    assert items.halt_mark(again, 1) == "v2"
+
+
+def test_a_scheduled_item_stands_on_shelves_and_pages_at_its_time():
+    start = RELEASED_AT + timedelta(days=3)
+    for first in (RELEASED_AT, start):  # as an older Loa wrote it, and as this one does
+        one = a_publication(released_at=RELEASED_AT, first_released_at=first, not_before=start)
+        [spot] = listing_entries(one, ["tat-ca"])
+        seen = build_item(one, "", Site("https://tin.example.gov.vn", DEFAULT))
+        assert (spot.published_us, spot.changed_us) == (int(start.timestamp() * 1_000_000), 0)
+        assert (seen.published, seen.updated, seen.renewed) == (start, start, None)
+
+
+steps = st.lists(
+    st.tuples(st.integers(1, 40), st.none() | st.integers(1, 60), st.booleans()), max_size=6
+)
+
+
+@given(steps)
+def test_texts_count_as_shown_when_a_planner_that_keeps_the_rule_shows_them(story):
+    """Each step: minutes later, its own start in minutes from then, or a withdrawal."""
+    item, now = Item(unit=UNIT), RELEASED_AT
+    for number, (later, start, gone) in enumerate(story, 1):
+        now += timedelta(minutes=later)
+        if gone:
+            item = items.release_withdrawal(item, number, now)
+        else:
+            begins = now + timedelta(minutes=start, seconds=30) if start else None
+            item = items.release(item, number, ItemSummary(), now, begins)
+    texts = [one for one in item.released if one not in item.withdrawals]
+    kept = [one for one in texts if not items.halt_mark(item, one)]
+    assert items.visible_revisions(item, len(story)) == kept, (
+        "no decision lies within the slack here"
+    )
+    for one in texts:
+        newer = [at for other, at in item.released.items() if other > one]
+        assert (one in kept) == all(at > item.visible_from(one) for at in newer)

@@ -1,0 +1,115 @@
+"""Buckets on a real server: compare-and-set, purges, reading many."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contracts import subjects
+from producers.bus import NoReply, RevisionConflict
+from tests.support.frozen_process import frozen
+
+UNITS = subjects.UNITS.name
+
+
+async def test_a_key_is_created_once(bus):
+    units = bus.bucket(UNITS)
+    revision = await units.create("vp", b"1")
+    with pytest.raises(RevisionConflict) as lost:
+        await units.create("vp", b"2")
+    assert lost.value.revision == revision
+    value = await units.get("vp")
+    assert (value.data, value.revision) == (b"1", revision)
+    assert abs(datetime.now(UTC) - value.created) < timedelta(minutes=1)
+
+
+async def test_of_many_creators_one_wins(bus):
+    units = bus.bucket(UNITS)
+    tries = (units.create("vp", b"%d" % number) for number in range(20))
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert sum(isinstance(result, int) for result in results) == 1
+    assert sum(isinstance(result, RevisionConflict) for result in results) == 19
+
+
+async def test_a_swap_replaces_exactly_the_revision_it_names(bus):
+    units = bus.bucket(UNITS)
+    first = await units.create("vp", b"1")
+    second = await units.swap("vp", b"2", first)
+    with pytest.raises(RevisionConflict) as lost:
+        await units.swap("vp", b"3", first)
+    assert lost.value.revision == second
+    assert (await units.get("vp")).data == b"2"
+
+
+async def test_a_swap_without_an_answer_is_settled_by_repeating_it(own_bus, own_server):
+    """A read alone can't: it may overtake the write that is still on its way."""
+    units = own_bus.bucket(UNITS)
+    first = await units.create("vp", b"1")
+    with frozen(own_server.pid), pytest.raises(NoReply):
+        await units.swap("vp", b"2", first, timeout_s=0.2)
+    with pytest.raises(RevisionConflict) as landed:
+        await units.swap("vp", b"2", first)
+    value = await units.get("vp")
+    assert (value.data, value.revision) == (b"2", landed.value.revision)
+
+
+async def test_a_purged_key_is_absent_and_can_be_created_again(bus):
+    units = bus.bucket(UNITS)
+    await units.create("vp", b"1")
+    await units.purge("vp")
+    assert await units.get("vp") is None
+    assert await units.get_many(["vp"]) == {}
+    assert await units.keys() == []
+    await units.create("vp", b"2")
+    assert (await units.get("vp")).data == b"2"
+    with pytest.raises(RevisionConflict):
+        await units.create("vp", b"3")
+
+
+async def test_a_purge_leaves_nothing_of_the_value(bus):
+    units = bus.bucket(UNITS)
+    await units.create("vp", b"personal")
+    await units.purge("vp")
+    assert [m.data async for m in bus.scan(units.stream)] == [b""]
+
+
+async def test_a_key_deleted_by_other_tools_is_absent(bus):
+    units = bus.bucket(UNITS)
+    await units.create("vp", b"1")
+    await bus.publish(f"$KV.{UNITS}.vp", b"", headers={"KV-Operation": "DEL"})
+    assert await units.get("vp") is None
+    await units.create("vp", b"2")
+
+
+async def test_put_stores_whatever_stands_there(bus):
+    units = bus.bucket(UNITS)
+    revisions = [await units.put("vp", data) for data in (b"1", b"2")]
+    assert revisions == sorted(revisions)
+    assert (await units.get("vp")).data == b"2"
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a..b", ".a", "a.", "*", "a.>", "é", "+84", "a\r\nb"])
+async def test_what_cannot_be_a_key_is_refused(bus, key):
+    units = bus.bucket(UNITS)
+    for attempt in (units.get(key), units.put(key, b""), units.get_many([key]), units.purge(key)):
+        with pytest.raises(ValueError, match="can't be a key"):
+            await attempt
+
+
+async def test_many_answers_more_keys_than_fit_one_request(bus):
+    ledger = bus.bucket(subjects.LEDGER.name)
+    keys = [f"k.{number}" for number in range(1200)]
+    await asyncio.gather(*(ledger.put(key, key.encode()) for key in keys))
+    values = await ledger.get_many([*keys, "k.none"])
+    assert {key: value.data for key, value in values.items()} == {k: k.encode() for k in keys}
+
+
+async def test_keys_and_values_are_found_by_prefix(bus):
+    ledger = bus.bucket(subjects.LEDGER.name)
+    for key in ("state.email.a.1.0", "state.email.ab.1.0", "state.zalo.a.1.0", "states"):
+        await ledger.put(key, key.encode())
+    assert await ledger.keys("state.email.") == ["state.email.a.1.0", "state.email.ab.1.0"]
+    assert await ledger.keys("state.email.ab") == ["state.email.ab.1.0"]
+    assert len(await ledger.keys("state")) == len(await ledger.keys()) == 4
+    values = {key: value.data async for key, value in ledger.values("state.zalo")}
+    assert values == {"state.zalo.a.1.0": b"state.zalo.a.1.0"}

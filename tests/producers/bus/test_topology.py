@@ -1,0 +1,248 @@
+"""The topology on a real server: created, extended, never shrunk; and servers that are unfit."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contracts import subjects
+from producers.bus import Bus, BusError, UnfitServer, topology
+from producers.bus.server_check import ServerReport, check_reports, check_version
+
+STREAMS = {stream.name for stream in subjects.STREAMS}
+BUCKETS = {f"KV_{bucket.name}" for bucket in subjects.BUCKETS}
+SYSTEM_ACCOUNT = """
+system_account: SYS
+accounts {
+  SYS {
+    users: [{user: sys, password: sys}]
+    exports: [{service: "$SYS.REQ.SERVER.PING.JSZ", response_type: stream, accounts: [LOA]}]
+  }
+  LOA {
+    jetstream: enabled
+    users: [{user: loa, password: loa}]
+    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
+  }
+}
+"""
+
+
+async def configs(bus):
+    names = (await bus.connection.api_request("STREAM.NAMES"))["streams"]
+    return {name: (await bus.stream_info(name))["config"] for name in names}
+
+
+async def test_everything_the_contract_names_exists(bus):
+    found = await configs(bus)
+    assert set(found) == STREAMS | BUCKETS
+    for stream in subjects.STREAMS:
+        for consumer in stream.consumers:
+            info = await bus.consumer_info(stream.name, consumer.durable)
+            assert info["config"]["ack_policy"] == "explicit"
+            assert info["config"]["max_ack_pending"] == consumer.max_ack_pending
+
+
+async def test_what_waits_for_its_time_leaves_room_for_the_urgent(bus):
+    for consumer in subjects.PUBLICATIONS.consumers:
+        info = await bus.consumer_info(subjects.PUBLICATIONS.name, consumer.durable)
+        assert info["config"]["max_ack_pending"] >= 100_000
+
+
+async def test_everything_is_stored_in_files_with_a_limit(bus):
+    for config in (await configs(bus)).values():
+        assert config["storage"] == "file"
+        assert config["max_bytes"] > 0
+
+
+async def test_a_full_stream_refuses_except_where_the_sweeper_makes_a_loss_good(bus):
+    dropping = {name for name, c in (await configs(bus)).items() if c["discard"] != "new"}
+    assert dropping == {subjects.DELIVER.name}
+
+
+@pytest.mark.parametrize(
+    "flag", ["allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules", "allow_atomic"]
+)
+@pytest.mark.parametrize("name", [subjects.CONTENT.name, subjects.PUBLICATIONS.name])
+async def test_publishers_headers_cannot_touch_what_others_stored(bus, name, flag):
+    config = (await bus.stream_info(name))["config"]
+    assert not config.get(flag)
+
+
+async def test_only_the_buckets_that_say_so_take_atomic_batches(bus):
+    atomic = {name for name, config in (await configs(bus)).items() if config.get("allow_atomic")}
+    assert atomic == {f"KV_{bucket.name}" for bucket in subjects.BUCKETS if bucket.is_atomic}
+
+
+async def test_personal_data_in_notices_ends_by_itself(bus):
+    config = (await bus.stream_info("KV_notices"))["config"]
+    assert config["max_age"] == int(subjects.NOTICES.ttl.total_seconds()) * 10**9
+
+
+@pytest.mark.promise("12.2")
+async def test_what_names_people_is_forgotten_after_a_month(bus):
+    age_s = (await bus.stream_info("RECEIPTS"))["config"]["max_age"] / 10**9
+    assert age_s == timedelta(days=30).total_seconds()
+
+
+@pytest.mark.promise("12.2")
+@pytest.mark.parametrize(("before_d", "after_d"), [(0, 30), (7, 30), (30, 30), (90, 90)])
+async def test_a_stream_of_an_older_version_forgets_too_and_an_operators_longer_age_stays(
+    bus, before_d, after_d
+):
+    found = (await bus.stream_info("RECEIPTS"))["config"]
+    await bus.connection.repeatable_api_request(
+        "STREAM.UPDATE.RECEIPTS", found | {"max_age": before_d * 86400 * 10**9}
+    )
+    await topology.apply(bus)
+    age = (await bus.stream_info("RECEIPTS"))["config"]["max_age"]
+    assert age == after_d * 86400 * 10**9
+
+
+async def test_nothing_else_in_streams_is_forgotten(bus):
+    aged = {name for name, config in (await configs(bus)).items() if config["max_age"]}
+    assert aged == {"RECEIPTS", "KV_notices"}
+
+
+async def test_the_notices_of_a_month_have_room(bus):
+    config = (await bus.stream_info("KV_notices"))["config"]
+    assert config["max_bytes"] / 30 / 600 > 400_000
+
+
+async def test_applying_twice_changes_nothing(bus):
+    before = await configs(bus)
+    await bus.publish("dead.intake", b"x")
+    await topology.apply(bus)
+    assert await configs(bus) == before
+    assert (await bus.stream_info("DEAD"))["state"]["messages"] == 1
+
+
+async def test_two_processes_may_apply_at_once(bus):
+    gone = STREAMS | BUCKETS - {"KV_units"}  # see conftest.renew
+    await asyncio.gather(*(bus.connection.api_request(f"STREAM.DELETE.{name}") for name in gone))
+    await asyncio.gather(topology.apply(bus), topology.apply(bus))
+    assert set(await configs(bus)) == STREAMS | BUCKETS
+
+
+async def test_what_an_operator_enlarged_stays_large(bus):
+    config = (await bus.stream_info("DEAD"))["config"]
+    larger = config | {"max_bytes": 5 << 30, "duplicate_window": 600 * 10**9, "description": "ops"}
+    await bus.connection.api_request("STREAM.UPDATE.DEAD", larger)
+    await topology.apply(bus)
+    found = (await bus.stream_info("DEAD"))["config"]
+    assert (found["max_bytes"], found["duplicate_window"]) == (5 << 30, 600 * 10**9)
+    assert found["description"] == "ops"
+
+
+async def test_what_is_too_small_is_extended_and_keeps_its_messages(bus, monkeypatch):
+    await bus.publish("dead.intake", b"x")
+    wider = replace(
+        subjects.DEAD, max_bytes=3 << 30, subjects=("dead.*", "buried.*"), has_schedules=False
+    )
+    streams = tuple(wider if s.name == "DEAD" else s for s in subjects.STREAMS)
+    monkeypatch.setattr(topology, "STREAMS", streams)
+    await topology.apply(bus)
+    config = (await bus.stream_info("DEAD"))["config"]
+    assert config["max_bytes"] == 3 << 30
+    assert config["subjects"] == ["dead.*", "buried.*"]
+    assert [m.data async for m in bus.scan("DEAD")] == [b"x"]
+
+
+async def test_a_stream_that_dropped_what_is_old_refuses_from_now_on(bus):
+    config = (await bus.stream_info("DEAD"))["config"]
+    await bus.connection.api_request("STREAM.UPDATE.DEAD", config | {"discard": "old"})
+    await topology.apply(bus)
+    assert (await bus.stream_info("DEAD"))["config"]["discard"] == "new"
+
+
+async def test_a_stream_that_is_held_in_memory_only_is_refused(bus):
+    await bus.connection.api_request("STREAM.DELETE.DEAD")
+    await bus.connection.api_request("STREAM.CREATE.DEAD", {"name": "DEAD", "storage": "memory"})
+    with pytest.raises(BusError, match="storage"):
+        await topology.apply(bus)
+
+
+async def test_a_consumers_patience_follows_the_contract(bus, monkeypatch):
+    slower = subjects.ConsumerSpec(subjects.INTAKE, ">", timedelta(seconds=90), max_ack_pending=7)
+    others = [c for c in subjects.CONTENT.consumers if c.durable != subjects.INTAKE]
+    changed = replace(subjects.CONTENT, consumers=(slower, *others))
+    monkeypatch.setattr(topology, "STREAMS", (changed, *subjects.STREAMS[1:]))
+    await topology.apply(bus)
+    config = (await bus.consumer_info("CONTENT", subjects.INTAKE))["config"]
+    assert (config["ack_wait"], config["max_ack_pending"]) == (90 * 10**9, 7)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "kept"),
+    [(-1, 5, -1), (5, -1, -1), (5, 7, 7), (7, 5, 7), (0, 5, 0), (5, 0, 0)],
+)
+def test_no_limit_is_larger_than_any_limit(found, wanted, kept):
+    subjects_ = {"subjects": []}
+    config = topology.extended_config(
+        {"max_bytes": found} | subjects_, {"max_bytes": wanted} | subjects_
+    )
+    assert config["max_bytes"] == kept
+
+
+async def test_our_own_server_is_fit(bus, nats_server):
+    await topology.verify(bus, [nats_server.monitor_url])
+
+
+async def test_a_server_that_hides_its_settings_is_unfit(bus):
+    with pytest.raises(UnfitServer, match="monitoring addresses"):
+        await topology.verify(bus)
+
+
+@pytest.mark.promise("1.2")
+async def test_a_server_that_acknowledges_before_its_disk_is_unfit(other_server):
+    with other_server("jetstream { store_dir: STORE, sync_interval: 1m }") as other:
+        async with await Bus.connect(other.url) as bus:
+            with pytest.raises(UnfitServer, match="sync_interval is not always"):
+                await topology.verify(bus, [other.monitor_url])
+
+
+async def test_another_servers_monitoring_address_proves_nothing(bus, other_server):
+    settings = "jetstream { store_dir: STORE, sync_interval: always }"
+    with other_server(settings) as other, pytest.raises(UnfitServer, match="other servers"):
+        await topology.verify(bus, [other.monitor_url])
+
+
+async def test_a_server_without_jetstream_is_unfit(other_server):
+    with other_server("") as other:
+        async with await Bus.connect(other.url) as bus:
+            with pytest.raises(UnfitServer, match="no server has JetStream"):
+                await topology.verify(bus, [other.monitor_url])
+
+
+@pytest.mark.parametrize(("interval", "fit"), [("always", True), ("1m", False)])
+async def test_settings_can_be_asked_over_the_bus_where_the_account_may(
+    other_server, interval, fit
+):
+    jetstream = f"jetstream {{ store_dir: STORE, sync_interval: {interval} }}"
+    with other_server(jetstream + SYSTEM_ACCOUNT) as other:
+        url = other.url.replace("nats://", "nats://loa:loa@")
+        async with await Bus.connect(url) as bus:
+            if fit:
+                await topology.verify(bus)
+                return
+            with pytest.raises(UnfitServer, match="sync_interval is not always"):
+                await topology.verify(bus)
+
+
+@pytest.mark.parametrize("version", ["2.13.9", "2.9.30", "1.4.0"])
+def test_an_old_server_is_unfit(version):
+    with pytest.raises(UnfitServer, match="is older than"):
+        check_version(version)
+
+
+@pytest.mark.parametrize("version", ["2.14.0", "2.15.1", "2.14.0-beta.1", "3.0.0"])
+def test_a_new_server_is_fit(version):
+    check_version(version)
+
+
+def test_one_lazy_or_old_server_makes_a_cluster_unfit():
+    good = ServerReport("A", "2.15.1", True)
+    check_reports("A", [good, ServerReport("B", "2.15.1", True), ServerReport("C", "2.15.1", None)])
+    for bad in (ServerReport("B", "2.15.1", False), ServerReport("B", "2.10.0", True)):
+        with pytest.raises(UnfitServer):
+            check_reports("A", [good, bad])

@@ -1,0 +1,146 @@
+"""What the gateway says of itself is whole, true, and needs nothing from elsewhere."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import jsonschema_rs
+import pytest
+
+from producers.gateway import openapi_document
+from tests.support.gateway_client import BATCH, STRUCTURED, UNIT, open_gateway, sample_event
+
+
+@pytest.fixture
+async def client(bus, clock):
+    async with open_gateway(bus, clock) as door:
+        yield door
+
+
+@pytest.fixture
+async def page(client):
+    return await client.client.get("/docs")
+
+
+class TagCollector(HTMLParser):
+    """Every tag of a page with its attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def references(part):
+    if isinstance(part, dict):
+        yield from ([part["$ref"]] if "$ref" in part else [])
+        for inner in part.values():
+            yield from references(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from references(inner)
+
+
+def validator(document, media):
+    body = document["paths"]["/v1/events"]["post"]["requestBody"]["content"][media]
+    return jsonschema_rs.validator_for(body["schema"] | {"components": document["components"]})
+
+
+async def test_every_reference_leads_somewhere(client):
+    found = set(references(client.document))
+    assert len(found) > 10
+    for reference in found:
+        part = client.document
+        for step in reference.removeprefix("#/").split("/"):
+            part = part[step]
+
+
+async def test_the_document_is_openapi_and_knows_every_answer_the_design_names(client):
+    assert client.document["openapi"].startswith("3.1")
+    posted = client.document["paths"]["/v1/events"]["post"]["responses"]
+    assert {"202", "401", "403", "409", "413", "415", "422", "429", "503"} <= set(posted)
+    asked = client.document["paths"]["/v1/events/{event_id}"]["get"]["responses"]
+    assert {"200", "401", "404"} <= set(asked)
+    assert "HTTPValidationError" not in json.dumps(client.document)
+
+
+@pytest.mark.parametrize("kind", ["submitted", "corrected", "withdrawn", "updated"])
+async def test_the_described_bodies_are_those_that_are_accepted(client, kind):
+    event = sample_event(kind)
+    validator(client.document, STRUCTURED).validate(event)
+    validator(client.document, BATCH).validate([event])
+    validator(client.document, "application/json").validate(event["data"])
+    assert (await client.post(event)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        sample_event(title=""),
+        sample_event(revision="1"),
+        sample_event(tittle="x"),
+        sample_event() | {"specversion": "1"},
+        sample_event("updated", contact={"email": "nguoi-nop@example.com"}),
+    ],
+)
+async def test_a_body_outside_the_description_is_refused(client, broken):
+    assert not validator(client.document, STRUCTURED).is_valid(broken)
+    assert (await client.post(broken)).status_code == 422
+
+
+async def test_the_example_of_the_page_is_accepted_as_it_stands(client, page):
+    shown = re.search(r"<<'JSON'\n(.*?)\nJSON", html.unescape(page.text), re.DOTALL)
+    key = await client.registry.add("van-phong-bo", release="automatic")
+    assert (await client.post(shown[1].encode(), key=key)).status_code == 202
+
+
+async def test_the_page_loads_nothing_and_its_policy_allows_only_its_own_style(page):
+    tags = TagCollector(page.text).found
+    assert not {"script", "img", "iframe", "form", "object"} & {tag for tag, _ in tags}
+    assert [attrs["href"] for tag, attrs in tags if tag == "link"] == []
+    assert all(attrs["href"].startswith(("#", "openapi.json")) for tag, attrs in tags if tag == "a")
+    assert not any(name.startswith("on") or name == "style" for _, attrs in tags for name in attrs)
+    policy = page.headers["content-security-policy"]
+    style = re.search(r"<style>(.*?)</style>", page.text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; ")
+
+
+async def test_the_page_shows_every_route_answer_and_type(client, page):
+    identifiers = {attrs.get("id") for _, attrs in TagCollector(page.text).found}
+    assert set(client.document["components"]["schemas"]) <= identifiers
+    links = {attrs["href"][1:] for tag, attrs in TagCollector(page.text).found if tag == "a"}
+    assert links - {"penapi.json"} <= identifiers
+    for path in client.document["paths"]:
+        assert f"<code>{path}</code>" in page.text
+    for text in ("Không đọc được yêu cầu", "Retry-After", "curl", "Bắt buộc"):
+        assert text in page.text
+
+
+async def test_the_page_is_well_formed_and_says_its_language(page):
+    void = {"meta", "br", "link"}
+    opened = [tag for tag, _ in TagCollector(page.text).found if tag not in void]
+    closed = re.findall(r"</([a-z0-9]+)>", page.text)
+    assert sorted(opened) == sorted(closed)
+    assert '<html lang="vi">' in page.text
+
+
+def test_text_from_a_schema_can_not_break_the_page():
+    document = {
+        "openapi": "3.1.0",
+        "info": {"description": "<script>alert(1)</script>"},
+        "paths": {},
+        "components": {"schemas": {}, "securitySchemes": {"key": {"description": ""}}},
+    }
+    page, _ = openapi_document.build_docs_page(document)
+    assert "<script" not in page
+
+
+def test_the_unit_of_the_tests_is_no_unit_of_the_example():
+    assert UNIT not in (openapi_document.FOLDER / "example.json").read_text()

@@ -1,0 +1,204 @@
+"""Feeds that are broken by mistake or on purpose: whatever a site writes, nothing else leaves the
+reading, the planning and the wording than what they say they raise."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts import events
+from contracts.errors import ContractError
+from contracts.vocabulary import DEFAULT
+from producers.imports import next_state
+from producers.imports.compose_event import compose_event
+from producers.imports.errors import NotAFeed
+from producers.imports.feed_request import FeedResponse
+from producers.imports.feed_state import FeedState
+from producers.imports.imported import ImportedArticles
+from producers.imports.parse import feed_document
+from producers.imports.plan import plan_events
+from producers.imports.planned import Reading
+from producers.units.feed_settings import Feed
+from tests.support.feed_site import Article, rss
+from tests.support.import_pipeline import TOPIC, UNIT
+
+NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+URL = "https://tcnn.example.vn/rss/home.rss"
+FEED = Feed(url=URL, topic=TOPIC, since=NOW - timedelta(days=2), backfill=True)
+GML = 'xmlns:gml="http://www.opengis.net/gml"'
+
+
+def taken(found: FeedResponse) -> tuple[list[str], FeedState]:
+    """What a visit makes of *found*, without the bus: titles of what goes out, what is kept.
+
+    Raises NotAFeed.
+    """
+    read = feed_document.parse_feed(found.body or b"", found.url, found.charset, NOW)
+    made = plan_events(Reading(FEED, read.entries, NOW), ImportedArticles(UNIT))
+    done, titles = next_state.ReadingResult(found, made, read.title, read.ttl_s), []
+    for odd in read.unreadable:
+        done.refuse_entry(odd, NOW)
+    for draft in made.drafts:
+        try:
+            event = compose_event(draft, FEED, UNIT)
+            events.check(event, DEFAULT)
+            titles.append(event.data["title"])
+        except ContractError as wrong:
+            assert all(one.message_vi and one.message for one in wrong.errors)
+    state = next_state.after_reading(FeedState(), FEED, NOW.timestamp(), done)
+    return titles, FeedState.model_validate_json(state.model_dump_json())
+
+
+def among_others(item: str) -> bytes:
+    """A feed with *item* between two ordinary articles."""
+    first, second = rss(Article(1)), Article(2).item().encode()
+    return first.replace(b"</channel>", item.encode() + second + b"</channel>")
+
+
+LINKS = [
+    "http://[ten-mien]/tin/2.html",
+    "http://[::1/tin",
+    "https://tcnn.example.vn/?" + "&amp;".join(f"a{n}=1" for n in range(120)),
+]
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("tag", ["link", "guid", "enclosure"])
+def test_an_odd_address_stops_neither_its_article_nor_the_others(tag, link):
+    said = f"<enclosure url='{link}'/>" if tag == "enclosure" else f"<{tag}>{link}</{tag}>"
+    body = among_others(f"<item><title>Bài lạ</title>{said}<description>A</description></item>")
+    titles, state = taken(FeedResponse(body, URL))
+    assert len(titles) == 3 and "Bài lạ" in titles
+    assert state.refused == ()
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "0" * 5000 + "65", "9" * 12])
+def test_a_number_that_is_no_letter_costs_its_article_alone(number):
+    body = among_others(f"<item><title>Bài lạ &amp;#{number};</title></item>")
+    titles, _ = taken(FeedResponse(body, URL))
+    assert len(titles) == 2
+    assert feed_document.parse_feed(body, URL, "", NOW).entries[1].title == "Bài lạ \ufffd"
+
+
+def test_what_the_parser_falls_over_is_no_feed():
+    body = among_others(f"<item><title>A</title><gml:pos {GML}>10.1 106.2</gml:pos></item>")
+    with pytest.raises(NotAFeed) as refused:
+        taken(FeedResponse(body, URL))
+    assert "KeyError" in refused.value.error.message
+    assert "KeyError" in refused.value.error.message_vi
+
+
+def test_an_entry_that_nobody_understands_is_refused_by_name_and_the_others_go_out(monkeypatch):
+    whole = feed_document.parse_entry
+
+    def entry(said, *more):
+        if said["title"] == "Bài lạ":
+            raise KeyError(said["title"])
+        return whole(said, *more)
+
+    monkeypatch.setattr(feed_document, "entry", entry)
+    body = among_others("<item><title>Bài lạ</title><link>https://a.vn/2</link></item>")
+    titles, state = taken(FeedResponse(body, URL))
+    [refusal] = state.refused
+    assert len(titles) == 2 and state.counts["refused"] == 1
+    assert (refusal.title, refusal.url) == ("Bài lạ", "https://a.vn/2")
+    [error] = refusal.errors
+    assert error.field == "entry" and "KeyError" in error.message and "KeyError" in error.message_vi
+
+
+HEADERS = ['"\udce9"', '"é"', '"\x01"', "\udcff" * 9]
+
+
+@pytest.mark.parametrize("odd", HEADERS)
+def test_a_header_that_cannot_be_sent_back_is_not_remembered(odd):
+    found = FeedResponse(
+        rss(Article(1)), f"{URL}?{odd}", moved_permanently=True, etag=odd, last_modified=odd
+    )
+    titles, state = taken(found)
+    assert (len(titles), state.etag, state.modified, state.moved_to) == (1, "", "", "")
+
+
+def test_an_encoding_of_no_name_is_no_feed():
+    for odd in ("\udce9", "a\x00b", "x" * 5000):
+        with pytest.raises(NotAFeed) as refused:
+            taken(FeedResponse(SEEDS[0].encode(), URL, charset=odd))
+        refused.value.error.model_dump_json()
+
+
+SPACES = (
+    f'{GML} xmlns:media="http://search.yahoo.com/mrss/" xmlns:geo="http://www.georss.org/georss" '
+    'xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd" '
+    'xmlns:content="http://purl.org/rss/1.0/modules/content/" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:cc="http://web.resource.org/cc/" '
+    'xmlns:psc="http://podlove.org/simple-chapters" xmlns:xhtml="http://www.w3.org/1999/xhtml"'
+)
+FILE = "<enclosure url='/a.pdf' length='9' type='application/pdf'/>"
+SEEDS = [
+    f"<rss version='2.0' {SPACES}><channel><title>Tạp chí</title><ttl>60</ttl>"
+    + "<textInput><title>Tìm</title><name>q</name></textInput><image><url>/a.png</url></image>"
+    + Article(1, full="<p>Toàn văn</p>", author="Nguyễn Văn A").item()
+    + Article(2).item().replace("</item>", f"{FILE}</item>")
+    + "</channel></rss>",
+    f"<feed xmlns='http://www.w3.org/2005/Atom' {SPACES}><title>T</title><entry><title>A</title>"
+    "<link href='../1'/><id>urn:1</id><published>2027-01-15T07:00:00Z</published><author><name>B"
+    "</name></author><content type='xhtml'><div>Một</div></content></entry></feed>",
+    f"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' {SPACES} "
+    "xmlns='http://purl.org/rss/1.0/'><channel><title>T</title></channel><item rdf:about='/1'>"
+    "<title>A</title><link>/1</link><dc:date>2027-01-15</dc:date></item></rdf:RDF>",
+]
+NAMES = [
+    "title", "link", "guid", "description", "pubDate", "author", "item", "entry", "channel", "id",
+    "summary", "content:encoded", "media:content", "media:thumbnail", "media:title", "gml:pos",
+    "gml:Point", "gml:posList", "geo:point", "geo:where", "dc:creator", "dc:date", "itunes:image",
+    "itunes:category", "psc:chapter", "psc:chapters", "cc:license", "textInput", "image", "name",
+    "url", "category", "cloud", "source", "enclosure", "comments", "ttl", "xhtml:div",
+    "contributor", "email", "rights",
+]  # fmt: skip
+TEXTS = [
+    *LINKS, "", " ", "10.1 106.2", "1 2 3", "&#55357;", "&amp;#" + "1" * 5000 + ";", "&#x0;", "&x;",
+    "\ufffe", "Thứ sáu", "2027-99-99T99:99:99Z", "Fri, 99 Xyz 99999 25:61:61 +9999", "<", ">", "&",
+    "<![CDATA[", "]]>", "<!--", "-->", "<?x", "'", '"', "=", "é", "a@b.vn (A)", "javascript:1",
+]  # fmt: skip
+ATTRIBUTES = [
+    "", " type='text/html'", " type='application/xml' mode='base64'", " mode='escaped'",
+    " url='http://[x]/' length='-1' type='x'", " href='http://[x]/' rel='enclosure'",
+    " isPermaLink=", " srsName='x' srsDimension='9'", " scheme='x' term='y'", " xml:base='http://[x]/'",
+    " x='", " xml:lang='vi'", " url='/a' type='audio/x'", " start='x'",
+    " rdf:resource='http://[x]/'",
+]  # fmt: skip
+PIECE = st.one_of(
+    st.sampled_from(TEXTS),
+    st.builds("<{}{}>".format, st.sampled_from(NAMES), st.sampled_from(ATTRIBUTES)),
+    st.builds("<{}{}/>".format, st.sampled_from(NAMES), st.sampled_from(ATTRIBUTES)),
+    st.builds("</{}>".format, st.sampled_from(NAMES)),
+    st.builds(
+        "<{0}{1}>{2}</{0}>".format,
+        *map(st.sampled_from, (NAMES, ATTRIBUTES, TEXTS)),
+    ),
+)
+PIECES = st.lists(PIECE, max_size=4).map("".join)
+CHANGE = st.tuples(st.integers(0, 999), st.integers(0, 12), PIECES)
+HEADER = st.sampled_from(["", *HEADERS, '"abc"'])
+CHARSET = st.sampled_from(["", "utf-8"] * 9 + ["cp1258"] + [*HEADERS, "utf-16", "hex"])
+
+
+@st.composite
+def broken(draw) -> bytes:
+    """A feed of which pieces are taken out, and others put in."""
+    text = draw(st.sampled_from(SEEDS))
+    for where, gone, put in draw(st.lists(CHANGE, max_size=8)):
+        at = where * len(text) // 1000
+        text = text[:at] + put + text[at + gone :]
+    end = draw(st.sampled_from(["", "</rss>", "</channel></rss>", "</feed>"]))
+    return (text + end).encode("utf-8", "replace")
+
+
+@pytest.mark.promise("2.6")
+@given(broken(), CHARSET, HEADER, st.sampled_from(["", "?\udce9", "#[", "/é"]))
+@settings(max_examples=400, derandomize=True)
+def test_whatever_a_site_writes_nothing_unforeseen_leaves_the_import(body, charset, header, more):
+    try:
+        taken(FeedResponse(body, URL + more, True, charset, header, header))
+    except NotAFeed as refused:
+        refused.error.model_dump_json()

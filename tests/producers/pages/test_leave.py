@@ -1,0 +1,108 @@
+"""The link in every mail (RFC 8058): one click ends it, fetching it ends nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from consumers.subscribers.csv_import import import_csv
+from contracts.vocabulary import DEFAULT
+from producers.pages.rendering import page_texts
+from tests.support.signup_app import KEYS, KNOWN, browser, heading, house, press_button
+
+__all__ = ["browser", "house"]
+
+ROOT = Path(__file__).parents[3]
+KEPT = page_texts()["kept"]
+
+
+@pytest.mark.promise("14.3")
+async def test_one_click_ends_it_at_once_and_again_says_the_same(house, browser):
+    said = {"List-Unsubscribe": "One-Click"}
+    bodies = [{"data": said}, {"files": {"List-Unsubscribe": (None, "One-Click")}}, {}]
+    for number, body in enumerate(bodies):
+        one = await house.subscribed(f"nguoi{number}@example.com")
+        path = f"/huy/{house.signer.token(one.id)}"
+        answers = [await browser.post(path, **body) for _ in range(2)]
+        for answer in answers:
+            assert (answer.status_code, heading(answer)) == (200, "Quý vị đã ngừng nhận tin")
+            assert "set-cookie" not in answer.headers
+    assert [reader.active for reader in await house.subscribers()] == [False] * 3
+
+
+@pytest.mark.promise("14.3")
+async def test_a_scanner_that_fetches_the_link_ends_nothing(house, browser):
+    one = await house.subscribed()
+    path = f"/huy/{house.signer.token(one.id)}"
+    assert (await browser.get(path)).status_code == (await browser.head(path)).status_code == 200
+    assert await house.subscriber() == one
+
+
+@pytest.mark.promise("14.3")
+async def test_who_has_left_is_told_so_and_offered_no_button_again(house, browser):
+    gone, erased, back = [await house.subscribed(f"nguoi{n}@example.com") for n in range(3)]
+    paths = {one.id: f"/huy/{house.signer.token(one.id)}" for one in (gone, erased, back)}
+    for one in (gone, back):
+        await browser.post(paths[one.id])
+    await house.unsubscribe.erase(erased, erased.email, reason="test")
+    house.clock.advance(86400)
+    await house.subscribed(back.email)
+    for one in (gone, erased):
+        page = await browser.get(paths[one.id])
+        assert (page.status_code, heading(page)) == (200, "Quý vị đã ngừng nhận tin")
+        assert "<button" not in page.text
+        assert one.email not in page.text
+        assert (await browser.post(paths[one.id])).status_code == 200
+    assert "<button" in (await browser.get(paths[back.id])).text
+
+
+def promised(page):
+    """What a page says is kept of whoever has left."""
+    return [name for name, text in KEPT.items() if text in page.text]
+
+
+async def a_reader(house, name, folder):
+    """Somebody who came by the pages, or by a list: their consent is not kept here."""
+    if name == "consent":
+        return await house.subscribed(KNOWN)
+    (folder / "list.csv").write_text(f"email,name,topics,audiences,units,frequency\n{KNOWN},,,,,\n")
+    await import_csv(house.bus, folder / "list.csv", DEFAULT, KEYS.derive("addresses"))
+    return await house.subscriber(KNOWN)
+
+
+@pytest.mark.parametrize("name", ["consent", "mark"])
+async def test_who_leaves_by_a_mail_is_told_what_is_kept_of_them(house, browser, tmp_path, name):
+    one = await a_reader(house, name, tmp_path)
+    path = f"/huy/{house.signer.token(one.id)}"
+    for answer in (await browser.post(path), await browser.post(path)):
+        assert promised(answer) == [name]
+        assert ("đồng ý" in answer.text) == (name == "consent")
+    assert (await house.subscribers())[0].consent == one.consent
+    assert promised(await browser.get(f"{path}/xoa")) == [name]
+    await browser.post(f"{path}/xoa")
+    for answer in (await browser.post(path), await browser.get(f"{path}/xoa")):
+        assert (answer.status_code, promised(answer)) == (200, [])
+    assert await house.subscribers() == []
+
+
+@pytest.mark.parametrize("name", ["consent", "mark"])
+async def test_who_leaves_on_their_own_page_is_told_what_is_kept_of_them(house, tmp_path, name):
+    await a_reader(house, name, tmp_path)
+    async with house.signed_in(KNOWN) as browser:
+        answer = await press_button(browser, "/ngung")
+    assert (answer.status_code, promised(answer)) == (200, [name])
+    assert ("đồng ý" in answer.text) == (name == "consent")
+
+
+@pytest.mark.parametrize(
+    "file", ["producers/pages/texts.toml", "channels/email/render/templates/letter.toml"]
+)
+def test_what_everybody_is_told_claims_no_consent_that_may_never_have_been_given(file):
+    everybody = (ROOT / file).read_text("utf-8").replace(KEPT["consent"], "")
+    proofs = [line for line in everybody.splitlines() if "bằng chứng" in line]
+    assert proofs and all("đã đồng ý nhận tin, nếu có." in line for line in proofs)
+
+
+async def test_a_forged_link_ends_nothing_and_is_no_page(browser):
+    for token in ("sai", "YW4.AAAA", "%C3%A1.b", "a" * 3000):
+        for method in (browser.get, browser.post):
+            assert (await method(f"/huy/{token}")).status_code == 404

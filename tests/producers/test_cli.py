@@ -1,0 +1,291 @@
+"""The client's `loa`: exit codes, answers for people and scripts, where it looks for the bus."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from contracts import subjects
+from producers.cli import ClientSettings, app
+from producers.spool import Spool
+from tests.support.gateway_client import UNIT, sample_event
+
+LOA = "import sys; from producers.cli import main; sys.argv[0] = 'loa'; main()"
+BARE = {
+    "content_id": "lich-tiep-dan",
+    "revision": 1,
+    "topic": "thu-tuc-hanh-chinh",
+    "title": "Lịch tiếp công dân",
+    "body": "Bộ tiếp công dân vào **thứ Năm**.",
+}
+PAST = "2026-01-01T08:00:00+07:00"
+OWN_WORDS = """
+[units.van-phong-bo]
+name = "Văn phòng Bộ"
+english = "Office"
+[topics.chu-de-rieng]
+name = "Chủ đề riêng"
+english = "Own topic"
+[audiences.cong-dan]
+name = "Công dân"
+english = "Citizens"
+"""
+
+
+@pytest.fixture
+def loa(tmp_path):
+    """Runs the command in an environment of its own; `url` is the bus it is told of."""
+
+    def run(*args, stdin=None, url="", **env):
+        content = stdin if isinstance(stdin, bytes | None) else json.dumps(stdin).encode()
+        return subprocess.run(
+            [sys.executable, "-c", LOA, *map(str, args)],
+            input=content if content is not None else b"",
+            capture_output=True,
+            cwd=tmp_path,
+            env={"LOA_NATS_URL": url, "LOA_DATA_DIR": str(tmp_path / "var"), **env},
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def run_in_process(tmp_path, monkeypatch):
+    """Runs the command in this process: quicker, where no bus is asked."""
+    monkeypatch.setenv("LOA_DATA_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("LOA_NATS_URL", "")
+
+    def run(*args, stdin=b""):
+        content = stdin if isinstance(stdin, bytes) else json.dumps(stdin).encode()
+        return CliRunner().invoke(app, [str(arg) for arg in args], input=content)
+
+    return run
+
+
+async def stored(bus):
+    return [json.loads(one.data) async for one in bus.scan(subjects.CONTENT.name)]
+
+
+def waiting(tmp_path):
+    return Spool(tmp_path / "var" / "spool").waiting()
+
+
+def test_a_valid_event_is_said_to_be_valid(run_in_process):
+    answer = run_in_process("validate", "-", stdin=sample_event())
+    assert answer.exit_code == 0
+    assert "hợp lệ" in answer.stdout
+    answer = run_in_process("validate", "-", "--json", stdin=sample_event())
+    assert json.loads(answer.stdout)["content_id"] == sample_event()["data"]["content_id"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        (b"", "event"),
+        (b"{", "event"),
+        (b"[]", "event"),
+        (b'"\\ud800"', "event"),
+        (b" " * 300_000, "event"),
+        (sample_event(title=""), "data.title"),
+        (sample_event() | {"specversion": "2"}, "specversion"),
+        (BARE, "unit"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "publish"])
+def test_an_invalid_event_is_2_with_the_field_in_both_languages(
+    run_in_process, tmp_path, command, sent, field
+):
+    answer = run_in_process(command, "-", "--json", stdin=sent)
+    assert answer.exit_code == 2
+    [error] = json.loads(answer.stdout)["errors"]
+    assert error["field"] == field
+    assert f"{field}: {error['message']}" in answer.stderr
+    assert f"{field}: {error['message_vi']}" in answer.stderr
+    assert waiting(tmp_path) == []
+    assert run_in_process(command, "-", stdin=sent).stdout == ""
+
+
+def test_what_is_over_already_is_invalid_as_at_the_http_door(run_in_process):
+    answer = run_in_process(
+        "validate", "-", "--json", stdin=sample_event(not_before=None, expires_at=PAST)
+    )
+    assert answer.exit_code == 2
+    [error] = json.loads(answer.stdout)["errors"]
+    assert error["field"] == "data.expires_at"
+    assert "has passed" in error["message"] and "đã qua" in error["message_vi"]
+
+
+def test_a_permission_that_is_not_known_here_is_named(run_in_process):
+    answer = run_in_process("validate", "-", stdin=sample_event(lane="urgent"))
+    assert answer.exit_code == 0
+    assert answer.stderr.count("data.lane: ") == 2
+    assert run_in_process("validate", "-", stdin=sample_event()).stderr == ""
+
+
+def test_publishing_warns_of_what_will_reach_nobody_and_of_what_is_decided_later(
+    run_in_process, tmp_path
+):
+    answer = run_in_process(
+        "publish", "-", stdin=sample_event(not_before=None, expires_at=PAST, lane="urgent")
+    )
+    assert (answer.exit_code, len(waiting(tmp_path))) == (3, 1)
+    assert "data.expires_at: " in answer.stderr and "data.lane: " in answer.stderr
+
+
+def test_a_file_that_is_not_there_is_2(run_in_process):
+    answer = run_in_process("validate", "khong-co.json")
+    assert answer.exit_code == 2
+    assert "khong-co.json: không đọc được" in answer.stderr
+
+
+def test_a_field_name_that_can_not_be_printed_is_made_readable(run_in_process):
+    event = sample_event()
+    event["data"]["a\x1b[2Jb"] = 1
+    answer = run_in_process("validate", "-", stdin=event)
+    assert answer.exit_code == 2
+    assert "data.aU+001B[2Jb: " in answer.stderr
+
+
+async def test_publishing_says_accepted_then_already_known(loa, bus, nats_server, tmp_path):
+    (tmp_path / "tin.json").write_text(json.dumps(sample_event()))
+    first = loa("publish", "tin.json", "--json", url=nats_server.url)
+    again = loa("publish", "tin.json", "--json", url=nats_server.url)
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    told = json.loads(first.stdout)
+    assert (told["revision"], told["duplicate"]) == (1, False)
+    assert json.loads(again.stdout) == told | {"duplicate": True}
+    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+    assert "đã có từ trước" in loa("publish", "tin.json", url=nats_server.url).stdout.decode()
+
+
+async def test_the_same_id_with_another_content_is_2(loa, bus, nats_server):
+    assert loa("publish", "-", stdin=sample_event(), url=nats_server.url).returncode == 0
+    answer = loa("publish", "-", "--json", stdin=sample_event(title="Khác"), url=nats_server.url)
+    assert answer.returncode == 2
+    assert json.loads(answer.stdout)["errors"][0]["field"] == "id"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "event_id"),
+    [
+        (BARE, "submitted", "lich-tiep-dan.1"),
+        (BARE | {"revision": 2}, "submitted", "lich-tiep-dan.2"),
+        (BARE | {"revision": 2, "corrects_revision": 1}, "corrected", "lich-tiep-dan.2"),
+        ({"content_id": "lich-tiep-dan", "reason": "Sai ngày."}, "withdrawn", None),
+    ],
+)
+async def test_bare_data_becomes_an_event_of_the_unit(loa, bus, nats_server, data, kind, event_id):
+    for _ in range(2):
+        answer = loa("publish", "-", "--unit", "van-phong-bo", stdin=data, url=nats_server.url)
+        assert answer.returncode == 0, answer.stderr
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    event = json.loads(message.data)
+    assert message.subject == f"content.van-phong-bo.{kind}"
+    assert event["data"] == data
+    assert event["source"] == "/units/van-phong-bo"
+    assert event_id in (None, event["id"])
+
+
+def test_bare_data_that_is_wrong_names_its_fields(run_in_process):
+    answer = run_in_process("validate", "-", "--unit", UNIT, "--json", stdin={"tittle": "x\u0007"})
+    fields = {error["field"] for error in json.loads(answer.stdout)["errors"]}
+    assert {"data.content_id", "data.revision", "data.title", "data.tittle"} <= fields
+
+
+@pytest.mark.parametrize("unit", ["vu-khong-co", "van-phong-bo"])
+@pytest.mark.parametrize("command", ["validate", "publish"])
+def test_a_unit_that_may_not_send_it_is_2(run_in_process, command, unit):
+    answer = run_in_process(command, "-", "--unit", unit, "--json", stdin=sample_event())
+    assert answer.exit_code == 2
+    assert json.loads(answer.stdout)["errors"][0]["field"] == "source"
+
+
+async def test_while_the_bus_is_away_it_is_3_and_the_next_publish_sends_both(
+    loa, bus, nats_server, tmp_path
+):
+    for n in range(2):
+        event = sample_event(id=f"e-{n}", content_id=f"tin-{n}")
+        answer = loa("publish", "-", "--json", stdin=event)
+        assert answer.returncode == 3, answer.stderr
+        assert json.loads(answer.stdout)["path"] == str(waiting(tmp_path)[n])
+    later = sample_event(id="e-2", content_id="tin-2")
+    assert loa("publish", "-", stdin=later, url=nats_server.url).returncode == 0
+    assert [one["id"] for one in await stored(bus)] == ["e-0", "e-1", "e-2"]
+    assert waiting(tmp_path) == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_who_keeps_an_event_is_told_who_will_send_it(run_in_process, tmp_path, own):
+    """Only `loa up` on the same folder does it by itself; a unit's own machine has none."""
+    if own:
+        (tmp_path / "var" / "nats" / "jetstream").mkdir(parents=True)
+    english, vietnamese = run_in_process("publish", "-", stdin=sample_event()).stdout.splitlines()[
+        -2:
+    ]
+    assert ("loa up" in english, "loa up" in vietnamese) == (own, own)
+    assert "next publish" in english and "publish tới" in vietnamese
+
+
+async def test_a_running_loa_is_found_through_its_data_folder(loa, bus, nats_server, tmp_path):
+    ready = tmp_path / "var" / "run" / "ready.json"
+    ready.parent.mkdir(parents=True)
+    ready.write_text(json.dumps({"url": "http://x", "nats_url": nats_server.url, "pid": 1}))
+    assert loa("publish", "-", stdin=sample_event()).returncode == 0
+    assert [one["id"] for one in await stored(bus)] == ["e-1"]
+
+
+@pytest.mark.parametrize("left", [b"", b"[]", b"{}", b'{"nats_url": "nats://127.0.0.1:1"}'])
+def test_what_a_dead_loa_left_behind_is_not_believed(loa, tmp_path, left):
+    ready = tmp_path / "var" / "run" / "ready.json"
+    ready.parent.mkdir(parents=True)
+    ready.write_bytes(left)
+    assert loa("publish", "-", stdin=sample_event()).returncode == 3
+    assert len(waiting(tmp_path)) == 1
+
+
+def test_schemas_are_listed_and_printed(run_in_process):
+    names = run_in_process("schemas").stdout.split()
+    assert "vn.gov.moha.content.submitted.v1" in names
+    printed = run_in_process("schemas", "vn.gov.moha.content.submitted.v1")
+    assert "content_id" in json.loads(printed.stdout)["properties"]
+    refused = run_in_process("schemas", "../messages")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_an_operators_own_words_count(run_in_process, tmp_path):
+    event = sample_event(topic="chu-de-rieng", audiences=["cong-dan"])
+    assert run_in_process("validate", "-", stdin=event).exit_code == 2
+    words = tmp_path / "var" / "vocabulary.toml"
+    words.parent.mkdir()
+    words.write_text(OWN_WORDS)
+    assert run_in_process("validate", "-", stdin=event).exit_code == 0
+    words.write_text("units = ")
+    assert "vocabulary: " in run_in_process("validate", "-", stdin=event).stderr
+
+
+def test_a_platform_that_mounts_the_commands_tells_where_things_are(tmp_path):
+    told = ClientSettings(data_dir=tmp_path / "elsewhere")
+    arguments = ["publish", "-", "--json"]
+    content = json.dumps(sample_event()).encode()
+    answer = CliRunner().invoke(app, arguments, input=content, obj=lambda: told)
+    assert answer.exit_code == 3
+    assert len(Spool(tmp_path / "elsewhere" / "spool").waiting()) == 1
+
+
+def test_what_can_neither_be_sent_nor_kept_has_a_code_of_its_own(run_in_process, tmp_path):
+    spool = tmp_path / "var" / "spool"
+    spool.parent.mkdir()
+    spool.write_text("in the way")
+    answer = run_in_process("publish", "-", stdin=sample_event())
+    assert answer.exit_code == 4
+    assert "not sent and not kept" in answer.stderr
+    assert "vui lòng gửi lại sau" in answer.stderr
+
+
+def test_a_bus_that_is_away_is_told_by_the_answer_alone(loa):
+    answer = loa("publish", "-", "--json", stdin=sample_event(), url="nats://127.0.0.1:1")
+    assert json.loads(answer.stdout)["content_id"]
+    assert answer.stderr == b""

@@ -1,0 +1,197 @@
+"""The client of other systems: checks before it sends, knows repeats, and outlives an outage."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from contracts import subjects
+from contracts.errors import Conflict, Forbidden, Invalid, Unavailable
+from producers.bus import Bus, topology
+from producers.nats_server import NatsServer
+from producers.publisher import Accepted, Publisher, Spooled
+from producers.spool import Spool
+from tests.support.frozen_process import frozen
+from tests.support.gateway_client import OTHER, STRUCTURED, UNIT, sample_event
+
+NOWHERE = "nats://127.0.0.1:1"
+
+
+@pytest.fixture
+async def publisher(bus):
+    async with Publisher(bus, UNIT) as publisher:
+        yield publisher
+
+
+async def stored(bus):
+    return [json.loads(one.data) async for one in bus.scan(subjects.CONTENT.name)]
+
+
+def numbered(n):
+    return sample_event(id=f"e-{n}", content_id=f"tin-{n}")
+
+
+async def test_an_event_is_on_the_subject_of_its_unit(bus, publisher):
+    accepted = await publisher.publish(sample_event() | {"traceparent": "00-1-2-03"})
+    assert accepted == Accepted(
+        accepted.event_id, "kenh-thong-tin-tuyen-truyen-tren-zalo", 1, duplicate=False
+    )
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    assert message.subject == f"content.{UNIT}.submitted"
+    assert message.headers["Nats-Msg-Id"] == accepted.event_id
+    assert message.headers["Content-Type"] == STRUCTURED
+    assert json.loads(message.data)["traceparent"] == "00-1-2-03"
+
+
+@pytest.mark.parametrize(
+    ("kind", "revision"), [("submitted", 1), ("corrected", 2), ("withdrawn", None)]
+)
+async def test_every_kind_has_its_subject(bus, publisher, kind, revision):
+    accepted = await publisher.publish(sample_event(kind))
+    assert accepted.revision == revision
+    [message] = [one async for one in bus.scan(subjects.CONTENT.name)]
+    assert message.subject == f"content.{UNIT}.{kind}"
+
+
+async def test_a_repeat_is_known(bus, publisher):
+    first = await publisher.publish(sample_event())
+    again = await publisher.publish(sample_event())
+    assert (again.event_id, again.duplicate) == (first.event_id, True)
+    assert len(await stored(bus)) == 1
+
+
+async def test_the_same_id_with_another_content_is_said_and_not_swallowed(bus, publisher):
+    await publisher.publish(sample_event())
+    with pytest.raises(Conflict) as refused:
+        await publisher.publish(sample_event(title="Khác"))
+    assert refused.value.errors[0].field == "id"
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "field"),
+    [
+        (sample_event(title=""), Invalid, "data.title"),
+        (sample_event(tittle="x"), Invalid, "data.tittle"),
+        (sample_event() | {"type": "vn.gov.moha.case.updated.v1"}, Invalid, "type"),
+        (sample_event() | {"source": f"/units/{OTHER}"}, Forbidden, "source"),
+        ({"id": "1"}, Invalid, "specversion"),
+    ],
+)
+async def test_what_breaks_the_contract_is_never_sent(
+    bus, publisher, tmp_path, event, error, field
+):
+    spooling = Publisher(None, UNIT, tmp_path / "spool")
+    for one in (publisher, spooling):
+        with pytest.raises(error) as refused:
+            await one.publish(event)
+        assert field in [wrong.field for wrong in refused.value.errors]
+    assert await stored(bus) == []
+    assert not (tmp_path / "spool").exists()
+
+
+async def test_a_unit_nobody_knows_is_refused(bus):
+    with pytest.raises(Invalid):
+        await Publisher(bus, "vu-khong-co").publish(sample_event())
+
+
+async def test_an_address_is_connected_to_when_needed_and_closed_afterwards(bus, nats_server):
+    async with Publisher(nats_server.url, UNIT) as publisher:
+        await publisher.publish(numbered(1))
+        await publisher.publish(numbered(2))
+        connection = await publisher._connected()
+        assert connection.nc.is_connected
+    assert connection.nc.is_closed
+    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2"]
+
+
+async def test_a_connection_that_was_handed_in_stays_open(bus):
+    async with Publisher(bus, UNIT) as publisher:
+        await publisher.publish(sample_event())
+    assert bus.nc.is_connected
+
+
+@pytest.mark.parametrize("address", [None, NOWHERE])
+async def test_without_a_bus_and_without_a_spool_the_caller_is_told(address):
+    async with Publisher(address, UNIT, patience_s=0.5) as publisher:
+        with pytest.raises(Unavailable) as told:
+            await publisher.publish(sample_event())
+    assert told.value.retry_after_s > 0
+
+
+@pytest.mark.parametrize("address", [None, NOWHERE])
+async def test_without_a_bus_an_event_is_kept_and_sent_before_the_next_one(bus, tmp_path, address):
+    async with Publisher(address, UNIT, tmp_path, patience_s=0.5) as publisher:
+        kept = [await publisher.publish(numbered(n)) for n in range(3)]
+    assert all(isinstance(one, Spooled) and one.path.exists() for one in kept)
+    async with Publisher(bus, UNIT, tmp_path) as publisher:
+        accepted = await publisher.publish(numbered(3))
+    assert isinstance(accepted, Accepted)
+    assert [one["id"] for one in await stored(bus)] == [f"e-{n}" for n in range(4)]
+    assert Spool(tmp_path).waiting() == []
+
+
+async def test_an_event_sent_before_its_file_was_removed_is_not_sent_twice(
+    bus, publisher, tmp_path
+):
+    """As after a crash between the acknowledgement and the removal."""
+    await Publisher(None, UNIT, tmp_path).publish(sample_event())
+    await publisher.publish(sample_event())
+    drained = await Publisher(bus, UNIT, tmp_path).drain()
+    assert [one.duplicate for one in drained.accepted] == [True]
+    assert len(await stored(bus)) == 1
+    assert Spool(tmp_path).waiting() == []
+
+
+async def test_a_kept_event_whose_id_was_used_meanwhile_is_set_aside(bus, publisher, tmp_path):
+    await Publisher(None, UNIT, tmp_path).publish(sample_event(title="Khác"))
+    await Publisher(None, UNIT, tmp_path).publish(numbered(2))
+    await publisher.publish(sample_event())
+    drained = await Publisher(bus, UNIT, tmp_path).drain()
+    assert [path.parent.name for path in drained.refused] == ["refused"]
+    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2"]
+
+
+async def test_events_published_at_once_are_all_stored_once(bus, publisher):
+    answers = await asyncio.gather(*(publisher.publish(numbered(n % 20)) for n in range(100)))
+    assert sum(not one.duplicate for one in answers) == 20
+    assert len(await stored(bus)) == 20
+
+
+@asynccontextmanager
+async def own_server(folder):
+    async with (
+        NatsServer(folder, check_s=600) as server,
+        await Bus.connect(server.url) as bus,
+    ):
+        await topology.apply(bus)
+        yield server, bus
+
+
+@pytest.mark.promise("1.6")
+async def test_an_outage_in_the_middle_keeps_every_event_and_the_order(tmp_path):
+    async with (
+        own_server(tmp_path / "nats") as (server, bus),
+        Publisher(server.url, UNIT, tmp_path / "spool", patience_s=0.5) as publisher,
+    ):
+        answers = [await publisher.publish(numbered(n)) for n in range(3)]
+        with frozen(server.pid):
+            answers += [await publisher.publish(numbered(n)) for n in range(3, 6)]
+        while (await publisher.drain()).left:
+            pass
+        answers.append(await publisher.publish(numbered(6)))
+        assert list(map(type, answers)) == [Accepted] * 3 + [Spooled] * 3 + [Accepted]
+        assert [one["id"] for one in await stored(bus)] == [f"e-{n}" for n in range(7)]
+
+
+async def test_a_full_stream_is_an_outage_too(bus, tmp_path):
+    full = (await bus.stream_info(subjects.CONTENT.name))["config"] | {"max_msgs": 1}
+    await bus.connection.api_request(f"STREAM.UPDATE.{subjects.CONTENT.name}", full)
+    async with Publisher(bus, UNIT, tmp_path) as publisher:
+        assert isinstance(await publisher.publish(numbered(1)), Accepted)
+        assert isinstance(await publisher.publish(numbered(2)), Spooled)
+        await bus.connection.api_request(
+            f"STREAM.UPDATE.{subjects.CONTENT.name}", full | {"max_msgs": -1}
+        )
+        assert isinstance(await publisher.publish(numbered(3)), Accepted)
+    assert [one["id"] for one in await stored(bus)] == ["e-1", "e-2", "e-3"]

@@ -1,0 +1,260 @@
+"""The spool: what it says is kept survives kill -9, in order, and is sent once."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from multiprocessing.pool import ThreadPool
+
+import pytest
+
+from contracts import subjects
+from contracts.envelope import from_structured
+from contracts.errors import Conflict, ContractError
+from contracts.vocabulary import DEFAULT
+from producers.admission import admit
+from producers.publisher import Publisher, drain
+from producers.spool import Spool
+from tests.support.gateway_client import UNIT, sample_event
+
+QUIET = """
+import asyncio, sys
+from pathlib import Path
+import structlog
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+"""
+WRITER = """
+from producers.publisher import Publisher
+from tests.support.gateway_client import UNIT, an_event
+
+async def main(folder, number):
+    publisher = Publisher(None, UNIT, Path(folder))
+    while True:
+        await publisher.publish(an_event(id=f"e-{number}", content_id=f"tin-{number}"))
+        print(number, flush=True)
+        number += 1
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+DRAINER = """
+from contracts.crash import arm
+from producers.bus import Bus
+from producers.publisher import drain
+
+async def main(folder, url):
+    arm(lambda name: name == "spool.sent" and sys.stdin.read(1))
+    async with await Bus.connect(url) as bus:
+        print("connected", flush=True)
+        await drain(bus, Path(folder))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def admitted(**changes):
+    return admit(from_structured(sample_event(**changes)), UNIT, DEFAULT)
+
+
+def numbered(n):
+    return admitted(id=f"e-{n}", content_id=f"tin-{n}")
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+def ids(spool):
+    return [spool.read(path).event.id for path in spool.waiting()]
+
+
+async def stored_ids(bus):
+    return [json.loads(one.data)["id"] async for one in bus.scan(subjects.CONTENT.name)]
+
+
+def run(script, *args):
+    return subprocess.Popen(
+        [sys.executable, "-c", QUIET + script, *map(str, args)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_events_wait_in_the_order_in_which_they_came(spool):
+    for n in (3, 1, 2):
+        spool.append(numbered(n))
+    assert ids(spool) == ["e-3", "e-1", "e-2"]
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_order(spool, monkeypatch):
+    for now in (2_000_000_000, 1_000_000_000, 1_500_000_000):
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+        spool.append(numbered(now))
+    assert ids(spool) == ["e-2000000000", "e-1000000000", "e-1500000000"]
+
+
+def test_an_event_that_waits_is_not_kept_twice(spool):
+    first = spool.append(numbered(1))
+    spool.append(numbered(2))
+    assert spool.append(numbered(1)) == first
+    assert ids(spool) == ["e-1", "e-2"]
+
+
+def test_two_contents_under_one_id_are_a_conflict(spool):
+    spool.append(admitted())
+    with pytest.raises(Conflict) as refused:
+        spool.append(admitted(title="Khác"))
+    assert refused.value.errors[0].field == "id"
+    assert len(spool.waiting()) == 1
+
+
+def test_an_event_is_kept_as_it_was(spool):
+    event = sample_event() | {"traceparent": "00-1-2-03", "sequence": 3}
+    spool.append(admit(from_structured(event), UNIT, DEFAULT))
+    kept = spool.read(spool.waiting()[0])
+    assert (kept.unit, kept.event) == (UNIT, from_structured(event))
+
+
+def test_the_file_is_on_the_disk_before_it_has_its_name(spool, monkeypatch):
+    done = []
+    fsync, rename = os.fsync, type(spool.folder).rename
+
+    def noting_fsync(handle):
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def noting_rename(self, target):
+        done.append("rename")
+        return rename(self, target)
+
+    spool.append(numbered(0))
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    monkeypatch.setattr(type(spool.folder), "rename", noting_rename)
+    spool.append(numbered(1))
+    assert done == ["file", "rename", "folder"]
+
+
+def test_only_the_owner_may_look_into_the_spool(spool):
+    spool.append(numbered(1))
+    assert stat.S_IMODE(spool.folder.stat().st_mode) == 0o700
+
+
+def test_what_a_killed_writer_left_half_written_is_swept_and_never_sent(spool):
+    spool.append(numbered(1))
+    half = spool.folder / "00000000000000000001-aaaaaaaaaaaaaaaaaaaaaaaaaa.tmp"
+    half.write_text('{"unit": ')
+    assert ids(spool) == ["e-1"]
+    spool.append(numbered(2))
+    assert not half.exists()
+
+
+def test_many_writers_at_once_keep_everything(spool):
+    with ThreadPool(8) as pool:
+        pool.map(lambda n: spool.append(numbered(n)), range(80))
+    assert sorted(ids(spool)) == sorted(f"e-{n}" for n in range(80))
+    stamps = [path.name[:20] for path in spool.waiting()]
+    assert all(before < after for before, after in pairwise(stamps))
+
+
+def test_one_process_drains_at_a_time(spool):
+    spool.append(numbered(1))
+    with spool.draining() as mine:
+        assert mine
+        with Spool(spool.folder).draining() as too:
+            assert not too
+    with spool.draining() as mine:
+        assert mine
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"{", b"[]", b'{"unit": "van-phong-bo"}', b"\xff", b'{"event": []}']
+)
+def test_a_damaged_file_is_said_to_be_one(spool, damaged):
+    path = spool.append(numbered(1))
+    path.write_bytes(damaged)
+    with pytest.raises(ContractError):
+        spool.read(path)
+
+
+async def test_a_spool_is_sent_in_order_and_then_empty(bus, spool):
+    for n in range(50):
+        spool.append(numbered(n))
+    drained = await drain(bus, spool.folder)
+    assert [one.content_id for one in drained.accepted] == [f"tin-{n}" for n in range(50)]
+    assert (drained.refused, drained.left) == ([], 0)
+    assert await stored_ids(bus) == [f"e-{n}" for n in range(50)]
+    assert (await drain(bus, spool.folder)).accepted == []
+
+
+async def test_a_file_that_can_not_be_sent_is_set_aside_and_the_others_go_on(bus, spool):
+    for n in range(3):
+        spool.append(numbered(n))
+    damaged = spool.waiting()[1]
+    damaged.write_bytes(b"{")
+    drained = await drain(bus, spool.folder)
+    assert await stored_ids(bus) == ["e-0", "e-2"]
+    assert [path.read_bytes() for path in drained.refused] == [b"{"]
+    assert drained.refused[0].parent.name == "refused"
+    assert drained.left == 0
+
+
+async def test_draining_leaves_to_another_process_what_that_one_is_at(bus, spool):
+    spool.append(numbered(1))
+    with spool.draining():
+        drained = await drain(bus, spool.folder)
+    assert (drained.accepted, drained.left) == ([], 1)
+
+
+async def test_while_another_drains_a_new_event_is_kept_behind_the_others(bus, spool):
+    spool.append(numbered(1))
+    async with Publisher(bus, UNIT, spool.folder) as publisher:
+        with spool.draining():
+            kept = await publisher.publish(sample_event(id="e-2", content_id="tin-2"))
+        assert ids(spool) == ["e-1", "e-2"]
+        assert kept.path == spool.waiting()[1]
+        await publisher.publish(sample_event(id="e-3", content_id="tin-3"))
+    assert await stored_ids(bus) == ["e-1", "e-2", "e-3"]
+
+
+@pytest.mark.promise("1.6")
+async def test_killing_the_writer_loses_nothing_that_was_said_to_be_kept(bus, spool):
+    said = []
+    for round_ in range(6):
+        with run(WRITER, spool.folder, len(said)) as writer:
+            for _ in range(5 + 7 * round_):
+                said.append(int(writer.stdout.readline()))
+            await asyncio.sleep(0.001 * round_)
+            writer.send_signal(signal.SIGKILL)
+            said += [int(line) for line in writer.stdout.read().split()]
+    assert said == list(range(len(said)))
+    waiting = [int(event_id.removeprefix("e-")) for event_id in ids(spool)]
+    assert waiting[: len(said)] == said
+    assert len(waiting) - len(said) <= 1
+    await drain(bus, spool.folder)
+    assert await stored_ids(bus) == [f"e-{n}" for n in waiting]
+
+
+@pytest.mark.promise("1.6")
+async def test_killing_the_drainer_loses_nothing_and_keeps_the_order(bus, spool, nats_server):
+    count, at_once = 500, 70
+    for n in range(count):
+        spool.append(numbered(n))
+    kills = 0
+    while waiting := len(spool.waiting()):
+        with run(DRAINER, spool.folder, nats_server.url) as drainer:
+            assert drainer.stdout.readline() == "connected\n"
+            drainer.stdin.write("." * at_once)
+            drainer.stdin.flush()
+            while len(spool.waiting()) > max(0, waiting - 40):
+                await asyncio.sleep(0)
+            drainer.send_signal(signal.SIGKILL)
+            kills += drainer.wait() == -signal.SIGKILL
+    assert kills >= count // at_once
+    assert await stored_ids(bus) == [f"e-{n}" for n in range(count)]

@@ -1,0 +1,176 @@
+"""A real Chromium for tests of pages and mails; it reaches this machine and nothing else.
+
+    def test_a_page(browser):
+        with browser.tab(width=320, dark=True) as tab:
+            tab.do(lambda page: page.goto(url))
+            assert tab.do(sideways) == 0 and tab.do(axe) == []
+
+A script is a coroutine function of a Playwright `Page`; it runs on the browser's own loop in
+another thread, so that `await tab.run(script)` leaves the test's loop free to serve the page.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support import requirements
+
+T = TypeVar("T")
+FLAGS = (
+    "--no-sandbox", "--no-proxy-server", "--disable-gpu", "--disable-quic", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)  # fmt: skip
+WAIT_MS = 15_000
+SCRIPT_S = 60.0
+PICTURES = "LOA_TEST_PICTURES"
+"""Names the folder in which `shot` leaves its pictures; without it, there are none."""
+
+
+class Tab:
+    """A page in a profile of its own: no cookie, cache or storage of any other tab."""
+
+    def __init__(self, page: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.page = page
+        self.loop = loop
+        self.blocked: list[str] = []  # addresses outside this machine that the page asked for
+        self.errors: list[str] = []  # what the console called an error, breaches of a CSP too
+
+    def do(self, script: Callable[[Any], Awaitable[T]]) -> T:
+        """Run *script* and wait for it. For a page that somebody else serves."""
+        return asyncio.run_coroutine_threadsafe(self._play(script), self.loop).result()
+
+    async def run(self, script: Callable[[Any], Awaitable[T]]) -> T:
+        """Run *script* while the test's own loop goes on, and serves the page."""
+        playing = asyncio.run_coroutine_threadsafe(self._play(script), self.loop)
+        return await asyncio.wrap_future(playing)
+
+    async def _play(self, script: Callable[[Any], Awaitable[T]]) -> T:
+        async with asyncio.timeout(SCRIPT_S):
+            return await script(self.page)
+
+    async def allow_local(self, route: Any) -> None:
+        """Let a request go on to this machine; refuse any other."""
+        if is_local(route.request.url):
+            await route.continue_()
+        else:
+            self.blocked.append(route.request.url)
+            await route.abort()
+
+    def on_console(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+
+class Browser:
+    """Chromium, and the loop on which it is driven."""
+
+    def __init__(self, chromium: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.chromium = chromium
+        self.loop = loop
+
+    @contextmanager
+    def tab(
+        self, width: int = 1280, height: int = 900, *, dark: bool = False, **context: Any
+    ) -> Iterator[Tab]:
+        """A new profile with an empty page; *context* is what Playwright's `new_context` takes."""
+        looks = {
+            "viewport": {"width": width, "height": height},
+            "color_scheme": "dark" if dark else "light",
+            "locale": "vi-VN",
+            "timezone_id": "Asia/Ho_Chi_Minh",
+        }
+        tab = self._wait(self._open(looks | context))
+        try:
+            yield tab
+        finally:
+            self._wait(tab.page.context.close())
+
+    async def _open(self, looks: dict[str, Any]) -> Tab:
+        context = await self.chromium.new_context(**looks)
+        context.set_default_timeout(WAIT_MS)
+        tab = Tab(await context.new_page(), self.loop)
+        await context.route("**/*", tab.allow_local)
+        context.on("console", tab.on_console)
+        context.on("weberror", lambda error: tab.errors.append(str(error.error)))
+        return tab
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(SCRIPT_S)
+
+
+def is_local(url: str) -> bool:
+    parts = urlsplit(url)
+    local = parts.hostname in ("127.0.0.1", "localhost")
+    return parts.scheme in ("file", "data", "about", "blob") or local
+
+
+async def overflow_px(page: Any) -> int:
+    """By how many pixels the page is wider than its window: what one would have to scroll."""
+    root = "document.documentElement"
+    return int(await page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+
+async def axe(page: Any) -> list[str]:
+    """What axe finds wrong: rule, element, reason. An empty list is a clean page."""
+    from axe_playwright_python.async_playwright import Axe
+
+    found = await Axe().run(page)
+    return [
+        f"{rule['id']}: {' '.join(map(str, node['target']))}: {node['failureSummary']}"
+        for rule in found.response["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+async def screenshot(page: Any, name: str) -> Path | None:
+    """The whole page as `<name>.png` in the folder that LOA_TEST_PICTURES names."""
+    folder = os.environ.get(PICTURES)
+    if not folder:
+        return None
+    path = Path(folder) / f"{name}.png"
+    await page.screenshot(path=path, full_page=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the whole run, started when a test first asks for it."""
+    requirements.chromium()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="browser", daemon=True)
+    thread.start()
+    try:
+        with running_browser(loop) as chromium:
+            yield Browser(chromium, loop)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def running_browser(loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
+    """Chromium with its driver, on *loop*."""
+    from playwright.async_api import async_playwright
+
+    def wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(SCRIPT_S)
+
+    driver = wait(async_playwright().start())
+    try:
+        launched = driver.chromium.launch(executable_path=requirements.CHROMIUM, args=list(FLAGS))
+        chromium = wait(launched)
+        try:
+            yield chromium
+        finally:
+            wait(chromium.close())
+    finally:
+        wait(driver.stop())

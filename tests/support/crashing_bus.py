@@ -1,0 +1,59 @@
+"""A real bus whose n-th call is the last one: the process "dies" just before or just after it."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from producers.bus import Bus
+
+CALLS = {"publish", "last", "get_message", "get", "create", "swap", "put", "purge", "many", "batch"}
+CALLS |= {"last_seq", "schedule", "purge_if"}
+
+
+class SimulatedCrash(Exception):
+    """The process is gone."""
+
+
+class CrashCountdown:
+    """Counts calls down; `after` = the call still has its effect, but nobody sees the answer."""
+
+    def __init__(self, calls: int, *, after: bool) -> None:
+        self.left = calls
+        self.after = after
+
+    async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.left -= 1
+        if self.left < 0 or (self.left == 0 and not self.after):
+            raise SimulatedCrash
+        answer = await method(*args, **kwargs)
+        if self.left == 0:
+            raise SimulatedCrash
+        return answer
+
+
+class CrashingBus:
+    """Stands before a bus or a bucket, and counts."""
+
+    def __init__(self, real: Any, countdown: CrashCountdown) -> None:
+        self._real = real
+        self._countdown = countdown
+
+    def bucket(self, name: str) -> "CrashingBus":
+        return CrashingBus(self._real.bucket(name), self._countdown)
+
+    async def values(self, prefix: str = "") -> AsyncIterator[Any]:
+        async for one in self._real.values(prefix):
+            yield one
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        if name not in CALLS:
+            return real
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await self._countdown.call(real, *args, **kwargs)
+
+        return call
+
+
+def crashing_bus(bus: Bus, calls: int, *, after: bool) -> Any:
+    return CrashingBus(bus, CrashCountdown(calls, after=after))

@@ -1,0 +1,40 @@
+"""Messages on CONTENT that were buried, and their letters in DEAD."""
+
+from typing import Any
+
+from consumers.dead_letters import DeadLetterQuery, DeadLetterStore, MessageOrigin, Operator
+from contracts import subjects
+from contracts.errors import field_error
+from producers.bus import Bus
+from tests.support.events import UNIT
+
+SUBJECT = subjects.content(UNIT, "submitted")
+WRONG = (field_error("data.title", "missing"), field_error("data.body", "missing"))
+CLERK = Operator("Trần Thị Bình")
+
+
+async def store_on_content(
+    bus: Bus, body: bytes, subject: str = SUBJECT, **headers: str
+) -> MessageOrigin:
+    """A message on CONTENT, and where it lies."""
+    ack = await bus.publish(subject, body, headers=headers)
+    return MessageOrigin(subject=subject, stream=ack.stream, seq=ack.seq, headers=headers)
+
+
+async def bury(letters: DeadLetterStore, body: bytes, errors=WRONG, **where: str) -> MessageOrigin:
+    """A message that came in and was buried."""
+    origin = await store_on_content(letters.bus, body, **where)
+    await letters.bury("intake", origin, body, errors)
+    return origin
+
+
+async def letters_of(letters: DeadLetterStore, *, ended: bool = False) -> list[Any]:
+    return [letter async for letter in letters.letters(ended=ended)]
+
+
+async def only_letter(letters: DeadLetterStore, **query: Any) -> list[int]:
+    return [letter.id async for letter in letters.letters(DeadLetterQuery(**query))]
+
+
+async def content_messages(bus: Bus) -> list[Any]:
+    return [message async for message in bus.scan(subjects.CONTENT.name)]

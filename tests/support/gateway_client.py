@@ -1,0 +1,104 @@
+"""The gateway as a sender meets it: every answer is held against the gateway's own OpenAPI."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+import pytest
+
+from contracts import subjects
+from contracts.testing import sample
+from contracts.vocabulary import DEFAULT
+from producers import acceptance
+from producers.bus import Bus
+from producers.gateway import create_gateway
+from producers.units.registry import UnitRegistry
+
+UNIT = "trung-tam-cong-nghe-thong-tin"
+OTHER = "van-phong-bo"
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+
+def sample_event(kind: str = "submitted", *, id: str = "e-1", **data: Any) -> dict[str, Any]:
+    """A good event of UNIT whose data changes by keyword."""
+    event = sample(kind, **data)
+    named = {"id": id, "source": f"/units/{UNIT}"}
+    content_id = event["data"].get("content_id")
+    return event | named | ({"subject": content_id} if content_id else {})
+
+
+class GatewayClient:
+    """One sender in front of a gateway, with the key of UNIT."""
+
+    def __init__(self, client: httpx2.AsyncClient, bus: Bus, registry: UnitRegistry) -> None:
+        self.client = client
+        self.bus = bus
+        self.registry = registry
+        self.key = ""
+        self.document: dict[str, Any] = {}
+
+    async def post(
+        self, body: Any, content_type: str = STRUCTURED, key: str | None = None, **headers: str
+    ) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        return await self.request("POST", "/v1/events", key, content, content_type, named)
+
+    async def get(self, path: str, key: str | None = None) -> httpx2.Response:
+        return await self.request("GET", path, key)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        key: str | None = None,
+        content: bytes | None = None,
+        content_type: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        key = self.key if key is None else key
+        said = {"Authorization": f"Bearer {key}"} if key else {}
+        if content_type:
+            said["Content-Type"] = content_type
+        answer = await self.client.request(
+            method, path, content=content, headers=said | (headers or {})
+        )
+        self.check_against_schema(method.lower(), path, answer)
+        return answer
+
+    def check_against_schema(self, method: str, path: str, answer: httpx2.Response) -> None:
+        """The status, the content type and the body are those that the document promises."""
+        template = path if path == "/v1/events" else "/v1/events/{event_id}"
+        operation = self.document["paths"].get(template, {}).get(method)
+        if operation is None or not path.startswith("/v1/events"):
+            return
+        promised = operation["responses"][str(answer.status_code)]
+        media = answer.headers["content-type"]
+        schema = promised["content"][media]["schema"] | {"components": self.document["components"]}
+        jsonschema_rs.validator_for(schema).validate(answer.json())
+        assert {name.lower() for name in promised.get("headers", {})} <= set(answer.headers)
+
+    async def stored_events(self) -> list[dict[str, Any]]:
+        """What CONTENT holds."""
+        return [json.loads(one.data) async for one in self.bus.scan(subjects.CONTENT.name)]
+
+
+@asynccontextmanager
+async def open_gateway(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[GatewayClient]:
+    app = create_gateway(bus, DEFAULT, clock, **options)
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://loa") as client:
+        door = GatewayClient(client, bus, UnitRegistry(bus, DEFAULT, clock))
+        door.key = await door.registry.add(UNIT, release="automatic")
+        door.document = (await client.get("/openapi.json")).json()
+        yield door
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door waits for a second only."""
+    monkeypatch.setattr(acceptance, "ANSWER_S", 1.0)

@@ -1,0 +1,89 @@
+"""A unit whose site is read: a real bus, a site on this machine, a clock that waits for nobody."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from channels.fetch.conditional_fetcher import ConditionalFetcher
+from consumers.app.wiring.imports import FETCH_LIMITS, SiteFetcher
+from contracts import events, subjects
+from contracts.cloudevent import CloudEvent
+from contracts.envelope import decode
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from producers.imports.feed_request import HostPacing
+from producers.imports.feed_state import FeedState
+from producers.imports.visit import Importer, ManualVisit
+from producers.units.feed_settings import Feed
+from producers.units.registry import RegisteredUnit, UnitRegistry
+from tests.support.clock import FakeClock
+from tests.support.feed_site import NOW, FeedSite
+from tests.support.picture_server import open_picture_server
+
+UNIT = "tap-chi-to-chuc-nha-nuoc-va-lao-dong"
+TOPIC = "cai-cach-hanh-chinh"
+
+
+class ImportPipeline:
+    """`read` visits the feed; `said` is what then stands in CONTENT."""
+
+    def __init__(self, bus: Bus, site: FeedSite, clock: FakeClock) -> None:
+        self.bus = bus
+        self.site = site
+        self.clock = clock
+        self.sleeps: list[float] = []
+        self.registry = UnitRegistry(bus, DEFAULT, clock)
+        self.importer = self.new_importer(bus)
+
+    def new_importer(self, bus: Any) -> Importer:
+        """A process that imports, with nothing in its memory."""
+        ask = SiteFetcher(ConditionalFetcher(self.site.server.gate(), FETCH_LIMITS))
+        hosts = HostPacing(2.0, self.clock, self.sleep)
+        return Importer(bus, DEFAULT, self.clock, ask, hosts, self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.clock.advance(seconds)
+
+    def feed(self, path: str = "/rss", **changes: Any) -> Feed:
+        since = NOW - timedelta(days=2)
+        said = {"url": self.site.url(path), "topic": TOPIC, "since": since, "most": 1000}
+        return Feed.model_validate(said | changes)
+
+    async def follow(self, *feeds: Feed, release: Any = "automatic") -> None:
+        await self.registry.add(UNIT, release=release)
+        for feed in feeds or (self.feed(),):
+            await self.registry.add_feed(UNIT, feed)
+
+    async def member(self) -> RegisteredUnit:
+        found = await self.registry.find(UNIT)
+        assert found
+        return RegisteredUnit(UNIT, found)
+
+    async def visit_feed(
+        self,
+        feed: Feed | None = None,
+        wish: ManualVisit | None = None,
+        importer: Importer | None = None,
+    ) -> FeedState:
+        member = await self.member()
+        feed = feed or member.registration.feeds[0]
+        state = await (importer or self.importer).visit(member, feed, wish)
+        assert state
+        return state
+
+    async def stored_events(self) -> list[CloudEvent]:
+        found = self.bus.scan(subjects.CONTENT.name, subjects.content(UNIT, "*"))
+        return [decode(None, one.headers, one.data) async for one in found]
+
+    async def event_kinds(self) -> Counter[str]:
+        return Counter(events.kind_of(one.type) for one in await self.stored_events())
+
+
+@asynccontextmanager
+async def open_import_pipeline(bus: Bus, clock: FakeClock) -> AsyncIterator[ImportPipeline]:
+    clock.now = NOW.timestamp()
+    async with open_picture_server() as server:
+        yield ImportPipeline(bus, FeedSite(server), clock)

@@ -1,0 +1,63 @@
+"""Where items come in and `loa trace` tells of them: real bus, intake and ledger, no workers."""
+
+from dataclasses import replace
+
+from consumers.digests.store import DigestStore
+from consumers.intake.event_log import EventLog
+from consumers.intake.handler import Intake
+from consumers.intake.repository import ItemRepository
+from consumers.ledger import codec
+from consumers.ledger.codec import BatchRows
+from consumers.ledger.cursor import PlanCursor
+from consumers.ledger.entry import planned_entry
+from consumers.ledger.store import Ledger
+from consumers.reporting.trace import TraceReader
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
+from contracts.trace import Trace
+from contracts.vocabulary import DEFAULT
+from tests.support.events import ITEM, UNIT, register_unit
+
+
+class IntakeHarness:
+    """Intake, desk and a hand in the ledger; `story` is what trace makes of it."""
+
+    def __init__(self, bus, clock) -> None:
+        self.bus, self.clock = bus, clock
+        self.intake = Intake(bus, DEFAULT, clock)
+        self.ledger = Ledger(bus)
+        self.trace = TraceReader(
+            ItemRepository(bus), self.ledger, clock, DigestStore(bus), event_log=EventLog(bus)
+        )
+
+    async def take_in(self, event, release: str = "automatic") -> None:
+        await register_unit(self.bus, release=release)
+        await self.intake.handle(event, UNIT)
+
+    async def read_trace(self) -> Trace | None:
+        return await self.trace.trace(ITEM)
+
+    async def add_plan(
+        self,
+        *letters: bytes,
+        channel: ChannelName = ChannelName.EMAIL,
+        item: str = ITEM,
+        revision: int = 1,
+        copies: int = 0,
+        settle_s: float = 0.0,
+        **cursor,
+    ) -> None:
+        """A plan whose batches stand like this; what they began lands within *settle_s*."""
+        key = PlanKey(channel, item, revision)
+        named = [[f"r{n}{row:03}" for row in range(len(one))] for n, one in enumerate(letters)]
+        held = await self.ledger.create_plan(key, PlanCursor(created=self.clock()))
+        wider = held.value.advance(named, complete=True, now=self.clock())
+        lists = [BatchRows(tuple(ids)) for ids in named]
+        await self.ledger.append_batches(key, held, replace(wider, **cursor), lists)
+        for number, rows in enumerate(letters):
+            entry = planned_entry(0, Lane.NORMAL, self.clock())
+            entry = replace(
+                entry, rows=rows, possible_copies=copies, effects_until=self.clock() + settle_s
+            )
+            closed = 0.0 if entry.is_open else self.clock()
+            state = codec.encode_state(replace(entry, closed_at=closed))
+            await self.ledger.bucket.put(f"state.{BatchKey(*key, number)}", state)

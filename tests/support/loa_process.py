@@ -1,0 +1,220 @@
+"""A real Loa for stories: its own processes, folder and ports, killed and restarted at will."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from consumers.app.settings import RunningInstance
+
+BIN = Path(sys.executable).parent
+PATIENCE_S = 60.0
+UNIT = "trung-tam-cong-nghe-thong-tin"
+
+
+class HttpAnswer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class CommandResult(NamedTuple):
+    """What a command said."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def wait_until(
+    ask: Callable[[], Any], what: str, patience_s: float = PATIENCE_S, pause_s: float = 0.02
+) -> Any:
+    """Ask until the answer is true. Fails when none comes in time."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if answer := ask():
+            return answer
+        time.sleep(pause_s)
+    raise AssertionError(f"waited {patience_s} s in vain for {what}")
+
+
+class LoaProcess:
+    """`loa up` on a folder of its own; settings by keyword, e.g. EMAIL_HOST="127.0.0.1"."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.data = folder / "data"
+        self.folder = folder
+        outside = {k: v for k, v in os.environ.items() if not k.startswith("LOA_")}
+        chosen = {f"LOA_{name}": str(value) for name, value in settings.items()}
+        self.environ = outside | {"LOA_DATA_DIR": str(self.data)} | chosen
+        self.process: subprocess.Popen[bytes] | None = None
+        self.key = ""
+
+    def __enter__(self) -> "LoaProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process and self.process.poll() is None:
+            self.stop()
+
+    def start(self) -> RunningInstance:
+        """Start and wait until everything answers."""
+        with (self.folder / "loa.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [BIN / "loa", "up", "--port", "0"],
+                env=self.environ, cwd=self.folder, stdout=log, stderr=log,
+            )  # fmt: skip
+        return wait_until(self.ready, "ready.json")
+
+    def ready(self) -> RunningInstance | None:
+        assert self.process and self.process.poll() is None, self.log()[-3000:]
+        path = self.data / "run" / "ready.json"
+        ready = RunningInstance.model_validate_json(path.read_bytes()) if path.exists() else None
+        return ready if ready and ready.pid == self.process.pid else None
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def kill(self) -> None:
+        """kill -9; the embedded nats-server dies with its parent."""
+        self.process.kill()
+        self.process.wait()
+
+    def log(self) -> str:
+        return (self.folder / "loa.log").read_text()
+
+    def cli(self, *args: object, stdin: str | None = None) -> CommandResult:
+        done = subprocess.run(
+            [BIN / "loa", *map(str, args)],
+            env=self.environ, cwd=self.folder, input=stdin, capture_output=True, text=True,
+            timeout=PATIENCE_S,
+        )  # fmt: skip
+        return CommandResult(done.returncode, done.stdout, done.stderr)
+
+    def add_unit(self, unit: str = UNIT, *more: str) -> str:
+        """Register a unit whose content goes out at once; its key is used from now on."""
+        added = self.cli("units", "add", unit, "--release", "automatic", "--json", *more)
+        assert added.exit_code == 0, added.err
+        self.key = added.json["api_key"]
+        return self.key
+
+    def readers(self, count: int) -> None:
+        """Import people who want everything."""
+        path = self.folder / "readers.csv"
+        rows = "\n".join(f"nguoi{number}@example.com,,,,," for number in range(count))
+        path.write_text(f"email,name,topics,audiences,units,frequency\n{rows}\n")
+        done = self.cli("subscribers", "import", path, "--json")
+        assert done.json["added"] == count, done
+
+    def post(self, event: Any, **headers: str) -> HttpAnswer:
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        said = {"Content-Type": "application/cloudevents+json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        return self.request("/v1/events", body, said)
+
+    def request(
+        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> HttpAnswer:
+        request = urllib.request.Request(
+            f"{self.ready().url}{path}",
+            body,
+            {"Authorization": f"Bearer {self.key}"} | (headers or {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return HttpAnswer(answer.status, json.load(answer))
+        except urllib.error.HTTPError as error:
+            return HttpAnswer(error.code, json.load(error))
+
+    def page_status(self, path: str) -> int:
+        """The status of a public page."""
+        try:
+            with urllib.request.urlopen(f"{self.ready().url}{path}", timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def trace(self, content_id: str) -> dict[str, Any]:
+        """`loa trace --json`."""
+        told = self.cli("trace", content_id, "--json")
+        return told.json if told.exit_code == 0 else {}
+
+    def trace_when_complete(self, content_id: str) -> dict[str, Any]:
+        """As `story`, once every channel is complete."""
+
+        def complete() -> dict[str, Any] | None:
+            counts = (story := self.trace(content_id)).get("channels", {}).values()
+            return story if counts and all(one["complete"] for one in counts) else None
+
+        return wait_until(complete, f"{content_id} on every channel")
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """The dead letters that nobody has dealt with."""
+        return self.cli("dead", "list", "--json").json
+
+    def trace_of_event(self, event_id: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+        """The item's story once every channel is complete."""
+
+        def complete() -> dict[str, Any] | None:
+            story = self.request(f"/v1/events/{event_id}").body
+            counts = (story.get("channels") or {}).values()
+            return story if counts and all(one["complete"] for one in counts) else None
+
+        return wait_until(complete, "every channel", patience_s, pause_s=0.15)  # the door counts
+
+    def zalo_effects(self) -> Counter[str]:
+        """What the Zalo sandbox did, by kind of call."""
+        state = urllib.request.urlopen(f"{self.ready().zalo_sandbox}/_sandbox/state", timeout=5)
+        found = json.load(state)
+        return Counter(article=len(found["articles"]), broadcast=len(found["broadcasts"]))
+
+
+class RelayProcess:
+    """An SMTP receiver in a process of its own, which survives every kill of Loa."""
+
+    def __init__(self, folder: Path) -> None:
+        self.record, portfile = folder / "mails", folder / "smtp.port"
+        command = [sys.executable, "-m", "tests.support.smtp_receiver", portfile, self.record]
+        self.process = subprocess.Popen(command)
+        self.port = int(wait_until(lambda: portfile.exists() and portfile.read_text(), "the relay"))
+
+    def __enter__(self) -> "RelayProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def settings(self) -> dict[str, object]:
+        return {
+            "EMAIL_HOST": "127.0.0.1",
+            "EMAIL_PORT": self.port,
+            "EMAIL_TLS": "none",
+            "EMAIL_FROM": "Bộ Nội vụ <thong-bao@loa.example>",
+        }
+
+    def count(self) -> int:
+        return self.record.read_bytes().count(b"\n") if self.record.exists() else 0
+
+    def accepted_mails(self) -> list[tuple[str, str]]:
+        """(recipient, Message-ID) of every accepted mail."""
+        lines = self.record.read_text().splitlines() if self.record.exists() else []
+        return [tuple(line.split(maxsplit=1)) for line in lines]

@@ -1,0 +1,63 @@
+"""A web server of somebody else's, on this machine, that gives out what a test lays there."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from channels.fetch.url_policy import UrlPolicy
+
+HOST = "127.0.0.1"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class PictureServer:
+    """`lay` puts an answer at a path; `asked` counts who came."""
+
+    port: int = 0
+    answers: dict[str, Handler] = field(default_factory=dict)
+    request_counts: Counter[str] = field(default_factory=Counter)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def url(self, path: str, host: str = HOST) -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def gate(self, *more: tuple[str, int]) -> UrlPolicy:
+        """The rule with this server as the only place inside that is open."""
+        return UrlPolicy(frozenset({(HOST, self.port), *more}))
+
+    def serve(self, path: str, body: bytes = b"", type: str = "image/png", **more: Any) -> None:
+        headers = {"Content-Type": type, **more.pop("headers", {})}
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(body=body, headers=headers, **more)
+
+        self.answers[path] = answer
+
+    def move(self, path: str, where: str, status: int = 302) -> None:
+        self.serve(path, status=status, headers={"Location": where})
+
+    async def serve_request(self, request: web.Request) -> web.StreamResponse:
+        self.request_counts[request.path] += 1
+        self.headers.append(dict(request.headers))
+        handler = self.answers.get(request.path)
+        return await handler(request) if handler else web.Response(status=404)
+
+
+@asynccontextmanager
+async def open_picture_server() -> AsyncIterator[PictureServer]:
+    server = PictureServer()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", server.serve_request)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, 0).start()
+        server.port = runner.addresses[0][1]
+        yield server
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,152 @@
+"""Intake, desk, planners and workers of all channels on a real bus; providers that note effects."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from channels.base import Recipient
+from consumers.channel_health.breaker_store import BreakerStore
+from consumers.deliver.renderings import RenderCache
+from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker import DeliveryWorker
+from consumers.dispatch.audience import PortalAudience, SubscriberAudience, ZaloAudience
+from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.supersede import Supersession
+from consumers.intake.handler import Intake
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker, WakeUp
+from consumers.recipients import FixedRecipients
+from consumers.runtime.errors import RetryLater
+from consumers.runtime.lanes import LaneSemaphore
+from contracts import publication as publications
+from contracts import subjects
+from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders
+
+ROUNDS = 40
+
+
+@dataclass
+class RecordingChannel(ScriptedChannel):
+    """What one channel's public has seen, in order: (content_id, revision, recipient)."""
+
+    effects: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def answer_row(self, rendered: str, row: Recipient, expired: Any) -> Any:
+        before = len(self.arrivals)
+        said = super().one(rendered, row, expired)
+        if len(self.arrivals) > before:
+            content_id, _, revision = rendered.rpartition(".")
+            self.effects.append((content_id, int(revision), row.id))
+        return said
+
+
+class ChannelServices:
+    """One channel: its planner and its worker, wired as the composition root does."""
+
+    def __init__(self, ministry: "PipelineHarness", name: ChannelName, folder: Path) -> None:
+        self.ministry, self.name, self.clock = ministry, name, ministry.clock
+        self.provider = RecordingChannel(name=name, window=25 if name is ChannelName.EMAIL else 1)
+        bus = ministry.bus
+        self.ledger, waker = Ledger(bus), Waker(bus)
+        readers = ministry.readers
+        audiences = {
+            ChannelName.EMAIL: (SubscriberAudience(readers), readers),
+            ChannelName.ZALO: (ZaloAudience(), FixedRecipients()),
+            ChannelName.PORTAL: (PortalAudience(), FixedRecipients()),
+        }
+        audience, addresses = audiences[name]
+        self.planner = Dispatcher(
+            name, self.ledger, waker, Supersession(self.ledger, waker, self.clock),
+            ministry.intake.releaser, audience, LaneSemaphore(3), waits_for_earlier=name is not ChannelName.PORTAL,
+            clock=self.clock,
+        )  # fmt: skip
+        self.worker = DeliveryWorker(
+            self.provider, self.ledger, RenderCache(bus, self.ledger, self.provider.render), addresses,
+            waker, LaneSemaphore(2), WorkerSlot(folder, name), BreakerStore(bus, name, self.clock), clock=self.clock,
+        )  # fmt: skip
+
+    async def deliver(self, released: Sequence[ReleasedPublication]) -> None:
+        """Deliver publications until each is planned and done, in the order given."""
+        waiting = list(released)
+        for _ in range(ROUNDS):
+            if not waiting:
+                return
+            waiting = [one for one in waiting if not await self.plan(one)]
+            for one in released:
+                await self.work(one)
+        raise AssertionError(f"{self.name}: {len(waiting)} publications are never planned")
+
+    async def plan(self, released: ReleasedPublication) -> bool:
+        try:
+            await self.planner.on_publication(released)
+        except RetryLater as later:
+            self.clock.advance(later.delay_s)
+            return False
+        return True
+
+    async def work(self, released: ReleasedPublication) -> None:
+        """Wake every batch of a publication until it is closed."""
+        plan = PlanKey(self.name, released.publication.content_id, released.publication.revision)
+        held = await self.ledger.plan(plan)
+        for number in range(held.value.count if held else 0):
+            await self.work_until_closed(BatchKey(*plan, number), released)
+
+    async def work_until_closed(self, batch: BatchKey, released: ReleasedPublication) -> None:
+        for _ in range(ROUNDS):
+            state = await self.ledger.state(batch)
+            if state.value.closed_at:
+                return
+            try:
+                wake_up = WakeUp(batch=str(batch), lane=released.publication.lane)
+                await self.worker.on_wake_up(wake_up)
+            except RetryLater as later:
+                self.clock.advance(later.delay_s)
+            else:
+                self.clock.advance(max(0.0, state.value.due - self.clock()))
+        raise AssertionError(f"{batch} never closes")
+
+
+class PipelineHarness:
+    """Everything between an event and its effects, but without processes and queues."""
+
+    def __init__(self, bus: Bus, folder: Path, readers: Iterable[str] = ("r1", "r2", "r3")) -> None:
+        self.bus, self.clock = bus, Clock()
+        self.readers = StaticReaders(list(readers))
+        self.intake = Intake(bus, DEFAULT, self.clock)
+        self.desk = self.intake.desk
+        self.services = {name: ChannelServices(self, name, folder) for name in ChannelName}
+        self.done: set[int] = set()
+
+    async def released(self, content_id: str) -> list[ReleasedPublication]:
+        """The publications of an item, as its stream holds them."""
+        found = self.bus.scan(subjects.PUBLICATIONS.name, f"publication.*.{content_id}")
+        return [
+            ReleasedPublication(publication=publications.decode(one.data), seq=one.seq)
+            async for one in found
+        ]
+
+    async def deliver(
+        self, content_id: str, *, backwards: bool = False, again: bool = False
+    ) -> None:
+        """Hand out what was released since the last time, or all of it *again*.
+
+        *backwards* = the newest first.
+        """
+        found = await self.released(content_id)
+        some = [one for one in found if again or one.seq not in self.done]
+        for office in self.services.values():
+            await office.deliver(some[::-1] if backwards else some)
+        self.done |= {one.seq for one in some}
+
+    def effects_of(self, content_id: str) -> dict[ChannelName, list[tuple[int, str]]]:
+        """Per channel what happened, in order: (revision, recipient)."""
+        return {
+            name: [
+                (number, who) for item, number, who in office.provider.effects if item == content_id
+            ]
+            for name, office in self.services.items()
+        }

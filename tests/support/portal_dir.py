@@ -1,0 +1,119 @@
+"""A portal in a folder: send to it, ask it, read what readers read."""
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from lxml import etree, html
+
+from channels.base import Outcome, Recipient, Verdict
+from channels.portal.channel import PortalChannel
+from channels.portal.model.site import Site
+from channels.portal.render.site_files import SiteFiles
+from channels.portal.writer.writer import PortalWriter
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT, Vocabulary
+from tests.support.publications import RELEASED_AT, a_publication
+
+PUBLIC_URL = "https://loa.example.vn"
+WORDS = DEFAULT.model_copy(
+    update={
+        "units": {name: DEFAULT.units[name] for name in ("van-phong-bo", "cuc-viec-lam")},
+        "topics": {name: DEFAULT.topics[name] for name in ("lich-nghi-le", "viec-lam")},
+    }
+)
+"""A small vocabulary: a fresh portal then has few files, and tests are quick."""
+ROW = Recipient(id="portal", delivery_key="k" * 52)
+FIRST = a_publication()
+CORRECTED = a_publication(
+    action="corrected",
+    revision=2,
+    title="Lịch nghỉ Tết Nguyên đán năm 2027 (đã sửa)",
+    reason="Ngày bắt đầu nghỉ là 04/02/2027.",
+    released_at=RELEASED_AT + timedelta(days=1),
+)
+
+
+def never_expired() -> bool:
+    return False
+
+
+def new_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> PortalWriter:
+    """A writer whose folder is ready, as a freshly started process has it."""
+    writer = PortalWriter(folder, SiteFiles(Site(url, words)), lock_timeout_s=5.0)
+    try:
+        writer.prepare()
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outcome]:
+    """Make publications visible, one after the other; *given* is for `a_writer`."""
+    writer = new_writer(folder, **given)
+    try:
+        return [writer.show(publication, never_expired) for publication in publications]
+    finally:
+        writer.close()
+
+
+def finish_after_restart(folder: Path, publications: Iterable[str]) -> None:
+    """What a worker does that was started again: ask, and send what never arrived."""
+    writer = new_writer(Path(folder))
+    for text in publications:
+        publication = Publication.model_validate_json(text)
+        if writer.resolve(publication).verdict is Verdict.ABSENT:
+            writer.show(publication, never_expired)
+    writer.close()
+
+
+async def send_to(channel: PortalChannel, *publications: Publication) -> list[Outcome]:
+    async with channel.session() as session:
+        return [
+            (await session.send(channel.render(p), [ROW], never_expired))[0] for p in publications
+        ]
+
+
+def verdicts(outcomes: Iterable[Outcome]) -> list[Verdict]:
+    return [outcome.verdict for outcome in outcomes]
+
+
+def public_files(folder: Path) -> dict[str, bytes]:
+    """Every public file by its path."""
+    public = folder / "public"
+    return {
+        path.relative_to(public).as_posix(): path.read_bytes()
+        for path in sorted(public.rglob("*"))
+        if path.is_file()
+    }
+
+
+def page(folder: Path, path: str) -> html.HtmlElement:
+    """One page, parsed: `page(folder, "tin/lich-nghi-tet-2027")`."""
+    return html.document_fromstring((folder / "public" / path / "index.html").read_bytes())
+
+
+def text_of(element: html.HtmlElement) -> str:
+    return " ".join(element.text_content().split())
+
+
+def feed(folder: Path, name: str) -> bytes:
+    return (folder / "public" / "nguon-tin" / name).read_bytes()
+
+
+def guids(rss: bytes) -> list[str]:
+    return [str(guid.text) for guid in etree.fromstring(rss).iter("guid")]
+
+
+def check_complete(path: str, body: bytes) -> None:
+    """Fail for a file of which a reader could have seen only a part."""
+    if path.endswith((".rss", ".atom")):
+        found = guids(body)
+        assert len(found) == len(set(found)), path
+    elif path.endswith(".json"):
+        assert json.loads(body)["items"] is not None, path
+    elif path.endswith(".html"):
+        assert body.endswith(b"</html>\n"), path

@@ -1,0 +1,114 @@
+"""What some tests need of the machine: without it they are skipped with a reason; CI has it all."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SMALL_DISK = "24m"
+PAGE = 4096
+CHROMIUM = "/usr/bin/chromium"
+NGINX = "/usr/sbin/nginx"
+
+
+def strace() -> None:
+    """Following the system calls of other processes, and disturbing them."""
+    _require(_can_trace(), "needs strace, and the right to follow a process with it")
+
+
+def small_disks() -> None:
+    """Mounting small disks, which can be filled up."""
+    _require(_can_mount(), "needs root, and the right to mount a tmpfs")
+
+
+def chromium() -> None:
+    """Drawing pages, and Vietnamese in them."""
+    _require(Path(CHROMIUM).is_file(), f"needs Chromium at {CHROMIUM}")
+    _require(_has_vietnamese(), "needs fontconfig, and a font with all Vietnamese letters")
+
+
+def postfix() -> None:
+    """Running a mail server of the test's own."""
+    _require(Path("/usr/lib/postfix/sbin/master").is_file(), "needs postfix")
+    _require(os.geteuid() == 0, "needs root: Postfix starts as nobody else")
+
+
+def nginx() -> None:
+    """Running a web server of the test's own."""
+    _require(Path(NGINX).is_file(), "needs nginx")
+
+
+def node() -> None:
+    """Running JavaScript outside a browser."""
+    _require(shutil.which("node") is not None, "needs node (Debian: nodejs)")
+
+
+def curl() -> None:
+    """Sending what the documents print."""
+    _require(shutil.which("curl") is not None, "needs curl")
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of 24 MB at *folder*."""
+    folder.mkdir(parents=True)
+    _mount(folder, f"size={SMALL_DISK}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path, leaving: int = 0) -> Path:
+    """Fill the disk at *folder* with a file, up to *leaving* bytes; removing it makes room."""
+    ballast = folder / "ballast"
+    space = os.statvfs(folder)
+    size = max(0, space.f_bavail * space.f_frsize - leaving)
+    with ballast.open("ab", buffering=0) as file, suppress(OSError):
+        while size > 0 or not leaving:  # until the disk refuses
+            size -= file.write(bytes(min(max(size, PAGE), 1 << 20)))
+    return ballast
+
+
+def _require(met: bool, reason: str) -> None:
+    if met:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@cache
+def _has_vietnamese() -> bool:
+    if shutil.which("fc-list") is None:
+        return False
+    return bool(subprocess.run(["fc-list", ":lang=vi"], capture_output=True, check=True).stdout)
+
+
+@cache
+def _can_trace() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    tried = subprocess.run(["strace", "-D", "-f", "-o", os.devnull, "true"], capture_output=True)
+    return tried.returncode == 0
+
+
+@cache
+def _can_mount() -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            with small_disk(Path(name) / "disk"):
+                return True
+        except (OSError, subprocess.CalledProcessError):
+            return False
+
+
+def _mount(folder: Path, options: str) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    subprocess.run(command, check=True, capture_output=True)

@@ -1,0 +1,116 @@
+"""A portal with something on it: what a ministry publishes in a few weeks, and a server for it."""
+
+import socket
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from channels.portal.http.file_app import portal_app
+from channels.portal.http.search_app import SEARCH_SEGMENT, search_app
+from channels.portal.model.site import Site
+from consumers.app.web.server import AppRouter, bind_socket
+from contracts.publication import Publication
+from contracts.vocabulary import DEFAULT
+from tests.support.portal_dir import publish
+from tests.support.publications import a_publication
+
+NOW = datetime(2026, 11, 26, 2, 15, tzinfo=UTC)
+SCENE = tomllib.loads(Path(__file__).with_name("sample_portal.toml").read_text("utf-8"))
+STORIES: list[dict[str, str]] = SCENE["stories"]
+
+
+def sample_items() -> list[Publication]:
+    """Newest last: October and November, one corrected, one withdrawn."""
+    found = [_story(number) for number in range(len(STORIES))]
+    older = [_older(number) for number in range(26)]
+    return [*older, *reversed(found), corrected(), withdrawn()]
+
+
+def _story(number: int) -> Publication:
+    facts, at = STORIES[number], NOW - number * timedelta(hours=23, minutes=43)
+    more: dict[str, Any] = {"body": SCENE["pay"], "audiences": ["can-bo", "cong-chuc", "vien-chuc"]}
+    rich = more | {"attachments": [PDF], "links": [LAW], "author": "Phòng Chính sách tiền lương"}
+    return _released(at, **facts, **(rich if number == 1 else {}))
+
+
+def _older(number: int) -> Publication:
+    at = NOW - timedelta(days=10 + 2 * number)
+    title = f"Bản tin cải cách hành chính, kỳ {46 - number}"
+    topic, unit = "ban-tin-cai-cach-hanh-chinh", "vu-cai-cach-hanh-chinh"
+    name = f"ban-tin-{46 - number}"
+    return _released(at, name=name, unit=unit, topic=topic, title=title, summary="")
+
+
+def _released(at: datetime, *, name: str, **fields: Any) -> Publication:
+    text = fields.get("summary") or fields["title"]
+    body = f"{text}\n\nToàn văn được đăng trên Cổng thông tin điện tử của Bộ."
+    given = {"body": body, "content_id": name, "first_released_at": at, "released_at": at}
+    return a_publication(**given | fields)
+
+
+PDF = {
+    "url": "https://moha.gov.vn/mau/bang-luong.pdf",
+    "title": "Mẫu bảng lương kèm theo hướng dẫn",
+    "media_type": "application/pdf",
+    "size": 412_300,
+}
+LAW = {"url": "https://moha.gov.vn/van-ban/161-2026", "title": "Nghị định số 161/2026/NĐ-CP"}
+
+
+def _again(name: str, action: str, hours: int, reason: str) -> Publication:
+    first = next(one for one in map(_story, range(len(STORIES))) if one.content_id == name)
+    changes = {"action": action, "revision": 2, "reason": reason}
+    return first.model_copy(update=changes | {"released_at": NOW + timedelta(hours=hours)})
+
+
+def corrected() -> Publication:
+    reason = "Thời hạn nộp lưu tài liệu số là 30 ngày, không phải 60 ngày như bản đăng trước."
+    return _again("luu-tru-so", "corrected", 2, reason)
+
+
+def withdrawn() -> Publication:
+    return _again("thi-dua", "withdrawn", 1, "Văn bản được dẫn đã được thay thế.")
+
+
+@contextmanager
+def open_sample_portal(
+    folder: Path, publications: list[Publication] | None = None
+) -> Iterator[str]:
+    """The portal of these items on a port of this machine; its address."""
+    with bind_socket("127.0.0.1", 0) as bound:
+        publish(folder, *(publications or sample_items()), url=address_of(bound), words=DEFAULT)
+        with serve_with_search(folder, bound) as address:
+            yield address
+
+
+@contextmanager
+def serve_portal(folder: Path) -> Iterator[str]:
+    """A folder that is laid out already, on a port of this machine; its address."""
+    with bind_socket("127.0.0.1", 0) as bound, serve_with_search(folder, bound) as address:
+        yield address
+
+
+def address_of(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def serve_with_search(folder: Path, bound: socket.socket) -> Iterator[str]:
+    """A server for the folder and its search on a socket; its address."""
+    address, faces = address_of(bound), AppRouter()
+    faces.add(portal_app(folder))
+    faces.add(search_app(folder, Site(address, DEFAULT)), SEARCH_SEGMENT)
+    server = uvicorn.Server(uvicorn.Config(faces, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()

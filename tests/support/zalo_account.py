@@ -1,0 +1,273 @@
+"""The Zalo channel on its stage: a real sandbox over sockets, stores that outlive a crash."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from cryptography.fernet import Fernet
+
+from channels.base import Outcome, Recipient, Verdict
+from channels.errors import Unreachable
+from channels.zalo.channel import ZaloChannel
+from channels.zalo.client.errors import StaleValue
+from channels.zalo.client.store import StoredValue
+from channels.zalo.client.transport import AiohttpTransport, Reply, Request
+from channels.zalo.factory import ChannelStores, open_channel
+from channels.zalo.publications.record import ArticleRecord
+from channels.zalo.publications.render import ArticleDefaults
+from channels.zalo.timing import Timing
+from contracts import keys
+from contracts.delivery import ChannelName
+from contracts.publication import Publication
+from sandbox.zalo import server
+from sandbox.zalo.controls.faults import Fault
+from sandbox.zalo.server import Sandbox
+from tests.support.clock import FakeClock
+from tests.support.publications import a_publication
+
+SITE = ArticleDefaults("https://cong.example", "https://cong.example/bia/mac-dinh.png")
+ARTICLE, BROADCAST = "article", "broadcast"
+BEFORE = ["drop_before", "hang_before", "html_before"]
+"""A call fails, and nothing has come of it."""
+AFTER = ["drop_after", "hang_after", "html_after", "truncate_after", "empty_after", "error_after"]
+"""A call has had its effect, and its answer does not say so."""
+SHORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=0.1)
+LONG_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=20)
+NOON = 1_800_000_000.0 - 3 * 3600
+"""12:00 in Vietnam, a Friday."""
+
+
+class SimulatedKill(Exception):
+    """The process died here."""
+
+
+class MemoryKeyValueStore:
+    """A vault whose next answers can be lost."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, StoredValue] = {}
+        self.swaps = 0
+        self.before_swap: Callable[[int], None] = lambda number: None
+        self.after_swap: Callable[[int], None] = lambda number: None
+
+    async def get(self, key: str) -> StoredValue | None:
+        return self.stored.get(key)
+
+    async def swap(self, key: str, data: bytes, revision: int) -> int:
+        self.swaps += 1
+        self.before_swap(self.swaps)
+        held = self.stored.get(key)
+        if (held.revision if held else 0) != revision:
+            raise StaleValue
+        self.stored[key] = StoredValue(data, revision + 1)
+        self.after_swap(self.swaps)
+        return revision + 1
+
+
+class MemoryArticleStore:
+    """A notebook as bytes; `on_write` may kill or silence before or after a write."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        self.revisions: dict[str, int] = {}
+        self.writes = 0
+        self.before: Callable[[int], None] = lambda number: None
+        self.after: Callable[[int], None] = lambda number: None
+
+    async def read(self, content_id: str) -> ArticleRecord | None:
+        page = self.pages.get(content_id)
+        return None if page is None else ArticleRecord.decode(page, self.revisions[content_id])
+
+    async def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
+        for content_id in list(self.pages):
+            yield (
+                content_id,
+                ArticleRecord.decode(self.pages[content_id], self.revisions[content_id]),
+            )
+
+    async def write(self, content_id: str, note: ArticleRecord) -> ArticleRecord:
+        self.writes += 1
+        self.before(self.writes)
+        if note.at != self.revisions.get(content_id, 0):
+            raise Unreachable("the note was changed meanwhile")
+        self.pages[content_id] = note.encode()
+        self.revisions[content_id] = note.at + 1
+        self.after(self.writes)
+        return replace(note, at=note.at + 1)
+
+    def record(self, content_id: str = "lich-nghi-tet-2027") -> ArticleRecord:
+        return ArticleRecord.decode(self.pages[content_id])
+
+
+def kill_at(number: int) -> Callable[[int], None]:
+    def killing(count: int) -> None:
+        if count == number:
+            raise SimulatedKill
+
+    return killing
+
+
+def silence_at(*numbers: int) -> Callable[[int], None]:
+    def silent(count: int) -> None:
+        if count in numbers:
+            raise Unreachable("bus")
+
+    return silent
+
+
+class FaultyTransport(AiohttpTransport):
+    """The real network, in a process that may die around any request."""
+
+    def __init__(self, stage: "ZaloAccount") -> None:
+        super().__init__()
+        self.stage = stage
+
+    async def exchange(self, request: Request) -> Reply:
+        self.stage.before_request(request)
+        self.timeout = SHORT_TIMEOUT if self.stage.will_hang else LONG_TIMEOUT
+        reply = await super().exchange(request)
+        self.stage.after_request(request)
+        return reply
+
+
+@dataclass
+class ZaloAccount:
+    """One sandbox, one set of stores, and as many channels (processes) as a test starts."""
+
+    sandbox: Sandbox
+    clock: FakeClock
+    token_vault: MemoryKeyValueStore = field(default_factory=MemoryKeyValueStore)
+    article_store: MemoryArticleStore = field(default_factory=MemoryArticleStore)
+    key: bytes = field(default_factory=Fernet.generate_key)
+    slept: list[float] = field(default_factory=list)
+    started: list[ZaloChannel] = field(default_factory=list)
+    site: ArticleDefaults = SITE
+    elsewhere: ChannelStores | None = None
+    before_request: Callable[[Request], None] = lambda request: None
+    after_request: Callable[[Request], None] = lambda request: None
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.advance(seconds)
+
+    @property
+    def stores(self) -> ChannelStores:
+        return self.elsewhere or ChannelStores(self.token_vault, self.article_store, self.key)
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(sleep=self.sleep, clock=self.clock, jitter=lambda: 0.5)
+
+    def new_channel(self) -> ZaloChannel:
+        """A new process: nothing but the stores is remembered."""
+        transport = FaultyTransport(self)
+        channel = open_channel(
+            self.sandbox.settings, self.stores, self.site, self.timing, transport
+        )
+        self.started.append(channel)
+        return channel
+
+    @property
+    def channel(self) -> ZaloChannel:
+        return self.started[-1] if self.started else self.new_channel()
+
+    async def consent(self) -> None:
+        pair = self.sandbox.grant()
+        tokens = self.channel.api.tokens
+        await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
+
+    async def send(self, publication: Publication, row: str = ARTICLE, **deadline: Any) -> Outcome:
+        expired = deadline.get("expired", lambda: False)
+        async with self.channel.session() as session:
+            rendered = self.channel.render(publication)
+            [outcome] = await session.send(rendered, [recipient(publication, row)], expired)
+        return outcome
+
+    async def resolve(self, publication: Publication, row: str = ARTICLE) -> Outcome:
+        async with self.channel.session() as session:
+            rendered = self.channel.render(publication)
+            [outcome] = await session.resolve(rendered, [recipient(publication, row)])
+        return outcome
+
+    def fault(self, route: str, kind: str, **more: Any) -> None:
+        self.sandbox.faults.planned.append(Fault(route=route, kind=kind, **more))
+
+    @property
+    def will_hang(self) -> bool:
+        """Whether a call is going to hang, so that waiting for it is only a waste of time."""
+        planned = self.sandbox.faults.planned
+        return any(fault.kind.startswith("hang") and fault.times > 0 for fault in planned)
+
+    def set_rules(self, **changes: Any) -> None:
+        world = self.sandbox.world
+        world.rules = world.rules.model_copy(update=changes)
+
+    @property
+    def articles(self) -> list[Any]:
+        return list(self.sandbox.world.articles.values())
+
+    @property
+    def visible(self) -> list[Any]:
+        return [item for item in self.articles if item.visible]
+
+    @property
+    def broadcasts(self) -> list[Any]:
+        return self.sandbox.world.broadcasts
+
+    def effects(self, kind: str) -> int:
+        return sum(fact["kind"] == kind for fact in self.sandbox.world.journal.facts())
+
+
+def recipient(publication: Publication, row: str) -> Recipient:
+    content_id, revision = publication.content_id, publication.revision
+    return Recipient(row, keys.delivery_key(content_id, revision, ChannelName.ZALO, row))
+
+
+@asynccontextmanager
+async def open_zalo_account(folder: Path, clock: FakeClock) -> AsyncIterator[ZaloAccount]:
+    """A stage at noon, with an OA admin's consent."""
+    clock.now = NOON
+    sandbox = await server.start("127.0.0.1", 0, folder, clock)
+    stage = ZaloAccount(sandbox, clock)
+    try:
+        await stage.consent()
+        yield stage
+    finally:
+        for channel in stage.started:
+            await channel.close()
+        await sandbox.close()
+
+
+def sample_correction(revision: int = 2, **changes: Any) -> Publication:
+    fields = {"action": "corrected", "title": "Đính chính: Lịch nghỉ Tết Nguyên đán năm 2027"}
+    return a_publication(revision=revision, **(fields | changes))
+
+
+def sample_withdrawal(revision: int = 3) -> Publication:
+    reason = "Nội dung chưa chính xác"
+    return a_publication(action="withdrawn", revision=revision, body="", reason=reason)
+
+
+OPEN = (Verdict.DEFERRED, Verdict.HELD, Verdict.UNSENT)
+
+
+async def deliver_row(
+    stage: ZaloAccount, publication: Publication, row: str, doubtful: bool = False
+) -> Verdict:
+    """Do with one row what the ledger does, until it has ended; time passes as asked."""
+    for _ in range(120):
+        try:
+            outcome = await (stage.resolve if doubtful else stage.send)(publication, row)
+        except SimulatedKill:
+            stage.new_channel()
+            stage.clock.advance(65)
+            doubtful = True
+            continue
+        stage.clock.advance((outcome.retry_after_s or 0) + 1)
+        doubtful = outcome.verdict is Verdict.DOUBT
+        if outcome.verdict not in (*OPEN, Verdict.DOUBT, Verdict.ABSENT):
+            return outcome.verdict
+    raise AssertionError(f"{row} never ended")

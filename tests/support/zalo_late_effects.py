@@ -1,0 +1,80 @@
+"""Effects that land after everybody has stopped waiting for them, on the stage's virtual clock."""
+
+import json
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any
+
+from channels.base import Verdict
+from channels.zalo.client.errors import AmbiguousResult
+from channels.zalo.client.transport import Request
+from contracts.publication import Publication
+from tests.support.publications import a_publication
+from tests.support.zalo_account import ARTICLE, ZaloAccount, deliver_row
+
+SEEDS = 40
+CREATE, UPDATE, MESSAGE = "/article/create", "/article/update", "/oa/message"
+KINDS = {
+    CREATE: "article_created",
+    UPDATE: "article_updated",
+    MESSAGE: "broadcast_sent",
+}
+
+
+@dataclass
+class LateEffects:
+    """The next calls of *path* are not answered; what they do happens *late_s* later, or never."""
+
+    stage: ZaloAccount
+    path: str
+    late_s: float
+    calls: int = 1
+    pending: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stage.before_request = self.delay_call
+        self.forward = self.stage.clock.advance
+        self.stage.clock.advance = self.advance
+
+    def delay_call(self, request: Request) -> None:
+        """Zalo has the request, and we hear nothing."""
+        if not (self.calls and request.url.endswith(self.path)):
+            return
+        self.calls -= 1
+        payload = json.loads(request.body or b"{}")
+        due = self.stage.clock() + self.late_s
+        self.pending.append((due, lambda: self.apply_effects(payload)))
+        raise AmbiguousResult("no answer: TimeoutError")
+
+    def apply_effects(self, payload: dict[str, Any]) -> None:
+        world = self.stage.sandbox.world
+        token = token_hex(8)
+        if self.path == MESSAGE:
+            elements = payload["message"]["attachment"]["payload"]["elements"]
+            ids = [part["attachment_id"] for part in elements]
+            world.record("broadcast_sent", id=token, articles=ids, target={})
+            return
+        id = payload.pop("id", None) or token_hex(8)
+        world.record(KINDS[self.path], id=id, token=token, payload=payload)
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; what is due by then happens at its own moment."""
+        until = self.stage.clock() + seconds
+        for due, happen in sorted(self.pending, key=lambda one: one[0]):
+            if due <= until:
+                self.stage.clock.now = due
+                happen()
+                self.pending.remove((due, happen))
+        self.stage.clock.now = until
+
+
+async def publish_with_broadcast(
+    stage: ZaloAccount, publication: Publication | None = None
+) -> None:
+    item = publication or a_publication()
+    assert await deliver_row(stage, item, ARTICLE) is Verdict.DELIVERED
+
+
+def event_names(logs: Iterable[MutableMapping[str, Any]]) -> list[str]:
+    return [line["event"] for line in logs]

@@ -1,0 +1,165 @@
+"""Zalo from the ledger to the sandbox: planner, worker, notes and tokens on a real bus, by HTTP."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from channels.zalo.client.clock import vietnam_time
+from channels.zalo.factory import ChannelStores
+from consumers.channel_health.breaker_store import BreakerStore
+from consumers.deliver.renderings import RenderCache
+from consumers.deliver.slots import WorkerSlot
+from consumers.deliver.worker import DeliveryWorker
+from consumers.dispatch.audience import ZaloAudience
+from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.supersede import Supersession
+from consumers.ledger.entry import LedgerEntry
+from consumers.ledger.store import Ledger
+from consumers.ledger.wakeups import Waker, WakeUp
+from consumers.recipients import FixedRecipients
+from consumers.runtime.errors import RetryLater
+from consumers.runtime.lanes import LaneSemaphore
+from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
+from contracts import publication as publications
+from contracts import subjects
+from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
+from contracts.publication import Publication
+from producers.bus import Bus
+from tests.support.clock import FakeClock
+from tests.support.zalo_account import SimulatedKill, ZaloAccount, open_zalo_account
+
+ROUNDS = 200
+BOTH = {"article": Status.DELIVERED, "broadcast": Status.DELIVERED}
+STATUSES = {
+    ord("d"): Status.DELIVERED,
+    ord("x"): Status.FAILED,
+    ord("K"): Status.UNKNOWN,
+    ord("u"): Status.SUPPRESSED,
+}
+
+
+@dataclass
+class ZaloPipeline:
+    """One Official Account's planner and worker; a kill ends the worker and starts the next."""
+
+    bus: Bus
+    folder: Path
+    account: ZaloAccount
+    released: dict[str, list[int]] = field(default_factory=dict)
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = self.account.clock
+        self.ledger, self.waker = Ledger(self.bus), Waker(self.bus)
+        fence = Supersession(self.ledger, self.waker, self.clock)
+        self.planner = Dispatcher(
+            ChannelName.ZALO, self.ledger, self.waker, fence, self, ZaloAudience(), LaneSemaphore(3),
+            clock=self.clock,
+        )  # fmt: skip
+        self.worker = self.new_worker()
+
+    async def positions(self, content_id: str) -> Sequence[int]:
+        return self.released.get(content_id, [])
+
+    async def overtaken(self, content_id: str, revision: int) -> str:
+        return ""
+
+    def new_worker(self) -> DeliveryWorker:
+        """A new process: its slot is not the dead one's, so the lease has to run out."""
+        self.workers += 1
+        channel = self.account.new_channel()
+        return DeliveryWorker(
+            channel, self.ledger, RenderCache(self.bus, self.ledger, channel.render), FixedRecipients(),
+            self.waker, LaneSemaphore(2), WorkerSlot(self.folder, f"zalo-{self.workers}"),
+            BreakerStore(self.bus, ChannelName.ZALO, self.clock), clock=self.clock,
+        )  # fmt: skip
+
+    async def publish(self, publication: Publication) -> BatchKey:
+        """Release and plan it; what is to be delivered then. An older position is worked off."""
+        subject = subjects.publication(publication.topic, publication.content_id)
+        ack = await self.bus.publish(subject, publications.encode(publication))
+        self.released.setdefault(publication.content_id, []).append(publication.revision)
+        released = ReleasedPublication(publication=publication, seq=ack.seq)
+        plan = PlanKey(ChannelName.ZALO, publication.content_id, publication.revision)
+        for _ in range(ROUNDS):
+            try:
+                await self.planner.on_publication(released)
+                return BatchKey(*plan, 0)
+            except RetryLater as later:
+                await self.finish_older(plan)
+                self.clock.advance(later.delay_s)
+        raise AssertionError("never planned")
+
+    async def finish_older(self, plan: PlanKey) -> None:
+        for number in self.released[plan.content_id][:-1]:
+            batch = BatchKey(*plan._replace(revision=number), 0)
+            if await self.ledger.state(batch):
+                await self.wake(batch)
+
+    async def wake(self, batch: BatchKey) -> float:
+        """One wake-up; in how many seconds the next one is worth it."""
+        try:
+            await self.worker.on_wake_up(WakeUp(batch=str(batch), lane=Lane.NORMAL))
+        except RetryLater as later:
+            return later.delay_s
+        except SimulatedKill:
+            self.worker.slot.close()
+            self.worker = self.new_worker()
+            return 66.0
+        entry = await self.entry(batch)
+        return max(0.0, entry.due - self.clock())
+
+    async def finish(self, batch: BatchKey) -> dict[str, Status]:
+        """Wake it as the queue does until it is closed; how its rows ended."""
+        for _ in range(ROUNDS):
+            entry = await self.entry(batch)
+            if entry.closed_at:
+                return await self.row_statuses(batch)
+            self.clock.advance(await self.wake(batch))
+        raise AssertionError(f"{batch} never closes: {await self.entry(batch)}")
+
+    async def entry(self, batch: BatchKey) -> LedgerEntry:
+        state = await self.ledger.state(batch)
+        assert state is not None
+        return state.value
+
+    async def row_statuses(self, batch: BatchKey) -> dict[str, Status]:
+        """The rows' names with what is booked of each."""
+        entry, rows = await self.entry(batch), await self.ledger.rows(batch)
+        return {
+            name: STATUSES.get(letter, Status.MAYBE_SENT)
+            for name, letter in zip(rows.ids, entry.rows, strict=True)
+        }
+
+
+@asynccontextmanager
+async def open_zalo_pipeline(
+    bus: Bus, folder: Path, clock: FakeClock
+) -> AsyncIterator[ZaloPipeline]:
+    async with open_zalo_account(folder / "sandbox", clock) as stage:
+        notebook = BusArticleStore(bus, stage.sandbox.settings.app_id)
+        stage.elsewhere = ChannelStores(BusKeyValueStore(bus), notebook, stage.key)
+        stage.new_channel()
+        await stage.consent()
+        house = ZaloPipeline(bus, folder / "slots", stage)
+        try:
+            yield house
+        finally:
+            house.worker.slot.close()
+
+
+class CallLog:
+    """Every request that the channel makes, with Vietnam's time."""
+
+    def __init__(self, house: "ZaloPipeline") -> None:
+        self.calls: list[tuple[datetime, str]] = []
+        self.clock = house.clock
+        house.account.after_request = self.note
+
+    def note(self, request) -> None:
+        self.calls.append((vietnam_time(self.clock()), request.url.rpartition("/")[2]))
+
+    def count(self, name: str) -> int:
+        return sum(called == name for _, called in self.calls)
