@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 
 import pytest
 from cryptography.fernet import Fernet
@@ -18,11 +17,14 @@ from consumers.app.wiring import zalo
 from consumers.key_file import FINGERPRINT_KEY, KeyFile, open_key_file
 from contracts import subjects
 from contracts.errors import Conflict, Invalid, Unavailable
-from tests.support.loa_process import LoaProcess
 from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
 
 READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
+
+
 PAIR = {"access_token": "a-1", "refresh_token": "r-1", "expires_in": "90000"}
+
+
 ZALO = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
 
 
@@ -123,64 +125,3 @@ async def test_a_pair_that_could_not_be_stored_is_said(trouble, error):
     [one] = said.value.errors
     assert one.message != one.message_vi
     assert not vault.stored
-
-
-def test_no_key_is_accepted_for_a_folder_that_holds_nothing(tmp_path):
-    loa = LoaProcess(tmp_path)
-    told = loa.cli("restore", "--new-key")
-    assert (told.exit_code, "Traceback" in told.err) == (3, False), told.err
-    assert not loa.data.exists()
-
-
-def refused(told) -> bool:
-    """In both languages, without a traceback."""
-    said = told.out + told.err
-    both = "put the vault.key that" in said and "hãy đặt lại đúng tệp vault.key" in said
-    return told.exit_code == 2 and both and "Traceback" not in said
-
-
-@pytest.mark.timeout(240)
-def test_a_restore_without_its_key_is_said_and_a_lost_key_is_given_up_knowingly(tmp_path):
-    (tmp_path / "old").mkdir()
-    with LoaProcess(tmp_path / "old") as lost:
-        lost.readers(3)
-        assert lost.cli("backup", tmp_path / "backup").exit_code == 0
-    (tmp_path / "new").mkdir()
-    loa = LoaProcess(tmp_path / "new", HTTP_PORT=0)
-    first = loa.cli("restore", tmp_path / "backup")
-    assert (first.exit_code, "put vault.key here first" in first.err) == (2, True), first.err
-    key = loa.data / "vault.key"
-    assert not key.exists()
-    KeyFile.open(key)
-    assert refused(loa.cli("restore", tmp_path / "backup"))
-    for words in (["up", "--port", "0"], ["run", "deliver-email"]):
-        told = loa.cli(*words)
-        assert refused(told), told.err
-    shutil.copy(lost.data / "vault.key", key)
-    with loa:
-        assert loa.cli("restore", "--new-key").exit_code == 2, "not while a Loa runs"
-    key.unlink()
-    assert refused(loa.cli("up", "--port", "0"))
-    told = loa.cli("restore", "--new-key", "--json")
-    assert (told.exit_code, told.json) == (0, {"key": str(key)}), told.err
-    with loa:
-        assert loa.cli("subscribers", "import", loa_file(loa), "--json").json["added"] == 1
-
-
-def loa_file(loa: LoaProcess):
-    path = loa.folder / "one.csv"
-    path.write_text(READERS)
-    return path
-
-
-@pytest.mark.timeout(120)
-def test_a_backup_whose_key_is_lost_comes_back_with_a_new_one(tmp_path):
-    (tmp_path / "old").mkdir()
-    with LoaProcess(tmp_path / "old") as lost:
-        assert lost.cli("backup", tmp_path / "backup").exit_code == 0
-    (tmp_path / "new").mkdir()
-    loa = LoaProcess(tmp_path / "new")
-    assert (done := loa.cli("restore", tmp_path / "backup", "--new-key")).exit_code == 0, done.err
-    with loa:
-        assert (loa.data / "vault.key").exists()
-    assert "zalo_grant_replaced" in loa.log()

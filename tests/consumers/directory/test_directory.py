@@ -1,13 +1,8 @@
 """The directory: a projection that is never behind unnoticed, whoever writes it."""
 
 import asyncio
-import contextlib
-import signal
-import subprocess
-import sys
-import textwrap
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +13,6 @@ from consumers.runtime.errors import RetryLater
 from producers.bus import Bus
 from tests.support.directory_harness import DirectoryHarness, running_directory, wait_until
 from tests.support.publications import a_publication
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -174,46 +167,3 @@ async def test_a_projection_of_another_bucket_is_made_anew(bus, subscriber_bucke
     await subscriber_bucket.add("binh")
     async with running_directory(Directory(bus, path)) as directory:
         await wait_until(lambda: directory.ids_after(a_publication(), "", 10) == ["binh"])
-
-
-WRITER = """
-    import asyncio, sys
-    from pathlib import Path
-    from consumers.directory import Directory
-    from producers.bus import Bus
-
-    async def main():
-        async with await Bus.connect(sys.argv[1]) as bus:
-            await Directory(bus, Path(sys.argv[2])).run()
-
-    asyncio.run(main())
-"""
-
-
-@contextlib.contextmanager
-def writer(url: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    code = [sys.executable, "-c", textwrap.dedent(WRITER), url, str(path)]
-    with subprocess.Popen(code, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-async def test_another_process_takes_over_when_the_writer_is_killed(
-    bus, subscriber_bucket, nats_server, tmp_path
-):
-    path = tmp_path / "directory.sqlite"
-    reader = Directory(bus, path)
-    with writer(nats_server.url, path) as first:
-        await subscriber_bucket.add("an")
-        await wait_until(lambda: reader.applied_seq() > 0)
-        async with running_directory(Directory(bus, path)) as standby:
-            await asyncio.sleep(0.1)
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-            await subscriber_bucket.add("binh")
-            await standby.ready()
-            await wait_until(reader.is_fresh)
-            assert list(reader.lookup(["an", "binh"])) == ["an", "binh"]
-    reader.close()

@@ -1,7 +1,5 @@
 """A fast relay that refuses too many is noticed while it does, by the worker itself."""
 
-import asyncio
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -14,16 +12,15 @@ from consumers.email import bounce_monitor, bounce_stops
 from consumers.email import trace as email_trace
 from consumers.email.bounce_sample import MAX_PLANS, MIN_SUSPECT_MAILS, BounceSample
 from consumers.email.policy import EmailSendPolicy
-from consumers.intake.repository import ItemRepository
 from consumers.ledger.entry import RowNote, planned_entry
 from consumers.ledger.errors import LedgerError
-from consumers.reporting.trace import TraceReader
-from consumers.runtime.errors import RetryLater
-from contracts.delivery import ChannelName, Lane, PlanKey, Status
+from contracts.delivery import ChannelName, Lane, PlanKey
 from tests.support.bounce_pipeline import BouncePipeline, refusal
 from tests.support.scripted_channel import OK
 
 READERS, EVERY = 4201, 8
+
+
 PLAN = PlanKey(ChannelName.EMAIL, "tin", 1)
 
 
@@ -33,61 +30,6 @@ def bounce_pipeline(bus, tmp_path):
     gone = loa.readers.ids[::EVERY]
     loa.answers = dict.fromkeys(gone, refusal("5.1.1")) | {gone[0]: refusal("5.2.2")}
     return loa
-
-
-async def send_at_once(loa: BouncePipeline, plan: PlanKey) -> None:
-    """All batches, on all connections; what was stopped comes again later."""
-
-    async def one(number: int) -> None:
-        with suppress(RetryLater):
-            await loa.work(plan, number)
-
-    count = (await loa.ledger.plan(plan)).value.count
-    await asyncio.gather(*map(one, range(count)))
-
-
-async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounce_pipeline):
-    plan = await bounce_pipeline.plan()
-    with structlog.testing.capture_logs() as logs:
-        await send_at_once(bounce_pipeline, plan)
-    counts = await bounce_pipeline.status_counts(plan)
-    left = counts[Status.DELIVERED] + counts[Status.FAILED]
-    assert (
-        bounce_monitor.MIN_MAILS
-        <= left
-        <= bounce_monitor.MIN_MAILS + 9 * bounce_pipeline.provider.window
-    )
-    assert counts[Status.PENDING] == READERS - left
-    [told] = [one for one in logs if one["event"] == "bounces_stopped"]
-    assert (told["percent"], told["log_level"]) == (13, "error")
-    await it_is_told_and_goes_on_when_a_person_says_so(bounce_pipeline, plan)
-
-
-async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan: PlanKey) -> None:
-    async def stand() -> bounce_stops.BounceStops:
-        return await bounce_stops.load_stops(loa.bus)
-
-    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stand)
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
-    [stop] = [one.detail for one in past if one.event == "stopped"]
-    one = (await stand()).plans[str(plan)]
-    assert f"stopped by the bounce brake, {one.failed} of {one.mails} refused" in stop
-    assert f"{one.failed - 1} x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)" in stop
-    assert f"`loa mail brakes release {plan.content_id} --by NAME`" in stop
-    loa.clock.now += 60
-    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình", loa.clock())
-    await loa.sending.refresh()
-    await send_at_once(loa, plan)
-    assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}, (
-        "not stopped again"
-    )
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
-    assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
-    assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
-    await loa.consume_receipts()
-    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
-    [said] = [one.detail for one in past if one.event == "refused_at_once"]
-    assert said == "526 refused at once: 525 x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)"
 
 
 def test_what_says_nothing_of_a_reader_is_not_counted_against_a_list():

@@ -10,13 +10,11 @@ from hypothesis import strategies as st
 
 from channels.base import Outcome, Verdict
 from consumers.email import bounce_monitor, bounce_stops, pace
-from consumers.email.bounce_monitor import BounceMonitor
 from consumers.email.pace import SendPace
 from consumers.email.policy import EmailSendPolicy, slow_down
-from consumers.reporting import trace
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Status
-from tests.support.bounce_pipeline import BouncePipeline, refusal
+from tests.support.bounce_pipeline import BouncePipeline
 
 SLOW = Outcome(Verdict.DEFERRED, "451 4.7.0", 60.0, code="4.7.0")
 
@@ -126,69 +124,6 @@ async def test_a_delay_notice_slows_down_too(new_bounce_pipeline):
 )  # fmt: skip
 def test_how_much_may_come_back(mails, failed, state):
     assert bounce_monitor.decide_state(mails, failed) == state
-
-
-async def come_back(loa: BouncePipeline, count: int, code="5.1.1", start=0) -> None:
-    for reader in loa.readers.ids[start : start + count]:
-        await loa.bounce(reader, code)
-
-
-async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_decides(
-    new_bounce_pipeline,
-):
-    loa = new_bounce_pipeline(1600)
-    await loa.add_readers()
-    loa.answers = {reader: refusal("5.1.1") for reader in loa.readers.ids[:30]}
-    plan = await loa.plan()
-    await loa.work(plan, 0)
-    await loa.work(plan, 1)
-    await loa.consume_receipts()
-    await come_back(loa, 19, start=30)
-    await come_back(loa, 40, code="5.7.1", start=500)
-    with structlog.testing.capture_logs() as logs:
-        await loa.brake.check_changed()
-        await come_back(loa, 1, start=49)
-        await loa.brake.check_changed()
-        await come_back(loa, 49, start=50)
-        await loa.brake.check_changed()
-        await come_back(loa, 1, start=99)
-        restarted = BounceMonitor(loa.bus, loa.ledger, loa.clock)
-        await restarted.load_recent()
-        await restarted.check_changed()
-    told = [one for one in logs if one["event"].startswith("bounces_")]
-    assert [(one["event"], one["failed"], one["percent"]) for one in told] == [
-        ("bounces_many", 50, 5),
-        ("bounces_stopped", 100, 10),
-    ]
-    await stands_and_goes_on(loa, plan)
-
-
-async def stands_and_goes_on(loa: BouncePipeline, plan) -> None:
-    await loa.sending.refresh()
-    with pytest.raises(RetryLater):
-        await loa.work(plan, 2)
-    assert (await loa.status_counts(plan))[Status.PENDING] == 600
-    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
-    assert not await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
-    await come_back(loa, 50, start=100)
-    await loa.brake.check_changed()
-    await loa.sending.refresh()
-    await loa.work(plan, 2)
-    await loa.work(plan, 3)
-    assert (await loa.status_counts(plan))[Status.DELIVERED] == 1570
-    [moment] = [one for one in await timeline(loa, plan) if one.event == "came_back"]
-    assert moment.detail.startswith("160 came back: 120 x 5.1.1 (no such mailbox), 40 x 5.7.1")
-
-
-async def timeline(loa: BouncePipeline, plan):
-    from consumers.intake.repository import ItemRepository
-
-    one = trace.TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock)
-    cursor = (await loa.ledger.plan(plan)).value
-    count, moments = await one.channel_counts(plan, cursor)
-    assert count.bounced == 160
-    assert count.expected == 1600
-    return moments
 
 
 async def test_a_stop_reaches_a_batch_in_the_middle(new_bounce_pipeline):

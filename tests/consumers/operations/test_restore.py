@@ -5,11 +5,11 @@ import json
 import pytest
 
 from consumers.channel_health import pauses
-from consumers.operations import backup, restore
+from consumers.operations import restore
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey, Status
 from contracts.errors import Invalid
-from producers.bus import Bus, NoReply, UnfitServer, topology
+from producers.bus import NoReply, topology
 from tests.support.backups import contents, new_machine, restored_pipeline, save_backup
 from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.publications import a_publication
@@ -160,30 +160,6 @@ async def test_a_bus_that_was_only_started_may_be_restored_onto(pipeline, tmp_pa
         await topology.apply(bus)
         await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
         assert (await contents(bus))[subjects.PUBLICATIONS.name]
-
-
-@pytest.mark.parametrize("stream", backup.SAVE_ORDER)
-async def test_a_restore_that_was_cut_short_can_only_be_repeated(
-    pipeline, tmp_path, monkeypatch, stream
-):
-    await pipeline.plan()
-    await save_backup(pipeline, tmp_path)
-    real = Bus.restore_snapshot
-
-    async def cut(bus, name, *args):
-        if name == stream:
-            raise NoReply("killed here")
-        await real(bus, name, *args)
-
-    async with new_machine(tmp_path) as bus:
-        with monkeypatch.context() as patched, pytest.raises(NoReply):
-            patched.setattr(Bus, "restore", cut)
-            await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        with pytest.raises(UnfitServer, match="cut short"):
-            await topology.apply(bus)
-        await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
-        await topology.apply(bus)
-        assert (await contents(bus))[stream] if stream in ("PUBLICATIONS", "KV_ledger") else True
 
 
 async def test_a_damaged_backup_is_refused_before_anything_is_touched(pipeline, tmp_path):

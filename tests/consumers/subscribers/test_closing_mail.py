@@ -1,44 +1,19 @@
 """The last letter to an address: whatever dies between a change and its letter, it goes, once."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from contracts import subjects
 from contracts.subscriptions.signup import LinkRefused
 from contracts.subscriptions.transactional import TransactionalKind
 from producers.bus import NoReply
 from tests.support.clock import FakeClock
-from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.signup_app import ADDRESS, SignupApp, press_button
 
 NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+
+
 NEW = "moi@example.com"
-CALLS = 40
-"""More than any of these deeds needs."""
-
-
-class LeavingWays:
-    """What a reader may do, by the letter that tells of it."""
-
-    @staticmethod
-    async def leave(house, person, _link):
-        await house.preferences.unsubscribe(person)
-
-    @staticmethod
-    async def erase(house, person, _link):
-        await house.preferences.erase(person)
-
-    @staticmethod
-    async def move(house, _person, link):
-        await house.preferences.confirm_address_change(link)
-
-
-WAYS = {
-    TransactionalKind.GOODBYE: LeavingWays.leave,
-    TransactionalKind.ERASED: LeavingWays.erase,
-    TransactionalKind.CHANGED: LeavingWays.move,
-}
 
 
 @pytest.fixture
@@ -52,53 +27,6 @@ async def a_link(house, person):
     token = (await house.last_mail()).path.rpartition("/")[2]
     await house.send_mails()
     return token
-
-
-async def state_of(house, kind):
-    """What has become of the reader: as before, or changed."""
-    [one] = [*await house.subscribers()] or [None]
-    if kind is TransactionalKind.CHANGED:
-        return "changed" if one and one.email == NEW else "as before"
-    return "as before" if one and one.active else "changed"
-
-
-@pytest.mark.promise("14.3")
-@pytest.mark.parametrize("after", [False, True], ids=["not stored", "stored, unanswered"])
-@pytest.mark.parametrize("kind", WAYS)
-async def test_a_process_that_dies_anywhere_loses_no_letter_and_doubles_none(
-    bus, tmp_path, kind, after
-):
-    clock, outcomes, calls = FakeClock(NOON.timestamp()), [], 0
-    while not outcomes or outcomes[-1] != "done":
-        calls, survivor = calls + 1, SignupApp(bus, tmp_path / str(calls), clock)
-        assert calls < CALLS
-        clock.advance(timedelta(days=1).total_seconds())  # nobody has got a letter today
-        person = await survivor.subscribed()
-        link = await a_link(survivor, person)
-        dying = SignupApp(crashing_bus(bus, calls, after=after), tmp_path / f"dying {calls}", clock)
-        try:
-            await WAYS[kind](dying, person, link)
-            outcomes.append("done")
-        except SimulatedCrash:
-            outcomes.append(await state_of(survivor, kind))
-        for _ in range(2):
-            await survivor.closing_mail.finish_all()
-        sent = [one.kind for one in await survivor.send_mails()]
-        assert sent == ([] if outcomes[-1] == "as before" else [kind]), calls
-        await nothing_is_left(survivor, kind, outcomes[-1])
-    assert {"as before", "changed"} < {*outcomes}
-
-
-async def nothing_is_left(house, kind, outcome):
-    """Of the reader no more than is due; then the ground is cleared."""
-    subscribers = house.bus.bucket(subjects.SUBSCRIBERS.name)
-    assert await subscribers.keys("f.") == []
-    if outcome != "as before":
-        assert ADDRESS.encode() not in await house.stored_bytes()
-    if kind is TransactionalKind.ERASED and outcome != "as before":
-        assert await subscribers.keys() == []
-    for key in await subscribers.keys():
-        await subscribers.purge(key)
 
 
 async def test_the_same_press_again_finishes_what_a_silent_bus_has_cut_short(

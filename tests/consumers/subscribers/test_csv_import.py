@@ -17,7 +17,11 @@ from producers.bus import Bus
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 
 KEY = b"k" * 32
+
+
 HEADER = "email,name,topics,audiences,units,frequency"
+
+
 Import = Callable[..., Any]
 
 
@@ -261,8 +265,3 @@ async def test_an_address_is_not_readable_from_its_key(bus, import_lines):
     keys = await bus.bucket(subjects.SUBSCRIBERS.name).keys("a.")
     assert keys == [SubscriberStore(bus, KEY).key_of_address("AN@example.com")]
     assert keys != [other]
-
-
-async def test_twenty_thousand_lines_are_taken_at_once(bus, import_lines):
-    lines = [f"nguoi-{n}@example.com,Người thứ {n},viec-lam,cong-dan,," for n in range(20_000)]
-    assert counts(await import_lines(*lines)) == (20_000, 0, 0, 0)

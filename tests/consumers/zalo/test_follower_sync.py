@@ -1,7 +1,6 @@
 """The daily walk through Zalo's list of followers reaches whoever can be reached."""
 
 import asyncio
-import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +8,6 @@ import structlog
 
 from channels.errors import Unreachable
 from channels.zalo.account.followers import (
-    FIRST_DAY,
     LIST_MAX,
     PAGE_SIZE,
     FollowerApi,
@@ -30,9 +28,11 @@ from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
 from contracts.delivery import ChannelName
 from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-from tests.support.zalo_webhook import T0, USER, parsed_event
+from tests.support.zalo_webhook import T0, USER
 
 APP = "sandbox-app"
+
+
 TODAY = date(2027, 1, 15)
 
 
@@ -76,28 +76,6 @@ def test_a_short_list_is_read_page_by_page(count):
     assert walk.others == ScanCount(listed=3, reached=3)
     assert len(seen) == count
     assert len(house.asked) == max(1, -(-count // PAGE_SIZE)) + 1
-
-
-@pytest.mark.parametrize("count", [LIST_MAX + 1, 12_000, 25_000])
-def test_a_long_list_is_cut_by_days_until_every_part_can_be_reached(count):
-    rng = random.Random(count)
-    days: dict[date | None, int] = {}
-    for _ in range(count):
-        day = TODAY - timedelta(days=int(rng.expovariate(1 / 200)))
-        days[day] = days.get(day, 0) + 1
-    house = FollowerList(days)
-    walk, seen = house.walked()
-    assert walk.followers == ScanCount(listed=count, reached=count)
-    assert len(seen) == count
-    wasted = len(house.asked) - count / PAGE_SIZE
-    assert wasted < 80 + count / 500, "cutting costs little"
-
-
-def test_older_days_are_read_first_so_that_nobody_slips_away_by_interacting():
-    house = FollowerList({TODAY - timedelta(days=n): 400 for n in range(50)})
-    house.walked()
-    firsts = [part.since for part, _ in house.asked if part.since and part.since != FIRST_DAY]
-    assert firsts == sorted(firsts)
 
 
 def test_what_cannot_be_reached_is_counted_and_said():
@@ -146,27 +124,6 @@ def populate(stage, count: int, days: int, *, follower: bool = True, first: int 
         }  # fmt: skip
         world.apply({"kind": "person_set", "at": datetime.fromtimestamp(now, UTC).isoformat(),
                      "person": person})  # fmt: skip
-
-
-async def test_twelve_thousand_followers_are_all_counted(bus, tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        stage = zalo.stage
-        populate(stage, 12_000, 90)
-        populate(stage, 30, 5, follower=False, first=2 * 10**18)
-        followers = FollowerStore(bus)
-        await followers.record_event(parsed_event("follow", -600, str(2 * 10**18)))
-        walk = await a_roll_call(bus, stage).sync()
-        assert walk.followers == ScanCount(listed=12_000, reached=12_000)
-        assert walk.others == ScanCount(listed=30, reached=30)
-        count = await followers.count(datetime.fromtimestamp(stage.clock(), UTC))
-        assert (count.followers, count.left, count.unknown) == (12_000, 1, 0)
-        assert {key async for key, _ in followers.bucket.values()} == {
-            *(str(10**18 + number) for number in range(12_000)), str(2 * 10**18),
-        }  # fmt: skip
-        calls = sum(stage.sandbox.world.calls.values())
-        assert calls < 12_000 / PAGE_SIZE + 60
-        rate = max(stage.sandbox.world.calls.values())
-        assert rate <= 5 * 60 + 10, "never faster than agreed"
 
 
 class DyingSync(Exception):

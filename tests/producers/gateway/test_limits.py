@@ -29,15 +29,6 @@ async def test_two_hundred_at_once_then_ten_a_second(client, clock):
     assert (await client.post(single)).status_code == 429
 
 
-async def test_a_batch_counts_its_events_and_waits_until_all_may_pass(client, clock):
-    await client.post(a_batch(100), BATCH)
-    await client.post(a_batch(99), BATCH)
-    answer = await client.post(a_batch(50), BATCH)
-    assert answer.status_code == 429
-    clock.advance(int(answer.headers["retry-after"]))
-    assert (await client.post(a_batch(50), BATCH)).status_code == 202
-
-
 async def test_a_busy_unit_keeps_no_other_out(client):
     for _ in range(3):
         await client.post(a_batch(100), BATCH)
@@ -50,15 +41,6 @@ async def test_a_busy_unit_keeps_no_other_out(client):
 async def test_wrong_events_count_too(client):
     answers = [(await client.post(b"{")).status_code for _ in range(201)]
     assert answers == [400] * 200 + [429]
-
-
-async def test_asking_without_end_is_limited_and_costs_no_event(client, clock):
-    url = (await client.post(sample_event())).json()["status_url"]
-    answers = [(await client.get(url)).status_code for _ in range(1201)]
-    assert answers == [200] * 1200 + [429]
-    assert (await client.post(sample_event())).status_code == 202
-    clock.advance(0.1)
-    assert (await client.get(url)).status_code == 200
 
 
 async def test_whoever_guesses_keys_has_to_wait_and_the_unit_does_not(client, clock):

@@ -1,10 +1,5 @@
 """A portal's files made anew: only what differs is touched, and a kill in between costs nothing."""
 
-import multiprocessing
-import os
-import random
-import shutil
-import signal
 import sqlite3
 
 import pytest
@@ -12,7 +7,6 @@ import pytest
 from channels.portal.errors import IndexLost
 from channels.portal.writer.rebuild import RebuildResult, open_rebuild
 from tests.support.portal_dir import (
-    check_complete,
     never_expired,
     new_writer,
     public_files,
@@ -87,24 +81,3 @@ def test_a_running_writer_goes_on_with_the_new_index(tmp_path):
     writer.close()
     publish(tmp_path / "clean", *ITEMS[:3])
     assert public_files(tmp_path) == public_files(tmp_path / "clean")
-
-
-def test_killed_at_any_moment_a_rebuild_leaves_what_the_next_one_finishes(tmp_path):
-    publish(tmp_path / "old", *ITEMS, FIRST)
-    publish(tmp_path / "clean", *ITEMS, CORRECTED)
-    chance = random.Random(7)
-    for number in range(12):
-        folder = tmp_path / f"try-{number}"
-        shutil.copytree(tmp_path / "old", folder)
-        worker = multiprocessing.get_context("fork").Process(
-            target=made_anew, args=(folder, *ITEMS, CORRECTED)
-        )
-        worker.start()
-        worker.join(chance.uniform(0.0, 0.12))
-        if worker.is_alive():
-            os.kill(worker.pid, signal.SIGKILL)
-        worker.join()
-        for path, body in public_files(folder).items():
-            check_complete(path, body)
-        made_anew(folder, *ITEMS, CORRECTED)
-        assert public_files(folder) == public_files(tmp_path / "clean"), f"seed 7, try {number}"

@@ -18,20 +18,6 @@ def test_another_public_address_has_everything_written_again(tmp_path):
     assert public_files(tmp_path / "moved") == public_files(tmp_path / "clean")
 
 
-async def test_what_an_earlier_edition_wrote_is_written_again_in_the_background(tmp_path):
-    items = [a_publication(content_id=f"tin-{number}") for number in range(90)]
-    writer = new_writer(tmp_path / "moved", url="http://127.0.0.1:8080")
-    writer.add_publications(items)
-    writer.write_pending()
-    writer.close()
-    channel = PortalChannel(tmp_path / "moved", PUBLIC_URL, WORDS)
-    await send_to(channel, FIRST)
-    await channel.rewrite_stale(pause_s=0)
-    await channel.close()
-    publish(tmp_path / "clean", *items, FIRST)
-    assert public_files(tmp_path / "moved") == public_files(tmp_path / "clean")
-
-
 async def test_a_folder_that_was_emptied_is_written_again_while_loa_runs(tmp_path):
     channel = PortalChannel(tmp_path, PUBLIC_URL, WORDS)
     await send_to(channel, FIRST)

@@ -1,11 +1,9 @@
 """Every code on a template message, from the event to the ledger: what becomes of the row."""
 
-from collections import Counter
 from functools import partial
 
 import pytest
 
-from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
 from channels.zalo.factory import ChannelStores
 from consumers.case_notices.message_ids import NoticeMessageIds
 from consumers.ledger.entry import notice_entry
@@ -15,24 +13,15 @@ from contracts import keys, subjects
 from contracts.base import crash_points
 from contracts.delivery import BatchKey, Status
 from sandbox.zalo.state import templates_and_uploads
-from tests.channels.zalo.case_notices.test_error_codes import BUSINESS, code_rows
 from tests.support.case_pipeline import EMAIL, ZALO, CasePipeline
 from tests.support.gateway_client import open_gateway, sample_event
 from tests.support.zalo_account import SimulatedKill
-from tests.support.zalo_notices import BY_PHONE, LOST, PHONE, USER_ID, add_person, open_zalo_notices
+from tests.support.zalo_notices import BY_PHONE, PHONE, USER_ID, add_person, open_zalo_notices
 
 CASE = keys.case_content_id(sample_event("updated")["data"]["case_code"])
-ENDS = {
-    "U": Status.SUPPRESSED,
-    "C": Status.FAILED,
-    "A": Status.DEFERRED,
-    "Q": Status.DEFERRED,
-    "T": Status.DELIVERED,
-    "D": Status.UNKNOWN,
-}
+
+
 ROUNDS = 6
-OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
-"""What stops others, too: until a higher quota, for this process."""
 
 
 class NoticeCase:
@@ -99,33 +88,6 @@ async def notice_case(bus, clock, tmp_path):
         crash_points.arm(None)
 
 
-async def test_every_code_ends_the_row_as_its_class_says_and_nobody_is_told_twice(notice_case):
-    """Who can't be reached on Zalo is told by mail; nobody else is; what waits goes in its time."""
-    house, waiting = notice_case.house, []
-    for line in code_rows(BUSINESS):
-        house.account.fault(BY_PHONE, "refuse", code=line.code, words="no")
-        number = await notice_case.happens()
-        assert await notice_case.works(number) == ENDS[line.kind], line
-        by_mail = await notice_case.office.status(EMAIL, CASE, number)
-        assert by_mail == (Status.PENDING if line.kind == "U" else None), line
-        waiting += [number] if line.kind in "AQ" else []
-        quiet_s = OPERATOR_HOLD_S + 1 if line.kind == "A" else 0
-        house.clock.advance(70 if line.details == "minute" else quiet_s)
-        if line.code == OF_THE_DAY:
-            await house.templates.apply_quota_event(30_000, house.clock())
-        if line.code == OF_THE_TEMPLATE:
-            await notice_case.new_process()
-    assert len(waiting) > 40
-    house.account.sandbox.world.tokens.expires = 1e12
-    due = {number: await notice_case.due(number) for number in waiting}
-    for number in sorted(waiting, key=lambda one: due[one]):
-        house.clock.now = max(house.clock.now, due[number])
-        assert await notice_case.works(number) == Status.DELIVERED
-    times = Counter(message["phone"] for message in house.messages)
-    told = [n for n, line in enumerate(code_rows(BUSINESS), 1) if line.kind in "AQT"]
-    assert times == Counter(notice_case.phone(number) for number in told)
-
-
 async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
     notice_case.phone = lambda number: "84912345678"
     notice_case.house.account.fault(BY_PHONE, "refuse", code=-141)
@@ -135,22 +97,6 @@ async def test_who_refuses_us_is_not_asked_again_and_gets_mail(notice_case):
     assert await notice_case.works(second) == Status.SUPPRESSED
     assert notice_case.house.messages == []
     assert await notice_case.office.status(EMAIL, CASE, second) == Status.PENDING
-
-
-@pytest.mark.promise("12.3")
-async def test_two_hundred_answers_lost_after_their_effect_end_unknown_and_are_never_repeated(
-    notice_case,
-):
-    house = notice_case.house
-    house.account.set_rules(per_minute=100_000)
-    for turn in range(200):
-        house.account.fault(BY_PHONE, LOST[turn % len(LOST)], code=-100)
-        number = await notice_case.happens()
-        assert await notice_case.works(number) == Status.UNKNOWN
-        assert await notice_case.works(number) == Status.UNKNOWN
-        assert await notice_case.office.status(EMAIL, CASE, number) is None, "nobody is told twice"
-    times = Counter(message["tracking_id"] for message in house.messages)
-    assert (len(times), set(times.values())) == (200, {1})
 
 
 async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):

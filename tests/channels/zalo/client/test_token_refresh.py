@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 from urllib.parse import parse_qs
 
 import pytest
@@ -25,7 +24,6 @@ from consumers.zalo.stores import BusKeyValueStore
 from producers.bus import Bus
 from tests.support.zalo_account import SimulatedKill
 
-RACES = 1000
 SEAL = GrantCipher(Fernet.generate_key())
 
 
@@ -87,26 +85,6 @@ async def insist(tokens: TokenStore, failed: str) -> tuple[str, int]:
     raise AssertionError("never got a token")
 
 
-@pytest.mark.promise("6.5")
-@pytest.mark.timeout(600)
-async def test_a_thousand_races_for_one_token_are_a_thousand_refreshes(bus, nats_server, clock):
-    chance, host = random.Random(20261125), RefreshHost()
-    host.dither = lambda: chance.randrange(8)
-    async with await Bus.connect(nats_server.url, name="other") as other:
-        processes = [keeper(bus, host, clock), keeper(other, host, clock)]
-        await processes[0].seed("access-0", "refresh-0", "90000")
-        waited = 0
-        for race in range(RACES):
-            chance.shuffle(processes)
-            got = await asyncio.gather(*(insist(one, f"access-{race}") for one in processes))
-            assert {token for token, _ in got} == {f"access-{race + 1}"}
-            waited += sum(waits > 0 for _, waits in got)
-            assert host.refreshes == race + 1
-    assert host.spent_used == 0
-    assert (await stored(bus)).refresh_token == f"refresh-{RACES}"
-    assert waited > RACES / 10, "they really met"
-
-
 async def test_five_processes_with_many_callers_each_refresh_once(bus, clock):
     host = RefreshHost()
     processes = [keeper(bus, host, clock) for _ in range(5)]
@@ -152,6 +130,8 @@ LOST = {
     "a list": reply([]),
     "a bare 400": reply(b"", 400),
 }
+
+
 NOT_DONE = {
     "504": reply(b"<html>504 Gateway Time-out</html>", 504),
     "502 without a body": reply(b"", 502),
@@ -159,6 +139,8 @@ NOT_DONE = {
     "500 as JSON": reply({"message": "down"}, 500),
     "no connection": Unreachable("no connection"),
 }
+
+
 DEAD = {
     "empty 200": reply(b""),
     "its code": reply({"error": -14014, "access_token": "", "refresh_token": ""}),

@@ -1,7 +1,6 @@
 """A create that lands too late leaves a hidden copy: it is looked for a day long, and removed."""
 
 import json
-import random
 
 import pytest
 import structlog
@@ -15,7 +14,6 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import open_zalo_account, sample_correction, sample_withdrawal
 from tests.support.zalo_late_effects import (
     CREATE,
-    SEEDS,
     LateEffects,
     event_names,
     publish_with_broadcast,
@@ -68,22 +66,6 @@ async def test_a_look_before_it_lands_finds_nothing_and_does_not_end_the_search(
     zalo_account.clock.advance(61)
     await strays.sweep()
     assert len(zalo_account.articles) == 1
-
-
-@pytest.mark.promise("6.2")
-@pytest.mark.parametrize("seed", range(SEEDS))
-async def test_whatever_lands_too_late_is_gone_after_the_next_look(zalo_account, seed):
-    chance = random.Random(seed)
-    late = LateEffects(zalo_account, CREATE, chance.uniform(SETTLE_S, 20 * 3600))
-    await publish_with_broadcast(zalo_account)
-    while late.pending:
-        zalo_account.clock.advance(600)
-        await zalo_account.channel.articles.abandoned_calls.sweep()
-        assert len(zalo_account.visible) == 1
-    assert zalo_account.effects("article_created") == 2
-    assert [item.id for item in zalo_account.articles] == [
-        zalo_account.article_store.record().article_id
-    ]
 
 
 async def test_after_a_restart_the_search_goes_on(zalo_account):

@@ -1,0 +1,60 @@
+"""Every hostile string and every code point in every field of the portal."""
+
+import pytest
+
+from tests.channels.portal.render.test_hostile_text import (
+    CHUNK,
+    EVERYTHING,
+    assert_harmless,
+    folder,
+    makes_feeds,
+)
+from tests.support.feed_rules.check import check_feed
+from tests.support.hostile_portal import (
+    FIELDS,
+    ITEMS,
+    TEXTS,
+    hostile_fields,
+    valid_addresses,
+)
+from tests.support.portal_dir import PUBLIC_URL, page, public_files, text_of
+
+__all__ = ["folder"]
+
+
+@pytest.mark.promise("4.7")
+def test_every_string_stands_in_every_field_and_stays_text(folder):
+    """An address that the contract refuses can't be shown; the refusal counts."""
+    shown = {field: set() for field in FIELDS}
+    for number, item in enumerate(ITEMS):
+        document = page(folder, f"tin/{item.content_id}")
+        assert_harmless(document)
+        for field, text in hostile_fields(number).items():
+            shown[field] |= {text} if stands(field, text, document) else set()
+    counts = {field: len(some) for field, some in shown.items()}
+    assert counts == dict.fromkeys(FIELDS, len(TEXTS))
+    assert len(TEXTS) >= 300
+
+
+def stands(field, text, document):
+    """Whether the page has it where it belongs; Markdown makes many things of a body."""
+    if field == "link address":
+        return set(valid_addresses(text)) <= set(document.xpath("//main//a/@href"))
+    if field == "body":
+        return bool(text_of(document.find_class("text")[0]))
+    return " ".join(text.split()) in text_of(document.find(".//main"))
+
+
+def test_feeds_and_archives_with_hostile_text_keep_every_rule(folder):
+    kinds = (".rss", ".atom", ".json", ".opml")
+    feeds = {path: data for path, data in public_files(folder).items() if path.endswith(kinds)}
+    assert len(feeds) > 60
+    for path, data in feeds.items():
+        assert check_feed(data, f"{PUBLIC_URL}/{path}") == [], path
+
+
+@pytest.mark.promise("4.7")
+def test_every_code_point_as_a_reference_makes_well_formed_feeds():
+    for first in range(0, EVERYTHING, CHUNK):
+        body = " ".join(f"&#{point};" for point in range(first, first + CHUNK))
+        assert makes_feeds(body), first

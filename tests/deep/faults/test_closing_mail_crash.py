@@ -1,0 +1,85 @@
+"""A process that crashes between a subscriber's change and the closing mail."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts import subjects
+from contracts.subscriptions.transactional import TransactionalKind
+from tests.consumers.subscribers.test_closing_mail import NEW, NOON, a_link
+from tests.support.clock import FakeClock
+from tests.support.crashing_bus import SimulatedCrash, crashing_bus
+from tests.support.signup_app import ADDRESS, SignupApp
+
+CALLS = 40
+"""More than any of these deeds needs."""
+
+
+class LeavingWays:
+    """What a reader may do, by the letter that tells of it."""
+
+    @staticmethod
+    async def leave(house, person, _link):
+        await house.preferences.unsubscribe(person)
+
+    @staticmethod
+    async def erase(house, person, _link):
+        await house.preferences.erase(person)
+
+    @staticmethod
+    async def move(house, _person, link):
+        await house.preferences.confirm_address_change(link)
+
+
+WAYS = {
+    TransactionalKind.GOODBYE: LeavingWays.leave,
+    TransactionalKind.ERASED: LeavingWays.erase,
+    TransactionalKind.CHANGED: LeavingWays.move,
+}
+
+
+async def state_of(house, kind):
+    """What has become of the reader: as before, or changed."""
+    [one] = [*await house.subscribers()] or [None]
+    if kind is TransactionalKind.CHANGED:
+        return "changed" if one and one.email == NEW else "as before"
+    return "as before" if one and one.active else "changed"
+
+
+@pytest.mark.promise("14.3")
+@pytest.mark.parametrize("after", [False, True], ids=["not stored", "stored, unanswered"])
+@pytest.mark.parametrize("kind", WAYS)
+async def test_a_process_that_dies_anywhere_loses_no_letter_and_doubles_none(
+    bus, tmp_path, kind, after
+):
+    clock, outcomes, calls = FakeClock(NOON.timestamp()), [], 0
+    while not outcomes or outcomes[-1] != "done":
+        calls, survivor = calls + 1, SignupApp(bus, tmp_path / str(calls), clock)
+        assert calls < CALLS
+        clock.advance(timedelta(days=1).total_seconds())  # nobody has got a letter today
+        person = await survivor.subscribed()
+        link = await a_link(survivor, person)
+        dying = SignupApp(crashing_bus(bus, calls, after=after), tmp_path / f"dying {calls}", clock)
+        try:
+            await WAYS[kind](dying, person, link)
+            outcomes.append("done")
+        except SimulatedCrash:
+            outcomes.append(await state_of(survivor, kind))
+        for _ in range(2):
+            await survivor.closing_mail.finish_all()
+        sent = [one.kind for one in await survivor.send_mails()]
+        assert sent == ([] if outcomes[-1] == "as before" else [kind]), calls
+        await nothing_is_left(survivor, kind, outcomes[-1])
+    assert {"as before", "changed"} < {*outcomes}
+
+
+async def nothing_is_left(house, kind, outcome):
+    """Of the reader no more than is due; then the ground is cleared."""
+    subscribers = house.bus.bucket(subjects.SUBSCRIBERS.name)
+    assert await subscribers.keys("f.") == []
+    if outcome != "as before":
+        assert ADDRESS.encode() not in await house.stored_bytes()
+    if kind is TransactionalKind.ERASED and outcome != "as before":
+        assert await subscribers.keys() == []
+    for key in await subscribers.keys():
+        await subscribers.purge(key)

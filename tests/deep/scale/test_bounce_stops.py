@@ -1,0 +1,138 @@
+"""A long list of dead addresses is stopped while it is mailed."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+import structlog
+
+from consumers.email import bounce_monitor, bounce_stops
+from consumers.email.bounce_monitor import BounceMonitor
+from consumers.intake.repository import ItemRepository
+from consumers.reporting import trace
+from consumers.reporting.trace import TraceReader
+from consumers.runtime.errors import RetryLater
+from contracts.delivery import PlanKey, Status
+from tests.consumers.email.test_bounce_stops import READERS, bounce_pipeline
+from tests.consumers.email.test_pace import new_bounce_pipeline
+from tests.support.bounce_pipeline import BouncePipeline, refusal
+
+__all__ = ["bounce_pipeline", "new_bounce_pipeline"]
+
+
+async def send_at_once(loa: BouncePipeline, plan: PlanKey) -> None:
+    """All batches, on all connections; what was stopped comes again later."""
+
+    async def one(number: int) -> None:
+        with suppress(RetryLater):
+            await loa.work(plan, number)
+
+    count = (await loa.ledger.plan(plan)).value.count
+    await asyncio.gather(*map(one, range(count)))
+
+
+async def test_a_rotten_list_is_stopped_a_window_after_its_thousandth_mail(bounce_pipeline):
+    plan = await bounce_pipeline.plan()
+    with structlog.testing.capture_logs() as logs:
+        await send_at_once(bounce_pipeline, plan)
+    counts = await bounce_pipeline.status_counts(plan)
+    left = counts[Status.DELIVERED] + counts[Status.FAILED]
+    assert (
+        bounce_monitor.MIN_MAILS
+        <= left
+        <= bounce_monitor.MIN_MAILS + 9 * bounce_pipeline.provider.window
+    )
+    assert counts[Status.PENDING] == READERS - left
+    [told] = [one for one in logs if one["event"] == "bounces_stopped"]
+    assert (told["percent"], told["log_level"]) == (13, "error")
+    await it_is_told_and_goes_on_when_a_person_says_so(bounce_pipeline, plan)
+
+
+async def it_is_told_and_goes_on_when_a_person_says_so(loa: BouncePipeline, plan: PlanKey) -> None:
+    async def stand() -> bounce_stops.BounceStops:
+        return await bounce_stops.load_stops(loa.bus)
+
+    trace = TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock, bounce_stops=stand)
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    [stop] = [one.detail for one in past if one.event == "stopped"]
+    one = (await stand()).plans[str(plan)]
+    assert f"stopped by the bounce brake, {one.failed} of {one.mails} refused" in stop
+    assert f"{one.failed - 1} x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)" in stop
+    assert f"`loa mail brakes release {plan.content_id} --by NAME`" in stop
+    loa.clock.now += 60
+    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình", loa.clock())
+    await loa.sending.refresh()
+    await send_at_once(loa, plan)
+    assert set(await loa.status_counts(plan)) == {Status.DELIVERED, Status.FAILED}, (
+        "not stopped again"
+    )
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    assert [one.event for one in past][-2:] == ["stopped", "goes_on"]
+    assert (past[-1].at - past[-2].at).total_seconds() >= 60, "the decision has its own time"
+    await loa.consume_receipts()
+    _, past = await trace.channel_counts(plan, (await loa.ledger.plan(plan)).value)
+    [said] = [one.detail for one in past if one.event == "refused_at_once"]
+    assert said == "526 refused at once: 525 x 5.1.1 (no such mailbox), 1 x 5.2.2 (mailbox full)"
+
+
+async def come_back(loa: BouncePipeline, count: int, code="5.1.1", start=0) -> None:
+    for reader in loa.readers.ids[start : start + count]:
+        await loa.bounce(reader, code)
+
+
+async def test_a_list_that_comes_back_is_warned_of_then_stopped_then_a_person_decides(
+    new_bounce_pipeline,
+):
+    loa = new_bounce_pipeline(1600)
+    await loa.add_readers()
+    loa.answers = {reader: refusal("5.1.1") for reader in loa.readers.ids[:30]}
+    plan = await loa.plan()
+    await loa.work(plan, 0)
+    await loa.work(plan, 1)
+    await loa.consume_receipts()
+    await come_back(loa, 19, start=30)
+    await come_back(loa, 40, code="5.7.1", start=500)
+    with structlog.testing.capture_logs() as logs:
+        await loa.brake.check_changed()
+        await come_back(loa, 1, start=49)
+        await loa.brake.check_changed()
+        await come_back(loa, 49, start=50)
+        await loa.brake.check_changed()
+        await come_back(loa, 1, start=99)
+        restarted = BounceMonitor(loa.bus, loa.ledger, loa.clock)
+        await restarted.load_recent()
+        await restarted.check_changed()
+    told = [one for one in logs if one["event"].startswith("bounces_")]
+    assert [(one["event"], one["failed"], one["percent"]) for one in told] == [
+        ("bounces_many", 50, 5),
+        ("bounces_stopped", 100, 10),
+    ]
+    await stands_and_goes_on(loa, plan)
+
+
+async def stands_and_goes_on(loa: BouncePipeline, plan) -> None:
+    await loa.sending.refresh()
+    with pytest.raises(RetryLater):
+        await loa.work(plan, 2)
+    assert (await loa.status_counts(plan))[Status.PENDING] == 600
+    assert await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
+    assert not await bounce_stops.release_stop(loa.bus, plan, "Trần Thị Bình")
+    await come_back(loa, 50, start=100)
+    await loa.brake.check_changed()
+    await loa.sending.refresh()
+    await loa.work(plan, 2)
+    await loa.work(plan, 3)
+    assert (await loa.status_counts(plan))[Status.DELIVERED] == 1570
+    [moment] = [one for one in await timeline(loa, plan) if one.event == "came_back"]
+    assert moment.detail.startswith("160 came back: 120 x 5.1.1 (no such mailbox), 40 x 5.7.1")
+
+
+async def timeline(loa: BouncePipeline, plan):
+    from consumers.intake.repository import ItemRepository
+
+    one = trace.TraceReader(ItemRepository(loa.bus), loa.ledger, loa.clock)
+    cursor = (await loa.ledger.plan(plan)).value
+    count, moments = await one.channel_counts(plan, cursor)
+    assert count.bounced == 160
+    assert count.expected == 1600
+    return moments
