@@ -58,7 +58,7 @@ class Outcome:
 class Recipient:
     """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text.
 
-    `place`: where the row stands in the ledger, without naming anybody; see `consumers.ledger.row_ref`.
+    `place`: where the row is in the ledger, without an address; see `consumers.ledger.row_ref`.
     `picks`: which of a digest's items it gets, as a bit mask. `had`: of whoever got the earlier
     text in a digest, all mails that brought one, oldest text first.
     """

@@ -1,5 +1,6 @@
 """What is woken by a message: intake, dispatch, deliver, feedback; and the `loa` command.
 
-May import: contracts, channels, and `producers.bus`. Only the composition root (`consumers.app.service_names`,
-`consumers.cli`) reads settings and borrows more than the bus from producers.
+May import: contracts, channels, and `producers.bus`. Only the composition root
+(`consumers.app.service_names`, `consumers.cli`) reads settings and borrows more
+than the bus from producers.
 """

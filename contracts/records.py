@@ -36,7 +36,7 @@ class EventRecord(Record):
 
 
 class Ownership(Record):
-    """Bucket `publications`, key `<content_id>`: whose it is; `consumers.intake.items` adds the rest."""
+    """Bucket `publications`, key `<content_id>`: the owner; `consumers.intake.items` adds more."""
 
     unit: str
     revision: int = 0

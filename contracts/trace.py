@@ -1,4 +1,4 @@
-"""The answer of `loa trace` and of an event's status URL: an item's counts and timeline per channel."""
+"""Answer of `loa trace` and of an event's status URL: counts and timeline per channel."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal

@@ -1,6 +1,7 @@
 """Words that events may use: units, topics and audiences, and the provinces of Vietnam.
 
-`vocabulary.toml` ships with defaults; an operator replaces it, and `Vocabulary.parse` reads both."""
+`vocabulary.toml` has the defaults; an operator may replace it. `Vocabulary.parse` reads both.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The embedded nats-server: one per store, watched, restarted on its port, ended with its parent."""
+"""The embedded nats-server: one per store, watched, restarted on its port, ends with its parent."""
 
 import asyncio
 import ctypes

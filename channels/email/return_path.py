@@ -1,7 +1,7 @@
 """Return paths that lead back to a row: `b+<place>=<mac>@<bounce domain>`, which nobody can forge.
 
-A place names its row without naming anybody, `p<seq>.<batch>.<row>` as `consumers.ledger.row_ref` has
-it; at its longest the local part has 59 of the 64 characters that SMTP allows.
+A place names its row without an address, `p<seq>.<batch>.<row>` as in `consumers.ledger.row_ref`;
+at its longest the local part has 59 of the 64 characters that SMTP allows.
 
 A letter to one person is forgotten once it has left, so its place leads to no row: it has a keyed
 number of the address and the day, `l<number>.<day>.0`. Whoever names an address can be told whether

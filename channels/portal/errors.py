@@ -3,7 +3,7 @@
 FolderBusy        another process held the folder's lock until the timeout
 FolderEmpty       the folder is new, or everything in it was lost
 IndexLost         there are pages, and no readable index: rebuild the portal
-FilesNotWritten   the index has the item, and its files could not be written; the next writer tries again
+FilesNotWritten   the index has the item, its files could not be written; the next writer retries
 InvalidQuery      a field of a search address cannot be read"""
 
 import errno

@@ -1,7 +1,7 @@
 """Run every rule of `loa check`, and look again at each violation.
 
-A system at work changes while it is read. A violation of the ledger's rules therefore counts only if a
-second look, at its item alone, finds it at the same place."""
+A system at work changes while it is read. A violation of the ledger's rules therefore counts only
+if a second look, at its item alone, finds it at the same place."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Progress of durable consumers: everything up to the acknowledged floor has had its consequences."""
+"""Progress of durable consumers: all up to the acknowledged floor has had its consequences."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

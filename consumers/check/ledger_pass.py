@@ -54,8 +54,14 @@ class LedgerPass:
                 continue
             self.unreadable |= {plan} if plan else set()
             yield Violation(rule="unreadable", key=key, detail="by this version")
-        for rules in (self.check_batches, self.check_totals, self.check_positions, self.check_unplanned, self.check_digests,
-                      self.check_orphans):  # fmt: skip
+        for rules in (
+            self.check_batches,
+            self.check_totals,
+            self.check_positions,
+            self.check_unplanned,
+            self.check_digests,
+            self.check_orphans,
+        ):
             async for found in rules():
                 yield found
 

@@ -1,4 +1,4 @@
-"""Rule of Zalo articles: each delivered article has a record with its id, so that it can be hidden."""
+"""Rule of Zalo articles: each delivered article has a record with its id, so it can be hidden."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -83,7 +83,8 @@ def trouble_lines(one: ChannelStatus) -> Iterator[str]:
         yield f"paused since {utc_time(one.paused_since)}{who}{reason_suffix(one.paused_reason)}"
     if one.breaker is not BreakerState.CLOSED:
         yield f"breaker {one.breaker} since {utc_time(one.breaker_since)}" + (
-            f"{reason_suffix(one.breaker_reason)}, {repair_hint(one.breaker_reason) or next_try(one)}"
+            f"{reason_suffix(one.breaker_reason)}, "
+            f"{repair_hint(one.breaker_reason) or next_try(one)}"
         )
     if one.unseen:
         yield from (one.unseen.field_error.message, one.unseen.field_error.message_vi)

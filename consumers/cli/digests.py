@@ -54,7 +54,7 @@ async def digest_calendar(bus: Bus) -> DigestSchedule:
 
 def forecast_cells(one: DigestForecast) -> Iterator[object]:
     yield one.frequency
-    yield f"{vietnam_time(one.next)}{', overdue: does `loa run digests` run?' if one.overdue else ''}"
+    yield vietnam_time(one.next) + (", overdue: does `loa run digests` run?" if one.overdue else "")
     yield from (one.readers, one.items, one.later)
     yield from last_digest_cells(one.last) if one.last else ("none yet", "")
 

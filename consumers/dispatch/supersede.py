@@ -1,6 +1,6 @@
 """Stop the plans of an item's older positions before a newer one is sent.
 
-The plan cursor is halted first: it is part of every atomic batch, so a planner that is still at work
+The plan cursor is halted first: it is part of every atomic batch, so a planner still at work
 fails as a whole. Only then the entries, numbered 0 to count-1 by that cursor."""
 
 import heapq

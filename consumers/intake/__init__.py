@@ -1,3 +1,3 @@
-"""Intake: content events become positions of items, approved at the desk and released to PUBLICATIONS.
+"""Intake: content events become positions of items, approved at the desk and released.
 
 May import contracts, producers.bus and consumers.runtime."""

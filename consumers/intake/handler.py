@@ -1,8 +1,8 @@
 """Check each content event again and give it its position, at once or by way of the desk.
 
-The bus is a door too, so everything is checked here a second time. An event that breaks the contract
-is raised and becomes a dead letter. Every step may be repeated after a crash at any point: the item's
-record decides, everything else follows from it."""
+The bus is a door too, so everything is checked here a second time. An event that breaks the
+contract is raised and becomes a dead letter. Every step may be repeated after a crash at any point:
+the item's record decides, everything else follows from it."""
 
 import asyncio
 import time

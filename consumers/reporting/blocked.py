@@ -20,7 +20,7 @@ LATE_EFFECTS = {
 
 @dataclass
 class PlanBlockers:
-    """Reads what `consumers.dispatch.supersede` waits for, with the same rule, and changes nothing."""
+    """Read what `consumers.dispatch.supersede` waits for, by the same rule; changes nothing."""
 
     ledger: Ledger
     digests: DigestStore | None = None

@@ -21,7 +21,7 @@ OnTemplateNews = Callable[..., Awaitable[None]]
 
 @dataclass
 class ZaloEventHandler:
-    """*heard* and *heard_quota* take news of templates; see `channels.zalo.case_notices.template_registry`."""
+    """*heard* and *heard_quota* take news of templates for the template registry."""
 
     followers: FollowerStore
     suppressions: SuppressionStore

@@ -1,9 +1,9 @@
 """The committed JSON Schemas (draft 2020-12) of everything that other systems send or read.
 
-`python -m contracts.schemas.schema_files` writes `contracts/schemas/` anew: one schema per event type for
-its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. What has been
-released lies in `schemas/frozen/`, which only grows: a compatible change adds a file there, a
-breaking one is refused.
+`python -m contracts.schemas.schema_files` writes `contracts/schemas/`: one schema per event type
+for its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. What
+has been released is in `schemas/frozen/`, which only grows: a compatible change adds a file there,
+a breaking one is refused.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One connection to NATS: settings, reconnecting, and requests that end with a reply or a BusError."""
+"""One connection to NATS: settings, reconnecting, requests that end with a reply or a BusError."""
 
 import asyncio
 import json

@@ -65,11 +65,17 @@ class CasePipeline:
     def worker(self, name: ChannelName) -> DeliveryWorker:
         provider = self.providers.setdefault(name, ScriptedChannel(name=name, window=1))
         return DeliveryWorker(
-            provider, self.ledger, RenderCache(self.bus, self.ledger, provider.render), StaticReaders([]),
-            self.waker, LaneSemaphore(provider.connections), WorkerSlot(self.folder / name, name),
-            BreakerStore(self.bus, name), clock=self.clock,
+            provider,
+            self.ledger,
+            RenderCache(self.bus, self.ledger, provider.render),
+            StaticReaders([]),
+            self.waker,
+            LaneSemaphore(provider.connections),
+            WorkerSlot(self.folder / name, name),
+            BreakerStore(self.bus, name),
+            clock=self.clock,
             case_notice_recipients=CaseNoticeRecipients(self.notices, self.suppressed),
-        )  # fmt: skip
+        )
 
     def set_outcome(self, channel: ChannelName, outcome: Outcome) -> None:
         self.providers[channel].answer = lambda _: outcome

@@ -60,10 +60,16 @@ class DeliveryPipeline:
     def new_worker(self) -> DeliveryWorker:
         library = RenderCache(self.bus, self.ledger, self.provider.render)
         return DeliveryWorker(
-            self.provider, self.ledger, library, self.readers, self.waker,
-            LaneSemaphore(self.provider.connections), WorkerSlot(self.folder, "email"), self.circuit,
+            self.provider,
+            self.ledger,
+            library,
+            self.readers,
+            self.waker,
+            LaneSemaphore(self.provider.connections),
+            WorkerSlot(self.folder, "email"),
+            self.circuit,
             clock=self.clock,
-        )  # fmt: skip
+        )
 
     async def publish(self, publication: Publication) -> ReleasedPublication:
         subject = subjects.publication(publication.topic, publication.content_id)

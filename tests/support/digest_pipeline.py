@@ -167,9 +167,16 @@ class DigestPipeline(DeliveryPipeline):
         ledger, waker = Ledger(bus), Waker(bus)
         fence, register = Supersession(ledger, waker, self.clock), ItemRepository(bus)
         return Dispatcher(
-            EMAIL, ledger, waker, fence, Releaser(bus, register), SubscriberAudience(self.readers), LaneSemaphore(3),
-            digests=AffectedDigestFinder(DigestStore(bus), fence), clock=self.clock,
-        )  # fmt: skip
+            EMAIL,
+            ledger,
+            waker,
+            fence,
+            Releaser(bus, register),
+            SubscriberAudience(self.readers),
+            LaneSemaphore(3),
+            digests=AffectedDigestFinder(DigestStore(bus), fence),
+            clock=self.clock,
+        )
 
     def new_service(self, bus) -> DigestService:
         ledger, waker, book, register = (

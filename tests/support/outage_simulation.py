@@ -173,10 +173,17 @@ class OutageSimulation:
             self.people if channel is ChannelName.EMAIL else FixedRecipients()
         )
         worker = DeliveryWorker(
-            provider, self.ledger, library, addresses, self.queue, LaneSemaphore(provider.connections),
-            WorkerSlot(self.folder, channel), BreakerStore(self.bus, channel, self.clock),
-            is_paused=lambda: channel in self.pauses.paused_channels, clock=self.clock,
-        )  # fmt: skip
+            provider,
+            self.ledger,
+            library,
+            addresses,
+            self.queue,
+            LaneSemaphore(provider.connections),
+            WorkerSlot(self.folder, channel),
+            BreakerStore(self.bus, channel, self.clock),
+            is_paused=lambda: channel in self.pauses.paused_channels,
+            clock=self.clock,
+        )
         await worker.channel_gate.refresh(self.pauses.breaker(channel))
         self.pauses.listeners.append((channel, worker.channel_gate.refresh))
         self.processes[channel].append(WorkerProcess(worker))

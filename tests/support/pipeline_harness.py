@@ -60,14 +60,27 @@ class ChannelServices:
         }
         audience, addresses = audiences[name]
         self.planner = Dispatcher(
-            name, self.ledger, waker, Supersession(self.ledger, waker, self.clock),
-            ministry.intake.releaser, audience, LaneSemaphore(3), waits_for_earlier=name is not ChannelName.PORTAL,
+            name,
+            self.ledger,
+            waker,
+            Supersession(self.ledger, waker, self.clock),
+            ministry.intake.releaser,
+            audience,
+            LaneSemaphore(3),
+            waits_for_earlier=name is not ChannelName.PORTAL,
             clock=self.clock,
-        )  # fmt: skip
+        )
         self.worker = DeliveryWorker(
-            self.provider, self.ledger, RenderCache(bus, self.ledger, self.provider.render), addresses,
-            waker, LaneSemaphore(2), WorkerSlot(folder, name), BreakerStore(bus, name, self.clock), clock=self.clock,
-        )  # fmt: skip
+            self.provider,
+            self.ledger,
+            RenderCache(bus, self.ledger, self.provider.render),
+            addresses,
+            waker,
+            LaneSemaphore(2),
+            WorkerSlot(folder, name),
+            BreakerStore(bus, name, self.clock),
+            clock=self.clock,
+        )
 
     async def deliver(self, released: Sequence[ReleasedPublication]) -> None:
         """Deliver publications until each is planned and done, in the order given."""

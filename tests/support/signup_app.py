@@ -86,11 +86,17 @@ class SignupApp:
         self.relay.render = lambda letter: letter.kind.value  # type: ignore[method-assign]
         self.relay.answer = lambda _: Outcome(Verdict.DELIVERED)
         self.worker = DeliveryWorker(
-            self.relay, self.ledger, RenderCache(bus, self.ledger, self.relay.render), Nobody([]),
-            waker, LaneSemaphore(self.relay.connections), WorkerSlot(folder / "slots", ChannelName.EMAIL),
-            BreakerStore(bus, ChannelName.EMAIL), clock=clock,
+            self.relay,
+            self.ledger,
+            RenderCache(bus, self.ledger, self.relay.render),
+            Nobody([]),
+            waker,
+            LaneSemaphore(self.relay.connections),
+            WorkerSlot(folder / "slots", ChannelName.EMAIL),
+            BreakerStore(bus, ChannelName.EMAIL),
+            clock=clock,
             transactional_recipients=TransactionalRecipients(bus, self.suppressions),
-        )  # fmt: skip
+        )
 
     # --- what lies on the bus
 

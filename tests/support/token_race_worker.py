@@ -1,6 +1,7 @@
 """One of two processes that race for a token: it does what it is told, line by line.
 
-python -m tests.support.token_race_worker; the first line says where everything is, each further one is an order.
+python -m tests.support.token_race_worker. The first line names the stores,
+each further one is an order.
 """
 
 import asyncio

@@ -55,9 +55,15 @@ class ZaloPipeline:
         self.ledger, self.waker = Ledger(self.bus), Waker(self.bus)
         fence = Supersession(self.ledger, self.waker, self.clock)
         self.planner = Dispatcher(
-            ChannelName.ZALO, self.ledger, self.waker, fence, self, ZaloAudience(), LaneSemaphore(3),
+            ChannelName.ZALO,
+            self.ledger,
+            self.waker,
+            fence,
+            self,
+            ZaloAudience(),
+            LaneSemaphore(3),
             clock=self.clock,
-        )  # fmt: skip
+        )
         self.worker = self.new_worker()
 
     async def positions(self, content_id: str) -> Sequence[int]:
@@ -71,10 +77,16 @@ class ZaloPipeline:
         self.workers += 1
         channel = self.account.new_channel()
         return DeliveryWorker(
-            channel, self.ledger, RenderCache(self.bus, self.ledger, channel.render), FixedRecipients(),
-            self.waker, LaneSemaphore(2), WorkerSlot(self.folder, f"zalo-{self.workers}"),
-            BreakerStore(self.bus, ChannelName.ZALO, self.clock), clock=self.clock,
-        )  # fmt: skip
+            channel,
+            self.ledger,
+            RenderCache(self.bus, self.ledger, channel.render),
+            FixedRecipients(),
+            self.waker,
+            LaneSemaphore(2),
+            WorkerSlot(self.folder, f"zalo-{self.workers}"),
+            BreakerStore(self.bus, ChannelName.ZALO, self.clock),
+            clock=self.clock,
+        )
 
     async def publish(self, publication: Publication) -> BatchKey:
         """Release and plan it; what is to be delivered then. An older position is worked off."""

@@ -1,4 +1,4 @@
-"""Check the relay: the handshake of real mails, its extensions, its certificate, its reverse DNS."""
+"""Check the relay: handshake of real mails, extensions, certificate, reverse DNS."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Inbound mail: the SMTP server for bounces and unsubscriptions, the bounce parser, autoreply rules.
+"""Inbound mail: SMTP server for bounces and unsubscriptions, bounce parser, autoreply rules.
 
 May import `contracts`, `channels.errors` and `channels.email.header_injection`.
 """

@@ -18,8 +18,8 @@ class Placeholder(StrEnum):
     REFERENCES = "thread"
     IN_REPLY_TO = "last"
     SUBJECT = "subject"  # a digest's: it says how many items there are
-    UNSUBSCRIBE_TOKEN = "link"  # the token of the unsubscribe link
-    UNSUBSCRIBE_TOKEN_BODY = "linkbody"
+    UNSUBSCRIBE_TOKEN = "link"  # noqa: S105 - the token of the unsubscribe link
+    UNSUBSCRIBE_TOKEN_BODY = "linkbody"  # noqa: S105
     NAME_TEXT = "nametext"
     NAME_HTML = "namehtml"
     ITEMS_TEXT = "itemstext"  # a digest's items, joined

@@ -1,7 +1,7 @@
 """The portal's folder over HTTP, as an ASGI app with conditional requests (RFC 9110, 13.1).
 
-The headers and bytes of a file are prepared once, when it is read, so that an answer costs little more
-than one `stat` of the file."""
+The headers and bytes of a file are prepared once, when it is read, so that an answer costs little
+more than one `stat` of the file."""
 
 import re
 import time

@@ -1,1 +1,4 @@
-"""Rendering from the index to bytes: HTML pages, feeds, site maps. Builds on model, index and search."""
+"""Rendering from the index to bytes: HTML pages, feeds, site maps.
+
+Builds on model, index and search.
+"""

@@ -1,1 +1,4 @@
-"""Full-text search of shown items: documents, index, queries, snippets. Builds on model, index and storage."""
+"""Full-text search of shown items: documents, index, queries, snippets.
+
+Builds on model, index and storage.
+"""

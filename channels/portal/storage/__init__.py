@@ -1,1 +1,4 @@
-"""Files on disk: atomic replacement, the folder's lock, pictures. Imports only contracts and errors."""
+"""Files on disk: atomic replacement, the folder's lock, pictures.
+
+Imports only contracts and errors.
+"""

@@ -1,1 +1,4 @@
-"""Writing the portal's folder: showing a publication, rebuilding, auditing. Builds on all but http."""
+"""Writing the portal's folder: showing a publication, rebuilding, auditing.
+
+Builds on all but http.
+"""

@@ -1,1 +1,4 @@
-"""The Official Account itself: status for operators, followers, automatic replies. Builds on client, quota and case_notices."""
+"""The Official Account itself: status for operators, followers, automatic replies.
+
+Builds on client, quota and case_notices.
+"""

@@ -1,1 +1,4 @@
-"""Calls to Zalo's hosts: HTTP, tokens, rate limits and error codes. Imports only contracts, channels.base and channels.errors."""
+"""Calls to Zalo's hosts: HTTP, tokens, rate limits and error codes.
+
+Imports only contracts, channels.base and channels.errors.
+"""

@@ -16,7 +16,7 @@ from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, RefreshTok
 from channels.zalo.client.response import first_text, json_object, whole_number
 from channels.zalo.client.transport import Reply, Request, Transport
 
-TOKEN_PATH = "/v4/oa/access_token"
+TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
 
 
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"

@@ -1,6 +1,8 @@
 """The consent of an Official Account's admin, with its PKCE verifier (RFC 7636).
 
-Zalo's form of PKCE: a verifier of 43 letters and digits, and the unpadded base64url of its SHA-256."""
+Zalo's form of PKCE: a verifier of 43 letters and digits, and the unpadded base64url of its
+SHA-256.
+"""
 
 import hashlib
 import hmac

@@ -1,1 +1,4 @@
-"""Publications on Zalo: an article, then one broadcast that points followers to it. Builds on client and quota."""
+"""Publications on Zalo: an article, then one broadcast that points followers to it.
+
+Builds on client and quota.
+"""

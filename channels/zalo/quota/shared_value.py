@@ -17,9 +17,13 @@ class SharedValue(Generic[T]):
     """*former* says what stands in for the value as long as nobody has written it."""
 
     def __init__(
-        self, store: KeyValueStore | None, key: str, decode: Callable[[bytes], T],
-        encode: Callable[[T], bytes], initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        store: KeyValueStore | None,
+        key: str,
+        decode: Callable[[bytes], T],
+        encode: Callable[[T], bytes],
+        initial: Callable[[KeyValueStore], Awaitable[bytes]] | None = None,
+    ) -> None:
         self.store = store or LocalStore()
         self.key = key
         self.decode = decode

@@ -148,10 +148,25 @@ async def test_a_way_that_leads_nowhere_ends(server, status):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, PermanentFetchError), (401, PermanentFetchError), (403, PermanentFetchError), (404, PermanentFetchError), (410, PermanentFetchError),
-     (204, PermanentFetchError), (206, PermanentFetchError), (304, PermanentFetchError), (300, PermanentFetchError), (408, TemporaryFetchError), (425, TemporaryFetchError),
-     (429, TemporaryFetchError), (500, TemporaryFetchError), (502, TemporaryFetchError), (503, TemporaryFetchError), (504, TemporaryFetchError)],
-)  # fmt: skip
+    [
+        (400, PermanentFetchError),
+        (401, PermanentFetchError),
+        (403, PermanentFetchError),
+        (404, PermanentFetchError),
+        (410, PermanentFetchError),
+        (204, PermanentFetchError),
+        (206, PermanentFetchError),
+        (304, PermanentFetchError),
+        (300, PermanentFetchError),
+        (408, TemporaryFetchError),
+        (425, TemporaryFetchError),
+        (429, TemporaryFetchError),
+        (500, TemporaryFetchError),
+        (502, TemporaryFetchError),
+        (503, TemporaryFetchError),
+        (504, TemporaryFetchError),
+    ],
+)
 async def test_a_no_is_for_good_and_a_server_in_trouble_is_asked_again(server, status, kind):
     server.serve("/a.png", status=status)
     with pytest.raises(kind):

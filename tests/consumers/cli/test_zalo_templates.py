@@ -80,9 +80,12 @@ async def test_an_operator_sets_lists_syncs_and_removes_templates(command, zalo_
     assert [(one["kind"], one["template"]) for one in listed if one["template"]] == [
         ("2", SERVING["2"])
     ]
-    add_template(zalo_notices, zalo_notices.account.sandbox.world.templates.templates[SERVING["2"]].model_copy(
-        update={"status": "DISABLE"}
-    ))  # fmt: skip
+    add_template(
+        zalo_notices,
+        zalo_notices.account.sandbox.world.templates.templates[SERVING["2"]].model_copy(
+            update={"status": "DISABLE"}
+        ),
+    )
     synced = json_output(await command("templates", "sync", "--json"))
     assert next(one for one in synced if one["kind"] == "2")["state"] == "DISABLE"
     told = await command("status")

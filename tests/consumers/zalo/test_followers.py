@@ -12,9 +12,13 @@ from tests.support.zalo_webhook import T0, USER, minutes_past_noon, parsed_event
 
 def test_events_in_any_order_and_number_end_the_same():
     events = [
-        parsed_event("follow", 1), parsed_event("inbound", 2), parsed_event("unfollow", 3), parsed_event("follow", 4),
-        parsed_event("unfollow", 5), parsed_event("interaction", 6),
-    ]  # fmt: skip
+        parsed_event("follow", 1),
+        parsed_event("inbound", 2),
+        parsed_event("unfollow", 3),
+        parsed_event("follow", 4),
+        parsed_event("unfollow", 5),
+        parsed_event("interaction", 6),
+    ]
     for order in itertools.permutations([*events, events[2]]):
         person = None
         for event in order:

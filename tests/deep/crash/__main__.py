@@ -69,7 +69,8 @@ def run(hands: list[CampaignRun], folder: Path, wanted: argparse.Namespace) -> I
             kills += len(report.deaths)
             minutes = (time.monotonic() - began) / 60
             print(
-                f"{minutes:5.1f} min, {kills:5} kills, folder {hand.number}: {failure_lines(report)}"
+                f"{minutes:5.1f} min, {kills:5} kills, folder {hand.number}: "
+                f"{failure_lines(report)}"
             )
             for fault in report.faults:
                 print(failure(fault, hand, wanted))

@@ -46,7 +46,7 @@ class Environment:
 
     A *mutant* is a mistake that every process makes here; see `tests.deep.crash.mutants`. Relay and
     portal are tried every *canary_s*; no death that is meant for an item meets such a try, see
-    `tests.deep.crash.launch`. Zalo is not: a try renews the pair, which deaths of their own are about.
+    `tests.deep.crash.launch`. Zalo is not: a try renews the token pair.
     """
 
     def __init__(self, folder: Path, mutant: str = "", canary_s: float = 0.0) -> None:

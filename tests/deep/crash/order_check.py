@@ -49,7 +49,8 @@ def mail_errors(books: LedgerSnapshot, mails: Iterable[ReceivedMail]) -> Iterato
             behind.update((row.batch, newer) for newer in halted_by(above, plan, one.began))
     for (batch, newer), mails_sent in behind.items():
         if mails_sent > WINDOW[batch.channel]:
-            yield f"{newer.description}: {mails_sent} mails of {batch} behind the halt by {newer.revision}"
+            halt = f"behind the halt by {newer.revision}"
+            yield f"{newer.description}: {mails_sent} mails of {batch} {halt}"
 
 
 def halted_by(
@@ -118,6 +119,7 @@ def late_errors(
     for newer in halted_by(above, plan, ended):
         if began > newer.made + WINDOW_S:
             after_s = began - newer.made
-            yield f"{newer.description}: {what} began {after_s:.1f} s behind the halt by {newer.revision}"
+            halt = f"behind the halt by {newer.revision}"
+            yield f"{newer.description}: {what} began {after_s:.1f} s {halt}"
         elif ended > newer.planned:
             yield f"{newer.description}: {what} ended when revision {newer.revision} was planned"

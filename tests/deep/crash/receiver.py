@@ -4,7 +4,7 @@
 
 `hoan-...` is put off at every other attempt, `muon-...` at the end of a mail, once or twice, and
 `cham-...` there for ever; of four mails to `dut-...` two are cut off behind their end (they are
-taken by then), `tuchoi-...` is refused for good. RECORD holds what `tests.deep.crash.received_mail` reads.
+taken by then), `tuchoi-...` is refused for good. `received_mail` reads RECORD.
 """
 
 import asyncio

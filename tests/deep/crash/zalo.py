@@ -1,7 +1,7 @@
 """The Zalo sandbox in a process of its own that outlives every kill; it is always noon there.
 
-python -m tests.deep.crash.zalo PORTFILE FOLDER. The portal's web server lives here, too: beside PORTFILE
-stands `portal.port`, with the address under which Loa's portal can be read.
+python -m tests.deep.crash.zalo PORTFILE FOLDER. The portal's web server runs here, too: beside
+PORTFILE is `portal.port`, with the address under which Loa's portal can be read.
 """
 
 import asyncio

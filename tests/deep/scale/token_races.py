@@ -48,7 +48,8 @@ def print_result(tally: RaceResults) -> None:
     total = sum(tally.rounds.values())
     say = sys.stdout.write
     say(
-        f"{total:,} races of two processes: {tally.refreshes:,} refreshes, {tally.failures_met:,} met,"
+        f"{total:,} races of two processes: {tally.refreshes:,} refreshes, "
+        f"{tally.failures_met:,} met,"
     )
     say(f" {len(tally.faults)} wrong\n")
     for (name, end), times in sorted(tally.ends.items()):

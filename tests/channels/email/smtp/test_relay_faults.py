@@ -111,10 +111,16 @@ def portal(loa, folder):
         PortalAudience(), LaneSemaphore(3), waits_for_earlier=False, clock=loa.clock,
     )  # fmt: skip
     worker = DeliveryWorker(
-        channel, loa.ledger, RenderCache(loa.bus, loa.ledger, channel.render), FixedRecipients(), loa.waker,
-        LaneSemaphore(1), WorkerSlot(folder, "portal"), BreakerStore(loa.bus, ChannelName.PORTAL, loa.clock),
+        channel,
+        loa.ledger,
+        RenderCache(loa.bus, loa.ledger, channel.render),
+        FixedRecipients(),
+        loa.waker,
+        LaneSemaphore(1),
+        WorkerSlot(folder, "portal"),
+        BreakerStore(loa.bus, ChannelName.PORTAL, loa.clock),
         clock=loa.clock,
-    )  # fmt: skip
+    )
     return planner, worker
 
 

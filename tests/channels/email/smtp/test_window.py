@@ -254,8 +254,13 @@ async def test_a_cancelled_window_takes_its_connection_with_it():
 
 STAGES = ("MAIL", "RCPT", "DATA", "body", "end")
 ACTS = (
-    ScriptedAction.CUT, ScriptedAction.LAST, ScriptedAction.RECORD_CUT, b"550 5.1.1 no", b"451 4.3.0 later", b"421 4.3.2 bye"
-)  # fmt: skip
+    ScriptedAction.CUT,
+    ScriptedAction.LAST,
+    ScriptedAction.RECORD_CUT,
+    b"550 5.1.1 no",
+    b"451 4.3.0 later",
+    b"421 4.3.2 bye",
+)
 
 
 @BOTH

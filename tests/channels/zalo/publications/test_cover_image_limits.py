@@ -44,13 +44,16 @@ NONE = {
     "a PNG of 2^31 x 1": (png(2**31 - 1, 1), "too many pixels"),
     "a PNG that holds less than it says": (png(400, 300, zlib.compress(b"\0" * 10)), "broken"),
     "a PNG without pixels": (png(400, 300), "broken"),
-    "a PNG with a word changed": (image_bytes(new_image(), "PNG").replace(b"IDAT", b"IDAX"), "broken"),
+    "a PNG with a word changed": (
+        image_bytes(new_image(), "PNG").replace(b"IDAT", b"IDAX"),
+        "broken",
+    ),
     "half a JPEG": (image_bytes(stripes(1600, 900), "JPEG")[:4000], "broken"),
     "half a GIF": (image_bytes(stripes(1600, 900), "GIF")[:2000], "broken"),
     "half a WebP": (image_bytes(stripes(1600, 900), "WEBP")[:300], "broken"),
     "a counter of readers": (image_bytes(new_image((1, 1)), "GIF"), "too small"),
     "a line": (image_bytes(new_image((5000, 2)), "PNG"), "too small"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NONE)
