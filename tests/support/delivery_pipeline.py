@@ -31,10 +31,10 @@ class ReleasedPositions:
 
     known: dict[str, list[int]] = field(default_factory=dict)
 
-    async def positions(self, content_id: str) -> list[int]:
+    async def released_positions(self, content_id: str) -> list[int]:
         return self.known.get(content_id, [])
 
-    async def overtaken(self, content_id: str, revision: int) -> str:
+    async def halt_mark(self, content_id: str, revision: int) -> str:
         return ""
 
 

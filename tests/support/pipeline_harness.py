@@ -37,7 +37,7 @@ class RecordingChannel(ScriptedChannel):
 
     def answer_row(self, rendered: str, row: Recipient, expired: Any) -> Any:
         before = len(self.arrivals)
-        said = super().one(rendered, row, expired)
+        said = super().answer_row(rendered, row, expired)
         if len(self.arrivals) > before:
             content_id, _, revision = rendered.rpartition(".")
             self.effects.append((content_id, int(revision), row.id))

@@ -66,10 +66,10 @@ class ZaloPipeline:
         )
         self.worker = self.new_worker()
 
-    async def positions(self, content_id: str) -> Sequence[int]:
+    async def released_positions(self, content_id: str) -> Sequence[int]:
         return self.released.get(content_id, [])
 
-    async def overtaken(self, content_id: str, revision: int) -> str:
+    async def halt_mark(self, content_id: str, revision: int) -> str:
         return ""
 
     def new_worker(self) -> DeliveryWorker:

@@ -99,7 +99,7 @@ async def test_a_position_that_is_released_while_a_digest_is_cut_is_never_overlo
     owner = (
         digest_pipeline.service.builder.store if "written" in moment else digest_pipeline.service
     )
-    name = "cut" if "written" in moment else "have_planned"
+    name = "write_cut" if "written" in moment else "plan_issue"
     real = getattr(owner, name)
 
     async def meanwhile(*args):

@@ -54,7 +54,7 @@ def item(revision: int) -> PlanKey:
 )
 def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
     publication = a_full_publication(revision=4, **changes)
-    row = mail_recipient(1, publication, correction=True, had=(DIGEST,))
+    row = mail_recipient(1, publication, correction=True, earlier_mails=(DIGEST,))
     _, mail = sent_mail(publication, row)
     assert mail["In-Reply-To"] == mail["References"] == named(DIGEST, row.id)
     for text in texts(mail):
@@ -64,7 +64,7 @@ def test_the_digest_is_what_a_correction_answers_and_names(changes, words):
 
 def test_whoever_had_a_mail_alone_after_the_digest_is_answered_on_that():
     publication = a_full_publication(revision=3, action="corrected")
-    row = mail_recipient(1, publication, correction=True, had=(DIGEST, item(2)))
+    row = mail_recipient(1, publication, correction=True, earlier_mails=(DIGEST, item(2)))
     _, mail = sent_mail(publication, row)
     assert mail["References"].split() == [named(DIGEST, row.id), named(item(2), row.id)]
     assert mail["In-Reply-To"] == named(item(2), row.id)
@@ -77,7 +77,7 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
     had = {1: (), 2: (DIGEST,), 3: (DIGEST._replace(content_id="digest-daily-2026-11-20"),)}
     found = {}
     for number in (1, 2, 3, 2, 1):
-        row = mail_recipient(number, publication, correction=True, had=had[number])
+        row = mail_recipient(number, publication, correction=True, earlier_mails=had[number])
         mail = message_from_bytes(
             without_dot_stuffing(rendered.envelope(row).body), policy=policy.default
         )
@@ -93,7 +93,7 @@ def test_readers_of_one_batch_are_told_what_each_of_them_had():
 def test_of_many_mails_the_last_ten_are_named():
     publication = a_full_publication(revision=30, action="corrected")
     had = (DIGEST, *(item(revision) for revision in range(2, 30)))
-    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True, had=had))
+    _, mail = sent_mail(publication, mail_recipient(1, publication, correction=True, earlier_mails=had))
     assert len(mail["References"].split()) == 10
 
 
@@ -121,8 +121,8 @@ def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action,
 @pytest.fixture
 async def digest_pipeline(bus, tmp_path, monkeypatch):
     """A press that keeps every row; batches of two readers."""
-    monkeypatch.setattr(cursor, "BATCH_ROWS", 2)
-    monkeypatch.setattr(planner, "BATCH_ROWS", 2)
+    monkeypatch.setattr(cursor, "MAX_BATCH_ROWS", 2)
+    monkeypatch.setattr(planner, "MAX_BATCH_ROWS", 2)
     press = DigestPipeline(bus, tmp_path)
     press.rows = []
     press.recorder.answer = lambda row: press.rows.append(row) or OK
@@ -207,7 +207,7 @@ async def test_only_items_that_stood_in_a_digest_are_looked_up(digest_pipeline, 
     rows = digest_pipeline.worker.render_cache.earlier_mails.load_rows
     monkeypatch.setattr(
         digest_pipeline.worker.render_cache.earlier_mails,
-        "rows",
+        "load_rows",
         lambda batch: reads.append(batch) or rows(batch),
     )
     assert {row.earlier_mails for row in (await take(digest_pipeline)).values()} == {()}
@@ -245,7 +245,7 @@ async def test_the_middles_of_the_search_are_read_once_for_a_whole_correction(
     large_digest, monkeypatch
 ):
     received, plan, reads = large_digest
-    monkeypatch.setattr(received_, "KEPT", 10)
+    monkeypatch.setattr(received_, "CACHE_SIZE", 10)
     for number in range(100):
         id = f"s{number:02}"
         assert [one async for one in received.batches_between(plan, id, id)]

@@ -155,7 +155,7 @@ async def test_a_publication_that_stands_twice_in_the_stream_is_one_item(digest_
 
 
 async def test_too_many_items_for_one_digest_go_on_in_the_next(digest_pipeline, monkeypatch):
-    monkeypatch.setattr(build, "ITEMS_MAX", 2)
+    monkeypatch.setattr(build, "MAX_ITEMS", 2)
     digest_pipeline.directory.add("an", frequency="daily")
     for name in ("mot", "hai", "ba", "bon", "nam"):
         await digest_pipeline.release_and_plan(name)
@@ -278,7 +278,7 @@ async def test_two_processes_that_cut_at_once_make_one_digest(digest_pipeline, b
 
 async def test_after_a_restore_a_digest_that_was_due_before_counts_as_perhaps_sent(digest_pipeline):
     class Restored:
-        async def may_be_cut(self, due):
+        async def may_have_been_issued(self, due):
             return due.timestamp() < FRIDAY + 86_400.0
 
     digest_pipeline.service.doubts = Restored()

@@ -69,7 +69,7 @@ def test_a_start_holds_the_folder_while_it_judges_the_file(tmp_path, monkeypatch
         judged.append(find_damage(path))
         return judged[-1]
 
-    monkeypatch.setattr(store_module, "damage", judge)
+    monkeypatch.setattr(store_module, "find_damage", judge)
     open_store(path).close()
     assert judged == ["sqlite_notadb"]
 

@@ -123,11 +123,11 @@ async def test_it_stays_fresh_while_changes_pour_in(bus, subscriber_bucket, dire
             await subscriber_bucket.settle(f"p{number}")
 
     await directory.ready()
-    await wait_until(directory.fresh)
-    before = directory.store.confirmed
+    await wait_until(directory.is_fresh)
+    before = directory.store.confirmed_at
     pouring = asyncio.create_task(pour())
-    await wait_until(lambda: directory.store.confirmed > before)
-    assert directory.fresh()
+    await wait_until(lambda: directory.store.confirmed_at > before)
+    assert directory.is_fresh()
     await pouring
 
 

@@ -35,7 +35,7 @@ def counted_plans(monkeypatch):
         plans.append(plan)
         return await real(ledger, plan)
 
-    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    monkeypatch.setattr(bounce_monitor, "count_in_ledger", counted)
     return plans
 
 
@@ -90,7 +90,7 @@ async def test_eight_connections_do_not_wait_for_a_silent_bus_one_after_the_othe
         raise NoReply("no answer")
 
     tries: list[int] = []
-    monkeypatch.setattr(bounce_monitor, "counted", silent)
+    monkeypatch.setattr(bounce_monitor, "count_in_ledger", silent)
     loa, batch = new_bounce_pipeline(1), BatchKey(*PLAN, 0)
     outcomes = dict.fromkeys(range(1000), refusal("5.1.1"))
     await asyncio.gather(*(loa.sending.after_commit(batch, outcomes) for _ in range(8)))
@@ -146,7 +146,7 @@ async def test_a_ledger_that_cannot_be_counted_does_not_stop_a_batch(
     loa.answers = dict.fromkeys(loa.readers.ids[::9], refusal("5.1.1"))
     loa.answers[loa.readers.ids[-1]] = refusal("4.7.0", Verdict.DEFERRED)
     plan = await loa.plan()
-    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    monkeypatch.setattr(bounce_monitor, "count_in_ledger", counted)
     with structlog.testing.capture_logs() as logs:
         await send_once(loa, plan)
         loa.answers = {}
@@ -172,7 +172,7 @@ async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeli
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(control), "many", lambda one, *keys, **options: late(*keys, **options))
+        patched.setattr(type(control), "get_many", lambda one, *keys, **options: late(*keys, **options))
         looking = asyncio.create_task(loa.sending.refresh())
         await read.wait()
     sending = asyncio.create_task(send_once(loa, plan))

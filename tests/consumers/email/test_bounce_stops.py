@@ -113,7 +113,7 @@ async def test_a_small_or_good_publication_is_not_counted_over_and_over(
         raise AssertionError("nothing is suspect")
 
     plan = await bounce_pipeline.plan()
-    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    monkeypatch.setattr(bounce_monitor, "count_in_ledger", counted)
     bounce_pipeline.answers = dict.fromkeys(bounce_pipeline.readers.ids[:49], refusal("5.1.1"))
     await bounce_pipeline.work(plan, 0)
     await bounce_pipeline.sending.refresh()
@@ -135,7 +135,7 @@ async def test_a_ledger_that_cannot_be_counted_changes_nothing(bounce_pipeline, 
 
     plan = await bounce_pipeline.plan()
     await bounce_pipeline.work(plan, 0)
-    monkeypatch.setattr(bounce_monitor, "counted", counted)
+    monkeypatch.setattr(bounce_monitor, "count_in_ledger", counted)
     with structlog.testing.capture_logs() as logs:
         await bounce_pipeline.sending.refresh()
     assert [one["event"] for one in logs] == ["bus_trouble"]

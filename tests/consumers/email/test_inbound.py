@@ -223,7 +223,7 @@ async def test_a_mail_that_is_too_long_ends_the_conversation_and_its_length_is_a
 
 
 async def test_a_long_mail_is_read_as_far_as_its_report(inbound, monkeypatch):
-    monkeypatch.setattr(listening, "KEPT", 4000)
+    monkeypatch.setattr(listening, "STORED_MAX", 4000)
     async with inbound.client() as client:
         assert (
             await client.mail(PATH, bounce_mail() + b"z" * 70 + b"\r\n" + b"y\r\n" * 9000)
@@ -234,8 +234,8 @@ async def test_a_long_mail_is_read_as_far_as_its_report(inbound, monkeypatch):
 
 @pytest.mark.parametrize("half", ["EHLO", f"MAIL FROM:<>\r\nRCPT TO:<{PATH}>\r\nDATA\r\nFrom: x"])
 async def test_who_says_nothing_more_is_let_go(inbound, monkeypatch, half):
-    monkeypatch.setattr(listening, "COMMAND_S", 0.1)
-    monkeypatch.setattr(listening, "MAIL_S", 0.1)
+    monkeypatch.setattr(listening, "COMMAND_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(listening, "MAIL_TIMEOUT_S", 0.1)
     async with inbound.client() as client:
         client.writer.write(half.encode())
         async with asyncio.timeout(5):
@@ -253,7 +253,7 @@ async def test_who_only_guesses_is_let_go(inbound):
 
 
 async def test_there_are_only_so_many_at_once(inbound, monkeypatch):
-    monkeypatch.setattr(listening, "AT_ONCE", 1)
+    monkeypatch.setattr(listening, "SESSIONS_MAX", 1)
     async with inbound.client():
         reader, writer = await asyncio.open_connection("127.0.0.1", inbound.port)
         assert (await reader.readline()).startswith(b"421")

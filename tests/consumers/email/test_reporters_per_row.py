@@ -40,7 +40,7 @@ async def test_who_has_got_a_mail_names_a_few_addresses_and_no_more(inbound):
 
 
 def test_it_is_forgotten_first_what_was_told_of_least_lately(monkeypatch):
-    monkeypatch.setattr(email_inbound, "REMEMBERED", 2)
+    monkeypatch.setattr(email_inbound, "MAX_TRACKED_ROWS", 2)
     mouths = ReportersPerRow()
     for told in ("a", "b", "a", "c"):
         assert mouths.admits(told, "x")

@@ -84,7 +84,7 @@ async def test_a_receipt_that_comes_before_its_row_has_ended_comes_again(ledger,
 
 async def test_a_repeated_receipt_writes_nothing(ledger, feedback):
     await plan(ledger, ["a"])
-    await stand(ledger, b"k", closed=5.0)
+    await stand(ledger, b"k", closed_at=5.0)
     await feedback.on_receipt(receipt("a"))
     before = await ledger.bucket.last_seq()
     for _ in range(3):

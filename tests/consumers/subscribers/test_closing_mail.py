@@ -38,10 +38,10 @@ async def test_the_same_press_again_finishes_what_a_silent_bus_has_cut_short(
     async def silent(*_: object) -> None:
         raise NoReply("no answer")
 
-    monkeypatch.setattr(signup_app.mailer, "begin", silent)
+    monkeypatch.setattr(signup_app.mailer, "send_once", silent)
     with pytest.raises(NoReply):
         await signup_app.preferences.confirm_address_change(link)
-    monkeypatch.setattr(signup_app.mailer, "begin", begin)
+    monkeypatch.setattr(signup_app.mailer, "send_once", begin)
     for _ in range(2):
         await signup_app.preferences.confirm_address_change(link)
     assert [one.kind for one in await signup_app.send_mails()] == [TransactionalKind.CHANGED]

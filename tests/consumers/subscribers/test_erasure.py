@@ -56,7 +56,7 @@ async def test_a_note_that_nobody_can_read_stops_no_other(signup_app, bucket, mo
     await bucket.put("f.letter-aaaaaaaaaaaaaaaaaaaa", UNREADABLE)
     person = await signup_app.subscribed()
     with monkeypatch.context() as away:
-        away.setattr(signup_app.mailer, "begin", silent)
+        away.setattr(signup_app.mailer, "send_once", silent)
         await signup_app.preferences.erase(person)
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
@@ -82,7 +82,7 @@ async def test_what_stands_is_said_although_the_bus_falls_silent_after_it(
     await signup_app.subscribed()
     async with signup_app.signed_in() as browser:
         with monkeypatch.context() as away:
-            away.setattr(signup_app.mailer, "begin", silent)
+            away.setattr(signup_app.mailer, "send_once", silent)
             answer = await press_button(browser, path)
         assert (answer.status_code, heading(answer)) == (200, says)
     assert not any(one.active for one in await signup_app.subscribers())
@@ -126,12 +126,12 @@ async def test_who_left_by_a_mail_in_the_same_moment_is_erased_all_the_same(
     leave = signup_app.store.deactivate
 
     async def later(id, *rest):
-        monkeypatch.setattr(signup_app.store, "leave", leave)
+        monkeypatch.setattr(signup_app.store, "deactivate", leave)
         await signup_app.unsubscribe.unsubscribe(id)
         return await leave(id, *rest)
 
     async with signup_app.signed_in() as browser:
-        monkeypatch.setattr(signup_app.store, "leave", later)
+        monkeypatch.setattr(signup_app.store, "deactivate", later)
         with structlog.testing.capture_logs() as logs:
             answer = await press_button(browser, "/xoa")
     assert heading(answer) == "Đã xóa dữ liệu của Quý vị"
@@ -220,7 +220,7 @@ async def test_who_comes_back_in_the_middle_keeps_record_and_address(signup_app,
         await signup_app.subscribed(topics=["viec-lam"])
         return await forget(id)
 
-    monkeypatch.setattr(signup_app.store, "forget", later)
+    monkeypatch.setattr(signup_app.store, "purge_inactive", later)
     assert not await signup_app.unsubscribe.erase_by_token(signup_app.signer.token(person.id))
     assert (await signup_app.subscriber()).topics == ("viec-lam",)
 

@@ -148,7 +148,7 @@ async def test_one_that_ended_while_another_was_stored_in_its_place_takes_nothin
         return await store(content_id, letter)
 
     monkeypatch.setattr(signup_app.ledger, "state", late)
-    monkeypatch.setattr(signup_app.mailer, "store", stored)
+    monkeypatch.setattr(signup_app.mailer, "store_mail", stored)
     second = await signup_app.mailer.send(a_letter())
     assert seen == [first, second]
     assert set(await signup_app.pending_mails()) == {second}
@@ -167,7 +167,7 @@ async def test_one_that_others_began_and_sent_meanwhile_does_not_go_twice(
             await others.send_mails()
         return await begin(batch, entry)
 
-    monkeypatch.setattr(signup_app.mailer.notices, "begin", slow)
+    monkeypatch.setattr(signup_app.mailer.notices, "start_batch", slow)
     assert await signup_app.mailer.send(a_letter()) == calls[0]
     await signup_app.send_mails()
     assert others.relay.addresses + signup_app.relay.addresses == [ADDRESS] * 2

@@ -119,7 +119,7 @@ async def test_a_watch_that_is_silent_too_long_lets_nothing_out(bus, tmp_path, m
         loa.worker.contact_lookup = SuppressionAwareContacts(loa.readers, watch.suppressed)
         plan = await loa.plan()
         with monkeypatch.context() as patch:
-            patch.setattr(watching, "FRESH_S", -1.0)
+            patch.setattr(watching, "MAX_AGE_S", -1.0)
             with pytest.raises(RetryLater):
                 await loa.work(plan)
         assert await loa.status_counts(plan) == {Status.PENDING: 2}

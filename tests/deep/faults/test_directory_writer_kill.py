@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 WRITER = """
     import asyncio, sys
     from pathlib import Path
-    from consumers.directory import Directory
+    from consumers.directory.directory import Directory
     from producers.bus import Bus
 
     async def main():

@@ -71,10 +71,10 @@ class ReleasedPositions:
     wire: NetworkClient
     item: Callable[[str], Item]
 
-    async def positions(self, content_id: str) -> list[int]:
+    async def released_positions(self, content_id: str) -> list[int]:
         return await self.ask(lambda: sorted(self.item(content_id).released))
 
-    async def overtaken(self, content_id: str, revision: int) -> str:
+    async def halt_mark(self, content_id: str, revision: int) -> str:
         return await self.ask(lambda: items.halt_mark(self.item(content_id), revision))
 
     async def ask(self, look: Callable[[], T]) -> T:
