@@ -172,7 +172,9 @@ async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeli
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(control), "get_many", lambda one, *keys, **options: late(*keys, **options))
+        patched.setattr(
+            type(control), "get_many", lambda one, *keys, **options: late(*keys, **options)
+        )
         looking = asyncio.create_task(loa.sending.refresh())
         await read.wait()
     sending = asyncio.create_task(send_once(loa, plan))

@@ -245,7 +245,7 @@ async def test_wherever_the_bus_refuses_the_second_time_completes_it(
             raise BusError("not now")
         return await real(*args, **options)
 
-    monkeypatch.setattr(loa.bus.connection, "ask", ask)
+    monkeypatch.setattr(loa.bus.connection, "request", ask)
     cut_short = 0
     for steps, reader in enumerate(loa.readers.ids):
         left = iter(range(steps))
