@@ -157,7 +157,7 @@ def test_work_that_was_committed_is_finished_before_anything_else(tmp_path, monk
     writer = new_writer(tmp_path)
     death = KillAtStep(monkeypatch)
     monkeypatch.setattr(
-        atomic_files.StagedFiles, "swap", lambda stage: (_ for _ in ()).throw(SimulatedKill)
+        atomic_files.StagedFiles, "commit", lambda stage: (_ for _ in ()).throw(SimulatedKill)
     )
     with pytest.raises(SimulatedKill):
         writer.show(HISTORY[0], never_expired)

@@ -239,7 +239,7 @@ def test_a_change_that_could_not_be_written_leaves_no_trace_on_a_month(tmp_path,
     month = "muc/cong-dan/2026/10"
     before = text_of(page(tmp_path, month))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(StagedFiles, "put", full_at("index.html", StagedFiles.stage))
+        patched.setattr(StagedFiles, "stage", full_at("index.html", StagedFiles.stage))
         outcome = writer.show(changed(18, title="Tên khác"), never_expired)
     assert outcome.reason == "enospc"
     (tmp_path / "public" / month / "index.html").unlink()

@@ -183,7 +183,7 @@ def full_of(catalogue, count, phrase_at=()):
 
 def test_where_every_item_holds_every_word_a_search_does_not_take_longer(catalogue, monkeypatch):
     monkeypatch.setattr(module, "PHRASE_STEPS", 100)
-    monkeypatch.setattr(module, "STEPS_AT_ONCE", 10)
+    monkeypatch.setattr(module, "STEPS_PER_CALL", 10)
     taken = []
     for count in (50, 200):
         catalogue.create_tables()
@@ -202,7 +202,7 @@ def test_where_every_item_holds_every_word_a_search_does_not_take_longer(catalog
 
 def test_a_phrase_that_is_not_reached_in_time_stands_among_the_rest(catalogue, monkeypatch):
     full_of(catalogue, 200, phrase_at={5, 195})
-    monkeypatch.setattr(module, "STEPS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "STEPS_PER_CALL", 1)
     first = []
     for steps in (*range(60, 600, 4), 1 << 30):
         monkeypatch.setattr(module, "PHRASE_STEPS", steps)

@@ -95,7 +95,7 @@ def test_blocks_of_a_text_do_not_run_into_each_other_unless_a_sentence_ends(tmp_
 def test_another_way_to_learn_makes_it_anew(tmp_path, monkeypatch):
     publish(tmp_path, *many(2))
     before = renamed(tmp_path)
-    monkeypatch.setattr(sync, "EDITION", sync.DOCUMENT_VERSION + 1)
+    monkeypatch.setattr(sync, "DOCUMENT_VERSION", sync.DOCUMENT_VERSION + 1)
     new_writer(tmp_path).close()
     assert renamed(tmp_path)[0] != before[0]
     assert renamed(tmp_path)[1] == before[1]
@@ -155,7 +155,7 @@ def renamed(folder, q="nghỉ"):
 @pytest.fixture
 def portal_of_four(tmp_path, monkeypatch):
     """A portal with four items, whose catalogue another vocabulary is about to make anew."""
-    monkeypatch.setattr(sync, "CHUNK", 2)
+    monkeypatch.setattr(sync, "CHUNK_SIZE", 2)
     publish(tmp_path, *many(4))
     assert found(tmp_path) == ["tin-3", "tin-2", "tin-1", "tin-0"]
     return tmp_path
@@ -227,7 +227,7 @@ def test_trouble_that_passes_throws_nothing_away(portal_of_four, monkeypatch):
         broken.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise broken
 
-    monkeypatch.setattr(SearchIndex, "edition", full)
+    monkeypatch.setattr(SearchIndex, "complete_format_hash", full)
     with pytest.raises(sqlite3.OperationalError):
         new_writer(portal_of_four)
     monkeypatch.undo()
