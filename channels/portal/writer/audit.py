@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from channels.portal.index.snapshot import IndexSnapshot, SnapshotItem
+from channels.portal.index.snapshot import IndexSnapshot
 from channels.portal.model.page_sets import FEED_FORMATS, page_set_at
 from channels.portal.model.site import CANARY_PATH, item_path
 from channels.portal.render.site_files import RenderedFile, SiteFiles
@@ -17,7 +17,6 @@ from channels.portal.storage.atomic_files import files_below, has_content
 from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
-from tests.support.feed_rules import check
 
 RECHECK_CHUNK = 50
 """So many files are compared before the writer may have its lock again."""
@@ -136,13 +135,6 @@ class FolderAudit:
                     yield FileProblem(rule, path, "must not be there")
             elif not has_content(found, body):
                 yield FileProblem(rule, path, "other bytes" if found.exists() else "is missing")
-            if path.endswith(FEED_SUFFIXES) and found.exists():
-                yield from self._valid(path, found.read_bytes())
-
-    def _valid(self, path: str, body: bytes) -> Iterator[FileProblem]:
-        broken = check.check_feed(body, self._site_files.site.url(f"/{path}"))
-        if broken:
-            yield FileProblem("feed-broken", path, str(broken[0]))
 
     def find_strays(
         self, snapshot: IndexSnapshot, paths: Container[str] = MatchAll()
@@ -171,6 +163,3 @@ class FolderAudit:
             and self._site_files.is_needed(place, snapshot)
         )
         return known or path == CANARY_PATH[1:]
-
-
-__all__ = ["FileProblem", "FolderAudit", "SnapshotItem"]

@@ -331,12 +331,12 @@ CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
     "a feed is cut": (
         lambda h: truncate_portal_file(h, RSS),
         0,
-        [("feed-differs", RSS), ("feed-broken", RSS)],
+        [("feed-differs", RSS)],
     ),
     "an item stands twice in a feed": (
         lambda h: duplicate_feed_entry(h, RSS),
         0,
-        [("feed-differs", RSS), ("feed-broken", RSS)],
+        [("feed-differs", RSS)],
     ),
     "the portal's index is lost": (lose_index, 0, [("index-lost", "portal")]),
     "a killed writer left something": (
