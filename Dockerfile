@@ -13,6 +13,7 @@ COPY contracts contracts
 COPY channels channels
 COPY producers producers
 COPY consumers consumers
+COPY sandbox sandbox
 RUN /opt/loa/bin/python -m pip install --no-deps --no-build-isolation .
 
 FROM ${BASE}

@@ -1,5 +1,6 @@
 """Starts the sandbox on a port."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sandbox.zalo.routes import ROUTES
 from sandbox.zalo.scheduler import SCHEDULER, Scheduler, scheduler_middleware
 from sandbox.zalo.state.clock import SettableClock, daytime_clock
 from sandbox.zalo.state.journal import Journal
+from sandbox.zalo.state.templates_and_uploads import shipped_routes
 from sandbox.zalo.state.world import World
 
 BODY_MAX = 6 << 20
@@ -40,6 +42,11 @@ class Sandbox:
     def settings(self) -> ZaloSettings:
         """What Loa needs to talk to it."""
         return stand_in_settings(self.url, ZaloSettings())
+
+    @property
+    def template_routes(self) -> Mapping[str, str]:
+        """Which of the shipped templates serves which kind of case notice."""
+        return shipped_routes()
 
     def grant(self) -> TokenPair:
         """A fresh token pair; the one before it is dead."""

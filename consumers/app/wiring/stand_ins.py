@@ -1,17 +1,49 @@
-"""Local stand-ins where nothing is configured: a mailbox for mail, the sandbox for Zalo."""
+"""Local stand-ins where nothing is configured: a mailbox for mail, the sandbox for Zalo.
+
+The sandbox is no part of the product: `add_zalo_sandbox` loads it by name when a process starts it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
 
 from channels.email.devmailbox import web as pages
 from channels.email.devmailbox.mail_folder import MailFolder
 from channels.email.devmailbox.server import CatchAllServer
-from channels.zalo import stand_in
+from channels.zalo.client.oauth import TokenPair
+from channels.zalo.stand_in import stand_in_settings
 from consumers.app.node import Node
 from consumers.app.ports import blame_setting
 from consumers.app.wiring import zalo
+from consumers.messages import field_error
 from contracts.delivery import ChannelName
-from sandbox.zalo import server as sandbox
+from contracts.errors import Invalid
 
 STAND_IN_NAMES = ("mailbox", "zalo-sandbox")
 SANDBOX_PORT_OFFSET = 10
+SANDBOX_MODULE = "sandbox.zalo.server"
+
+
+class RunningSandbox(Protocol):
+    """A Zalo sandbox that answers at `url`. `template_routes`: kind of case notice to template."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def template_routes(self) -> Mapping[str, str]: ...
+    def grant(self) -> TokenPair: ...
+    async def close(self) -> None: ...
+
+
+def load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
+    """The function that starts the sandbox. Raises Invalid where it is not installed."""
+    try:
+        start: Callable[[str, int, Path], Awaitable[RunningSandbox]]
+        start = import_module(SANDBOX_MODULE).start
+    except ModuleNotFoundError as missing:
+        raise Invalid(field_error("zalo-sandbox", "sandbox_not_installed")) from missing
+    return start
 
 
 def configured_services(node: Node) -> set[str]:
@@ -46,12 +78,13 @@ async def add_zalo_sandbox(node: Node) -> None:
     await node.open_proven_key()
     port = node.settings.http_port + SANDBOX_PORT_OFFSET if node.settings.http_port else 0
     host, folder = node.settings.http_host, node.settings.data_dir / "zalo-sandbox"
+    start = load_sandbox()
     with blame_setting("LOA_HTTP", host, port, plus=SANDBOX_PORT_OFFSET):
-        running = await sandbox.start(host, port, folder)
+        running = await start(host, port, folder)
     node.stack.push_async_callback(running.close)
-    node.zalo = stand_in.stand_in_settings(running.url, node.zalo)
-    stores = zalo.zalo_stores(node.bus, node.keys, running.settings.app_id)
-    await zalo.store_token_pair(running.settings, stores, running.grant())
-    await zalo.register_sandbox_templates(running.settings, stores)
+    node.zalo = stand_in_settings(running.url, node.zalo)
+    stores = zalo.zalo_stores(node.bus, node.keys, node.zalo.app_id)
+    await zalo.store_token_pair(node.zalo, stores, running.grant())
+    await zalo.register_missing_templates(node.zalo, stores, running.template_routes)
     node.addresses["zalo_sandbox"] = running.url
     node.stand_ins.add(ChannelName.ZALO)

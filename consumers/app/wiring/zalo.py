@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -57,7 +57,6 @@ from contracts import subjects
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, FieldError, Invalid, Unavailable
 from producers.bus import Bus
-from sandbox.zalo.state import templates_and_uploads
 
 log = structlog.get_logger()
 
@@ -196,13 +195,13 @@ def template_unfit_error(unfit: UnfitTemplate) -> FieldError:
     return field_error("template_id", "template_unfit", **said)
 
 
-async def register_sandbox_templates(settings: ZaloSettings, stores: ChannelStores) -> None:
-    """Let the sandbox's own templates serve every kind that has none yet."""
+async def register_missing_templates(
+    settings: ZaloSettings, stores: ChannelStores, routes: Mapping[str, str]
+) -> None:
+    """Register *routes* (kind of notice to template id) for the kinds that have no template yet."""
     async with template_registry(settings, stores) as registry:
         known = (await registry.current()).routes
-        await registry.register(
-            {k: id for k, id in templates_and_uploads.shipped_routes().items() if k not in known}
-        )
+        await registry.register({kind: id for kind, id in routes.items() if kind not in known})
 
 
 async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> AccountStatus:

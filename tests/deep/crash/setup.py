@@ -15,6 +15,7 @@ from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
+from sandbox.zalo.state.templates_and_uploads import shipped_routes
 from tests.deep.crash import digest_check
 from tests.deep.crash.environment import Environment
 from tests.deep.crash.participants import DESK_UNIT, GATHERED, READERS, TOPIC, UNIT, UNREAD
@@ -60,7 +61,7 @@ class Setup:
 
         async def register(bus: Bus) -> bool:
             stores = zalo.zalo_stores(bus, self.key_file, self.account.app_id)
-            await zalo.register_sandbox_templates(self.account, stores)
+            await zalo.register_missing_templates(self.account, stores, shipped_routes())
             return True
 
         self.stage.bus(register)

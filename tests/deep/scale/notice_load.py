@@ -34,6 +34,7 @@ from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
+from sandbox.zalo.state.templates_and_uploads import shipped_routes
 from tests.support.loa_process import LoaProcess, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -88,7 +89,7 @@ class Load:
         await zalo.store_token_pair(
             self.account, stores, TokenPair(pair["access_token"], pair["refresh_token"], 90_000.0)
         )
-        await zalo.register_sandbox_templates(self.account, stores)
+        await zalo.register_missing_templates(self.account, stores, shipped_routes())
         registry = UnitRegistry(bus, DEFAULT, time.time)
         self.keys = {unit: await registry.add(unit, release="automatic") for unit in UNITS}
 

@@ -24,7 +24,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from sandbox.zalo.state.templates_and_uploads import Param, Template
+from sandbox.zalo.state.templates_and_uploads import Param, Template, shipped_routes
 from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
 from tests.support.zalo_notices import OTP, SERVING, add_template, open_zalo_notices
 
@@ -271,7 +271,7 @@ async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(zalo_notic
         stores.token_grants, MemoryArticleStore(), stores.encryption_key, MemoryKeyValueStore()
     )
     zalo_notices.account.sandbox.world.tokens.expires = 1e12
-    await zalo.register_sandbox_templates(account, fresh)
+    await zalo.register_missing_templates(account, fresh, shipped_routes())
     transport = AiohttpTransport()
     registry = open_template_registry(account, fresh, transport)
     assert (await registry.current()).routes == SERVING
@@ -279,7 +279,7 @@ async def test_the_sandbox_s_templates_serve_every_kind_by_themselves(zalo_notic
     add_template(zalo_notices, chosen)
     await registry.register({"9": "7"})
     await registry.remove("4")
-    await zalo.register_sandbox_templates(account, fresh)
+    await zalo.register_missing_templates(account, fresh, shipped_routes())
     assert (await registry.sync()).routes == SERVING | {"9": "7"}
     await transport.close()
 
