@@ -5,8 +5,6 @@ from pydantic import SecretStr
 from channels.zalo.settings import ZaloSettings
 
 APP_ID, APP_SECRET, OA_SECRET = "sandbox-app", "sandbox-app-secret", "sandbox-oa-secret"
-
-
 OA_ID = "4318420240101000001"
 
 

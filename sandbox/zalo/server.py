@@ -22,8 +22,6 @@ from sandbox.zalo.state.templates_and_uploads import shipped_routes
 from sandbox.zalo.state.world import World
 
 BODY_MAX = 6 << 20
-
-
 STOP_S = 1.0
 
 

@@ -1,4 +1,4 @@
 """The Official Account itself: status for operators, followers, automatic replies.
 
-Builds on client, quota and case_notices.
+May import client, quota and case_notices.
 """

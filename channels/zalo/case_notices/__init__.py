@@ -1,1 +1,1 @@
-"""Case notices on Zalo: one template message to one person. Builds on client and quota."""
+"""Case notices on Zalo: one template message to one person. May import client and quota."""

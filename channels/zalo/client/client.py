@@ -32,24 +32,12 @@ from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import Request, Transport
 
 log = structlog.get_logger()
-
-
 READ_TRIES = 3
-
-
 LOGGED_MESSAGE_MAX = 300
-
-
 LONG_NUMBERS = re.compile(r"\d{6,}")
 """What may be somebody's phone or id, in words of Zalo's that nobody has seen before."""
-
-
 TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
-
-
 PROOF_HEADER = "appsecret_proof"
-
-
 JSON = "application/json"
 
 

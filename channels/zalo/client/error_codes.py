@@ -11,20 +11,10 @@ from typing import Any
 from channels.zalo.client.clock import Until
 
 OA_HOST, BUSINESS_HOST, OAUTH_HOST = "oa", "business", "oauth"
-
-
 COVER, TOKEN_LOST = "cover", "token"
-
-
 NOT_BY_USER_ID, TEMPLATE_GONE = "not by user id", "template gone"
-
-
 DAILY_QUOTA, TEMPLATE_QUOTA, PROMOTION_QUOTA = "daily quota", "template quota", "promotion quota"
-
-
 DAY_S = 86400.0
-
-
 _BAD_TOKEN = re.compile(r"access[ _]?token\b.*\b(invalid|expired|removed)", re.IGNORECASE)
 
 
@@ -59,11 +49,7 @@ class ErrorRule:
 
 
 UNKNOWN_RULE = ErrorRule(ErrorKind.CONTENT, "unknown code", known=False)
-
-
 BAD_TOKEN_RULE = ErrorRule(ErrorKind.TOKEN)
-
-
 APP_FIX = "app"
 
 

@@ -49,8 +49,6 @@ class Consent:
 
 
 VERIFIER_ALPHABET = string.ascii_letters + string.digits
-
-
 VERIFIER_LENGTH = 43
 
 

@@ -18,30 +18,14 @@ from channels.zalo.client.response import json_object, whole_number
 from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
 
 log = structlog.get_logger()
-
-
 Sleep = Callable[[float], Awaitable[None]]
-
-
 DEFAULT_PER_S, DEFAULT_BURST = 5.0, 10.0
-
-
 SLOWEST_PER_S = 0.1
-
-
 RECOVERY_S = 60.0
-
-
 WAIT_MAX_S = 2.0
-
-
 RETRY_AFTER_MAX_S = 86400
 """A longer wait is not slept through inside a call: the rows are held instead."""
-
-
 WAIT_MIN_S = 0.001
-
-
 TRIES = 50
 
 

@@ -14,11 +14,7 @@ from channels.errors import Unreachable
 from channels.zalo.client.errors import AmbiguousResult
 
 CONNECT_S = 2.0
-
-
 READ_S = 15.0
-
-
 BODY_MAX = 1 << 20
 
 

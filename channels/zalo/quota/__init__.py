@@ -1,1 +1,4 @@
-"""Quotas and money limits, counted across processes before each paid call. Builds on client."""
+"""Quotas and money limits, counted across processes before each paid call.
+
+May import client.
+"""

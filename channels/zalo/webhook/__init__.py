@@ -1,4 +1,4 @@
 """Zalo's webhook: verify the signature, parse the event, store it, then acknowledge.
 
-Builds on client.
+May import client.
 """

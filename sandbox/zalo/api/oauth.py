@@ -15,17 +15,9 @@ from sandbox.zalo.state.rules import RefusalForm
 from sandbox.zalo.state.world import World
 
 LIFE_S = 90000.0
-
-
 CODE_LIFE_S = 600.0
-
-
 FOUND, GATEWAY_TIMEOUT = 302, 504
-
-
 GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
-
-
 DEAD_TOKEN = {
     "access_token": "",
     "refresh_token": "",
