@@ -123,7 +123,3 @@ def read_number(given: Mapping[str, Any], name: str, default: int) -> int:
     if found is None or found < 0:
         raise ApiError(-201, f"{name} is invalid!")
     return found
-
-
-async def removed_api(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
-    return error_response(-209, "API is not support", status=NOT_FOUND)

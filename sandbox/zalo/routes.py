@@ -10,10 +10,8 @@ from sandbox.zalo.api import (
     oauth,
     template_info,
     template_messages,
-    uploads,
 )
 from sandbox.zalo.controls import admin, people_controls, webhook_admin
-from sandbox.zalo.middleware import removed_api
 from sandbox.zalo.page import page
 
 PAGES = [
@@ -28,43 +26,16 @@ OA = [
     web.get("/v2.0/oa/getoa", account.profile, name="oa.getoa"),
     web.post("/v2.0/oa/message", account.send_message, name="oa.message"),
     web.post("/v3.0/oa/message/cs", direct_messages.send_v3, name="oa.cs"),
-    web.post("/v3.0/oa/message/transaction", direct_messages.shut_down, name="oa.transaction"),
-    web.post("/v3.0/oa/message/promotion", direct_messages.shut_down, name="oa.promotion"),
     web.post("/v3.0/oa/message/template", template_messages.send_by_user_id, name="oa.template"),
     web.post("/v2.0/oa/quota/message", account.account_quota, name="oa.quota"),
-    web.post("/v3.0/oa/quota/message", account.person_quota, name="oa.person_quota"),
-    web.get("/v2.0/oa/listrecentchat", account.recent_chats, name="oa.recent_chat"),
-    web.get("/v2.0/oa/conversation", account.conversation, name="oa.conversation"),
     web.get("/v3.0/oa/user/getlist", followers.list_people, name="oa.getlist"),
-    web.get("/v3.0/oa/user/detail", followers.person_detail, name="oa.detail"),
-    web.post("/v3.0/oa/user/update", followers.update_person, name="oa.update"),
-    web.get("/v2.0/oa/getfollowers", followers.list_followers_v2, name="oa.getfollowers"),
-    web.get("/v2.0/oa/getprofile", followers.profile_v2, name="oa.getprofile"),
     web.post("/v2.0/oa/deletefollowerinfo", followers.forget_person, name="oa.deletefollowerinfo"),
-    web.post("/v2.0/oa/tag/tagfollower", followers.tag_person, name="oa.tagfollower"),
-    web.post("/v2.0/oa/tag/rmfollowerfromtag", followers.untag_person, name="oa.rmfollowerfromtag"),
-    web.post("/v2.0/oa/tag/rmtag", followers.remove_tag, name="oa.rmtag"),
-    web.get("/v2.0/oa/tag/gettagsofoa", followers.list_tags, name="oa.gettagsofoa"),
-    web.post(
-        "/v2.0/oa/upload/image", uploads.upload_handler(uploads.IMAGE), name="oa.upload_image"
-    ),
-    web.post("/v2.0/oa/upload/gif", uploads.upload_handler(uploads.GIF), name="oa.upload_gif"),
-    web.post("/v2.0/oa/upload/file", uploads.upload_handler(uploads.FILE), name="oa.upload_file"),
 ]
 BUSINESS = [
     web.post("/message/template", template_messages.send_by_phone, name="business.template"),
-    web.post(
-        "/message/template/hashphone", template_messages.send_by_hash, name="business.hashphone"
-    ),
-    web.get("/message/status", template_info.message_status, name="business.status"),
     web.get("/message/quota", template_info.quota, name="business.quota"),
-    web.get("/message/template-tag", template_info.template_tags, name="business.tags"),
     web.get("/quality", template_info.quality, name="business.quality"),
-    web.get("/template/all", template_info.list_templates, name="business.templates"),
     web.get("/template/info/v2", template_info.template_info, name="business.info"),
-    web.get("/template/sample-data", template_info.sample_data, name="business.sample"),
-    web.post("/rating/get", template_info.ratings, name="business.ratings"),
-    web.post("/upload/image", uploads.upload_handler(uploads.ASSET), name="business.upload_image"),
 ]
 ARTICLES = [
     web.post("/v2.0/article/create", articles.create, name="article.create"),
@@ -73,8 +44,6 @@ ARTICLES = [
     web.post("/v2.0/article/remove", articles.remove, name="article.remove"),
     web.get("/v2.0/article/getdetail", articles.detail, name="article.getdetail"),
     web.get("/v2.0/article/getslice", articles.list_articles, name="article.getslice"),
-    web.post("/v2.0/article/upload_image", removed_api, name="article.upload_image"),
-    web.post("/v2.0/article/upload_video_or_cover", removed_api, name="article.upload_cover"),
 ]
 CONTROLS = [
     web.post("/_sandbox/faults", admin.add_fault, name="admin.faults"),
@@ -101,7 +70,6 @@ PEOPLE = [
     web.post(f"{PERSON}/unfollow", people_controls.unfollow, name="admin.unfollow"),
     web.post(f"{PERSON}/read", people_controls.mark_read, name="admin.read"),
     web.post(f"{PERSON}/tap", people_controls.tap, name="admin.tap"),
-    web.post(f"{PERSON}/react", people_controls.react, name="admin.react"),
     web.post(f"{PERSON}/feedback", people_controls.rate, name="admin.feedback"),
     web.post(f"{PERSON}/withdraw", people_controls.withdraw, name="admin.withdraw"),
     web.post(f"{PERSON}/share", people_controls.share, name="admin.share"),

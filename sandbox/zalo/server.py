@@ -18,7 +18,7 @@ from sandbox.zalo.routes import ROUTES
 from sandbox.zalo.scheduler import SCHEDULER, Scheduler, scheduler_middleware
 from sandbox.zalo.state.clock import SettableClock, daytime_clock
 from sandbox.zalo.state.journal import Journal
-from sandbox.zalo.state.templates_and_uploads import shipped_routes
+from sandbox.zalo.state.templates import shipped_routes
 from sandbox.zalo.state.world import World
 
 BODY_MAX = 6 << 20

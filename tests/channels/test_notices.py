@@ -9,7 +9,7 @@ from channels import case_notice_texts
 from channels.case_notice_texts import APOLOGY, NOTICE_KINDS, PARAMETERS
 from channels.email.parsing import body_text
 from contracts.case import REQUIRED_FIELDS, STATUS_NAMES, CaseNotice
-from sandbox.zalo.state import templates_and_uploads
+from sandbox.zalo.state.templates import TemplateStore, load_shipped, shipped_routes
 from tests.support.mails import email_channel, mail_recipient, without_dot_stuffing
 from tests.support.zalo_notices import FACTS, sample_notice
 
@@ -67,11 +67,7 @@ def test_every_kind_is_known_by_its_notice(kind):
 
 def test_there_is_a_kind_for_every_status_and_the_apology():
     assert set(NOTICE_KINDS) == {*map(str, STATUS_NAMES), APOLOGY}
-    assert (
-        set(case_notice_texts.catalog()["kind"])
-        == set(NOTICE_KINDS)
-        == set(templates_and_uploads.shipped_routes())
-    )
+    assert set(case_notice_texts.catalog()["kind"]) == set(NOTICE_KINDS) == set(shipped_routes())
 
 
 def test_every_field_a_person_may_be_told_of_has_a_name():
@@ -158,10 +154,7 @@ def test_a_mail_names_whoever_speaks_and_its_link_once(kind, authority, times):
 # --- the sandbox's templates are what a real account would have approved
 
 
-TEMPLATES = {
-    kind: templates_and_uploads.TemplatesAndUploads().templates[id]
-    for kind, id in templates_and_uploads.shipped_routes().items()
-}
+TEMPLATES = {kind: TemplateStore().templates[id] for kind, id in shipped_routes().items()}
 
 
 @pytest.mark.parametrize("kind", NOTICE_KINDS)
@@ -184,7 +177,7 @@ def test_a_shipped_template_keeps_to_the_rules_of_zalos_templates(kind):
 
 @pytest.mark.parametrize(
     "text",
-    [case_notice_texts.catalog(), templates_and_uploads.load_shipped()],
+    [case_notice_texts.catalog(), load_shipped()],
     ids=["ours", "zalo"],
 )
 def test_a_dossier_is_not_accepted_in_the_national_words(text):

@@ -15,8 +15,7 @@ from channels.zalo.quota.window import WindowCount
 from contracts import keys
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName
-from sandbox.zalo.state import templates_and_uploads
-from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.templates import Template, shipped_routes
 from tests.support.clock import FakeClock
 from tests.support.zalo_account import (
     FaultyTransport,
@@ -27,7 +26,7 @@ from tests.support.zalo_account import (
 
 PHONE, USER_ID = "84912345678", "8042311234567890123"
 BY_PHONE, BY_USER_ID = "business.template", "oa.template"
-SERVING = templates_and_uploads.shipped_routes()
+SERVING = shipped_routes()
 """The sandbox's template for each kind of notice."""
 OTP = "100004"
 """A template of the sandbox for one-time passwords: it wants what no notice has."""

@@ -1,4 +1,4 @@
-"""One-to-one messages: who may be written to and when, what it costs, what Zalo answers."""
+"""One-to-one text messages: permitted recipients, message windows, prices and answers."""
 
 from collections.abc import Mapping
 from secrets import token_hex
@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from channels.zalo.client.clock import next_month, vietnam_time
-from sandbox.zalo.api import message_content
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
 from sandbox.zalo.state.conversations import Message
 from sandbox.zalo.state.people import Person
@@ -17,7 +16,7 @@ from sandbox.zalo.webhooks import events
 FREE_WINDOW_S, WINDOW_S = 48 * 3600.0, 7 * 86400.0
 REPLIES, WELCOMES = 8, 3
 STATE_BODY = 4
-ICONS = {":>", "--b", ":-((", "/-strong", "/-heart", ":-h", ":o", "/-remove"}
+TEXT_MAX = 2000
 UPGRADE_MESSAGE = (
     "The OA needs to upgrade OA Tier Package to use this feature. "
     "See more on https://zalo.cloud/oa/pricing"
@@ -28,7 +27,7 @@ PERSON_ERRORS = {
     -227: "User is banned or has been inactive for more than 45 days",
     -244: "User has restricted this message type from your OA",
 }
-"""What Zalo may say of one person, whatever the message is."""
+"""Errors that depend on the person alone."""
 
 
 async def send_v3(request: web.Request) -> web.Response:
@@ -41,7 +40,7 @@ async def send_v3(request: web.Request) -> web.Response:
 
 
 def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
-    """`/v2.0/oa/message` to one person: for state bodies only."""
+    """`/v2.0/oa/message` to one person, for state bodies only."""
     require_paid_package(world)
     if world.rules.oa_type != STATE_BODY:
         raise ApiError(-240, "MessageV2 API has been shut down, please switch to MessageV3 API")
@@ -50,17 +49,10 @@ def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
     return send(world, body, old=True)
 
 
-async def shut_down(request: web.Request) -> web.Response:
-    """The transaction and promotion messages that stopped on 2026-03-01."""
-    await read_body(request)
-    words = "This API has been shut down, please switch to ZBS Template Message"
-    raise ApiError(request.app[WORLD].rules.shut_down_code, words)
-
-
 def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
     person = find_recipient(world, body.get("recipient"))
     quota = quota_for(world, person)
-    sort, shown = message_content.parse_message(world, body.get("message"), old)
+    text = _parse_text(body.get("message"))
     price = world.rules.cs_price if not quota else 0
     if price:
         check_balance(world, price)
@@ -68,8 +60,8 @@ def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
     message = {
         "id": id,
         "user_id": person.user_id,
-        "sort": sort,
-        "content": shown,
+        "sort": "text",
+        "content": {"text": text},
         "price": price,
         "quota": quota,
         "via": "v2" if old else "v3",
@@ -80,8 +72,25 @@ def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
     return ok(message_response(world, sent))
 
 
+def _parse_text(message: object) -> str:
+    """The text of a message, the only kind that the sandbox takes. Raises ApiError.
+
+    The length counts as the text came: a text that is not in NFC is longer than it looks.
+    """
+    if not isinstance(message, Mapping):
+        raise ApiError(-201, "message is invalid!")
+    if "attachment" in message:
+        raise ApiError(-233, "message type is invalid or not support")
+    text = message.get("text", "")
+    if not isinstance(text, str) or not text:
+        raise ApiError(-201, "text is invalid!")
+    if len(text) > TEXT_MAX:
+        raise ApiError(-210, "Parameter exceeds allowable limit")
+    return text
+
+
 def find_recipient(world: World, given: object) -> Person:
-    """By user id, or as the answer to a message of theirs."""
+    """The person with this user id, or the sender of the message that is answered."""
     match given:
         case {"user_id": str() | int() as user_id}:
             return find_person(world, str(user_id))
@@ -101,7 +110,7 @@ def find_person(world: World, user_id: str) -> Person:
 
 
 def quota_for(world: World, person: Person) -> str:
-    """The quota that the message is taken from; empty: it is billed. Raises Refusal."""
+    """The quota that pays for the message; empty: the message is billed. Raises ApiError."""
     check_person(person)
     if person.last_interaction is None:
         return welcome_quota(world, person)
@@ -119,7 +128,7 @@ def check_person(person: Person) -> None:
 
 
 def welcome_quota(world: World, person: Person) -> str:
-    """Who follows and never said a word may be greeted three times."""
+    """Three greetings are allowed to a follower who has never interacted."""
     if not person.follower:
         raise ApiError(-213, "User has not interacted with OA")
     if welcomes_left(world, person) <= 0:
@@ -153,7 +162,7 @@ def require_paid_package(world: World) -> None:
 
 
 def message_response(world: World, message: Message) -> dict[str, Any]:
-    """The answer; a message that is billed names no quota."""
+    """The answer; without a quota for a billed message."""
     answer: dict[str, Any] = {
         "message_id": message.id,
         "user_id": message.user_id,
@@ -165,7 +174,7 @@ def message_response(world: World, message: Message) -> dict[str, Any]:
 
 
 def quota_counts(world: World, message: Message) -> dict[str, Any]:
-    """What remains of it. Replies are unlimited, and are no longer counted."""
+    """What remains of the quota. Replies are unlimited, and no longer counted."""
     match message.quota:
         case "welcome_msg":
             left = welcomes_left(world, world.people.by_id[message.user_id])
@@ -177,20 +186,3 @@ def quota_counts(world: World, message: Message) -> dict[str, Any]:
     if world.rules.counted_replies:
         return {"remain": str(REPLIES), "total": str(REPLIES)}
     return {}
-
-
-def add_reaction(world: World, body: Mapping[str, Any]) -> web.Response:
-    """An icon under a message."""
-    person = find_recipient(world, body.get("recipient"))
-    action = body["sender_action"]
-    id = action.get("react_message_id") if isinstance(action, Mapping) else None
-    message = world.conversations.messages.get(str(id))
-    if message is None or message.user_id != person.user_id:
-        raise ApiError(-201, "react_message_id is invalid!")
-    if action.get("react_icon") not in ICONS:
-        raise ApiError(-201, "react_icon is invalid!")
-    icon = action["react_icon"]
-    world.record("reacted", id=message.id, icon="" if icon == "/-remove" else icon)
-    reacted = {"msg_id": message.id, "react_icon": icon}
-    events.raise_oa_event(world, person, "oa_reacted_message", message=reacted)
-    return ok({"message_id": message.id})

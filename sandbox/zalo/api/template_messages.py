@@ -1,4 +1,4 @@
-"""Template messages: by phone, by the hash of a phone, by user id."""
+"""Template messages: by phone or by user id."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sandbox.zalo.api import direct_messages, template_params, template_recipien
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
 from sandbox.zalo.state.conversations import PROMOTION, Message
 from sandbox.zalo.state.people import Person
-from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks.events import milliseconds
 
@@ -32,7 +32,7 @@ UNUSABLE = {
 
 @dataclass(frozen=True)
 class TemplateOrder:
-    """One template message that somebody wants sent."""
+    """A template message to be sent."""
 
     template: Template
     data: dict[str, str]
@@ -46,13 +46,6 @@ async def send_by_phone(request: web.Request) -> web.Response:
     world, body = request.app[WORLD], await read_template_body(request)
     phone = template_recipients.parse_phone(body.get("phone"))
     return send(world, body, phone, world.people.with_phone(phone))
-
-
-async def send_by_hash(request: web.Request) -> web.Response:
-    """`/message/template/hashphone`: the sha256 of a phone in the form `84...`."""
-    world, body = request.app[WORLD], await read_template_body(request)
-    digest = template_recipients.parse_phone_hash(body.get("hash_phone"))
-    return send(world, body, digest, world.people.with_hash(digest))
 
 
 async def read_template_body(request: web.Request) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from sandbox.zalo.middleware import ApiError
-from sandbox.zalo.state.templates_and_uploads import Param, Template
+from sandbox.zalo.state.templates import Param, Template
 
 DATE_PATTERN = re.compile(
     r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?( (0[1-9]|[12]\d|3[01])/(0[1-9]|1[0-2])/\d{4})?"

@@ -6,11 +6,10 @@ from channels.zalo.client.clock import vietnam_time
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.conversations import PROMOTION
 from sandbox.zalo.state.people import Person
-from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import World
 
 MOBILE = re.compile(r"(?:\+?84|0)?([35789]\d{8})", re.ASCII)
-DIGEST = re.compile(r"[0-9a-f]{64}")
 MORNING, EVENING = 6, 22
 HALF_A_YEAR_S = 183 * 86400.0
 PERSON_ERRORS = {
@@ -30,12 +29,6 @@ def parse_phone(given: object) -> str:
     if number is None:
         raise ApiError(-108, "Phone number is invalid")
     return f"84{number[1]}"
-
-
-def parse_phone_hash(given: object) -> str:
-    if not isinstance(given, str) or not DIGEST.fullmatch(given):
-        raise ApiError(-108, "Phone number is invalid")
-    return given
 
 
 def check_recipient(

@@ -14,7 +14,7 @@ from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.scheduler import SCHEDULER
 from sandbox.zalo.state.clock import SettableClock
 from sandbox.zalo.state.rules import Rules
-from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import StoredArticle, StoredBroadcast, World
 from sandbox.zalo.webhooks import events
 
@@ -124,7 +124,6 @@ def state_summary(world: World) -> dict[str, Any]:
         "broadcasts": [broadcast_state(sent, world) for sent in reversed(world.broadcasts)],
         "messages": [vars(one) for one in reversed(world.conversations.messages.values())],
         "people": [vars(one) for one in world.people.by_id.values()],
-        "tags": world.people.tags,
         "money": balances(world),
     }
 

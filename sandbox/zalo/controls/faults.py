@@ -3,11 +3,10 @@
 import asyncio
 from enum import StrEnum
 from functools import partial
-from typing import Self
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from sandbox.zalo.middleware import WORLD, access_error, error_response
 from sandbox.zalo.scheduler import SCHEDULER
@@ -58,13 +57,6 @@ class Fault(BaseModel):
     status: int = BAD_GATEWAY
     code: int = -200
     words: str = "Send message failed"
-
-    @model_validator(mode="after")
-    def reject_late_upload(self) -> Self:
-        """The id of a late upload never reaches anybody: it would be no effect at all."""
-        if self.kind is FaultKind.LATE_EFFECT and "upload" in self.route:
-            raise ValueError("an upload cannot be late")
-        return self
 
     def applies_now(self) -> bool:
         """Count one call; whether it suffers."""

@@ -18,7 +18,6 @@ from sandbox.zalo.webhooks import events
 MessageSort = Literal[
     "text", "image", "link", "audio", "video", "sticker", "location", "business_card", "file"
 ]
-QUERY_BUTTONS = ("oa.query.show", "oa.query.hide")
 
 
 class ControlRequest(BaseModel):
@@ -67,11 +66,6 @@ class ReadRequest(ControlRequest):
 class TapRequest(ControlRequest):
     message_id: str
     button: int = 0
-
-
-class ReactRequest(ControlRequest):
-    message_id: str
-    icon: str = "/-heart"
 
 
 class RateRequest(ControlRequest):
@@ -170,7 +164,7 @@ async def mark_read(request: web.Request) -> web.Response:
 
 
 async def tap(request: web.Request) -> web.Response:
-    """They tap a button: a query is said aloud or silently, a template's button is told as such."""
+    """Tap a button of a template message."""
     world, person, wanted = (
         request.app[WORLD],
         find_person(request),
@@ -182,10 +176,7 @@ async def tap(request: web.Request) -> web.Response:
         raise bad_request("no such button")
     button = offered[wanted.button]
     world.record("tapped", user_id=person.user_id, id=message.id, button=button)
-    if message.template_id:
-        raise_button_event(world, message, button)
-    elif button["type"] in QUERY_BUTTONS:
-        write_message(world, person, WriteRequest(text=str(button["payload"])))
+    raise_button_event(world, message, button)
     return person_response(person)
 
 
@@ -199,19 +190,6 @@ def raise_button_event(world: World, message: Message, button: dict[str, Any]) -
     }
     body = {"message": said, "msg_id": message.id, "oa_id": OA_ID}
     events.raise_event(world, "user_click_response_button", body, events.ZNS_SERVER)
-
-
-async def react(request: web.Request) -> web.Response:
-    world, person, wanted = (
-        request.app[WORLD],
-        find_person(request),
-        await parse_request(request, ReactRequest),
-    )
-    message = find_message(request, wanted.message_id)
-    world.record("reacted", id=message.id, icon=wanted.icon)
-    said = {"msg_id": message.id, "react_icon": wanted.icon}
-    events.raise_user_event(world, person, "user_reacted_message", message=said)
-    return person_response(person)
 
 
 async def rate(request: web.Request) -> web.Response:

@@ -31,7 +31,6 @@ class Message:
     via: str = ""
     delivered: float | None = None
     seen: float | None = None
-    reaction: str = ""
     feedback: dict[str, Any] = field(default_factory=dict)
 
 
@@ -51,7 +50,6 @@ class Conversations:
             "template_sent": self.send,
             "message_delivered": self.deliver,
             "message_read": self.read,
-            "reacted": self.react,
             "feedback_given": self.rate,
             "balance_set": self.set_balance,
         }
@@ -79,9 +77,6 @@ class Conversations:
     def read(self, fact: Fact, at: float) -> None:
         for id in fact["ids"]:
             self.messages[id].seen = at
-
-    def react(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
-        self.messages[fact["id"]].reaction = fact["icon"]
 
     def rate(self, fact: Fact, at: float) -> None:  # noqa: ARG002
         self.messages[fact["id"]].feedback = fact["feedback"]

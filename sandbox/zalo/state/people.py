@@ -31,8 +31,6 @@ class Person:
     template_code: int = 0  # what a template message by phone is answered with
     refused_tags: list[str] = field(default_factory=list)  # template tags: -139
     alias: str = ""
-    external_id: str = ""
-    notes: list[str] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)
     withdrawn: bool = False
     changed: float = 0.0  # when it was last set
@@ -41,17 +39,12 @@ class Person:
     def user_id_by_app(self) -> str:
         return str(int(sha256(f"app {self.user_id}".encode()).hexdigest()[:15], 16))
 
-    @property
-    def hash(self) -> str:
-        return sha256(self.phone.encode()).hexdigest()
-
 
 class People:
     """All people by id, in the order in which they came."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Person] = {}
-        self.tags: dict[str, list[str]] = {}
         self.handlers: dict[str, FactHandler] = {
             "person_set": self.set_person,
             "followed": self.follow,
@@ -59,9 +52,6 @@ class People:
             "tapped": self.interact,
             "withdrew": self.withdraw,
             "info_deleted": self.forget,
-            "tagged": self.tag,
-            "untagged": self.untag,
-            "tag_removed": self.remove_tag,
         }
 
     def set_person(self, fact: Fact, at: float) -> None:
@@ -87,38 +77,12 @@ class People:
         self.by_id[fact["user_id"]].withdrawn = True
 
     def forget(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        """What the Official Account itself noted down; Zalo's own profile stays."""
+        """Erase the Official Account's own notes about a person; Zalo's profile stays."""
         person = self.by_id[fact["user_id"]]
-        person.alias, person.external_id = "", ""
-        person.notes, person.shared = [], {}
-        for members in self.tags.values():
-            if person.user_id in members:
-                members.remove(person.user_id)
-
-    def tag(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        """Over the cap, who was tagged first silently falls out."""
-        members = self.tags.setdefault(fact["tag"], [])
-        if fact["user_id"] in members:
-            return
-        members.append(fact["user_id"])
-        if fact["cap"]:
-            del members[: -fact["cap"]]
-
-    def untag(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        self.tags[fact["tag"]].remove(fact["user_id"])
-
-    def remove_tag(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        del self.tags[fact["tag"]]
-
-    def tags_of(self, user_id: str) -> list[str]:
-        return [tag for tag, members in self.tags.items() if user_id in members]
+        person.alias, person.shared = "", {}
 
     def followers(self) -> list[Person]:
         return [person for person in self.by_id.values() if person.follower]
 
     def with_phone(self, phone: str) -> Person | None:
         return next((one for one in self.by_id.values() if phone and one.phone == phone), None)
-
-    def with_hash(self, digest: str) -> Person | None:
-        known = (one for one in self.by_id.values() if one.phone)
-        return next((one for one in known if one.hash == digest), None)

@@ -45,15 +45,9 @@ class Rules(BaseModel):
     counted_replies: bool = False  # `remain` and `total`, as before March 2026
     free_messages: int = 0  # beyond 48 hours, before they cost something
     cs_price: int = 55
-    shut_down_code: int = -240  # of the old transaction and promotion messages
     receipt_after_s: float = 0.0
     receipts: bool = True
     echoes: bool = True
-
-    # followers
-    closed_profiles: bool = False  # user/detail: -213 for who does not follow
-    tag_cap: int = 200  # 0: none
-    upload_quota: int = 5000
 
     # templates
     zca_linked: bool = True

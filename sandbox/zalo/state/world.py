@@ -10,7 +10,7 @@ from sandbox.zalo.state.conversations import Conversations
 from sandbox.zalo.state.journal import Fact, Journal
 from sandbox.zalo.state.people import FactHandler, People
 from sandbox.zalo.state.rules import Rules
-from sandbox.zalo.state.templates_and_uploads import TemplatesAndUploads
+from sandbox.zalo.state.templates import TemplateStore
 from sandbox.zalo.state.webhook_queue import WebhookQueue
 
 MINUTE_S = 60.0
@@ -69,7 +69,7 @@ class World:
         self.calls: Counter[int] = Counter()
         self.people = People()
         self.conversations = Conversations(self.people)
-        self.templates = TemplatesAndUploads()
+        self.templates = TemplateStore()
         self.webhook_queue = WebhookQueue()
         self.handlers = self.own_handlers()
         for part in (self.people, self.conversations, self.templates, self.webhook_queue):

@@ -11,7 +11,6 @@ from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 
 ZNS_SERVER = "ZNS"
-ECHOES = {"image", "gif", "list", "file", "sticker"}
 
 
 def raise_event(world: World, name: str, body: Mapping[str, Any], server: str = "") -> None:
@@ -46,13 +45,8 @@ def raise_echo(world: World, person: Person, message: Message) -> None:
     """The Official Account's own message comes back, with the id that the send was answered."""
     if not world.rules.echoes:
         return
-    sort = message.sort if message.sort in ECHOES else "text"
     text = {"text": message.content["text"]} if message.content.get("text") else {}
-    attachments = message.content.get("attachments")
-    attached = {"attachments": attachments} if attachments else {}
-    raise_oa_event(
-        world, person, f"oa_send_{sort}", message={**text, "msg_id": message.id, **attached}
-    )
+    raise_oa_event(world, person, "oa_send_text", message={**text, "msg_id": message.id})
 
 
 def raise_receipt(world: World, message: Message) -> None:

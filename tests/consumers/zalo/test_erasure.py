@@ -56,9 +56,7 @@ async def left(bucket) -> dict[str, NoticeRecord]:
 @pytest.mark.promise("12.7")
 async def test_who_wants_to_be_forgotten_is_forgotten_everywhere(zalo_events):
     async with noticed(zalo_events.bus) as bucket:
-        await zalo_events.zalo.said(
-            "/v3.0/oa/user/update", {"user_id": USER, "user_alias": "Ông A"}
-        )
+        await zalo_events.zalo.act(USER, "share", name="Ông A")
         await zalo_events.zalo.act(USER, "follow")
         await zalo_events.consume_all()
         await zalo_events.zalo.act(USER, "withdraw")

@@ -15,7 +15,7 @@ from contracts.errors import Conflict
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
-from sandbox.zalo.state.templates_and_uploads import shipped_routes
+from sandbox.zalo.state.templates import shipped_routes
 from tests.deep.crash import digest_check
 from tests.deep.crash.environment import Environment
 from tests.deep.crash.participants import DESK_UNIT, GATHERED, READERS, TOPIC, UNIT, UNREAD

@@ -43,7 +43,7 @@ class VaryingOdds:
     def __init__(self):
         self.number = 0
 
-    def chance(self):
+    def jitter(self):
         self.number += 1
         return self.number * 0.37 % 1
 

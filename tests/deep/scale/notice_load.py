@@ -34,7 +34,7 @@ from contracts.testing import sample
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.units.registry import UnitRegistry
-from sandbox.zalo.state.templates_and_uploads import shipped_routes
+from sandbox.zalo.state.templates import shipped_routes
 from tests.support.loa_process import LoaProcess, wait_until
 
 ROOT = Path(__file__).parents[3]

@@ -36,15 +36,15 @@ def test_a_large_picture_looks_as_a_small_one_of_its_kind(mode):
 PEAK = """
 import sys
 from pathlib import Path
-from channels.zalo import picture
+from channels.zalo.publications import cover_image
 
 def peak_mb():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 small, large = (Path(name).read_bytes() for name in sys.argv[1:])
-picture.cover(small)
+cover_image.make_cover(small)
 before = peak_mb()
-picture.cover(large)
+cover_image.make_cover(large)
 print(peak_mb() - before)
 """
 

@@ -168,11 +168,6 @@ async def test_a_clock_that_is_set_forward_brings_the_delivery(sandbox_client):
     assert arrived["at"] == "2027-01-15T05:30:00+00:00", "when it was due, not when it was noticed"
 
 
-async def test_nothing_tells_what_became_of_a_broadcast(sandbox_client):
-    id = await sent(sandbox_client)
-    assert (await sandbox_client.get("/message/status", message_id=id))[1]["data"]["status"] == -1
-
-
 async def test_a_journal_with_an_unchecked_target_harms_nobody(sandbox_client):
     user_id = await sandbox_client.person()
     sandbox_client.stage.sandbox.world.record(

@@ -30,10 +30,10 @@ ROUTES = {
     "oa.cs": ("/v3.0/oa/message/cs", lambda zalo: zalo.message(zalo.user_id), "cs_sent"),
     "oa.template": ("/v3.0/oa/message/template", lambda zalo: to(zalo.user_id), "template_sent"),
     "business.template": ("/message/template", lambda zalo: order(), "template_sent"),
-    "oa.tagfollower": (
-        "/v2.0/oa/tag/tagfollower",
-        lambda zalo: {"user_id": zalo.user_id, "tag_name": "hỏi"},
-        "tagged",
+    "oa.deletefollowerinfo": (
+        "/v2.0/oa/deletefollowerinfo",
+        lambda zalo: {"user_id": zalo.user_id},
+        "info_deleted",
     ),
 }
 
@@ -110,12 +110,13 @@ async def test_a_late_effect_keeps_the_clock_s_time(sandbox_client):
 
 
 async def test_a_late_effect_is_admitted_by_the_token_it_came_with(sandbox_client):
-    sandbox_client.stage.fault("oa.tagfollower", "late_effect", times=2)
-    path, body, _ = ROUTES["oa.tagfollower"]
+    sandbox_client.stage.fault("oa.deletefollowerinfo", "late_effect", times=2)
+    path, body, _ = ROUTES["oa.deletefollowerinfo"]
     assert await outcome(sandbox_client, path, body(sandbox_client)) is None
     sandbox_client.stage.sandbox.grant()
     await sandbox_client.later(seconds=60)
-    assert sandbox_client.stage.sandbox.world.people.tags == {"hỏi": [sandbox_client.user_id]}
+    [erased] = sandbox_client.facts("info_deleted")
+    assert erased["user_id"] == sandbox_client.user_id
     sandbox_client.stage.sandbox.world.tokens.expires = 0
     assert "-220" in (await outcome(sandbox_client, path, body(sandbox_client)))[1], (
         "a refusal is not late"
@@ -129,12 +130,6 @@ async def test_a_late_effect_that_is_refused_in_the_end_has_none(sandbox_client)
     await sandbox_client.later(seconds=60)
     assert sandbox_client.stage.broadcasts == []
     assert (await sandbox_client.get("/v2.0/oa/getoa"))[1]["error"] == 0
-
-
-async def test_an_upload_cannot_be_late(sandbox_client):
-    fault = {"route": "oa.upload_image", "kind": "late_effect"}
-    assert (await sandbox_client.post("/_sandbox/faults", fault))[0] == 400
-    assert (await sandbox_client.post("/_sandbox/faults", fault | {"kind": "drop_after"}))[0] == 200
 
 
 async def test_a_fault_waits_its_turn_and_passes(sandbox_client):

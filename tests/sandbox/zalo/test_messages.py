@@ -39,17 +39,6 @@ async def test_which_call_an_account_may_use(sandbox_client, rules, v3, v2):
     assert len(sandbox_client.facts("cs_sent")) == codes.count(0), "a refusal has no effect"
 
 
-@pytest.mark.parametrize("path", ["transaction", "promotion"])
-@pytest.mark.parametrize(("rules", "code"), [({}, -240), ({"shut_down_code": -209}, -209)])
-async def test_the_old_paid_messages_are_shut_down(sandbox_client, path, rules, code):
-    sandbox_client.stage.set_rules(oa_type=2, **rules)
-    user_id = await wrote(sandbox_client)
-    assert (
-        await sandbox_client.code(f"/v3.0/oa/message/{path}", sandbox_client.message(user_id))
-        == code
-    )
-
-
 @pytest.mark.parametrize(
     ("silent", "code"),
     [
@@ -166,66 +155,6 @@ async def test_beyond_two_days_the_free_ones_go_first_and_then_it_costs(sandbox_
     assert (await sandbox_client.get("/_sandbox/state"))[1]["money"]["balance"] == 45
     sandbox_client.stage.set_rules(zca_linked=False)
     assert await sandbox_client.code(V2, sandbox_client.message(user_id)) == -320
-
-
-async def test_the_quota_of_one_person(sandbox_client):
-    user_id = await wrote(sandbox_client)
-    path = "/v3.0/oa/quota/message"
-    data = (await sandbox_client.said(path, {"user_id": user_id}))["data"]
-    assert data["last_interaction"] == str(round(sandbox_client.stage.clock() * 1000))
-    assert data["cs_reply"] == {"remain": 8, "total": 8}
-    assert set(data["promotion"].values()) == {0}
-    await sandbox_client.later(hours=48)
-    data = (await sandbox_client.said(path, {"user_id": user_id}))["data"]
-    assert data["cs_reply"]["remain"] == 0
-    assert await sandbox_client.code(path, {"user_id": "1"}) == -213
-
-
-async def test_the_other_quota_calls(sandbox_client):
-    sandbox_client.stage.set_rules(free_messages=5)
-    asked = {"quota_owner": "OA", "product_type": "cs", "quota_type": "sub_quota"}
-    [bought] = (await sandbox_client.said("/v3.0/oa/quota/message", asked))["data"]
-    assert (bought["total"], bought["remain"]) == (5, 5)
-    user_id = await sandbox_client.person()
-    id = (await sandbox_client.act(user_id, "write", text="Hỏi"))["message_id"]
-    old = "/v2.0/oa/quota/message"
-    assert (await sandbox_client.said(old, {"message_id": id}))["data"]["type"] == "reply"
-    assert await sandbox_client.code(old, {"message_id": "nothing"}) == -201
-    promotions = await sandbox_client.said(old, {"user_id": user_id, "type": "promotion"})
-    assert promotions["data"] == {"type": "promotion", "total": "0", "remain": "0"}
-    assert (await sandbox_client.said(old, {}))["data"]["type"] == "active"
-
-
-async def test_an_icon_under_a_message(sandbox_client):
-    user_id = await sandbox_client.person()
-    id = (await sandbox_client.act(user_id, "write", text="Cảm ơn"))["message_id"]
-    body = {"recipient": {"user_id": user_id}}
-    for icon, message_id, code in [
-        ("/-heart", id, 0),
-        ("/-remove", id, 0),
-        ("/-car", id, -201),
-        ("/-heart", "nothing", -201),
-    ]:
-        action = {"react_icon": icon, "react_message_id": message_id}
-        assert await sandbox_client.code(V2, body | {"sender_action": action}) == code
-    assert [fact["icon"] for fact in sandbox_client.facts("reacted")] == ["/-heart", ""]
-
-
-async def test_history_is_a_bare_list_of_ten_at_most_newest_first(sandbox_client):
-    user_id = await wrote(sandbox_client)
-    for number in range(11):
-        await sandbox_client.post(V2, sandbox_client.message(user_id, text=f"Tin {number}"))
-    answer = await sandbox_client.ask("/v2.0/oa/conversation", user_id=user_id, offset=0, count=10)
-    assert [line["message"] for line in answer["data"]] == [f"Tin {n}" for n in range(10, 0, -1)]
-    assert {line["src"] for line in answer["data"]} == {0}
-    last = (await sandbox_client.ask("/v2.0/oa/conversation", user_id=user_id, offset=11))["data"]
-    assert [(line["src"], line["message"], line["from_id"]) for line in last] == [
-        (1, "Cho tôi hỏi", user_id)
-    ]
-    too_many = await sandbox_client.ask("/v2.0/oa/conversation", user_id=user_id, count=11)
-    assert too_many["error"] == -210
-    [latest] = (await sandbox_client.ask("/v2.0/oa/listrecentchat", offset=0, count=5))["data"]
-    assert latest["message"] == "Tin 10"
 
 
 async def test_the_profile_follows_the_rules(sandbox_client):

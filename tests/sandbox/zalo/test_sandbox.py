@@ -3,7 +3,6 @@
 import json
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from io import BytesIO
 
 import aiohttp
 import pytest
@@ -69,12 +68,6 @@ class SandboxClient:
     async def ask(self, path, **data):
         """A GET of `/oa/*`: its parameters are one value."""
         return (await self.get(path, data=json.dumps(data)))[1]
-
-    async def upload(self, path, name, content=b"x"):
-        form = aiohttp.FormData(quote_fields=False)
-        form.add_field("file", BytesIO(content), filename=name)
-        async with self.http.post(path, data=form, headers=self.headers) as answer:
-            return await answer.json()
 
     async def later(self, **span):
         """Time passes, and what was due has happened; the token is renewed if it had to be."""
@@ -148,7 +141,6 @@ async def test_a_token_in_the_query_of_a_post_is_an_invalid_token(sandbox_client
     [
         ("get", "/v3.0/oa/nothing", 404, -404, "empty or invalid API"),
         ("get", "/v3.0/article/getslice", 404, -404, "empty or invalid API"),
-        ("post", "/v2.0/article/upload_image", 404, -209, "not support"),
         ("post", "/v2.0/oa/getoa", 200, -200, "POST not supported"),
         ("get", "/v2.0/article/create", 200, -200, "GET not supported"),
     ],
@@ -199,11 +191,10 @@ async def test_people_and_their_messages_survive_a_restart(sandbox_client, tmp_p
     for phone in ("84912345678", "84987654321"):
         body = {"phone": phone, "template_id": "100001", "template_data": data}
         await sandbox_client.post("/message/template", body)
-    await sandbox_client.upload("/v2.0/oa/upload/image", "a.png")
-    await sandbox_client.post("/v2.0/oa/tag/tagfollower", {"user_id": user_id, "tag_name": "hỏi"})
     await sandbox_client.settle()
-    for deed, facts in [("read", {}), ("react", {"message_id": id}), ("withdraw", {})]:
-        await sandbox_client.act(user_id, deed, **facts)
+    await sandbox_client.act(user_id, "read")
+    await sandbox_client.act(user_id, "feedback", message_id=id)
+    await sandbox_client.act(user_id, "withdraw")
     await sandbox_client.act(off, "unfollow")
     await sandbox_client.post("/_sandbox/balance", {"development": 7})
     before = sandbox_client.stage.sandbox.world

@@ -1,14 +1,13 @@
-"""Template messages at the sandbox: by phone, hash or user id, and every way to be refused."""
+"""Template messages at the sandbox: by phone or user id, and every way to be refused."""
 
 import unicodedata
-from hashlib import sha256
 
 import pytest
 
-from sandbox.zalo.state.templates_and_uploads import Template
+from sandbox.zalo.state.templates import Template
 from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 
-SEND, HASH, BY_ID = "/message/template", "/message/template/hashphone", "/v3.0/oa/message/template"
+SEND, BY_ID = "/message/template", "/v3.0/oa/message/template"
 PHONE = "84912345678"
 DATA = {"ho_ten": "Trần Thị Bình", "ma_ho_so": "HS-01", "trang_thai": "Đã tiếp nhận"}
 NEWS, CARE, SURVEY, OTP, PENDING = (f"10000{number}" for number in range(1, 6))
@@ -107,11 +106,8 @@ async def test_what_is_handed_in_is_checked(sandbox_client, body, code):
 
 @pytest.mark.parametrize(("body", "code"), [(b"", -121), (b"{", -122), (b"[]", -122)])
 async def test_a_body_that_is_none(sandbox_client, body, code):
-    for path in (SEND, HASH):
-        async with sandbox_client.http.post(
-            path, data=body, headers=sandbox_client.headers
-        ) as answer:
-            assert (await answer.json())["error"] == code
+    async with sandbox_client.http.post(SEND, data=body, headers=sandbox_client.headers) as answer:
+        assert (await answer.json())["error"] == code
 
 
 @pytest.mark.parametrize(
@@ -241,17 +237,6 @@ async def test_a_tracking_id_that_comes_again_sends_again(sandbox_client):
     assert [message["tracking_id"] for message in sent] == ["loa-1", "loa-1"]
 
 
-async def test_a_hash_finds_the_phone(sandbox_client):
-    user_id = await sandbox_client.person(phone=PHONE)
-    digest = sha256(PHONE.encode()).hexdigest()
-    body = {name: value for name, value in order().items() if name != "phone"}
-    assert await sandbox_client.code(HASH, {**body, "hash_phone": digest}) == 0
-    [sent] = sandbox_client.facts("template_sent")
-    assert (sent["message"]["user_id"], sent["message"]["phone"]) == (user_id, digest)
-    for wrong in (PHONE, digest.upper(), None):
-        assert await sandbox_client.code(HASH, {**body, "hash_phone": wrong}) == -108
-
-
 def to(user_id, template=NEWS, **data):
     body = {"user_id": user_id, "template_id": template}
     return body | {"template_data": data or FULL[template]}
@@ -268,8 +253,8 @@ async def test_a_template_by_user_id(sandbox_client, on_top):
     assert data["user_id"] == user_id
     assert ("sent_time" in answer, "sent_time" in data) == (on_top, not on_top)
     assert await balance(sandbox_client) == 1_000_000 - 560
-    status = (await sandbox_client.get("/message/status", message_id=data["message_id"]))[1]
-    assert status["data"]["status"] == 1
+    [arrived] = sandbox_client.facts("message_delivered")
+    assert arrived["id"] == data["message_id"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from contracts import keys, subjects
 from contracts.base import crash_points
 from contracts.delivery import BatchKey, Status
-from sandbox.zalo.state import templates_and_uploads
+from sandbox.zalo.state.templates import shipped_routes
 from tests.support.case_pipeline import EMAIL, ZALO, CasePipeline
 from tests.support.gateway_client import open_gateway, sample_event
 from tests.support.zalo_account import SimulatedKill
@@ -83,7 +83,7 @@ async def notice_case(bus, clock, tmp_path):
         stage.elsewhere = ChannelStores(stage.token_vault, notebook, stage.key, rates, house.sent)
         case = NoticeCase(CasePipeline(bus, door, tmp_path, clock), house)
         await case.new_process()
-        await house.templates.register(templates_and_uploads.shipped_routes())
+        await house.templates.register(shipped_routes())
         yield case
         crash_points.arm(None)
 
@@ -106,9 +106,7 @@ async def test_a_template_that_is_approved_late_lets_its_rows_go(notice_case):
     numbers = [await notice_case.happens() for _ in range(40)]
     for number in numbers:
         assert await notice_case.works(number) == Status.DEFERRED
-    await house.templates.apply_template_event(
-        templates_and_uploads.shipped_routes()["2"], state="ENABLE"
-    )
+    await house.templates.apply_template_event(shipped_routes()["2"], state="ENABLE")
     house.clock.now = max([await notice_case.due(number) for number in numbers]) + 1
     await house.set_template("2", status="ENABLE")
     for number in numbers:

@@ -9,7 +9,7 @@ from channels.base import Outcome, Verdict
 from channels.case_notice_texts import NOTICE_KINDS
 from channels.errors import Unreachable
 from contracts import keys
-from sandbox.zalo.state import templates_and_uploads
+from sandbox.zalo.state.templates import shipped_routes
 from tests.support.zalo_notices import (
     BY_PHONE,
     BY_USER_ID,
@@ -38,7 +38,7 @@ async def test_every_kind_of_notice_reaches_a_phone_once(zalo_notices, kind):
     [message] = zalo_notices.messages
     assert (message["phone"], message["template_id"]) == (
         PHONE,
-        templates_and_uploads.shipped_routes()[kind],
+        shipped_routes()[kind],
     )
     assert "G09.20-20260609-0092637" in message["content"]["text"]
     assert "<" not in message["content"]["text"]

@@ -7,7 +7,7 @@ from channels.base import Verdict
 from channels.zalo.case_notices.template_holds import OPERATOR_HOLD_S
 from channels.zalo.client import error_codes
 from channels.zalo.outcomes import OPERATOR_RETRY_S
-from sandbox.zalo.state import templates_and_uploads
+from sandbox.zalo.state.templates import shipped_routes
 from tests.support.zalo_notices import (
     BY_PHONE,
     BY_USER_ID,
@@ -40,7 +40,7 @@ async def test_a_template_that_is_not_approved_holds_its_rows_and_nothing_else(z
 async def test_rows_that_wait_go_when_zalo_approves_and_wait_again_when_it_no_longer_does(
     zalo_notices,
 ):
-    id = templates_and_uploads.shipped_routes()["2"]
+    id = shipped_routes()["2"]
     for _ in range(3):
         await zalo_notices.templates.apply_template_event(id, state="DISABLE")
         held = await zalo_notices.send()
@@ -56,7 +56,7 @@ async def test_another_process_hears_of_it_within_a_minute(zalo_notices):
     mine = zalo_notices.templates
     await zalo_notices.start()
     assert (await zalo_notices.send()).verdict is Verdict.DELIVERED
-    await mine.apply_template_event(templates_and_uploads.shipped_routes()["2"], state="DISABLE")
+    await mine.apply_template_event(shipped_routes()["2"], state="DISABLE")
     zalo_notices.clock.advance(61)
     assert (await zalo_notices.send()).verdict is Verdict.HELD
 
@@ -75,9 +75,7 @@ async def test_a_kind_without_a_template_waits_and_somebody_is_told_once(zalo_no
 
 async def test_an_approval_that_ended_unheard_holds_the_row_and_asks_the_operator(zalo_notices):
     world = zalo_notices.account.sandbox.world
-    now = world.templates.templates[templates_and_uploads.shipped_routes()["2"]].model_copy(
-        update={"status": "DISABLE"}
-    )
+    now = world.templates.templates[shipped_routes()["2"]].model_copy(update={"status": "DISABLE"})
     world.record("template_set", template=now.model_dump(mode="json"))
     with structlog.testing.capture_logs() as logs:
         outcome = await zalo_notices.send()

@@ -3,7 +3,7 @@
 import pytest
 
 from channels.base import Verdict
-from sandbox.zalo.state import templates_and_uploads
+from sandbox.zalo.state.templates import Param, shipped_routes
 from tests.support.zalo_notices import open_zalo_notices, sample_notice
 
 LONG = "Thủ tục xét tặng danh hiệu cho người có công trong sự nghiệp xây dựng nền hành chính "
@@ -31,9 +31,7 @@ async def test_a_long_text_is_cut_cleanly_and_zalo_takes_it(zalo_notices, room, 
 
 async def shortened(house, name, room, **more):
     """Zalo's template has less room for one parameter."""
-    template = house.account.sandbox.world.templates.templates[
-        templates_and_uploads.shipped_routes()["2"]
-    ]
+    template = house.account.sandbox.world.templates.templates[shipped_routes()["2"]]
     changed = [
         one.model_copy(update={"max_length": room} | more) if one.name == name else one
         for one in template.params
@@ -54,9 +52,7 @@ async def test_a_code_and_a_date_are_never_cut(zalo_notices, name, room, why):
 
 
 async def test_money_is_never_cut_and_is_digits_where_zalo_wants_a_number(zalo_notices):
-    template = zalo_notices.account.sandbox.world.templates.templates[
-        templates_and_uploads.shipped_routes()["6"]
-    ]
+    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["6"]]
 
     async def money(**changes):
         params = tuple(
@@ -75,10 +71,8 @@ async def test_money_is_never_cut_and_is_digits_where_zalo_wants_a_number(zalo_n
 
 async def test_dots_that_belong_to_a_code_stay_where_zalo_wants_a_number(zalo_notices):
     """Without them it would be another procedure's; Zalo says that the template is wrong."""
-    code = templates_and_uploads.Param(name="ma_thu_tuc", type="NUMBER", max_length=30)
-    template = zalo_notices.account.sandbox.world.templates.templates[
-        templates_and_uploads.shipped_routes()["2"]
-    ]
+    code = Param(name="ma_thu_tuc", type="NUMBER", max_length=30)
+    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
     await zalo_notices.set_template("2", params=(*template.params, code))
     outcome = await zalo_notices.send()
     assert (outcome.verdict, outcome.reason) == (Verdict.FAILED, "zalo -1124")
@@ -103,10 +97,8 @@ async def test_what_is_shorter_than_zalo_wants_fails_before_the_call(zalo_notice
 
 
 async def test_a_parameter_that_may_lack_is_left_out(zalo_notices):
-    link = templates_and_uploads.Param(name="lien_ket", require=False, max_length=200)
-    template = zalo_notices.account.sandbox.world.templates.templates[
-        templates_and_uploads.shipped_routes()["2"]
-    ]
+    link = Param(name="lien_ket", require=False, max_length=200)
+    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
     await zalo_notices.set_template("2", params=(*template.params, link))
     assert (
         await zalo_notices.send(sample_notice("2", detail_url=None))
@@ -114,10 +106,8 @@ async def test_a_parameter_that_may_lack_is_left_out(zalo_notices):
 
 
 async def test_a_parameter_that_zalo_wants_since_lately_fails_by_name(zalo_notices):
-    link = templates_and_uploads.Param(name="lien_ket", max_length=200)
-    template = zalo_notices.account.sandbox.world.templates.templates[
-        templates_and_uploads.shipped_routes()["2"]
-    ]
+    link = Param(name="lien_ket", max_length=200)
+    template = zalo_notices.account.sandbox.world.templates.templates[shipped_routes()["2"]]
     await zalo_notices.set_template("2", params=(*template.params, link))
     outcome = await zalo_notices.send(sample_notice("2", detail_url=None))
     assert outcome.reason == "template parameter lien_ket: missing"

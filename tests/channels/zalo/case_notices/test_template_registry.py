@@ -24,7 +24,7 @@ from channels.zalo.settings import ZaloSettings
 from consumers.app.wiring import zalo
 from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
-from sandbox.zalo.state.templates_and_uploads import Param, Template, shipped_routes
+from sandbox.zalo.state.templates import Param, Template, shipped_routes
 from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
 from tests.support.zalo_notices import OTP, SERVING, add_template, open_zalo_notices
 
@@ -210,7 +210,7 @@ async def test_an_answer_without_a_state_changes_nothing(zalo_notices, monkeypat
     async def nothing(path, **query):
         return {}
 
-    monkeypatch.setattr(zalo_notices.templates, "ask", nothing)
+    monkeypatch.setattr(zalo_notices.templates, "read_data", nothing)
     with pytest.raises(Unreachable):
         await zalo_notices.templates.sync()
     assert await zalo_notices.templates.current() == before

@@ -54,7 +54,7 @@ def copying(stage, server, folder) -> None:
         channel.articles.covers.fetcher = Fetcher(server.gate())
         return channel
 
-    stage.elsewhere = replace(stage.stores, pictures=PictureStore(folder))
+    stage.elsewhere = replace(stage.stores, covers=PictureStore(folder))
     stage.new_channel = start
     stage.new_channel()
 
@@ -257,7 +257,7 @@ async def test_a_death_while_a_picture_is_fetched_is_no_doubt(zalo_account, serv
     def killed(body):
         raise SimulatedKill
 
-    monkeypatch.setattr(cover_image, "cover", killed)
+    monkeypatch.setattr(cover_image, "make_cover", killed)
     with pytest.raises(SimulatedKill):
         await zalo_account.send(item(server))
     monkeypatch.undo()
@@ -273,7 +273,7 @@ async def test_pictures_are_drawn_beside_the_loop(zalo_account, server, monkeypa
         threads.append(threading.get_ident())
         return real(body)
 
-    monkeypatch.setattr(covers.picture, "cover", drawing)
+    monkeypatch.setattr(covers.cover_image, "make_cover", drawing)
     await zalo_account.send(item(server))
     assert threads
     assert threading.get_ident() not in threads

@@ -28,7 +28,9 @@ async def zalo_pipeline(bus, tmp_path, clock, monkeypatch):
     """An account whose waits are spread by real chance, and repeat for a seed."""
     chance = random.Random(20261126).random
     monkeypatch.setattr(
-        ZaloAccount, "pace", property(lambda s: Timing(sleep=s.sleep, clock=s.clock, jitter=chance))
+        ZaloAccount,
+        "timing",
+        property(lambda s: Timing(sleep=s.sleep, clock=s.clock, jitter=chance)),
     )
     async with open_zalo_pipeline(bus, tmp_path, clock) as house:
         house.account.set_rules(per_minute=60, article_quota=999, broadcast_quota=999, processing=0)

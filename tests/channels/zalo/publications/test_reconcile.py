@@ -126,7 +126,7 @@ async def test_an_item_that_is_released_again_finds_what_was_out_before(zalo_acc
 
 
 async def test_a_search_reads_no_more_than_it_may(zalo_account, monkeypatch):
-    monkeypatch.setattr(reconcile, "MOST_READ", 7)
+    monkeypatch.setattr(reconcile, "OTHER_TITLES_MAX", 7)
     await others(zalo_account, 25)
     read = []
     zalo_account.before_request = lambda request: read.append(request.url.rpartition("/")[2])

@@ -1,7 +1,6 @@
 """What lies ready to be sent: uploaded files, and templates with their approval."""
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,19 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.zalo.state.journal import Fact
 from sandbox.zalo.state.people import FactHandler
 
-UPLOAD_LIFE_S = 7 * 86400.0
 CATALOG = Path(__file__).with_name("templates.toml")
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that Zalo keeps for a week."""
-
-    id: str
-    sort: str
-    name: str
-    size: int
-    at: float
 
 
 class Param(BaseModel):
@@ -70,21 +57,15 @@ def load_shipped() -> dict[str, Any]:
     return tomllib.loads(CATALOG.read_text("utf-8"))
 
 
-class TemplatesAndUploads:
+class TemplateStore:
     """Uploads and templates by id."""
 
     def __init__(self) -> None:
-        self.uploads: dict[str, Upload] = {}
         listed = load_shipped()["template"]
         self.templates = {one["id"]: Template.model_validate(one) for one in listed}
         self.handlers: dict[str, FactHandler] = {
-            "upload_kept": self.keep_upload,
             "template_set": self.set_template,
         }
-
-    def keep_upload(self, fact: Fact, at: float) -> None:
-        upload = Upload(fact["id"], fact["sort"], fact["name"], fact["size"], at)
-        self.uploads[upload.id] = upload
 
     def set_template(self, fact: Fact, at: float) -> None:  # noqa: ARG002 -- a move
         template = Template.model_validate(fact["template"])
