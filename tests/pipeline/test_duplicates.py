@@ -126,7 +126,9 @@ DOORS: dict[str, Door] = {
 
 @pytest.fixture
 async def sender(bus, tmp_path, monkeypatch):
-    monkeypatch.setattr(AccessControl, "count", lambda *_: None)  # without the limit per minute
+    monkeypatch.setattr(
+        AccessControl, "count_events", lambda *_: None
+    )  # without the limit per minute
     async with open_gateway(bus, FakeClock()) as door:
         yield EverySender(bus, door, tmp_path / "spools")
 
@@ -251,7 +253,7 @@ async def test_a_publication_planned_ten_times_and_woken_a_hundred_times_goes_ou
     await asyncio.gather(*map(insisted, wakes))
     for office in offices:
         await office.work(released)
-    seen = [one for office in offices for one in office.provider.effects]
+    seen = [one for office in offices for one in office.provider.effect_log]
     assert sorted(who for _, _, who in seen) == sorted(who for _, who in ONCE[name])
 
 

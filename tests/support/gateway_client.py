@@ -101,4 +101,4 @@ async def open_gateway(bus: Bus, clock: Any, **options: Any) -> AsyncIterator[Ga
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The door waits for a second only."""
-    monkeypatch.setattr(acceptance, "ANSWER_S", 1.0)
+    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 1.0)

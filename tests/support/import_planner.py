@@ -36,7 +36,7 @@ class ImportPlanner:
         feed = feed or self.feed
         entries = drop_shared_names(one.entry() for one in articles)
         feeds = frozenset({FEED.feed_id, OTHER.feed_id})
-        given = {"first": not self.read, "aside": self.set_aside, "feeds": feeds, "now": NOW}
+        given = {"is_first": not self.read, "set_aside": self.set_aside, "feeds": feeds, "now": NOW}
         given |= {"twins": self.twins, "moved": self.moved} | more
         made = plan_events(Reading(feed, entries, **given), self.known)
         self.apply(made, feed, given["now"])

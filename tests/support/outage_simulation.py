@@ -57,7 +57,7 @@ class RateLimitedChannel(ScriptedChannel):
     attempts: list[float] = field(default_factory=list)
     attempting: int = 0
     most_at_once: int = 0
-    effects: list[tuple[float, str, int]] = field(default_factory=list)
+    effect_log: list[tuple[float, str, int]] = field(default_factory=list)
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
@@ -82,7 +82,7 @@ class RateLimitedChannel(ScriptedChannel):
         async with self.line:
             self.forward(len(rows) / self.rate)
             said = await super().send(rendered, rows, expired)
-            self.effects.append((self.clock(), rendered, len(rows)))
+            self.effect_log.append((self.clock(), rendered, len(rows)))
             return said
 
 

@@ -33,14 +33,14 @@ ROUNDS = 40
 class RecordingChannel(ScriptedChannel):
     """What one channel's public has seen, in order: (content_id, revision, recipient)."""
 
-    effects: list[tuple[str, int, str]] = field(default_factory=list)
+    effect_log: list[tuple[str, int, str]] = field(default_factory=list)
 
     def answer_row(self, rendered: str, row: Recipient, expired: Any) -> Any:
         before = len(self.arrivals)
         said = super().answer_row(rendered, row, expired)
         if len(self.arrivals) > before:
             content_id, _, revision = rendered.rpartition(".")
-            self.effects.append((content_id, int(revision), row.id))
+            self.effect_log.append((content_id, int(revision), row.id))
         return said
 
 
@@ -159,7 +159,9 @@ class PipelineHarness:
         """Per channel what happened, in order: (revision, recipient)."""
         return {
             name: [
-                (number, who) for item, number, who in office.provider.effects if item == content_id
+                (number, who)
+                for item, number, who in office.provider.effect_log
+                if item == content_id
             ]
             for name, office in self.services.items()
         }

@@ -192,7 +192,7 @@ async def test_a_connection_that_was_idle_for_long_is_asked_first(monkeypatch):
         channel = email_channel(receiver.port)
         async with channel.session():
             pass
-        monkeypatch.setattr(pools, "STALE_S", -1.0)
+        monkeypatch.setattr(pools, "IDLE_CHECK_S", -1.0)
         async with channel.session():
             pass
         receiver.always["NOOP"] = ScriptedAction.CUT

@@ -75,14 +75,14 @@ async def test_what_has_no_end_is_ended(begun, more):
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 async def test_who_does_not_go_on_is_not_waited_for(monkeypatch, begun):
-    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
     async with talking() as (reader, writer):
         writer.write(begun)
         assert (await end_of(reader)).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_slow_body_and_a_slow_answer_are_not_slow_heads(monkeypatch):
-    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.2)
     async with talking() as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
         for letter in (b"a", b"b", b"c"):
@@ -140,11 +140,11 @@ WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     ids=["slow", "long", "broken"],
 )
 async def test_a_bad_second_head_never_spoils_the_first_answer(monkeypatch, held, second, why):
-    monkeypatch.setattr(protocol, "HEAD_S", 0.05)
+    monkeypatch.setattr(protocol, "HEAD_TIMEOUT_S", 0.05)
     app, ended = HalvedApp(held), asyncio.Event()
     monkeypatch.setattr(
         protocol.BoundedHttpProtocol,
-        "refuse",
+        "refuse_request",
         noting(protocol.BoundedHttpProtocol.refuse_request, ended),
     )
     async with talking(app) as (reader, writer):
@@ -174,7 +174,7 @@ async def test_a_request_that_breaks_off_behind_another_ends_without_a_word(monk
     app, ended = HalvedApp("all"), asyncio.Event()
     monkeypatch.setattr(
         protocol.BoundedHttpProtocol,
-        "refuse",
+        "refuse_request",
         noting(protocol.BoundedHttpProtocol.refuse_request, ended),
     )
     async with talking(app) as (reader, writer):

@@ -65,7 +65,7 @@ def tasks_made(monkeypatch):
         noted.append(what)
         real(self, *what)
 
-    monkeypatch.setattr(BoundedHttpProtocol, "give", give)
+    monkeypatch.setattr(BoundedHttpProtocol, "write_answer", give)
     return noted
 
 
@@ -118,7 +118,7 @@ async def test_the_same_bytes_as_through_the_app(folder, tasks_made, monkeypatch
         tasks_made.clear()
         quick = await said(address, wire)
         assert len(tasks_made) == (1 if asked in ASKED else 0)
-        monkeypatch.setattr(BoundedHttpProtocol, "known", lambda *_: None)
+        monkeypatch.setattr(BoundedHttpProtocol, "prepared_answer", lambda *_: None)
         assert await said(address, wire) == quick
 
 

@@ -138,7 +138,7 @@ async def test_the_bounce_listeners_port_is_named_too(clean_environment, tmp_pat
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         clean_environment.setenv("LOA_BOUNCES_PORT", str(taken.getsockname()[1]))
-        clean_environment.setattr(wiring_email, "doors", lambda _: [])
+        clean_environment.setattr(wiring_email, "inbound_mailboxes", lambda _: [])
         with pytest.raises(Invalid) as refused:
             await wiring_email.add_bounces(Node())
     assert [one.field for one in refused.value.errors] == ["LOA_BOUNCES_PORT"]

@@ -221,6 +221,6 @@ async def test_silence_of_the_bus_changes_nothing(bus, monkeypatch, known):
         raise NoReply("no answer")
 
     pauses = ChannelMonitor(bus, known)
-    monkeypatch.setattr(channel_health_pauses, "paused", silent)
+    monkeypatch.setattr(channel_health_pauses, "paused_channels", silent)
     await pauses.refresh()
     assert pauses.paused_channels == known

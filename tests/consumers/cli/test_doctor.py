@@ -22,7 +22,7 @@ HERE = {
 
 @pytest.fixture(autouse=True)
 def short_dns_timeout(monkeypatch):
-    monkeypatch.setattr(dns_client, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
     monkeypatch.setattr(doctor.running, "LOOK_S", 0.2)
 
 
@@ -52,7 +52,7 @@ async def test_a_worker_with_the_same_relay_is_not_mentioned(bus, loa, host, wor
     async def nothing(*_):
         return []
 
-    monkeypatch.setattr(doctor, "examined", nothing)
+    monkeypatch.setattr(doctor, "examine_mail", nothing)
     await destinations.write_destination(bus, ChannelName.EMAIL, worker)
     run = await loa.extended(**HERE | {"LOA_EMAIL_HOST": host})(*MAIL)
     assert run.exit_code == 0

@@ -132,7 +132,7 @@ async def test_a_feed_that_loa_itself_fails_at_is_added_and_told_in_both_languag
     def failing(*_):
         raise KeyError("Đề án")
 
-    monkeypatch.setattr(dry_run, "plan", failing)
+    monkeypatch.setattr(dry_run, "plan_events", failing)
     said = await added(house)
     assert "other feeds go on" in said and "(KeyError)" in said and "lỗi nội bộ" in said
     assert "(KeyError)" in await loa("check", house.site.url(), code=2)

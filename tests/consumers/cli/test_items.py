@@ -52,7 +52,7 @@ async def test_an_item_of_one_revision_has_no_earlier_ones(intake_harness):
 
 
 def test_what_was_typed_is_what_is_not_known(monkeypatch, capsys):
-    monkeypatch.setattr(items, "on_bus", lambda work: None)
+    monkeypatch.setattr(items, "run_on_bus", lambda work: None)
     with pytest.raises(typer.Exit) as ended:
         items.trace("G09.20-0000")
     assert ended.value.exit_code == 2

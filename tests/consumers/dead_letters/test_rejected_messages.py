@@ -23,7 +23,7 @@ SUBJECT = subjects.content(UNIT, "submitted")
 @pytest.fixture
 async def intake(bus, nats_server, monkeypatch):
     """The consumers' shell over CONTENT, with real dead letters; impatient."""
-    monkeypatch.setattr(ack, "SLOWEST_S", 0.05)
+    monkeypatch.setattr(ack, "MAX_RETRY_S", 0.05)
     broker = app_broker.create_broker(
         nats_server.url, DeadLetterStore(bus).bury_message, app_broker.BrokerWatch()
     )

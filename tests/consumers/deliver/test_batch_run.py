@@ -35,7 +35,7 @@ async def test_before_each_row_the_wall_clock_is_asked(new_harness):
 @pytest.mark.promise("3.5")
 async def test_before_each_row_the_clock_is_asked_that_goes_on_in_suspend(new_harness, monkeypatch):
     loa, now = await new_harness(9, window=9, request_timeout_s=5), [1000.0]
-    monkeypatch.setattr(claims, "boottime", lambda: now[0])
+    monkeypatch.setattr(claims, "boot_time", lambda: now[0])
 
     def answer(row):
         now[0] += 20
@@ -73,7 +73,7 @@ async def test_the_deadline_counts_from_before_the_write_that_granted_it(new_har
 async def test_a_slow_window_stops_before_its_addresses_are_old(new_harness, monkeypatch):
     """However often its lease is renewed: who has left meanwhile must get nothing any more."""
     now = [0.0]
-    monkeypatch.setattr(works, "boottime", lambda: now[0])
+    monkeypatch.setattr(works, "boot_time", lambda: now[0])
     loa = await new_harness(3)
 
     def answer(row):

@@ -50,7 +50,7 @@ def test_followers_and_those_who_were_reached_become_one_sorted_sequence(
     following, reached, after, wanted, chunk
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audience, "CHUNK", chunk)
+        patch.setattr(audience, "READ_CHUNK", chunk)
         rows = told(
             SubscriberAudience(StaticReaders(list(following))), reached, after, following=wanted
         )
@@ -69,7 +69,7 @@ def test_a_plan_that_is_resumed_anywhere_goes_on_exactly_where_it_was(following,
 
 
 def test_followers_are_read_in_chunks_and_a_short_one_is_the_last(monkeypatch):
-    monkeypatch.setattr(audience, "CHUNK", 3)
+    monkeypatch.setattr(audience, "READ_CHUNK", 3)
     readers, asked = StaticReaders(reader_ids(7)), []
     real = readers.ids_after
 

@@ -58,7 +58,7 @@ async def test_a_backup_that_was_killed_is_no_backup_and_does_not_stand_in_the_w
         return await real(bus, name, take)
 
     with monkeypatch.context() as patched, pytest.raises(NoReply):
-        patched.setattr(Bus, "save", cut)
+        patched.setattr(Bus, "save_snapshot", cut)
         await save_backup(pipeline, tmp_path)
     assert not (tmp_path / "backup").exists()
     await save_backup(pipeline, tmp_path)

@@ -99,7 +99,7 @@ async def test_what_a_killed_writer_had_committed_is_finished(bus, tmp_path, mon
     """The index took it and no file followed: whoever takes the lock next shows it."""
     writer = new_writer(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(StagedFiles, "swap", full_disk)
+        patched.setattr(StagedFiles, "commit", full_disk)
         assert writer.show(FIRST, never_expired).verdict is Verdict.DOUBT
     writer.close()
     await deliver_to_portal(bus, FIRST, "P")
@@ -134,7 +134,7 @@ async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path
         asked.append(since)
         return await many(bucket, keys, min_seq=since)
 
-    monkeypatch.setattr(Bucket, "many", noted)
+    monkeypatch.setattr(Bucket, "get_many", noted)
     await deliver_to_portal(bus, FIRST)
     await rebuild.rebuild_portal(bus, tmp_path, new_site_files())
     assert asked == [await bus.bucket(subjects.LEDGER.name).last_seq()]
@@ -172,7 +172,7 @@ async def test_what_can_not_be_read_is_named_and_the_rest_goes_on(bus, tmp_path)
 
 
 async def test_many_publications_are_read_in_chunks(bus, tmp_path, monkeypatch):
-    monkeypatch.setattr(rebuild, "AT_ONCE", 2)
+    monkeypatch.setattr(rebuild, "CHUNK_PUBLICATIONS", 2)
     for one in ITEMS:
         await deliver_to_portal(bus, one)
     await rebuild.rebuild_portal(bus, tmp_path / "new", new_site_files())
@@ -223,7 +223,7 @@ async def test_a_bus_that_is_away_begins_no_portal(bus, tmp_path, monkeypatch):
 
 
 async def test_while_another_writer_holds_the_folder_nothing_is_changed(bus, tmp_path, monkeypatch):
-    monkeypatch.setattr(rebuild, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(rebuild, "LOCK_TIMEOUT_S", 0.05)
     publish(tmp_path, *ITEMS)
     before = public_files(tmp_path)
     with (

@@ -42,7 +42,7 @@ async def reader(bus: Bus, id: str, topics: str, *, active: bool = True) -> None
 
 @pytest.mark.promise("11.1")
 async def test_the_directory_comes_back_from_the_bus(bus, tmp_path, directory_tables, monkeypatch):
-    monkeypatch.setattr(rebuild, "CHUNK", 2)
+    monkeypatch.setattr(rebuild, "CHUNK_SUBSCRIBERS", 2)
     for number in range(5):
         await reader(bus, f"n{number}", "viec-lam" if number % 2 else "lich-nghi-le")
     await reader(bus, "nghi", "viec-lam", active=False)

@@ -38,7 +38,7 @@ async def test_a_decision_made_during_the_backup_ends_no_letter_of_later(
         return said
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save", meanwhile)
+        patched.setattr(Bus, "save_snapshot", meanwhile)
         await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as new:
         dead = DeadLetterStore(new)
@@ -62,7 +62,7 @@ async def test_where_the_ledger_s_open_part_began_is_forgotten(
     if when == "before":
         await watermark.write_watermark(bus, 4711)
     with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save", meanwhile)
+        patched.setattr(Bus, "save_snapshot", meanwhile)
         await save_bus(bus, tmp_path, clock)
     async with restored_bus(tmp_path, clock) as new:
         assert await watermark.read_watermark(new) == 1

@@ -82,7 +82,7 @@ async def test_an_event_that_is_taken_in_a_second_time_is_in_doubt(
         return await real(bus, name, take)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save", meanwhile)
+        patched.setattr(Bus, "save_snapshot", meanwhile)
         await save_bus(bus, tmp_path, clock)
     clock.advance(HOUR_S)
     async with restored_bus(tmp_path, clock) as new:

@@ -33,7 +33,7 @@ async def restored(bus, tmp_path, moment, act, monkeypatch):
         return await real(bus, name, take)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bus, "save", meanwhile)
+        patched.setattr(Bus, "save_snapshot", meanwhile)
         await backup.save_backup(bus, tmp_path / "backup", loa.clock)
     await loa.close()
     async with NatsServer(tmp_path / "nats") as server, await Bus.connect(server.url) as new:

@@ -65,7 +65,7 @@ class UnreliableRelay(SmtpReceiver):
                 self.asked["mail", mail.message_id] += 1
                 patience = 2 if sha256(mail.message_id.encode()).digest()[0] % TWICE == 0 else 1
                 return PUT_OFF if self.asked["mail", mail.message_id] <= patience else None
-        return super().fate(mail)
+        return super().reply_for(mail)
 
 
 async def serve(port_file: Path, record: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_campaign_that_fails_on_its_way_is_not_judged(tmp_path, monkeypatch):
     def nothing_works(_: Campaign) -> None:
         raise CampaignFailed("nothing works")
 
-    monkeypatch.setattr(Campaign, "be_born", nothing_works)
+    monkeypatch.setattr(Campaign, "die_at_first_start", nothing_works)
     report = Campaign(tmp_path, "s", ["gateway.read"]).run()
     assert report.faults == ["at the start: nothing works"]
     assert not report.judged

@@ -165,7 +165,7 @@ def guard_probes(monkeypatch):
         await may_look.wait()
         return await look(url)
 
-    monkeypatch.setattr(serving, "complaint", complaint)
+    monkeypatch.setattr(serving, "health_problem", complaint)
     return may_look
 
 

@@ -56,7 +56,7 @@ def test_the_door_s_waits_are_together_shorter_than_what_it_promises():
 
 
 async def test_what_the_look_at_the_key_has_taken_is_not_given_again(client, monkeypatch):
-    monkeypatch.setattr(acceptance, "ANSWER_S", 0.5)
+    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 0.5)
     find = registry.UnitRegistry.find
 
     async def slow(self, unit):
@@ -94,8 +94,8 @@ async def test_wherever_the_bus_falls_silent_the_door_s_own_deadline_ends_the_wa
     client, freeze_server, monkeypatch, owner, call, time
 ):
     """And no patience of the bus: who has as much of it as was promised is still waiting."""
-    monkeypatch.setattr(registry, "READ_S", 0.5)
-    monkeypatch.setattr(acceptance, "ANSWER_S", 0.5)
+    monkeypatch.setattr(registry, "READ_PATIENCE_S", 0.5)
+    monkeypatch.setattr(acceptance, "ANSWER_TIMEOUT_S", 0.5)
     thaw, freeze = freeze_server
     real, look, left, patient = getattr(owner, call), Bucket.get, count(1), []
 

@@ -72,7 +72,7 @@ async def live_through(town: OutageSimulation, items: list[dict], hours: int) ->
             fields = ("content_id", "lane", "expires_at")
             await town.publish(EMAIL, a_publication(**{name: item[name] for name in fields}))
         await town.run(until)
-        effects = [one for channel in OTHERS for one in town.providers[channel].effects]
+        effects = [one for channel in OTHERS for one in town.providers[channel].effect_log]
         late += [at - begun for at, key, rows in effects if key == notice.key for _ in range(rows)]
     return late
 
@@ -104,7 +104,7 @@ async def test_a_day_without_the_relay_and_fifty_thousand_waiting(
     put_off = town.rescheduled[EMAIL]
     await town.run(end + HOUR_S)
 
-    effects = [(at, key.partition(".")[0], rows) for at, key, rows in relay.effects]
+    effects = [(at, key.partition(".")[0], rows) for at, key, rows in relay.effect_log]
     tried = set(lanes.values())
     first = {lane: min(at for at, id, _ in effects if lanes[id] is lane) for lane in tried}
     last = {lane: max(at for at, id, _ in effects if lanes[id] is lane) for lane in tried}
@@ -145,8 +145,8 @@ async def test_three_days_without_any_channel_and_a_restart_every_hour(
 
     Tries are half an hour apart here; how many there are otherwise, the day above has shown.
     """
-    monkeypatch.setattr(breaker, "WAITS_S", (HOUR_S / 2,))
-    monkeypatch.setattr(breaker, "PROBE_S", HOUR_S)
+    monkeypatch.setattr(breaker, "PROBE_WAITS_S", (HOUR_S / 2,))
+    monkeypatch.setattr(breaker, "PROBE_TIMEOUT_S", HOUR_S)
     town = OutageSimulation(bus, tmp_path, 40, seed=7)
     start = town.clock()
     back = start + 80 * HOUR_S
@@ -159,7 +159,7 @@ async def test_three_days_without_any_channel_and_a_restart_every_hour(
     tried = await town.publish(EMAIL, a_publication(content_id="da-thu"))
     mute = [await town.publish(one, a_publication(content_id="im")) for one in (PORTAL, ZALO)]
     await through(town, lost + HOUR_S)
-    climbed = sorted({round(at - start) for at, _, _ in relay.effects})
+    climbed = sorted({round(at - start) for at, _, _ in relay.effect_log})
     assert climbed[:4] == [0, 5, 90, 420], "5 s, 1 min, 5 min, on half minutes"
     assert {note.attempts for one in await town.entries(tried) for note in one.notes.values()} == {
         7
@@ -200,7 +200,7 @@ async def test_a_pause_over_the_holidays_loses_nobody_who_was_never_tried(
     for day in range(9):
         await town.run(town.clock() + 86400 if day < 8 else until)
         await town.restart()
-    assert (relay.attempts, relay.effects) == ([], [])
+    assert (relay.attempts, relay.effect_log) == ([], [])
     assert await town.counts([old]) == {Status.PENDING: 1200}
     assert await town.counts([dated]) == {Status.EXPIRED: 1200}
     ends = [one.closed_at - over for one in await town.entries(dated)]

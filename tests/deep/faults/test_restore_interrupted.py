@@ -25,7 +25,7 @@ async def test_a_restore_that_was_cut_short_can_only_be_repeated(
 
     async with new_machine(tmp_path) as bus:
         with monkeypatch.context() as patched, pytest.raises(NoReply):
-            patched.setattr(Bus, "restore", cut)
+            patched.setattr(Bus, "restore_snapshot", cut)
             await restore.restore_backup(bus, tmp_path / "backup", pipeline.clock)
         with pytest.raises(UnfitServer, match="cut short"):
             await topology.apply(bus)

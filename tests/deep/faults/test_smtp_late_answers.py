@@ -184,7 +184,7 @@ async def test_a_window_slower_than_its_lease_keeps_it_and_has_one_owner(
     new_email_pipeline, monkeypatch
 ):
     """Each answer takes 0.25 s, so that 25 mails outlast a lease of 5 s; another worker waits."""
-    monkeypatch.setattr(delivering, "SKEW_S", 0.0)
+    monkeypatch.setattr(delivering, "CLOCK_SKEW_S", 0.0)
     async with SmtpReceiver() as receiver, TcpProxy(receiver.port) as proxy:
         loa = new_email_pipeline(proxy.port, 25, timeout_s=1.5)
         loa.worker.lease_s = 5.0
@@ -225,7 +225,7 @@ async def test_a_stop_with_a_silent_relay_leaves_one_row_in_doubt_and_not_the_wi
     new_email_pipeline, monkeypatch, pipelining, act
 ):
     """Three mails are answered, the fourth is not, and 21 never left."""
-    monkeypatch.setattr(delivering, "LET_GO_S", 0.05)
+    monkeypatch.setattr(delivering, "STOP_GRACE_S", 0.05)
     script = {("end", 3): act}
     async with SmtpReceiver(pipelining=pipelining, script=script) as receiver:
         loa = new_email_pipeline(receiver.port, 25, timeout_s=30.0)
@@ -249,7 +249,7 @@ async def test_a_stop_while_the_relay_does_not_let_us_in_again_leaves_nobody_in_
     new_email_pipeline, monkeypatch
 ):
     """It hangs up after two mails and greets nobody any more: 23 rows surely never left."""
-    monkeypatch.setattr(delivering, "LET_GO_S", 0.05)
+    monkeypatch.setattr(delivering, "STOP_GRACE_S", 0.05)
     async with SmtpReceiver(script={("end", 1): ScriptedAction.LAST}) as receiver:
         loa = new_email_pipeline(receiver.port, 25, timeout_s=30.0)
         plan = await loa.plan()

@@ -184,9 +184,9 @@ class RandomHistory:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     """Seven readers fill several batches and pages."""
-    monkeypatch.setattr(cursor, "BATCH_ROWS", 2)
-    monkeypatch.setattr(planner, "BATCH_ROWS", 2)
-    monkeypatch.setattr(digest_audience, "PAGE", 3)
+    monkeypatch.setattr(cursor, "MAX_BATCH_ROWS", 2)
+    monkeypatch.setattr(planner, "MAX_BATCH_ROWS", 2)
+    monkeypatch.setattr(digest_audience, "PAGE_SIZE", 3)
     monkeypatch.setattr(worker, "GIVE_UP_S", math.inf)  # weeks pass between two tries
 
 

@@ -245,7 +245,7 @@ async def test_what_can_neither_be_sent_nor_kept_is_told_to_whoever_sends_it(tmp
 
 async def test_a_full_disk_lets_no_server_start_and_says_so_at_once(tmp_path, monkeypatch):
     requirements.small_disks()
-    monkeypatch.setattr(nats_server, "HALF_WRITTEN_S", 0.2)
+    monkeypatch.setattr(nats_server, "PARTIAL_FILE_S", 0.2)
     with requirements.small_disk(tmp_path / "small") as disk:
         async with NatsServer(disk / "nats"):
             pass

@@ -75,7 +75,7 @@ class NamedDisk(SimulatedDisk):
     def apply(self, moment: SystemCall) -> None:
         if moment.name == "openat" and moment.ended:
             self._stood_before(moment)
-        super().see(moment)
+        super().apply(moment)
         if not moment.ended or " = -1 " in moment.text:
             return
         if moment.name in ("fsync", "fdatasync"):

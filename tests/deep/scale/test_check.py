@@ -51,7 +51,7 @@ def request_sizes(monkeypatch):
         sizes.append(len(keys))
         return await many(self, keys)
 
-    monkeypatch.setattr(Bucket, "many", counted)
+    monkeypatch.setattr(Bucket, "get_many", counted)
     return sizes
 
 

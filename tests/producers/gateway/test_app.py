@@ -262,7 +262,7 @@ async def test_a_body_without_end_is_refused_before_it_ends(client, announced):
 
 
 async def test_a_body_that_does_not_come_ends_in_408(client, monkeypatch):
-    monkeypatch.setattr(request_body, "COMPLETE_S", 0.05)
+    monkeypatch.setattr(request_body, "READ_TIMEOUT_S", 0.05)
 
     async def stuck():
         yield b"{"

@@ -142,7 +142,7 @@ async def test_a_batch_that_names_two_contacts_for_one_event_stores_nothing(case
 
 
 async def test_a_dossier_takes_so_many_events_and_no_more(case_pipeline, monkeypatch):
-    monkeypatch.setattr(case_events, "EVENTS_MAX", 2)
+    monkeypatch.setattr(case_events, "MAX_DOSSIER_EVENTS", 2)
     answer = await case_pipeline.gateway.post(
         [case_event(f"e-{number}") for number in range(3)], BATCH
     )

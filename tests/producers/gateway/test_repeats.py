@@ -146,7 +146,7 @@ async def test_an_event_claimed_but_never_stored_is_stored_by_its_repeat(client,
         raise ConnectionAbortedError
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(acceptance, "send", crash)
+        crashing.setattr(acceptance, "send_event", crash)
         with pytest.raises(ConnectionAbortedError):
             await client.post(sample_event())
     assert await client.stored_events() == []

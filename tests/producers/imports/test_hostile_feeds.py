@@ -101,7 +101,7 @@ def test_an_entry_that_nobody_understands_is_refused_by_name_and_the_others_go_o
             raise KeyError(said["title"])
         return whole(said, *more)
 
-    monkeypatch.setattr(feed_document, "entry", entry)
+    monkeypatch.setattr(feed_document, "parse_entry", entry)
     body = among_others("<item><title>Bài lạ</title><link>https://a.vn/2</link></item>")
     titles, state = taken(FeedResponse(body, URL))
     [refusal] = state.refused

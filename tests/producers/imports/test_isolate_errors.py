@@ -33,7 +33,7 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(import_pipeline, m
             raise KeyError(WORDS)
         return plan_events(reading, known)
 
-    monkeypatch.setattr(rounds, "plan", planned)
+    monkeypatch.setattr(rounds, "plan_events", planned)
     with capture_logs() as logs:
         await ImportService(import_pipeline.importer, import_pipeline.registry).visit_due_feeds()
     states = await import_pipeline.importer.states.read_all()

@@ -168,7 +168,7 @@ def test_an_item_that_is_listed_under_its_first_address_again_is_not_told_again(
 def test_a_text_in_two_feeds_of_a_unit_is_told_of_without_being_set_aside(planner):
     planner.plan_reading(ONE)
     other = FEED.model_copy(update={"url": "https://tcnn.example.vn/rss/hai"})
-    made = planner.plan_reading(changed_article(ONE, number=2), feed=other, first=False)
+    made = planner.plan_reading(changed_article(ONE, number=2), feed=other, is_first=False)
     assert (len(made.twins), made.set_aside, whys(made)) == (1, set(), [])
 
 

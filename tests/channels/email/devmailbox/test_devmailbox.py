@@ -152,7 +152,7 @@ async def test_the_list_shows_who_what_and_when(port, browser):
 
 
 async def test_long_lists_have_pages(maildir, browser, monkeypatch):
-    monkeypatch.setattr(mailboxes, "PAGE", 10)
+    monkeypatch.setattr(mailboxes, "PAGE_SIZE", 10)
     for n in range(25):
         maildir.store("a@b.vn", ["c@d.vn"], b"Subject: thu %d\r\n\r\nx\r\n" % n)
     seen = []

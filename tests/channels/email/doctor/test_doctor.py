@@ -180,7 +180,7 @@ async def test_keys_of_which_nobody_knows_the_names_are_a_warning(doctor):
 async def test_a_name_server_that_says_nothing_is_a_problem_and_the_rest_is_examined(
     doctor, monkeypatch
 ):
-    monkeypatch.setattr(dns_client, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
     code, found = await doctor(HEALTHY, silent=["_dmarc.moha.example"])
     assert (code, bad(found)) == (1, {"dns_silent"})
     assert "_dmarc.moha.example" in found["dns_silent"]["vi"]
@@ -264,7 +264,7 @@ def test_wrong_input_is_told_in_both_languages(words, tmp_path, monkeypatch):
 
 def test_people_read_it_in_both_languages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(dns_client, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
     known = SETTINGS | {"LOA_EMAIL_HOST": ""}
     run = CliRunner().invoke(app, ["doctor", "mail", "--resolver", "127.0.0.1:9"], env=known)
     assert run.exit_code == 1

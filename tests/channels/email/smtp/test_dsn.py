@@ -68,7 +68,9 @@ async def test_dsn_that_was_offered_in_the_clear_alone_does_not_count(tmp_path):
         def act(self, stage, recipient):
             first = stage == "EHLO" and not said(self, b"STARTTLS")
             return (
-                b"250-relay\r\n250-DSN\r\n250 STARTTLS" if first else super().act(stage, recipient)
+                b"250-relay\r\n250-DSN\r\n250 STARTTLS"
+                if first
+                else super().scripted_action(stage, recipient)
             )
 
     async with Lured(tls=context) as receiver:
@@ -109,7 +111,7 @@ async def test_a_relay_that_offers_dsn_and_takes_no_parameters_gets_the_mail_wit
             bad = stage == verb and (
                 b"NOTIFY=" in self.commands[-1] or b"ENVID" in self.commands[-1]
             )
-            return b"555 no such parameter" if bad else super().act(stage, recipient)
+            return b"555 no such parameter" if bad else super().scripted_action(stage, recipient)
 
     async with Fickle(pipelining=pipelining, extras=("DSN",)) as receiver:
         fields = {"host": "127.0.0.1", "port": receiver.port, "tls": Tls.NONE}

@@ -45,7 +45,7 @@ class TimedRelay(SmtpReceiver):
     def scripted_action(self, stage, recipient):
         if stage == "end":
             self.tries[recipient].append(self.clock())
-        return super().act(stage, recipient)
+        return super().scripted_action(stage, recipient)
 
 
 def gaps(times):

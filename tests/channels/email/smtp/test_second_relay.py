@@ -167,7 +167,7 @@ async def test_what_was_logged_before_the_log_was_rotated_counts(write_relay_log
 
 async def test_a_log_is_read_in_pieces_and_not_beyond_its_limit(write_relay_log, monkeypatch):
     text = logged("DE6FEAE2095", A) + "x" * 70 + "\n" + "y\n" * 3000 + logged("DE6FEAE2096", B)
-    monkeypatch.setattr(relay_log, "CHUNK", 64)
+    monkeypatch.setattr(relay_log, "CHUNK_BYTES", 64)
     assert await write_relay_log(text).accepted_ids([A, B]) == {A, B}
     monkeypatch.setattr(relay_log, "READ_MAX", 3000)
     assert await write_relay_log(text).accepted_ids([A, B]) == {B}
