@@ -170,8 +170,8 @@ def test_this_check_finds_what_it_is_for(line, private):
 def test_a_service_logs_every_change_and_a_command_only_errors(service, lines):
     script = (
         "import structlog\n"
-        "from consumers import logs\n"
-        f"logs.configure('json', service={service})\n"
+        "from consumers.runtime import log_config\n"
+        f"log_config.configure('json', service={service})\n"
         "log = structlog.get_logger('consumers.somewhere')\n"
         "log.info('state_changed', rows=1)\n"
         "log.warning('trouble_seen', rows=2)\n"

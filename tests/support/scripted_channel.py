@@ -62,7 +62,7 @@ class ScriptedChannel:
             self.addresses.append(row.address)
         return said
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """It answers at once."""
 
     async def resolve(self, rendered: str, rows: Sequence[Recipient]) -> list[Outcome]:

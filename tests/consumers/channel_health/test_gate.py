@@ -103,7 +103,7 @@ async def test_scouts_come_for_the_next_try_and_the_others_ever_later(gate_watch
     assert len(set(others)) > 50, "spread"
     clock.advance(3600)
     gate_watch.guard.candidates[Lane.URGENT] = gate_watch.guard.candidates[Lane.URGENT]._replace(
-        at=clock() + 9
+        due_at=clock() + 9
     )
     others = [gate_watch.guard.wait_s(a_batch(number), Lane.URGENT) for number in range(2, 102)]
     assert 900 <= min(others) < max(others) <= 1800
@@ -176,9 +176,9 @@ async def test_a_probe_that_began_although_the_answer_was_lost_makes_room(
         await change(move)
         raise NoReply("no answer")
 
-    monkeypatch.setattr(gate_watch.guard.breaker_store, "change", unheard)
+    monkeypatch.setattr(gate_watch.guard.breaker_store, "update", unheard)
     assert not await gate_watch.guard.may_proceed(Permit(Lane.URGENT))
-    monkeypatch.setattr(gate_watch.guard.breaker_store, "change", change)
+    monkeypatch.setattr(gate_watch.guard.breaker_store, "update", change)
     stands = await change(lambda one: one)
     assert stands.state is BreakerState.HALF_OPEN
     await gate_watch.guard.refresh(stands)
@@ -191,6 +191,6 @@ async def test_a_silent_bus_changes_nothing(gate_watch, monkeypatch):
     async def silent(_move):
         raise NoReply("no answer")
 
-    monkeypatch.setattr(gate_watch.guard.breaker_store, "change", silent)
+    monkeypatch.setattr(gate_watch.guard.breaker_store, "update", silent)
     assert not await gate_watch.guard.record_refused_session("away")
     assert gate_watch.guard.current.is_closed

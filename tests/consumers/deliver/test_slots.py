@@ -20,14 +20,14 @@ HOLDER = """
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from consumers.slots import Slot
+from consumers.deliver.slots import WorkerSlot
 from contracts.delivery import BatchKey
 
 with ExitStack() as stack:
-    slot = Slot(Path(sys.argv[1]), "email")
+    slot = WorkerSlot(Path(sys.argv[1]), "email")
     for name in sys.argv[2:]:
-        stack.enter_context(slot.working(BatchKey.parse(name)))
-    print(slot.name, slot.token(), flush=True)
+        stack.enter_context(slot.track(BatchKey.parse(name)))
+    print(slot.name, slot.new_owner_token(), flush=True)
     sys.stdin.read()
 """
 

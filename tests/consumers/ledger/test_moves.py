@@ -93,7 +93,7 @@ def test_a_claim_puts_what_the_former_owner_had_on_the_wire_in_doubt():
 
 
 def test_what_comes_out_of_a_backup_is_in_doubt_on_the_wire_too():
-    found = entry("dspSrRPx", owner="old", lease=NOW + 60, copies=3)
+    found = entry("dspSrRPx", owner="old", lease_until=NOW + 60, possible_copies=3)
     reopened = moves.reopen_restored(found, NOW)
     assert letters(reopened) == "dPPPPPPx"
     assert (reopened.owner, reopened.lease_until, reopened.closed_at) == ("", NOW, 0.0)
@@ -104,12 +104,12 @@ def test_what_comes_out_of_a_backup_is_in_doubt_on_the_wire_too():
 @pytest.mark.parametrize("settle_s", [EmailChannel.settle_s, ZALO_SETTLE_S])
 def test_what_was_on_the_wire_when_a_backup_was_taken_has_its_time_to_land(settle_s):
     assert moves.reopen_restored(entry("s"), NOW).effects_until >= NOW + settle_s
-    assert moves.reopen_restored(entry("s", settle=NOW + 9999), NOW).effects_until == NOW + 9999
+    assert moves.reopen_restored(entry("s", effects_until=NOW + 9999), NOW).effects_until == NOW + 9999
     assert moves.reopen_restored(entry("p"), NOW).effects_until == 0.0
 
 
 def test_what_was_on_the_wire_under_a_halt_comes_back_ended_and_closed():
-    found = entry("sSd", owner="old", lease=NOW + 60, halt="w7")
+    found = entry("sSd", owner="old", lease_until=NOW + 60, halt="w7")
     reopened = moves.reopen_restored(found, NOW)
     claimed = moves.claim(found, "new", NOW, RULES)
     assert letters(reopened) == letters(claimed) == "WWd"
@@ -233,7 +233,7 @@ def test_waiting_rows_expire_and_rows_on_the_wire_do_not():
 
 def test_a_released_batch_is_due_when_its_first_row_is():
     state = entry(
-        "drr", owner="o", notes={1: RowNote(1, NOW + 60), 2: RowNote(1, NOW + 30)}, wake=3
+        "drr", owner="o", notes={1: RowNote(1, NOW + 60), 2: RowNote(1, NOW + 30)}, wake_number=3
     )
     free = moves.release(state, NOW)
     assert (free.owner, free.due, free.wake_number, free.closed_at) == ("", NOW + 30, 4, 0.0)

@@ -15,8 +15,8 @@ ADDRESS = "nguyen.van.a@" + "example.com"
 
 SCRIPT = """
 import logging, sys, structlog
-from consumers import logs
-logs.configure({log_format!r}, service={service})
+from consumers.runtime import log_config
+log_config.configure({log_format!r}, service={service})
 
 def send(address, credentials):
     letter = {{"to": address, "key": credentials}}
@@ -55,8 +55,8 @@ def test_a_traceback_shows_types_and_places_and_no_words(log_format, service):
 
 LOOP = """
 import asyncio, functools, gc, sys, uvloop
-from consumers import logs
-logs.configure({log_format!r}, service={service})
+from consumers.runtime import log_config
+log_config.configure({log_format!r}, service={service})
 
 async def fail(said):
     raise ValueError(said)

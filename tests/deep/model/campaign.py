@@ -84,10 +84,10 @@ def seed_runner() -> Iterator[SeedRunner]:
     gc.disable()
     try:
         with (
-            patch.object(cursor, "BATCH_ROWS", BATCH_ROWS),
-            patch.object(planner, "BATCH_ROWS", BATCH_ROWS),
+            patch.object(cursor, "MAX_BATCH_ROWS", BATCH_ROWS),
+            patch.object(planner, "MAX_BATCH_ROWS", BATCH_ROWS),
             patch.object(planner, "CHUNK_BATCHES", CHUNK_BATCHES),
-            patch.object(audience, "CHUNK", CHUNK),
+            patch.object(audience, "READ_CHUNK", CHUNK),
             patch.object(publication, "decode", lru_cache(64)(publication.decode)),
         ):
             yield one

@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 CRASH_POINT = re.compile(r'crash_point\("([a-z_.]+)"\)')
 DRIVEN = (
-    "claim", "deliver", "dispatch", "feedback", "fence", "guard", "ledger/store", "wake", "work",
+    "channel_health/gate", "deliver/batch_run", "deliver/lease", "deliver/worker",
+    "dispatch/handler", "dispatch/supersede", "feedback/handler", "ledger/store", "ledger/wakeups",
 )  # fmt: skip
 """The parts of `consumers` that the model runs."""
 FAULTS = (

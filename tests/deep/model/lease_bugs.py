@@ -24,15 +24,15 @@ def no_doubt_at_claim() -> Sequence[Replacement]:
 
 def any_owner_is_ours() -> Sequence[Replacement]:
     """A worker that was overtaken goes on over the new owner."""
-    return [Replacement(Lease, "still_ours", lambda self, before, stands: not stands.closed_at)]
+    return [Replacement(Lease, "is_still_owner", lambda self, before, stands: not stands.closed_at)]
 
 
 def no_own_deadline() -> Sequence[Replacement]:
     """A worker never looks whether its own lease is over."""
     young = Replacement(
-        batch_run, "ADDRESSES_S", float("inf")
+        batch_run, "MAX_CONTACT_AGE_S", float("inf")
     )  # else its addresses are too old to be used
-    return [young, Replacement(Lease, "expired", lambda self, request_timeout_s: self.is_lost)]
+    return [young, Replacement(Lease, "may_expire_within", lambda self, request_timeout_s: self.is_lost)]
 
 
 def monotonic_only() -> Sequence[Replacement]:
@@ -45,24 +45,24 @@ def monotonic_only() -> Sequence[Replacement]:
         return lease.time.monotonic()
 
     return [
-        Replacement(batch_run, "ADDRESSES_S", float("inf")),
-        Replacement(Lease, "expired", expired),
+        Replacement(batch_run, "MAX_CONTACT_AGE_S", float("inf")),
+        Replacement(Lease, "may_expire_within", expired),
     ]
 
 
 def no_margin() -> Sequence[Replacement]:
     """Others take over at the very end of a lease, by their own clock."""
-    return [Replacement(worker, "SKEW_S", 0.0)]
+    return [Replacement(worker, "CLOCK_SKEW_S", 0.0)]
 
 
 def takes_from_the_living() -> Sequence[Replacement]:
     """A lease is not respected."""
-    return [Replacement(DeliveryWorker, "respect", lambda self, entry: None)]
+    return [Replacement(DeliveryWorker, "check_lease", lambda self, entry: None)]
 
 
 def any_slot_is_ours() -> Sequence[Replacement]:
     """A worker takes the batches of any slot at once."""
-    return [Replacement(WorkerSlot, "may_take", lambda self, owner: True)]
+    return [Replacement(WorkerSlot, "owns", lambda self, owner: True)]
 
 
 def unbooked_of_anybody() -> Sequence[Replacement]:
@@ -74,7 +74,7 @@ def unbooked_of_anybody() -> Sequence[Replacement]:
             entry = moves.book(entry, self.uncommitted.outcomes, now, self.time_rules)
         return moves.claim(entry, self.owner_token, now, self.time_rules)
 
-    return [Replacement(Lease, "ours", ours)]
+    return [Replacement(Lease, "acquire_over", ours)]
 
 
 def no_renewal() -> Sequence[Replacement]:

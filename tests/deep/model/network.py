@@ -129,7 +129,7 @@ class SimBucket:
         )
         return found  # noqa: RET504 -- typed
 
-    async def many(self, keys: Sequence[str], *, since: int = 0) -> dict[str, Value]:
+    async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
         wanted = list(keys)
         return await self.wire.ask_until_answered(
             "many", lambda: self.table.many(wanted), WRITE_S, READ_PATIENCE_S
@@ -141,7 +141,7 @@ class SimBucket:
         )
 
     async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
-        found = await self.many(await self.keys(prefix))
+        found = await self.get_many(await self.keys(prefix))
         for key, value in found.items():
             if value.revision >= start:
                 yield key, value

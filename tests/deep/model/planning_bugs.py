@@ -49,13 +49,13 @@ def no_head_fence() -> Sequence[Replacement]:
 
     return [
         Replacement(Supersession, "halt", only_existing),
-        Replacement(Supersession, "held", held),
+        Replacement(Supersession, "load_plan", held),
     ]
 
 
 def no_quiet() -> Sequence[Replacement]:
     """The newer text does not wait until the older batches have ended."""
-    return [Replacement(Supersession, "quiet", no_op)]
+    return [Replacement(Supersession, "require_settled", no_op)]
 
 
 def no_settle() -> Sequence[Replacement]:
@@ -65,7 +65,7 @@ def no_settle() -> Sequence[Replacement]:
     async def check_quiet(self: Supersession, batch: BatchKey, entry: LedgerEntry) -> None:
         await check(self, batch, replace(entry, effects_until=0.0))
 
-    return [Replacement(Supersession, "check_quiet", check_quiet)]
+    return [Replacement(Supersession, "require_entry_settled", check_quiet)]
 
 
 def only_the_last() -> Sequence[Replacement]:
@@ -75,7 +75,7 @@ def only_the_last() -> Sequence[Replacement]:
     def last_only(self: Supersession, plans: Sequence[PlanKey], after: str) -> Any:
         return reached(self, plans[-1:], after)
 
-    return [Replacement(Supersession, "reached", last_only)]
+    return [Replacement(Supersession, "reached_recipients", last_only)]
 
 
 def doubts_not_told() -> Sequence[Replacement]:
@@ -84,7 +84,7 @@ def doubts_not_told() -> Sequence[Replacement]:
     def surely(self: LedgerEntry) -> list[int]:
         return [row for row, letter in enumerate(self.rows) if letter in b"dD"]
 
-    return [Replacement(LedgerEntry, "reached", surely)]
+    return [Replacement(LedgerEntry, "reached_rows", surely)]
 
 
 def halted_too_hard() -> Sequence[Replacement]:
@@ -121,7 +121,7 @@ def plan_without_compare() -> Sequence[Replacement]:
         finally:
             self.bucket = bucket
 
-    return [Replacement(Ledger, "extend", careless)]
+    return [Replacement(Ledger, "append_batches", careless)]
 
 
 def no_wakes_on_resume() -> Sequence[Replacement]:
@@ -133,7 +133,7 @@ def no_wakes_on_resume() -> Sequence[Replacement]:
             return no_op()
         return wake(self, plan, numbers, cursor)
 
-    return [Replacement(Dispatcher, "wake", not_on_resume)]
+    return [Replacement(Dispatcher, "wake_batches", not_on_resume)]
 
 
 def no_wakes_after_conflict() -> Sequence[Replacement]:
@@ -144,7 +144,7 @@ def no_wakes_after_conflict() -> Sequence[Replacement]:
     ) -> Versioned[PlanCursor]:
         return await self.supersession.load_plan(plan)
 
-    return [Replacement(Dispatcher, "catch_up", catch_up)]
+    return [Replacement(Dispatcher, "wake_new_batches", catch_up)]
 
 
 def acknowledged_before_planned() -> Sequence[Replacement]:
@@ -169,12 +169,12 @@ async def quietly(what: Callable[..., Awaitable[None]], *args: Any) -> None:
 
 def planned_too_early() -> Sequence[Replacement]:
     """`not_before` is forgotten."""
-    return [Replacement(Dispatcher, "respect_start", lambda self, publication: None)]
+    return [Replacement(Dispatcher, "require_start_reached", lambda self, publication: None)]
 
 
 def overtaken_all_the_same() -> Sequence[Replacement]:
     """A text whose time comes after a newer one was released is planned all the same."""
-    return [Replacement(items, "halted", lambda item, position: "")]
+    return [Replacement(items, "halt_mark", lambda item, position: "")]
 
 
 def directory_behind() -> Sequence[Replacement]:
@@ -203,7 +203,7 @@ def acknowledged_before_scheduled() -> Sequence[Replacement]:
         task = asyncio.create_task(quietly(come_back, self, batch, entry))
         self.__dict__.setdefault("running", []).append(task)
 
-    return [Replacement(DeliveryWorker, "come_back", unawaited)]
+    return [Replacement(DeliveryWorker, "reschedule", unawaited)]
 
 
 def early_wake_up_swallowed() -> Sequence[Replacement]:
@@ -212,10 +212,10 @@ def early_wake_up_swallowed() -> Sequence[Replacement]:
     come_back = DeliveryWorker.reschedule
 
     async def only_after_work(self: DeliveryWorker, batch: BatchKey, entry: LedgerEntry) -> None:
-        if not early(self, entry) or sys._getframe(1).f_code.co_name == "work":
+        if not early(self, entry) or sys._getframe(1).f_code.co_name == "process_due_rows":
             await come_back(self, batch, entry)
 
-    return [Replacement(DeliveryWorker, "come_back", only_after_work)]
+    return [Replacement(DeliveryWorker, "reschedule", only_after_work)]
 
 
 def busy_wake_up_swallowed() -> Sequence[Replacement]:
@@ -231,7 +231,7 @@ def busy_wake_up_swallowed() -> Sequence[Replacement]:
                 return None
         return await at_hand(self, batch)
 
-    return [Replacement(DeliveryWorker, "at_hand", swallowed)]
+    return [Replacement(DeliveryWorker, "load_if_due", swallowed)]
 
 
 def sweeper_with_an_id() -> Sequence[Replacement]:
@@ -256,7 +256,7 @@ def sweeper_shy_of_broken_channels() -> Sequence[Replacement]:
         self.blocked_channels = self.channel_monitor.blocked_channels
         self.unprobed_channels = set()
 
-    return [Replacement(sweep.Sweeper, "look_at_channels", look)]
+    return [Replacement(sweep.Sweeper, "refresh_channels", look)]
 
 
 def one_schedule_per_batch() -> Sequence[Replacement]:

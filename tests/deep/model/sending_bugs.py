@@ -27,12 +27,12 @@ def no_doubt_after_silence() -> Sequence[Replacement]:
             said = replace(said, verdict=Verdict.DEFERRED)
         return judge(entry, row, said, now, rules)
 
-    return [Replacement(moves, "judge", deferred)]
+    return [Replacement(moves, "row_result", deferred)]
 
 
 def no_capitals() -> Sequence[Replacement]:
     """A "maybe" is forgotten with the next letter."""
-    return [Replacement(moves, "shade", lambda letter, like: letter)]
+    return [Replacement(moves, "keep_maybe", lambda letter, like: letter)]
 
 
 def copies_not_counted() -> Sequence[Replacement]:
@@ -78,7 +78,7 @@ def silence_means_no() -> Sequence[Replacement]:
             stands = await self.read_back(batch, until)
         raise ConcurrentUpdate(replace(stands, value=held.value))
 
-    return [Replacement(Ledger, "swap", swap), Replacement(Lease, "still_ours", still_ours)]
+    return [Replacement(Ledger, "swap", swap), Replacement(Lease, "is_still_owner", still_ours)]
 
 
 def halt_not_respected() -> Sequence[Replacement]:
@@ -92,21 +92,21 @@ def halt_not_respected() -> Sequence[Replacement]:
     def not_final(entry: LedgerEntry, letter: int) -> int:
         return letter if letter in b"pr" else final(entry, letter)
 
-    return [Replacement(moves, "grant", granted), Replacement(moves, "final", not_final)]
+    return [Replacement(moves, "grant", granted), Replacement(moves, "final_letter", not_final)]
 
 
 def unknown_sent_again() -> Sequence[Replacement]:
     """A doubt that nobody can end is ended by sending again."""
     resolved = moves.RESOLVED_LETTERS | {Verdict.UNKNOWN: moves.IN_DOUBT}
     sendable = (*batch_run.SENDABLE_VERDICTS, Verdict.UNKNOWN)
-    return [Replacement(moves, "RESOLVED", resolved), Replacement(batch_run, "SENDABLE", sendable)]
+    return [Replacement(moves, "RESOLVED_LETTERS", resolved), Replacement(batch_run, "SENDABLE_VERDICTS", sendable)]
 
 
 def doubt_cleared_too_early() -> Sequence[Replacement]:
     """An answer of "still in doubt" is taken for "not there"."""
     resolved = moves.RESOLVED_LETTERS | {Verdict.DOUBT: ord("p")}
     sendable = (*batch_run.SENDABLE_VERDICTS, Verdict.DOUBT)
-    return [Replacement(moves, "RESOLVED", resolved), Replacement(batch_run, "SENDABLE", sendable)]
+    return [Replacement(moves, "RESOLVED_LETTERS", resolved), Replacement(batch_run, "SENDABLE_VERDICTS", sendable)]
 
 
 def addresses_of_the_claim() -> Sequence[Replacement]:
@@ -129,7 +129,7 @@ def addresses_of_the_claim() -> Sequence[Replacement]:
         finally:
             self.contact_lookup = directory
 
-    return [Replacement(BatchRun, "intend", remembering)]
+    return [Replacement(BatchRun, "commit_intents", remembering)]
 
 
 def stale_directory_trusted() -> Sequence[Replacement]:
@@ -141,7 +141,7 @@ def stale_directory_trusted() -> Sequence[Replacement]:
 
 def windows_outlast_the_item() -> Sequence[Replacement]:
     """A window that has begun goes on when the item expires."""
-    return [Replacement(batch_run.BatchRun, "outdated", lambda self: False)]
+    return [Replacement(batch_run.BatchRun, "is_past_expiry", lambda self: False)]
 
 
 def never_expires() -> Sequence[Replacement]:
@@ -149,7 +149,7 @@ def never_expires() -> Sequence[Replacement]:
     return [
         Replacement(
             DeliveryWorker,
-            "rules",
+            "time_rules",
             lambda self, edition: TimeRules(self.lease_s, self.channel.settle_s),
         )
     ]
@@ -175,17 +175,17 @@ def outcomes_before_intents() -> Sequence[Replacement]:
         await session.send(self.content.rendered, self.build_recipients(here), self.must_not_send)
         return await intend(self, session, rows)
 
-    return [Replacement(BatchRun, "intend", hasty)]
+    return [Replacement(BatchRun, "commit_intents", hasty)]
 
 
 def intents_of_an_old_read() -> Sequence[Replacement]:
     """The first write says of rows that they will be sent, whoever has tried them meanwhile."""
-    return [Replacement(moves, "untouched", lambda entry, seen, rows: list(rows))]
+    return [Replacement(moves, "unchanged_rows", lambda entry, seen, rows: list(rows))]
 
 
 def evidence_against_the_ended() -> Sequence[Replacement]:
     """A receipt, or an overtaken outcome, may not upgrade a "maybe"."""
-    return [Replacement(moves, "evidence", lambda entry, row: entry)]
+    return [Replacement(moves, "apply_evidence", lambda entry, row: entry)]
 
 
 def closed_too_early() -> Sequence[Replacement]:
