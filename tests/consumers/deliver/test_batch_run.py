@@ -93,7 +93,7 @@ async def test_a_slow_window_stops_when_its_item_expires(new_harness):
     loa = await new_harness(3)
     work = await loa.claim()
     ends = loa.clock() + 10
-    work.lease.time_rules = replace(work.lease.time_rules, give_up_at=ends, expires=True)
+    work.lease.time_rules = replace(work.lease.time_rules, give_up_at=ends, ends_as_expired=True)
 
     def answer(row):
         loa.clock.now = ends

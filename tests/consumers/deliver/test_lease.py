@@ -155,7 +155,7 @@ async def test_a_takeover_that_came_too_fast_for_the_evidence_leaves_the_doubt(n
     async def overtaken(key, data, revision):
         if b'"r":"DDD"' in data:
             loa.ledger.bucket.swap = real
-            await loa.change(lambda entry: replace(entry, lease=entry.lease_until + 1))
+            await loa.change(lambda entry: replace(entry, lease_until=entry.lease_until + 1))
         return await real(key, data, revision)
 
     loa.ledger.bucket.swap = overtaken
