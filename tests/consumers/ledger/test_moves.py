@@ -104,7 +104,9 @@ def test_what_comes_out_of_a_backup_is_in_doubt_on_the_wire_too():
 @pytest.mark.parametrize("settle_s", [EmailChannel.settle_s, ZALO_SETTLE_S])
 def test_what_was_on_the_wire_when_a_backup_was_taken_has_its_time_to_land(settle_s):
     assert moves.reopen_restored(entry("s"), NOW).effects_until >= NOW + settle_s
-    assert moves.reopen_restored(entry("s", effects_until=NOW + 9999), NOW).effects_until == NOW + 9999
+    assert (
+        moves.reopen_restored(entry("s", effects_until=NOW + 9999), NOW).effects_until == NOW + 9999
+    )
     assert moves.reopen_restored(entry("p"), NOW).effects_until == 0.0
 
 

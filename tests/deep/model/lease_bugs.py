@@ -32,7 +32,10 @@ def no_own_deadline() -> Sequence[Replacement]:
     young = Replacement(
         batch_run, "MAX_CONTACT_AGE_S", float("inf")
     )  # else its addresses are too old to be used
-    return [young, Replacement(Lease, "may_expire_within", lambda self, request_timeout_s: self.is_lost)]
+    return [
+        young,
+        Replacement(Lease, "may_expire_within", lambda self, request_timeout_s: self.is_lost),
+    ]
 
 
 def monotonic_only() -> Sequence[Replacement]:

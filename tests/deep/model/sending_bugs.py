@@ -99,14 +99,20 @@ def unknown_sent_again() -> Sequence[Replacement]:
     """A doubt that nobody can end is ended by sending again."""
     resolved = moves.RESOLVED_LETTERS | {Verdict.UNKNOWN: moves.IN_DOUBT}
     sendable = (*batch_run.SENDABLE_VERDICTS, Verdict.UNKNOWN)
-    return [Replacement(moves, "RESOLVED_LETTERS", resolved), Replacement(batch_run, "SENDABLE_VERDICTS", sendable)]
+    return [
+        Replacement(moves, "RESOLVED_LETTERS", resolved),
+        Replacement(batch_run, "SENDABLE_VERDICTS", sendable),
+    ]
 
 
 def doubt_cleared_too_early() -> Sequence[Replacement]:
     """An answer of "still in doubt" is taken for "not there"."""
     resolved = moves.RESOLVED_LETTERS | {Verdict.DOUBT: ord("p")}
     sendable = (*batch_run.SENDABLE_VERDICTS, Verdict.DOUBT)
-    return [Replacement(moves, "RESOLVED_LETTERS", resolved), Replacement(batch_run, "SENDABLE_VERDICTS", sendable)]
+    return [
+        Replacement(moves, "RESOLVED_LETTERS", resolved),
+        Replacement(batch_run, "SENDABLE_VERDICTS", sendable),
+    ]
 
 
 def addresses_of_the_claim() -> Sequence[Replacement]:
