@@ -25,8 +25,8 @@ from contracts.errors import (
     Unreadable,
     UnsupportedMedia,
     explain,
-    field_error,
 )
+from contracts.errors import field_error as fault
 from contracts.events import CASE_UPDATED, CORRECTED, KINDS, SUBMITTED, WITHDRAWN
 from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber, matches
@@ -71,7 +71,7 @@ __all__ = [
     "envelope",
     "events",
     "explain",
-    "field_error",
+    "fault",
     "keys",
     "matches",
     "publication",

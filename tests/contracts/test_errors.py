@@ -172,8 +172,8 @@ def test_every_error_names_a_field_in_both_languages(refusals):
 
 
 def codes_in(tree):
-    """What is handed to fault() as its code, and to PydanticCustomError as its type."""
-    places = {"fault": 1, "PydanticCustomError": 0}
+    """Codes given to field_error(), and to PydanticCustomError as its type."""
+    places = {"field_error": 1, "PydanticCustomError": 0}
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute):
             name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr

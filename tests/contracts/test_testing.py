@@ -92,7 +92,7 @@ def test_it_needs_no_pytest():
 WHAT_IT_LOADS = """
 import sys
 before = set(sys.modules)
-import contracts.testing, contracts.schema_files
+import contracts.testing, contracts.schemas.schema_files
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 """
 

@@ -68,7 +68,7 @@ async def test_of_two_batches_on_one_cursor_one_wins(ledger):
         )
 
     results = await asyncio.gather(plan(b"a"), plan(b"b"), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["Conflict", "int"]
+    assert sorted(type(result).__name__ for result in results) == ["RevisionConflict", "int"]
     state = await held(ledger)
     assert set(state) == {"cursor", f"rows.{state['cursor'][0]}"}
 

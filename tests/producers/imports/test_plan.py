@@ -126,7 +126,7 @@ def test_what_waits_for_somebody_to_look_is_not_set_aside_with_its_twin(planner)
     planner.feed = FEED.model_copy(update={"most": 1})
     listed = (Article(1), Article(1, guid="b", lead="Khác"), Article(2))
     assert len(planner.plan_reading(*listed).held) == 2
-    assert len(planner.plan_reading(*listed, released=True).drafts) == 2
+    assert len(planner.plan_reading(*listed, release_held=True).drafts) == 2
 
 
 def test_of_two_versions_in_one_feed_the_one_that_is_out_stays(planner):
@@ -223,7 +223,7 @@ def test_too_much_at_once_is_held_until_somebody_has_looked(planner):
     many = [Article(number) for number in range(5)]
     made = planner.plan_reading(*many)
     assert (whys(made), len(made.held), made.counts["held"]) == ([], 5, 5)
-    assert len(planner.plan_reading(*many, released=True).drafts) == 5
+    assert len(planner.plan_reading(*many, release_held=True).drafts) == 5
 
 
 def test_a_flood_for_the_portal_alone_is_none():
@@ -250,11 +250,11 @@ def test_old_items_and_many_at_once_let_everybodys_news_go_first():
     few, many = [Article(n) for n in range(20, 23)], [Article(n) for n in range(30, 34)]
     assert lanes(house, *few) == {("new", "normal")}
     assert lanes(house, *many) == set(), "held"
-    assert lanes(house, *many, Article(40, ago=OLD), released=True) == {
+    assert lanes(house, *many, Article(40, ago=OLD), release_held=True) == {
         ("new", "bulk"),
         ("backfilled", "bulk"),
     }
-    assert lanes(house, Article(50), released=True) == {("new", "normal")}
+    assert lanes(house, Article(50), release_held=True) == {("new", "normal")}
 
 
 def test_a_feed_for_the_portal_alone_is_never_held():
