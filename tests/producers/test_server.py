@@ -19,7 +19,7 @@ from tests.support.frozen_process import freeze
 PARENT = """
 import asyncio, json, sys
 from pathlib import Path
-from producers.server import NatsServer
+from producers.nats_server import NatsServer
 
 async def main():
     async with NatsServer(Path(sys.argv[1])) as server:

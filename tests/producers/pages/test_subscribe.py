@@ -16,7 +16,7 @@ from tests.support.signup_app import ADDRESS, CONSENT, KNOWN, browser, heading, 
 
 __all__ = ["browser", "house"]
 
-BUCKET_CALLS = ("get", "create", "put", "many", "batch", "purge")
+BUCKET_CALLS = ("get", "create", "put", "get_many", "batch", "purge")
 
 
 async def test_everything_that_can_be_chosen_stands_on_the_page(browser):
