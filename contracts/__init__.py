@@ -1,8 +1,8 @@
-"""The words Loa is made of: what an event says, what identifies it, and what can be wrong with it.
+"""The contracts of Loa: events, identity keys, records, and errors that name the wrong field.
 
-Everybody may import this package: the other packages here, and other systems through `loa-client`.
-It imports pydantic and the standard library only, and does no I/O but reading its own files;
-`contracts.testing` alone imports pytest. Modules read as words: `keys.event_id(...)`,
+Any package may import this one; other systems get it with `loa-client`. It imports pydantic and
+the standard library only, and does no I/O but reading its own files; `contracts.testing` alone
+imports pytest. Call functions through their modules: `keys.event_id(...)`,
 `envelope.decode(...)`, `events.check(...)`, `publication.encode(...)`.
 """
 

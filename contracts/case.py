@@ -72,7 +72,7 @@ REQUIRED_FIELDS = {
     8: {"reason"},
     9: {"pickup"},
 }
-"""What a notice of this status must be able to say."""
+"""Fields that a notice of each status must have."""
 CONDITIONAL_FIELDS = tuple(sorted(set().union(*REQUIRED_FIELDS.values())))
 
 
@@ -196,7 +196,7 @@ class CaseNotice(Contract):
 
 
 class AcceptedNotice(CaseNotice):
-    """A notice together with when the door took its event: what a channel is given to say."""
+    """A notice with the time at which its event was accepted; input of the channels."""
 
     accepted_at: Instant
 
@@ -208,7 +208,7 @@ class CaseUpdated(CaseNotice):
 
     @property
     def masked_names(self) -> dict[str, str]:
-        """What has to be said otherwise before it is stored: people's names."""
+        """Fields with names of persons, masked for storage."""
         names = {"authorised_person": self.authorised_person}
         if self.applicant_kind != "business":
             names["applicant_name"] = self.applicant_name

@@ -1,4 +1,4 @@
-"""One CloudEvent 1.0 with its attributes; how it travels is said in `envelope`."""
+"""One CloudEvent 1.0 with its attributes; `envelope` encodes and decodes it."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -92,7 +92,7 @@ class CloudEvent(Contract):
 CONTEXT_ATTRIBUTES = tuple(
     name for name in CloudEvent.model_fields if name not in ("data", "extensions")
 )
-"""The attributes CloudEvents itself defines; all others are extensions."""
+"""The attributes defined by CloudEvents; all others are extensions."""
 
 
 def build_event(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:

@@ -74,7 +74,7 @@ class Broadcast(Contract):
 
 
 def is_broadcast(broadcast: Broadcast | None) -> bool:
-    """Whether an item is to be broadcast at all; nothing said = yes."""
+    """Whether an item is to be broadcast; the default is yes."""
     return broadcast is None or broadcast.enabled
 
 

@@ -1,4 +1,4 @@
-"""How a delivery stands: channels, lanes, statuses and the wake-up that names a batch."""
+"""Channels, lanes and statuses of a delivery, and the keys of plans and batches."""
 
 from enum import StrEnum
 from typing import NamedTuple

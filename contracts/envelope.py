@@ -1,7 +1,7 @@
-"""How a CloudEvent travels: structured, binary (HTTP and NATS) and batch, in and out.
+"""Encoding and decoding of CloudEvents: structured, binary (HTTP and NATS) and batch.
 
-Structured JSON is what Loa stores. Header names are read in any case, and an attribute in a header
-is percent-decoded once. One event is at most 256 KiB.
+Loa stores structured JSON. Header names are case-insensitive, and an attribute in a header is
+percent-decoded once. One event is at most 256 KiB.
 """
 
 import re
@@ -29,7 +29,7 @@ JSON_TYPE = "application/json"
 MAX_EVENT_BYTES = 256 * 1024
 MAX_BATCH_EVENTS = 100
 STRUCTURED_OVERHEAD = 64
-"""What `data` and its type add when a binary event is written in structured form."""
+"""Bytes that `data` and its type add when a binary event is written in structured form."""
 
 MAX_BATCH_BYTES = MAX_BATCH_EVENTS * MAX_EVENT_BYTES
 
@@ -47,9 +47,9 @@ class Mode(StrEnum):
 
 
 def decode(content_type: str | None, headers: Mapping[str, str] | None, body: bytes) -> CloudEvent:
-    """One event in whichever mode it came. Raises ContractError; a batch is refused here.
+    """Decode one event in structured or binary mode. Raises ContractError, also for a batch.
 
-    What a door took and stored with `to_structured` is never too large for this.
+    An event that was accepted and stored with `to_structured` always fits the size limit.
     """
     match mode(content_type, headers):
         case Mode.BATCH:
@@ -61,7 +61,7 @@ def decode(content_type: str | None, headers: Mapping[str, str] | None, body: by
 
 
 def mode(content_type: str | None, headers: Mapping[str, str] | None = None) -> Mode:
-    """How an event was sent. Raises UnsupportedMedia when nothing says that it is an event."""
+    """The mode of a message. Raises UnsupportedMedia if it is not marked as an event."""
     lowered = _lower(headers)
     media = _media(content_type or lowered.get("content-type") or "", "Content-Type")
     if media == BATCH_TYPE:
@@ -164,7 +164,7 @@ def _written(event: CloudEvent) -> dict[str, Any]:
 
 
 def _rfc3339(moment: datetime) -> str:
-    """The shortest form, never longer than what was sent."""
+    """The shortest RFC 3339 form, never longer than the one received."""
     whole, _, fraction = moment.astimezone(UTC).replace(tzinfo=None).isoformat().partition(".")
     return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"
 
@@ -193,7 +193,7 @@ def _header(value: object) -> str:
 
 
 def _lower(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Headers by lower-case name. Raises Unreadable when two spellings say different things."""
+    """Headers by lower-case name. Raises Unreadable for a name with two different values."""
     lowered: dict[str, str] = {}
     for name, value in (headers or {}).items():
         key = name.strip().lower()
@@ -210,7 +210,7 @@ def _with_content_type(
 
 
 def _json_only(media_type: object) -> None:
-    """Raises UnsupportedMedia unless the data is JSON (or does not say)."""
+    """Raise UnsupportedMedia for data with a content type other than JSON."""
     if not isinstance(media_type, str):
         return
     media = _media(media_type, "datacontenttype")

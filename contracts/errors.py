@@ -1,18 +1,18 @@
-"""What can be wrong with what somebody sends us, said by field, in English and Vietnamese.
+"""Errors of the contract, by field, in English and Vietnamese.
 
     ContractError
       Unreadable         400  not JSON, not a CloudEvent
-      Unauthorized       401  no key, or not one of ours
-      Forbidden          403  the key is good, the deed is not allowed
+      Unauthorized       401  no API key, or an unknown one
+      Forbidden          403  a valid key without the permission
       Conflict           409  the same id with another content
       TooLarge           413  over the size limits
-      UnsupportedMedia   415  a content type we do not read
-      Invalid            422  readable, and wrong: each error names its field
-      RateLimited        429  too often; come back after `retry_after_s`
-      Unavailable        503  our side; nothing was kept; come back after `retry_after_s`
+      UnsupportedMedia   415  an unsupported content type
+      Invalid            422  readable, but invalid: each error names its field
+      RateLimited        429  too many requests; retry after `retry_after_s`
+      Unavailable        503  our side; nothing was stored; retry after `retry_after_s`
 
-The texts live in `messages.toml`, keyed by code. A broken rule is a `fault(field, code, ...)`.
-However much is wrong, what is said stays small: `ERRORS_MAX` errors and one that counts the rest.
+The texts are in `messages.toml`, keyed by code; `field_error(field, code, ...)` builds an error.
+An error list is bounded: `MAX_ERRORS` errors, and one that counts the rest.
 """
 
 import re
@@ -33,7 +33,7 @@ MAX_VALUE_LENGTH = 100
 
 
 def printable(value: object, max_length: int = MAX_VALUE_LENGTH) -> str:
-    """A value as a text may show it: bounded, nothing hidden, no line breaks."""
+    """A value for display: bounded, control characters made visible, no line breaks."""
     text = str(value)
     visible = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text[: max_length + 1])
     return visible if len(visible) <= max_length else visible[:max_length] + "…"
@@ -44,9 +44,9 @@ def _shown_field(name: str) -> str:
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong: where, and what, in both languages.
+    """One broken rule: the field, and the text in both languages.
 
-    A field's name may be somebody else's invention: it is shown as values are.
+    The sender may have invented the field's name, so `printable` bounds it like a value.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,7 +62,7 @@ class FieldError(BaseModel):
 
 
 class MoreErrors(FieldError):
-    """The last of many errors: how many others there are."""
+    """The last entry of a bounded error list: the number of errors left out."""
 
     count: int = Field(exclude=True)
 
@@ -146,12 +146,12 @@ def error_texts() -> dict[str, dict[str, str]]:
 
 
 def field_error(field: str, code: str, **values: object) -> FieldError:
-    """Say what is wrong with *field*. Raises KeyError for a code that has no text."""
+    """Build the error of *field* with the text of *code*. Raises KeyError for an unknown code."""
     return localized(field, error_texts()[code], **values)
 
 
 def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
-    """As `fault`, from a text ({en, vi}) of another catalogue."""
+    """Like `field_error`, with a text ({en, vi}) of another catalog."""
     pairs = {
         name: one if isinstance(one, Bilingual) else (one, one) for name, one in values.items()
     }
@@ -163,7 +163,7 @@ def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldEr
 
 
 def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple[FieldError, ...]:
-    """The first *most* errors, and a last one that counts the others."""
+    """The first *limit* errors, and a last one that counts the others."""
     listed: list[FieldError] = []
     left = 0
     for error in errors:
@@ -177,12 +177,12 @@ def limit_errors(errors: Iterable[FieldError], limit: int = MAX_ERRORS) -> tuple
 
 
 def more_errors(count: int) -> MoreErrors:
-    """Say that *count* other errors are not shown."""
+    """An error entry saying that *count* errors were left out."""
     return MoreErrors(**dict(field_error(WHOLE_EVENT, "more_errors", count=count)), count=count)
 
 
 def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
-    """Say a pydantic error in our words: one entry per field, in the order of the model; few."""
+    """Translate a pydantic error: one entry per field, in the order of the model, bounded."""
     details = error.errors(include_url=False, include_input=False)
     listed = tuple(_fault_of(detail, prefix) for detail in details[:MAX_ERRORS])
     return (*listed, more_errors(left)) if (left := len(details) - len(listed)) else listed
@@ -203,7 +203,7 @@ def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:
 
 
 def template_values(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """What the text of one of pydantic's errors is filled in with."""
+    """Placeholder values for the text of one pydantic error."""
     values = dict(detail.get("ctx", {}))
     if "expected" in values:  # pydantic joins the choices in English
         listed = re.sub(r"<[\w.]+: ('[^']*')>", r"\1", values["expected"])  # members of an enum

@@ -28,13 +28,13 @@ KINDS: dict[str, type[Event]] = {
 BUS_TYPES = frozenset({SUBMITTED, CORRECTED, WITHDRAWN})
 """The types that the bus takes as they are."""
 HTTP_TYPES = BUS_TYPES | {CASE_UPDATED}
-"""What names a person comes by HTTP alone, which moves the address away before it stores."""
+"""Case events are accepted over HTTP only: the gateway moves the address away before it stores."""
 
 CASE_EXTENSIONS = frozenset({"traceparent", "tracestate", "sequence", "sequencetype"})
 """The attributes beyond CloudEvents' own that a case event may have: they are stored for ever."""
 
 SUBMITTER = "submitter"
-"""The attribute beyond CloudEvents' own that names the person who sent an event."""
+"""Extension attribute that names the person who submitted an event."""
 
 UNIT_SOURCE_PREFIX = "/units/"
 """A source that begins so names the unit that speaks."""
@@ -54,9 +54,9 @@ def check(
     door: bool = True,
     accepted_types: frozenset[str] = BUS_TYPES,
 ) -> Event:
-    """What *event* says, or Invalid with every field that is wrong.
+    """Parse *event*. Raises Invalid with every wrong field.
 
-    At a door unknown data fields are refused by name, and so are types that it has not *taken*.
+    With *door*, unknown data fields and types outside *accepted_types* are refused as well.
     """
     if door and event.type in KINDS and event.type not in accepted_types:
         raise Invalid(field_error("type", "type_closed", value=event.type))
@@ -74,7 +74,7 @@ def parse_case_notice(event: CloudEvent) -> CaseNotice:
 def read(
     event: CloudEvent, vocabulary: Vocabulary, *, unknown: Literal["forbid", "ignore"] = "forbid"
 ) -> Event:
-    """As `check`, for every type there is, open at the doors or not."""
+    """Like `check`, for every known type."""
     model = KINDS.get(event.type)
     if model is None:
         known = ", ".join(KINDS)
@@ -125,7 +125,7 @@ def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
 def _unknown_words(
     data: Mapping[str, Any], vocabulary: Vocabulary, wrong: Iterable[FieldError] = ()
 ) -> Iterator[FieldError]:
-    """Topics and audiences nobody knows; a field that is wrong already is not named twice."""
+    """Errors for unknown topics and audiences, unless *wrong* names the field already."""
     judged = {error.field for error in wrong}
     for field, kind, word in _words(data):
         if field not in judged and not vocabulary.knows(kind, word):

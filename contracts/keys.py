@@ -1,6 +1,7 @@
 """Identity: one intent has one key for ever, which makes repeats harmless.
 
-Other languages test their own implementation against `schemas/vectors.json`."""
+Other languages test their own implementation against `schemas/vectors.json`.
+"""
 
 import json
 import re
@@ -11,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 BYTES_PER_DIGEST, BASE32_LENGTH = 64, 52
-"""Bytes that one digest's digits are given, and how many of them there are."""
+"""Bytes reserved per digest, and digits of its base32 form."""
 
 
 LEFT_PADDING, RIGHT_PADDING = bytes(24), bytes(8)
@@ -32,9 +33,10 @@ def base32(digests: Sequence[bytes]) -> list[str]:
 
 @cache
 def _steps(count: int) -> list[tuple[int, int, int]]:
-    """Shifts that give each group of five bits a byte of its own, for *count* digests in a row.
+    """Shifts that spread each group of five bits to a byte of its own, for *count* digests.
 
-    Halves move apart, then the halves of halves: how far, what stays, and where the rest arrives.
+    Each step separates the halves of a group: the distance, the mask of the half that stays, and
+    the mask of the half that moves.
     """
     steps = []
     for half in (32, 16, 8, 4, 2, 1):
@@ -51,7 +53,7 @@ DELIVERY_VERSION = "1"
 
 
 SOLE_RECIPIENT = "person"
-"""The only recipient of a case notice, whoever its dossier belongs to; keys name the event."""
+"""Recipient id of every case notice and transactional mail; keys name the event."""
 
 
 _CASE = re.compile(r"case-[a-z2-7]{20}")
@@ -70,7 +72,7 @@ def digest(*parts: str) -> str:
 
 
 def event_key(unit: str, source: str, event_id: str) -> str:
-    """What makes two submissions the same: the unit the door proved, and the event's own name."""
+    """The identity of a submission: the authenticated unit, the source and the event's own id."""
     return SEPARATOR.join((unit, source, event_id))
 
 
@@ -80,7 +82,7 @@ def event_id(unit: str, source: str, event_id: str) -> str:
 
 
 def content_hash(event_type: str, data: dict[str, Any]) -> str:
-    """Fingerprint of what an event says: [type, data] as canonical JSON after NFC.
+    """Hash of an event's content: [type, data] as canonical JSON after NFC.
 
     Canonical: every text in NFC, then keys in code point order, no spaces, UTF-8 unescaped.
     """
@@ -124,7 +126,7 @@ def case_content_id(case_code: str) -> str:
 
 
 def resolve_content_id(text: str) -> str:
-    """The content_id that a person means, who may know a dossier by its code."""
+    """The content_id for an operator's input: a content_id, or a dossier's code."""
     return case_content_id(text) if "." in text else text
 
 
@@ -134,12 +136,12 @@ def is_case(content_id: str) -> bool:
 
 
 def transactional_content_id(*parts: str) -> str:
-    """The content_id of a letter to one person; *parts* must not name anybody."""
+    """The content_id of a transactional mail; *parts* must not identify a person."""
     return f"letter-{digest(*parts)[:20]}"
 
 
 def is_transactional(content_id: str) -> bool:
-    """Whether *content_id* is a letter's: no content item may be called so."""
+    """Whether *content_id* is a transactional mail's; content items may not use this form."""
     return _LETTER.fullmatch(content_id) is not None
 
 

@@ -36,23 +36,23 @@ class Publication(Content):
 
     @property
     def shown_at(self) -> datetime:
-        """From when readers see it: from its release, or from `not_before` if that is later."""
+        """When readers see the text: its release, or `not_before` if that is later."""
         return max(self.released_at, self.not_before or self.released_at)
 
     @property
     def first_shown_at(self) -> datetime:
-        """From when they see the item; what an older Loa scheduled says its first release here."""
+        """When the item was first visible; an older Loa stored the first release time instead."""
         first = self.released_at == self.first_released_at
         return self.shown_at if first else self.first_released_at
 
     @property
     def key(self) -> str:
-        """Same intent, same key, for ever: this is what makes repeats harmless."""
+        """The publication key: one intent, one key, for ever, so repeats are harmless."""
         return keys.publication_key(self.content_id, self.revision)
 
 
 def encode(publication: Publication) -> bytes:
-    """The publication as it lies on the bus: a structured CloudEvent, always the same bytes."""
+    """The stored form: a structured CloudEvent, always the same bytes."""
     event = CloudEvent(
         specversion="1.0",
         id=publication.key,
@@ -67,7 +67,7 @@ def encode(publication: Publication) -> bytes:
 
 
 def decode(body: bytes) -> Publication:
-    """Read what `encode` wrote, now or in an earlier version. Raises ContractError."""
+    """Decode the output of `encode`, of this or an earlier version. Raises ContractError."""
     event = envelope.from_structured(body, limit=MAX_PUBLICATION_BYTES)
     if event.type != RELEASED:
         raise Invalid(field_error("type", "unknown_type", value=event.type, known=RELEASED))

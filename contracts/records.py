@@ -1,4 +1,4 @@
-"""What two rooms keep together in the buckets: the doors book it, intake goes by it."""
+"""Records in buckets that producers write and consumers read."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from contracts.errors import FieldError
 
 
 class Record(BaseModel):
-    """Frozen; what a newer version has added is kept when an older one writes the record."""
+    """Frozen; fields added by a newer version are kept when an older version writes the record."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -23,7 +23,7 @@ class Record(BaseModel):
 
 
 class EventRecord(Record):
-    """Bucket `events`, for ever: an event's identity, and what it said as a hash."""
+    """Bucket `events`, kept for ever: an event's identity and the hash of its content."""
 
     hash: str
     unit: str
@@ -32,7 +32,7 @@ class EventRecord(Record):
     type: str
     at: AwareDatetime
     refused: tuple[FieldError, ...] = ()
-    """Why intake refused it, if that is how its last try ended."""
+    """The errors, if intake refused the event on its last try."""
 
 
 class Ownership(Record):
@@ -44,9 +44,9 @@ class Ownership(Record):
 
 
 class Dossier(Ownership):
-    """Bucket `publications`, key `<content_id>` of a dossier; the HTTP door numbers its events.
+    """Bucket `publications`, key `<content_id>` of a dossier; the gateway numbers its events.
 
-    A content item's record has the same fields, so that whatever reads one can read the other.
+    The fields are those of a content item's record, so either model can read the other's record.
     """
 
     state: str = "released"
@@ -61,10 +61,9 @@ class Dossier(Ownership):
 
 
 class NoticeRecord(Record):
-    """Bucket `notices`, for 30 days: whom one case notice is for, and where that person is told.
+    """Bucket `notices`, kept for 30 days: the recipient and channels of one case notice.
 
-    Its key is the tracking id of the notice on Zalo (`notice_key`), so that what Zalo tells later
-    finds the notice.
+    The key is the notice's tracking id on Zalo (`notice_key`), by which receipts find the record.
     """
 
     content_id: str
@@ -73,7 +72,7 @@ class NoticeRecord(Record):
     unit: str
     contact: Contact
     channels: tuple[ChannelName, ...]
-    """The unit's channels that reach this contact: the first is used, the next if that can't."""
+    """The unit's channels that reach this contact; the second is used if the first fails."""
 
     def next_after(self, channel: ChannelName | None) -> ChannelName | None:
         """The channel to try after *channel*; the first one after None."""
@@ -82,16 +81,16 @@ class NoticeRecord(Record):
 
 
 def notice_key(content_id: str, revision: int, event_id: str) -> str:
-    """Where a notice's contact lies: the `tracking_id` that Zalo gets with it.
+    """Key of a notice's contact: the `tracking_id` that is sent to Zalo.
 
-    The event makes it another one for a number that is given again after a restore.
+    The event id keeps keys apart when a revision is assigned again after a restore.
     """
     delivery = keys.delivery_key(content_id, revision, ChannelName.ZALO, event_id)
     return keys.tracking_id(delivery)
 
 
 class UnitPolicy(BaseModel):
-    """What a unit may do (bucket `units`). Nothing is known of a unit: the safe way."""
+    """Permissions of a unit (bucket `units`); the defaults are the strictest."""
 
     release: Literal["automatic", "desk"] = "desk"
     urgent: bool = False

@@ -23,10 +23,10 @@ class ConsumerSpec:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """A stream that refuses (never drops) when it is full.
+    """A stream that refuses messages when it is full and never drops them.
 
-    `kept`: the server lets nobody delete or purge what it holds, operators included. `max_age`: so
-    long it remembers; without one for ever.
+    `is_protected`: the server refuses to delete or purge messages, also for operators. `max_age`:
+    how long messages are kept; None means for ever.
     """
 
     name: str
@@ -69,7 +69,7 @@ def deliver(channel: ChannelName, lane: Lane) -> str:
 
 
 def scheduled(batch: BatchKey, wake: int) -> str:
-    """Where a later wake-up waits; by its number a stale worker cannot replace a newer one."""
+    """Subject of a scheduled wake-up; its number protects it from stale workers."""
     return f"sched.{batch}.{wake}"
 
 
@@ -82,7 +82,7 @@ def receipt(channel: ChannelName, kind: str) -> str:
 
 
 def reaction(channel: str, content_id: str, reaction_name: str) -> str:
-    """One message without a body for each press of a button: what is said stands in the subject."""
+    """One message without a body per button press; the subject carries the reaction."""
     return f"opinion.{channel}.{content_id}.{reaction_name}"
 
 
@@ -92,7 +92,7 @@ def durable(subject: str) -> str:
 
 
 def dispatch(channel: ChannelName) -> str:
-    """Each channel plans on its own, so that the portal never waits for a mail that is in doubt."""
+    """Durable name per channel, so that the portal never waits for a mail in doubt."""
     return f"dispatch-{channel}"
 
 
@@ -100,8 +100,9 @@ INTAKE = "intake"
 FEEDBACK = "feedback"
 ZALO_EVENTS = "zalo-people"
 MAX_WAITING_MESSAGES = 100_000
-"""Publications wait for their time, and batches for a channel that stands still, unacknowledged;
-what is new must still get past them."""
+"""Limit of unacknowledged messages: publications that wait for their time and batches of a paused
+channel must not block new messages.
+"""
 
 CONTENT = StreamSpec(
     "CONTENT",
@@ -140,7 +141,7 @@ RECEIPTS = StreamSpec(
     "RECEIPTS",
     ("receipt.*.*",),
     max_bytes=4 * GIB,
-    duplicate_window=timedelta(hours=3),  # Zalo tells an event again for 1 h 51 min
+    duplicate_window=timedelta(hours=3),  # Zalo repeats an event for 1 h 51 min
     max_age=timedelta(days=30),  # it names people by their Zalo ids
     consumers=(
         ConsumerSpec(FEEDBACK, ">"),

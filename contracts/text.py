@@ -6,14 +6,14 @@ import unicodedata
 from pydantic_core import PydanticCustomError
 
 BIDI = "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"
-"""Characters that reorder what the reader sees (a way to fake links and names)."""
+"""Characters that reorder displayed text (used to fake links and names)."""
 
 CONTROL = "\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff"
-"""Control characters and noncharacters; tab, line feed and carriage return are judged apart."""
+"""Control characters and noncharacters; tab, line feed and carriage return have other rules."""
 
 BREAK = "\\t\\n\\r\\u2028\\u2029"
 REFUSED = f"{CONTROL}{BIDI}\\ufffd\\u00d0"
-"""What no text may hold, as a character class that JSON Schema and Python both read."""
+"""Characters that no text may contain, as a class for JSON Schema and Python."""
 
 _REFUSED = (
     ("surrogate", re.compile(r"[\ud800-\udfff]")),
@@ -30,12 +30,12 @@ _INVISIBLE_IN_TEXT = re.compile(r"[\u00ad\u180e\u200b\u2060\ufeff]")
 _SPACES = re.compile(r"\s+")
 _LINE_END = re.compile(r"\r\n|[\r\u2028\u2029]")
 
-# What TCVN3 and VNI fonts leave when they are read as Unicode. Now and then it is a foreign name;
-# in one word out of five it is an old encoding, which is refused and never guessed.
+# Letters of TCVN3 and VNI fonts read as Unicode. A single hit may be a foreign name; hits in one
+# word out of five mean an old encoding, which is refused and never converted.
 _TCVN3 = (
     r"[a-z][\u00a8\u00aa\u00ac\u00b5-\u00b9\u00bc-\u00be\u00d7\u00f7ÆÇÊÈÉËÌÎÏÑÒÕÓÔÖÝØÜÞþ]"
     r"|[\u00a7\u00ae][A-Za-z\u00b5-\u00feª]"  # Đ and đ, before a letter of theirs
-    r"|\u00ad[\u00acêëìíî]"  # ươ with its marks: a soft hyphen stands before no such letter
+    r"|\u00ad[\u00acêëìíî]"  # ươ with its marks: a soft hyphen never precedes such a letter
 )
 _VNI = "[aeouy][äåïøûüëö]"
 _LEGACY = re.compile(f"{_TCVN3}|{_VNI}")
@@ -47,9 +47,9 @@ def nfc(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """One line as it is stored: NFC, spaces squeezed, invisible characters dropped.
+    """One line in stored form: NFC, spaces squeezed, invisible characters dropped.
 
-    Raises PydanticCustomError for what is refused (its type is a code of `messages.toml`).
+    Raises PydanticCustomError for refused characters (its type is a code of `messages.toml`).
     """
     _refuse(text)
     _refuse_match("line_break", _BREAK, text)
@@ -60,9 +60,9 @@ def line(text: str) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """Text of several lines as it is stored: NFC, line ends as LF, no blank ends.
+    """Text of several lines in stored form: NFC, line ends as LF, no blank ends.
 
-    Spaces inside stay, because Markdown means something by them. Raises as `line` does.
+    Inner spaces stay, because Markdown uses them. Raises like `line`.
     """
     _refuse(text)
     clean = nfc(_INVISIBLE_IN_TEXT.sub("", _LINE_END.sub("\n", text)))
@@ -70,7 +70,7 @@ def paragraphs(text: str) -> str:
 
 
 def squeeze(text: str) -> str:
-    """What two texts are compared by: NFC, one space between words, nothing invisible, no case."""
+    """The form for comparing texts: NFC, single spaces, nothing invisible, case folded."""
     return nfc(_SPACES.sub(" ", _INVISIBLE.sub("", text)).strip().casefold())
 
 
@@ -82,9 +82,9 @@ def slug(text: str) -> str:
 
 
 def stacked_marks(text: str) -> int | None:
-    """Where more marks stand on one letter than any language needs, or None.
+    """Position of a letter with more combining marks than any language needs, or None.
 
-    Composing such a text takes time that grows with the square of its length.
+    Composing such a text takes time quadratic in its length.
     """
     marks = "".join(c for c in set(text) if unicodedata.combining(c))
     found = re.search(f"[{re.escape(marks)}]{{{MARKS_MAX + 1},}}", text) if marks else None

@@ -12,7 +12,7 @@ TraceState = Literal["received", "waiting", "scheduled", "released", "withdrawn"
 
 
 class OmitEmptyModel(BaseModel):
-    """Leaves its `rare` fields out where they say nothing."""
+    """Base model that omits the fields of `omitted_when_empty` when they are empty."""
 
     omitted_when_empty: ClassVar[frozenset[str]] = frozenset()
 
@@ -27,10 +27,10 @@ class OmitEmptyModel(BaseModel):
 
 
 class StatusCounts(OmitEmptyModel):
-    """One channel's rows: `expected` = the statuses + `missing`; copies in `maybe_duplicate`.
+    """Rows of one channel: `expected` = the statuses + `missing`; `maybe_duplicate` counts copies.
 
-    `bounced` came back although the relay had taken them, `complained`: readers called it spam.
-    Both are facts beside the statuses, outside the sum, and named only where there are any.
+    `bounced`: mails returned after the relay accepted them. `complained`: reported as spam.
+    Both are outside the sum and omitted when zero.
     """
 
     omitted_when_empty = frozenset({"bounced", "complained"})
@@ -56,10 +56,10 @@ class StatusCounts(OmitEmptyModel):
 
 
 class TimelineEntry(OmitEmptyModel):
-    """Something that happened; `detail` is short and names nobody.
+    """One event in the timeline; `detail` is short and contains no personal data.
 
-    `by`: who did it, where the ministry itself asks; units are not told. `errors`: why something
-    was refused, in both languages. `until`: when that which waits may go on.
+    `by`: the person who acted, for the ministry only. `errors`: why an event was refused, in both
+    languages. `until`: when the waiting ends.
     """
 
     omitted_when_empty = frozenset({"by", "errors", "until"})
@@ -76,7 +76,7 @@ class TimelineEntry(OmitEmptyModel):
 class Trace(OmitEmptyModel):
     """The answer of `loa trace` and of an event's status URL.
 
-    `earlier`: what became of each older revision that was planned, on each channel.
+    `earlier`: counts of older revisions that were planned, per channel.
     """
 
     omitted_when_empty = frozenset({"earlier"})

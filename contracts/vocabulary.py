@@ -1,6 +1,6 @@
 """Words that events may use: units, topics and audiences, and the provinces of Vietnam.
 
-`vocabulary.toml` has the defaults; an operator may replace it. `Vocabulary.parse` reads both.
+`vocabulary.toml` ships with defaults, which an operator may replace; `Vocabulary.parse` reads both.
 """
 
 import tomllib
@@ -22,7 +22,7 @@ Kind = Literal["unit", "topic", "audience"]
 
 
 class FormerName(Contract):
-    """What a unit was called, and its id then, until a day (inclusive)."""
+    """A unit's former name and id, valid until a day (inclusive)."""
 
     id: UnitId | None = None
     name: Line250
@@ -39,7 +39,7 @@ class Unit(Contract):
     formerly: tuple[FormerName, ...] = ()
 
     def name_at(self, day: date) -> str:
-        """What the unit was called on *day*."""
+        """The unit's name on *day*."""
         for former in sorted(self.formerly, key=lambda former: former.until):
             if day <= former.until:
                 return former.name
@@ -47,13 +47,13 @@ class Unit(Contract):
 
 
 class Topic(Contract):
-    """What content is about. Nobody subscribes to or leaves a `system` label."""
+    """A subject of content. `system` topics cannot be subscribed to or left."""
 
     name: Line150
     english: Line150
     kind: Literal["core", "optional", "system"] = "core"
     own: Annotated[bool, Field(strict=True)] = False
-    """Loa alone puts content there: no event names it."""
+    """Reserved for Loa's own content; events may not use it."""
 
     @property
     def is_subscribable(self) -> bool:
@@ -61,7 +61,7 @@ class Topic(Contract):
 
 
 class Audience(Contract):
-    """Who content is for; one person belongs to several."""
+    """A group of readers; one person belongs to several."""
 
     name: Line150
     english: Line150
@@ -100,7 +100,7 @@ class Vocabulary(Contract):
         return word in (self.topics if kind == "topic" else self.audiences)
 
     def is_reserved(self, topic: str) -> bool:
-        """Whether Loa alone puts content under *topic*."""
+        """Whether *topic* is reserved for Loa's own content."""
         return topic in self.topics and self.topics[topic].own
 
     def unit(self, unit_id: str) -> Unit:

@@ -1,4 +1,4 @@
-"""Taking events of a registered unit: claim their identity for ever, then store them on CONTENT."""
+"""Accept events of a registered unit: claim their identity for ever, then store them on CONTENT."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usa
 from producers.units.registry import RegisteredUnit
 
 ANSWER_TIMEOUT_S = 4.5
-"""With whatever the look at the key has taken: so a 503 is said within five seconds."""
+"""Together with the time spent on authentication, a 503 is sent within five seconds."""
 RETRY_AFTER_S = 5
 
 Item = TypeVar("Item")
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedEvent:
-    """The answer to a sender; a withdrawal has the revision it met, or None if none was known."""
+    """The answer to a sender; for a withdrawal, `revision` is the newest released one, if any."""
 
     event_id: str
     content_id: str
@@ -42,7 +42,7 @@ class AcceptedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventClaim:
-    """An event together with what the bus already knows of it and of its item."""
+    """An event with the stored record of its identity and of its item."""
 
     event: CheckedEvent
     item_value: Value | None
@@ -54,11 +54,11 @@ class EventClaim:
 
     @property
     def revision(self) -> int | None:
-        """The text's own; a withdrawal meets the newest one."""
+        """The text's own revision; for a withdrawal, the newest released one."""
         return self.event.revision or (self.owner.revision if self.owner else 0) or None
 
     def to_record(self, revision: int | None, at: datetime) -> EventRecord:
-        """What will be remembered of the event."""
+        """The record to store under the event's id."""
         admitted = self.event
         return EventRecord(
             hash=admitted.content_hash,
@@ -71,7 +71,7 @@ class EventClaim:
 
 
 class Acceptance:
-    """The way in for HTTP. Everything is checked before the first event of a batch is stored."""
+    """Acceptance of events over HTTP: all events of a batch are checked before one is stored."""
 
     def __init__(self, bus: Bus, vocabulary: Vocabulary, clock: Clock) -> None:
         self.bus = bus
@@ -89,11 +89,11 @@ class Acceptance:
         batch: bool = False,
         spent_s: float = 0.0,
     ) -> list[AcceptedEvent]:
-        """Take *events*, all or none, in their order; a repeat gets the same answer.
+        """Accept *events*, all or none, in their order; a repeat gets the same answer.
 
-        *spent_s* of the time for an answer are gone already. Raises ContractError with the faults
-        of all events (in a batch as `[3].data.title`), and Unavailable when the stream does not
-        acknowledge in time; then a repeat is harmless.
+        *spent_s* of the answer time have passed already. Raises ContractError with the errors of
+        all events (in a batch as `[3].data.title`), and Unavailable without a timely
+        acknowledgement; then a repeat is harmless.
         """
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S - spent_s):
@@ -102,7 +102,7 @@ class Acceptance:
             raise unavailable_error() from error
 
     async def find_record(self, event_id: str) -> EventRecord | None:
-        """What is known of an accepted event. Raises BusError."""
+        """The record of an accepted event. Raises BusError."""
         value = await self.events.get(event_id, patience_s=ANSWER_TIMEOUT_S)
         return EventRecord.model_validate_json(value.data) if value else None
 
@@ -130,10 +130,10 @@ class Acceptance:
         return admitted
 
     async def _look(self, member: RegisteredUnit, admitted: CheckedEvent) -> EventClaim:
-        """Read what is known. Raises Forbidden or Conflict where that stands against the event.
+        """Read the records. Raises Forbidden or Conflict if they contradict the event.
 
-        An event that is new has to reach its person by what the unit's policy says today, and must
-        not be over; a repeat gets the answer of the first time, however late it comes.
+        A new event must reach its person by the unit's present policy and must not have expired; a
+        repeat gets its first answer again, however late.
         """
         value, record = await asyncio.gather(
             self.owners.get(admitted.content_id), self.find_record(admitted.event_id)
@@ -150,7 +150,7 @@ class Acceptance:
     async def _numbers(
         self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
     ) -> list[int | None]:
-        """Each event's revision; those of one dossier get theirs one after another."""
+        """The revision of each event; events of one dossier are numbered one after another."""
         found: dict[int, int | None] = {}
 
         async def in_turn(places: Sequence[int]) -> None:
@@ -167,7 +167,10 @@ class Acceptance:
         return [found[place] for place in range(len(claims))]
 
     async def _number(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
-        """A repeat of an accepted case event has its own, and no contact is kept for it again."""
+        """Number one event.
+
+        A repeat of an accepted case event keeps its revision and stores no contact.
+        """
         contact = claim.event.contact
         if contact is None:
             return claim.revision
@@ -177,9 +180,9 @@ class Acceptance:
         return await self.case_events.assign_revision(case, claim.item_value, self._now())
 
     async def _claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
-        """Book what the event says, then whose item it is; somebody else may be first in both.
+        """Record the event, then the owner of its item; a concurrent request may win either write.
 
-        A withdrawal reserves no item: what nobody sent can't be withdrawn.
+        A withdrawal claims no item: items that were never submitted cannot be withdrawn.
         """
         claim, revision = numbered
         admitted = claim.event
@@ -195,8 +198,10 @@ class Acceptance:
         return record
 
     async def _store(self, admitted: CheckedEvent) -> None:
-        """The id is claimed for this content: another one that the stream took under it must not
-        keep this one out. Whatever reads the stream refuses the other."""
+        """Store the event under its id, or under id and hash if the stream has other content there.
+
+        The id is claimed for this content, and readers of the stream refuse the other message.
+        """
         try:
             await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S)
         except Conflict:
@@ -208,13 +213,13 @@ class Acceptance:
 
 
 def unavailable_error() -> Unavailable:
-    """Nobody knows whether it is stored: come back, with the same event."""
+    """The error of a write with unknown result: send the same event again."""
     trouble = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
     return Unavailable(trouble, retry_after_s=RETRY_AFTER_S)
 
 
 def group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
-    """The places of the claims, item by item, each in their order."""
+    """Indexes of the claims, grouped by item, each group in order."""
     found: dict[str, list[int]] = {}
     for place, claim in enumerate(claims):
         found.setdefault(claim.event.content_id, []).append(place)
@@ -233,14 +238,14 @@ def _same(admitted: CheckedEvent, record: EventRecord | None) -> None:
 
 
 def _not_over(admitted: CheckedEvent, now: datetime) -> None:
-    """Raises Invalid for an item of which nothing could go out any more."""
+    """Raise Invalid for an item that has expired."""
     if ends := expired_at(admitted.content, now):
         moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
         raise Invalid(field_error("data.expires_at", "over_already", **moments))
 
 
 def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
-    """Within one batch, too, an id stands for one content, and one contact."""
+    """Raise Conflict if one id has two contents or two contacts within the batch."""
     said: dict[str, CheckedEvent] = {}
     for number, one in enumerate(admitted):
         first = said.setdefault(one.event_id, one)
@@ -251,7 +256,7 @@ def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
 
 
 def _room(claims: Sequence[EventClaim], batch: bool) -> None:
-    """Raises Invalid, before anything is written, for more events than a dossier can take."""
+    """Raise Invalid, before any write, for more events than a dossier can hold."""
     for places in group_by_item(claims):
         last = claims[places[-1]]
         if last.event.contact is None:
@@ -267,7 +272,7 @@ def _answer(admitted: CheckedEvent, record: EventRecord) -> AcceptedEvent:
 
 
 async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:
-    """What stands under *key*: *data*, or what was put there before."""
+    """Create *key* with *data*; return the value that is stored, which may be an earlier one."""
     try:
         await bucket.create(key, data)
     except nats.RevisionConflict:
@@ -281,7 +286,7 @@ async def _first(bucket: Bucket, key: str, data: bytes) -> bytes:
 async def _every(
     batch: bool, items: Sequence[Item], step: Callable[[Item], Awaitable[Result]]
 ) -> list[Result]:
-    """The results of one *step* for all items; the faults of a batch become one error."""
+    """The results of *step* for all items; the errors of a batch become one error."""
     if not batch:
         return [await step(item) for item in items]
     answers = await asyncio.gather(*map(step, items), return_exceptions=True)

@@ -18,9 +18,9 @@ from producers.bus import Ack, Bus, Message
 
 @dataclass(frozen=True, slots=True)
 class CheckedEvent:
-    """A checked event of *unit*: what it says, and what it will be known by.
+    """A checked event of *unit* with its identity.
 
-    `event` is what is stored: that of a case has no contact, which `said` still knows.
+    `event` is the stored form: for a case event without the contact, which `content` still has.
     """
 
     unit: str
@@ -29,7 +29,7 @@ class CheckedEvent:
 
     @property
     def contact(self) -> Contact | None:
-        """Whom a case notice is for; None for content."""
+        """The contact of a case event; None for content."""
         return self.content.contact if isinstance(self.content, CaseUpdated) else None
 
     @property
@@ -46,7 +46,7 @@ class CheckedEvent:
 
     @property
     def revision(self) -> int | None:
-        """None for a withdrawal, which concerns the item, and for a case: the door numbers it."""
+        """None for a withdrawal, and for a case event, which the gateway numbers."""
         return self.content.revision if isinstance(self.content, Submitted) else None
 
     @property
@@ -57,7 +57,7 @@ class CheckedEvent:
 
     @property
     def body(self) -> bytes:
-        """The event as it is stored, extension attributes included."""
+        """The stored bytes, extension attributes included."""
         return to_structured(self.event)
 
 
@@ -67,9 +67,9 @@ def admit(
     vocabulary: Vocabulary,
     accepted_types: frozenset[str] = events.BUS_TYPES,
 ) -> CheckedEvent:
-    """Check *event* of *unit*, which the door proved; *taken* are the types that door takes.
+    """Check *event* of the authenticated *unit* against the *accepted_types* of the entry point.
 
-    Raises Invalid with every wrong field, Forbidden when the source names another unit.
+    Raises Invalid with every wrong field, Forbidden if the source names another unit.
     """
     said = events.check(event, vocabulary, accepted_types=accepted_types)
     events.check_sender(event, unit, vocabulary)
@@ -80,7 +80,7 @@ def admit(
 
 
 def expired_at(content: events.Event, now: datetime) -> datetime | None:
-    """When an item ended of which nothing could go out any more; None for any other."""
+    """When an expired item expired; None for any other."""
     ends = content.expires_at if isinstance(content, Submitted) else None
     return ends if ends is not None and ends <= now else None
 
@@ -91,9 +91,9 @@ EVENT_HEADERS = {"Content-Type": CONTENT_TYPE}
 async def send_event(
     bus: Bus, event: CheckedEvent, *, patience_s: float, msg_id: str | None = None
 ) -> Ack:
-    """Store *admitted*; `duplicate` says that it had been stored before.
+    """Store *event*; `duplicate` in the answer means that it was stored before.
 
-    Raises Conflict when the id was sent lately with another content, BusError as `Bus.publish`.
+    Raises Conflict if the id was sent lately with another content, BusError like `Bus.publish`.
     """
     ack = await bus.publish(
         event.subject,
@@ -108,7 +108,10 @@ async def send_event(
 
 
 def _says(stored: Message | None, admitted: CheckedEvent) -> bool:
-    """A message that is gone meanwhile can't be compared; what reads the stream judges it."""
+    """Whether *stored* is the same event.
+
+    A deleted message cannot be compared and counts as same.
+    """
     if stored is None:
         return True
     try:

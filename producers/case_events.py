@@ -1,4 +1,4 @@
-"""Case events at the HTTP door: numbers them per dossier, and moves the contact off the stream."""
+"""Case events over HTTP: number them per dossier, and keep the contact out of the stream."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ from producers.units.registry import Registration
 
 MAX_TRIES = 50
 MAX_DOSSIER_EVENTS = 1000
-"""Of one dossier: its record holds them all, and is written with each."""
+"""Limit per dossier: its record holds all events and is rewritten with each."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseEvent:
-    """An event of a dossier that this unit may tell its person about, by `channels` in order."""
+    """A case event with its contact and the channels for the notice, in order."""
 
     event: CheckedEvent
     contact: Contact
@@ -41,7 +41,7 @@ class CaseEvent:
 
 
 def usable_channels(admitted: CheckedEvent, registration: Registration) -> tuple[ChannelName, ...]:
-    """The unit's channels that reach the event's contact. Raises Invalid when none does."""
+    """The unit's channels that reach the event's contact. Raises Invalid if there are none."""
     contact = admitted.contact
     reaching = tuple(one for one in registration.notices if contact and contact.address(one))
     if contact and not reaching:
@@ -58,13 +58,13 @@ class CaseEventStore:
         self.notices = bus.bucket(subjects.NOTICES.name)
 
     async def assign_revision(self, case: CaseEvent, known: Value | None, at: datetime) -> int:
-        """The event's revision, once its contact is kept; a repeat gets the same one.
+        """The event's revision, after its contact is stored; a repeat gets the same one.
 
-        Both are written at once: a contact under a number that is taken by then is removed, and
-        one that a crash leaves is forgotten after 30 days.
+        Record and contact are written concurrently: a contact under a revision that another event
+        got is removed, and a contact left by a crash expires after 30 days.
 
-        *known*: the dossier's record as it was read a moment ago. Raises Forbidden for another
-        unit's dossier, Conflict for a repeat with another contact.
+        *known*: the dossier's record, read before. Raises Forbidden for another unit's dossier,
+        Conflict for a repeat with another contact.
         """
         for _ in range(MAX_TRIES):
             dossier = read_dossier(known)
@@ -83,7 +83,10 @@ class CaseEventStore:
     async def write_revision(
         self, record: NoticeRecord, dossier: bytes, known: Value | None
     ) -> bool:
-        """Write *dossier* over *known*, and the contact; False when it has changed meanwhile."""
+        """Write *dossier* over *known*, and the contact.
+
+        False if the dossier has changed meanwhile.
+        """
         won, _ = await asyncio.gather(
             self.swap_dossier(record.content_id, dossier, known), self.store_contact(record)
         )
@@ -99,12 +102,12 @@ class CaseEventStore:
         return True
 
     async def purge_stray_contact(self, record: NoticeRecord, dossier: Dossier) -> None:
-        """Remove a contact that was kept under a number which became another event's."""
+        """Remove a contact stored under a revision that another event got."""
         if dossier.positions.get(record.revision) != record.event_id:
             await self.notices.purge(contact_key(record))
 
     async def store_contact(self, record: NoticeRecord) -> None:
-        """Store whom the notice is for, unless that is kept already."""
+        """Store the notice's contact, unless it is stored already."""
         key = contact_key(record)
         try:
             await self.notices.create(key, record.model_dump_json().encode())
@@ -112,7 +115,7 @@ class CaseEventStore:
             await self.check_same_contact(record.contact, key)
 
     async def check_repeat(self, admitted: CheckedEvent, known: Value | None) -> None:
-        """Hold a repeat's contact against the one that is kept, for as long as it is.
+        """Compare a repeat's contact with the stored one, while it is stored.
 
         Raises Conflict, and Forbidden for another unit's dossier.
         """
@@ -141,14 +144,14 @@ def contact_key(record: NoticeRecord) -> str:
 
 
 def is_same_contact(stored: Contact, given: Contact) -> bool:
-    """Whether they say the same; an id that somebody had erased meanwhile is not missed."""
+    """Whether two contacts are equal; a Zalo id erased from the stored one is ignored."""
     if stored.zalo_user_id is None:
         given = given.model_copy(update={"zalo_user_id": None})
     return stored == given
 
 
 def check_capacity(value: Value | None, admitted: Iterable[CheckedEvent]) -> None:
-    """Raises Invalid when a dossier can't take all these events."""
+    """Raise Invalid if the dossier cannot take all these events."""
     dossier = read_dossier(value)
     events = {*dossier.positions.values(), *(one.event_id for one in admitted)}
     if len(events) > MAX_DOSSIER_EVENTS:
@@ -160,7 +163,7 @@ def dossier_full_error() -> Invalid:
 
 
 def existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
-    """The number that the event has already; 0 for none. Raises Forbidden."""
+    """The revision that the event already has; 0 for none. Raises Forbidden."""
     if dossier.unit and dossier.unit != admitted.unit:
         value = admitted.content_id
         raise Forbidden(field_error("data.case_code", "owned_by_other_unit", value=value))
@@ -168,7 +171,7 @@ def existing_revision(dossier: Dossier, admitted: CheckedEvent) -> int:
 
 
 def with_next_revision(dossier: Dossier, admitted: CheckedEvent, at: datetime) -> tuple[int, bytes]:
-    """The dossier with one event more, and that event's number. Raises Invalid."""
+    """The dossier with one more event, and that event's revision. Raises Invalid."""
     number = max(dossier.positions, default=0) + 1
     if number > MAX_DOSSIER_EVENTS:
         raise dossier_full_error()

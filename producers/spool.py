@@ -1,6 +1,6 @@
-"""Events kept on the local disk, in order, while the bus is away.
+"""Events stored on the local disk, in order, while the bus is unavailable.
 
-One file per event, `<time>-<event_id>.json`, on the disk before anybody is told that it is kept.
+One file per event, `<time>-<event_id>.json`, fsynced before the caller gets an answer.
 """
 
 import fcntl
@@ -26,23 +26,23 @@ REFUSED_FOLDER = "refused"
 
 @dataclass(frozen=True, slots=True)
 class SpooledEvent:
-    """An event as it was kept: whose it is, and what it is."""
+    """A spooled event and its unit."""
 
     unit: str
     event: CloudEvent
 
 
 class Spool:
-    """A folder of waiting events. Several processes may share it: writers and one drainer."""
+    """A folder of waiting events. Several processes may share it: many writers, one drainer."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def append(self, event: CheckedEvent) -> Path:
-        """Append *admitted* behind all others and return its file, once it is safe on the disk.
+        """Append *event* and return its file after fsync.
 
-        An event that waits already is not kept twice. Raises Conflict when what waits under its id
-        says something else, OSError when the disk refuses.
+        An event that waits already is not stored twice. Raises Conflict for other content under the
+        same id, OSError if the disk refuses.
         """
         _make(self.folder)
         body = json.dumps({"unit": event.unit, "event": json.loads(event.body)})
@@ -63,18 +63,21 @@ class Spool:
         return sorted(path for path in self.folder.iterdir() if EVENT_FILE.fullmatch(path.name))
 
     def read(self, path: Path) -> SpooledEvent:
-        """Raises ContractError for a file that somebody has damaged."""
+        """Read a file. Raises ContractError if the file is damaged."""
         kept = strict_json.loads(path.read_bytes())
         if not isinstance(kept, dict):
             kept = {}
         return SpooledEvent(str(kept.get("unit")), from_structured(kept.get("event") or {}))
 
     def remove(self, path: Path) -> None:
-        """Its event is stored on the bus. Should the removal be lost, a repeat is harmless."""
+        """Delete a file after its event was stored.
+
+        If the deletion is lost, a repeat is harmless.
+        """
         path.unlink(missing_ok=True)
 
     def set_aside(self, path: Path) -> Path:
-        """An event that can't be sent must not stop those behind it, and must not be lost."""
+        """Move a refused event to the folder `refused`, so that later events can be sent."""
         aside = self.folder / REFUSED_FOLDER
         _make(aside)
         moved = path.rename(aside / path.name)
@@ -83,7 +86,7 @@ class Spool:
 
     @contextmanager
     def draining(self) -> Iterator[bool]:
-        """True for the one process that may send and remove now."""
+        """Yield True in the one process that may send and remove files."""
         if not self.folder.is_dir():
             yield False
             return
@@ -102,19 +105,19 @@ class Spool:
             yield
 
     def _sweep(self) -> None:
-        """Whatever a killed process left half written was never promised to anybody."""
+        """Delete partial files of killed processes; they were never acknowledged."""
         for path in self.folder.glob("*.tmp"):
             path.unlink(missing_ok=True)
 
 
 def _stamp(waiting: list[Path]) -> str:
-    """A time behind every waiting one, whatever the clock says."""
+    """A timestamp later than every waiting file's, even if the clock was set back."""
     newest = int(waiting[-1].name[:20]) if waiting else 0
     return f"{max(time.time_ns(), newest + 1):020d}"
 
 
 def _find(waiting: list[Path], event_id: str, body: str) -> Path | None:
-    """The file in which the same event waits; it may be sent and removed at any moment."""
+    """The file of an equal waiting event; another process may remove it at any moment."""
     for path in waiting:
         if path.name[21:47] == event_id:
             with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""What the doors say to people, in English and Vietnamese; the texts live in `texts.toml`."""
+"""Texts of producers for people, in English and Vietnamese, from `texts.toml`."""
 
 import tomllib
 from functools import cache
@@ -15,17 +15,20 @@ class BilingualText(NamedTuple):
     vi: str
 
     def as_field_error(self, field: str) -> FieldError:
-        """The text as an error that names *field*."""
+        """A FieldError of *field* with this text."""
         return FieldError(field=field, message=self.en, message_vi=self.vi)
 
 
 @cache
 def catalog() -> dict[str, dict[str, dict[str, str]]]:
-    """Every text: part → name → {en, vi}."""
+    """All texts: part → name → {en, vi}."""
     return tomllib.loads((Path(__file__).parent / "texts.toml").read_text("utf-8"))
 
 
 def get_text(part: str, name: str, /, **values: Any) -> BilingualText:
-    """The text *name* of *part*, filled in. Raises KeyError for a text that does not exist."""
+    """The text *name* of *part* with its placeholders filled.
+
+    Raises KeyError for an unknown text.
+    """
     texts = catalog()[part][name]
     return BilingualText(texts["en"].format(**values), texts["vi"].format(**values))

@@ -1,16 +1,16 @@
-"""How often somebody may knock: one token bucket per name."""
+"""Rate limits: one token bucket per name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_NAMES = 10_000
 ROUNDING_ERROR = 1e-6
-"""What adding up fractions of seconds may lose."""
+"""Tolerance for rounding when fractions of seconds are added."""
 
 
 @dataclass(slots=True)
 class BucketLevel:
-    """How many tokens a bucket held at a moment."""
+    """The tokens of a bucket at a time."""
 
     tokens: float
     at: float
@@ -26,7 +26,7 @@ class TokenBuckets:
         self.levels: dict[str, BucketLevel] = {}
 
     def take(self, name: str, cost: float = 1) -> float:
-        """0 when *cost* tokens were there and are taken, else the seconds until they will be."""
+        """Take *cost* tokens and return 0, or return the seconds until they are available."""
         now = self.clock()
         level = self._filled(name, now)
         if level.tokens + ROUNDING_ERROR < cost:
@@ -44,11 +44,11 @@ class TokenBuckets:
         return level
 
     def _tokens(self, level: BucketLevel, now: float) -> float:
-        """A clock that was set back must not take tokens away."""
+        """Tokens at *now*; a clock that was set back never takes tokens away."""
         return min(self.burst, level.tokens + max(0.0, now - level.at) * self.rate)
 
     def _forget_the_idle(self, now: float) -> None:
-        """A full bucket needs no memory; were all in use, the oldest name would be forgotten."""
+        """Drop the full buckets; if all are in use, drop the oldest name."""
         if len(self.levels) < MAX_NAMES:
             return
         full = [

@@ -1,4 +1,4 @@
-"""What is wrong with a command's words, said by option or argument and in both languages."""
+"""Usage errors of commands, by option or argument, in both languages."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from producers.texts import get_text
 
 WHOLE_COMMAND = "command"
 click_errors: Any = import_module(typer.BadParameter.__module__)
-"""Where the errors of the command line are written, of which typer shows one alone."""
+"""The module of click's error classes, of which typer exports only one."""
 KNOWN_MESSAGES = (
     (r"No such command '(?P<value>.*?)'\.", "no_command"),
     (r"unexpected extra argument\(s\) \((?P<value>.*)\)", "too_many"),
@@ -28,11 +28,11 @@ KNOWN_MESSAGES = (
     (r"should be a valid integer", "no_number"),
     (r"'(?P<value>.*)' is not one of (?P<known>.*)\.", "no_choice"),
 )
-"""What the library says, and the name of our words for it."""
+"""Patterns of click's messages, with the name of the text for each."""
 
 
 class CommandGroup(TyperGroup):
-    """Commands whose every wrong word is answered as a wrong field is. Exit code 2."""
+    """A group of commands that prints usage errors like field errors and exits with code 2."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with report_usage_errors():
@@ -55,7 +55,7 @@ def report_usage_errors() -> Iterator[None]:
 
 
 def usage_field_error(error: Any) -> FieldError:
-    """One of the library's errors in our words; one that has none keeps its own."""
+    """A click error as a field error; an unknown message is kept as it is."""
     code, values = match_message(error)
     path = error.ctx.command_path if error.ctx else "loa"
     values = {name: printable(value.replace("'", "")) for name, value in values.items()}
@@ -63,7 +63,7 @@ def usage_field_error(error: Any) -> FieldError:
 
 
 def match_message(error: Any) -> tuple[str, dict[str, str]]:
-    """The name of our words, and what they are filled in with."""
+    """The text's name and its placeholder values for a click error."""
     if isinstance(error, click_errors.MissingParameter):
         return "missing", {}
     if isinstance(error, click_errors.NoSuchOption):
@@ -81,14 +81,14 @@ def match_message(error: Any) -> tuple[str, dict[str, str]]:
 
 
 def with_suggestion(code: str, value: str, likely: list[str] | None) -> tuple[str, dict[str, str]]:
-    """With what was probably meant, where something was."""
+    """The text with a suggestion, if there is a similar word."""
     if not likely:
         return code, {"value": value}
     return f"{code}_but", {"value": value, "near": likely[0]}
 
 
 def parameter_name(error: Any) -> str:
-    """The option or the argument; else the command as a whole."""
+    """The option or argument in error, else the command as a whole."""
     if named := getattr(error, "option_name", None):
         return str(named)
     parameter = getattr(error, "param", None)

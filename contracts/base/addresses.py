@@ -1,4 +1,4 @@
-"""Addresses of people, as far as their form can be judged without asking anybody."""
+"""Addresses of persons, checked by their form alone."""
 
 import re
 from typing import Annotated, Any
@@ -17,9 +17,9 @@ _MOBILE = re.compile(r"(?:0|\+?84)([35789][0-9]{8})")
 
 
 def is_mailable(value: str) -> bool:
-    """Whether mail is sent to *value*: plain ASCII, no quotes, routes, comments or literals.
+    """Whether mail may be sent to *value*: plain ASCII, no quotes, routes, comments or literals.
 
-    Asked where somebody gives an address, and again before each mail.
+    Checked when an address is entered, and again before each mail.
     """
     return len(value) <= MAX_EMAIL_LENGTH and _MAILABLE.fullmatch(value) is not None
 

@@ -1,7 +1,7 @@
-"""Crash points: named moments at which a test may kill the process. In production they do nothing.
+"""Crash points: named moments at which a test may kill the process. No effect in production.
 
-Each name stands at one place in the code, and in the table of docs/crash-points.md, which says what
-must be true after a kill there. The rooms share no other module, hence it lives here.
+Each name is used at one place in the code and listed in docs/crash-points.md with the invariants
+that hold after a kill there. All packages use this module.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _armed: Callable[[str], None] | None = None
 
 
 def crash_point(name: str) -> None:
-    """Mark a moment at which death matters: what went before has happened, what follows has not."""
+    """Mark the point between an effect that has happened and one that has not."""
     if _armed is not None:
         _armed(name)
 

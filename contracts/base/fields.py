@@ -41,7 +41,7 @@ class Contract(BaseModel):
         extra="ignore",
         use_attribute_docstrings=True,
         defer_build=True,
-        hide_input_in_errors=True,  # a traceback must not tell who reads
+        hide_input_in_errors=True,  # no personal data in tracebacks
     )
 
 
@@ -134,21 +134,21 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 Flag = Annotated[bool, Field(strict=True)]
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_as_written_time)]
-"""A moment, written as RFC 3339 with its offset; kept in UTC."""
+"""A time, written as RFC 3339 with its offset; kept in UTC."""
 
 AS_LINE = BeforeValidator(_as_line)
 AS_TEXT = BeforeValidator(_as_text)
 LINE_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}{text.BREAK}]*$"})
 TEXT_PATTERN = Field(json_schema_extra={"pattern": f"^[^{text.REFUSED}]*$"})
 
-# The bounds stand innermost, so that they count the characters of the text as it is stored.
+# The bounds are innermost, so they count the characters of the stored text.
 Line150 = Annotated[str, StringConstraints(min_length=1, max_length=150), AS_LINE, LINE_PATTERN]
 Line250 = Annotated[str, StringConstraints(min_length=1, max_length=250), AS_LINE, LINE_PATTERN]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AS_LINE, LINE_PATTERN]
 """One line: NFC, squeezed, no control or bidi characters, no line break."""
 
 OptionalLine = Annotated[str, StringConstraints(max_length=500), AS_LINE, LINE_PATTERN]
-"""As `Line`; empty where there is nothing to say."""
+"""A `Line` that may be empty."""
 
 Summary = Annotated[str, StringConstraints(max_length=500), AS_TEXT, TEXT_PATTERN]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000), AS_TEXT, TEXT_PATTERN]

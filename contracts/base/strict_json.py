@@ -27,7 +27,7 @@ def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Raises Unreadable for what JSON cannot say."""
+    """Compact UTF-8 JSON. Raises Unreadable for values that JSON cannot express."""
     try:
         written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return written.encode()
@@ -65,7 +65,7 @@ def _parse(body: str, field: str) -> Any:
 
 
 def translate_json_error(message: str) -> Bilingual:
-    """What Python's json says is wrong, in both languages."""
+    """An error message of Python's json, in both languages."""
     known = json_messages()
     return Bilingual(message, known.get(message, known["other"]))
 
@@ -114,7 +114,7 @@ def _deeper(value: Any, limit: int) -> bool:
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:
-    """What is wrong anywhere inside *value*."""
+    """Yield the errors of all texts and containers inside *value*."""
     if isinstance(value, str):
         yield from _broken_text(value, path)
     elif isinstance(value, dict | list):

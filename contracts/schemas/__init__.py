@@ -1,3 +1,4 @@
-"""JSON Schemas and the AsyncAPI document, and the code that writes them and judges changes.
+"""Committed JSON Schemas and AsyncAPI document, the generator, and the check of changes.
 
-`python -m contracts.schemas.schema_files` writes them anew. May import contracts."""
+`python -m contracts.schemas.schema_files` writes the files. May import contracts.
+"""

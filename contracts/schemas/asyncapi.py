@@ -1,7 +1,7 @@
-"""The bus as an AsyncAPI 3.1 document, made from `subjects` and the event types.
+"""The bus as an AsyncAPI 3.1 document, generated from `subjects` and the event types.
 
-Loa is the application: it receives what units send, and sends what others may follow. JetStream has
-no AsyncAPI binding, so its facts stand under `x-jetstream`; `x-internal` marks Loa's own queues.
+Loa is the application: it receives events from units and sends publications. JetStream has no
+AsyncAPI binding, so its settings are under `x-jetstream`; `x-internal` marks Loa's own queues.
 """
 
 import re
@@ -27,14 +27,14 @@ PARAMETER_DESCRIPTIONS = {
     "batch": "channel.content_id.revision.number of the batch.",
     "wake": "Number of the wake-up.",
 }
-"""What each part of an address means."""
+"""Descriptions of the parameters in addresses."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class BusChannel:
-    """One address of the bus: what travels on it, and whether Loa sends or receives there."""
+    """One address of the bus: its message, and whether Loa sends or receives there."""
 
     name: str
     address: str
@@ -45,7 +45,7 @@ class BusChannel:
 
 
 def bus_channels() -> Iterator[BusChannel]:
-    """Every address there is."""
+    """Every address of the bus."""
     for event_type in KINDS:
         kind = kind_of(event_type)
         address = subjects.content("{unit}", kind)
@@ -74,7 +74,7 @@ def _inner_roads() -> Iterator[BusChannel]:
 
 
 def build_document() -> Document:
-    """The whole document; the same words always give the same document."""
+    """The whole document; equal input gives an equal document."""
     all_roads = list(bus_channels())
     return {
         "asyncapi": "3.1.0",
@@ -130,7 +130,7 @@ def _messages() -> Document:
 
 
 INTERNAL_MESSAGES = ("wake-up", "receipt", "opinion", "dead-letter")
-"""Messages between Loa's own services; their form is nobody else's business."""
+"""Messages between Loa's own services; their format is internal."""
 
 
 def _event(event_type: str) -> Document:

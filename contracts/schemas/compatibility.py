@@ -1,10 +1,10 @@
-"""Whether a changed schema still takes everything the old one took, word by word.
+"""Backward compatibility of a schema, keyword by keyword.
 
-    breaking(old, new) -> ["title: maxLength 150 → 100", ...]
+    breaking_changes(old, new) -> ["title: maxLength 150 → 100", ...]
 
-Small and pure, for schemas without cycles. It knows the words our schemas use, and calls any other
-word that differs a break. Texts for people (title, description, examples) do not count. An optional
-field that is new in an open object is no break: who sent one before was not understood anyway.
+Pure functions, for schemas without cycles. Keywords outside `KEYWORD_RULES` break as soon as they
+differ. Annotations (title, description, examples) are ignored. A new optional field in an open
+object is compatible: earlier values of that name were ignored.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,10 +15,10 @@ Refuses = Callable[[Any, Any], bool]
 
 ANNOTATIONS = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
 ABSENT = object()
-"""A schema that does not use the word."""
+"""Marks a keyword that a schema does not use."""
 
 ACCEPTS_ALL: Schema = {}
-"""A branch that takes every value."""
+"""A branch that accepts every value."""
 
 _TYPES = {
     str: "string",
@@ -32,12 +32,12 @@ _TYPES = {
 
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
-    """What of *old* is refused by *new*, one line per place; empty when nothing is."""
+    """Values of *old* that *new* refuses, one line per place; empty if compatible."""
     return list(dict.fromkeys(_node(to_branches(old), to_branches(new), "")))
 
 
 def to_branches(schema: Any, root: Schema | None = None) -> list[Schema]:
-    """*schema* as branches of one type each, references followed, without texts for people."""
+    """*schema* as branches of one type each, with references resolved and annotations removed."""
     root = schema if root is None else root
     if isinstance(schema, bool):
         return [ACCEPTS_ALL] if schema else []
@@ -64,7 +64,7 @@ def _types(schema: Schema) -> list[str | None]:
 
 
 def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
-    """One branch; the schemas inside it become branches too."""
+    """One branch; nested schemas become branches, too."""
     branch = {word: value for word, value in schema.items() if word not in ANNOTATIONS}
     if kind:
         branch["type"] = kind
@@ -76,7 +76,7 @@ def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:
 
 
 def _node(old: list[Schema], new: list[Schema], path: str) -> Iterator[str]:
-    """Every kind of value the old node took must find one in the new node that takes it."""
+    """Yield the values of the old node that no branch of the new node accepts."""
     for branch in old if ACCEPTS_ALL not in new else ():
         candidates = [list(_branch(branch, taker, path)) for taker in new if _same(branch, taker)]
         if candidates:
@@ -150,4 +150,4 @@ KEYWORD_RULES: dict[str, Refuses] = {
     **dict.fromkeys(("minLength", "minItems", "minimum", "exclusiveMinimum"), _raised),
     **dict.fromkeys(("maxLength", "maxItems", "maximum", "exclusiveMaximum"), _lowered),
 }
-"""What makes a changed word a break; any other word is one as soon as it differs."""
+"""When a changed keyword is a breaking change; other keywords break as soon as they differ."""

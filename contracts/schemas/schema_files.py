@@ -1,9 +1,9 @@
 """The committed JSON Schemas (draft 2020-12) of everything that other systems send or read.
 
 `python -m contracts.schemas.schema_files` writes `contracts/schemas/`: one schema per event type
-for its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. What
-has been released is in `schemas/frozen/`, which only grows: a compatible change adds a file there,
-a breaking one is refused.
+for its data, one for the whole CloudEvent, one for the publication, and `asyncapi.json`. Released
+schemas are in `schemas/frozen/`, which only grows: a compatible change adds a file there, a
+breaking one is refused.
 """
 
 import json
@@ -30,7 +30,7 @@ Schema = dict[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
-    """Without the titles pydantic makes up from field names."""
+    """Schema generator without the titles that pydantic derives from field names."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002
         return False
@@ -47,19 +47,19 @@ def build_schemas() -> dict[str, Schema]:
 
 
 def data_schema(event_type: str, model: type[Contract]) -> Schema:
-    """What `data` of an event of this type looks like."""
+    """The schema of `data` of an event type."""
     schema = {"$schema": DIALECT, "$id": schema_id(event_type), **_of(model)}
     return _closed(schema) if event_type in CLOSED_TYPES else schema
 
 
 def event_schema(event_type: str, model: type[Contract]) -> Schema:
-    """What the whole CloudEvent looks like in structured form."""
+    """The schema of the whole CloudEvent in structured form."""
     data = data_schema(event_type, model)
     definitions = data.pop("$defs", {})
     for key in ("$schema", "$id"):
         del data[key]
     envelope = _of(CloudEvent)
-    del envelope["properties"]["extensions"]  # they stand beside the other attributes
+    del envelope["properties"]["extensions"]  # top-level attributes, like all others
     properties = {**envelope["properties"], "type": {"const": event_type}, "data": data}
     return {
         "$schema": DIALECT,
@@ -75,7 +75,7 @@ def event_schema(event_type: str, model: type[Contract]) -> Schema:
 
 
 def schema_id(of: str) -> str:
-    """A schema's own name; a name, not an address."""
+    """A schema's `$id`: a tag URI, not an address."""
     return f"tag:moha.gov.vn,2026:{of}"
 
 

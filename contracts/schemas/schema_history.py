@@ -1,7 +1,7 @@
-"""Released schemas, kept for ever: what was promised once is what every later schema is held to.
+"""Released schemas, kept for ever; every later schema must accept what they accept.
 
-`schemas/frozen/<schema>/<number>-<digest>.json` only grows. A changed schema that still takes all
-that the released ones take becomes the next number; one that does not is refused (make a `.v2`).
+`schemas/frozen/<schema>/<number>-<digest>.json` only grows. A compatible change gets the next
+number; a breaking change is refused (make a `.v2`).
 """
 
 import json
@@ -15,7 +15,7 @@ Schema = dict[str, Any]
 
 
 def freeze_schemas(folder: Path, schemas: dict[str, Schema]) -> list[str]:
-    """Freeze what changed of *made* (file name → schema), or say why not and write nothing."""
+    """Freeze the changed schemas (file name → schema), or return the breaks and write nothing."""
     refused = [
         f"{file}: {line}"
         for file, schema in schemas.items()
@@ -28,7 +28,7 @@ def freeze_schemas(folder: Path, schemas: dict[str, Schema]) -> list[str]:
 
 
 def history_breaks(folder: Path, file: str, schema: Schema) -> list[str]:
-    """How *schema* breaks any of its released forms."""
+    """The breaking changes of *schema* against each of its released forms."""
     found = (
         breaking_changes(json.loads(text), schema) for text in released_forms(folder, file).values()
     )
@@ -43,7 +43,7 @@ def released_forms(folder: Path, file: str) -> dict[str, str]:
 
 
 def without_annotations(schema: Any, keys_are_names: bool = False) -> Any:
-    """*schema* without what only people read; `named` = its keys are names, not words."""
+    """*schema* without annotations; `keys_are_names`: its keys are property names, not keywords."""
     if isinstance(schema, list):
         return [without_annotations(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""A digest: what a day or a week has brought, in one mail for each reader who wants it so."""
+"""A digest: the publications of a day or a week in one mail per subscriber."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ FREQUENCIES: tuple[DigestFrequency, ...] = ("daily", "weekly")
 
 
 class DigestItem(Record):
-    """One item's place in a digest; its number there is its place in `Issue.items`, for ever."""
+    """One item of a digest; its index in `Issue.items` never changes."""
 
     content_id: str
     revision: int
     seq: int
-    """Of its text in PUBLICATIONS."""
+    """Sequence of its text in PUBLICATIONS."""
     first: bool = False
-    """Its only position, released within the window: nobody can have had it who read only this."""
+    """The only position of the item, released within the window: new to every digest reader."""
     out: bool = False
-    """Left out when the digest was issued again: withdrawn, over, or no longer for mail."""
+    """Left out of a reissue: withdrawn, expired, or no longer for mail."""
     expires_at: AwareDatetime | None = None
 
 
 class Issue(Record):
-    """Bucket `digests`, key `issue.<digest_id>.<revision>`, for ever: what one digest holds.
+    """Bucket `digests`, key `issue.<digest_id>.<revision>`, for ever: the content of one issue.
 
-    The window is what PUBLICATIONS holds behind sequence `after` up to `upto`. A digest that was
-    stopped because a text in it had changed is issued again, with the next revision.
+    The window is PUBLICATIONS from sequence `after` (exclusive) to `upto`. A digest that was
+    stopped because a text in it changed is issued again with the next revision.
     """
 
     digest_id: str
@@ -45,9 +45,9 @@ class Issue(Record):
     since: AwareDatetime
     at: AwareDatetime
     due: AwareDatetime
-    """When it should have been cut: `at` is later after an outage."""
+    """The scheduled time of the cut; `at` is later after an outage."""
     issued: AwareDatetime
-    """When this issue was made: of the first one the same as `at`."""
+    """When this issue was made; equal to `at` for the first one."""
     items: tuple[DigestItem, ...]
 
     @property
@@ -56,17 +56,17 @@ class Issue(Record):
 
     @property
     def items_mask(self) -> int:
-        """The mask of every item that is not left out."""
+        """Bit mask of the items that are not left out."""
         return sum(1 << number for number, item in enumerate(self.items) if not item.out)
 
     @property
     def expires_at(self) -> AwareDatetime | None:
-        """When the first of its items is over: nothing of this issue may leave after."""
+        """The earliest expiry of its items; nothing of this issue may be sent after."""
         ends = [item.expires_at for item in self.items if item.expires_at and not item.out]
         return min(ends, default=None)
 
     def number_of(self, content_id: str) -> int | None:
-        """The place of an item; None when it is not in this digest, or left out."""
+        """The index of an item; None if the digest lacks the item or leaves it out."""
         for number, item in enumerate(self.items):
             if item.content_id == content_id and not item.out:
                 return number
@@ -75,7 +75,7 @@ class Issue(Record):
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """An issue with its texts, by their place in it: what a channel renders."""
+    """An issue with its texts by item index; input of the renderer."""
 
     issue: Issue
     texts: Mapping[int, Publication]
@@ -90,12 +90,12 @@ class Digest:
 
 
 def digest_id_for(frequency: DigestFrequency, day: date) -> str:
-    """The content_id of the digest that is cut on *day*, by Vietnam's calendar."""
+    """The content_id of the digest of *day*, by Vietnam's calendar."""
     return keys.digest_content_id(frequency, f"{day:%Y-%m-%d}")
 
 
 def frequency_of(digest_id: str) -> str:
-    """Whether a digest is a daily or a weekly one."""
+    """The frequency of a digest, from its id."""
     return digest_id.split("-")[1]
 
 

@@ -1,4 +1,4 @@
-"""What a reader thinks of an item: one of three words, and nothing about the reader."""
+"""A reader's reaction to an item: one of three values, without any data about the reader."""
 
 from enum import StrEnum
 

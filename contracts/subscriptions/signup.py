@@ -1,24 +1,24 @@
-"""What the pages and the readers' office say to each other: applications, and links that fail."""
+"""Sign-up applications, and the errors of links in mails, shared by pages and services."""
 
 from enum import StrEnum
 
 from contracts.base.fields import Contract
 
 SUPPRESSION_FIELD = "left_alone"
-"""In a reader's own data: why no mail is sent to the address, since when and until when."""
+"""Key in exported data: why no mail is sent to the address, since when and until when."""
 
 
 class LinkProblem(StrEnum):
-    """Why a link leads nowhere."""
+    """Why a link is refused."""
 
     FORGED = "forged"
     EXPIRED = "expired"
-    USED = "used"  # or overtaken: what it was for is no longer there
-    TAKEN = "taken"  # the new address is another reader's
+    USED = "used"  # or its purpose no longer exists
+    TAKEN = "taken"  # the new address belongs to another subscriber
 
 
 class LinkRefused(Exception):
-    """A link that can't be followed."""
+    """A link that is forged, expired, used, or for an address of another subscriber."""
 
     def __init__(self, problem: LinkProblem) -> None:
         super().__init__(problem.value)
@@ -26,7 +26,7 @@ class LinkRefused(Exception):
 
 
 class SignupApplication(Contract):
-    """What somebody asks for on a page, as they wrote it; nothing of it is stored unconfirmed."""
+    """The fields of a sign-up form as entered; nothing is stored before the confirmation."""
 
     email: str = ""
     name: str = ""
@@ -35,6 +35,6 @@ class SignupApplication(Contract):
     units: tuple[str, ...] = ()
     frequency: str = ""
     version: str = ""
-    """Of the text that was agreed to."""
+    """Version of the consent text that was agreed to."""
     ip: str = ""
-    """Where it came from; a keyed hash as soon as it leaves the page."""
+    """IP address of the request; the pages pass it on, services keep a keyed hash only."""

@@ -1,4 +1,4 @@
-"""Who asked to be told, and about what."""
+"""A subscriber: address, preferences, frequency, pause and consent."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,23 +12,23 @@ from contracts.publication import Publication
 
 Frequency = Literal["immediate", "daily", "weekly"]
 UNTIL_RESUMED = datetime(2200, 1, 1, tzinfo=UTC)
-"""`paused_until` of a pause that only the reader ends."""
+"""`paused_until` of a pause without an end."""
 
 
 class Consent(Contract):
-    """What proves that the person agreed: to which text, when, and from where as a keyed hash."""
+    """Proof of consent: version of the text, time, and a keyed hash of the IP address."""
 
     version: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     at: Instant
     ip: Annotated[str, StringConstraints(max_length=64)] = ""
     link: Annotated[str, StringConstraints(max_length=64)] = ""
-    """Hash of the link in the letter that the person opened to agree."""
+    """Hash of the link in the confirmation mail."""
 
 
 class Subscriber(Contract):
-    """One person's wishes; empty topics, units or audiences mean everything.
+    """One subscriber's preferences; empty topics, units or audiences mean everything.
 
-    Who has left keeps the id alone, and when: the bucket knows the address by a keyed hash.
+    The record of a former subscriber keeps id, consent and time; keys use a hash of the address.
     """
 
     id: Id
@@ -39,15 +39,15 @@ class Subscriber(Contract):
     units: tuple[UnitId, ...] = ()
     frequency: Frequency = "immediate"
     frequency_since: Instant | None = None
-    """When the frequency last changed; None: it has been so from the beginning."""
+    """When the frequency last changed; None: never."""
     frequency_before: Frequency | None = None
     frequency_ended: dict[Frequency, Instant] = Field(default_factory=dict)
-    """When each rhythm that the reader once had last ended: its next digest still is for them."""
+    """When each former frequency last ended; the digest in progress at that time is still sent."""
     paused_until: Instant | None = None
-    """Nothing is sent before; `UNTIL_RESUMED` has no end."""
+    """No mail is sent before; `UNTIL_RESUMED` has no end."""
     active: Flag = True
     consent: Consent | None = None
-    """None for whoever an operator has imported."""
+    """None for subscribers imported by an operator."""
     left_at: Instant | None = None
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class Subscriber(Contract):
         return self
 
     def with_frequency(self, frequency: Frequency, at: datetime) -> Self:
-        """The same person, told in another rhythm from *at* on; what was before is remembered."""
+        """The subscriber with another frequency from *at* on, and the former one recorded."""
         if frequency == self.frequency:
             return self
         return self.model_copy(
@@ -70,40 +70,39 @@ class Subscriber(Contract):
         )
 
     def frequency_at(self, moment: datetime) -> Frequency:
-        """The rhythm at *moment*, as far back as the change before the last one."""
+        """The frequency at *moment*; only the last change is known."""
         if self.frequency_since and self.frequency_before and moment < self.frequency_since:
             return self.frequency_before
         return self.frequency
 
     def is_paused_at(self, moment: datetime) -> bool:
-        """Whether the person wants nothing at *moment*."""
+        """Whether mail is paused at *moment*."""
         return self.paused_until is not None and moment < self.paused_until
 
     def after_leaving(self, at: datetime) -> Self:
-        """The person after leaving: nothing of them is kept but the proof that they had agreed."""
+        """The record after unsubscribing: id, consent and time only."""
         return type(self)(id=self.id, active=False, consent=self.consent, left_at=at)
 
 
 class RetainedData(StrEnum):
-    """What is kept of whoever has left; an address in no case."""
+    """Data kept of a former subscriber; never an address."""
 
-    CONSENT = "consent"  # what proves that they had agreed, and what stands for the address
-    ADDRESS_HASH = "mark"  # what stands for the address: nobody who was imported has agreed here
-    NOTHING = "nothing"  # they are erased
+    CONSENT = "consent"  # proof of consent, and the hash of the address
+    ADDRESS_HASH = "mark"  # the hash of the address; imported subscribers gave no consent here
+    NOTHING = "nothing"  # erased
 
     @classmethod
     def of(cls, subscriber: Subscriber | None) -> "RetainedData":
-        """Of *person* once they have left; None: there is no record of them."""
+        """The data kept of *subscriber* after unsubscribing; None: there is no record."""
         if subscriber is None:
             return cls.NOTHING
         return cls.CONSENT if subscriber.consent else cls.ADDRESS_HASH
 
 
 def matches(subscriber: Subscriber, publication: Publication) -> bool:
-    """Whether *publication* is for *subscriber*: any value within a wish, all wishes together.
+    """Whether *publication* matches: any value within a preference, and all preferences together.
 
-    A publication that names no audience is for everyone. When it is told is another question:
-    see `Subscriber.frequency`.
+    A publication without audiences is for everyone. `Subscriber.frequency` decides about the time.
     """
     return subscriber.active and not unmet_preferences(subscriber, publication)
 
@@ -111,7 +110,7 @@ def matches(subscriber: Subscriber, publication: Publication) -> bool:
 def unmet_preferences(
     subscriber: Subscriber, publication: Publication
 ) -> dict[str, tuple[str, ...]]:
-    """Each wish that *publication* does not meet, with what it offers instead."""
+    """Preferences that *publication* does not meet, each with the publication's values."""
     offered = {
         "topics": (publication.topic,),
         "units": (publication.unit,),

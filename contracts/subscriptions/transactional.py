@@ -1,4 +1,4 @@
-"""A letter to one person about their own subscription: it belongs to no list and can't be left."""
+"""Transactional mail: to one person about their own subscription; it belongs to no list."""
 
 from enum import StrEnum
 
@@ -8,13 +8,13 @@ from contracts.records import Record
 
 
 class TransactionalKind(StrEnum):
-    """What a letter says."""
+    """The kinds of transactional mail."""
 
-    CONFIRM = "confirm"  # somebody asked for mail with this address: was it you?
-    MANAGE = "manage"  # a link to one's own subscription
-    ABSENT = "absent"  # somebody asked for that link, and there is no subscription
-    CHANGE = "change"  # confirm that this is the new address
-    CHANGED = "changed"  # to the old address: it is another one now
+    CONFIRM = "confirm"  # confirm a sign-up with this address
+    MANAGE = "manage"  # an access link to the subscription
+    ABSENT = "absent"  # an access link was requested without a subscription
+    CHANGE = "change"  # confirm the new address
+    CHANGED = "changed"  # to the old address: the address has changed
     GOODBYE = "goodbye"  # the subscription has ended
     ERASED = "erased"  # it has ended, and everything is deleted
 
@@ -22,35 +22,35 @@ class TransactionalKind(StrEnum):
 NOTIFICATION_KINDS = frozenset(
     {TransactionalKind.CHANGED, TransactionalKind.GOODBYE, TransactionalKind.ERASED}
 )
-"""What tells readers of their own act, once; any other letter can be asked for again."""
+"""Kinds that report a completed change, once; all other kinds can be requested again."""
 
 
 class TransactionalMail(Record):
-    """Bucket `notices`, key `<content_id>`, until the letter has ended; 30 days at most."""
+    """Bucket `notices`, key `<content_id>`, until the mail has been sent; 30 days at most."""
 
     kind: TransactionalKind
     address: str
     path: str = ""
-    """Where its link leads, below the public address; empty for none."""
+    """Path of its link below the public address; empty for none."""
     other: str = ""
-    """The other address of a change, as much of it as its owner needs to know it by."""
+    """The other address of an address change, masked."""
     at: AwareDatetime
     expires_at: AwareDatetime
-    """When the link ends; a letter that has not left by then never does."""
+    """When the link expires; the mail is not sent after."""
     write: str = ""
-    """Unique per letter: after silence it tells whose lies there."""
+    """Write id, unique per mail: identifies the stored value after a write without reply."""
 
 
 class UnsubscribeResult(StrEnum):
-    """What has become of somebody's wish to leave, or to be erased."""
+    """The result of unsubscribing or erasing."""
 
     DONE = "done"
-    IN_PROGRESS = "soon"  # it stands and is in force; what follows from it is done within minutes
-    ALREADY_DONE = "before"  # it was so already
+    IN_PROGRESS = "soon"  # in force; the remaining steps finish within minutes
+    ALREADY_DONE = "before"  # already unsubscribed or erased
 
 
 class MailQuotaReached(Exception):
-    """So many letters have left lately that none leaves now, whoever it is for."""
+    """The hourly mail quota is used up; it holds for all recipients."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"none for {retry_after_s:.0f} s")
@@ -58,23 +58,23 @@ class MailQuotaReached(Exception):
 
 
 class ClosingMail(Record):
-    """Bucket `subscribers`, key `f.<content_id>`: what follows from a change, until it is done.
+    """Bucket `subscribers`, key `f.<content_id>`: steps that follow a change, until they are done.
 
-    It is written in one commit with the change itself, so that no crash can part them.
+    The record is written in one commit with the change, so a crash cannot separate them.
     """
 
     letter: TransactionalMail | None = None
-    """None where nobody knows the address any more."""
+    """None if the address is no longer known."""
     forget: str = ""
-    """The id of somebody who has left and whose empty record goes as well."""
+    """Id of a former subscriber whose empty record is deleted as well."""
 
     @property
     def erases_address(self) -> bool:
-        """Whether what names them by their addresses goes, too."""
+        """Whether records that hold the address are deleted, too."""
         return self.letter is None or self.letter.kind is TransactionalKind.ERASED
 
 
 def mask_address(address: str) -> str:
-    """An address that only its owner knows again: `ng***@example.com`."""
+    """A masked address that only its owner recognises: `ng***@example.com`."""
     name, _, domain = address.rpartition("@")
     return f"{name[:2]}***@{domain}"

@@ -1,4 +1,4 @@
-"""What the contract tests of other systems import: check your events before Loa does.
+"""Contract tests for other systems: check events before Loa does.
 
     from contracts.testing import check_event, sample
 

@@ -1,4 +1,4 @@
-"""An event judged exactly as the doors judge it, with errors a test can print."""
+"""Check an event as Loa's gateway does, with errors that a test can print."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 
 
 class ContractBroken(AssertionError):
-    """The event breaks the contract; `errors` says where and why, in English and Vietnamese."""
+    """The event breaks the contract; `errors` names each field, in English and Vietnamese."""
 
     def __init__(self, status: int, errors: tuple[FieldError, ...]) -> None:
         lines = (f"  {error.field}: {error.message} ({error.message_vi})" for error in errors)
@@ -26,10 +26,10 @@ def check_event(
     unit: str | None = None,
     vocabulary: Vocabulary = DEFAULT,
 ) -> events.Event:
-    """What *event* says, read as a door reads it. Raises ContractBroken.
+    """Parse *event* as the gateway does. Raises ContractBroken.
 
-    With *headers* the mode is told from them, as over HTTP or NATS; *unit* also checks the source.
-    A type that is not open at the doors yet is judged by its contract all the same.
+    With *headers*, the mode is read from them, as over HTTP or NATS; *unit* also checks the source.
+    Every known type is accepted, also types that the gateway refuses.
     """
     body = event.encode() if isinstance(event, str) else event
     try:

@@ -1,4 +1,4 @@
-"""One good event of every kind, with real Vietnamese text; the bodies lie in `samples/`."""
+"""One valid event of every kind, with real Vietnamese text; the bodies are in `samples/`."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent / "samples"
 
 
 def sample(kind: str = "submitted", **changes: Any) -> dict[str, Any]:
-    """A structured event of *kind*, yours to change; *changes* replace fields of its data."""
+    """A structured event of *kind*, safe to change; *changes* replace fields of its data."""
     event: dict[str, Any] = json.loads((_FOLDER / f"{kind}.json").read_text("utf-8"))
     event["data"] |= changes
     return event

@@ -1,8 +1,8 @@
-"""The bus: the one place that talks to NATS JetStream.
+"""The bus: the only package that talks to NATS JetStream.
 
 It owns the connection, publishing with acknowledgement, the KV buckets and the topology.
-May import: contracts, nats, tenacity, structlog. The other rooms know only what is exported here;
-`topology` and `monitor` are for whoever sets a server up.
+May import contracts, nats, tenacity and structlog. Other packages use the names exported here,
+and `records`; set-up code also uses `topology` and `monitor`.
 """
 
 from producers.bus.atomic_batch import BatchEntry

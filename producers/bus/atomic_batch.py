@@ -1,4 +1,4 @@
-"""Many entries of one bucket in one commit: all of them are stored, or none."""
+"""Atomic batches: many entries of one bucket in one commit, all or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ EXPECTED_REVISION_HEADER = "Nats-Expected-Last-Subject-Sequence"
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """One member. `expected`: the revision it replaces, 0 for "must not exist", None for any."""
+    """One entry.
+
+    `expected_revision`: the revision it replaces, 0 for "must not exist", None for any.
+    """
 
     key: str
     data: bytes
@@ -23,11 +26,11 @@ class BatchEntry:
 async def commit_batch(
     connection: Connection, prefix: str, entries: Sequence[BatchEntry], timeout_s: float
 ) -> int:
-    """Store *entries* atomically; the answer is the last one's revision.
+    """Store *entries* atomically; return the revision of the last one.
 
-    Raises Conflict when one expectation fails and Silence when the outcome is unknown: a server
-    that dies in the middle completes it, or takes it back, when it comes up again. After an error
-    of its disk a part can be read until then, while nothing can be written to the bucket.
+    Raises RevisionConflict if one expectation fails and NoReply if the result is unknown: a server
+    that dies in the middle completes the batch or rolls it back at restart. After a disk error a
+    part is readable until then, while the bucket accepts no writes.
     """
     if not 1 <= len(entries) <= MAX_BATCH_ENTRIES:
         raise ValueError(
@@ -50,7 +53,7 @@ async def commit_batch(
 async def _stage(
     link: Connection, subject: str, entry: BatchEntry, headers: dict[str, str]
 ) -> None:
-    """Hand over one member; only the first is answered (with nothing, when the batch is open)."""
+    """Send one entry; only the first is answered, with an empty reply when the batch is open."""
     if headers["Nats-Batch-Sequence"] != "1":
         await link.nc.publish(subject, entry.data, headers=headers)
         return

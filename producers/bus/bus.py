@@ -1,4 +1,4 @@
-"""The bus as the rest of Loa sees it: publish, schedule, buckets, stored messages."""
+"""The bus API for other packages: publish, schedule, buckets, stored messages."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from producers.bus.snapshot import Snapshot
 
 
 class Bus:
-    """One connection to JetStream. Whatever it stores is acknowledged, or an error is raised."""
+    """One connection to JetStream. Every write is acknowledged, or an error is raised."""
 
     def __init__(self, link: Connection) -> None:
         self.connection = link
@@ -33,13 +33,12 @@ class Bus:
     ) -> Self:
         """Connect to a server, or to one of several separated by commas.
 
-        Raises Silence when none answers within *patience_s*.
-        Once connected, it reconnects for ever.
+        Raises NoReply if none answers within *patience_s*. Reconnects without limit later.
         """
         return cls(await connect(url, name, creds_file, patience_s))
 
     async def close(self) -> None:
-        """Stop at once; whoever still waits for an answer gets Silence."""
+        """Close the connection; pending requests end with NoReply."""
         await self.connection.close()
 
     async def __aenter__(self) -> Self:
@@ -50,7 +49,7 @@ class Bus:
 
     @property
     def nc(self) -> Client:
-        """The connection itself, for what has no method here."""
+        """The NATS client, for calls without a method here."""
         return self.connection.nc
 
     @property
@@ -68,10 +67,10 @@ class Bus:
         timeout_s: float = 5.0,
         patience_s: float = 30.0,
     ) -> Ack:
-        """Store one message. With *msg_id* a repeat within the stream's window is stored once.
+        """Store one message. With *msg_id*, a repeat within the stream's window is stored once.
 
-        Raises Silence when no answer came within *patience_s* (it may be stored), Full or BusError
-        when the server refuses it.
+        Raises NoReply without an answer within *patience_s* (the message may be stored),
+        StorageFull or BusError if the server refuses it.
         """
         said = dict(headers or {})
         if msg_id is not None:
@@ -81,7 +80,7 @@ class Bus:
         )
 
     async def schedule(self, at: datetime, subject: str, target: str, body: bytes) -> Ack:
-        """Have the server publish *body* to *target* at *at*; the same *subject* replaces."""
+        """Publish *body* to *target* at *at*, by the server; the same *subject* replaces."""
         return await publish_with_retry(
             self.connection, subject, body, schedule_headers(at, target)
         )
@@ -106,24 +105,24 @@ class Bus:
         return messages.scan_messages(self.connection, stream, subject, start)
 
     async def stream_info(self, stream: str) -> dict[str, Any]:
-        """JetStream's own answer: `config`, `state`. Raises BusError 10059 when there is none."""
+        """JetStream's reply: `config`, `state`. Raises BusError 10059 for an unknown stream."""
         return await self.connection.repeatable_api_request(f"STREAM.INFO.{stream}")
 
     async def count_by_subject(self, stream: str, subject: str = ">") -> dict[str, int]:
-        """How many messages *stream* holds on each subject that *subject* matches."""
+        """The number of messages on each subject of *stream* that *subject* matches."""
         return await messages.count_by_subject(self.connection, stream, subject)
 
     async def consumer_info(self, stream: str, durable: str) -> dict[str, Any]:
-        """JetStream's own answer: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
+        """JetStream's reply: `config`, `num_pending`, `num_ack_pending`, `ack_floor` ..."""
         return await self.connection.repeatable_api_request(f"CONSUMER.INFO.{stream}.{durable}")
 
     async def save_snapshot(self, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
-        """Hand the server's snapshot of *stream* to *take*, piece by piece, without consumers.
+        """Pass the server's snapshot of *stream* to *sink*, chunk by chunk, without consumers.
 
-        Raises Silence when it breaks off: what was taken is worth nothing then.
+        Raises NoReply if the snapshot breaks off; the chunks are unusable then.
         """
         return await snapshot.save_snapshot(self.connection, stream, sink)
 
     async def restore_snapshot(self, stream: str, saved: Snapshot, pieces: Iterable[bytes]) -> None:
-        """Make *stream* again from a snapshot; it must not exist. Raises BusError."""
+        """Restore *stream*, which must not exist, from a snapshot. Raises BusError."""
         await snapshot.restore_snapshot(self.connection, stream, saved, pieces)

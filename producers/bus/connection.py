@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 
 class Connection:
-    """Requests with time-outs over a client that `connect` provides, and provides again."""
+    """Requests with time-outs over a NATS client that is replaced after a final close."""
 
     def __init__(self) -> None:
         self.nc = Client()
@@ -58,7 +58,7 @@ class Connection:
 
     @property
     def server_info(self) -> Reply:
-        """What the server we talk to said at connecting: `server_id`, `version`, `max_payload`."""
+        """The server's INFO: `server_id`, `version`, `max_payload`."""
         return dict(self.nc._server_info)  # nats-py has no public way to it
 
     async def request(
@@ -68,7 +68,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 5.0,
     ) -> Msg:
-        """One request, sent only while connected. Raises Silence when no answer came in time.
+        """Send one request, only while connected. Raises NoReply without a timely answer.
 
         nats-py gets no time-out of its own: two cost as much as the rest of a request.
         """
@@ -86,16 +86,16 @@ class Connection:
     async def repeatable_api_request(
         self, call: str, query: Reply | None = None, patience_s: float = READ_PATIENCE_S
     ) -> Reply:
-        """A JetStream API call that a repeat can't harm: asked again after silence."""
+        """A JetStream API call that is safe to repeat; retried after NoReply."""
         attempt = partial(self.api_request, call, query, min(patience_s, 2.0))
         return await retry_until(attempt, patience_s, self.closed)
 
     @asynccontextmanager
     async def awaiting_reply(self, subject: str, timeout_s: float) -> AsyncIterator[None]:
-        """Wait for the connection, bound what happens inside, and turn trouble into BusErrors.
+        """Wait for the connection, limit the time of the body, and translate errors to BusErrors.
 
-        A cancellation gets through in any case: Python 3.11's `wait_for`, which nats-py uses, keeps
-        one to itself that comes together with the answer.
+        A cancellation always gets through: Python 3.11's `wait_for`, which nats-py uses, swallows
+        one that arrives together with the answer.
         """
         cancelled = _cancellations()
         try:
@@ -115,7 +115,7 @@ class Connection:
 
     @contextmanager
     def _until_lost(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """What was asked on a connection that is lost will not be answered: don't wait for it."""
+        """Register a time-out that ends at once when the connection is lost."""
         self._waiting.add(limit)
         try:
             yield
@@ -135,14 +135,14 @@ class Connection:
             log.warning("bus_disconnected")
 
     def _release(self) -> None:
-        """Whoever waits for an answer gets Silence now."""
+        """End all pending requests with NoReply."""
         now = asyncio.get_running_loop().time()
         for limit in self._waiting:
             if not limit.expired():
                 limit.reschedule(now)
 
     async def close(self) -> None:
-        """End it; whoever waits for an answer gets Silence."""
+        """Close the connection; pending requests end with NoReply."""
         self.closed.set()
         self._up.set()
         if self.reopening is not None:
@@ -154,7 +154,7 @@ class Connection:
         log.info("bus_closed")
 
     async def on_error(self, error: Exception) -> None:
-        """Say each kind of trouble once per outage: a client that reconnects repeats itself."""
+        """Log each kind of error once per outage: a reconnecting client repeats itself."""
         kind = type(error).__name__
         if kind in self._told:
             return
@@ -169,9 +169,9 @@ def _cancellations() -> int:
 
 @contextmanager
 def closing_client() -> Iterator[None]:
-    """Around the close of a nats-py client: only a cancellation of our own task gets through.
+    """Suppress nats-py's own cancellation while a client closes; pass on that of the current task.
 
-    A client that is closed while it reconnects cancels the very future on which its close waits.
+    A client that is closed while it reconnects cancels the future that its close awaits.
     """
     try:
         yield
@@ -182,7 +182,7 @@ def closing_client() -> Iterator[None]:
 
 
 def parse_reply(msg: Msg) -> Reply:
-    """The JSON answer in *msg*. Raises the BusError it carries."""
+    """The JSON reply in *msg*. Raises the BusError that it carries."""
     said: Reply = json.loads(msg.data)
     if "error" in said:
         raise error_from_reply(said["error"])
@@ -190,7 +190,7 @@ def parse_reply(msg: Msg) -> Reply:
 
 
 def error_from_reply(error: Reply) -> BusError:
-    """What JetStream's error object means to a caller."""
+    """The BusError for JetStream's error object."""
     number, text = error.get("err_code", 0), str(error.get("description", ""))
     if number in WRONG_REVISION_CODES:
         found = REVISION_PATTERN.search(text)
@@ -206,7 +206,7 @@ CONNECT_TIMEOUT_S = 2.0
 
 
 async def connect(url: str, name: str, creds_file: Path | None, patience_s: float) -> Connection:
-    """A live link to one of the servers in *url* (separated by commas)."""
+    """A live connection to one of the servers in *url* (separated by commas)."""
     link, line = Connection(), _Line(url, _options(name, creds_file))
     await retry_until(partial(line.open, link), patience_s, link.closed)
     return link
@@ -225,9 +225,9 @@ def _options(name: str, creds_file: Path | None) -> dict[str, Any]:
 
 
 class _Line:
-    """Gives a link its client, and another one when a server closed that for good.
+    """Opens the client of a connection, and a new one after a server closed it for good.
 
-    nats-py reconnects when a connection breaks, but gives up when the server says why it ends it
+    nats-py reconnects after a broken connection, but gives up when the server states a reason
     (rights withdrawn for a moment, too slow, too many connections).
     """
 

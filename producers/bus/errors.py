@@ -1,10 +1,12 @@
-"""What the bus may answer instead of doing what it was asked.
+"""Errors of the bus.
 
 BusError
-├── Conflict   somebody else was first: definitely nothing was stored
-├── Full       a stream, or the disk, takes no more: definitely nothing was stored
-├── Silence    no answer: it may be stored, not stored, or stored later
-└── Unfit      this server can't keep Loa's promises
+├── RevisionConflict  another writer was first: nothing was stored
+├── StorageFull       a stream or the disk is full: nothing was stored
+├── NoReply           no answer: stored, not stored, or stored later
+└── UnfitServer       the server cannot keep Loa's guarantees
+
+InvalidKey is a ValueError of the caller.
 """
 
 
@@ -17,7 +19,7 @@ class BusError(Exception):
 
 
 class RevisionConflict(BusError):
-    """A compare-and-set lost. `revision` is what stands there now, where the server said so."""
+    """A compare-and-set lost. `revision` is the present one, if the server reported it."""
 
     def __init__(self, text: str, err_code: int | None = None, revision: int | None = None) -> None:
         super().__init__(text, err_code)
@@ -25,15 +27,15 @@ class RevisionConflict(BusError):
 
 
 class StorageFull(BusError):
-    """No room: the stream's limit or the server's disk is reached."""
+    """The stream's limit or the server's disk is reached."""
 
 
 class NoReply(BusError):
-    """No answer came: repeat what a repeat can't harm, then read back."""
+    """No answer: repeat only harmless requests, then read back."""
 
 
 class UnfitServer(BusError):
-    """The server is too old, or acknowledges before the disk has it."""
+    """The server is too old, or acknowledges before it fsyncs."""
 
 
 class InvalidKey(ValueError):

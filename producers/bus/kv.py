@@ -25,7 +25,7 @@ MAX_KEYS_PER_REQUEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a key holds; `revision` is what the next swap must expect."""
+    """A key's value; the next `swap` must expect `revision`."""
 
     data: bytes
     revision: int
@@ -42,12 +42,12 @@ class Bucket:
         self._prefix = f"$KV.{name}."
 
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
-        """The value as the leader holds it: everything acknowledged before is seen."""
+        """The leader's value: it reflects every acknowledged write."""
         found = await self._last(key, patience_s)
         return None if found is None or found.is_deleted else _value(found)
 
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
-        """Store a key that must be absent. Raises Conflict, or Silence as `swap` does."""
+        """Create a key that must be absent. Raises RevisionConflict, or NoReply like `swap`."""
         try:
             return await self.swap(key, data, 0, timeout_s=timeout_s)
         except RevisionConflict as lost:
@@ -57,33 +57,33 @@ class Bucket:
         return await self.swap(key, data, found.seq if found else 0, timeout_s=timeout_s)
 
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
-        """Replace exactly *revision*; the answer is the new one. One attempt.
+        """Replace exactly *revision*; return the new one. One attempt.
 
-        Raises Conflict when it is definitely lost. After Silence it may be stored, not stored, or
-        still on its way, and a read can overtake it: repeat the same write, and on Conflict look
-        whether what stands there is yours.
+        Raises RevisionConflict if the write is definitely lost. After NoReply the value may be
+        stored, not stored, or still in flight, and a read can overtake it: repeat the same write,
+        and on RevisionConflict check whether the stored value is yours.
         """
         headers = {EXPECTED_REVISION_HEADER: str(revision)}
         return (await publish_once(self._link, self._subject(key), data, headers, timeout_s)).seq
 
     async def put(self, key: str, data: bytes) -> int:
-        """Store whatever stands there; the answer is the revision."""
+        """Store unconditionally; return the revision."""
         return await self._publish(key, data, {})
 
     async def purge(self, key: str) -> int:
-        """Remove the value from the disk; a marker without content tells watchers."""
+        """Remove the value from disk; watchers get a delete marker."""
         return await self._publish(key, b"", PURGE_HEADERS)
 
     async def purge_if(self, key: str, revision: int, *, timeout_s: float = 5.0) -> int:
-        """The same for exactly *revision*. One attempt; raises Conflict or Silence as `swap`."""
+        """Purge exactly *revision*. One attempt; raises RevisionConflict or NoReply like `swap`."""
         headers = PURGE_HEADERS | {EXPECTED_REVISION_HEADER: str(revision)}
         return (await publish_once(self._link, self._subject(key), b"", headers, timeout_s)).seq
 
     async def get_many(self, keys: Sequence[str], *, min_seq: int = 0) -> dict[str, Value]:
-        """The values of *keys*, without those that are absent.
+        """The values of *keys*; absent keys are left out.
 
-        In a cluster a replica may answer that is behind the leader; every change up to sequence
-        *since* is seen in any case.
+        In a cluster a replica that is behind may answer, but changes up to *min_seq* are always
+        seen.
         """
         values: dict[str, Value] = {}
         for first in range(0, len(keys), MAX_KEYS_PER_REQUEST):
@@ -99,9 +99,9 @@ class Bucket:
         return list(dict.fromkeys([key async for key, _ in self.values(prefix)]))
 
     async def values(self, prefix: str = "", *, start: int = 1) -> AsyncIterator[tuple[str, Value]]:
-        """Every value whose key starts with *prefix*; one that changes meanwhile may come again.
+        """Every value whose key starts with *prefix*; a value changed meanwhile may come again.
 
-        What was last changed before sequence *start* is left out.
+        Values last changed before sequence *start* are left out.
         """
         whole, _, _ = prefix.rpartition(".")
         subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
@@ -120,10 +120,10 @@ class Bucket:
         return Watch(self._link, self.name, start)
 
     async def batch(self, entries: Sequence[BatchEntry], *, timeout_s: float = 10.0) -> int:
-        """Store all of *entries* or none; the answer is the last one's revision.
+        """Store all of *entries* or none; return the last one's revision.
 
-        Raises Conflict when one expectation fails, and Silence as `swap` does. Only for buckets
-        that are declared atomic.
+        Raises RevisionConflict if one expectation fails, NoReply like `swap`. Only for buckets
+        declared atomic.
         """
         for entry in entries:
             self._subject(entry.key)

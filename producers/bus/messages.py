@@ -1,4 +1,4 @@
-"""Reading what streams hold: one message from the leader, or many by direct get."""
+"""Read stored messages: one from the leader, or many by direct get."""
 
 import asyncio
 import base64
@@ -34,12 +34,12 @@ class Message:
 
     @property
     def is_deleted(self) -> bool:
-        """In a bucket: a marker that says the key was purged, deleted or has expired."""
+        """In a bucket: a marker of a purged, deleted or expired key."""
         return is_delete_marker(self.headers)
 
 
 def is_delete_marker(headers: Mapping[str, str]) -> bool:
-    """Does a bucket's message say "no value" rather than hold one?"""
+    """Whether a bucket's message marks a missing value."""
     return "KV-Operation" in headers or "Nats-Marker-Reason" in headers
 
 
@@ -53,7 +53,7 @@ class Page(NamedTuple):
 async def read_message(
     link: Connection, stream: str, query: dict[str, Any], patience_s: float = READ_PATIENCE_S
 ) -> Message | None:
-    """One message as the stream's leader holds it; asked again after silence."""
+    """One message from the stream's leader; retried after NoReply."""
     try:
         said = await link.repeatable_api_request(f"STREAM.MSG.GET.{stream}", query, patience_s)
     except BusError as error:
@@ -64,7 +64,7 @@ async def read_message(
 
 
 async def count_by_subject(link: Connection, stream: str, subject: str) -> dict[str, int]:
-    """How many messages each subject holds, a page of the server's own count at a time."""
+    """The number of messages per subject, read in pages of the server's own count."""
     found: dict[str, int] = {}
     while True:
         query = {"subjects_filter": subject, "offset": len(found)}
@@ -76,7 +76,7 @@ async def count_by_subject(link: Connection, stream: str, subject: str) -> dict[
 
 
 async def erase_message(link: Connection, stream: str, seq: int) -> None:
-    """Overwrite one message; a repeat, or one that was never there, changes nothing."""
+    """Overwrite one message; missing messages are ignored."""
     try:
         await link.repeatable_api_request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
     except BusError as error:
@@ -101,9 +101,9 @@ async def scan_messages(
 async def direct_get(
     link: Connection, stream: str, query: dict[str, Any], min_seq: int = 0
 ) -> Page:
-    """The messages *query* asks for. Raises Silence rather than answer with a part of them.
+    """The messages that *query* selects. Raises NoReply instead of returning a part of them.
 
-    Any replica may answer; one that has not yet seen sequence *since* is asked again.
+    Any replica may answer; one that has not yet seen sequence *min_seq* is asked again.
     """
 
     async def attempt() -> Page:
@@ -113,7 +113,7 @@ async def direct_get(
 
 
 class _Collector:
-    """Gathers the many answers to one direct get, until the one that ends them."""
+    """Collects the replies to one direct get, until the final one."""
 
     def __init__(self, link: Connection, since: int) -> None:
         self.link = link

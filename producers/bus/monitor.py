@@ -1,4 +1,4 @@
-"""Reading a server's monitoring page: health, settings, version."""
+"""Read a server's monitoring pages: health, settings, version."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, 
 
 
 async def health_problem(url: str, page: str = HEALTH_PAGE) -> str | None:
-    """What is wrong with the server at *url*, in its own words; None when it is well."""
+    """The health error reported by the server at *url*; None if it is healthy."""
     try:
         status, said = await fetch_page(url, page)
     except NoReply as error:

@@ -1,4 +1,4 @@
-"""Storing one message on a stream and knowing that it is stored."""
+"""Publish one message and wait for the acknowledgement."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from producers.bus.retry import retry_until
 
 
 class Ack(NamedTuple):
-    """Where the message stands; `duplicate`: it had been stored before under the same id."""
+    """Stream and sequence of a message; `duplicate`: it was stored before under the same id."""
 
     stream: str
     seq: int
@@ -19,7 +19,7 @@ class Ack(NamedTuple):
 async def publish_once(
     link: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
 ) -> Ack:
-    """One attempt. Raises Silence when it is unknown whether the message is stored."""
+    """One attempt. Raises NoReply if the result is unknown."""
     said = parse_reply(await link.request(subject, body, headers, timeout_s))
     return Ack(said["stream"], said["seq"], said.get("duplicate", False))
 
@@ -33,7 +33,10 @@ async def publish_with_retry(
     timeout_s: float = 5.0,
     patience_s: float = 30.0,
 ) -> Ack:
-    """Store, and repeat after silence; with a Nats-Msg-Id in *headers* a repeat is stored once."""
+    """Publish, and repeat after NoReply.
+
+    With a Nats-Msg-Id in *headers*, repeats are stored once.
+    """
 
     async def attempt() -> Ack:
         return await publish_once(link, subject, body, headers, timeout_s)
@@ -42,6 +45,6 @@ async def publish_with_retry(
 
 
 def schedule_headers(at: datetime, target: str) -> dict[str, str]:
-    """Ask the server to publish the message to *target* at *at* (at once, if that is past)."""
+    """Headers that schedule a message for *target* at *at* (at once for a past time)."""
     moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target}

@@ -16,7 +16,7 @@ MAX_TRIES = 50
 
 @dataclass(frozen=True, slots=True)
 class Versioned(Generic[T]):
-    """What a key holds at a revision (0: nothing); `fresh`: whoever asked has just written it."""
+    """A key's value at a revision (0: absent); `just_written`: by this caller."""
 
     value: T | None
     revision: int = 0
@@ -46,10 +46,10 @@ async def update(
     transition: Callable[[T | None], T],
     known: Versioned[T] | None = None,
 ) -> Versioned[T]:
-    """Replace what *key* holds by what *move* makes of it, and again if somebody was faster.
+    """Replace the value of *key* by `transition(value)`, and retry after a lost compare-and-set.
 
-    *move* must leave alone what it has changed already: a write whose answer was lost is seen
-    again. Raises Silence when the bus is away, Conflict when others never let go.
+    *transition* must be idempotent: after a write without reply it sees its own result. Raises
+    NoReply if the bus is unavailable, RevisionConflict after MAX_TRIES lost writes.
     """
     for _ in range(MAX_TRIES):
         known = known or await read(bucket, key, kind)

@@ -1,4 +1,4 @@
-"""How long, and how often, the bus asks again what may be asked again."""
+"""Retries of requests that are safe to repeat."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,9 +23,9 @@ log = structlog.get_logger()
 async def retry_until(
     attempt_once: Callable[[], Awaitable[T]], patience_s: float | None, closed: asyncio.Event
 ) -> T:
-    """Repeat *once* while it ends in Silence, until *patience_s* is over or the bus is closed.
+    """Repeat *attempt_once* after NoReply, until *patience_s* has passed or the bus is closed.
 
-    A patience of None never ends.
+    None for *patience_s* means no limit.
     """
     last = NoReply("not asked yet")
 
@@ -45,9 +45,9 @@ async def retry_until(
 
 
 async def _repeated(attempt: Callable[[], Awaitable[T]], closed: asyncio.Event) -> T:
-    """*attempt* until it is not silent.
+    """Run *attempt* until it does not raise NoReply.
 
-    Nearly always the first one ends it: what repeats costs a fifth of a request to set up.
+    The first attempt runs without tenacity, whose set-up costs a fifth of a request.
     """
     try:
         return await attempt()

@@ -1,4 +1,4 @@
-"""Refusing a server that can't keep Loa's promises: too old, or acknowledging before its disk."""
+"""Check the servers: refuse versions that are too old, and acknowledgement before fsync."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ SETTINGS_NOT_VISIBLE = (
 
 
 class ServerReport(NamedTuple):
-    """What one server says about itself; `sync_always` is None where it has no JetStream."""
+    """One server's own report; `sync_always` is None without JetStream."""
 
     server_id: str
     version: str
@@ -30,10 +30,10 @@ class ServerReport(NamedTuple):
 
 
 async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
-    """Raise Unfit unless every server is new enough and fsyncs before it acknowledges.
+    """Raise UnfitServer unless every server is new enough and fsyncs before it acknowledges.
 
     The settings are read from the running servers: from the monitoring addresses *monitors* (one
-    per server), or over the bus where our account may ask for them.
+    per server), or over the bus if the account may ask for them.
     """
     info = bus.connection.server_info
     check_version(info["version"])
@@ -45,7 +45,7 @@ async def verify(bus: Bus, monitors: Sequence[str] = ()) -> None:
 
 
 def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
-    """Raise Unfit when one of the servers is unfit, or when *ours* isn't among them."""
+    """Raise UnfitServer if a server is unfit, or if *our_server_id* is not among the reports."""
     if not reports:
         raise UnfitServer(SETTINGS_NOT_VISIBLE)
     if our_server_id not in {server.server_id for server in reports}:
@@ -61,7 +61,7 @@ def check_reports(our_server_id: str, reports: Sequence[ServerReport]) -> None:
 
 
 def check_version(version: str) -> None:
-    """Raise Unfit for a server that is older than what Loa relies on."""
+    """Raise UnfitServer for a version older than MIN_VERSION."""
     major, minor = version.split(".")[:2]
     if (int(major), int(minor)) < MIN_VERSION:
         raise UnfitServer(f"nats-server {version} is older than {MIN_VERSION[0]}.{MIN_VERSION[1]}")
@@ -79,7 +79,7 @@ def _sync_always(jetstream: dict[str, Any]) -> bool | None:
 
 
 class _Poll:
-    """Asks all servers at once; how many will answer is unknown, so quiet ends it."""
+    """Asks all servers at once; a pause ends the poll, because their number is unknown."""
 
     def __init__(self, link: Connection) -> None:
         self._link = link

@@ -1,4 +1,4 @@
-"""A stream as bytes: the server's own snapshot of it, and the way back."""
+"""Snapshots of streams: save and restore."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -16,16 +16,16 @@ COMPLETE_STATUS = "204"
 
 
 class Snapshot(NamedTuple):
-    """What the server says of a stream that it hands out; it wants the same to take it back."""
+    """The stream's config and state, needed again for the restore."""
 
     config: dict[str, Any]
     state: dict[str, Any]
 
 
 async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], object]) -> Snapshot:
-    """Hand the stream's snapshot to *take*, piece by piece; consumers are left out.
+    """Pass the stream's snapshot to *sink*, chunk by chunk, without consumers.
 
-    Raises Silence when the server falls silent half-way: what was taken is worth nothing then.
+    Raises NoReply if the server stops half-way; the chunks are unusable then.
     """
     pieces: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = link.nc.new_inbox()
@@ -46,7 +46,7 @@ async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], o
 async def restore_snapshot(
     link: Connection, stream: str, snapshot: Snapshot, pieces: Iterable[bytes]
 ) -> None:
-    """Make the stream again, which must not exist. Raises BusError when the server can't."""
+    """Restore the stream, which must not exist. Raises BusError."""
     said = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), STALL_TIMEOUT_S)
     for piece in pieces:
         taken = await link.request(said["deliver_subject"], piece, timeout_s=STALL_TIMEOUT_S)
@@ -64,7 +64,7 @@ async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:
 
 
 async def _go_on(link: Connection, piece: Msg) -> None:
-    """The server sends more only as far as it knows that we keep up."""
+    """Acknowledge a chunk; the server's flow control waits for it."""
     if piece.reply:
         async with link.awaiting_reply(piece.reply, STALL_TIMEOUT_S):
             await link.nc.publish(piece.reply)
@@ -78,7 +78,7 @@ async def _stop(listening: Any) -> None:
 
 
 def _check_end(last: Msg, stream: str) -> None:
-    """Servers before 2.15 end a good snapshot without a header."""
+    """Raise BusError for a bad end; servers before 2.15 end a good snapshot without a header."""
     status = (last.headers or {}).get("Status", COMPLETE_STATUS)
     if status != COMPLETE_STATUS:
         raise BusError(f"the snapshot of {stream} ended with {status}")

@@ -1,4 +1,4 @@
-"""Making the server's streams, consumers and buckets what `contracts.subjects` says."""
+"""Apply `contracts.subjects` to the server: streams, consumers and buckets."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ Config = dict[str, Any]
 NO_STREAM_CODE = 10059
 NO_CONSUMER_CODE = 10014
 RESTORING_STREAM = "RESTORING"
-"""A stream that stands for as long as a restore is not complete."""
+"""A stream that exists while a restore is incomplete."""
 START_KEYS = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
 SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
 
@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 
 async def apply(bus: Bus) -> None:
-    """Create what is missing and extend what is too small; never shrink or remove anything.
+    """Create missing objects and extend small ones; never shrink or remove anything.
 
-    Raises Unfit when a restore was cut short: half a bus is no bus.
+    Raises UnfitServer after an interrupted restore.
     """
     if await stream_exists(bus, RESTORING_STREAM):
         raise UnfitServer("a restore was cut short: repeat it with `loa restore`")
@@ -40,7 +40,7 @@ async def apply(bus: Bus) -> None:
 
 
 def stream_names() -> list[str]:
-    """The streams behind everything, buckets included."""
+    """The names of all streams, those of buckets included."""
     return [stream.name for stream in STREAMS] + [f"KV_{bucket.name}" for bucket in BUCKETS]
 
 
@@ -55,13 +55,13 @@ async def stream_exists(bus: Bus, stream: str) -> bool:
 
 
 async def mark_restoring(bus: Bus) -> None:
-    """Have `apply` refuse this bus until `remove` takes the mark away."""
+    """Make `apply` refuse this bus until the mark is deleted."""
     config = {"name": RESTORING_STREAM, "subjects": ["restoring"], "max_bytes": 4096, **_COMMON}
     await bus.connection.repeatable_api_request(f"STREAM.CREATE.{RESTORING_STREAM}", config)
 
 
 async def delete_stream(bus: Bus, stream: str) -> None:
-    """Delete a stream and all that it holds."""
+    """Delete a stream with all its messages."""
     try:
         await bus.connection.repeatable_api_request(f"STREAM.DELETE.{stream}")
     except BusError as error:  # a repeat after silence finds it gone
@@ -72,7 +72,7 @@ async def delete_stream(bus: Bus, stream: str) -> None:
 async def create_consumer_at(
     bus: Bus, stream: StreamSpec, consumer: ConsumerSpec, seq: int
 ) -> None:
-    """Create a durable that begins with message *seq*, instead of with the first."""
+    """Create a durable that starts at message *seq* instead of the first."""
     start = {"deliver_policy": "by_start_sequence", "opt_start_seq": seq}
     config = consumer_config(consumer) | start
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
@@ -82,10 +82,10 @@ async def create_consumer_at(
 
 
 def stream_config(stream: StreamSpec) -> Config:
-    """A stream that refuses what it can't hold.
+    """Config of a stream that refuses messages when it is full.
 
-    JetStream can't combine schedules with refusing; there the oldest wake-up would go first, which
-    the sweeper makes good.
+    JetStream cannot combine schedules with refusing; such a stream drops its oldest wake-up
+    instead, and the sweeper replaces the lost wake-up.
     """
     config = {
         "name": stream.name,
@@ -104,7 +104,7 @@ def stream_config(stream: StreamSpec) -> Config:
 
 
 def bucket_config(bucket: BucketSpec) -> Config:
-    """A KV bucket with history 1; roll-up headers are what a purge is made of."""
+    """Config of a KV bucket with history 1; purging needs roll-up headers."""
     config = {
         "name": f"KV_{bucket.name}",
         "subjects": [f"$KV.{bucket.name}.>"],
@@ -123,7 +123,7 @@ _COMMON: Config = {"storage": "file", "num_replicas": 1, "allow_direct": True}
 
 
 def consumer_config(consumer: ConsumerSpec) -> Config:
-    """A durable pull consumer; a message comes again until somebody acknowledges it."""
+    """Config of a durable pull consumer; messages are redelivered until acknowledged."""
     config = {
         "name": consumer.durable,
         "durable_name": consumer.durable,
@@ -136,7 +136,7 @@ def consumer_config(consumer: ConsumerSpec) -> Config:
 
 
 def extended_config(found: Config, wanted: Config) -> Config:
-    """What stands there, extended to what is wanted; what an operator enlarged stays large."""
+    """The present config extended to the wanted one; larger limits set by an operator stay."""
     config = found | wanted
     for size in SIZE_KEYS:
         if size in wanted:
@@ -149,7 +149,7 @@ def extended_config(found: Config, wanted: Config) -> Config:
 
 
 def _older(found: int, wanted: int) -> int:
-    """What is to be forgotten is, also where it was once kept for ever (0); a longer age stays."""
+    """The longer of two ages; a limit replaces "for ever" (0)."""
     return max(found, wanted) if wanted else 0
 
 

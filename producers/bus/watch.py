@@ -1,4 +1,4 @@
-"""Following a bucket: every change in order, over reconnects and restarts of the server."""
+"""Follow a bucket: every change in order, over reconnects and server restarts."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Change(NamedTuple):
-    """What a key holds now; `data` is None when it was purged or has expired."""
+    """A key's new value; `data` is None after a purge or expiry."""
 
     key: str
     data: bytes | None
@@ -35,10 +35,10 @@ class Change(NamedTuple):
 
 
 class Watch:
-    """The changes of one bucket from a sequence on; iterating ends when the bus is closed.
+    """The changes of one bucket from a sequence on; iteration ends when the bus is closed.
 
-    Whatever is lost on the way is asked for again behind the last change that was handed out,
-    so nothing is skipped and nothing comes twice.
+    Lost messages are requested again from the last yielded change on, so none is skipped and
+    none comes twice.
     """
 
     def __init__(self, link: Connection, bucket: str, start: int) -> None:
@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the server last said anything; it does so once a second, changes or not."""
+        """Seconds since the last message of the server, which sends a heartbeat every second."""
         return monotonic() - self._heard
 
     async def __aiter__(self) -> AsyncIterator[Change]:
@@ -74,7 +74,7 @@ class Watch:
 
 
 class _Feed:
-    """Pulls from one short-lived consumer; a gap or a missing pulse is Silence."""
+    """Pulls from one ephemeral consumer; a gap or a missing heartbeat raises NoReply."""
 
     def __init__(self, link: Connection, call: str, inbox: str) -> None:
         self._link = link
@@ -89,7 +89,7 @@ class _Feed:
         self._heard.put_nowait(msg)
 
     async def next(self) -> Msg | None:
-        """The next message, or None for a pulse."""
+        """The next message, or None for a heartbeat."""
         if not self._due:
             await self._pull()
         msg = await self._hear()
@@ -130,7 +130,7 @@ class _Feed:
 
 @asynccontextmanager
 async def _following(link: Connection, bucket: str, start: int) -> AsyncIterator[_Feed]:
-    """A feed behind an ephemeral consumer, which the server removes when nobody pulls from it."""
+    """A feed from an ephemeral consumer, which the server deletes when it is idle."""
     stream, name = f"KV_{bucket}", uuid4().hex
     created = {"stream_name": stream, "config": _config(name, start)}
     await link.api_request(f"CONSUMER.CREATE.{stream}.{name}", created)

@@ -1,7 +1,7 @@
-"""The HTTP door: CloudEvents in, problem documents out.
+"""The HTTP gateway: CloudEvents in, problem documents out.
 
-An ASGI app that is handed its bus, vocabulary and clock. May import: contracts, producers.bus, and
-what producers does for a door (registry, acceptance). It knows no other room.
+An ASGI app that is given its bus, vocabulary and clock. May import contracts, producers.bus,
+and producers' modules for entry points (units.registry, acceptance, texts, token_buckets).
 """
 
 from producers.gateway.app import create_gateway

@@ -1,4 +1,4 @@
-"""Who is at the door, and whether they knock too often."""
+"""Authentication and rate limits of senders."""
 
 import math
 
@@ -16,7 +16,7 @@ FAILURES_PER_MINUTE = 20
 
 
 class AccessControl:
-    """Proves units by their API keys and counts their events. Nothing here outlives the process."""
+    """Authenticates units by API key and counts their requests; the counts are kept in memory."""
 
     def __init__(self, registry: UnitRegistry, clock: Clock) -> None:
         self.registry = registry
@@ -25,7 +25,10 @@ class AccessControl:
         self.failures = TokenBuckets(FAILURES_PER_MINUTE, FAILURES_PER_MINUTE, clock)
 
     async def authenticate(self, request: Request) -> RegisteredUnit:
-        """The unit whose key *request* carries. Raises Unauthorized; RateLimited for guessing."""
+        """The unit whose key *request* carries. Raises Unauthorized.
+
+        RateLimited after many failures.
+        """
         try:
             return await self.registry.authenticate(_bearer(request))
         except Unauthorized:
@@ -34,11 +37,11 @@ class AccessControl:
             raise
 
     def count_events(self, member: RegisteredUnit, events: int = 1) -> None:
-        """Raises RateLimited when *member* sends more than its share."""
+        """Raise RateLimited if the unit sends too many events."""
         _or_wait(self.events.take(member.unit, events))
 
     def count_query(self, member: RegisteredUnit) -> None:
-        """Raises RateLimited when *member* asks for statuses without end."""
+        """Raise RateLimited if the unit asks for too many statuses."""
         _or_wait(self.queries.take(member.unit))
 
 

@@ -1,4 +1,4 @@
-"""The gateway's routes: send events, ask what became of one, read the documentation."""
+"""Routes of the gateway: send events, ask for an event's status, read the documentation."""
 
 import re
 import time
@@ -34,18 +34,18 @@ from producers.units.registry import UnitRegistry
 RECEIVED = "received"
 
 TraceLookup = Callable[[EventRecord], Awaitable[Mapping[str, Any] | None]]
-"""Where an event's item is: the document of `loa trace`, or None when nothing is known yet."""
+"""Looks up the trace of an event's item; None when nothing is known yet."""
 
 
 class NotFound(ContractError):
-    """There is no such event, or it belongs to somebody else; the difference is not told."""
+    """The event does not exist or belongs to another unit; the answer is the same."""
 
     code = "not_found"
     status = 404
 
 
 class GatewayRoutes:
-    """What the routes do. One per process; it holds nothing but counters."""
+    """Handlers of the routes; one object per process, whose only state are counters."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class GatewayRoutes:
         self.public_url = public_url.rstrip("/")
 
     async def accept_events(self, request: Request) -> Response:
-        """Accept one event or a batch, and answer once the stream has them on the disk."""
+        """Accept one event or a batch; answer after the stream has stored them on disk."""
         began = time.monotonic()
         member = await self.access.authenticate(request)
         spent_s = time.monotonic() - began
@@ -80,7 +80,7 @@ class GatewayRoutes:
         return JSONResponse(answer.model_dump(), 202)
 
     async def event_status(self, request: Request) -> Response:
-        """Where the item of an event is; only for the unit that sent the event."""
+        """The status of an event's item, for the unit that sent the event."""
         member = await self.access.authenticate(request)
         self.access.count_query(member)
         event_id = request.path_params["event_id"]
@@ -112,9 +112,9 @@ def create_gateway(
     *,
     public_url: str = "",
 ) -> FastAPI:
-    """The ASGI app. Without *trace* a status tells only that the event was received.
+    """Create the ASGI app. Without *trace*, a status only says that the event was received.
 
-    *public_url* stands before the path in `status_url`; without it `status_url` is a path.
+    *public_url* is put before the path in `status_url`.
     """
     door = GatewayRoutes(bus, vocabulary, clock, trace, public_url)
     app = FastAPI(title="Loa", version="1", openapi_url=None, redirect_slashes=False)
@@ -126,7 +126,7 @@ def create_gateway(
 
 
 def _explain(app: FastAPI) -> None:
-    """Serve the documentation of the routes that *app* has so far."""
+    """Serve the documentation of the routes registered so far."""
     document = openapi_document.build_openapi(app)
     page, policy = openapi_document.build_docs_page(document)
 
@@ -140,7 +140,7 @@ def _explain(app: FastAPI) -> None:
 
 
 def _named(unit: str, event: CloudEvent) -> dict[str, str]:
-    """What the log may say of an event that may be refused: ids, as far as they are ones."""
+    """Ids for the log of an event that may be refused, if they are well-formed."""
     said = {"event_id": keys.event_id(unit, event.source, event.id)}
     content_id = event.data.get("content_id")
     if isinstance(content_id, str) and re.fullmatch(ID_PATTERN.strip("^$"), content_id):
@@ -153,7 +153,7 @@ def _is_id(event_id: str) -> bool:
 
 
 def _known(record: EventRecord) -> Status:
-    """What the event's own record tells; a refused event has no part in its item's story."""
+    """The status from the event's own record; a refused event is not part of its item's trace."""
     at = record.at.isoformat()
     refusals = [
         Happening(at=at, event="refused", detail=f"{wrong.field}: {wrong.message}", errors=[wrong])

@@ -1,4 +1,4 @@
-"""What the gateway says of itself: its OpenAPI document, and a page made from it."""
+"""The gateway's OpenAPI document and the documentation page made from it."""
 
 import json
 from base64 import b64encode
@@ -34,7 +34,7 @@ DESCRIPTIONS = json.loads((FOLDER / "descriptions.json").read_text("utf-8"))
 
 
 def _refusals(*statuses: int) -> dict[int | str, Document]:
-    """The answers with a problem document, by status."""
+    """The responses with a problem document, by status."""
     headers: dict[int, Document] = {
         401: BEARER_CHALLENGE,
         429: RETRY_AFTER_HEADER,
@@ -114,7 +114,7 @@ STATUS_ROUTE: Document = {
 
 
 def build_openapi(app: FastAPI) -> Document:
-    """The document: the routes of *app*, the committed schemas of the events, the API key."""
+    """The document: the routes of *app*, the committed schemas of events, the API key."""
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -134,7 +134,7 @@ def build_openapi(app: FastAPI) -> Document:
 
 
 def build_docs_page(document: Document) -> tuple[str, str]:
-    """The page for people, and the policy that lets it load nothing but its own style."""
+    """The documentation page, and a policy that allows only its own style."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
     )
@@ -154,7 +154,7 @@ def _committed(name: str) -> Document:
 
 
 def _lifted(name: str, schema: Document) -> Document:
-    """*schema* and what it defines, each as a component of its own with its references moved."""
+    """*schema* and its definitions as separate components, with references adjusted."""
     text = json.dumps(schema).replace('"#/$defs/', f'"{COMPONENTS}{name}')
     moved: Document = json.loads(text)
     parts = {f"{name}{part}": inner for part, inner in moved.pop("$defs", {}).items()}

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Answer every error of *app*, foreseen or not, with a problem document."""
+    """Answer every error of *app*, expected or not, with a problem document."""
     handlers: dict[Any, Callable[[Request, Any], Any]] = {
         ContractError: _refused,
         HTTPException: _unrouted,
@@ -40,7 +40,7 @@ def install_handlers(app: FastAPI) -> None:
 def problem_response(
     request: Request, status: int, errors: list[FieldError], headers: dict[str, str]
 ) -> Response:
-    """The document. `type` stays about:blank: the status and the fields say all there is."""
+    """The problem document. `type` is about:blank: status and fields carry all information."""
     name = str(status) if str(status) in catalog()["problem"] else "other"
     title = get_text("problem", name)
     body = Problem(
@@ -73,7 +73,7 @@ async def _away(request: Request, error: BusError) -> Response:
 
 
 async def _unrouted(request: Request, error: HTTPException) -> Response:
-    """What the router refuses: unknown paths and methods."""
+    """Answer unknown paths and methods."""
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         wrong = field_error("method", "method_not_allowed", value=request.method)
     elif error.status_code == HTTPStatus.NOT_FOUND:
@@ -86,7 +86,7 @@ async def _unrouted(request: Request, error: HTTPException) -> Response:
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:
-    """Nobody is there to read it."""
+    """The client has disconnected; the answer is never read."""
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 

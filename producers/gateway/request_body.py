@@ -1,4 +1,4 @@
-"""Reading events from a request, never more of it than is allowed."""
+"""Read events from a request within limits of size and time."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ READ_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvents:
-    """What one request brought: one event, or a batch of them."""
+    """The events of one request: a single one, or a batch."""
 
     events: list[CloudEvent]
     is_batch: bool = False
 
 
 async def read_events(request: Request) -> ReceivedEvents:
-    """The events in *request*. Raises ContractError naming what is wrong."""
+    """Parse the events in *request*. Raises ContractError naming each wrong field."""
     headers = _said(request)
     mode = envelope.mode(headers.get("content-type"), headers)
     _not_compressed(headers.get("content-encoding", "identity"))
@@ -43,7 +43,7 @@ async def read_events(request: Request) -> ReceivedEvents:
 
 
 def _said(request: Request) -> dict[str, str]:
-    """The headers that concern the event. Raises Unreadable for one that is given two values."""
+    """The headers that concern the event. Raises Unreadable for one with two different values."""
     said: dict[str, str] = {}
     for name, value in request.headers.items():
         if not name.startswith(("ce-", "content-")):
@@ -60,7 +60,7 @@ def _not_compressed(coding: str) -> None:
 
 
 async def _bounded(request: Request, limit: int) -> bytes:
-    """The body, read until the limit or the time is reached."""
+    """Read the body, limited in size and time."""
     announced = request.headers.get("content-length", "")
     _fits(int(announced) if announced.isdecimal() and len(announced) < 20 else 0, limit)
     body = bytearray()

@@ -1,7 +1,7 @@
-"""The readers' pages: subscribe, confirm, choose, leave; in Vietnamese, without JavaScript.
+"""Subscriber pages: sign-up, confirmation, preferences, unsubscribing; Vietnamese, no JavaScript.
 
-An ASGI app that is handed what it may ask of the readers' office. May import: contracts,
-producers.bus (for its errors), and the counters of the HTTP door. It knows no other room.
+An ASGI app that is given its services. May import contracts, producers.bus, producers.texts
+and producers.token_buckets.
 """
 
 from producers.pages.app import create_pages

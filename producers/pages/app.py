@@ -1,4 +1,4 @@
-"""The pages as one ASGI app: routes, guards on every answer, and what is said when it fails."""
+"""The pages as one ASGI app: routes, security headers, error pages."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 def create_pages(
     services: PageServices, vocabulary: Vocabulary, public_url: str, clock: Callable[[], float]
 ) -> ASGIApp:
-    """The app; it takes every path below `/dang-ky` and `/huy`."""
+    """Create the app; it serves every path below `/dang-ky` and `/huy`."""
     look = Renderer(public_url, vocabulary)
     limits = MailLimits(services.mails_per_hour, clock)
     sessions = Sessions(services.preferences, look.is_https)
@@ -69,7 +69,7 @@ def static_routes() -> Sequence[Route]:
 
 
 class SecurityHeaders:
-    """Sets the headers that stand on every answer, whoever made it."""
+    """Adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp, renderer: Renderer) -> None:
         self.app = app
@@ -87,7 +87,7 @@ class SecurityHeaders:
 
 
 class ErrorPages:
-    """What a page says when it can't do what was asked."""
+    """Error pages."""
 
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
@@ -124,14 +124,14 @@ class ErrorPages:
         return answer
 
     def mail_quota_reached(self, _: Request, error: Exception) -> Response:
-        """It says nothing about any address: nobody gets a letter now."""
+        """The quota page; it holds for all addresses and reveals nothing about any."""
         answer = self.renderer.message_page("later", HTTPStatus.SERVICE_UNAVAILABLE)
         retry_s = error.retry_after_s if isinstance(error, MailQuotaReached) else 0
         answer.headers["Retry-After"] = str(math.ceil(retry_s))
         return answer
 
     def client_disconnected(self, _: Request, __: Exception) -> Response:
-        """Nobody is there to read it."""
+        """The client has disconnected; the answer is never read."""
         return Response(status_code=HTTPStatus.BAD_REQUEST)
 
     def unexpected_error(self, _: Request, error: Exception) -> Response:

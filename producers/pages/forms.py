@@ -1,4 +1,4 @@
-"""What a browser sends: small urlencoded forms, read to their end and no further."""
+"""Read urlencoded forms within limits of size and time."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ Form = Mapping[str, list[str]]
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a form. Raises HTTPException for what no form of ours sends."""
+    """Parse the fields of a form. Raises HTTPException for requests that no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM_MEDIA_TYPE:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -37,7 +37,7 @@ async def read_form(request: Request) -> Form:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body. Raises HTTPException when it is too long, or too slow."""
+    """Read the body. Raises HTTPException for a large or slow one."""
     body = bytearray()
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
@@ -51,12 +51,12 @@ async def read_body(request: Request) -> bytes:
 
 
 def single_value(form: Form, name: str) -> str:
-    """A field's only value; empty for none."""
+    """The last value of a field; empty for none."""
     return form.get(name, [""])[-1]
 
 
 def parse_application(form: Form, ip: str = "") -> SignupApplication:
-    """What is asked for, as it was written."""
+    """The application in a form, as entered."""
     return SignupApplication(
         email=single_value(form, "email").strip(),
         name=single_value(form, "name"),
@@ -70,7 +70,7 @@ def parse_application(form: Form, ip: str = "") -> SignupApplication:
 
 
 def parse_future_day(written: str, today: date) -> datetime | None:
-    """The beginning of a day to come, in Vietnam; None for anything else."""
+    """The start of a future day in Vietnam; None for other input."""
     iso, vietnamese = _ISO.fullmatch(written.strip()), _WRITTEN.fullmatch(written.strip())
     parts = [*iso.groups()] if iso else [*vietnamese.groups()][::-1] if vietnamese else []
     try:

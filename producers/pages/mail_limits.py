@@ -1,4 +1,4 @@
-"""Whom a request is counted for: the household it came from, and the network around it."""
+"""Limits of transactional mail per household and per network."""
 
 import math
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from producers.token_buckets import TokenBuckets
 
 log = structlog.get_logger()
 PER_MINUTE, BURST = 10.0, 40.0
-"""Letters that one household may cause: an office behind one address is many."""
+"""Mails that one household may cause; an office behind one address has many people."""
 HOUSEHOLD_BITS, SITE_BITS, NEIGHBOUR_BITS = 64, 48, 24
-"""What a household has of IPv6, what its provider may give it, and the like of IPv4: in bits."""
+"""Prefix lengths in bits: of a household (IPv6), of a customer (IPv6), of a network (IPv4)."""
 NETWORK_SHARE = 1 / 20
-"""Of the letters of an hour, what a network may cause at once, and in each hour after that."""
+"""Part of the hourly mails that one network may cause at once, and again per hour."""
 MIN_NETWORK_SHARE = 3.0
 MINUTES = 60
 
 
 def client_address(request: Request) -> str:
-    """Where a request came from, as the server in front of us says if it is trusted to."""
+    """The client's address, as reported by the trusted proxy."""
     return request.client.host if request.client else ""
 
 
 def address_group(address: str, *, ipv6_bits: int = HOUSEHOLD_BITS, ipv4_bits: int = 32) -> str:
-    """The name an address is counted under: so many bits of it, of IPv6 and of IPv4."""
+    """The group that an address is counted under: its first bits, for IPv6 and IPv4."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -42,9 +42,9 @@ def address_group(address: str, *, ipv6_bits: int = HOUSEHOLD_BITS, ipv4_bits: i
 
 
 class MailLimits:
-    """What a household, and the network around it, may cause in letters; `per_hour`: all together.
+    """Mail limits of households and networks; `per_hour` is the limit for all together.
 
-    No network has more than a tenth of an hour's letters, as long as all are bounded (not 0).
+    A network gets at most a tenth of the hourly mails, unless `per_hour` is 0 (no limit).
     """
 
     def __init__(self, per_hour: int, clock: Callable[[], float]) -> None:
@@ -53,7 +53,7 @@ class MailLimits:
         self.networks = TokenBuckets(share / MINUTES, share, clock) if per_hour else None
 
     def check(self, request: Request) -> None:
-        """Raises HTTPException (429) for who may cause no letter now, whatever they ask for."""
+        """Raise HTTPException (429) if the client may cause no mail now, for any address."""
         wait = self.take_or_wait_s(client_address(request))
         if wait:
             log.warning("letters_slowed")
@@ -61,7 +61,7 @@ class MailLimits:
             raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers=said)
 
     def take_or_wait_s(self, address: str) -> float:
-        """Seconds until a letter; 0: it is counted."""
+        """Count one mail and return 0, or return the seconds until one is allowed."""
         wait = self.households.take(address_group(address))
         if wait or self.networks is None:
             return wait

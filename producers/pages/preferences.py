@@ -1,4 +1,4 @@
-"""A reader's own subscription: wishes, pause, address, data, and the end of it."""
+"""Pages of a subscriber's own subscription: preferences, pause, address, data, end."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +27,7 @@ from producers.pages.signup import OPTIONS_PATH, UNPROCESSABLE
 FormAction = Callable[[Request, Subscriber, Form], Awaitable[Response]]
 NOTICE_PARAMETER = "xong"
 COMPLAINT_REASON = "complaint"
-"""The reason that stands against an address whose reader called mail spam."""
+"""Suppression reason of an address whose owner reported spam."""
 UNSUBSCRIBED_MESSAGES = {
     UnsubscribeResult.DONE: "left",
     UnsubscribeResult.IN_PROGRESS: "left",
@@ -42,7 +42,7 @@ ERASED_MESSAGES = {
 
 @dataclass
 class PreferencesPages:
-    """Every act needs a session, and a form that was shown to it."""
+    """The preference pages. Every action needs a session and a form sealed for the session."""
 
     service: PreferencesService
     renderer: Renderer
@@ -74,7 +74,7 @@ class PreferencesPages:
         ]
 
     def guarded_action(self, action: FormAction) -> Callable[[Request], Awaitable[Response]]:
-        """*act*, for a reader who is in and whose form is ours."""
+        """*action*, guarded by session and form seal."""
 
         async def guarded(request: Request) -> Response:
             form = await forms.read_form(request)
@@ -88,7 +88,7 @@ class PreferencesPages:
         return guarded
 
     def session_expired_page(self) -> Response:
-        """The session is over: a new letter opens another."""
+        """The session has ended; an access link opens a new one."""
         return self.renderer.render(
             "manage.html", HTTPStatus.FORBIDDEN, email="", wrong={}, over=True, here="manage"
         )
@@ -101,7 +101,7 @@ class PreferencesPages:
         return self.options_page(request, reader, done=done)
 
     def options_page(self, request: Request, subscriber: Subscriber, **said: Any) -> Response:
-        """The page, perhaps with what is wrong, as it was written."""
+        """The options page, with errors and the entered values, if any."""
         wrong: Mapping[str, str] = said.get("wrong", {})
         values = {
             "reader": subscriber,
@@ -170,7 +170,7 @@ class PreferencesPages:
         return self.renderer.message_page("moved")
 
     async def export(self, request: Request) -> Response:
-        """All that is kept of a reader, as a file."""
+        """Download all stored data of the subscriber."""
         reader = await self.sessions.find_subscriber(request)
         if reader is None:
             return self.session_expired_page()
@@ -187,7 +187,7 @@ class PreferencesPages:
         )
 
     def consent_text(self, subscriber: Subscriber) -> str:
-        """The text that a reader agreed to."""
+        """The consent text that the subscriber agreed to."""
         version = subscriber.consent.version if subscriber.consent else ""
         return str(page_texts()["consent"]["texts"].get(version, ""))
 
@@ -216,7 +216,7 @@ class PreferencesPages:
 
 
 def suppression_text(data: Mapping[str, Any]) -> str:
-    """Why no mail is sent to a reader's address, and until when, as a citizen reads it."""
+    """The suppression of the subscriber's address as a sentence: reason and end."""
     stands = data[SUPPRESSION_FIELD]
     if not stands:
         return ""
@@ -227,5 +227,5 @@ def suppression_text(data: Mapping[str, Any]) -> str:
 
 
 def with_field(error: FieldError, field: str) -> FieldError:
-    """The same fault of another field of the page."""
+    """The same error for another field."""
     return error.model_copy(update={"field": field})

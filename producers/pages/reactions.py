@@ -1,7 +1,7 @@
-"""What readers think of an item: three buttons on its page, one POST, and nothing about the reader.
+"""Reader reactions: three buttons on an item's page, one POST, no data about the reader.
 
-No cookie, no address, no name is kept or logged. How often one address of the internet has pressed
-is known to this process alone, until it ends: enough against a finger that does not stop.
+No cookie, address or name is stored or logged. Presses per IP address are counted in memory
+only, to limit repeats.
 """
 
 import re
@@ -34,20 +34,20 @@ from producers.token_buckets import TokenBuckets
 log = structlog.get_logger()
 REACTIONS_PATH = "y-kien"
 PER_MINUTE, BURST = 10.0, 60.0
-"""For all items together, by one address: an office behind one address is many."""
+"""Limit per IP address for all items; an office behind one address has many people."""
 PER_ITEM_PER_MINUTE, PER_ITEM_BURST = 5 / 1440, 5.0
-"""For one item, by one address."""
+"""Limit per IP address for one item."""
 SAME_SITE_VALUES = ("same-origin", "none")
 CONTENT_ID_PATTERN = re.compile(ID_PATTERN)
 T = TypeVar("T", Reaction, ChannelName)
 ItemStateLookup = Callable[[str], Awaitable[Literal["", "released", "withdrawn"]]]
-"""How the item of that id stands: empty for one that readers never saw. Raises BusError."""
+"""State of an item by id; empty for an unpublished one. Raises BusError."""
 
 
 def create_reactions(
     bus: Bus, item_state: ItemStateLookup, renderer: Renderer, clock: Callable[[], float]
 ) -> ASGIApp:
-    """The app below `/y-kien`; its pages are drawn by *look*."""
+    """Create the app below `/y-kien`; *renderer* draws its pages."""
     desk, answers = ReactionRoutes(bus, item_state, renderer, clock), ReactionErrorPages(renderer)
     routes = [
         Route(f"/{REACTIONS_PATH}/{{content_id}}", desk.redirect_to_item),
@@ -59,7 +59,7 @@ def create_reactions(
 
 
 class ReactionRoutes:
-    """Counts what was pressed, as one message on OPINIONS."""
+    """Stores each reaction as one message on OPINIONS."""
 
     def __init__(
         self, bus: Bus, item_state: ItemStateLookup, renderer: Renderer, clock: Callable[[], float]
@@ -71,12 +71,12 @@ class ReactionRoutes:
         self.repeats = TokenBuckets(PER_ITEM_PER_MINUTE, PER_ITEM_BURST, clock)
 
     async def redirect_to_item(self, request: Request) -> Response:
-        """Nothing is to be seen here: the buttons stand on the item's page."""
+        """Redirect to the item's page, which has the buttons."""
         content_id = await self.require_item(request)
         return RedirectResponse(f"{self.renderer.base_path}/tin/{content_id}", HTTPStatus.SEE_OTHER)
 
     async def record_reaction(self, request: Request) -> Response:
-        """Whoever presses too often is thanked all the same, and not counted."""
+        """Store one reaction; above the limit, answer the same without counting."""
         if is_cross_site(request, self.renderer.public_url):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         content_id, form = await self.require_item(request), await forms.read_form(request)
@@ -94,11 +94,11 @@ class ReactionRoutes:
         return RedirectResponse(thanks, HTTPStatus.SEE_OTHER)
 
     async def show_thanks(self, request: Request) -> Response:
-        """Where somebody comes who has pressed."""
+        """The page after a reaction."""
         return item_message_page(await self.require_item(request), self.renderer, "opinion_thanks")
 
     async def require_item(self, request: Request) -> str:
-        """The item's id. Raises HTTPException for one that takes no opinions."""
+        """The item's id. Raises HTTPException for an item that takes no reactions."""
         content_id = content_id_of(request)
         stands = (
             await self.item_state(content_id) if CONTENT_ID_PATTERN.fullmatch(content_id) else ""
@@ -115,7 +115,7 @@ class ReactionRoutes:
 
 
 class ReactionErrorPages:
-    """What is said where nothing was counted, and why."""
+    """Error pages for reactions."""
 
     def __init__(self, renderer: Renderer) -> None:
         self.renderer = renderer
@@ -147,7 +147,7 @@ REACTION_MESSAGE_NAMES = {
 def item_message_page(
     content_id: str, renderer: Renderer, name: str, status: int = 200, facts: Sequence[str] = ()
 ) -> Response:
-    """A page of the catalogue; it leads back to the item where there may be one."""
+    """A message page with a link back to the item, if there is one."""
     back = {"text": page_texts()["opinion"]["back"], "path": f"/tin/{content_id}"}
     links = (
         [back]
@@ -163,7 +163,7 @@ def content_id_of(request: Request) -> str:
 
 
 def is_cross_site(request: Request, public_url: str) -> bool:
-    """Whether a page of another site sent this, as browsers say; other clients say nothing."""
+    """Whether another site's page sent the request, by its headers; clients may omit them."""
     if request.headers.get("sec-fetch-site", "none") not in SAME_SITE_VALUES:
         return True
     origin = request.headers.get("origin")
@@ -172,7 +172,7 @@ def is_cross_site(request: Request, public_url: str) -> bool:
 
 
 def parse_choice(field: str, choices: type[T], value: str) -> T:
-    """*said* as one of *words*. Raises HTTPException that names the field."""
+    """*value* as a member of *choices*. Raises HTTPException naming the field."""
     try:
         return choices(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How a page is drawn and sent: templates, words, and the headers that guard it."""
+"""Page rendering: templates, texts, security headers."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-Robots-Tag": "noindex",
 }
-"""Stands on every answer."""
+"""Headers of every response."""
 HSTS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 Choice = tuple[str, str]
 
@@ -41,7 +41,7 @@ def page_texts() -> Mapping[str, Any]:
 
 @cache
 def file_version(name: str) -> str:
-    """A static file's name in pages: it changes with what is in it."""
+    """Version of a static file for its URL: a hash of the content."""
     return sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:10]
 
 
@@ -55,7 +55,7 @@ def format_day(at: datetime) -> str:
 
 @dataclass
 class Renderer:
-    """Draws pages for one public address and one vocabulary."""
+    """Renders pages for one public address and one vocabulary."""
 
     public_url: str
     vocabulary: Vocabulary
@@ -80,7 +80,7 @@ class Renderer:
 
     @property
     def base_path(self) -> str:
-        """What stands before every path of ours."""
+        """The path part of the public address."""
         return urlsplit(self.public_url).path.rstrip("/")
 
     @property
@@ -96,11 +96,11 @@ class Renderer:
         return HTMLResponse(body, status)
 
     def message_page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page that only says something, out of the catalogue, perhaps with one button."""
+        """A message page from the text catalog, with an optional button."""
         return self.render("message.html", status, said=page_texts()["page"][name], **values)
 
     def choices(self) -> Mapping[str, Sequence[Choice]]:
-        """What can be chosen, by field: id and name, in the order of the vocabulary."""
+        """Choices by field: ids and names, in the order of the vocabulary."""
         words = self.vocabulary
         topics = [(id, one.name) for id, one in words.topics.items() if one.is_subscribable]
         units = [(id, one.name) for id, one in words.units.items() if words.knows("unit", id)]
@@ -108,13 +108,13 @@ class Renderer:
         return {"topics": topics, "audiences": audiences, "units": units}
 
     def choice_names(self, field: str, ids: Sequence[str]) -> list[str]:
-        """What a page calls the chosen ones; an id that is known no more speaks for itself."""
+        """Names of chosen ids; an unknown id is its own name."""
         known = dict(self.choices()[field])
         return [known.get(id, id) for id in ids]
 
 
 def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:
-    """What is wrong, by field, as a citizen reads it: the first thing of each."""
+    """The first error of each field, worded for citizens."""
     ours: Mapping[str, str] = page_texts()["wrong"]
     found: dict[str, str] = {}
     for one in field_errors:
@@ -123,6 +123,6 @@ def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:
 
 
 def describe_error(error: FieldError) -> str:
-    """A rule's own words, which tell nobody what they are about without the field's name."""
+    """The error's own text, preceded by the field's name."""
     name = page_texts()["field"].get(error.field)
     return f"{name}: {error.message_vi}" if name else error.message_vi

@@ -1,4 +1,4 @@
-"""What the pages ask of whoever keeps the readers."""
+"""Service interfaces that the pages call; implemented in consumers.subscribers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from contracts.subscriptions.transactional import UnsubscribeResult
 
 
 class AddressChange(Protocol):
-    """A change of address that waits to be confirmed."""
+    """An address change that awaits confirmation."""
 
     @property
     def old(self) -> str: ...
@@ -21,8 +21,9 @@ class AddressChange(Protocol):
 
 
 class SignupService(Protocol):
-    """For strangers. Raises LinkRefused for a link that leads nowhere, BusError, and NoLetterNow
-    where a letter would answer."""
+    """Sign-up and access links. Raises LinkRefused for a bad link, BusError, and
+    MailQuotaReached instead of sending a mail.
+    """
 
     def validate(self, application: SignupApplication) -> Sequence[FieldError]: ...
     async def sign_up(self, application: SignupApplication) -> None: ...
@@ -34,7 +35,7 @@ class SignupService(Protocol):
 
 
 class PreferencesService(Protocol):
-    """For readers whom a letter has let in. Raises as `Office` does."""
+    """Actions of a signed-in subscriber. Raises like `SignupService`."""
 
     async def find_by_session(self, session: str) -> Subscriber | None: ...
     async def sign_out(self, session: str) -> None: ...
@@ -55,26 +56,29 @@ class PreferencesService(Protocol):
 
 
 class UnsubscribeService(Protocol):
-    """For the link in every mail. Raises BusError."""
+    """Actions of the unsubscribe link in every mail. Raises BusError."""
 
     async def is_subscribed(self, token: str) -> bool | None:
-        """Whether the reader whom a mail's link names gets mail; None for a forged link."""
+        """Whether the link's subscriber gets mail; None for a forged link."""
 
     async def retained_data(self, token: str) -> RetainedData | None:
-        """What stays of the reader whom a mail's link names once they leave; None if forged."""
+        """Data kept after unsubscribing by this link; None for a forged link."""
 
     async def unsubscribe_by_token(self, token: str) -> bool: ...
 
     async def erase_by_token(self, token: str) -> bool | None:
-        """Delete what is kept of whoever has left; None for a forged link, False: still reads."""
+        """Delete the data of a former subscriber.
+
+        None for a forged link, False while subscribed.
+        """
 
 
 @dataclass(frozen=True)
 class PageServices:
-    """Whom the pages ask."""
+    """The services of the pages."""
 
     signup: SignupService
     preferences: PreferencesService
     unsubscribe: UnsubscribeService
     mails_per_hour: int = 0
-    """What strangers may cause, all together; 0: as many as they like."""
+    """Limit of mails per hour caused by anonymous requests; 0 means no limit."""

@@ -1,6 +1,6 @@
-"""A reader's session: one cookie for an hour, and a seal in every form that acts on it.
+"""Sessions: one cookie for an hour, and a seal in every form that changes something.
 
-A second cookie tells one browser from another, so that the link of a letter opens in one alone.
+A second cookie identifies the browser, so an access link works in one browser only.
 """
 
 import hmac
@@ -26,7 +26,7 @@ BROWSER_ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 @dataclass
 class Sessions:
-    """Who is in. Over https no other site of the domain can set or read the cookie."""
+    """The session cookies. Over https, other sites of the domain cannot set or read them."""
 
     service: PreferencesService
     is_https: bool
@@ -37,7 +37,7 @@ class Sessions:
 
     @property
     def browser_cookie(self) -> str:
-        """The cookie that tells browsers apart. It lets nobody in."""
+        """The cookie that identifies the browser; it grants no access."""
         return self.cookie_name("loa-trinh-duyet")
 
     def cookie_name(self, name: str) -> str:
@@ -51,13 +51,12 @@ class Sessions:
         return request.cookies.get(self.session_cookie, "")
 
     async def find_subscriber(self, request: Request) -> Subscriber | None:
-        """Whose session *request* carries."""
+        """The subscriber whose session *request* carries."""
         token = self.session_token(request)
         return await self.service.find_by_session(token) if token else None
 
     def is_cross_site(self, request: Request) -> bool:
-        """Whether another site's page sent this, as browsers say: it could let somebody in as
-        whoever it likes."""
+        """Whether another site's page sent the request (login CSRF), by the browser's headers."""
         return request.headers.get("sec-fetch-site") in CROSS_SITE_VALUES
 
     def start(self, response: Response, token: str) -> None:
@@ -66,24 +65,24 @@ class Sessions:
         )
 
     def browser_id(self, request: Request) -> str:
-        """What tells this browser from others, new where it has nothing (of ours) yet."""
+        """The browser's id; a new one without a valid cookie."""
         found = request.cookies.get(self.browser_cookie, "")
         return (
             found if BROWSER_ID_PATTERN.fullmatch(found) else secrets.token_urlsafe(BROWSER_BYTES)
         )
 
     def remember_browser(self, response: Response, browser: str) -> None:
-        """Know this browser again, when it comes from a web mailbox too (hence `lax`)."""
+        """Set the browser cookie; `lax`, because links are opened from web mailboxes."""
         traits = self.cookie_attributes | {"samesite": "lax"}
         response.set_cookie(self.browser_cookie, browser, max_age=SESSION_LIFETIME_S, **traits)
 
     def end(self, response: Response) -> None:
-        """Nobody gets in again from this browser, by the link that opened it neither."""
+        """Delete both cookies, so the access link stops working here, too."""
         response.delete_cookie(self.session_cookie, **self.cookie_attributes)
         response.delete_cookie(self.browser_cookie, **self.cookie_attributes)
 
     def form_seal(self, request: Request) -> str:
-        """What only a page of ours, shown under the request's cookie, can send back."""
+        """The form seal: derived from the session cookie, so other sites cannot know it."""
         return sha256(b"loa form\x00" + self.session_token(request).encode()).hexdigest()
 
     def has_valid_seal(self, request: Request, form: Form) -> bool:

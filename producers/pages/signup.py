@@ -1,4 +1,4 @@
-"""Subscribing, confirming, and asking for the way to one's own subscription."""
+"""Sign-up pages: subscribe, confirm, and request an access link."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from producers.pages.sessions import Sessions
 UNPROCESSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 OPTIONS_PATH = "/dang-ky/tuy-chon"
 PRESELECTION_PARAMETERS = {"chu-de": "topics", "don-vi": "units", "doi-tuong": "audiences"}
-"""Parameters of the form's address, and the field in which each chooses."""
+"""Query parameters of the form's address, and the fields that they preselect."""
 
 
 @dataclass
 class SignupPages:
-    """What everybody may do."""
+    """Pages for anonymous visitors."""
 
     service: SignupService
     renderer: Renderer
@@ -48,9 +48,9 @@ class SignupPages:
         ]
 
     async def show_form(self, request: Request) -> Response:
-        """Its bare address is the one page that search engines may show.
+        """The sign-up form; without parameters it is the only page open to search engines.
 
-        Links of the portal have something chosen already; what is not on offer is left out.
+        Links of the portal preselect choices; unknown ones are ignored.
         """
         answer = self.signup_page(self.preselected(request.query_params), {})
         if not request.query_params:
@@ -84,11 +84,11 @@ class SignupPages:
         return self.renderer.message_page("sent", facts=[asked.email], again=asked)
 
     async def edit_again(self, request: Request) -> Response:
-        """The form once more, with everything that was written and ticked."""
+        """The form again, with all entered values."""
         return self.signup_page(forms.parse_application(await forms.read_form(request)), {})
 
     def find_errors(self, application: SignupApplication) -> Mapping[str, str]:
-        """What is wrong with a form, by field, in the order of the page."""
+        """Errors of a form by field, in the order of the page."""
         found = errors_by_field(self.service.validate(application))
         if not application.email:
             found["email"] = page_texts()["wrong"]["email_missing"]
@@ -128,13 +128,13 @@ class SignupPages:
         )
 
     async def edit_access_request(self, request: Request) -> Response:
-        """The address once more, as it was written."""
+        """The access form again, with the entered address."""
         return self.access_page(
             forms.single_value(await forms.read_form(request), "email").strip(), {}
         )
 
     async def show_access_button(self, request: Request) -> Response:
-        """A button: whoever only fetches links, as scanners of mail do, opens nothing."""
+        """The page behind an access link: a button, so that mail scanners open no session."""
         browser = self.sessions.browser_id(request)
         await self.service.check_access_link(request.path_params["token"], browser)
         answer = self.renderer.message_page("entering")
@@ -142,7 +142,7 @@ class SignupPages:
         return answer
 
     async def open_session(self, request: Request) -> Response:
-        """Let a reader in; the page that follows holds nothing that opens it again."""
+        """Open a session and redirect to a page whose address reveals no token."""
         await forms.read_body(request)
         if self.sessions.is_cross_site(request):
             return self.renderer.message_page("foreign", HTTPStatus.FORBIDDEN)

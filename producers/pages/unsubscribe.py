@@ -16,7 +16,7 @@ from producers.pages.services import UnsubscribeService
 
 @dataclass
 class UnsubscribePages:
-    """The link that stands in every mail. It needs no cookie, and leaving by it never redirects."""
+    """Pages of the unsubscribe link: no cookie, and no redirect after unsubscribing."""
 
     service: UnsubscribeService
     renderer: Renderer
@@ -30,7 +30,7 @@ class UnsubscribePages:
         ]
 
     async def show_form(self, request: Request) -> Response:
-        """Whoever only fetches links, as scanners of mail do, changes nothing."""
+        """A page with a button; a GET, for instance of a mail scanner, changes nothing."""
         reads = await self.service.is_subscribed(request.path_params["token"])
         if reads is None:
             raise LinkRefused(LinkProblem.FORGED)
@@ -41,7 +41,7 @@ class UnsubscribePages:
         )
 
     async def unsubscribe(self, request: Request) -> Response:
-        """Whatever the body says, and however it says it: the address names whom it is for."""
+        """Unsubscribe; the token alone identifies the subscriber, the body is ignored."""
         await forms.read_body(request)
         token = request.path_params["token"]
         kept = await self.service.retained_data(
@@ -54,13 +54,13 @@ class UnsubscribePages:
     def unsubscribed_page(
         self, name: str, request: Request, retained: RetainedData | None = None
     ) -> Response:
-        """With the way to delete what is kept of somebody who has left."""
+        """A page that also links to erasure."""
         path = f"/huy/{request.path_params['token']}/xoa"
         more = [{"text": page_texts()["erase_left"], "path": path}]
         return self.renderer.message_page(name, more=more, kept=retained)
 
     async def show_erasure_form(self, request: Request) -> Response:
-        """A button, for whoever has left; who reads has to leave before."""
+        """The erasure form for former subscribers; subscribers have to unsubscribe first."""
         token = request.path_params["token"]
         if await self.service.is_subscribed(token):
             return self.redirect_to_form(request)

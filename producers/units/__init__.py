@@ -1,3 +1,4 @@
-"""Registered units: API keys, permissions and the feeds that are imported for them.
+"""Registered units: API keys, permissions, and the settings of imported feeds.
 
-May import contracts, producers.bus and producers.texts."""
+May import contracts, producers.bus and producers.texts.
+"""

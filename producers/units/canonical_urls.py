@@ -1,6 +1,6 @@
-"""One form for all the addresses of one page: what two addresses are compared by.
+"""Canonical form of web addresses, to tell whether two addresses lead to the same page.
 
-It is a key, and is never shown or asked for: it need not lead anywhere.
+The form is a key for comparing; it is never displayed or requested.
 """
 
 import posixpath
@@ -21,10 +21,10 @@ TRACKING_PARAMETERS = re.compile(
     r"|phpsessid|jsessionid|asp\.net_sessionid",
     re.IGNORECASE,
 )
-"""Parameters that say how somebody came, not what they came for."""
+"""Query parameters that track the reader and do not select content."""
 
 RENAMED_HOSTS = {"dolab.gov.vn": "dolab.moha.gov.vn"}
-"""Hosts that were renamed, and answer under both names."""
+"""Renamed hosts that answer under both names."""
 
 MINISTRY_HOST = re.compile(r"(?:.+\.)?moha\.gov\.vn")
 ARTICLE_FORMS = (
@@ -44,7 +44,7 @@ HOST = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+:[0-9a-f:.]*")
 
 
 def canonical_url(url: str) -> str:
-    """The form of *url* to compare by; empty for what is no web address."""
+    """The canonical form of *url*; empty if it is no web address."""
     try:
         return canonical_form(urlsplit(url.strip()))
     except ValueError:
@@ -52,7 +52,7 @@ def canonical_url(url: str) -> str:
 
 
 def canonical_form(parts: SplitResult) -> str:
-    """As `canonical`. Raises ValueError for a host, a port or a query that nobody can read."""
+    """Like `canonical_url`. Raises ValueError for an unreadable host, port or query."""
     host = canonical_host(parts)
     if parts.scheme.lower() not in ("http", "https") or not host:
         return ""
@@ -63,7 +63,7 @@ def canonical_form(parts: SplitResult) -> str:
 
 
 def canonical_host(parts: SplitResult) -> str:
-    """Host and port; a name with and without `www.` is the same place. Raises ValueError."""
+    """Host and port; a leading `www.` is ignored. Raises ValueError."""
     name = parts.hostname or ""
     if ":" not in name:
         spelt = name.rstrip(".").encode("idna").decode()
@@ -77,9 +77,9 @@ def canonical_host(parts: SplitResult) -> str:
 
 
 def canonical_path(path: str) -> str:
-    """One spelling: nothing encoded that need not be, no dots, no slash at the end.
+    """One spelling of a path: no needless encoding, no dots, no final slash.
 
-    Letters of an old encoding stay the bytes that they are: read as UTF-8, all of them are alike.
+    Bytes of an old encoding stay as they are: decoded as UTF-8 they would all be equal.
     """
     within = "/".join(quote(unquote_to_bytes(part), safe=PATH_SAFE) for part in path.split("/"))
     plain = re.sub("/{2,}", "/", within.partition(";jsessionid=")[0])
@@ -88,9 +88,9 @@ def canonical_path(path: str) -> str:
 
 
 def canonical_query(query: str) -> str:
-    """The parameters that matter, in order; they keep their case, which some sites mean.
+    """The relevant parameters, sorted; case is kept, because some sites depend on it.
 
-    Raises ValueError for more of them than any page has.
+    Raises ValueError for too many parameters.
     """
     said = parse_qsl(
         query, keep_blank_values=True, errors=BYTES_ERRORS, max_num_fields=MAX_QUERY_FIELDS
@@ -103,7 +103,7 @@ def encode_query(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def article_address(path: str, query: str) -> tuple[str, str]:
-    """An address of the portal by the article's number alone, where it has one."""
+    """The ministry's article address reduced to the article's number, if it has one."""
     for form, same in ARTICLE_FORMS:
         if form.fullmatch(path):
             return form.sub(same, path), ""
@@ -114,7 +114,7 @@ def article_address(path: str, query: str) -> tuple[str, str]:
 
 
 def absolute_url(url: str, base: str) -> str:
-    """*url* in full and in ASCII, as an event may carry it; empty for none, or a broken one."""
+    """*url* as an absolute ASCII URL for an event; empty for none or a broken one."""
     if not url.strip():
         return ""
     try:
@@ -126,6 +126,6 @@ def absolute_url(url: str, base: str) -> str:
 
 
 def ascii_host(parts: SplitResult) -> str:
-    """A host of other letters as the DNS knows it. Raises ValueError."""
+    """A host name in IDNA form, with its port. Raises ValueError."""
     host = (parts.hostname or "").encode("idna").decode()
     return f"{host}:{parts.port}" if parts.port else host

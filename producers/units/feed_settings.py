@@ -1,4 +1,4 @@
-"""What an operator has set about one feed of a unit; kept in the unit's registration."""
+"""Settings of one imported feed, stored in the unit's registration."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -14,26 +14,26 @@ from producers.units.canonical_urls import canonical_url
 DEFAULT_EVERY_MIN = 15
 DEFAULT_MOST = 50
 LOOK_BACK = timedelta(days=2)
-"""What came out so long before a feed was added is news still."""
+"""Items this much older than the feed's registration count as news."""
 
 
 class Feed(Contract):
-    """Where a unit's site lists its items, and what becomes of them."""
+    """The address of a unit's feed, and how its items are published."""
 
     url: HttpUrl
     topic: TopicId
     audiences: Audiences = ()
     channels: Channels = tuple(ChannelName)
     since: Instant | None = None
-    """Older items are not taken; None: all are."""
+    """Older items are ignored; None: all items are imported."""
     backfill: bool = False
-    """Older items are taken after all, for the portal alone."""
+    """Import older items as well, for the portal only."""
     every_min: Annotated[int, Field(ge=5, le=1440)] = DEFAULT_EVERY_MIN
-    """Minutes between two visits, at least."""
+    """Minimum number of minutes between two visits."""
     most: Annotated[int, Field(ge=1, le=2000)] = DEFAULT_MOST
-    """So many items at once may reach readers; more are held until somebody has looked."""
+    """Limit of new items per visit; more are held until an operator releases them."""
 
     @property
     def feed_id(self) -> str:
-        """The feed's short name: the same for every spelling of its address."""
+        """The feed's short id; equal for every spelling of its address."""
         return keys.digest("feed", canonical_url(self.url))[:12]

@@ -1,6 +1,7 @@
-"""Which units may send, and the API keys that prove who a sender is.
+"""Registered units and the API keys that authenticate senders.
 
-A key is `loa_<unit>_<secret>` with 256 random bits; it is shown once, and only its SHA-256 is kept.
+A key is `loa_<unit>_<secret>` with 256 random bits; the key is printed once, and only its SHA-256
+is stored.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 
 
 class ApiKey(Contract):
-    """One key as it is stored; `until` is set once a newer key has taken its place."""
+    """One stored key; `until` is set when a newer key has replaced it."""
 
     hash: str
     created: AwareDatetime
@@ -60,22 +61,22 @@ class ApiKey(Contract):
 
 
 class Registration(Contract):
-    """What a unit may do: how its content is released, whether it may use the urgent lane."""
+    """Permissions and keys of a unit: release mode, urgent lane, notice channels, feeds."""
 
     release: ReleaseMode
     urgent: bool = False
     notices: tuple[ChannelName, ...] = DEFAULT_NOTICE_CHANNELS
-    """The channels of case notices: the first that reaches the person, then the next if not."""
+    """The channels of case notices, in order of preference."""
     keys: tuple[ApiKey, ...] = ()
     feeds: tuple[Feed, ...] = ()
-    """Feeds of the unit's own site that are imported."""
+    """Imported feeds of the unit's own site."""
 
     def accepts_key(self, hashed: str, now: datetime) -> bool:
-        """Whether one of the keys fits."""
+        """Whether one of the keys matches."""
         return any(key.accepts(hashed, now) for key in self.keys)
 
     def with_new_key(self, key: ApiKey, overlap: timedelta) -> "Registration":
-        """The registration with *key* as the new one; the old ones end after *overlap*."""
+        """The registration with *key* as the new key; the old ones end after *overlap*."""
         end = key.created + overlap
         ending = (old.model_copy(update={"until": min(old.until or end, end)}) for old in self.keys)
         living = (old for old in ending if old.until and old.until > key.created)
@@ -84,7 +85,7 @@ class Registration(Contract):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredUnit:
-    """A registered unit, and what it may do."""
+    """A registered unit and its registration."""
 
     unit: str
     registration: Registration
@@ -124,7 +125,7 @@ class UnitRegistry:
         return secret
 
     async def rotate(self, unit: str, *, now: bool = False) -> str:
-        """A new key for *unit*; the old one works 24 h more, with *now* not at all.
+        """Create a new key for *unit*; the old one is valid for 24 h more, with *now* not at all.
 
         Raises Invalid for a unit that is not registered.
         """
@@ -134,11 +135,14 @@ class UnitRegistry:
         return secret
 
     async def update(self, unit: str, **rules: Any) -> Registration:
-        """Change what *unit* may do: fields of Registration but its keys. Raises as `rotate`."""
+        """Change fields of the registration except the keys. Raises like `rotate`."""
         return await self._change(unit, lambda registration: registration.model_copy(update=rules))
 
     async def add_feed(self, unit: str, feed: Feed, *, replace: bool = False) -> None:
-        """Have *feed* imported for *unit*. Raises as `rotate`, Conflict if it is already."""
+        """Register *feed* for import.
+
+        Raises like `rotate`, Conflict if it is registered already.
+        """
 
         def change(found: Registration) -> Registration:
             others = tuple(one for one in found.feeds if one.feed_id != feed.feed_id)
@@ -149,7 +153,7 @@ class UnitRegistry:
         await self._change(unit, change)
 
     async def remove_feed(self, unit: str, feed_id: str) -> None:
-        """Have it imported no more. Raises as `rotate`."""
+        """Unregister a feed. Raises like `rotate`."""
 
         def change(found: Registration) -> Registration:
             feeds = tuple(one for one in found.feeds if one.feed_id != feed_id)
@@ -158,7 +162,7 @@ class UnitRegistry:
         await self._change(unit, change)
 
     async def revoke(self, unit: str) -> None:
-        """No key of *unit* works any more; `rotate` gives it a new one. Raises as `rotate`."""
+        """Invalidate all keys of *unit*; `rotate` creates a new one. Raises like `rotate`."""
         await self._change(unit, lambda registration: registration.model_copy(update={"keys": ()}))
 
     async def registered_units(self) -> list[RegisteredUnit]:
@@ -171,7 +175,7 @@ class UnitRegistry:
         return _read(value.data) if value else None
 
     async def authenticate(self, api_key: str) -> RegisteredUnit:
-        """Who the holder of *api_key* is. Raises Unauthorized."""
+        """The unit that *api_key* belongs to. Raises Unauthorized."""
         parts = _KEY.fullmatch(api_key)
         registration = await self.find(parts[1]) if parts else None
         if (
