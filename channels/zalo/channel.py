@@ -1,4 +1,6 @@
-"""Zalo as a channel: `article` and `broadcast` of a publication, `person` of a case notice."""
+"""Zalo as a channel: `article` and `broadcast` of a publication, one row per person of a case
+notice.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,10 +31,10 @@ NO_SUCH_RECIPIENT = "no such recipient"
 
 
 class ZaloChannel:
-    """One Official Account. The rows may run in any process that shares notebook and vault.
+    """One Official Account. Any process that shares the stores may work on its rows.
 
     A window is one row, so that the broadcast's intent is written only when the article is done: a
-    crash during the article can't put the broadcast in doubt.
+    crash during the article cannot put the broadcast in doubt.
     """
 
     name = ChannelName.ZALO
@@ -69,7 +71,7 @@ class ZaloChannel:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["ZaloSession"]:
-        """HTTP needs no connection of ours: trouble is said row by row."""
+        """A session without connection of its own: HTTP errors are reported row by row."""
         yield ZaloSession(self)
 
     async def close(self) -> None:
@@ -77,7 +79,7 @@ class ZaloChannel:
 
 
 class ZaloSession:
-    """Sends and resolves rows; what Zalo says becomes outcomes here and nowhere else."""
+    """Sends and resolves rows; the only place where Zalo's answers become outcomes."""
 
     def __init__(self, channel: ZaloChannel) -> None:
         self.channel = channel
@@ -118,7 +120,7 @@ class ZaloSession:
         return Outcome(Verdict.FAILED, NO_SUCH_RECIPIENT)
 
     def abort(self) -> None:
-        """A call of which no answer was heard stays a doubt, however it ends."""
+        """No action: a call without an answer stays in doubt, however it ends."""
 
     async def resolve(
         self, rendered: RenderedArticle | NoticeContent, rows: Sequence[Recipient]
@@ -138,13 +140,13 @@ class ZaloSession:
             return doubt_unless_failed(self.outcome_of_error(why))
 
     async def resolve_item(self, job: ArticleJob, row: Recipient) -> Outcome:
-        """Nobody can look a broadcast up: a person ends that doubt."""
+        """Resolve an article. A broadcast cannot be looked up: a person decides about its doubt."""
         if row.id != ARTICLE_ROW:
             return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
         return await self.channel.articles.resolve(job)
 
     async def probe(self, _canary: Canary) -> Outcome:
-        """Reads only: the grant has to be good, and Zalo has to list our articles."""
+        """Read only: the token has to be valid, and Zalo has to list our articles."""
         try:
             await ArticleApi(self.channel.api).list_page(0)
         except ROW_ERRORS as why:
@@ -162,7 +164,7 @@ def notice_job(
 
 
 def doubt_unless_failed(outcome: Outcome) -> Outcome:
-    """Not being able to ask, or to go on, settles nothing."""
+    """A doubt, unless the row failed: without an answer the row's state stays unknown."""
     if outcome.verdict is Verdict.FAILED:
         return outcome
     return Outcome(Verdict.DOUBT, outcome.reason, outcome.retry_after_s or RESOLVE_AGAIN_S)

@@ -1,4 +1,4 @@
-"""Joins the parts of the channel, for the composition root."""
+"""Builds the channel from its parts, for the composition root."""
 
 from dataclasses import dataclass, replace
 
@@ -32,16 +32,16 @@ from channels.zalo.settings import ZaloSettings
 from channels.zalo.timing import Timing
 
 BURST_S = 2.0
-"""So much of a rate may leave at once after a pause."""
+"""Length of the burst that may leave at once after a pause, in seconds of the rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelStores:
-    """Where the channel keeps what must survive it; `key` is the vault's Fernet key.
+    """Stores that outlive the channel; `encryption_key` is a Fernet key.
 
-    `rates` is where processes share how fast they call, what they have spent, and the templates;
-    `sent`, which message is which. Without them each process is alone with its own. `pictures` is
-    where Zalo fetches our copies of covers; without it, it is given the items' own addresses.
+    `shared` holds rate limits, quotas and templates for all processes; `message_ids`, the ids of
+    sent messages. Without them each process has its own. `covers` holds our copies of covers for
+    Zalo to fetch; without it Zalo is given the items' own addresses.
     """
 
     token_grants: KeyValueStore
@@ -59,7 +59,7 @@ def open_channel(
     timing: Timing | None = None,
     transport: Transport | None = None,
 ) -> ZaloChannel:
-    """A channel that talks to the hosts *settings* names; close it when done."""
+    """A channel for the hosts that *settings* name. The caller closes it."""
     timing, transport = timing or Timing(), transport or AiohttpTransport()
     tokens = open_token_store(settings, stores, transport, timing)
     api = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
@@ -81,7 +81,7 @@ def open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverS
 def open_notice_stores(
     settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
 ) -> NoticeStores:
-    """What all processes of an app know together of its template messages."""
+    """Stores that all processes of an app share for template messages."""
     templates = TemplateRegistry(business, stores.shared, f"zalo.templates.{settings.app_id}")
     purse = open_budget(settings, stores, business, timing)
     return NoticeStores(templates, purse, stores.message_ids or InMemoryMessageIds())
@@ -90,7 +90,7 @@ def open_notice_stores(
 def open_budget(
     settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
 ) -> Budget:
-    """By Zalo's clock, which decides when a day ends."""
+    """The budget, by Zalo's clock, which decides when a day ends."""
 
     def cap(name: str, limit: int, span: Until) -> QuotaWindow:
         return QuotaWindow(name, limit, span, business.clock.now, timing.jitter)
@@ -108,7 +108,7 @@ def open_budget(
 def open_quotas(
     settings: ZaloSettings, stores: ChannelStores, api: ZaloClient, timing: Timing
 ) -> AccountQuotas:
-    """By Zalo's clock, which decides when a month ends."""
+    """The quotas, by Zalo's clock, which decides when a month ends."""
 
     def meter(name: str, limit: int, span: Until = Until.MONTH) -> QuotaCounter:
         cap = QuotaWindow(name, limit, span, api.clock.now, timing.jitter)
@@ -123,7 +123,7 @@ def open_quotas(
 def open_client(
     settings: ZaloSettings, stores: ChannelStores, tokens: TokenStore, host: str, timing: Timing
 ) -> ZaloClient:
-    """One of Zalo's hosts, called as fast as all processes together may."""
+    """A client of one of Zalo's hosts, with the rate limit that all processes share."""
     by_template = host == error_codes.BUSINESS_HOST
     url = settings.business_url if by_template else settings.openapi_url
     per_s = settings.notices_per_s if by_template else settings.calls_per_s
@@ -137,7 +137,7 @@ def open_client(
 def open_account_probe(
     settings: ZaloSettings, stores: ChannelStores, transport: Transport
 ) -> AccountProbe:
-    """What looks at the account, with reads alone."""
+    """The probe of the account, which makes reads alone."""
     pace = Timing()
     tokens = open_token_store(settings, stores, transport, pace)
     oa = open_client(settings, stores, tokens, error_codes.OA_HOST, pace)
@@ -149,7 +149,7 @@ def open_account_probe(
 def open_template_registry(
     settings: ZaloSettings, stores: ChannelStores, transport: Transport
 ) -> TemplateRegistry:
-    """The registry of templates alone, for a command, or for whoever hears of changes."""
+    """The template registry alone, for commands and for webhook events."""
     pace = Timing()
     tokens = open_token_store(settings, stores, transport, pace)
     business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
@@ -159,7 +159,7 @@ def open_template_registry(
 def open_token_store(
     settings: ZaloSettings, stores: ChannelStores, transport: Transport, timing: Timing
 ) -> TokenStore:
-    """The token keeper alone, for seeding a pair and for looking at it."""
+    """The token store alone, to seed a pair or to read it."""
     secret = settings.app_secret.get_secret_value()
     oauth = OAuthClient(settings.oauth_url, settings.app_id, secret, transport)
     return TokenStore(oauth, stores.token_grants, GrantCipher(stores.encryption_key), timing.clock)

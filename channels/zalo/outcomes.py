@@ -1,4 +1,4 @@
-"""What an answer, or its absence, means for a row of the ledger."""
+"""Outcomes of rows: the meaning of each answer, or of its absence, for the ledger."""
 
 import structlog
 
@@ -18,12 +18,12 @@ from channels.zalo.client.errors import (
 
 log = structlog.get_logger()
 PROCESSING_S = 10.0
-"""Zalo prepares an article for seconds, sometimes minutes."""
+"""Zalo processes an article for seconds, sometimes minutes."""
 CONSENT_FIX, KEY_FIX = "consent", "key"
 
 
 class RowOutcome(Exception):
-    """A row's outcome, found on the way."""
+    """The outcome of a row, raised where it is decided."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.reason)
@@ -31,13 +31,13 @@ class RowOutcome(Exception):
 
 
 NO_EFFECT = (Refused, DeadlinePassed, ChannelError)
-"""What says that a call surely had no effect."""
+"""Errors of calls that had no effect."""
 ROW_ERRORS = (RowOutcome, AmbiguousResult, *NO_EFFECT)
-"""What the road of a row may raise: each of them is an outcome."""
+"""Errors that processing a row may raise: each of them is an outcome."""
 
 
 def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:
-    """The outcome that *why* stands for; *now* is Zalo's time."""
+    """The outcome for the error *why*; *now* is Zalo's time."""
     match why:
         case RowOutcome():
             return why.outcome
@@ -67,7 +67,7 @@ def refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
 
 
 def rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
-    """What any other class means for the row."""
+    """The outcome for errors of every class but quotas."""
     match rule.kind:
         case ErrorKind.OPERATOR | ErrorKind.TOKEN:
             return Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S)
@@ -81,13 +81,13 @@ def rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
 
 
 def fix_for_rule(rule: ErrorRule) -> str:
-    """Where somebody has to act; empty when nobody has to."""
+    """Where an operator has to act; empty when no action is needed."""
     needed = rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN)
     return rule.fix or (error_codes.operator_fix(CONSENT_FIX) if needed else "")
 
 
 def fix_for_error(trouble: ChannelError) -> str:
-    """Where the trouble of a grant is put right; empty for what passes by itself."""
+    """Where to correct an error of the token grant; empty for a temporary one."""
     match trouble:
         case AppNotSetUp():
             return trouble.fix
@@ -99,5 +99,5 @@ def fix_for_error(trouble: ChannelError) -> str:
 
 
 def log_operator_needed(reason: str, fix: str, **facts: str) -> None:
-    """Somebody has to act; nothing is lost meanwhile."""
+    """Log that an operator has to act; rows wait meanwhile."""
     log.error("zalo_operator_needed", reason=reason, fix=fix, **facts)

@@ -1,4 +1,4 @@
-"""LOA_ZALO_*: which app we are at Zalo, and where Zalo is."""
+"""LOA_ZALO_*: our app at Zalo, its secrets and limits, and Zalo's hosts."""
 
 from urllib.parse import urlsplit
 
@@ -14,11 +14,14 @@ BUSINESS_URL = "https://business.openapi.zalo.me"
 OAUTH_URL = "https://oauth.zaloapp.com"
 ZALO_DOMAINS = (".zalo.me", ".zaloapp.com")
 LOOKUP_URL = "https://dichvucong.gov.vn"
-"""The national public service portal, where everybody can look their dossiers up."""
+"""The national public service portal, where people look their dossiers up."""
 
 
 class ZaloSettings(BaseSettings):
-    """The app secret signs us in; the OA secret only proves who calls our webhook: two secrets."""
+    """Settings of the Zalo channel.
+
+    Two secrets: the app secret authenticates us, the OA secret verifies calls of our webhook.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_ZALO_", frozen=True, extra="ignore", env_ignore_empty=True
@@ -54,7 +57,7 @@ class ZaloSettings(BaseSettings):
     @field_validator("openapi_url", "business_url", "oauth_url")
     @classmethod
     def _require_tls(cls, url: str) -> str:
-        """Only a sandbox, on a private network, is spoken to without TLS."""
+        """Plain HTTP is allowed for a sandbox on a private network, never for Zalo itself."""
         parts = urlsplit(url)
         if parts.scheme != "https" and f".{parts.hostname}".endswith(ZALO_DOMAINS):
             raise PydanticCustomError(
@@ -64,5 +67,5 @@ class ZaloSettings(BaseSettings):
 
     @property
     def is_configured(self) -> bool:
-        """Whether Zalo can be talked to as an app; without that the sandbox stands in."""
+        """Whether an app and its secret are configured; otherwise the sandbox is used."""
         return bool(self.app_id and self.app_secret.get_secret_value())

@@ -1,4 +1,4 @@
-"""The app and the Official Account of the local Zalo sandbox, and settings that point to it."""
+"""Identity of the local Zalo sandbox, and settings that point to it."""
 
 from pydantic import SecretStr
 
@@ -9,7 +9,7 @@ OA_ID = "4318420240101000001"
 
 
 def stand_in_settings(url: str, zalo: ZaloSettings) -> ZaloSettings:
-    """What was set for Zalo, but for where it is and who we are there: the sandbox at *url*."""
+    """*zalo* with the hosts and the identity of the sandbox at *url*."""
     hosts = dict.fromkeys(("openapi_url", "business_url", "oauth_url"), url)
     secrets = {"app_secret": APP_SECRET, "oa_secret": OA_SECRET}
     ours = {"app_id": APP_ID, **hosts} | {k: SecretStr(v) for k, v in secrets.items()}

@@ -1,7 +1,7 @@
-"""Cutting text to Zalo's limits, cleanly.
+"""Shortening of texts to Zalo's limits.
 
-Nobody knows in which unit Zalo counts (its documented bounds were refused when met exactly), so a
-text must fit in every one that has been suspected: UTF-16 units, and those of the escaped text.
+Zalo documents no unit, and refuses texts that meet its documented limits exactly. A text must
+therefore fit in UTF-16 units, both as it is and HTML-escaped.
 """
 
 import unicodedata
@@ -13,17 +13,17 @@ from contracts.text import nfc
 ELLIPSIS = "…"
 TRIMMED_AT_CUT = " ,;:.…-–—(\"'“‘/"
 WORD_CUT_MIN = 0.6
-"""A cut goes back to the last space only when at least this share of the text is left."""
+"""A cut moves back to the last space only if at least this share of the text remains."""
 JOINER = "\u200d"
 FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
-"""Two of these make a flag."""
+"""Regional indicators: two of them make a flag."""
 ATTACHING_RANGES = (("\U0001f3fb", "\U0001f3ff"), ("\U000e0020", "\U000e007f"))
-"""From, to: colours a face, spells the flag of a part of a country."""
+"""Ranges that attach to the character before: skin tones, and tags that spell a flag."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextLimit:
-    """How long a text may be: as it is, and when Zalo counts it escaped."""
+    """Maximum length of a text: as it is, and HTML-escaped."""
 
     plain: int
     escaped: int
@@ -38,12 +38,12 @@ AUTHOR_LIMIT = TextLimit(50, 50)
 
 
 def utf16_units(text: str) -> int:
-    """UTF-16 code units."""
+    """Number of UTF-16 code units."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def shorten(text: str, limit: TextLimit) -> str:
-    """*text* as one line in NFC; when it is too long it ends after a whole word, with `…`."""
+    """*text* as one line in NFC; a shortened text ends after a whole word, with `…`."""
     line = " ".join(nfc(text).split())
     if limit.allows(line):
         return line
@@ -51,7 +51,7 @@ def shorten(text: str, limit: TextLimit) -> str:
 
 
 def cut_position(line: str, limit: TextLimit) -> int:
-    """Where to cut: the furthest place that fits, moved back to where a word or letter ends."""
+    """The position to cut at: the furthest that fits, moved back to the end of a word or character."""
     low, high = 0, min(len(line), limit.plain)
     while low < high:
         middle = (low + high + 1) // 2
@@ -62,14 +62,14 @@ def cut_position(line: str, limit: TextLimit) -> int:
 
 
 def character_boundary(line: str, place: int) -> int:
-    """Not between a letter and its marks, nor inside an emoji made of several."""
+    """The nearest position that splits no letter from its marks and no emoji sequence."""
     while 0 < place < len(line) and splits_character(line, place):
         place -= 1
     return place
 
 
 def splits_character(line: str, place: int) -> bool:
-    """Whether a cut at *place* would tear what is seen as one sign."""
+    """Whether a cut at *place* would split one visible character."""
     before, after = line[place - 1], line[place]
     return attaches_to_previous(after) or before == JOINER or splits_flag(line[:place], after)
 
@@ -80,6 +80,6 @@ def splits_flag(before: str, after: str) -> bool:
 
 
 def attaches_to_previous(character: str) -> bool:
-    """Whether *character* belongs to the one before it."""
+    """Whether *character* attaches to the one before."""
     coloured = any(first <= character <= last for first, last in ATTACHING_RANGES)
     return coloured or character == JOINER or unicodedata.category(character).startswith("M")

@@ -1,4 +1,4 @@
-"""The sentences that followers read, kept in `texts.toml`."""
+"""Texts that followers read, from `texts.toml`."""
 
 import tomllib
 from functools import cache
@@ -11,5 +11,5 @@ def catalog() -> dict[str, dict[str, str]]:
 
 
 def catalog_text(part: str, name: str, **values: object) -> str:
-    """One sentence with its values filled in."""
+    """One text with its values filled in."""
     return catalog()[part][name].format(**values)

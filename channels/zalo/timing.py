@@ -1,4 +1,4 @@
-"""How patient the channel is; handed in, so that nothing here waits on a real clock."""
+"""Timing of the channel, handed in so that tests need no real clock."""
 
 import asyncio
 import time
@@ -14,9 +14,10 @@ POLLS_S = (0.5, 1.0, 2.0, 3.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """After `settle_s` a request whose answer was lost can have no effect any more.
+    """Clock, pauses and jitter of the channel.
 
-    `polls_s` are the pauses between looking whether an article is ready, until the row is put off.
+    `settle_s`: after it a request without an answer can have no late effect. `polls_s`: pauses
+    between checks of an article in processing, until the row is deferred.
     """
 
     settle_s: float = SETTLE_S

@@ -1,4 +1,4 @@
-"""The calls of the API that articles and broadcasts are made of, in our words."""
+"""Calls of Zalo's API for articles and broadcasts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ ARTICLE_PATH = "/v2.0/article"
 OA_PATH = "/v2.0/oa"
 PAGE_SIZE = 10
 MILLISECONDS_FROM = 10**11
-"""Times above this are in milliseconds; the lists disagree about it."""
+"""Times above this are in milliseconds; Zalo's lists use both units."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedArticle:
-    """An article as the list shows it; `created` is 0 when the list does not say."""
+    """An article of Zalo's list; `created` is 0 where the list names no time."""
 
     id: str
     title: str
@@ -28,24 +28,29 @@ class ListedArticle:
 
 
 class ArticleApi:
-    """Reads raise Refused or ChannelError, sends also Doubt and Late; see `ZaloApi`."""
+    """Articles and broadcasts.
+
+    Reads raise Refused or ChannelError; writes also AmbiguousResult and DeadlinePassed.
+    """
 
     def __init__(self, api: ZaloClient) -> None:
         self.api = api
 
     async def account_profile(self) -> ApiResponse:
-        """Our Official Account. The cheapest read there is."""
+        """Read our Official Account, the cheapest read there is."""
         return await self.api.read(self.api.get_data_call(f"{OA_PATH}/getoa"))
 
     async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
-        """Hand a new article in; returns the token to verify it with."""
+        """Create an article; returns the token to verify it with."""
         answer = await self.api.write(
             self.api.post_call(f"{ARTICLE_PATH}/create", payload), expired
         )
         return require_field(answer, "token")
 
     async def update(self, payload: Mapping[str, Any], expired: Deadline) -> str:
-        """Replace an article; returns a token to verify, or nothing when it is done at once."""
+        """Replace an article; returns a token to verify, or an empty text when the change is
+        complete.
+        """
         answer = await self.api.write(
             self.api.post_call(f"{ARTICLE_PATH}/update", payload), expired
         )
@@ -78,7 +83,7 @@ class ArticleApi:
     async def broadcast(
         self, article_ids: Sequence[str], target: Mapping[str, str], expired: Deadline
     ) -> str:
-        """Point the followers that *target* means to these articles; returns the message id."""
+        """Point the followers that *target* selects to these articles; returns the message id."""
         elements = [{"media_type": "article", "attachment_id": id} for id in article_ids]
         payload = {"template_type": "media", "elements": elements}
         message = {"attachment": {"type": "template", "payload": payload}}
@@ -88,7 +93,9 @@ class ArticleApi:
 
 
 def require_field(answer: ApiResponse, name: str) -> str:
-    """A send's answer without its id is no success that could be relied on."""
+    """The required field of a write's answer. Raises AmbiguousResult: a success without it is
+    unusable.
+    """
     found = answer.text(name)
     if not found:
         raise AmbiguousResult(f"success without {name}")
@@ -98,8 +105,8 @@ def require_field(answer: ApiResponse, name: str) -> str:
 def article_entries(data: Any) -> list[Mapping[str, Any]]:
     """The list inside a list answer: `medias` by the book, bare in some answers.
 
-    Raises Unreachable for an answer without a list, unless it says that there is nothing to list:
-    what isn't there must not look like "not listed".
+    Raises Unreachable for an answer without a list, unless its total is 0: a missing list must not
+    look like an empty one.
     """
     found, total = data, None
     if isinstance(data, Mapping):

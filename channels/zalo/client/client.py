@@ -1,6 +1,6 @@
-"""The thin client: every request to Zalo's API hosts goes through here.
+"""HTTP client of Zalo's API hosts; every API request passes through it.
 
-`ask` is for reads: tried again within seconds. `act` is for what has an effect: never twice.
+`read` retries within seconds. `write` is for calls with an effect and never repeats them.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 READ_TRIES = 3
 LOGGED_MESSAGE_MAX = 300
 LONG_NUMBERS = re.compile(r"\d{6,}")
-"""What may be somebody's phone or id, in words of Zalo's that nobody has seen before."""
+"""Digits that may be a phone number or an id, in messages of an unknown code."""
 TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
 PROOF_HEADER = "appsecret_proof"
 JSON = "application/json"
@@ -43,7 +43,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call of the API, without its token."""
+    """One API call, without its token."""
 
     name: str
     method: str
@@ -61,10 +61,10 @@ class ApiCall:
 
 
 class ZaloClient:
-    """Speaks to one API host as one app; shared by everything in the process.
+    """Client of one API host for one app; shared by all parts of the process.
 
-    *table* names the host's codes. Every call proves that it knows the app's secret, which the
-    console can demand.
+    *host* names the host's table of codes. Every call carries `appsecret_proof`, which the console
+    can require.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class ZaloClient:
         return ApiCall(path, "POST", self.url + path, {}, body)
 
     async def read(self, call: ApiCall) -> ApiResponse:
-        """Read. Raises Refused, or a ChannelError when no answer is to be had now."""
+        """Read. Raises Refused, or a ChannelError when no answer is available now."""
         patience = AsyncRetrying(
             stop=stop_after_attempt(READ_TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=2),
@@ -113,10 +113,10 @@ class ZaloClient:
             raise Unreachable(f"{call.name}: {doubt}") from doubt
 
     async def write(self, call: ApiCall, expired: Deadline) -> ApiResponse:
-        """Send, once. *expired* is asked just before the request is written.
+        """Write once. *expired* is asked just before the request is written.
 
-        Raises Refused (surely nothing happened), Doubt (it may have), Late, or a ChannelError
-        (surely nothing happened).
+        Raises Refused and ChannelError (no effect), AmbiguousResult (possible effect),
+        DeadlinePassed.
         """
         try:
             return await self.send_with_token(call, expired)
@@ -128,7 +128,7 @@ class ZaloClient:
     async def send_with_token(
         self, call: ApiCall, expired: Deadline = lambda: False
     ) -> ApiResponse:
-        """One request; a second one only when Zalo refused the first for its token."""
+        """Send one request; a second one only when Zalo refused the first for its token."""
         token = await self.tokens.access_token()
         answer = await self.send_once(call, token, expired)
         ruling = self.rule_for(answer)
@@ -148,17 +148,17 @@ class ZaloClient:
         reply = await self.transport.exchange(call.to_request(token, proof))
         await self.bucket.apply_headers(reply.headers)
         answer = response.parse_response(reply)
-        self.clock.sync(reply.headers.get("Date", ""))  # a gateway's page is not Zalo's clock
+        self.clock.sync(reply.headers.get("Date", ""))  # a gateway has another clock
         return answer
 
     def rule_for(self, answer: ApiResponse) -> ErrorRule | None:
-        """None for a success."""
+        """The rule for an error; None for a success."""
         return (
             error_codes.classify(self.host, answer.error, answer.message) if answer.error else None
         )
 
     async def refused(self, call: ApiCall, answer: ApiResponse, rule: ErrorRule) -> Refused:
-        """What Zalo said no with; an unknown code is logged with its words."""
+        """The exception for an error. The message of an unknown code is logged."""
         if answer.error == response.RATE_LIMITED:
             await self.bucket.halve_rate()
         if not rule.known:
@@ -168,5 +168,5 @@ class ZaloClient:
 
 
 def appsecret_proof(token: str, app_secret: str) -> str:
-    """`appsecret_proof`: that whoever uses the token is the app it was granted to."""
+    """`appsecret_proof`: proof that the token's user is the app it was granted to."""
     return hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""When Zalo lets something happen: its own clock, the hours of what can wait, ends of quotas."""
+"""Zalo's clock: corrected time, hours of broadcasts and templates, ends of quota periods."""
 
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
@@ -11,24 +11,25 @@ from contracts.base.times import VIETNAM
 Clock = Callable[[], float]
 """Seconds since the epoch."""
 Jitter = Callable[[], float]
-"""Evenly between 0 and 1."""
+"""Random fractions, evenly between 0 and 1."""
 
 BROADCAST_OPENS, BROADCAST_CLOSES = time(6, 0), time(21, 59)
 BROADCAST_RELEASE = time(6, 5)
 TEMPLATE_OPENS, TEMPLATE_CLOSES = time(7, 0), time(21, 30)
 TEMPLATE_RELEASE = time(7, 5)
-"""Template messages that are no news of somebody's own affairs: narrower than Zalo's own hours,
-of which two versions are written down."""
+"""Hours of template messages that are not about a person's own affairs. Zalo documents its own
+hours in two versions; these are within both.
+"""
 MIDNIGHT_MARGIN = timedelta(minutes=5)
 MINUTE_S = 60.0
 JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
-"""How far those who wait for the same moment are spread, so that they don't run into -32."""
+"""Spread of retries that wait for the same moment, so that they do not run into the rate limit."""
 
 jitter: Jitter = SystemRandom().random
 
 
 class Until(StrEnum):
-    """What a quota waits for."""
+    """The moment at which a quota is available again."""
 
     MINUTE = "minute"
     MORNING = "morning"
@@ -37,7 +38,7 @@ class Until(StrEnum):
 
 
 class ProviderClock:
-    """Zalo's time: ours, corrected by the `Date` of its last answer."""
+    """Zalo's time: our clock, corrected by the `Date` of Zalo's last answer."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -45,15 +46,15 @@ class ProviderClock:
         self.synced_at = float("-inf")
 
     def now(self) -> float:
-        """Zalo's time as far as it is known; else our own."""
+        """Zalo's time as far as known; otherwise our own."""
         return self.clock() + self.offset_s
 
     def is_fresh(self, age_s: float) -> bool:
-        """Whether Zalo told its time within the last *age_s*."""
+        """Whether Zalo's time was received within the last *age_s*."""
         return 0 <= self.clock() - self.synced_at <= age_s
 
     def sync(self, date: str) -> None:
-        """Take the `Date` of an answer; a broken one teaches nothing."""
+        """Correct the clock by the `Date` of an answer; a malformed date is ignored."""
         try:
             theirs = parsedate_to_datetime(date).timestamp()
         except (ValueError, TypeError, OverflowError):
@@ -63,22 +64,22 @@ class ProviderClock:
 
 
 def is_broadcast_time(now: float) -> bool:
-    """Whether broadcasts are let through at *now*."""
+    """Whether Zalo accepts broadcasts at *now*."""
     return BROADCAST_OPENS <= vietnam_time(now).time() < BROADCAST_CLOSES
 
 
 def is_template_time(now: float) -> bool:
-    """Whether template messages that can wait are sent at *now*."""
+    """Whether template messages with limited hours are sent at *now*."""
     return TEMPLATE_OPENS <= vietnam_time(now).time() < TEMPLATE_CLOSES
 
 
 def template_wait_s(now: float, jitter: Jitter = jitter) -> float:
-    """How long until the next 07:05 in Vietnam, spread by chance as the broadcasts are."""
+    """Seconds until the next 07:05 in Vietnam, with jitter."""
     return next_time(now, TEMPLATE_RELEASE) - now + jitter() * JITTER_S[Until.MORNING]
 
 
 def wait_s(until: Until, now: float, jitter: Jitter = jitter) -> float:
-    """How long from *now* until that moment, spread by chance."""
+    """Seconds from *now* until that moment, with jitter."""
     return NEXT_TIME[until](now) - now + jitter() * JITTER_S[until]
 
 
@@ -92,7 +93,7 @@ def next_morning(now: float) -> float:
 
 
 def next_time(now: float, hour: time) -> float:
-    """When it is *hour* in Vietnam for the next time."""
+    """The next time it is *hour* in Vietnam."""
     here = vietnam_time(now)
     today = datetime.combine(here, hour, VIETNAM)
     return (today if here < today else today + timedelta(days=1)).timestamp()
@@ -105,7 +106,7 @@ def next_day(now: float) -> float:
 
 
 def next_month(now: float) -> float:
-    """Just after the next month has begun in Vietnam."""
+    """Just after the start of the next month in Vietnam."""
     first = datetime.combine(vietnam_time(now).replace(day=1), time.min, VIETNAM)
     following = (first + timedelta(days=32)).replace(day=1)
     return (following + MIDNIGHT_MARGIN).timestamp()

@@ -1,4 +1,4 @@
-"""What Zalo's codes mean for us: `codes.toml` is the table, `judge` looks it up."""
+"""Zalo's error codes: `error_codes.toml` is the table, `classify` looks a code up."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ _BAD_TOKEN = re.compile(r"access[ _]?token\b.*\b(invalid|expired|removed)", re.I
 
 
 class ErrorKind(StrEnum):
-    """What may be done about an answer."""
+    """Class of an error: the reaction that it permits."""
 
     RETRY = "R"
     QUOTA = "Q"
@@ -32,9 +32,9 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """One rule of the table. `fix` says where an operator puts it right.
+    """One rule of the table. `fix` says where an operator corrects the cause.
 
-    `silence_days`: so long a person of whom Zalo says this need not be tried again.
+    `silence_days`: for so long the person need not be tried again.
     """
 
     kind: ErrorKind
@@ -54,7 +54,7 @@ APP_FIX = "app"
 
 
 def classify(host: str, code: int, message: str) -> ErrorRule:
-    """The ruling for an answer that is not a success; an unknown code is a content failure."""
+    """The rule for an error; an unknown code counts as a content error."""
     if _BAD_TOKEN.search(message):
         return BAD_TOKEN_RULE
     text = message.casefold()
@@ -64,17 +64,17 @@ def classify(host: str, code: int, message: str) -> ErrorRule:
 
 @cache
 def rules_by_code(host: str) -> dict[int, tuple[ErrorRule, ...]]:
-    """Every code of *host* with its rulings, most special first."""
+    """Every code of *host* with its rules, most specific first."""
     return {int(code): parse_rules(entry) for code, entry in load_table()[host].items()}
 
 
 def operator_fix(name: str) -> str:
-    """Where an operator puts something right; empty for nothing."""
+    """Where an operator corrects the cause *name*; empty without a name."""
     return str(load_table()["fix"][name]) if name else ""
 
 
 def classify_oauth(code: int | None) -> ErrorRule:
-    """The OAuth host's no to an app; Zalo has no list of its codes, so that most are unknown."""
+    """The rule for an error of the OAuth host. Zalo has no list of its codes: most are unknown."""
     unknown = ErrorRule(ErrorKind.OPERATOR, known=False, fix=operator_fix(APP_FIX))
     return rules_by_code(OAUTH_HOST).get(code or 0, (unknown,))[0]
 

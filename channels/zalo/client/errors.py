@@ -1,10 +1,11 @@
 """Errors of calls to Zalo's hosts.
 
 AmbiguousResult   the request may have had its effect
-Refused           Zalo answered with an error code: it did nothing, unless `rule.ambiguous`
+Refused           Zalo answered with an error code: no effect, unless `rule.ambiguous`
 DeadlinePassed    our own deadline passed before the request was written
 RefreshTokenUsed, AppNotSetUp   the OAuth host gives this app no tokens
-StaleValue, WrongKey            of the stores that hold tokens and counters"""
+StaleValue, WrongKey            of the stores that hold tokens and counters
+"""
 
 from channels.errors import Misconfigured
 from channels.zalo.client.error_codes import ErrorRule
@@ -15,7 +16,7 @@ class AmbiguousResult(Exception):
 
 
 class Refused(Exception):
-    """Zalo answered, and the answer is no. It surely did nothing, unless `ruling.ambiguous`."""
+    """Zalo answered with an error code. The call had no effect, unless `rule.ambiguous`."""
 
     def __init__(self, call: str, code: int, message: str, rule: ErrorRule) -> None:
         super().__init__(f"{call}: {code}")
@@ -26,23 +27,23 @@ class Refused(Exception):
 
     @property
     def reason(self) -> str:
-        """Short, and safe to log."""
+        """Short text that is safe to log."""
         return f"zalo {self.code} {self.rule.reason}".rstrip()
 
 
 class DeadlinePassed(Exception):
-    """Our own deadline passed before the request was written: surely not sent."""
+    """Our own deadline passed before the request was written: no effect."""
 
 
 OPERATOR_RETRY_S = 900.0
 
 
 class RefreshTokenUsed(Exception):
-    """The refresh token is dead: used before, or never ours."""
+    """The refresh token is invalid: used before, or never ours."""
 
 
 class AppNotSetUp(Misconfigured):
-    """Zalo gives this app nothing as it stands now; `fix` says where that is put right."""
+    """Zalo gives this app no tokens in its present state; `fix` says where to correct that."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason, retry_after_s=OPERATOR_RETRY_S)
@@ -50,8 +51,8 @@ class AppNotSetUp(Misconfigured):
 
 
 class StaleValue(Exception):
-    """The revision had moved on: nothing was written."""
+    """The revision had changed: the value was not written."""
 
 
 class WrongKey(Misconfigured):
-    """What is stored was sealed with another key: only a new consent helps, or the old key."""
+    """The stored value was encrypted with another key; a new consent helps, or the old key."""

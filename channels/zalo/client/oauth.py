@@ -1,6 +1,7 @@
-"""Zalo's OAuth host: a consent's code, or a refresh token, used once, becomes a new pair.
+"""Zalo's OAuth host: exchange a consent code or a refresh token for a new token pair.
 
-Its failures come with HTTP 200, in many shapes; only a non-empty access token is a success.
+Each code and refresh token works once. Failures come with HTTP 200 in many forms; only a non-empty
+access token is a success.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ NAME_MAX = 60
 
 
 TEMPORARY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
-"""Said before anything was done: the token is as good as it was."""
+"""Statuses that come before any effect: the refresh token is still valid."""
 
 
 DEFAULT_LIFETIME_S = 3600.0
@@ -37,7 +38,7 @@ LIFETIME_MAX_S = 31 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a refresh yields; without a new refresh token the old one goes on."""
+    """The result of a refresh; without a new refresh token the old one remains valid."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -54,9 +55,10 @@ class OAuthClient:
         self.transport = transport
 
     async def refresh(self, refresh_token: str) -> TokenPair:
-        """Use *refresh_token* up; called once per token.
+        """Use *refresh_token*; call once per token.
 
-        Raises Spent, Doubt (nobody knows whether it is used up), Unreachable, Misconfigured.
+        Raises RefreshTokenUsed, AmbiguousResult (the token may be used up), Unreachable,
+        Misconfigured.
         """
         return await self.request_tokens("refresh_token", refresh_token=refresh_token)
 
@@ -74,7 +76,7 @@ class OAuthClient:
 
 
 def parse_token_pair(reply: Reply) -> TokenPair:
-    """Read the OAuth host's answer; see `OAuth.refresh` for what it raises."""
+    """The token pair in the OAuth host's answer; raises as `OAuthClient.refresh`."""
     body = json_object(reply.body)
     if body is None:
         raise unreadable_error(reply)
@@ -89,7 +91,10 @@ def parse_token_pair(reply: Reply) -> TokenPair:
 
 
 def unreadable_error(reply: Reply) -> Exception:
-    """No JSON object: a gateway's page, the empty answer of a spent token, or half an answer."""
+    """The error for an answer without JSON: a gateway's page, an empty or a truncated answer.
+
+    An empty answer with HTTP 200 is Zalo's answer to a used refresh token.
+    """
     body = reply.body.strip()
     if reply.status in TEMPORARY_STATUSES or body.startswith(b"<"):
         return Unreachable(f"oauth http {reply.status}")
@@ -99,7 +104,7 @@ def unreadable_error(reply: Reply) -> Exception:
 
 
 def refusal_error(body: Mapping[str, Any]) -> Exception:
-    """Zalo's no: the token is dead, or the app is not set up. Its names may come without a code."""
+    """The error for a refusal: invalid token, or app not set up. Some refusals have no code."""
     code, name = whole_number(body.get("error")), first_text(body, "error_name")
     rest = (first_text(body, key) for key in ("error_reason", "message", "error_description"))
     words = " ".join((name, *rest)).replace("_", " ").casefold()
@@ -111,6 +116,6 @@ def refusal_error(body: Mapping[str, Any]) -> Exception:
 
 
 def lifetime_s(expires_in: object) -> float:
-    """How long the access token lives; an hour when Zalo says nothing sensible."""
+    """Lifetime of the access token; an hour when Zalo names no valid one."""
     told = whole_number(expires_in)
     return float(told) if told and 0 < told <= LIFETIME_MAX_S else DEFAULT_LIFETIME_S

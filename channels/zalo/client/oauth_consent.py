@@ -17,10 +17,10 @@ CONSENT_PATH = "/v4/oa/permission"
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One request for consent. The code that answers it is good for ten minutes, once.
+    """One request for consent. The code that answers it is valid once, for ten minutes.
 
     `callback` is the one saved in the console, letter by letter. `verifier` is new for each
-    request, unless the console knows a fixed one.
+    request, unless the console has a fixed one.
     """
 
     app_id: str
@@ -29,7 +29,7 @@ class Consent:
     state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     def url(self, host: str) -> str:
-        """Where the admin says yes; *host* is the OAuth host."""
+        """The page at which the admin consents; *host* is the OAuth host."""
         query = {
             "app_id": self.app_id,
             "redirect_uri": self.callback,
@@ -39,10 +39,10 @@ class Consent:
         return f"{host.rstrip('/')}{CONSENT_PATH}?{urlencode(query)}"
 
     def code_from(self, redirect_url: str) -> str | None:
-        """The code in the address at which the browser ended; None for somebody else's."""
+        """The code in the address at which the browser ended; None for another request's."""
         try:
             query = parse_qs(urlsplit(redirect_url.strip()).query)
-        except ValueError:  # what was pasted is no address at all
+        except ValueError:  # the pasted text is no address
             return None
         state, code = query.get("state", [""])[0], query.get("code", [""])[0]
         return code if code and hmac.compare_digest(state.encode(), self.state.encode()) else None

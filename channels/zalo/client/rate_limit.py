@@ -1,6 +1,6 @@
-"""How fast we may call a host of Zalo: one token bucket for all processes, and it listens to Zalo.
+"""Rate limiter: one token bucket per host for all processes, adjusted by Zalo's answers.
 
-The bucket is a value in a store with compare-and-set; each call takes its turn there first. Times
+The bucket is a value in a store with compare-and-set; each call takes a token there first. Times
 are seconds since the epoch by our clocks, which agree within seconds.
 """
 
@@ -24,14 +24,14 @@ SLOWEST_PER_S = 0.1
 RECOVERY_S = 60.0
 WAIT_MAX_S = 2.0
 RETRY_AFTER_MAX_S = 86400
-"""A longer wait is not slept through inside a call: the rows are held instead."""
+"""Upper bound of `Retry-After`."""
 WAIT_MIN_S = 0.001
 TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """The bucket. `free_at` is when it is full again but for one token per call since then."""
+    """The bucket. `free_at`: when it is full again, except for one token per call since then."""
 
     per_s: float
     free_at: float = 0.0
@@ -40,7 +40,7 @@ class BucketState:
 
     @classmethod
     def decode(cls, data: bytes, per_s: float) -> "BucketState":
-        """Read what this or another version wrote; what can't be read is a fresh bucket."""
+        """Read a state that any version wrote; an unreadable one becomes a full bucket."""
         said = json_object(data) or {}
         known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
         return cls(**{"per_s": per_s, **known})
@@ -51,14 +51,14 @@ class BucketState:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The rate that was agreed on, and how many calls may leave at once after a pause."""
+    """The agreed rate, and the number of calls that may leave at once after a pause."""
 
     per_s: float = DEFAULT_PER_S
     burst: float = DEFAULT_BURST
 
 
 def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketState, float]:
-    """The bucket after one more call, and how long that call has to wait."""
+    """The bucket after one more call, and the wait of that call in seconds."""
     state = recovered(state, now, limits)
     since = max(state.free_at, now)
     turn = max(since - (limits.burst - 1) / state.per_s, state.closed_until, now)
@@ -67,14 +67,14 @@ def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketStat
 
 
 def recovered(state: BucketState, now: float, limits: RateLimits) -> BucketState:
-    """Forget a slow-down step by step: each quiet minute doubles the rate."""
+    """Undo a slow-down step by step: each quiet minute doubles the rate."""
     if state.per_s < limits.per_s and now - state.slowed_at >= RECOVERY_S:
         return replace(state, per_s=min(limits.per_s, 2 * state.per_s), slowed_at=now)
     return replace(state, per_s=min(limits.per_s, state.per_s))
 
 
 def halved(state: BucketState, now: float) -> BucketState:
-    """Zalo said -32: slow down, and stop for this minute."""
+    """The bucket after error -32: half the rate, and no call until the next minute."""
     slower = max(SLOWEST_PER_S, state.per_s / 2)
     return closed(replace(state, per_s=slower, slowed_at=now), next_minute(now))
 
@@ -84,7 +84,7 @@ def closed(state: BucketState, until: float) -> BucketState:
 
 
 def server_wait_until(headers: Mapping[str, str], now: float) -> float:
-    """Until when Zalo wants no call: nothing remains of this minute, or it says how long."""
+    """The time before which Zalo wants no call: an empty minute, or `Retry-After`; 0 for none."""
     until = next_minute(now) if whole_number(headers.get("X-RateLimit-Remain")) == 0 else 0.0
     wait_s = whole_number(headers.get("Retry-After"))
     return max(until, now + min(max(wait_s, 0), RETRY_AFTER_MAX_S)) if wait_s else until
@@ -94,7 +94,7 @@ StateChange = Callable[[BucketState], BucketState]
 
 
 class TokenBucket:
-    """What every call of a host asks first, in all processes with the same *store* and *key*."""
+    """Rate limiter of one host, shared by all processes with the same *store* and *key*."""
 
     def __init__(
         self,
@@ -115,9 +115,9 @@ class TokenBucket:
         self.revision = NO_REVISION
 
     async def take(self) -> None:
-        """Wait for one call's turn.
+        """Wait for a token.
 
-        Raises Unreachable when that takes too long to wait for, or the store does not answer.
+        Raises Unreachable when the wait is too long, or the store does not answer.
         """
         wait_s = 0.0
 
@@ -133,17 +133,19 @@ class TokenBucket:
             await self.sleep(wait_s)
 
     async def apply_headers(self, headers: Mapping[str, str]) -> None:
-        """Send nothing before Zalo wants to hear something again."""
+        """Delay further calls as Zalo's rate limit headers demand."""
         if until := server_wait_until(headers, self.clock()):
             await self.apply_answer(lambda flow: closed(flow, until))
 
     async def halve_rate(self) -> None:
-        """Slow down, because Zalo said -32."""
+        """Halve the rate after error -32."""
         await self.apply_answer(lambda flow: halved(flow, self.clock()))
         log.warning("zalo_rate_halved", per_s=self.state.per_s)
 
     async def apply_answer(self, change: StateChange) -> None:
-        """Act on an answer that is here: a store that is silent now must not make it lost."""
+        """Apply a change from an answer. A silent store must not lose the answer: the change stays
+        local.
+        """
         try:
             await self.update(change)
         except Unreachable as away:
@@ -151,7 +153,7 @@ class TokenBucket:
             log.warning("zalo_rate_not_shared", reason=away.reason)
 
     async def update(self, change: StateChange) -> None:
-        """Apply *move* to what stands there, whoever wrote it. Raises Unreachable."""
+        """Apply *change* to the stored state by compare-and-set. Raises Unreachable."""
         async with self.lock:
             for _ in range(TRIES):
                 after = change(self.state)

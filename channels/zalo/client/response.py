@@ -1,7 +1,7 @@
 """Zalo's JSON envelope, read tolerantly: `{"data": ..., "error": 0, "message": "Success"}`.
 
-Errors come with HTTP 200; `error` may be a quoted string; a gateway may answer with HTML, nothing
-or half a body. What can't be read says nothing about the request's effect: it raises Doubt.
+Errors come with HTTP 200; `error` may be a quoted string; a gateway may answer with HTML, an empty
+or a truncated body. An unreadable body proves no outcome: it raises AmbiguousResult.
 """
 
 import json
@@ -19,19 +19,19 @@ NOT_FOUND = -404
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What Zalo said: its code (0 is success), its words, its data."""
+    """Zalo's answer: code (0 is success), message, data."""
 
     error: int
     message: str
     data: Any = None
 
     def text(self, *names: str) -> str:
-        """The first of *names* in `data` that holds something, as text; ids may come as numbers."""
+        """The first non-empty of *names* in `data`, as text; ids may come as numbers."""
         return first_text(self.data, *names)
 
 
 def parse_response(reply: Reply) -> ApiResponse:
-    """Raises Doubt for a body that is not Zalo's envelope."""
+    """Raises AmbiguousResult for a body that is not Zalo's envelope."""
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise AmbiguousResult(f"http {reply.status}")
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -67,7 +67,7 @@ def whole_number(value: object) -> int | None:
 
 
 def first_text(data: object, *names: str) -> str:
-    """The first of *names* that holds a text or a number, as text; half a character becomes `?`."""
+    """The first of *names* that holds a text or a number, as text; a lone surrogate becomes `?`."""
     if not isinstance(data, Mapping):
         return ""
     found = (data.get(name) for name in names)

@@ -1,4 +1,4 @@
-"""Where the token pair lies: encrypted, in a store that is handed in."""
+"""Key-value stores with compare-and-set, and the encrypted token grant kept in one."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from channels.zalo.client.errors import WrongKey
 from channels.zalo.client.response import json_object
 
 NO_REVISION = 0
-"""The revision of what was never stored."""
+"""The revision of a key that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """Encrypted bytes and the revision they were read at."""
+    """A stored value and the revision it was read at."""
 
     data: bytes
     revision: int
@@ -26,24 +26,24 @@ class KeyValueStore(Protocol):
     """A small key-value store with compare-and-set."""
 
     async def get(self, key: str) -> StoredValue | None:
-        """What is stored now. Raises Unreachable."""
+        """The stored value. Raises Unreachable."""
 
     async def swap(self, key: str, data: bytes, revision: int) -> int:
-        """Store over *revision* (0 = nothing there yet); returns the new one.
+        """Write over *revision* (0: no value yet); returns the new revision.
 
-        Raises Stale when nothing was written, Unreachable when nobody knows.
+        Raises StaleValue when the value was not written, Unreachable when the result is unknown.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """What the Official Account granted us. Times are seconds since the epoch."""
+    """Tokens that the Official Account granted. Times are seconds since the epoch."""
 
     access_token: str = ""
     refresh_token: str = ""
     expires_at: float = 0.0
     obtained_at: float = 0.0
-    pending_at: float = 0.0  # a refresh was begun then, and how it ended is not known
+    pending_at: float = 0.0  # start of a refresh whose result is unknown
     lost: str = ""  # why an OA admin has to consent again
     previous_access_token: str = ""
     previous_refresh_token: str = ""
@@ -62,7 +62,7 @@ class GrantCipher:
         return self.fernet.encrypt(json.dumps(asdict(grant)).encode())
 
     def decrypt(self, data: bytes) -> TokenGrant:
-        """Raises OtherKey for another key's work."""
+        """Raises WrongKey for a grant that another key encrypted."""
         try:
             stored = json_object(self.fernet.decrypt(data))
         except InvalidToken as error:
@@ -71,13 +71,13 @@ class GrantCipher:
 
 
 def decode_grant(stored: Mapping[str, Any]) -> TokenGrant:
-    """Read what this or another version stored: unknown fields are left out."""
+    """Read a grant that any version stored: unknown fields are left out."""
     known = {field.name for field in fields(TokenGrant)}
     return TokenGrant(**{name: value for name, value in stored.items() if name in known})
 
 
 class LocalStore:
-    """The store of a process that shares its rate with nobody."""
+    """A store for a single process and a single key."""
 
     def __init__(self) -> None:
         self.stored: StoredValue | None = None

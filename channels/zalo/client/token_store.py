@@ -1,9 +1,9 @@
-"""The token keeper: one refresh at a time, and no pair is ever lost by us.
+"""Token store: one refresh at a time, and no token pair is ever lost.
 
-A refresh token works once, and using it kills the access token too. So "a refresh is under way" is
-stored before the call, the new pair is stored before its first use, the pair before it is kept,
-and nothing is ever overwritten by nothing. The compare-and-set of the vault makes this hold across
-processes as well.
+A refresh token works once, and its use invalidates the access token too. Therefore the store writes
+"refresh pending" before the call, writes the new pair before its first use, keeps the previous
+pair, and never overwrites a pair with an empty one. Compare-and-set extends this to several
+processes.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from contracts.base.crash_points import crash_point
 log = structlog.get_logger()
 REFRESH_EARLY_S = 5 * 3600.0
 PENDING_TIMEOUT_S = 60.0
-"""Longer than a refresh can take: after that its process is taken for dead."""
+"""Longer than any refresh: a refresh that is pending for longer belongs to a dead process."""
 BUSY_RETRY_S = 5.0
 TRIES = 3
 
@@ -48,7 +48,7 @@ class VersionedGrant:
 
 
 class TokenStore:
-    """Hands out the access token that is good now. Everything it raises is a ChannelError."""
+    """Provides the valid access token. All its errors are ChannelErrors."""
 
     def __init__(
         self, oauth: OAuthClient, kv_store: KeyValueStore, cipher: GrantCipher, clock: Clock
@@ -60,13 +60,14 @@ class TokenStore:
         self.clock = clock
         self.lock = asyncio.Lock()
         self.unstored: tuple[TokenGrant, str] | None = (
-            None  # a new pair, and the refresh token it cost
+            None  # a new pair that is not stored yet, and the refresh token it was obtained with
         )
 
     async def access_token(self) -> str:
         """The access token, refreshed in good time.
 
-        Raises Misconfigured when an OA admin has to consent, Unreachable when it can't be told now.
+        Raises Misconfigured when an OA admin has to consent, Unreachable when no token is available
+        now.
         """
         async with self.lock:
             held = await self.load_usable()
@@ -81,7 +82,7 @@ class TokenStore:
                 return grant.access_token
 
     async def replace_rejected(self, rejected: str) -> str:
-        """A token to use instead of *failed*, which Zalo refuses whatever its expiry says."""
+        """Another token in place of *rejected*, which Zalo refuses regardless of its expiry."""
         async with self.lock:
             held = await self.load_usable()
             if held.grant.access_token != rejected:
@@ -91,8 +92,8 @@ class TokenStore:
     async def seed(self, access_token: str, refresh_token: str, expires_in: object = None) -> None:
         """Store a pair that a person obtained (consent, or pasted from the API Explorer).
 
-        It replaces what stands there, even what can't be read any more. Raises Stale (somebody
-        else stored one at this moment), Unreachable.
+        It replaces the stored pair, even an unreadable one. Raises StaleValue (another writer was
+        faster), Unreachable.
         """
         async with self.lock:
             now = self.clock()
@@ -104,7 +105,7 @@ class TokenStore:
             self.unstored = None
 
     def previous_grant(self, stored: StoredValue) -> TokenGrant:
-        """What a new pair is to remember; nothing of a pair whose key is lost."""
+        """The grant that a new pair keeps as the previous one; empty where its key is lost."""
         try:
             return self.cipher.decrypt(stored.data)
         except WrongKey:
@@ -112,17 +113,17 @@ class TokenStore:
             return TokenGrant()
 
     async def has_consent(self) -> bool:
-        """Whether there is a consent to work with. Raises Unreachable, Misconfigured."""
+        """Whether a usable consent is stored. Raises Unreachable, Misconfigured."""
         grant = (await self.read()).grant
         return bool(grant.access_token) and not grant.lost
 
     def is_refresh_due(self, grant: TokenGrant) -> bool:
-        """Early: at 20 of the 25 hours, so that a missed refresh can be made up for."""
+        """Whether to refresh: at 20 of the 25 hours, so that a missed refresh can be repeated."""
         early_s = min(REFRESH_EARLY_S, (grant.expires_at - grant.obtained_at) / 5)
         return self.clock() >= grant.expires_at - early_s
 
     async def load_usable(self) -> VersionedGrant:
-        """What is stored, a pair that could not be stored yet included."""
+        """The stored grant, after storing a new pair that could not be stored before."""
         if self.unstored:
             await self.store_new_pair()
         held = await self.read()
@@ -143,7 +144,7 @@ class TokenStore:
         )
 
     async def refresh(self, held: VersionedGrant) -> TokenGrant:
-        """Turn the stored pair into a new one, and store that. Raises ChannelError."""
+        """Exchange the stored pair for a new one, and store that. Raises ChannelError."""
         spent = held.grant.refresh_token
         announced = await self.mark_pending(held)
         if announced.grant.refresh_token != spent:
@@ -165,7 +166,7 @@ class TokenStore:
         return await self.store_new_pair()
 
     async def mark_pending(self, held: VersionedGrant) -> VersionedGrant:
-        """Store that a refresh begins now; only one process can. Raises Unreachable for others."""
+        """Mark the refresh as pending; one process succeeds, the others raise Unreachable."""
         if abs(self.clock() - held.grant.pending_at) < PENDING_TIMEOUT_S:
             raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
         try:
@@ -177,7 +178,7 @@ class TokenStore:
             return other
 
     async def clear_pending(self, announced: VersionedGrant, trouble: ChannelError) -> NoReturn:
-        """The refresh did not happen: the pair stands as it was."""
+        """The refresh did not happen: remove the mark and raise *trouble*."""
         try:
             await self.write(replace(announced.grant, pending_at=0.0), announced.revision)
         except (StaleValue, Unreachable) as error:
@@ -185,7 +186,7 @@ class TokenStore:
         raise trouble
 
     async def mark_lost(self, announced: VersionedGrant, why: str) -> TokenGrant:
-        """The refresh token is dead, unless another process was faster: then its pair is ours."""
+        """Mark the consent as lost, unless another process has stored a new pair: use that."""
         held = await self.read()
         if held.grant.refresh_token != announced.grant.refresh_token:
             return held.grant
@@ -203,7 +204,7 @@ class TokenStore:
         return with_previous(grant, TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now))
 
     async def store_new_pair(self) -> TokenGrant:
-        """Store the new pair before anybody uses it. Raises Unreachable; it is tried again then."""
+        """Store the new pair before its first use. Raises Unreachable; the next call repeats it."""
         for _ in range(TRIES):
             try:
                 return await self.try_store_new_pair()
@@ -212,7 +213,7 @@ class TokenStore:
         raise Unreachable("the new pair could not be stored", retry_after_s=BUSY_RETRY_S)
 
     async def try_store_new_pair(self) -> TokenGrant:
-        """Raises Stale, Unreachable. A pair that a person stored meanwhile wins."""
+        """Raises StaleValue, Unreachable. A pair that a person stored meanwhile wins."""
         held = await self.read()
         if self.unstored is None:
             return held.grant
@@ -229,12 +230,12 @@ class TokenStore:
 
 
 def grant_key(app_id: str) -> str:
-    """Where the vault keeps an app's grant: the sandbox's never stands where a real one does."""
+    """Key of an app's grant; the sandbox has another app id, so that its grant has another key."""
     return f"zalo.grant.{app_id}"
 
 
 def with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
-    """*fresh*, which remembers the pair before it for recovery by hand."""
+    """*fresh* with the tokens of *before*, for recovery by hand."""
     return replace(
         fresh,
         previous_access_token=before.access_token,

@@ -1,7 +1,7 @@
-"""The seam to the network: one request, one reply, and what is known when none came.
+"""HTTP transport: one request, one reply, and the possible effect when no reply came.
 
-Unreachable   nothing was written: the request surely had no effect
-Doubt         it was written, and no usable answer came: it may have had its effect
+Unreachable       no byte was written: the request had no effect
+AmbiguousResult   it was written, and no usable answer came: it may have had its effect
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, whatever it is."""
+    """Status, headers and body, of any content."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,20 +39,20 @@ class Reply:
 
 
 class Transport(Protocol):
-    """A way to reach Zalo."""
+    """Interface of the HTTP transport."""
 
     async def exchange(self, request: Request) -> Reply:
-        """Write a POST once, never again. Raises Unreachable or Doubt."""
+        """Send a request once; a POST is never repeated. Raises Unreachable or AmbiguousResult."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 class AiohttpTransport:
     """HTTP over aiohttp.
 
-    Each request has a connection of its own: a kept one that the other side has just closed would
-    turn a harmless refusal into a doubt, and Zalo gets a few requests per publication, not more.
+    Each request opens its own connection: a kept connection that the other side has just closed
+    would turn a harmless refusal into an ambiguous result, and a publication needs few requests.
     """
 
     def __init__(self, *, connect_s: float = CONNECT_S, read_s: float = READ_S) -> None:
@@ -79,7 +79,7 @@ class AiohttpTransport:
             raise AmbiguousResult(f"no answer: {type(error).__name__}") from error
 
     def session(self) -> aiohttp.ClientSession:
-        """Opened late, because it belongs to the running loop."""
+        """The client session, created on first use because it belongs to the running loop."""
         if self.http is None:
             connector = aiohttp.TCPConnector(force_close=True)
             self.http = aiohttp.ClientSession(connector=connector)
@@ -92,7 +92,7 @@ class AiohttpTransport:
 
 
 async def read_body(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, if it has a size that an answer may have. Raises Doubt."""
+    """The body, up to BODY_MAX. Raises AmbiguousResult beyond that."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk
