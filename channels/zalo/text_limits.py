@@ -51,7 +51,7 @@ def shorten(text: str, limit: TextLimit) -> str:
 
 
 def cut_position(line: str, limit: TextLimit) -> int:
-    """The position to cut at: the furthest that fits, moved back to the end of a word or character."""
+    """The position to cut at: the furthest fit, moved back to the end of a word or character."""
     low, high = 0, min(len(line), limit.plain)
     while low < high:
         middle = (low + high + 1) // 2

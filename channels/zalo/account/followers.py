@@ -1,7 +1,8 @@
-"""Who follows the Official Account, page by page: which page is next, and what was not reached.
+"""Followers of the Official Account: a resumable scan of Zalo's lists, page by page.
 
-Zalo lists 50 people a page and no more than the first 10,000 of a list. A longer one is cut by the
-days of the last interaction, older halves first: whoever interacts meanwhile comes up again later.
+Zalo lists 50 people a page and at most the first 10,000 of a list. A longer list is split by the
+days of the last interaction, older halves first: a person who interacts meanwhile appears again
+later.
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,12 @@ LIST_PATH, FORGET_PATH = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
 PAGE_SIZE = 50
 LIST_MAX = 10_000
 FIRST_DAY = date(2012, 1, 1)
-"""Before there was Zalo."""
+"""Earlier than Zalo itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowerPage:
-    """One page of a list, and how many the whole list has."""
+    """One page of a list, and the length of the whole list."""
 
     total: int
     user_ids: tuple[str, ...]
@@ -36,7 +37,7 @@ class FrozenModel(BaseModel):
 
 
 class ScanRange(FrozenModel):
-    """Who follows, or who does not; all of them, or those who last interacted on these days."""
+    """Followers or other people; all of them, or those with a last interaction on these days."""
 
     follows: bool
     since: date | None = None
@@ -50,9 +51,9 @@ class ScanRange(FrozenModel):
         return asked | {"last_interaction_period": days}
 
     def split(self, today: date) -> tuple["ScanRange", ...]:
-        """The same in two, older first; nothing for a single day."""
+        """The range in two halves, older first; empty for a single day."""
         if self.since is None or self.until is None:
-            # A day on top: it may be past midnight before the walk gets there.
+            # one day more: the scan may get there after midnight
             return (
                 ScanRange(follows=self.follows, since=FIRST_DAY, until=today + timedelta(days=1)),
             )
@@ -64,14 +65,14 @@ class ScanRange(FrozenModel):
 
 
 class ScanCount(FrozenModel):
-    """How many Zalo says there are, and how many it has shown."""
+    """People that Zalo counts, and people that it has listed."""
 
     listed: int = 0
     reached: int = 0
 
 
 class FollowerScan(FrozenModel):
-    """How far a walk through the lists has come; kept after every page."""
+    """Progress of a scan; stored after every page."""
 
     began: AwareDatetime
     ended: AwareDatetime | None = None
@@ -85,7 +86,7 @@ class FollowerScan(FrozenModel):
         return self.left[0]
 
     def advance(self, page: FollowerPage, today: date) -> "FollowerScan":
-        """The walk after *page* of its part."""
+        """The scan after *page* of its current range."""
         counted = self.with_listed(page) if not self.offset else self
         halves = (
             self.current_range.split(today) if page.total > LIST_MAX and not self.offset else ()
@@ -99,7 +100,7 @@ class FollowerScan(FrozenModel):
         return shown.model_copy(update={"left": self.left[1:], "offset": 0})
 
     def with_listed(self, page: FollowerPage) -> "FollowerScan":
-        """Only a whole list says how many there are."""
+        """With the number of people, which only an undivided list tells."""
         if self.current_range.since is not None:
             return self
         return self.with_count(self.current_count.model_copy(update={"listed": page.total}))
@@ -119,7 +120,7 @@ class FollowerScan(FrozenModel):
 
 
 class FollowerApi:
-    """Zalo's lists of people, by their ids alone."""
+    """Zalo's lists of people, by user id."""
 
     def __init__(self, api: ZaloClient) -> None:
         self.api = api
@@ -131,9 +132,9 @@ class FollowerApi:
         )
 
     async def forget(self, user_id: str, expired: Deadline) -> None:
-        """Have Zalo erase what the Official Account noted about somebody; twice does no harm.
+        """Erase the Official Account's notes about a person at Zalo; a repetition does no harm.
 
-        Raises Refused, Doubt, Late or a ChannelError.
+        Raises Refused, AmbiguousResult, DeadlinePassed or a ChannelError.
         """
         await self.api.write(self.api.post_call(FORGET_PATH, {"user_id": user_id}), expired)
 

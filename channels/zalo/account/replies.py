@@ -1,4 +1,4 @@
-"""One text to one person who wrote to the Official Account: the consultation message, free then."""
+"""Reply to a person who wrote to the Official Account, by a free consultation message."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,15 +14,15 @@ from channels.zalo.client.store import NO_REVISION, KeyValueStore
 log = structlog.get_logger()
 CURRENT_PATH, FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"
 NOT_FOR_THIS_OA = -235
-"""State bodies hear it from the current call; the former one then takes the same body."""
+"""Error of the current call for state bodies; the former call then takes the same body."""
 FREE_WINDOW_S = 48 * 3600.0
 MARGIN_S = 600.0
 
 
 class ReplySender:
-    """Sends through the call that this Official Account may use, found out once and remembered.
+    """Sends through the call that this Official Account may use, found out once and stored.
 
-    *key* is where that is kept in *store*, followed by the Official Account's id.
+    *key*, followed by the Official Account's id, is its key in *store*.
     """
 
     def __init__(self, api: ZaloClient, store: KeyValueStore, key: str) -> None:
@@ -31,9 +31,10 @@ class ReplySender:
         self.key = key
 
     async def send(self, user_id: str, oa_id: str, text: str, expired: Deadline) -> str:
-        """The message's id. Raises Refused, Doubt, Late, or a ChannelError.
+        """Send a text; returns the message's id.
 
-        Only after -235 the other call is tried: after any other error the message may be out.
+        Raises Refused, AmbiguousResult, DeadlinePassed or a ChannelError. Only after -235 the other
+        call is tried: after other errors the message may be out.
         """
         body = {"recipient": {"user_id": user_id}, "message": {"text": text}}
         if await self.is_former_pinned(oa_id):
@@ -58,7 +59,7 @@ class ReplySender:
         try:
             await self.store.swap(self.pin_key(oa_id), FORMER_PATH.encode(), NO_REVISION)
         except StaleValue:
-            return  # another process has found out as well
+            return  # another process has stored it
         log.info("zalo_former_message_call")
 
     def pin_key(self, oa_id: str) -> str:

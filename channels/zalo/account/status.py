@@ -1,7 +1,7 @@
-"""How the Official Account stands: who it is, what is left of its quotas, and what is missing.
+"""Status of the Official Account: profile, remaining quotas, problems. Read only.
 
-Only reads. Each probe asks for what one of the channel's tasks needs; a refusal is a finding with
-the place in Zalo's consoles where it is put right, and stops no other probe.
+Each probe makes a read that one of the channel's tasks needs. A refusal is a finding with the place
+in Zalo's consoles to correct it, and stops no other probe.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ REFRESH_LIFE_S = 90 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that does not work: which task needs it, what Zalo says, where it is mended."""
+    """A problem: the task that fails, Zalo's reason, the place to correct it."""
 
     task: str
     reason: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AccountProfile:
-    """What `getoa` says."""
+    """The account's profile from `getoa`."""
 
     id: str
     name: str
@@ -64,7 +64,7 @@ class AccountProfile:
 
 @dataclass
 class AccountStatus:
-    """What was found; times are seconds since the epoch, None where nobody could say.
+    """Results of the probes; times are seconds since the epoch, None for unknown.
 
     `spent` is our own count of this month, `notices` that of template messages.
     """
@@ -73,7 +73,7 @@ class AccountStatus:
     token_expires_at: float | None = None
     token_obtained_at: float | None = None
     refresh_ends_at: float | None = None
-    last_event_at: float | None = None  # of the webhook; whoever knows it says it
+    last_event_at: float | None = None  # of the webhook; set by the caller
     spent: dict[str, str] = field(default_factory=dict)
     broadcasts: dict[str, str] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class AccountStatus:
 
 
 class AccountProbe:
-    """Examines one Official Account over both hosts."""
+    """Probes one Official Account over both hosts."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class AccountProbe:
         self.status = AccountStatus()
 
     async def run(self) -> AccountStatus:
-        """Raises Unreachable only for the vault; whatever Zalo says is in the answer."""
+        """Run all probes. Raises Unreachable for the stores only; Zalo's errors are findings."""
         await self.read_grant()
         await self.read_counters()
         if not self.status.missing:
@@ -116,7 +116,7 @@ class AccountProbe:
         return self.status
 
     async def read_grant(self) -> None:
-        """The token pair as it is stored; nothing is renewed for a look."""
+        """The stored token pair; a probe refreshes no token."""
         grant = (await self.tokens.read()).grant
         if grant.lost or not grant.access_token:
             reason = grant.lost or "no consent yet"
@@ -129,7 +129,7 @@ class AccountProbe:
         self.status.refresh_ends_at = grant.obtained_at + REFRESH_LIFE_S
 
     async def read_counters(self) -> None:
-        """What we have spent this month, by our own count."""
+        """Our own counts of this month."""
         for one in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
             self.status.spent[one.window.name] = usage_text(
                 await one.shared.read(), one.window, "unknown"
@@ -143,7 +143,7 @@ class AccountProbe:
         }
 
     def check_templates(self) -> None:
-        """Which notices can't be sent, for want of a template that Zalo has approved."""
+        """Kinds of notices that cannot be sent, because they lack an approved template."""
         lacking = [one for one in self.status.kinds if one.problem]
         for lack, fix in dict.fromkeys((one.problem, one.fix) for one in lacking):
             kinds = ", ".join(one.kind for one in lacking if one.problem == lack)
@@ -152,7 +152,7 @@ class AccountProbe:
             )
 
     async def probe_publishing(self) -> None:
-        """What articles and broadcasts need."""
+        """Probe the reads that articles and broadcasts need."""
         query = {"offset": "0", "limit": "1", "type": "normal"}
         listing = self.oa.get_call("/v2.0/article/getslice", query)
         await self.probe("articles", listing, self.oa)
@@ -160,7 +160,7 @@ class AccountProbe:
         await self.probe("broadcasts", quota, self.oa, collect_fields(self.status.broadcasts))
 
     async def probe_templates(self) -> None:
-        """What template messages by phone need."""
+        """Probe the reads that template messages by phone need."""
         quota, quality = (
             self.business.get_call("/message/quota"),
             self.business.get_call("/quality"),
@@ -194,7 +194,7 @@ class AccountProbe:
         self.status.account = AccountProfile.parse(answer)
 
     def check_profile(self) -> None:
-        """What no call refuses yet, and will be missed."""
+        """Problems of the profile that no call refuses yet."""
         account = self.status.account
         if account and not account.verified:
             finding = Finding(
@@ -209,12 +209,12 @@ class AccountProbe:
 
 
 def usage_text(count: WindowCount, cap: QuotaWindow, without: str) -> str:
-    """What is used of it, and of how much; *without*: when nobody set a limit."""
+    """The used part and the limit; *without* is the text for no limit."""
     return f"{count.used} of {cap.limit or without}"
 
 
 def collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
-    """What puts an answer's plain fields *there*, numbers as text."""
+    """A function that copies an answer's plain fields into *there*, as text."""
 
     def use(answer: ApiResponse) -> None:
         data = answer.data if isinstance(answer.data, Mapping) else {}

@@ -1,4 +1,4 @@
-"""The calls of both hosts that template messages are made of, in our words."""
+"""Calls of both hosts for template messages."""
 
 import re
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class ZaloAddress:
 
 @dataclass(frozen=True, slots=True)
 class TemplateMessage:
-    """One template message: to whom, which, with what in its blanks, and how we know it again."""
+    """One template message: recipient, template, values, and our tracking id."""
 
     to: ZaloAddress
     template_id: str
@@ -48,14 +48,14 @@ class TemplateMessage:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMessage:
-    """Zalo has taken a message; `left`: how many more it takes today, if it says so."""
+    """Zalo accepted a message; `remaining_today`: messages left today, if Zalo names them."""
 
     message_id: str
     remaining_today: int | None = None
 
     @classmethod
     def parse(cls, answer: ApiResponse, name: str) -> "AcceptedMessage":
-        """Raises Doubt for a success without its id."""
+        """Raises AmbiguousResult for a success without its id."""
         data: Any = answer.data if isinstance(answer.data, Mapping) else {}
         quota = data.get("quota")
         left = whole_number(quota.get("remainingQuota")) if isinstance(quota, Mapping) else None
@@ -63,14 +63,17 @@ class AcceptedMessage:
 
 
 class NoticeApi:
-    """Reads raise Refused or ChannelError, sends also Doubt and Late; see `ZaloApi`."""
+    """Template messages.
+
+    Reads raise Refused or ChannelError; writes also AmbiguousResult and DeadlinePassed.
+    """
 
     def __init__(self, oa: ZaloClient, business: ZaloClient) -> None:
         self.oa = oa
         self.business = business
 
     async def send(self, order: TemplateMessage, expired: Deadline) -> AcceptedMessage:
-        """By phone on the business host, with our tracking id; by user id on the other."""
+        """Send by phone on the business host with a tracking id, or by user id on the other."""
         if order.to.user_id:
             answer = await self.oa.write(self.user_id_call(order), expired)
             return AcceptedMessage.parse(answer, "message_id")
@@ -88,7 +91,7 @@ class NoticeApi:
         return self.business.post_call(PHONE_PATH, body)
 
     def user_id_call(self, order: TemplateMessage) -> ApiCall:
-        """It knows no tracking id: the answer's message id is all that joins later events."""
+        """This call has no tracking id: only the answer's message id joins later events."""
         body = {
             "user_id": order.to.user_id,
             "template_id": order.template_id,
@@ -97,7 +100,7 @@ class NoticeApi:
         return self.oa.post_call(USER_ID_PATH, body)
 
     async def provider_time(self, to: ZaloAddress, age_s: float) -> float:
-        """Zalo's time; one cheap read when the host has not told it lately."""
+        """Zalo's time; read once if the host has not told it recently."""
         api = self.oa if to.user_id else self.business
         if not api.clock.is_fresh(age_s):
             read = api.get_data_call(f"{OA_PATH}/getoa") if to.user_id else api.get_call(QUOTA_PATH)

@@ -1,4 +1,4 @@
-"""A case notice by Zalo: one template message to one person, paid for, and never sent twice."""
+"""Case notice on Zalo: one paid template message to one person, never sent twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ OUTSIDE_HOURS = "such templates go out from 07:00 to 21:30"
 
 @dataclass(frozen=True, slots=True)
 class NoticeContent:
-    """What one notice says, whichever template says it."""
+    """Content of a notice, for any template."""
 
     kind: str
     values: Mapping[str, str]
@@ -45,7 +45,7 @@ class NoticeContent:
 
 @dataclass(frozen=True, slots=True)
 class NoticeJob:
-    """One row's work: *words* to whoever has *address*."""
+    """One row's work: send *content* to *address*."""
 
     content: NoticeContent
     address: str
@@ -58,17 +58,17 @@ class NoticeJob:
 
 
 class MessageIdStore(Protocol):
-    """Remembers the id that Zalo gave a message. Durable; both raise Unreachable."""
+    """Durable store of the ids that Zalo gave our messages. Both methods raise Unreachable."""
 
     async def save(self, tracking_id: str, message_id: str, *, untracked: bool = False) -> None:
-        """*untracked*: Zalo never heard of the tracking id, so that its events lack it."""
+        """*untracked*: the message has no tracking id at Zalo, so that its events lack it."""
 
     async def message_id(self, tracking_id: str) -> str:
-        """Empty where none was kept."""
+        """The message's id; empty for none."""
 
 
 class InMemoryMessageIds:
-    """For one process alone: what it sent is forgotten with it."""
+    """A store for a single process."""
 
     def __init__(self) -> None:
         self.saved: dict[str, str] = {}
@@ -82,7 +82,7 @@ class InMemoryMessageIds:
 
 @dataclass(frozen=True, slots=True)
 class NoticeStores:
-    """What is noted elsewhere, for all processes."""
+    """Stores that all processes share."""
 
     templates: TemplateRegistry
     budget: Budget
@@ -90,12 +90,12 @@ class NoticeStores:
 
 
 class NoticeSender:
-    """Sends case notices, and says what is known of those in doubt.
+    """Sends case notices, and resolves those in doubt.
 
-    What Zalo says of the person (class U) is SUPPRESSED: another channel may reach them. So is a
-    template that can't go to a user id at all (-249): the person has no other address here. That
-    the whole account may not send to user ids (-235, -240) is a matter of configuration: rows
-    wait for the operator, because nothing says that the person can't be reached.
+    A refusal because of the person (class U) is SUPPRESSED: another channel may reach them. So is a
+    template that cannot be sent to user ids at all (-249): the person has no other address here. An
+    account that may not send to user ids (-235, -240) is a matter of configuration: its rows wait
+    for the operator, because the person may be reachable.
     """
 
     def __init__(self, api: NoticeApi, stores: NoticeStores, timing: Timing) -> None:
@@ -108,7 +108,9 @@ class NoticeSender:
         self.holds = TemplateHolds(api.business.clock.now, timing.jitter)
 
     async def send(self, job: NoticeJob) -> Outcome:
-        """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
+        """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by
+        itself.
+        """
         if await self.message_ids.message_id(job.tracking_id):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
         to = ZaloAddress.parse(job.address)
@@ -131,7 +133,7 @@ class NoticeSender:
             raise
 
     async def usable_template(self, kind: str) -> Template:
-        """Raises Stop while none serves *kind*, or Zalo has not approved it."""
+        """Raises RowOutcome while *kind* has no template, or Zalo has not approved it."""
         found = (await self.templates.current()).template_for(kind)
         if found is not None and found.is_usable:
             self.reported.pop(kind, None)
@@ -141,21 +143,21 @@ class NoticeSender:
         raise self.hold(kind, f"template {found.id} is {found.state}")
 
     def hold(self, kind: str, reason: str, fix: str = "template") -> RowOutcome:
-        """Somebody is told once, however many rows wait."""
+        """Hold the row, and log once for all rows that wait."""
         if self.reported.get(kind) != reason:
             self.reported[kind] = reason
             log_operator_needed(reason, error_codes.operator_fix(fix))
         return RowOutcome(Outcome(Verdict.HELD, reason, OPERATOR_RETRY_S, reached_provider=False))
 
     async def recheck_template(self, template: Template) -> None:
-        """One that is no longer approved need not refuse every row that waits for it."""
+        """Read the template again, so that a rejected one holds the rows that wait for it."""
         try:
             await self.templates.recheck(template.id)
         except (Refused, ChannelError) as trouble:
             log.warning("zalo_templates_not_read", reason=trouble.reason)
 
     async def wait_for_hours(self, template: Template, to: ZaloAddress) -> None:
-        """Raises Stop at an hour that is not for this tag, by Zalo's clock."""
+        """Raises RowOutcome outside the hours of this tag, by Zalo's clock."""
         if template.is_any_hour:
             return
         now = await self.api.provider_time(to, CLOCK_AGE_S)
@@ -166,7 +168,7 @@ class NoticeSender:
     async def send_paid(
         self, order: TemplateMessage, template: Template, expired: Deadline
     ) -> Outcome:
-        """Set the price aside, then call; back it goes only when surely nothing happened."""
+        """Reserve the price, then call; release it only when the call had no effect."""
         price = self.price(template, order.to)
         receipt = await self.budget.reserve(price, (await self.templates.current()).daily)
         crash_point("zalo.notice_due")
@@ -182,7 +184,7 @@ class NoticeSender:
         return Outcome(Verdict.DELIVERED)
 
     def price(self, template: Template, to: ZaloAddress) -> int:
-        """In đồng. Raises Stop where nobody knows it and a cap has to be kept."""
+        """Price in đồng. Raises RowOutcome where it is unknown and a limit has to be kept."""
         price = template.price_for(bool(to.user_id))
         if price is None and self.budget.has_money_limit:
             raise self.hold(template.id, f"template {template.id}: no price to keep the cap by")
@@ -191,7 +193,7 @@ class NoticeSender:
     async def record_sent(
         self, order: TemplateMessage, taken: AcceptedMessage, reservation: Reservation
     ) -> None:
-        """Zalo has it: what can't be noted now changes nothing about that."""
+        """Store the message's id. Zalo has the message, so that a failure changes no outcome."""
         try:
             await self.message_ids.save(
                 order.tracking_id, taken.message_id, untracked=bool(order.to.user_id)
@@ -202,9 +204,9 @@ class NoticeSender:
             log.warning("zalo_notice_not_noted", message=taken.message_id, reason=away.reason)
 
     async def resolve(self, job: NoticeJob) -> Outcome:
-        """A kept id proves that Zalo has taken the message; without one only a receipt can tell.
+        """A stored id proves that Zalo has taken the message; without one only a receipt can tell.
 
-        Zalo knows messages by their ids alone, so it need not be asked. Raises Unreachable.
+        Zalo looks messages up by their ids alone, so no call is made. Raises Unreachable.
         """
         if await self.message_ids.message_id(job.tracking_id):
             return Outcome(Verdict.DELIVERED, reached_provider=False)
@@ -214,5 +216,5 @@ class NoticeSender:
 
 
 def is_daily_quota_used(why: Exception) -> bool:
-    """Whether Zalo takes no more template messages today, whoever sends them."""
+    """Whether Zalo takes no more template messages today, from any process."""
     return isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA

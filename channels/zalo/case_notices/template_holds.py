@@ -1,4 +1,4 @@
-"""What Zalo has refused to one row and would refuse to the next: nobody asks before it may go."""
+"""Holds per template: after a quota or configuration error, further sends wait until it lifts."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ OPERATOR_HOLD_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """No row asks again before `until`; those who wait are spread over `spread_s`."""
+    """No send before `until`; the rows that wait are spread over `spread_s`."""
 
     until: float
     reason: str
@@ -23,7 +23,7 @@ class Hold:
 
 
 class TemplateHolds:
-    """One for each template and road: what holds by user id may go by phone."""
+    """One hold per template and kind of address: by phone and by user id they differ."""
 
     def __init__(self, clock: Clock, jitter: Jitter) -> None:
         self.clock = clock
@@ -31,7 +31,7 @@ class TemplateHolds:
         self.holds: dict[tuple[str, bool], Hold] = {}
 
     def raise_if_held(self, template: Template, by_user_id: bool) -> None:
-        """Raises Stop as long as nobody need ask."""
+        """Raises RowOutcome while a hold applies."""
         now = self.clock()
         for scope in (template.id, template.tag):
             shut = self.holds.get((scope, by_user_id))
@@ -42,7 +42,7 @@ class TemplateHolds:
                 )
 
     def record_refusal(self, refused: Refused, template: Template, by_user_id: bool) -> None:
-        """What an operator has to put right, and what a template or all of its tag have used up."""
+        """Start a hold after a configuration error, or a used quota of a template or a tag."""
         ruling, now = refused.rule, self.clock()
         if ruling.kind is ErrorKind.OPERATOR:
             self.holds[template.id, by_user_id] = Hold(now + OPERATOR_HOLD_S, refused.reason)
@@ -52,7 +52,7 @@ class TemplateHolds:
 
 
 def quota_scope(rule: ErrorRule, template: Template) -> str:
-    """A template's id, or the tag of promotions; never the tag of news about one's own affairs."""
+    """The scope of a used quota: the template's id, or the tag of promotions; otherwise empty."""
     if rule.reason == error_codes.TEMPLATE_QUOTA:
         return template.id
     if rule.reason == error_codes.PROMOTION_QUOTA and not template.is_any_hour:

@@ -1,4 +1,4 @@
-"""What we know of the templates: which serves what, and what Zalo says of each; as one value."""
+"""Templates as Zalo describes them, and their kinds of notices; stored as one value."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from channels.zalo.client.response import first_text, json_object, whole_number
 
 ENABLE, DELETE = "ENABLE", "DELETE"
 ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
-"""Tags of messages about somebody's own affairs, under their old and new names."""
+"""Tags of messages about a person's own affairs, under their old and new names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class TemplateParam:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What Zalo last said of one template. Prices in đồng, None where it names none."""
+    """Zalo's latest description of one template. Prices in đồng, None where Zalo names none."""
 
     id: str
     name: str = ""
@@ -81,15 +81,15 @@ class Template:
         return self.state == ENABLE
 
     def price_for(self, by_user_id: bool) -> int | None:
-        """Never less than Zalo may charge; None where nobody knows."""
+        """The highest price that Zalo may charge; None where it is unknown."""
         return self.price_sdt if not by_user_id or self.price_uid is None else self.price_uid
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredTemplates:
-    """`routes`: kind of notice → template id.
+    """Templates and their routes. `routes`: kind of notice to template id.
 
-    `daily` is Zalo's daily quota, 0 for unknown; `daily_at`, when Zalo said so.
+    `daily` is Zalo's daily quota, 0 for unknown; `daily_at`, the time of that value.
     """
 
     routes: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class RegisteredTemplates:
 
     @classmethod
     def decode(cls, data: bytes) -> "RegisteredTemplates":
-        """Read what this or another version wrote."""
+        """Read a value that any version wrote."""
         said = json_object(data) or {}
         known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
         templates = {id: Template.decode(one) for id, one in said.get("templates", {}).items()}
@@ -119,7 +119,7 @@ class RegisteredTemplates:
     def with_routes(
         self, routes: Mapping[str, str], known: Iterable[Template]
     ) -> "RegisteredTemplates":
-        """Templates that serve nothing any more are forgotten."""
+        """With these routes; templates without a route are dropped."""
         templates = {**self.templates, **{one.id: one for one in known}}
         merged = {**self.routes, **routes}
         return replace(self, routes=merged, templates=routed_templates(templates, merged))
@@ -129,13 +129,13 @@ class RegisteredTemplates:
         return replace(self, routes=left, templates=routed_templates(self.templates, left))
 
     def with_daily_quota(self, daily: int | None, at: float) -> "RegisteredTemplates":
-        """Zalo's daily quota as of *at*; what is older than the last word changes nothing."""
+        """With Zalo's daily quota as of *at*; an older value changes nothing."""
         if daily is None or at < self.daily_at:
             return self
         return replace(self, daily=daily, daily_at=at)
 
     def with_templates(self, read: Iterable[Template]) -> "RegisteredTemplates":
-        """What Zalo says now of templates that still serve something."""
+        """With newer descriptions of templates that still have a route."""
         templates = {**self.templates, **{one.id: one for one in read}}
         return replace(self, templates=routed_templates(templates, self.routes))
 
@@ -147,7 +147,7 @@ def routed_templates(
 
 
 def parse_price(*said: object) -> int | None:
-    """The first that is a price, rounded up; numbers may come as text."""
+    """The first valid price, rounded up; numbers may come as text."""
     for one in said:
         try:
             found = float(str(one).strip())

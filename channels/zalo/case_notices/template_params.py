@@ -1,4 +1,4 @@
-"""Filling a template's blanks with what a notice says, within Zalo's limits."""
+"""Template parameters filled with a notice's values, within Zalo's limits."""
 
 from collections.abc import Mapping
 
@@ -11,20 +11,20 @@ from channels.zalo.text_limits import TextLimit, utf16_units
 
 NUMBER_TYPE = "NUMBER"
 LONGEST_ESCAPE = 6
-"""`&quot;`: a template's value is not counted escaped."""
+"""Length of `&quot;`: Zalo counts a template's value unescaped."""
 
 
 def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]:
-    """The parameters as Zalo wants them.
+    """The parameters in Zalo's form.
 
-    Raises Stop, which names the parameter, for what is missing or can't be made to fit.
+    Raises RowOutcome, which names the parameter, for a missing or unfit value.
     """
     found = {blank.name: param_value(blank, values) for blank in template.blanks}
     return {name: text for name, text in found.items() if text}
 
 
 def param_value(param: TemplateParam, values: Mapping[str, str]) -> str:
-    """Empty for an optional parameter of which nothing is known, or that does not fit."""
+    """The value; empty for an optional parameter whose value is missing or unfit."""
     text = fit_value(param, values.get(param.name, ""))
     if utf16_units(text) >= max(param.min_length, 1) and not is_too_long(param, text):
         return text

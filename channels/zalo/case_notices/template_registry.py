@@ -1,6 +1,6 @@
-"""The templates of case notices: which serves what, and how Zalo judges each now.
+"""Template registry: the template of each kind of case notice, and Zalo's judgement of it.
 
-All processes share one value in a store with compare-and-set; a look at it is a minute old at most.
+All processes share one value in a store with compare-and-set, and cache it for a minute.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ TRIES = 50
 
 
 class UnfitTemplate(Exception):
-    """A template wants what not every notice of that kind can say: `names` are its parameters."""
+    """A template requires parameters that some notices of the kind lack: `names`."""
 
     def __init__(self, kind: str, template_id: str, names: list[str]) -> None:
         super().__init__(f"{template_id} for {kind}: {', '.join(names)}")
@@ -36,7 +36,7 @@ class UnfitTemplate(Exception):
 
 
 class TemplateRegistry:
-    """The registry of one app. What it asks Zalo are reads; *key* is its place in *store*."""
+    """The registry of one app. Its calls to Zalo are reads; *key* is its key in *store*."""
 
     def __init__(self, api: ZaloClient, store: KeyValueStore | None, key: str) -> None:
         self.api = api
@@ -48,15 +48,16 @@ class TemplateRegistry:
         self.rechecked_at: dict[str, float] = {}
 
     async def current(self) -> RegisteredTemplates:
-        """As it stood within the last minute. Raises Unreachable."""
+        """The registered templates, at most a minute old. Raises Unreachable."""
         if not 0 <= self.clock() - self.cached_at < CACHE_S:
             self.cache((await self.load())[0])
         return self.cached
 
     async def register(self, routes: Mapping[str, str]) -> RegisteredTemplates:
-        """Let templates serve kinds: *routes* is kind → template id.
+        """Set the templates of kinds: *routes* is kind to template id.
 
-        Raises Unfit, Refused for what Zalo does not know, ChannelError; then nothing is registered.
+        Raises UnfitTemplate, Refused for a template that Zalo does not know, ChannelError; then the
+        registry is unchanged.
         """
         known = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
         for kind, id in routes.items():
@@ -64,13 +65,13 @@ class TemplateRegistry:
         return await self.update(lambda book: book.with_routes(routes, known.values()))
 
     async def remove(self, kind: str) -> bool:
-        """Whether there was one. Raises Unreachable."""
+        """Remove a kind's template; False where it had none. Raises Unreachable."""
         there = kind in (await self.load())[0].routes
         await self.update(lambda book: book.without_route(kind))
         return there
 
     async def sync(self) -> RegisteredTemplates:
-        """Ask Zalo how every registered template stands. Raises Refused, ChannelError."""
+        """Read the state of every registered template from Zalo. Raises Refused, ChannelError."""
         book, _ = await self.load()
         if not book.routes:
             return book
@@ -86,7 +87,7 @@ class TemplateRegistry:
         return await self.update(move)
 
     async def read_optional(self, path: str) -> Mapping[str, Any]:
-        """What is good to know. A refusal stops nothing: `loa zalo status` asks too, and tells."""
+        """Read optional facts; empty on a refusal, which `loa zalo status` reports."""
         try:
             return await self.read_data(path)
         except Refused:
@@ -95,7 +96,7 @@ class TemplateRegistry:
     async def apply_template_event(
         self, template_id: str, *, state: str = "", quality: str = ""
     ) -> None:
-        """A webhook told of a change; one of a template that serves nothing is passed over.
+        """Apply a webhook event about a template; templates without a route are ignored.
 
         Raises Unreachable.
         """
@@ -110,11 +111,11 @@ class TemplateRegistry:
         await self.update(move)
 
     async def apply_quota_event(self, daily: int | None, at: float) -> None:
-        """A webhook told of another daily quota, at that time. Raises Unreachable."""
+        """Apply a webhook event about the daily quota. Raises Unreachable."""
         await self.update(lambda book: book.with_daily_quota(daily, at))
 
     async def recheck(self, id: str) -> None:
-        """Zalo refused a template that we took for good: ask how it stands, once a minute.
+        """Read a template again after Zalo refused it, at most once a minute.
 
         Raises Refused, ChannelError.
         """
@@ -124,7 +125,7 @@ class TemplateRegistry:
             await self.update(lambda book: book.with_templates([now]))
 
     async def read_template(self, id: str) -> Template:
-        """How one stands; one that Zalo knows no more is deleted."""
+        """The template; one that Zalo no longer knows counts as deleted."""
         try:
             return await self.read_info(id)
         except Refused as refused:
@@ -145,7 +146,7 @@ class TemplateRegistry:
     async def update(
         self, change: Callable[[RegisteredTemplates], RegisteredTemplates]
     ) -> RegisteredTemplates:
-        """Apply *move* to what stands there, whoever wrote it, and tell what it changed."""
+        """Apply *change* to the stored value by compare-and-set, and log the differences."""
         for _ in range(TRIES):
             before, revision = await self.load()
             after = change(before)
@@ -177,7 +178,7 @@ def check_params(kind: str, template: Template) -> None:
 
 
 def log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:
-    """One line for each template that Zalo judges otherwise than before."""
+    """Log each template whose state or quality changed."""
     for id, now in after.templates.items():
         was = before.templates.get(id)
         if was and (was.state, was.quality) != (now.state, now.quality):

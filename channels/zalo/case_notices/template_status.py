@@ -1,4 +1,4 @@
-"""Which template serves which kind of case notice, for whoever looks at the account."""
+"""Template of each kind of case notice, for the account's status."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from contracts.case import STATUS_NAMES
 
 @dataclass(frozen=True, slots=True)
 class TemplateStatus:
-    """One kind and its template; empty texts where there is none. Prices in đồng."""
+    """One kind and its template; empty texts for a kind without one. Prices in đồng."""
 
     kind: str
     status: str
@@ -33,14 +33,14 @@ class TemplateStatus:
 
     @property
     def problem(self) -> str:
-        """What keeps notices of this kind from being sent; empty for nothing."""
+        """The reason why notices of this kind cannot be sent; empty for none."""
         if not self.template:
             return "no template"
         return "" if self.state == ENABLE else f"template {self.template} is {self.state}"
 
     @property
     def fix(self) -> str:
-        """Where that is put right; a name in the table of codes."""
+        """The place to correct it; a name in the table of codes."""
         return "template" if self.template else "route"
 
 

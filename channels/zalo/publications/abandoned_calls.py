@@ -1,8 +1,8 @@
-"""Calls that were taken for lost after all: what they may still do is looked for, later.
+"""Abandoned calls: calls that count as not done, and whose late effects are searched for.
 
-A lost `create` that lands after its time leaves a hidden second article; a lost `update` brings an
-older text back. Neither can be prevented, so both are looked for: when the item is worked on again,
-and in the background for a day, by whoever is running then: the notes say what for.
+A lost `create` that lands late leaves a hidden second article; a late `update` restores an older
+text. Neither can be prevented. Both are searched for when the item is worked on again, and in the
+background for a day. The records of the items tell any process which calls to watch.
 """
 
 from dataclasses import replace
@@ -19,28 +19,28 @@ from channels.zalo.timing import Timing
 log = structlog.get_logger()
 WATCH_S = 86400.0
 CALLS_MAX = 20
-"""So many given-up calls of one item are remembered: each has cost ten minutes at least."""
+"""Abandoned calls remembered per item: each has cost at least ten minutes."""
 
 
 class AbandonedCalls:
-    """Knows which items had a call given up: from their notes at first, then by itself."""
+    """Watches items with abandoned calls, as their records and this process know them."""
 
     def __init__(self, api: ArticleApi, records: ArticleStore, timing: Timing) -> None:
         self.api = api
         self.records = records
         self.timing = timing
-        self.begun_at: dict[str, float] = {}  # an item's latest call that was given up
+        self.begun_at: dict[str, float] = {}  # start of the item's latest abandoned call
         self.is_loaded = False
 
     def abandon(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
-        """The call that *note* speaks of counts as never done; from now on it is looked for."""
+        """Abandon the pending call of *record*: it counts as not done, and is watched."""
         log.warning("zalo_call_given_up", content_id=content_id, article=record.article_id)
         stray = AbandonedCall(record.intent_at, record.marker, record.title)
         self.begun_at[content_id] = stray.at
         return replace(record, intent_at=0.0, strays=(*record.strays, stray)[-CALLS_MAX:])
 
     async def sweep(self) -> None:
-        """Look once for everything that was begun within a day. Raises ChannelError."""
+        """Check every item whose call began within a day. Raises ChannelError."""
         await self.load_once()
         for content_id, at in list(self.begun_at.items()):
             if self.timing.clock() - at > WATCH_S:
@@ -51,7 +51,7 @@ class AbandonedCalls:
                 await self.check(content_id, note)
 
     async def load_once(self) -> None:
-        """Go on with what others, or we before a restart, were looking for."""
+        """Load the abandoned calls that earlier processes recorded, once."""
         if self.is_loaded:
             return
         async for content_id, note in self.records.all():
@@ -60,10 +60,10 @@ class AbandonedCalls:
         self.is_loaded = True
 
     async def check(self, content_id: str, record: ArticleRecord) -> None:
-        """Remove late copies of the article, and report a text that came back.
+        """Remove late copies of the article, and report an older text that came back.
 
-        Only once the article has an id, so that one that is just being created is not mistaken for
-        a copy. What can't be looked for now holds nothing up.
+        Only for an article with an id, so that one in creation is not mistaken for a copy. A check
+        that fails now delays no work.
         """
         if not (record.strays and record.article_id):
             return
@@ -74,12 +74,14 @@ class AbandonedCalls:
             log.warning("zalo_stray_not_sought", content_id=content_id, reason=trouble.reason)
 
     async def check_live_text(self, content_id: str, record: ArticleRecord) -> None:
-        """Whether the public sees what we showed last: a person has to act where it does not."""
+        """Report an article whose public state is not our last one: an operator has to act."""
         if record.shown != record.revision:
             return
         detail = await self.api.detail(record.article_id)
         wanted = "hide" if record.hidden else "show"
         if detail.get("status") == wanted and reconcile.contains_marker(detail, record.marker):
             return
-        if await self.records.read(content_id) == record:  # else it was changed by us, just now
+        if (
+            await self.records.read(content_id) == record
+        ):  # a changed record means that we have changed the article meanwhile
             log.error("zalo_article_differs", content_id=content_id, article=record.article_id)

@@ -1,8 +1,8 @@
-"""The road of an article: create hidden, verify, show; later update it, or hide it again.
+"""Publication of an article: create hidden, verify, show; later update or hide it.
 
-Every call with an effect stands between two notes: "I am about to" and "this came back". So a crash
-or a lost answer anywhere leaves one of three things: a token or an id to go on with, nothing done,
-or a doubt that Zalo's own list settles once no late effect can land any more.
+A record is written before and after every call with an effect: "about to call", then "this came
+back". A crash or a lost answer therefore leaves one of three states: a token or an id to continue
+with, no effect, or a doubt that Zalo's own list settles once no late effect is possible.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -31,9 +31,9 @@ from contracts.base.crash_points import crash_point
 log = structlog.get_logger()
 PERMANENT_KINDS = (ErrorKind.CONTENT, ErrorKind.RECIPIENT)
 PROCESSING_ALARM_S, RECHECK_MAX_S = 3600.0, 3600.0
-"""When an article that is still processed is worth an alarm, and how rarely it is looked at."""
+"""Age of an article in processing that raises an alarm, and the longest pause between checks."""
 RECHECK_S = 60.0
-"""How often Zalo is asked about a lost answer: what it shows counts at once."""
+"""Pause between checks for a lost answer; a found article counts at once."""
 DELIVERED = Outcome(Verdict.DELIVERED)
 FINAL_OUTCOMES = {
     Step.DONE: DELIVERED,
@@ -42,7 +42,7 @@ FINAL_OUTCOMES = {
 
 
 class ArticlePublisher:
-    """Works on one item at a time; the ledger sees to it that nobody else does."""
+    """Publishes one item at a time; the ledger's lease keeps other workers away."""
 
     def __init__(
         self,
@@ -70,18 +70,18 @@ class ArticlePublisher:
         }
 
     async def publish(self, job: ArticleJob) -> Outcome:
-        """Go as far as possible now. Raises what `outcomes.EXPECTED` lists."""
+        """Advance as far as possible now. Raises the errors of `outcomes.ROW_ERRORS`."""
         async with self.recording_rejection(job):
             return await self.advance(job, await self.load_record(job))
 
     async def resolve(self, job: ArticleJob) -> Outcome:
-        """Say what became of a row in doubt. Raises what `outcomes.EXPECTED` lists."""
+        """Resolve a row in doubt. Raises the errors of `outcomes.ROW_ERRORS`."""
         async with self.recording_rejection(job):
             return await self.resolve_step(job, await self.load_record(job))
 
     @asynccontextmanager
     async def recording_rejection(self, job: ArticleJob) -> AsyncIterator[None]:
-        """When Zalo will never take this revision, whoever waits for it must know."""
+        """Record that Zalo will never take this revision, so that its broadcast does not wait."""
         try:
             yield
         except Refused as refused:
@@ -90,7 +90,7 @@ class ArticlePublisher:
             raise
 
     async def mark_failed(self, job: ArticleJob, record: ArticleRecord) -> None:
-        """What a newer revision has noted meanwhile is not ours to clear."""
+        """Mark the revision as failed, unless the record belongs to a newer revision."""
         if record.revision <= job.revision:
             failed = replace(record, failed=job.revision, token="", intent_at=0.0)
             await self.records.write(job.content_id, failed)
@@ -138,7 +138,7 @@ class ArticlePublisher:
         return await self.record_result(job, self.with_token(record, token))
 
     async def verify(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """Wait for what was handed in; once the public may see it, anything unclear is a doubt."""
+        """Wait for the verified article; after acceptance every unclear answer is a doubt."""
         crash_point("zalo.token_noted")
         try:
             article_id = await self.poll_article_id(record)
@@ -156,7 +156,7 @@ class ArticlePublisher:
         return await self.record_result(job, replace(record, token="", article_id=article_id))
 
     def processing_outcome(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
-        """Look again ever later; after an hour somebody has to know."""
+        """Check again at growing pauses; after an hour, log an alarm."""
         age_s = self.timing.clock() - record.token_at
         if age_s > PROCESSING_ALARM_S:
             log.error("zalo_article_processing", content_id=job.content_id, waits_s=round(age_s))
@@ -165,7 +165,7 @@ class ArticlePublisher:
         return Outcome(verdict, "zalo is processing the article", again_s)
 
     async def poll_article_id(self, record: ArticleRecord) -> str:
-        """Poll until the article is ready; its id, or nothing when patience ends."""
+        """Poll until the article is ready; its id, or an empty text after the last pause."""
         for pause_s in self.timing.polls_s:
             if article_id := await self.verify_once(record):
                 return article_id
@@ -173,7 +173,7 @@ class ArticlePublisher:
         return await self.verify_once(record)
 
     async def verify_once(self, record: ArticleRecord) -> str:
-        """The article's id; nothing while it is processed. Raises Refused, ChannelError."""
+        """The article's id; empty while it is processed. Raises Refused, ChannelError."""
         try:
             return await self.api.verify(record.token) or record.article_id
         except Refused as refused:
@@ -192,7 +192,7 @@ class ArticlePublisher:
     async def handle_rejected_content(
         self, job: ArticleJob, record: ArticleRecord, refused: Refused
     ) -> ArticleRecord:
-        """What was handed in can't become an article as it is."""
+        """Zalo rejects the content: use the default cover, or ask for the lost token's article."""
         if refused.rule.reason == error_codes.COVER:
             return await self.record_result(job, with_default_cover(job, record, refused))
         if refused.rule.reason == error_codes.TOKEN_LOST:
@@ -204,14 +204,14 @@ class ArticlePublisher:
     async def undo_intent(
         self, job: ArticleJob, record: ArticleRecord, why: Exception
     ) -> ArticleRecord:
-        """The call surely had no effect: forget that it was begun."""
+        """The call had no effect: clear its intent."""
         record = await self.records.write(job.content_id, replace(record, intent_at=0.0))
         if isinstance(why, Refused) and why.rule.reason == error_codes.COVER:
             return await self.record_result(job, with_default_cover(job, record, why))
         raise why
 
     async def is_removed(self, job: ArticleJob, record: ArticleRecord, refused: Refused) -> bool:
-        """Whether somebody has removed the article by hand, so that nothing is left to hide."""
+        """Whether the article was removed by hand, so that there is nothing left to hide."""
         if not job.article.is_withdrawal or refused.rule.kind not in PERMANENT_KINDS:
             return False
         try:
@@ -223,7 +223,9 @@ class ArticlePublisher:
     async def recover(
         self, job: ArticleJob, record: ArticleRecord, pending_verdict: Verdict
     ) -> ArticleRecord:
-        """Settle a lost `create` by Zalo's list. Not listed is final only after a while."""
+        """Settle a lost `create` by Zalo's list. Its absence is final once no late effect is
+        possible.
+        """
         article_id = await reconcile.find_article(self.api, reconcile.query_lost_create(record))
         if not article_id:
             self.require_settled(record, pending_verdict)
@@ -235,7 +237,7 @@ class ArticlePublisher:
         return await self.record_result(job, replace(record, article_id=article_id, intent_at=0.0))
 
     def require_settled(self, record: ArticleRecord, pending_verdict: Verdict) -> None:
-        """Raises Stop with *meanwhile* as long as a late effect may still land."""
+        """Raises RowOutcome with *pending_verdict* while a late effect is possible."""
         rest_s = record.intent_at + self.timing.settle_s - self.timing.clock()
         if rest_s > 0:
             raise RowOutcome(Outcome(pending_verdict, "an answer was lost", min(rest_s, RECHECK_S)))
@@ -253,14 +255,14 @@ class ArticlePublisher:
         return FINAL_OUTCOMES.get(step, Outcome(Verdict.ABSENT))
 
     async def resolve_unrecorded(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
-        """A doubt of which nothing is noted: the note may be older than what it was about."""
+        """Resolve a doubt without a record of it: the record may come from an older backup."""
         record = await self.search_item(job, record)
         if record.article_id and await self.confirm_live(job, record):
             return DELIVERED
         return FINAL_OUTCOMES.get(next_step(record, job), Outcome(Verdict.ABSENT))
 
     async def search_item(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """Ask Zalo for an article of the item, of whatever revision, and remember the answer."""
+        """Search Zalo's list for an article of the item, of any revision, and record the result."""
         article_id = await reconcile.find_article(self.api, reconcile.query_item(job))
         found = replace(record, article_id=article_id, sought=job.revision)
         return await self.records.write(job.content_id, found)
@@ -274,7 +276,7 @@ class ArticlePublisher:
         return Outcome(Verdict.ABSENT)
 
     async def confirm_live(self, job: ArticleJob, record: ArticleRecord) -> bool:
-        """Whether the public sees just what this revision wants; then that is noted."""
+        """Whether the public sees exactly this revision; then that is recorded."""
         detail = await self.api.detail(record.article_id)
         if detail.get("status") != job.status or not reconcile.contains_marker(detail, job.marker):
             return False
@@ -286,7 +288,7 @@ class ArticlePublisher:
         return replace(record, token=token, token_at=self.timing.clock(), intent_at=0.0)
 
     async def record_intent(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """Note what is about to be called. Raises Unreachable: then nothing is called."""
+        """Record the coming call. Raises Unreachable: then no call is made."""
         again = record.revision == job.revision
         record = replace(record, plain_cover=record.plain_cover and again)
         record = replace(
@@ -302,7 +304,7 @@ class ArticlePublisher:
         return await self.records.write(job.content_id, record)
 
     async def record_live(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """The public sees this revision now, or no longer sees the item."""
+        """Record that the public sees this revision, or no longer sees the item."""
         hidden = job.article.is_withdrawal
         crash_point("zalo.out")
         log.info(
@@ -313,7 +315,7 @@ class ArticlePublisher:
         return await self.record_result(job, known)
 
     async def record_result(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """Note what came back. When that can't be written, what we know is a doubt."""
+        """Record an answer. Without the record the row is in doubt."""
         try:
             return await self.records.write(job.content_id, record)
         except ChannelError as silent:

@@ -1,4 +1,4 @@
-"""The broadcast: one call that can't be taken back, repeated or looked up. At most once."""
+"""Broadcast: one call that cannot be undone, repeated or looked up. It is made at most once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,13 +21,13 @@ log = structlog.get_logger()
 CLOCK_AGE_S = 60.0
 OUTSIDE_HOURS = "zalo broadcasts from 06:00 to 21:59"
 ARTICLE_WAIT_S = 15.0
-"""A little more than the article's own delay, so that it comes first."""
+"""Slightly longer than the article's own delay, so that the article is retried first."""
 COMPANIONS_WAIT_S, RECHECK_S = 1800.0, 120.0
-"""How long a broadcast waits for other items' articles, and how often it looks for them."""
+"""How long a broadcast waits for other items' articles, and the pause between checks."""
 
 
 class BroadcastSender:
-    """Points followers to articles that are live, within the hours Zalo allows."""
+    """Points followers to live articles, within Zalo's hours."""
 
     def __init__(
         self,
@@ -44,7 +44,9 @@ class BroadcastSender:
         self.timing = timing
 
     async def send(self, job: ArticleJob) -> Outcome:
-        """Raises what `outcomes.EXPECTED` lists; a Doubt is never sent again by itself."""
+        """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by
+        itself.
+        """
         note = await self.records.read(job.content_id) or ArticleRecord()
         if waiting := blocked_outcome(note, job):
             return waiting
@@ -60,7 +62,9 @@ class BroadcastSender:
         return Outcome(Verdict.DELIVERED)
 
     async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
-        """The live articles of the items that go along. Raises Stop while one may still come."""
+        """Live articles of the items that share the broadcast. Raises RowOutcome while it waits for
+        one.
+        """
         notes = [
             await self.records.read(item) or ArticleRecord() for item in job.article.companion_ids
         ]
@@ -72,7 +76,7 @@ class BroadcastSender:
         return along
 
     async def wait_for_companions(self, record: ArticleRecord, job: ArticleJob) -> None:
-        """Raises Stop until it has taken too long; from the first time on, that is noted."""
+        """Raises RowOutcome for up to COMPANIONS_WAIT_S; the first wait is recorded."""
         now = self.timing.clock()
         if not record.waits_at:
             record = await self.records.write(job.content_id, replace(record, waits_at=now))
@@ -84,7 +88,7 @@ class BroadcastSender:
             )
 
     async def broadcast(self, article_ids: Sequence[str], job: ArticleJob) -> str:
-        """One call. Where Zalo refuses it for another item's article, one for our own alone."""
+        """Send one broadcast. If Zalo refuses another item's article, send our own alone."""
         try:
             return await self.send_once(article_ids, job)
         except Refused as refused:
@@ -106,14 +110,14 @@ class BroadcastSender:
             raise
 
     async def provider_time(self) -> float:
-        """Zalo's time; one cheap read when it has not told it lately."""
+        """Zalo's time; read once if no recent answer has told it."""
         if not self.clock.is_fresh(CLOCK_AGE_S):
             await self.api.account_profile()
         return self.clock.now()
 
 
 def blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
-    """Why there is nothing to point to (yet); None when the public sees the article."""
+    """The outcome without a live article to point to; None when the public sees the article."""
     if job.article.is_withdrawal or (record.hidden and record.shown >= job.revision):
         return Outcome(Verdict.SUPPRESSED, "the item is withdrawn", reached_provider=False)
     if record.failed == job.revision:
@@ -126,10 +130,10 @@ def blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
 
 
 def is_live(record: ArticleRecord) -> bool:
-    """Whether the public sees an article of the item, of whatever revision."""
+    """Whether the public sees an article of the item, of any revision."""
     return bool(record.article_id and record.shown and not record.hidden)
 
 
 def may_join(record: ArticleRecord, job: ArticleJob) -> bool:
-    """Nobody is told of an article by another unit, or against its own unit's word."""
+    """Whether an item may share the broadcast: it has the same unit and allows announcements."""
     return record.unit == job.article.unit and not record.quiet

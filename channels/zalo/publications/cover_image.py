@@ -1,9 +1,9 @@
-"""A stranger's picture made into a cover: 16:9, at most 1200 wide, a JPEG of at most 1 MB.
+"""Covers made of untrusted pictures: 16:9, at most 1200 wide, a JPEG of at most 1 MB.
 
-Zalo shows covers as 16:9 and cuts what has another shape. A photo loses little by that, so it is
-cut here, about its middle. A poster or a scanned notice would lose words: it is shown whole, on
-white. What is written is drawn anew from pixels, so that nothing else of the file comes along:
-no place, no camera, no text, no second picture.
+Zalo shows covers as 16:9 and crops other shapes. A photo loses little by that: it is cropped here,
+about its middle. A poster or a scanned notice would lose text: it is fitted whole, on white. The
+JPEG is encoded from pixels alone, so that no metadata of the original (place, camera, text, second
+picture) is passed on.
 """
 
 import struct
@@ -18,16 +18,17 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in FORMATS}
 PIXELS_MAX_BY_FORMAT = {"WEBP": 10_000_000}
 DEFAULT_PIXELS_MAX = 40_000_000
-"""What a big camera makes. Decoded it is 160 MB at most, and all that is made of it takes little
-more; a decoder of WebP takes 16 bytes a pixel, so that such a picture has to be smaller."""
+"""Pixels of a big camera. Decoded it takes at most 160 MB, and the cover little more. A WebP
+decoder takes 16 bytes a pixel, so that such a picture has to be smaller.
+"""
 BAND_ROWS = 16
-"""So many rows of the small picture are made at once."""
+"""Rows of the small picture that are made at once."""
 ORIENTATION, UPRIGHT = 0x0112, 1
 SIDE_MIN = 100
 WIDTH = 1200
 RATIO = 16 / 9
 CROP_KEEP_MIN = 0.7
-"""A cut must leave so much of a picture; 4:3 keeps three quarters."""
+"""Share of a picture that a crop must keep; 4:3 keeps three quarters."""
 BYTES_MAX = 1_000_000
 QUALITIES = (85, 75, 65, 50, 35)
 WHITE = (255, 255, 255)
@@ -35,15 +36,15 @@ DECODER_ERRORS = (
     *(OSError, SyntaxError, EOFError, struct.error, zlib.error),
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError),
 )
-"""What decoders raise for bytes that are not what they claim to be."""
+"""Errors that decoders raise for malformed bytes."""
 
-# We look at the size before anything is decoded, and refuse far earlier than Pillow would warn.
+# The size is checked before decoding, with far lower limits than Pillow's warning has.
 Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module=r"PIL\.")  # what it has to say of a stranger's EXIF
+warnings.filterwarnings("ignore", module=r"PIL\.")  # warnings about malformed EXIF
 
 
 class UnusableImage(Exception):
-    """No cover can be made of it. `reason` is safe to log."""
+    """No cover can be made of the picture. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +52,9 @@ class UnusableImage(Exception):
 
 
 def make_cover(body: bytes) -> bytes:
-    """The JPEG; the same bytes for the same picture. Raises NotAPicture. Takes a while."""
+    """The JPEG; the same bytes for the same picture. Raises UnusableImage. Slow: run it in a
+    thread.
+    """
     try:
         return encode_jpeg(fit_ratio(rotate_upright(*open_image(body))))
     except DECODER_ERRORS as broken:
@@ -59,9 +62,9 @@ def make_cover(body: bytes) -> bytes:
 
 
 def open_image(body: bytes) -> tuple[Image.Image, int]:
-    """The picture, its first frame, small; and how its camera was held.
+    """The first frame, small, and its EXIF orientation.
 
-    Nothing too large is ever decoded, and of what was decoded no second copy is made.
+    A picture that is too large is never decoded, and a decoded one is never copied whole.
     """
     image = Image.open(BytesIO(body), formats=FORMATS)
     width, height = image.size
@@ -69,12 +72,12 @@ def open_image(body: bytes) -> tuple[Image.Image, int]:
         raise UnusableImage("too many pixels")
     if min(width, height) < SIDE_MIN:
         raise UnusableImage("too small")
-    image.draft("RGB", (WIDTH, WIDTH))  # a JPEG is decoded no larger than it is needed
+    image.draft("RGB", (WIDTH, WIDTH))  # a JPEG is decoded no larger than needed
     return shrink(image), exif_orientation(image)
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """What EXIF says of it, UPRIGHT where it can't be read."""
+    """The EXIF orientation; UPRIGHT where EXIF cannot be read."""
     try:
         return int(image.getexif().get(ORIENTATION, UPRIGHT))
     except DECODER_ERRORS:
@@ -82,7 +85,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def shrink(image: Image.Image) -> Image.Image:
-    """In plain colours and less than twice as large as a cover, made one band after the other."""
+    """The image in RGB, less than twice as large as a cover, made band by band."""
     factor = max(max(image.size) // WIDTH, 1)
     width, height = image.size
     made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
@@ -98,7 +101,7 @@ def rotate_upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """In plain colours; what is transparent becomes white."""
+    """The image in RGB; transparent pixels become white."""
     if image.mode.startswith("I"):
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if not image.has_transparency_data:
@@ -109,7 +112,7 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def fit_ratio(image: Image.Image) -> Image.Image:
-    """16:9, and never larger than it was."""
+    """The image as 16:9, never larger than it was."""
     width, height = image.size
     kept = min(width / height / RATIO, height * RATIO / width)
     if kept >= CROP_KEEP_MIN:
@@ -124,7 +127,7 @@ def frame_size(width: int) -> tuple[int, int]:
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
-    """As good as it may be; a comment, say, would be written along."""
+    """The best JPEG within BYTES_MAX, without comments of the original."""
     image.info.clear()
     for quality in QUALITIES:
         file = BytesIO()

@@ -1,8 +1,8 @@
-"""Which cover an article gets: our copy of the item's picture, or the default one.
+"""Cover of an article: our copy of the item's picture, or the default cover.
 
-Zalo fetches covers itself, and refuses what is large, slow or no plain picture: the article would
-fail for its picture. So the picture is fetched here, drawn anew and put where Zalo finds it. It may
-hold an article up for some minutes, and no longer.
+Zalo fetches covers itself, and refuses large, slow or unusual pictures: the article would fail.
+Therefore the picture is fetched here, drawn anew and stored where Zalo finds it. This delays an
+article by a few minutes at most.
 """
 
 import asyncio
@@ -25,22 +25,22 @@ from channels.zalo.publications.steps import ArticleJob
 
 log = structlog.get_logger()
 RETRY_DELAYS_S = (10.0, 60.0, 120.0)
-"""After each try that failed for now; then the article goes out without."""
+"""Pauses after failed attempts; after the last one the default cover is used."""
 REFUSED_RETRY_S = 900.0
 
 
 class CoverStore(Protocol):
-    """Where our copies lie for Zalo to fetch."""
+    """Store of our copies, from which Zalo fetches them."""
 
     async def save(self, jpeg: bytes) -> str:
-        """Its path below the public address, once it is there for good. Raises Unreachable."""
+        """Store a copy; returns its path below the public address. Raises Unreachable."""
 
     async def exists(self, path: str) -> bool:
-        """Whether it is still there."""
+        """Whether the copy is still stored."""
 
 
 class NoCoverStore:
-    """No place for copies: Zalo is given the items' own covers, and nobody asks for another."""
+    """No store: Zalo is given the items' own covers."""
 
     async def save(self, jpeg: bytes) -> str:  # noqa: ARG002
         raise Unreachable("no place for copies")
@@ -50,7 +50,7 @@ class NoCoverStore:
 
 
 class CoverSelector:
-    """Copies pictures; what came of it stands in the item's note, so that it is done once."""
+    """Copies pictures. The result is part of the item's record, so that each is copied once."""
 
     def __init__(self, fetcher: Fetcher, store: CoverStore, records: ArticleStore) -> None:
         self.fetcher = fetcher
@@ -59,13 +59,13 @@ class CoverSelector:
         self.draw_lock = asyncio.Lock()  # one at a time: a large picture takes much memory
 
     async def without_missing_copy(self, record: ArticleRecord) -> ArticleRecord:
-        """The note without a copy that is no longer there: it is made again."""
+        """The record, without a copy that no longer exists: it is made again."""
         if record.picture and not await self.store.exists(record.picture):
             return replace(record, picture="")
         return record
 
     async def choose(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
-        """Note which cover it is. Raises Stop while the picture may still come."""
+        """Record the choice of the cover. Raises RowOutcome while the picture may still arrive."""
         source = job.article.picture_url
         tries = record.picture_tries if record.picture_of == source else 0
         record = replace(record, picture_of=source, picture="", picture_tries=tries)
@@ -79,7 +79,9 @@ class CoverSelector:
         return await self.records.write(job.content_id, replace(record, picture=path))
 
     async def copy(self, source: str) -> str:
-        """The path of our copy. Raises Unusable, NotAPicture, Away, Unreachable."""
+        """The path of our copy. Raises PermanentFetchError, UnusableImage, TemporaryFetchError,
+        Unreachable.
+        """
         found = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
         async with self.draw_lock:
             jpeg = await asyncio.to_thread(cover_image.make_cover, found.body)
@@ -88,7 +90,7 @@ class CoverSelector:
     async def retry_later(
         self, job: ArticleJob, record: ArticleRecord, reason: str
     ) -> ArticleRecord:
-        """Raises Stop; the last time it is a no."""
+        """Raises RowOutcome; after the last attempt, use the default cover."""
         if record.picture_tries >= len(RETRY_DELAYS_S):
             return await self.use_default(job, record, reason)
         tried = replace(record, picture_tries=record.picture_tries + 1)
@@ -99,16 +101,16 @@ class CoverSelector:
     async def use_default(
         self, job: ArticleJob, record: ArticleRecord, reason: str
     ) -> ArticleRecord:
-        """This revision has the default cover; the next one tries again."""
+        """Use the default cover for this revision; the next one tries again."""
         log.warning("zalo_cover_unusable", content_id=job.content_id, reason=reason)
         none = replace(record, picture_none=job.revision, picture_tries=0)
         return await self.records.write(job.content_id, none)
 
 
 def with_default_cover(job: ArticleJob, record: ArticleRecord, refused: Refused) -> ArticleRecord:
-    """Zalo can't use the cover: the article is handed in again with the default one.
+    """The record for another attempt with the default cover, after Zalo refused the item's own.
 
-    Raises Stop where that was the default one.
+    Raises RowOutcome where the refused cover was the default one.
     """
     plain = replace(record, plain_cover=True, token="", cover="")
     if job.cover(plain) == record.cover:

@@ -1,4 +1,4 @@
-"""Markdown as plain paragraphs: what is left of it where only text can be shown."""
+"""Markdown as plain paragraphs, for places that show only text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ LITERAL = {"fence", "code_block"}
 
 
 def paragraphs(markdown: str) -> list[str]:
-    """The blocks of *markdown* in order, each as one text; lines inside are kept apart."""
+    """The blocks of *markdown* in order, each as one text; line breaks inside are kept."""
     tokens = MARKDOWN.parse(markdown)
     return [text for text in text_blocks(tokens) if text.strip()]
 
@@ -40,7 +40,7 @@ def text_blocks(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 class ListMarkers:
-    """Where we are in nested lists: the sign before the next paragraph."""
+    """Position in nested lists, and the marker of the next paragraph."""
 
     def __init__(self) -> None:
         self.numbers: list[int | None] = []
@@ -71,7 +71,7 @@ class ListMarkers:
 
 
 def inline_text(children: Sequence[Token]) -> str:
-    """The text of a line; a link keeps its address unless that is what it says already."""
+    """The text of a line; a link keeps its address, unless its text is the address."""
     parts: list[str] = []
     links: list[tuple[str, int]] = []
     for token in children:
@@ -86,7 +86,7 @@ def inline_text(children: Sequence[Token]) -> str:
 
 
 def token_text(token: Token) -> str:
-    """Raw HTML is dropped; a picture leaves its description."""
+    """The text of a token: raw HTML is dropped, a picture leaves its description."""
     return "" if token.type == "html_inline" else token.content
 
 

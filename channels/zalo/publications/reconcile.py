@@ -1,4 +1,4 @@
-"""Looking for our own article in Zalo's list: an answer was lost, or what we had noted of it."""
+"""Search Zalo's list for our own article, after a lost answer or a lost record."""
 
 import json
 import re
@@ -17,19 +17,19 @@ from contracts.text import squeeze
 
 log = structlog.get_logger()
 UNDATED_PAGES_MAX, PAGES_MAX = 3, 100
-"""How far the list is read where it tells no times, and in any case."""
+"""Pages read of a list without times, and of any list."""
 CLOCK_SLACK_S = 86400.0
-"""The list's time is Zalo's; the marker decides, the time only keeps old articles out."""
+"""The list's time is Zalo's. The marker decides; the time only excludes old articles."""
 BACKUP_AGE_S = 30 * 86400.0
-"""So much older than an item's release may its article be: released again from a backup."""
+"""Age by which an item's article may precede its release: a restored item is released again."""
 OTHER_TITLES_MAX = 60
-"""So many articles of another title are read to find one of the item: all within one lease."""
+"""Articles of another title that are read to find one of the item, within one lease."""
 
 
 class ArticleQuery(NamedTuple):
-    """How we know an article of ours: by what its text carries. The rest saves requests.
+    """Properties of the article that is searched for. The pattern decides; the rest saves requests.
 
-    `others`: how many articles of another title are read, too.
+    `other_titles`: number of articles of another title that are read too.
     """
 
     pattern: re.Pattern[str]
@@ -39,7 +39,7 @@ class ArticleQuery(NamedTuple):
 
 
 def query_lost_create(record: ArticleRecord) -> ArticleQuery:
-    """What a `create` without an answer may have made, or one whose token Zalo has forgotten."""
+    """The article of a `create` without an answer, or of one whose token Zalo no longer knows."""
     return query_abandoned(
         AbandonedCall(
             min(record.intent_at, record.token_at or record.intent_at), record.marker, record.title
@@ -52,18 +52,18 @@ def query_abandoned(call: AbandonedCall) -> ArticleQuery:
 
 
 def query_item(job: ArticleJob) -> ArticleQuery:
-    """Any article of the item: its page's address stands in the text, with some marker of ours."""
+    """Any article of the item: its text contains the page's address with a marker of ours."""
     address = rf"(?:/|%2F){re.escape(job.content_id)}(?:#|%23){MARKER_PREFIX}"
-    others = 0 if job.revision == 1 else OTHER_TITLES_MAX  # it may have had another title before
+    others = 0 if job.revision == 1 else OTHER_TITLES_MAX  # an earlier title may differ
     since = job.article.released_at - BACKUP_AGE_S
     return ArticleQuery(re.compile(address, re.IGNORECASE), since, job.article.title, others)
 
 
 async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
-    """The id of the article that is *sought*, or nothing.
+    """The id of the matching article; empty for none.
 
-    A lost `create` that was repeated leaves copies: one that the public sees is kept, else the
-    oldest; hidden surplus copies are removed.
+    A repeated `create` leaves copies: the publicly visible one is kept, otherwise the oldest;
+    hidden copies are removed.
     """
     found = [listed async for listed in matching_articles(calls, sought)]
     if not found:
@@ -75,14 +75,14 @@ async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
 
 
 async def remove_late_copies(calls: ArticleApi, record: ArticleRecord) -> None:
-    """Drop what a `create` that *note* had given up left behind after all."""
+    """Remove the late copies of abandoned `create` calls of *record*."""
     for stray in record.strays:
         found = [listed async for listed in matching_articles(calls, query_abandoned(stray))]
         await remove_copies(calls, (listed for listed in found if listed.id != record.article_id))
 
 
 async def remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> None:
-    """Remove surplus copies. One that the public sees is left to a person."""
+    """Remove surplus copies. A publicly visible copy is left to a person."""
     for listed in copies:
         if listed.visible:
             log.warning("zalo_copy_left", article=listed.id, reason="visible")
@@ -93,7 +93,7 @@ async def remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> N
 async def matching_articles(
     calls: ArticleApi, sought: ArticleQuery
 ) -> AsyncIterator[ListedArticle]:
-    """Listed articles whose text carries what is sought, newest first."""
+    """Listed articles whose text matches, newest first."""
     others = sought.other_titles
     async for media in recent_articles(calls, sought):
         if squeeze(media.title) != squeeze(sought.title):
@@ -107,7 +107,7 @@ async def matching_articles(
 
 
 async def recent_articles(calls: ArticleApi, sought: ArticleQuery) -> AsyncIterator[ListedArticle]:
-    """What Zalo lists and is recent enough, newest first."""
+    """Listed articles that are recent enough, newest first."""
     for page in range(PAGES_MAX):
         medias = await calls.list_page(page)
         for media in medias:
@@ -118,13 +118,13 @@ async def recent_articles(calls: ArticleApi, sought: ArticleQuery) -> AsyncItera
 
 
 def has_next_page(medias: Sequence[ListedArticle], page: int, sought: ArticleQuery) -> bool:
-    """Whether what is sought may lie behind this page."""
+    """Whether the article may be on a later page."""
     newest = max(media.created for media in medias)
     return newest >= sought.since - CLOCK_SLACK_S if newest else page + 1 < UNDATED_PAGES_MAX
 
 
 def contains_marker(detail: object, marker: str) -> bool:
-    """Whether our marker stands anywhere in an article, however Zalo lays its body out."""
+    """Whether our marker is anywhere in an article, in any layout of its body."""
     return bool(marker) and marker in as_text(detail)
 
 
@@ -133,7 +133,7 @@ def as_text(detail: object) -> str:
 
 
 async def try_remove(calls: ArticleApi, article_id: str) -> None:
-    """Hidden copies harm nobody: one that can't be removed now is only reported."""
+    """Remove a hidden copy; a failure is only logged, because hidden copies do no harm."""
     try:
         await calls.remove(article_id, lambda: False)
         log.info("zalo_copy_removed", article=article_id)

@@ -1,4 +1,4 @@
-"""What we must not forget about an item's article; written before and after every call."""
+"""Record of an item's article, written before and after every call."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from channels.zalo.client.response import json_object
 
 
 class AbandonedCall(NamedTuple):
-    """A call begun at `at` that was given up; should it land after all, this is how we know it."""
+    """A call that began at `at` and was abandoned; marker and title identify its late effect."""
 
     at: float
     marker: str
@@ -18,32 +18,30 @@ class AbandonedCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ArticleRecord:
-    """One item's article at Zalo. Nothing secret, nobody's data; times in epoch seconds."""
+    """One item's article at Zalo, without secrets or personal data; times in epoch seconds."""
 
-    revision: int = 0  # whose work the next fields describe
-    marker: str = ""  # what its body carries, so that we know our own
-    title: str = ""  # as we sent it
-    cover: str = ""  # as we sent it
-    intent_at: float = 0.0  # a call with an effect began then; how it ended is not known
-    token: str = ""  # handed in, not verified yet
-    token_at: float = 0.0  # when that was
+    revision: int = 0  # revision that the next fields describe
+    marker: str = ""  # marker in the body, by which we recognise our own article
+    title: str = ""  # title as sent
+    cover: str = ""  # cover as sent
+    intent_at: float = 0.0  # start of a call with an effect whose result is unknown
+    token: str = ""  # token of an article that is not verified yet
+    token_at: float = 0.0  # when the token was received
     article_id: str = ""
-    shown: int = 0  # the revision the public sees, or whose withdrawal hid it
+    shown: int = 0  # revision that the public sees, or whose withdrawal hid the article
     hidden: bool = False
-    failed: int = 0  # the revision that Zalo will never take
+    failed: int = 0  # revision that Zalo will never take
     plain_cover: bool = False  # the item's own cover was refused: use the default one
-    strays: tuple[AbandonedCall, ...] = ()  # calls that were given up, oldest first
-    sought: int = (
-        0  # the revision for which Zalo's list was asked for an article we know nothing of
-    )
-    unit: str = ""  # whose item it is, as of `shown`
-    quiet: bool = False  # its unit wants nobody to be told of it, as of `shown`
+    strays: tuple[AbandonedCall, ...] = ()  # abandoned calls, oldest first
+    sought: int = 0  # revision for which Zalo's list was searched for an unrecorded article
+    unit: str = ""  # the item's unit, as of `shown`
+    quiet: bool = False  # its unit wants no announcement, as of `shown`
     waits_at: float = 0.0  # since when its broadcast waits for other items' articles
-    picture_of: str = ""  # the address of the item's own cover, of which the next fields speak
-    picture: str = ""  # the path of our copy
-    picture_tries: int = 0  # how often it could not be fetched
-    picture_none: int = 0  # the revision that has to do without it
-    at: int = field(default=0, compare=False)  # where it was read or written; 0: nowhere yet
+    picture_of: str = ""  # address of the item's own cover; the next fields describe it
+    picture: str = ""  # path of our copy
+    picture_tries: int = 0  # number of failed attempts to fetch it
+    picture_none: int = 0  # revision that uses the default cover instead
+    at: int = field(default=0, compare=False)  # store revision; 0: not stored yet
 
     def encode(self) -> bytes:
         said = asdict(self)
@@ -52,7 +50,7 @@ class ArticleRecord:
 
     @classmethod
     def decode(cls, data: bytes, at: int = 0) -> "ArticleRecord":
-        """Read what this or another version wrote: unknown fields are left out."""
+        """Read a record that any version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
         known = {one.name for one in fields(cls)} - {"at", "strays"}
         strays = [
@@ -60,7 +58,7 @@ class ArticleRecord:
             for one in stored.get("strays", ())
             if len(one) == len(AbandonedCall._fields)
         ]
-        if stored.get("stray_at"):  # there was room for one only
+        if stored.get("stray_at"):  # an older version kept a single call
             strays.append(
                 AbandonedCall(*(stored[f"stray_{name}"] for name in AbandonedCall._fields))
             )
@@ -69,15 +67,15 @@ class ArticleRecord:
 
 
 class ArticleStore(Protocol):
-    """Durable: `write` returns once the note would survive a crash. Both raise Unreachable."""
+    """Durable store: `write` returns once the record survives a crash. Both raise Unreachable."""
 
     async def read(self, content_id: str) -> ArticleRecord | None: ...
 
     async def write(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
-        """The note as it stands now, to be changed further.
+        """The record as stored, for further changes.
 
-        It replaces what stands at `note.at` and nothing newer: then it raises Unreachable.
+        It replaces the record at `record.at` only; where a newer one exists it raises Unreachable.
         """
 
     def all(self) -> AsyncIterator[tuple[str, ArticleRecord]]:
-        """Every note that can be read, with its item's content id. Raises Unreachable."""
+        """Every readable record, with its item's content id. Raises Unreachable."""

@@ -1,4 +1,4 @@
-"""A publication as a Zalo article: everything but the marker, which differs per delivery."""
+"""A publication as a Zalo article, complete except for the marker of each delivery."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ State = Literal["show", "hide"]
 
 @dataclass(frozen=True, slots=True)
 class ArticleDefaults:
-    """What the ministry's side adds: its portal, a cover for items without one, its name.
+    """The ministry's part of an article: portal, default cover, author.
 
-    *copies*: Zalo is given our copies of the items' covers, and never their own addresses.
+    *copies_covers*: Zalo is given our copies of covers instead of the items' own addresses.
     """
 
     public_url: str
@@ -32,13 +32,13 @@ class ArticleDefaults:
     copies_covers: bool = False
 
     def item_url(self, content_id: str) -> str:
-        """Where the portal shows an item."""
+        """The item's page on the portal."""
         return f"{self.public_url.rstrip('/')}/tin/{content_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedArticle:
-    """What is the same in every attempt to publish one position of an item."""
+    """The content that all attempts to publish one position of an item share."""
 
     content_id: str
     revision: int
@@ -49,18 +49,18 @@ class RenderedArticle:
     cover: str
     default_cover: str
     body: tuple[str, ...]
-    ending: str  # the last paragraph's template
+    ending: str  # name of the last paragraph's text
     page_url: str
-    released_at: float = 0.0  # when the item was first released
-    picture_url: str = ""  # where the item's own cover lies, when we have to copy it
-    copies_url: str = ""  # where our copies are fetched
-    target: Mapping[str, str] = field(default_factory=dict)  # whom the broadcast is for
-    companion_ids: tuple[str, ...] = ()  # items whose articles stand behind it
+    released_at: float = 0.0  # first release of the item
+    picture_url: str = ""  # the item's own cover, where we have to copy it
+    copies_url: str = ""  # public address of our copies
+    target: Mapping[str, str] = field(default_factory=dict)  # of the broadcast
+    companion_ids: tuple[str, ...] = ()  # items whose articles follow in the broadcast
     unit: str = ""
-    is_quiet: bool = False  # nobody is to be told of it
+    is_quiet: bool = False  # no announcement
 
     def payload(self, marker: str, cover: str, status: State, id: str = "") -> dict[str, Any]:
-        """The whole article, as `create` and (with its id) `update` want it."""
+        """The whole article, for `create` and (with its id) for `update`."""
         url = f"{self.page_url}#{marker}"
         last = catalog_text("article", self.ending, url=url)
         article: dict[str, Any] = {
@@ -78,7 +78,7 @@ class RenderedArticle:
 
 
 def article_marker(delivery_key: str) -> str:
-    """How we know our own article among others: short enough for a link, too long to be chance."""
+    """Marker of our own article: short enough for a link, long enough to be unique."""
     return f"{MARKER_PREFIX}{delivery_key[:20]}"
 
 
@@ -120,34 +120,34 @@ def author_name(publication: Publication, site: ArticleDefaults) -> str:
 
 
 def description_text(publication: Publication, texts: Sequence[str]) -> str:
-    """What stands under the title."""
+    """The text below the title."""
     if publication.action == "withdrawn":
         return catalog_text("withdrawn", "description")
     return publication.summary.strip() or next(iter(texts), "") or publication.title
 
 
 def correction_lines(publication: Publication) -> Iterator[str]:
-    """What was wrong in the article until now: whoever opens it again reads that first."""
+    """The correction notice, as the first paragraph of a corrected article."""
     if publication.action == "corrected" and publication.reason:
         yield catalog_text("corrected", "first", reason=publication.reason)
 
 
 def withdrawal_lines(publication: Publication) -> list[str]:
-    """A withdrawn item's body: nothing of the old text stays behind a link."""
+    """Body of a withdrawn item: the reason, and no part of the old text."""
     if not publication.reason:
         return [catalog_text("withdrawn", "body_without_reason")]
     return [catalog_text("withdrawn", "body", reason=publication.reason)]
 
 
 def link_lines(publication: Publication) -> Iterator[str]:
-    """Links and documents, as lines with their addresses."""
+    """Links and documents, each as a line with its address."""
     further: tuple[Link | Attachment, ...] = (*publication.links, *publication.attachments)
     for link in further:
         yield catalog_text("article", "link", title=link.title, url=link.url)
 
 
 def fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-    """As many paragraphs as fit, and whether that is all of them."""
+    """The paragraphs that fit, and whether all of them do."""
     room, kept = BODY_MAX, list[str]()
     for text in texts:
         if len(text) > room:
@@ -164,5 +164,5 @@ def text_block(paragraph: str) -> Mapping[str, str]:
 
 
 def percent_encoded(url: str) -> str:
-    """Percent-encoded: Zalo refuses spaces and Vietnamese letters in an address."""
+    """*url* percent-encoded: Zalo refuses spaces and Vietnamese letters in an address."""
     return str(URL(url))

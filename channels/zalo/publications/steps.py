@@ -1,4 +1,4 @@
-"""What to do next with an item's article: one pure decision over its note."""
+"""Next step of an item's article: one pure decision over its record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from channels.zalo.publications.render import RenderedArticle, State, article_ma
 
 
 class Step(StrEnum):
-    """STALE and DONE end the road; the others are one call each, after which we look again."""
+    """STALE and DONE are final; each other step is one call, and then the next decision."""
 
     STALE = "stale"
     DONE = "done"
@@ -25,9 +25,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ArticleJob:
-    """One row's work: bring an article to where the public should see it, or no longer.
+    """One row's work: publish, update or hide an article.
 
-    `told`: an earlier text of the item is out, or may be.
+    `may_be_public`: an earlier text of the item is public, or may be.
     """
 
     article: RenderedArticle
@@ -52,7 +52,7 @@ class ArticleJob:
         return article_marker(self.delivery_key)
 
     def cover(self, record: ArticleRecord) -> str:
-        """The address that Zalo gets: of our copy, where covers are copied."""
+        """The cover's address for Zalo: our copy's, where covers are copied."""
         if record.plain_cover:
             return self.article.default_cover
         if not self.article.picture_url:
@@ -65,10 +65,10 @@ class ArticleJob:
 
 
 def next_step(record: ArticleRecord, job: ArticleJob) -> Step:
-    """Created hidden, verified, shown; an article that has an id is only updated.
+    """Create hidden, verify, then show; an article with an id is only updated.
 
-    Where an earlier text may be out and no note knows of it, our notes came out of a backup: then
-    Zalo is asked before anything is created, or left alone.
+    Where an earlier text may be public without a record of it, the records come from a backup: then
+    Zalo's list is searched before an article is created.
     """
     if record.shown >= job.revision:
         return Step.DONE if record.shown == job.revision else Step.STALE
@@ -84,17 +84,17 @@ def next_step(record: ArticleRecord, job: ArticleJob) -> Step:
 
 
 def after_cover(record: ArticleRecord, job: ArticleJob, step: Step) -> Step:
-    """*step*, once it is known which cover the article gets; a call that was begun has one."""
+    """*step*, once the article's cover is chosen; a call that has begun keeps its cover."""
     source, begun = job.article.picture_url, record.intent_at and record.revision == job.revision
     known = record.picture_of == source and (record.picture or record.picture_none == job.revision)
     return step if begun or known or not source else Step.CHOOSE_COVER
 
 
 def is_blank(record: ArticleRecord) -> bool:
-    """Whether nothing is noted of an article, and of no call that may have made one."""
+    """Whether the record knows of no article, and of no call that may have created one."""
     return not (record.article_id or record.token or record.intent_at)
 
 
 def is_accepted(record: ArticleRecord, job: ArticleJob) -> bool:
-    """Zalo has taken the very change that the public is to see: it may have happened already."""
+    """Whether Zalo has accepted the change that makes the article public: it may have happened."""
     return bool(record.article_id and record.token and record.revision == job.revision)

@@ -1,4 +1,4 @@
-"""Who a broadcast is meant for, in Zalo's codes."""
+"""Recipients of a broadcast in Zalo's codes."""
 
 from collections.abc import Collection
 from typing import get_args
@@ -12,10 +12,10 @@ REGIONS = {region: code for code, region in enumerate(get_args(Region))}
 
 
 def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
-    """Zalo's `target`; empty = every follower.
+    """Zalo's `target`; empty for all followers.
 
-    Zalo counts the 63 provinces of before July 2025, so one of today is the sum of its parts. To
-    Zalo a province says more than a region: with provinces no region is named.
+    Zalo counts the 63 provinces of before July 2025, so that a province of today is the sum of its
+    parts. Zalo prefers provinces to regions: with provinces no region is named.
     """
     if broadcast is None:
         return {}

@@ -1,6 +1,6 @@
-"""What template messages may cost: how many a day, and how much money a day and a month.
+"""Budget of template messages: messages a day, and đồng a day and a month.
 
-Zalo itself knows no cap on money. Everything is one value, so that one write sets a message aside.
+Zalo has no limit on money. The budget is one value, so that one write reserves a message.
 """
 
 import json
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class BudgetWindows:
-    """Messages a day; đồng a day and a month."""
+    """Limits: messages a day; đồng a day and a month."""
 
     notices: QuotaWindow
     today: QuotaWindow
@@ -32,7 +32,7 @@ class BudgetWindows:
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
-    """What is used of each cap."""
+    """Used part of each limit."""
 
     notices: WindowCount
     today: WindowCount
@@ -41,7 +41,7 @@ class BudgetUse:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What was set aside for one message, out of which day and month, under which daily quota."""
+    """Reserved price of one message, its day and month, and the daily quota of that time."""
 
     price: int
     day: str
@@ -50,7 +50,7 @@ class Reservation:
 
 
 class Budget:
-    """*former* are the keys under which each cap was counted by itself, before there was *key*."""
+    """*former_keys*: keys of an older version, which counted each limit by itself."""
 
     def __init__(
         self,
@@ -68,18 +68,18 @@ class Budget:
         return bool(self.windows.today.limit or self.windows.month.limit)
 
     async def used(self) -> BudgetUse:
-        """Of this day and month. Raises Unreachable."""
+        """The use of this day and month. Raises Unreachable."""
         return await self.shared.read()
 
     def daily_limit(self, daily_quota: int) -> int:
-        """How many a day: our own limit, or the one Zalo has *told*; the lower of both."""
+        """Messages a day: the lower of our own limit and Zalo's *daily_quota*."""
         known = [limit for limit in (self.windows.notices.limit, daily_quota) if limit]
         return min(known, default=0)
 
     async def reserve(self, price: int, daily_quota: int = 0) -> Reservation:
-        """Before the call; all of it or nothing.
+        """Reserve a message before the call, against all limits or none.
 
-        Raises Stop when a day or a month has no more, Unreachable.
+        Raises RowOutcome when a day or a month is used up, Unreachable.
         """
         spent = await self.shared.update(lambda spent: self.add(spent, price, daily_quota))
         return Reservation(price, spent.notices.label, spent.month.label, daily_quota)
@@ -95,9 +95,10 @@ class Budget:
         )
 
     async def release(self, reservation: Reservation, *, closing: bool = False) -> None:
-        """The call surely had no effect; *closing*: because Zalo has no more of that day.
+        """Release a reservation after a call without effect; *closing*: Zalo takes no more that
+        day.
 
-        A count that stays too high does no harm.
+        A failed release leaves the count too high, which does no harm.
         """
 
         def less(spent: BudgetUse) -> BudgetUse:
@@ -114,7 +115,7 @@ class Budget:
             log.warning("zalo_quota_not_given_back", quota="notices", reason=away.reason)
 
     async def close_day(self, reservation: Reservation) -> None:
-        """With this message Zalo's day ended, until its quota grows. Raises Unreachable."""
+        """Close the day after its last message, until Zalo's quota grows. Raises Unreachable."""
 
         def shut(spent: BudgetUse) -> BudgetUse:
             return replace(
@@ -124,7 +125,7 @@ class Budget:
         await self.shared.update(shut)
 
     async def read_former(self, store: KeyValueStore) -> bytes:
-        """What an older version has counted, each under a key of its own."""
+        """The counts of an older version, each under a key of its own."""
         found = {name: await store.get(key) for name, key in self.former_keys.items()}
         said = {name: json_object(one.data) for name, one in found.items() if one}
         return json.dumps(said).encode()

@@ -1,8 +1,8 @@
-"""What a month's quota is spent on, counted here for all processes: we stop before Zalo.
+"""Quota counters, shared by all processes: calls stop before Zalo refuses them.
 
-Zalo tells nobody how much is left of its articles, and a used-up quota is a refusal that costs
-time. So each call that costs is counted before it is made; one that surely had no effect is given
-back, one that may have had it stays counted.
+Zalo does not tell how many articles are left, and each refusal costs time. Each call with a cost is
+counted before it is made. A call without effect is released; one with a possible effect stays
+counted.
 """
 
 import json
@@ -22,25 +22,27 @@ log = structlog.get_logger()
 
 
 class QuotaCounter:
-    """One quota of things."""
+    """Counter of one quota."""
 
     def __init__(self, window: QuotaWindow, store: KeyValueStore | None, key: str) -> None:
         self.window = window
         self.shared = SharedValue[WindowCount](store, key, self.decode, self.encode)
 
     async def used(self) -> int:
-        """Of this month. Raises Unreachable."""
+        """Used part of this period. Raises Unreachable."""
         return (await self.shared.read()).used
 
     async def reserve(self) -> str:
-        """Before each call that costs; what `give_back` has to hear.
+        """Count a call before it is made; returns the label for `release`.
 
-        Raises Stop when nothing is left, Unreachable.
+        Raises RowOutcome when the quota is used up, Unreachable.
         """
         return (await self.shared.update(lambda count: self.window.add(count, 1))).label
 
     async def release(self, label: str) -> None:
-        """The call surely had no effect. A count that stays too high does no harm."""
+        """Release a call without effect. A failed release leaves the count too high, which does no
+        harm.
+        """
         try:
             await self.shared.update(lambda count: count.minus(1, label))
         except Unreachable as away:
@@ -54,7 +56,7 @@ class QuotaCounter:
 
 
 class QuotaCounters:
-    """Several quotas of the same things; the first is the one that is told of."""
+    """Several quotas of the same calls; status reports show the first."""
 
     def __init__(self, *counters: QuotaCounter) -> None:
         self.counters = counters
@@ -63,7 +65,7 @@ class QuotaCounters:
         return await self.counters[0].used()
 
     async def reserve(self) -> tuple[str, ...]:
-        """From all of them, or from none. Raises as `Meter.spend`."""
+        """Count a call in all quotas or in none. Raises as `QuotaCounter.reserve`."""
         labels: tuple[str, ...] = ()
         for meter in self.counters:
             try:
@@ -80,7 +82,7 @@ class QuotaCounters:
 
 @dataclass(frozen=True, slots=True)
 class AccountQuotas:
-    """What an Official Account may do in a month, and of broadcasts in a day."""
+    """Quotas of an Official Account: articles a month, broadcasts a month and a day."""
 
     articles: QuotaCounter
     broadcasts: QuotaCounters

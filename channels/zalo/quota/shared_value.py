@@ -1,4 +1,4 @@
-"""One value that all processes of an app change together, by compare-and-set."""
+"""A value that all processes of an app update by compare-and-set."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class SharedValue(Generic[T]):
-    """*former* says what stands in for the value as long as nobody has written it."""
+    """*initial* loads the value to use until the key exists."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class SharedValue(Generic[T]):
         self.cached: StoredValue | None = None
 
     async def read(self) -> T:
-        """As it stands now. Raises Unreachable."""
+        """The stored value. Raises Unreachable."""
         return self.decode((await self.load()).data)
 
     async def update(self, change: Callable[[T], T]) -> T:
-        """Apply *move* to what stands there: one at a time here, by compare-and-set with others.
+        """Apply *change*: in turn within this process, by compare-and-set between processes.
 
-        What was seen last is tried first. It may be out of date, so nothing is refused by it.
-        Raises Unreachable, and the Stop of *move*.
+        The cached value is tried first. It may be out of date, so only a fresh value refuses.
+        Raises Unreachable, and the RowOutcome of *change*.
         """
         async with self.lock:
             for turn in range(TRIES):
@@ -56,7 +56,7 @@ class SharedValue(Generic[T]):
         raise Unreachable("everybody counts", retry_after_s=1.0)
 
     async def write(self, value: T, revision: int) -> T:
-        """Over what was seen last. Raises Stale, Unreachable."""
+        """Write over the given revision. Raises StaleValue, Unreachable."""
         data = self.encode(value)
         self.cached = StoredValue(data, await self.store.swap(self.key, data, revision))
         return value

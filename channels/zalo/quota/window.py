@@ -1,4 +1,4 @@
-"""How much of a day or a month is used, by Vietnam's calendar: pure arithmetic."""
+"""Quota windows: use of a day or a month by Vietnam's calendar, as pure arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,30 +13,30 @@ from channels.zalo.outcomes import RowOutcome
 
 log = structlog.get_logger()
 CLOCK_SKEW_S = 86400.0
-"""So far another process' clock may be ahead of ours; what it has begun to count goes on."""
+"""Allowed lead of another process' clock: its count of a later period is continued."""
 LABEL_FORMATS = {Until.DAY: "%Y-%m-%d", Until.MONTH: "%Y-%m"}
 
 
 @dataclass(frozen=True, slots=True)
 class WindowCount:
-    """What is used of one day or month; `closed`: under which quota Zalo said that it is all."""
+    """Use of one day or month; `closed`: the quota at which Zalo accepted no more."""
 
     label: str
     used: int = 0
     closed: int | None = None
 
     def minus(self, amount: int, label: str) -> "WindowCount":
-        """Give back what was taken out of *label*; of another day or month, nothing."""
+        """Less *amount*, if *label* is this count's day or month."""
         return replace(self, used=max(self.used - amount, 0)) if label == self.label else self
 
     def close(self, under: int, label: str) -> "WindowCount":
-        """Zalo has no more of *label*; another day or month stays open."""
+        """Closed at the quota *under*, if *label* is this count's day or month."""
         return replace(self, closed=under) if label == self.label else self
 
 
 @dataclass(slots=True)
 class QuotaWindow:
-    """So much of it there may be. *limit* 0: nobody knows; then it is only counted."""
+    """Limit of a day or a month. *limit* 0: unknown, calls are only counted."""
 
     name: str
     limit: int
@@ -46,9 +46,9 @@ class QuotaWindow:
     reported_label: str = ""
 
     def decode_count(self, said: object) -> WindowCount:
-        """What is used now, by what was *said* before; of what is over, nothing.
+        """The stored count, or a new one after the end of its period.
 
-        A clock that is behind goes on with what another has begun.
+        A clock that is behind continues a later period that another process has begun.
         """
         facts = said if isinstance(said, Mapping) else {}
         begun, now = first_text(facts, self.period), self.clock()
@@ -59,19 +59,19 @@ class QuotaWindow:
         )
 
     def encode_count(self, count: WindowCount) -> dict[str, Any]:
-        """What `count` understands, now and in later versions."""
+        """The count in its stored form, which later versions read too."""
         closed = {} if count.closed is None else {"closed": count.closed}
         return {self.period.value: count.label, "used": count.used, **closed}
 
     def add(self, count: WindowCount, amount: int, most: int | None = None) -> WindowCount:
-        """*most* stands in for the cap's own limit. Raises Stop where not so much is left."""
+        """*most* replaces the window's own limit. Raises RowOutcome when the limit is exceeded."""
         limit = self.limit if most is None else most
         if limit and count.used + amount > limit:
             raise self.exhausted(count)
         return replace(count, used=count.used + amount)
 
     def exhausted(self, count: WindowCount) -> RowOutcome:
-        """Somebody is told once a day or month, however many rows wait."""
+        """The outcome of a used-up window, logged once a period."""
         if self.reported_label != count.label:
             log.error("zalo_quota_spent", quota=self.name, used=count.used)
             self.reported_label = count.label

@@ -1,7 +1,7 @@
-"""/zalo/webhook: Zalo tells what happened; each event is stored before Zalo hears a yes.
+"""Webhook endpoint /zalo/webhook: each event is stored before Zalo gets 200.
 
-Zalo wants its answer within two seconds, tells the same event again for almost two hours, and in
-any order. So no event is too old, and only its key says that we have it.
+Zalo expects the answer within two seconds, repeats an event for almost two hours, and keeps no
+order. Therefore no event is too old, and duplicates are recognised by their key alone.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ LOG_EVERY_S = 60.0
 
 Clock = Callable[[], float]
 StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
-"""Returns once the event would survive a crash. Raises ChannelError when that is not sure."""
+"""Store an event durably. Raises ChannelError when the result is unknown."""
 
 
 class BodyTooLarge(Exception):
-    """More than any event has."""
+    """The body is larger than any event."""
 
 
 class LogThrottle:
-    """Lets something be told once a minute: strangers who call us must not fill the log."""
+    """Limits a log line to once a minute, so that strangers cannot fill the log."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -47,7 +47,7 @@ class LogThrottle:
         self.not_before = float("-inf")
 
     def due_count(self) -> int:
-        """How often it has happened since it was last told; 0: not to be told now."""
+        """Occurrences since the last log line; 0 while no line is due."""
         self.times += 1
         if self.clock() < self.not_before:
             return 0
@@ -57,7 +57,7 @@ class LogThrottle:
 
 
 class WebhookEndpoint:
-    """Takes what is signed, hands it on to be stored, and says yes only then."""
+    """Verifies events, stores them, and acknowledges them only then."""
 
     def __init__(self, store: StoreEvent, verifier: SignatureVerifier, clock: Clock) -> None:
         self.store = store
@@ -71,7 +71,7 @@ class WebhookEndpoint:
         ]
 
     async def probe(self, _: Request) -> Response:
-        """The console asks before it takes an address."""
+        """The console's check of a new address."""
         return status_response(HTTPStatus.OK)
 
     async def receive(self, request: Request) -> Response:
@@ -82,12 +82,12 @@ class WebhookEndpoint:
         except TimeoutError:
             return status_response(HTTPStatus.REQUEST_TIMEOUT)
         except ClientDisconnect:
-            return status_response(HTTPStatus.BAD_REQUEST)  # nobody hears it
+            return status_response(HTTPStatus.BAD_REQUEST)  # the client is gone
         given = request.headers.get(HEADER, "")
         if not given:
             return status_response(
                 HTTPStatus.OK
-            )  # the console's other probe; nothing in it is believed
+            )  # the console's second check; its content is ignored
         if not self.verifier.is_configured:
             if times := self.not_set_up.due_count():
                 log.error("zalo_webhook_without_secret", times=times)
@@ -104,11 +104,11 @@ class WebhookEndpoint:
             event = events.parse_event(said)
         except events.UnusableEvent as unusable:
             log.warning("zalo_event_unusable", zalo_event=str(unusable))
-            return status_response(HTTPStatus.OK)  # the same bytes would be no better next time
+            return status_response(HTTPStatus.OK)  # a repetition has the same bytes
         return await self.store_event(event) if event else status_response(HTTPStatus.OK)
 
     def refuse(self, given: str, body: bytes, data: Mapping[str, Any]) -> Response:
-        """To look for what would explain a signature takes ten hashes: not for everybody."""
+        """Refuse a signature. The search for an explanation takes ten hashes: once a minute."""
         if times := self.forged.due_count():
             variant = self.verifier.explain_mismatch(given, body, data)
             log.warning("zalo_webhook_refused", would_fit=variant, times=times)
@@ -136,7 +136,7 @@ def status_response(status: HTTPStatus) -> Response:
 
 
 async def read_bounded(request: Request) -> bytes:
-    """The body as it came, byte for byte. Raises TooLarge, TimeoutError."""
+    """The body, byte for byte. Raises BodyTooLarge, TimeoutError."""
     body = bytearray()
     async with asyncio.timeout(BODY_TIMEOUT_S):
         async for chunk in request.stream():

@@ -1,4 +1,4 @@
-"""What Zalo's webhook tells, reduced to what concerns us: nobody's words, phone or name."""
+"""Webhook events, reduced to the facts Loa needs: no texts, phones or names of people."""
 
 import re
 import tomllib
@@ -15,18 +15,18 @@ from channels.zalo.client.response import first_text, whole_number
 from contracts.keys import digest
 
 MILLISECONDS_FROM = 10**12
-"""Times below this are in seconds, as older events have them."""
+"""Times below this are in seconds, as in older events."""
 KEY_LENGTH = 32
 _WORD = re.compile(r"[-_A-Za-z0-9]{1,128}")
 _USER = re.compile(r"[0-9]{1,30}")
 
 SafeId = Annotated[str, StringConstraints(pattern=r"^[-_A-Za-z0-9]{0,128}$")]
-"""An id or a state, fit to be a part of a key; empty for none."""
+"""An id or a state that can be part of a key; empty for none."""
 RawEvent = Mapping[str, Any]
 
 
 class EventKind(StrEnum):
-    """What an event is for us; `events.toml` says which is which."""
+    """Loa's kinds of events; `events.toml` maps Zalo's names to them."""
 
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
@@ -48,13 +48,13 @@ PERSON_KINDS = {
     EventKind.WITHDRAWN,
 }
 DELIVERY_KINDS = {EventKind.DELIVERED, EventKind.SEEN, EventKind.ANSWERED}
-"""What proves that a message of ours arrived."""
+"""Kinds that prove the arrival of our own message."""
 
 
 class ZaloEvent(BaseModel):
     """One event; `key` is the same for every copy of it.
 
-    `user_id` belongs to this Official Account alone, and is left out where nothing needs it: the
+    `user_id` belongs to this Official Account alone. It is left out where it is not needed: the
     recipient of a receipt may be a phone number. Message ids are those of our own messages.
     """
 
@@ -75,18 +75,18 @@ class ZaloEvent(BaseModel):
 
 
 class UnusableEvent(Exception):
-    """An event that should concern us, and lacks what it is about."""
+    """An event of a known kind without its subject."""
 
 
 @cache
 def event_kinds() -> dict[str, EventKind]:
-    """What each of Zalo's events is for us."""
+    """Loa's kind of each of Zalo's event names."""
     said = tomllib.loads((Path(__file__).parent / "events.toml").read_text("utf-8"))
     return {name: EventKind(kind) for name, kind in said.items()}
 
 
 def parse_event(raw: RawEvent) -> ZaloEvent | None:
-    """The event in *raw*, None for one that does not concern us. Raises Unusable."""
+    """The event in *raw*; None for a kind Loa ignores. Raises UnusableEvent."""
     name = first_text(raw, "event_name")
     kind = event_kinds().get(name)
     if kind is None:
@@ -101,7 +101,7 @@ def parse_event(raw: RawEvent) -> ZaloEvent | None:
 
 
 def event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
-    """What an event of this kind is about, and nothing else of it."""
+    """The facts of an event of this kind, without the rest of *raw*."""
     if kind in PERSON_KINDS:
         return {"user_id": person_id(raw), "oa_id": account_id(raw)}
     if kind in DELIVERY_KINDS:
@@ -115,14 +115,14 @@ def event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
 
 
 def account_id(raw: RawEvent) -> str:
-    """The Official Account to which a person turned."""
+    """The Official Account that a person turned to."""
     return safe_id(
         first_text(raw, "oa_id", "oaId") or first_text(sub_object(raw, "recipient"), "id")
     )
 
 
 def is_complete(event: ZaloEvent) -> bool:
-    """Whether it says whom or what it is about."""
+    """Whether the event names its person, message or template."""
     if event.kind in PERSON_KINDS:
         return bool(event.user_id)
     if event.kind in DELIVERY_KINDS:
@@ -131,7 +131,7 @@ def is_complete(event: ZaloEvent) -> bool:
 
 
 def change_fields(raw: RawEvent) -> dict[str, Any]:
-    """What became of a template, or of the daily quota."""
+    """The change of a template, or of the daily quota."""
     status, quota = raw.get("status"), raw.get("quota")
     state = first_text(status, "new_status") or first_text(raw, "status")
     return {
@@ -143,9 +143,9 @@ def change_fields(raw: RawEvent) -> dict[str, Any]:
 
 
 def event_key(name: str, raw: RawEvent) -> str:
-    """The same for every copy: the message's id and the event's name, else name, time and subject.
+    """The same key for every copy: message id and event name, otherwise name, time and subject.
 
-    A digest, because the subject may be somebody's id.
+    A digest, because the subject may be a person's id.
     """
     if ids := message_ids(raw):
         return digest(name, *ids)[:KEY_LENGTH]
@@ -158,7 +158,7 @@ def event_key(name: str, raw: RawEvent) -> str:
 
 
 def person_id(raw: RawEvent) -> str:
-    """The person it is about, under the name that each sort of event has for them."""
+    """The person of the event, whose field differs between kinds."""
     places = sub_object(raw, "follower"), sub_object(raw, "sender")
     found = (
         first_text(places[0], "id")
@@ -180,7 +180,7 @@ def message_ids(raw: RawEvent) -> tuple[str, ...]:
 
 
 def safe_id(text: str) -> str:
-    """*text* if it is fit to be a key, else nothing: ids are looked up, never shown."""
+    """*text* if it can be part of a key; otherwise empty."""
     return text if _WORD.fullmatch(text) else ""
 
 
@@ -190,7 +190,7 @@ def sub_object(raw: RawEvent, name: str) -> RawEvent:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Epoch milliseconds, or seconds; None for anything else."""
+    """Epoch milliseconds or seconds; None for other texts."""
     stamp = whole_number(text)
     if stamp is None or stamp <= 0:
         return None

@@ -1,4 +1,4 @@
-"""Who speaks to our webhook: Zalo signs each event with a secret that it shares with us alone."""
+"""Webhook signatures: Zalo signs each event with the Official Account's secret."""
 
 import hmac
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,9 @@ NO_EXPLANATION = "none that is known"
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerifier:
-    """The app, and the two secrets: the Official Account's signs events, the app's must not."""
+    """Verifies signatures with the Official Account's secret. The app's secret must not sign
+    events.
+    """
 
     app_id: str
     oa_secret: str = field(default="", repr=False)
@@ -25,15 +27,15 @@ class SignatureVerifier:
         return bool(self.app_id and self.oa_secret)
 
     def is_valid(self, given: str, body: bytes, timestamp: str) -> bool:
-        """Whether *given* is the signature of these very bytes; compared in constant time."""
+        """Whether *given* is the signature of exactly these bytes; compared in constant time."""
         return is_same_signature(
             given, sha256_signature(self.app_id, body, timestamp, self.oa_secret)
         )
 
     def explain_mismatch(self, given: str, body: bytes, data: Mapping[str, Any]) -> str:
-        """Which mistake in our settings, or in what we know of Zalo, would explain *given*.
+        """The mistake in our settings, or in our knowledge of Zalo, that would explain *given*.
 
-        For a log line: none of these ways is ever accepted.
+        For a log line only: no such signature is accepted.
         """
         found = (
             name for name, mac in self.known_mistakes(body, data) if is_same_signature(given, mac)
@@ -53,12 +55,12 @@ class SignatureVerifier:
 
 
 def sha256_signature(id: str, body: bytes, timestamp: str, secret: str) -> str:
-    """Plain SHA-256 over everything, one after the other."""
+    """Plain SHA-256 over app id, body, timestamp and secret."""
     return sha256(b"".join((id.encode(), body, timestamp.encode(), secret.encode()))).hexdigest()
 
 
 def is_same_signature(given: str, mac: str) -> bool:
-    """`mac=` may stand before the digits, which may be of any case."""
+    """Compare signatures; *given* may begin with `mac=`, in digits of any case."""
     digits = given.strip().lower().removeprefix("mac").lstrip().removeprefix("=").strip()
     return hmac.compare_digest(digits.encode(), mac.encode())
 
