@@ -1,5 +1,5 @@
-"""A local stand-in for Zalo's servers: the calls Loa makes, with Zalo's manners and faults.
+"""A local stand-in for Zalo's servers: the calls that Loa makes, with Zalo's checks and faults.
 
-For development, tests and installations without an Official Account. Loa itself can't tell it from
-the real thing. Start it with `server.start`; `/` shows what a follower would see.
+For development, tests and installations without an Official Account. Start it with `server.start`;
+`/` shows the view of a follower.
 """

@@ -1,4 +1,4 @@
-"""What happens because time passes on the sandbox's clock: deliveries, and late effects."""
+"""Effects that fall due on the sandbox's clock: deliveries, and late effects of calls."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,21 +16,21 @@ from sandbox.zalo.webhooks import events
 
 @dataclass
 class LateEffects:
-    """Effects on their way to the world; a restart loses them, as faults are lost."""
+    """Postponed effects of calls; lost on a restart."""
 
     waiting: list[tuple[float, Callable[[], Awaitable[Any]]]] = field(default_factory=list)
 
     async def run_due(self, now: float) -> None:
-        """Let those happen that are due, the oldest first."""
+        """Run the effects that are due, the oldest first."""
         due = sorted((one for one in self.waiting if one[0] <= now), key=lambda one: one[0])
         self.waiting = [one for one in self.waiting if one not in due]
         for _, effect in due:
-            with suppress(ApiError):  # nobody waits for the answer any more
+            with suppress(ApiError):  # the caller is gone
                 await effect()
 
 
 def deliver_due(world: World) -> None:
-    """Deliver what is due by now."""
+    """Deliver all messages and broadcasts that are due."""
     now = world.clock()
     for sent in world.broadcasts:
         if sent.delivered is None and sent.at + world.rules.delivery_s <= now:
@@ -40,7 +40,7 @@ def deliver_due(world: World) -> None:
 
 
 def deliver_broadcast(world: World, sent: StoredBroadcast, at: float) -> None:
-    """One broadcast reaches each follower who is meant, and has not had too many."""
+    """Deliver one broadcast to each follower in its audience who has not had too many."""
     chosen = matching_people(world.people.followers(), sent.target)
     users = [one.user_id for one in chosen if may_get_broadcast(world, one, at)]
     passed_over = [one.user_id for one in chosen if one.user_id not in users]
@@ -48,7 +48,7 @@ def deliver_broadcast(world: World, sent: StoredBroadcast, at: float) -> None:
 
 
 def may_get_broadcast(world: World, person: Person, at: float) -> bool:
-    """One broadcast a day, and so many a month."""
+    """One broadcast a day, and a limited number a month."""
     had = [
         vietnam_time(sent.delivered)
         for sent in world.broadcasts
@@ -61,7 +61,7 @@ def may_get_broadcast(world: World, person: Person, at: float) -> bool:
 
 
 def deliver_message(world: World, message: Message, now: float) -> None:
-    """One message reaches its recipient, if it is time and their phone is on."""
+    """Deliver one message, if it is due and the recipient's phone is on."""
     person = world.people.by_id.get(message.user_id)
     due = message.at + world.rules.receipt_after_s
     if due > now or (person is not None and not person.online):

@@ -1,4 +1,4 @@
-"""How the sandbox answers: Zalo's envelope, its token check, its rate limit, its 404."""
+"""Middleware of the sandbox: Zalo's envelope, rate limit, access token, and errors."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def error_response(code: int, message: str, *, status: int = 200) -> web.Respons
 
 
 class ApiError(Exception):
-    """A handler's no."""
+    """An error in Zalo's envelope."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
-    """Every answer tells the sandbox's time, and what remains of this minute."""
+    """Add the sandbox's time, and the rest of this minute's calls."""
     world = request.app[WORLD]
     answer.headers["Date"] = formatdate(world.clock(), usegmt=True)
     if needs_token(request):
@@ -46,7 +46,7 @@ async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
 
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Unknown paths, wrong verbs and refusals, said as Zalo says them."""
+    """Answer unknown paths, wrong methods and errors as Zalo does."""
     try:
         return await handler(request)
     except ApiError as refusal:
@@ -59,13 +59,13 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
 
 @web.middleware
 async def access_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The rate limit, then the token."""
+    """Check the rate limit, then the token."""
     no = access_error(request)
     return await handler(request) if no is None else no
 
 
 def access_error(request: web.Request) -> web.Response | None:
-    """Zalo's no before it looks at the call itself, which is counted here."""
+    """The error of a call without access; None for access. The call is counted here."""
     if not needs_token(request):
         return None
     world = request.app[WORLD]
@@ -90,7 +90,7 @@ def needs_token(request: web.Request) -> bool:
 
 
 def token_in_query_error(request: web.Request) -> web.Response:
-    """A token in the query, as the first API had it."""
+    """The error for a token in the query, its place in the first API."""
     if request.method == "GET":
         return error_response(-404, "empty or invalid API", status=NOT_FOUND)
     return error_response(-216, "Access token is invalid")

@@ -1,4 +1,4 @@
-"""Every path of the sandbox. A route's name is what faults are set by."""
+"""Routes of the sandbox. Faults are planned by a route's name."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""Keeps the sandbox going: what is due on its clock happens, asked for or not."""
+"""Scheduler: due work happens on the sandbox's clock, with or without calls."""
 
 import asyncio
 from contextlib import suppress
@@ -11,11 +11,11 @@ from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks.webhook_sender import DeliveryAttempt, WebhookSender
 
 TICK_S = 0.5
-"""The clock may be moved without a word: somebody has to look."""
+"""Pause between checks, because the clock may be moved without a call."""
 
 
 class Scheduler:
-    """Settles what is due, and sends the postman."""
+    """Runs due effects, and sends webhook events."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -28,12 +28,12 @@ class Scheduler:
         self.task = asyncio.create_task(self.run())
 
     async def run_due(self) -> None:
-        """Everything but webhooks."""
+        """Run all due work but webhooks."""
         await self.late_effects.run_due(self.world.clock())
         deliver_due(self.world)
 
     async def catch_up(self) -> list[DeliveryAttempt]:
-        """Everything that is due now, webhooks too."""
+        """Run all due work, webhooks too."""
         await self.run_due()
         return await self.sender.deliver()
 
@@ -46,14 +46,14 @@ class Scheduler:
             self.wake.clear()
 
     async def stop(self) -> None:
-        """Raises what stopped it before it was told to."""
+        """Stop the scheduler. Raises the error that had stopped it before."""
         ended = await self.cancel()
         await self.sender.close()
         if isinstance(ended, Exception):
             raise ended
 
     async def cancel(self) -> object:
-        """The postman is on his round no more; what ended the beat, if it was an error."""
+        """Cancel the loop; returns the error that had ended it, if any."""
         if self.task is None:
             return None
         self.task.cancel()
@@ -66,7 +66,7 @@ SCHEDULER = web.AppKey("heart", Scheduler)
 
 @web.middleware
 async def scheduler_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Before a call, what fell due has happened; after it, what it brought about is on its way."""
+    """Run due work before a call; wake the scheduler after it."""
     heart = request.app[SCHEDULER]
     await heart.run_due()
     try:

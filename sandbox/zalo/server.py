@@ -1,4 +1,4 @@
-"""Starts the sandbox on a port."""
+"""Start the sandbox on a port."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Sandbox:
 
     @property
     def settings(self) -> ZaloSettings:
-        """What Loa needs to talk to it."""
+        """Settings that point to this sandbox."""
         return stand_in_settings(self.url, ZaloSettings())
 
     @property
@@ -47,7 +47,7 @@ class Sandbox:
         return shipped_routes()
 
     def grant(self) -> TokenPair:
-        """A fresh token pair; the one before it is dead."""
+        """A fresh token pair; the previous one becomes invalid."""
         pair = oauth.new_pair(self.world)
         refresh_token = self.world.tokens.refresh
         return TokenPair(pair["access_token"], refresh_token, lifetime_s(pair["expires_in"]))
@@ -58,7 +58,7 @@ class Sandbox:
 
 
 async def start(host: str, port: int, folder: Path, clock: Clock | None = None) -> Sandbox:
-    """Serve from *folder*, where everything that happened stays. Port 0: the system chooses."""
+    """Serve from *folder*, which keeps the journal. Port 0: the system chooses."""
     ticking, faults = SettableClock(clock or daytime_clock()), Faults()
     world = World(Journal(folder), ticking)
     ticking.offset_s = world.clock_offset_s

@@ -1,4 +1,4 @@
-"""The Vietnamese names that the sandbox gives away, from texts.toml."""
+"""Vietnamese texts of the sandbox, from texts.toml."""
 
 import tomllib
 from pathlib import Path

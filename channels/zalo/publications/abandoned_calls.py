@@ -81,7 +81,5 @@ class AbandonedCalls:
         wanted = "hide" if record.hidden else "show"
         if detail.get("status") == wanted and reconcile.contains_marker(detail, record.marker):
             return
-        if (
-            await self.records.read(content_id) == record
-        ):  # a changed record means that we have changed the article meanwhile
+        if await self.records.read(content_id) == record:  # else we have changed it meanwhile
             log.error("zalo_article_differs", content_id=content_id, article=record.article_id)

@@ -1,4 +1,4 @@
-"""What the sandbox accepts as an article."""
+"""Checks of articles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ REQUIRED_BY_PART = {"text": "content", "image": "url", "video": "url", "product"
 
 
 def check_article(payload: Mapping[str, Any], rules: Rules) -> None:
-    """Raises Refusal in Zalo's words."""
+    """Raises ApiError with Zalo's text."""
     if payload.get("type") != "normal":
         raise ApiError(-201, "type is invalid!")
     check_length(payload, "title", 1, 150, rules)
@@ -57,7 +57,7 @@ def check_body(parts: object) -> None:
 
 
 def has_broken_image(payload: Mapping[str, Any], rules: Rules) -> bool:
-    """Whether one of its pictures can't be fetched."""
+    """Whether one of the article's pictures cannot be fetched."""
     images = [part.get("url", "") for part in payload["body"] if part["type"] == "image"]
     images.append(payload["cover"].get("photo_url", ""))
     return any(mark in image for image in images for mark in rules.broken_images)

@@ -1,4 +1,4 @@
-"""The sandbox's article calls, as strict as Zalo was seen to be."""
+"""Article calls, as strict as Zalo's observed behaviour."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ TRIES, PAUSE_S = 3, 300.0
 
 @dataclass
 class PendingArticle:
-    """What was handed in and can't become an article yet: its pictures can't be fetched."""
+    """A submitted article whose pictures cannot be fetched yet."""
 
     id: str
     payload: dict[str, Any]
@@ -28,7 +28,7 @@ class PendingArticle:
 
 @dataclass
 class ProcessingState:
-    """Zalo's processing, which a restart forgets."""
+    """Articles in processing; lost on a restart."""
 
     polls: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, PendingArticle] = field(default_factory=dict)
@@ -56,7 +56,7 @@ async def update(request: web.Request) -> web.Response:
 
 
 def submit(request: web.Request, id: str, payload: dict[str, Any], kind: str) -> str:
-    """Hand it to processing. What has its pictures is there at once, verified or not."""
+    """Submit an article. With its pictures it exists at once, verified or not."""
     world, desk = request.app[WORLD], request.app[PROCESSING]
     token = token_hex(24)
     payload.setdefault("status", "hide")
@@ -82,7 +82,7 @@ async def verify(request: web.Request) -> web.Response:
 
 
 def retry_images(world: World, desk: ProcessingState, token: str) -> None:
-    """Try once more for the pictures."""
+    """Try once more to fetch the pictures."""
     waiting, now = desk.waiting[token], world.clock()
     recent = [at for at in desk.failures[token] if now - at < PAUSE_S]
     desk.failures[token] = recent

@@ -1,4 +1,4 @@
-"""Whom a broadcast is meant for: targets in every notation that was seen, and who matches one."""
+"""Audience of a broadcast: targets in every observed notation, and the people who match."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +15,9 @@ REGIONS: dict[str, list[int]] = tomllib.loads(
 CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63, "platform": 3, "telcos": 4}
 """The highest code of each field."""
 OTHER_NAMES = {"platforms": "platform"}
-ALL = 0  # of gender
+ALL = 0  # any gender
 AGE_GROUPS = (0, 13, 18, 25, 35, 45, 55, 65)
-"""Where each group of ages begins."""
+"""The first age of each group."""
 
 
 def parse_target(target: object) -> dict[str, list[int]]:
@@ -42,10 +42,10 @@ def parse_codes(name: str, value: object, last: int) -> list[int]:
 
 
 def matching_people(people: Iterable[Person], target: Mapping[str, Any]) -> list[Person]:
-    """Those who match. Of whom a field is not known, that field does not match."""
+    """The people who match. An unknown field of a person does not match."""
     try:
         wanted = parse_target(target)
-    except ApiError:  # a journal from before targets were looked at
+    except ApiError:  # an old journal has unchecked targets
         wanted = {}
     if "cities" in wanted:
         wanted.pop("locations", None)
@@ -72,4 +72,4 @@ MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {
     "cities": lambda person, wanted: person.city in wanted,
     "platform": lambda person, wanted: person.platform in wanted,
 }
-"""`telcos` is accepted, and lets everybody through: nobody here has an operator."""
+"""`telcos` is accepted and matches everyone: the sandbox knows no operators."""

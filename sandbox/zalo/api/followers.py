@@ -1,4 +1,4 @@
-"""The sandbox's calls about people: lists, profiles, what is noted about them, their tags."""
+"""Calls about people: the list of people, and the erasure of notes about a person."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ NEVER = date.min
 
 
 async def list_people(request: web.Request) -> web.Response:
-    """`/v3.0/oa/user/getlist`: everybody who ever had to do with the Official Account."""
+    """`/v3.0/oa/user/getlist`: all people who follow, have followed or have written."""
     world, data = request.app[WORLD], read_data(request)
     direct_messages.require_paid_package(world)
     found = matching_people(world, data)
@@ -54,7 +54,7 @@ def parse_follower_flag(given: object) -> bool:
 
 
 def parse_period(given: str, today: date) -> tuple[date, date]:
-    """The first and the last day of it."""
+    """The first and the last day of the period."""
     ago = {"TODAY": (0, 0), "YESTERDAY": (1, 1), "L7D": (7, 0), "L30D": (30, 0)}
     if given in ago:
         first, last = ago[given]

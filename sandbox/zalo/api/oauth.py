@@ -1,4 +1,4 @@
-"""The sandbox's OAuth host: consent, exchange, and the refresh token that works once."""
+"""OAuth host of the sandbox: consent, code exchange, and single-use refresh tokens."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ DEAD_TOKEN = {
 
 @dataclass(frozen=True)
 class ConsentCode:
-    """A consent, good for one exchange within ten minutes."""
+    """A consent, valid for one exchange within ten minutes."""
 
     challenge: str
     expires: float
@@ -38,7 +38,7 @@ CODES = web.AppKey("codes", dict[str, ConsentCode])
 
 
 async def permission(request: web.Request) -> web.Response:
-    """The OA admin says yes at once: back to the app with a code."""
+    """The OA admin consents at once: a redirect back to the app with a code."""
     world, query = request.app[WORLD], request.query
     if not world.rules.app_active or query.get("app_id") != APP_ID:
         reason = "App is not active but user is not admin"
@@ -55,7 +55,7 @@ async def permission(request: web.Request) -> web.Response:
 
 
 def is_allowed_redirect(redirect: str, saved: str) -> bool:
-    """It has to be the address that was saved in the console, without a query."""
+    """Whether the redirect is the address saved in the console, without a query."""
     whole = redirect.startswith(("http://", "https://")) and "?" not in redirect
     return whole and saved in ("", redirect)
 
@@ -95,7 +95,7 @@ def refresh_tokens(world: World, token: str) -> web.Response:
 
 
 def new_pair(world: World) -> dict[str, Any]:
-    """Rotate: both old tokens are dead now."""
+    """Rotate the tokens: both old tokens are invalid from now on."""
     rules = world.rules
     kept = world.tokens.refresh if rules.omit_refresh_token else token_urlsafe(32)
     pair = {"access_token": token_urlsafe(32), "refresh_token": kept}
@@ -109,7 +109,7 @@ def new_pair(world: World) -> dict[str, Any]:
 
 
 def used_token_response(world: World) -> web.Response:
-    """What Zalo says of a refresh token that was used before: each form has been seen."""
+    """Zalo's answer to a used refresh token, in one of the observed forms."""
     return refusal_response(world.rules.spent_answer, DEAD_TOKEN)
 
 
@@ -123,7 +123,7 @@ def failure_response(world: World, code: int, name: str, reason: str) -> web.Res
 
 
 def refusal_response(form: RefusalForm, said: dict[str, Any]) -> web.Response:
-    """A no, in one of the forms that were seen."""
+    """A refusal in one of the observed forms."""
     match form:
         case "empty":
             return web.Response()

@@ -1,4 +1,4 @@
-"""What can be asked about template messages: status, quotas, quality, the templates themselves."""
+"""Reads about template messages: quotas, quality, and the templates themselves."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SAMPLES = {"DATE": "01/01/2026", "NUMBER": "1", "STRING": "value"}
 
 
 def success(data: Any, **more: Any) -> web.Response:
-    """These reads write it in lower case."""
+    """A success of these reads, whose message is in lower case."""
     return web.json_response({"error": 0, "message": "success", "data": data, **more})
 
 

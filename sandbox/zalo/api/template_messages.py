@@ -58,7 +58,7 @@ async def read_template_body(request: web.Request) -> dict[str, Any]:
 
 
 def send(world: World, body: Mapping[str, Any], phone: str, person: Person | None) -> web.Response:
-    """Everything that may stand in the way, in the order in which it is looked at."""
+    """Send a message after all checks, in Zalo's order."""
     check_account(world)
     order = parse_order(world, body)
     template_recipients.check_recipient(world, person, order.template, order.development)
@@ -91,7 +91,7 @@ def parse_order(world: World, body: Mapping[str, Any]) -> TemplateOrder:
 
 
 def usable_template(world: World, id: object, development: bool) -> Template:
-    """A template that is not approved can be tried out in development mode."""
+    """A usable template; development mode also permits one that is not approved."""
     template = world.templates.templates.get(str(id))
     if template is None or template.status == "DELETE":
         raise ApiError(-109, "Template id is invalid")
@@ -142,7 +142,7 @@ def check_balance(world: World, order: TemplateOrder) -> None:
 def record_message(
     world: World, order: TemplateOrder, *, phone: str, person: Person | None, via: str
 ) -> Message:
-    """Take it on. The same tracking_id once more is one more message."""
+    """Record the message. A repeated tracking_id makes one more message."""
     template = order.template
     id = token_hex(16)
     message = {
@@ -168,7 +168,7 @@ def message_content(template: Template, values: Mapping[str, str]) -> dict[str, 
 
 
 def phone_response(world: World, message: Message, order: TemplateOrder) -> dict[str, Any]:
-    """Numbers are text here, and numbers in `/message/quota`."""
+    """The answer; its numbers are text here, and numbers in `/message/quota`."""
     day, _ = template_recipients.quota_periods(world.clock())
     left = world.rules.daily_quota - world.conversations.sent["template", day]
     return {
@@ -180,7 +180,7 @@ def phone_response(world: World, message: Message, order: TemplateOrder) -> dict
 
 
 async def send_by_user_id(request: web.Request) -> web.Response:
-    """`/v3.0/oa/message/template`: no tracking_id; the answer's message_id is the only key."""
+    """`/v3.0/oa/message/template`: without tracking_id; the message_id alone identifies it."""
     world, body = request.app[WORLD], await read_body(request)
     direct_messages.require_paid_package(world)
     if not world.rules.uid_templates:
@@ -196,7 +196,7 @@ async def send_by_user_id(request: web.Request) -> web.Response:
 
 
 def check_interaction(world: World, person: Person, template: Template) -> None:
-    """A year's interaction for news about one's own affairs; to follow, for promotions."""
+    """Require an interaction within a year; for promotions, a follower."""
     direct_messages.check_person(person)
     if template.tag == PROMOTION:
         if not person.follower:

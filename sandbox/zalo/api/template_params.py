@@ -1,4 +1,4 @@
-"""Filling a template's blanks: what Zalo checks, and what the recipient then reads."""
+"""Template parameters: Zalo's checks, and the filled text."""
 
 import re
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ FORMATS = {"DATE": DATE_PATTERN, "NUMBER": NUMBER_PATTERN}
 
 
 def check_values(template: Template, data: object) -> dict[str, str]:
-    """The values by name. Raises Refusal in Zalo's numbers."""
+    """The values by name. Raises ApiError with Zalo's codes."""
     if not isinstance(data, Mapping) or (not data and template.params):
         raise ApiError(-111, "Template data is empty")
     return {one.name: checked_value(one, data) for one in template.params if is_given(one, data)}
 
 
 def is_given(param: Param, data: Mapping[str, object]) -> bool:
-    """Whether there is something to check; an optional one may be left out."""
+    """Whether there is a value to check; an optional one may be missing."""
     found = data.get(param.name)
     if found is None and param.require and not (param.accept_null and param.name in data):
         raise ApiError(-1122, f"Missing parameter {param.name}")
@@ -31,7 +31,7 @@ def is_given(param: Param, data: Mapping[str, object]) -> bool:
 
 
 def checked_value(param: Param, data: Mapping[str, object]) -> str:
-    """Counted as it came: text that is not in NFC is longer than it looks."""
+    """The checked value. Its length counts as it came: text that is not in NFC is longer."""
     found = data[param.name]
     if isinstance(found, bool) or not isinstance(found, str | int):
         raise ApiError(-112, f"Data type of {param.name} is not defined")
@@ -45,5 +45,5 @@ def checked_value(param: Param, data: Mapping[str, object]) -> str:
 
 
 def fill_text(template: Template, values: Mapping[str, str]) -> str:
-    """The text with its blanks filled; one that was left out is empty."""
+    """The text with its parameters filled; a missing one is empty."""
     return re.sub(r"<(\w+)>", lambda blank: values.get(blank[1], ""), template.text).strip()

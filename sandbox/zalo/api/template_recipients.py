@@ -1,4 +1,4 @@
-"""Whom a template message by phone can reach, and what Zalo says of those it cannot."""
+"""Recipients of template messages by phone, and Zalo's errors for those it cannot reach."""
 
 import re
 
@@ -20,11 +20,11 @@ PERSON_ERRORS = {
     -140: "User is not eligible for this type of ZNS",
     -141: "User refuses to receive ZNS from this OA",
 }
-"""What Zalo may say of one person, whatever the template is."""
+"""Errors that depend on the person alone."""
 
 
 def parse_phone(given: object) -> str:
-    """In the form `84...`; also `+84...`, `0...` and the bare nine digits are taken."""
+    """The phone as `84...`; also `+84...`, `0...` and the bare nine digits are accepted."""
     number = MOBILE.fullmatch(given) if isinstance(given, str) else None
     if number is None:
         raise ApiError(-108, "Phone number is invalid")
@@ -34,7 +34,7 @@ def parse_phone(given: object) -> str:
 def check_recipient(
     world: World, person: Person | None, template: Template, development: bool
 ) -> None:
-    """Raises Refusal with what this recipient is answered with."""
+    """Raises ApiError with this recipient's error."""
     if development and (person is None or not person.oa_admin):
         raise ApiError(-127, "Test template can only be sent to admins")
     code = world.rules.unknown_phones if person is None else person.template_code
@@ -49,7 +49,7 @@ def check_recipient(
 
 
 def had_recent_notice(world: World, person: Person) -> bool:
-    """Whether they got news about their own affairs within half a year."""
+    """Whether the person received a message about their own affairs within half a year."""
     since = world.clock() - HALF_A_YEAR_S
     return any(
         one.delivered is not None and one.delivered >= since
@@ -59,10 +59,10 @@ def had_recent_notice(world: World, person: Person) -> bool:
 
 
 def quota_periods(now: float) -> tuple[str, str]:
-    """This day and this month in Vietnam, as quotas are counted."""
+    """This day and this month in Vietnam, the periods of quotas."""
     return f"{vietnam_time(now):%Y-%m-%d}", f"{vietnam_time(now):%Y-%m}"
 
 
 def is_night(now: float) -> bool:
-    """From ten in the evening to six, in Vietnam."""
+    """Whether it is between 22:00 and 06:00 in Vietnam."""
     return not EVENING > vietnam_time(now).hour >= MORNING

@@ -1,4 +1,4 @@
-"""The sandbox's own controls under `/_sandbox`: faults, clock, switches, what happened."""
+"""Controls under `/_sandbox`: faults, clock, rules, templates, balance, state."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ class ClockRequest(ControlRequest):
 
 
 class BalanceRequest(ControlRequest):
-    """In đồng; what is not named stays."""
+    """Balances in đồng; a balance that is not named stays."""
 
     balance: int | None = None
     development: int | None = None
@@ -48,7 +48,7 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 
 async def set_clock(request: web.Request) -> web.Response:
-    """What falls due by then has happened before the next call."""
+    """Set the clock. Work that is due by then happens before the next call."""
     moment, clock = await parse_request(request, ClockRequest), request.app[CLOCK]
     clock.set(moment.now.timestamp())
     request.app[WORLD].record("clock_set", offset_s=clock.offset_s)
@@ -56,7 +56,7 @@ async def set_clock(request: web.Request) -> web.Response:
 
 
 async def set_rules(request: web.Request) -> web.Response:
-    """Change some switches; the others stay."""
+    """Change some rules; the others stay."""
     world = request.app[WORLD]
     wanted = (await parse_request(request, Rules)).model_dump(mode="json", exclude_unset=True)
     before = world.rules.daily_quota
@@ -69,7 +69,7 @@ async def set_rules(request: web.Request) -> web.Response:
 
 
 async def set_template(request: web.Request) -> web.Response:
-    """A new template, or another state of one; the app hears what became of it."""
+    """Add a template or change one; the app gets an event about the change."""
     world, wanted = request.app[WORLD], await parse_request(request, Template)
     before = world.templates.templates.get(wanted.id)
     world.record("template_set", template=wanted.model_dump(mode="json"))
@@ -96,12 +96,12 @@ async def set_balance(request: web.Request) -> web.Response:
 
 
 async def grant(request: web.Request) -> web.Response:
-    """A token pair, as a person would paste it from Zalo's API Explorer."""
+    """A token pair, like one pasted from Zalo's API Explorer."""
     return web.json_response(new_pair(request.app[WORLD]))
 
 
 async def run_due(request: web.Request) -> web.Response:
-    """Wait until everything that is due now has happened; answers with the webhook's tries."""
+    """Wait until all due work has happened; returns the webhook attempts."""
     tried = await request.app[SCHEDULER].catch_up()
     return web.json_response([vars(one) for one in tried])
 
@@ -116,7 +116,7 @@ async def effects(request: web.Request) -> web.Response:
 
 
 def state_summary(world: World) -> dict[str, Any]:
-    """What a follower would see, newest first."""
+    """The state of the sandbox, newest first."""
     items = sorted(world.articles.values(), key=lambda item: -item.created)
     return {
         "now": world.clock(),

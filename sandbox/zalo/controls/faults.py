@@ -1,4 +1,4 @@
-"""Faults on demand: what the network or Zalo does to one call, before or after its effect."""
+"""Faults on demand: failures of the network or of Zalo, before or after a call's effect."""
 
 import asyncio
 from enum import StrEnum
@@ -16,7 +16,7 @@ PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
 class FaultKind(StrEnum):
-    """`*_before` leaves the call without its effect; after the others the effect is there.
+    """`*_before`: the call has no effect; otherwise the effect happens.
 
     `late_effect` drops the connection, and the effect comes `late_s` later on the sandbox's clock.
     """
@@ -44,7 +44,7 @@ BEFORE_EFFECT = {
 
 
 class Fault(BaseModel):
-    """What happens to calls of `route`: the first `skip` pass, the next `times` suffer."""
+    """A fault of calls of `route`: the first `skip` calls pass, the next `times` fail."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ class Fault(BaseModel):
     words: str = "Send message failed"
 
     def applies_now(self) -> bool:
-        """Count one call; whether it suffers."""
+        """Count one call; whether the fault applies to it."""
         if self.skip > 0:
             self.skip -= 1
             return False
@@ -68,7 +68,7 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The faults that are set, oldest first; the first one that strikes counts."""
+    """Planned faults, oldest first; the first one that applies is used."""
 
     def __init__(self) -> None:
         self.planned: list[Fault] = []
@@ -83,7 +83,7 @@ FAULTS = web.AppKey("faults", Faults)
 
 @web.middleware
 async def fault_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the planned fault happen to this call."""
+    """Apply the planned fault to this call."""
     fault = request.app[FAULTS].take(request.match_info.route.name or "")
     if fault is None:
         return await handler(request)
@@ -99,7 +99,7 @@ async def fault_middleware(request: web.Request, handler: Handler) -> web.Stream
 
 
 async def postpone(request: web.Request, fault: Fault) -> web.StreamResponse:
-    """Zalo has taken the call on, and nobody hears of it; a call that it refuses is refused now."""
+    """Postpone the effect and drop the connection; a call without access is refused at once."""
     await request.read()
     no = access_error(request)
     if no is not None:

@@ -1,4 +1,4 @@
-"""People act: they come, write, follow, leave, read, tap, rate. For tests, and by hand."""
+"""Actions of people: come, write, follow, leave, read, tap, rate. For tests, and by hand."""
 
 from secrets import randbelow, token_hex
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ class ControlRequest(BaseModel):
 
 
 class PersonRequest(ControlRequest):
-    """A person to create, or what changes about one. Whoever follows has just done so."""
+    """A person to create, or changes to one. A person who follows has just done so."""
 
     user_id: Annotated[str, Field(pattern=r"^\d{1,20}$")] | None = None
     name: str = DEFAULT_NAME
@@ -45,7 +45,7 @@ class PersonRequest(ControlRequest):
 
 
 class WriteRequest(ControlRequest):
-    """What somebody writes: a text, or something else with its attachments."""
+    """A message of a person: a text, or another sort with its attachments."""
 
     sort: MessageSort = "text"
     text: str = ""
@@ -58,7 +58,7 @@ class FollowRequest(ControlRequest):
 
 
 class ReadRequest(ControlRequest):
-    """Which messages; none: all that arrived."""
+    """The messages that are read; none: all that have arrived."""
 
     message_ids: list[str] = []
 
@@ -76,7 +76,7 @@ class RateRequest(ControlRequest):
 
 
 class ShareRequest(ControlRequest):
-    """What somebody tells about themselves when they are asked."""
+    """Facts that a person shares on request."""
 
     name: str = ""
     phone: str = ""
@@ -84,7 +84,7 @@ class ShareRequest(ControlRequest):
 
 
 async def create(request: web.Request) -> web.Response:
-    """A new person, or changes to a known one."""
+    """Create a person, or change a known one."""
     world, wanted = request.app[WORLD], await parse_request(request, PersonRequest)
     facts = wanted.model_dump(exclude={"user_id", "last_interaction"}, exclude_unset=True)
     user_id = wanted.user_id or str(randbelow(9 * 10**18) + 10**18)
@@ -112,7 +112,7 @@ async def write(request: web.Request) -> web.Response:
 
 
 def write_message(world: World, person: Person, wanted: WriteRequest) -> str:
-    """They write to the Official Account."""
+    """Record a message from a person to the Official Account."""
     id = token_hex(16)
     facts = wanted.model_dump(exclude_defaults=True, exclude={"sort"})
     world.record("wrote", id=id, user_id=person.user_id, sort=wanted.sort, content=facts)
@@ -146,7 +146,7 @@ def raise_follow_event(world: World, person: Person, event: str, source: str) ->
 
 
 async def mark_read(request: web.Request) -> web.Response:
-    """They open the conversation; only a phone tells."""
+    """Open the conversation; only phones report it."""
     world, person, wanted = (
         request.app[WORLD],
         find_person(request),
@@ -181,7 +181,7 @@ async def tap(request: web.Request) -> web.Response:
 
 
 def raise_button_event(world: World, message: Message, button: dict[str, Any]) -> None:
-    """A tap on a template's button."""
+    """The event of a tap on a template's button."""
     said = {
         "submit_time": events.milliseconds(world.clock()),
         "button_type": str(button["type"]),
@@ -193,7 +193,7 @@ def raise_button_event(world: World, message: Message, button: dict[str, Any]) -
 
 
 async def rate(request: web.Request) -> web.Response:
-    """They judge what a template message told them of."""
+    """Rate the subject of a template message."""
     world, wanted = request.app[WORLD], await parse_request(request, RateRequest)
     message = find_message(request, wanted.message_id)
     given = wanted.model_dump(exclude={"message_id"})
@@ -206,7 +206,7 @@ async def rate(request: web.Request) -> web.Response:
 
 
 async def withdraw(request: web.Request) -> web.Response:
-    """They ask that what is known of them be erased."""
+    """Ask for the erasure of personal data."""
     world, person = request.app[WORLD], find_person(request)
     world.record("withdrew", user_id=person.user_id)
     who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
@@ -228,7 +228,7 @@ async def share(request: web.Request) -> web.Response:
 
 
 async def chat_now(request: web.Request) -> web.Response:
-    """The button "Nhắn tin" of the profile."""
+    """Tap the button "Nhắn tin" of the profile."""
     world, person = request.app[WORLD], find_person(request)
     world.record("tapped", user_id=person.user_id, id="", button={"type": "chatnow"})
     who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
@@ -244,7 +244,7 @@ def find_person(request: web.Request) -> Person:
 
 
 def find_message(request: web.Request, id: str) -> Message:
-    """A message that this person has."""
+    """A message of this person."""
     message = request.app[WORLD].conversations.messages.get(id)
     if message is None or message.user_id != request.match_info["user_id"]:
         raise bad_request("this person has no such message")

@@ -1,4 +1,4 @@
-"""What the sandbox's own controls are asked, read strictly."""
+"""Bodies of the sandbox's controls, parsed strictly."""
 
 import json
 from typing import TypeVar
@@ -11,7 +11,7 @@ EMPTY = b"{}"
 
 
 async def parse_request(request: web.Request, model: type[M]) -> M:
-    """The body as *model*, or 400 with what is wrong. No body asks for the defaults."""
+    """The body as *model*, or 400 with the errors. An empty body means the defaults."""
     try:
         return model.model_validate_json(await request.read() or EMPTY)
     except ValidationError as error:
@@ -20,5 +20,5 @@ async def parse_request(request: web.Request, model: type[M]) -> M:
 
 
 def bad_request(words: str) -> web.HTTPBadRequest:
-    """400: it was asked well, and cannot be done."""
+    """400 for a well-formed request that cannot be done."""
     return web.HTTPBadRequest(text=json.dumps({"error": words}), content_type="application/json")

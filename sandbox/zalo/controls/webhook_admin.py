@@ -1,4 +1,4 @@
-"""The webhook's page of the console: address, switch, probe, and what is on its way."""
+"""Webhook controls, as in Zalo's console: address, switch, probe, waiting events."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from sandbox.zalo.state.world import World
 
 
 class WebhookAddress(BaseModel):
-    """Where events go; empty: nowhere."""
+    """The address for events; empty for none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,7 +26,7 @@ async def subscribe(request: web.Request) -> web.Response:
 
 
 async def enable(request: web.Request) -> web.Response:
-    """By hand, after Zalo gave up; what was lost meanwhile stays lost."""
+    """Enable the webhook by hand after it was given up; lost events stay lost."""
     world = request.app[WORLD]
     if not world.webhook_queue.url:
         raise bad_request("no address is set")
@@ -39,7 +39,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def probe(request: web.Request) -> web.Response:
-    """As the console does before it takes an address: both have to be answered with 200."""
+    """Probe the address as the console does: both requests need the answer 200."""
     if not request.app[WORLD].webhook_queue.url:
         raise bad_request("no address is set")
     said = await request.app[SCHEDULER].sender.probe()

@@ -1,4 +1,4 @@
-"""The page that shows what followers of the Official Account would see, all of them or one."""
+"""Page with the view of followers, of all of them or of one person."""
 
 import re
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ LINE_BREAK = re.compile("<br ?/?>")
 
 @dataclass(frozen=True)
 class ConversationEntry:
-    """One thing in a follower's conversation with the Official Account."""
+    """One entry of a follower's conversation with the Official Account."""
 
     at: float
     kind: str  # broadcast, ours, theirs
@@ -40,7 +40,7 @@ class ConversationEntry:
 
 
 async def show_page(request: web.Request) -> web.Response:
-    """Everything; with `?user_id=` what one person sees."""
+    """The overview; with `?user_id=` the view of one person."""
     world = request.app[WORLD]
     seen = state_summary(world)
     titles = {article["id"]: article["title"] for article in seen["articles"]}
@@ -70,7 +70,7 @@ async def style(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohtt
 
 
 def conversation(world: World, person: Person) -> list[ConversationEntry]:
-    """What arrived and what they wrote, the newest first."""
+    """Messages that arrived and messages that the person wrote, newest first."""
     broadcasts = [
         ConversationEntry(sent.delivered, "broadcast", sent)
         for sent in world.broadcasts
@@ -85,7 +85,7 @@ def conversation(world: World, person: Person) -> list[ConversationEntry]:
 
 
 def strip_tags(content: str) -> str:
-    """A text part without its tags."""
+    """The text of an article's part, without its tags."""
     return unescape(TAG.sub("", LINE_BREAK.sub("\n", content)))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's clock: it can be set, and by default it never lets a demo fall into the night."""
+"""Clock of the sandbox: it can be set, and by default it is never night for a demo."""
 
 import time
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ SHIFT_S = (
 
 
 def daytime_clock(clock: Clock = time.time) -> Clock:
-    """Real time by day in Vietnam; at night it is 09:00 and going on, so that broadcasts leave."""
+    """Real time by day in Vietnam; at night the time from 09:00 on, so that broadcasts are sent."""
 
     def now() -> float:
         real = clock()
@@ -28,7 +28,7 @@ def is_day(here: datetime) -> bool:
 
 
 class SettableClock:
-    """Follows another clock, from wherever it was set to."""
+    """Follows another clock, with an offset."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""What was said between the Official Account and each person, and what became of it."""
+"""Messages between the Official Account and people, their delivery and their price."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ class Message:
 
     id: str
     at: float
-    user_id: str  # empty: a phone that nobody here has
+    user_id: str  # empty: a phone without a person in the sandbox
     from_oa: bool
-    sort: str  # text, image, gif, sticker, file, list, request_user_info, template, ...
+    sort: str  # text, template; from people also image, file, sticker, ...
     content: dict[str, Any]
     price: int = 0
     quota: str = ""
@@ -35,7 +35,7 @@ class Message:
 
 
 class Conversations:
-    """Every message, and the purse that pays for those that arrive."""
+    """All messages, and the balance that pays for delivered ones."""
 
     def __init__(self, people: People) -> None:
         self.people = people
@@ -66,7 +66,7 @@ class Conversations:
         self.sent.update(quota_keys(message))
 
     def deliver(self, fact: Fact, at: float) -> None:
-        """It arrived, and is paid for only now."""
+        """The message arrived; only now it is paid for."""
         message = self.in_transit.pop(fact["id"])
         message.delivered = at
         if message.development:
@@ -86,7 +86,7 @@ class Conversations:
         self.development_balance = fact.get("development", self.development_balance)
 
     def available_balance(self, development: bool = False) -> int:
-        """What can still be spent: what is on its way is as good as paid for."""
+        """The balance, less the price of messages in transit."""
         purse = self.development_balance if development else self.balance
         return purse - sum(
             one.price for one in self.in_transit.values() if one.development is development
@@ -97,7 +97,7 @@ class Conversations:
 
 
 def quota_keys(message: Message) -> list[tuple[str, ...]]:
-    """What a message uses up, each with its day or month in Vietnam."""
+    """The quotas that a message uses, each with its day or month in Vietnam."""
     day, month = f"{vietnam_time(message.at):%Y-%m-%d}", f"{vietnam_time(message.at):%Y-%m}"
     counts: list[tuple[str, ...]] = [(message.quota, message.user_id), (message.quota, month)]
     if message.via != "phone" or message.development:

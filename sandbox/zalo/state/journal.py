@@ -1,4 +1,4 @@
-"""The effect log: one JSON line per thing that happened, which is also the sandbox's memory."""
+"""Journal: one JSON line per fact, from which the state is rebuilt."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ NAME = "effects.jsonl"
 
 
 class Journal:
-    """Append-only. A line that a kill cut short never happened: nobody was told of it."""
+    """Append-only. A truncated line does not count: its call got no answer."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -19,7 +19,7 @@ class Journal:
         self.mend()
 
     def mend(self) -> None:
-        """Drop half a line at the end."""
+        """Drop a truncated line at the end."""
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):

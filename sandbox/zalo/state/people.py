@@ -1,4 +1,4 @@
-"""Who follows, or once wrote to, the Official Account; and their tags."""
+"""People who follow the Official Account, or have written to it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ FactHandler = Callable[[Fact, float], None]
 
 @dataclass
 class Person:
-    """One Zalo user, as far as this Official Account knows them, and how Zalo treats them."""
+    """One Zalo user as the Official Account knows them, and Zalo's treatment of them."""
 
     user_id: str
     name: str = DEFAULT_NAME
@@ -24,11 +24,11 @@ class Person:
     age: int | None = None
     city: int | None = None
     platform: int | None = None
-    on_mobile: bool = True  # receipts come from phones only
-    online: bool = True  # else what is sent waits
+    on_mobile: bool = True  # only phones send receipts
+    online: bool = True  # otherwise messages wait
     oa_admin: bool = False
-    message_code: int = 0  # what a message of the OA is answered with
-    template_code: int = 0  # what a template message by phone is answered with
+    message_code: int = 0  # error of messages to this person
+    template_code: int = 0  # error of template messages by phone
     refused_tags: list[str] = field(default_factory=list)  # template tags: -139
     alias: str = ""
     shared: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Person:
 
 
 class People:
-    """All people by id, in the order in which they came."""
+    """All people by id, in the order of their creation."""
 
     def __init__(self) -> None:
         self.by_id: dict[str, Person] = {}
@@ -55,7 +55,7 @@ class People:
         }
 
     def set_person(self, fact: Fact, at: float) -> None:
-        """Create or change one."""
+        """Create or change a person."""
         changes = fact["person"]
         person = self.by_id.setdefault(changes["user_id"], Person(changes["user_id"]))
         for name, value in changes.items():
@@ -70,7 +70,7 @@ class People:
         self.by_id[fact["user_id"]].follower = False
 
     def interact(self, fact: Fact, at: float) -> None:
-        """They did something that opens the windows anew."""
+        """An interaction, which opens the message windows anew."""
         self.by_id[fact["user_id"]].last_interaction = at
 
     def withdraw(self, fact: Fact, at: float) -> None:  # noqa: ARG002

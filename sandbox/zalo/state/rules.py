@@ -1,24 +1,24 @@
-"""What can be switched while the sandbox runs: manners that were seen in several forms."""
+"""Rules of the sandbox: behaviour of Zalo that was observed in several forms."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 RefusalForm = Literal["code", "text_code", "names_only", "empty", "html"]
-"""How the OAuth host says no: with a number, a number as text, names alone, nothing, a page."""
+"""Forms of a refusal by the OAuth host: number, number as text, names alone, empty, a page."""
 
 
 class Rules(BaseModel):
-    """The defaults are what Zalo was last seen to do."""
+    """The defaults are Zalo's latest observed behaviour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # the app and its tokens
     app_active: bool = True
-    callback_url: str = ""  # the one saved in the console; empty: any
+    callback_url: str = ""  # the address saved in the console; empty: any
     per_minute: int = 4000
     expires_in: str | int | None = "90000"
-    refresh_token_expires_in: str | int | None = None  # not in the documents, was seen
+    refresh_token_expires_in: str | int | None = None  # undocumented, but observed
     omit_refresh_token: bool = False
     spent_answer: RefusalForm = "empty"
     oauth_failure: RefusalForm = "code"
@@ -26,24 +26,24 @@ class Rules(BaseModel):
     # the Official Account
     oa_type: Literal[2, 4] = 4  # 2 a business, 4 a state body
     free_package: bool = False
-    silent_followers: int = 11000  # counted in the profile, but not played one by one
+    silent_followers: int = 11000  # counted in the profile, but not simulated
 
     # articles
     processing: int = 2  # answers -214 before an article is ready
     article_quota: int = 400
-    exclusive_lengths: bool = True  # 150 and 300 themselves are refused, as was seen
-    broken_images: tuple[str, ...] = ()  # addresses with one of these in them can't be fetched
-    update_token: bool = True  # `update` has to be verified
+    exclusive_lengths: bool = True  # 150 and 300 themselves are refused
+    broken_images: tuple[str, ...] = ()  # addresses that contain one of these cannot be fetched
+    update_token: bool = True  # an update has to be verified
 
     # broadcasts
     broadcast_quota: int = 40
-    follower_broadcasts: int = 4  # that one follower gets in a month, one a day
+    follower_broadcasts: int = 4  # per follower and month; one a day
     delivery_s: float = 1800.0
 
     # one-to-one messages
     v2_refused: bool = False  # -235 on v2 too
     counted_replies: bool = False  # `remain` and `total`, as before March 2026
-    free_messages: int = 0  # beyond 48 hours, before they cost something
+    free_messages: int = 0  # beyond 48 hours, before messages cost money
     cs_price: int = 55
     receipt_after_s: float = 0.0
     receipts: bool = True
@@ -56,18 +56,18 @@ class Rules(BaseModel):
     uid_templates: bool = True
     sent_time_on_top: bool = False
     whitelisted: bool = False  # for sending_mode 3
-    unknown_phones: Literal[0, -114, -118] = 0  # the answer for a phone nobody added; 0: takes it
+    unknown_phones: Literal[0, -114, -118] = 0  # error for a phone without a person; 0: accepted
     balance_code: Literal[-115, -137] = -115
     daily_quota: int = 20000
     monthly_promotions: int = 10000
-    daily_promotions: int = 1  # that one person gets
-    personal_promotions: int = 30  # that one person gets in a month
+    daily_promotions: int = 1  # per person
+    personal_promotions: int = 30  # per person and month
     quality: Literal["HIGH", "MEDIUM", "LOW", "UNDEFINED"] = "HIGH"
 
     # webhooks
-    webhook_off: tuple[str, ...] = ()  # the events that are switched off in the console
+    webhook_off: tuple[str, ...] = ()  # events switched off in the console
     webhook_retry: bool = True
-    webhook_retry_answers: bool = True  # also after an answer that is not 200, or late
+    webhook_retry_answers: bool = True  # also after a late answer, or one that is not 200
     webhook_timeout_s: float = 2.0
     webhook_copies: int = 1
-    webhook_shuffle: int = 1  # so many events are gathered, and leave last one first
+    webhook_shuffle: int = 1  # number of events that are gathered; the last leaves first

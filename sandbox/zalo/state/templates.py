@@ -1,4 +1,4 @@
-"""What lies ready to be sent: uploaded files, and templates with their approval."""
+"""Templates of the sandbox's Official Account, with their approval."""
 
 import tomllib
 from pathlib import Path
@@ -13,7 +13,7 @@ CATALOG = Path(__file__).with_name("templates.toml")
 
 
 class Param(BaseModel):
-    """One blank of a template."""
+    """One parameter of a template."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,14 +26,14 @@ class Param(BaseModel):
 
 
 class Template(BaseModel):
-    """A message with blanks, as Zalo approved it."""
+    """A message with parameters, as Zalo approved it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     name: str
     title: str
-    text: str  # with <blanks>
+    text: str  # with <parameters>
     status: Literal["ENABLE", "PENDING_REVIEW", "REJECT", "DISABLE", "DELETE"] = "ENABLE"
     tag: Literal["TRANSACTION", "CUSTOMER_CARE", "PROMOTION"] = "TRANSACTION"
     quality: Literal["HIGH", "MEDIUM", "LOW", "UNDEFINED"] = "UNDEFINED"
@@ -48,7 +48,7 @@ class Template(BaseModel):
 
 
 def shipped_routes() -> dict[str, str]:
-    """Which of the shipped templates fits which kind of case notice."""
+    """The shipped template of each kind of case notice."""
     routes: dict[str, str] = load_shipped()["notices"]
     return routes
 
@@ -58,7 +58,7 @@ def load_shipped() -> dict[str, Any]:
 
 
 class TemplateStore:
-    """Uploads and templates by id."""
+    """Templates by id."""
 
     def __init__(self) -> None:
         listed = load_shipped()["template"]

@@ -1,4 +1,4 @@
-"""The webhook's queue: which events wait, how often each was tried, when it is due again."""
+"""Webhook queue: waiting events, their attempts, and their due times."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from sandbox.zalo.state.journal import Fact
 from sandbox.zalo.state.people import FactHandler
 
 RETRY_DELAYS_S = (30.0, 300.0, 900.0, 1800.0, 3600.0)
-"""The waits before each of the five retries."""
+"""Delays of the five retries."""
 
 
 @dataclass
 class QueuedEvent:
-    """One event on its way to the app, byte for byte the same at every try."""
+    """One event for the app; its bytes are the same at every attempt."""
 
     id: str
     body: str
@@ -22,7 +22,7 @@ class QueuedEvent:
 
 
 class WebhookQueue:
-    """The app's subscription and what is on its way to it."""
+    """The app's subscription, and its waiting events."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -45,7 +45,7 @@ class WebhookQueue:
         self.enabled = True
 
     def disable(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        """The app is unsubscribed; what waited is lost."""
+        """The subscription ends; waiting events are lost."""
         self.enabled = False
         self.waiting.clear()
 
@@ -54,7 +54,7 @@ class WebhookQueue:
         self.waiting[event.id] = event
 
     def record_attempt(self, fact: Fact, at: float) -> None:
-        """A try was made; `again` says whether there will be one more."""
+        """Record an attempt; `again` says whether another one follows."""
         if not fact["again"]:
             self.waiting.pop(fact["id"], None)
             return
@@ -63,7 +63,7 @@ class WebhookQueue:
         event.tries += 1
 
     def due(self, now: float, shuffle: int) -> list[QueuedEvent]:
-        """What is to be posted now. Shuffled events are gathered, and the last leaves first."""
+        """Events to send now. Shuffled events are gathered, and the last leaves first."""
         again = [event for event in self.waiting.values() if event.tries and event.due <= now]
         fresh = [event for event in self.waiting.values() if not event.tries and event.due <= now]
         if shuffle <= 1:

@@ -1,4 +1,4 @@
-"""What the sandbox knows: the app, its tokens, articles, broadcasts, people, messages, quotas."""
+"""State of the sandbox: app, tokens, articles, broadcasts, people, messages, quotas."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -90,11 +90,11 @@ class World:
         }
 
     def record(self, kind: str, **facts: Any) -> None:
-        """Something happened: remember it, then let it count."""
+        """Record a fact in the journal, then apply it."""
         self.record_at(self.clock(), kind, **facts)
 
     def record_at(self, moment: float, kind: str, **facts: Any) -> None:
-        """The same for what fell due at some *moment* and is only noticed now."""
+        """Record a fact with the *moment* at which it was due."""
         at = datetime.fromtimestamp(moment, UTC).isoformat()
         fact = {"at": at, "kind": kind, **facts}
         self.journal.append(fact)
@@ -106,7 +106,7 @@ class World:
             move(fact, datetime.fromisoformat(fact["at"]).timestamp())
 
     def set_tokens(self, fact: Fact, at: float) -> None:
-        """A new pair; the one before it is dead at once."""
+        """A new pair; the previous one becomes invalid."""
         spent = (self.tokens.spent | {self.tokens.refresh}) - {fact["refresh_token"]}
         access, refresh = fact["access_token"], fact["refresh_token"]
         self.tokens = Tokens(access, refresh, fact["expires"], spent, at + REFRESH_LIFE_S)
@@ -133,7 +133,7 @@ class World:
         sent.delivered, sent.users = at, fact["users"]
 
     def set_rules(self, fact: Fact, at: float) -> None:  # noqa: ARG002
-        """Rules of an older sandbox that are no more are passed over."""
+        """Set rules; rules of an older sandbox that no longer exist are ignored."""
         known = {name: value for name, value in fact["rules"].items() if name in Rules.model_fields}
         self.rules = Rules.model_validate(self.rules.model_dump() | known)
 
@@ -141,13 +141,13 @@ class World:
         self.clock_offset_s = fact["offset_s"]
 
     def check_token(self, token: str) -> int:
-        """0, or the code that Zalo answers a bad token with."""
+        """0, or Zalo's error for a bad token."""
         if not token or token != self.tokens.access:
             return INVALID
         return EXPIRED if self.clock() >= self.tokens.expires else 0
 
     def count_call(self) -> bool:
-        """Whether one more call fits into this minute."""
+        """Count a call; whether it is within this minute's limit."""
         minute = int(self.clock() // MINUTE_S)
         self.calls[minute] += 1
         return self.calls[minute] <= self.rules.per_minute
@@ -159,7 +159,7 @@ class World:
         return self.rules.article_quota - self.created[month_label(self.clock())]
 
     def broadcasts_left(self) -> int:
-        """Of this month."""
+        """Broadcasts that are left this month."""
         now = month_label(self.clock())
         used = sum(month_label(sent.at) == now for sent in self.broadcasts)
         return self.rules.broadcast_quota - used

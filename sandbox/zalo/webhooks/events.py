@@ -1,4 +1,4 @@
-"""What the sandbox tells the app by webhook, in Zalo's envelopes."""
+"""Webhook events of the sandbox, in Zalo's envelopes."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ ZNS_SERVER = "ZNS"
 
 
 def raise_event(world: World, name: str, body: Mapping[str, Any], server: str = "") -> None:
-    """Queue one event, unless the app does not want it. Its bytes are fixed here, once."""
+    """Queue an event, unless the app has switched it off. Its bytes are fixed here, once."""
     if not world.webhook_queue.enabled or name in world.rules.webhook_off:
         return
     timestamp = milliseconds(world.clock())
@@ -42,7 +42,7 @@ def raise_account_event(world: World, name: str, **body: Any) -> None:
 
 
 def raise_echo(world: World, person: Person, message: Message) -> None:
-    """The Official Account's own message comes back, with the id that the send was answered."""
+    """The echo of the Official Account's own message, with the id of the send's answer."""
     if not world.rules.echoes:
         return
     text = {"text": message.content["text"]} if message.content.get("text") else {}
@@ -50,7 +50,7 @@ def raise_echo(world: World, person: Person, message: Message) -> None:
 
 
 def raise_receipt(world: World, message: Message) -> None:
-    """It reached a phone; nobody is told of what arrives on a computer."""
+    """The receipt of a message on a phone; computers send none."""
     person = world.people.by_id.get(message.user_id)
     if not world.rules.receipts or (person is not None and not person.on_mobile):
         return

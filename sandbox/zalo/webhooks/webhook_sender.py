@@ -1,4 +1,4 @@
-"""Posts webhook events to the app: signed, in order or shuffled, tried again, and given up."""
+"""Sends webhook events to the app: signed, retried, and given up after the last retry."""
 
 import asyncio
 from dataclasses import asdict, dataclass
@@ -13,13 +13,13 @@ from sandbox.zalo.state.webhook_queue import RETRY_DELAYS_S, QueuedEvent
 from sandbox.zalo.state.world import World
 
 UNANSWERED = 0
-"""The status of a try that got no connection, or no answer in time."""
+"""Status of an attempt without connection, or without an answer in time."""
 JSON = "application/json"
 
 
 @dataclass(frozen=True)
 class DeliveryAttempt:
-    """One try of one event."""
+    """One attempt to send an event."""
 
     id: str
     number: int
@@ -28,7 +28,7 @@ class DeliveryAttempt:
 
 
 class WebhookSender:
-    """Carries what is due. One round at a time, so that no event is carried twice by accident."""
+    """Sends due events, one round at a time, so that no event is sent twice by accident."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -36,7 +36,7 @@ class WebhookSender:
         self.session: aiohttp.ClientSession | None = None
 
     async def deliver(self) -> list[DeliveryAttempt]:
-        """Post everything that is due on the sandbox's clock."""
+        """Send all events that are due on the sandbox's clock."""
         async with self.lock:
             tried: list[DeliveryAttempt] = []
             while batch := self.due():
@@ -49,7 +49,7 @@ class WebhookSender:
         return self.world.webhook_queue.due(self.world.clock(), self.world.rules.webhook_shuffle)
 
     async def send_copies(self, event: QueuedEvent) -> list[DeliveryAttempt]:
-        """As often as copies are wanted; the last one decides."""
+        """Send the configured number of copies; the last one decides."""
         copies = max(1, self.world.rules.webhook_copies)
         tried = [await self.send(event) for _ in range(copies)]
         self.record_attempt(event, tried[-1])
@@ -78,7 +78,7 @@ class WebhookSender:
         return DeliveryAttempt(event.id, event.tries, status, fault)
 
     async def request(self, method: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """The status, or 0 and what went wrong."""
+        """The status, or 0 and the name of the error."""
         patience = aiohttp.ClientTimeout(total=self.world.rules.webhook_timeout_s)
         typed = headers | {"Content-Type": JSON} if body else headers
         url = URL(self.world.webhook_queue.url)
@@ -91,7 +91,7 @@ class WebhookSender:
             return UNANSWERED, type(fault).__name__
 
     async def probe(self) -> dict[str, int]:
-        """What the console does when an address is checked (GET) and saved (an unsigned POST)."""
+        """The console's probe: a GET for a new address, and an unsigned POST to save it."""
         got, _ = await self.request("GET", b"", {})
         posted, _ = await self.request("POST", b"{}", {})
         return {"get": got, "post": posted}
