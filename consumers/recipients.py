@@ -35,7 +35,7 @@ class FixedRecipients:
 
 
 class SuppressionList(Protocol):
-    """Which addresses a channel must not try; see `consumers.suppression.store`."""
+    """Addresses that a channel must not try; see `consumers.suppression.store`."""
 
     async def reason(self, channel: ChannelName, address: str) -> str | None: ...
     async def add(
@@ -50,9 +50,9 @@ class RowSource(Protocol):
 
 
 class BatchRecipients(NamedTuple):
-    """The rows of a batch, and where their recipients are reached at this moment.
+    """The rows of a batch, and the current contacts of their recipients.
 
-    `last`: nobody else will tell them if this channel can't, so that it does not give them up.
+    `is_last_channel`: no other channel follows, so this one does not give the recipient up.
     """
 
     rows: BatchRows
@@ -62,7 +62,7 @@ class BatchRecipients(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SingleRecipient:
-    """The one recipient of a notice, at this moment; without an address it is gone."""
+    """The recipient of a notice; the address is empty once the contact is deleted."""
 
     address: str
     suppression_reason: str = ""
@@ -77,7 +77,7 @@ class SingleRecipient:
 
 @dataclass
 class PublicationRecipients:
-    """The recipients of publications, as `Persons` are those of notices: nothing follows."""
+    """Recipient strategy for publications: no follow-up after a batch ends."""
 
     row_source: RowSource
     contact_lookup: ContactLookup
@@ -86,16 +86,16 @@ class PublicationRecipients:
         return BatchRecipients(await self.row_source.rows(batch), self.contact_lookup)
 
     async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
-        """Who was tried in vain for 72 h is given up."""
+        """Return False: a row is given up after 72 hours."""
         return False
 
     async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Readers wait as their publication's plan says."""
+        """Do nothing: the plan's deadlines apply."""
 
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Nothing follows from a batch's end."""
+        """Do nothing: no follow-up."""
 
     async def on_outcomes(
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
-        """What readers want, they have said elsewhere."""
+        """Do nothing: subscribers state their wishes elsewhere."""

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class NoticeDoubts(Protocol):
-    """What may have been told before a restore; see `consumers.operations.restore`."""
+    """Tells which notices may have gone out before a restore; see `operations.restore`."""
 
     async def may_have_been_notified(
         self, event_time: datetime | None, accepted_at: datetime
@@ -32,7 +32,7 @@ class NoticeDoubts(Protocol):
 
 @dataclass
 class CaseNoticeHandler:
-    """Takes case events from CONTENT to the ledger. The HTTP door has numbered them."""
+    """Moves case events from CONTENT to the ledger; the gateway has numbered them."""
 
     bus: Bus
     notices: CaseNotices
@@ -40,7 +40,7 @@ class CaseNoticeHandler:
     doubts: NoticeDoubts | None = None
 
     async def handle(self, event: CloudEvent, unit: str, *, seq: int) -> None:
-        """Begin the notice of one event. Raises ContractError for what no door has taken."""
+        """Start the notice of one event. Raises ContractError if no gateway accepted it."""
         notice = events.parse_case_notice(event)
         event_id = keys.event_id(unit, event.source, event.id)
         crash_point("notice.fetched")
@@ -53,7 +53,7 @@ class CaseNoticeHandler:
                 await self.notices.start_batch(batch, entry)
 
     async def accepted_record(self, event_id: str, event: CloudEvent) -> EventRecord:
-        """What the door booked; an event that came another way has no number and no contact."""
+        """Load the gateway's record; an event from elsewhere has no number and no contact."""
         record = (await read(self.bus.bucket(subjects.EVENTS.name), event_id, EventRecord)).value
         if record is None or not record.revision:
             raise Invalid(errors.field_error("type", "type_closed", value=event.type))
@@ -62,9 +62,9 @@ class CaseNoticeHandler:
         return record
 
     async def first_batch(self, content_id: str, revision: int, event_id: str) -> BatchKey:
-        """On the first of the channels that the door found to reach the person.
+        """Return the batch on the first channel that reaches the person.
 
-        Whose contact is gone was told where the batch is, if an earlier try has made one.
+        If the contact is deleted, an earlier attempt may have started a batch by e-mail.
         """
         batch = BatchKey(ChannelName.ZALO, content_id, revision, 0)
         if record := await self.notices.find_record(batch, event_id):

@@ -13,7 +13,7 @@ MESSAGE_PREFIX, SENT_PREFIX = "message.", "sent."
 
 
 class NoticeMessageIds:
-    """The Zalo channel's `Sent` on the bus."""
+    """The Zalo channel's `MessageIdStore` on the bus."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.NOTICES.name)
@@ -37,19 +37,19 @@ class NoticeMessageIds:
 
 
 class NoticeFinder:
-    """Looks notices up for as long as their contacts are kept. Raises BusError."""
+    """Finds notices for as long as their contacts are kept. Raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.NOTICES.name)
 
     async def find(self, tracking_id: str, message_ids: tuple[str, ...]) -> list[BatchKey]:
-        """The batches of these notices; each has one row."""
+        """Return the batches of these notices; each has one row."""
         tracked = [tracking_id] if tracking_id else await self.find_tracking_ids(message_ids)
         found = await self.bucket.get_many(tracked)
         records = [NoticeRecord.model_validate_json(value.data) for value in found.values()]
         return [BatchKey(ChannelName.ZALO, one.content_id, one.revision, 0) for one in records]
 
     async def find_tracking_ids(self, message_ids: tuple[str, ...]) -> list[str]:
-        """The tracking ids of messages that went out without one."""
+        """Return the tracking ids of messages that were sent without one."""
         found = await self.bucket.get_many([MESSAGE_PREFIX + id for id in message_ids])
         return [value.data.decode() for value in found.values()]

@@ -27,8 +27,7 @@ log = structlog.get_logger()
 
 
 NOT_REACHED_ROWS = (b"u", b"e")
-"""Batches whose only row the channel could not reach, or had no way to in time; a capital letter
-may have reached it."""
+"""Rows of batches that certainly did not reach the person; a capital letter may have."""
 
 
 DAY_S = 86400.0
@@ -36,20 +35,20 @@ DAY_S = 86400.0
 
 @dataclass
 class CaseNotices:
-    """Reads bucket `notices`, and makes the batches of case notices. Raises BusError."""
+    """Reads bucket `notices`, and starts the batches of case notices. Raises BusError."""
 
     bus: Bus
     ledger: Ledger
     waker: Waker
 
     async def find_record(self, batch: PlanKey | BatchKey, event_id: str) -> NoticeRecord | None:
-        """Whom a notice is for; None once that is deleted."""
+        """Return the contact of a notice; None once it is deleted."""
         key = notice_key(batch.content_id, batch.revision, event_id)
         value = await self.bus.bucket(subjects.NOTICES.name).get(key)
         return NoticeRecord.model_validate_json(value.data) if value else None
 
     async def start_batch(self, batch: BatchKey, entry: LedgerEntry) -> bool:
-        """Make a notice's batch and wake it; False if it was there already."""
+        """Create a notice's batch and wake it; False if it existed already."""
         made = await self.ledger.create_notice(batch, entry)
         crash_point("notice.entry_stored")
         await self.waker.wake(batch, Lane.NOTICE, 0)
@@ -59,7 +58,7 @@ class CaseNotices:
         return made
 
     async def try_next_channel(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Go on to the next channel if this one surely has not reached the person."""
+        """Start the next channel if this one certainly did not reach the person."""
         if entry.rows not in NOT_REACHED_ROWS:
             log_outcome(entry)
             return
@@ -75,13 +74,13 @@ class CaseNotices:
 
 @dataclass
 class CaseNoticeRecipients:
-    """What a channel's worker has to know of a notice's person, and does when it ends."""
+    """Recipient strategy for case notices."""
 
     notices: CaseNotices
     suppressions: SuppressionList
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
-        """The person a batch is for, as far as its channel may try."""
+        """Return the person of a batch, with the suppression if there is one."""
         record = await self.notices.find_record(batch, entry.notice_recipient)
         address = record.contact.address(batch.channel) or "" if record else ""
         why = await self.suppressions.reason(batch.channel, address) if address else None
@@ -91,14 +90,14 @@ class CaseNoticeRecipients:
         )
 
     async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
-        """Whether no other channel will tell the person: then this one goes on trying."""
+        """Whether no other channel follows; then this one does not give up."""
         record = await self.notices.find_record(batch, entry.notice_recipient)
         return has_no_next_channel(batch, record)
 
     async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Once a day, from the 72 hours on, say that somebody has not been told yet.
+        """Log a notice that is still waiting, once a day after 72 hours.
 
-        Said by the last try before a day is over, so that nobody has to remember what was said.
+        The last attempt before a full day logs, so no state has to be kept.
         """
         since = entry.notes[0].since if 0 in entry.notes else 0.0
         waits_s = entry.due - since if since else 0.0
@@ -108,13 +107,13 @@ class CaseNoticeRecipients:
             )
 
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """Whatever follows, however often it is asked for."""
+        """Start the next channel where needed; idempotent."""
         await self.notices.try_next_channel(batch, entry, now)
 
     async def on_outcomes(
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
-        """Remember a person who wants nothing more on a channel, for as long as it says."""
+        """Suppress a person who opted out on a channel, for as long as the channel says."""
         for one in outcomes:
             record = (
                 await self.notices.find_record(batch, entry.notice_recipient)
@@ -128,17 +127,17 @@ class CaseNoticeRecipients:
 
 
 def has_no_next_channel(batch: BatchKey, record: NoticeRecord | None) -> bool:
-    """Whether no channel follows; of a contact that is gone nobody will be told by any."""
+    """Whether no channel follows; none does once the contact is deleted."""
     return record is None or record.next_after(batch.channel) is None
 
 
 def row_reason(entry: LedgerEntry) -> str:
-    """What the channel said of a batch's only row, if it said anything."""
+    """Return the channel's reason for a batch's only row, if there is one."""
     return entry.notes[0].reason if 0 in entry.notes else ""
 
 
 def log_outcome(entry: LedgerEntry) -> None:
-    """A person who was not told is somebody's business; a doubt may still end by itself."""
+    """Log a notice that did not reach its person; a doubt may still end by itself."""
     status, why = next(iter(entry.count_by_status())), row_reason(entry)
     if status is Status.UNKNOWN:
         log.warning("notice_unknown", reason=why)

@@ -14,7 +14,7 @@ from contracts.trace import StatusCounts, TimelineEntry, Trace
 async def trace_dossier(
     ledger: Ledger, content_id: str, dossier: Dossier, step: int | None = None
 ) -> Trace:
-    """All of a dossier's steps, or one: their channels together, and what happened."""
+    """Trace all steps of a dossier, or one: counts per channel, and the timeline."""
     channels: dict[ChannelName, list[LedgerEntry]] = {}
     moments = []
     for number, at in sorted(dossier.released.items()):
@@ -34,7 +34,7 @@ async def trace_dossier(
 
 
 async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
-    """A letter's story; None for one that never began."""
+    """Trace a transactional mail; None if it never began."""
     found = [one async for one in event_batches(ledger, content_id, 1)]
     if not found:
         return None
@@ -47,7 +47,7 @@ async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
 async def event_batches(
     ledger: Ledger, content_id: str, number: int
 ) -> AsyncIterator[tuple[BatchKey, LedgerEntry]]:
-    """An event's batches, in the order in which its channels were tried."""
+    """Yield an event's batches, in the order of their channels."""
     batches = [BatchKey(one, content_id, number, 0) for one in ChannelName]
     found = [(batch, await ledger.state(batch)) for batch in batches]
     begun = [(batch, held.value) for batch, held in found if held]
@@ -56,7 +56,7 @@ async def event_batches(
 
 
 def count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
-    """The rows of some steps on one channel."""
+    """Count the rows of some steps on one channel."""
     statuses: Counter[Status] = Counter()
     for entry in entries:
         statuses.update(entry.count_by_status())
@@ -69,7 +69,7 @@ def count_statuses(entries: Sequence[LedgerEntry]) -> StatusCounts:
 
 
 def batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntry]:
-    """A batch's beginning, how it stands, and what its channel said."""
+    """Yield entries for a batch's start, its status, and the channel's reason."""
     label = f"status event {batch.revision}"
     yield channel_entry(entry.created, "planned", batch.channel, label)
     status = next(iter(entry.count_by_status()))
@@ -79,7 +79,7 @@ def batch_entries(batch: BatchKey, entry: LedgerEntry) -> Iterator[TimelineEntry
         yield channel_entry(entry.closed_at, status.value, batch.channel, detail)
     elif status is not Status.PENDING:
         due = datetime.fromtimestamp(entry.due, UTC)
-        since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # it is rounded up
+        since = entry.notes[0].since - 1 if 0 in entry.notes else 0.0  # `since` is rounded up
         at = max(entry.created, since)
         yield channel_entry(
             at, status.value, batch.channel, f"{detail}, due {due:%Y-%m-%dT%H:%M:%SZ}"

@@ -11,15 +11,15 @@ from contracts.subscriptions.digest import Issue
 
 @dataclass
 class AffectedDigestFinder:
-    """What `Dispatch` has to know of digests. Raises BusError."""
+    """Finds and halts digests for the dispatcher. Raises BusError."""
 
     store: DigestStore
     supersession: Supersession
 
     async def stop(self, content_id: str, below: int) -> Sequence[DigestPart]:
-        """Halt what would still send a position *below*; everything that ever held such a one.
+        """Halt issues that would still send an older position; return all that hold one.
 
-        An issue that has wholly left is nobody's danger, and is not issued again.
+        An issue that is sent completely is not halted and not reissued.
         """
         found = [one async for one in self.find_affected(content_id, below)]
         for issue, _ in found:
@@ -31,7 +31,7 @@ class AffectedDigestFinder:
     async def find_affected(
         self, content_id: str, below: int
     ) -> AsyncIterator[tuple[Issue, DigestPart]]:
-        """The issues that hold a position of an item *below* that one."""
+        """Yield the issues that hold a position of an item *below* that one."""
         held = await self.store.digests_of_item(content_id)
         for digest_id in held.value.digests if held.value else ():
             for issue, _ in await self.store.all_issues(digest_id):
@@ -41,12 +41,12 @@ class AffectedDigestFinder:
 
 
 async def halt_issue(supersession: Supersession, issue: Issue) -> None:
-    """Stop an issue for good: the next one takes its place."""
+    """Halt an issue for good: the next one replaces it."""
     await supersession.halt(issue.plan, f"v{issue.revision + 1}")
 
 
 async def is_fully_sent(supersession: Supersession, issue: Issue) -> bool:
-    """Whether all of an issue's mails have left, so that none can leave any more."""
+    """Whether all mails of an issue have left."""
     held = await supersession.ledger.plan(issue.plan)
     if held is None or held.value.halt or not held.value.complete:
         return False

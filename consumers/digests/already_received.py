@@ -13,12 +13,12 @@ from contracts.delivery import BatchKey, ChannelName, PlanKey
 from contracts.subscriptions.digest import Issue
 
 UNSENT_LETTERS = frozenset(b"vwe")
-"""Letters of rows that surely got nothing, and were not refused: stopped, or over."""
+"""Letters of rows that certainly got nothing and were not refused: stopped, or expired."""
 CACHE_SIZE = 64
 
 
 class SortedIds:
-    """A sorted stream of ids that is asked for ids in order."""
+    """A sorted stream of ids, searched in order."""
 
     def __init__(self, stream: AsyncIterator[str]) -> None:
         self.stream = stream
@@ -32,10 +32,10 @@ class SortedIds:
 
 @dataclass
 class AlreadyReceived:
-    """Asked for an issue's readers in order of their ids. Raises BusError.
+    """Answers for an issue's recipients, asked in the order of their ids. Raises BusError.
 
-    Whoever got an earlier text of an item stands in the plan of the newer one: that plan alone, and
-    the digests that held the same position, tell who has had it.
+    The recipients of an item's older texts are also in the plan of the newer one. So this plan and
+    the digests with the same position show who has received the item.
     """
 
     ledger: Ledger
@@ -50,10 +50,11 @@ class AlreadyReceived:
         self.since = self.issue.since
 
     async def load(self) -> None:
-        """Find out where to look.
+        """Load the plans and digests to search.
 
-        Another rhythm's digest may reach further back than ours, and was for all who left that
-        rhythm within its window: whoever has changed theirs since then has to be looked at.
+        A digest of the other frequency may reach further back, and included subscribers who left
+        that frequency within its window. So changes of frequency since then have to be checked,
+        too.
         """
         for number, item in enumerate(self.issue.items):
             if not item.out:
@@ -62,12 +63,12 @@ class AlreadyReceived:
                     self.sorted_ids[number] = SortedIds(self.all_recipients(number))
 
     def own_plan(self, number: int) -> PlanKey:
-        """The plan of an item by itself."""
+        """Return the plan of an item by itself."""
         item = self.issue.items[number]
         return PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
 
     async def other_digests(self, content_id: str) -> AsyncIterator[DigestPart]:
-        """Other digests that hold the same position, as far as they are planned."""
+        """Yield other planned digests that hold the same position."""
         mine = self.issue.number_of(content_id)
         held = await self.store.digests_of_item(content_id)
         for name in held.value.digests if held.value and mine is not None else ():
@@ -85,7 +86,7 @@ class AlreadyReceived:
                     yield DigestPart(issue.plan, number)
 
     async def not_yet_received(self, id: str, picks: int, *, has_changed_frequency: bool) -> int:
-        """What of *picks* this reader has not had."""
+        """Return those of *picks* that this recipient has not received."""
         for number, line in self.sorted_ids.items():
             if picks >> number & 1 and await line.contains(id):
                 picks &= ~(1 << number)
@@ -98,7 +99,7 @@ class AlreadyReceived:
                 picks &= ~(1 << number)
         return picks
 
-    # --- everybody in order
+    # --- all recipients, in order
 
     def all_recipients(self, number: int) -> AsyncIterator[str]:
         streams = [self.planned_recipients(self.own_plan(number))]
@@ -107,7 +108,7 @@ class AlreadyReceived:
         )
 
     async def planned_recipients(self, plan: PlanKey) -> AsyncIterator[str]:
-        """Everybody in a plan, whatever became of them."""
+        """Yield all recipients of a plan, whatever their status."""
         held = await self.ledger.plan(plan)
         for number in range(held.value.count if held else 0):
             for id in (await self.ledger.rows(BatchKey(*plan, number))).ids:
@@ -115,7 +116,7 @@ class AlreadyReceived:
                     yield id
 
     async def digest_recipients(self, part: DigestPart) -> AsyncIterator[str]:
-        """Everybody for whom an item stands in a digest, without those it never left for."""
+        """Yield the recipients of an item in a digest, without unsent rows."""
         held = await self.ledger.plan(part.plan)
         if held is None:
             return
@@ -129,10 +130,10 @@ class AlreadyReceived:
                 ):
                     yield id
 
-    # --- one alone
+    # --- one recipient
 
     async def has_received(self, number: int, id: str) -> bool:
-        """The same for one reader, by binary search."""
+        """Whether one recipient has received an item, by binary search."""
         if await self.find_batch(self.own_plan(number), id):
             return True
         for part in self.parts[number]:
@@ -147,7 +148,7 @@ class AlreadyReceived:
         return letter not in UNSENT_LETTERS and bool(rows.item_masks[id] >> number & 1)
 
     async def find_batch(self, plan: PlanKey, id: str) -> BatchKey | None:
-        """The batch of a plan that *id* stands in: ids are sorted over all of them."""
+        """Find the batch of *id*: ids are sorted over all batches of a plan."""
         held = await self.ledger.plan(plan)
         low, high = 0, held.value.count if held else 0
         while low < high:
@@ -162,7 +163,7 @@ class AlreadyReceived:
         return None
 
     async def load_rows(self, batch: BatchKey) -> BatchRows:
-        """Rows, of which the latest ones are kept: readers are asked for in order."""
+        """Load rows through a cache of the latest ones."""
         if batch not in self.row_cache:
             self.row_cache[batch] = await self.ledger.rows(batch)
             if len(self.row_cache) > CACHE_SIZE:

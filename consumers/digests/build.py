@@ -31,7 +31,7 @@ from producers.bus.records import Versioned
 
 log = structlog.get_logger()
 MAX_ITEMS = 500
-"""What is over comes in the next digest: a cut is one atomic batch, and a mail is to be read."""
+"""More items go into the next digest: a cut is one atomic batch, and a mail has to be readable."""
 
 PublicationsBySeq = Mapping[int, Publication]
 """Publications by their sequence."""
@@ -39,7 +39,7 @@ PublicationsBySeq = Mapping[int, Publication]
 
 @dataclass
 class DigestBuilder:
-    """Cuts what is due; late is better than never, and makes one digest of the whole gap."""
+    """Builds digests that are due; after an outage one digest covers the whole gap."""
 
     bus: Bus
     store: DigestStore
@@ -48,7 +48,7 @@ class DigestBuilder:
     clock: Callable[[], float]
 
     async def cut_if_due(self, frequency: DigestFrequency) -> None:
-        """Cut if it is time; the very first look notes where the first window begins."""
+        """Cut if due; the very first call starts the first window."""
         day = self.schedule.due_day(frequency, self.clock())
         held = await self.store.last_cut(frequency)
         if held.value is None:
@@ -60,12 +60,12 @@ class DigestBuilder:
         await self.store.create_first_cut(frequency, await self.first_cut(day))
 
     async def first_cut(self, day: date) -> LastCut:
-        """Where the first window begins: behind what was out when the cut of *day* was due."""
+        """Return the start of the first window: behind all publications before *day*'s cut."""
         moment = self.schedule.cut_time(day)
         return LastCut(upto=await self.last_before(moment), at=moment, day=day)
 
     async def last_before(self, moment: datetime) -> int:
-        """The sequence of the last publication stored by *moment*; 0 for none."""
+        """Return the sequence of the last publication stored by *moment*; 0 for none."""
         low, high = 0, await self.last_seq()
         while low < high:
             middle = (low + high + 1) // 2
@@ -81,7 +81,7 @@ class DigestBuilder:
         return int(info["state"]["last_seq"])
 
     async def cut(self, frequency: DigestFrequency, before: Versioned[LastCut], day: date) -> None:
-        """Write what the window holds, in one batch with the place of the cut."""
+        """Write the window's items and the cut in one batch."""
         issue, carried = await self.build_issue(frequency, before.required, day)
         crash_point("digest.gathered")
         last = issue.digest_id if issue.items else before.required.last
@@ -94,8 +94,8 @@ class DigestBuilder:
     async def build_issue(
         self, frequency: DigestFrequency, before: LastCut, day: date
     ) -> tuple[Issue, tuple[int, ...]]:
-        """The digest of *day*, and what has to wait for a later one."""
-        at = self.now()  # the moment first: what comes behind the window comes later
+        """Build the digest of *day*; also return the sequences carried over to a later one."""
+        at = self.now()  # take the time first: publications after the window are later
         upto = await self.last_seq()
         found = await self.load_window(before, upto)
         waiting = {seq for seq, one in found.items() if not has_started(one, at)}
@@ -119,7 +119,7 @@ class DigestBuilder:
         return datetime.fromtimestamp(self.clock(), UTC)
 
     async def load_window(self, before: LastCut, upto: int) -> dict[int, Publication]:
-        """What was carried over, and everything behind the last cut."""
+        """Load the publications carried over, and all since the last cut."""
         found: dict[int, Publication] = {}
         stream, start = subjects.PUBLICATIONS.name, before.upto + 1
         for seq in before.carried:
@@ -135,7 +135,7 @@ class DigestBuilder:
     async def select_items(
         self, frequency: DigestFrequency, before: LastCut, found: PublicationsBySeq, at: datetime
     ) -> list[DigestItem]:
-        """The newest text of each item, if it is one for digests and counts still."""
+        """Select the newest text of each item, if it is current and belongs in a digest."""
         newest: dict[str, int] = {}
         for seq, one in sorted(found.items()):
             known = newest.get(one.content_id)
@@ -155,13 +155,13 @@ class DigestBuilder:
         return parts
 
     async def was_in_digest(self, publication: Publication, frequency: DigestFrequency) -> bool:
-        """Whether a digest of this rhythm has held the item before."""
+        """Whether a digest of this frequency has held the item before."""
         stands = (await self.store.digests_of_item(publication.content_id)).value or ItemDigests()
         return any(frequency_of(name) == frequency for name in stands.digests)
 
 
 def add_publication(message: Message | None, found: dict[int, Publication]) -> None:
-    """Add a publication; what can't be read is left to a person."""
+    """Add a publication; log one that can't be read."""
     if message is None:
         return
     try:

@@ -16,7 +16,7 @@ from producers.bus import Bus
 
 
 class CurrentRevision(NamedTuple):
-    """An item's newest position whose time has come; `only`: it never had another."""
+    """An item's newest position whose time has come; `is_only`: there was no other."""
 
     revision: int
     seq: int | None
@@ -29,7 +29,7 @@ NO_REVISION = CurrentRevision(0, None, False)
 async def find_current_revision(
     repository: ItemRepository, content_id: str, now: datetime
 ) -> CurrentRevision:
-    """What counts of an item *now*; NOTHING of one that the register does not know."""
+    """Return the current revision of an item; NO_REVISION for an unknown one."""
     item = await repository.item(content_id) or Item(unit="")
     for number in sorted(item.released, reverse=True):
         position = await repository.position(content_id, number)
@@ -40,12 +40,12 @@ async def find_current_revision(
 
 
 def has_started(position: Position | Publication, now: datetime) -> bool:
-    """Whether its time has come: until then an earlier position counts."""
+    """Whether the start time has come; until then an earlier position counts."""
     return position.not_before is None or position.not_before <= now
 
 
 def belongs_in_digest(publication: Publication, now: datetime) -> bool:
-    """Whether it is for digests: urgent items have gone to everybody at once."""
+    """Whether a text goes into digests; urgent ones were sent to all at once."""
     over = publication.expires_at is not None and publication.expires_at <= now
     for_mail = publication.action != "withdrawn" and ChannelName.EMAIL in publication.channels
     return for_mail and publication.lane is not Lane.URGENT and not over
@@ -62,7 +62,7 @@ def digest_item(text: Publication, seq: int, *, first: bool = False) -> DigestIt
 
 
 async def load_publication(bus: Bus, seq: int) -> Publication:
-    """The publication at *seq*. Raises LedgerError when it is gone or can't be read."""
+    """Load the publication at *seq*. Raises LedgerError if it is missing or unreadable."""
     message = await bus.get_message(subjects.PUBLICATIONS.name, seq)
     if message is None:
         raise LedgerError(f"{subjects.PUBLICATIONS.name} {seq} is missing")
@@ -73,7 +73,7 @@ async def load_publication(bus: Bus, seq: int) -> Publication:
 
 
 async def load_publications(bus: Bus, issue: Issue) -> dict[int, Publication]:
-    """The texts of an issue, by their places in it."""
+    """Load the texts of an issue, by their number."""
     return {
         number: await load_publication(bus, item.seq)
         for number, item in enumerate(issue.items)

@@ -17,7 +17,7 @@ ALL_ROWS = -1
 
 
 class SourceMail(NamedTuple):
-    """A mail that carried some position of an item: all rows of a plan, or a digest's *number*."""
+    """A mail that brought some position of an item: alone, or as item of a digest."""
 
     revision: int
     plan: PlanKey
@@ -25,17 +25,17 @@ class SourceMail(NamedTuple):
 
 
 SourceMails = tuple[Sequence[SourceMail], Sequence[SourceMail]]
-"""Digests, and plans of the item's own; the latter matter only to who is in one of the former."""
+"""Digests, and plans of the item alone; the latter matter only for recipients of the former."""
 PlansByRecipient = Mapping[str, tuple[PlanKey, ...]]
 
 
 @dataclass
 class EarlierMails:
-    """Reads the ledger a batch at a time. Raises BusError or LedgerError.
+    """Reads the ledger one batch at a time. Raises BusError or LedgerError.
 
-    An item that stood in no digest costs one read in its whole plan. Where it did, a batch of a
-    correction is laid beside those batches of the earlier mails that hold the same span of ids;
-    nobody is looked up alone.
+    An item that was in no digest costs one read in its whole plan. Otherwise a batch of a
+    correction is compared with the batches of earlier mails in the same range of ids; no recipient
+    is looked up singly.
     """
 
     ledger: Ledger
@@ -44,9 +44,9 @@ class EarlierMails:
     row_cache: OrderedDict[BatchKey, BatchRows] = field(default_factory=OrderedDict)
 
     async def received_by(self, batch: BatchKey, rows: BatchRows) -> PlansByRecipient:
-        """The mails with an earlier text that each reader got or may have got, oldest text first.
+        """Return the earlier mails that each recipient got or may have got, oldest text first.
 
-        Only of those whom *rows* marks as corrected, and one of whose mails was a digest.
+        Covers only corrected rows whose earlier mails include a digest.
         """
         had: dict[str, list[SourceMail]] = defaultdict(list)
         wanted: Collection[str] = rows.corrections
@@ -59,7 +59,7 @@ class EarlierMails:
         return {id: tuple(way.plan for way in sorted(ways)) for id, ways in had.items()}
 
     async def source_mails(self, plan: PlanKey) -> SourceMails:
-        """What may have carried a position below *plan*'s: digests, and mails alone since then."""
+        """Return digests with an older position, and mails of the item alone since then."""
         if plan not in self.mail_cache:
             digests = sorted([one async for one in self.source_digests(plan)])
             first = digests[0].revision if digests else plan.revision
@@ -79,7 +79,7 @@ class EarlierMails:
     async def reached_recipients(
         self, mail: SourceMail, first: str, last: str
     ) -> AsyncIterator[str]:
-        """Who of the ids from *first* to *last* got it, or may have got it."""
+        """Yield the ids from *first* to *last* that got the mail, or may have got it."""
         async for batch, rows in self.batches_between(mail.plan, first, last):
             state = await self.ledger.state(batch)
             for row in state.value.reached_rows() if state else ():
@@ -90,7 +90,7 @@ class EarlierMails:
     async def batches_between(
         self, plan: PlanKey, first: str, last: str
     ) -> AsyncIterator[tuple[BatchKey, BatchRows]]:
-        """The batches of a plan that hold ids from *first* to *last*, by binary search."""
+        """Yield the batches of a plan with ids from *first* to *last*, by binary search."""
         held = await self.ledger.plan(plan)
         count = held.value.count if held else 0
         low, high = 0, count
@@ -108,14 +108,14 @@ class EarlierMails:
             yield batch, rows
 
     async def load_rows(self, batch: BatchKey) -> BatchRows:
-        """Rows: corrections go out in order of their ids, and each search begins in the middle."""
+        """Load rows through a cache: every search begins in the middle of a plan."""
         if batch not in self.row_cache:
             self.row_cache[batch] = await self.ledger.rows(batch)
         return touch(self.row_cache, batch)
 
 
 def touch(cache: OrderedDict[K, V], key: K) -> V:
-    """What is known by *key*; beside it, those are kept that were asked for last."""
+    """Return a cached value and evict the least recently used one."""
     cache.move_to_end(key)
     if len(cache) > CACHE_SIZE:
         cache.popitem(last=False)

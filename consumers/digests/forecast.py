@@ -25,19 +25,19 @@ from producers.bus import Bus
 
 
 class LastDigest(BaseModel):
-    """The last digest of a rhythm that held something, and what became of its mails."""
+    """The last digest with items, and the status of its mails."""
 
     digest_id: str
     at: AwareDatetime
     items: int
     edition: int
-    """Above 1: it was issued again because a text in it had changed."""
+    """Above 1: reissued because a text in it had changed."""
     mails: StatusCounts | None = None
-    """None: its readers are not planned yet."""
+    """None: its recipients are not planned yet."""
 
 
 class DigestForecast(BaseModel):
-    """One rhythm. `readers` read at it now; `items` wait, `later` ones for their own time."""
+    """One frequency: its `readers`, waiting `items`, and `later` ones with their own start time."""
 
     frequency: DigestFrequency
     next: AwareDatetime
@@ -50,7 +50,7 @@ class DigestForecast(BaseModel):
 
 
 class NextDigest(NamedTuple):
-    """A digest that is not cut yet; `later`: how many items wait beyond it."""
+    """A digest that is not cut yet; `later_items`: how many items come after it."""
 
     digest: Digest
     later_items: int
@@ -59,12 +59,12 @@ class NextDigest(NamedTuple):
 
 
 TraceDigest = Callable[[str], Awaitable[Trace | None]]
-"""What became of a digest; see `consumers.reporting.trace`."""
+"""Traces a digest; see `consumers.reporting.trace`."""
 
 
 @dataclass
 class DigestForecaster:
-    """Raises BusError."""
+    """Forecasts digests. Raises BusError."""
 
     bus: Bus
     ledger: Ledger
@@ -75,7 +75,7 @@ class DigestForecaster:
         self.store, self.repository = DigestStore(self.bus), ItemRepository(self.bus)
 
     async def next_digest(self, frequency: DigestFrequency) -> NextDigest:
-        """The next digest, of what is out now; one that should have been cut is next at once."""
+        """Build the next digest from the current texts; an overdue one is next."""
         now = self.clock()
         held = await self.store.last_cut(frequency)
         due = self.schedule.due_day(frequency, now)
@@ -89,7 +89,7 @@ class DigestForecaster:
         return NextDigest(digest, len(carried), overdue, before.last)
 
     async def pick_items(self, subscriber: Subscriber, digest: Digest) -> int:
-        """Which of its items a reader would get: what matches, and was not sent to them yet."""
+        """Return the mask of items that a subscriber would get."""
         wanted = sum(
             1 << number for number, text in digest.texts.items() if matches(subscriber, text)
         )
@@ -98,14 +98,14 @@ class DigestForecaster:
         return await served.not_yet_received(subscriber.id, wanted, has_changed_frequency=True)
 
     async def for_subscriber(self, subscriber: Subscriber) -> tuple[Digest, int]:
-        """A reader's next digest, and which of its items. Raises Invalid if there will be none."""
+        """Return a subscriber's next digest and its items. Raises Invalid if there is none."""
         if not subscriber.active:
             raise Invalid(field_error("digest", "digest_of_nobody"))
         if subscriber.frequency == "immediate":
             raise Invalid(field_error("digest", "reads_at_once"))
         digest = (await self.next_digest(subscriber.frequency)).digest
         if subscriber.is_paused_at(digest.issue.at):
-            at = f"{digest.issue.due:%d/%m/%Y %H:%M}"  # as Vietnam's clocks have it
+            at = f"{digest.issue.due:%d/%m/%Y %H:%M}"  # in Vietnam's time
             raise Invalid(field_error("digest", "reader_pauses", at=at))
         picks = await self.pick_items(subscriber, digest)
         if not picks:
@@ -113,14 +113,14 @@ class DigestForecaster:
         return digest, picks
 
     async def with_all_items(self, frequency: DigestFrequency) -> tuple[Digest, int]:
-        """The next digest with everything in it. Raises Invalid if nothing waits for it."""
+        """Return the next digest with all items. Raises Invalid if it is empty."""
         digest = (await self.next_digest(frequency)).digest
         if not digest.texts:
             raise Invalid(field_error("digest", "digest_empty", value=digest.content_id))
         return digest, digest.issue.items_mask
 
     async def forecast(self, trace_digest: TraceDigest) -> list[DigestForecast]:
-        """All rhythms."""
+        """Forecast all frequencies."""
         coming = {frequency: await self.next_digest(frequency) for frequency in FREQUENCIES}
         readers = await self.count_subscribers(
             {name: one.digest.issue.at for name, one in coming.items()}
@@ -142,7 +142,7 @@ class DigestForecaster:
     async def count_subscribers(
         self, moments: Mapping[DigestFrequency, datetime]
     ) -> dict[DigestFrequency, int]:
-        """How many read at each rhythm, and do not pause at its moment."""
+        """Count the subscribers of each frequency who are not paused at its time."""
         found = dict.fromkeys(moments, 0)
         bucket = self.bus.bucket(subjects.SUBSCRIBERS.name)
         async for _, value in bucket.values("s."):

@@ -16,7 +16,7 @@ from contracts.subscriptions.digest import Issue
 from producers.bus import Bus
 
 CLOCK_MARGIN_S = 3600.0
-"""Clocks differ: whoever changed their frequency shortly before the window is looked at closely."""
+"""Clocks differ: changes of frequency shortly before the window are checked, too."""
 
 
 class DigestDirectory(Protocol):
@@ -28,7 +28,7 @@ class DigestDirectory(Protocol):
 
 @dataclass
 class DigestRecipients:
-    """The audience of one issue after the other. Raises BusError."""
+    """The recipients of one issue after the other. Raises BusError."""
 
     bus: Bus
     ledger: Ledger
@@ -37,7 +37,7 @@ class DigestRecipients:
     clock: Callable[[], float]
 
     async def recipients_after(self, issue: Issue, after: str) -> AsyncIterator[AudienceRow]:
-        """Who is left with something to read."""
+        """Yield recipients behind *after* who have an item left to receive."""
         served = AlreadyReceived(self.ledger, self.store, issue, after)
         await served.load()
         rhythm = self.directory.digest_audience(await self.build_query(issue, served.since))
@@ -59,9 +59,9 @@ class DigestRecipients:
     async def candidates(
         self, issue: Issue, revision: int, audience: DigestAudience, after: str
     ) -> AsyncIterator[DigestSubscriber]:
-        """The first issue is for everybody it is meant for; a later one for those who are left.
+        """Yield all subscribers for the first issue, unsent ones for a later one.
 
-        Left are those whose mail was stopped, and whoever was not planned before that.
+        Unsent are recipients whose mail was stopped, and subscribers who were not planned before.
         """
         if revision == 1:
             for reader in all_subscribers(audience, after):
@@ -77,7 +77,7 @@ class DigestRecipients:
                 yield reader
 
     async def unsent_recipients(self, plan: PlanKey, after: str) -> AsyncIterator[DigestSubscriber]:
-        """Whose mail of an earlier issue never left."""
+        """Yield recipients whose mail of an earlier issue never left."""
         held = await self.ledger.plan(plan)
         if held is None:
             return
@@ -91,7 +91,7 @@ class DigestRecipients:
 
 
 def all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
-    """The whole directory, a page at a time."""
+    """Yield the whole audience, a page at a time."""
     while True:
         readers, after = audience.page(after)
         yield from readers

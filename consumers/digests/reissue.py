@@ -20,14 +20,14 @@ RETRY_S = 1.0
 
 @dataclass
 class DigestReissuer:
-    """Compares an issue with what counts now. Raises BusError."""
+    """Compares an issue with the current revisions. Raises BusError."""
 
     bus: Bus
     repository: ItemRepository
     clock: Callable[[], float]
 
     async def is_outdated(self, issue: Issue) -> bool:
-        """Whether a text in it is no longer the one that counts, or is over."""
+        """Whether a text in it is no longer current, or has expired."""
         now = self.now()
         for item in issue.items:
             if not item.out and (is_expired(item, now) or await self.has_newer_revision(item, now)):
@@ -40,14 +40,14 @@ class DigestReissuer:
         ).revision != item.revision
 
     async def next_issue(self, issue: Issue) -> Issue:
-        """The next issue; places stay. Raises Later while a position is on its way."""
+        """Build the next issue; numbers stay. Raises RetryLater while a position is unpublished."""
         now = self.now()
         items = tuple([await self.update_item(item, now) for item in issue.items])
         changed = {"revision": issue.revision + 1, "issued": now, "items": items}
         return issue.model_copy(update=changed)
 
     async def update_item(self, item: DigestItem, now: datetime) -> DigestItem:
-        """As it is now: nobody can tell any more from the window alone who has had it."""
+        """Update an item; `first` ends, because the window no longer shows who had it."""
         stands = await find_current_revision(self.repository, item.content_id, now)
         if item.out or is_expired(item, now) or not stands.revision:
             return item.model_copy(update={"out": True})

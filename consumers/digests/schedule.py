@@ -27,18 +27,18 @@ class DigestSchedule(BaseSettings):
     weekday: int = Field(default=1, ge=1, le=7)
 
     def due_day(self, frequency: DigestFrequency, now: float) -> date:
-        """The day of the latest cut that was due by *now* (epoch seconds)."""
+        """Return the day of the latest cut that was due by *now* (epoch seconds)."""
         day = (datetime.fromtimestamp(now, VIETNAM) - timedelta(hours=self.hour)).date()
         if frequency == "daily":
             return day
         return day - timedelta(days=(day.isoweekday() - self.weekday) % 7)
 
     def next_day(self, frequency: DigestFrequency, day: date) -> date:
-        """The day of the cut after the one of *day*."""
+        """Return the day of the cut after the one of *day*."""
         return day + timedelta(days=1 if frequency == "daily" else 7)
 
     def cut_time(self, day: date) -> datetime:
-        """When the cut of *day* is due."""
+        """Return when the cut of *day* is due."""
         return datetime.combine(day, time(self.hour), VIETNAM)
 
 
@@ -46,19 +46,19 @@ SCHEDULE_KEY = "digests.calendar"
 
 
 class PublishedSchedule(Record):
-    """A `Calendar` as it is kept."""
+    """A `DigestSchedule` as it is stored."""
 
     hour: int
     weekday: int
 
 
 async def publish_schedule(bus: Bus, schedule: DigestSchedule) -> None:
-    """The service that started last has the word. Raises BusError."""
+    """Store the schedule; the service that started last wins. Raises BusError."""
     hours = PublishedSchedule(hour=schedule.hour, weekday=schedule.weekday)
     await bus.bucket(subjects.CONTROL.name).put(SCHEDULE_KEY, hours.model_dump_json().encode())
 
 
 async def load_published_schedule(bus: Bus) -> DigestSchedule | None:
-    """None: no such service has started yet. Raises BusError."""
+    """Load the schedule; None before the service has started. Raises BusError."""
     hours = (await read(bus.bucket(subjects.CONTROL.name), SCHEDULE_KEY, PublishedSchedule)).value
     return DigestSchedule(hour=hours.hour, weekday=hours.weekday) if hours else None

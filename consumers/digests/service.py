@@ -40,14 +40,14 @@ MAX_ITEM_WAIT_S = 2 * 3600.0
 
 
 class DigestDoubts(Protocol):
-    """What may have gone out before a restore; see `consumers.operations.restore`."""
+    """Tells which digests may have gone out before a restore; see `operations.restore`."""
 
     async def may_have_been_issued(self, due: datetime) -> bool: ...
 
 
 @dataclass
 class DigestService(Planner):
-    """Keep `run` running; `turn` does everything that can be done now."""
+    """Keep `run` running; `run_once` does everything that can be done now."""
 
     ledger: Ledger
     waker: Waker
@@ -59,7 +59,7 @@ class DigestService(Planner):
     doubts: DigestDoubts | None = None
     clock: Callable[[], float] = time.time
     logged_at: float = 0.0
-    planned: set[PlanKey] = field(default_factory=set)  # planned, and nobody is left asleep
+    planned: set[PlanKey] = field(default_factory=set)  # planned, with all batches woken
 
     async def run(self) -> None:
         while True:
@@ -76,21 +76,21 @@ class DigestService(Planner):
             await asyncio.sleep(INTERVAL_S)
 
     def is_log_due(self) -> bool:
-        """Whether it is time to say again why nothing goes on."""
+        """Whether the reason of a wait is to be logged again."""
         if self.clock() - self.logged_at < LOG_INTERVAL_S:
             return False
         self.logged_at = self.clock()
         return True
 
     async def run_once(self) -> None:
-        """Raises Later when a digest has to wait, and all behind it do; or BusError."""
+        """Cut and plan what is due. Raises RetryLater when a digest has to wait, or BusError."""
         for frequency in FREQUENCIES:
             await self.builder.cut_if_due(frequency)
         while await self.process_open_digests():
-            pass  # something was issued again: the order is another one now
+            pass  # repeat after a reissue: the order has changed
 
     async def process_open_digests(self) -> bool:
-        """See to every open digest, the oldest issue first; True when one was issued again."""
+        """Process every open digest, the oldest issue first; True after a reissue."""
         calls = (await self.store.open_digests()).calls
         latest = {name: (await self.store.all_issues(name))[-1] for name in calls}
         for name, stored in sorted(latest.items(), key=lambda one: one[1].order):
@@ -107,20 +107,20 @@ class DigestService(Planner):
         return False
 
     def will_expire(self, issue: Issue) -> bool:
-        """Whether a text in it will be over some time: then it is looked at once more."""
+        """Whether a text in it will expire; then it is checked once more."""
         return issue.expires_at is not None and issue.expires_at.timestamp() > self.clock()
 
     async def is_halted(self, issue: Issue) -> bool:
-        """Whether the issue is halted; one with a text that no longer counts is halted here.
+        """Whether the issue is halted; an outdated one is halted here.
 
-        A newer position is registered before its planner looks for digests: either that one finds
-        the issue, or we find the position before anybody is planned.
+        A newer position is registered before its dispatcher looks for digests. So either the
+        dispatcher finds the issue, or this check finds the position before planning.
         """
         held = await self.ledger.plan(issue.plan)
         if held and held.value.halt:
             return True
         if issue.plan in self.planned and self.will_expire(issue):
-            return False  # from here on it is the planner of the newer position who halts it
+            return False  # from here on the dispatcher of the newer position halts it
         if not (await self.reissuer.is_outdated(issue) or await self.blocked_items(issue)):
             return False
         if await self.has_nothing_to_send(issue):
@@ -129,7 +129,7 @@ class DigestService(Planner):
         return True
 
     async def has_nothing_to_send(self, issue: Issue) -> bool:
-        """Whether nothing of it is left that could go out, or go out again."""
+        """Whether no mail of it is left that could be sent, or sent again."""
         if not await affected_digests.is_fully_sent(self.supersession, issue):
             return False
         cursor = (await self.supersession.load_plan(issue.plan)).value
@@ -139,17 +139,17 @@ class DigestService(Planner):
         return True
 
     async def reissue(self, issue: Issue) -> None:
-        """The next issue, once nothing of this one can land any more. Raises Later."""
+        """Store the next issue, once no mail of this one can leave. Raises RetryLater."""
         await affected_digests.halt_issue(
             self.supersession, issue
-        )  # whoever halted it may have died half-way
+        )  # the process that halted it may have died half-way
         await self.supersession.require_settled([issue.plan])
         stored = await self.store.store_reissue(await self.without_blocked_items(issue))
         left = sum(not item.out for item in stored.issue.items)
         log.info("digest_issued_again", issue=stored.issue.revision, items=left)
 
     async def without_blocked_items(self, issue: Issue) -> Issue:
-        """The next issue; an item that kept the others waiting stands in a later digest."""
+        """Build the next issue; an item that blocked the others goes to a later digest."""
         renewed, late = await self.reissuer.next_issue(issue), set(await self.blocked_items(issue))
         if not late:
             return renewed
@@ -162,15 +162,15 @@ class DigestService(Planner):
         return renewed.model_copy(update={"items": tuple(items)})
 
     async def blocked_items(self, issue: Issue) -> list[int]:
-        """Items whose own plan keeps the digest waiting for hours: one must not stop them all."""
+        """Return items whose unfinished plan has blocked the digest for hours."""
         if self.clock() - issue.issued.timestamp() < MAX_ITEM_WAIT_S:
             return []
         return [number async for number, _ in self.unplanned_items(issue)]
 
     async def plan_issue(self, stored: StoredIssue) -> None:
-        """Plan an issue, once it is known who has got each of its items alone. Raises Later.
+        """Plan an issue, once the plans of its items are complete. Raises RetryLater.
 
-        On a resume all of its batches are woken again, which the queue absorbs.
+        On a resume all its batches are woken again; the queue drops the duplicates.
         """
         issue, plan = stored.issue, stored.issue.plan
         if plan in self.planned:
@@ -189,18 +189,18 @@ class DigestService(Planner):
         log.info("digest_planned", batches=ended.count, recipients=ended.planned)
 
     async def new_cursor(self, stored: StoredIssue) -> PlanCursor:
-        """A plan that is not begun. After a restore it may have been, before."""
+        """Return the cursor of a new plan; in doubt if it may have existed before a restore."""
         due = stored.issue.due
         doubt = self.doubts is not None and await self.doubts.may_have_been_issued(due)
         return PlanCursor(source=stored.order, lane=Lane.BULK, doubt=doubt, created=self.clock())
 
     async def require_items_planned(self, issue: Issue) -> None:
-        """Who gets an item alone is settled only when its own plan is made."""
+        """Raise RetryLater until every item's own plan is complete."""
         async for _, plan in self.unplanned_items(issue):
             raise RetryLater(INTERVAL_S, f"{plan} is not planned yet")
 
     async def unplanned_items(self, issue: Issue) -> AsyncIterator[tuple[int, PlanKey]]:
-        """Items whose own plan is not complete, by their number."""
+        """Yield items whose own plan is not complete, by their number."""
         for number, item in enumerate(issue.items):
             plan = PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
             held = None if item.out else await self.ledger.plan(plan)

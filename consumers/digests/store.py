@@ -22,32 +22,32 @@ OPEN_KEY, CACHE_SIZE = "open", 256
 
 
 class LastCut(Record):
-    """How far one rhythm was cut: up to a sequence of PUBLICATIONS, and when."""
+    """The last cut of one frequency: its sequence of PUBLICATIONS, and its time."""
 
     upto: int
     at: AwareDatetime
     day: date
     last: str = ""
-    """The last digest; not every cut makes one."""
+    """The last digest; a cut without items makes none."""
     carried: tuple[int, ...] = ()
-    """What lies in the window, and whose time has not come: it stands in a later digest."""
+    """Publications in the window that have not started: they go into a later digest."""
 
 
 class ItemDigests(Record):
-    """The digests that an item stands in; what each of them holds of it, its issues say."""
+    """The digests that hold an item; their issues say which revision."""
 
     digests: tuple[str, ...] = ()
 
 
 class StoredIssue(NamedTuple):
-    """An issue, and its place among all: an earlier one is planned first."""
+    """An issue and its order: an earlier one is planned first."""
 
     issue: Issue
     order: int
 
 
 class OpenDigests(Record):
-    """Digests with which there is something to do; each call for one has a mark of its own."""
+    """Digests with work to do; every call has a mark of its own."""
 
     calls: dict[str, str] = Field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class OpenDigests(Record):
         return OpenDigests(calls={**self.calls, digest_id: secrets.token_hex(8)})
 
     def without(self, digest_id: str, call: str) -> "OpenDigests":
-        """Leave *digest_id* out, unless it was called for since."""
+        """Remove *digest_id*, unless it was called again."""
         if self.calls.get(digest_id) != call:
             return self
         return OpenDigests(
@@ -68,13 +68,13 @@ class DigestStore:
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.DIGESTS.name)
-        self.cache: dict[tuple[str, int], StoredIssue] = {}  # they never change
+        self.cache: dict[tuple[str, int], StoredIssue] = {}  # issues never change
 
     async def last_cut(self, frequency: DigestFrequency) -> Versioned[LastCut]:
         return await records.read(self.bucket, f"now.{frequency}", LastCut)
 
     async def create_first_cut(self, frequency: DigestFrequency, first: LastCut) -> None:
-        """Note where the first window begins, unless somebody has."""
+        """Store the start of the first window, unless there is one."""
         try:
             await self.bucket.create(f"now.{frequency}", encode(first))
         except RevisionConflict:
@@ -84,7 +84,7 @@ class DigestStore:
         return await records.read(self.bucket, f"item.{content_id}", ItemDigests)
 
     async def issue(self, digest_id: str, revision: int) -> StoredIssue | None:
-        """One issue; None when there is none (yet)."""
+        """Return one issue; None if there is none (yet)."""
         key = (digest_id, revision)
         if key not in self.cache:
             held = await records.read(self.bucket, f"issue.{digest_id}.{revision}", Issue)
@@ -96,7 +96,7 @@ class DigestStore:
         return self.cache[key]
 
     async def all_issues(self, digest_id: str) -> Sequence[StoredIssue]:
-        """All issues of one digest, the first one first."""
+        """Return all issues of one digest in order."""
         found: list[StoredIssue] = []
         while stored := await self.issue(digest_id, len(found) + 1):
             found.append(stored)
@@ -109,9 +109,9 @@ class DigestStore:
         cut: LastCut,
         issue: Issue | None,
     ) -> bool:
-        """Write a cut, and what it holds; False when another process was first.
+        """Write a cut with its issue; False when another process was first.
 
-        The place of the cut is what two processes compete for.
+        Two processes compete for the entry of the last cut.
         """
         writes = await self.new_digest_entries(issue) if issue else []
         writes.append(BatchEntry(f"now.{frequency}", encode(cut), before.revision))
@@ -122,7 +122,7 @@ class DigestStore:
         return True
 
     async def new_digest_entries(self, issue: Issue) -> list[BatchEntry]:
-        """What a new digest adds to the bucket."""
+        """Build the entries that a new digest adds to the bucket."""
         name, open_ = issue.digest_id, await records.read(self.bucket, OPEN_KEY, OpenDigests)
         writes = [BatchEntry(f"issue.{name}.{issue.revision}", encode(issue), 0)]
         for item in issue.items:
@@ -134,7 +134,7 @@ class DigestStore:
         return [*writes, BatchEntry(OPEN_KEY, encode(called), open_.revision)]
 
     async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
-        """Have the next digest of a rhythm look at publications once more."""
+        """Carry publications over to the next digest of a frequency."""
 
         def move(found: LastCut | None) -> LastCut:
             now = Versioned(found).required
@@ -143,8 +143,10 @@ class DigestStore:
         await records.update(self.bucket, f"now.{frequency}", LastCut, move)
 
     async def store_reissue(self, issue: Issue) -> StoredIssue:
-        """Issue a digest once more; what stands there if another process did."""
-        with suppress(RevisionConflict, NoReply):  # what stands there counts, whoever wrote it
+        """Store a reissue; return the stored one if another process was first."""
+        with suppress(
+            RevisionConflict, NoReply
+        ):  # the stored issue counts, whichever process wrote it
             await self.bucket.create(f"issue.{issue.digest_id}.{issue.revision}", encode(issue))
         stands = await self.issue(issue.digest_id, issue.revision)
         if stands is None:
@@ -155,7 +157,7 @@ class DigestStore:
         return (await records.read(self.bucket, OPEN_KEY, OpenDigests)).value or OpenDigests()
 
     async def mark_open(self, digest_id: str) -> None:
-        """Have a digest looked at."""
+        """Call for a check of a digest."""
 
         def move(found: OpenDigests | None) -> OpenDigests:
             return (found or OpenDigests()).with_call(digest_id)
@@ -163,7 +165,7 @@ class DigestStore:
         await records.update(self.bucket, OPEN_KEY, OpenDigests, move)
 
     async def mark_done(self, digest_id: str, call: str) -> None:
-        """Nothing more to do with a digest, unless somebody has called since."""
+        """Close a digest, unless it was called again."""
 
         def move(found: OpenDigests | None) -> OpenDigests:
             return (found or OpenDigests()).without(digest_id, call)

@@ -12,13 +12,13 @@ from contracts.trace import StatusCounts, TimelineEntry, Trace
 
 EMAIL = ChannelName.EMAIL
 TracePlan = Callable[[PlanKey, PlanCursor], Awaitable[tuple[StatusCounts, list[TimelineEntry]]]]
-"""One plan's rows and moments."""
+"""Returns one plan's counts and timeline."""
 
 
 async def trace_digest(
     store: DigestStore, ledger: Ledger, digest_id: str, trace_plan: TracePlan
 ) -> Trace | None:
-    """All issues of a digest together: whoever was left by one stands again in the next."""
+    """Trace all issues of a digest together: rows left by one are in the next."""
     issues = [stored.issue for stored in await store.all_issues(digest_id)]
     if not issues:
         return None
@@ -57,13 +57,13 @@ def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:
 
 
 def add_counts(one: StatusCounts, other: StatusCounts) -> StatusCounts:
-    """Two issues' rows together; nothing is left to do when nothing is left of the later one."""
+    """Add two issues' counts; the sum is complete when the later one is."""
     sums = {name: value + getattr(one, name) for name, value in other.model_dump().items()}
     return StatusCounts.model_validate({**sums, "complete": other.complete})
 
 
 async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[TimelineEntry]:
-    """When an item was gathered into digests."""
+    """Yield the entries for the digests that hold an item."""
     places = (await store.digests_of_item(content_id)).value
     for digest_id in places.digests if places else ():
         for issue, _ in await store.all_issues(digest_id):

@@ -13,13 +13,13 @@ from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber, matches
 
 WALK_COST_US, MERGE_COST_US, OPEN_COST_US = 0.1, 1.0, 6.0
-"""Measured: stepping over one person, merging one in, and beginning with one taste."""
+"""Measured costs: stepping over one subscriber, merging one, opening one preference set."""
 CACHE_SIZE = 256
 IMMEDIATE = "immediate"
 
 
 class PreferenceIndex:
-    """The distinct sets of wishes; a publication is matched against each of them once."""
+    """The distinct preference sets; a publication is matched against each of them once."""
 
     def __init__(self, store: DirectoryStore) -> None:
         self.store = store
@@ -27,11 +27,11 @@ class PreferenceIndex:
         self.cache: dict[tuple[str, str, tuple[str, ...], bool], tuple[int, ...]] = {}
 
     def count(self, publication: Publication) -> int:
-        """How many people *publication* is for."""
+        """Count the subscribers that *publication* is for."""
         return self.store.count_subscribers(_to_json(self.find_matching(publication)))
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
-        """The next *limit* ids greater than *last*, sorted."""
+        """Return the next *limit* ids greater than *last*, sorted."""
         tastes = self.find_matching(publication)
         if len(tastes) == len(self.preference_sets):
             return self.store.all_ids(last, limit)
@@ -45,7 +45,7 @@ class PreferenceIndex:
         return self._merge_ids(tastes, last, limit)
 
     def find_matching(self, publication: Publication) -> tuple[int, ...]:
-        """The tastes that *publication* meets, of those who are told at once."""
+        """Return the sets that match *publication* and are served immediately."""
         self._load_new()
         urgent = publication.lane is Lane.URGENT
         key = (publication.topic, publication.unit, publication.audiences, urgent)
@@ -61,7 +61,7 @@ class PreferenceIndex:
         return self.cache[key]
 
     def _load_new(self) -> None:
-        """Read the tastes that came since."""
+        """Load the preference sets that are new in the file."""
         if new := load_preference_sets(self.store, max(self.preference_sets, default=0)):
             self.preference_sets |= new
             self.cache.clear()
@@ -75,20 +75,20 @@ class PreferenceIndex:
 
 
 def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscriber]:
-    """The tastes behind *after*, each as somebody who has it."""
+    """Load the sets behind *after*, each as a sample subscriber."""
     return {
         id: _sample_subscriber(json.loads(wishes)) for id, wishes in store.preference_sets(after)
     }
 
 
 def matches_immediately(one: Subscriber, publication: Publication) -> bool:
-    """Whoever reads a digest finds the publication there, unless it must not wait."""
+    """Whether *publication* goes out at once: by frequency, or because it is urgent."""
     soon = one.frequency == IMMEDIATE or publication.lane is Lane.URGENT
     return soon and matches(one, publication)
 
 
 def preference_key(subscriber: dict[str, Any]) -> str:
-    """A subscriber's wishes as a taste is known by; the last of them is the frequency."""
+    """Return the key of a subscriber's preference set; the frequency comes last."""
     names = ("topics", "audiences", "units")
     wanted = [sorted(subscriber.get(name, ())) for name in names]
     return json.dumps([*wanted, subscriber.get("frequency", IMMEDIATE)])

@@ -16,10 +16,10 @@ PAGE_SIZE = 5000
 
 @dataclass(frozen=True, slots=True)
 class DigestQuery:
-    """What a digest holds by number, and for which rhythm; times in epoch seconds.
+    """A digest's items by number, and its frequency; times in epoch seconds.
 
-    `since`: it is also for those whose rhythm was this one after that. `moved_since`: whoever
-    changed theirs after that may have had its items in other mails.
+    `since`: subscribers who left the frequency after this time are included. `changed_since`: a
+    subscriber who changed the frequency after this time may have had items in other mails.
     """
 
     frequency: DigestFrequency
@@ -30,9 +30,9 @@ class DigestQuery:
 
 
 class DigestSubscriber(NamedTuple):
-    """Somebody a digest is for: `picks` are the items that match, as a bit mask.
+    """A subscriber of a digest: `picks` is the bit mask of matching items.
 
-    `changed`: their frequency did, so that other mails may have had the items.
+    `has_changed_frequency`: other mails may have brought the items.
     """
 
     id: str
@@ -41,7 +41,7 @@ class DigestSubscriber(NamedTuple):
 
 
 class DigestAudience:
-    """Walks through the people in order of their ids."""
+    """Pages through the subscribers in the order of their ids."""
 
     def __init__(self, store: DirectoryStore, query: DigestQuery) -> None:
         self.store = store
@@ -50,7 +50,10 @@ class DigestAudience:
         self.masks: dict[int, int] = {}
 
     def page(self, after: str) -> tuple[list[DigestSubscriber], str]:
-        """Readers behind *after*, and where to go on; empty at the end. A call stays short."""
+        """Return subscribers behind *after* and the next start, empty at the end.
+
+        A page is small, so the call stays short.
+        """
         one = self.query
         with self.store.snapshot():
             upto = self.store.page_end(after, PAGE_SIZE)

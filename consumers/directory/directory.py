@@ -36,7 +36,7 @@ class DirectoryFileGone(Exception):
 
 
 class Directory:
-    """Looks people up. Keep `run` running beside it."""
+    """Looks up subscribers. Keep `run` running beside it."""
 
     def __init__(self, bus: Bus, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.bus = bus
@@ -50,13 +50,13 @@ class Directory:
         self.store.close()
 
     async def run(self) -> None:
-        """Follow the bucket until cancelled. Raises FileGone, in a group, when the file is lost."""
+        """Follow the bucket until cancelled. Raises DirectoryFileGone, in a group."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch_file())
             group.create_task(self.follow_bucket())
 
     async def watch_file(self) -> None:
-        """A list that is being planned may not go on in an emptier file: the process has to end."""
+        """Raise DirectoryFileGone when the file is lost: an empty one must not be planned from."""
         while True:
             if not self.store.is_current_file:
                 log.error("directory_file_gone", file=self.path.name)
@@ -64,7 +64,7 @@ class Directory:
             await asyncio.sleep(LOCK_RETRY_S)
 
     async def follow_bucket(self) -> None:
-        """Write the file whenever nobody else on this machine does."""
+        """Write the file whenever no other process of this machine does."""
         while True:
             with try_lock(self.path.with_suffix(".lock")) as mine:
                 if mine:
@@ -73,42 +73,42 @@ class Directory:
             await asyncio.sleep(LOCK_RETRY_S)
 
     def applied_seq(self) -> int:
-        """The bucket's sequence that the file has reached."""
+        """Return the bucket's sequence that the file has reached."""
         return self.store.seq
 
     def is_fresh(self) -> bool:
-        """Whether everything that was so 10 s ago is known here; an erasure, above all."""
+        """Whether all changes older than 10 s are applied, erasures above all."""
         age_s = self.clock() - self.store.confirmed_at
         return -MAX_CLOCK_LEAD_S <= age_s <= MAX_AGE_S
 
     async def wait_until_applied(self, seq: int, timeout_s: float) -> bool:
-        """Wait until the file has reached *seq*; False when it did not in time."""
+        """Wait until the file has reached *seq*; False after *timeout_s*."""
         until = time.monotonic() + timeout_s
         while self.applied_seq() < seq:
             if time.monotonic() >= until:
                 return False
-            await asyncio.sleep(POLL_S)  # another process may be the one that writes
+            await asyncio.sleep(POLL_S)  # the writer may be another process
         return True
 
     async def ready(self) -> None:
-        """Return once everybody is known who subscribed before. Raises Later, or BusError."""
+        """Wait until all earlier subscriptions are applied. Raises RetryLater or BusError."""
         if not await self.wait_until_applied(await self.bucket.last_seq(), READY_TIMEOUT_S):
             raise RetryLater(RETRY_AFTER_S, "the directory is behind")
 
     def count(self, publication: Publication) -> int:
-        """How many people *publication* is for by mail."""
+        """Count the subscribers that *publication* is for by e-mail."""
         return self.preferences.count(publication)
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
-        """Who *publication* is for by mail: the next *limit* ids greater than *last*, sorted."""
+        """Return the next *limit* subscriber ids of *publication* after *last*, sorted."""
         return self.preferences.ids_after(publication, last, limit)
 
     def digest_audience(self, query: DigestQuery) -> DigestAudience:
-        """Whom a digest is for, and what of it."""
+        """Return the audience of a digest, with each subscriber's items."""
         return DigestAudience(self.store, query)
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Who is not in the answer is gone, or has paused. Raises Later when that may not be so."""
+        """Look up contacts; a missing one has left or paused. Raises RetryLater when not fresh."""
         if not self.is_fresh():
             raise RetryLater(RETRY_AFTER_S, "the directory is not fresh")
         return self.store.contacts(ids, self.clock())
@@ -116,7 +116,7 @@ class Directory:
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Whether this process holds the lock at *path* now; let go at the end, or by dying."""
+    """Try to hold the lock at *path*; the end of the block or of the process releases it."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,7 +24,7 @@ PAUSE_S = 1.0
 
 
 class DirectoryFollower:
-    """The machine's one writer, for as long as `run` runs."""
+    """The machine's only writer while `run` runs."""
 
     def __init__(self, bus: Bus, store: DirectoryStore, clock: Callable[[], float]) -> None:
         self.bus = bus
@@ -55,7 +55,7 @@ class DirectoryFollower:
             group.create_task(self.confirm_periodically())
 
     async def check_bucket(self) -> None:
-        """A projection of another bucket (the bus was set up anew) is worth nothing."""
+        """Reset the file if the bucket was created anew since."""
         info = await self.bus.stream_info(self.bucket.stream)
         if info["created"] != self.store.bucket or info["state"]["last_seq"] < self.store.seq:
             self.store.reset(info["created"])
@@ -67,7 +67,7 @@ class DirectoryFollower:
         raise BusError("the watch ended")
 
     async def apply_changes(self, changes: asyncio.Queue[Change]) -> None:
-        """Apply what has come, many at a time when there are many."""
+        """Apply changes in chunks."""
         while True:
             chunk = [await changes.get()]
             while len(chunk) < CHUNK_SIZE and not changes.empty():
@@ -78,10 +78,10 @@ class DirectoryFollower:
             crash_point("directory.applied")
             self.has_erasures |= any(one.preferences is None for one in people)
             self.confirm_if_applied()
-            await asyncio.sleep(0)  # between two chunks others may work
+            await asyncio.sleep(0)  # let other tasks run between two chunks
 
     async def confirm_periodically(self) -> None:
-        """Ask every 2 s how far the bucket is."""
+        """Ask the bucket's last sequence every 2 s."""
         while True:
             if self.pending_check is None:
                 asked_at = self.clock()
@@ -93,14 +93,14 @@ class DirectoryFollower:
             await asyncio.sleep(CONFIRM_S)
 
     def confirm_if_applied(self) -> None:
-        """Once everything is applied that the bucket held when it was asked, say so."""
+        """Record the time of the last check once its sequence is applied."""
         if self.pending_check and self.store.seq >= self.pending_check[0]:
             self.store.confirm(self.pending_check[1])
             self.pending_check = None
 
 
 def parse_change(change: Change) -> DirectoryRow:
-    """A change as the file takes it; who is not active is not in it."""
+    """Convert a change to a row; an inactive subscriber's row has no preferences."""
     id = change.key.removeprefix(SUBSCRIBER_PREFIX)
     if change.data is None:
         return DirectoryRow(id)
@@ -121,12 +121,12 @@ def parse_change(change: Change) -> DirectoryRow:
 
 
 def frequency_times(record: dict[str, Any]) -> Iterator[float]:
-    """When the frequency last changed, and when a daily and a weekly one last ended."""
+    """Yield when the frequency changed, and when a daily and a weekly one last ended."""
     since, before = record.get("frequency_since"), record.get("frequency_before")
     ended = record.get("frequency_ended") or {before: since}
     yield from (to_epoch_s(since), to_epoch_s(ended.get("daily")), to_epoch_s(ended.get("weekly")))
 
 
 def to_epoch_s(text: str | None) -> float:
-    """In epoch seconds; 0 for never."""
+    """Convert an ISO time to epoch seconds; 0 for none."""
     return datetime.fromisoformat(text).timestamp() if text else 0.0

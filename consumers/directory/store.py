@@ -32,10 +32,10 @@ UPSERT = """
 
 
 class DirectoryRow(NamedTuple):
-    """A row as it is applied; `wishes` None means: not to be written to (any more).
+    """A row to apply; `preferences` None removes the subscriber.
 
-    Times in epoch seconds, 0 for never: nothing is sent before `paused_until`; `changed` is when
-    the frequency last did, `daily_until` and `weekly_until` when such a one last ended.
+    Times in epoch seconds, 0 for never. Nothing is sent before `paused_until`. `frequency_changed`:
+    last change of the frequency; `daily_until`, `weekly_until`: last end of such a frequency.
     """
 
     id: str
@@ -66,7 +66,7 @@ class DirectoryStore:
 
     @property
     def is_current_file(self) -> bool:
-        """Whether the file is still the one that was opened."""
+        """Whether the path still holds the opened file."""
         try:
             return self._path.stat().st_ino == self._inode
         except FileNotFoundError:
@@ -78,59 +78,59 @@ class DirectoryStore:
     # --- writing
 
     def apply(self, rows: Iterable[DirectoryRow], seq: int) -> None:
-        """Take changes in, up to *seq* of the bucket, all or nothing."""
+        """Apply rows up to *seq* of the bucket, all or none."""
         with self._transaction():
             for person in rows:
                 self._apply_row(person)
             self._write_meta("seq", seq)
 
     def confirm(self, at: float) -> None:
-        """Note that everything the bucket held at *at* has been applied."""
+        """Record that everything the bucket held at *at* is applied."""
         with self._transaction():
             self._write_meta("confirmed", at)
 
     def reset(self, bucket: str) -> None:
-        """Begin again for another bucket. Tastes keep counting up, so that no id is used twice."""
+        """Empty the file for another bucket; ids of preference sets are never used twice."""
         with self._transaction():
             for table in ("person", "taste", "meta"):
                 self.db.execute(f"delete from {table}")  # noqa: S608 -- three fixed names
             self._write_meta("bucket", bucket)
 
     def truncate_wal(self) -> None:
-        """Bring what was erased out of the write-ahead log, too."""
+        """Remove erased data from the write-ahead log, too."""
         self.db.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     # --- reading
 
     @property
     def seq(self) -> int:
-        """The bucket's sequence up to which changes have been applied."""
+        """The bucket's sequence up to which changes are applied."""
         return int(self._read_meta("seq") or 0)
 
     @property
     def confirmed_at(self) -> float:
-        """The moment up to which the projection surely knows everything; 0 for never."""
+        """The time up to which the projection is complete; 0 for never."""
         return float(self._read_meta("confirmed") or 0)
 
     @property
     def bucket(self) -> str:
-        """Which bucket this is a projection of."""
+        """The creation time of the bucket that this file is a projection of."""
         return str(self._read_meta("bucket") or "")
 
     def contacts(self, ids: Sequence[str], now: float = math.inf) -> dict[str, Contact]:
-        """Those of *ids* who may be written to *now*, in epoch seconds."""
+        """Return the contacts of *ids* that may be written to at *now*."""
         marks = ",".join("?" * len(ids))
         query = f"select id, address, name from person where id in ({marks}) and paused_until <= ?"  # noqa: S608
         return {row[0]: Contact(*row) for row in self.db.execute(query, [*ids, now])}
 
     def preference_sets(self, after: int = 0) -> list[tuple[int, str]]:
-        """Every distinct set of wishes, oldest first."""
+        """Return the preference sets behind *after*, oldest first."""
         return self.db.execute(
             "select id, wishes from taste where id > ? order by id", (after,)
         ).fetchall()
 
     def count_subscribers(self, set_ids: str | None = None) -> int:
-        """How many there are, of *tastes* (a JSON list) or altogether."""
+        """Count the subscribers of some sets (a JSON list), or all."""
         query = "select coalesce(sum(people), 0) from taste"
         if set_ids is None:
             return int(self.db.execute(query).fetchone()[0])
@@ -138,12 +138,12 @@ class DirectoryStore:
         return int(self.db.execute(query, (set_ids,)).fetchone()[0])
 
     def all_ids(self, after: str, limit: int) -> list[str]:
-        """Ids in order."""
+        """Return the next ids in order."""
         query = "select id from person where id > ? order by id limit ?"
         return [id for (id,) in self.db.execute(query, (after, limit))]
 
     def scan_ids(self, set_ids: str, after: str, limit: int) -> list[str]:
-        """Ids of *tastes* in order, found by walking through everybody."""
+        """Return the next ids of some sets in order, by scanning all subscribers."""
         query = """
             select id from person
             where id > ? and +taste in (select value from json_each(?))
@@ -154,11 +154,10 @@ class DirectoryStore:
     def scan_digest_candidates(
         self, frequency: str, set_ids: str, times: tuple[float, float], ids: tuple[str, str]
     ) -> list[tuple[str, int, float]]:
-        """Of people behind the first of *ids*, up to the second: id, taste, when their frequency
-        changed.
+        """Return id, set and last change of frequency of a digest's candidates.
 
-        Only who is of *tastes*, or whose daily or weekly *frequency* ended since the first of
-        *times*, and has not paused at the second.
+        *ids*: behind the first one, up to the second. Candidates have one of the sets, or had the
+        daily or weekly *frequency* after the first of *times*; none is paused at the second.
         """
         query = f"""
             select id, taste, changed from person
@@ -170,27 +169,27 @@ class DirectoryStore:
         return self.db.execute(query, (*ids, now, set_ids, since)).fetchall()
 
     def page_end(self, after: str, limit: int) -> str:
-        """The last id of the next *limit* people; empty when there is nobody left."""
+        """Return the last id of the next *limit* subscribers; empty at the end."""
         query = "select max(id) from (select id from person where id > ? order by id limit ?)"
         return str(self.db.execute(query, (after, limit)).fetchone()[0] or "")
 
     @contextmanager
     def ids_of_set(self, set_id: int, after: str) -> Iterator[Iterator[str]]:
-        """Ids of one taste in order, read as far as one asks."""
+        """Iterate over the ids of one set in order, read on demand."""
         query = "select id from person where taste = ? and id > ? order by id"
         with closing(self.db.execute(query, (set_id, after))) as rows:
             yield (id for (id,) in rows)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """What is read within the block is of one moment, whoever writes."""
+        """Read from one snapshot of the file within the block."""
         self.db.execute("begin")
         try:
             yield
         finally:
             self.db.execute("rollback")
 
-    # --- inside
+    # --- internals
 
     def _prepare(self) -> None:
         with self._transaction():
@@ -237,9 +236,9 @@ class DirectoryStore:
 
 
 def open_store(path: Path) -> DirectoryStore:
-    """Open the file. One that is damaged is set aside, and a new one begun: the bus has it all."""
+    """Open the file; replace a damaged one by an empty one, which the bus fills again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Alone: the second of two starts would set aside the first one's new file.
+    # Locked: the second of two starts would set aside the first one's new file.
     with _locked(path.parent):
         if reason := find_damage(path):
             aside = set_aside(path)
@@ -248,7 +247,7 @@ def open_store(path: Path) -> DirectoryStore:
 
 
 def find_damage(path: Path) -> str:
-    """What makes the file useless; empty for nothing. Raises sqlite3.Error for other trouble."""
+    """Return what damages the file; empty for none. Raises sqlite3.Error for other trouble."""
     try:
         with closing(DirectoryStore(path)) as store:
             (said,) = store.db.execute("pragma quick_check(1)").fetchone()
@@ -260,7 +259,7 @@ def find_damage(path: Path) -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename the file to `….damaged`, in place of what was set aside before."""
+    """Rename the file to `….damaged`, over an older one."""
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     return path.replace(path.with_name(f"{path.name}.damaged"))
@@ -277,7 +276,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; a trigger's own semicolons do not end it."""
+    """Yield the statements of a script; semicolons inside a trigger do not end one."""
     statement = ""
     for line in script.splitlines():
         statement += line + "\n"

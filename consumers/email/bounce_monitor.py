@@ -40,11 +40,11 @@ INTERVAL_S = 5.0
 MAX_CODES = 5
 FAILED_LETTERS = b"xX"
 JUDGED_LETTERS = b"dDxXkK"
-"""Letters of rows of which the relay has said, or may have said, something final."""
+"""Letters of rows for which the relay has, or may have, given a final answer."""
 
 
 def recipient_codes(codes: Iterable[str]) -> Counter[str]:
-    """Those of *codes* that mean a recipient who can't be reached, and never will be."""
+    """Count those of *codes* that mean an unreachable recipient."""
     return Counter(
         code
         for code in codes
@@ -53,18 +53,18 @@ def recipient_codes(codes: Iterable[str]) -> Counter[str]:
 
 
 def recipient_failures(bounces: BatchBounces) -> Counter[str]:
-    """With which codes a batch's recipients could not be reached."""
+    """Count the codes of a batch's unreachable recipients."""
     return recipient_codes([*bounces.bounced.values(), *bounces.refused.values()])
 
 
 def policy_refusals(bounces: BatchBounces) -> Counter[str]:
-    """With which codes a batch's mails came back because we are refused, whoever the reader is."""
+    """Count the codes of a batch's mails that were returned because we are refused."""
     codes = bounces.bounced.values()
     return Counter(code for code in codes if status_codes.classify_bounce(code) is CodeClass.POLICY)
 
 
 def decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopState | None:
-    """What so many failures call for, from *least* mails on."""
+    """Decide the state for *failed* of *mails*, from *min_mails* on."""
     if mails < min_mails or failed < WARN_SHARE * mails:
         return None
     return "stopped" if failed >= STOP_SHARE * mails else "warned"
@@ -73,7 +73,7 @@ def decide_state(mails: int, failed: int, min_mails: int = MIN_MAILS) -> StopSta
 def decide_stop(
     mails: int, codes: Mapping[str, int], now: float, min_mails: int = MIN_MAILS
 ) -> BounceStop | None:
-    """What so many mails call for of which so many failed, by their *codes*."""
+    """Decide a warning or a stop for *mails* and their failure *codes*."""
     failed = sum(codes.values())
     state = decide_state(mails, failed, min_mails)
     if state is None:
@@ -83,10 +83,9 @@ def decide_stop(
 
 
 async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[str]]:
-    """What the ledger alone says of *plan*: mails that a relay, whichever worker's, has judged, and
-    the codes of those that it refused because their recipients can't be reached.
+    """Count the judged mails of *plan* and the codes of its unreachable recipients.
 
-    Raises BusError, LedgerError.
+    The count covers all workers. Raises BusError, LedgerError.
     """
     held = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
@@ -97,14 +96,14 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
 
 
 def count_judged(entry: LedgerEntry) -> int:
-    """How many of a batch's mails the relay has judged."""
+    """Count a batch's mails that the relay has judged."""
     return sum(map(entry.rows.count, JUDGED_LETTERS))
 
 
 def refusal_codes(entry: LedgerEntry) -> Counter[str]:
-    """The codes of recipients who can't be reached, as the reasons of the refused rows have them.
+    """Count the codes of unreachable recipients, taken from the reasons of refused rows.
 
-    A row whose time was over still says when it was due.
+    A row that has expired still has a due time, and is left out.
     """
     notes = entry.notes.items()
     said = [one.reason for row, one in notes if entry.rows[row] in FAILED_LETTERS and not one.due]
@@ -113,7 +112,7 @@ def refusal_codes(entry: LedgerEntry) -> Counter[str]:
 
 @dataclass
 class BounceMonitor:
-    """Looks at every publication of which something has come back since it last looked."""
+    """Checks every publication with new bounces since the last check."""
 
     bus: Bus
     ledger: Ledger
@@ -121,10 +120,10 @@ class BounceMonitor:
     changed: set[PlanKey] = field(default_factory=set)
     known_refusals: Counter[PlanKey] = field(
         default_factory=Counter
-    )  # so many by policy, as last seen
+    )  # policy refusals at the last check
 
     async def run(self) -> None:
-        """As a task. What came back before a restart is looked at once more."""
+        """Run as a task; bounces from before a restart are checked once more."""
         remembered = False
         while True:
             try:
@@ -145,7 +144,7 @@ class BounceMonitor:
         self.known_refusals = refused
 
     async def check_changed(self) -> None:
-        """Judge what has changed; what the bus did not answer for comes again."""
+        """Check the changed plans; a plan that the bus did not answer for stays changed."""
         for plan in list(self.changed):
             self.changed.discard(plan)
             try:
@@ -167,10 +166,10 @@ class BounceMonitor:
             await bounce_stops.apply_verdict(self.bus, plan, found)
 
     async def check_policy(self, plan: PlanKey, refused: Counter[str]) -> None:
-        """Open the breaker each time that more has come back, once it is a share of the mails.
+        """Open the breaker whenever more policy refusals make up a share of the mails.
 
-        In the name of whoever closed it last: that the relay takes mail again is no proof, it took
-        what came back, too.
+        The breaker is opened for the publication that closed it last: that the relay accepts mail
+        again proves nothing, because it had accepted the returned mails, too.
         """
         count = refused.total()
         if count < MIN_POLICY_REFUSALS or count <= self.known_refusals[plan]:
@@ -185,7 +184,7 @@ class BounceMonitor:
         return breaker.trip(state, state.who, reason, self.clock())
 
     async def count_mails(self, plan: PlanKey) -> int:
-        """How many mails of *plan* the relay has judged."""
+        """Count the mails of *plan* that the relay has judged."""
         held = await self.ledger.plan(plan)
         if held is None:
             return 0

@@ -20,18 +20,18 @@ KEY_PREFIX = "back."
 
 
 class BatchBounces(Record):
-    """One batch."""
+    """The bounces, refusals and complaints of one batch."""
 
     bounced: dict[int, str] = Field(default_factory=dict)
-    """Row → the code with which it came back for good."""
+    """Row → status code of its bounce."""
     refused: dict[int, str] = Field(default_factory=dict)
-    """Row → the code with which our own relay refused it; its letter says so, too."""
+    """Row → status code with which our own relay refused it, as its ledger letter says, too."""
     complained: tuple[int, ...] = ()
-    """Rows whose readers called it spam."""
+    """Rows whose recipients reported spam."""
     at: float = 0.0
 
     def with_bounce(self, row: int, code: str, now: float) -> Self:
-        """The first word on a row stands."""
+        """Add a bounce; the first one of a row is kept."""
         if row in self.bounced:
             return self
         return self.model_copy(update={"bounced": {**self.bounced, row: code}, "at": now})
@@ -50,7 +50,7 @@ class BatchBounces(Record):
 
 @dataclass(frozen=True, slots=True)
 class BounceTotals:
-    """What came back of a publication; `codes` of its bounces, `refused`: of those at once."""
+    """Totals of a publication: `codes` of its bounces, `refused`: codes of the relay's refusals."""
 
     bounced: int = 0
     complained: int = 0
@@ -60,13 +60,13 @@ class BounceTotals:
 
 
 class BounceRecords:
-    """Reads and writes them in the ledger's *bucket*. Raises BusError."""
+    """Reads and writes the records in the ledger's *bucket*. Raises BusError."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
     async def record_bounce(self, batch: BatchKey, row: int, code: str, now: float) -> bool:
-        """Note that *row* came back; False when that was known."""
+        """Record a bounce of *row*; False if it was recorded before."""
 
         def move(found: BatchBounces | None) -> BatchBounces:
             return (found or BatchBounces()).with_bounce(row, code, now)
@@ -76,7 +76,7 @@ class BounceRecords:
         ).just_written
 
     async def record_refusals(self, batch: BatchKey, rows: Mapping[int, str], now: float) -> None:
-        """Note with which codes our own relay has refused *rows*."""
+        """Record the codes with which our own relay has refused *rows*."""
 
         def move(found: BatchBounces | None) -> BatchBounces:
             return (found or BatchBounces()).with_refusals(rows, now)
@@ -84,7 +84,7 @@ class BounceRecords:
         await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
 
     async def record_complaint(self, batch: BatchKey, row: int, now: float) -> bool:
-        """Note that the reader of *row* complained; False when that was known."""
+        """Record a complaint about *row*; False if it was recorded before."""
 
         def move(found: BatchBounces | None) -> BatchBounces:
             return (found or BatchBounces()).with_complaint(row, now)
@@ -94,7 +94,7 @@ class BounceRecords:
         ).just_written
 
     async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
-        """What came back of each batch whose key begins with *scope*, as far as it can be read."""
+        """Yield the readable records of all batches whose key begins with *key_prefix*."""
         async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
             named, back = (
                 decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX)),
@@ -104,7 +104,7 @@ class BounceRecords:
                 yield named, back
 
     async def totals(self, plan: PlanKey) -> BounceTotals:
-        """Of one publication."""
+        """Add up the records of one publication."""
         codes, refused = Counter[str](), Counter[str]()
         complained, at = 0, 0.0
         async for _, back in self.batches(f"{plan}."):
@@ -116,7 +116,7 @@ class BounceRecords:
 
 
 def decode(data: bytes) -> BatchBounces | None:
-    """None for what this version can't read."""
+    """Decode a record; None if this version can't read it."""
     try:
         return BatchBounces.model_validate_json(data)
     except ValidationError:

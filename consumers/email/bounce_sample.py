@@ -22,24 +22,24 @@ FINAL_VERDICTS = frozenset((Verdict.DELIVERED, Verdict.FAILED))
 
 @dataclass
 class PlanSample:
-    """One publication: how many mails the relay has judged, and which codes it refused with."""
+    """One publication's sample: the number of judged mails, and the codes of refusals."""
 
     mails: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     updated_at: float = 0.0
     ledger_mails: int = 0
-    """How many mails the ledger knew when it was asked last."""
+    """Number of judged mails at the last ledger count."""
 
     @property
     def is_large_enough(self) -> bool:
-        """Whether this worker alone has seen so many that somebody should judge at once.
+        """Whether this sample alone justifies a ledger count.
 
-        Not with every window: what the ledger has said holds for a hundredth more mails.
+        The last ledger count is good for one more mail in a hundred.
         """
         return self.mails >= max(bounce_monitor.MIN_MAILS, RECOUNT_GROWTH * self.ledger_mails)
 
     def suspected_stop(self, now: float) -> BounceStop | None:
-        """What its share calls for; where it is too small to tell, others may have seen enough."""
+        """Decide the stop that the sample suggests; other workers may have seen more."""
         if self.mails >= bounce_monitor.MIN_MAILS and not self.is_large_enough:
             return None
         bad = self.codes.total() >= bounce_monitor.STOP_SHARE * self.mails
@@ -49,12 +49,12 @@ class PlanSample:
 
 @dataclass
 class BounceSample:
-    """The publications that this worker has sent of last."""
+    """Samples of the publications that this worker has sent last."""
 
     plans: OrderedDict[PlanKey, PlanSample] = field(default_factory=OrderedDict)
 
     def add_window(self, plan: PlanKey, outcomes: Iterable[Outcome], now: float) -> PlanSample:
-        """Count a window; what is known of its publication by now."""
+        """Add a window's outcomes, and return the publication's sample."""
         count = self.plans.pop(plan, None) or PlanSample()
         self.plans[plan] = count
         if len(self.plans) > MAX_PLANS:
@@ -66,12 +66,12 @@ class BounceSample:
         return count
 
     def replace_with_ledger_count(self, plan: PlanKey, mails: int, codes: Counter[str]) -> None:
-        """Go on from what the ledger knows: of all workers, and of this one before a restart."""
+        """Continue from a ledger count, which covers all workers and earlier runs."""
         if count := self.plans.get(plan):
             count.mails, count.codes, count.ledger_mails = mails, Counter(codes), mails
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
-        """The publications in work whose share is bad, with what it calls for."""
+        """Return the plans in work with a bad rate, and the stops that they suggest."""
         lately = now - RECENT_S
         found = {
             plan: one.suspected_stop(now)

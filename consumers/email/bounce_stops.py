@@ -19,10 +19,10 @@ StopState = Literal["warned", "stopped", "released", "ended"]
 
 
 class BounceStop(Record):
-    """One publication's verdict, of the moment `at`; epoch seconds.
+    """The verdict on one publication at the time `at`, in epoch seconds.
 
-    `released`: a person said that it goes on, whatever comes back; `decided`: when. `ended`: it was
-    stopped, and then withdrawn or corrected; only `brakes` says so.
+    `released`: an operator let it go on at `decided`. `ended`: it was stopped, then withdrawn or
+    corrected; only `load_stops` sets that state.
     """
 
     state: StopState
@@ -32,7 +32,7 @@ class BounceStop(Record):
     by: str = ""
     decided: float = 0.0
     codes: dict[str, int] = Field(default_factory=dict)
-    """With which codes how many failed, the most frequent first; CODES_MAX of them."""
+    """Status code → number of failures, the most frequent first; at most MAX_CODES."""
 
     @property
     def is_stopped(self) -> bool:
@@ -44,23 +44,23 @@ class BounceStop(Record):
 
 
 class BounceStops(Record):
-    """All of them, by plan."""
+    """All verdicts by plan."""
 
     plans: dict[str, BounceStop] = Field(default_factory=dict)
 
     def with_stop(self, plan: str, stop: BounceStop) -> "BounceStops":
-        """What stops a publication is kept for as long as nobody has decided about it."""
+        """Add a verdict; a stop is kept until an operator decides."""
         since = stop.at - RETENTION_S
         stands = {n: one for n, one in self.plans.items() if one.at > since or one.is_stopped}
         return BounceStops(plans={**stands, plan: stop})
 
     def is_decided(self, plan: PlanKey) -> bool:
-        """Whether it is stopped, or a person has let it go on."""
+        """Whether the plan is stopped, or an operator has released it."""
         stands = self.plans.get(str(plan))
         return stands is not None and stands.state != "warned"
 
     def is_escalation(self, plan: PlanKey, verdict: BounceStop) -> bool:
-        """Whether *verdict* says more than what stands of *plan*."""
+        """Whether *verdict* is stronger than the current one of *plan*."""
         stands = self.plans.get(str(plan))
         return stands is None or (stands.state == "warned" and verdict.is_stopped)
 
@@ -70,9 +70,9 @@ class BounceStops(Record):
 
 
 async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceStops:
-    """Write it unless as much stands there; what stands now. Raises BusError.
+    """Write a verdict if it is an escalation; return the current stops. Raises BusError.
 
-    A stop that was lifted is not put on again.
+    A stop that an operator has released is never written again.
     """
 
     def move(found: BounceStops | None) -> BounceStops:
@@ -96,7 +96,7 @@ def log_verdict(plan: PlanKey, stop: BounceStop) -> None:
 
 
 async def load_stops(bus: Bus) -> BounceStops:
-    """What stands, as people should see it. Raises BusError."""
+    """Load the verdicts for display. Raises BusError."""
     held = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
     plans, ledger = (held.value or BounceStops()).plans, Ledger(bus)
     for name, one in plans.items():
@@ -106,13 +106,13 @@ async def load_stops(bus: Bus) -> BounceStops:
 
 
 async def is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
-    """Whether something newer has ended *plan*."""
+    """Whether a newer position has ended *plan*."""
     held = await ledger.plan(plan)
     return held is not None and bool(held.value.halt)
 
 
 async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = None) -> bool:
-    """Let *plan* go on; False when nothing stops it."""
+    """Release a stopped *plan*; False if it is not stopped."""
     decided = {"state": "released", "by": by, "decided": time.time() if now is None else now}
 
     def move(found: BounceStops | None) -> BounceStops:

@@ -27,14 +27,14 @@ from producers.bus import Bus
 log = structlog.get_logger()
 EMAIL = ChannelName.EMAIL
 HARD_SUPPRESSION, SOFT_SUPPRESSION = timedelta(days=365), timedelta(days=30)
-"""How long an address is left alone; who complained, until a person lifts it."""
+"""How long an address is suppressed; a complaint lasts until an operator lifts it."""
 COMPLAINT_REASON = "complaint"
 MIN_THROTTLE_REPORTS, THROTTLE_WINDOW_S = 3, 600.0
-"""Whoever gets our mail can say that we are too fast, as often as they like: so many have to."""
+"""A single recipient can claim throttling at will, so several have to report it."""
 
 
 class BouncedAddress(NamedTuple):
-    """The MAC of an address, empty when there is none any more; `mark` names one mail to it."""
+    """The keyed hash of an address, empty if there is none; `mail_id` names one mail to it."""
 
     address_hash: str
     mail_id: str
@@ -42,7 +42,7 @@ class BouncedAddress(NamedTuple):
 
 @dataclass
 class BounceHandler:
-    """Applies them. *arrived*: evidence that the relay had a row. Raises BusError."""
+    """Applies receipts. *confirm_sent*: evidence that the relay had a row. Raises BusError."""
 
     bus: Bus
     row_lookup: RowLookup
@@ -50,7 +50,7 @@ class BounceHandler:
     monitor: BounceMonitor
     confirm_sent: Callable[[BatchKey, int], Awaitable[None]]
     clock: Callable[[], float] = now_s
-    throttle_reports: dict[str, float] = field(default_factory=dict)  # whose mail said so → when
+    throttle_reports: dict[str, float] = field(default_factory=dict)  # address hash → time
 
     def __post_init__(self) -> None:
         self.records = BounceRecords(self.row_lookup.ledger.bucket)
@@ -62,7 +62,7 @@ class BounceHandler:
             await self.on_returned_mail(receipt)
 
     async def on_relay_refusal(self, receipt: RelayRefusal) -> None:
-        """Our own relay said no: the rows have ended, their addresses are judged all the same."""
+        """Record the refusals of our own relay, and judge the addresses."""
         batch = BatchKey(EMAIL, receipt.content_id, receipt.revision, receipt.batch)
         await self.records.record_refusals(batch, receipt.refused, self.clock())
         self.monitor.changed.add(batch.plan)
@@ -91,11 +91,11 @@ class BounceHandler:
             await self.apply_to_row(found, receipt)
 
     async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
-        """What came back of a letter to one person: no row is left of it, only its address."""
+        """Handle a returned transactional mail: only its address is left, no row."""
         if receipt.at - datetime.combine(sent_on, time.min, UTC) > MAX_REPORT_AGE[receipt.returned]:
             log.info("receipt_late", returned=receipt.returned)
             return
-        if len(receipt.seals) != 1:  # the door keeps that of the letter's own address alone
+        if len(receipt.seals) != 1:  # the mailbox keeps only the hash of the mail's own address
             log.info("bounce_of_other_address")
             return
         [seal] = receipt.seals
@@ -132,7 +132,7 @@ class BounceHandler:
             await self.report_throttling(address_hash, receipt.code)
 
     async def handle_complaint(self, row: AddressedRow, receipt: ReturnedMail) -> None:
-        """Suppressed at once, and counted."""
+        """Record a complaint and suppress the address at once."""
         if await self.records.record_complaint(row.batch, row.number, self.clock()):
             log.warning("mail_complained")
         if self.is_current_address(row, receipt):
@@ -156,10 +156,10 @@ class BounceHandler:
         log.info("mail_bounced", code=code, meaning=meaning, guessed=receipt.guessed)
 
     def is_certain(self, address_hash: str, receipt: ReturnedMail) -> bool:
-        """Whether it is this very address that is gone.
+        """Whether the report is certainly about this address.
 
-        Words may mean anybody; and where the address is a group's, one of whom has left, or sends
-        its mail on, the report names another that was tried at last.
+        A report without standard fields is a guess. If a group or a forwarding address was used,
+        the report names another final address.
         """
         return not receipt.guessed and receipt.final in ("", address_hash)
 
@@ -168,7 +168,7 @@ class BounceHandler:
         return BouncedAddress(seal, f"{row.batch}.{row.number}")
 
     def is_current_address(self, row: AddressedRow, receipt: ReturnedMail) -> bool:
-        """Whether the report means the address that the row's recipient has now."""
+        """Whether the report names the address that the recipient has now."""
         if not row.address:
             return False
         mine = self.suppressions.hash_address(row.address)
@@ -180,7 +180,7 @@ class BounceHandler:
     async def apply_meaning(
         self, recipient: BouncedAddress, meaning: CodeClass, code: str, at: datetime
     ) -> None:
-        """What follows from a no, by the table."""
+        """Act on the meaning of a status code."""
         match meaning:
             case CodeClass.NO_MAILBOX if recipient.address_hash:
                 until = at + HARD_SUPPRESSION
@@ -192,14 +192,16 @@ class BounceHandler:
             case CodeClass.THROTTLED:
                 await self.report_throttling(recipient.address_hash, code)
             case CodeClass.POLICY:
-                log.error("mail_refused_by_policy", code=code)  # whether it is all: the brake
+                log.error(
+                    "mail_refused_by_policy", code=code
+                )  # the bounce monitor decides about the channel
             case CodeClass.CONTENT:
                 log.error("mail_content_refused", code=code)
             case CodeClass.PROTOCOL_FAULT:
                 log.error("mail_misrouted", code=code)
 
     async def report_throttling(self, address_hash: str, code: str) -> None:
-        """When several readers' mails say so lately; after a restart they are counted anew."""
+        """Slow down when several recipients' mails report throttling within the window."""
         now = self.clock()
         self.throttle_reports[address_hash] = now
         self.throttle_reports = {
@@ -209,7 +211,7 @@ class BounceHandler:
             await slow_down(self.bus, code, now)
 
     async def count_soft_bounce(self, recipient: BouncedAddress, code: str, at: datetime) -> None:
-        """A soft failure: too many of them are a hard one."""
+        """Count a soft bounce; too many of them suppress the address."""
         if await self.suppressions.count_soft_failure_hashed(
             EMAIL, recipient.address_hash, recipient.mail_id, at
         ):
@@ -220,7 +222,7 @@ class BounceHandler:
 
 
 def bounce_meaning(code: str, is_certain: bool) -> CodeClass:
-    """What a bounce means for its address, which may not be *sure* to be the one that is gone."""
+    """Return the meaning of a bounce; an uncertain GONE counts as OTHER."""
     meaning = status_codes.classify_bounce(code)
     return (
         CodeClass.UNKNOWN_CAUSE if meaning is CodeClass.NO_MAILBOX and not is_certain else meaning
@@ -228,7 +230,7 @@ def bounce_meaning(code: str, is_certain: bool) -> CodeClass:
 
 
 def without_changed_address(row: AddressedRow, at: datetime) -> AddressedRow:
-    """Without its address when that may have changed since: a relay's answer names none."""
+    """Drop an address that may have changed since *at*: the relay's answer names none."""
     return row._replace(address="") if row.address_since and row.address_since > at else row
 
 

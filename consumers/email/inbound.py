@@ -24,7 +24,7 @@ from producers.bus import Bus, BusError
 
 log = structlog.get_logger()
 PARSER_ERRORS = (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
-"""What Python's parser raises for mails that were made to break it."""
+"""Errors of Python's mail parser on malformed mail."""
 PUBLISH_TIMEOUT_S, PUBLISH_PATIENCE_S = 5.0, 20.0
 MAX_ADDRESSES = 8
 BURST_REPORTS, REPORTS_PER_S = 20.0, 0.1
@@ -35,7 +35,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._-]{16,300}")
 
 @dataclass
 class TokenBucket:
-    """How much may come that anybody could have made up: RATE_S a second, BURST at once."""
+    """Rate limit for reports that could be forged: REPORTS_PER_S, and BURST_REPORTS at once."""
 
     clock: Callable[[], float] = time.monotonic
     tokens: float = BURST_REPORTS
@@ -53,17 +53,17 @@ class TokenBucket:
 
 @dataclass
 class ReportersPerRow:
-    """About which addresses there were reports lately, by what they lead to: MOUTHS_MAX each.
+    """Recently reported addresses of each row, at most MAX_REPORTERS.
 
-    A report about somebody else, to whom the mail was sent on, must not hide the one about its
-    reader; but whoever has got a mail could name new addresses for ever.
+    Mail may be forwarded, so a report about another address must not hide the recipient's own. The
+    limit keeps a recipient from reporting ever new addresses.
     """
 
     clock: Callable[[], float] = time.monotonic
     reporters: OrderedDict[str, dict[str, float]] = field(default_factory=OrderedDict)
 
     def admits(self, row: str, reporter: str) -> bool:
-        """Whether a report of this address may still be stored; a repeat is no other address."""
+        """Whether a report of this address may be stored; a repeated address counts once."""
         now = self.clock()
         lately = {
             one: at for one, at in self.reporters.pop(row, {}).items() if at > now - REPORTER_TTL_S
@@ -79,7 +79,7 @@ class ReportersPerRow:
 
 @dataclass
 class BounceMailbox:
-    """Return paths, and the box for reports without one. *seal*: the MAC of an address."""
+    """Return paths, and the mailbox for reports without one. *hash_address*: the keyed hash."""
 
     bus: Bus
     paths: ReturnPaths
@@ -94,7 +94,7 @@ class BounceMailbox:
         )
 
     async def deliver(self, sender: str, recipient: str, mail: bytes) -> None:
-        """Returns once the bus has the facts on its disk, or there are none."""
+        """Store a report; return once the bus has it on disk, or if there is nothing to store."""
         try:
             report = bounce_parser.parse_report(mail, sender)
         except PARSER_ERRORS as broken:
@@ -115,7 +115,7 @@ class BounceMailbox:
         await self.publish(receipt, report.kind, f"{told}.{about}")
 
     def find_row_ref(self, recipient: str, report: MailReport) -> str:
-        """Where it leads back to, by what can't be forged: path, envelope id, quoted path."""
+        """Find the row by unforgeable data: path, envelope id or quoted path."""
         return (
             self.paths.row_ref_of_address(recipient)
             or self.paths.row_ref_of_envelope_id(report.envelope_id)
@@ -139,16 +139,16 @@ class BounceMailbox:
         )
 
     def relevant_addresses(self, row_ref: str, report: MailReport) -> Sequence[str]:
-        """The addresses of the report that count; of a letter only that to which it went."""
+        """Return the reported addresses; of a transactional mail only its own."""
         if transactional_day(row_ref) is None:
             return report.addresses[:MAX_ADDRESSES]
         return [one for one in report.addresses if self.paths.is_transactional_to(row_ref, one)][:1]
 
     async def publish(self, receipt: ReturnedMail, kind: ReportKind, message_id: str) -> None:
-        """*copy*: the same for all that is told of a mail and an address within hours: the first
-        word counts. So nobody can fill the stream who has got a mail, and knows its return path.
+        """Publish a receipt. Raises Unreachable.
 
-        Raises Unreachable.
+        *message_id* is the same for all reports about a mail and an address within hours, and the
+        first one counts. So a recipient who knows the return path can't fill the stream.
         """
         body = receipt.model_dump_json(exclude_defaults=True).encode()
         subject = subjects.receipt(ChannelName.EMAIL, kind.value)
@@ -166,28 +166,28 @@ class BounceMailbox:
 
 
 class UnsubscribeByToken(Protocol):
-    """What an unsubscription by mail does; see `LeaveDoor`."""
+    """Unsubscribes by token; see `UnsubscribeMailbox`."""
 
     def __call__(self, token: str) -> Awaitable[bool]:
-        """Whether *token* is somebody's, who wants nothing more from now on. Idempotent.
+        """Unsubscribe the subscriber of *token*; False if it is forged. Idempotent.
 
-        Raises BusError when that can't be stored now.
+        Raises BusError when the change can't be stored now.
         """
 
 
 class SendReminder(Protocol):
-    """What helps somebody on who has written without a token; see `LeaveDoor`."""
+    """Answers an unsubscribe mail without a token; see `UnsubscribeMailbox`."""
 
     def __call__(self, address: str) -> Awaitable[None]:
-        """Send the way to leave to *address* if it is a reader's. Raises BusError."""
+        """Send the access link to *address* if it is a subscriber's. Raises BusError."""
 
 
 @dataclass
 class UnsubscribeMailbox:
-    """The mailto address of List-Unsubscribe: the token stands in the subject.
+    """The mailto address of List-Unsubscribe; the token is in the subject.
 
-    Without one nobody is taken off: anybody can write in anybody's name. Whoever seems to have
-    written for themselves is sent the way in by *remind*, if they are a reader.
+    Without a token no subscription ends, because the sender may be forged. A sender who seems
+    genuine gets an access link by *send_reminder*.
     """
 
     address: str
@@ -210,7 +210,7 @@ class UnsubscribeMailbox:
             self.schedule_answer(sender, recipient, mail)
 
     def schedule_answer(self, sender: str, recipient: str, mail: bytes) -> None:
-        """Later: how long a 250 takes must not tell whether its sender is a reader."""
+        """Answer in a task, so that the time of the 250 does not reveal a subscriber."""
         if self.send_reminder is None or len(self.answer_tasks) >= MAX_PENDING_ANSWERS:
             return
         try:
@@ -223,13 +223,13 @@ class UnsubscribeMailbox:
             task.add_done_callback(self.answer_tasks.discard)
 
     async def answer_or_log(self, send_reminder: SendReminder, address: str) -> None:
-        """A bus that is silent costs the answer: nobody was promised one."""
+        """Send the answer; when the bus is silent, log and drop it."""
         try:
             await send_reminder(address)
         except BusError as trouble:
             log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
 
     async def close(self) -> None:
-        """Let the answers under way end."""
+        """Wait for the pending answers."""
         if self.answer_tasks:
             await asyncio.wait(list(self.answer_tasks), timeout=CLOSE_TIMEOUT_S)

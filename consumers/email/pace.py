@@ -17,14 +17,14 @@ MAX_LEVEL = len(PAUSES_S) - 1
 
 
 class SendPace(Record):
-    """`level` at `at` (seconds since the epoch), because of `reason`."""
+    """The `level` at `at` (seconds since the epoch), because of `reason`."""
 
     level: int = 0
     at: float = 0.0
     reason: str = ""
 
     def level_at(self, now: float) -> int:
-        """The level at this moment. A clock that was set back holds nobody up."""
+        """Return the level at *now*; a clock that was set back gives level 0."""
         quiet_s = now - self.at
         return max(self.level - int(quiet_s // QUIET_S), 0) if quiet_s >= 0 else 0
 
@@ -33,7 +33,7 @@ FULL_PACE = SendPace()
 
 
 def one_level_slower(pace: SendPace, reason: str, now: float) -> SendPace:
-    """Somebody finds us too fast."""
+    """Go one level down, unless the last step is too recent."""
     level = pace.level_at(now)
     if level and now - pace.at < HOLD_S:
         return pace
@@ -41,5 +41,5 @@ def one_level_slower(pace: SendPace, reason: str, now: float) -> SendPace:
 
 
 def allowed_connections(connections: int, level: int) -> int:
-    """How many connections may be in work at a level."""
+    """Return how many connections may be used at a level."""
     return connections if level == 0 else max(connections >> level, 1) if level < 3 else 1

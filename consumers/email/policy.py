@@ -32,7 +32,7 @@ REFUSAL_KIND = "refusal"
 
 
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
-    """Note that somebody finds us too fast. Raises BusError."""
+    """Slow all workers down by one level. Raises BusError."""
 
     def move(found: SendPace | None) -> SendPace:
         return pace.one_level_slower(found or pace.FULL_PACE, reason, now)
@@ -44,7 +44,7 @@ async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
 
 
 async def log_failure(step: Awaitable[None]) -> None:
-    """What can't be done now must not end the sending; the next window brings it up again."""
+    """Log the failure of *step*; the next window tries again."""
     try:
         await step
     except (BusError, LedgerError) as trouble:
@@ -53,7 +53,7 @@ async def log_failure(step: Awaitable[None]) -> None:
 
 @dataclass
 class EmailSendPolicy:
-    """The mail channel's `Conduct`. Keep `run` running beside it."""
+    """The `SendPolicy` of the e-mail worker. Keep `run` running beside it."""
 
     bus: Bus
     semaphore: LaneSemaphore
@@ -63,7 +63,7 @@ class EmailSendPolicy:
     sample: BounceSample = field(default_factory=BounceSample)
     stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
     count_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    ledger_counts: int = 0  # how often the ledger was, about any publication
+    ledger_counts: int = 0  # number of ledger counts, of any publication
 
     def __post_init__(self) -> None:
         self.connections = self.semaphore.capacity
@@ -75,9 +75,9 @@ class EmailSendPolicy:
             await asyncio.sleep(SUSPICION_POLL_S if self.suspected_plans() else POLL_S)
 
     async def refresh(self) -> None:
-        """Silence changes nothing."""
+        """Load the pace and the stops; silence of the bus changes nothing."""
         try:
-            async with self.count_lock:  # what is read here is never older than what stands
+            async with self.count_lock:  # never replace newer stops by older ones
                 await self.load()
         except BusError:
             return
@@ -92,7 +92,7 @@ class EmailSendPolicy:
             self.bounce_stops = BounceStops.model_validate_json(stands.data)
 
     def suspected_plans(self) -> list[PlanKey]:
-        """Publications of which more seems to be refused than anybody has said so far."""
+        """Return plans whose samples suggest more than their current stops."""
         found = self.sample.suspected_plans(self.clock())
         return [
             plan
@@ -101,14 +101,15 @@ class EmailSendPolicy:
         ]
 
     async def check_suspected_plans(self) -> None:
-        """Several workers, or one before and after a restart, have seen enough together."""
+        """Check plans of which several workers, or several runs, have seen enough together."""
         for plan in self.suspected_plans():
             await log_failure(self.check_plan(plan))
 
     async def check_plan(self, plan: PlanKey) -> None:
-        """Ask the ledger. Who waits meanwhile goes by its answer, or asks with the next window.
+        """Count a plan in the ledger.
 
-        Other batches of this worker stop at once; other workers when they look.
+        Concurrent callers use the same answer, or ask again with the next window. Other batches of
+        this worker stop at once, other workers at their next refresh.
         """
         before = self.ledger_counts
         async with self.count_lock:
@@ -144,7 +145,7 @@ class EmailSendPolicy:
         return pace.PAUSES_S[self.pace.level_at(self.clock())]
 
     async def wait_for_slot(self) -> None:
-        """Keep one's place empty; a stop ends that."""
+        """Keep the connection idle for the pause of the pace; a stop ends the wait."""
         if self.is_throttled():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop_requested.wait(), self.pause_s())
@@ -153,9 +154,9 @@ class EmailSendPolicy:
         self.stop_requested.set()
 
     async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Slow down if somebody finds us too fast, and stop what too many can't be reached of.
+        """Slow down after throttling answers, and stop publications with too many failures.
 
-        A bus that is silent changes nothing, nor does a ledger that can't be counted.
+        A silent bus or an unreadable ledger changes nothing.
         """
         said = list(outcomes.values())
         await log_failure(self.check_bounces(batch.plan, said))
@@ -175,9 +176,9 @@ class EmailSendPolicy:
             await self.check_plan(plan)
 
     async def before_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Tell who was refused, before it is booked: a row that has ended is not asked again.
+        """Publish refusals before they are booked: an ended row is not asked again.
 
-        A bus that is silent must not keep the booking waiting: then the next mail tells.
+        A silent bus must not delay the commit: then the refusal is only found by later mail.
         """
         failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
         refused = {row: one.code for row, one in failed.items() if one.code}

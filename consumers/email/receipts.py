@@ -10,10 +10,10 @@ StatusCode = Annotated[str, StringConstraints(pattern=r"^([245]\.[0-9]{1,3}\.[0-
 
 
 class ReturnedMail(BaseModel):
-    """Something came back. Without a *place* its row is looked for by its Message-ID.
+    """A returned mail. Without a *place* its row is found by its Message-ID.
 
-    *seals*: MACs of the addresses that it names; *final*: of the one that was tried at last.
-    *guessed*: not by a standard report.
+    *seals*: keyed hashes of the reported addresses; *final*: of the final one. *guessed*: not from
+    a standard report.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -30,7 +30,7 @@ class ReturnedMail(BaseModel):
 
 
 class RelayRefusal(BaseModel):
-    """Rows of one batch that our own relay has refused for good: number → code."""
+    """Rows of one batch that our own relay has refused for good: row number → code."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,7 +45,7 @@ MailReceipt = ReturnedMail | RelayRefusal
 
 
 def receipt_model(body: object) -> type[ReturnedMail] | type[RelayRefusal] | None:
-    """Which of them *said* is meant to be."""
+    """Return the model of a receipt's JSON; None if it is not about mail."""
     if not isinstance(body, dict):
         return None
     return ReturnedMail if "returned" in body else RelayRefusal if "refused" in body else None

@@ -28,39 +28,45 @@ MAX_REPORT_AGE = {
     "delay": timedelta(days=30),
     "complaint": timedelta(days=365),
 }
-"""So long after a mail has left a report of it counts. Servers give up after five days; a return
-path stands in old mails for ever, and who finds one there could speak for its reader."""
+"""Oldest report that counts, after the mail has left.
+
+Servers give up after five days. An old mail shows its return path for ever, and its finder must not
+be able to suppress the recipient.
+"""
 FindNoticeRecord = Callable[[BatchKey, str], Awaitable[NoticeRecord | None]]
 
 
 class ReportTooLate(Exception):
-    """A report of a mail that has left too long ago."""
+    """The report is about a mail that left too long ago."""
 
 
 class AddressedRow(NamedTuple):
-    """A row, and its recipient's address at this moment; empty when there is none any more."""
+    """A row and its recipient's current address; empty if there is none any more."""
 
     batch: BatchKey
     number: int
     address: str
-    address_since: datetime | None = None  # when what is known of the recipient was last written
+    address_since: datetime | None = None  # time of the last write of the recipient's record
 
 
 @dataclass
 class RowLookup:
-    """Looks rows up. *record*: where a case notice's person is kept. Raises BusError."""
+    """Looks up rows. *find_notice_record*: finds a case notice's contact. Raises BusError."""
 
     bus: Bus
     ledger: Ledger
     find_notice_record: FindNoticeRecord
 
     async def find(self, receipt: ReturnedMail) -> AddressedRow | None:
-        """By its place, else by its Message-ID; None when there is no such row. Raises TooLate."""
+        """Find a row by its reference or its Message-ID; None if there is none.
+
+        Raises ReportTooLate.
+        """
         if receipt.place:
             place = RowRef.parse(receipt.place)
             try:
                 batch = await places.find_batch(self.bus, place)
-            except (ContractError, ValidationError):  # something else lies there after a restore
+            except (ContractError, ValidationError):  # a restore may have put another message there
                 return None
             return await self.load_row(batch, place.row, receipt) if batch else None
         return await self.find_by_message_id(receipt)
@@ -68,7 +74,7 @@ class RowLookup:
     async def load_row(
         self, batch: BatchKey, number: int, receipt: ReturnedMail | None = None
     ) -> AddressedRow | None:
-        """A row by its number. Raises TooLate when the *receipt* for it comes too late."""
+        """Load a row by its number. Raises ReportTooLate if the *receipt* is too old."""
         state = await self.ledger.state(batch)
         if state is None or number >= len(state.value.rows):
             return None
@@ -92,10 +98,10 @@ class RowLookup:
         return str(json.loads(value.data).get("email", "")), value.created
 
     async def find_by_message_id(self, receipt: ReturnedMail) -> AddressedRow | None:
-        """Slow, and rare: every recipient of the publication is tried.
+        """Find a row by trying every recipient of the publication: slow and rare.
 
-        A Message-ID can't be made up: it is a digest of the recipient's id, which nobody knows who
-        has not seen the mail.
+        A Message-ID can't be forged: it is a digest of the recipient's id, which only the mail
+        reveals.
         """
         try:
             plan = PlanKey.parse(f"{EMAIL}.{receipt.publication}")
@@ -113,7 +119,7 @@ class RowLookup:
 
 
 def is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
-    """Whether all of its batch had left long before; while it is open nothing is late."""
+    """Whether the batch closed too long before the report; an open batch is never late."""
     if not entry.closed_at:
         return False
     return (
@@ -124,7 +130,7 @@ def is_late(entry: LedgerEntry, receipt: ReturnedMail) -> bool:
 def rows_with_message_id(
     batch: BatchKey, rows: BatchRows | None, message_id: str
 ) -> Iterator[tuple[int, str]]:
-    """Rows whose mails have the Message-ID *wanted* (its left side), with their recipients."""
+    """Yield rows, with recipients, whose mails have *message_id* as left side."""
     for number, id in enumerate(rows.ids if rows else ()):
         key = keys.delivery_key(batch.content_id, batch.revision, EMAIL, id)
         if keys.message_id(key, "").startswith(f"<{message_id}@"):

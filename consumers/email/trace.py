@@ -17,7 +17,7 @@ WITHDRAW_HINT = "`loa withdraw {item} --reason WHY` ends it"
 
 
 def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
-    """What our relay, readers' servers and readers said, at the last time that they did."""
+    """Yield the entries for refusals, bounces and complaints, at the time of the last one."""
     if totals.refused:
         count = sum(totals.refused.values())
         yield email_entry(
@@ -36,7 +36,7 @@ def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
 
 
 def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineEntry]:
-    """What the bounce brake made of it; where it stopped, what a person can do."""
+    """Yield the entries for a bounce stop, with the commands that decide about it."""
     if stop is None:
         return
     share = f"{stop.failed} of {stop.mails} refused or come back ({stop.percent} %)"
@@ -57,13 +57,13 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
 
 
 def command_hints(content_id: str) -> str:
-    """What a person can do; a digest is no item that could be withdrawn."""
+    """Return the commands that an operator can use; a digest can't be withdrawn."""
     known = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
     return ", ".join(known).format(item=content_id)
 
 
 def most_frequent_codes(codes: Mapping[str, int]) -> str:
-    """The most frequent ones, with what they mean."""
+    """Format the most frequent codes with their meanings."""
     found = Counter(codes).most_common(MAX_CODES)
     return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in found)
 

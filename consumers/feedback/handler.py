@@ -30,7 +30,7 @@ ROOT_FIELD = "receipt"
 
 
 class DeliveryReceipt(BaseModel):
-    """A provider says that one row has arrived."""
+    """A provider's confirmation that one row has arrived."""
 
     channel: ChannelName
     content_id: ContentId
@@ -46,7 +46,7 @@ AnyReceipt = DeliveryReceipt | ZaloEvent | MailReceipt
 
 
 def parse_receipt(data: bytes) -> AnyReceipt:
-    """One of our receipts, or what Zalo or mail told. Raises ContractError, naming the field."""
+    """Parse a receipt of ours, of Zalo or of mail. Raises ContractError, naming the field."""
     said = strict_json.loads(data, ROOT_FIELD)
     kind = ZaloEvent if isinstance(said, dict) and "kind" in said else DeliveryReceipt
     try:
@@ -57,9 +57,10 @@ def parse_receipt(data: bytes) -> AnyReceipt:
 
 @dataclass
 class FeedbackHandler:
-    """Applies receipts to rows that are in doubt, unknown or maybe sent.
+    """Applies receipts to rows in doubt, unknown or maybe sent.
 
-    Without *notices* no event of Zalo's finds its row, without *mail* nothing that came back does.
+    Zalo's events are matched by *notices*, mail receipts are passed to *on_mail_receipt*; without
+    them such receipts are ignored.
     """
 
     ledger: Ledger
@@ -67,7 +68,7 @@ class FeedbackHandler:
     on_mail_receipt: Callable[[MailReceipt], Awaitable[None]] | None = None
 
     async def on_receipt(self, receipt: AnyReceipt) -> None:
-        """Upgrade the row; a receipt that comes before its row has ended waits for it."""
+        """Upgrade the row of a receipt; raise RetryLater until the row has ended."""
         if isinstance(receipt, ZaloEvent):
             await self.on_zalo_event(receipt)
         elif isinstance(receipt, MailReceipt):
@@ -77,9 +78,9 @@ class FeedbackHandler:
             await self.on_delivery_receipt(receipt)
 
     async def on_zalo_event(self, event: ZaloEvent) -> None:
-        """What arrived was no doubt sent; what Zalo tells of people is not for the ledger.
+        """Apply Zalo's evidence for a message.
 
-        A message without a tracking id may be anybody's: a reply, or what somebody wrote by hand.
+        A message without a tracking id may be a reply, or written by hand in Zalo's console.
         """
         if event.kind not in DELIVERY_KINDS or self.notices is None:
             return
@@ -102,7 +103,7 @@ class FeedbackHandler:
             await self.apply_evidence(batch, row)
 
     async def find_row(self, receipt: DeliveryReceipt) -> tuple[BatchKey, int] | None:
-        """The row, by binary search: ids are sorted over all batches of a plan."""
+        """Find a row by binary search: ids are sorted over all batches of a plan."""
         held = await self.ledger.plan(receipt.plan)
         low, high = 0, held.value.count if held else 0
         while low < high:
@@ -128,7 +129,7 @@ class FeedbackHandler:
     async def write_upgrade(
         self, batch: BatchKey, held: Versioned[LedgerEntry], upgraded: LedgerEntry
     ) -> Versioned[LedgerEntry] | None:
-        """None when written, else what somebody else wrote meanwhile."""
+        """Write an upgraded entry; return the current one if another process was faster."""
         try:
             await self.ledger.swap(batch, held, upgraded, until=time.monotonic() + SWAP_TIMEOUT_S)
         except ConcurrentUpdate as other:
@@ -138,9 +139,9 @@ class FeedbackHandler:
         return None
 
     async def confirm_sent(self, batch: BatchKey, row: int) -> None:
-        """What came back of a mail proves that the relay had it: a doubt ends.
+        """End a doubt: returned mail proves that the relay had accepted it.
 
-        A row that is on the wire at this moment will be in doubt, or booked, in a moment.
+        A row on the wire is booked in a moment. Raises RetryLater until then.
         """
         held = await self.ledger.state(batch)
         if held and held.value.rows[row] in SENDING_LETTERS:

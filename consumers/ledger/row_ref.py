@@ -36,7 +36,7 @@ class RowRef(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "RowRef":
-        """Read the text form. Raises ValueError for anything else."""
+        """Parse the text form. Raises ValueError."""
         found = _ROW_REF.fullmatch(text)
         if not found:
             raise ValueError("not a place")
@@ -44,9 +44,9 @@ class RowRef(NamedTuple):
 
 
 def row_ref_prefix(seq: int, number: int, *, personal: bool, digest: bool = False) -> str:
-    """What the places of a batch's rows begin with; the row's number follows.
+    """Return the prefix of a batch's row references; the row's number follows.
 
-    Empty for what lies in no stream: nothing leads back to it.
+    Empty for content in no stream: no reference leads back to it.
     """
     if not seq:
         return ""
@@ -55,7 +55,7 @@ def row_ref_prefix(seq: int, number: int, *, personal: bool, digest: bool = Fals
 
 
 async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:
-    """The batch of *place*; None when nothing lies there. Raises BusError, ContractError."""
+    """Find the batch of a row reference; None if there is none. Raises BusError, ContractError."""
     found = await bus.get_message(STREAM_OF_KIND[row_ref.kind], row_ref.seq)
     if found is None:
         return None
@@ -68,7 +68,7 @@ async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:
 
 
 async def find_notice_batch(bus: Bus, message: Message, number: int) -> BatchKey | None:
-    """A case notice's batch, by the number that the door gave its event."""
+    """Find a case notice's batch by the number that the gateway gave its event."""
     event = envelope.decode(None, message.headers, message.data)
     unit = message.subject.split(".")[1]
     event_id = keys.event_id(unit, event.source, event.id)

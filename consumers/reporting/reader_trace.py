@@ -29,10 +29,10 @@ EMAIL = ChannelName.EMAIL
 
 
 class MailTrace(OmitEmptyModel):
-    """A mail that was to bring one revision: alone, or in a digest.
+    """A mail that was to bring one revision, alone or in a digest.
 
-    `attempts` were spent in vain. `due`: when one that waits is tried again. `came_back`: the code
-    with which it did, after the relay had taken it.
+    `attempts`: failed ones. `due`: next attempt of a deferred mail. `came_back`: status code of its
+    bounce.
     """
 
     omitted_when_empty = frozenset({"digest", "attempts", "reason", "due", "came_back"})
@@ -47,7 +47,7 @@ class MailTrace(OmitEmptyModel):
 
 
 class ReaderTrace(OmitEmptyModel):
-    """The latest revision first. `why`: why there is no mail. `waits`: what holds all mail up."""
+    """The latest revision first. `why`: why there is no mail. `waits`: what delays all mail."""
 
     omitted_when_empty = frozenset({"why", "waits", "suppressed"})
 
@@ -59,7 +59,7 @@ class ReaderTrace(OmitEmptyModel):
 
 
 class RecipientRow(NamedTuple):
-    """A reader's row; `picks` as in a digest's rows."""
+    """A recipient's row; `picks` as in a digest's rows."""
 
     batch: BatchKey
     row: int
@@ -68,7 +68,7 @@ class RecipientRow(NamedTuple):
 
 @dataclass
 class ReaderTracer:
-    """Reads the ledger and the digests for one person. Raises BusError or LedgerError."""
+    """Reads the ledger and the digests for one subscriber. Raises BusError or LedgerError."""
 
     bus: Bus
     subscriber: Subscriber
@@ -79,7 +79,7 @@ class ReaderTracer:
         self.earlier_mails = EarlierMails(self.ledger, self.digest_store)
 
     async def trace(self, content_id: str, item: Item) -> ReaderTrace:
-        """Every mail; where there is none, why, as things stand now."""
+        """Trace every mail; if there is none, return the current reasons."""
         found = [one async for one in self.own_mails(content_id, item)]
         found += [one async for one in self.digest_mails(content_id)]
         found.sort(key=lambda mail: mail.revision, reverse=True)
@@ -131,7 +131,7 @@ class ReaderTracer:
         )
 
     async def blocking_reasons(self, content_id: str, mails: list[MailTrace]) -> list[FieldError]:
-        """Why mail waits as a whole, where one of these does."""
+        """Return why mail waits as a whole, if one of these does."""
         if not any(one.status in OPEN for one in mails):
             return []
         revision, channels = mails[0].revision, {EMAIL: StatusCounts()}
@@ -139,7 +139,7 @@ class ReaderTracer:
         return await channel_problems(self.bus, Trace(**facts, state="released", timeline=[]))
 
     async def missing_mail_reasons(self, content_id: str, item: Item) -> list[FieldError]:
-        """Why nothing was planned for the reader."""
+        """Return why no mail was planned for the subscriber."""
         if not self.subscriber.active:
             return [field_error("reader", "reader_left")]
         text = await newest_text(PublicationFinder(self.bus, self.now), item, content_id)
@@ -154,13 +154,13 @@ class ReaderTracer:
         return [field_error(EMAIL, "reader_later" if settled else "mail_not_planned")]
 
     def unmet_preferences(self, publication: Publication) -> Iterator[FieldError]:
-        """Each wish of the reader that the item does not meet."""
+        """Yield each preference of the subscriber that the item does not meet."""
         for name, offered in subscriber.unmet_preferences(self.subscriber, publication).items():
             wanted = ", ".join(getattr(self.subscriber, name))
             yield field_error(name, "reader_left_out", wanted=wanted, offered=", ".join(offered))
 
     def frequency_reasons(self, publication: Publication) -> Iterator[FieldError]:
-        """When the reader wants to be told."""
+        """Yield why the frequency or a pause delays the item."""
         until = self.subscriber.paused_until
         if until and self.subscriber.is_paused_at(self.now):
             code = "reader_pauses_open" if until >= UNTIL_RESUMED else "reader_pauses_until"

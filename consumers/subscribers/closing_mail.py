@@ -36,7 +36,7 @@ INTERVAL_S = 60.0
 
 @dataclass
 class ClosingMailer:
-    """Ends what an address gets, and tells it so. Raises BusError."""
+    """Deactivates or moves subscribers and sends the closing mail. Raises BusError."""
 
     store: SubscriberStore
     mailer: TransactionalMailer
@@ -44,10 +44,10 @@ class ClosingMailer:
     unreadable: set[str] = field(default_factory=set)
 
     async def deactivate(self, subscriber: Subscriber, *, erase: bool) -> UnsubscribeResult:
-        """Let a reader go; with *erase* nothing of them stays, if they have left already neither.
+        """Deactivate a subscriber; with *erase*, delete the record of an inactive one too.
 
-        Once that stands the bus may fall silent: then what follows is left to `run`. The letter's
-        name is made of the record, random id and all, so that two presses make one letter.
+        When the bus falls silent after the commit, `run` finishes the rest. The content_id is made
+        of the record, so two requests make one mail.
         """
         kind = TransactionalKind.ERASED if erase else TransactionalKind.GOODBYE
         name = keys.transactional_content_id("own", kind.value, encode(subscriber).decode())
@@ -57,7 +57,9 @@ class ClosingMailer:
         if not await self.store.deactivate(subscriber.id, to_datetime(self.clock()), note):
             if not erase or await self.store.find_by_id(subscriber.id) is None:
                 return UnsubscribeResult.ALREADY_DONE
-            await self.store.bucket.put(note.key, note.data)  # what leaving keeps goes as well
+            await self.store.bucket.put(
+                note.key, note.data
+            )  # an erasure also deletes what unsubscribing keeps
         try:
             await self.finish(name)
         except BusError as trouble:
@@ -66,7 +68,10 @@ class ClosingMailer:
         return UnsubscribeResult.DONE
 
     async def change_address(self, change: AddressChange, link: str) -> bool:
-        """Give a reader another address; as `People.move`. *link* tells this change from others."""
+        """Change a subscriber's address, as `SubscriberStore.change_address`.
+
+        *link* is the digest of the token and names this change.
+        """
         name = keys.transactional_content_id("own", link)
         letter = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
         note = partial(pending_entry, name, letter)
@@ -80,7 +85,7 @@ class ClosingMailer:
     def build_mail(
         self, kind: TransactionalKind, address: str, other: str = ""
     ) -> TransactionalMail:
-        """A letter that asks for nothing."""
+        """Build a mail that only informs."""
         now = to_datetime(self.clock())
         ends = now + TokenPurpose.CONFIRM.lifetime
         return TransactionalMail(
@@ -88,7 +93,7 @@ class ClosingMailer:
         )
 
     async def finish(self, name: str) -> bool:
-        """Do what follows from a change; False where that is done, or nothing has changed."""
+        """Finish a pending change; False if it is finished already or never happened."""
         value = await self.store.bucket.get(PENDING_PREFIX + name)
         if value is None:
             return False
@@ -107,9 +112,9 @@ class ClosingMailer:
         return True
 
     async def finish_all(self) -> None:
-        """Finish what a crash, or a silent bus, has cut short.
+        """Finish every change that a crash or a silent bus has interrupted.
 
-        A note that can't be read (a newer Loa's, say) is left for whoever can, and stops no other.
+        An entry that this version can't read stays for another one, and does not block the rest.
         """
         for key in await self.store.bucket.keys(PENDING_PREFIX):
             name = key.removeprefix(PENDING_PREFIX)
@@ -120,13 +125,13 @@ class ClosingMailer:
                 self.report_unreadable(name)
 
     def report_unreadable(self, name: str) -> None:
-        """Once for each note: it is met every minute."""
+        """Log each unreadable entry once, although `run` meets it every minute."""
         if name not in self.unreadable:
             self.unreadable.add(name)
             log.error("farewell_unreadable", content_id=name)
 
     async def run(self) -> None:
-        """Once a minute, over outages of the bus."""
+        """Finish pending changes once a minute, over outages of the bus."""
         while True:
             try:
                 await self.finish_all()
@@ -136,7 +141,7 @@ class ClosingMailer:
 
 
 def pending_entry(name: str, mail: TransactionalMail | None, forget: str) -> BatchEntry:
-    """The note that is stored with a change."""
+    """Build the entry that is stored in one commit with the change."""
     return BatchEntry(
         PENDING_PREFIX + name, ClosingMail(letter=mail, forget=forget).model_dump_json().encode()
     )

@@ -27,13 +27,13 @@ log = structlog.get_logger()
 CHUNK_SIZE = 250
 FREQUENCY_FIELDS = ("frequency_since", "frequency_before", "frequency_ended")
 KEPT_FIELDS = ("id", *FREQUENCY_FIELDS, "paused_until", "consent")
-"""What a file says nothing about: it stays as the reader has it."""
+"""Fields that a file does not contain: the subscriber's own values stay."""
 
 T = TypeVar("T")
 
 
 class ImportReport(BaseModel):
-    """What an import did."""
+    """Counts of an import, and its rejected rows."""
 
     added: int = 0
     updated: int = 0
@@ -43,7 +43,7 @@ class ImportReport(BaseModel):
 
 @dataclass
 class ImportChunk:
-    """Some lines, laid over what is known: what has to be written, and how it counts."""
+    """Some rows merged with the stored records: the records to write, and the counts."""
 
     imported_at: datetime
     subscribers: dict[str, Subscriber] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class ImportChunk:
     unchanged: int = 0
 
     def add(self, address: str, wanted: Subscriber, known: AddressEntry) -> None:
-        """Add one line. Whoever left, or moved away, is not brought back to this address."""
+        """Add one row. An address that its subscriber has exchanged for another stays unused."""
         before = self.subscribers.get(address) or known.subscriber
         if known.is_moved and before is None:
             self.unchanged += 1
@@ -70,9 +70,9 @@ class ImportChunk:
 
 
 def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
-    """What a line makes of somebody who is known.
+    """Merge a row into a stored record.
 
-    Whoever has left stays away, and whoever has chosen for themselves keeps what they chose.
+    A subscriber who has left stays inactive; one who has consented keeps their own choices.
     """
     if not before.active or before.consent:
         return before
@@ -84,9 +84,9 @@ def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
 async def import_csv(
     bus: Bus, path: Path, vocabulary: Vocabulary, address_key: bytes
 ) -> ImportReport:
-    """Import a file; twice changes nothing. Raises OSError, or BusError when the bus fails.
+    """Import a file; a second import changes nothing. Raises OSError or BusError.
 
-    After an error the lines already stored stay, and importing again completes the file.
+    After an error the stored rows stay, and a repeated import completes the file.
     """
     report = ImportReport()
     store = ChunkWriter(SubscriberStore(bus, address_key))
@@ -104,12 +104,12 @@ async def import_csv(
 
 @dataclass
 class ChunkWriter:
-    """Writes people many at a time, in atomic batches."""
+    """Writes many subscribers at a time, in atomic batches."""
 
     subscriber_store: SubscriberStore
 
     async def write(self, wanted: Sequence[Subscriber]) -> ImportChunk:
-        """Store people by address, all or none. Raises BusError."""
+        """Store subscribers by address, all or none. Raises BusError."""
         unsure: ImportChunk | None = None
         trouble: BusError | None = None
         keys = list(

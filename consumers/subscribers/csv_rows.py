@@ -22,7 +22,7 @@ HEADER_FIELD = "header"
 
 
 class RejectedRow(BaseModel):
-    """A line that is not imported, and why."""
+    """A row that is not imported, with the error."""
 
     line: int
     field: str
@@ -31,7 +31,7 @@ class RejectedRow(BaseModel):
 
 
 class CsvRows:
-    """A file's lines, read one by one."""
+    """The rows of a file, read one by one."""
 
     def __init__(
         self, file: Iterable[str], vocabulary: Vocabulary, new_id: Callable[[], str]
@@ -41,7 +41,7 @@ class CsvRows:
         self.new_id = new_id
 
     def read(self, rejected: list[RejectedRow]) -> Iterator[Subscriber]:
-        """The good lines; what is wrong with the others goes into *rejected*."""
+        """Yield the valid rows; append the errors of the others to *rejected*."""
         rows = self.numbered_rows()
         number, header = next(rows, (1, []))
         columns = [] if isinstance(header, csv.Error) else [one.strip().lower() for one in header]
@@ -56,7 +56,7 @@ class CsvRows:
                 rejected.extend(rejected_rows(number, found))
 
     def numbered_rows(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
-        """Rows that are not empty, with the number of the line they begin on."""
+        """Yield the rows that are not empty, each with the number of its first line."""
         while True:
             number = self.rows.line_num + 1
             try:
@@ -72,7 +72,7 @@ class CsvRows:
     def parse_row(
         self, columns: Sequence[str], row: list[str] | csv.Error
     ) -> Subscriber | list[FieldError]:
-        """One person, or everything that is wrong with the line."""
+        """Return one subscriber, or all errors of the row."""
         if isinstance(row, csv.Error):
             return [field_error(LINE_FIELD, "csv", detail=row)]
         if len(row) != len(columns):
@@ -98,12 +98,12 @@ def rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[Rejecte
 
 
 def split_list(cell: str) -> tuple[str, ...]:
-    """The entries of a list cell, sorted, each once."""
+    """Split a list cell into its entries, sorted, each once."""
     return tuple(sorted({word for part in cell.split(";") if (word := part.strip())}))
 
 
 def header_errors(columns: Sequence[str]) -> list[FieldError]:
-    """What is wrong with the first line."""
+    """Return the errors of the header row."""
     expected = ",".join(COLUMNS)
     if not set(columns) & set(COLUMNS):
         return [field_error(HEADER_FIELD, "header", expected=expected)]
@@ -124,5 +124,5 @@ def header_errors(columns: Sequence[str]) -> list[FieldError]:
 
 
 def name_by_column(error: FieldError) -> FieldError:
-    """A list's entry is named by its column."""
+    """Name an error in a list by its column."""
     return error.model_copy(update={"field": error.field.partition(".")[0]})

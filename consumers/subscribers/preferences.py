@@ -41,12 +41,12 @@ from contracts.vocabulary import Vocabulary
 log = structlog.get_logger()
 CHANGE_ADDRESS_PATH = "/dang-ky/doi-dia-chi/"
 FindSuppression = Callable[[str], Awaitable[Suppression | None]]
-"""Why mail is not sent to an address."""
+"""Returns the suppression of an address, if there is one."""
 
 
 @dataclass
 class PreferencesService:
-    """One reader's own affairs. Raises BusError."""
+    """Changes to one's own subscription. Raises BusError."""
 
     store: SubscriberStore
     mailer: TransactionalMailer
@@ -59,17 +59,17 @@ class PreferencesService:
     find_suppression: FindSuppression
 
     async def find_by_session(self, session: str) -> Subscriber | None:
-        """Whose session it is: it lasts until they go out, for as long as they read there."""
+        """Find the subscriber of a session, until sign-out or a change of address."""
         whose = self.read_session(session)
         if whose is None or await self.token_uses.used_by(session) is not None:
             return None
         return await self.store.find_active(whose.id, whose.address)
 
     async def sign_out(self, session: str) -> None:
-        """The reader has gone out: nobody comes in by that cookie again, whoever has a copy."""
+        """End a session for every copy of its cookie."""
         if (
             self.read_session(session) is not None
-        ):  # anybody can send what is none, to fill the bucket
+        ):  # a forged session is not stored: strangers could fill the bucket
             await self.token_uses.record(session)
 
     def read_session(self, session: str) -> LinkOwner | None:
@@ -86,7 +86,7 @@ class PreferencesService:
         )[1]
 
     async def save(self, subscriber: Subscriber, application: SignupApplication) -> None:
-        """Store wishes that `judge` finds good."""
+        """Store preferences that `validate` accepts."""
         clean, _ = normalize_application(
             application.model_copy(update={"email": subscriber.email}), self.vocabulary
         )
@@ -101,7 +101,7 @@ class PreferencesService:
         await self.update_active(subscriber, wished)
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:
-        """Send nothing before *until*; None: before the reader resumes."""
+        """Send nothing before *until*, or until the subscriber resumes."""
         end = until or UNTIL_RESUMED
         await self.update_active(
             subscriber, lambda one: one.model_copy(update={"paused_until": end})
@@ -115,16 +115,13 @@ class PreferencesService:
     async def update_active(
         self, subscriber: Subscriber, transition: Callable[[Subscriber], Subscriber]
     ) -> None:
-        """Whoever has left meanwhile stays away."""
+        """Update a subscriber, unless they have left meanwhile."""
         await self.store.update(subscriber.id, lambda one: transition(one) if one.active else one)
 
     async def request_address_change(
         self, subscriber: Subscriber, address: str
     ) -> Sequence[FieldError]:
-        """Send a letter to the new address; until its link is followed nothing changes.
-
-        Raises NoLetterNow.
-        """
+        """Send a confirmation to the new address; its link makes the change. Raises NoLetterNow."""
         new, wrong = check_email(address)
         if not wrong and new.casefold() == subscriber.email.casefold():
             wrong = [field_error("email", "same_address")]
@@ -145,11 +142,11 @@ class PreferencesService:
         return []
 
     def read_address_change(self, token: str) -> AddressChange:
-        """What a link in a letter asks to change. Raises LinkRefused."""
+        """Read the address change that a link confirms. Raises LinkRefused."""
         return self.tokens.read(TokenPurpose.CHANGE, token, AddressChange)
 
     async def confirm_address_change(self, token: str) -> None:
-        """Give a reader the new address, and tell the old one. Raises LinkRefused."""
+        """Change the address and inform the old one. Raises LinkRefused."""
         change = self.read_address_change(token)
         if await self.token_uses.used_by(token) is not None:
             person = await self.store.find_by_id(change.id)
@@ -174,14 +171,14 @@ class PreferencesService:
         return parted
 
     async def erase(self, subscriber: Subscriber) -> UnsubscribeResult:
-        """Delete everything that is kept of a reader, and of one who has left meanwhile."""
+        """Delete all data of a subscriber, also of one who has left meanwhile."""
         parted = await self.closing_mailer.deactivate(subscriber, erase=True)
         if parted is not UnsubscribeResult.ALREADY_DONE:
             log.info("reader_erased", recipient=subscriber.id, reason=BY_SUBSCRIBER)
         return parted
 
     async def export(self, subscriber: Subscriber) -> Mapping[str, Any]:
-        """Everything there is of a reader: the record, and what stands against the address."""
+        """Return all data of a subscriber: the record, and the suppression of the address."""
         stands = await self.find_suppression(subscriber.email)
         left_alone = stands.model_dump(mode="json") if stands else None
         return {**subscriber.model_dump(mode="json"), SUPPRESSION_FIELD: left_alone}

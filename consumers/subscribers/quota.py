@@ -20,13 +20,13 @@ HOUR_S = 3600.0
 
 
 class HourlyCount(Record):
-    """What has left in one hour, counted from the epoch."""
+    """The count of one hour, numbered from the epoch."""
 
     hour: int = 0
     letters: int = 0
 
     def with_more(self, hour: int, wanted: int, limit: int) -> "HourlyCount":
-        """With so many letters more, as far as there is room; a clock set back makes none."""
+        """Add *wanted* mails up to *limit*; a clock that was set back adds none."""
         begun = self if hour <= self.hour else HourlyCount(hour=hour)
         letters = max(begun.letters, min(limit, begun.letters + wanted))
         return begun.model_copy(update={"letters": letters})
@@ -34,23 +34,22 @@ class HourlyCount(Record):
 
 @dataclass
 class HourlyMailQuota:
-    """Counts for all processes together. `per_hour` = 0: as many as there are.
+    """The quota of all processes together; `per_hour` = 0 means no limit.
 
-    Whoever waits while the bus is asked for one shares the next question: however many people
-    press at once, a process asks one thing at a time.
+    Callers that wait for the bus share the next write, so a process has one write at a time.
     """
 
     bus: Bus
     per_hour: int
     clock: Callable[[], float] = time.time
-    logged_hour: int = 0  # the hour of which the log has been told
+    logged_hour: int = 0  # the hour whose exhaustion is logged
     waiting_callers: int = 0
-    reserved: int = 0  # counted on the bus, used by nobody yet
-    reserved_hour: int = 0  # the hour of `spare`
+    reserved: int = 0  # counted on the bus, not used yet
+    reserved_hour: int = 0  # the hour of `reserved`
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self) -> int:
-        """Count one letter; the hour in which. Raises BusError, NoLetterNow where that is full."""
+        """Count one mail; return its hour. Raises BusError, NoLetterNow when none is left."""
         if not self.per_hour:
             return 0
         self.waiting_callers += 1
@@ -70,12 +69,12 @@ class HourlyMailQuota:
         return hour
 
     def give_back(self, hour: int) -> None:
-        """A letter that `take` has counted does not leave: the next one here is not counted."""
+        """Return a counted mail that is not sent: the next one here is not counted."""
         if hour == self.reserved_hour and self.per_hour:
             self.reserved += 1
 
     async def reserve(self, hour: int) -> int:
-        """Count a letter for everybody who waits; how many may leave."""
+        """Count a mail for every waiting caller; return how many may be sent."""
         got = 0
 
         def move(found: HourlyCount | None) -> HourlyCount:

@@ -45,7 +45,7 @@ CONFIRM_PATH, MANAGE_PATH, SIGNUP_PATH = "/dang-ky/xac-nhan/", "/dang-ky/quan-ly
 def normalize_application(
     application: SignupApplication, vocabulary: Vocabulary
 ) -> tuple[SignupApplication, list[FieldError]]:
-    """What somebody asks for as it is kept, and everything that is wrong with it."""
+    """Return the application as it is stored, and all its errors."""
     address, wrong = check_email(application.email)
     rhythm, strange = check_frequency(application.frequency)
     wishes = {name: tuple(sorted(set(getattr(application, name)))) for name in LIST_FIELDS}
@@ -56,7 +56,7 @@ def normalize_application(
 
 
 def normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
-    """One line of text as it is kept; a bad one is empty and comes with its fault."""
+    """Return one line of text as it is stored; an invalid one is empty, with its error."""
     try:
         found = text.line(written)
     except PydanticCustomError as error:
@@ -67,12 +67,12 @@ def normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
 
 
 LiftSuppression = Callable[[str], Awaitable[object]]
-"""Whoever has opened a letter at an address is reached there, whatever stood against it."""
+"""Lifts the suppression of an address whose owner has opened a mail there."""
 
 
 @dataclass
 class SignupService:
-    """What strangers may ask for. Raises BusError, and NoLetterNow for what a letter answers."""
+    """Requests of strangers. Raises BusError, and NoLetterNow where a mail would answer."""
 
     store: SubscriberStore
     mailer: TransactionalMailer
@@ -86,7 +86,7 @@ class SignupService:
         return normalize_application(application, self.vocabulary)[1]
 
     async def sign_up(self, application: SignupApplication) -> None:
-        """Answer an application that `judge` finds good: by one letter, whoever it is for."""
+        """Answer a valid application by one mail, whether the address is known or not."""
         clean, _ = normalize_application(application, self.vocabulary)
         person = await self.store.find_by_address(clean.email)
         clean = clean.model_copy(update={"ip": self.store.keyed_hash(application.ip)})
@@ -100,7 +100,7 @@ class SignupService:
             await self.send_mail(TransactionalKind.CONFIRM, clean.email, CONFIRM_PATH, confirm)
 
     async def send_access_link(self, address: str) -> Sequence[FieldError]:
-        """Send the way to one's own subscription to an address, or that there is none."""
+        """Send the access link to an address, or that it has no subscription."""
         clean, wrong = check_email(address)
         if wrong:
             return wrong
@@ -115,10 +115,10 @@ class SignupService:
         return []
 
     async def send_reminder(self, address: str) -> None:
-        """Send the way to their own subscription to a reader who has written to us.
+        """Send the access link to a subscriber who has written to us.
 
-        Anybody else gets nothing: their address may have been made up by somebody else. Nor does
-        the reader in an hour of too many letters: nobody waits for an answer here.
+        Other senders get nothing, because the sender address may be forged. When the hourly quota
+        is used up, the mail is skipped.
         """
         clean, wrong = check_email(address)
         person = None if wrong else await self.store.find_by_address(clean)
@@ -132,7 +132,7 @@ class SignupService:
                 )
 
     def access_link(self, address: str, subscriber: Subscriber | None) -> IssuedToken:
-        """A link is made for nobody, too: it takes as long."""
+        """Build the access link, also for an unknown address, so that both take equally long."""
         whose = LinkOwner(
             id=subscriber.id if subscriber else UNKNOWN_ID,
             address=self.store.key_of_address(address),
@@ -154,11 +154,11 @@ class SignupService:
         )
 
     def read_confirmation(self, token: str) -> SignupApplication:
-        """What a link in a letter asks to confirm. Raises LinkRefused."""
+        """Read the application that a link confirms. Raises LinkRefused."""
         return self.tokens.read(TokenPurpose.CONFIRM, token, SignupApplication)
 
     async def confirm(self, token: str) -> None:
-        """Make somebody a reader; pressed twice, it is done once. Raises LinkRefused."""
+        """Make the applicant a subscriber; idempotent. Raises LinkRefused."""
         asked = self.read_confirmation(token)
         person = await self.store.find_by_address(asked.email)
         proven = person and person.consent and person.consent.link == token_digest(token)
@@ -178,10 +178,7 @@ class SignupService:
         log.info("reader_confirmed", consent=asked.version)
 
     async def open_session(self, token: str, browser: str) -> str:
-        """The session that a letter's link opens, in the one *browser* that opened it first.
-
-        Raises LinkRefused.
-        """
+        """Open a session for the first *browser* that follows a link. Raises LinkRefused."""
         whose = self.tokens.read(TokenPurpose.MANAGE, token, LinkOwner)
         await self.token_uses.claim(token, browser)
         person = await self.store.find_active(whose.id, whose.address)
@@ -191,7 +188,7 @@ class SignupService:
         return self.tokens.issue(TokenPurpose.SESSION, whose).token
 
     async def check_access_link(self, token: str, browser: str) -> None:
-        """Whether a link looks good to *browser*, without following it. Raises LinkRefused."""
+        """Check an access link for *browser* without using it. Raises LinkRefused."""
         self.tokens.read(TokenPurpose.MANAGE, token, LinkOwner)
         await self.token_uses.check(token, browser)
 
@@ -199,7 +196,7 @@ class SignupService:
 def merge_application(
     found: Subscriber | None, id: str, application: SignupApplication, consent: Consent
 ) -> Subscriber:
-    """A reader, new or known, with the wishes that were confirmed."""
+    """Build the subscriber, new or known, with the confirmed preferences."""
     wishes = {name: getattr(application, name) for name in ("email", "name", *LIST_FIELDS)}
     rhythm = check_frequency(application.frequency)[0]
     own = {"consent": consent, "active": True, "left_at": None, "paused_until": None}

@@ -27,16 +27,16 @@ MAX_SILENCES = 2
 ID_BYTES = 10
 UNKNOWN_ID = "nobody"
 MOVED_PREFIX = b"-"
-"""How begins what an address names whose reader has another one now; the reader's id follows."""
+"""Prefix of an address entry whose subscriber has another address now; the id follows."""
 
 T = TypeVar("T")
 Transition = Callable[[Subscriber], Subscriber]
 ExtraEntries = Callable[[str], Sequence[BatchEntry]]
-"""What is stored with a move; it is told whose empty record the move leaves behind (`""`: none)."""
+"""Builds entries to store with a change of address, from the id of the replaced inactive record."""
 
 
 class AddressEntry(NamedTuple):
-    """What the bucket knows of an address; revisions are 0 for what is absent."""
+    """The bucket's entries for an address; a revision is 0 where the entry is absent."""
 
     subscriber: Subscriber | None = None
     address_revision: int = 0
@@ -45,7 +45,7 @@ class AddressEntry(NamedTuple):
 
 
 class AddressTaken(Exception):
-    """The address is another reader's."""
+    """The address belongs to another subscriber."""
 
 
 class SubscriberStore:
@@ -58,19 +58,19 @@ class SubscriberStore:
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
-        """With the key under which addresses lie there."""
+        """Open the store with the secret from the key file."""
         return cls(bus, keys.derive("addresses"))
 
     def key_of_address(self, email: str) -> str:
-        """The key of an address: without the secret nobody can test whether somebody is here."""
+        """Return the key of an address; without the secret it can't be tested."""
         return f"a.{self.keyed_hash(email.casefold())}"
 
     def keyed_hash(self, text: str) -> str:
-        """What stands for something personal where it must not be read; 52 characters."""
+        """Return the hash that replaces personal data in keys; 52 characters."""
         return base32(hmac.digest(self.hash_secret, text.encode(), sha256))
 
     async def find_by_address(self, email: str) -> Subscriber | None:
-        """Whose address it is. Two reads, whether somebody is there or not: it takes as long."""
+        """Find a subscriber by address, with two reads in any case: equally long if unknown."""
         key = self.key_of_address(email)
         named = await self.bucket.get(key)
         return await self.find_by_id(named.data.decode() if named else UNKNOWN_ID)
@@ -80,13 +80,13 @@ class SubscriberStore:
         return Subscriber.model_validate_json(value.data) if value else None
 
     async def find_active(self, id: str, address_key: str) -> Subscriber | None:
-        """The reader with this id, as long as they read at the address with the key *address*."""
+        """Find an active subscriber by id whose address has the key *address_key*."""
         person = await self.find_by_id(id)
         at_home = person and person.active and self.key_of_address(person.email) == address_key
         return person if at_home else None
 
     async def update(self, id: str, transition: Transition) -> Subscriber | None:
-        """Replace a person's record by what *move* makes of it; None where there is nobody."""
+        """Apply *transition* to a record and store the result; None if there is no record."""
 
         async def attempt(_: bool) -> Subscriber | None:
             value = await self.bucket.get(f"s.{id}")
@@ -103,7 +103,7 @@ class SubscriberStore:
     async def upsert(
         self, email: str, transition: Callable[[Subscriber | None], Subscriber]
     ) -> None:
-        """Store what *make* makes of whoever has the address; both keys, or none."""
+        """Apply *transition* to the subscriber of an address; store both keys or none."""
         key = self.key_of_address(email)
 
         async def attempt(again: bool) -> None:
@@ -114,7 +114,7 @@ class SubscriberStore:
         await retry_on_conflict(attempt)
 
     async def deactivate(self, id: str, now: datetime, extra: BatchEntry | None = None) -> bool:
-        """Let a reader go, and store *told* with that; False where nobody reads (any more)."""
+        """Deactivate a subscriber and store *extra* with it; False if not active."""
 
         async def attempt(again: bool) -> bool:
             value = await self.bucket.get(f"s.{id}")
@@ -131,21 +131,21 @@ class SubscriberStore:
         return await retry_on_conflict(attempt)
 
     async def listed_keys(self, id: str) -> list[str]:
-        """The addresses in the list of a person, by key."""
+        """Return the address keys in a subscriber's list."""
         value = await self.bucket.get(f"m.{id}")
         return value.data.decode().split() if value else []
 
     async def list_entry_with(self, id: str, key: str) -> BatchEntry:
-        """The list with *key* in it; it changes only together with the person's record."""
+        """Build the list with *key* added; it changes only together with the record."""
         known = dict.fromkeys([*await self.listed_keys(id), key])
         return BatchEntry(f"m.{id}", " ".join(known).encode())
 
     async def change_address(
         self, id: str, old: str, new: str, extra: ExtraEntries = lambda _: ()
     ) -> bool:
-        """Give the reader of *old* the address *new*; False if *id* is not at *old* (any more).
+        """Replace the address *old* by *new*; False if *id* is not at *old* any more.
 
-        Where it is done already, it is done. Raises Taken when *new* is somebody's who reads.
+        A repeated change succeeds. Raises AddressTaken when *new* belongs to an active subscriber.
         """
         key, left = self.key_of_address(new), self.key_of_address(old)
 
@@ -172,7 +172,7 @@ class SubscriberStore:
         return await retry_on_conflict(attempt)
 
     async def purge_inactive(self, id: str) -> bool:
-        """Purge the empty record of somebody who has left; False where somebody reads (again)."""
+        """Purge the record of an inactive subscriber; False if active again."""
         value = await self.bucket.get(f"s.{id}")
         if value is None:
             return True
@@ -180,14 +180,14 @@ class SubscriberStore:
             return False
         try:
             await self.bucket.purge_if(f"s.{id}", value.revision)
-        except RevisionConflict:  # it is gone, or they have just come back
+        except RevisionConflict:  # purged, or just active again
             return await self.find_by_id(id) is None
         return True
 
     async def erase(self, id: str, email: str) -> None:
-        """Purge a person and the keys of their addresses; the person first, whatever happens then.
+        """Purge a subscriber's record first, then the keys of their addresses.
 
-        The key of *email* goes last: as long as it stands, `left_over` finds what is left.
+        The key of *email* goes last: `purge_leftovers` starts from it after a crash.
         """
         await self.bucket.purge(f"s.{id}")
         crash_point("readers.erased")
@@ -195,29 +195,26 @@ class SubscriberStore:
         await self.bucket.purge(self.key_of_address(email))
 
     async def purge_address_keys(self, id: str) -> None:
-        """Purge the addresses in a purged reader's list that name them, or have before a move."""
+        """Purge the listed addresses that name a purged subscriber, also former ones."""
         names = await self.listed_keys(id)
         for said in (
             MOVED_PREFIX + id.encode(),
             id.encode(),
-        ):  # `left_over` finds the rest by the last
+        ):  # `purge_leftovers` finds the rest by the last key
             for key in names:
                 await self.purge_key_if(key, said)
         if names:
             await self.bucket.purge(f"m.{id}")
 
     async def purge_key_if(self, key: str, expected: bytes) -> None:
-        """Purge an address, if that is what it says."""
+        """Purge an address entry if it holds *expected*."""
         value = await self.bucket.get(key)
         if value and value.data == expected:
-            with suppress(RevisionConflict):  # it is gone, or somebody has just subscribed with it
+            with suppress(RevisionConflict):  # purged, or just used by a new subscriber
                 await self.bucket.purge_if(key, value.revision)
 
     async def purge_leftovers(self, email: str) -> bool:
-        """Purge an address, and others, of a person whom an erasure has purged before it.
-
-        Whether it was there.
-        """
+        """Purge the address keys that an interrupted erasure has left; True if there were any."""
         named = await self.bucket.get(self.key_of_address(email))
         if (
             named is None
@@ -232,7 +229,7 @@ class SubscriberStore:
     async def load_entries(
         self, keys: Sequence[str], *, with_purged: bool
     ) -> dict[str, AddressEntry]:
-        """What is known of addresses, by key; with *markers* also where a purge stands."""
+        """Load address entries by key; with *with_purged* also the revisions of purges."""
         addresses = await self.bucket.get_many(keys)
         people = await self.bucket.get_many([f"s.{v.data.decode()}" for v in addresses.values()])
         known = {}
@@ -252,15 +249,15 @@ class SubscriberStore:
         return known
 
     async def purge_revision(self, key: str) -> int:
-        """The revision at which an address was purged; 0 when it never was there."""
+        """Return the revision at which an address was purged; 0 if it never existed."""
         message = await self.bus.last_message(self.bucket.stream, f"$KV.{self.bucket.name}.{key}")
         return message.seq if message else 0
 
 
 async def retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
-    """Repeat *attempt* while others are faster, and once when the bus is silent.
+    """Repeat *attempt* after conflicts, and once after silence of the bus.
 
-    It is told whether it is a repeat: then its last write may stand.
+    The argument is True on a repeat: then the last write may have succeeded.
     """
     again, silent = False, 0
     for _ in range(MAX_TRIES):
@@ -277,7 +274,7 @@ async def retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
 
 
 def changed_entries(key: str, wanted: Subscriber, known: AddressEntry) -> list[BatchEntry]:
-    """What a batch has to write for one address: only what differs from what stands there."""
+    """Return the entries that differ from the stored ones for one address."""
     if wanted == known.subscriber:
         return []
     entry = BatchEntry(f"s.{wanted.id}", encode(wanted), known.subscriber_revision)
@@ -291,7 +288,7 @@ def encode(subscriber: Subscriber) -> bytes:
 
 
 def new_subscriber_id() -> str:
-    """A random id: 80 bits, 16 characters; it says nothing about the person."""
+    """Return a random id of 80 bits in 16 characters."""
     return base32(secrets.token_bytes(ID_BYTES))
 
 

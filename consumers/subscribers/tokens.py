@@ -27,7 +27,7 @@ USED_PREFIX = "used."
 
 
 class TokenPurpose(Enum):
-    """What a token is good for, and how long."""
+    """The purposes of tokens, with their lifetimes."""
 
     CONFIRM = "confirm", timedelta(hours=72)
     CHANGE = "change", timedelta(hours=72)
@@ -40,14 +40,14 @@ class TokenPurpose(Enum):
 
 
 class LinkOwner(BaseModel):
-    """A reader, while the address with this key is theirs: who moves away shuts the door."""
+    """A subscriber at the address with this key; a change of address invalidates the token."""
 
     id: str
     address: str
 
 
 class AddressChange(BaseModel):
-    """A reader's way from one address to another."""
+    """A subscriber's change from one address to another."""
 
     id: str
     old: str
@@ -55,14 +55,14 @@ class AddressChange(BaseModel):
 
 
 class IssuedToken(NamedTuple):
-    """A token and when it ends."""
+    """A token and its expiry."""
 
     token: str
     expires_at: datetime
 
 
 class LinkTokens:
-    """Makes and reads tokens; *derive* gives the key of a purpose."""
+    """Issues and reads tokens; *derive* returns the key of a purpose."""
 
     def __init__(self, derive: Callable[[str], bytes], clock: Callable[[], float]) -> None:
         self.fernets = {
@@ -77,13 +77,13 @@ class LinkTokens:
         return IssuedToken(token, datetime.fromtimestamp(now, UTC) + purpose.lifetime)
 
     def read(self, purpose: TokenPurpose, token: str, model: type[T]) -> T:
-        """What a token says. Raises LinkRefused."""
+        """Read the payload of a token. Raises LinkRefused."""
         whole = token.encode("ascii", "replace") + b"=" * (-len(token) % 4)
         try:
             if len(token) > MAX_TOKEN_LENGTH:
                 raise InvalidToken
             if urlsafe_b64encode(urlsafe_b64decode(whole)) != whole:
-                raise InvalidToken  # another spelling of a token would count as another link
+                raise InvalidToken  # another spelling of a token would count as another token
             packed = self.fernets[purpose].decrypt(whole)
             began = self.fernets[purpose].extract_timestamp(whole)
         except (InvalidToken, binascii.Error) as forged:
@@ -94,23 +94,23 @@ class LinkTokens:
 
 
 def token_digest(token: str) -> str:
-    """What is remembered of a token: nobody can make the token of it."""
+    """Return the digest that is stored in place of a token."""
     return base32(sha256(token.encode()).digest())[:40]
 
 
 @dataclass
 class TokenUses:
-    """Which links were followed, and by whom: bucket `notices`, for longer than any link lasts."""
+    """Used links and their browsers: bucket `notices`, kept longer than any token is valid."""
 
     bus: Bus
 
     async def used_by(self, token: str) -> str | None:
-        """Which browser followed a link first, as `note` was told; None: nobody has."""
+        """Return the digest of the first browser that used a token; None if unused."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(USED_PREFIX + token_digest(token))
         return value.data.decode() if value else None
 
     async def record(self, token: str, browser: str = "") -> None:
-        """It has been followed, unless it was before; *browser* where it matters which one did."""
+        """Record the first use of a token; *browser* where the token is bound to one."""
         bucket = self.bus.bucket(subjects.NOTICES.name)
         try:
             await bucket.create(USED_PREFIX + token_digest(token), browser.encode())
@@ -118,11 +118,11 @@ class TokenUses:
             return
 
     async def claim(self, token: str, browser: str) -> None:
-        """Follow a link that belongs to the first browser that does. Raises LinkRefused."""
+        """Bind a token to the first browser that uses it. Raises LinkRefused."""
         await self.record(token, token_digest(browser))
         await self.check(token, browser)
 
     async def check(self, token: str, browser: str) -> None:
-        """Whether no other browser has followed a link. Raises LinkRefused."""
+        """Check that no other browser has used a token. Raises LinkRefused."""
         if await self.used_by(token) not in (None, token_digest(browser)):
             raise LinkRefused(LinkProblem.USED)

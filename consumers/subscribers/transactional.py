@@ -33,18 +33,18 @@ DAILY_LIMIT = 3
 ACCESS_KINDS = frozenset(
     {TransactionalKind.CONFIRM, TransactionalKind.MANAGE, TransactionalKind.CHANGE}
 )
-"""Whoever opens one is reached there."""
+"""Kinds whose links prove that the address is reachable."""
 
 
 class AddressHasher(Protocol):
-    """Stands for an address where it must not be read; see `consumers.subscribers.store`."""
+    """Hashes addresses for keys; see `consumers.subscribers.store`."""
 
     def key_of_address(self, email: str) -> str: ...
 
 
 @dataclass
 class TransactionalMailer:
-    """Sends letters. Raises BusError."""
+    """Sends transactional mail. Raises BusError."""
 
     bus: Bus
     notices: CaseNotices
@@ -53,10 +53,10 @@ class TransactionalMailer:
     quota: HourlyMailQuota | None = None
 
     async def send(self, mail: TransactionalMail) -> str | None:
-        """Begin *letter*; its content_id, or None when the address has got its three today.
+        """Start a mail; return its content_id, or None if the address has had its daily three.
 
-        Raises NoLetterNow where all together have asked for too many lately. That is asked first,
-        of every address alike, so that nobody learns by it what an address has got.
+        Raises NoLetterNow when the hourly quota is used up. The quota is checked first and for
+        every address alike, so the answer reveals nothing about an address.
         """
         hour = await self.quota.take() if self.quota else 0
         content_id = await self.send_within_daily_limit(mail)
@@ -67,7 +67,7 @@ class TransactionalMailer:
         return content_id
 
     async def send_within_daily_limit(self, mail: TransactionalMail) -> str | None:
-        """Begin *letter* under the first name of today that is free."""
+        """Start a mail under the first free content_id of today."""
         for number in range(DAILY_LIMIT):
             content_id = self.numbered_content_id(mail, number)
             batch = BatchKey(ChannelName.EMAIL, content_id, 1, 0)
@@ -78,19 +78,20 @@ class TransactionalMailer:
         return None
 
     async def send_once(self, content_id: str, mail: TransactionalMail) -> None:
-        """Begin *letter* under this name: however often, by however many, it goes once."""
+        """Start a mail under this content_id; repeated calls send it once."""
         await self.store_and_start(BatchKey(ChannelName.EMAIL, content_id, 1, 0), mail)
 
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
-        """The content_id of an address's letter of today with this *number*."""
+        """Return the content_id of an address's mail of today with this *number*."""
         day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
         whom = self.hasher.key_of_address(normalize_mailbox(mail.address))
         return keys.transactional_content_id(whom, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
-        """Send *letter* under this name; False if another is, or it had been sent already.
+        """Start a mail under this content_id; False if the id is used or was sent already.
 
-        Whoever stored another one here may have died before its entry: it is begun in any case.
+        A process that stored another mail here may have died before its entry, so the batch is
+        started in any case.
         """
         mine = await self.store_mail(batch.content_id, mail)
         crash_point("letter.stored")
@@ -103,9 +104,9 @@ class TransactionalMailer:
         return mine
 
     async def discard_if_ended(self, batch: BatchKey) -> bool:
-        """Whether the letter of this name had ended before: nobody would send what lies there.
+        """Purge a stored mail whose content_id had ended before; True if it was purged.
 
-        What somebody else has begun and sent meanwhile lies there no more.
+        A mail that another process has sent meanwhile is purged already.
         """
         held = await self.notices.ledger.state(batch)
         bucket = self.bus.bucket(subjects.NOTICES.name)
@@ -115,7 +116,7 @@ class TransactionalMailer:
         return True
 
     async def store_mail(self, content_id: str, mail: TransactionalMail) -> bool:
-        """Whether *letter* is what lies there now: after silence nobody knows without a look."""
+        """Store a mail; True if it is the stored one. After silence only a read can tell."""
         bucket = self.bus.bucket(subjects.NOTICES.name)
         marked = mail.model_copy(update={"write": secrets.token_hex(8)})
         data = marked.model_dump_json().encode()
@@ -131,13 +132,13 @@ class TransactionalMailer:
 
 @dataclass
 class TransactionalRecipients:
-    """What the mail worker has to know of a letter's addressee, and does when it has ended."""
+    """Recipient strategy for transactional mail."""
 
     bus: Bus
     suppressions: SuppressionList
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
-        """Nobody, where mail can't or must not go."""
+        """Return the recipient, with an empty address if the mail is gone."""
         letter = await self.find_mail(batch)
         address = letter.address if letter else ""
         why = await self.suppressions.reason(batch.channel, address) if address else None
@@ -154,14 +155,14 @@ class TransactionalRecipients:
         return TransactionalMail.model_validate_json(value.data) if value else None
 
     async def is_last_channel(self, _batch: BatchKey, _entry: LedgerEntry) -> bool:
-        """It goes by mail or not at all."""
+        """Return True: e-mail is the only channel."""
         return True
 
     async def on_deferred(self, _batch: BatchKey, entry: LedgerEntry, now: float) -> None:
-        """It waits no longer than its link is good for."""
+        """Do nothing: the mail expires with its link."""
 
     async def on_closed(self, batch: BatchKey, entry: LedgerEntry, _now: float) -> None:
-        """Forget whom it was for, however often it is asked for."""
+        """Purge the mail with its address; idempotent."""
         await self.bus.bucket(subjects.NOTICES.name).purge(batch.content_id)
         status = next(iter(entry.count_by_status()))
         log.info("letter_ended", status=status.value)
@@ -169,24 +170,24 @@ class TransactionalRecipients:
     async def on_outcomes(
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
-        """Nothing follows from what the relay says of one letter."""
+        """Do nothing: outcomes of single mails have no consequence."""
 
 
 def may_ignore_suppression(kind: TransactionalKind, reason: str) -> bool:
-    """Whether a letter goes to an address that is left alone.
+    """Whether a mail may go to a suppressed address.
 
-    Who asks for a way in may have repaired a mailbox that did not exist once; who has complained
-    wants no letter that others can ask for.
+    A mailbox that bounced once may work again, so access links are sent. After a complaint no mail
+    is sent that strangers can request.
     """
     return kind in ACCESS_KINDS and reason.startswith(BOUNCE_PREFIX)
 
 
 def normalize_mailbox(address: str) -> str:
-    """Where mail to *address* lies: what stands behind a `+` makes no other mailbox."""
+    """Return the mailbox of *address*: the part after a `+` is removed."""
     name, _, domain = address.rpartition("@")
     return f"{name.partition('+')[0]}@{domain}"
 
 
 def to_datetime(at: float) -> datetime:
-    """Seconds since the epoch as a moment."""
+    """Convert seconds since the epoch to a datetime in UTC."""
     return datetime.fromtimestamp(at, UTC)

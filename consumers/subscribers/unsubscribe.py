@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 @dataclass
 class UnsubscribeService:
-    """Takes readers off. Raises BusError."""
+    """Ends subscriptions. Raises BusError."""
 
     store: SubscriberStore
     signer: HmacSigner
@@ -29,11 +29,11 @@ class UnsubscribeService:
 
     @classmethod
     def from_key_file(cls, bus: Bus, keys: KeyFile) -> Self:
-        """For whatever door a subscription ends by."""
+        """Open the service with the keys of this Loa."""
         return cls(SubscriberStore.from_key_file(bus, keys), HmacSigner(keys.derive("unsubscribe")))
 
     async def is_subscribed(self, token: str) -> bool | None:
-        """Whether the reader whom a mail's link names still gets mail; None for a forged link."""
+        """Whether the subscriber of a token is active; None for a forged token."""
         id = self.signer.subscriber_of(token)
         if id is None:
             return None
@@ -41,15 +41,12 @@ class UnsubscribeService:
         return person is not None and person.active
 
     async def retained_data(self, token: str) -> RetainedData | None:
-        """What stays of the reader whom a mail's link names once they leave; None if forged."""
+        """Return which data stay after unsubscribing; None for a forged token."""
         id = self.signer.subscriber_of(token)
         return None if id is None else RetainedData.of(await self.store.find_by_id(id))
 
     async def unsubscribe_by_token(self, token: str) -> bool:
-        """End the subscription that a mail's link names, for good; False for a forged link.
-
-        Somebody who is gone is gone: that is what was wanted.
-        """
+        """End the subscription of a token for good; False for a forged token."""
         id = self.signer.subscriber_of(token)
         if id is None:
             return False
@@ -57,24 +54,23 @@ class UnsubscribeService:
         return True
 
     async def erase_by_token(self, token: str) -> bool | None:
-        """Delete what is kept of whoever has left, as a mail's link proves that they are asking.
+        """Erase an inactive subscriber by the token in a mail.
 
-        None for a forged link, False while they read: they have to leave before. A note stands
-        until all is done, so that a process with the pages ends what a crash cuts short.
+        None for a forged token, False for an active subscriber, who has to unsubscribe first. A
+        pending entry is kept until all is done, so that a process with the pages finishes it after
+        a crash.
         """
         id = self.signer.subscriber_of(token)
         if id is None:
             return None
         person = await self.store.find_by_id(id)
         if person is None:
-            await self.store.purge_address_keys(
-                id
-            )  # what an erasure that was cut short may have left
+            await self.store.purge_address_keys(id)  # an interrupted erasure may have left keys
             return True
         return not person.active and await self.erase_inactive(id)
 
     async def erase_inactive(self, id: str) -> bool:
-        """False where they have just come back."""
+        """Erase an inactive subscriber; False if active again."""
         note = pending_entry(keys.transactional_content_id("own", "erased", id), None, id)
         await self.store.bucket.put(note.key, note.data)
         gone = await self.store.purge_inactive(id)
@@ -85,11 +81,11 @@ class UnsubscribeService:
         return gone
 
     async def unsubscribe(self, id: str) -> None:
-        """Nothing more is sent from now on; name, address and wishes are forgotten."""
+        """Deactivate a subscriber: name, address and preferences are deleted at once."""
         if await self.store.deactivate(id, datetime.fromtimestamp(self.clock(), UTC)):
             log.info("reader_left", recipient=id)
 
     async def erase(self, subscriber: Subscriber, email: str, *, reason: str) -> None:
-        """Purge everything there is of a person; *reason* must not name them."""
+        """Purge all data of a subscriber; *reason* must not contain personal data."""
         await self.store.erase(subscriber.id, email)
         log.info("reader_erased", recipient=subscriber.id, reason=reason)

@@ -19,9 +19,9 @@ PLACEHOLDER_EMAIL = "someone@example.com"
 
 
 def check_email(cell: str) -> tuple[str, list[FieldError]]:
-    """An address to which mail can be sent, as it is kept; a bad one comes with its faults.
+    """Return a mailable address as it is stored, or a placeholder with the errors.
 
-    When it is bad, a placeholder stands in, so that the rest is judged as well.
+    The placeholder lets the other fields be validated as well.
     """
     kept, wrong = normalize_email(cell)
     return (
@@ -32,7 +32,7 @@ def check_email(cell: str) -> tuple[str, list[FieldError]]:
 
 
 def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
-    """As `email`, for one that may be kept already: the domain in ASCII, sent to or not."""
+    """Return an address as it is stored, whether mail can be sent to it or not."""
     try:
         found = validate_email(text.line(cell), check_deliverability=False)
     except PydanticCustomError as error:
@@ -45,7 +45,7 @@ def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
 
 
 def check_frequency(cell: str) -> tuple[Frequency, list[FieldError]]:
-    """One of FREQUENCIES, empty for the first; another word comes with its fault."""
+    """Return a frequency, the first one if empty; an unknown one with its error."""
     wanted = cell.strip().lower() or FREQUENCIES[0]
     found: list[Frequency] = [one for one in FREQUENCIES if one == wanted]
     if found:
@@ -57,7 +57,7 @@ def check_frequency(cell: str) -> tuple[Frequency, list[FieldError]]:
 def unknown_values(
     preferences: Mapping[str, Iterable[str]], vocabulary: Vocabulary
 ) -> Iterator[FieldError]:
-    """Words that nobody can wish for."""
+    """Yield an error for each value that the vocabulary does not offer."""
     judges = {"topics": topic_error, "audiences": audience_error, "units": unit_error}
     for column, wished in preferences.items():
         yield from (wrong for word in wished if (wrong := judges[column](word, vocabulary)))

@@ -31,14 +31,14 @@ FOREVER = float("inf")
 
 @dataclass
 class SuppressionCache:
-    """What stands against addresses. *digest*: the MAC of one. Keep `run` running beside it."""
+    """Active suppressions by *hash_address*. Keep `run` running beside it."""
 
     bus: Bus
     hash_address: Callable[[str], bytes]
     clock: Callable[[], float] = time.time
-    active: dict[bytes, tuple[str, float]] = field(default_factory=dict)  # → why, until when
-    reasons: dict[str, str] = field(default_factory=dict)  # each text once
-    initial_seq: int | None = None  # everything up to this place has to be read first
+    active: dict[bytes, tuple[str, float]] = field(default_factory=dict)  # → reason, until
+    reasons: dict[str, str] = field(default_factory=dict)  # one string per reason
+    initial_seq: int | None = None  # fresh from this sequence on
     seq: int = 0
     watch: Watch | None = None
 
@@ -74,19 +74,19 @@ class SuppressionCache:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether everything that was so ten seconds ago is known."""
+        """Whether all changes older than ten seconds are applied."""
         if self.watch is None or self.initial_seq is None or self.seq < self.initial_seq:
             return False
         return self.watch.silent_s <= MAX_AGE_S
 
     def reason_for(self, address: str) -> str:
-        """Why nothing may be sent to *address* now; empty when nothing stands against it."""
+        """Return the reason why *address* is suppressed now; empty if it is not."""
         reason, until = self.active.get(self.hash_address(address)[:HASH_BYTES], ("", FOREVER))
         return reason if until > self.clock() else ""
 
 
 def parse_change(change: Change) -> Suppression | None:
-    """None where nothing stands any more."""
+    """Return the suppression of a change; None if it was removed or can't be read."""
     if change.data is None:
         return None
     try:
@@ -98,7 +98,7 @@ def parse_change(change: Change) -> Suppression | None:
 
 @dataclass
 class CachedSuppressions:
-    """For the mails to one person: answered from memory while that is fresh, else by the bus."""
+    """Suppressions for mail to one person: from the cache while fresh, else from the bus."""
 
     store: SuppressionStore
     cache: SuppressionCache
@@ -116,13 +116,13 @@ class CachedSuppressions:
 
 @dataclass
 class SuppressionAwareContacts:
-    """Readers' addresses, those marked that must not be written to."""
+    """Contacts of subscribers, marked with their suppressions."""
 
     contacts: ContactLookup
     cache: SuppressionCache
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Raises Later when an answer could be stale."""
+        """Look up contacts. Raises RetryLater when an answer could be stale."""
         found = self.contacts.lookup(ids)
         if not self.cache.is_fresh:
             raise RetryLater(RETRY_AFTER_S, "the suppressed addresses are not fresh")

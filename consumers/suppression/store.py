@@ -17,14 +17,14 @@ from producers.bus import Bus, RevisionConflict, records
 
 log = structlog.get_logger()
 BOUNCE_PREFIX = "bounced "
-"""How the reason begins where mail to an address came back; its code follows."""
+"""Prefix of the reason for a bounce; the status code follows."""
 MAX_SOFT_FAILURES = 3
 SOFT_FAILURE_WINDOW = timedelta(days=14)
-"""So many soft failures within so long are taken for a hard one."""
+"""MAX_SOFT_FAILURES within this time suppress an address."""
 
 
 class Suppression(Record):
-    """Why an address is left alone, and until when; without `until` a person has to lift it."""
+    """Why and until when an address is suppressed; without `until` an operator has to lift it."""
 
     reason: str
     at: AwareDatetime
@@ -34,21 +34,24 @@ class Suppression(Record):
         return self.until is None or now < self.until
 
     def takes_precedence(self, other: "Suppression") -> bool:
-        """Whether this stands although *said* comes after it: what lasts longer, or a person's word
-        that is younger than what *said* goes by (a report may be told twice)."""
-        if self.until and self.until <= self.at:  # lifted
+        """Whether this suppression stays although *other* is written after it.
+
+        The one that lasts longer stays. So does a person's lifting that is younger than *other*,
+        because a report may arrive twice.
+        """
+        if self.until and self.until <= self.at:  # lifted by a person
             return self.at > other.at
         if self.until is None or other.until is None:
             return other.until is not None
         return self.until > other.until
 
     def can_be_lifted(self, now: datetime, requested_at: datetime | None) -> bool:
-        """Whether there is something to lift for a person who said so then."""
+        """Whether a request of *requested_at* lifts this suppression."""
         return self.is_active(now) and not (requested_at and requested_at < self.at)
 
 
 class SoftFailures(Record):
-    """What went wrong lately, each thing once: its name → when."""
+    """Recent soft failures of an address: name → time."""
 
     marks: dict[str, AwareDatetime] = Field(default_factory=dict)
 
@@ -59,7 +62,7 @@ class SoftFailures(Record):
 
 
 class SuppressionStore:
-    """Keyed by channel and by a MAC of the address under *secret*. Raises BusError."""
+    """Suppressions by channel and keyed hash of the address. Raises BusError."""
 
     def __init__(self, bus: Bus, secret: bytes) -> None:
         self.bucket = bus.bucket(subjects.SUPPRESSED.name)
@@ -74,9 +77,9 @@ class SuppressionStore:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Leave *address* alone, since *at* if not now.
+        """Suppress *address* from *at*, or from now.
 
-        A later word replaces an earlier one, unless that `outweighs` it.
+        A later suppression replaces an earlier one, unless the earlier one takes precedence.
         """
         await self.add_hashed(channel, self.hash_address(address), reason, until, at=at)
 
@@ -89,7 +92,7 @@ class SuppressionStore:
         *,
         at: datetime | None = None,
     ) -> None:
-        """As `add`, for the address that *seal* stands for."""
+        """Suppress an address by its hash, as `add`."""
         said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
 
         def move(found: Suppression | None) -> Suppression:
@@ -104,13 +107,13 @@ class SuppressionStore:
     async def count_soft_failure(
         self, channel: ChannelName, address: str, mark: str, at: datetime
     ) -> bool:
-        """Count one soft failure, which *mark* names; True when there have been too many lately."""
+        """Count one soft failure named *mark*; True if there are too many."""
         return await self.count_soft_failure_hashed(channel, self.hash_address(address), mark, at)
 
     async def count_soft_failure_hashed(
         self, channel: ChannelName, address_hash: str, mark: str, at: datetime
     ) -> bool:
-        """As `soft`, for the address that *seal* stands for."""
+        """Count one soft failure of an address by its hash."""
 
         def move(found: SoftFailures | None) -> SoftFailures:
             return (found or SoftFailures()).with_failure(mark, at)
@@ -127,10 +130,10 @@ class SuppressionStore:
         requested_at: datetime | None = None,
         by: str = "",
     ) -> bool:
-        """The person may be told again; False when nothing stood against it.
+        """Lift the suppression of *address*; False if there was none to lift.
 
-        *said_at*: when the person said so; a suppression that is younger stays. *by*: who has
-        decided it instead, which stays on record.
+        *requested_at*: time of the person's request; a younger suppression stays. *by*: the
+        operator who decided, which is recorded.
         """
         key, now = self.key_of_address(channel, address), datetime.now(UTC)
         while True:
@@ -140,13 +143,13 @@ class SuppressionStore:
             try:
                 await self.end_suppression(key, held.revision, by)
             except RevisionConflict:
-                continue  # something else is said by now
+                continue  # changed meanwhile
             await self.bucket.purge(f"soft.{key}")
             log.info("suppression_lifted", channel=channel.value)
             return True
 
     async def end_suppression(self, key: str, revision: int, by: str) -> None:
-        """Raises Conflict when something else stands there."""
+        """Purge or end a suppression at *revision*. Raises Conflict if it has changed."""
         if not by:
             await self.bucket.purge_if(key, revision)
             return
@@ -155,26 +158,26 @@ class SuppressionStore:
         await self.bucket.swap(key, ended.model_dump_json().encode(), revision)
 
     async def reason(self, channel: ChannelName, address: str) -> str | None:
-        """Why *address* is left alone now; None when it is not."""
+        """Return why *address* is suppressed now; None if it is not."""
         said = await self.find_active(channel, address)
         return said.reason if said else None
 
     async def find_active(self, channel: ChannelName, address: str) -> Suppression | None:
-        """What stands against *address* now."""
+        """Return the active suppression of *address*."""
         said = await self.find(self.key_of_address(channel, address))
         return said if said and said.is_active(datetime.now(UTC)) else None
 
     async def suppressed_since(
         self, channel: ChannelName, address: str, reason: str
     ) -> datetime | None:
-        """Since when *address* is left alone for this very reason; None when it is not."""
+        """Return since when *address* is suppressed for *reason*; None if it is not."""
         said = await self.find(self.key_of_address(channel, address))
         return said.at if said and said.reason == reason else None
 
     async def filter_suppressed(
         self, channel: ChannelName, addresses: Sequence[str], reason: str
     ) -> frozenset[str]:
-        """Which of *addresses* are left alone for this very reason."""
+        """Return those of *addresses* that are suppressed for *reason*."""
         keys = {self.key_of_address(channel, address): address for address in addresses}
         found = await self.bucket.get_many(list(keys))
         return frozenset(
@@ -182,11 +185,11 @@ class SuppressionStore:
         )
 
     async def count_active(self, channel: ChannelName) -> int:
-        """How many addresses of *channel* are left alone now."""
+        """Count the suppressed addresses of *channel*."""
         return sum((await self.count_by_reason(channel)).values())
 
     async def count_by_reason(self, channel: ChannelName) -> dict[str, int]:
-        """How many addresses of *channel* are left alone now, for each reason."""
+        """Count the suppressed addresses of *channel* for each reason."""
         now, found = datetime.now(UTC), self.bucket.values(f"{channel}.")
         standing = [decode(value.data) async for _, value in found]
         return Counter(one.reason for one in standing if one.is_active(now))
@@ -199,7 +202,7 @@ class SuppressionStore:
         return record_key(channel, self.hash_address(address))
 
     def hash_address(self, address: str) -> str:
-        """What stands for *address* where nobody may read it; upper and lower case are one."""
+        """Return the keyed hash of *address*, case-insensitive."""
         return self.hash_address_bytes(address).hex()
 
     def hash_address_bytes(self, address: str) -> bytes:
@@ -207,7 +210,7 @@ class SuppressionStore:
 
 
 def record_key(channel: ChannelName, address_hash: str) -> str:
-    """The key of an address in the bucket."""
+    """Return the key of a hashed address in the bucket."""
     return f"{channel}.{address_hash}"
 
 
@@ -216,7 +219,7 @@ def decode(data: bytes) -> Suppression:
 
 
 def describe_suppression(suppression: Suppression) -> FieldError:
-    """Since when, why and until when nothing is sent to an address."""
+    """Describe since when, why and until when an address is suppressed."""
     since = f"{suppression.at.astimezone(UTC):%Y-%m-%d}"
     until = f"{suppression.until.astimezone(UTC):%Y-%m-%d}" if suppression.until else ""
     code = "address_left_alone_until" if until else "address_left_alone"

@@ -28,14 +28,14 @@ FREE_REPLY_WINDOW = timedelta(seconds=FREE_WINDOW_S - MARGIN_S)
 PAUSED_RETRY_S = 30.0
 RETRY_S = 60.0
 OPERATOR_RETRY_S = 3600.0
-"""All who write meanwhile wait for the same person to act; each of them asks Zalo again."""
+"""Delay while an operator has to act; every waiting message asks Zalo again."""
 PERMANENT_REFUSALS = {ErrorKind.RECIPIENT, ErrorKind.CONTENT}
 """Refusals that the same reply would meet again."""
 
 
 @dataclass
 class AutoReply:
-    """Replies with *text*; nothing leaves while the channel is paused."""
+    """Replies with *text*; sends nothing while the channel is paused."""
 
     bus: Bus
     followers: FollowerStore
@@ -45,7 +45,7 @@ class AutoReply:
     clock: Callable[[], float]
 
     async def reply(self, event: ZaloEvent) -> None:
-        """Raises Later when nothing was sent and it is worth another try."""
+        """Reply to a message. Raises RetryLater if nothing was sent and a retry is useful."""
         expired = self.deadline(event)
         if expired() or await self.may_have_replied(event):
             return
@@ -58,12 +58,12 @@ class AutoReply:
         await self.send(event, claim, expired)
 
     def deadline(self, event: ZaloEvent) -> Deadline:
-        """Whether a reply to *event* would cost something by now."""
+        """Return a check whether a reply to *event* would cost money by now."""
         end = event.at + FREE_REPLY_WINDOW
         return lambda: self.now() >= end
 
     async def may_have_replied(self, event: ZaloEvent) -> bool:
-        """Whether the reply may have gone out before the bus came back out of a backup."""
+        """Whether the reply may have gone out before the bus was restored from a backup."""
         restored = await restore.last_restore(self.bus)
         return restored is not None and event.at <= restored.at
 
@@ -85,7 +85,7 @@ class AutoReply:
             log.info("zalo_reply_sent")
 
     async def retry_unless_permanent(self, refused: Refused, claim: ReplyClaim) -> None:
-        """Raises Later where nothing about this person or this text was refused."""
+        """Raise RetryLater unless Zalo refused this person or this text."""
         if refused.rule.kind in PERMANENT_REFUSALS:
             return
         await self.followers.release_claim(claim)

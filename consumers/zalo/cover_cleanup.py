@@ -22,21 +22,21 @@ from producers.bus import Bus, BusError
 log = structlog.get_logger()
 INTERVAL_S = 600.0
 GRACE_S = 600.0
-"""A picture lies there before the note that names it is written."""
+"""A cover is stored before the record that names it."""
 RECORD_PREFIX = "note.zalo."
 COVER_PATH = re.compile(r"anh/[0-9a-f]{64}\.jpg$")
 
 
 @dataclass
 class CoverCleanup:
-    """Looks through all pictures from time to time."""
+    """Removes unused covers from time to time."""
 
     bus: Bus
     pictures: PictureStore
     clock: Callable[[], float]
 
     async def run(self) -> None:
-        """As a task."""
+        """Run as a task."""
         while True:
             try:
                 await self.remove_unused()
@@ -45,7 +45,7 @@ class CoverCleanup:
             await asyncio.sleep(INTERVAL_S)
 
     async def remove_unused(self) -> int:
-        """How many went. Raises Unreachable, BusError."""
+        """Remove unused covers; return their number. Raises Unreachable, BusError."""
         if not await self.pictures.paths():
             return 0
         before = await self.cutoff()
@@ -55,12 +55,12 @@ class CoverCleanup:
         return removed
 
     async def cutoff(self) -> float:
-        """Younger ones stay; after a restore those too that the notes may have forgotten."""
+        """Return the time after which covers stay; after a restore records may be missing."""
         settled, restored = self.clock() - GRACE_S, await restore.last_restore(self.bus)
         return min(settled, restored.backup.timestamp()) if restored else settled
 
     async def covers_in_use(self) -> frozenset[str]:
-        """What articles show, or are about to show, of items that were not withdrawn."""
+        """Return the covers that articles of not withdrawn items show, or will show."""
         named = dict[str, set[str]]()
         async for key, value in self.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
             if copies := cover_paths(ArticleRecord.decode(value.data)):
@@ -72,13 +72,13 @@ class CoverCleanup:
 
 
 def cover_paths(record: ArticleRecord) -> set[str]:
-    """The picture that is to be shown, and the one that is until then."""
+    """Return the cover that is to be shown, and the one shown until then."""
     found = (COVER_PATH.search(place) for place in (record.picture, record.cover))
     return {copy[0] for copy in found if copy}
 
 
 def is_withdrawn(record: bytes) -> bool:
-    """One that can't be read is not."""
+    """Whether an item is withdrawn; an unreadable record counts as not withdrawn."""
     try:
         return Item.model_validate_json(record).state == "withdrawn"
     except ValidationError:

@@ -34,31 +34,32 @@ MAX_RETRY_S = 600.0
 
 
 class LocalErasure(BaseModel):
-    """Bucket `control`, until Zalo has erased too: what is ours is gone, and is not sought again.
+    """Our own data are erased, and Zalo's not yet: bucket `control`.
 
-    A backup takes that bucket first, so that no older copy of anything comes back beside this.
+    A backup takes that bucket first, so that no older copy of the data comes back beside the
+    record.
     """
 
     model_config = ConfigDict(frozen=True)
 
     notices: int
     start: int
-    """From where on RECEIPTS may name the person: the wish itself, and what came after it."""
+    """First sequence of RECEIPTS that may name the person: the request itself and later events."""
 
 
 def erasure_key(event: ZaloEvent) -> str:
-    """Nothing in it tells of whom it is."""
+    """Return the key of an erasure; it contains no personal data."""
     return f"erasing.zalo.{event.key}"
 
 
 def zalo_address(user_id: str) -> str:
-    """How somebody is named to whom Zalo messages go by their id, and not by phone."""
+    """Return the address of a person who is reached by Zalo user id instead of by phone."""
     return f"{ZALO_USER_PREFIX}{user_id}"
 
 
 @dataclass
 class Erasure:
-    """Obeys `user_withdraw`."""
+    """Obeys the event `user_withdraw`."""
 
     bus: Bus
     followers: FollowerStore
@@ -66,12 +67,12 @@ class Erasure:
     lists: FollowerApi
 
     async def erase(self, event: ZaloEvent) -> None:
-        """Raises Later until everything is gone, BusError when the bus is away."""
+        """Erase a person. Raises RetryLater until all is erased, BusError when the bus is away."""
         cleared = await self.find_local_erasure(event) or await self.erase_locally(event)
         crash_point("zalo.person_purged")
         await self.erase_at_zalo(event.user_id)
         await self.bus.bucket(subjects.CONTROL.name).purge(erasure_key(event))
-        # The wish itself last: until then it comes again.
+        # Erase the request last: until then it is redelivered.
         await self.erase_receipts(event.user_id, start=cleared.start)
         log.info("zalo_person_erased", notices=cleared.notices)
 
@@ -81,13 +82,13 @@ class Erasure:
         ).value
 
     async def erase_locally(self, event: ZaloEvent) -> LocalErasure:
-        """Erase what we know ourselves, and note that it is done."""
+        """Erase our own data, and record that this is done."""
         if await self.followers.erase(event.user_id, event.at):
             address = zalo_address(event.user_id)
             await self.suppressions.add(
                 ChannelName.ZALO, address, WITHDRAWN_REASON, until=None, at=event.at
             )
-            # What another worker noted meanwhile of an older event.
+            # Another worker may have recorded an older event meanwhile.
             await self.followers.erase(event.user_id, event.at)
         notices = await self.erase_from_notices(event.user_id)
         start = await self.erase_receipts(event.user_id, except_key=event.key)
@@ -97,9 +98,9 @@ class Erasure:
         return done
 
     async def erase_receipts(self, user_id: str, *, except_key: str = "", start: int = 1) -> int:
-        """Erase what Zalo told of the person from its stream, except for the event *but*.
+        """Erase the person's events from RECEIPTS, except the one with *except_key*.
 
-        Answers where a later look has to start.
+        Returns the sequence from which a later pass has to start.
         """
         subject, named = subjects.receipt(ChannelName.ZALO, "*"), user_id.encode()
         kept, last = 0, start - 1
@@ -114,7 +115,7 @@ class Erasure:
         return kept or last + 1
 
     async def erase_from_notices(self, user_id: str) -> int:
-        """Take the id out of every notice; one that has no other address goes altogether."""
+        """Remove the id from every notice; one without another address is purged."""
         cleared = 0
         async for key, value in self.notice_records():
             while value and is_addressed_to(value, user_id):
@@ -123,15 +124,15 @@ class Erasure:
         return cleared
 
     async def notice_records(self) -> AsyncIterator[tuple[str, Value | None]]:
-        """Every contact; other entries of the bucket hold none, and have a dot in their keys."""
+        """Yield every contact; keys of other entries in the bucket contain a dot."""
         async for key, value in self.bus.bucket(subjects.NOTICES.name).values():
             if "." not in key:
                 yield key, value
 
     async def erase_from_notice(self, key: str, value: Value) -> Value | None:
-        """None when done, else what somebody else wrote meanwhile.
+        """Remove the id from one notice; None if done, else the entry that is there now.
 
-        A notice that stays is kept for thirty days from now on: the bucket counts from each write.
+        The remaining notice is kept for thirty more days: the bucket counts from each write.
         """
         bucket = self.bus.bucket(subjects.NOTICES.name)
         record = NoticeRecord.model_validate_json(value.data)
@@ -147,7 +148,7 @@ class Erasure:
         return None
 
     async def erase_at_zalo(self, user_id: str) -> None:
-        """Whom Zalo does not know is erased there already."""
+        """Erase the person at Zalo; an unknown one is erased already. Raises RetryLater."""
         try:
             await self.lists.forget(user_id, lambda: False)
         except ROW_ERRORS as why:
@@ -159,7 +160,7 @@ class Erasure:
 
 
 def is_about(data: bytes, user_id: str) -> bool:
-    """Whether a stored event names this very person."""
+    """Whether a stored event names this person."""
     return first_text(json_object(data), "user_id") == user_id
 
 
@@ -168,7 +169,7 @@ def event_key(data: bytes) -> str:
 
 
 def is_addressed_to(value: Value, user_id: str) -> bool:
-    """Whether a notice goes to this person by this id; one that can't be read goes to nobody."""
+    """Whether a notice goes to this person by this id; an unreadable one does not."""
     try:
         record = NoticeRecord.model_validate_json(value.data)
     except ValidationError:

@@ -9,17 +9,17 @@ from contracts.delivery import ChannelName
 from producers.bus import Bus, BusError
 
 PUBLISH_TIMEOUT_S, PUBLISH_PATIENCE_S = 1.0, 1.5
-"""Zalo waits for two seconds; what was not stored by then it tells again."""
+"""Zalo waits for two seconds, and repeats events that were not stored by then."""
 
 
 class ZaloEventPublisher:
-    """Stores events on RECEIPTS as `receipt.zalo.<kind>`, under the event's key."""
+    """Publishes events on RECEIPTS as `receipt.zalo.<kind>`, under the event's key."""
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
 
     async def publish(self, event: ZaloEvent) -> None:
-        """Returns once the bus has it on its disk. Raises Unreachable: perhaps it has not."""
+        """Return once the bus has the event on disk. Raises Unreachable if that is unknown."""
         body = event.model_dump_json(exclude_defaults=True).encode()
         subject = subjects.receipt(ChannelName.ZALO, event.kind)
         try:
@@ -34,7 +34,7 @@ class ZaloEventPublisher:
             raise Unreachable(type(away).__name__) from away
 
     async def last_event_at(self) -> datetime | None:
-        """When Zalo last told something, by our clock. Raises BusError."""
+        """Return the time of Zalo's last event, by our clock. Raises BusError."""
         subject = subjects.receipt(ChannelName.ZALO, "*")
         found = await self.bus.last_message(subjects.RECEIPTS.name, subject)
         return found.time if found else None

@@ -28,18 +28,18 @@ POLL_S = 600.0
 
 
 def scan_key(app_id: str) -> str:
-    """Bucket `control`: where the walk of an application stands."""
+    """Return the key of an application's scan in bucket `control`."""
     return f"zalo.followers.{app_id}"
 
 
 async def last_scan(bus: Bus, app_id: str) -> FollowerScan | None:
-    """The latest walk, whether it has ended or not."""
+    """Return the latest scan, whether it has ended or not."""
     return (await read(bus.bucket(subjects.CONTROL.name), scan_key(app_id), FollowerScan)).value
 
 
 @dataclass
 class FollowerSync:
-    """One Official Account's people."""
+    """Synchronizes the followers of one Official Account."""
 
     bus: Bus
     followers: FollowerStore
@@ -49,7 +49,7 @@ class FollowerSync:
     clock: Callable[[], float]
 
     async def run(self) -> None:
-        """As a task: whatever keeps it from being done is tried again in ten minutes."""
+        """Run as a task; a failed scan is tried again in ten minutes."""
         while True:
             try:
                 if await self.is_due():
@@ -63,9 +63,9 @@ class FollowerSync:
         return known is None or known.ended is None or self.now() - known.began >= SYNC_INTERVAL
 
     async def sync(self) -> FollowerScan:
-        """Go on with the walk that stands, or begin one; returns it when it has ended.
+        """Continue the current scan or begin one; return it when it has ended.
 
-        One that another process goes on with is returned as it is. Raises Refused, ChannelError,
+        A scan that another process continues is returned as it is. Raises Refused, ChannelError,
         BusError.
         """
         held = await self.load_or_begin()
@@ -87,7 +87,7 @@ class FollowerSync:
         return held
 
     async def sync_page(self, scan: FollowerScan) -> FollowerScan:
-        """One page: what it says of people first, how far we are second."""
+        """Record one page of followers first, then the progress."""
         page = await self.lists.page(scan.current_range, scan.offset)
         known = await self.without_withdrawn(page.user_ids)
         await self.followers.record_listing(known, scan.current_range.follows, scan.began)
@@ -95,7 +95,7 @@ class FollowerSync:
         return stepped if stepped.left else stepped.model_copy(update={"ended": self.now()})
 
     async def without_withdrawn(self, user_ids: Sequence[str]) -> list[str]:
-        """Without those who want to be forgotten: some of them still follow."""
+        """Leave out people who asked to be forgotten; some of them still follow."""
         addresses = {zalo_address(id): id for id in user_ids}
         gone = await self.suppressions.filter_suppressed(
             ChannelName.ZALO, list(addresses), WITHDRAWN_REASON
@@ -105,7 +105,7 @@ class FollowerSync:
     async def save_progress(
         self, before: Versioned[FollowerScan], scan: FollowerScan
     ) -> Versioned[FollowerScan]:
-        """Raises Conflict when somebody else has gone on."""
+        """Store the progress. Raises Conflict when another process has continued."""
         bucket, data = self.bus.bucket(subjects.CONTROL.name), scan.model_dump_json().encode()
         key = scan_key(self.app_id)
         if before.revision:
@@ -117,7 +117,7 @@ class FollowerSync:
 
 
 def log_result(scan: FollowerScan) -> None:
-    """How many there are, and whether Zalo has shown them all."""
+    """Log the number of followers, and whether Zalo has listed all of them."""
     listed, reached = scan.followers.listed, scan.followers.reached
     if reached < listed:
         log.warning("zalo_followers_not_all_listed", listed=listed, reached=reached)
@@ -126,5 +126,5 @@ def log_result(scan: FollowerScan) -> None:
 
 
 def failure_reason(trouble: Exception) -> str:
-    """Short, and safe to log."""
+    """Return a short reason that is safe to log."""
     return str(getattr(trouble, "reason", "")) or type(trouble).__name__

@@ -17,14 +17,14 @@ from producers.bus import Bus
 from producers.bus.records import read, update
 
 REPLY_INTERVAL = timedelta(hours=24)
-"""Nobody gets more than one reply in this time."""
+"""Shortest time between two automatic replies to a person."""
 FREE_MESSAGE_WINDOW = timedelta(hours=48)
-"""So long after somebody was heard of a message to them is free."""
+"""Time after an interaction in which a message is free."""
 FOLLOWS_AFTER_EVENT = {EventKind.FOLLOW: True, EventKind.UNFOLLOW: False}
 
 
 class Follower(Record):
-    """One person. `follows` is None for somebody who wrote, and of whom no list has told yet."""
+    """One person. `follows` is None for a person who wrote and was in no list yet."""
 
     follows: bool | None = None
     follows_at: AwareDatetime | None = None
@@ -33,12 +33,12 @@ class Follower(Record):
 
     @property
     def last_seen_at(self) -> datetime | None:
-        """When the person was last heard of."""
+        """Time of the person's last event."""
         known = (self.follows_at, self.last_interaction)
         return max((at for at in known if at), default=None)
 
     def with_follow_state(self, follows: bool, at: datetime) -> "Follower":
-        """Whether they followed at some moment; of the same moment the leaving counts."""
+        """Record a follow or an unfollow; at the same time the unfollow counts."""
         if self.follows_at and (at < self.follows_at or (at == self.follows_at and follows)):
             return self
         return self.model_copy(update={"follows": follows, "follows_at": at})
@@ -50,7 +50,7 @@ class Follower(Record):
 
 
 def apply_event(found: Follower | None, event: ZaloEvent) -> Follower:
-    """What is known after *event*; the same whatever the order of events."""
+    """Apply an event to a record; the order of events does not matter."""
     person = found or Follower()
     if event.kind in FOLLOWS_AFTER_EVENT:
         person = person.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
@@ -58,7 +58,7 @@ def apply_event(found: Follower | None, event: ZaloEvent) -> Follower:
 
 
 def apply_listing(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
-    """What is known after Zalo's list of some moment; a stranger who does not follow stays one."""
+    """Apply Zalo's list of some time; a stranger who does not follow gets no record."""
     if found is None:
         return Follower(follows=True, follows_at=at) if follows else None
     if found.follows is follows or (found.follows_at and found.follows_at >= at):
@@ -67,7 +67,7 @@ def apply_listing(found: Follower | None, follows: bool, at: datetime) -> Follow
 
 
 class FollowerCounts(BaseModel):
-    """How many people are known. `within_reach`: heard of within 48 hours."""
+    """Numbers of people. `within_reach`: seen within 48 hours."""
 
     followers: int = 0
     left: int = 0
@@ -77,7 +77,7 @@ class FollowerCounts(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ReplyClaim:
-    """The right to one reply, and what stood there before it was taken."""
+    """The right to one reply, and the time of the reply before it."""
 
     user_id: str
     claimed_at: datetime
@@ -94,7 +94,7 @@ class FollowerStore:
         await update(self.bucket, event.user_id, Follower, lambda found: apply_event(found, event))
 
     async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
-        """Take over a page of Zalo's list; only what differs is written."""
+        """Record a page of Zalo's list; only differences are written."""
         known = await self.bucket.get_many(user_ids)
         pages = {id: Follower.model_validate_json(value.data) for id, value in known.items()}
         differing = [
@@ -109,7 +109,7 @@ class FollowerStore:
         await update(self.bucket, user_id, Follower, move)
 
     async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
-        """The right to reply now: whoever gets it is the only one. A doubt counts as taken."""
+        """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""
         before: datetime | None = None
 
         def move(found: Follower | None) -> Follower:
@@ -124,7 +124,7 @@ class FollowerStore:
         return ReplyClaim(user_id, now, before) if held.just_written else None
 
     async def release_claim(self, claim: ReplyClaim) -> None:
-        """Nothing was sent: the next message may be replied to."""
+        """Release a claim after nothing was sent."""
 
         def move(found: Follower | None) -> Follower:
             person = found or Follower()
@@ -135,7 +135,7 @@ class FollowerStore:
         await update(self.bucket, claim.user_id, Follower, move)
 
     async def erase(self, user_id: str, until: datetime) -> bool:
-        """Erase the person, unless they came back after *until*. False: they did."""
+        """Erase a person, unless they came back after *until*; then return False."""
         held = await read(self.bucket, user_id, Follower)
         newest = held.value.last_seen_at if held.value else None
         if newest and newest > until:

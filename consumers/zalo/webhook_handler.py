@@ -15,13 +15,13 @@ from contracts.delivery import ChannelName
 
 log = structlog.get_logger()
 CONSENTING_EVENTS = {EventKind.FOLLOW, EventKind.INBOUND, EventKind.INTERACTION}
-"""What shows that a person wants to be told something again."""
+"""Events that show that a person wants messages again."""
 OnTemplateNews = Callable[..., Awaitable[None]]
 
 
 @dataclass
 class ZaloEventHandler:
-    """*heard* and *heard_quota* take news of templates for the template registry."""
+    """Handles events; template news go to *on_template_state* and *on_template_quota*."""
 
     followers: FollowerStore
     suppressions: SuppressionStore
@@ -31,7 +31,7 @@ class ZaloEventHandler:
     on_template_quota: OnTemplateNews
 
     async def on_event(self, event: DeliveryReceipt | ZaloEvent) -> None:
-        """Raises Later for what is not done, BusError when the bus is away."""
+        """Handle an event. Raises RetryLater if it is not done, BusError."""
         if isinstance(event, DeliveryReceipt):
             return
         match event.kind:
@@ -48,7 +48,7 @@ class ZaloEventHandler:
                 await self.on_person_event(event)
 
     async def on_person_event(self, event: ZaloEvent) -> None:
-        """Note what the person did; who wrote gets a reply."""
+        """Record a person's event; a message gets a reply."""
         await self.followers.record_event(event)
         address = zalo_address(event.user_id)
         withdrawn = await self.suppressions.suppressed_since(

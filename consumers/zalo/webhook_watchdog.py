@@ -20,14 +20,14 @@ INTERVAL_S = 900.0
 def silence_duration(
     sent_at: datetime | None, last_event_at: datetime, now: datetime, limit: timedelta
 ) -> timedelta | None:
-    """How long Zalo has been silent, if that is too long, and something went out meanwhile."""
+    """Return how long the webhook has been silent, if too long although messages went out."""
     since = now - last_event_at
     return since if sent_at and sent_at > last_event_at and since >= limit else None
 
 
 @dataclass
 class WebhookWatchdog:
-    """Watches over one application's webhook; says it again after every further *limit*."""
+    """Watches one application's webhook; warns again after every further *limit*."""
 
     bus: Bus
     app_id: str
@@ -36,7 +36,7 @@ class WebhookWatchdog:
     warned_at: datetime | None = None
 
     async def run(self) -> None:
-        """As a task; without a limit nobody watches."""
+        """Run as a task; without a limit it ends at once."""
         while self.limit:
             try:
                 await self.check()
@@ -55,16 +55,16 @@ class WebhookWatchdog:
         log.warning("zalo_webhook_silent", since=heard_at.isoformat(), hours=hours)
 
     async def last_event_at(self) -> datetime:
-        """The last event; before the first one, since when there could have been any."""
+        """Return the time of the last event, or of the stream's creation."""
         if heard := await ZaloEventPublisher(self.bus).last_event_at():
             return heard
         info = await self.bus.stream_info(subjects.RECEIPTS.name)
         return datetime.fromisoformat(info["created"])
 
     async def last_sent_at(self) -> datetime | None:
-        """When an article, a broadcast or a template message last went out, or was tried.
+        """Return when an article, a broadcast or a template message was last attempted.
 
-        Each is counted before it is made, so the counts say when.
+        Each attempt is counted before it is made, so the counters' times tell.
         """
         counts = self.bus.bucket(subjects.CONTROL.name).values(f"quota.zalo.{self.app_id}.")
         return max([value.created async for _, value in counts], default=None)
