@@ -126,9 +126,7 @@ DOORS: dict[str, Door] = {
 
 @pytest.fixture
 async def sender(bus, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        AccessControl, "count_events", lambda *_: None
-    )  # without the limit per minute
+    monkeypatch.setattr(AccessControl, "count_events", lambda *_: None)  # no rate limit
     async with open_gateway(bus, FakeClock()) as door:
         yield EverySender(bus, door, tmp_path / "spools")
 

@@ -22,12 +22,12 @@ structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 WRITER = """
 from producers.publisher import Publisher
-from tests.support.gateway_client import UNIT, an_event
+from tests.support.gateway_client import UNIT, sample_event
 
 async def main(folder, number):
     publisher = Publisher(None, UNIT, Path(folder))
     while True:
-        await publisher.publish(an_event(id=f"e-{number}", content_id=f"tin-{number}"))
+        await publisher.publish(sample_event(id=f"e-{number}", content_id=f"tin-{number}"))
         print(number, flush=True)
         number += 1
 
@@ -36,7 +36,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 
 DRAINER = """
-from contracts.crash import arm
+from contracts.base.crash_points import arm
 from producers.bus import Bus
 from producers.publisher import drain
 

@@ -21,16 +21,16 @@ LEASE_S, REQUEST_S = 4.0, 1.5
 HASTY = f"""
 import sys
 from channels.email.channel import EmailChannel
-from consumers.deliver import Deliver
+from consumers.deliver.worker import DeliveryWorker
 from tests.deep.crash.launch import NOTHING, launch
 
-begin = Deliver.__post_init__
+begin = DeliveryWorker.__post_init__
 
 def shorter(self):
     self.lease_s = {LEASE_S}
     begin(self)
 
-Deliver.__post_init__ = shorter
+DeliveryWorker.__post_init__ = shorter
 EmailChannel.request_timeout_s = {REQUEST_S}
 launch(NOTHING, 1, sys.argv[1:])
 """
