@@ -11,7 +11,7 @@ import pytest
 from contracts import subjects
 from contracts.testing import check_event
 from tests.support import requirements
-from tests.support.loa_process import BIN, LoaProcess
+from tests.support.loa_process import LoaProcess
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -20,6 +20,7 @@ BARE = "data.json"
 EVENTS = sorted(file for file in EXAMPLES.glob("*.json") if file.name != BARE)
 UNIT = "van-phong-bo"
 READMES = ["README.md", "README.vi.md"]
+EVENT_PAGES = {"README.md": "docs/events.md", "README.vi.md": "docs/events.vi.md"}
 ADDRESS = "http://127.0.0.1:8080"
 
 
@@ -35,27 +36,33 @@ def test_the_readme_shows_the_first_example(readme):
     assert json.loads(blocks[0]) == json.loads((EXAMPLES / "first-event.json").read_text("utf-8"))
 
 
+def shell_blocks(page, heading):
+    """What a reader pastes from one section of a page."""
+    section = (ROOT / page).read_text("utf-8").split(heading)[1].split("\n## ")[0]
+    return "".join(re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S))
+
+
 def first_commands(readme):
-    """What a newcomer types, from the key to the first item by hand, in one shell."""
-    section = (ROOT / readme).read_text("utf-8").split("\n## ")[1].split("\n### ")[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
-    return re.sub(r" +# .*", "", "".join(blocks))
+    """The first event of the README, then every other way to send, in one shell."""
+    ways = {"README.md": "\n## Ways to send", "README.vi.md": "\n## Các cách gửi"}[readme]
+    return shell_blocks(readme, "\n## ") + shell_blocks(EVENT_PAGES[readme], ways)
 
 
 @pytest.fixture
 def loa(tmp_path):
     """A Loa that has just been started, seen from the folder that the README is read in."""
     requirements.curl()
-    for name, target in {"examples": EXAMPLES, "var": tmp_path / "data"}.items():
+    folders = {"examples": EXAMPLES, "var": tmp_path / "data", ".venv": sys.prefix}
+    for name, target in folders.items():
         (tmp_path / name).symlink_to(target)
     with LoaProcess(tmp_path) as loa:
         yield loa
 
 
 def typed(loa, script):
-    """What a shell beside it says; only the port is another one."""
+    """What a shell beside it says, pasted literally; only the port is another one."""
     shell = ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, loa.ready().url)]
-    found = {"PATH": f"{BIN}:{loa.environ['PATH']}", "NO_PROXY": "127.0.0.1"}
+    found = {"NO_PROXY": "127.0.0.1"}
     done = subprocess.run(
         shell, cwd=loa.folder, env=loa.environ | found, capture_output=True, text=True, check=False
     )
@@ -67,7 +74,7 @@ def typed(loa, script):
 @pytest.mark.parametrize("readme", READMES)
 def test_what_the_readme_prints_for_a_first_event_works_as_it_stands(loa, readme):
     said = typed(loa, first_commands(readme))
-    assert said.count("HTTP/1.1 202 Accepted") == 2, said
+    assert said.count("HTTP/1.1 202 Accepted") == 3, said
     [first] = re.findall(r'^\{"event_id".*\}$', (ROOT / readme).read_text("utf-8"), re.M)
     assert first in said
     assert f"Accepted(event_id='{json.loads(first)['event_id']}'" in said
