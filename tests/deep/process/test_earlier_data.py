@@ -1,0 +1,79 @@
+"""Data of version 0.1.0 opens, checks clean and delivers on.
+
+`tests/golden/backup-0.1.0` was made by the code of that version: readers of every frequency, items
+in every state, a digest, a case notice, dead letters, a draft at the desk and Zalo's grant.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+GOLDEN = Path(__file__).parents[2] / "golden" / "backup-0.1.0"
+EXPECTED = json.loads((GOLDEN / "expected.json").read_text("utf-8"))
+WAITING = "tin-dang-cho"
+DRAFT = "tin-cho-duyet"
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with RelayProcess(tmp_path) as relay:
+        yield relay
+
+
+@pytest.fixture
+def loa(tmp_path, relay):
+    """The backup on a new machine: restored, rebuilt and started, every channel paused."""
+    backup = tmp_path / "backup"
+    shutil.copytree(GOLDEN, backup, ignore=shutil.ignore_patterns("vault.key", "expected.json"))
+    (tmp_path / "data").mkdir()
+    shutil.copy(GOLDEN / "vault.key", tmp_path / "data" / "vault.key")
+    loa = LoaProcess(tmp_path, **relay.settings)
+    restored = loa.cli("restore", backup, "--moved")
+    assert restored.exit_code == 0, restored.err
+    assert loa.cli("rebuild", "--json").json["directory"] == {"people": 30}
+    loa.key = EXPECTED["unit_keys"][UNIT]
+    with loa:
+        yield loa
+
+
+def without_times(trace):
+    """A trace's counts and events."""
+    events = [[one["event"], one["channel"], one["detail"]] for one in trace["timeline"]]
+    return trace | {"timeline": events}
+
+
+def test_data_of_the_first_version_opens_checks_clean_and_delivers_on(loa, relay):
+    for content_id, expected in EXPECTED["traces"].items():
+        assert without_times(loa.cli("trace", content_id, "--json").json) == without_times(expected)
+    assert loa.cli("desk", "list", "--json").json == EXPECTED["desk"]
+    assert loa.cli("dead", "list", "--json").json == EXPECTED["dead"]
+    assert loa.cli("units", "list", "--json").json == EXPECTED["units"]
+    assert loa.cli("opinions", "--json").json == EXPECTED["opinions"]
+    found = loa.cli("check", "--deep", "--json")
+    assert (found.exit_code, found.json["violations"]) == (0, [])
+    repeated = loa.post(EXPECTED["first_event"])
+    assert (repeated.status, repeated.body["event_id"]) == (202, EXPECTED["events"]["e-1"])
+    for channel in ("portal", "email"):
+        assert loa.cli("resume", channel).exit_code == 0
+    wait_until(lambda: email_of(loa, WAITING)["complete"], "the mails that had waited")
+    assert (
+        email_of(loa, WAITING)["delivered"]
+        == EXPECTED["traces"][WAITING]["channels"]["email"]["expected"]
+    )
+    approved = loa.cli("desk", "approve", DRAFT, "--by", "Trưởng phòng Biên tập")
+    assert approved.exit_code == 0, approved.err
+    wait_until(lambda: email_of(loa, DRAFT).get("complete"), "the approved draft's mails")
+    assert loa.page_status(f"/tin/{DRAFT}") == 200
+    assert loa.page_status("/tin/tin-bi-go") == 410
+    to = [address for address, _ in relay.accepted_mails()]
+    assert {to.count(f"nguoi{number}@example.com") for number in (0, 1, 2)} == {2}
+
+
+def email_of(loa, content_id):
+    """The counts of an item's mails."""
+    return loa.cli("trace", content_id, "--json").json.get("channels", {}).get("email", {})
