@@ -30,7 +30,7 @@ class Commands(LazyGroup):
         "demo": CommandPath(f"{CLI_PACKAGE}.demo", "demo"),
         "backup": CommandPath(f"{CLI_PACKAGE}.recovery", "save_backup"),
         "restore": CommandPath(f"{CLI_PACKAGE}.recovery", "restore_backup"),
-        "rebuild": CommandPath(f"{CLI_PACKAGE}.recovery", "rebuild"),
+        "rebuild": CommandPath(f"{CLI_PACKAGE}.recovery", "rebuild_projections"),
         "opinions": CommandPath(f"{CLI_PACKAGE}.opinions", "opinions"),
         "units": CommandPath(f"{CLI_PACKAGE}.units"),
         "import": CommandPath(f"{CLI_PACKAGE}.imports"),
