@@ -61,7 +61,7 @@ async def mark_unsent_delivered(house):
         await office.plan(released)
     for channel in ChannelName:
         await acknowledge_all(house.bus, "PUBLICATIONS", subjects.dispatch(channel))
-    await house.state(f"portal.{NEW}.1.0", rows=b"d", closed=house.clock())
+    await house.state(f"portal.{NEW}.1.0", rows=b"d", closed_at=house.clock())
 
 
 async def write_portal_file(house, path: str, body: bytes):

@@ -133,7 +133,7 @@ async def test_the_bounce_listeners_port_is_named_too(clean_environment, tmp_pat
     class Node:
         email = EmailSettings(bounce_domain="tra-lai.moha.example")
 
-        async def prove_key(self):
+        async def open_proven_key(self):
             """It is the right one."""
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -53,7 +53,7 @@ class DeliveredPlan:
         cursor = held.value.advance(lists, complete=True, now=start + 1)
         await self.ledger.append_batches(PLAN, held, cursor, batches)
         for number, size in enumerate(SIZES):
-            await self.state(number, rows=b"d" * size, closed=start + 2)
+            await self.state(number, rows=b"d" * size, closed_at=start + 2)
 
     async def state(self, number: int, **changes: object) -> None:
         batch = BatchKey(*PLAN, number)
@@ -100,17 +100,17 @@ async def test_an_empty_ledger_is_clean(bus, clock):
 async def test_work_in_hand_is_no_violation(delivered_plan):
     now = delivered_plan.clock()
     await delivered_plan.state(
-        0, rows=b"ddssp", closed=0.0, owner="w#1#1", lease=now + 30, due=now - OLD
+        0, rows=b"ddssp", closed_at=0.0, owner="w#1#1", lease_until=now + 30, due=now - OLD
     )
-    await delivered_plan.state(1, rows=b"drrrd", closed=0.0, due=now + 3600)
-    await delivered_plan.state(2, rows=b"dPK", closed=0.0, due=now - STUCK_S + 10)
+    await delivered_plan.state(1, rows=b"drrrd", closed_at=0.0, due=now + 3600)
+    await delivered_plan.state(2, rows=b"dPK", closed_at=0.0, due=now - STUCK_S + 10)
     assert await delivered_plan.check(deep=True) == []
 
 
 async def test_a_batch_whose_last_doubt_a_receipt_has_ended_may_wait_for_its_wake_up(
     delivered_plan,
 ):
-    await delivered_plan.state(1, closed=0.0, due=delivered_plan.clock() + 3600)
+    await delivered_plan.state(1, closed_at=0.0, due=delivered_plan.clock() + 3600)
     assert await delivered_plan.check(deep=True) == []
 
 
@@ -170,15 +170,15 @@ SPOILT: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
         [("closed-with-open-rows", f"state.{KEYS[2]}")],
     ),
     "a batch was never closed": (
-        lambda b: b.state(1, closed=0.0, due=b.clock() - 5),
+        lambda b: b.state(1, closed_at=0.0, due=b.clock() - 5),
         [("never-closed", f"state.{KEYS[1]}")],
     ),
     "nobody works on a batch that is due": (
-        lambda b: b.state(1, rows=b"ddppp", closed=0.0),
+        lambda b: b.state(1, rows=b"ddppp", closed_at=0.0),
         [("stuck", f"state.{KEYS[1]}")],
     ),
     "the owner of a batch died long ago": (
-        lambda b: b.state(1, rows=b"dsssp", closed=0.0, owner="x#1#1", lease=b.clock() - OLD),
+        lambda b: b.state(1, rows=b"dsssp", closed_at=0.0, owner="x#1#1", lease_until=b.clock() - OLD),
         [("sending-stuck", f"state.{KEYS[1]}"), ("stuck", f"state.{KEYS[1]}")],
     ),
     "a state can't be read": (

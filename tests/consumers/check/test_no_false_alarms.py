@@ -131,7 +131,7 @@ async def test_a_plan_that_moves_while_all_are_read_is_neither_missing_nor_witho
     """Its old value is gone and its new one stands behind the end of the reading."""
     await overdue_plan.plan()
     await overdue_plan.release()
-    await overdue_plan.state(rows=b"dd", closed=overdue_plan.clock())
+    await overdue_plan.state(rows=b"dd", closed_at=overdue_plan.clock())
     values = Bucket.values
 
     async def overtaken(self, prefix=""):
@@ -156,7 +156,7 @@ async def test_a_plan_that_was_halted_before_it_began_is_well(overdue_plan, halt
 async def test_what_waits_is_judged_from_the_start_of_whoever_works_on_it(overdue_plan):
     """After a night's stand-still everything is old, and nobody has had the time."""
     await overdue_plan.plan(complete=False)
-    await overdue_plan.state(rows=b"sP", owner="w#1#1", lease=overdue_plan.clock() - OLD)
+    await overdue_plan.state(rows=b"sP", owner="w#1#1", lease_until=overdue_plan.clock() - OLD)
     now = overdue_plan.clock()
     assert await overdue_plan.rules() == ["stuck", "sending-stuck", "plan-stuck"]
     assert await overdue_plan.rules(since=now - 30) == []
@@ -167,7 +167,7 @@ async def test_a_lease_that_is_just_over_is_no_alarm(overdue_plan):
     await overdue_plan.plan()
     now = overdue_plan.clock()
     for lease, rules in ((now + 30, []), (now - 59, []), (now - 61, ["sending-stuck"])):
-        await overdue_plan.state(rows=b"sd", owner="w#1#1", lease=lease)
+        await overdue_plan.state(rows=b"sd", owner="w#1#1", lease_until=lease)
         assert await overdue_plan.rules() == rules
 
 
@@ -175,9 +175,9 @@ async def test_a_mail_that_is_asked_about_ever_later_is_no_alarm(overdue_plan):
     """A relay that always cuts off: the longest rung is ten hours."""
     await overdue_plan.plan()
     now = overdue_plan.clock()
-    await overdue_plan.state(rows=b"Pd", created=now - 50000, due=now + 30000, settle=now - 39000)
+    await overdue_plan.state(rows=b"Pd", created=now - 50000, due=now + 30000, effects_until=now - 39000)
     assert await overdue_plan.rules() == []
-    await overdue_plan.state(settle=now - 45000)
+    await overdue_plan.state(effects_until=now - 45000)
     assert await overdue_plan.rules() == ["in-doubt-old"]
 
 

@@ -23,7 +23,7 @@ HERE = {
 @pytest.fixture(autouse=True)
 def short_dns_timeout(monkeypatch):
     monkeypatch.setattr(dns_client, "DNS_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(doctor.running, "LOOK_S", 0.2)
+    monkeypatch.setattr(doctor.instance, "PROBE_TIMEOUT_S", 0.2)
 
 
 def told(run) -> list[str]:

@@ -30,7 +30,7 @@ def shown(state: FeedState, capsys) -> str:
 
 
 async def checked(body: bytes, capsys, url: str = URL, **changes) -> str:
-    async def ask(url: str, *, etag: str, modified: str) -> FeedResponse:
+    async def ask(url: str, *, etag: str, last_modified: str) -> FeedResponse:
         return FeedResponse(body, url)
 
     feed = default_feed(url, DEFAULT, NOW).model_copy(update=changes)

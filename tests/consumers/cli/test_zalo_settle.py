@@ -34,7 +34,7 @@ def store_unknown_row(ledger):
         await ledger.append_batches(plan, held, cursor, rows)
         batch = BatchKey(*plan, 0)
         state = await ledger.state(batch)
-        entry = replace(state.value, rows=letters, closed=1.0)
+        entry = replace(state.value, rows=letters, closed_at=1.0)
         await ledger.swap(batch, state, entry, until=float("inf"))
         return batch
 

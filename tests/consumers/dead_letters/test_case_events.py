@@ -105,7 +105,7 @@ async def test_the_letter_comes_first_and_a_repeat_erases_what_a_death_left(bus,
         raise BusError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bus, "erase", away)
+        patch.setattr(bus, "erase_message", away)
         with pytest.raises(BusError):
             await died(bus, body())
     [one] = [one async for one in bus.scan(subjects.CONTENT.name)]

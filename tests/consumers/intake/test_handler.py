@@ -161,7 +161,7 @@ async def test_events_of_one_item_are_taken_in_as_they_came(bus, intake, monkeyp
         await asyncio.sleep(next(turns))
         return await book(*event)
 
-    monkeypatch.setattr(intake.event_log, "book", slow)
+    monkeypatch.setattr(intake.event_log, "record", slow)
     events = [submitted(), corrected(), withdrawn()]
     await asyncio.gather(*(intake.handle(event, UNIT) for event in events))
     actions = [one["action"] for one in await released_publications(bus)]

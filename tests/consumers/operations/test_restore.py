@@ -114,7 +114,7 @@ async def test_the_rest_of_an_unfinished_plan_is_in_doubt_too(pipeline, tmp_path
         calls.append(args)
         return await extend(*args)
 
-    monkeypatch.setattr(pipeline.ledger, "extend", once)
+    monkeypatch.setattr(pipeline.ledger, "append_batches", once)
     with pytest.raises(NoReply):
         await pipeline.planner.on_publication(released)
     await save_backup(pipeline, tmp_path)

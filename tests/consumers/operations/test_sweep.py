@@ -150,7 +150,7 @@ async def test_a_sweepers_wake_up_is_never_taken_for_a_repeat(bus, clock, sweepe
 
 async def test_sweeping_never_writes_to_the_ledger(bus, clock, sweeper):
     for number, entry in enumerate(
-        [forgotten(clock), forgotten(clock, rows=b"ss", owner="x#1#1"), forgotten(clock, closed=1)]
+        [forgotten(clock), forgotten(clock, rows=b"ss", owner="x#1#1"), forgotten(clock, closed_at=1)]
     ):
         await keep(sweeper, a_batch(number), entry)
     before = await sweeper.ledger.bucket.last_seq()
@@ -163,7 +163,7 @@ async def test_sweeping_never_writes_to_the_ledger(bus, clock, sweeper):
 
 async def test_closed_batches_are_not_read_again_and_again(bus, clock, sweeper):
     for number in range(5):
-        await keep(sweeper, a_batch(number), forgotten(clock, closed=clock() - LONG_AGO_S))
+        await keep(sweeper, a_batch(number), forgotten(clock, closed_at=clock() - LONG_AGO_S))
     await keep(sweeper, a_batch(9), forgotten(clock, due=clock()))
     looked: list[str] = []
     look = sweeper.wake_if_stuck
@@ -187,7 +187,7 @@ async def test_what_a_standing_channel_put_off_is_woken_when_it_goes_on(bus, clo
     """Although it became due a moment ago, and its wake-ups may still be in the queue."""
     await keep(sweeper, a_batch(0), forgotten(clock, due=clock()))
     await keep(sweeper, a_batch(1), forgotten(clock, due=clock() + 60))
-    await keep(sweeper, a_batch(2), forgotten(clock, owner="busy#1#1", lease=clock() + 60))
+    await keep(sweeper, a_batch(2), forgotten(clock, owner="busy#1#1", lease_until=clock() + 60))
     await keep(sweeper, a_batch(3, ZALO), forgotten(clock, due=clock()))
     await pauses.pause(bus, EMAIL)
     await sweeper.channel_monitor.refresh()

@@ -246,7 +246,7 @@ class PagedServer:
     def __init__(self, counts):
         self.counts = sorted(counts.items())
 
-    async def insist(self, _call, query):
+    async def repeatable_api_request(self, _call, query):
         page = dict(self.counts[query["offset"] : query["offset"] + 7])
         return {"total": len(self.counts), "state": {"subjects": page}}
 
