@@ -178,7 +178,9 @@ SPOILT: dict[str, tuple[Spoil, list[tuple[str, str]]]] = {
         [("stuck", f"state.{KEYS[1]}")],
     ),
     "the owner of a batch died long ago": (
-        lambda b: b.state(1, rows=b"dsssp", closed_at=0.0, owner="x#1#1", lease_until=b.clock() - OLD),
+        lambda b: b.state(
+            1, rows=b"dsssp", closed_at=0.0, owner="x#1#1", lease_until=b.clock() - OLD
+        ),
         [("sending-stuck", f"state.{KEYS[1]}"), ("stuck", f"state.{KEYS[1]}")],
     ),
     "a state can't be read": (

@@ -159,8 +159,8 @@ async def test_what_waits_is_judged_from_the_start_of_whoever_works_on_it(overdu
     await overdue_plan.state(rows=b"sP", owner="w#1#1", lease_until=overdue_plan.clock() - OLD)
     now = overdue_plan.clock()
     assert await overdue_plan.rules() == ["stuck", "sending-stuck", "plan-stuck"]
-    assert await overdue_plan.rules(since=now - 30) == []
-    assert await overdue_plan.rules(since=now - 90) == ["sending-stuck"]
+    assert await overdue_plan.rules(running_since=now - 30) == []
+    assert await overdue_plan.rules(running_since=now - 90) == ["sending-stuck"]
 
 
 async def test_a_lease_that_is_just_over_is_no_alarm(overdue_plan):
@@ -175,7 +175,9 @@ async def test_a_mail_that_is_asked_about_ever_later_is_no_alarm(overdue_plan):
     """A relay that always cuts off: the longest rung is ten hours."""
     await overdue_plan.plan()
     now = overdue_plan.clock()
-    await overdue_plan.state(rows=b"Pd", created=now - 50000, due=now + 30000, effects_until=now - 39000)
+    await overdue_plan.state(
+        rows=b"Pd", created=now - 50000, due=now + 30000, effects_until=now - 39000
+    )
     assert await overdue_plan.rules() == []
     await overdue_plan.state(effects_until=now - 45000)
     assert await overdue_plan.rules() == ["in-doubt-old"]

@@ -130,9 +130,9 @@ async def test_a_replica_that_is_behind_makes_no_delivered_item_go(bus, tmp_path
     asked = []
     many = Bucket.get_many
 
-    async def noted(bucket, keys, *, since=0):
-        asked.append(since)
-        return await many(bucket, keys, min_seq=since)
+    async def noted(bucket, keys, *, min_seq=0):
+        asked.append(min_seq)
+        return await many(bucket, keys, min_seq=min_seq)
 
     monkeypatch.setattr(Bucket, "get_many", noted)
     await deliver_to_portal(bus, FIRST)

@@ -66,13 +66,13 @@ async def test_a_forgotten_batch_is_woken_in_its_own_lane(bus, clock, sweeper, c
         ({"due": -GRACE_S - 1}, True),
         ({"due": -GRACE_S + 1}, False),
         ({"due": 3600.0}, False),
-        ({"owner": "dead#1#1", "lease": -GRACE_S - 1}, True),
-        ({"owner": "slow#1#1", "lease": -GRACE_S + 1}, False),
-        ({"owner": "busy#1#1", "lease": 60.0}, False),
+        ({"owner": "dead#1#1", "lease_until": -GRACE_S - 1}, True),
+        ({"owner": "slow#1#1", "lease_until": -GRACE_S + 1}, False),
+        ({"owner": "busy#1#1", "lease_until": 60.0}, False),
         ({"rows": b"sS", "owner": "dead#1#1"}, True),
         ({"rows": b"Pr"}, True),
         ({"rows": b"dd"}, True),
-        ({"rows": b"dd", "closed": -500.0}, False),
+        ({"rows": b"dd", "closed_at": -500.0}, False),
         ({"halt": "v2", "rows": b"sv", "owner": "dead#1#1"}, True),
     ],
     ids=str,
@@ -150,7 +150,11 @@ async def test_a_sweepers_wake_up_is_never_taken_for_a_repeat(bus, clock, sweepe
 
 async def test_sweeping_never_writes_to_the_ledger(bus, clock, sweeper):
     for number, entry in enumerate(
-        [forgotten(clock), forgotten(clock, rows=b"ss", owner="x#1#1"), forgotten(clock, closed_at=1)]
+        [
+            forgotten(clock),
+            forgotten(clock, rows=b"ss", owner="x#1#1"),
+            forgotten(clock, closed_at=1),
+        ]
     ):
         await keep(sweeper, a_batch(number), entry)
     before = await sweeper.ledger.bucket.last_seq()

@@ -245,9 +245,9 @@ async def test_who_decided_and_who_withdrew_is_told_where_names_are_asked_for(
     await intake_harness.intake.desk.approve(ITEM, CLERK)
     clock.advance(5)
     await intake_harness.take_in(withdrawn(extensions={"submitter": "Lê Văn Cường"}))
-    told = (await replace(intake_harness.trace, with_names=True).trace(ITEM)).model_dump(mode="json")[
-        "timeline"
-    ]
+    told = (await replace(intake_harness.trace, with_names=True).trace(ITEM)).model_dump(
+        mode="json"
+    )["timeline"]
     named = {one["event"]: one["by"] for one in told if "by" in one}
     assert named == {"approved": CLERK, "received": "Lê Văn Cường"}
     unit = (await intake_harness.read_trace()).model_dump_json()
