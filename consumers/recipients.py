@@ -12,7 +12,7 @@ from contracts.delivery import BatchKey, ChannelName
 
 
 class Contact(NamedTuple):
-    """A recipient's address and name at this moment; `barred`: why nothing may be sent there."""
+    """A recipient's current address and name; a `suppression_reason` forbids sending."""
 
     id: str
     address: str = ""
@@ -21,14 +21,14 @@ class Contact(NamedTuple):
 
 
 class ContactLookup(Protocol):
-    """Looks up recipients; one that is not in the answer is gone."""
+    """Looks up contacts by recipient id; a recipient who has left is not in the result."""
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
-        """Raises Later when the answer could be stale: look-up failed is not gone."""
+        """Raises RetryLater when the result could be outdated."""
 
 
 class FixedRecipients:
-    """Recipients that are places, not people: the portal, the Official Account."""
+    """Recipients without contacts: the portal, the Official Account."""
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
         return {id: Contact(id) for id in ids}
@@ -75,12 +75,39 @@ class SingleRecipient:
         }
 
 
+class RecipientStrategy(Protocol):
+    """Recipients of one kind of content, and what follows from their outcomes."""
+
+    def serves(self, batch: BatchKey) -> bool:
+        """Whether *batch* is of this kind."""
+
+    async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
+        """The rows of *batch*, and the lookup of their contacts."""
+
+    async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
+        """Whether no other channel follows if this one gives up."""
+
+    async def on_deferred(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """Called when the batch waits for its next attempt."""
+
+    async def on_closed(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
+        """Called when every row has ended; repeated after a crash, so it has to be idempotent."""
+
+    async def on_outcomes(
+        self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
+    ) -> None:
+        """Called after a window's outcomes are committed."""
+
+
 @dataclass
 class PublicationRecipients:
     """Recipient strategy for publications: no follow-up after a batch ends."""
 
     row_source: RowSource
     contact_lookup: ContactLookup
+
+    def serves(self, _batch: BatchKey) -> bool:
+        return True
 
     async def recipients(self, batch: BatchKey, _entry: LedgerEntry) -> BatchRecipients:
         return BatchRecipients(await self.row_source.rows(batch), self.contact_lookup)

@@ -31,7 +31,12 @@ from consumers.intake.desk import Desk
 from consumers.intake.handler import Intake
 from consumers.operations import restore
 from consumers.operations.sweep import Sweeper
-from consumers.recipients import ContactLookup, FixedRecipients, SuppressionList
+from consumers.recipients import (
+    ContactLookup,
+    FixedRecipients,
+    RecipientStrategy,
+    SuppressionList,
+)
 from consumers.reporting.reactions import portal_state
 from consumers.runtime.lanes import LaneSemaphore
 from consumers.subscribers.transactional import TransactionalRecipients
@@ -213,8 +218,7 @@ async def add_worker(
         slot,
         BreakerStore(node.bus, channel.name),
         is_paused=lambda: channel.name in pauses.paused_channels,
-        case_notice_recipients=case_recipients(node, channel.name, suppressed),
-        transactional_recipients=transactional_recipients(node, channel.name, suppressed),
+        strategies=recipient_strategies(node, channel.name, suppressed),
         try_canary=CanaryWorker(
             node.bus, channel, canary_target(node, channel.name), node.clock
         ).handle,
@@ -239,18 +243,16 @@ def subscribe_wake_ups(node: Node, worker: DeliveryWorker) -> None:
         node.subscribe(subjects.DELIVER, consumer, worker.on_wake_up, copies)
 
 
-def case_recipients(
+def recipient_strategies(
     node: Node, channel: ChannelName, suppressed: SuppressionList
-) -> CaseNoticeRecipients | None:
-    """The portal tells nobody of a dossier."""
-    return None if channel is ChannelName.PORTAL else CaseNoticeRecipients(node.notices, suppressed)
-
-
-def transactional_recipients(
-    node: Node, channel: ChannelName, suppressed: SuppressionList
-) -> TransactionalRecipients | None:
-    """Letters go by mail alone."""
-    return TransactionalRecipients(node.bus, suppressed) if channel is ChannelName.EMAIL else None
+) -> list[RecipientStrategy]:
+    """Strategies of a channel beside publications: case notices, and transactional mail."""
+    strategies: list[RecipientStrategy] = []
+    if channel is not ChannelName.PORTAL:
+        strategies.append(CaseNoticeRecipients(node.notices, suppressed))
+    if channel is ChannelName.EMAIL:
+        strategies.append(TransactionalRecipients(node.bus, suppressed))
+    return strategies
 
 
 def canary_target(node: Node, channel: ChannelName) -> str:

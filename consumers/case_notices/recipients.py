@@ -17,7 +17,7 @@ from consumers.ledger.entry import LedgerEntry, notice_entry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.recipients import BatchRecipients, SingleRecipient, SuppressionList
-from contracts import subjects
+from contracts import keys, subjects
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey, Status
 from contracts.records import NoticeRecord, notice_key
@@ -78,6 +78,9 @@ class CaseNoticeRecipients:
 
     notices: CaseNotices
     suppressions: SuppressionList
+
+    def serves(self, batch: BatchKey) -> bool:
+        return keys.is_case(batch.content_id)
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
         """Return the person of a batch, with the suppression if there is one."""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,6 @@ from structlog.contextvars import bound_contextvars
 
 from channels.base import Channel, Outcome, Session
 from channels.errors import ChannelError, Misconfigured
-from consumers.case_notices.recipients import CaseNoticeRecipients
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.gate import ChannelGate, never_paused
 from consumers.channel_health.rejections import recipient_refs
@@ -27,15 +26,14 @@ from consumers.ledger.backoff import GIVE_UP_S
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import SENDING_LETTERS, LedgerEntry, TimeRules, Versioned
 from consumers.ledger.errors import ConcurrentUpdate
-from consumers.ledger.store import BusError, Ledger
+from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import CanaryKey, Waker, WakeUp
-from consumers.recipients import ContactLookup, PublicationRecipients
+from consumers.recipients import ContactLookup, PublicationRecipients, RecipientStrategy
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore, Permit
-from consumers.subscribers.transactional import TransactionalRecipients
-from contracts import keys
 from contracts.base.crash_points import crash_point
 from contracts.delivery import BatchKey, Lane, PlanKey
+from producers.bus import BusError
 
 log = structlog.get_logger()
 LEASE_S = 60.0
@@ -43,12 +41,15 @@ CLOCK_SKEW_S = 5.0
 BUSY_RETRY_S = 1.0
 MAX_PAUSE_S = 30.0
 STOP_GRACE_S = 3.0
-"""How long a stop waits for what is on the wire: less than the shell waits for us."""
+"""How long a stop waits for requests under way; a process supervisor has to wait longer."""
 
 
 @dataclass
 class DeliveryWorker:
-    """One channel's deliveries. Several may run, here and on other machines; the ledger decides."""
+    """Delivers the batches of one channel. Any number may run, on any machines: the ledger decides.
+
+    `strategies` know the recipients of special content; publications are what none of them serves.
+    """
 
     channel: Channel
     ledger: Ledger
@@ -65,18 +66,16 @@ class DeliveryWorker:
     uncommitted: dict[BatchKey, UncommittedOutcomes] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
     try_canary: Callable[[CanaryKey], Awaitable[None]] | None = None
-    case_notice_recipients: CaseNoticeRecipients | None = (
-        None  # where people are told of their own dossiers
-    )
-    transactional_recipients: TransactionalRecipients | None = None  # where letters go
+    strategies: Sequence[RecipientStrategy] = ()
     policy: SendPolicy = field(default_factory=Unrestricted)
 
     def __post_init__(self) -> None:
-        parts = (self.breaker_store, self.slot.name, self.waker.wake, self.is_paused, self.clock)
-        self.channel_gate = ChannelGate(*parts)
+        self.channel_gate = ChannelGate(
+            self.breaker_store, self.slot.name, self.waker.wake, self.is_paused, self.clock
+        )
 
     async def on_wake_up(self, wake_up: WakeUp) -> None:
-        """Handle one wake-up; raises Later when it is not done."""
+        """Handle one wake-up. Raises RetryLater when work is left."""
         if canary := wake_up.canary:
             await self.on_canary(canary)
             return
@@ -96,7 +95,7 @@ class DeliveryWorker:
                         await self.policy.wait_for_slot()
 
     async def on_canary(self, canary: CanaryKey) -> None:
-        """A try of the channel takes an urgent batch's place and nothing else of a batch."""
+        """Probe the channel on a permit of the urgent lane."""
         if self.try_canary is None or self.is_paused():
             return
         with bound_contextvars(channel=canary.channel.value, lane=Lane.URGENT.value):
@@ -104,7 +103,7 @@ class DeliveryWorker:
                 await self.try_canary(canary)
 
     async def process(self, batch: BatchKey, permit: Permit) -> None:
-        """Work on *batch*, unless the channel stands still; then its turn comes later."""
+        """Process *batch*, or only its expired rows while the channel is paused or broken."""
         if self.policy.is_stopped(batch.plan) or not await self.channel_gate.may_proceed(permit):
             await self.expire_while_blocked(batch, permit.lane)
             return
@@ -112,26 +111,23 @@ class DeliveryWorker:
             await self.process_if_due(batch, permit)
 
     async def expire_while_blocked(self, batch: BatchKey, lane: Lane) -> None:
-        """End what is over although nothing can be sent. Raises Later for the rest."""
+        """Expire overdue rows although the channel can't send. Raises RetryLater for the rest."""
         state = await self.load_if_due(batch)
         if state is None:
             return
-        edition = await self.render_cache.content(batch.plan, state.value.notice_seq)
-        rules = self.time_rules(
-            edition, await self.recipient_strategy(batch).is_last_channel(batch, state.value)
-        )
-        now = self.clock()
+        content = await self.render_cache.content(batch.plan, state.value.notice_seq)
+        is_last = await self.recipient_strategy(batch).is_last_channel(batch, state.value)
+        rules, now = self.time_rules(content, is_last), self.clock()
         idle = moves.is_idle(state.value, now, rules)
         if idle or moves.overdue_rows(state.value, now, rules):
             await self.process_due_rows(batch, state)
         if not idle:
             left_s = moves.next_end_at(state.value, rules) - now
-            raise RetryLater(
-                min(self.channel_gate.wait_s(batch, lane), left_s), "the channel stands still"
-            )
+            wait_s = min(self.channel_gate.wait_s(batch, lane), left_s)
+            raise RetryLater(wait_s, "the channel stands still")
 
     async def wake_interrupted(self) -> None:
-        """After a restart: wake at once what this slot had in work when it died."""
+        """After a restart, wake the batches that this slot had in work when its process died."""
         for batch in self.slot.interrupted_batches:
             state = await self.ledger.state(batch)
             if state and not state.value.closed_at:
@@ -140,22 +136,22 @@ class DeliveryWorker:
                 log.info("batch_recovered", batch=str(batch))
 
     def stop(self) -> None:
-        """Let every batch go after its window, and soon even if a provider says nothing more."""
+        """Release every batch after its window; after STOP_GRACE_S, stop waiting for providers."""
         self.is_stopping = True
         asyncio.get_running_loop().call_later(STOP_GRACE_S, self.abort_sessions)
 
     def abort_sessions(self) -> None:
-        """Only what is on the wire at this moment is in doubt, and no window's rest."""
+        """Stop waiting for providers: only rows whose request is under way end in doubt."""
         for session in self.sessions:
             session.abort()
 
     async def process_if_due(self, batch: BatchKey, permit: Permit) -> None:
-        """Work on *batch* if it is due and free."""
+        """Process *batch* if it is due and has no other owner."""
         if (state := await self.load_if_due(batch)) is not None:
             await self.process_due_rows(batch, state, permit)
 
     async def load_if_due(self, batch: BatchKey) -> Versioned[LedgerEntry] | None:
-        """The batch if there is something to do now. Raises Later while another works on it."""
+        """The batch if it has work now. Raises RetryLater while another worker owns it."""
         state = await self.ledger.state(batch)
         if state is None:
             log.error("batch_unknown")
@@ -171,15 +167,15 @@ class DeliveryWorker:
         return state
 
     def check_lease(self, entry: LedgerEntry) -> None:
-        """Leave a batch to its living owner. Raises Later until the lease is surely over."""
+        """Leave a batch to its owner. Raises RetryLater until the lease is over on any clock."""
         rest_s = entry.lease_until + CLOCK_SKEW_S - self.clock()
         if entry.owner and rest_s > 0 and not self.slot.owns(entry.owner):
             raise RetryLater(rest_s, "owned by another worker")
 
     def is_premature(self, entry: LedgerEntry) -> bool:
-        """Nothing is due, nothing hangs: a doubled or early wake-up."""
-        hot = not SENDING_LETTERS.isdisjoint(entry.rows)
-        return not hot and not entry.halt and entry.due > self.clock() + 1
+        """Whether no row is due or left from a dead owner: a repeated or early wake-up."""
+        has_orphans = not SENDING_LETTERS.isdisjoint(entry.rows)
+        return not has_orphans and not entry.halt and entry.due > self.clock() + 1
 
     async def reschedule(self, batch: BatchKey, entry: LedgerEntry) -> None:
         """Store the next wake-up before this one is acknowledged."""
@@ -188,81 +184,95 @@ class DeliveryWorker:
     async def process_due_rows(
         self, batch: BatchKey, state: Versioned[LedgerEntry], permit: Permit | None = None
     ) -> None:
-        """Claim *batch* and do what is due; without a permit only what needs no provider."""
-        kind = self.recipient_strategy(batch)
-        edition, (rows, addresses, last) = await asyncio.gather(
+        """Lease *batch* and send its due rows; without a permit only what needs no provider."""
+        strategy = self.recipient_strategy(batch)
+        content, (rows, contact_lookup, is_last) = await asyncio.gather(
             self.render_cache.content(batch.plan, state.value.notice_seq),
-            kind.recipients(batch, state.value),
+            strategy.recipients(batch, state.value),
         )
-        token, rules = self.slot.new_owner_token(), self.time_rules(edition, last)
-        unbooked = self.uncommitted.get(batch)
-        claim = Lease(batch, token, rules, self.ledger, state, self.clock, unbooked)
-        parts = (claim, self.channel, addresses, edition, rows, partial(self.must_stop, batch.plan))
-        heard = partial(self.after_commit, claim, rows)
-        work = BatchRun(
-            *parts, before_commit=partial(self.policy.before_commit, batch), after_commit=heard
+        lease = Lease(
+            batch,
+            self.slot.new_owner_token(),
+            self.time_rules(content, is_last),
+            self.ledger,
+            state,
+            self.clock,
+            self.uncommitted.get(batch),
         )
-        entry = await self.run_batch(work, permit)
+        run = BatchRun(
+            lease,
+            self.channel,
+            contact_lookup,
+            content,
+            rows,
+            partial(self.must_stop, batch.plan),
+            before_commit=partial(self.policy.before_commit, batch),
+            after_commit=partial(self.after_commit, lease, rows),
+        )
+        entry = await self.run_batch(run, permit)
         crash_point("deliver.released")
+        await self.follow_up(batch, entry, run.pause_s)
+
+    async def follow_up(self, batch: BatchKey, entry: LedgerEntry, pause_s: float) -> None:
+        """Close, reschedule or retry a released batch. Raises RetryLater when work is left."""
+        strategy = self.recipient_strategy(batch)
         if entry.closed_at:
             crash_point("deliver.closed")
             log.info("batch_closed", rows=len(entry.rows), possible_copies=entry.possible_copies)
-            await kind.on_closed(batch, entry, self.clock())
+            await strategy.on_closed(batch, entry, self.clock())
         elif entry.due > self.clock() + 1:
-            await kind.on_deferred(batch, entry, self.clock())
+            await strategy.on_deferred(batch, entry, self.clock())
             crash_point("deliver.put_off")
             await self.reschedule(batch, entry)
             crash_point("deliver.scheduled")
         else:
-            rest_s = max(work.pause_s, entry.due - self.clock())
+            rest_s = max(pause_s, entry.due - self.clock())
             raise RetryLater(min(rest_s, MAX_PAUSE_S), "more to do")
 
-    def recipient_strategy(
-        self, batch: BatchKey
-    ) -> PublicationRecipients | CaseNoticeRecipients | TransactionalRecipients:
-        """Whom *batch* is for: a notice's only row is nobody that anything else knows."""
-        if self.case_notice_recipients and keys.is_case(batch.content_id):
-            return self.case_notice_recipients
-        if self.transactional_recipients and keys.is_transactional(batch.content_id):
-            return self.transactional_recipients
-        return PublicationRecipients(self.render_cache, self.contact_lookup)
+    def recipient_strategy(self, batch: BatchKey) -> RecipientStrategy:
+        """The first strategy that serves *batch*; publications need none."""
+        serving = (strategy for strategy in self.strategies if strategy.serves(batch))
+        publications = PublicationRecipients(self.render_cache, self.contact_lookup)
+        return next(serving, publications)
 
     async def after_commit(
         self, lease: Lease, rows: BatchRows, outcomes: Mapping[int, Outcome]
     ) -> None:
-        """What a window says of its channel and of a notice's person."""
-        batch, said = lease.batch, list(outcomes.values())
-        await self.channel_gate.record_window(said, recipient_refs(batch, rows.ids, outcomes))
-        await self.recipient_strategy(batch).on_outcomes(
-            batch, lease.current.value, said, self.clock()
-        )
+        """Report a window's outcomes to the channel gate, the recipients and the policy."""
+        batch, window = lease.batch, list(outcomes.values())
+        await self.channel_gate.record_window(window, recipient_refs(batch, rows.ids, outcomes))
+        strategy = self.recipient_strategy(batch)
+        await strategy.on_outcomes(batch, lease.current.value, window, self.clock())
         await self.policy.after_commit(batch, outcomes)
 
     async def run_batch(self, run: BatchRun, permit: Permit | None) -> LedgerEntry:
-        """Run *work*; what it knew when the bus fell silent is kept for its next claim."""
-        started, claim = self.clock(), run.lease
+        """Run *run*. When the bus stops answering, its outcomes are kept for the next lease."""
+        started_at, lease = self.clock(), run.lease
         try:
             entry = await self.send_in_session(run, permit)
         except ConcurrentUpdate:
-            self.uncommitted.pop(claim.batch, None)
+            self.uncommitted.pop(lease.batch, None)
             raise RetryLater(BUSY_RETRY_S, "another worker took over") from None
         except BusError:
-            if claim.is_confirmed or run.outcomes:  # a first write without an answer may stand, too
-                self.uncommitted[claim.batch] = UncommittedOutcomes(claim.owner_token, run.outcomes)
+            if lease.is_confirmed or run.outcomes:  # an unanswered first write may have succeeded
+                self.uncommitted[lease.batch] = UncommittedOutcomes(lease.owner_token, run.outcomes)
             raise
         finally:
-            if claim.is_confirmed and self.uncommitted.get(claim.batch) is claim.uncommitted:
-                self.uncommitted.pop(claim.batch, None)
+            if lease.is_confirmed and self.uncommitted.get(lease.batch) is lease.uncommitted:
+                self.uncommitted.pop(lease.batch, None)
+        self.log_run(run, entry, self.clock() - started_at)
+        return entry
+
+    def log_run(self, run: BatchRun, entry: LedgerEntry, took_s: float) -> None:
         counts = {status.value: count for status, count in entry.count_by_status().items()}
-        log.info("batch_worked", took_s=round(self.clock() - started, 3), **counts)
+        log.info("batch_worked", took_s=round(took_s, 3), **counts)
         if run.expired_count and run.lease.time_rules.ends_as_expired:
             log.warning("rows_expired", rows=run.expired_count)
         elif run.expired_count:
             log.error("rows_given_up", rows=run.expired_count)
-        return entry
 
     async def send_in_session(self, run: BatchRun, permit: Permit | None) -> LedgerEntry:
-        """Use one connection, unless there is nothing to ask the provider, or nobody may."""
+        """Run on one session; without a permit or due rows, only release the batch."""
         if permit is None or moves.is_idle(run.entry, self.clock(), run.lease.time_rules):
             return await run.release()
         try:
@@ -270,14 +280,13 @@ class DeliveryWorker:
                 return await run.run(session, partial(self.should_yield, run, permit))
         except ChannelError as trouble:
             log_channel_error(trouble)
-            shut = await self.channel_gate.record_refused_session(trouble.reason)
-            raise RetryLater(
-                BUSY_RETRY_S if shut else trouble.retry_after_s, trouble.reason
-            ) from trouble
+            is_blocked = await self.channel_gate.record_refused_session(trouble.reason)
+            wait_s = BUSY_RETRY_S if is_blocked else trouble.retry_after_s
+            raise RetryLater(wait_s, trouble.reason) from trouble
 
     @asynccontextmanager
     async def track_session(self, session: Session) -> AsyncIterator[None]:
-        """A stop finds *session* for as long as the block runs."""
+        """Let a stop abort *session* for as long as the block runs."""
         self.sessions.append(session)
         try:
             yield
@@ -285,36 +294,36 @@ class DeliveryWorker:
             self.sessions.remove(session)
 
     def should_yield(self, run: BatchRun, permit: Permit) -> bool:
-        """Whether a batch hands its place on: to a higher lane, or because all go slowly."""
+        """Whether *run* gives its permit back: to a higher lane, or because of throttling."""
         return permit.yield_requested or (bool(run.outcomes) and self.policy.is_throttled())
 
     def must_stop(self, plan: PlanKey) -> bool:
-        """Whether nothing more is to be sent: we stop, or an operator or the brake says so."""
+        """Whether sending ends: the process stops, or the channel or the plan is stopped."""
         return self.is_stopping or self.is_paused() or self.policy.is_stopped(plan)
 
     def time_rules(self, content: RenderedContent, is_last_channel: bool = False) -> TimeRules:
-        """`expires_at` ends every row; without it 72 h of failures do, and only who was tried.
+        """Time rules of *content*: `expires_at`, or 72 hours of retries from the first failure.
 
-        A notice that nobody would take so long is over, not refused: another channel gets it. On
-        its *last* channel it waits on, for as long as its contact is kept.
+        Personal content that runs out of time counts as expired, so that its next channel may
+        try. On the last channel it is retried for as long as its contact is kept.
         """
         lease_s, settle_s = self.lease_s, self.channel.settle_s
         expires_at = content.expires_at
         if expires_at is None:
-            patience_s = math.inf if is_last_channel else GIVE_UP_S
+            retry_for_s = math.inf if is_last_channel else GIVE_UP_S
             return TimeRules(
-                lease_s, settle_s, retry_for_s=patience_s, ends_as_expired=content.is_personal
+                lease_s, settle_s, retry_for_s=retry_for_s, ends_as_expired=content.is_personal
             )
         return TimeRules(lease_s, settle_s, expires_at.timestamp(), ends_as_expired=True)
 
     def subscribers_per_lane(self) -> list[tuple[Lane, int]]:
-        """Subscribers per lane: as many as run at once, and the reserved ones for urgent."""
-        spare = {Lane.URGENT: self.semaphore.reserved}
-        return [(lane, self.semaphore.capacity + spare.get(lane, 0)) for lane in Lane]
+        """Subscriptions per lane: one per permit, and the reserved ones for the urgent lane."""
+        reserved = {Lane.URGENT: self.semaphore.reserved}
+        return [(lane, self.semaphore.capacity + reserved.get(lane, 0)) for lane in Lane]
 
 
 def log_channel_error(error: ChannelError) -> None:
-    """A provider that is away comes back by itself; what needs an operator is an error."""
+    """Log an error if an operator has to act, else a warning."""
     if isinstance(error, Misconfigured):
         log.error("channel_unavailable", reason=error.reason)
     else:

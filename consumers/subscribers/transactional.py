@@ -137,6 +137,9 @@ class TransactionalRecipients:
     bus: Bus
     suppressions: SuppressionList
 
+    def serves(self, batch: BatchKey) -> bool:
+        return keys.is_transactional(batch.content_id)
+
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
         """Return the recipient, with an empty address if the mail is gone."""
         letter = await self.find_mail(batch)

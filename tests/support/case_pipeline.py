@@ -74,7 +74,7 @@ class CasePipeline:
             WorkerSlot(self.folder / name, name),
             BreakerStore(self.bus, name),
             clock=self.clock,
-            case_notice_recipients=CaseNoticeRecipients(self.notices, self.suppressed),
+            strategies=[CaseNoticeRecipients(self.notices, self.suppressed)],
         )
 
     def set_outcome(self, channel: ChannelName, outcome: Outcome) -> None:

@@ -95,7 +95,7 @@ class SignupApp:
             WorkerSlot(folder / "slots", ChannelName.EMAIL),
             BreakerStore(bus, ChannelName.EMAIL),
             clock=clock,
-            transactional_recipients=TransactionalRecipients(bus, self.suppressions),
+            strategies=[TransactionalRecipients(bus, self.suppressions)],
         )
 
     # --- what lies on the bus

@@ -203,9 +203,8 @@ class LetterPipeline(EmailPipeline):
             CaseNotices(bus, self.ledger, self.waker),
         )
         self.letters = TransactionalMailer(bus, notices, people, self.clock)
-        self.worker.transactional_recipients = TransactionalRecipients(
-            bus, SuppressionStore(bus, b"a secret for tests")
-        )
+        suppressions = SuppressionStore(bus, b"a secret for tests")
+        self.worker.strategies = [TransactionalRecipients(bus, suppressions)]
 
     async def write(self, address, kind=TransactionalKind.CONFIRM) -> BatchKey:
         now = datetime.fromtimestamp(self.clock(), UTC)

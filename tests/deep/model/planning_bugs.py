@@ -212,7 +212,7 @@ def early_wake_up_swallowed() -> Sequence[Replacement]:
     come_back = DeliveryWorker.reschedule
 
     async def only_after_work(self: DeliveryWorker, batch: BatchKey, entry: LedgerEntry) -> None:
-        if not early(self, entry) or sys._getframe(1).f_code.co_name == "process_due_rows":
+        if not early(self, entry) or sys._getframe(1).f_code.co_name == "follow_up":
             await come_back(self, batch, entry)
 
     return [Replacement(DeliveryWorker, "reschedule", only_after_work)]
