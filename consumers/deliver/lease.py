@@ -10,8 +10,9 @@ from channels.base import Outcome, Verdict
 from consumers.ledger import moves
 from consumers.ledger.entry import LedgerEntry, TimeRules, Versioned
 from consumers.ledger.errors import ConcurrentUpdate, LedgerError
-from consumers.ledger.store import BusError, Ledger
+from consumers.ledger.store import Ledger
 from contracts.delivery import BatchKey
+from producers.bus import BusError
 
 log = structlog.get_logger()
 Transition = Callable[[LedgerEntry], LedgerEntry]
@@ -21,20 +22,23 @@ NO_OUTCOMES: Mapping[int, Outcome] = {}
 
 @dataclass(frozen=True, slots=True)
 class UncommittedOutcomes:
-    """What one claim knew when the bus fell silent; still true when the claim still stands."""
+    """Outcomes a lease had when the bus stopped answering; valid while that lease is current."""
 
     owner_token: str
     outcomes: Outcomes
 
 
 def boot_time() -> float:
-    """Seconds that go on in suspend, unlike the monotonic clock."""
+    """Seconds since boot, suspended time included, unlike the monotonic clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass
 class Lease:
-    """Whoever holds it may send until `expired`; it is lost for good when others took over."""
+    """The right to send a batch until the lease expires; lost for good once another owner writes.
+
+    Both clocks bound the lease: boot time for suspends, wall time for other machines.
+    """
 
     batch: BatchKey
     owner_token: str
@@ -48,13 +52,13 @@ class Lease:
     wall_deadline: float = 0.0
 
     async def acquire(self) -> None:
-        """Become the owner, and nothing else."""
+        """Become the owner, and change nothing else."""
         await self.commit(lambda entry: entry)
 
     def acquire_over(self, entry: LedgerEntry) -> LedgerEntry:
-        """What the first write makes of *entry*: we own it, and what we knew of it is booked.
+        """*entry* as the first write leaves it: owned, with the uncommitted outcomes booked.
 
-        Only then is *unbooked* no longer needed, see `taken`.
+        After that write, see `is_confirmed`, `uncommitted` is no longer needed.
         """
         now = self.clock()
         if self.uncommitted and entry.owner == self.uncommitted.owner_token:
@@ -63,17 +67,18 @@ class Lease:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether this claim is known to have stood in the ledger."""
+        """Whether the ledger is known to have had this lease."""
         return self.boot_deadline > 0
 
     async def renew(self) -> None:
-        """Extend the lease; when that fails nothing more is sent, and the outcomes are evidence."""
+        """Extend the lease; after a failure nothing more is sent, outcomes are evidence."""
         try:
-            await self.commit(
-                lambda entry: moves.grant(entry, (), self.clock(), self.time_rules)[0]
-            )
+            await self.commit(self.extended)
         except (ConcurrentUpdate, BusError, LedgerError):
             self.is_lost = True
+
+    def extended(self, entry: LedgerEntry) -> LedgerEntry:
+        return moves.grant(entry, (), self.clock(), self.time_rules)[0]
 
     def may_expire_within(self, request_timeout_s: float) -> bool:
         """Whether a request begun now could outlast the lease."""
@@ -86,35 +91,32 @@ class Lease:
     async def commit(
         self, transition: Transition, outcomes: Mapping[int, Outcome] = NO_OUTCOMES
     ) -> None:
-        """Write *change*; when a halt or a receipt came first, apply it to what stands now.
+        """Write *transition*; after a concurrent halt or receipt, apply it to the current entry.
 
-        The first write takes the batch, too.
-        Raises Overtaken when another owner stands there: what *outcomes* say is left as evidence.
-        Raises Silence when the bus does not answer for half a lease.
+        The first write also acquires the lease.
+        Raises ConcurrentUpdate if there is another owner; *outcomes* are then left as evidence.
+        Raises NoReply when the bus does not answer for half a lease.
         """
-        boot_end, wall_end = (
-            boot_time() + self.time_rules.lease_s,
-            self.clock() + self.time_rules.lease_s,
-        )
-        until = time.monotonic() + self.time_rules.lease_s / 2
+        lease_s = self.time_rules.lease_s
+        boot_deadline, wall_deadline = boot_time() + lease_s, self.clock() + lease_s
+        until = time.monotonic() + lease_s / 2
         while True:
             before = self.current
             entry = before.value if self.is_confirmed else self.acquire_over(before.value)
             try:
-                self.current = await self.ledger.swap(
-                    self.batch, before, transition(entry), until=until
-                )
-            except ConcurrentUpdate as other:
-                if not self.is_still_owner(before.value, other.current.value):
-                    await self.record_late_evidence(other.current, outcomes, until)
+                after = transition(entry)
+                self.current = await self.ledger.swap(self.batch, before, after, until=until)
+            except ConcurrentUpdate as conflict:
+                if not self.is_still_owner(before.value, conflict.current.value):
+                    await self.record_late_evidence(conflict.current, outcomes, until)
                     raise
-                self.current = other.current
+                self.current = conflict.current
             else:
-                self.boot_deadline, self.wall_deadline = boot_end, wall_end
+                self.boot_deadline, self.wall_deadline = boot_deadline, wall_deadline
                 return
 
     def is_still_owner(self, before: LedgerEntry, current: LedgerEntry) -> bool:
-        """A claim that has not been written yet goes on only over an unchanged owner."""
+        """Whether the lease goes on; before its first write only over an unchanged owner."""
         if before.owner == self.owner_token or current.owner == self.owner_token:
             return current.owner == self.owner_token
         same_lease = (current.owner, current.lease_until) == (before.owner, before.lease_until)
@@ -123,13 +125,13 @@ class Lease:
     async def record_late_evidence(
         self, current: Versioned[LedgerEntry], outcomes: Mapping[int, Outcome], until: float
     ) -> None:
-        """Not ours any more: only "it arrived" still counts, as a receipt would."""
-        arrived = [r for r, said in outcomes.items() if said.verdict is Verdict.DELIVERED]
+        """After losing the lease, record deliveries as evidence, as a receipt would be."""
+        delivered = [row for row, one in outcomes.items() if one.verdict is Verdict.DELIVERED]
         entry = current.value
-        for row in arrived:
+        for row in delivered:
             entry = moves.apply_evidence(entry, row)
         if entry != current.value:
             try:
                 await self.ledger.swap(self.batch, current, entry, until=until)
             except ConcurrentUpdate:
-                log.info("evidence_dropped", rows=len(arrived))
+                log.info("evidence_dropped", rows=len(delivered))

@@ -8,26 +8,26 @@ from contracts.delivery import BatchKey, PlanKey
 
 
 class SendPolicy(Protocol):
-    """Asked on the hot path, so that answers come from memory."""
+    """Limits of one channel's sending; answers come from memory, as the hot path asks."""
 
     def is_stopped(self, plan: PlanKey) -> bool:
-        """Whether nothing more of *plan* may be sent until a person says so."""
+        """Whether *plan* waits for an operator's decision."""
 
     def is_throttled(self) -> bool:
-        """Whether a batch hands its place on after one window."""
+        """Whether a batch gives its permit back after one window."""
 
     async def wait_for_slot(self) -> None:
-        """Wait for as long as a place is to stay empty now."""
+        """Wait before the next batch may use a permit."""
 
     async def before_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Store what no kill may lose of some rows of *batch*: none of it is booked yet. Soon."""
+        """Store what a kill must not lose of these outcomes, soon: they are not committed yet."""
 
     async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """What became of some rows of *batch*; it is booked already."""
+        """Act on committed outcomes of *batch*."""
 
 
 class Unrestricted:
-    """Nothing holds anybody up."""
+    """Send policy without limits."""
 
     def is_stopped(self, _plan: PlanKey) -> bool:
         return False
@@ -36,10 +36,10 @@ class Unrestricted:
         return False
 
     async def wait_for_slot(self) -> None:
-        """At once."""
+        """Returns at once."""
 
     async def before_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Nothing has to last."""
+        """Stores nothing."""
 
     async def after_commit(self, batch: BatchKey, outcomes: Mapping[int, Outcome]) -> None:
-        """Nobody listens."""
+        """Does nothing."""

@@ -28,18 +28,18 @@ DELETED_EXPIRED_AT = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class RenderedContent:
-    """A publication, a notice, a letter or a digest, as its channel renders it; when it is over."""
+    """A publication, a case notice, a mail or a digest as its channel sends it."""
 
     rendered: Any
     expires_at: datetime | None = None
     is_personal: bool = False
     """For one person."""
     stream_seq: int = 0
-    """Where it lies in its stream."""
+    """Its sequence in its stream."""
 
 
 class RenderCache:
-    """The newest editions of one channel; found through the ledger, kept in memory."""
+    """The rendered contents that one channel used last, kept in memory."""
 
     def __init__(self, bus: Bus, ledger: Ledger, render: Callable[[Content], Any]) -> None:
         self.bus = bus
@@ -49,15 +49,15 @@ class RenderCache:
         self.earlier_mails = EarlierMails(ledger, DigestStore(bus))
 
     async def rows(self, batch: BatchKey) -> BatchRows:
-        """A batch's recipients. Of mail also which digests brought the text that it corrects."""
+        """A batch's recipients; for mail, with the earlier mails that a correction corrects."""
         rows = await self.ledger.rows(batch)
         if batch.channel is not ChannelName.EMAIL:
             return rows
-        had = await self.earlier_mails.received_by(batch, rows)
-        return replace(rows, earlier_mails=had) if had else rows
+        earlier = await self.earlier_mails.received_by(batch, rows)
+        return replace(rows, earlier_mails=earlier) if earlier else rows
 
     async def content(self, plan: PlanKey, stream_seq: int = 0) -> RenderedContent:
-        """*source*: where a case notice's event lies; a publication's place is in its plan.
+        """The rendered content of *plan*; *stream_seq* locates the event of a case notice.
 
         Raises LedgerError when a plan, its publication or an event is missing.
         """
@@ -76,39 +76,39 @@ class RenderCache:
             return await self.render_transactional(plan.content_id)
         if keys.is_digest(plan.content_id):
             return await self.render_digest(plan)
-        found, seq = await self.find_publication(plan)
-        return RenderedContent(self.render(found), found.expires_at, stream_seq=seq)
+        item, seq = await self.find_publication(plan)
+        return RenderedContent(self.render(item), item.expires_at, stream_seq=seq)
 
     async def find_publication(self, plan: PlanKey) -> tuple[Publication, int]:
-        """A publication, and where it lies."""
-        held = await self.ledger.plan(plan)
-        if held is None:
+        """A publication, and its sequence in PUBLICATIONS."""
+        cursor = await self.ledger.plan(plan)
+        if cursor is None:
             raise LedgerError(f"plan.{plan} is missing")
-        message = await self.require_message(subjects.PUBLICATIONS, held.value.source)
-        return publication.decode(message.data), held.value.source
+        message = await self.require_message(subjects.PUBLICATIONS, cursor.value.source)
+        return publication.decode(message.data), cursor.value.source
 
     async def find_case_notice(self, stream_seq: int) -> AcceptedNotice:
-        """What is said of a dossier, at the moment at which the stream took it."""
+        """A case notice, with the time at which its stream accepted it."""
         message = await self.require_message(subjects.CONTENT, stream_seq)
         notice = events.parse_case_notice(envelope.decode(None, message.headers, message.data))
         return AcceptedNotice(**dict(notice), accepted_at=message.time)
 
     async def render_transactional(self, content_id: str) -> RenderedContent:
-        """A letter lies where it is forgotten; one that is forgotten is over, whatever it said."""
+        """A transactional mail from bucket `notices`; a deleted one counts as expired."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(content_id)
         if value is None:
             return RenderedContent(None, DELETED_EXPIRED_AT, is_personal=True)
-        letter = TransactionalMail.model_validate_json(value.data)
-        return RenderedContent(self.render(letter), letter.expires_at, is_personal=True)
+        mail = TransactionalMail.model_validate_json(value.data)
+        return RenderedContent(self.render(mail), mail.expires_at, is_personal=True)
 
     async def render_digest(self, plan: PlanKey) -> RenderedContent:
-        """An issue with its texts; it is over as soon as the first of them is."""
+        """A digest issue with its publications; it expires with the first of them."""
         stored = await DigestStore(self.bus).issue(plan.content_id, plan.revision)
         if stored is None:
             raise LedgerError(f"issue.{plan.content_id}.{plan.revision} is missing")
-        issue, order = stored
+        issue, seq = stored
         rendered = self.render(Digest(issue, await load_publications(self.bus, issue)))
-        return RenderedContent(rendered, issue.expires_at, stream_seq=order)
+        return RenderedContent(rendered, issue.expires_at, stream_seq=seq)
 
     async def require_message(self, stream: StreamSpec, seq: int) -> Message:
         message = await self.bus.get_message(stream.name, seq)

@@ -1,7 +1,8 @@
 """Worker slots: a locked file that lets a restarted worker resume its own batches at once.
 
 The file names the batches being processed. It is a hint, not the truth: the kernel keeps it over a
-kill -9, and after a power cut the redelivered wake-ups find the same batches, only later."""
+kill -9, and after a power cut the redelivered wake-ups find the same batches, only later.
+"""
 
 import asyncio
 import fcntl
@@ -15,7 +16,7 @@ from contracts.delivery import BatchKey
 
 
 class WorkerSlot:
-    """One worker's place on this machine. An owner token is `<slot>#<incarnation>#<claim>`."""
+    """One worker's slot on this machine. An owner token is `<slot>#<incarnation>#<lease>`."""
 
     def __init__(self, folder: Path, channel: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,23 +31,23 @@ class WorkerSlot:
         return os.pread(self.fd, 1 << 20, 0).decode(errors="replace")
 
     def new_owner_token(self) -> str:
-        """A new owner token: one per claim, never one per process."""
+        """A new owner token: one per lease, never one per process."""
         self.lease_count += 1
         return f"{self.name}#{self.incarnation}#{self.lease_count}"
 
     def owns(self, owner: str) -> bool:
-        """Whether *owner* is this slot: a dead incarnation, or a claim of ours that has ended."""
+        """Whether *owner* is this slot: a dead incarnation, or an ended lease of this one."""
         return owner.partition("#")[0] == self.name
 
     @contextmanager
     def track(self, batch: BatchKey) -> Iterator[None]:
-        """Note *batch* as in work for as long as the block runs."""
+        """Keep *batch* in the slot's file for as long as the block runs."""
         self.active_batches.add(batch)
         self.write_active_batches()
         try:
             yield
         except asyncio.CancelledError:
-            raise  # only a stop does that: whoever starts next is to find the batch
+            raise  # a stop: the next process of this slot has to find the batch
         except BaseException:
             self.mark_done(batch)
             raise
@@ -57,7 +58,7 @@ class WorkerSlot:
         self.write_active_batches()
 
     def write_active_batches(self) -> None:
-        """One write covers the older, longer text, so that a kill before the cut leaves no rest."""
+        """Overwrite the older text, padded, so that a kill before the truncation leaves no rest."""
         text = "\n".join(map(str, self.active_batches)).encode()
         os.pwrite(self.fd, text.ljust(os.fstat(self.fd).st_size), 0)
         os.ftruncate(self.fd, len(text))
@@ -67,7 +68,7 @@ class WorkerSlot:
 
 
 def parse_batches(text: str) -> Iterator[BatchKey]:
-    """The batches that *text* names; what a power cut made of the rest is no news."""
+    """The batches that *text* names; damaged names are skipped."""
     for name in text.split():
         with suppress(ValueError):
             yield BatchKey.parse(name)
@@ -88,7 +89,7 @@ def lock_free_slot(folder: Path, channel: str) -> tuple[int, int]:
 
 
 def host_name(folder: Path) -> str:
-    """A name for this data folder, made once, so that slots of two machines never look alike."""
+    """A random name of this data folder, made once, so that slots of two machines differ."""
     path = folder / "host"
     if not path.exists():
         draft = folder / f"host.{secrets.token_hex(4)}"
