@@ -1,12 +1,11 @@
-"""The import: a unit without developers has its site's feed read, on the clock.
+"""Import of a unit's own feed, on a schedule, for units without developers.
 
-`document` reads what a site sends (`shape`, `article`, `urls`, `dates`, `plain`, `entry`), `known`
-what the log says already; `plan` decides what follows from both, without I/O, in the words of
-`draft`; `likeness` judges whether two texts are one. `compose` words drafts as events, `sender`
-puts them through the door, `after` and `manners` say what is remembered and when to come again
-(`state`).
-`round` is one visit, `service` the clock, `net` catches what nobody foresaw; `trial` and
-`discovery` are for looking.
+A visit (`visit`) requests a feed (`feed_request`), parses it (`parse`), compares it with the
+articles imported before (`imported`), plans events (`plan`, `planned`), builds them
+(`compose_event`), sends them through acceptance (`sender`) and stores what the next visit needs
+(`next_state`, `feed_state`). `service` runs the visits that are due; `dry_run` reads a feed
+without sending anything; `isolate_errors` keeps a bug at one feed from stopping the others.
 
-The request itself is handed in (`site.Ask`). May import what producers may, and feedparser.
+The HTTP request is injected (`feed_request.FeedRequest`). May import what producers may, and
+feedparser.
 """

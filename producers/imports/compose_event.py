@@ -1,4 +1,4 @@
-"""A draft as the event that the unit sends: a content item, with what the import goes by."""
+"""Build the event of a draft: a content item with the import's extension attributes."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +22,9 @@ from producers.units.feed_settings import Feed
 
 
 def compose_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
-    """The event of *draft*. Nothing is judged here: the door does that.
+    """Build the event of *draft*; acceptance validates it.
 
-    Raises Invalid for an entry of which no event can be made.
+    Raises Invalid for an entry that causes an unexpected error.
     """
     try:
         with isolate_errors():
@@ -72,7 +72,7 @@ def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
 
 
 def links_and_files(entry: Entry) -> dict[str, Any]:
-    """What stands beside the text: who wrote it, where to read on, what belongs to it."""
+    """Fields beside the text: author, links and attachments."""
     said: dict[str, Any] = {"author": entry.author} if entry.author else {}
     if entry.url:
         said["links"] = [{"url": entry.url, "title": source_line(entry)}]
@@ -82,7 +82,7 @@ def links_and_files(entry: Entry) -> dict[str, Any]:
 
 
 def source_line(entry: Entry) -> str:
-    """The site that the item is from, and the day that it bears there: Loa shows its own moment."""
+    """Title of the source link: the site, and its own date, if any."""
     host = (urlsplit(entry.url).hostname or "").removeprefix("www.")
     if day := site_day(entry):
         return get_text("import", "read_on_of", host=host, day=day).vi
@@ -97,7 +97,7 @@ def attachment(file: Enclosure) -> dict[str, Any]:
 
 
 def routing_fields(draft: Draft, feed: Feed) -> dict[str, Any]:
-    """Topic, audiences and channels: those of the feed, and for a correction those of the item."""
+    """Topic, audiences and channels: the feed's, or for a correction those of the item."""
     if draft.corrects:
         return dict(draft.corrects.routing)
     return {

@@ -1,4 +1,4 @@
-"""Reading a feed without consequences: what would be imported, and what the contract says to it."""
+"""Read a feed without sending events: what an import would do, and contract errors."""
 
 from datetime import datetime
 from typing import Literal
@@ -21,11 +21,11 @@ from producers.imports.planned import Draft, Plan, Reading, Twin
 from producers.units.feed_settings import LOOK_BACK, Feed
 
 DryRunResult = Literal["new", "ahead", "old", "backfilled"]
-"""`ahead`: news, but not before its date; `old`: nothing; `backfilled`: for the portal alone."""
+"""`ahead`: news with a future date; `old`: ignored; `backfilled`: for the portal only."""
 
 
 class DryRunItem(BaseModel):
-    """One item of a feed, what would become of it, and what stands against it."""
+    """One item of a feed, the result of an import, and contract errors."""
 
     becomes: DryRunResult
     title: str
@@ -35,30 +35,30 @@ class DryRunItem(BaseModel):
 
 
 class DryRun(BaseModel):
-    """What a feed holds today."""
+    """Result of a dry run."""
 
     url: str
-    """Where it was found in the end."""
+    """The final address."""
     moved_for_good: bool = False
     title: str = ""
     duplicates: int = 0
     twins: tuple[Twin, ...] = ()
-    """Of those, the ones that only a title and a text make so."""
+    """Duplicates by title and text alone."""
     trouble: FieldError | None = None
     feeds: tuple[str, ...] = ()
-    """Where the site's feeds are, if this is a page that says so."""
+    """Feeds that the page names, if the address is a web page."""
     items: tuple[DryRunItem, ...] = ()
 
 
 def default_feed(url: str, vocabulary: Vocabulary, now: datetime) -> Feed:
-    """What `loa import add` would make of *url*, were nothing else said. Raises ValidationError."""
+    """The settings that `loa import add` would use for *url* by default. Raises ValidationError."""
     return Feed(url=url, topic=next(iter(vocabulary.topics)), since=now - LOOK_BACK)
 
 
 async def dry_run(
     request: FeedRequest, feed: Feed, vocabulary: Vocabulary, now: datetime
 ) -> DryRun:
-    """What lies there, as if it were read for the first time now."""
+    """Read the feed as if for the first time."""
     try:
         found = await request(feed.url, etag="", last_modified="")
     except FeedUnavailable as away:
@@ -75,7 +75,7 @@ async def dry_run(
 def read_response(
     response: FeedResponse, feed: Feed, vocabulary: Vocabulary, now: datetime
 ) -> DryRun:
-    """What *found* holds. Raises NotAFeed."""
+    """The result for one response. Raises NotAFeed."""
     read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)
     made = plan_everything(read, feed, next(iter(vocabulary.units)), now)
     return DryRun(
@@ -92,7 +92,7 @@ def read_response(
 
 
 def plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) -> Plan:
-    """Older items are looked at as well, whether they are taken or not."""
+    """Plan all items, older ones included."""
     everything = feed.model_copy(update={"backfill": True})
     return plan_events(
         Reading(everything, read.entries, now, is_first=True, release_held=True),
@@ -101,7 +101,7 @@ def plan_everything(read: FeedDocument, feed: Feed, unit: str, now: datetime) ->
 
 
 def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
-    """One item as the door would see it, whoever the unit is."""
+    """Check one draft against the contract, for any unit."""
     entry, errors = draft.entry, tuple[FieldError, ...]()
     try:
         events.check(compose_event(draft, feed, "thu"), vocabulary)
@@ -117,7 +117,7 @@ def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
 
 
 def refused_item(odd: UnreadableEntry) -> DryRunItem:
-    """An entry that nobody can understand."""
+    """The result for an unreadable entry."""
     said = {"title": odd.title, "url": odd.url, "published": None, "errors": (odd.error,)}
     return DryRunItem(becomes="new", **said)
 

@@ -1,8 +1,9 @@
 """Errors of the import.
 
-FeedUnavailable  a site did not answer, refused, or says that its feed has ended
-NotAFeed         a document that cannot be read as a feed
-UnexpectedError  a bug met at one entry or one feed; `kind` is the Python class"""
+FeedUnavailable  a site did not answer, refused, or ended its feed
+NotAFeed         the document cannot be read as a feed
+UnexpectedError  a bug at one entry or one feed; `kind` is the Python class
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from contracts.errors import FieldError
 
 
 class NotAFeed(Exception):
-    """Nothing can be read there. `error` is for the operator; `feeds` are what a page names."""
+    """The document is no readable feed. `feeds`: feeds that it names as a web page."""
 
     def __init__(self, error: FieldError, feeds: Sequence[str] = ()) -> None:
         super().__init__(error.message)
@@ -19,9 +20,9 @@ class NotAFeed(Exception):
 
 
 class FeedUnavailable(Exception):
-    """Nothing was found. The site may have said for how long to stay away, or that it is over.
+    """The site gave no feed; `retry_after_s` and `is_gone` are what it asked for.
 
-    *detail* is for the log: what a library calls the trouble. *feeds* are those that a page names.
+    *detail* is for the log: the library's error. *feeds*: feeds that a web page names.
     """
 
     def __init__(
@@ -42,9 +43,9 @@ class FeedUnavailable(Exception):
 
 
 class UnexpectedError(Exception):
-    """Something went wrong that nobody thought of. `kind` is what Python calls it.
+    """An unexpected exception; `kind` is its class.
 
-    What it says is not told: it may hold words of a feed.
+    Its message is dropped, because it may contain text of a feed.
     """
 
     def __init__(self, kind: str) -> None:

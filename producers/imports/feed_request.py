@@ -1,4 +1,4 @@
-"""What the import asks of the outside, and how politely: the request itself is handed in."""
+"""The interface of the HTTP request, and the pacing of requests per host."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class FeedResponse:
-    """What a site answered. `body` is None where nothing has changed."""
+    """A site's response. `body` is None if the feed is unchanged."""
 
     body: bytes | None
     url: str
@@ -24,14 +24,14 @@ class FeedResponse:
 
 
 class FeedRequest(Protocol):
-    """One request; what was had before is named. Raises Unreached."""
+    """One conditional request. Raises FeedUnavailable."""
 
     async def __call__(self, url: str, *, etag: str, last_modified: str) -> FeedResponse: ...
 
 
 @dataclass
 class HostPacing:
-    """One request at a time to each host, and a pause between two."""
+    """One request at a time per host, with a pause between two."""
 
     pause_s: float
     clock: Callable[[], float]
@@ -53,10 +53,10 @@ class HostPacing:
 
 
 def host_of(url: str) -> str:
-    """The host by which requests are counted."""
+    """The host by which requests are paced."""
     return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
 def is_same_host(url: str, other: str) -> bool:
-    """Whether a feed has moved within its site only: then the new address is asked from now on."""
+    """Whether two addresses are on one host, so that a redirect is followed permanently."""
     return host_of(url) == host_of(other)

@@ -1,6 +1,6 @@
-"""What is remembered of each feed between two visits: bucket `imports`, `<unit>.<feed_id>`.
+"""State of each feed between two visits: bucket `imports`, key `<unit>.<feed_id>`.
 
-It may be lost: then a feed is read in full once more, and nothing is published twice.
+Losing it causes one full read and no duplicate events.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ MAX_REFUSALS = 200
 MAX_TWINS = 100
 MAX_MOVED = 1000
 MAX_PLACES_PER_ITEM = 5
-"""Of an item that moves at every visit, so many places are remembered."""
+"""Limit of former addresses per item."""
 MAX_RESTLESS = 50
 
 
 class Refusal(Record):
-    """An item that the contract refuses, and why. It is tried again once the site changes it."""
+    """An item that the contract refused; tried again when the site changes it."""
 
     key: str
     """`<content_id> <fingerprint>`"""
@@ -39,47 +39,47 @@ class Refusal(Record):
 
 
 class FeedState(Record):
-    """One feed as it was when it was last read. Times are seconds since the epoch."""
+    """State of one feed after its last visit. Times are seconds since the epoch."""
 
     due: float = 0.0
     closed_until: float = 0.0
-    """The site has asked for so long to be left alone, and is."""
+    """Until when the site asked for no requests."""
     visited: float = 0.0
     read: float = 0.0
-    """When it was last read without trouble; 0: never."""
+    """Time of the last successful read; 0: never."""
     etag: str = ""
     modified: str = ""
     moved_to: str = ""
     title: str = ""
     failures: int = 0
     stopped: bool = False
-    """It is over there (HTTP 410); only `loa import now` asks again."""
+    """The feed has ended (HTTP 410); only `loa import now` requests it again."""
     trouble: FieldError | None = None
     feeds: tuple[str, ...] = ()
-    """Where the site's feeds are, if a page was found that says so."""
+    """Feeds named by the site, if the address is a web page."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Of the last reading."""
+    """Counts of the last reading."""
     held: tuple[str, ...] = ()
-    """Titles of what waits for somebody to look."""
+    """Titles of held items, which wait for an operator."""
     aside: tuple[str, ...] = ()
     twins: tuple[Twin, ...] = ()
-    """What of it is listed, and was set aside for its title and text alone."""
+    """Entries in the feed that were set aside as duplicates by title and text alone."""
     moved: tuple[Moved, ...] = ()
-    """What stands under other names than its newest event says."""
+    """Items under other names than in their newest event."""
     restless: tuple[Restless, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VersionedState:
-    """A state, and the revision that a change has to expect (0: there is none yet)."""
+    """A state with the revision that a write must expect (0: absent)."""
 
     state: FeedState
     revision: int
 
 
 class FeedStateStore:
-    """The bucket. Every change is a compare-and-set; raises BusError."""
+    """Bucket `imports`. Every write is a compare-and-set; raises BusError."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.IMPORTS.name)
@@ -91,12 +91,12 @@ class FeedStateStore:
         return VersionedState(parse_state(value.data), value.revision)
 
     async def read_all(self) -> dict[str, FeedState]:
-        """All of them, by key."""
+        """All states by key."""
         found = self.bucket.values("")
         return {key: parse_state(one.data) async for key, one in found}
 
     async def claim(self, unit: str, feed: Feed, until: float) -> VersionedState | None:
-        """Be the one that reads *feed*, until then at the latest; None: somebody else is."""
+        """Claim *feed* until *until*; None if another process has claimed it."""
         held = await self.get(unit, feed)
         mine = held.state.model_copy(update={"due": until})
         return await self.swap(unit, feed, mine, held.revision)
@@ -104,7 +104,7 @@ class FeedStateStore:
     async def swap(
         self, unit: str, feed: Feed, state: FeedState, revision: int
     ) -> VersionedState | None:
-        """Write *state* over *revision*; None where somebody was faster."""
+        """Replace *revision* by *state*; None if another process was faster."""
         data, key = state.model_dump_json().encode(), state_key(unit, feed)
         try:
             if revision:
@@ -116,7 +116,7 @@ class FeedStateStore:
     async def update(
         self, unit: str, feed: Feed, transition: Callable[[FeedState], FeedState]
     ) -> None:
-        """Whatever stands there becomes what *move* makes of it."""
+        """Replace the state by `transition(state)`, until the write succeeds."""
         while True:
             held = await self.get(unit, feed)
             if await self.swap(unit, feed, transition(held.state), held.revision):
@@ -127,7 +127,7 @@ class FeedStateStore:
 
 
 def parse_state(data: bytes) -> FeedState:
-    """What is remembered; what nobody can read is as good as lost."""
+    """The stored state; an unreadable one counts as lost."""
     try:
         return FeedState.model_validate_json(data)
     except ValidationError:

@@ -1,6 +1,6 @@
-"""What has been imported for a unit already, as its events in CONTENT tell it.
+"""Articles imported for a unit, derived from its events in CONTENT.
 
-The log is the memory: nothing else has to be kept, and nothing that was published can be forgotten.
+The event log is the only memory, so no published article can be forgotten.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,36 +16,36 @@ from producers.imports.parse.similarity import Similarity, TextSignature, compar
 
 IMPORT_SOURCE_PREFIX = "/imports/"
 FEED_ATTRIBUTE, NAMES_ATTRIBUTE, FINGERPRINT_ATTRIBUTE = "importfeed", "importkeys", "importmark"
-"""Extension attributes of an imported event: its feed, its keys, its fingerprint."""
+"""Extension attributes of an imported event: feed, names, fingerprint."""
 ROUTING_FIELDS = ("topic", "audiences", "channels")
 MAX_CHANGES_A_DAY = 3
 MAX_SAME_TITLE = 30
-"""Of more items under one title on one day, the newest are compared."""
+"""Limit of compared items with the same title and day: the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedArticle:
-    """One imported item. `card` are the topic, audiences and channels that it went out with."""
+    """One imported item. `routing`: the topic, audiences and channels of its events."""
 
     content_id: str
     revision: int = 0
     fingerprint: str = ""
     feed_id: str = ""
     names: frozenset[str] = frozenset()
-    """The names of its newest text: an entry with one of them is the item itself."""
+    """The names in its newest event; an entry with one of them is this item."""
     routing: dict[str, Any] = field(default_factory=dict)
     is_withdrawn: bool = False
     recent_changes: tuple[datetime, ...] = ()
-    """When the newest texts came in."""
+    """Times of its newest events."""
     signature: TextSignature | None = None
-    """Of the newest text."""
+    """Signature of the newest text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The item that an entry is, and how sure that is.
+    """The item of an entry, and the certainty of the match.
 
-    `named`: by a name that is its own. Otherwise by its title: `SAME` or `NEAR`.
+    `is_by_name`: by a name of its own. Otherwise by title and text: `SAME` or `NEAR`.
     """
 
     article: ImportedArticle
@@ -55,10 +55,10 @@ class Match:
 
 @dataclass
 class ImportedArticles:
-    """Every item that was imported for one unit, by name and by title.
+    """All items imported for one unit, by name and by title.
 
-    `seq` is how far the log is read. `doubted` are texts that count and that intake may yet refuse,
-    or has taken in: event → hash.
+    `seq`: the last event read. `unconfirmed`: texts that intake may still refuse, by event id, with
+    their hash.
     """
 
     unit: str
@@ -69,14 +69,14 @@ class ImportedArticles:
     seq: int = 0
 
     def match(self, entry: Entry, aliases: Mapping[str, str] = {}) -> Match | None:
-        """The item that *entry* is. *aliases* are names that no event tells of: name → item."""
+        """The item of *entry*. *aliases* are names outside the events: name → item."""
         for name in entry.names:
             if content_id := self.by_name.get(name) or aliases.get(name):
                 return Match(self.articles[content_id], is_by_name=True)
         return self.match_by_title(entry)
 
     def match_by_title(self, entry: Entry) -> Match | None:
-        """The item of the same title and day that says most nearly what *entry* says."""
+        """The item of the same title and day with the most similar text."""
         ids = (
             one for key in entry.title_keys for one in self.by_title.get(key, [])[-MAX_SAME_TITLE:]
         )
@@ -90,21 +90,21 @@ class ImportedArticles:
         return best if best and best.similarity else None
 
     def concerns(self, event: CloudEvent) -> bool:
-        """Whether it is of an imported item, whoever says it."""
+        """Whether the event is of an imported item, from any sender."""
         return self.is_own_event(event) or str(event.data.get("content_id")) in self.articles
 
     def is_own_event(self, event: CloudEvent) -> bool:
-        """Whether the import says it."""
+        """Whether the import sent the event."""
         return (
             event.source == f"{IMPORT_SOURCE_PREFIX}{self.unit}"
             and NAMES_ATTRIBUTE in event.extensions
         )
 
     def is_own_next_text(self, event: CloudEvent) -> bool:
-        """Whether an event that fits the contract is the import's own next text, and not urgent.
+        """Whether a valid event is the import's own next text, and not urgent.
 
-        Only another sender's text, one behind another and one in a lane that the unit may not use
-        can be refused by intake, or one under an id that something else was sent under.
+        Intake can refuse only events of other senders, late revisions, lanes without permission,
+        and reused ids; such events need a look at their record.
         """
         if event.type == events.WITHDRAWN or event.data.get("lane") == Lane.URGENT:
             return False
@@ -115,7 +115,7 @@ class ImportedArticles:
         return self.is_own_event(event) and named and revision > newest
 
     def add_event(self, event: CloudEvent, at: datetime) -> None:
-        """Take in an event of an imported item, as the contract has it."""
+        """Update the item by a valid event."""
         content_id = event.data["content_id"]
         story = self.articles.get(content_id) or ImportedArticle(content_id)
         if event.type == events.WITHDRAWN:
@@ -129,7 +129,7 @@ class ImportedArticles:
     def with_own_event(
         self, article: ImportedArticle, event: CloudEvent, at: datetime
     ) -> ImportedArticle:
-        """The story after an event of our own."""
+        """The article after one of the import's own events."""
         keys = str(event.extensions[NAMES_ATTRIBUTE]).split()
         self.index_names(keys, article.content_id)
         return replace(
@@ -143,7 +143,7 @@ class ImportedArticles:
         )
 
     def index_names(self, keys: Iterable[str], content_id: str) -> None:
-        """A name is the first item's that bore it; a title is everybody's, the newest last."""
+        """Index the names: a name belongs to the first item, a title to all, the newest last."""
         for key in keys:
             if is_title_key(key):
                 others = (one for one in self.by_title.get(key, ()) if one != content_id)
@@ -153,17 +153,17 @@ class ImportedArticles:
 
 
 def import_event_id(content_id: str, revision: int) -> str:
-    """The id of the import's own event."""
+    """The id of an import's event."""
     return f"{content_id}.{revision}"
 
 
 def is_title_key(key: str) -> bool:
-    """Whether it is a title's key, and so may be another entry's, too."""
+    """Whether the key is made from a title, which several items may share."""
     return key.startswith("t.")
 
 
 def event_signature(event: CloudEvent) -> TextSignature:
-    """What an event says, as `Entry.gist` has it."""
+    """Signature of an event's text, comparable with `Entry.signature`."""
     said = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
     files = (one["title"] for one in event.data.get("attachments") or ())
     return text_signature(said, files, event.time)

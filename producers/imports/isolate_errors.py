@@ -1,4 +1,4 @@
-"""The last net: what nobody foresaw is the trouble of one entry or one feed, and of nobody else."""
+"""Isolate unexpected exceptions to one entry or one feed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def isolate_errors(*foreseen: type[Exception]) -> Iterator[None]:
-    """Whatever goes wrong within leaves as Unforeseen, but for what is *foreseen*."""
+    """Translate every exception except *foreseen* to UnexpectedError."""
     try:
         yield
     except foreseen:
@@ -23,6 +23,6 @@ def isolate_errors(*foreseen: type[Exception]) -> Iterator[None]:
 
 
 def log_unexpected(error: UnexpectedError) -> FeedUnavailable:
-    """*odd*, logged by type and place, as trouble that `loa import status` shows."""
+    """Log *error* by type and place; return it as a FeedUnavailable for `loa import status`."""
     log.error("import_broken", error=error.kind, exc_info=error)
     return FeedUnavailable(get_text("import", "broken", error=error.kind).as_field_error("feed"))

@@ -29,7 +29,7 @@ RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
 
 @dataclass
 class ReadingResult:
-    """What became of one reading."""
+    """Result of one reading."""
 
     response: FeedResponse
     plan: Plan
@@ -37,17 +37,17 @@ class ReadingResult:
     ttl_s: float = 0.0
     refused: list[Refusal] = field(default_factory=list)
     overtaken: int = 0
-    """Drafts that somebody else was faster with: the next reading looks again."""
+    """Drafts overtaken by another process; the next reading looks again."""
 
     def refuse_entry(self, entry: UnreadableEntry, at: datetime) -> None:
-        """An entry of which nobody knows what it says."""
+        """Record an unreadable entry."""
         title, url = entry.title[:200], entry.url[:2048]
         refusal = Refusal(key=entry.key, title=title, url=url, at=at, errors=(entry.error,))
         self.refused.append(refusal)
         self.plan.counts["refused"] += 1
 
     def record(self, draft: Draft, result: Refusal | bool) -> None:
-        """What became of one draft."""
+        """Record the result of one draft."""
         if isinstance(result, Refusal):
             self.refused.append(result)
         self.overtaken += result is False
@@ -55,7 +55,7 @@ class ReadingResult:
 
 
 def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailable) -> FeedState:
-    """Nothing could be read; what was known stays."""
+    """The state after a failed visit; known articles stay."""
     after_s = away.retry_after_s
     wait = next_visit_s(feed.every_min * 60, after_s, state.failures + 1, RANDOM.random())
     return state.model_copy(
@@ -72,25 +72,25 @@ def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailabl
 
 
 def after_end(state: FeedState, now: float, away: FeedUnavailable) -> FeedState:
-    """The site says that nothing will come any more."""
+    """The state after the site ended its feed."""
     return state.model_copy(
         update={"visited": now, "stopped": True, "trouble": away.error, "feeds": ()}
     )
 
 
 def postponed(state: FeedState, now: float) -> FeedState:
-    """The bus failed us: all of it again, soon."""
+    """The state after a bus failure: the whole visit again, soon."""
     return state.model_copy(update={"due": now + POSTPONED_S})
 
 
 def after_unchanged(state: FeedState, feed: Feed, now: float, found: FeedResponse) -> FeedState:
-    """The site says that nothing is new. What was never read, is not read for that."""
+    """The state after "not modified"; a feed never read before stays unread."""
     update = visit_fields(feed, now, found, found.max_age_s)
     return state.model_copy(update=update | {"read": now if state.read else 0.0})
 
 
 def after_reading(state: FeedState, feed: Feed, now: float, taken: ReadingResult) -> FeedState:
-    """It was read, and what follows from it is done."""
+    """The state after a reading whose events were sent."""
     made, found = taken.plan, taken.response
     update = visit_fields(feed, now, found, max(found.max_age_s, taken.ttl_s))
     if not taken.overtaken and not made.counts["restless"]:  # else all of it is looked at again
@@ -112,7 +112,7 @@ def after_reading(state: FeedState, feed: Feed, now: float, taken: ReadingResult
 
 
 def repeatable_header(header: str) -> str:
-    """What a site calls its answer, if that can be kept, and sent back as it came; else nothing."""
+    """An ETag or date that can be stored and sent back unchanged; else empty."""
     return header if header.isascii() and header.isprintable() else ""
 
 
@@ -134,13 +134,13 @@ def visit_fields(feed: Feed, now: float, found: FeedResponse, asked_s: float) ->
 
 
 def request_url(feed: Feed, state: FeedState) -> str:
-    """Where to ask: where the feed has moved to for good, if that is still the same site."""
+    """The address to request: the permanent redirect, if on the same host."""
     moved = state.moved_to
     return moved if moved and is_same_host(moved, feed.url) else feed.url
 
 
 def merge_moved(before: tuple[Moved, ...], made: Plan) -> tuple[Moved, ...]:
-    """Where items stand by now, and stood before; what moved longest ago is forgotten first."""
+    """Merge new and known moves; the oldest are dropped first."""
     places: Counter[str] = Counter()
     kept = []
     for one in dict.fromkeys((*made.moved, *before)):
@@ -151,7 +151,7 @@ def merge_moved(before: tuple[Moved, ...], made: Plan) -> tuple[Moved, ...]:
 
 
 def merge_refusals(before: tuple[Refusal, ...], taken: ReadingResult) -> tuple[Refusal, ...]:
-    """What stands refused: what is new, and what is still in the feed as it was."""
+    """Merge new refusals with known ones that are still in the feed unchanged."""
     kept = [one for one in before if one.key in taken.plan.refused]
     return (*taken.refused, *kept)[:MAX_REFUSALS]
 
@@ -171,8 +171,8 @@ MAX_DOUBLINGS = 20
 def next_visit_s(every_s: float, asked_s: float, failures: int, jitter: float) -> float:
     """Seconds until the next visit.
 
-    *asked_s* is what the site said last, by max-age, ttl or Retry-After; at most a week of it
-    counts. Each of *failures* in a row doubles the wait, up to a day.
+    *asked_s* is the site's last max-age, ttl or Retry-After, limited to a week. Each consecutive
+    failure doubles the wait, up to a day.
     """
     patience: float = every_s * 2.0 ** min(failures, MAX_DOUBLINGS)
     wished = max(every_s, min(patience, DAY_S), min(asked_s, WEEK_S))

@@ -1,7 +1,7 @@
-"""What follows from a feed and from what is known: which events, and what is left alone.
+"""Plan of events from a feed and the articles imported before.
 
-A pure function. The same feed read twice gives nothing the second time; an entry that has left the
-feed is nothing; whatever is not taken up is counted under the reason.
+Pure functions. The same feed read twice plans nothing the second time; entries that left the
+feed are ignored; entries without an event are counted by reason.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 
 def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
-    """What to do about *reading*."""
+    """Plan the events of *reading*."""
     judge = ImportPlanner(reading, imported)
     for entry in sorted(reading.entries, key=judge.match_rank):
         judge.plan_entry(entry)
@@ -47,7 +47,7 @@ def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
 
 
 def hold_excess(made: Plan, most: int) -> None:
-    """Keep back what would reach readers, if it is too much at once."""
+    """Hold the drafts that reach subscribers, if there are too many."""
     loud = [one for one in made.drafts if not one.is_portal_only]
     if len(loud) > most:
         made.held = loud
@@ -56,7 +56,7 @@ def hold_excess(made: Plan, most: int) -> None:
 
 
 def use_bulk_lane(made: Plan, most: int) -> None:
-    """What is old, and what is too much at once, lets everybody's news go first."""
+    """Use the bulk lane for older items and for large numbers of items."""
     lots = Counter(one.is_portal_only for one in made.drafts if one.reason != "backfilled")
     made.drafts = [
         replace(one, lane=Lane.BULK)
@@ -67,7 +67,7 @@ def use_bulk_lane(made: Plan, most: int) -> None:
 
 
 class ImportPlanner:
-    """Goes through the entries of one reading, those that are surely an item's own first."""
+    """Plans the entries of one reading, surest matches first."""
 
     def __init__(self, reading: Reading, imported: ImportedArticles) -> None:
         self.reading = reading
@@ -88,7 +88,7 @@ class ImportPlanner:
         self.load_moved(imported)
 
     def load_moved(self, imported: ImportedArticles) -> None:
-        """What earlier readings have found elsewhere; the newest place counts."""
+        """Load the moves that earlier readings found; the newest place counts."""
         for one in reversed(self.reading.moved):
             if (story := imported.articles.get(one.of)) is None:
                 continue
@@ -97,7 +97,7 @@ class ImportPlanner:
                 self.current_names[one.of] = frozenset(one.names)
 
     def match(self, entry: Entry) -> Match | None:
-        """The known item that it is, under the names that it had last."""
+        """The known item of an entry, with its present names."""
         if id(entry) not in self.matches:
             self.matches[id(entry)] = self.with_current_names(
                 self.imported.match(entry, self.aliases)
@@ -111,9 +111,9 @@ class ImportPlanner:
         return replace(match, article=replace(match.article, names=names))
 
     def match_rank(self, entry: Entry) -> tuple[int, bool]:
-        """How surely it is an item: by guid, address, an earlier name, title; 4: not at all.
+        """Rank of the match: guid, address, earlier name, title; 4 for none.
 
-        Of two that are equally sure, the one goes first that says what is known.
+        Of two equal ranks, the entry with the known text comes first.
         """
         match = self.match(entry)
         if match is None:
@@ -127,7 +127,7 @@ class ImportPlanner:
         return grade, match.article.fingerprint != entry.fingerprint
 
     def plan_entry(self, entry: Entry) -> None:
-        """Judge one entry; from now on, whatever is the same as it is a twin of it."""
+        """Plan one entry; later entries equal to it are duplicates."""
         match = self.match(entry)
         if self.reading.set_aside & {*entry.names} and not has_own_name(entry, match):
             self.keep_set_aside(entry)
@@ -145,14 +145,14 @@ class ImportPlanner:
             self.plan_new_entry(entry)
 
     def keep_set_aside(self, entry: Entry) -> None:
-        """It was not taken up before, and is not now, whatever has become of the other one."""
+        """Keep an entry set aside, regardless of its twin."""
         if twin := self.reading.twins.get(entry.names[0]):
             self.plan.twins[twin.key] = twin
         self.plan.counts["duplicate" if twin or self.match(entry) else "old"] += 1
         self.plan.set_aside.update(entry.names)
 
     def plan_known_entry(self, entry: Entry, match: Match) -> None:
-        """An entry of an item that is known."""
+        """Plan an entry of a known item."""
         story = match.article
         if story.is_withdrawn:
             self.plan.counts["withdrawn"] += 1
@@ -168,7 +168,7 @@ class ImportPlanner:
             self.compare_text(entry, match)
 
     def compare_text(self, entry: Entry, match: Match) -> None:
-        """The entry that stands for an item, and what it says by now."""
+        """Compare the item's main entry with its known text."""
         story = match.article
         moved_back = (
             match.is_by_name and not has_own_name(entry, match) and has_same_words(entry, story)
@@ -188,7 +188,7 @@ class ImportPlanner:
             )
 
     def record_move(self, entry: Entry, article: ImportedArticle) -> None:
-        """Not a word has changed. Where it stands is remembered, and told to nobody."""
+        """Count an unchanged text; record a new address without an event."""
         moved = not {*entry.names} <= article.names
         self.plan.counts["moved" if moved else "unchanged"] += 1
         if moved:
@@ -197,9 +197,9 @@ class ImportPlanner:
             )
 
     def plan_second_entry(self, entry: Entry, match: Match) -> None:
-        """Another entry of an item that is known.
+        """Plan a further entry of a known item.
 
-        One that another feed brought is not set aside: if that feed is read no more, this one
+        An entry of an item from another feed is not set aside: if that feed is removed, this one
         takes over.
         """
         if not match.is_by_name:
@@ -212,12 +212,12 @@ class ImportPlanner:
         self.plan.set_aside.update(names)
 
     def record_twin(self, entry: Entry, of: str) -> None:
-        """It has no name of the item: somebody may want to look."""
+        """Record a duplicate found by title and text alone, for an operator to check."""
         key = entry.names[0]
         self.plan.twins[key] = Twin(key=key, title=entry.title[:150], url=entry.url[:2048], of=of)
 
     def find_same_title(self, entry: Entry) -> str | None:
-        """The item of an earlier entry of this reading that says the same under the same title."""
+        """The item of an earlier entry in this reading with the same title and a similar text."""
         for key in entry.title_keys:
             for of, other in self.items_by_title.get(key, [])[-MAX_SAME_TITLE:]:
                 if compare(other.signature, entry.signature):
@@ -225,7 +225,7 @@ class ImportPlanner:
         return None
 
     def index_entry(self, entry: Entry, content_id: str) -> None:
-        """From now on, other entries are compared with this one."""
+        """Index an entry for comparison with later ones."""
         self.index_names(entry, content_id)
         for key in entry.title_keys:
             self.items_by_title.setdefault(key, []).append((content_id, entry))
@@ -235,11 +235,11 @@ class ImportPlanner:
             self.item_by_name.setdefault(name, content_id)
 
     def belongs_to_other_feed(self, article: ImportedArticle) -> bool:
-        """An item follows one feed, not two in turn."""
+        """Whether the item belongs to another feed of the unit."""
         return article.feed_id in self.reading.feeds - {self.reading.feed.feed_id}
 
     def plan_new_entry(self, entry: Entry) -> None:
-        """An entry that nobody has seen."""
+        """Plan an entry of an unknown item."""
         item = import_content_id(self.imported.unit, entry)
         why: DraftReason = "new" if is_new(entry, self.reading) else "backfilled"
         if why == "backfilled" and not self.reading.feed.backfill:
@@ -252,7 +252,7 @@ class ImportPlanner:
         self.add_draft(Draft(item, 1, entry, why, channels))
 
     def add_draft(self, draft: Draft) -> None:
-        """What was refused is not tried again until it says something else."""
+        """Add a draft, unless the same text was refused before."""
         if draft.refusal_key in self.reading.refused:
             self.plan.counts["refused"] += 1
             self.plan.refused.add(draft.refusal_key)
@@ -261,17 +261,17 @@ class ImportPlanner:
 
 
 def import_content_id(unit: str, entry: Entry) -> str:
-    """The item's name for ever: the same whenever and wherever it is worked out."""
+    """The item's content_id; always the same for the same unit and entry."""
     return f"bai-{keys.digest('import', unit, entry.names[0])[:20]}"
 
 
 def has_own_name(entry: Entry, match: Match | None) -> bool:
-    """Whether it bears a name of the item's newest text."""
+    """Whether the entry has a name of the item's newest text."""
     return match is not None and not match.article.names.isdisjoint(entry.names)
 
 
 def is_near_match(match: Match) -> bool:
-    """Too much like the item to be published, too little to write over it."""
+    """Similar to the item, but neither new nor a correction."""
     return not match.is_by_name and match.similarity < Similarity.SAME
 
 
@@ -280,7 +280,7 @@ def has_same_words(entry: Entry, article: ImportedArticle) -> bool:
 
 
 def is_new(entry: Entry, reading: Reading) -> bool:
-    """Whether it came out since the feed is read, as far as anybody can tell."""
+    """Whether the entry is news: published after the feed was added, as far as known."""
     if reading.feed.since is None:
         return True
     return (
@@ -291,7 +291,7 @@ def is_new(entry: Entry, reading: Reading) -> bool:
 
 
 def quiet_until(article: ImportedArticle, now: datetime) -> datetime | None:
-    """Until when readers have to be spared an item that was changed so often within a day."""
+    """Until when an item with too many changes in a day is left alone."""
     if len(article.recent_changes) < MAX_CHANGES_A_DAY or now - article.recent_changes[0] >= DAY:
         return None
     return article.recent_changes[0] + DAY

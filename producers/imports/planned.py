@@ -1,4 +1,4 @@
-"""A reading of a feed, and what is planned about it: the words that the import thinks in."""
+"""Models of planning: a reading, a draft, a plan."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ DraftReason = Literal["new", "backfilled", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event that is to be made: this entry, as this revision of the item."""
+    """A planned event: an entry as a revision of an item."""
 
     content_id: str
     revision: int
@@ -29,35 +29,34 @@ class Draft:
     reason: DraftReason
     channels: tuple[str, ...]
     corrects: ImportedArticle | None = None
-    """What it corrects; None for a new item."""
+    """The article it corrects; None for a new item."""
     lane: Lane = Lane.NORMAL
 
     @property
     def refusal_key(self) -> str:
-        """What is remembered if the contract refuses it."""
+        """Key of the refusal, if the contract refuses the draft."""
         return f"{self.content_id} {self.entry.fingerprint}"
 
     @property
     def is_portal_only(self) -> bool:
-        """Whether it reaches the portal alone."""
+        """Whether its only channel is the portal."""
         return self.channels == PORTAL_ONLY
 
 
 class Twin(Record):
-    """An entry that was set aside because an item with its title says the same."""
+    """An entry set aside because an item with the same title has the same text."""
 
     key: str
     title: str
     url: str
     of: str
-    """The content_id of that item."""
+    """The content_id of the item."""
 
 
 class Moved(Record):
-    """An item that stands elsewhere by now and says what it said: `names` are its names there.
+    """An unchanged item found under other names: `names` are the new ones.
 
-    It stands there for as long as the item's newest text has the fingerprint `mark`; the names stay
-    its own.
+    The move is valid while the newest text has the fingerprint `mark`; the names stay the item's.
     """
 
     of: str
@@ -66,7 +65,7 @@ class Moved(Record):
 
 
 class Restless(Record):
-    """An item that the site changes so often that the newest text waits until `until`."""
+    """An item that changes too often; its newest text waits until `until`."""
 
     title: str
     url: str
@@ -75,39 +74,39 @@ class Restless(Record):
 
 @dataclass
 class Plan:
-    """`drafts` in the order in which they are to go, oldest first."""
+    """The result of planning; `drafts` in sending order, oldest first."""
 
     drafts: list[Draft] = field(default_factory=list)
     held: list[Draft] = field(default_factory=list)
-    """Too many at once: they wait until somebody has looked."""
+    """Drafts above the limit, held for an operator."""
     counts: Counter[str] = field(default_factory=Counter)
     """unchanged, moved, duplicate, old, withdrawn, restless, held, refused."""
     refused: set[str] = field(default_factory=set)
-    """What stands refused, and is still in the feed as it was."""
+    """Keys of refusals whose entries are still in the feed unchanged."""
     set_aside: set[str] = field(default_factory=set)
-    """Keys of entries that are never taken up: old ones, and second addresses of others."""
+    """Keys of entries never imported: older ones, and second addresses of others."""
     twins: dict[str, Twin] = field(default_factory=dict)
-    """Of those, by key, the ones that are in the feed and bear no name of the other."""
+    """Of these, by key, duplicates by title and text alone."""
     moved: list[Moved] = field(default_factory=list)
-    """What was found at a new address, and nobody is told of."""
+    """Items found at a new address; no event follows."""
     restless: list[Restless] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One reading of one feed, and what is remembered of earlier ones."""
+    """One reading of one feed, with the state of earlier ones."""
 
     feed: Feed
     entries: Sequence[Entry]
     now: datetime
     is_first: bool = False
-    """Nothing was ever read there before: what has no date lay there already."""
+    """The first reading: entries without a date count as old."""
     set_aside: frozenset[str] = frozenset()
     twins: Mapping[str, Twin] = field(default_factory=dict)
     moved: Sequence[Moved] = ()
     refused: frozenset[str] = frozenset()
-    """`<content_id> <mark>` of what the contract has refused."""
+    """Refusal keys of drafts that the contract refused."""
     feeds: frozenset[str] = frozenset()
-    """All feeds of the unit: an item follows the one that brought it for as long as it is read."""
+    """All feeds of the unit: an item stays with the feed that brought it while that feed exists."""
     release_held: bool = False
-    """Somebody has looked: nothing is held."""
+    """An operator releases held drafts."""

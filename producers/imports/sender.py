@@ -1,4 +1,4 @@
-"""Putting drafts through the door, as the unit itself would: checked, counted, claimed for ever."""
+"""Send drafts as events of the unit: rate limited, checked and accepted like any sender's."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ MAX_SEND_TRIES = 5
 
 @dataclass(frozen=True)
 class DraftSender:
-    """*catch_up* reads the log of a unit up to this moment."""
+    """Sends drafts. *catch_up* reads the unit's event log up to now."""
 
     acceptance: Acceptance
     buckets: TokenBuckets
@@ -33,9 +33,10 @@ class DraftSender:
     catch_up: Callable[[str], Awaitable[ImportedArticles]]
 
     async def send(self, member: RegisteredUnit, feed: Feed, draft: Draft) -> Refusal | bool:
-        """Whether the item is in; or why the contract refuses it. A repeat is harmless.
+        """Send one draft. True: accepted; a Refusal: the contract refuses it. A repeat is harmless.
 
-        False: somebody else was faster, the next reading looks again. Raises Unavailable, BusError.
+        False: another process was faster, and the next reading looks again. Raises Unavailable,
+        BusError.
         """
         for _ in range(MAX_SEND_TRIES):
             await self.wait_for_token(member.unit)
@@ -54,14 +55,14 @@ class DraftSender:
         return False
 
     async def wait_for_token(self, unit: str) -> None:
-        """Wait as long as the door would make a unit wait that sends so much."""
+        """Wait for a token, like a sender at the gateway."""
         while wait_s := self.buckets.take(unit):
             await self.sleep(wait_s)
 
     async def is_overtaken(self, unit: str, draft: Draft) -> bool:
-        """Whether the log has the item at that revision by now; else its number is used up.
+        """Whether the log has the item at that revision; if not, the number is used up.
 
-        A number is used up by a text that was claimed, and then neither stored nor seen again.
+        A number is used up by a text that was claimed but neither stored nor sent again.
         """
         story = (await self.catch_up(unit)).articles.get(draft.content_id)
         return story is not None and story.revision >= draft.revision

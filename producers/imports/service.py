@@ -1,4 +1,4 @@
-"""The clock of the import: every feed of every unit when it is due."""
+"""The import service: visits every feed of every unit when it is due."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from producers.units.registry import RegisteredUnit, UnitRegistry
 log = structlog.get_logger()
 CHECK_INTERVAL_S = 5.0
 MAX_HOSTS_AT_ONCE = 4
-"""Hosts that are asked at the same time."""
+"""Number of hosts visited concurrently."""
 
 FeedTask = tuple[RegisteredUnit, Feed]
 
 
 class ImportService:
-    """Runs until it is cancelled. Several may run: a feed is claimed before it is asked for."""
+    """Runs until cancelled. Several may run: a feed is claimed before a request."""
 
     def __init__(self, importer: Importer, registry: UnitRegistry) -> None:
         self.importer = importer
@@ -38,7 +38,7 @@ class ImportService:
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     async def visit_due_feeds(self) -> None:
-        """Visit what is due. Raises BusError."""
+        """Visit the feeds that are due. Raises BusError."""
         members = [one for one in await self.registry.registered_units() if one.registration.feeds]
         if not members:
             return
@@ -47,7 +47,7 @@ class ImportService:
         await asyncio.gather(*map(self.visit_host, hosts))
 
     async def visit_host(self, tasks: Sequence[FeedTask]) -> None:
-        """One feed after the other. While the bus fails nobody is asked for nothing."""
+        """Visit the feeds of one host, one after another; stop at a bus failure."""
         async with self.host_slots:
             for member, feed in tasks:
                 try:
@@ -60,7 +60,7 @@ class ImportService:
 def due_feeds(
     members: Sequence[RegisteredUnit], states: dict[str, FeedState], now: float
 ) -> list[FeedTask]:
-    """Whose time has come, longest overdue first."""
+    """The feeds that are due, longest overdue first."""
     tasks = [(member, feed) for member in members for feed in member.registration.feeds]
     found = [
         (states.get(state_key(member.unit, feed), FeedState()), member, feed)
@@ -71,6 +71,6 @@ def due_feeds(
 
 
 def group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:
-    """The tasks of each host, which are done one after the other."""
+    """The tasks grouped by host."""
     ordered = sorted(tasks, key=lambda task: host_of(task[1].url))  # stable: overdue ones first
     return [list(group) for _, group in groupby(ordered, key=lambda task: host_of(task[1].url))]

@@ -1,4 +1,4 @@
-"""One visit to one feed: ask, read, plan, send what follows through the door, remember."""
+"""One visit to one feed: request, parse, plan, send, store the state."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -40,15 +40,15 @@ VISIT_LEASE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class ManualVisit:
-    """What a person wants of a visit that they have asked for themselves."""
+    """Options of a visit that an operator started."""
 
     release_held: bool = False
-    """Send what is held, too."""
+    """Send held items, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit: whose feed it is, what is remembered of it, what is wished."""
+    """One visit: unit, feed, state and options."""
 
     registered_unit: RegisteredUnit
     feed: Feed
@@ -58,7 +58,7 @@ class Visit:
 
 @dataclass
 class Importer:
-    """Reads feeds of units. One per process: items of a unit are planned in turn."""
+    """Reads feeds of units. One per process; items of one unit are planned one visit at a time."""
 
     bus: Bus
     vocabulary: Vocabulary
@@ -82,9 +82,9 @@ class Importer:
     async def visit(
         self, registered_unit: RegisteredUnit, feed: Feed, manual: ManualVisit | None = None
     ) -> FeedState | None:
-        """Read *feed* now; the answer is what is remembered of it. None: somebody else is at it.
+        """Read *feed* now; return the new state. None: another process is visiting the feed.
 
-        Whatever goes wrong with it is in the answer. Raises BusError.
+        Errors of the feed are part of the state. Raises BusError.
         """
         claimed = await self.states.claim(registered_unit.unit, feed, self.clock() + VISIT_LEASE_S)
         if claimed is None:
@@ -123,7 +123,7 @@ class Importer:
         return next_state.after_reading(state, feed, self.clock(), taken)
 
     async def request_feed(self, call: Visit) -> FeedResponse:
-        """What the site has; all of it where a person asks, or has to look again."""
+        """Request the feed; unconditionally for an operator's visit and for a first read."""
         state, url = call.state, next_state.request_url(call.feed, call.state)
         whole = call.manual is not None or not state.read
         async with self.hosts.turn(url):
@@ -132,7 +132,7 @@ class Importer:
             )
 
     async def parse(self, found: FeedResponse) -> FeedDocument:
-        """Beside the loop: a large feed takes a while."""
+        """Parse in a thread; a large feed takes a while."""
         now = datetime.fromtimestamp(self.clock(), UTC)
         return await asyncio.to_thread(
             feed_document.parse_feed, found.body or b"", found.url, found.charset, now
@@ -141,7 +141,7 @@ class Importer:
     async def plan_and_send(
         self, call: Visit, found: FeedResponse, read: FeedDocument
     ) -> ReadingResult:
-        """Do what follows from a reading. Raises Unavailable, BusError: then some of it is done."""
+        """Plan and send. After Unavailable or BusError a part may have been sent."""
         member, feed = call.registered_unit, call.feed
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
             reading = self.build_reading(call, read)
@@ -155,13 +155,13 @@ class Importer:
             return taken
 
     def refuse_entry(self, call: Visit, taken: ReadingResult, odd: UnreadableEntry) -> None:
-        """Book an entry that nobody can understand; the log is told once."""
+        """Record an unreadable entry; log it once."""
         taken.refuse_entry(odd, datetime.fromtimestamp(self.clock(), UTC))
         if odd.key not in {one.key for one in call.state.refused}:
             log.warning("import_item_refused", fields=[odd.error.field], error=odd.kind)
 
     def build_reading(self, call: Visit, read: FeedDocument) -> Reading:
-        """What is planned by: what lies there, what is remembered, what a person wishes."""
+        """The reading for the planner."""
         state, wish = call.state, call.manual
         return Reading(
             call.feed,
@@ -177,7 +177,7 @@ class Importer:
         )
 
     async def catch_up(self, unit: str) -> ImportedArticles:
-        """What the log says of the unit's imported items, up to this moment."""
+        """The unit's imported articles, up to date with the log."""
         known = await self.cached_articles(unit)
         subject = subjects.content(unit, "*")
         async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
@@ -188,9 +188,9 @@ class Importer:
         return known
 
     async def cached_articles(self, unit: str) -> ImportedArticles:
-        """What was known; nothing where intake has refused a text since that counted already.
+        """The cached articles; empty if intake has refused a text that was counted.
 
-        Then the log is read anew. Raises BusError.
+        The log is read again then. Raises BusError.
         """
         known = self.imported.setdefault(unit, ImportedArticles(unit))
         for event_id, content_hash in known.unconfirmed.items():
@@ -200,10 +200,10 @@ class Importer:
         return known
 
     async def counts(self, event: CloudEvent, known: ImportedArticles, subject: str) -> bool:
-        """Whether intake takes an event of the log, or has taken it: anything else never was.
+        """Whether an event of the log counts: intake accepts or has accepted it.
 
-        What was taken in stands, whatever contract and vocabulary say by now: forgotten, it would
-        go out twice. Nobody is asked about what the import says in its turn: intake takes that.
+        An accepted event counts even if contract or vocabulary have changed since; otherwise its
+        item would be published twice. The import's own next text needs no look at its record.
         Raises BusError.
         """
         if event.type not in events.BUS_TYPES:
@@ -220,9 +220,9 @@ class Importer:
         return counts
 
     async def is_accepted(self, event_id: str, content_hash: str) -> bool | None:
-        """Whether nothing stands against an event; None where nobody has booked it yet.
+        """Whether the event is recorded without a refusal; None without a record.
 
-        Intake may still refuse what is booked. Raises BusError.
+        Intake may still refuse a recorded event. Raises BusError.
         """
         record = await self.sender.acceptance.find_record(event_id)
         if record is None:
@@ -240,7 +240,7 @@ class Importer:
 
 
 def decode_message(message: Message) -> CloudEvent | None:
-    """What a message of the log says; None for no event: intake has a dead letter of it."""
+    """The event in a message; None for other content, for which intake stores a dead letter."""
     try:
         return decode(None, message.headers, message.data)
     except ContractError:
@@ -248,7 +248,7 @@ def decode_message(message: Message) -> CloudEvent | None:
 
 
 def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabulary) -> bool:
-    """Whether the contract, as it is today, has anything against it."""
+    """Whether the event is valid by the present contract."""
     try:
         return admit(event, unit, vocabulary).subject == subject
     except ContractError:
@@ -256,7 +256,7 @@ def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabu
 
 
 def log_reading(taken: ReadingResult, feed: Feed) -> None:
-    """What a reading brought, in the log."""
+    """Log the counts of a reading."""
     found = taken.response
     log.info("import_read", **{name: count for name, count in taken.plan.counts.items() if count})
     if taken.plan.held:
@@ -266,7 +266,7 @@ def log_reading(taken: ReadingResult, feed: Feed) -> None:
 
 
 def settings_error(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError | None:
-    """What stands against importing anything: words that the vocabulary does not know any more."""
+    """The error of settings that the present vocabulary does not allow."""
     if wrong := events.unit_error("unit", unit, vocabulary):
         return wrong
     if not vocabulary.knows("topic", feed.topic):

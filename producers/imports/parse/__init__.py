@@ -1,4 +1,5 @@
-"""From a site's bytes to entries: decoding, limits, dates, plain text, and how alike two texts are.
+"""Parsing of feeds: decoding, limits, dates, plain text, similarity of texts.
 
-May import contracts, producers.texts, producers.units.canonical_urls and producers.imports.errors.
+May import contracts, producers.texts, producers.units.canonical_urls and
+producers.imports.errors and isolate_errors.
 """

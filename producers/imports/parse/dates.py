@@ -1,4 +1,4 @@
-"""Reading the dates that sites write, in whatever form and zone."""
+"""Parse publication dates in the formats that sites use."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from email.utils import parsedate_tz
 from contracts.base.times import VIETNAM
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
-"""How far another clock may be ahead of ours."""
+"""Tolerance for other clocks."""
 MAX_AHEAD = timedelta(days=31)
-"""What is dated further ahead is a mistake; nobody would notice that it waits."""
+"""Dates further ahead are mistakes and are ignored."""
 VIETNAM_OFFSET = timedelta(hours=7)
 VALID_YEARS = range(1971, 2201)
 MAX_UTC_OFFSET = timedelta(hours=23)
@@ -26,10 +26,10 @@ _SLASHED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PublishedDate:
-    """When something was published. `at` is None where nobody can say, and never ahead of now.
+    """A publication date. `at` is None if unknown, and never in the future.
 
-    `days` are the calendar days that the written date may mean: as it was written, and in Vietnam.
-    `ahead` is the date where it is still to come.
+    `days`: the calendar days the written date may mean, as written and in Vietnam. `ahead`: a
+    future date.
     """
 
     at: datetime | None = None
@@ -38,10 +38,10 @@ class PublishedDate:
 
 
 def parse_published(written: str, now: datetime) -> PublishedDate:
-    """What a site's date says. A date without a zone is in Vietnam's time.
+    """Parse a site's date. A date without a zone is in Vietnam's time.
 
-    One that lies ahead of us was most likely local time with the letters GMT behind it; if not even
-    that helps, the site has put a date to come on it, or has made a mistake.
+    A future GMT time is most likely local time labelled GMT; if it is still in the future after
+    that correction, it is a scheduled date or a mistake.
     """
     said = parse_date(written)
     if said is None:
@@ -57,7 +57,7 @@ def parse_published(written: str, now: datetime) -> PublishedDate:
 
 
 def parse_date(written: str) -> datetime | None:
-    """The date as it is written, with its zone; None for what is none."""
+    """The date with its zone; None for unreadable text."""
     for found in try_formats(written[:100]):
         if found and found.year in VALID_YEARS:
             return found if found.tzinfo else found.replace(tzinfo=VIETNAM)
@@ -65,7 +65,7 @@ def parse_date(written: str) -> datetime | None:
 
 
 def try_formats(written: str) -> Iterator[datetime | None]:
-    """*written* in each form that can be read."""
+    """Yield the result of each format that matches."""
     for form in (parse_slashed, parse_iso, parse_mail_date):
         try:
             yield form(written)
@@ -96,7 +96,7 @@ def parse_iso(written: str) -> datetime:
 
 
 def parse_mail_date(written: str) -> datetime | None:
-    """As mails have it: `Thu, 26 Nov 2026 17:18:00 +0700`."""
+    """Parse the format of mail headers: `Thu, 26 Nov 2026 17:18:00 +0700`."""
     parts = parsedate_tz(written)
     if not parts:
         return None
@@ -106,7 +106,7 @@ def parse_mail_date(written: str) -> datetime | None:
 
 
 def check_offset(moment: datetime) -> datetime:
-    """Raises ValueError for a zone that is on no map."""
+    """Return the date. Raises ValueError for an impossible UTC offset."""
     if abs(moment.utcoffset() or timedelta()) > MAX_UTC_OFFSET:
         raise ValueError("no such zone")
     return moment

@@ -1,4 +1,4 @@
-"""One entry of a feed as it was read, what it says, and what it is recognised by."""
+"""One entry of a feed: its content, and the keys that identify it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ MAX_TITLE = 150
 
 @dataclass(frozen=True, slots=True)
 class Enclosure:
-    """A document that a site encloses."""
+    """A document enclosed by an entry."""
 
     url: str
     title: str
@@ -31,7 +31,7 @@ class Enclosure:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEntry:
-    """An entry that nobody can understand: `kind` is what went wrong, as Python calls it."""
+    """An entry that cannot be parsed: `kind` is the Python exception's class."""
 
     kind: str
     title: str = ""
@@ -39,7 +39,7 @@ class UnreadableEntry:
 
     @property
     def key(self) -> str:
-        """What it is remembered by as refused."""
+        """Key of its refusal."""
         return f"? {keys.digest('odd', self.title, self.url)[:KEY_LENGTH]}"
 
     @property
@@ -49,7 +49,7 @@ class UnreadableEntry:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a site says of one of its pages: `lead` and `full` are HTML, the rest is plain text."""
+    """One article in a feed: `lead` and `full` are HTML, the rest is plain text."""
 
     title: str
     url: str = ""
@@ -61,18 +61,18 @@ class Entry:
     days: frozenset[str] = frozenset()
     files: tuple[Enclosure, ...] = ()
     scheduled_for: datetime | None = None
-    """The site's date where it is still to come; `at` is then the moment of reading."""
+    """A future date of the site; `at` is then the time of reading."""
     shares_url: bool = False
-    """Other entries lead to the same place, so that the address says nothing of which is which."""
+    """Several entries have this address, so it identifies none of them."""
 
     @cached_property
     def guid_key(self) -> str:
-        """By the site's own name for it; empty where it has none."""
+        """Key of the guid; empty without one."""
         return entry_key("g", canonical_url(self.guid) or self.guid) if self.guid else ""
 
     @cached_property
     def url_key(self) -> str:
-        """By its address, however that is spelt."""
+        """Key of the canonical address."""
         same = canonical_url(self.url)
         return (
             entry_key("u", same) if "/" in same.removeprefix(HTTPS) and not self.shares_url else ""
@@ -80,18 +80,18 @@ class Entry:
 
     @cached_property
     def title_keys(self) -> tuple[str, ...]:
-        """By its title on a day: what two addresses of one article have in common."""
+        """Keys of title and day, shared by two addresses of one article."""
         squeezed = text.squeeze(self.title)
         return tuple(entry_key("t", squeezed, day) for day in sorted(self.days)) if squeezed else ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The keys that are its own, the surest first; a title's may be another's, too."""
+        """Keys of the entry alone, the surest first; a title's key may be shared."""
         return tuple(filter(None, (self.guid_key, self.url_key))) or (self.text_key,)
 
     @property
     def text_key(self) -> str:
-        """By what it says, where it has neither guid nor address."""
+        """Key of the text, without guid and address."""
         words = text_signature("\n".join(self.plain_texts), (), None).words
         return entry_key("x", text.squeeze(self.title), *sorted(self.days), words)
 
@@ -101,25 +101,25 @@ class Entry:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A fingerprint of what it says, wherever it stands; spaces and markup aside."""
+        """Fingerprint of the text, independent of address, spaces and markup."""
         said = (html_text.comparable_text(part) for part in (self.title, self.lead, self.full))
         files = (one.url for one in self.files)
         return keys.digest(*(text.nfc(one) for one in said), *files)[:KEY_LENGTH]
 
     @cached_property
     def headline(self) -> str:
-        """The title as an event may carry it."""
+        """The title within the length of an event's title."""
         return html_text.shorten(text.nfc(self.title), MAX_TITLE)
 
     @property
     def markdown_texts(self) -> tuple[str, str]:
-        """Summary and body, in Markdown, as an event has them."""
+        """Summary and body in Markdown, as in the event."""
         summary, body = self.plain_texts
         return summary, html_text.markdown_of(self.with_date(body))
 
     @cached_property
     def plain_texts(self) -> tuple[str, str]:
-        """Summary and body; a site that writes but one text says it once."""
+        """Summary and body; equal texts are used once."""
         lead, full = html_text.text_of(self.lead), html_text.text_of(self.full)
         body = full or lead or self.title
         summary = html_text.shorten(lead or body, MAX_SUMMARY)
@@ -127,27 +127,27 @@ class Entry:
         return "" if alone else summary, self.with_cut_title(body)
 
     def with_cut_title(self, body: str) -> str:
-        """A title that had to be cut stands whole before the text."""
+        """Put a cut title in full before the text."""
         whole = len(text.nfc(self.title)) <= MAX_TITLE or body == self.title
         return body if whole else f"{self.title}\n\n{body}"
 
     def with_date(self, body: str) -> str:
-        """Where no link says the site's day, the text ends with it."""
+        """Append the site's date to a text without a link."""
         day = "" if self.url else site_day(self)
         return f"{body}\n\n{get_text('import', 'dated', day=day).vi}" if day else body
 
     @cached_property
     def signature(self) -> TextSignature:
-        """What it is compared by with others of its title."""
+        """Signature for comparing with entries of the same title."""
         return text_signature(
             "\n".join(self.markdown_texts), (one.title for one in self.files), self.published_at
         )
 
 
 def site_day(entry: Entry) -> str:
-    """The day that the site has put on it, in Vietnam: `25/4/2025`.
+    """The site's date in Vietnam: `25/4/2025`.
 
-    Empty without one, and where `at` is but the moment of reading: such a date is a mistake.
+    Empty without a date, and if `at` is only the time of reading.
     """
     if (at := entry.scheduled_for or entry.published_at) is None:
         return ""
@@ -161,10 +161,10 @@ def entry_key(kind: str, *parts: str) -> str:
 
 
 def drop_shared_names(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries without names that several of them bear although they are different.
+    """The entries, without names that different entries share.
 
-    Some sites write one guid, or the address of their home page, into every entry. What has another
-    title, or a guid that leads elsewhere, is not the same for that.
+    Some sites use one guid, or the home page's address, for every entry. Entries with different
+    titles or addresses are different.
     """
     listed = list(entries)
     guids = shared_names((one.guid_key, one.url_key + text.squeeze(one.title)) for one in listed)
@@ -180,6 +180,6 @@ def drop_shared_names(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def shared_names(pairs: Iterable[tuple[str, str]]) -> set[str]:
-    """Names that stand for more than one thing."""
+    """Names used for more than one thing."""
     first: dict[str, str] = {}
     return {name for name, thing in pairs if name and first.setdefault(name, thing) != thing}

@@ -1,6 +1,7 @@
 """Parse a feed document: RSS 0.9x to 2.0, RDF, Atom; find the feeds that a web page names.
 
-NotAFeed says, in both languages, why a document is refused."""
+NotAFeed explains, in both languages, why a document is refused.
+"""
 
 import codecs
 import io
@@ -55,11 +56,11 @@ _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
 
 
 HEAD_LENGTH = 20_000
-"""Within so many characters the first tag has to begin."""
+"""The first tag must begin within this many characters."""
 
 
 TAIL_LENGTH = 2000
-"""Within so many characters the last tag has to close; what some servers add behind it is short."""
+"""The last tag must close within this many characters of the end."""
 
 
 _BOMS = (
@@ -77,19 +78,19 @@ ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
 
 @dataclass(frozen=True)
 class FeedDocument:
-    """A feed as it was read; `ttl_s` is how long it asks not to be read again."""
+    """A parsed feed; `ttl_s` is the time for which it asks not to be read again."""
 
     title: str
     entries: list[Entry]
     ttl_s: float = 0.0
     unreadable: tuple[UnreadableEntry, ...] = ()
-    """Entries that nobody can understand."""
+    """Entries that cannot be parsed."""
 
 
 def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocument:
-    """The feed in *body*, which was found at *url*. Raises NotAFeed.
+    """Parse the feed in *body*, found at *url*. Raises NotAFeed.
 
-    Nothing is fetched, no entity is expanded; it is bounded by the length of *body*.
+    Fetches nothing and expands no entity; the cost is linear in the length of *body*.
     """
     written = join_surrogates(decode_text(body, charset))
     if other := detect_other_format(written):
@@ -109,7 +110,7 @@ def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocume
 def parse_entries(
     raw_entries: Sequence[Any], url: str, now: datetime
 ) -> tuple[list[Entry], list[UnreadableEntry]]:
-    """The entries in our words, and those that are like no entry: one never stops the others."""
+    """The parsed entries and the unreadable ones; an unreadable entry never stops the others."""
     entries, odd = [], []
     for one in raw_entries:
         try:
@@ -123,7 +124,7 @@ def parse_entries(
 
 
 def detect_other_format(written: str) -> str:
-    """What lies there if it does not even begin as a feed does; empty if it does."""
+    """The text name of another format, if the document does not begin like a feed; else empty."""
     begun = _BEGIN.search(html_text.remove_between(written[:HEAD_LENGTH], "<!--", "-->"))
     if begun:
         return "web_page" if begun["page"] else ""
@@ -136,7 +137,7 @@ def detect_other_format(written: str) -> str:
 
 
 def refusal_code(written: str) -> str:
-    """Why a feed is not parsed; empty where nothing stands against it."""
+    """The text name of the reason for refusing a feed; empty if there is none."""
     if _ENTITY.search(written):
         return "entities"
     if not _END.search(written[-TAIL_LENGTH:]):
@@ -145,10 +146,10 @@ def refusal_code(written: str) -> str:
 
 
 def run_parser(written: str) -> Any:
-    """What the parser makes of it; it is given a stream, because it opens a text as an address.
+    """Run feedparser on a stream (it would open a text as an address).
 
-    It is not told where the feed was found: it would make an address of every guid. Raises NotAFeed
-    for what it stumbles over.
+    The base address is withheld, because feedparser would turn guids into addresses. Raises
+    NotAFeed if the parser fails.
     """
     said = {"content-type": "application/xml; charset=utf-8"}
     try:
@@ -164,16 +165,16 @@ def run_parser(written: str) -> Any:
 
 
 def join_surrogates(written: str) -> str:
-    """Halves of a letter, each written as a number, are made one; what is no letter is told so.
+    """Join surrogate halves written as two references; replace those without a partner.
 
-    Some sites write emoji like that, and the parser stumbles over it.
+    Some sites write emoji like that, and feedparser fails on them.
     """
     halves = _NUMBERED.sub(replace_reference, written)
     return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def replace_reference(found: re.Match[str]) -> str:
-    """A half as it is, and anything else without the zeros that some number would drown in."""
+    """Replace a reference to a surrogate; drop leading zeros of others, which cost time."""
     code = int(found[1][:9]) if found[1] else int(found[2][:9], 16)
     if code > sys.maxunicode:
         return html_text.REPLACEMENT
@@ -181,7 +182,7 @@ def replace_reference(found: re.Match[str]) -> str:
 
 
 def decode_text(body: bytes, charset: str) -> str:
-    """*body* as text. Raises NotAFeed for an encoding that is not known, or not kept to."""
+    """Decode *body*. Raises NotAFeed for an unknown encoding or invalid bytes."""
     named = detect_encoding(body, charset)
     try:
         name = codecs.lookup(named).name
@@ -196,7 +197,7 @@ def decode_text(body: bytes, charset: str) -> str:
 
 
 def detect_encoding(body: bytes, charset: str) -> str:
-    """What the bytes say they are in: a mark in front, then the document, then its server."""
+    """The encoding: by byte order mark, then XML declaration, then HTTP header."""
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name
@@ -216,7 +217,7 @@ def is_utf8(body: bytes) -> bool:
 
 
 def ttl_s(minutes: str) -> float:
-    """RSS's own wish, in seconds; at most a week."""
+    """RSS's ttl in seconds; at most a week."""
     return min(int(minutes[:9]), MAX_TTL_MIN) * MINUTE_S if minutes.strip().isdecimal() else 0.0
 
 
@@ -239,7 +240,7 @@ _KINDS = ("application/rss+xml", "application/atom+xml")
 
 
 def find_feeds(body: bytes, url: str) -> list[str]:
-    """The feeds that the page *body* at *url* names; what is no web address is none."""
+    """The feeds that the page *body* at *url* links to; invalid addresses are left out."""
     page = remove_between(body.decode("utf-8", "replace"), "<!--", "-->")
     full = (absolute_url(one, url) for one in feed_links(page))
     return list(dict.fromkeys(one for one in full if canonical_url(one)))[:MAX_FEEDS]

@@ -1,6 +1,6 @@
-"""One entry of a feed, as the parser has it, in our words.
+"""Convert one of feedparser's entries to an `Entry`.
 
-What a broken document makes of a field may be anything; what is no text, says nothing.
+In a broken document a field may have any type; values that are no texts are ignored.
 """
 
 import re
@@ -26,7 +26,7 @@ MAX_FILE_NAME = 150
 
 
 def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
-    """One entry in our words."""
+    """Convert one entry."""
     when = published_of(raw, now)
     return Entry(
         title=title_of(raw),
@@ -43,7 +43,7 @@ def parse_entry(raw: Any, base: str, now: datetime) -> Entry:
 
 
 def field_text(raw: Any, name: str) -> str:
-    """The text of a field; empty where there is none."""
+    """The text of a field; empty if missing."""
     value = raw.get(name)
     return value if isinstance(value, str) else ""
 
@@ -57,22 +57,23 @@ def title_of(raw: Any) -> str:
 
 
 def link_of(raw: Any) -> str:
-    """Where to read on. The parser offers the guid where there is no link: it is one if it is an
-    address, and leads nowhere if it is but a name."""
+    """The entry's link. feedparser substitutes the guid for a missing link, which is used only if
+    it is an address.
+    """
     link = field_text(raw, "link").strip()
     is_name = link == field_text(raw, "id").strip()
     return "" if is_name and not (canonical_url(link) or link.startswith("/")) else link
 
 
 def full_texts(raw: Any) -> Iterator[str]:
-    """The full texts; what is no text is left out."""
+    """The full texts; other content types are left out."""
     for part in raw.get("content", ()):
         if part.get("type") in ("text/html", "application/xhtml+xml", "text/plain"):
             yield field_text(part, "value")
 
 
 def files_of(raw: Any, base: str) -> Iterator[Enclosure]:
-    """The documents that it encloses. A picture, a sound or a film is no document."""
+    """Enclosed documents; pictures, sounds and films are left out."""
     seen = set()
     for one in raw.get("enclosures", ()):
         url = absolute_url(field_text(one, "href"), base)
@@ -90,7 +91,7 @@ def files_of(raw: Any, base: str) -> Iterator[Enclosure]:
 
 
 def file_name(url: str) -> str:
-    """What a file is called in its address, as far as that can be read."""
+    """The file name in an address, if readable."""
     name = unquote(urlsplit(url).path.rpartition("/")[2], errors="ignore")
     try:
         return text.line(html_text.shorten(name, MAX_FILE_NAME)) or get_text("import", "file").vi
@@ -99,13 +100,13 @@ def file_name(url: str) -> str:
 
 
 def author_of(raw: Any) -> str:
-    """A name; an address is nobody's business."""
+    """The author's name; mail addresses are left out."""
     name = html_text.line_of(field_text(raw.get("author_detail") or {}, "name"))
     return "" if "@" in name else name
 
 
 def published_of(raw: Any, now: datetime) -> PublishedDate:
-    """When it came out; the day of a later change is not the day of the article."""
+    """The publication date; the date of a later change is the last choice."""
     for name in ("published", "created", "updated"):
         found = parse_published(field_text(raw, name), now)
         if found.at:

@@ -1,7 +1,7 @@
-"""What a site writes in HTML, as plain text and as Markdown that means nothing else.
+"""Convert a site's HTML to plain text, and plain text to equivalent Markdown.
 
-A reader of its own, because it must never cost more than the text is long: neither the standard
-library's nor a real HTML parser keeps to that for text that was made to hurt them.
+Own parser with cost linear in the length: neither the standard library's nor a full HTML
+parser guarantees that for hostile input.
 """
 
 import re
@@ -38,7 +38,7 @@ _ITEM = re.compile(r"[-+] |\d{1,9}[.)] ")
 
 
 def text_pieces(markup: str) -> Iterator[tuple[str, str]]:
-    """`(gap, text)`: each stretch of text that a reader would see, and what lies before it."""
+    """Yield `(gap, text)`: each visible stretch of text and the spacing before it."""
     markup = _DECLARATION.sub("", remove_between(markup, "<!--", "-->"))
     at, silent, gap = 0, "", ""
     for tag in _TAG.finditer(markup):
@@ -55,7 +55,7 @@ def text_pieces(markup: str) -> Iterator[tuple[str, str]]:
 
 
 def remove_between(text: str, begin: str, end: str) -> str:
-    """*text* without what stands between *begin* and *end*."""
+    """*text* without the parts between *begin* and *end*."""
     parts, at = [], 0
     while (start := text.find(begin, at)) >= 0:
         stop = text.find(end, start + len(begin))
@@ -67,7 +67,7 @@ def remove_between(text: str, begin: str, end: str) -> str:
 
 
 def text_of(markup: str) -> str:
-    """The text of some HTML: paragraphs with an empty line between them."""
+    """The text of HTML: paragraphs separated by an empty line."""
     lines = not _MARKUP.search(markup)  # without markup, a line break is one
     seen = "".join(
         gap + unescape(said if lines else collapse_spaces(said))
@@ -78,22 +78,22 @@ def text_of(markup: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Letters in place of their names and numbers; a number longer than any letter's is lost."""
+    """Replace character references; numbers beyond Unicode become U+FFFD."""
     return letters_of(_HUGE.sub(REPLACEMENT, text))
 
 
 def collapse_spaces(text: str) -> str:
-    """Line breaks of the source are spaces."""
+    """Collapse white space, as HTML does."""
     return _ANY_SPACE.sub(" ", text)
 
 
 def line_of(markup: str) -> str:
-    """The same on one line."""
+    """The text of HTML on one line."""
     return " ".join(text_of(markup).split())
 
 
 def comparable_text(markup: str) -> str:
-    """What is said and nothing of its form: no spaces, no markup. For comparing."""
+    """The text without spaces and markup, for comparing."""
     return "".join("".join(unescape(said) for _, said in text_pieces(markup)).split())
 
 
@@ -108,10 +108,10 @@ def shorten(text: str, max_length: int) -> str:
 
 
 def markdown_of(text: str) -> str:
-    """Markdown that reads as *text*; its lists stay lists, its lines stay lines."""
+    """Markdown that renders as *text*; lists and line breaks stay."""
     return _RULE.sub(r"\\", _BREAK.sub(keep_line_break, _MARKS.sub(r"\\\1", text)))
 
 
 def keep_line_break(gap: re.Match[str]) -> str:
-    """A line break that stays one, unless a list goes on behind it."""
+    """A hard line break, unless a list item follows."""
     return "\n" if _ITEM.match(gap.string, gap.end()) else "  \n"

@@ -1,8 +1,8 @@
-"""Whether two texts under one title on one day are one article.
+"""Similarity of two texts with the same title on the same day.
 
 Offices use a title twice a day ("Thông báo tuyển dụng"), and sites list an article under two
-addresses. The first must never be taken for the second: a text would be lost, or stand under
-another's name. So a title proves nothing until what is said, and when, agrees as well.
+addresses. Confusing the two cases would lose or overwrite an article, so text and time must
+agree as well as the title.
 """
 
 import re
@@ -17,44 +17,44 @@ from contracts import keys, text
 from contracts.base.times import VIETNAM
 
 LONG_TEXT_WORDS = 30
-"""Words. What is shorter ("Chi tiết xem tệp đính kèm") may stand under any notice as it is."""
+"""Length in words; a shorter text ("Chi tiết xem tệp đính kèm") may appear under any notice."""
 SHINGLE_WORDS = 3
-"""Words in a row that are compared as one. A changed word changes three runs."""
+"""Words per shingle. One changed word changes three shingles."""
 MIN_OVERLAP = 0.8
-"""The part of all runs that both texts have."""
+"""Minimum part of shingles that both texts have."""
 SAMPLE_SIZE = 256
-"""Runs that are kept of a text: all of a short one, chosen by their hash of a long one."""
+"""Shingles stored per text: all of a short one, those with the smallest hashes of a long one."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 
 class Similarity(IntEnum):
-    """How sure it is that two texts are one article."""
+    """Certainty that two texts are one article."""
 
     OTHER = 0
     NEAR = 1
-    """Enough to publish no second one, too little to write over the first one."""
+    """Similar enough not to publish a second item, too different to correct the first."""
     SAME = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TextSignature:
-    """What is kept of a text to compare it by: about a kilobyte."""
+    """Data for comparing a text, about a kilobyte."""
 
     words: str
-    """A fingerprint of the words, without case, marks and spaces."""
+    """Hash of the words, without case, marks and spaces."""
     length: int
     figures: str
-    """A fingerprint of what has a digit or a capital: numbers, names, places, abbreviations."""
+    """Hash of words with a digit or capital: numbers, names, places, abbreviations."""
     files: str
-    """A fingerprint of the names of what is attached."""
+    """Hash of the attachments' names."""
     minute: datetime | None
-    """When it came out; None where the site tells no time of day."""
+    """Publication minute; None if the site gives no time of day."""
     shingles: bytes
 
 
 def text_signature(content: str, files: Iterable[str], at: datetime | None) -> TextSignature:
-    """The gist of *said*, Markdown or plain."""
+    """The signature of *content*, Markdown or plain text."""
     words = _WORD.findall(text.squeeze(content))
     figures = {word for word in _WORD.findall(text.nfc(content)) if is_distinctive(word)}
     return TextSignature(
@@ -72,7 +72,7 @@ def is_distinctive(word: str) -> bool:
 
 
 def published_minute(at: datetime | None) -> datetime | None:
-    """The minute; midnight, here or in UTC, is what a site writes that knows the day alone."""
+    """The minute; None for midnight in Vietnam or UTC, which means "no time of day"."""
     if at is None:
         return None
     found = at.astimezone(UTC).replace(second=0, microsecond=0)
@@ -81,14 +81,17 @@ def published_minute(at: datetime | None) -> datetime | None:
 
 
 def shingle_sample(words: Sequence[str]) -> bytes:
-    """The smallest hashes of all runs, in order: what two texts share, their samples share."""
+    """The smallest shingle hashes, sorted.
+
+    Shared shingles of two texts are shared by the samples.
+    """
     ends = range(SHINGLE_WORDS, max(len(words), SHINGLE_WORDS) + 1)
     hashes = {crc32(" ".join(words[end - SHINGLE_WORDS : end]).encode()) for end in ends}
     return array("I", sorted(hashes)[:SAMPLE_SIZE]).tobytes()
 
 
 def compare(one: TextSignature, other: TextSignature) -> Similarity:
-    """What stands under one title on one day: one article, nearly surely, or two."""
+    """Compare two texts with the same title and day."""
     at_once = one.minute is not None and one.minute == other.minute
     if one.files != other.files:
         return Similarity.OTHER
@@ -103,7 +106,7 @@ def compare(one: TextSignature, other: TextSignature) -> Similarity:
 
 
 def overlap(one: bytes, other: bytes) -> float:
-    """The part of all runs of two texts that both have (Jaccard), judged by their samples."""
+    """Jaccard similarity of two texts, estimated from their samples."""
     ours, theirs = set(array("I", one)), set(array("I", other))
     sample = sorted(ours | theirs)[:SAMPLE_SIZE]
     return sum(run in ours and run in theirs for run in sample) / len(sample)

@@ -1,7 +1,7 @@
-"""A look at a document before it is parsed: what no feed is like would cost the parser for ever.
+"""Limits checked before parsing: feedparser is slow on documents made to hurt it.
 
-One pass, as long as the text. The parser is kind to broken feeds, and slow where one was broken on
-purpose: with a hundred thousand attributes, or elements within elements.
+One pass, linear in the length. Examples: a hundred thousand attributes, or deeply nested
+elements.
 """
 
 import re
@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s>]")
 
 
 def exceeds_limits(text: str) -> bool:
-    """Whether *text* is like no feed there is."""
+    """Whether *text* exceeds the limits of tags, nesting or entries."""
     tags = opened = entries = 0
     for piece in without_comments(text):
         entries += len(_ENTRY.findall(piece))
@@ -35,7 +35,7 @@ def exceeds_limits(text: str) -> bool:
 
 
 def depth_change(chunk: str, begin: int) -> int:
-    """By how many a tag changes the number of open elements."""
+    """Change of the number of open elements by a tag."""
     if chunk[begin + 1] == "/":
         return -1
     return 0 if chunk[begin + 1] in "?!" or chunk.endswith("/") else chunk.count("<", begin)

@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts import subjects
-from producers.imports import visit as rounds
+from producers.imports import visit
 from producers.imports.feed_state import state_key
 from producers.imports.plan import plan_events
 from producers.imports.service import ImportService
@@ -33,7 +33,7 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(import_pipeline, m
             raise KeyError(WORDS)
         return plan_events(reading, known)
 
-    monkeypatch.setattr(rounds, "plan_events", planned)
+    monkeypatch.setattr(visit, "plan_events", planned)
     with capture_logs() as logs:
         await ImportService(import_pipeline.importer, import_pipeline.registry).visit_due_feeds()
     states = await import_pipeline.importer.states.read_all()
@@ -50,12 +50,12 @@ async def test_what_nobody_foresaw_is_the_trouble_of_one_feed(import_pipeline, m
 async def test_what_can_not_be_kept_is_the_trouble_of_one_feed(import_pipeline, monkeypatch):
     await import_pipeline.follow()
     import_pipeline.site.publish(rss(Article(1)))
-    settled = rounds.after.after_reading
+    settled = visit.next_state.after_reading
 
     def unfit(*given):
         return settled(*given).model_copy(update={"title": "\udce9"})
 
-    monkeypatch.setattr(rounds.after, "settled", unfit)
+    monkeypatch.setattr(visit.next_state, "after_reading", unfit)
     state = await import_pipeline.visit_feed()
     assert state.trouble and state.title == ""
 
@@ -92,14 +92,14 @@ async def test_an_entry_that_nobody_understands_stands_in_the_status_and_is_logg
     import_pipeline, monkeypatch
 ):
     await import_pipeline.follow()
-    whole = rounds.document.parse_entry
+    whole = visit.feed_document.parse_entry
 
     def entry(said, *more):
         if said["title"] == WORDS:
             raise KeyError(WORDS)
         return whole(said, *more)
 
-    monkeypatch.setattr(rounds.document, "entry", entry)
+    monkeypatch.setattr(visit.feed_document, "parse_entry", entry)
     with capture_logs() as logs:
         for number in (1, 3):
             import_pipeline.site.publish(rss(Article(number), Article(2, title=WORDS)))
