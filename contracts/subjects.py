@@ -161,7 +161,7 @@ SUBSCRIBERS = BucketSpec("subscribers", max_bytes=4 * GIB, is_atomic=True)
 UNITS = BucketSpec("units", max_bytes=64 << 20)
 DESK = BucketSpec("desk", max_bytes=GIB)
 NOTICES = BucketSpec("notices", max_bytes=8 * GIB, ttl=timedelta(days=30))
-"""Contact (about 430 bytes with key and headers) and mark of the message at Zalo (about 170), for
+"""Contact (about 430 bytes with key and headers) and message id at Zalo (about 170), for
 30 days: 8 GiB / 30 / 600 bytes = 470,000 notices a day. A full one closes the door to them."""
 DIGESTS = BucketSpec("digests", max_bytes=GIB, is_atomic=True)
 IMPORTS = BucketSpec("imports", max_bytes=256 << 20)

@@ -28,14 +28,14 @@ LOG_FILE = "nats.log"
 
 
 START_TIMEOUT_S = (
-    1800.0  # after a kill it reads its whole store, about twice: minutes for tens of GB
+    1800.0  # after a kill the server reads its whole store twice: minutes for tens of GB
 )
 
 
 SLOW_START_S = 15.0
 
 
-IDLE_TIMEOUT_S = 60.0  # however long that takes, it is at work all the time; else it hangs
+IDLE_TIMEOUT_S = 60.0  # a starting server always uses the processor; an idle one hangs
 
 
 PARTIAL_FILE_S = 2.0
@@ -165,7 +165,7 @@ def _ticks(pid: int) -> int:
     """Processor time of a process in clock ticks (proc(5): utime and stime)."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-    except OSError:  # gone in this moment, or not Linux: then only READY_S bounds a start
+    except OSError:  # ended just now, or not Linux: then only START_TIMEOUT_S limits a start
         return time.monotonic_ns()
     return sum(map(int, after_name.split()[11:13]))
 
@@ -202,7 +202,7 @@ def _write_settings(store: Path, ports: Ports) -> Path:
 
 
 async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
-    with (settings.parent / LOG_FILE).open("ab") as log:  # also for what it says before it can log
+    with (settings.parent / LOG_FILE).open("ab") as log:  # for output before its log is open
         return await asyncio.create_subprocess_exec(
             binary,
             "-c",
@@ -211,7 +211,7 @@ async def _spawn(binary: Path, settings: Path, lock: int) -> Process:
             stdout=log,
             stderr=log,
             pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C is meant for us; the child ends when its turn has come
+            start_new_session=True,  # keeps Ctrl-C from the child, which is stopped last
             preexec_fn=_die_with_parent(),
         )
 
@@ -252,7 +252,7 @@ async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
             try:
                 return _read(file)
             except (FileNotFoundError, ValueError) as error:
-                # half written: for a moment, or for good where the disk is full
+                # half written: briefly, or permanently on a full disk
                 half = isinstance(error, ValueError) or _full(file.parent)
                 if half and patience.when() is None:
                     patience.reschedule(asyncio.get_running_loop().time() + PARTIAL_FILE_S)
@@ -281,7 +281,7 @@ async def _end(process: Process, sign: signal.Signals) -> None:
 
 
 def _last_words(store: Path) -> str:
-    if _full(store):  # the log, too, is cut short then
+    if _full(store):  # the log is incomplete as well
         return f"no space left on device: {store}"
     lines = (store / LOG_FILE).read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"

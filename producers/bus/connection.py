@@ -51,7 +51,7 @@ class Connection:
         self.nc = Client()
         self.closed = asyncio.Event()
         self.reopening: asyncio.Task[None] | None = None
-        self.disconnects = 0  # how often the connection was lost; what lived on it is gone then
+        self.disconnects = 0  # subscriptions end with each of them
         self._up = asyncio.Event()
         self._waiting: set[asyncio.Timeout] = set()
         self._told: set[str] = set()
@@ -59,7 +59,7 @@ class Connection:
     @property
     def server_info(self) -> Reply:
         """The server's INFO: `server_id`, `version`, `max_payload`."""
-        return dict(self.nc._server_info)  # nats-py has no public way to it
+        return dict(self.nc._server_info)  # no public accessor in nats-py
 
     async def request(
         self,
@@ -217,10 +217,10 @@ def _options(name: str, creds_file: Path | None) -> dict[str, Any]:
         "name": name,
         "user_credentials": str(creds_file) if creds_file else None,
         "ping_interval": 5,
-        "max_outstanding_pings": 2,  # a dead server is noticed after 10 to 15 s of silence
+        "max_outstanding_pings": 2,  # a dead server is detected within 10 to 15 s
         "reconnect_time_wait": 0.25,
         "max_reconnect_attempts": -1,
-        "pending_size": 0,  # never buffer while disconnected: what is late must not be sent later
+        "pending_size": 0,  # no buffering while disconnected: stale messages must not be sent
     }
 
 
@@ -269,5 +269,5 @@ class _Line:
         }
 
     async def _reopen(self, link: Connection) -> None:
-        with suppress(NoReply):  # only when we are closing
+        with suppress(NoReply):  # raised only after close()
             await retry_until(partial(self.open, link), None, link.closed)

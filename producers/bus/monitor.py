@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from producers.bus.errors import NoReply
 
-HEALTH_PAGE = "/healthz"  # also tells that a stream can't be written, which only a restart ends
+HEALTH_PAGE = "/healthz"  # also reports unwritable streams, which need a restart
 
 
 async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, dict[str, Any]]:

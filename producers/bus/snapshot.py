@@ -73,7 +73,7 @@ async def _go_on(link: Connection, piece: Msg) -> None:
 async def _stop(listening: Any) -> None:
     try:
         await listening.unsubscribe()
-    except NatsError as gone:  # the connection went, and the subscription with it
+    except NatsError as gone:  # the connection was lost with the subscription
         raise NoReply(f"snapshot: {type(gone).__name__}") from gone
 
 

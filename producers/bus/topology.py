@@ -19,7 +19,7 @@ NO_STREAM_CODE = 10059
 NO_CONSUMER_CODE = 10014
 RESTORING_STREAM = "RESTORING"
 """A stream that exists while a restore is incomplete."""
-START_KEYS = ("deliver_policy", "opt_start_seq")  # where a consumer began can't be changed
+START_KEYS = ("deliver_policy", "opt_start_seq")  # immutable after creation
 SIZE_KEYS = ("max_bytes", "max_msg_size")  # -1 means "no limit"
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ async def delete_stream(bus: Bus, stream: str) -> None:
     """Delete a stream with all its messages."""
     try:
         await bus.connection.repeatable_api_request(f"STREAM.DELETE.{stream}")
-    except BusError as error:  # a repeat after silence finds it gone
+    except BusError as error:  # a repeat after NoReply
         if error.err_code != NO_STREAM_CODE:
             raise
 

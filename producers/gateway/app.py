@@ -90,7 +90,7 @@ class GatewayRoutes:
         told = None
         if self.trace and not record.refused:
             told = await self.trace(record)
-        if told is None or told.get("state") == RECEIVED:  # then the event's own record tells more
+        if told is None or told.get("state") == RECEIVED:  # the event's own record has more
             return JSONResponse(_known(record).model_dump())
         return JSONResponse(dict(told))
 

@@ -66,7 +66,7 @@ def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailabl
             "failures": state.failures + 1,
             "trouble": away.error,
             "feeds": away.feeds,
-            "moved_to": "",  # the address that was configured is asked next
+            "moved_to": "",  # request the configured address next
         }
     )
 
@@ -93,7 +93,9 @@ def after_reading(state: FeedState, feed: Feed, now: float, taken: ReadingResult
     """The state after a reading whose events were sent."""
     made, found = taken.plan, taken.response
     update = visit_fields(feed, now, found, max(found.max_age_s, taken.ttl_s))
-    if not taken.overtaken and not made.counts["restless"]:  # else all of it is looked at again
+    if (
+        not taken.overtaken and not made.counts["restless"]
+    ):  # else the next visit reads all entries again
         update |= {
             "etag": repeatable_header(found.etag),
             "modified": repeatable_header(found.last_modified),

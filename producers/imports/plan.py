@@ -73,18 +73,12 @@ class ImportPlanner:
         self.reading = reading
         self.imported = imported
         self.plan = Plan()
-        self.claimed_items: set[str] = set()  # items that an entry of this reading stands for
-        self.item_by_name: dict[
-            str, str
-        ] = {}  # name → item, as the entries of this reading have it
-        self.items_by_title: dict[
-            str, list[tuple[str, Entry]]
-        ] = {}  # title → those that stand for items
+        self.claimed_items: set[str] = set()  # items with a main entry in this reading
+        self.item_by_name: dict[str, str] = {}  # name → item, in this reading
+        self.items_by_title: dict[str, list[tuple[str, Entry]]] = {}  # title → main entries
         self.matches: dict[int, Match | None] = {}
-        self.aliases: dict[str, str] = {}  # names that no event tells of, by earlier readings
-        self.current_names: dict[
-            str, frozenset[str]
-        ] = {}  # item → its names where it stands by now
+        self.aliases: dict[str, str] = {}  # names outside events, from earlier readings
+        self.current_names: dict[str, frozenset[str]] = {}  # item → its present names
         self.load_moved(imported)
 
     def load_moved(self, imported: ImportedArticles) -> None:

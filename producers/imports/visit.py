@@ -146,7 +146,9 @@ class Importer:
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
             reading = self.build_reading(call, read)
             known = await self.catch_up(member.unit)
-            made = await asyncio.to_thread(plan_events, reading, known)  # texts are compared
+            made = await asyncio.to_thread(
+                plan_events, reading, known
+            )  # comparing texts takes a while
             taken = ReadingResult(found, made, read.title, read.ttl_s)
             for odd in read.unreadable:
                 self.refuse_entry(call, taken, odd)

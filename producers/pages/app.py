@@ -53,7 +53,7 @@ def create_pages(
         routes=[*static_routes(), *routes],
         exception_handlers=ErrorPages(look).handlers(),
     )
-    app.router.redirect_slashes = False  # its redirects would name what the Host header says
+    app.router.redirect_slashes = False  # its redirects would trust the Host header
     return SecurityHeaders(app, look)
 
 

@@ -46,7 +46,7 @@ class UnsubscribePages:
         token = request.path_params["token"]
         kept = await self.service.retained_data(
             token
-        )  # before: between leaving and answer nothing may fail
+        )  # read first: nothing may fail after unsubscribing
         if not kept or not await self.service.unsubscribe_by_token(token):
             raise LinkRefused(LinkProblem.FORGED)
         return self.unsubscribed_page("left_by_link", request, kept)

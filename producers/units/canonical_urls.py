@@ -29,7 +29,7 @@ RENAMED_HOSTS = {"dolab.gov.vn": "dolab.moha.gov.vn"}
 MINISTRY_HOST = re.compile(r"(?:.+\.)?moha\.gov\.vn")
 ARTICLE_FORMS = (
     # The ministry's portal has had four kinds of article addresses. The number is the article; the
-    # words before it follow its title, and an article stands in several categories at once.
+    # words before it follow its title, and an article may be in several categories.
     (re.compile(r".*---oid(\d+)"), r"/tin-tuc/---oid\1"),
     (re.compile(r".*-d\d+-t(\d+)\.html"), r"/-d0-t\1.html"),
     (re.compile(r"/danh-muc/.*-(\d+)\.html"), r"/danh-muc/-\1.html"),

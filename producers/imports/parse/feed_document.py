@@ -157,7 +157,7 @@ def run_parser(written: str) -> Any:
             return feedparser.parse(
                 io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
                 response_headers=said,
-                sanitize_html=False,  # all of it becomes plain text
+                sanitize_html=False,  # the result is plain text anyway
                 resolve_relative_uris=False,
             )
     except UnexpectedError as trouble:
@@ -186,7 +186,7 @@ def decode_text(body: bytes, charset: str) -> str:
     named = detect_encoding(body, charset)
     try:
         name = codecs.lookup(named).name
-    except (LookupError, ValueError):  # ValueError: a name that no encoding could have
+    except (LookupError, ValueError):  # ValueError: an impossible name
         raise not_a_feed_error("encoding_unknown", value=printable(named)) from None
     if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
         raise not_a_feed_error("encoding_unknown", value=printable(named))
@@ -203,7 +203,7 @@ def detect_encoding(body: bytes, charset: str) -> str:
             return name
     found = _DECLARED.match(body[:400].decode("latin-1"))
     named = (found[1] if found else charset or "utf-8").lower()
-    if named in _LATIN:  # what calls itself so is either that or wrongly labelled
+    if named in _LATIN:  # the label is often wrong
         return "utf-8" if is_utf8(body) else "cp1252"
     return named
 

@@ -68,7 +68,7 @@ def remove_between(text: str, begin: str, end: str) -> str:
 
 def text_of(markup: str) -> str:
     """The text of HTML: paragraphs separated by an empty line."""
-    lines = not _MARKUP.search(markup)  # without markup, a line break is one
+    lines = not _MARKUP.search(markup)  # in plain text a line break counts
     seen = "".join(
         gap + unescape(said if lines else collapse_spaces(said))
         for gap, said in text_pieces(markup)
