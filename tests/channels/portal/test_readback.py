@@ -73,7 +73,7 @@ async def test_a_moment_is_waited_for(tmp_path):
         assert await send_to(channel, a_publication()) == [DELIVERED]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 async def test_what_nobody_can_read_stays_in_doubt_until_it_can(tmp_path):
     broken, one = FailingServer(tmp_path, 10**6), a_publication()
     async with served(broken) as url, reading_at(tmp_path, url) as channel:
@@ -85,7 +85,7 @@ async def test_what_nobody_can_read_stays_in_doubt_until_it_can(tmp_path):
             assert await session.resolve(channel.render(one), [ROW]) == [DELIVERED]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 async def test_while_nothing_comes_back_each_item_is_asked_for_once(tmp_path):
     broken = FailingServer(tmp_path, 10**6)
     async with served(broken) as url, reading_at(tmp_path, url) as channel:
@@ -107,7 +107,7 @@ class StaleCache:
         await app(scope, receive, send)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("slug", ["tat-ca", "lich-nghi-le"])
 async def test_a_feed_without_the_item_delivers_nothing(tmp_path, slug):
     publish(tmp_path)
@@ -119,7 +119,7 @@ async def test_a_feed_without_the_item_delivers_nothing(tmp_path, slug):
     assert outcome.reason == f"not_seen: {slug}.atom: without the item"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("slug", ["tat-ca", "lich-nghi-le"])
 async def test_a_feed_with_an_earlier_position_delivers_nothing(tmp_path, slug):
     publish(tmp_path, a_publication())
@@ -132,7 +132,7 @@ async def test_a_feed_with_an_earlier_position_delivers_nothing(tmp_path, slug):
     assert outcome.reason == f"not_seen: {slug}.atom: an earlier position"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("body", [b"welcome", b"", b"<feed", b"<feed><entry/></feed>"])
 async def test_a_feed_that_is_none_delivers_nothing(tmp_path, body):
     behind = StaleCache(tmp_path, "/nguon-tin/tat-ca.atom", body)
@@ -151,7 +151,7 @@ async def test_a_feed_that_has_grown_meanwhile_has_the_item_too(tmp_path):
         assert await send_to(channel, first) == [DELIVERED]
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 async def test_an_item_that_is_too_old_for_the_feed_is_sought_in_its_archive(tmp_path, monkeypatch):
     monkeypatch.setattr(site_files, "FEED_LIMIT", 5)
     days = [RELEASED_AT + timedelta(days=n) for n in range(12)]
@@ -170,14 +170,14 @@ async def test_an_item_that_is_too_old_for_the_feed_is_sought_in_its_archive(tmp
     assert seen == "lich-nghi-le/2026-11.atom: without the item"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 async def test_another_page_than_ours_is_not_ours(tmp_path):
     async with served(PlainTextResponse("welcome")) as url, reading_at(tmp_path, url) as channel:
         [outcome] = await send_to(channel, a_publication())
     assert outcome.reason == "not_seen: not the file that was written"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_waits")
 async def test_nobody_there_is_no_crash(tmp_path):
     async with reading_at(tmp_path, "http://127.0.0.1:9") as channel:
         [outcome] = await send_to(channel, a_publication())
