@@ -1,4 +1,5 @@
 """The portal channel: pages and feeds as plain files that any web server can serve.
 
-May import: contracts, channels.base and channels.errors. Below it:
-model <- index <- search <- render <- writer and http; storage serves search and writer."""
+May import: contracts, channels.base and channels.errors. Its packages, lowest first: model, index,
+storage, search, render, then writer and http.
+"""

@@ -1,4 +1,4 @@
-"""The canary's file: a feed that no list names, written as every file and read as readers do."""
+"""The canary's feed: written like every file, named in no list, read at the public address."""
 
 import aiohttp
 from lxml import etree
@@ -21,7 +21,7 @@ DELIVERED = Outcome(Verdict.DELIVERED)
 
 
 def canary_feed(canary: Canary, site: Site) -> bytes:
-    """A feed of one entry, which says number and time."""
+    """A feed of one entry with the canary's number and time."""
     url = site.url(CANARY_PATH)
     root = etree.Element(atom_tag("feed"), nsmap={None: ATOM_NS})
     root.set(XML_LANG, "vi")
@@ -39,30 +39,30 @@ def canary_feed(canary: Canary, site: Site) -> bytes:
 
 
 async def read_limited(response: aiohttp.ClientResponse) -> bytes:
-    """What the public address gives, in however many parts; no more than our file could be."""
-    found = bytearray()
-    async for part in response.content.iter_any():
-        found += part
-        if len(found) > BODY_MAX_BYTES:
+    """Read a response's body, but not much more than BODY_MAX_BYTES."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_MAX_BYTES:
             break
-    return bytes(found)
+    return bytes(body)
 
 
 async def read_back(canary: Canary, expected: bytes) -> Outcome:
-    """Whether the public address shows *wanted*; the query keeps caches out of the way."""
+    """Compare the public address with *expected*; the query parameter bypasses caches."""
     url = canary.target.rstrip("/") + CANARY_PATH
     timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as http,
-            http.get(url, params={"lan": str(canary.number)}) as answer,
+            http.get(url, params={"lan": str(canary.number)}) as response,
         ):
-            found = await read_limited(answer) if answer.status == 200 else b""
-            status = answer.status
+            body = await read_limited(response) if response.status == 200 else b""
+            status = response.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Outcome(Verdict.HELD, f"public address: {type(error).__name__}")
     if status != 200:
         return Outcome(Verdict.HELD, f"public address: HTTP {status}")
-    if found != expected:
+    if body != expected:
         return Outcome(Verdict.HELD, "public address: not the file that was written")
     return DELIVERED

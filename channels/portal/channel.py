@@ -25,31 +25,31 @@ from contracts.vocabulary import DEFAULT, Vocabulary
 
 T = TypeVar("T")
 REWRITE_CHUNK, REWRITE_PAUSE_S = 40, 0.2
-"""So many pages are written again at once, and so long is waited: others come first."""
+"""Pages per round of rewriting, and the pause between rounds, so that deliveries come first."""
 PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
 
 
 ReportReadback = Callable[[str], Awaitable[None]]
-"""Hears why readers can't see what was written; empty = they can."""
+"""Called with the reason why readers cannot see an item; empty when they can."""
 
 
 async def ignore_readback(_: str) -> None:
-    """Nobody is told."""
+    """Ignore readback results."""
 
 
 async def never_shown() -> bool:
+    """Say that nothing has been shown yet."""
     return False
 
 
 class PortalChannel:
-    """Shows publications in *folder*; `folder/public` is what a web server serves.
+    """The channel that writes publications to *folder*; a web server serves `folder/public`.
 
-    Several processes may share a folder on one machine: they take turns. All file work is done on
-    one thread of this channel, off the event loop. *shown_before* is asked where the folder is
-    empty: whether something was shown already, so that its pages must be lost. It raises
-    ChannelError when it does not know. *read_at*: where readers reach the folder; then an item is
-    delivered once it can be read there, and *found* hears what each look finds missing.
+    Several processes on one machine may share a folder; a lock makes them take turns. All file work
+    runs on one thread of this channel. For an empty folder, *was_shown_before* tells a new portal
+    from a lost one; it raises ChannelError when unsure. With *readback_url*, the public address, an
+    item counts as delivered when it can be read there; *report_readback* gets each result.
     """
 
     name = ChannelName.PORTAL
@@ -87,7 +87,7 @@ class PortalChannel:
         )
 
     def render(self, content: Content) -> Publication:
-        """One recipient, so nothing is shared: the pages are rendered where they are written."""
+        """Return *content* itself: pages are rendered when they are written."""
         if not isinstance(content, Publication):
             raise TypeError("what concerns one person is not for the portal")
         return content
@@ -101,7 +101,7 @@ class PortalChannel:
         )
 
     def page_file(self, content_id: str) -> Path:
-        """The file of an item's page; it need not exist."""
+        """Path of an item's page, which need not exist."""
         return self._writer.public / item_path(content_id)[1:] / "index.html"
 
     async def close(self) -> None:
@@ -129,10 +129,10 @@ class PortalChannel:
             await self._on_thread(self._writer.prepare)
 
     async def rewrite_stale(self, pause_s: float = REWRITE_PAUSE_S) -> None:
-        """Write again what an earlier edition wrote, a little at a time. Raises ChannelError."""
+        """Rewrite files of an earlier format, a few at a time. Raises ChannelError."""
         while True:
-            done = await self._on_thread(partial(self._writer.rewrite_stale, REWRITE_CHUNK))
-            if not done.has_work:
+            rewritten = await self._on_thread(partial(self._writer.rewrite_stale, REWRITE_CHUNK))
+            if not rewritten.has_work:
                 return
             await asyncio.sleep(pause_s)
 
@@ -148,7 +148,7 @@ class PortalChannel:
 
 
 class PortalSession:
-    """The folder, ready to be written."""
+    """A session on a folder that is ready to be written."""
 
     def __init__(
         self,
@@ -167,17 +167,17 @@ class PortalSession:
     async def send(
         self, rendered: Publication, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        """Make the publication visible; sending it again repairs whatever is missing."""
+        """Make the publication visible; sending it again repairs missing files."""
         show = partial(self._writer.show, rendered, expired)
         return [await self._outcome_of(row, rendered, show) for row in rows]
 
     def abort(self) -> None:
-        """The disk is not waited for long."""
+        """Do nothing: file work ends by itself."""
 
     async def resolve(self, rendered: Publication, rows: Sequence[Recipient]) -> list[Outcome]:
-        """Read the portal's own files, which know."""
-        standing = partial(self._writer.resolve, rendered)
-        return [await self._outcome_of(row, rendered, standing) for row in rows]
+        """Ask the portal's index whether the publication was shown."""
+        resolve = partial(self._writer.resolve, rendered)
+        return [await self._outcome_of(row, rendered, resolve) for row in rows]
 
     async def _outcome_of(
         self, row: Recipient, publication: Publication, work: Callable[[], Outcome]
@@ -189,14 +189,14 @@ class PortalSession:
             self._notifier.has_changes.set()
         if self._readback is None or outcome.verdict is not Verdict.DELIVERED:
             return outcome
-        why = await self._readback_failure(self._readback, publication)
-        await self._report_readback(why)
-        if why:
-            return Outcome(Verdict.DOUBT, f"not_seen: {why}", RETRY_S)
+        failure = await self._readback_failure(self._readback, publication)
+        await self._report_readback(failure)
+        if failure:
+            return Outcome(Verdict.DOUBT, f"not_seen: {failure}", RETRY_S)
         return outcome
 
     async def _readback_failure(self, readback: Readback, publication: Publication) -> str:
-        """Why readers can't see it; empty once they can."""
+        """Why readers cannot see the publication; empty when they can."""
         loop = asyncio.get_running_loop()
         try:
             feeds = await loop.run_in_executor(
@@ -207,7 +207,7 @@ class PortalSession:
         return await readback.find_failure(publication, feeds) if feeds else "in no feed"
 
     async def probe(self, canary: Canary) -> Outcome:
-        """Write a file that no list names; with a public address it has to be there, too."""
+        """Write a file that no list names; with a public address, read it back, too."""
         body = canary_feed(canary, self._writer.site)
         loop = asyncio.get_running_loop()
         written = await loop.run_in_executor(

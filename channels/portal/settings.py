@@ -1,4 +1,4 @@
-"""LOA_PORTAL_*: the ministry's other channels, who is told of news, whether items are read back."""
+"""LOA_PORTAL_*: the list of the ministry's channels, the WebSub hub, readback of items."""
 
 from pydantic import Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,7 +9,7 @@ from contracts.vocabulary import Vocabulary
 
 
 class PortalSettings(BaseSettings):
-    """All may be left out. *read_back*: an item is delivered once readers can read it."""
+    """Optional settings. With *read_back* an item is delivered when readers can read it."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_PORTAL_", frozen=True, extra="ignore", env_ignore_empty=True
@@ -21,10 +21,10 @@ class PortalSettings(BaseSettings):
     postal_address: str = Field(
         default="", max_length=250, validation_alias="LOA_EMAIL_POSTAL_ADDRESS"
     )
-    """That of mails: it stands at the foot of pages, too."""
+    """The postal address of mails, shown at the foot of pages, too."""
 
     def build_site(self, public_url: str, vocabulary: Vocabulary) -> Site:
-        """The portal at *public_url*. Raises OSError, Unreadable or Invalid."""
+        """Build the site at *public_url*. Raises OSError, Unreadable or Invalid."""
         own = self.channels_file.read_text("utf-8") if self.channels_file else ""
         channels = load_channels(own) if own else DEFAULT_CHANNELS
         return Site(public_url, vocabulary, self.hub, channels, self.postal_address)

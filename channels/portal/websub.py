@@ -1,7 +1,7 @@
-"""Tells a WebSub hub which feeds have changed; publishing never waits for it.
+"""Notify a WebSub hub of changed feeds; publishing never waits for the hub.
 
-What the hub has not heard of stands in the portal's index, so that no death loses it. A feed that
-the hub refuses is tried again after pauses of its own, and after all others: it holds up none.
+The portal's index stores which feeds are unannounced, so that a crash loses none. A feed that the
+hub refuses has a backoff of its own and comes after all others, so that it delays none.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from channels.portal.model.site import Site, feed_path
 
 RESPONSE_TIMEOUT_S = 10.0
 POLL_S = 60.0
-"""Another process may have written, or died before it told the hub."""
+"""Another process may have written, or died before it notified the hub."""
 FIRST_RETRY_S, RETRY_MAX_S = 5.0, 600.0
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ MarkAnnounced = Callable[[str, int], Awaitable[None]]
 
 
 class FeedBackoff(NamedTuple):
-    """A feed that the hub did not take: how often, and when it is tried again."""
+    """Failures of one feed at the hub, and when the feed is due again."""
 
     failures: int
     due: float
@@ -38,9 +38,10 @@ NO_BACKOFF = FeedBackoff(0, 0.0)
 
 @dataclass
 class WebSubNotifier:
-    """One task. *untold* gives feeds and how often each has changed since; *told* ticks one off.
+    """One task that notifies the hub.
 
-    Both raise OSError where the index can't be had now.
+    *list_unannounced* returns feeds with their change counts, *mark_announced* removes one. Both
+    raise OSError while the index is unavailable.
     """
 
     site: Site
@@ -52,7 +53,7 @@ class WebSubNotifier:
     backoffs: dict[str, FeedBackoff] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """As a task, for ever."""
+        """Run as a task, for ever."""
         while True:
             self.has_changes.clear()
             await self.notify_hub()
@@ -64,12 +65,12 @@ class WebSubNotifier:
 
     @property
     def wait_s(self) -> float:
-        """Until the next feed is due again, or somebody else may have written."""
-        due = min((one.due for one in self.backoffs.values()), default=float("inf"))
+        """Seconds until the next feed is due, at most POLL_S."""
+        due = min((backoff.due for backoff in self.backoffs.values()), default=float("inf"))
         return min(max(due - self.clock(), 0.0), POLL_S)
 
     async def notify_hub(self) -> str:
-        """Tell the hub what it has not heard of and is due; the first failure, or nothing."""
+        """Notify the hub of unannounced feeds that are due; the first failure, or empty."""
         timeout = aiohttp.ClientTimeout(total=RESPONSE_TIMEOUT_S)
         try:
             waiting = await self.list_unannounced()
@@ -80,48 +81,50 @@ class WebSubNotifier:
             return type(error).__name__
 
     async def _notify_due(self, http: aiohttp.ClientSession, waiting: list[tuple[str, int]]) -> str:
-        """A hub that does not answer is left alone after one try; who failed least comes first."""
-        first = ""
-        for slug, turn in sorted(waiting, key=lambda one: self._backoff_of(one[0])):
+        """Notify feeds with the fewest failures first; stop when the hub does not answer."""
+        first_failure = ""
+        for slug, change_count in sorted(waiting, key=lambda feed: self._backoff_of(feed[0])):
             if self._backoff_of(slug).due > self.clock():
                 continue
-            why, answered = await self._notify_feed(http, slug)
-            if not why:
-                await self.mark_announced(slug, turn)
-            self._update_backoff(slug, why)
-            first = first or why
+            failure, answered = await self._notify_feed(http, slug)
+            if not failure:
+                await self.mark_announced(slug, change_count)
+            self._update_backoff(slug, failure)
+            first_failure = first_failure or failure
             if not answered:
                 break
-        return first
+        return first_failure
 
     async def _notify_feed(self, http: aiohttp.ClientSession, slug: str) -> tuple[str, bool]:
-        """Why the hub was not told of the feed, empty if it was; and whether it answered."""
+        """The failure, empty for success, and whether the hub answered."""
         try:
-            for kind in FEED_FORMATS:
-                if why := await self.post_topic(http, self.site.url(feed_path(slug, kind))):
-                    return why, True
+            for feed_format in FEED_FORMATS:
+                if failure := await self.post_topic(
+                    http, self.site.url(feed_path(slug, feed_format))
+                ):
+                    return failure, True
         except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
             return type(error).__name__, False
         return "", True
 
     async def post_topic(self, http: aiohttp.ClientSession, topic: str) -> str:
-        """Say that *topic* has changed. Hubs read the one field or the other."""
-        said = {"hub.mode": "publish", "hub.url": topic, "hub.topic": topic}
-        async with http.post(self.site.hub, data=said, allow_redirects=False) as answer:
-            return "" if answer.status // 100 == 2 else f"HTTP {answer.status}"
+        """Post that *topic* has changed. Hubs read `hub.url` or `hub.topic`."""
+        form = {"hub.mode": "publish", "hub.url": topic, "hub.topic": topic}
+        async with http.post(self.site.hub, data=form, allow_redirects=False) as response:
+            return "" if response.status // 100 == 2 else f"HTTP {response.status}"
 
     def _backoff_of(self, slug: str) -> FeedBackoff:
         return self.backoffs.get(slug, NO_BACKOFF)
 
-    def _update_backoff(self, slug: str, why: str) -> None:
-        """Say when it begins and when it is over; the pause grows with every failure."""
+    def _update_backoff(self, slug: str, failure: str) -> None:
+        """Log the first failure and the recovery; double the pause with every failure."""
         failures = self._backoff_of(slug).failures
-        if not why:
+        if not failure:
             self.backoffs.pop(slug, None)
             if failures:
                 log.info("hub_told_again", feed=slug)
             return
         if not failures:
-            log.warning("hub_not_told", feed=slug, reason=why)
+            log.warning("hub_not_told", feed=slug, reason=failure)
         pause_s = min(self.first_retry_s * 2.0**failures, RETRY_MAX_S)
         self.backoffs[slug] = FeedBackoff(failures + 1, self.clock() + pause_s)

@@ -26,11 +26,11 @@ log = structlog.get_logger()
 
 
 LOST_RETRY_S = 60
-"""Within that the writer sees that its files are gone, and begins to write them again."""
+"""By then the writer has seen that its files are missing, and rewrites them."""
 
 
 PICTURES_PATH = f"/{PICTURES_FOLDER}/"
-"""Copies of covers: nobody writes one again, and they may lie where no portal is."""
+"""Copies of covers: the writer cannot restore them, and they may exist without a portal."""
 
 
 ALLOWED_METHODS = "GET, HEAD"
@@ -43,7 +43,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Stands on every answer."""
+"""Headers of every response."""
 
 
 _SECURITY_HEADERS = [
@@ -58,7 +58,7 @@ _PLAIN_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
 class FileResponse(NamedTuple):
-    """What is sent, before the guards. `blocks`: where a file's heads are kept, by status."""
+    """A response before the security headers; `raw_heads` caches a file's heads by status."""
 
     status: int
     headers: Iterable[Header]
@@ -66,14 +66,14 @@ class FileResponse(NamedTuple):
     raw_heads: dict[int, bytes]
 
     def raw_head(self) -> bytes:
-        """The head, guards and all, as it goes over the wire; made once for each file."""
+        """The head with the security headers as bytes, built once for each file and status."""
         if self.status not in self.raw_heads:
             self.raw_heads[self.status] = raw_head(self.status, [*self.headers, *_SECURITY_HEADERS])
         return self.raw_heads[self.status]
 
 
 def portal_app(folder: Path, clock: Callable[[], float] = time.time) -> ASGIApp:
-    """Serve `folder/public`, which a PortalChannel writes; may be mounted below a path."""
+    """Serve `folder/public`, which a PortalChannel writes; mountable below a path."""
     return _PortalApp(FileCache(folder / "public"), clock)
 
 
@@ -88,66 +88,71 @@ class _PortalApp:
             await WebSocketClose()(scope, receive, send)
             return
         path = request_path(scope)
-        answer = await self._respond(scope, path)
-        headers = [*answer.headers, *_SECURITY_HEADERS]
+        response = await self._respond(scope, path)
+        headers = [*response.headers, *_SECURITY_HEADERS]
         if path == CANARY_PATH:
-            headers = [one for one in headers if one[0] != b"cache-control"] + _CANARY_HEADERS
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+            headers = [
+                header for header in headers if header[0] != b"cache-control"
+            ] + _CANARY_HEADERS
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
 
     def at_once(self, scope: Scope) -> tuple[bytes, bytes] | None:
-        """Head, without its end, and body of a file that is in memory; None for everything else."""
+        """Head, without the empty line, and body of a file in memory; None for other requests."""
         path, method = request_path(scope), scope["method"]
         if method not in ("GET", "HEAD") or path == CANARY_PATH:
             return None
         file = self._files.locate(path)
-        served = self._files.find(file) if file else None
-        if served is None:
+        cached = self._files.find(file) if file else None
+        if cached is None:
             return None
-        answer = self._file_response(served, scope["headers"], whole=method == "GET")
-        return answer.raw_head(), answer.body
+        response = self._file_response(cached, scope["headers"], whole=method == "GET")
+        return response.raw_head(), response.body
 
     async def _respond(self, scope: Scope, path: str) -> FileResponse:
         method = scope["method"]
         if method not in ("GET", "HEAD"):
             return _text_response("wrong_method", 405, (b"allow", ALLOWED_METHODS.encode()))
-        served = await self._find(path) or await self._negotiated(scope, path)
-        if served is None and not path.startswith(PICTURES_PATH) and await self._is_folder_empty():
+        cached = await self._find(path) or await self._negotiated(scope, path)
+        if cached is None and not path.startswith(PICTURES_PATH) and await self._is_folder_empty():
             return _text_response("lost", 503, (b"retry-after", b"%d" % LOST_RETRY_S))
-        served = served or await self._find("/404.html")
-        if served is None:
+        cached = cached or await self._find("/404.html")
+        if cached is None:
             return _text_response("missing", 404)
-        return self._file_response(served, scope["headers"], whole=method == "GET")
+        return self._file_response(cached, scope["headers"], whole=method == "GET")
 
     async def _negotiated(self, scope: Scope, path: str) -> CachedFile | None:
-        """The feed, or its page, in the form that the reader wants, or else in any."""
+        """The feed, or its page, in the format that the client prefers, or else in any."""
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        for form in (*candidate_paths(path, accept.decode("latin-1")), *candidate_paths(path, "")):
-            if served := await self._find(form):
-                return served.with_content_location(scope.get("root_path", "") + form)
+        for candidate in (
+            *candidate_paths(path, accept.decode("latin-1")),
+            *candidate_paths(path, ""),
+        ):
+            if cached := await self._find(candidate):
+                return cached.with_content_location(scope.get("root_path", "") + candidate)
         return None
 
     async def _is_folder_empty(self) -> bool:
-        """Whether the folder has no home page: somebody emptied it, or nothing is there yet."""
-        lost = await self._find("/index.html") is None
-        if lost and not self._is_lost:
+        """Whether the folder has no home page, because it was emptied or is new."""
+        is_empty = await self._find("/index.html") is None
+        if is_empty and not self._is_lost:
             log.error("portal_files_missing")
-        self._is_lost = lost
-        return lost
+        self._is_lost = is_empty
+        return is_empty
 
     async def _find(self, path: str) -> CachedFile | None:
         file = self._files.locate(path)
         if file is None:
             return None
-        if kept := self._files.find(file):
-            return kept
+        if cached := self._files.find(file):
+            return cached
         loaded = await run_in_threadpool(load_file, file)
         return self._files.put(file, loaded) if loaded else None
 
     def _file_response(
         self, cached: CachedFile, request_headers: Iterable[Header], *, whole: bool
     ) -> FileResponse:
-        """The file, or 304: only what would be a 200 can be "not modified"."""
+        """The file, or 304 in place of a 200."""
         cached = cached.as_of(int(self._clock()))
         tags, since = _conditional_headers(request_headers)
         if cached.status == 200 and is_not_modified(cached.tag, cached.modified_s, tags, since):
@@ -159,7 +164,7 @@ class _PortalApp:
 
 
 def _text_response(text: str, status: int, *more: Header) -> FileResponse:
-    """A short answer where there is no page to show."""
+    """A short plain-text response."""
     body = catalog_text("answer", text).encode()
     return FileResponse(
         status, [_PLAIN_TEXT, (b"content-length", b"%d" % len(body)), *more], body, {}
@@ -167,7 +172,7 @@ def _text_response(text: str, status: int, *more: Header) -> FileResponse:
 
 
 def _conditional_headers(request_headers: Iterable[Header]) -> tuple[str | None, str | None]:
-    """If-None-Match, all of its lines together, and If-Modified-Since."""
+    """The values of If-None-Match, all lines joined, and If-Modified-Since."""
     tags, since = None, None
     for name, value in request_headers:
         if name == b"if-none-match":
@@ -178,7 +183,7 @@ def _conditional_headers(request_headers: Iterable[Header]) -> tuple[str | None,
 
 
 def request_path(scope: Scope) -> str:
-    """The path below the place where this app is mounted."""
+    """The path relative to the mount point of this app."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
@@ -189,7 +194,7 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 def is_not_modified(
     tag: str, modified_s: int, if_none_match: str | None, since: str | None
 ) -> bool:
-    """True for a 304. If-None-Match wins, whatever If-Modified-Since says; tags compare weakly."""
+    """Whether 304 is right. If-None-Match has precedence; tags compare weakly."""
     if if_none_match is not None:
         return if_none_match.strip() == "*" or _opaque_tag(tag) in _TAG.findall(if_none_match)
     return since is not None and modified_s <= _http_date_s(since)
@@ -199,10 +204,10 @@ def _opaque_tag(tag: str) -> str:
     return tag.removeprefix("W/")
 
 
-def _http_date_s(written: str) -> float:
-    """An HTTP date in seconds; what isn't one is older than everything."""
+def _http_date_s(text: str) -> float:
+    """An HTTP date in seconds; negative infinity for an invalid one."""
     try:
-        at = parsedate_to_datetime(written)
+        at = parsedate_to_datetime(text)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return float("-inf")

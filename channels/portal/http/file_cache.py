@@ -38,7 +38,7 @@ CACHE_CONTROL = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
     ".svg": "public, max-age=31536000, immutable",
-    ".jpg": "public, max-age=86400",  # one that is removed is soon nobody's any more
+    ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
 
 
@@ -75,9 +75,9 @@ LAST_MODIFIED = b"last-modified"
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """One file, ready to be sent. A page says of itself that it was withdrawn, in its first tag.
+    """One file, ready to be sent; a page's first tag says whether it was withdrawn.
 
-    `head` stands on every answer, `about` on one that has a body.
+    Every response has `headers`, one with a body also `body_headers`.
     """
 
     body: bytes
@@ -87,33 +87,35 @@ class CachedFile:
     headers: list[Header]
     body_headers: list[Header]
     raw_heads: dict[int, bytes] = field(default_factory=dict, compare=False)
-    """Heads as they go over the wire, by status: whoever makes one keeps it here."""
+    """Complete heads as bytes, by status; the app fills this cache."""
 
     def as_of(self, now_s: int) -> "CachedFile":
-        """As it is to be sent at *now_s*: nothing was modified later than that."""
+        """The file for a response at *now_s*, with no later modification time."""
         if self.modified_s <= now_s:
             return self
-        kept = [header for header in self.headers if header[0] != LAST_MODIFIED]
-        return replace(self, modified_s=now_s, headers=[*kept, last_modified(now_s)], raw_heads={})
+        others = [header for header in self.headers if header[0] != LAST_MODIFIED]
+        return replace(
+            self, modified_s=now_s, headers=[*others, last_modified(now_s)], raw_heads={}
+        )
 
     def with_content_location(self, path: str) -> "CachedFile":
-        """As the answer of another address, which has several forms; this one lies at *path*."""
-        kept = [header for header in self.headers if header[0] != b"vary"]
-        told = (b"vary", b"Accept, Accept-Encoding"), (b"content-location", path.encode())
-        return replace(self, headers=[*kept, *told], raw_heads={})
+        """The file as the negotiated response of another address; its own is *path*."""
+        others = [header for header in self.headers if header[0] != b"vary"]
+        added = (b"vary", b"Accept, Accept-Encoding"), (b"content-location", path.encode())
+        return replace(self, headers=[*others, *added], raw_heads={})
 
 
 class LoadedFile(NamedTuple):
-    """What the disk said of a file at one moment."""
+    """A file as read from disk, with its stamp."""
 
     stamp: FileStamp
     file: CachedFile
 
 
 class FileCache:
-    """The newest files, by where they lie; plain strings, since every request makes one.
+    """Recently used files by path; paths are plain strings for speed.
 
-    `kept` and `keep` are for one thread, the loop's; `load` is for any other.
+    `find` and `put` belong to the event loop's thread; `load_file` may run in any thread.
     """
 
     def __init__(self, root: Path, memory_bytes: int = MEMORY_BYTES) -> None:
@@ -123,24 +125,24 @@ class FileCache:
         self._size = 0
 
     def locate(self, path: str) -> str | None:
-        """The file that *path* asks for, below the root whatever *path* says; None for no file."""
-        shape = _PATH.fullmatch(path)
-        if not shape:
+        """The file for a request's *path*, always below the root; None for no file."""
+        match = _PATH.fullmatch(path)
+        if not match:
             return None
-        if shape[1] is None:
+        if match[1] is None:
             return f"{self._root}{path.rstrip('/')}/{INDEX_PAGE}"
-        return self._root + path if shape[1] in MEDIA_TYPES else None
+        return self._root + path if match[1] in MEDIA_TYPES else None
 
     def find(self, file: str) -> CachedFile | None:
-        """The file from memory, if it hasn't changed: one stat, no more."""
-        found = self._entries.get(file)
-        if found and found.stamp == _stamp_at(file):
+        """The file from memory if it is unchanged, at the cost of one `stat`."""
+        entry = self._entries.get(file)
+        if entry and entry.stamp == _stamp_at(file):
             self._entries.move_to_end(file)
-            return found.file
+            return entry.file
         return None
 
     def put(self, file: str, loaded: LoadedFile) -> CachedFile:
-        """Remember the file in place of what was known of it, and of what nobody asks for."""
+        """Cache the file; evict the least recently used files beyond the memory limit."""
         self._evict(file)
         self._entries[file] = loaded
         self._size += len(loaded.file.body)
@@ -149,21 +151,21 @@ class FileCache:
         return loaded.file
 
     def _evict(self, file: str) -> None:
-        if old := self._entries.pop(file, None):
-            self._size -= len(old.file.body)
+        if entry := self._entries.pop(file, None):
+            self._size -= len(entry.file.body)
 
 
 def load_file(file: str) -> LoadedFile | None:
-    """The file from the disk; None when it isn't there. Name and bytes belong together."""
+    """Read a file from disk, with the stamp of exactly these bytes; None if missing."""
     try:
         with Path(file).open("rb") as opened:
-            facts = os.fstat(opened.fileno())
-            body = opened.read() if S_ISREG(facts.st_mode) else None
+            status = os.fstat(opened.fileno())
+            body = opened.read() if S_ISREG(status.st_mode) else None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     if body is None:
         return None
-    return LoadedFile(_stamp(facts), _cached_file(Path(file).suffix, int(facts.st_mtime), body))
+    return LoadedFile(_stamp(status), _cached_file(Path(file).suffix, int(status.st_mtime), body))
 
 
 def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
@@ -171,23 +173,23 @@ def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
     status = _STATUSES.get(state[1], 200) if state else 200
     tag = f'W/"{sha256(body).hexdigest()[:32]}"'
     lifetime = CACHE_CONTROL.get(suffix, FEED_CACHE_CONTROL) if status != 404 else "no-cache"
-    head = [
+    headers = [
         (b"etag", tag.encode()),
         (b"cache-control", lifetime.encode()),
         (b"vary", b"Accept-Encoding"),
         last_modified(modified_s),
     ]
-    about = [
+    body_headers = [
         (b"content-length", b"%d" % len(body)),
         (b"content-type", MEDIA_TYPES[suffix].encode()),
     ]
-    if suffix in FEED_SUFFIXES and (named := hub_link_header(body)):
-        about.append((b"link", named))
-    return CachedFile(body, tag, modified_s, status, head, about)
+    if suffix in FEED_SUFFIXES and (link := hub_link_header(body)):
+        body_headers.append((b"link", link))
+    return CachedFile(body, tag, modified_s, status, headers, body_headers)
 
 
 def raw_head(status: int, headers: Iterable[Header]) -> bytes:
-    """Status line and headers on the wire, but for the end. Raises ValueError for a line's end."""
+    """Status line and headers as bytes. Raises ValueError for a line break in a header."""
     lines = [b"%b: %b" % header for header in headers]
     if any(_LINE_BREAK.search(line) for line in lines):
         raise ValueError("a header ends too early")
@@ -199,8 +201,8 @@ def last_modified(at_s: int) -> Header:
     return LAST_MODIFIED, formatdate(at_s, usegmt=True).encode()
 
 
-def _stamp(facts: os.stat_result) -> FileStamp:
-    return facts.st_ino, facts.st_mtime_ns, facts.st_size
+def _stamp(status: os.stat_result) -> FileStamp:
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _stamp_at(file: str) -> FileStamp | None:
@@ -211,7 +213,7 @@ def _stamp_at(file: str) -> FileStamp | None:
 
 
 _HEAD_BYTES = 4096
-"""Everything that a feed says of itself stands before its first item."""
+"""A feed's metadata is within so many bytes, before its first item."""
 
 
 _HUB_LINKS = (
@@ -227,12 +229,15 @@ _SELF_LINKS = (
 
 
 def hub_link_header(body: bytes) -> bytes:
-    """The header's value; empty for a feed without a hub."""
+    """Value of the `Link` header of a feed that names a hub; empty without a hub."""
     head = body[:_HEAD_BYTES]
-    for hub, itself in zip(_HUB_LINKS, _SELF_LINKS, strict=True):
-        found, own = hub.search(head), itself.search(head)
-        if found and own:
-            return b'<%b>; rel="hub", <%b>; rel="self"' % (_unescaped(found[1]), _unescaped(own[1]))
+    for hub, self_link in zip(_HUB_LINKS, _SELF_LINKS, strict=True):
+        hub_match, self_match = hub.search(head), self_link.search(head)
+        if hub_match and self_match:
+            return b'<%b>; rel="hub", <%b>; rel="self"' % (
+                _unescaped(hub_match[1]),
+                _unescaped(self_match[1]),
+            )
     return b""
 
 

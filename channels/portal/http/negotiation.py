@@ -1,4 +1,4 @@
-"""A feed's address without a suffix: which of its forms a reader wants (RFC 9110, 12.5.1)."""
+"""Content negotiation for a feed's address without a suffix (RFC 9110, 12.5.1)."""
 
 import re
 from collections.abc import Iterator
@@ -12,36 +12,38 @@ OFFERED_TYPES = {
     "application/json": "json",
     "text/html": "html",
 }
-"""Of those that a reader wants alike the first: who says nothing gets Atom."""
+"""Media types in order of preference; Atom for clients without any."""
 _ADDRESS = re.compile(r"/nguon-tin/([a-z0-9-]+)")
 _RANGE = re.compile(r"\s*([^\s;,]+/[^\s;,]+)\s*((?:;[^,]*)?)")
 _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)", re.IGNORECASE)
 
 
 def candidate_paths(path: str, accept: str) -> Iterator[str]:
-    """The paths that may answer for *path*, what is wanted most first; none for another address."""
+    """Paths of a feed's formats, most wanted first; none for other addresses."""
     if address := _ADDRESS.fullmatch(path):
         slug = address[1]
-        for kind in accepted_formats(accept):
-            yield listing_path(slug) if kind == "html" else feed_path(slug, kind)
+        for feed_format in accepted_formats(accept):
+            yield listing_path(slug) if feed_format == "html" else feed_path(slug, feed_format)
 
 
 def accepted_formats(accept: str) -> list[str]:
-    """The forms that *accept*, the header of a request, allows; an empty one allows each."""
+    """Formats that the header *accept* allows, best first; an empty one allows all."""
     weights = dict(_weights(accept or "*/*"))
-    judged = [(_offer_weight(offer, weights), kind) for offer, kind in OFFERED_TYPES.items()]
-    allowed = sorted((one for one in judged if one[0]), key=lambda one: -one[0])
-    return list(dict.fromkeys(kind for _, kind in allowed))
+    weighted = [
+        (_offer_weight(offer, weights), feed_format) for offer, feed_format in OFFERED_TYPES.items()
+    ]
+    allowed = sorted((pair for pair in weighted if pair[0]), key=lambda pair: -pair[0])
+    return list(dict.fromkeys(feed_format for _, feed_format in allowed))
 
 
 def _weights(accept: str) -> Iterator[tuple[str, float]]:
-    """Media ranges with their weights; what is none is left out."""
-    for found in _RANGE.finditer(accept):
-        weight = _WEIGHT.search(found[2])
-        yield found[1].lower(), min(float(weight[1]), 1.0) if weight else 1.0
+    """Media ranges with their weights, without invalid ones."""
+    for match in _RANGE.finditer(accept):
+        weight = _WEIGHT.search(match[2])
+        yield match[1].lower(), min(float(weight[1]), 1.0) if weight else 1.0
 
 
 def _offer_weight(offer: str, weights: dict[str, float]) -> float:
-    """That of the narrowest range which has it; 0 = not wanted."""
+    """Weight of the narrowest range that includes *offer*; 0 if none does."""
     ranges = (offer, f"{offer.partition('/')[0]}/*", "*/*")
-    return next((weights[one] for one in ranges if one in weights), 0.0)
+    return next((weights[media_range] for media_range in ranges if media_range in weights), 0.0)

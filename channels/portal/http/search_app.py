@@ -1,4 +1,4 @@
-"""`/tim` over HTTP: the one page of the portal that is made when somebody asks for it."""
+"""The search page `/tim` over HTTP, the portal's only page rendered on request."""
 
 import asyncio
 import sqlite3
@@ -29,25 +29,25 @@ from channels.portal.search.sync import SEARCH_INDEX_FILE
 
 log = structlog.get_logger()
 SEARCH_SEGMENT = "tim"
-"""The first part of its path."""
+"""First path segment of the search page."""
 CACHE_CONTROL = "public, max-age=60"
 PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}
 THREADS, WAITING_MAX = 2, 40
-"""Threads of the search's own, so that it never holds up a page; and who may wait for one."""
+"""Threads for searches, so that they never delay pages, and requests that may wait."""
 BUSY_RETRY_S, UNAVAILABLE_RETRY_S = 5, 60
-"""When to come back: after a rush, and while there is no catalogue."""
+"""Retry-After when overloaded, and while there is no search index."""
 
 
 def search_app(folder: Path, site: Site) -> ASGIApp:
-    """Answer `/tim` from the catalogue that the writer keeps in *folder*."""
-    desk = SearchService(
+    """Serve `/tim` from the search index in *folder*."""
+    service = SearchService(
         folder / "state" / SEARCH_INDEX_FILE, SearchPage(site).render, known_values(site)
     )
-    return _SearchApp(desk, portal_app(folder))
+    return _SearchApp(service, portal_app(folder))
 
 
 class _SearchApp:
-    """`/tim`, with a slash behind it too; what else is asked for here, the portal refuses."""
+    """`/tim` and `/tim/`; the portal's app answers all other requests."""
 
     def __init__(self, desk: "SearchService", portal: ASGIApp) -> None:
         self._service, self._portal = desk, portal
@@ -58,10 +58,10 @@ class _SearchApp:
         if scope["type"] != "http" or not _is_search(scope):
             return await self._portal(scope, receive, send)
         if self._in_progress < THREADS + WAITING_MAX:
-            answer = await self._respond(QueryParams(scope["query_string"]))
+            response = await self._respond(QueryParams(scope["query_string"]))
         else:
-            answer = self._service.respond_busy()
-        return await answer(scope, receive, send)
+            response = self._service.respond_busy()
+        return await response(scope, receive, send)
 
     async def _respond(self, params: Mapping[str, str]) -> Response:
         self._in_progress += 1
@@ -80,7 +80,7 @@ def _is_search(scope: Scope) -> bool:
 
 
 class SearchService:
-    """Takes a question, looks into the catalogue, writes the page."""
+    """Parses a query, searches the index and renders the page."""
 
     def __init__(
         self,
@@ -94,33 +94,33 @@ class SearchService:
         self._busy_page: bytes | None = None
 
     def respond(self, params: Mapping[str, str]) -> Response:
-        """200; 400 for a question that can't be read, 503 while the catalogue can't be."""
+        """200; 400 for an invalid query, 503 while the search index is unavailable."""
         try:
-            question = parse_query(params, self._known_values)
+            query = parse_query(params, self._known_values)
         except InvalidQuery as unclear:
             return self._page(SearchView(params, SearchQuery(), error=unclear), 400)
         try:
-            return self._page(SearchView(params, question, self._look_up(question)), 200)
+            return self._page(SearchView(params, query, self._look_up(query)), 200)
         except sqlite3.Error as error:
             log.warning("search_unanswered", error=type(error).__name__)
             return self._page(
-                SearchView(params, question, is_unavailable=True), 503, UNAVAILABLE_RETRY_S
+                SearchView(params, query, is_unavailable=True), 503, UNAVAILABLE_RETRY_S
             )
 
     def respond_busy(self) -> Response:
-        """503, without a look at what is asked: it costs nothing, however many come."""
+        """503 from a cached page, so that overload costs nothing."""
         if self._busy_page is None:
             self._busy_page = self._render(SearchView({}, SearchQuery(), is_busy=True))
         return _html_response(self._busy_page, 503, BUSY_RETRY_S)
 
-    def _look_up(self, question: SearchQuery) -> SearchResults | None:
-        if not question.has_criteria:
+    def _look_up(self, query: SearchQuery) -> SearchResults | None:
+        if not query.has_criteria:
             return None
-        with open_search_index(self._path) as catalogue:
-            found = catalogue.search(question)
-            page = min(question.page, count_pages(found))
-            shown = found.places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-            return SearchResults(found, catalogue.documents(shown), page)
+        with open_search_index(self._path) as index:
+            matches = index.search(query)
+            page = min(query.page, count_pages(matches))
+            shown = matches.places[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+            return SearchResults(matches, index.documents(shown), page)
 
     def _page(self, view: SearchView, status: int, retry_s: int = 0) -> Response:
         return _html_response(self._render(view), status, retry_s)

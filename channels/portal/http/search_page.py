@@ -1,4 +1,4 @@
-"""The page of `/tim`: the form as it was filled in, and what was found."""
+"""The page of `/tim`: the search form as filled in, and its results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from channels.portal.search.query import LENGTH_MAX, SearchQuery
 from channels.portal.search.snippets import SnippetPiece, highlight, make_snippet
 
 PAGE_SIZE = 20
-"""On one page."""
+"""Results per page."""
 FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
 FIELDS = ("q", "xep", *FILTER_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResults:
-    """What was found, and the items of the page that was asked for, or else of the last."""
+    """All matches, and the documents of the requested page, or else of the last."""
 
     matches: SearchMatches
     documents: Sequence[SearchDocument]
@@ -34,10 +34,9 @@ class SearchResults:
 
 @dataclass(frozen=True, slots=True)
 class SearchView:
-    """What is to be shown; `asked` are the address's parameters as they came.
+    """Data of the page; `params` are the address's parameters as received.
 
-    `wrong`: the field that can't be read, and why. `closed`: there is no looking things up now.
-    `full`: too many people want to.
+    `error`: the invalid field. `is_unavailable`: no search index. `is_busy`: too many searches.
     """
 
     params: Mapping[str, str]
@@ -50,7 +49,7 @@ class SearchView:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One item that was found, as the page shows it."""
+    """One result as the page shows it."""
 
     content_id: str
     facts: DocumentFacts
@@ -63,41 +62,41 @@ class SearchHit:
 
 
 class SearchPage:
-    """Writes the page for one site."""
+    """Renders the page for one site."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._pages = HtmlPages(site)
 
     def render(self, view: SearchView) -> bytes:
-        """The whole page in HTML; of what was asked it has the beginning, however long that is."""
-        answer, asked = view.results, _repeated_params(view.params)
+        """Render the page as HTML; it repeats at most LENGTH_MAX characters of a field."""
+        results, params = view.results, _repeated_params(view.params)
         return self._pages.search(
-            asked=asked | selected_options(view.query),
-            found=answer.matches if answer else None,
-            hits=[self._hit(one, view) for one in answer.documents] if answer else [],
+            asked=params | selected_options(view.query),
+            found=results.matches if results else None,
+            hits=[self._hit(document, view) for document in results.documents] if results else [],
             options=filter_options(self._site, view.query),
-            narrowed=any(asked[name] for name in FILTER_FIELDS),
+            narrowed=any(params[name] for name in FILTER_FIELDS),
             wrong=view.error,
             closed=view.is_unavailable,
             full=view.is_busy,
-            total=_grouped_digits(len(answer.matches.places)) if answer else "",
-            page=answer.page if answer else 1,
-            pages=answer.page_total if answer else 1,
-            beside=_adjacent_pages(asked, answer) if answer else ("", ""),
-            begin=_page_url(asked, 1),
-            first=(answer.page - 1) * PAGE_SIZE + 1 if answer else 1,
+            total=_grouped_digits(len(results.matches.places)) if results else "",
+            page=results.page if results else 1,
+            pages=results.page_total if results else 1,
+            beside=_adjacent_pages(params, results) if results else ("", ""),
+            begin=_page_url(params, 1),
+            first=(results.page - 1) * PAGE_SIZE + 1 if results else 1,
         )
 
-    def _hit(self, paper: SearchDocument, view: SearchView) -> SearchHit:
-        facts, words = paper.facts, view.query.words
-        loosely = view.results is not None and view.results.matches.loose
+    def _hit(self, document: SearchDocument, view: SearchView) -> SearchHit:
+        facts, words = document.facts, view.query.words
+        ignore_marks = view.results is not None and view.results.matches.loose
         published = datetime.fromisoformat(facts.published)
         return SearchHit(
-            content_id=paper.content_id,
+            content_id=document.content_id,
             facts=facts,
-            title=highlight(facts.title, words, ignore_marks=loosely),
-            text=make_snippet(paper.text, words, ignore_marks=loosely),
+            title=highlight(facts.title, words, ignore_marks=ignore_marks),
+            text=make_snippet(document.text, words, ignore_marks=ignore_marks),
             topic=self._site.topic_name(facts.topic),
             unit=self._site.unit_name(facts.unit, published),
             published=published,
@@ -105,27 +104,27 @@ class SearchPage:
         )
 
 
-def count_pages(found: SearchMatches) -> int:
-    """How many pages it takes; one at least."""
-    return max(1, -(-len(found.places) // PAGE_SIZE))
+def count_pages(matches: SearchMatches) -> int:
+    """Number of result pages, at least one."""
+    return max(1, -(-len(matches.places) // PAGE_SIZE))
 
 
-def _repeated_params(asked: Mapping[str, str]) -> dict[str, str]:
-    """What the form and the links repeat: no more of a field than could be asked for."""
-    return {name: asked.get(name, "")[:LENGTH_MAX] for name in FIELDS}
+def _repeated_params(params: Mapping[str, str]) -> dict[str, str]:
+    """Parameters that the form and links repeat, cut to the accepted length."""
+    return {name: params.get(name, "")[:LENGTH_MAX] for name in FIELDS}
 
 
-def _adjacent_pages(asked: Mapping[str, str], answer: SearchResults) -> tuple[str, str]:
-    """The addresses of the pages before and after this one; empty where there is none."""
-    here = answer.page
-    before = _page_url(asked, here - 1) if here > 1 else ""
-    return before, _page_url(asked, here + 1) if here < answer.page_total else ""
+def _adjacent_pages(params: Mapping[str, str], results: SearchResults) -> tuple[str, str]:
+    """Addresses of the previous and next page; empty for none."""
+    page = results.page
+    before = _page_url(params, page - 1) if page > 1 else ""
+    return before, _page_url(params, page + 1) if page < results.page_total else ""
 
 
 def _grouped_digits(number: int) -> str:
     return f"{number:,}".replace(",", ".")
 
 
-def _page_url(asked: Mapping[str, str], page: int) -> str:
-    filled = {name: asked[name] for name in FIELDS if asked[name]}
+def _page_url(params: Mapping[str, str], page: int) -> str:
+    filled = {name: params[name] for name in FIELDS if params[name]}
     return "/tim?" + urlencode(filled | ({"trang": str(page)} if page > 1 else {}))

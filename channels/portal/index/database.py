@@ -1,4 +1,4 @@
-"""What the portal's SQLite files have in common: one connection, whole transactions."""
+"""Base of the portal's SQLite files: one connection with explicit transactions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Database:
-    """One connection, in autocommit mode but for `transaction`."""
+    """One connection, in autocommit mode outside `transaction`."""
 
     _db: sqlite3.Connection
 
@@ -14,12 +14,12 @@ class Database:
         self._db.close()
 
     def checkpoint(self) -> None:
-        """Bring the file itself up to date, as far as nobody is reading an older state of it."""
+        """Checkpoint the WAL without blocking readers."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: what is raised inside undoes it."""
+        """Commit at the end; roll back on an exception."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

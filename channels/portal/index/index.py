@@ -19,14 +19,14 @@ from contracts.publication import Publication
 
 
 class Fragments(NamedTuple):
-    """The item's entry in each format of a feed, and in the lists of pages."""
+    """One item as rendered for each feed format and for lists on pages."""
 
     updated: int
     """Microseconds since 1970."""
     line: str
     """For lists of many items; HTML."""
     story: str
-    """For lists that say what it is about; HTML."""
+    """For lists with summaries; HTML."""
     rss: bytes
     atom: bytes
     json: bytes
@@ -36,7 +36,7 @@ LAYOUT_VERSION = 3
 
 
 QUERY_CHUNK = 100
-"""So many fragments are read with one query."""
+"""Fragments per query."""
 
 
 _TABLES = f"""
@@ -105,19 +105,19 @@ _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One item as it is to be shown: the publication as JSON, and its body as sanitised HTML."""
+    """One item of the index: the publication as JSON and its body as sanitised HTML."""
 
     publication_json: str
     body_html: str
 
     @property
     def publication(self) -> ShownPublication:
-        """The publication; whoever writes an item asks for it several times."""
+        """The parsed publication, cached because writing an item needs it several times."""
         return _parse_publication(self.publication_json)
 
 
 class PortalIndex(Listings, Database):
-    """One connection; used by one thread, and only by who holds the folder's lock."""
+    """One connection to the index, for one thread that holds the folder's lock."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -136,7 +136,7 @@ class PortalIndex(Listings, Database):
 
     @property
     def layout_version(self) -> int:
-        """0 = nobody has laid this index out yet."""
+        """Version of the tables; 0 before they are created."""
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         return version
 
@@ -147,27 +147,25 @@ class PortalIndex(Listings, Database):
         self._db.executescript(_TABLES)
 
     def current_revision(self, content_id: str) -> int:
-        """The revision that is shown, or about to be; 0 for none."""
-        found = self._fetch_one("SELECT revision FROM item WHERE content_id = ?", content_id)
-        return int(found[0]) if found else 0
+        """The revision that is shown, or committed to be shown; 0 for none."""
+        row = self._fetch_one("SELECT revision FROM item WHERE content_id = ?", content_id)
+        return int(row[0]) if row else 0
 
     def count_items(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
 
     def find_item(self, content_id: str) -> StoredItem | None:
-        found = self._fetch_one(
-            "SELECT publication, body FROM item WHERE content_id = ?", content_id
-        )
-        return StoredItem(*found) if found else None
+        row = self._fetch_one("SELECT publication, body FROM item WHERE content_id = ?", content_id)
+        return StoredItem(*row) if row else None
 
     def items_after(self, after: str, limit: int) -> list[tuple[str, StoredItem]]:
-        """The next items in the order of their ids, each with its id."""
-        sought = (
+        """The next items in the order of their ids, with the ids."""
+        sql = (
             "SELECT content_id, publication, body FROM item"
             " WHERE content_id > ? ORDER BY content_id LIMIT ?"
         )
-        found = self._db.execute(sought, (after, limit))
-        return [(content_id, StoredItem(*row)) for content_id, *row in found]
+        rows = self._db.execute(sql, (after, limit))
+        return [(content_id, StoredItem(*row)) for content_id, *row in rows]
 
     def put_item(
         self,
@@ -177,141 +175,148 @@ class PortalIndex(Listings, Database):
         archive_size: int,
         former_slugs: Iterable[str] = (),
     ) -> set[PageSet]:
-        """Take *publication* to be shown; what names it, or named it, is stale, and returned.
+        """Store *publication* to be shown; return the page sets that are stale because of it.
 
-        *slugs*: the shelves whose pages name it. Feeds keep it where it stood, known as *once* or
-        not. *part* = how many items an archive holds.
+        Pages of the listings *slugs* name the item. Feeds keep it in every former listing: those
+        stored already and *former_slugs*. An archive holds *archive_size* items.
         """
-        name = publication.content_id
+        content_id = publication.content_id
         self._db.execute(
             "INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, 1, 0)",
-            (name, publication.revision, stored.publication_json, stored.body_html),
+            (content_id, publication.revision, stored.publication_json, stored.body_html),
         )
-        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (name,))
-        self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (name,))
-        shelves = list(slugs)
-        spots = list(
-            listing_entries(publication, [*shelves, *former_slugs, *self.slugs_of_item(name)])
+        self._db.execute("DELETE FROM fragment WHERE content_id = ?", (content_id,))
+        self._db.execute("INSERT OR IGNORE INTO meanwhile VALUES (?)", (content_id,))
+        current_slugs = list(slugs)
+        entries = list(
+            listing_entries(
+                publication, [*current_slugs, *former_slugs, *self.slugs_of_item(content_id)]
+            )
         )
-        listed = shelves if publication.action != "withdrawn" else ()
-        touched = self.move_item(name, spots, archive_size, listed_slugs=listed)
+        listed_slugs = current_slugs if publication.action != "withdrawn" else ()
+        touched = self.move_item(content_id, entries, archive_size, listed_slugs=listed_slugs)
         self.mark_stale(touched)
         return touched
 
     def put_fragments(self, content_id: str, format_hash: str, fragments: Fragments) -> None:
-        """Remember how the item is written in feeds and lists."""
+        """Store the item's fragments."""
         values = (content_id, format_hash, *fragments)
         self._db.execute("INSERT OR REPLACE INTO fragment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def fragments(
         self, ids: Sequence[str], format_hash: str, names: Sequence[str]
     ) -> dict[str, tuple[Any, ...]]:
-        """What `keep` has of these items in this edition: the fragments called *names*."""
+        """Stored fragments of these items in this format: the columns *names*."""
         found: dict[str, tuple[Any, ...]] = {}
         for first in range(0, len(ids), QUERY_CHUNK):
-            some = ids[first : first + QUERY_CHUNK]
-            sql = _FRAGMENTS.format(", ".join(names), ", ".join("?" * len(some)))
-            for content_id, *parts in self._db.execute(sql, (format_hash, *some)):
+            chunk = ids[first : first + QUERY_CHUNK]
+            sql = _FRAGMENTS.format(", ".join(names), ", ".join("?" * len(chunk)))
+            for content_id, *parts in self._db.execute(sql, (format_hash, *chunk)):
                 found[content_id] = tuple(parts)
         return found
 
     def mark_stale(self, page_sets: Iterable[PageSet], *, stale_format: bool = False) -> None:
-        """To be written at once; or, in *old_print*, when there is time."""
-        values = [(stale_format, WRITE_RANKS[one.kind], one.key) for one in page_sets]
+        """Mark page sets to be written at once, or, with *stale_format*, when there is time."""
+        values = [
+            (stale_format, WRITE_RANKS[page_set.kind], page_set.key) for page_set in page_sets
+        ]
         self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?, ?)", values)
 
     def mark_all_unwritten(self) -> None:
-        """Every page is missing."""
+        """Mark every item's page as missing."""
         self._db.execute("UPDATE item SET undone = 1")
 
     def mark_all_stale_format(self) -> None:
-        """Every page was written by an earlier edition."""
+        """Mark every item's page as written in an earlier format."""
         self._db.execute("UPDATE item SET old_print = 1")
 
     def unwritten_items(self, limit: int) -> list[StoredItem]:
-        """Items whose pages may not say what the index says."""
-        found = self._db.execute(
+        """Items whose pages may differ from the index."""
+        rows = self._db.execute(
             "SELECT publication, body FROM item WHERE undone ORDER BY content_id LIMIT ?", (limit,)
         )
-        return [StoredItem(*pair) for pair in found]
+        return [StoredItem(*row) for row in rows]
 
     def stale_format_items(self, limit: int) -> list[StoredItem]:
-        """Items whose pages are to be written again when there is time."""
-        found = self._db.execute(
+        """Items whose pages are in an earlier format."""
+        rows = self._db.execute(
             "SELECT publication, body FROM item WHERE old_print ORDER BY content_id LIMIT ?",
             (limit,),
         )
-        return [StoredItem(*pair) for pair in found]
+        return [StoredItem(*row) for row in rows]
 
     def stale_page_sets(self, limit: int = -1, *, stale_format: bool = False) -> list[PageSet]:
-        """Places whose files may not say what the index says, in the order of writing."""
-        sought = "SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?"
-        return [parse_page_set(key) for (key,) in self._db.execute(sought, (stale_format, limit))]
+        """Page sets whose files may differ from the index, in the order of writing."""
+        sql = "SELECT place FROM stale WHERE old_print = ? ORDER BY rank, place LIMIT ?"
+        return [parse_page_set(key) for (key,) in self._db.execute(sql, (stale_format, limit))]
 
     def count_pending(self) -> tuple[int, int]:
-        """How many items and places are to be written, at once or when there is time."""
-        undone, old, places = (
-            int(self._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0])  # noqa: S608 - ours
-            for what in ("item WHERE undone", "item WHERE old_print", "stale")
+        """Numbers of items and page sets to be written, at once or when there is time."""
+        unwritten, stale_format, page_sets = (
+            int(self._db.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])  # noqa: S608 - ours
+            for rows in ("item WHERE undone", "item WHERE old_print", "stale")
         )
-        return undone + old, places
+        return unwritten + stale_format, page_sets
 
     def start_recording_changes(self) -> None:
-        """From now on `meanwhile` names the items that are taken in."""
+        """Start recording the ids of stored items in `meanwhile`."""
         self._db.execute("DELETE FROM meanwhile")
 
     def recorded_changes(self) -> Iterator[StoredItem]:
-        """Items that were taken in since `watch`, as they are now."""
-        sought = "SELECT publication, body FROM meanwhile JOIN item USING (content_id)"
-        for pair in self._db.execute(sought):
-            yield StoredItem(*pair)
+        """Items stored since the recording started, in their current state."""
+        sql = "SELECT publication, body FROM meanwhile JOIN item USING (content_id)"
+        for row in self._db.execute(sql):
+            yield StoredItem(*row)
 
     def mark_all_pending(self, page_sets: Iterable[PageSet], *, stale_format: bool) -> None:
-        """Every file is to be written, at once or when there is time; all items count as shown."""
+        """Mark every file to be written, at once or when there is time, and all items as shown."""
         self._db.execute("INSERT OR IGNORE INTO shown SELECT content_id, revision FROM item")
-        undone = "UPDATE item SET undone = ?, old_print = ?"
-        self._db.execute(undone, (not stale_format, stale_format))
+        sql = "UPDATE item SET undone = ?, old_print = ?"
+        self._db.execute(sql, (not stale_format, stale_format))
         self._db.execute("DELETE FROM stale")
         self.mark_stale(page_sets, stale_format=stale_format)
 
     def mark_items_written(self, items: Iterable[StoredItem]) -> None:
-        publications = [row.publication for row in items]
-        names = [(item.content_id, item.revision) for item in publications]
-        self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", names)
+        publications = [stored.publication for stored in items]
+        positions = [(publication.content_id, publication.revision) for publication in publications]
+        self._db.executemany("INSERT OR IGNORE INTO shown VALUES (?, ?)", positions)
         self._db.executemany(
-            "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?", names
+            "UPDATE item SET undone = 0, old_print = 0 WHERE content_id = ? AND revision = ?",
+            positions,
         )
 
     def mark_page_sets_written(self, page_sets: Iterable[PageSet]) -> None:
-        done = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"
-        self._db.executemany(done, [(WRITE_RANKS[one.kind], one.key) for one in page_sets])
+        sql = "DELETE FROM stale WHERE old_print IN (0, 1) AND rank = ? AND place = ?"
+        self._db.executemany(
+            sql, [(WRITE_RANKS[page_set.kind], page_set.key) for page_set in page_sets]
+        )
 
     def was_shown(self, content_id: str, revision: int) -> bool:
-        sought = "SELECT 1 FROM shown WHERE content_id = ? AND revision = ?"
-        return self._fetch_one(sought, content_id, revision) is not None
+        sql = "SELECT 1 FROM shown WHERE content_id = ? AND revision = ?"
+        return self._fetch_one(sql, content_id, revision) is not None
 
     def metadata(self, name: str) -> str:
-        found = self._fetch_one("SELECT value FROM mark WHERE name = ?", name)
-        return str(found[0]) if found else ""
+        row = self._fetch_one("SELECT value FROM mark WHERE name = ?", name)
+        return str(row[0]) if row else ""
 
     def set_metadata(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, value))
 
     def mark_unannounced(self, slugs: Iterable[str]) -> None:
-        """The hub is to be told of these feeds."""
+        """Mark feeds as changed and not announced to the hub."""
         self._db.executemany(
             "INSERT INTO untold VALUES (?, 1) ON CONFLICT (slug) DO UPDATE SET turn = turn + 1",
             [(slug,) for slug in slugs],
         )
 
     def unannounced_feeds(self) -> list[tuple[str, int]]:
-        """Feeds, and how often each changed since the hub heard of it."""
+        """Feeds with their numbers of changes since the last announcement."""
         return list(self._db.execute("SELECT slug, turn FROM untold ORDER BY slug"))
 
     def mark_announced(self, slug: str, change_count: int) -> None:
-        """The hub knows, unless the feed has changed again meanwhile."""
+        """Mark a feed as announced, unless it has changed again since."""
         self._db.execute("DELETE FROM untold WHERE slug = ? AND turn = ?", (slug, change_count))
 
     def _fetch_one(self, sql: str, *values: object) -> tuple[str, ...] | None:
-        found: tuple[str, ...] | None = self._db.execute(sql, values).fetchone()
-        return found
+        row: tuple[str, ...] | None = self._db.execute(sql, values).fetchone()
+        return row

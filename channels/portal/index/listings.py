@@ -1,10 +1,10 @@
-"""Which items stand on which shelf: the newest, by month, and in parts that become archives.
+"""Listings: the items of each slug, by age, by month, and in parts that become archives.
 
-A month of a shelf is cut into parts of so many items, oldest first. The shelf's last part is open:
-the feed itself covers it. Every other part is closed, and is an archive.
+A month of a listing is cut into parts of `archive_size` items, oldest first. The last part of a
+listing is open, and the feed covers it. Every other part is closed, and is an archive.
 
-Where an item once stood it stays, unlisted: pages leave it out, but the feed goes on to say what
-became of it to those who have read it there.
+An item keeps its entry in former listings, unlisted: pages leave it out, the feed goes on to carry
+it, so that readers of that feed learn of corrections and withdrawals.
 """
 
 import sqlite3
@@ -62,13 +62,13 @@ IndexState = tuple[int, int, bool]
 
 @dataclass(frozen=True, slots=True)
 class ListingEntry:
-    """Where an item stands: a shelf, and its place in the shelf's order."""
+    """An item's entry in a listing, with its position in the order of time."""
 
     slug: str
-    published_us: int  # microseconds
+    published_us: int
     content_id: str
     changed_us: int = field(default=0, compare=False)
-    """When the text that is shown took the place of another, in microseconds; 0 = it never did."""
+    """When the current text replaced another; 0 if it is the first."""
 
     @property
     def month(self) -> str:
@@ -76,88 +76,88 @@ class ListingEntry:
 
 
 def listing_entries(publication: Publication, slugs: Iterable[str]) -> Iterator[ListingEntry]:
-    """Where the item stands: by its first release, and among corrections by the last of these."""
+    """Entries of the item: at its first release, among corrections at its last change."""
     first = to_microseconds(publication.first_shown_at)
     last = max(first, to_microseconds(publication.shown_at))
     changed = last if last > first or publication.action != "published" else 0
     change = last_change(publication)
-    wrong = max(first, to_microseconds(change.at)) if change else last
+    changed_at = max(first, to_microseconds(change.at)) if change else last
     for slug in dict.fromkeys(slugs):
-        age = wrong if slug == CORRECTIONS_SLUG else first
-        yield ListingEntry(slug, age, publication.content_id, changed)
+        at = changed_at if slug == CORRECTIONS_SLUG else first
+        yield ListingEntry(slug, at, publication.content_id, changed)
 
 
 class Listings:
-    """The part of the index that knows shelves; the tables are laid out by `Index`."""
+    """The listings of the index; `PortalIndex` creates the tables."""
 
     _db: sqlite3.Connection
 
     @property
     def change_state(self) -> IndexState:
-        """Another one whenever anybody may have written; what is undone counts as another, too."""
-        seen: int = self._db.execute("PRAGMA data_version").fetchone()[0]
-        return seen, self._db.total_changes, self._db.in_transaction
+        """A value that differs after every possible write, rolled-back writes included."""
+        data_version: int = self._db.execute("PRAGMA data_version").fetchone()[0]
+        return data_version, self._db.total_changes, self._db.in_transaction
 
     def newest_items(self, slug: str, limit: int, *, listed: bool = False) -> list[str]:
-        """Ids, newest first; as fast with 100,000 items as with 100. *listed*: those of pages."""
+        """Ids, newest first, however large the listing is; *listed*: only those on pages."""
         return self._content_ids(NEWEST_SQL, (slug, int(listed), limit))
 
     def feed_items(self, slug: str, limit: int, changed_limit: int) -> list[str]:
-        """The *limit* newest, and *more* older ones, those that were changed last; newest first."""
+        """The *limit* newest and the *changed_limit* last changed older items, newest first."""
         newest = self.newest_items(slug, limit)
         changed = self._db.execute(CHANGES_SQL, (slug, limit + changed_limit))
-        older = [(published, one) for one, published in changed if one not in newest][
-            :changed_limit
-        ]
-        return newest + [one for _, one in sorted(older, reverse=True)]
+        older = [
+            (published, content_id) for content_id, published in changed if content_id not in newest
+        ][:changed_limit]
+        return newest + [content_id for _, content_id in sorted(older, reverse=True)]
 
     def month_items(self, slug: str, month: str) -> list[str]:
-        """What a month's page lists, newest first."""
+        """Items on a month's page, newest first."""
         return self._content_ids(_MONTH_SQL, (slug, *month_bounds(month)))
 
     def archive_items(self, archive: PageSet, archive_size: int) -> list[str]:
-        """A part's items, oldest first."""
+        """Items of a part, oldest first."""
         first = (archive.part - 1) * archive_size
         return self._content_ids(
             PART_SQL, (archive.slug, *month_bounds(archive.month), archive_size, first)
         )
 
     def months(self, slug: str) -> list[tuple[str, int]]:
-        """The shelf's months, newest first, and how many items the page of each lists."""
-        sought = "SELECT month, listed FROM month WHERE slug = ? ORDER BY month DESC"
-        return list(self._db.execute(sought, (slug,)))
+        """Months of a listing, newest first, with the number of items on each month's page."""
+        sql = "SELECT month, listed FROM month WHERE slug = ? ORDER BY month DESC"
+        return list(self._db.execute(sql, (slug,)))
 
     def count_month_items(self, slug: str, month: str) -> int:
-        """How many items the month has; 0 = there is no such month."""
-        sought = "SELECT items FROM month WHERE slug = ? AND month = ?"
-        found = self._db.execute(sought, (slug, month)).fetchone()
-        return int(found[0]) if found else 0
+        """Number of items in the month; 0 if the month does not exist."""
+        sql = "SELECT items FROM month WHERE slug = ? AND month = ?"
+        row = self._db.execute(sql, (slug, month)).fetchone()
+        return int(row[0]) if row else 0
 
     def adjacent_months(self, slug: str, month: str) -> tuple[str, str]:
-        """The nearest months with items before and after; empty for none."""
+        """The nearest earlier and later months with items; empty for none."""
         older = "SELECT max(month) FROM month WHERE slug = ? AND month < ?"
         newer = "SELECT min(month) FROM month WHERE slug = ? AND month > ?"
-        found = [self._db.execute(sql, (slug, month)).fetchone()[0] for sql in (older, newer)]
-        return found[0] or "", found[1] or ""
+        months = [self._db.execute(sql, (slug, month)).fetchone()[0] for sql in (older, newer)]
+        return months[0] or "", months[1] or ""
 
     def used_slugs(self) -> list[str]:
-        """Every shelf that has an item, found by skipping from one to the next."""
-        found: list[str] = []
-        sought = "SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1"
+        """Slugs of all listings with items, found by an index skip scan."""
+        slugs: list[str] = []
+        sql = "SELECT slug FROM month WHERE slug > ? ORDER BY slug LIMIT 1"
         after: tuple[str, ...] | None = ("",)
         while after:
-            after = self._db.execute(sought, after).fetchone()
-            found.extend(after or ())
-        return found
+            after = self._db.execute(sql, after).fetchone()
+            slugs.extend(after or ())
+        return slugs
 
     def open_part(self, slug: str, archive_size: int) -> PageSet | None:
-        """The part that grows still; None for an empty shelf."""
-        sought = "SELECT max(month) FROM month WHERE slug = ?"
-        month = self._db.execute(sought, (slug,)).fetchone()[0]
+        """The part that still grows; None for an empty listing."""
+        sql = "SELECT max(month) FROM month WHERE slug = ?"
+        month = self._db.execute(sql, (slug,)).fetchone()[0]
         return self._last_part(slug, month, archive_size) if month else None
 
     def is_closed_part(self, archive: PageSet, archive_size: int) -> bool:
-        """Whether this part exists, and others follow."""
+        """Whether this part exists and is not the last."""
         exists = (
             1
             <= archive.part
@@ -166,21 +166,21 @@ class Listings:
         return exists and archive != self.open_part(archive.slug, archive_size)
 
     def previous_part(self, part: PageSet, archive_size: int) -> PageSet | None:
-        """The part before, in this month or an earlier one."""
+        """The previous part, in this month or an earlier one."""
         if part.part > 1:
             return part._replace(part=part.part - 1)
         older, _ = self.adjacent_months(part.slug, part.month)
         return self._last_part(part.slug, older, archive_size) if older else None
 
     def next_part(self, part: PageSet, archive_size: int) -> PageSet | None:
-        """The part that follows, in this month or a later one."""
+        """The next part, in this month or a later one."""
         if part.part * archive_size < self.count_month_items(part.slug, part.month):
             return part._replace(part=part.part + 1)
         _, newer = self.adjacent_months(part.slug, part.month)
         return PageSet(ARCHIVE, part.slug, newer, 1) if newer else None
 
     def all_parts(self, slug: str, archive_size: int) -> Iterator[PageSet]:
-        """All parts of a shelf, the open one too."""
+        """All parts of a listing, including the open one."""
         for month, _ in self.months(slug):
             last = self._last_part(slug, month, archive_size)
             yield from (last._replace(part=number) for number in range(1, last.part + 1))
@@ -193,44 +193,47 @@ class Listings:
         *,
         listed_slugs: Collection[str],
     ) -> set[PageSet]:
-        """Let the item stand on *spots* alone; returns the places that say something else now.
+        """Replace the item's entries by *entries*; return the page sets whose content changes.
 
-        *listed*: the shelves whose pages name it.
+        Pages of *listed_slugs* name the item.
         """
         old = set(self._entries_of(content_id))
-        touched: set[PageSet] = set()
-        for spot in old.difference(entries):
-            touched |= self._page_sets_shifted_by(spot, archive_size)
-            self._remove_entry(spot)
-            touched |= self._page_sets_shifted_by(spot, archive_size)
-        for spot in set(entries) - old:
-            touched |= self._add_entry(spot, archive_size)
-        for spot in entries:
-            self._set_listed(spot, listed=spot.slug in listed_slugs)
-        for spot in old.intersection(entries):
-            touched |= self._page_sets_naming(spot, self._part_of(spot, archive_size))
-        return touched
+        changed: set[PageSet] = set()
+        for entry in old.difference(entries):
+            changed |= self._page_sets_shifted_by(entry, archive_size)
+            self._remove_entry(entry)
+            changed |= self._page_sets_shifted_by(entry, archive_size)
+        for entry in set(entries) - old:
+            changed |= self._add_entry(entry, archive_size)
+        for entry in entries:
+            self._set_listed(entry, listed=entry.slug in listed_slugs)
+        for entry in old.intersection(entries):
+            changed |= self._page_sets_naming(entry, self._part_of(entry, archive_size))
+        return changed
 
     def slugs_of_item(self, content_id: str) -> list[str]:
-        """Where the item stands, or stood once."""
-        return [spot.slug for spot in self._entries_of(content_id)]
+        """Slugs of all listings with an entry of the item, listed or not."""
+        return [entry.slug for entry in self._entries_of(content_id)]
 
     def feed_with_item(
         self, slug: str, content_id: str, limit: int, changed_limit: int
     ) -> PageSet | None:
-        """The feed, or else the archive, in which readers find the item; None for neither."""
+        """The feed, or else the archive, with the item; None for neither."""
         if content_id in self.feed_items(slug, limit, changed_limit):
             return PageSet(FEED, slug)
-        here = [spot for spot in self._entries_of(content_id) if spot.slug == slug]
-        return self._part_of(here[0], limit) if here else None
+        entries = [entry for entry in self._entries_of(content_id) if entry.slug == slug]
+        return self._part_of(entries[0], limit) if entries else None
 
     def page_sets_of(self, content_id: str, archive_size: int) -> list[PageSet]:
-        """The places that name the item, in the order of writing."""
-        spots = self._entries_of(content_id)
-        found = set[PageSet]().union(
-            *(self._page_sets_naming(spot, self._part_of(spot, archive_size)) for spot in spots)
+        """Page sets that name the item, in the order of writing."""
+        entries = self._entries_of(content_id)
+        page_sets = set[PageSet]().union(
+            *(
+                self._page_sets_naming(entry, self._part_of(entry, archive_size))
+                for entry in entries
+            )
         )
-        return sorted(found, key=lambda one: (WRITE_RANKS[one.kind], one))
+        return sorted(page_sets, key=lambda page_set: (WRITE_RANKS[page_set.kind], page_set))
 
     def _add_entry(self, entry: ListingEntry, archive_size: int) -> set[PageSet]:
         values = (entry.slug, entry.published_us, entry.content_id)
@@ -243,10 +246,10 @@ class Listings:
         return self._page_sets_shifted_by(entry, archive_size)
 
     def _set_listed(self, entry: ListingEntry, *, listed: bool) -> None:
-        """Have the pages name the item that stands there, or leave it out."""
-        here = (entry.slug, entry.published_us, entry.content_id)
-        self._db.execute(_COUNT_SQL, (listed, *here, entry.slug, entry.month))
-        self._db.execute(_LIST_SQL, (listed, entry.changed_us, *here))
+        """Show the entry on pages, or leave it out."""
+        key = (entry.slug, entry.published_us, entry.content_id)
+        self._db.execute(_COUNT_SQL, (listed, *key, entry.slug, entry.month))
+        self._db.execute(_LIST_SQL, (listed, entry.changed_us, *key))
 
     def _remove_entry(self, entry: ListingEntry) -> None:
         self._set_listed(entry, listed=False)
@@ -254,44 +257,44 @@ class Listings:
             "DELETE FROM shelf WHERE slug = ? AND published = ? AND content_id = ?",
             (entry.slug, entry.published_us, entry.content_id),
         )
-        here = (entry.slug, entry.month)
-        self._db.execute("UPDATE month SET items = items - 1 WHERE slug = ? AND month = ?", here)
-        self._db.execute("DELETE FROM month WHERE slug = ? AND month = ? AND items = 0", here)
+        key = (entry.slug, entry.month)
+        self._db.execute("UPDATE month SET items = items - 1 WHERE slug = ? AND month = ?", key)
+        self._db.execute("DELETE FROM month WHERE slug = ? AND month = ? AND items = 0", key)
 
     def _page_sets_shifted_by(self, entry: ListingEntry, archive_size: int) -> set[PageSet]:
-        """What may differ when an item comes to *spot* or leaves it: later parts shift."""
+        """Page sets that may change when *entry* is added or removed; later parts shift."""
         first = self._part_of(entry, archive_size)
         last = self._last_part(entry.slug, entry.month, archive_size)
         shifted = {first._replace(part=n) for n in range(first.part, last.part + 1)}
-        touched = self._page_sets_naming(entry, first) | shifted
+        changed = self._page_sets_naming(entry, first) | shifted
         if following := self.next_part(last, archive_size):
-            touched.add(following)
+            changed.add(following)
         if (
             self.count_month_items(entry.slug, entry.month) - 1
         ) % archive_size == 0:  # alone in its last part
-            touched |= self._two_previous_parts(last, archive_size)
+            changed |= self._two_previous_parts(last, archive_size)
         if self.count_month_items(entry.slug, entry.month) <= 1:
-            touched |= self._page_sets_linking_month(entry)
-        return touched
+            changed |= self._page_sets_linking_month(entry)
+        return changed
 
     def _page_sets_naming(self, entry: ListingEntry, part: PageSet) -> set[PageSet]:
-        """What names the item that stands there."""
+        """Page sets that name the entry's item."""
         slug, month = entry.slug, entry.month
-        touched = {part, PageSet(FEED, slug), PageSet(LISTING, slug), PageSet(MONTH, slug, month)}
+        page_sets = {part, PageSet(FEED, slug), PageSet(LISTING, slug), PageSet(MONTH, slug, month)}
         everywhere = {PageSet(HOME), PageSet(SITEMAP, "", month)}
-        return touched | everywhere if slug == ALL_SLUG else touched
+        return page_sets | everywhere if slug == ALL_SLUG else page_sets
 
     def _page_sets_linking_month(self, entry: ListingEntry) -> set[PageSet]:
-        """The months on both sides point to a month that comes or goes; lists name new shelves."""
-        beside = self.adjacent_months(entry.slug, entry.month)
-        months = {PageSet(MONTH, entry.slug, month) for month in beside if month}
+        """Page sets that link to the entry's month: adjacent months and overviews."""
+        adjacent = self.adjacent_months(entry.slug, entry.month)
+        months = {PageSet(MONTH, entry.slug, month) for month in adjacent if month}
         return months | {PageSet(OVERVIEWS), PageSet(SITEMAP_INDEX)}
 
     def _two_previous_parts(self, part: PageSet, archive_size: int) -> set[PageSet]:
-        """The one that closes now, and the one that points to it."""
+        """The part that closes now, and the part that links to it."""
         closing = self.previous_part(part, archive_size)
-        pointing = self.previous_part(closing, archive_size) if closing else None
-        return {one for one in (closing, pointing) if one}
+        linking = self.previous_part(closing, archive_size) if closing else None
+        return {part_before for part_before in (closing, linking) if part_before}
 
     def _part_of(self, entry: ListingEntry, archive_size: int) -> PageSet:
         return PageSet(
@@ -299,7 +302,7 @@ class Listings:
         )
 
     def _position_in_month(self, entry: ListingEntry) -> int:
-        """How many items of its month stand before it."""
+        """Number of older items in the entry's month."""
         first, _ = month_bounds(entry.month)
         values = (entry.slug, first, entry.published_us, entry.content_id)
         return int(self._db.execute(_RANK_SQL, values).fetchone()[0])
@@ -310,9 +313,9 @@ class Listings:
         )
 
     def _entries_of(self, content_id: str) -> list[ListingEntry]:
-        sought = "SELECT slug, published FROM shelf WHERE content_id = ?"
-        found = self._db.execute(sought, (content_id,))
-        return [ListingEntry(slug, published, content_id) for slug, published in found]
+        sql = "SELECT slug, published FROM shelf WHERE content_id = ?"
+        rows = self._db.execute(sql, (content_id,))
+        return [ListingEntry(slug, published, content_id) for slug, published in rows]
 
     def _content_ids(self, sql: str, values: tuple[str | int, ...]) -> list[str]:
         return [content_id for (content_id,) in self._db.execute(sql, values)]

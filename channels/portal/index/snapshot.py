@@ -1,4 +1,4 @@
-"""A look at the portal's index by somebody who is not its writer: reads only, locks nobody out."""
+"""Read-only snapshots of the portal's index, which do not block its writer."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from channels.portal.index.index import PortalIndex, StoredItem
 
 @dataclass(frozen=True, slots=True)
 class SnapshotItem:
-    """One item as the index has it; `settled`: its page was written, by this edition."""
+    """One item of the snapshot; `is_written`: its page is on disk in the current format."""
 
     content_id: str
     revision: int
@@ -19,12 +19,12 @@ class SnapshotItem:
 
 
 class IndexSnapshot(PortalIndex):
-    """The index at one moment: what its writer does meanwhile is not seen."""
+    """The index at one moment; later writes are invisible."""
 
     def __init__(self, path: Path) -> None:
-        """Leaves no file behind, which another user's writer could not open."""
-        used = path.with_name(f"{path.name}-wal").exists()
-        mode = "mode=ro" if used else "immutable=1"
+        """Open *path* without creating files that another user's writer could not open."""
+        has_wal = path.with_name(f"{path.name}-wal").exists()
+        mode = "mode=ro" if has_wal else "immutable=1"
         self._db = sqlite3.connect(
             f"{path.resolve().as_uri()}?{mode}",
             uri=True,
@@ -34,14 +34,16 @@ class IndexSnapshot(PortalIndex):
         self._db.execute("BEGIN")
 
     def all_items(self) -> Iterator[SnapshotItem]:
-        """Every item."""
-        found = self._db.execute(
+        """Every item of the index."""
+        rows = self._db.execute(
             "SELECT content_id, revision, publication, body, undone OR old_print FROM item"
             " ORDER BY content_id"
         )
-        for content_id, revision, written, body, unsettled in found:
-            yield SnapshotItem(content_id, revision, StoredItem(written, body), not unsettled)
+        for content_id, revision, publication_json, body_html, is_pending in rows:
+            yield SnapshotItem(
+                content_id, revision, StoredItem(publication_json, body_html), not is_pending
+            )
 
     def shown_revisions(self) -> Iterator[tuple[str, int]]:
-        """Every revision that ever was visible."""
+        """Every revision that was ever visible, by content id."""
         yield from self._db.execute("SELECT content_id, revision FROM shown")

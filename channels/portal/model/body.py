@@ -1,4 +1,4 @@
-"""A body's Markdown as HTML that is safe to show: parsed without raw HTML, then sanitised."""
+"""Rendering of a body's Markdown to safe HTML: no raw HTML, then sanitised."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from channels.portal.model.texts import catalog_text
 TOP_HEADING = 2  # the page's own title is the h1
 LOWEST_HEADING = 6
 
-# Character references (`&#12;`, `&rlm;`) bring in what the contract refuses in plain text:
-# what XML cannot hold, and what reorders the reader's text.
+# Character references (`&#12;`, `&rlm;`) can produce characters that the contract refuses in plain
+# text: those that XML cannot hold, and those that reorder text.
 _FORBIDDEN_CHARACTERS = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
     "|[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
@@ -29,7 +29,7 @@ _TAGS = {
 
 
 def to_html(markdown: str, base_url: str) -> str:
-    """CommonMark with tables as HTML; relative links are resolved against *base_url*."""
+    """Render CommonMark with tables to HTML; relative links resolve against *base_url*."""
     html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {BASE_URL_KEY: base_url}))
     return _FORBIDDEN_CHARACTERS.sub("", html).strip()
 
@@ -63,7 +63,7 @@ _TABLE_FRAME = '<div class="table" role="group" tabindex="0" aria-label="{label}
 
 
 def _demote_headings(tokens: Sequence[Token]) -> None:
-    """Let the highest heading of the body be an h2, whatever its author began with."""
+    """Shift headings so that the highest heading of the body is an h2."""
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
     if not headings:
         return
@@ -73,7 +73,7 @@ def _demote_headings(tokens: Sequence[Token]) -> None:
 
 
 def _align_by_class(tokens: Sequence[Token]) -> None:
-    """Say a cell's alignment by class: the pages allow no inline style."""
+    """Replace a cell's inline style by a class; the pages allow no inline style."""
     for token in tokens:
         style = token.attrs.pop("style", None)
         if isinstance(style, str):
@@ -81,18 +81,18 @@ def _align_by_class(tokens: Sequence[Token]) -> None:
 
 
 def _mark_bare_addresses(tokens: Sequence[Token]) -> None:
-    """Mark a link whose words are its address: on paper it is not written twice."""
+    """Mark links whose text is their address, so that print does not repeat the address."""
     for token in tokens:
         inline = token.children or []
-        for link, words in pairwise(inline):
+        for link, text in pairwise(inline):
             if link.type == "link_open" and (
-                link.info == "auto" or words.content == link.attrs["href"]
+                link.info == "auto" or text.content == link.attrs["href"]
             ):
                 link.attrSet("class", "bare")
 
 
 def _link_insecure_images(state: StateCore) -> None:
-    """Only images over TLS, or of the portal itself, stay: browsers are told to load no others."""
+    """Keep images over TLS or of the portal, link the others: the CSP blocks them."""
     base = state.env[BASE_URL_KEY]
     for token in state.tokens:
         if token.children:
@@ -100,35 +100,35 @@ def _link_insecure_images(state: StateCore) -> None:
 
 
 def _with_images_linked(tokens: Sequence[Token], base: str) -> Iterator[Token]:
-    """An image without TLS becomes a link; inside a link, or without an address, its words stay."""
-    inside = 0
+    """Replace images without TLS by links; inside links or without address by their text."""
+    link_depth = 0
     for token in tokens:
-        inside += token.nesting if token.type in ("link_open", "link_close") else 0
+        link_depth += token.nesting if token.type in ("link_open", "link_close") else 0
         scheme = _token_scheme(token, base)
         if scheme in ("", "https"):
             yield token
             continue
-        words = Token("text", "", 0, content=_alt(token) or catalog_text("media", "image/jpeg"))
-        yield from [words] if inside or scheme != "http" else _link(token, words)
+        text = Token("text", "", 0, content=_alt(token) or catalog_text("media", "image/jpeg"))
+        yield from [text] if link_depth or scheme != "http" else _link(token, text)
 
 
-def _link(image: Token, words: Token) -> list[Token]:
+def _link(image: Token, text: Token) -> list[Token]:
     href = {"href": image.attrs["src"]}
-    return [Token("link_open", "a", 1, attrs=href), words, Token("link_close", "a", -1)]
+    return [Token("link_open", "a", 1, attrs=href), text, Token("link_close", "a", -1)]
 
 
 def is_displayable(address: str, page_url: str) -> bool:
-    """Whether browsers, as they are told, load the image into that page of the portal."""
+    """Whether the CSP lets browsers load the image into that page of the portal."""
     return _image_scheme(address, page_url) in ("", "https")
 
 
 def _token_scheme(token: Token, base: str) -> str:
-    """How a browser would fetch the image; empty for what is none, or the portal's own."""
+    """Scheme of an image token; empty for other tokens and the portal's own images."""
     return _image_scheme(str(token.attrs["src"]), base) if token.type == "image" else ""
 
 
 def _image_scheme(address: str, base: str) -> str:
-    """The scheme; empty for the portal's own, `none` for what is no address."""
+    """Scheme of an image's address; empty for the portal's own, `none` for no address."""
     try:
         image, page = urlsplit(urljoin(base, address)), urlsplit(base)
     except ValueError:
@@ -137,7 +137,7 @@ def _image_scheme(address: str, base: str) -> str:
 
 
 def _alt(image: Token) -> str:
-    return "".join(one.content for one in image.children or ()).strip()
+    return "".join(child.content for child in image.children or ()).strip()
 
 
 def _parser() -> MarkdownIt:

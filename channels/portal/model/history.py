@@ -1,4 +1,4 @@
-"""What became of an item before the text that is shown: corrections, withdrawals, returns."""
+"""History of an item: corrections, withdrawals and returns before the current position."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ from contracts.publication import Action, Publication
 
 
 class HistoryEntry(BaseModel):
-    """One position of an item after its first text."""
+    """One position of an item after its first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,57 +21,60 @@ class HistoryEntry(BaseModel):
 
 
 class ShownPublication(Publication):
-    """The newest position of an item, as the index keeps it, with the turns that led there."""
+    """The newest position of an item with its history, as the index stores it."""
 
     past: tuple[HistoryEntry, ...] = ()
-    """Oldest first; the present position is the last, unless it is the item's first text."""
+    """Oldest first, with the current position last unless it is the item's first."""
 
     @property
     def as_released(self) -> Publication:
-        """The position as it lies on the bus."""
+        """The publication without its history, as on the bus."""
         return Publication.model_construct(**_fields(self))
 
 
 class Reinstatement(NamedTuple):
-    """When an item that was taken back could not be read, and since when it can be again."""
+    """Times of an item's last withdrawal and of its return."""
 
     gone: datetime
     back: datetime
 
 
 def history_of(publication: Publication) -> tuple[HistoryEntry, ...]:
-    """What is known to have become of the item, up to *publication*; in no order."""
-    known = publication.past if isinstance(publication, ShownPublication) else ()
-    return (*known, *_own_entry(publication))
+    """Known history of the item including *publication*, unordered."""
+    entries = publication.past if isinstance(publication, ShownPublication) else ()
+    return (*entries, *_own_entry(publication))
 
 
-def merge_history(known: ShownPublication | None, found: Publication) -> ShownPublication:
-    """The newer of the two with the past of both, whichever of them was found first."""
-    newest = known if known and known.revision > found.revision else found
-    every = {
-        one.revision: one for one in (*history_of(found), *(history_of(known) if known else ()))
+def merge_history(stored: ShownPublication | None, arrived: Publication) -> ShownPublication:
+    """The newer of two positions with the history of both, in any order of arrival."""
+    newest = stored if stored and stored.revision > arrived.revision else arrived
+    by_revision = {
+        entry.revision: entry
+        for entry in (*history_of(arrived), *(history_of(stored) if stored else ()))
     }
-    past = tuple(every[number] for number in sorted(every))
+    past = tuple(by_revision[number] for number in sorted(by_revision))
     return ShownPublication.model_construct(**_fields(newest), past=past)
 
 
 def last_correction(publication: Publication) -> HistoryEntry | None:
-    """What a page goes on to say, whatever text came after it."""
-    found = (one for one in history_of(publication) if one.action == "corrected")
-    return max(found, key=_revision, default=None)
+    """The last correction, which later positions go on to show."""
+    corrections = (entry for entry in history_of(publication) if entry.action == "corrected")
+    return max(corrections, key=_revision, default=None)
 
 
 def last_change(publication: Publication) -> HistoryEntry | None:
-    """The correction or withdrawal that came last."""
-    found = (one for one in history_of(publication) if one.action != "published")
-    return max(found, key=_revision, default=None)
+    """The last correction or withdrawal."""
+    changes = (entry for entry in history_of(publication) if entry.action != "published")
+    return max(changes, key=_revision, default=None)
 
 
 def last_reinstatement(publication: Publication) -> Reinstatement | None:
-    """How an item that was taken back came back; None while it is gone, or never was."""
-    past = sorted(history_of(publication), key=_revision)
-    gone = max((one for one in past if one.action == "withdrawn"), key=_revision, default=None)
-    back = next((one for one in past if gone and one.revision > gone.revision), None)
+    """Last withdrawal and return; None if still withdrawn, or never withdrawn."""
+    entries = sorted(history_of(publication), key=_revision)
+    gone = max(
+        (entry for entry in entries if entry.action == "withdrawn"), key=_revision, default=None
+    )
+    back = next((entry for entry in entries if gone and entry.revision > gone.revision), None)
     return Reinstatement(gone.at, back.at) if gone and back else None
 
 

@@ -1,4 +1,4 @@
-"""A publication as readers see it: with its address, and with names in place of ids."""
+"""An item: a publication with its address, its body as HTML, and names in place of ids."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ EXCERPT_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What pages and feeds are made of; `body` is sanitised HTML."""
+    """The data of an item's page and feed entries; `body` is sanitised HTML."""
 
     publication: Publication
     body: Markup
@@ -39,17 +39,17 @@ class Item:
 
     @property
     def correction(self) -> HistoryEntry | None:
-        """The last correction, whatever text came after it."""
+        """The last correction, also when a later revision followed."""
         return last_correction(self.publication)
 
     @property
     def returned(self) -> Reinstatement | None:
-        """When the item was taken back and came again; None while it is gone, or never was."""
+        """Withdrawal and return of the item; None if it is still withdrawn or never was."""
         return last_reinstatement(self.publication)
 
     @property
     def renewed(self) -> datetime | None:
-        """When the text that is shown took the place of another; of corrections see there."""
+        """When an ordinary update replaced the text; None for corrections and returns."""
         came_back = self.returned and self.returned.back == self.publication.shown_at
         updated = self.publication.action == "published" and self.updated > self.published
         return self.updated if updated and not came_back else None
@@ -60,7 +60,7 @@ class Item:
 
     @property
     def published(self) -> datetime:
-        """When readers saw the item first; a correction does not move it."""
+        """When readers first saw the item; a correction does not change it."""
         return self.publication.first_shown_at
 
     @property
@@ -69,26 +69,26 @@ class Item:
 
     @property
     def cover(self) -> Cover | None:
-        """The picture where browsers load it: one without TLS is only linked, as in the text."""
+        """The cover, if browsers may load it; covers without TLS are only linked."""
         cover = self.publication.cover
         return cover if cover and is_displayable(cover.url, self.url) else None
 
     @property
     def headline(self) -> str:
-        """The title as feeds show it: readers there see no page that says what happened."""
+        """The title in feeds, which also says whether the item was corrected or withdrawn."""
         if self.publication.action == "published":
             return self.publication.title
         return catalog_text("item", self.publication.action, title=self.publication.title)
 
     @property
     def excerpt(self) -> str:
-        """What the item is about, on one line: its summary, or else how it begins."""
+        """One line about the item: its summary, or the beginning of its body."""
         text = self.publication.summary or self.body.striptags() or self.publication.title
         return shorten(text, EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
 
 
 def build_item(publication: Publication, body: str, site: Site) -> Item:
-    """See *publication* with the site's names of its day."""
+    """Build the item of *publication*, with the names of its day."""
     return Item(
         publication=publication,
         body=Markup(body),  # noqa: S704 - it comes from body.to_html, which sanitises

@@ -1,4 +1,4 @@
-"""Months in Vietnam, written like 2026-11, and the microseconds of their shelves."""
+"""Months in Vietnam, written like 2026-11, and times in microseconds since 1970."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_microseconds(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+    """Microseconds from 1970 to *at*."""
     return (at - _EPOCH) // _MICROSECOND
 
 
@@ -22,7 +22,7 @@ def month_of(microseconds: int) -> str:
 
 
 def month_bounds(month: str) -> tuple[int, int]:
-    """The month's first tick, and that of the next month."""
+    """First microsecond of *month*, and of the month after."""
     first = datetime.strptime(month, "%Y-%m").replace(tzinfo=VIETNAM)
     following = (first + timedelta(days=31)).replace(day=1)
     return to_microseconds(first), to_microseconds(following)

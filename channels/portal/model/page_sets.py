@@ -1,4 +1,4 @@
-"""What the portal consists of, apart from its items: feeds, archives, lists, maps for robots."""
+"""Page sets: the portal's files apart from item pages, such as feeds and archives."""
 
 import re
 from typing import NamedTuple
@@ -15,7 +15,7 @@ WRITE_RANKS = {
         (ARCHIVE, FEED, MONTH, LISTING, OVERVIEWS, SITEMAP, SITEMAP_INDEX, HOME)
     )
 }
-"""In which order places are written: nothing points at what is not there yet."""
+"""Order of writing, in which every link points at a file that exists already."""
 OPML_PATH = "/nguon-tin/nguon-tin.opml"
 _FIXED_PATHS = {
     OVERVIEWS: ("nguon-tin/index.html", OPML_PATH[1:], "muc/index.html"),
@@ -37,7 +37,7 @@ _PATTERNS = tuple(
 
 
 class PageSet(NamedTuple):
-    """One page, or one feed in its formats. `month` is like 2026-11; parts count from 1."""
+    """Files written together: a page, or a feed in all formats. `month` is like 2026-11."""
 
     kind: str
     slug: str = ""
@@ -46,12 +46,12 @@ class PageSet(NamedTuple):
 
     @property
     def key(self) -> str:
-        """As the index keeps it."""
+        """The page set as the index stores it."""
         return f"{self.kind} {self.slug} {self.month} {self.part}"
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files of this place, below the root."""
+        """Paths of the files, relative to the public folder."""
         if self.kind in _FIXED_PATHS:
             return _FIXED_PATHS[self.kind]
         if self.kind == SITEMAP:
@@ -63,30 +63,30 @@ class PageSet(NamedTuple):
 
 
 def parse_page_set(key: str) -> PageSet:
-    """What `Place.key` wrote."""
+    """Parse a `PageSet.key`."""
     kind, slug, month, part = key.split(" ")
     return PageSet(kind, slug, month, int(part))
 
 
 def archive_path(archive: PageSet, feed_format: str = "") -> str:
-    """Where an archive, or a feed, lies; without *kind* what its formats have in common."""
+    """Path of an archive or a feed; without *feed_format* the common part of its formats."""
     part = f"-{archive.part}" if archive.part > 1 else ""
     month = f"/{archive.month}{part}" if archive.month else ""
     return feed_path(f"{archive.slug}{month}", feed_format)
 
 
 def page_set_at(path: str) -> PageSet | None:
-    """The place to which a file belongs; *path* lies below the root."""
+    """The page set of the file at *path*, relative to the public folder; None for no page set."""
     for kind, paths in _FIXED_PATHS.items():
         if path in paths:
             return PageSet(kind)
-    for kind, shape in _PATTERNS:
-        if found := shape.fullmatch(path):
-            return _from_match(kind, found.groupdict())
+    for kind, pattern in _PATTERNS:
+        if match := pattern.fullmatch(path):
+            return _from_match(kind, match.groupdict())
     return None
 
 
-def _from_match(kind: str, found: dict[str, str | None]) -> PageSet:
-    month = f"{found['year']}-{found['month']}" if "year" in found else ""
-    part = int(found.get("part") or 1) if kind == ARCHIVE else 0
-    return PageSet(kind, found.get("slug") or "", month, part)
+def _from_match(kind: str, groups: dict[str, str | None]) -> PageSet:
+    month = f"{groups['year']}-{groups['month']}" if "year" in groups else ""
+    part = int(groups.get("part") or 1) if kind == ARCHIVE else 0
+    return PageSet(kind, groups.get("slug") or "", month, part)

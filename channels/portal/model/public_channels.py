@@ -1,4 +1,4 @@
-"""The list of the ministry's channels that the public is shown, read from a TOML file."""
+"""The public list of the ministry's channels, read from a TOML file."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from contracts.base.fields import Contract, Line150, Line250, TopicId
 from contracts.errors import FieldError, Invalid, Unreadable, explain, field_error, join_path
 
 UNIFIED_KINDS = ("portal", "vneid")
-"""Where everything is found; the other kinds add to them."""
+"""Kinds of channels that carry everything; the other kinds add to them."""
 ChannelUrl = Annotated[
     str, StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$")
 ]
@@ -20,17 +20,17 @@ FILE_VARIABLE = "LOA_PORTAL_CHANNELS_FILE"
 
 
 class PublicChannel(Contract):
-    """One way in which the ministry reaches people."""
+    """One channel of the ministry, as the public list shows it."""
 
     name: Line150
     kind: Literal["portal", "vneid", "social", "app", "hotline", "mail", "feed", "other"]
     url: ChannelUrl = ""
-    """An address, or a path on the portal; empty where a channel has none."""
+    """An address, a path on the portal, or empty."""
     phone: Phone = ""
-    """As people write it: `1900 0000`, `024 3456 7890`, `+84 24 3456 7890`."""
+    """As people write phone numbers: `1900 0000`, `024 3456 7890`, `+84 24 3456 7890`."""
     about: Line250
     keeper: Annotated[str, StringConstraints(max_length=150)] = ""
-    """The unit that answers for it."""
+    """The unit responsible for the channel."""
     shown: bool = True
 
 
@@ -43,7 +43,7 @@ class _ChannelList(Contract):
 
 
 def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
-    """The shipped list with an operator's *own* entries (TOML) in it, field by field.
+    """Load the shipped list, overridden field by field by an operator's *own_toml*.
 
     Raises Unreadable or Invalid, naming the setting, the entry and the key.
     """
@@ -51,34 +51,36 @@ def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
         entries = _entries(SHIPPED_TOML)
         for name, fields in _entries(own_toml).items():
             entries[name] = entries.get(name, {}) | fields
-        every = _ChannelList.model_validate({"channels": entries}).channels.values()
+        channels = _ChannelList.model_validate({"channels": entries}).channels.values()
     except tomllib.TOMLDecodeError as error:
         raise Unreadable(field_error(FILE_VARIABLE, "not_toml", detail=error)) from error
     except ValidationError as error:
         raise Invalid(*explain(error, FILE_VARIABLE)) from error
-    return tuple(one for one in every if one.shown)
+    return tuple(channel for channel in channels if channel.shown)
 
 
 def tel_uri(phone: str) -> str:
-    """The number as a link's address (RFC 3966)."""
-    return "tel:" + "".join(one for one in phone if one.isdigit() or one == "+")
+    """The `tel:` URI of a phone number (RFC 3966)."""
+    return "tel:" + "".join(
+        character for character in phone if character.isdigit() or character == "+"
+    )
 
 
 def _entries(text: str) -> dict[str, dict[str, Any]]:
-    read = tomllib.loads(text)
-    entries = _RawList.model_validate(read).channels
-    strange = [*_unknown_keys("", read, _RawList)]
+    document = tomllib.loads(text)
+    entries = _RawList.model_validate(document).channels
+    unknown = [*_unknown_keys("", document, _RawList)]
     for name, fields in entries.items():
-        strange += _unknown_keys(f"channels.{name}", fields, PublicChannel)
-    if strange:
-        raise Invalid(*strange)
+        unknown += _unknown_keys(f"channels.{name}", fields, PublicChannel)
+    if unknown:
+        raise Invalid(*unknown)
     return entries
 
 
 def _unknown_keys(
     where: str, fields: Mapping[str, object], kind: type[Contract]
 ) -> Iterator[FieldError]:
-    """Keys that mean nothing: a mistyped one would be left out without a word."""
+    """Errors for unknown keys, so that a mistyped key is not ignored silently."""
     known = ", ".join(kind.model_fields)
     for key in fields:
         if key not in kind.model_fields:

@@ -1,4 +1,4 @@
-"""Where the portal's things live and what they are called: addresses, names, Vietnam's days."""
+"""Addresses and names of the portal's items and listings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,89 +15,90 @@ from contracts.vocabulary import Vocabulary
 
 ALL_SLUG = "tat-ca"
 CORRECTIONS_SLUG = "dinh-chinh"
-"""The topic whose shelf has every item that was ever corrected or withdrawn, beside its own."""
+"""The topic whose listing has every item that was ever corrected or withdrawn."""
 DEFAULT_COVER_PATH = "/tai-nguyen/loa-cover.png"
-"""The picture of items that bring none, where other channels need one; this address stays."""
+"""The picture of items without a cover, where other channels need one; a stable address."""
 CANARY_PATH = "/nguon-tin/kiem-tra/tin.atom"
-"""What a canary writes. No feed can have it: theirs are one level up. No list names it."""
+"""The canary's feed. No other feed can have this path, and no list names it."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """The portal as seen from outside; `public_url` may have a path of its own."""
+    """The portal seen from outside; `public_url` may include a path."""
 
     public_url: str
     vocabulary: Vocabulary
     hub: str = ""
-    """The WebSub hub that feeds name; empty = none."""
+    """The WebSub hub named in feeds; empty for none."""
     channels: tuple[PublicChannel, ...] = CHANNELS
-    """The list that `/kenh/` shows."""
+    """The channels listed at `/kenh/`."""
     postal_address: str = ""
-    """The agency's, on one line; empty where it was not given."""
+    """The agency's postal address on one line, or empty."""
 
     @property
     def path_prefix(self) -> str:
-        """What stands before every path: empty unless the portal lives below a path."""
+        """The prefix of every path; empty unless the portal lives below a path."""
         return urlsplit(self.public_url).path.rstrip("/")
 
     def url(self, path: str = "/") -> str:
         return self.public_url.rstrip("/") + path
 
     def item_url(self, content_id: str) -> str:
-        """The item's address and, for ever, its identity in every feed."""
+        """The item's address, which is also its permanent id in every feed."""
         return self.url(item_path(content_id))
 
     def listing_slugs(self, publication: Publication) -> tuple[str, ...]:
-        """The shelves of *publication*; one for everybody stands on that of each audience."""
+        """Slugs of the listings with *publication*; without audiences, those of every audience."""
         unit = self.current_unit(publication.unit)
-        changed = last_change(publication) and CORRECTIONS_SLUG in self.vocabulary.topics
-        also = (CORRECTIONS_SLUG,) if changed else ()
+        has_changed = last_change(publication) and CORRECTIONS_SLUG in self.vocabulary.topics
+        corrections = (CORRECTIONS_SLUG,) if has_changed else ()
         audiences = publication.audiences or self.audiences()
-        shelves = (ALL_SLUG, publication.topic, unit, *audiences, *also)
-        return tuple(dict.fromkeys(shelves))
+        slugs = (ALL_SLUG, publication.topic, unit, *audiences, *corrections)
+        return tuple(dict.fromkeys(slugs))
 
     def current_unit(self, unit: str) -> str:
-        """The unit's id of today: a renamed unit keeps one feed."""
+        """The unit's current id; a renamed unit keeps one feed."""
         try:
             return self.vocabulary.resolve(unit)
         except KeyError:
             return unit
 
     def unit_name(self, unit: str, at: datetime) -> str:
-        """What the unit was called on that day in Vietnam."""
+        """The unit's name on that day in Vietnam."""
         try:
             return self.vocabulary.unit(unit).name_at(at.astimezone(VIETNAM).date())
         except KeyError:
             return unit
 
     def topic_name(self, topic: str) -> str:
-        known = self.vocabulary.topics.get(topic)
-        return known.name if known else topic
+        entry = self.vocabulary.topics.get(topic)
+        return entry.name if entry else topic
 
     def audience_name(self, audience: str) -> str:
-        known = self.vocabulary.audiences.get(audience)
-        return known.name if known else audience
+        entry = self.vocabulary.audiences.get(audience)
+        return entry.name if entry else audience
 
     def topics(self) -> list[str]:
         return list(self.vocabulary.topics)
 
     def is_subscribable(self, topic: str) -> bool:
-        """Whether readers choose it: a system label is none of theirs."""
-        known = self.vocabulary.topics.get(topic)
-        return known is None or known.is_subscribable
+        """Whether readers can subscribe to *topic*, which is false for system labels."""
+        entry = self.vocabulary.topics.get(topic)
+        return entry is None or entry.is_subscribable
 
     def units(self) -> list[str]:
-        """The units of today: their feeds exist before their first item."""
+        """Ids of current units; their feeds exist before their first item."""
         return [name for name, unit in self.vocabulary.units.items() if unit.until is None]
 
     def audiences(self) -> list[str]:
         return list(self.vocabulary.audiences)
 
     def vocabulary_slugs(self) -> Iterator[str]:
+        """Slugs of listings that exist before their first item."""
         yield from dict.fromkeys((ALL_SLUG, *self.topics(), *self.units(), *self.audiences()))
 
     def slug_kind(self, slug: str) -> str:
-        """all, topic, unit, audience, or other. What shares an id shares the shelf."""
+        """`all`, `topic`, `unit`, `audience` or `other`; equal ids share one listing."""
         known = (("topic", self.vocabulary.topics), ("unit", self.vocabulary.units))
         for kind, words in (*known, ("audience", self.vocabulary.audiences)):
             if slug in words:
@@ -105,7 +106,7 @@ class Site:
         return "all" if slug == ALL_SLUG else "other"
 
     def slug_name(self, slug: str) -> str:
-        """What a shelf and its feed are called."""
+        """Name of a listing and of its feed."""
         match self.slug_kind(slug):
             case "all":
                 return catalog_text("feed", "all")
@@ -116,11 +117,11 @@ class Site:
         return self.audience_name(slug)
 
     def is_corrections(self, slug: str) -> bool:
-        """Whether the shelf has what was corrected or withdrawn, whatever it is about."""
+        """Whether *slug* is the listing of corrected and withdrawn items."""
         return slug == CORRECTIONS_SLUG and slug in self.vocabulary.topics
 
     def slug_description(self, slug: str) -> str:
-        """What the feed of a shelf carries."""
+        """Description of a listing's feed."""
         kind = "corrections" if self.is_corrections(slug) else self.slug_kind(slug)
         return catalog_text("feed", f"description_{kind}", name=self.slug_name(slug))
 
@@ -130,7 +131,7 @@ def item_path(content_id: str) -> str:
 
 
 def feed_path(slug: str, feed_format: str = "") -> str:
-    """A feed's path; without *kind* what its three formats have in common."""
+    """Path of a feed; without *feed_format* the common part of its three formats."""
     return f"/nguon-tin/{slug}.{feed_format}" if feed_format else f"/nguon-tin/{slug}"
 
 
@@ -139,7 +140,7 @@ def listing_path(slug: str) -> str:
 
 
 def month_path(slug: str, month: str) -> str:
-    """A month's page; *month* is like 2026-11."""
+    """Path of a month's page; *month* is like 2026-11."""
     return f"{listing_path(slug)}{month.replace('-', '/')}/"
 
 

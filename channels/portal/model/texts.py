@@ -1,4 +1,4 @@
-"""The portal's catalogue: the Vietnamese words that code needs, read from `texts.toml`."""
+"""The portal's catalogue of Vietnamese texts, read from `texts.toml`."""
 
 import tomllib
 from pathlib import Path
@@ -10,6 +10,6 @@ TEXTS: dict[str, dict[str, Any]] = tomllib.loads(
 
 
 def catalog_text(section: str, key: str, **values: str) -> str:
-    """One text of the catalogue, its blanks filled. Raises KeyError for an unknown one."""
+    """One text of the catalogue with its placeholders filled. Raises KeyError."""
     text: str = TEXTS[section][key]
     return text.format(**values) if values else text

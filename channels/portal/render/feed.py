@@ -1,4 +1,4 @@
-"""What a feed says, whatever its format, apart from its entries; those are fragments."""
+"""Feeds: their metadata in all formats; their entries are fragments."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,12 +8,12 @@ from channels.portal.model.site import ALL_SLUG, Site, feed_path, listing_path
 from channels.portal.model.texts import catalog_text
 
 EMPTY_FEED_DATE = datetime(2026, 1, 1, tzinfo=UTC)
-"""The age of a feed without items: Atom demands a date, and it must not change by itself."""
+"""Date of an empty feed: Atom requires a date, and it has to be constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One item of a feed; `html` is what the feed carries of it, with absolute links."""
+    """One item of a feed; `html` is its content, with absolute links."""
 
     item: Item
     html: str
@@ -21,9 +21,9 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One shelf as a feed, or one of its archives (RFC 5005). Addresses are without a suffix.
+    """A listing's feed, or one of its archives (RFC 5005); addresses are without a suffix.
 
-    `current` is the feed that readers subscribe to: its own address, or that of an archive's feed.
+    `current` is the address that readers subscribe to, which for an archive is that of its feed.
     """
 
     title: str
@@ -42,11 +42,11 @@ class Feed:
         return self.address != self.current
 
     def url(self, feed_format: str) -> str:
-        """Where the feed is served in the format *kind*: rss, atom or json."""
+        """Address of the feed in *feed_format*: rss, atom or json."""
         return f"{self.address}.{feed_format}"
 
     def paging(self, feed_format: str) -> list[tuple[str, str]]:
-        """The links to what comes before and after: relation and address."""
+        """Paging links (RFC 5005): relation and address."""
         links = [("prev-archive", self.older), ("next-archive", self.newer)]
         if self.is_archive:
             links.insert(0, ("current", self.current))
@@ -54,7 +54,7 @@ class Feed:
 
 
 def feed_of_listing(slug: str, site: Site) -> Feed:
-    """The feed of one shelf, as it is before its first item."""
+    """The empty feed of a listing."""
     address = site.url(feed_path(slug))
     return Feed(
         title=catalog_text(

@@ -1,4 +1,4 @@
-"""The portal's HTML: every page as bytes, always the same for the same item."""
+"""The portal's HTML pages; the same item always gives the same bytes."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ STATIC_DIR = Path(__file__).with_name("static")
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that pages point at; its name changes with its bytes, so it may be kept for ever."""
+    """A file that pages link to, cacheable for ever because its name contains its hash."""
 
     path: str
     body: bytes
@@ -52,94 +52,95 @@ class HtmlPages:
         self._environment = _environment(site, self.css, self.icon)
 
     def home(self, stories: Sequence[Markup], used_slugs: Collection[str]) -> bytes:
-        """*used*: the shelves that have items; topics without any are on the list of shelves."""
+        """The home page, with those topics that are among *used_slugs*, the listings with items."""
         topics = [
-            one
-            for one in self._site.topics()
-            if one in used_slugs and self._site.is_subscribable(one)
+            topic
+            for topic in self._site.topics()
+            if topic in used_slugs and self._site.is_subscribable(topic)
         ]
         return self._page("home.html", here="home", stories=stories, topics=topics)
 
     def item(self, item: Item) -> bytes:
-        """The item's page, or the notice that stands in its place once it is withdrawn."""
-        feeds = list(dict.fromkeys((ALL_SLUG, item.publication.topic, item.unit_slug)))
+        """The item's page, or the notice that replaces it after a withdrawal."""
+        slugs = list(dict.fromkeys((ALL_SLUG, item.publication.topic, item.unit_slug)))
         template = "withdrawn.html" if item.withdrawn else "item.html"
-        about = Markup(article_json_ld(item, self._site))  # noqa: S704 - it has no character that HTML knows
-        return self._page(template, here="", item=item, shelves=feeds, about=about)
+        json_ld = Markup(article_json_ld(item, self._site))  # noqa: S704 - escaped for HTML
+        return self._page(template, here="", item=item, shelves=slugs, about=json_ld)
 
     def listing(
         self, slug: str, stories: Sequence[Markup], months: Sequence[tuple[str, int]]
     ) -> bytes:
-        """A topic, a unit, an audience or everything: its newest items, and its months."""
+        """The page of a listing: its newest items and its months."""
         years = groupby(months, key=lambda month: month[0][:4])
-        by_year = [(year, list(some)) for year, some in years]
+        by_year = [(year, list(group)) for year, group in years]
         older = _first_month_beyond(len(stories), months)
         return self._listing_page(slug, "shelf.html", stories=stories, years=by_year, older=older)
 
     def month(
         self, slug: str, month: str, lines: Sequence[Markup], adjacent: tuple[str, str]
     ) -> bytes:
-        """What came in one month; *beside* = the months with items before and after."""
+        """The page of a listing's month; *adjacent*: the months with items before and after."""
         older, newer = adjacent
         return self._listing_page(
             slug, "month.html", month=month, lines=lines, older=older, newer=newer
         )
 
     def feed_overview(self, slugs: Sequence[str]) -> bytes:
-        """The page that lists the feeds, for people."""
+        """The page that lists all feeds."""
         groups = self._slugs_by_kind(slugs)
         return self._page("feeds.html", here="feeds", groups=groups, per_feed=FEED_LIMIT)
 
     def listing_overview(self, slugs: Sequence[str], used_slugs: Collection[str]) -> bytes:
-        """The page that lists topics, units and audiences; those without items in a line."""
+        """The page that lists topics, units and audiences; *used_slugs* have items."""
         groups = self._slugs_by_kind(slugs)
         return self._page("shelves.html", here="shelves", groups=groups, used=used_slugs)
 
     def channels(self) -> bytes:
-        """The ministry's channels: those where everything is found, and those that add to them."""
-        unified = [one for one in self._site.channels if one.kind in UNIFIED_KINDS]
-        others = [one for one in self._site.channels if one.kind not in UNIFIED_KINDS]
+        """The page of the ministry's channels, in two groups: unified and additional."""
+        unified = [channel for channel in self._site.channels if channel.kind in UNIFIED_KINDS]
+        others = [channel for channel in self._site.channels if channel.kind not in UNIFIED_KINDS]
         return self._page(
             "channels.html", here="channels", groups={"unified": unified, "others": others}
         )
 
     def about(self) -> bytes:
-        """Who answers for the site, and what it keeps of its readers."""
+        """The page about responsibility and privacy."""
         return self._page("about.html", here="")
 
     def not_found(self) -> bytes:
+        """The page for unknown addresses."""
         return self._page("missing.html", here="")
 
     def search(self, **values: object) -> bytes:
-        """The page of `/tim`, which shows what the search found."""
+        """The page of `/tim`, with the search form and its results."""
         return self._page("search.html", here="search", **values)
 
     def feed_entry(self, item: Item) -> str:
-        """What a feed carries of the item: HTML with absolute links only."""
+        """The item's content in feeds: HTML with absolute links only."""
         return self._fragment("entry.html", item)
 
     def story_fragment(self, item: Item) -> str:
-        """The item in a list that says what it is about."""
+        """The item in a list with summaries."""
         return self._fragment("story.html", item)
 
     def line_fragment(self, item: Item) -> str:
-        """The item in a list of many."""
+        """The item in a list of one-line entries."""
         return self._fragment("line.html", item)
 
     def _fragment(self, template: str, item: Item) -> str:
         return self._environment.get_template(template).render(item=item).strip()
 
     def _listing_page(self, slug: str, template: str, **values: object) -> bytes:
-        shelves = list(dict.fromkeys((slug, ALL_SLUG)))
+        slugs = list(dict.fromkeys((slug, ALL_SLUG)))
         kind = self._site.slug_kind(slug)
-        return self._page(template, here="", slug=slug, kind=kind, shelves=shelves, **values)
+        return self._page(template, here="", slug=slug, kind=kind, shelves=slugs, **values)
 
     def _slugs_by_kind(self, slugs: Sequence[str]) -> list[tuple[str, list[str]]]:
-        """Shelves by kind: all, topic, unit, audience, other; only those that there are."""
+        """Slugs by kind: all, topic, unit, audience, other; without empty groups."""
         groups: dict[str, list[str]] = {kind: [] for kind in TEXTS["groups"]}
         for slug in slugs:
             groups[self._site.slug_kind(slug)].append(slug)
-        return [(kind, some) for kind, some in groups.items() if some]
+        return [(kind, members) for kind, members in groups.items() if members]
 
     def _page(self, template: str, **values: object) -> bytes:
         return self._environment.get_template(template).render(values).encode()
@@ -164,7 +165,7 @@ def _environment(site: Site, css: Asset, icon: Asset) -> Environment:
 
 
 def _globals(site: Site) -> dict[str, Any]:
-    """What every template may use: words, and addresses on this site."""
+    """Globals of all templates: the site, texts, and functions for addresses."""
     return {
         "site": site,
         "texts": TEXTS,
@@ -185,7 +186,7 @@ def _globals(site: Site) -> dict[str, Any]:
 
 
 def _subscribe_path(site: Site, slug: str) -> str:
-    """Where one subscribes by mail, with the shelf chosen already; empty for one nobody chooses."""
+    """Path of the subscription form with *slug* preselected; empty if it is not offered."""
     kind = site.slug_kind(slug)
     if kind == "all":
         return "/dang-ky"
@@ -201,7 +202,7 @@ _SUBSCRIBE_FIELDS = {"topic": "chu-de", "unit": "don-vi", "audience": "doi-tuong
 
 
 def _first_month_beyond(shown: int, months: Sequence[tuple[str, int]]) -> str:
-    """The month of the newest item that is not among the *shown*; empty when all are."""
+    """Month of the newest item after the first *shown* items; empty when there is none."""
     for month, count in months:
         if count > shown:
             return month
@@ -224,17 +225,17 @@ def _local_time(at: datetime, pattern: str) -> str:
 
 
 def _lang_attribute(language: str) -> Markup:
-    """The `lang` attribute of a text that is not in the page's own language."""
+    """The `lang` attribute of a text in another language than the page's."""
     return Markup("") if language == "vi" else Markup(' lang="{}"').format(language)
 
 
 def _bare_link_class(link: Attachment | Link) -> Markup:
-    """Marks a link whose words are its address: on paper it is not written twice."""
+    """The class of a link whose text is its address, so that print does not repeat it."""
     return Markup(' class="bare"' if link.title == link.url else "")  # noqa: S704 - our own words
 
 
 def _file_facts(attachment: Attachment) -> str:
-    """Kind and size of a file, as far as they are known: ` (PDF, 1,2 MB)`."""
+    """Known kind and size of a file, like ` (PDF, 1,2 MB)`."""
     kind = TEXTS["media"].get(attachment.media_type or "")
     size = None if attachment.size is None else _size(attachment.size)
     facts = ", ".join(fact for fact in (kind, size) if fact)

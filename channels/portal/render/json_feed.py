@@ -15,7 +15,7 @@ _END = b"]}\n"
 
 
 def render_frame(feed: Feed) -> tuple[bytes, bytes]:
-    """What stands before and after the items."""
+    """Render the bytes before and after the items."""
     head = {
         "version": VERSION,
         "title": feed.title,
@@ -33,6 +33,7 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
 
 
 def render_entry(entry: FeedEntry) -> bytes:
+    """Render one item."""
     return _dump(_item(entry))
 
 
@@ -42,7 +43,7 @@ def _dump(value: dict[str, Any]) -> bytes:
 
 def _item(entry: FeedEntry) -> dict[str, Any]:
     item, publication = entry.item, entry.item.publication
-    shown: dict[str, Any] = {
+    members: dict[str, Any] = {
         "id": item.url,
         "url": item.url,
         "title": item.headline,
@@ -53,11 +54,11 @@ def _item(entry: FeedEntry) -> dict[str, Any]:
         "tags": [item.topic, *item.audiences],
         "language": publication.language,
     }
-    return shown if item.withdrawn else shown | _extras(entry)
+    return members if item.withdrawn else members | _extras(entry)
 
 
 def _extras(entry: FeedEntry) -> dict[str, Any]:
-    """What only some items have; absent rather than empty."""
+    """Optional members, absent rather than empty."""
     publication, cover = entry.item.publication, entry.item.cover
     extras = {
         "summary": publication.summary,
@@ -68,6 +69,6 @@ def _extras(entry: FeedEntry) -> dict[str, Any]:
 
 
 def _attachment(file: Attachment) -> dict[str, Any]:
-    """JSON Feed wants a media type; a file without one is named in the text only."""
-    shown: dict[str, Any] = {"url": file.url, "mime_type": file.media_type, "title": file.title}
-    return shown if file.size is None else shown | {"size_in_bytes": file.size}
+    """An attachment; JSON Feed requires a media type, so files without one are only linked."""
+    members: dict[str, Any] = {"url": file.url, "mime_type": file.media_type, "title": file.title}
+    return members if file.size is None else members | {"size_in_bytes": file.size}

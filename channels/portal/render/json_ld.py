@@ -1,4 +1,4 @@
-"""What an item's page says to machines: schema.org's NewsArticle, as JSON-LD."""
+"""JSON-LD of an item's page: schema.org's NewsArticle."""
 
 import json
 from typing import Any
@@ -10,16 +10,16 @@ from channels.portal.render.xml import format_rfc3339
 
 _CONTEXT = "https://schema.org"
 _ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&'\u2028\u2029"}
-"""In JSON these characters stand in strings only, and may be written so there."""
+"""Escapes for HTML; in JSON these characters occur only in strings."""
 
 
 def article_json_ld(item: Item, site: Site) -> str:
-    """A block of data; it cannot end the element in which it stands."""
+    """The item as JSON-LD that is safe inside an HTML script element."""
     return json.dumps(_article(item, site), ensure_ascii=False).translate(_ESCAPES)
 
 
 def og_locale(language: str) -> str:
-    """As Open Graph writes it: with a country, the usual one where none was said."""
+    """A language as an Open Graph locale, with a default country where none is given."""
     return _LOCALES.get(language) or language.replace("-", "_")
 
 
@@ -33,7 +33,7 @@ _LOCALES = {"vi": "vi_VN", "en": "en_US", "fr": "fr_FR", "zh": "zh_CN", "ja": "j
 
 def _article(item: Item, site: Site) -> dict[str, Any]:
     publication = item.publication
-    said: dict[str, Any] = {
+    properties: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "NewsArticle",
         "mainEntityOfPage": item.url,
@@ -48,29 +48,31 @@ def _article(item: Item, site: Site) -> dict[str, Any]:
         "image": [item.cover.url if item.cover else site.url(DEFAULT_COVER_PATH)],
         "isAccessibleForFree": True,
     }
-    return said | _extras(item)
+    return properties | _extras(item)
 
 
 def _extras(item: Item) -> dict[str, Any]:
-    """What only some items have."""
+    """Optional properties."""
     extras: dict[str, Any] = {}
     if item.audiences:
-        extras["audience"] = [{"@type": "Audience", "audienceType": one} for one in item.audiences]
+        extras["audience"] = [
+            {"@type": "Audience", "audienceType": audience} for audience in item.audiences
+        ]
     if item.publication.expires_at:
         extras["expires"] = format_rfc3339(item.publication.expires_at)
     if item.correction:
         text = item.correction.reason or catalog_text("item", "corrected_without_reason")
-        what = {"@type": "CorrectionComment", "text": text}
-        extras["correction"] = what | {"datePublished": format_rfc3339(item.correction.at)}
+        comment = {"@type": "CorrectionComment", "text": text}
+        extras["correction"] = comment | {"datePublished": format_rfc3339(item.correction.at)}
     return extras
 
 
 def _author(item: Item) -> dict[str, Any]:
-    """Who is named as author; else the unit. An office is known by how its name begins."""
+    """The named author or else the unit; offices are recognised by how names begin."""
     name = item.publication.author
     if not name:
         return _unit(item.unit)
-    office = name.casefold().startswith(tuple(f"{one} " for one in TEXTS["author"]["offices"]))
+    office = name.casefold().startswith(tuple(f"{word} " for word in TEXTS["author"]["offices"]))
     return {"@type": "Organization" if office else "Person", "name": name}
 
 

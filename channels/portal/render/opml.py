@@ -1,4 +1,4 @@
-"""Every feed in one list that feed readers import: OPML 2.0."""
+"""The list of all feeds as OPML 2.0, which feed readers import."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,11 @@ from channels.portal.model.texts import catalog_text
 from channels.portal.render.xml import Element, add_child, serialize
 
 FEED_FORMAT = "atom"
-"""The format that the list names: it alone says what changed, and readers all know it."""
+"""The format named in the list: Atom alone carries changes, and all readers know it."""
 
 
 def render_opml(slugs: Sequence[str], site: Site) -> bytes:
+    """Render the list of the feeds of *slugs*."""
     root = etree.Element("opml", version="2.0")
     head = add_child(root, "head")
     add_child(head, "title", catalog_text("opml", "title", site=catalog_text("site", "name")))

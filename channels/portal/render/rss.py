@@ -28,7 +28,7 @@ _NAMESPACES = {"atom": ATOM_NS, "content": CONTENT_NS, "dc": DUBLIN_CORE_NS}
 
 
 def render_frame(feed: Feed) -> tuple[bytes, bytes]:
-    """What stands before and after the items."""
+    """Render the bytes before and after the items."""
     extra = {"fh": HISTORY_NS} if feed.is_archive else {}
     root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES | extra)
     channel = add_child(root, "channel")
@@ -49,6 +49,7 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
 
 
 def render_entry(entry: FeedEntry) -> bytes:
+    """Render one `item` element."""
     root = etree.Element("rss", version="2.0", nsmap=_NAMESPACES)
     _item(add_child(root, "channel"), entry)
     written = serialize(root)
@@ -65,17 +66,17 @@ def _item(channel: Element, entry: FeedEntry) -> None:
     add_child(element, f"{{{DUBLIN_CORE_NS}}}creator", item.unit)
     add_child(element, "category", item.topic)
     _add_text(element, entry)
-    # RSS itself can't say "changed since"; readers that know Atom's element see a correction.
+    # RSS has no element for changes; readers that know Atom's `updated` see a correction.
     add_child(element, atom_tag("updated"), format_rfc3339(item.updated))
     for attachment in publication.attachments if not item.withdrawn else ():
         if attachment.media_type and attachment.size is not None:
             facts = {"length": str(attachment.size), "type": attachment.media_type}
             add_child(element, "enclosure", None, url=attachment.url, **facts)
-            break  # readers take one enclosure per item; the text names all of them
+            break  # readers accept one enclosure per item; the content links all of them
 
 
 def _add_text(element: Element, entry: FeedEntry) -> None:
-    """The description is plain words, written as HTML, which RSS readers take it for."""
+    """Add the plain-text description, escaped because RSS readers expect HTML, and the content."""
     item = entry.item
     short = Markup(entry.html).striptags() if item.withdrawn else item.excerpt  # noqa: S704
     add_child(element, "description", escape(short, quote=False))

@@ -1,4 +1,4 @@
-"""From the index to files: which files an item, a feed or a page has, and their bytes."""
+"""The site's files: paths and bytes of items and page sets, rendered from the index."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -36,18 +36,18 @@ from contracts.publication import Publication
 
 HOME_LIMIT = 30
 CHANGES_LIMIT = 20
-"""Beside its newest items a feed has so many older ones, those that were changed last."""
+"""Older items in a feed beside its newest: those changed last."""
 FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
-"""How many items stay in memory whose fragments are those of an earlier edition."""
+"""Items in memory whose stored fragments are of an earlier format."""
 LINES_CACHE_SIZE = 4
-"""So many months' lines stay in memory, for the next shelf with the same items."""
+"""Months in memory whose lines the next listing with the same items can use."""
 
 FORMAT_VERSION = 3
-"""Raised when the code writes the same item differently."""
+"""To be raised when the code renders the same item differently."""
 
 
 class FormatWriter(NamedTuple):
-    """How a feed is written: its frame, an entry, and what stands between two entries."""
+    """The functions that render a feed format, and the separator of its entries."""
 
     frame: Callable[[Feed], tuple[bytes, bytes]]
     entry: Callable[[FeedEntry], bytes]
@@ -62,11 +62,11 @@ FORMAT_WRITERS = {
 FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
 
 RenderedFile = tuple[str, bytes | None]
-"""A path below the root and its bytes; None = no such file may be there."""
+"""A path below the public folder and its content; None if the file must not exist."""
 
 
 class SiteFiles:
-    """Writes nothing itself: says what the files of one site hold."""
+    """Renders the files of one site; writes nothing to disk."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -87,23 +87,23 @@ class SiteFiles:
 
     @property
     def archive_size(self) -> int:
-        """How many items an archive holds: no more than a feed, so that nothing lies between."""
+        """Items per archive: no more than per feed, so that no item falls between them."""
         return FEED_LIMIT
 
     def to_stored_item(self, publication: Publication) -> StoredItem:
-        """The publication with its text rendered; a withdrawn text is not kept."""
+        """Render the publication's body for the index; a withdrawn body is dropped."""
         if publication.action == "withdrawn":
             return StoredItem(publication.model_copy(update={"body": ""}).model_dump_json(), "")
         url = self.site.item_url(publication.content_id)
         return StoredItem(publication.model_dump_json(), body.to_html(publication.body, url))
 
     def search_document(self, stored: StoredItem) -> SearchDocument | None:
-        """The item as it is searched; one that was withdrawn is not."""
+        """The item's search document; None if it is withdrawn."""
         item = self._item(stored)
         return None if item.withdrawn else build_document(item, self.site)
 
     def fixed_files(self) -> Iterator[RenderedFile]:
-        """What every site has, before its first item."""
+        """Files that every site has before its first item."""
         for asset in (self._pages.css, self._pages.icon):
             yield asset.path[1:], asset.body
         yield DEFAULT_COVER_PATH[1:], (STATIC_DIR / "loa-cover.png").read_bytes()
@@ -113,20 +113,20 @@ class SiteFiles:
         yield "404.html", self._pages.not_found()
 
     def item_files(self, stored: StoredItem) -> Iterator[RenderedFile]:
-        """The item's page; beside that of a withdrawn one `410.html`, for web servers to go by."""
+        """The item's page; a withdrawn item also has `410.html`, a signal to web servers."""
         item = self._item(stored)
         page, folder = self._pages.item(item), item_path(item.publication.content_id)[1:]
         yield f"{folder}/index.html", page
         yield f"{folder}/410.html", page if item.withdrawn else None
 
     def page_set_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        """The files of a place; None for each where the index has no reason for it any more."""
+        """Files of a page set; without content when the page set is not needed any more."""
         if self.is_needed(page_set, index):
             return self._renderers[page_set.kind](page_set, index)
         return ((path, None) for path in page_set.paths)
 
     def all_page_sets(self, index: PortalIndex) -> Iterator[PageSet]:
-        """Every place that has files."""
+        """Every page set with files."""
         yield from (PageSet(OVERVIEWS), PageSet(SITEMAP_INDEX), PageSet(HOME))
         yield from (PageSet(SITEMAP, "", month) for month, _ in index.months(ALL_SLUG))
         for slug in self.all_slugs(index):
@@ -136,7 +136,7 @@ class SiteFiles:
             yield from (part for part in index.all_parts(slug, self.archive_size) if part != last)
 
     def is_needed(self, page_set: PageSet, index: PortalIndex) -> bool:
-        """Whether there is a reason for the place's files."""
+        """Whether the index needs the page set's files."""
         match page_set.kind:
             case "archive":
                 return index.is_closed_part(page_set, self.archive_size)
@@ -147,16 +147,17 @@ class SiteFiles:
         return True
 
     def atom_documents(self, publication: Publication, index: PortalIndex) -> list[str]:
-        """Paths of the Atom documents in which readers of everything, and of its topic, find it."""
+        """Paths of the Atom documents with the item: of all items, and of its topic."""
         slugs = dict.fromkeys((ALL_SLUG, publication.topic))
-        name = publication.content_id
-        places = (
-            index.feed_with_item(one, name, self.archive_size, CHANGES_LIMIT) for one in slugs
+        content_id = publication.content_id
+        page_sets = (
+            index.feed_with_item(slug, content_id, self.archive_size, CHANGES_LIMIT)
+            for slug in slugs
         )
-        return [archive_path(place, "atom") for place in places if place]
+        return [archive_path(page_set, "atom") for page_set in page_sets if page_set]
 
     def all_slugs(self, index: PortalIndex) -> list[str]:
-        """The shelves of the vocabulary, and whatever else has items."""
+        """Slugs of the vocabulary and all others with items."""
         return list(dict.fromkeys([*self.site.vocabulary_slugs(), *index.used_slugs()]))
 
     def _feed_files(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
@@ -184,24 +185,26 @@ class SiteFiles:
     def _in_all_formats(
         self, feed: Feed, ids: Sequence[str], page_set: PageSet, index: PortalIndex
     ) -> Iterator[RenderedFile]:
-        found = self._fragments_of(ids, index, FEED_COLUMNS)
-        updated = from_microseconds(max(one[0] for one in found)) if found else EMPTY_FEED_DATE
-        columns = list(zip(*found, strict=True))[1:] or [()] * len(FORMAT_WRITERS)
-        for path, kind, fragments in zip(page_set.paths, FORMAT_WRITERS, columns, strict=True):
-            yield path, assemble_feed(kind, replace(feed, updated=updated), fragments)
+        rows = self._fragments_of(ids, index, FEED_COLUMNS)
+        updated = from_microseconds(max(row[0] for row in rows)) if rows else EMPTY_FEED_DATE
+        columns = list(zip(*rows, strict=True))[1:] or [()] * len(FORMAT_WRITERS)
+        for path, feed_format, fragments in zip(
+            page_set.paths, FORMAT_WRITERS, columns, strict=True
+        ):
+            yield path, assemble_feed(feed_format, replace(feed, updated=updated), fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = index.newest_items(page_set.slug, HOME_LIMIT, listed=True)
         stories = self._markup(ids, index, "story")
-        months = [one for one in index.months(page_set.slug) if one[1]]
+        months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
 
     def _month_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = tuple(index.month_items(page_set.slug, page_set.month))
         # One piece for the template: a month may have thousands of lines.
         lines = [Markup(self.lines(ids, index, index.change_state))] if ids else []  # noqa: S704
-        beside = index.adjacent_months(page_set.slug, page_set.month)
-        yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, beside)
+        adjacent = index.adjacent_months(page_set.slug, page_set.month)
+        yield page_set.paths[0], self._pages.month(page_set.slug, page_set.month, lines, adjacent)
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         stories = self._markup(
@@ -210,20 +213,26 @@ class SiteFiles:
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
 
     def _overviews(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        used = set(
-            index.used_slugs()
-        )  # system labels have feeds, and are named once they have an item
+        # System labels have feeds, and are listed once they have an item.
+        used = set(index.used_slugs())
         slugs = [
-            one for one in self.all_slugs(index) if self.site.is_subscribable(one) or one in used
+            slug
+            for slug in self.all_slugs(index)
+            if self.site.is_subscribable(slug) or slug in used
         ]
-        feeds, shelves = self._pages.feed_overview(slugs), self._pages.listing_overview(slugs, used)
-        bodies = (feeds, opml.render_opml(slugs, self.site), shelves)
+        feeds, listings = (
+            self._pages.feed_overview(slugs),
+            self._pages.listing_overview(slugs, used),
+        )
+        bodies = (feeds, opml.render_opml(slugs, self.site), listings)
         yield from zip(page_set.paths, bodies, strict=True)
 
     def _month_sitemap(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         ids = index.month_items(ALL_SLUG, page_set.month)
-        ages = [from_microseconds(one[0]) for one in self._fragments_of(ids, index, ("updated",))]
-        yield page_set.paths[0], sitemap.items_sitemap(zip(ids, ages, strict=True), self.site)
+        updated = [
+            from_microseconds(row[0]) for row in self._fragments_of(ids, index, ("updated",))
+        ]
+        yield page_set.paths[0], sitemap.items_sitemap(zip(ids, updated, strict=True), self.site)
 
     def _sitemap_index(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         months = {
@@ -236,7 +245,7 @@ class SiteFiles:
         yield from zip(page_set.paths, bodies, strict=True)
 
     def _lines(self, ids: tuple[str, ...], index: PortalIndex, _: IndexState) -> str:
-        """Of a month, in one state of the index: many shelves list alike what is for everybody."""
+        """A month's lines in one state of the index; listings often have the same items."""
         return "\n".join(line for (line,) in self._fragments_of(ids, index, ("line",)))
 
     def _markup(self, ids: Sequence[str], index: PortalIndex, name: str) -> list[Markup]:
@@ -245,43 +254,46 @@ class SiteFiles:
     def _fragments_of(
         self, ids: Sequence[str], index: PortalIndex, names: Sequence[str]
     ) -> list[tuple[Any, ...]]:
-        """Fragments of these items, in their order; made anew where none are kept."""
-        kept = index.fragments(ids, self.format_hash, names)
-        return [kept.get(one) or self._rendered_fragments(one, index, names) for one in ids]
+        """Fragments of these items, in order; rendered where none are stored."""
+        stored = index.fragments(ids, self.format_hash, names)
+        return [
+            stored.get(content_id) or self._rendered_fragments(content_id, index, names)
+            for content_id in ids
+        ]
 
     def _rendered_fragments(
         self, content_id: str, index: PortalIndex, names: Sequence[str]
     ) -> tuple[Any, ...]:
-        row = index.find_item(content_id)
-        if row is None:
-            raise LookupError(content_id)  # a shelf names only items of the same index
-        made = self.fragments(row)
-        return tuple(getattr(made, name) for name in names)
+        stored = index.find_item(content_id)
+        if stored is None:
+            raise LookupError(content_id)  # a listing has only items of the same index
+        fragments = self.fragments(stored)
+        return tuple(getattr(fragments, name) for name in names)
 
     def _render_fragments(self, stored: StoredItem) -> Fragments:
         item = self._item(stored)
         entry = FeedEntry(item, self._pages.feed_entry(item))
-        feeds = (one.entry(entry) for one in FORMAT_WRITERS.values())
-        lists = self._pages.line_fragment(item), self._pages.story_fragment(item)
-        return Fragments(to_microseconds(item.updated), *lists, *feeds)
+        entries = (writer.entry(entry) for writer in FORMAT_WRITERS.values())
+        fragments = self._pages.line_fragment(item), self._pages.story_fragment(item)
+        return Fragments(to_microseconds(item.updated), *fragments, *entries)
 
     def _item(self, stored: StoredItem) -> Item:
         return build_item(stored.publication, stored.body_html, self.site)
 
 
 def assemble_feed(feed_format: str, feed: Feed, fragments: Sequence[bytes]) -> bytes:
-    """A whole feed: its frame around what its items are in this format."""
+    """A whole feed in one format: its frame around the items' fragments."""
     before, after = FORMAT_WRITERS[feed_format].frame(feed)
     return before + FORMAT_WRITERS[feed_format].separator.join(fragments) + after
 
 
 def _format_hash(site: Site) -> str:
-    """Changes whenever the same items would be written differently."""
-    hashed = sha256(f"{FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
-    hashed.update("".join(one.model_dump_json() for one in site.channels).encode())
-    hashed.update(site.postal_address.encode())
-    hashed.update(site.vocabulary.model_dump_json().encode())
+    """A hash that changes whenever the same items would be rendered differently."""
+    digest = sha256(f"{FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
+    digest.update("".join(channel.model_dump_json() for channel in site.channels).encode())
+    digest.update(site.postal_address.encode())
+    digest.update(site.vocabulary.model_dump_json().encode())
     for folder in (TEMPLATE_DIR, STATIC_DIR):
         for path in sorted(folder.iterdir()):
-            hashed.update(path.read_bytes())
-    return hashed.hexdigest()
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

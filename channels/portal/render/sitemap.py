@@ -1,4 +1,4 @@
-"""For search engines: which pages there are (sitemaps.org), and where that is said (robots.txt)."""
+"""Sitemaps (sitemaps.org) and robots.txt for search engines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,30 +12,33 @@ FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 
 def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
-    """The items of one month, with the moment of their last change."""
-    return _document("urlset", (_element("url", site.item_url(one), at) for one, at in items))
+    """The sitemap of one month's items, with the times of their last changes."""
+    return _document(
+        "urlset", (_element("url", site.item_url(content_id), at) for content_id, at in items)
+    )
 
 
 def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
-    """The pages that list items: every shelf, and its months."""
+    """The sitemap of all listing pages and their months."""
     paths = [*FIXED_PATHS]
-    for slug, its_months in months.items():
-        paths += [listing_path(slug), *(month_path(slug, month) for month in its_months)]
+    for slug, slug_months in months.items():
+        paths += [listing_path(slug), *(month_path(slug, month) for month in slug_months)]
     return _document("urlset", (_element("url", site.url(path)) for path in paths))
 
 
 def sitemap_index(months: Sequence[str], site: Site) -> bytes:
-    """The index of all site maps."""
+    """The index of all sitemaps."""
     paths = ("/so-do/trang.xml", *map(sitemap_path, months))
     return _document("sitemapindex", (_element("sitemap", site.url(path)) for path in paths))
 
 
 def robots_txt(site: Site) -> bytes:
+    """The robots.txt, which links to the sitemap index."""
     return f"User-agent: *\nAllow: /\n\nSitemap: {site.url('/sitemap.xml')}\n".encode()
 
 
 def _element(name: str, url: str, updated: datetime | None = None) -> str:
-    """One entry. Text, and no tree: a month has many."""
+    """One entry, as text instead of an XML tree because a month has many."""
     changed = f"<lastmod>{format_rfc3339(updated)}</lastmod>" if updated else ""
     return f"<{name}><loc>{escape(url)}</loc>{changed}</{name}>\n"
 

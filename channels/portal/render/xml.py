@@ -1,4 +1,4 @@
-"""XML elements and documents of feeds, and their times (RFC 3339)."""
+"""XML elements, documents and RFC 3339 times of feeds."""
 
 import re
 from datetime import datetime
@@ -20,36 +20,37 @@ HISTORY_NS = "http://purl.org/syndication/history/1.0"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-Element = etree._Element
+Element = etree._Element  # lxml has no public name for the type
 
 
 def add_child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:
-    """Add an element. Raises ValueError for characters that XML cannot hold."""
+    """Add a child element. Raises ValueError for characters that XML cannot hold."""
     element = etree.SubElement(parent, tag, attributes)
     element.text = text
     return element
 
 
 def atom_tag(tag: str) -> str:
+    """A qualified name of Atom."""
     return f"{{{ATOM_NS}}}{tag}"
 
 
 def history_tag(tag: str) -> str:
-    """A name of RFC 5005."""
+    """A qualified name of RFC 5005."""
     return f"{{{HISTORY_NS}}}{tag}"
 
 
 def format_rfc3339(at: datetime) -> str:
-    """A UTC time as RFC 3339, with the `Z` that Atom wants."""
+    """A UTC time in RFC 3339, with the `Z` that Atom requires."""
     return at.isoformat().replace("+00:00", "Z")
 
 
 def serialize(root: Element) -> bytes:
-    """The document in UTF-8. `&` and `<` are written as hexadecimal references.
+    """Serialize the document in UTF-8, with hexadecimal references for `&` and `<`.
 
-    To an XML parser `&amp;` and `&#x26;` are the same; readers of RSS that look at a title before
-    they parse it understand only the second. lxml writes no CDATA, comment or doctype here, so
-    `&amp;` and `&lt;` stand for nothing else.
+    XML parsers treat `&amp;` and `&#x26;` alike; RSS readers that inspect a title before parsing it
+    understand only the second. lxml writes no CDATA, comment or doctype here, so every `&amp;` and
+    `&lt;` is such a reference.
     """
     text = etree.tostring(root, encoding="utf-8", xml_declaration=True)
     return text.replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;") + b"\n"
@@ -59,7 +60,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 
 def parse_rfc3339(text: object) -> datetime | None:
-    """The moment, or None for what is no RFC 3339 time with a capital T and Z."""
+    """Parse an RFC 3339 time with capital T and Z; None for other input."""
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         return None
     try:

@@ -1,4 +1,4 @@
-"""An item as it is searched: every word of it that a reader sees."""
+"""Search documents: all visible words of an item."""
 
 import re
 import unicodedata
@@ -14,16 +14,16 @@ from channels.portal.search.query import EVERY_AUDIENCE
 from contracts.publication import Publication
 
 DOCUMENT_VERSION = 2
-"""Raised when the same item is learnt differently: every catalogue is then made anew."""
+"""To be raised when the same item is indexed differently; every search index is then rebuilt."""
 SEPARATOR = " · "
-"""Between the parts, so that an excerpt does not read as if they were one sentence."""
+"""Separator of the parts, so that a snippet does not read like one sentence."""
 _BLOCK = re.compile("</(?:p|h[2-6]|li|th|td|pre|blockquote)>")
 TAIL_LENGTH = 5
 _SENTENCE = re.compile("[.!?…:;,][)\"”»’']*$")
 
 
 def build_document(item: Item, site: Site) -> SearchDocument:
-    """*item* for the catalogue; its unit is the one of today, as in the feeds."""
+    """Build the search document of *item*, with its unit's current id, as in feeds."""
     publication = item.publication
     attached, linked = publication.attachments, publication.links
     more = [*(one.title for one in attached), *(one.title for one in linked)]
@@ -46,7 +46,7 @@ def build_document(item: Item, site: Site) -> SearchDocument:
 
 
 def _body_text(body: Markup) -> str:
-    """The words of the body; after a heading, a cell or what else has no stop comes BETWEEN."""
+    """Text of the body; blocks without punctuation at the end get a SEPARATOR."""
     blocks = [*_blocks(body)]
     between = [
         " " if _SENTENCE.search(block[-TAIL_LENGTH:]) else SEPARATOR for block in blocks[:-1]
@@ -56,11 +56,11 @@ def _body_text(body: Markup) -> str:
 
 def _blocks(body: Markup) -> Iterator[str]:
     for part in _BLOCK.split(body):
-        if block := Markup(part).striptags():  # noqa: S704 - nothing of it is shown as HTML
+        if block := Markup(part).striptags():  # noqa: S704 - used for its text only
             yield block
 
 
 def _other_topics(publication: Publication, site: Site) -> tuple[str, ...]:
-    """The topics on whose shelves it stands beside its own: those where the portal puts it."""
+    """Other topics whose listings have the item."""
     slugs, topics = site.listing_slugs(publication), site.vocabulary.topics
     return tuple(slug for slug in slugs if slug in topics and slug != publication.topic)

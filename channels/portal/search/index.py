@@ -1,7 +1,7 @@
-"""The words of every item that readers see, in a file that can be deleted: the index makes it anew.
+"""Full-text index of all shown items, in a file that can be rebuilt from the portal's index.
 
-A row's number is the microsecond at which its item was first published (or the next free one), so
-"newest first" and "from this day to that" cost nothing, however many items there are.
+A row's id is the microsecond at which its item was first published, or the next free one. So
+sorting by age and filtering by days are cheap for any number of items.
 """
 
 import json
@@ -18,11 +18,11 @@ from channels.portal.search.query import SearchQuery, facet_token
 
 LAYOUT_VERSION = 1
 MATCHES_MAX = 1000
-"""Nobody reads on behind this many; whoever has more asks more narrowly."""
+"""Results are cut after so many matches; narrower queries find the rest."""
 BUSY_TIMEOUT_S = 2.0
 PHRASE_STEPS, STEPS_PER_CALL = 5000, 100
-"""How long phrases are looked for, title and text each, the newest items first: SQLite's steps, of
-which a page it reads takes about three. Where 100,000 items hold every word, a third is looked at.
+"""Limit of SQLite's steps for a phrase search in titles or texts, newest items first. A page read
+takes about three steps; with 100,000 items that have every word, a third of them is searched.
 """
 
 _TABLES = f"""
@@ -57,9 +57,9 @@ _BROWSE_SQL = "SELECT place FROM item WHERE place BETWEEN ? AND ? ORDER BY place
 
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
-    """What an answer says of an item besides its text; times in ISO 8601, empty for never.
+    """Facts of an item in search results besides its text; times in ISO 8601 or empty.
 
-    `shelves`: further topics on whose shelves it stands. `audiences`: EVERYBODY for everybody.
+    `shelves`: other topics whose listings have the item. `audiences`: EVERY_AUDIENCE for all.
     """
 
     title: str
@@ -74,7 +74,7 @@ class DocumentFacts:
 
 @dataclass(frozen=True, slots=True)
 class SearchDocument:
-    """An item as it is searched; `text` is plain and in NFC, `published_us` in microseconds."""
+    """An item in the search index; `text` is plain text in NFC."""
 
     content_id: str
     published_us: int
@@ -84,9 +84,9 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True)
 class SearchMatches:
-    """Every place that answers, best first, FOUND_MAX at most.
+    """Row ids of the matches, best first, MATCHES_MAX at most.
 
-    `more`: there are others. `loose`: nothing has these marks, so they did not count.
+    `more`: there are more matches. `loose`: no match has the query's marks, so they were ignored.
     """
 
     places: tuple[int, ...]
@@ -95,10 +95,10 @@ class SearchMatches:
 
 
 class SearchIndex(Database):
-    """One connection to the file; writing is for whoever holds the folder's lock."""
+    """One connection to the index; writes need the folder's lock."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
-        """Raises sqlite3.Error, also for a file that a reader can't find."""
+        """Open the file. Raises sqlite3.Error, also when *readonly* and the file is missing."""
         mode = "ro" if readonly else "rwc"
         self._db = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode={mode}",
@@ -121,88 +121,88 @@ class SearchIndex(Database):
         return self._path.exists() and self._path.stat().st_ino == self._inode
 
     def complete_format_hash(self) -> str:
-        """What `finish` was told; empty for a file that is not whole, or of another layout."""
+        """Format hash of a complete index; empty if incomplete or of another layout."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        found = (
-            version == LAYOUT_VERSION and self._db.execute("SELECT edition FROM made").fetchone()
-        )
-        return str(found[0]) if found else ""
+        row = version == LAYOUT_VERSION and self._db.execute("SELECT edition FROM made").fetchone()
+        return str(row[0]) if row else ""
 
     def mark_complete(self, format_hash: str) -> None:
-        """It holds everything there is."""
+        """Mark the index as complete."""
         self._db.execute("INSERT INTO made VALUES (?)", (format_hash,))
         self._db.execute("DELETE FROM making")
 
     def start_build(self, format_hash: str) -> None:
-        """Begin anew, without items; `progress` says how far it is."""
+        """Start an empty index; `build_progress` returns its progress."""
         self.create_tables()
         self._db.execute("INSERT INTO making VALUES (?, '')", (format_hash,))
 
     def build_progress(self) -> tuple[str, str]:
-        """What `begin` was told, and the id up to which it has all items; empty if not begun."""
-        found = self._db.execute("SELECT edition, after FROM making").fetchone()
-        return (str(found[0]), str(found[1])) if found else ("", "")
+        """Format hash and last indexed id of a build in progress; empty without one."""
+        row = self._db.execute("SELECT edition, after FROM making").fetchone()
+        return (str(row[0]), str(row[1])) if row else ("", "")
 
     def record_progress(self, after: str) -> None:
-        """It holds everything up to this id."""
+        """Record that all items up to id *after* are indexed."""
         self._db.execute("UPDATE making SET after = ?", (after,))
 
     def create_tables(self) -> None:
-        """Begin anew, without items."""
+        """Create empty tables."""
         self._db.executescript(_TABLES)
 
     def put(self, documents: Iterable[SearchDocument]) -> None:
-        """Have *papers* found, in place of what their items said before."""
-        for paper in documents:
-            self.remove([paper.content_id])
-            place = self._next_free_place(paper.published_us)
-            stored = json.dumps(asdict(paper.facts), ensure_ascii=False)
-            text = zlib.compress(paper.text.encode(), 6)
+        """Index *documents* in place of earlier ones of the same items."""
+        for document in documents:
+            self.remove([document.content_id])
+            place = self._next_free_place(document.published_us)
+            stored = json.dumps(asdict(document.facts), ensure_ascii=False)
+            text = zlib.compress(document.text.encode(), 6)
             self._db.execute(
-                "INSERT INTO item VALUES (?, ?, ?, ?)", (place, paper.content_id, stored, text)
+                "INSERT INTO item VALUES (?, ?, ?, ?)", (place, document.content_id, stored, text)
             )
-            self._db.execute(_INSERT_SQL, (place, *_columns(paper.facts, paper.text)))
+            self._db.execute(_INSERT_SQL, (place, *_columns(document.facts, document.text)))
 
     def remove(self, content_ids: Iterable[str]) -> None:
-        """Let these be found no more."""
+        """Remove these items from the index."""
         for content_id in content_ids:
-            found = self._db.execute("SELECT * FROM item WHERE content_id = ?", (content_id,))
-            if row := found.fetchone():
-                paper = _document(row)
-                self._db.execute(_DELETE_SQL, (row[0], *_columns(paper.facts, paper.text)))
+            rows = self._db.execute("SELECT * FROM item WHERE content_id = ?", (content_id,))
+            if row := rows.fetchone():
+                document = _document(row)
+                self._db.execute(_DELETE_SQL, (row[0], *_columns(document.facts, document.text)))
                 self._db.execute("DELETE FROM item WHERE place = ?", (row[0],))
 
     def content_ids(self) -> list[str]:
-        """Every item that can be found."""
-        return [one for (one,) in self._db.execute("SELECT content_id FROM item")]
+        """Ids of all indexed items."""
+        return [content_id for (content_id,) in self._db.execute("SELECT content_id FROM item")]
 
     def search(self, query: SearchQuery) -> SearchMatches:
-        """Who answers: the words as a phrase in the title, then anywhere, then each of them.
+        """Find matches: the words as a phrase in titles, then anywhere, then each word.
 
-        Where nearly every item holds all the words, only newer items are looked through for the
-        phrase; older ones that have it stand among the rest.
+        Where nearly every item has all words, only newer items are searched for the phrase; older
+        items with the phrase rank with the rest.
         """
-        found = self._search(query, ignore_marks=False)
-        if not found.places and query.has_marks:
-            found = self._search(query, ignore_marks=True)
-        return found
+        matches = self._search(query, ignore_marks=False)
+        if not matches.places and query.has_marks:
+            matches = self._search(query, ignore_marks=True)
+        return matches
 
     def documents(self, places: Iterable[int]) -> list[SearchDocument]:
-        """The items at these places, in this order."""
-        found = (self._db.execute("SELECT * FROM item WHERE place = ?", (at,)) for at in places)
-        return [_document(row) for cursor in found for row in cursor]
+        """Documents of these rows, in this order."""
+        cursors = (
+            self._db.execute("SELECT * FROM item WHERE place = ?", (place,)) for place in places
+        )
+        return [_document(row) for cursor in cursors for row in cursor]
 
     def _search(self, query: SearchQuery, *, ignore_marks: bool) -> SearchMatches:
         *phrases, words = query.fts_expressions(ignore_marks=ignore_marks)
-        anywhere = list(self._places(words, query.span_us))
+        word_matches = list(self._places(words, query.span_us))
         places: dict[int, None] = {}
-        for phrase in phrases if anywhere else ():
+        for phrase in phrases if word_matches else ():
             places |= dict.fromkeys(self._places_within_limit(phrase, query.span_us))
-        places |= dict.fromkeys(anywhere)
+        places |= dict.fromkeys(word_matches)
         return SearchMatches(tuple(places)[:MATCHES_MAX], len(places) > MATCHES_MAX, ignore_marks)
 
     def _places_within_limit(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
-        """Those that PHRASE_STEPS are enough to find."""
+        """Matches that are found within PHRASE_STEPS."""
         steps = iter(range(PHRASE_STEPS // STEPS_PER_CALL))
         self._db.set_progress_handler(lambda: next(steps, None) is None, STEPS_PER_CALL)
         try:
@@ -214,11 +214,11 @@ class SearchIndex(Database):
             self._db.set_progress_handler(None, 0)
 
     def _places(self, expression: str, span: tuple[int, int]) -> Iterator[int]:
-        asked = (expression, *span) if expression else span
-        found = self._db.execute(
-            _MATCH_SQL if expression else _BROWSE_SQL, (*asked, MATCHES_MAX + 1)
+        params = (expression, *span) if expression else span
+        rows = self._db.execute(
+            _MATCH_SQL if expression else _BROWSE_SQL, (*params, MATCHES_MAX + 1)
         )
-        yield from (place for (place,) in found)
+        yield from (place for (place,) in rows)
 
     def _next_free_place(self, place: int) -> int:
         while self._db.execute("SELECT 1 FROM item WHERE place = ?", (place,)).fetchone():
@@ -228,15 +228,15 @@ class SearchIndex(Database):
 
 @contextmanager
 def open_search_index(path: Path) -> Iterator[SearchIndex]:
-    """The catalogue for one look. Raises sqlite3.Error."""
-    with closing(SearchIndex(path, readonly=True)) as catalogue:
-        yield catalogue
+    """Open the index for one query. Raises sqlite3.Error."""
+    with closing(SearchIndex(path, readonly=True)) as index:
+        yield index
 
 
 def _columns(facts: DocumentFacts, text: str) -> tuple[str, ...]:
-    """An item's words as the catalogue has them, and its places: topics, unit, audiences."""
-    evened = [" ".join(WORD.findall(normalize_spelling(part))) for part in (facts.title, text)]
-    return (*evened, *map(strip_marks, evened), " ".join(_facet_tokens(facts)))
+    """The indexed columns of an item: its words, and its facets."""
+    normalized = [" ".join(WORD.findall(normalize_spelling(part))) for part in (facts.title, text)]
+    return (*normalized, *map(strip_marks, normalized), " ".join(_facet_tokens(facts)))
 
 
 def _facet_tokens(facts: DocumentFacts) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""What words are compared by: one case, one way to place a tone, and, where asked, no marks at all.
+"""Normalization of words for search: lower case, one spelling, optionally without marks.
 
-`even` and `bare` keep the length of a text in NFC: a place in what they return is one in the text.
+Both functions keep the length of a text in NFC, so that positions in their result are positions in
+the text.
 """
 
 import re
@@ -28,7 +29,7 @@ _LONG_I = re.compile(r"(?<![^\W_])(?:[hklmstv]|qu)[yỳýỹỷỵ](?![^\W_])")
 
 
 class _Marks(dict[int, str]):
-    """Each letter without its marks; đ is a letter of its own, and counts as a d here."""
+    """Letters without marks; đ, a letter of its own, becomes d."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
@@ -42,18 +43,13 @@ _UNMARKED = _Marks()
 
 
 def normalize_spelling(text: str) -> str:
-    """In lower case, with `hòa` as `hoà` and `kỹ` as `kĩ`: the two spellings of one word."""
+    """Lower case with one spelling per word, such as `hoà` for `hòa` and `kĩ` for `kỹ`."""
     moved = _OLD_TONE_PLACE.sub(lambda found: _TONE_PLACES[found[0]], _lower(text))
     return _LONG_I.sub(lambda found: found[0].translate(_SHORT_I), moved)
 
 
-def normalize_unmarked(text: str) -> str:
-    """`even`, and without marks: what somebody types who has no Vietnamese keyboard."""
-    return normalize_spelling(text).translate(_UNMARKED)
-
-
 def strip_marks(normalized: str) -> str:
-    """`bare` of what `even` returned."""
+    """Remove the marks of a normalized text."""
     return normalized.translate(_UNMARKED)
 
 

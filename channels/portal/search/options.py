@@ -1,4 +1,4 @@
-"""What the boxes of `/tim` offer, and which ids an address may name there."""
+"""Options of the filters of `/tim`, and the ids that addresses may name."""
 
 from channels.portal.model.site import Site
 from channels.portal.search.query import KnownValues, SearchQuery
@@ -7,7 +7,7 @@ Options = list[tuple[str, str]]
 
 
 def known_values(site: Site) -> KnownValues:
-    """Ids that stand for something: a unit's former ones, too, and those of units that ended."""
+    """Accepted ids, including former ids of units and units that have ended."""
     units = {unit: unit for unit in site.vocabulary.units}
     return {
         "chu-de": {topic: topic for topic in site.topics()},
@@ -17,7 +17,7 @@ def known_values(site: Site) -> KnownValues:
 
 
 def filter_options(site: Site, query: SearchQuery) -> dict[str, Options]:
-    """Field → id and name of each choice; a unit that has ended only where it was asked for."""
+    """Field → id and name of each option; an ended unit only if *query* has it."""
     units = dict.fromkeys((*site.units(), *filter(None, (query.unit,))))
     return {
         "chu-de": [(id, site.topic_name(id)) for id in site.topics()],
@@ -27,6 +27,6 @@ def filter_options(site: Site, query: SearchQuery) -> dict[str, Options]:
 
 
 def selected_options(query: SearchQuery) -> dict[str, str]:
-    """Field → the id of today that was asked for."""
+    """Field → current id of the selected option."""
     ids = {"chu-de": query.topic, "don-vi": query.unit, "doi-tuong": query.audience}
     return {field: id for field, id in ids.items() if id}

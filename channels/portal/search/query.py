@@ -1,4 +1,4 @@
-"""What somebody looks for: words, and where and when; read from the address of `/tim`."""
+"""Search queries: words, facets and days, parsed from the address of `/tim`."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ WORDS_MAX, LENGTH_MAX = 12, 200
 
 
 VALID_YEARS = range(1900, 2200)
-"""Nothing was published before, and a day more than the last one can still be reckoned with."""
+"""Accepted years; a day after the last one is still a valid date."""
 
 
 _ID = re.compile("[a-z0-9-]{0,80}")
@@ -28,11 +28,11 @@ DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
 
 
 KnownValues = Mapping[str, Mapping[str, str]]
-"""Field → a value that it may have → what the catalogue calls that; others may have any."""
+"""Field → accepted value → id in the index; fields that are absent accept any value."""
 
 
 EVERY_AUDIENCE = "*"
-"""An audience that no address can name: items for everybody stand on every audience's shelf."""
+"""Audience of items for everybody, which match every audience; no address can name it."""
 
 
 MARKED_COLUMNS, UNMARKED_COLUMNS = "{title text}", "{title_bare text_bare}"
@@ -43,9 +43,9 @@ MARKED_TITLE_COLUMN, UNMARKED_TITLE_COLUMN = "title", "title_bare"
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """`words` are `even`; ids are empty for any; both days are included.
+    """A parsed query: normalized words, ids or empty, and inclusive days.
 
-    `page` may be one behind the last.
+    `page` may lie behind the last page.
     """
 
     words: tuple[str, ...] = ()
@@ -59,27 +59,24 @@ class SearchQuery:
 
     @property
     def has_criteria(self) -> bool:
-        """Whether there is anything to look for."""
+        """Whether the query has any words or filters."""
         narrowed = self.topic or self.unit or self.audience or self.since or self.until
         return bool(self.words or narrowed)
 
     @property
     def has_marks(self) -> bool:
-        """Whether the words have marks, which an answer then has to have, too."""
+        """Whether the words have marks, which matches then need, too."""
         return any(word != strip_marks(word) for word in self.words)
 
     @property
     def span_us(self) -> tuple[int, int]:
-        """The first and the last microsecond asked for."""
+        """First and last microsecond of the requested days."""
         first = _midnight_us(self.since) if self.since else 0
         last = _midnight_us(self.until + timedelta(days=1)) - 1 if self.until else 1 << 62
         return first, last
 
     def fts_expressions(self, *, ignore_marks: bool = False) -> Iterator[str]:
-        """FTS5 expressions, best first; the last one finds everything that the others find.
-
-        *loosely*: marks don't count.
-        """
+        """FTS5 expressions, best matches first; the last one includes all matches."""
         words = tuple(map(strip_marks, self.words)) if ignore_marks else self.words
         marked = self.has_marks and not ignore_marks
         if words and not self.newest_first:
@@ -99,14 +96,14 @@ class SearchQuery:
 
 
 def facet_token(kind: str, id: str) -> str:
-    """A topic (t), unit (u) or audience (a) as a word of the catalogue."""
+    """The indexed word for a topic (t), unit (u) or audience (a)."""
     return f"{kind}{id.encode().hex()}"
 
 
 def parse_query(
     params: Mapping[str, str], known_values: KnownValues = MappingProxyType({})
 ) -> SearchQuery:
-    """The question in an address's parameters; unknown ones are ignored. Raises Unclear."""
+    """Parse an address's parameters; unknown ones are ignored. Raises InvalidQuery."""
     since, until = _day("tu", params), _day("den", params)
     if since and until and since > until:
         raise InvalidQuery("tu", "order")
@@ -133,20 +130,20 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _id(name: str, asked: Mapping[str, str], known: KnownValues) -> str:
-    id = asked.get(name, "")
-    found = known[name].get(id) if id and name in known else id
-    if found is None or not _ID.fullmatch(id):
+def _id(name: str, params: Mapping[str, str], known_values: KnownValues) -> str:
+    id = params.get(name, "")
+    known_id = known_values[name].get(id) if id and name in known_values else id
+    if known_id is None or not _ID.fullmatch(id):
         raise InvalidQuery(name, "unknown")
-    return found
+    return known_id
 
 
-def _day(name: str, asked: Mapping[str, str]) -> date | None:
-    if not (text := asked.get(name, "").strip()):
+def _day(name: str, params: Mapping[str, str]) -> date | None:
+    if not (text := params.get(name, "").strip()):
         return None
-    for form in DATE_FORMATS:
+    for date_format in DATE_FORMATS:
         try:
-            day = datetime.strptime(text, form).replace(tzinfo=VIETNAM).date()
+            day = datetime.strptime(text, date_format).replace(tzinfo=VIETNAM).date()
         except ValueError:
             continue
         if day.year in VALID_YEARS:
@@ -165,7 +162,7 @@ def _midnight_us(day: date) -> int:
 
 
 def _facet_expression(kind: str, *ids: str) -> str:
-    """Standing in any of these places; empty for an empty id."""
+    """FTS5 expression for any of the facets; empty for an empty id."""
     marks = " OR ".join(f'"{facet_token(kind, id)}"' for id in ids)
     return f"marks : ({marks})" if all(ids) else ""
 

@@ -1,4 +1,4 @@
-"""What an answer shows of an item: a few lines around the words, with the words marked."""
+"""Snippets of search results: text around the matched words, with the words highlighted."""
 
 import re
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ ELLIPSIS = "…"
 
 
 class SnippetPiece(NamedTuple):
-    """Some of the text; `hit`: it is one of the words that were looked for."""
+    """A piece of text; `hit`: it matches the query."""
 
     text: str
     hit: bool
 
 
 def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[SnippetPiece]:
-    """Where *text* has the words in a row, or else the first of them; its beginning if nowhere.
+    """The part of *text* around the phrase, or else the first word, or else its beginning.
 
-    *words* are `even`; one without marks is found with any marks, as all are when *loosely*.
+    *words* are normalized. Words without marks match any marks; with *ignore_marks* all words do.
     """
     first = _first_match(text, words, ignore_marks=ignore_marks)
     start = text.rfind(" ", 0, max(first - CONTEXT_BEFORE, 0)) + 1 if first > CONTEXT_BEFORE else 0
@@ -34,7 +34,7 @@ def make_snippet(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
 
 
 def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[SnippetPiece]:
-    """The whole *text* in pieces."""
+    """The whole *text* in pieces, with matches as hits."""
     spans = _merge_adjacent(text, sorted(_match_spans(text, words, ignore_marks=ignore_marks)))
     pieces, at = [], 0
     for start, end in spans:
@@ -48,7 +48,7 @@ def highlight(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[Sn
 
 
 def _merge_adjacent(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Words with nothing but a space between them are marked as one."""
+    """Merge matches that only a space separates."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:
         if joined and text[joined[-1][1] : start].isspace():
@@ -59,28 +59,35 @@ def _merge_adjacent(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[i
 
 
 def _first_match(text: str, words: Sequence[str], *, ignore_marks: bool) -> int:
-    """Where to begin reading; 0 where there is nothing to find."""
-    evened = normalize_spelling(text)
+    """Position of the first match; 0 without any."""
+    normalized = normalize_spelling(text)
     wanted = [strip_marks(word) for word in words] if ignore_marks else words
     exact = any(word != strip_marks(word) for word in wanted)
     phrase = r"[\W_]+".join(map(re.escape, wanted))
-    found = _whole_word(phrase).search(evened if exact else strip_marks(evened)) if phrase else None
-    if found:
-        return found.start()
+    match = (
+        _whole_word(phrase).search(normalized if exact else strip_marks(normalized))
+        if phrase
+        else None
+    )
+    if match:
+        return match.start()
     return min(
         (start for start, _ in _match_spans(text, words, ignore_marks=ignore_marks)), default=0
     )
 
 
 def _match_spans(text: str, words: Sequence[str], *, ignore_marks: bool) -> list[tuple[int, int]]:
-    evened = normalize_spelling(text)
+    normalized = normalize_spelling(text)
     wanted = {strip_marks(word) if ignore_marks else word for word in words}
-    loose = {word for word in wanted if word == strip_marks(word)}
+    unmarked = {word for word in wanted if word == strip_marks(word)}
     spans: set[tuple[int, int]] = set()
-    for some, within in ((loose, strip_marks(evened)), (wanted - loose, evened)):
-        if some:
-            pattern = _whole_word("|".join(map(re.escape, sorted(some))))
-            spans |= {found.span() for found in pattern.finditer(within)}
+    for words_here, haystack in (
+        (unmarked, strip_marks(normalized)),
+        (wanted - unmarked, normalized),
+    ):
+        if words_here:
+            pattern = _whole_word("|".join(map(re.escape, sorted(words_here))))
+            spans |= {found.span() for found in pattern.finditer(haystack)}
     return list(spans)
 
 

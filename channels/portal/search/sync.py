@@ -1,4 +1,4 @@
-"""Keeps the catalogue beside the index: whoever writes an item's page has its words found, too."""
+"""Synchronization of the search index with the portal's index."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +16,15 @@ from channels.portal.storage.atomic_files import sync_folder
 log = structlog.get_logger()
 SEARCH_INDEX_FILE, NEXT_SEARCH_INDEX_FILE = "search.sqlite", "search.sqlite.next"
 CHUNK_SIZE = 100
-"""So many items are learnt at once, while others wait for the folder."""
+"""Items indexed per round, while other writers wait for the folder."""
 
 
 class SearchSync:
-    """The catalogue's one writer, for whoever holds the folder's lock.
+    """The only writer of the search index; needs the folder's lock.
 
-    *paper* is what a row says, None for an item that was withdrawn. A file that is missing, broken
-    or of another edition is made anew from the index, some items at a time: nothing is only here.
-    That happens in another file, so that searches find all that they found until it is whole.
+    *to_document* returns None for a withdrawn item. A search index that is missing, damaged or of
+    another format is rebuilt from the portal's index, some items at a time, in a second file.
+    Searches use the old file until the new one is complete.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class SearchSync:
             SearchIndexFile(folder / NEXT_SEARCH_INDEX_FILE),
         )
         self._to_document = to_document
-        learnt = f"{DOCUMENT_VERSION} {site.vocabulary.model_dump_json()}"
-        self._format_hash = sha256(learnt.encode()).hexdigest()
+        hashed_format = f"{DOCUMENT_VERSION} {site.vocabulary.model_dump_json()}"
+        self._format_hash = sha256(hashed_format.encode()).hexdigest()
 
     def close(self) -> None:
         self._active.close()
         self._next.close()
 
     def prepare(self) -> None:
-        """Begin another catalogue where this one is not right. Raises sqlite3.Error, OSError."""
+        """Start a rebuild if the index is not current. Raises sqlite3.Error, OSError."""
         if (
             self._active_format_hash() == self._format_hash
             or self._build_progress()[0] == self._format_hash
@@ -53,49 +53,53 @@ class SearchSync:
         self._next.open().start_build(self._format_hash)
 
     def continue_build(self, index: PortalIndex) -> int:
-        """Go on with the one that was begun; how many items it has learnt. Raises as `ready`."""
-        edition, after = self._build_progress()
-        if edition != self._format_hash:
+        """Continue a rebuild; return the number of items indexed. Raises as `prepare`."""
+        format_hash, after = self._build_progress()
+        if format_hash != self._format_hash:
             return 0
-        rows = index.items_after(after, CHUNK_SIZE)
-        catalogue = self._next.open()
-        with catalogue.transaction():
-            self._index_items(catalogue, [row for _, row in rows])
-            if rows:
-                catalogue.record_progress(rows[-1][0])
-        if len(rows) < CHUNK_SIZE:
-            self._activate(catalogue)
-        return len(rows)
+        items = index.items_after(after, CHUNK_SIZE)
+        search_index = self._next.open()
+        with search_index.transaction():
+            self._index_items(search_index, [stored for _, stored in items])
+            if items:
+                search_index.record_progress(items[-1][0])
+        if len(items) < CHUNK_SIZE:
+            self._activate(search_index)
+        return len(items)
 
     def index_items(self, items: Sequence[StoredItem]) -> None:
-        """Have *rows* found as they are now. Raises sqlite3.Error, OSError."""
-        for catalogue in self._usable_indexes():
-            with catalogue.transaction():
-                self._index_items(catalogue, items)
+        """Index the items in their current state. Raises sqlite3.Error, OSError."""
+        for search_index in self._usable_indexes():
+            with search_index.transaction():
+                self._index_items(search_index, items)
 
     def remove_unknown(self, index: PortalIndex) -> None:
-        """Drop what the index does not have. Raises sqlite3.Error, OSError."""
-        for catalogue in self._usable_indexes():
-            gone = [one for one in catalogue.content_ids() if not index.current_revision(one)]
-            with catalogue.transaction():
-                catalogue.remove(gone)
+        """Remove items that the portal's index lacks. Raises sqlite3.Error, OSError."""
+        for search_index in self._usable_indexes():
+            unknown = [
+                content_id
+                for content_id in search_index.content_ids()
+                if not index.current_revision(content_id)
+            ]
+            with search_index.transaction():
+                search_index.remove(unknown)
 
     def _index_items(self, search_index: SearchIndex, items: Sequence[StoredItem]) -> None:
-        for row in items:
-            if paper := self._to_document(row):
-                search_index.put([paper])
+        for stored in items:
+            if document := self._to_document(stored):
+                search_index.put([document])
             else:
-                search_index.remove([row.publication.content_id])
+                search_index.remove([stored.publication.content_id])
 
     def _usable_indexes(self) -> Iterator[SearchIndex]:
-        """The one that is searched, if it is whole, and the one that is being made."""
+        """The active index, if complete, and the one being built."""
         if self._active_format_hash():
             yield self._active.open()
         if self._build_progress()[0]:
             yield self._next.open()
 
     def _active_format_hash(self) -> str:
-        """The edition of the one that is searched; empty where none is whole."""
+        """Format hash of the active index; empty if none is complete."""
         try:
             return self._active.open().complete_format_hash() if self._active.exists() else ""
         except sqlite3.DatabaseError as broken:
@@ -110,17 +114,17 @@ class SearchSync:
             return "", ""
 
     def _activate(self, built: SearchIndex) -> None:
-        """The new one is whole: from here on it is the one that is searched."""
+        """Make the complete index *built* the active one."""
         built.mark_complete(self._format_hash)
         if not self._active_format_hash():
-            self._active.delete()  # and the journal, which is not the new one's
+            self._active.delete()  # with its journal, which does not belong to the new file
         self.close()
         self._next.move_to(self._active)
         log.info("search_catalogue_made")
 
 
 class SearchIndexFile:
-    """A catalogue's file, opened when it is needed; anew where somebody has put another there."""
+    """A search index file, opened when needed, and again after it was replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -135,7 +139,7 @@ class SearchIndexFile:
             self._opened = None
 
     def open(self) -> SearchIndex:
-        """Raises sqlite3.Error."""
+        """Open the current file. Raises sqlite3.Error."""
         if self._opened is not None and not self._opened.is_current_file:
             self.close()
         if self._opened is None:
@@ -148,17 +152,17 @@ class SearchIndexFile:
 
     def delete(self) -> None:
         self.close()
-        for left in (self._path, self._path.with_name(f"{self._path.name}-journal")):
-            left.unlink(missing_ok=True)
+        for file in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+            file.unlink(missing_ok=True)
 
     def delete_damaged(self, error: sqlite3.DatabaseError) -> None:
-        """A damaged file goes; raises *broken* for trouble that passes, as a full disk does."""
+        """Delete a damaged file; raise *error* if it is temporary, like a full disk."""
         if isinstance(error, sqlite3.OperationalError) and not _lacks_tables(error):
             raise error
         log.error("search_catalogue_broken", error=type(error).__name__)
         self.delete()
 
 
-def _lacks_tables(broken: sqlite3.OperationalError) -> bool:
-    """Whether it is a file of ours at all: one without our tables is not."""
-    return broken.sqlite_errorcode == sqlite3.SQLITE_ERROR
+def _lacks_tables(error: sqlite3.OperationalError) -> bool:
+    """Whether the file lacks the tables of a search index."""
+    return error.sqlite_errorcode == sqlite3.SQLITE_ERROR

@@ -1,4 +1,4 @@
-"""Putting files in place: a reader sees the old one or the new one, whenever we are killed."""
+"""Atomic replacement of files: readers see the old or the new file, also after a kill."""
 
 import os
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from contracts.base.crash_points import crash_point
 
 
 class StagedFiles:
-    """Files written aside and then put in place together; before `swap` no reader sees any of it.
+    """Files written aside and then renamed into place; readers see none of them before `commit`.
 
-    *aside* lies on the file system of *root*, outside what is served, and belongs to one writer at
-    a time: what a killed one left there is thrown away by the next.
+    *aside* is on the file system of *root*, outside the served folder, and belongs to one writer at
+    a time. A new instance removes files that a killed writer left there.
     """
 
     def __init__(self, root: Path, aside: Path) -> None:
@@ -24,13 +24,13 @@ class StagedFiles:
 
     @property
     def count_writes(self) -> int:
-        """How many files are to be written."""
+        """Number of files to be written."""
         return len(self._moves)
 
     def stage(self, path: str, body: bytes | None) -> None:
-        """Stage *body* for *path* (relative to the root); None has the file removed.
+        """Stage *body* for *path*, relative to the root; None removes the file.
 
-        A file that holds these bytes already stays as it is.
+        A file with the same content stays untouched.
         """
         target = self._root / path
         self._folders.add(target.parent)
@@ -42,7 +42,7 @@ class StagedFiles:
             self._moves.append((beside, target))
 
     def commit(self) -> None:
-        """Put everything in place, in the order of staging, and make it last."""
+        """Rename the files into place in the order of staging, and fsync their folders."""
         for beside, target in self._moves:
             self._make_folder(target.parent)
             beside.replace(target)
@@ -62,7 +62,7 @@ class StagedFiles:
 
 
 def has_content(path: Path, body: bytes) -> bool:
-    """Whether *path* has exactly these bytes."""
+    """Whether the file *path* has exactly the content *body*."""
     try:
         return path.stat().st_size == len(body) and path.read_bytes() == body
     except (FileNotFoundError, NotADirectoryError):
@@ -70,7 +70,7 @@ def has_content(path: Path, body: bytes) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's names last: a rename counts only after this."""
+    """Fsync the folder, which makes renames in it durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -87,9 +87,9 @@ def _write(path: Path, body: bytes) -> None:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """The paths of all files in a folder and its folders, however many there are."""
-    with os.scandir(folder) as found:
-        for entry in found:
+    """Paths of all files below a folder, found lazily."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from files_below(entry.path)
             else:
@@ -97,6 +97,6 @@ def files_below(folder: str) -> Iterator[str]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Throw away what a killed writer has left."""
-    for left in folder.iterdir():
-        left.unlink()
+    """Remove files that a killed writer left."""
+    for file in folder.iterdir():
+        file.unlink()

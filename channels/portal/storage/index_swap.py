@@ -1,9 +1,9 @@
-"""The index of a rebuild takes the old one's place, and no death in between leaves none.
+"""Crash-safe replacement of the portal's index by that of a rebuild.
 
-Once the new one stands under the name NEXT it counts: whoever takes the folder's lock carries the
-swap out before anything else, so that nobody writes to the old one any more. What the old one keeps
-beside itself goes first, because SQLite would take it for the new one's; the file itself is
-replaced, in one step, so that there is an index at every moment.
+A new index counts as soon as it has the name NEXT_INDEX_FILE: each holder of the folder's lock
+finishes the swap before any other work, so that no process writes to the old index any more. The
+old index's `-wal` and `-shm` go first, because SQLite would take them for the new one's. The index
+itself is replaced in one step, so that there is an index at every moment.
 """
 
 from pathlib import Path
@@ -15,19 +15,19 @@ INDEX_FILE, NEXT_INDEX_FILE = "index.sqlite", "next.sqlite"
 
 
 def begin_swap(new_index: Path, state: Path) -> None:
-    """Let *made*, whole and closed, be the next index of *state*; for who holds the lock."""
+    """Make *new_index*, complete and closed, the next index of *state*. Needs the folder's lock."""
     new_index.replace(state / NEXT_INDEX_FILE)
     sync_folder(state)
     crash_point("portal.index_named")
 
 
 def finish_swap(state: Path) -> None:
-    """Finish the swap, if one was begun; for who holds the lock. Raises OSError."""
-    new = state / NEXT_INDEX_FILE
-    if not new.exists():
+    """Finish a swap that was begun. Needs the folder's lock. Raises OSError."""
+    next_index = state / NEXT_INDEX_FILE
+    if not next_index.exists():
         return
-    for beside in ("-wal", "-shm"):
-        (state / f"{INDEX_FILE}{beside}").unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):
+        (state / f"{INDEX_FILE}{suffix}").unlink(missing_ok=True)
     crash_point("portal.index_alone")
-    new.replace(state / INDEX_FILE)
+    next_index.replace(state / INDEX_FILE)
     sync_folder(state)

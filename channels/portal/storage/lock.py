@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on the portal's folder that ends with its process."""
+"""A lock for one writer of a folder, released when its process ends."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ POLL_S = 0.01
 
 @contextmanager
 def folder_lock(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold the lock. Raises Busy: waiting without end would hang on a process that is frozen."""
+    """Hold the lock. Raises FolderBusy after *timeout_s*, as its holder may be frozen."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(handle, time.monotonic() + timeout_s)

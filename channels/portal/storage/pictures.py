@@ -1,7 +1,7 @@
-"""Pictures that the portal serves for others to fetch: `/anh/<hash>.jpg`, until nobody shows them.
+"""Pictures for other services to fetch from the portal, as `/anh/<hash>.jpg`.
 
-They belong to no page: neither the index nor a rebuild knows them. A name is its bytes' hash, so
-that writing one again changes nothing but its age, whoever does it.
+Neither the index nor a rebuild knows them. A picture's name is the hash of its bytes, so that
+saving it again only renews its age.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ LOCK_TIMEOUT_S = 5.0
 
 
 class PictureStore:
-    """The pictures of the portal in *folder*; several processes may write them."""
+    """The pictures of the portal in *folder*, which several processes may write."""
 
     def __init__(self, folder: Path, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         self._public = folder / "public"
@@ -32,28 +32,28 @@ class PictureStore:
         self._lock_timeout_s = lock_timeout_s
 
     async def save(self, jpeg: bytes) -> str:
-        """Have it there until `clear` removes it; its path.
+        """Save a picture until `remove_unused` removes it; return its path.
 
-        Raises Unreachable when the disk can't take it.
+        Raises Unreachable when the disk refuses it.
         """
         path = f"{PICTURES_FOLDER}/{sha256(jpeg).hexdigest()}.jpg"
         await self._in_thread(partial(self._save, path, jpeg))
         return path
 
     async def remove_unused(self, used: Container[str], before: float) -> int:
-        """Remove what is not *shown* and was last handed in before that moment; how many it were.
+        """Remove pictures not in *used* and last saved before *before*; return their number.
 
         Raises Unreachable.
         """
-        gone = await self._in_thread(partial(self._remove_unused, used, before))
-        return len(gone)
+        removed = await self._in_thread(partial(self._remove_unused, used, before))
+        return len(removed)
 
     async def paths(self) -> list[str]:
-        """Every picture that is there."""
+        """Paths of all pictures."""
         return await asyncio.to_thread(self._paths)
 
     async def exists(self, path: str) -> bool:
-        """Whether it is still there."""
+        """Whether the picture exists."""
         return await asyncio.to_thread((self._public / path).is_file)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -68,17 +68,17 @@ class PictureStore:
         with self._locked_files() as stage:
             stage.stage(path, jpeg)
             stage.commit()
-            os.utime(self._public / path)  # somebody is about to show it
+            os.utime(self._public / path)  # it is about to be used: keep it from `remove_unused`
 
     def _remove_unused(self, used: Container[str], before: float) -> list[str]:
         with self._locked_files() as stage:
-            old = [
+            unused = [
                 path for path in self._paths() if path not in used and self._modified(path) < before
             ]
-            for path in old:
+            for path in unused:
                 stage.stage(path, None)
             stage.commit()
-            return old
+            return unused
 
     def _paths(self) -> list[str]:
         return [

@@ -1,7 +1,7 @@
-"""The portal's files against its own index: every page and feed there, whole, and nothing else.
+"""Audit of the portal's folder: compare every page and feed with the index.
 
-Without the writer's lock files may change while they are compared. So what differs is only a
-suspicion; `again` holds the lock for the few files concerned, and then it is certain.
+Files may change during a comparison without the writer's lock. A difference is therefore only a
+suspicion until `recheck` confirms it with the lock held, for the files concerned.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -19,15 +19,15 @@ from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
 
 RECHECK_CHUNK = 50
-"""So many files are compared before the writer may have its lock again."""
+"""Files compared before the lock is released for the writer."""
 ITEM_PAGES = ("index.html", "410.html")
 FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
 OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
-"""In these every file is the portal's."""
+"""Folders whose files all belong to the portal."""
 
 
 class FileProblem(NamedTuple):
-    """A file that is wrong, and how."""
+    """A wrong file: the broken rule, its path, and the difference."""
 
     rule: str
     path: str
@@ -35,14 +35,14 @@ class FileProblem(NamedTuple):
 
 
 class MatchAll:
-    """Contains whatever one asks for."""
+    """A container of everything."""
 
     def __contains__(self, path: object) -> bool:
         return True
 
 
 class FolderAudit:
-    """Reads one portal's folder; `files` counts what was compared."""
+    """Audit of one portal's folder; `files_checked` counts compared files."""
 
     def __init__(self, folder: Path, site_files: SiteFiles) -> None:
         self.public = folder / "public"
@@ -53,34 +53,34 @@ class FolderAudit:
 
     @property
     def has_pages(self) -> bool:
-        """Whether there are a portal's pages in this folder."""
+        """Whether the folder has a portal's pages."""
         return (self.public / SITE_MARKER_FILE).exists()
 
     @property
     def has_state(self) -> bool:
-        """Whether a writer has been in this folder, or tried to work in it."""
+        """Whether a writer ever worked in the folder."""
         return self._state.exists()
 
     @property
     def has_index(self) -> bool:
-        """Whether there is an index that somebody has laid out. Raises sqlite3.Error."""
+        """Whether the folder has an index with tables. Raises sqlite3.Error."""
         if not (self._state / INDEX_FILE).exists():
             return False
-        with closing(self.open_snapshot()) as glance:
-            return not glance.is_new()
+        with closing(self.open_snapshot()) as snapshot:
+            return not snapshot.is_new()
 
     def open_snapshot(self) -> IndexSnapshot:
-        """The index as it is now. Raises sqlite3.Error."""
+        """Open a snapshot of the index. Raises sqlite3.Error."""
         return IndexSnapshot(self._state / INDEX_FILE)
 
     def is_comparable(self, snapshot: IndexSnapshot) -> bool:
-        """Whether this program would write the same bytes as the one that wrote the files."""
+        """Whether the files have the current format, so that bytes can be compared."""
         return snapshot.metadata("edition") == self._site_files.format_hash
 
     def find_problems(
         self, snapshot: IndexSnapshot, paths: Container[str] = MatchAll(), *, exact: bool = True
     ) -> Iterator[FileProblem]:
-        """What is wrong with the *wanted* files; *exact*: they are compared byte by byte."""
+        """Problems of the files *paths*; *exact*: compare them byte by byte."""
         if exact:
             yield from self._check_items(snapshot, paths)
             yield from self._check_page_sets(snapshot, paths)
@@ -89,22 +89,22 @@ class FolderAudit:
     def recheck(
         self, suspects: Sequence[FileProblem], lock_timeout_s: float, *, exact: bool
     ) -> list[FileProblem]:
-        """Those that are still wrong while nobody writes. Raises Busy, sqlite3.Error, OSError."""
+        """Problems that persist under the lock. Raises FolderBusy, sqlite3.Error, OSError."""
         certain: list[FileProblem] = []
         for start in range(0, len(suspects), RECHECK_CHUNK):
-            paths = {one.path for one in suspects[start : start + RECHECK_CHUNK]}
+            paths = {problem.path for problem in suspects[start : start + RECHECK_CHUNK]}
             with (
                 folder_lock(self._state / LOCK_FILE, lock_timeout_s),
-                closing(self.open_snapshot()) as glance,
+                closing(self.open_snapshot()) as snapshot,
             ):
-                certain += self.find_problems(glance, paths, exact=exact)
+                certain += self.find_problems(snapshot, paths, exact=exact)
         return certain
 
     def leftover_files(self, before: float) -> list[str]:
-        """Names of files that a writer has put aside before *before* and never took away."""
+        """Names of staged files older than *before*, left by a killed writer."""
         if not self.aside.exists():
             return []
-        return [one.name for one in self.aside.iterdir() if one.lstat().st_mtime < before]
+        return [file.name for file in self.aside.iterdir() if file.lstat().st_mtime < before]
 
     def _check_items(
         self, snapshot: IndexSnapshot, wanted: Container[str]
@@ -118,10 +118,12 @@ class FolderAudit:
         self, snapshot: IndexSnapshot, wanted: Container[str]
     ) -> Iterator[FileProblem]:
         stale = {*snapshot.stale_page_sets(), *snapshot.stale_page_sets(stale_format=True)}
-        for place in self._site_files.all_page_sets(snapshot):
-            if place not in stale and any(path in wanted for path in place.paths):
-                rule = "feed-differs" if place.paths[0].endswith(FEED_SUFFIXES) else "page-differs"
-                yield from self._compare(self._site_files.page_set_files(place, snapshot), rule)
+        for page_set in self._site_files.all_page_sets(snapshot):
+            if page_set not in stale and any(path in wanted for path in page_set.paths):
+                rule = (
+                    "feed-differs" if page_set.paths[0].endswith(FEED_SUFFIXES) else "page-differs"
+                )
+                yield from self._compare(self._site_files.page_set_files(page_set, snapshot), rule)
         yield from self._compare(
             (file for file in self._site_files.fixed_files() if file[0] in wanted), "page-differs"
         )
@@ -129,37 +131,37 @@ class FolderAudit:
     def _compare(self, files: Iterator[RenderedFile], rule: str) -> Iterator[FileProblem]:
         for path, body in files:
             self.files_checked += 1
-            found = self.public / path
+            target = self.public / path
             if body is None:
-                if found.exists():
+                if target.exists():
                     yield FileProblem(rule, path, "must not be there")
-            elif not has_content(found, body):
-                yield FileProblem(rule, path, "other bytes" if found.exists() else "is missing")
+            elif not has_content(target, body):
+                yield FileProblem(rule, path, "other bytes" if target.exists() else "is missing")
 
     def find_strays(
         self, snapshot: IndexSnapshot, paths: Container[str] = MatchAll()
     ) -> Iterator[FileProblem]:
-        """Files for which the index has no reason."""
-        begin = len(f"{self.public}/")
+        """Files the index does not reference."""
+        prefix_length = len(f"{self.public}/")
         for folder in OWNED_FOLDERS:
             root = self.public / folder
             for path in (
-                (found[begin:] for found in files_below(str(root))) if root.is_dir() else ()
+                (file[prefix_length:] for file in files_below(str(root))) if root.is_dir() else ()
             ):
                 if path in paths and not self.is_expected(path, snapshot):
                     yield FileProblem("page-unexpected", path, "no item of the index stands for it")
 
     def is_expected(self, path: str, snapshot: IndexSnapshot) -> bool:
-        """Whether the index has a reason for the file."""
+        """Whether the index references the file."""
         folder, *rest = path.split("/")
         if folder == "tin":
             return (
                 len(rest) == 2 and rest[1] in ITEM_PAGES and snapshot.current_revision(rest[0]) > 0
             )
-        place = page_set_at(path)
-        known = (
-            place is not None
-            and path in place.paths
-            and self._site_files.is_needed(place, snapshot)
+        page_set = page_set_at(path)
+        is_needed = (
+            page_set is not None
+            and path in page_set.paths
+            and self._site_files.is_needed(page_set, snapshot)
         )
-        return known or path == CANARY_PATH[1:]
+        return is_needed or path == CANARY_PATH[1:]

@@ -1,4 +1,4 @@
-"""What a writer has to do, and how it tells of it."""
+"""Pending work of a writer, progress reports, and storing publications in the index."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ log = structlog.get_logger()
 
 
 ReportProgress = Callable[[str, int, int], None]
-"""What was done, how many since the last call, and how many there are in all (0 = not known)."""
+"""Called with the kind of work, the number done since the last call, and the total or 0."""
 
 
 def no_progress(what: str, count: int, total: int) -> None:
-    """For whom nobody waits."""
+    """Ignore progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """Items and other places whose files are to be written; `learnt`: into a new catalogue."""
+    """Items and page sets to be written; `indexed`: items added to a new search index."""
 
     items: Sequence[StoredItem] = ()
     page_sets: Sequence[PageSet] = ()
@@ -38,23 +38,26 @@ class PendingWork:
 def add_publication(
     index: PortalIndex, site_files: SiteFiles, publication: Publication
 ) -> StoredItem:
-    """Take *publication* into the index, with how it is written in feeds and lists.
+    """Store *publication* in the index, with its fragments.
 
-    One that is older than what is shown adds to the item's past, and to the feeds that tell of it.
+    A position older than the shown one adds to the item's history, and to the feeds that carry it.
     """
-    known = index.find_item(publication.content_id)
-    shown = merge_history(known.publication if known else None, publication)
-    row = site_files.to_stored_item(shown)
-    slugs, once = site_files.site.listing_slugs(shown), site_files.site.listing_slugs(publication)
-    touched = index.put_item(shown, row, slugs, site_files.archive_size, once)
-    index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(row))
+    previous = index.find_item(publication.content_id)
+    shown = merge_history(previous.publication if previous else None, publication)
+    stored = site_files.to_stored_item(shown)
+    slugs, former_slugs = (
+        site_files.site.listing_slugs(shown),
+        site_files.site.listing_slugs(publication),
+    )
+    stale = index.put_item(shown, stored, slugs, site_files.archive_size, former_slugs)
+    index.put_fragments(shown.content_id, site_files.format_hash, site_files.fragments(stored))
     if site_files.site.hub:
-        index.mark_unannounced(sorted(one.slug for one in touched if one.kind == FEED))
-    return row
+        index.mark_unannounced(sorted(page_set.slug for page_set in stale if page_set.kind == FEED))
+    return stored
 
 
 def record_format(index: PortalIndex, site_files: SiteFiles) -> None:
-    """Say by which edition the files are written; another address makes every id in feeds new."""
+    """Record the format of the files; warn of a new address, which changes all feed ids."""
     before, now = index.metadata("address"), site_files.site.public_url
     items = index.count_items() if before not in ("", now) else 0
     if items:

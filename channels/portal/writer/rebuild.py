@@ -1,14 +1,14 @@
-"""Making the portal anew from publications, while it goes on being read and written.
+"""Rebuild of the portal from publications, while it is being read and written.
 
-    aside     a new index is made beside the old one; nobody waits, what is shown meanwhile is noted
-    swap      what was noted is taken in, and the new index takes the old one's place: a moment
-    write     every file is compared with the new index, and written where it differs: items first,
-              then what points at them, some at a time, so that others can write in between
-    clear     what the index knows nothing of is removed
+    aside     build a new index beside the old one, which records changes meanwhile
+    swap      add the recorded changes, and replace the old index by the new one
+    write     compare every file with the new index and write those that differ: items first, then
+              the files that link to them, some at a time, so that other writers can work
+    remove    delete files that the index no longer references
 
-Readers see every file old or new, never half; files that are the same stay untouched. Killed before
-the swap, nothing has changed; killed in it or after it, the next writer goes on, bit by bit, or the
-next rebuild does. Where there are no pages at all, everything is written at once, and writers wait.
+Readers see each file old or new, never half; equal files stay untouched. A kill before the swap
+changes nothing; after it, the next writer or rebuild continues. Without any pages, all files are
+written at once, and other writers wait.
 """
 
 import shutil
@@ -43,7 +43,7 @@ REBUILD_LOCK_FILE = "rebuild.lock"
 
 
 class RebuildResult(NamedTuple):
-    """What a rebuild has found to be different."""
+    """Numbers of items, written files and removed files."""
 
     items: int = 0
     written: int = 0
@@ -51,9 +51,9 @@ class RebuildResult(NamedTuple):
 
 
 class PortalRebuild:
-    """A new portal in the making. Take publications in, in any order, then `finish`.
+    """A rebuild in progress: add publications in any order, then `finish`.
 
-    *tell* hears of what was done: items and places written.
+    *report_progress* gets the numbers of items and page sets written.
     """
 
     def __init__(
@@ -79,18 +79,18 @@ class PortalRebuild:
             self._is_recording = self._start_recording()
 
     def add_publications(self, publications: Iterable[Publication]) -> None:
-        """Raises OSError or sqlite3.Error; then nothing has changed for readers."""
+        """Store publications. Raises OSError or sqlite3.Error; readers see no change."""
         with self._index.transaction():
-            for one in publications:
-                add_publication(self._index, self._site_files, one)
+            for publication in publications:
+                add_publication(self._index, self._site_files, publication)
 
     def add_already_shown(self, publications: Sequence[Publication]) -> None:
-        """Take those in that the old portal has shown, or was about to. Raises as `take`."""
+        """Store those that the old index has shown. Raises as `add_publications`."""
         if publications:
             self.add_publications(filter_shown(self._state / INDEX_FILE, publications))
 
     def finish(self) -> RebuildResult:
-        """Put the new portal in place of the old one. Raises Busy, OSError, sqlite3.Error."""
+        """Replace the old portal by the new one. Raises FolderBusy, OSError, sqlite3.Error."""
         with folder_lock(self._state / LOCK_FILE, self._lock_timeout_s):
             self._add_recorded_changes()
             items = self._index.count_items()
@@ -109,73 +109,73 @@ class PortalRebuild:
         self._index.close()
 
     def _start_recording(self) -> bool:
-        """Have the old index note what is taken in from now on; False where nothing can be."""
+        """Let the old index record changes; False if it is unusable."""
         if old := self._open_old_index():
             with closing(old):
                 old.start_recording_changes()
         return old is not None
 
     def _add_recorded_changes(self) -> None:
-        """What was shown since is known to the old index alone."""
+        """Add changes since the start, which only the old index has."""
         old = self._open_old_index() if self._is_recording else None
         if old:
             with closing(old):
-                self.add_publications([row.publication for row in old.recorded_changes()])
+                self.add_publications([stored.publication for stored in old.recorded_changes()])
                 old.checkpoint()
 
     def _open_old_index(self) -> PortalIndex | None:
-        """The index that stands; None where there is none that can be read."""
+        """The old index; None if missing or unreadable."""
         path = self._state / INDEX_FILE
         try:
             index = PortalIndex(path) if path.exists() else None
         except sqlite3.Error:
-            return None  # it is no index: the reason for this rebuild
+            return None  # not an index: the reason for this rebuild
         if index and index.layout_version != LAYOUT_VERSION:
             index.close()
             return None
         return index
 
     def _swap(self) -> None:
-        stands = (self._folder / "public" / SITE_MARKER_FILE).exists()
+        has_pages = (self._folder / "public" / SITE_MARKER_FILE).exists()
         with self._index.transaction():
             self._index.mark_all_pending(
-                self._site_files.all_page_sets(self._index), stale_format=stands
+                self._site_files.all_page_sets(self._index), stale_format=has_pages
             )
             record_format(self._index, self._site_files)
         self._index.close()
         self._write_fixed_files()
-        for left in () if self._is_recording else self._state.glob(f"{SEARCH_INDEX_FILE}*"):
-            left.unlink()
+        for file in () if self._is_recording else self._state.glob(f"{SEARCH_INDEX_FILE}*"):
+            file.unlink()
         index_swap.begin_swap(self._aside / INDEX_FILE, self._state)
         index_swap.finish_swap(self._state)
 
     def _write_fixed_files(self) -> None:
-        """What every site has: pages that are written next point at it."""
+        """Write the fixed files, to which all pages link."""
         public, aside = self._folder / "public", self._state / "aside"
         for folder in (public, aside):
             folder.mkdir(exist_ok=True)
-        stage = StagedFiles(public, aside)
+        staged = StagedFiles(public, aside)
         for path, body in self._site_files.fixed_files():
-            stage.stage(path, body)
-        stage.commit()
+            staged.stage(path, body)
+        staged.commit()
 
     def _write_files(self, writer: PortalWriter) -> None:
         writer.prepare(report_progress=self._report_progress)
-        items, places = writer.count_pending()
-        while (done := writer.rewrite_stale()).has_work:
-            self._report_progress("items", len(done.items), items)
-            self._report_progress("places", len(done.page_sets), places)
+        items, page_sets = writer.count_pending()
+        while (rewritten := writer.rewrite_stale()).has_work:
+            self._report_progress("items", len(rewritten.items), items)
+            self._report_progress("places", len(rewritten.page_sets), page_sets)
 
     def _remove_strays(self) -> int:
-        """Remove what nobody stands for; what somebody has written meanwhile has a reason."""
+        """Delete files the index no longer references, but keep files written meanwhile."""
         audit, public = FolderAudit(self._folder, self._site_files), self._folder / "public"
-        with closing(audit.open_snapshot()) as glance:
-            suspects = [one.path for one in audit.find_strays(glance)]
+        with closing(audit.open_snapshot()) as snapshot:
+            suspects = [problem.path for problem in audit.find_strays(snapshot)]
         with (
             folder_lock(self._state / LOCK_FILE, self._lock_timeout_s),
-            closing(audit.open_snapshot()) as glance,
+            closing(audit.open_snapshot()) as snapshot,
         ):
-            strays = [path for path in suspects if not audit.is_expected(path, glance)]
+            strays = [path for path in suspects if not audit.is_expected(path, snapshot)]
             for path in strays:
                 (public / path).unlink(missing_ok=True)
         for folder in {(public / path).parent for path in strays}:
@@ -194,7 +194,7 @@ def open_rebuild(
     lock_timeout_s: float,
     report_progress: ReportProgress = no_progress,
 ) -> Iterator[PortalRebuild]:
-    """Make the portal anew. Raises Busy while somebody else does, or a writer holds the folder."""
+    """Rebuild the portal. Raises FolderBusy while another process holds a lock."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
     with folder_lock(folder / "state" / REBUILD_LOCK_FILE, lock_timeout_s):
         rebuild = PortalRebuild(folder, site_files, lock_timeout_s, report_progress)
@@ -205,16 +205,16 @@ def open_rebuild(
 
 
 def filter_shown(index: Path, publications: Sequence[Publication]) -> list[Publication]:
-    """Those of which *index* says that readers see, or saw, them; none where it can't be read."""
+    """Publications that *index* shows or has shown; none if it is unreadable."""
     if not index.exists():
         return []
     try:
-        with closing(IndexSnapshot(index)) as old:
+        with closing(IndexSnapshot(index)) as snapshot:
             return [
-                one
-                for one in publications
-                if old.current_revision(one.content_id) == one.revision
-                or old.was_shown(one.content_id, one.revision)
+                publication
+                for publication in publications
+                if snapshot.current_revision(publication.content_id) == publication.revision
+                or snapshot.was_shown(publication.content_id, publication.revision)
             ]
     except sqlite3.Error as broken:
         log.warning("portal_index_unreadable", error=type(broken).__name__)

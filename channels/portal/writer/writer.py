@@ -1,12 +1,12 @@
-"""How a publication becomes visible: staged, committed to the index, put in place, ticked off.
+"""The writer of the portal's folder, which makes publications visible in four steps.
 
-    stage     all files are written aside and fsynced; a full disk is found here, nothing is visible
-    commit    the index takes the revision: from here on it will be shown, whoever finishes it
-    swap      the files are renamed into place: item, then feeds, then home
-    tick off  the index forgets what was undone
+    stage     write all files aside and fsync them; a full disk shows here, nothing is visible
+    commit    store the revision in the index: from now on it will be shown, by any writer
+    rename    rename the files into place: item, then feeds, then home
+    done      mark the files as written in the index
 
-A writer that is killed leaves undone work in the index; whoever takes the lock next finishes it
-first. So a row in doubt has an answer: what the index has is delivered, the rest never arrived.
+A killed writer leaves pending work in the index, and the next holder of the lock finishes it first.
+So a row in doubt has an answer: a revision in the index is delivered, any other never arrived.
 """
 
 import sqlite3
@@ -58,13 +58,13 @@ BUSY_RETRY_S = 5.0
 
 
 SITE_MARKER_FILE = "404.html"
-"""Written last of what every site has; without it the public folder is new, or was emptied."""
+"""The last file that every site has; without it the public folder is new or was emptied."""
 
 
 class PortalWriter:
-    """The only thing that changes the portal's folder; used by one thread.
+    """The only writer of the portal's folder, for use by one thread.
 
-    `folder/public` is what web servers serve; `folder/state` is nobody's but the writer's.
+    Web servers serve `folder/public`; `folder/state` is private to the writer.
     """
 
     def __init__(self, folder: Path, site_files: SiteFiles, lock_timeout_s: float) -> None:
@@ -90,10 +90,10 @@ class PortalWriter:
     def prepare(
         self, *, allow_new: bool = True, report_progress: ReportProgress = no_progress
     ) -> None:
-        """Make the folder ready: finish what a killed writer left, renew what is out of date.
+        """Finish pending work and rewrite outdated files, so that the folder is ready.
 
-        Raises OSError, sqlite3.Error, Busy, Unfinished or IndexLost, and Empty where a portal would
-        have to be begun and *begin* forbids it.
+        Raises OSError, sqlite3.Error, FolderBusy, FilesNotWritten or IndexLost, and FolderEmpty for
+        a new folder unless *allow_new*.
         """
         self.public.mkdir(parents=True, exist_ok=True)
         self._aside.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class PortalWriter:
             self._rewrite_stale(index)
 
     def rewrite_stale(self, limit: int = CHUNK_SIZE) -> PendingWork:
-        """Write again some of what is in old print; returns what that was. Raises as `prepare`."""
+        """Rewrite some files of an earlier format; return them. Raises as `prepare`."""
         if not self._state.exists():
             return PendingWork()
         with self._locked_index() as index:
@@ -120,12 +120,12 @@ class PortalWriter:
             return self._rewrite_stale(index, limit)
 
     def prune_search(self) -> None:
-        """Let the search find only what the index has. Raises as `prepare`."""
+        """Remove items from the search that the index lacks. Raises as `prepare`."""
         with self._locked_index() as index:
             self._search_sync.remove_unknown(index)
 
     def show(self, publication: Publication, expired: Deadline) -> Outcome:
-        """Make *publication* visible. Never raises for what disk or index do."""
+        """Make *publication* visible. Returns errors of disk and index as outcomes."""
         try:
             with self._locked_index() as index:
                 self._write_pending(index)
@@ -144,7 +144,7 @@ class PortalWriter:
             return Outcome(Verdict.HELD, error_reason(error), RETRY_S, channel_wide=True)
 
     def resolve(self, publication: Publication) -> Outcome:
-        """Say whether *publication* is, or was, visible; what was begun is finished first."""
+        """Finish pending work, then say whether *publication* is or was visible."""
         try:
             with self._locked_index() as index:
                 self._write_pending(index)
@@ -158,12 +158,12 @@ class PortalWriter:
             return Outcome(Verdict.DOUBT, error_reason(error), RETRY_S)
 
     def put_file(self, path: str, body: bytes) -> Outcome:
-        """Put a file in place that the index does not know. Never raises, as `show`."""
+        """Write a file that is not in the index. Returns errors as outcomes, as `show`."""
         try:
             with self._locked_index():
-                stage = StagedFiles(self.public, self._aside)
-                stage.stage(path, body)
-                stage.commit()
+                staged = StagedFiles(self.public, self._aside)
+                staged.stage(path, body)
+                staged.commit()
         except FolderBusy:
             return Outcome(Verdict.HELD, "folder_busy", BUSY_RETRY_S)
         except (OSError, sqlite3.Error) as error:
@@ -171,25 +171,25 @@ class PortalWriter:
         return Outcome(Verdict.DELIVERED)
 
     def count_pending(self) -> tuple[int, int]:
-        """How many items and other places are to be written yet. Raises OSError."""
+        """Numbers of pending items and page sets. Raises OSError."""
         return self._query_index(PortalIndex.count_pending, (0, 0))
 
     def atom_documents(self, publication: Publication) -> list[str]:
-        """Paths of the feeds that have the item. Raises OSError."""
+        """Paths of the Atom documents with the item. Raises OSError."""
         return self._query_index(
             lambda index: self._site_files.atom_documents(publication, index), []
         )
 
     def unannounced_feeds(self) -> list[tuple[str, int]]:
-        """Feeds of which the hub has not heard, and how often each has changed. Raises OSError."""
+        """Feeds with changes that the hub does not know, and their counts. Raises OSError."""
         return self._query_index(PortalIndex.unannounced_feeds, [])
 
     def mark_announced(self, slug: str, change_count: int) -> None:
-        """The hub has heard of the feed. Raises OSError."""
+        """Mark a feed as announced to the hub. Raises OSError."""
         self._query_index(lambda index: index.mark_announced(slug, change_count), None)
 
     def _query_index(self, query: Callable[[PortalIndex], T], default: T) -> T:
-        """What *look* finds in an index that stands."""
+        """Result of *query* on a usable index, or else *default*."""
         try:
             with self._locked_index() as index:
                 return query(index) if index.layout_version == LAYOUT_VERSION else default
@@ -197,24 +197,24 @@ class PortalWriter:
             raise OSError(error_reason(error)) from error
 
     def add_publications(self, publications: Iterable[Publication]) -> None:
-        """Take many into the index, in any order; `finish` then writes their files."""
+        """Store many publications, in any order; `write_pending` then writes their files."""
         with self._locked_index() as index, index.transaction():
             for publication in publications:
                 add_publication(index, self._site_files, publication)
 
     def write_pending(self, report_progress: ReportProgress = no_progress) -> None:
-        """Bring the files up to the index. Raises as `prepare`."""
+        """Write all pending files. Raises as `prepare`."""
         with self._locked_index() as index:
             self._write_pending(index, report_progress, index.count_pending())
 
     def _show(self, index: PortalIndex, publication: Publication) -> None:
         with index.transaction():
-            row = add_publication(index, self._site_files, publication)
-            work = PendingWork([row], index.stale_page_sets())
-            stage = self._stage(index, work)
+            stored = add_publication(index, self._site_files, publication)
+            work = PendingWork([stored], index.stale_page_sets())
+            staged = self._stage(index, work)
             crash_point("portal.staged")
         crash_point("portal.committed")
-        self._commit(index, work, stage)
+        self._commit(index, work, staged)
 
     def _write_pending(
         self,
@@ -222,18 +222,18 @@ class PortalWriter:
         report_progress: ReportProgress = no_progress,
         totals: tuple[int, int] = (0, 0),
     ) -> None:
-        """Bring the files up to the index; nothing to do unless a writer was stopped half-way."""
-        while rows := index.unwritten_items(CHUNK_SIZE):
-            self._write(index, PendingWork(items=rows))
-            report_progress("items", len(rows), totals[0])
-        while places := index.stale_page_sets(CHUNK_SIZE):
-            self._write(index, PendingWork(page_sets=places))
-            report_progress("places", len(places), totals[1])
+        """Write all pending files; there are none unless a writer was stopped half-way."""
+        while items := index.unwritten_items(CHUNK_SIZE):
+            self._write(index, PendingWork(items=items))
+            report_progress("items", len(items), totals[0])
+        while page_sets := index.stale_page_sets(CHUNK_SIZE):
+            self._write(index, PendingWork(page_sets=page_sets))
+            report_progress("places", len(page_sets), totals[1])
 
     def _rewrite_stale(self, index: PortalIndex, limit: int = CHUNK_SIZE) -> PendingWork:
-        """Items first: nothing may point at what is not there yet."""
-        rows = index.stale_format_items(limit)
-        work = PendingWork(rows, index.stale_page_sets(limit - len(rows), stale_format=True))
+        """Rewrite items first, so that no link points at a missing file."""
+        items = index.stale_format_items(limit)
+        work = PendingWork(items, index.stale_page_sets(limit - len(items), stale_format=True))
         self._write(index, work)
         return replace(work, indexed=self._search_sync.continue_build(index))
 
@@ -242,17 +242,17 @@ class PortalWriter:
             self._commit(index, work, self._stage(index, work))
 
     def _stage(self, index: PortalIndex, work: PendingWork) -> StagedFiles:
-        stage = StagedFiles(self.public, self._aside)
+        staged = StagedFiles(self.public, self._aside)
         for path, body in self._files(index, work):
-            stage.stage(path, body)
-        return stage
+            staged.stage(path, body)
+        return staged
 
     def _files(self, index: PortalIndex, work: PendingWork) -> Iterator[RenderedFile]:
-        """In the order in which they are put in place: nothing points at what is not there yet."""
-        for row in work.items:
-            yield from self._site_files.item_files(row)
-        for place in work.page_sets:
-            yield from self._site_files.page_set_files(place, index)
+        """Files in an order in which no link points at a missing file."""
+        for stored in work.items:
+            yield from self._site_files.item_files(stored)
+        for page_set in work.page_sets:
+            yield from self._site_files.page_set_files(page_set, index)
 
     def _commit(self, index: PortalIndex, work: PendingWork, staged: StagedFiles) -> None:
         try:
@@ -268,12 +268,14 @@ class PortalWriter:
             raise FilesNotWritten(error_reason(error)) from error
 
     def _repair_item(self, index: PortalIndex, content_id: str) -> None:
-        """Write again whatever of the item's files is missing or damaged."""
-        row = index.find_item(content_id)
-        if row:
+        """Rewrite the item's missing or damaged files."""
+        stored = index.find_item(content_id)
+        if stored:
             self._write(
                 index,
-                PendingWork([row], index.page_sets_of(content_id, self._site_files.archive_size)),
+                PendingWork(
+                    [stored], index.page_sets_of(content_id, self._site_files.archive_size)
+                ),
             )
 
     def _create_index(self, index: PortalIndex, allow_new: bool) -> None:
@@ -284,25 +286,29 @@ class PortalWriter:
         index.create_tables()
 
     def _apply_new_format(self, index: PortalIndex) -> None:
-        """Write what every site has, and have the rest written again after a change of edition."""
-        laid_out = (self.public / SITE_MARKER_FILE).exists()
-        if laid_out and index.metadata("edition") == self._site_files.format_hash:
+        """After a change of format, write the fixed files and mark all others as stale."""
+        has_pages = (self.public / SITE_MARKER_FILE).exists()
+        if has_pages and index.metadata("edition") == self._site_files.format_hash:
             return
         with index.transaction():
-            self._mark_all_stale(index, laid_out)
-        stage = StagedFiles(self.public, self._aside)
+            self._mark_all_stale(index, has_pages)
+        staged = StagedFiles(self.public, self._aside)
         for path, body in self._site_files.fixed_files():
-            stage.stage(path, body)
-        stage.commit()
+            staged.stage(path, body)
+        staged.commit()
         record_format(index, self._site_files)
 
     def _mark_all_stale(self, index: PortalIndex, has_pages: bool) -> None:
-        """All at once where there is nothing, or else what is about the past bit by bit."""
+        """Mark all files: for a new folder at once, else archives and items when there is time."""
         index.set_metadata("edition", "")
-        places = list(self._site_files.all_page_sets(index))
-        old = {one for one in places if has_pages and one.kind in (ARCHIVE, MONTH, SITEMAP)}
-        index.mark_stale(old, stale_format=True)
-        index.mark_stale(one for one in places if one not in old)
+        page_sets = list(self._site_files.all_page_sets(index))
+        historical = {
+            page_set
+            for page_set in page_sets
+            if has_pages and page_set.kind in (ARCHIVE, MONTH, SITEMAP)
+        }
+        index.mark_stale(historical, stale_format=True)
+        index.mark_stale(page_set for page_set in page_sets if page_set not in historical)
         if has_pages:
             index.mark_all_stale_format()
         else:
@@ -313,7 +319,7 @@ class PortalWriter:
         with folder_lock(self._state / LOCK_FILE, self._lock_timeout_s):
             index_swap.finish_swap(self._state)
             if self._index and not self._index.is_current_file:
-                self.close()  # a rebuild has put another one there
+                self.close()  # a rebuild has replaced it
             if self._index is None:
                 self._index = PortalIndex(self._state / INDEX_FILE)
             yield self._index
