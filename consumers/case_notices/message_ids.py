@@ -45,11 +45,13 @@ class NoticeFinder:
     async def find(self, tracking_id: str, message_ids: tuple[str, ...]) -> list[BatchKey]:
         """Return the batches of these notices; each has one row."""
         tracked = [tracking_id] if tracking_id else await self.find_tracking_ids(message_ids)
-        found = await self.bucket.get_many(tracked)
-        records = [NoticeRecord.model_validate_json(value.data) for value in found.values()]
-        return [BatchKey(ChannelName.ZALO, one.content_id, one.revision, 0) for one in records]
+        values = await self.bucket.get_many(tracked)
+        records = [NoticeRecord.model_validate_json(value.data) for value in values.values()]
+        return [
+            BatchKey(ChannelName.ZALO, record.content_id, record.revision, 0) for record in records
+        ]
 
     async def find_tracking_ids(self, message_ids: tuple[str, ...]) -> list[str]:
         """Return the tracking ids of messages that were sent without one."""
-        found = await self.bucket.get_many([MESSAGE_PREFIX + id for id in message_ids])
-        return [value.data.decode() for value in found.values()]
+        values = await self.bucket.get_many([MESSAGE_PREFIX + id for id in message_ids])
+        return [value.data.decode() for value in values.values()]

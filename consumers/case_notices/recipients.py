@@ -49,13 +49,13 @@ class CaseNotices:
 
     async def start_batch(self, batch: BatchKey, entry: LedgerEntry) -> bool:
         """Create a notice's batch and wake it; False if it existed already."""
-        made = await self.ledger.create_notice(batch, entry)
+        is_created = await self.ledger.create_notice(batch, entry)
         crash_point("notice.entry_stored")
         await self.waker.wake(batch, Lane.NOTICE, 0)
         crash_point("notice.woken")
-        if made:
+        if is_created:
             log.info("notice_planned")
-        return made
+        return is_created
 
     async def try_next_channel(self, batch: BatchKey, entry: LedgerEntry, now: float) -> None:
         """Start the next channel if this one certainly did not reach the person."""
@@ -86,10 +86,10 @@ class CaseNoticeRecipients:
         """Return the person of a batch, with the suppression if there is one."""
         record = await self.notices.find_record(batch, entry.notice_recipient)
         address = record.contact.address(batch.channel) or "" if record else ""
-        why = await self.suppressions.reason(batch.channel, address) if address else None
-        person = SingleRecipient(address, why or "")
+        suppression = await self.suppressions.reason(batch.channel, address) if address else None
+        recipient = SingleRecipient(address, suppression or "")
         return BatchRecipients(
-            BatchRows((entry.notice_recipient,)), person, has_no_next_channel(batch, record)
+            BatchRows((entry.notice_recipient,)), recipient, has_no_next_channel(batch, record)
         )
 
     async def is_last_channel(self, batch: BatchKey, entry: LedgerEntry) -> bool:
@@ -117,16 +117,16 @@ class CaseNoticeRecipients:
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
         """Suppress a person who opted out on a channel, for as long as the channel says."""
-        for one in outcomes:
+        for outcome in outcomes:
             record = (
                 await self.notices.find_record(batch, entry.notice_recipient)
-                if one.mute_s
+                if outcome.mute_s
                 else None
             )
-            if record and one.verdict is Verdict.SUPPRESSED:
-                until = datetime.fromtimestamp(now + one.mute_s, UTC)
+            if record and outcome.verdict is Verdict.SUPPRESSED:
+                until = datetime.fromtimestamp(now + outcome.mute_s, UTC)
                 address = record.contact.address(batch.channel)
-                await self.suppressions.add(batch.channel, address, one.reason, until)
+                await self.suppressions.add(batch.channel, address, outcome.reason, until)
 
 
 def has_no_next_channel(batch: BatchKey, record: NoticeRecord | None) -> bool:

@@ -28,17 +28,17 @@ async def trace_dossier(
         content_id=content_id,
         revision=step or dossier.revision,
         state="released" if channels else "received",
-        channels={name: count_statuses(found) for name, found in channels.items()},
+        channels={name: count_statuses(entries) for name, entries in channels.items()},
         timeline=sorted(moments, key=lambda moment: moment.at),
     )
 
 
 async def trace_transactional(ledger: Ledger, content_id: str) -> Trace | None:
     """Trace a transactional mail; None if it never began."""
-    found = [one async for one in event_batches(ledger, content_id, 1)]
-    if not found:
+    batches = [batch async for batch in event_batches(ledger, content_id, 1)]
+    if not batches:
         return None
-    began = datetime.fromtimestamp(found[0][1].created, UTC)
+    began = datetime.fromtimestamp(batches[0][1].created, UTC)
     return await trace_dossier(
         ledger, content_id, Dossier(unit="", revision=1, released={1: began})
     )
@@ -48,10 +48,10 @@ async def event_batches(
     ledger: Ledger, content_id: str, number: int
 ) -> AsyncIterator[tuple[BatchKey, LedgerEntry]]:
     """Yield an event's batches, in the order of their channels."""
-    batches = [BatchKey(one, content_id, number, 0) for one in ChannelName]
-    found = [(batch, await ledger.state(batch)) for batch in batches]
-    begun = [(batch, held.value) for batch, held in found if held]
-    for batch, entry in sorted(begun, key=lambda one: one[1].created):
+    batches = [BatchKey(channel, content_id, number, 0) for channel in ChannelName]
+    states = [(batch, await ledger.state(batch)) for batch in batches]
+    begun = [(batch, state.value) for batch, state in states if state]
+    for batch, entry in sorted(begun, key=lambda channel: channel[1].created):
         yield batch, entry
 
 

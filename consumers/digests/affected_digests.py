@@ -21,19 +21,19 @@ class AffectedDigestFinder:
 
         An issue that is sent completely is not halted and not reissued.
         """
-        found = [one async for one in self.find_affected(content_id, below)]
-        for issue, _ in found:
+        affected = [pair async for pair in self.find_affected(content_id, below)]
+        for issue, _ in affected:
             if not await is_fully_sent(self.supersession, issue):
                 await self.store.mark_open(issue.digest_id)
                 await halt_issue(self.supersession, issue)
-        return [part for _, part in found]
+        return [part for _, part in affected]
 
     async def find_affected(
         self, content_id: str, below: int
     ) -> AsyncIterator[tuple[Issue, DigestPart]]:
         """Yield the issues that hold a position of an item *below* that one."""
-        held = await self.store.digests_of_item(content_id)
-        for digest_id in held.value.digests if held.value else ():
+        stored = await self.store.digests_of_item(content_id)
+        for digest_id in stored.value.digests if stored.value else ():
             for issue, _ in await self.store.all_issues(digest_id):
                 number = issue.number_of(content_id)
                 if number is not None and issue.items[number].revision < below:
@@ -47,10 +47,10 @@ async def halt_issue(supersession: Supersession, issue: Issue) -> None:
 
 async def is_fully_sent(supersession: Supersession, issue: Issue) -> bool:
     """Whether all mails of an issue have left."""
-    held = await supersession.ledger.plan(issue.plan)
-    if held is None or held.value.halt or not held.value.complete:
+    stored_plan = await supersession.ledger.plan(issue.plan)
+    if stored_plan is None or stored_plan.value.halt or not stored_plan.value.complete:
         return False
-    async for _, entry in supersession.ledger.entries(issue.plan, held.value):
+    async for _, entry in supersession.ledger.entries(issue.plan, stored_plan.value):
         if not entry.value.closed_at:
             return False
     return True

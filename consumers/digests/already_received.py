@@ -58,7 +58,7 @@ class AlreadyReceived:
         """
         for number, item in enumerate(self.issue.items):
             if not item.out:
-                self.parts[number] = [one async for one in self.other_digests(item.content_id)]
+                self.parts[number] = [part async for part in self.other_digests(item.content_id)]
                 if not item.first:
                     self.sorted_ids[number] = SortedIds(self.all_recipients(number))
 
@@ -69,17 +69,17 @@ class AlreadyReceived:
 
     async def other_digests(self, content_id: str) -> AsyncIterator[DigestPart]:
         """Yield other planned digests that hold the same position."""
-        mine = self.issue.number_of(content_id)
-        held = await self.store.digests_of_item(content_id)
-        for name in held.value.digests if held.value and mine is not None else ():
+        own_number = self.issue.number_of(content_id)
+        stored = await self.store.digests_of_item(content_id)
+        for name in stored.value.digests if stored.value and own_number is not None else ():
             for issue, _ in (
                 await self.store.all_issues(name) if name != self.issue.digest_id else ()
             ):
                 number = issue.number_of(content_id)
                 same = (
                     number is not None
-                    and mine is not None
-                    and (issue.items[number].revision == self.issue.items[mine].revision)
+                    and own_number is not None
+                    and (issue.items[number].revision == self.issue.items[own_number].revision)
                 )
                 if number is not None and same and await self.ledger.plan(issue.plan):
                     self.since = min(self.since, issue.since)
@@ -109,18 +109,18 @@ class AlreadyReceived:
 
     async def planned_recipients(self, plan: PlanKey) -> AsyncIterator[str]:
         """Yield all recipients of a plan, whatever their status."""
-        held = await self.ledger.plan(plan)
-        for number in range(held.value.count if held else 0):
+        stored_plan = await self.ledger.plan(plan)
+        for number in range(stored_plan.value.count if stored_plan else 0):
             for id in (await self.ledger.rows(BatchKey(*plan, number))).ids:
                 if id > self.after:
                     yield id
 
     async def digest_recipients(self, part: DigestPart) -> AsyncIterator[str]:
         """Yield the recipients of an item in a digest, without unsent rows."""
-        held = await self.ledger.plan(part.plan)
-        if held is None:
+        stored_plan = await self.ledger.plan(part.plan)
+        if stored_plan is None:
             return
-        async for batch, entry in self.ledger.entries(part.plan, held.value):
+        async for batch, entry in self.ledger.entries(part.plan, stored_plan.value):
             rows = await self.ledger.rows(batch)
             for id, letter in zip(rows.ids, entry.value.rows, strict=True):
                 if (
@@ -149,8 +149,8 @@ class AlreadyReceived:
 
     async def find_batch(self, plan: PlanKey, id: str) -> BatchKey | None:
         """Find the batch of *id*: ids are sorted over all batches of a plan."""
-        held = await self.ledger.plan(plan)
-        low, high = 0, held.value.count if held else 0
+        stored_plan = await self.ledger.plan(plan)
+        low, high = 0, stored_plan.value.count if stored_plan else 0
         while low < high:
             batch = BatchKey(*plan, (low + high) // 2)
             ids = (await self.load_rows(batch)).ids

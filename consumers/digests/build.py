@@ -50,11 +50,11 @@ class DigestBuilder:
     async def cut_if_due(self, frequency: DigestFrequency) -> None:
         """Cut if due; the very first call starts the first window."""
         day = self.schedule.due_day(frequency, self.clock())
-        held = await self.store.last_cut(frequency)
-        if held.value is None:
+        before = await self.store.last_cut(frequency)
+        if before.value is None:
             await self.start_first_window(frequency, day)
-        elif day > held.value.day:
-            await self.cut(frequency, held, day)
+        elif day > before.value.day:
+            await self.cut(frequency, before, day)
 
     async def start_first_window(self, frequency: DigestFrequency, day: date) -> None:
         await self.store.create_first_cut(frequency, await self.first_cut(day))
@@ -97,9 +97,13 @@ class DigestBuilder:
         """Build the digest of *day*; also return the sequences carried over to a later one."""
         at = self.now()  # take the time first: publications after the window are later
         upto = await self.last_seq()
-        found = await self.load_window(before, upto)
-        waiting = {seq for seq, one in found.items() if not has_started(one, at)}
-        ready = {seq: one for seq, one in found.items() if seq not in waiting}
+        publications = await self.load_window(before, upto)
+        waiting = {
+            seq for seq, publication in publications.items() if not has_started(publication, at)
+        }
+        ready = {
+            seq: publication for seq, publication in publications.items() if seq not in waiting
+        }
         items = await self.select_items(frequency, before, ready, at)
         issue = Issue(
             digest_id=digest_id_for(frequency, day),
@@ -120,44 +124,46 @@ class DigestBuilder:
 
     async def load_window(self, before: LastCut, upto: int) -> dict[int, Publication]:
         """Load the publications carried over, and all since the last cut."""
-        found: dict[int, Publication] = {}
+        publications: dict[int, Publication] = {}
         stream, start = subjects.PUBLICATIONS.name, before.upto + 1
         for seq in before.carried:
-            add_publication(await self.bus.get_message(stream, seq), found)
+            add_publication(await self.bus.get_message(stream, seq), publications)
         if start > upto:
-            return found
+            return publications
         async for message in self.bus.scan(stream, start=start):
             if message.seq > upto:
                 break
-            add_publication(message, found)
-        return found
+            add_publication(message, publications)
+        return publications
 
     async def select_items(
         self, frequency: DigestFrequency, before: LastCut, found: PublicationsBySeq, at: datetime
     ) -> list[DigestItem]:
         """Select the newest text of each item, if it is current and belongs in a digest."""
         newest: dict[str, int] = {}
-        for seq, one in sorted(found.items()):
-            known = newest.get(one.content_id)
-            if known is None or found[known].revision <= one.revision:
-                newest[one.content_id] = seq
-        parts = []
+        for seq, text in sorted(found.items()):
+            newest_seq = newest.get(text.content_id)
+            if newest_seq is None or found[newest_seq].revision <= text.revision:
+                newest[text.content_id] = seq
+        selected = []
         for seq in sorted(newest.values()):
-            one = found[seq]
-            stands = await find_current_revision(self.repository, one.content_id, at)
-            if belongs_in_digest(one, at) and stands.revision == one.revision:
-                first = stands.is_only and seq not in before.carried
-                parts.append(
+            text = found[seq]
+            current = await find_current_revision(self.repository, text.content_id, at)
+            if belongs_in_digest(text, at) and current.revision == text.revision:
+                first = current.is_only and seq not in before.carried
+                selected.append(
                     digest_item(
-                        one, seq, first=first and not await self.was_in_digest(one, frequency)
+                        text,
+                        seq,
+                        first=first and not await self.was_in_digest(text, frequency),
                     )
                 )
-        return parts
+        return selected
 
     async def was_in_digest(self, publication: Publication, frequency: DigestFrequency) -> bool:
         """Whether a digest of this frequency has held the item before."""
-        stands = (await self.store.digests_of_item(publication.content_id)).value or ItemDigests()
-        return any(frequency_of(name) == frequency for name in stands.digests)
+        digests = (await self.store.digests_of_item(publication.content_id)).value or ItemDigests()
+        return any(frequency_of(name) == frequency for name in digests.digests)
 
 
 def add_publication(message: Message | None, found: dict[int, Publication]) -> None:

@@ -61,7 +61,7 @@ class EarlierMails:
     async def source_mails(self, plan: PlanKey) -> SourceMails:
         """Return digests with an older position, and mails of the item alone since then."""
         if plan not in self.mail_cache:
-            digests = sorted([one async for one in self.source_digests(plan)])
+            digests = sorted([digest async for digest in self.source_digests(plan)])
             first = digests[0].revision if digests else plan.revision
             since = range(first, plan.revision)
             alone = [SourceMail(number, plan._replace(revision=number)) for number in since]
@@ -69,8 +69,8 @@ class EarlierMails:
         return touch(self.mail_cache, plan)
 
     async def source_digests(self, plan: PlanKey) -> AsyncIterator[SourceMail]:
-        places = (await self.store.digests_of_item(plan.content_id)).value
-        for name in places.digests if places else ():
+        item_digests = (await self.store.digests_of_item(plan.content_id)).value
+        for name in item_digests.digests if item_digests else ():
             for issue, _ in await self.store.all_issues(name):
                 number = issue.number_of(plan.content_id)
                 if number is not None and issue.items[number].revision < plan.revision:
@@ -91,8 +91,8 @@ class EarlierMails:
         self, plan: PlanKey, first: str, last: str
     ) -> AsyncIterator[tuple[BatchKey, BatchRows]]:
         """Yield the batches of a plan with ids from *first* to *last*, by binary search."""
-        held = await self.ledger.plan(plan)
-        count = held.value.count if held else 0
+        stored_plan = await self.ledger.plan(plan)
+        count = stored_plan.value.count if stored_plan else 0
         low, high = 0, count
         while low < high:
             middle = (low + high) // 2

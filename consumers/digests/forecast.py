@@ -77,13 +77,13 @@ class DigestForecaster:
     async def next_digest(self, frequency: DigestFrequency) -> NextDigest:
         """Build the next digest from the current texts; an overdue one is next."""
         now = self.clock()
-        held = await self.store.last_cut(frequency)
+        stored = await self.store.last_cut(frequency)
         due = self.schedule.due_day(frequency, now)
-        overdue = held.value is not None and due > held.value.day
+        overdue = stored.value is not None and due > stored.value.day
         day = due if overdue else self.schedule.next_day(frequency, due)
         at = max(self.schedule.cut_time(day), datetime.fromtimestamp(now, UTC))
         cutter = DigestBuilder(self.bus, self.store, self.repository, self.schedule, at.timestamp)
-        before = held.value or await cutter.first_cut(due)
+        before = stored.value or await cutter.first_cut(due)
         issue, carried = await cutter.build_issue(frequency, before, day)
         digest = Digest(issue, await load_publications(self.bus, issue))
         return NextDigest(digest, len(carried), overdue, before.last)
@@ -122,34 +122,36 @@ class DigestForecaster:
     async def forecast(self, trace_digest: TraceDigest) -> list[DigestForecast]:
         """Forecast all frequencies."""
         coming = {frequency: await self.next_digest(frequency) for frequency in FREQUENCIES}
-        readers = await self.count_subscribers(
-            {name: one.digest.issue.at for name, one in coming.items()}
+        subscribers = await self.count_subscribers(
+            {name: upcoming.digest.issue.at for name, upcoming in coming.items()}
         )
         return [
             DigestForecast(
                 frequency=frequency,
-                next=one.digest.issue.due,
-                digest_id=one.digest.content_id,
-                overdue=one.is_overdue,
-                readers=readers[frequency],
-                items=len(one.digest.texts),
-                later=one.later_items,
-                last=await self.last_digest(one.last_digest_id, trace_digest),
+                next=upcoming.digest.issue.due,
+                digest_id=upcoming.digest.content_id,
+                overdue=upcoming.is_overdue,
+                readers=subscribers[frequency],
+                items=len(upcoming.digest.texts),
+                later=upcoming.later_items,
+                last=await self.last_digest(upcoming.last_digest_id, trace_digest),
             )
-            for frequency, one in coming.items()
+            for frequency, upcoming in coming.items()
         ]
 
     async def count_subscribers(
         self, moments: Mapping[DigestFrequency, datetime]
     ) -> dict[DigestFrequency, int]:
         """Count the subscribers of each frequency who are not paused at its time."""
-        found = dict.fromkeys(moments, 0)
+        counts = dict.fromkeys(moments, 0)
         bucket = self.bus.bucket(subjects.SUBSCRIBERS.name)
         async for _, value in bucket.values("s."):
-            one = Subscriber.model_validate_json(value.data)
-            if one.active and one.frequency != "immediate":
-                found[one.frequency] += not one.is_paused_at(moments[one.frequency])
-        return found
+            subscriber = Subscriber.model_validate_json(value.data)
+            if subscriber.active and subscriber.frequency != "immediate":
+                counts[subscriber.frequency] += not subscriber.is_paused_at(
+                    moments[subscriber.frequency]
+                )
+        return counts
 
     async def last_digest(self, digest_id: str, trace_digest: TraceDigest) -> LastDigest | None:
         issues = await self.store.all_issues(digest_id) if digest_id else ()

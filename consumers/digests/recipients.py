@@ -40,12 +40,12 @@ class DigestRecipients:
         """Yield recipients behind *after* who have an item left to receive."""
         served = AlreadyReceived(self.ledger, self.store, issue, after)
         await served.load()
-        rhythm = self.directory.digest_audience(await self.build_query(issue, served.since))
-        async for id, picks, changed in self.candidates(issue, issue.revision, rhythm, after):
-            if left := await served.not_yet_received(
+        audience = self.directory.digest_audience(await self.build_query(issue, served.since))
+        async for id, picks, changed in self.candidates(issue, issue.revision, audience, after):
+            if remaining := await served.not_yet_received(
                 id, picks & issue.items_mask, has_changed_frequency=changed
             ):
-                yield AudienceRow(id, picks=left)
+                yield AudienceRow(id, picks=remaining)
 
     async def build_query(self, issue: Issue, changed_since: datetime) -> DigestQuery:
         return DigestQuery(
@@ -64,24 +64,24 @@ class DigestRecipients:
         Unsent are recipients whose mail was stopped, and subscribers who were not planned before.
         """
         if revision == 1:
-            for reader in all_subscribers(audience, after):
-                yield reader
+            for candidate in all_subscribers(audience, after):
+                yield candidate
             return
         earlier = issue.plan._replace(revision=revision - 1)
-        async for reader in self.unsent_recipients(earlier, after):
-            yield reader
-        held = await self.ledger.plan(earlier)
-        if held and not held.value.complete:
-            last = max(after, held.value.last)
-            async for reader in self.candidates(issue, revision - 1, audience, last):
-                yield reader
+        async for candidate in self.unsent_recipients(earlier, after):
+            yield candidate
+        stored_plan = await self.ledger.plan(earlier)
+        if stored_plan and not stored_plan.value.complete:
+            last = max(after, stored_plan.value.last)
+            async for candidate in self.candidates(issue, revision - 1, audience, last):
+                yield candidate
 
     async def unsent_recipients(self, plan: PlanKey, after: str) -> AsyncIterator[DigestSubscriber]:
         """Yield recipients whose mail of an earlier issue never left."""
-        held = await self.ledger.plan(plan)
-        if held is None:
+        stored_plan = await self.ledger.plan(plan)
+        if stored_plan is None:
             return
-        async for batch, entry in self.ledger.entries(plan, held.value):
+        async for batch, entry in self.ledger.entries(plan, stored_plan.value):
             if UNSENT_LETTERS.isdisjoint(entry.value.rows):
                 continue
             rows = await self.ledger.rows(batch)
@@ -93,7 +93,7 @@ class DigestRecipients:
 def all_subscribers(audience: DigestAudience, after: str) -> Iterator[DigestSubscriber]:
     """Yield the whole audience, a page at a time."""
     while True:
-        readers, after = audience.page(after)
-        yield from readers
+        subscribers, after = audience.page(after)
+        yield from subscribers
         if not after:
             return

@@ -48,17 +48,17 @@ class DigestReissuer:
 
     async def update_item(self, item: DigestItem, now: datetime) -> DigestItem:
         """Update an item; `first` ends, because the window no longer shows who had it."""
-        stands = await find_current_revision(self.repository, item.content_id, now)
-        if item.out or is_expired(item, now) or not stands.revision:
+        current = await find_current_revision(self.repository, item.content_id, now)
+        if item.out or is_expired(item, now) or not current.revision:
             return item.model_copy(update={"out": True})
-        if stands.revision == item.revision:
+        if current.revision == item.revision:
             return item.model_copy(update={"first": False})
-        if stands.seq is None:
+        if current.seq is None:
             raise RetryLater(RETRY_S, "a position is about to be published")
-        newer = await load_publication(self.bus, stands.seq)
+        newer = await load_publication(self.bus, current.seq)
         if not belongs_in_digest(newer, now):
             return item.model_copy(update={"out": True})
-        return digest_item(newer, stands.seq)
+        return digest_item(newer, current.seq)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)

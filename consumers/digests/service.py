@@ -93,16 +93,18 @@ class DigestService(Planner):
         """Process every open digest, the oldest issue first; True after a reissue."""
         calls = (await self.store.open_digests()).calls
         latest = {name: (await self.store.all_issues(name))[-1] for name in calls}
-        for name, stored in sorted(latest.items(), key=lambda one: one[1].order):
-            facts = {"content_id": name, "revision": stored.issue.revision}
+        for name, latest_issue in sorted(
+            latest.items(), key=lambda named_issue: named_issue[1].order
+        ):
+            facts = {"content_id": name, "revision": latest_issue.issue.revision}
             with bound_contextvars(channel=ChannelName.EMAIL.value, **facts):
-                if await self.is_halted(stored.issue):
-                    await self.reissue(stored.issue)
+                if await self.is_halted(latest_issue.issue):
+                    await self.reissue(latest_issue.issue)
                     return True
-                await self.plan_issue(stored)
-                if await self.is_halted(stored.issue):
+                await self.plan_issue(latest_issue)
+                if await self.is_halted(latest_issue.issue):
                     return True
-                if not self.will_expire(stored.issue):
+                if not self.will_expire(latest_issue.issue):
                     await self.store.mark_done(name, calls[name])
         return False
 
@@ -116,8 +118,8 @@ class DigestService(Planner):
         A newer position is registered before its dispatcher looks for digests. So either the
         dispatcher finds the issue, or this check finds the position before planning.
         """
-        held = await self.ledger.plan(issue.plan)
-        if held and held.value.halt:
+        stored_plan = await self.ledger.plan(issue.plan)
+        if stored_plan and stored_plan.value.halt:
             return True
         if issue.plan in self.planned and self.will_expire(issue):
             return False  # from here on the dispatcher of the newer position halts it
@@ -144,9 +146,9 @@ class DigestService(Planner):
             self.supersession, issue
         )  # the process that halted it may have died half-way
         await self.supersession.require_settled([issue.plan])
-        stored = await self.store.store_reissue(await self.without_blocked_items(issue))
-        left = sum(not item.out for item in stored.issue.items)
-        log.info("digest_issued_again", issue=stored.issue.revision, items=left)
+        reissued = await self.store.store_reissue(await self.without_blocked_items(issue))
+        remaining = sum(not item.out for item in reissued.issue.items)
+        log.info("digest_issued_again", issue=reissued.issue.revision, items=remaining)
 
     async def without_blocked_items(self, issue: Issue) -> Issue:
         """Build the next issue; an item that blocked the others goes to a later digest."""
@@ -175,14 +177,16 @@ class DigestService(Planner):
         issue, plan = stored.issue, stored.issue.plan
         if plan in self.planned:
             return
-        held = await self.ledger.plan(plan)
-        if held is None or not held.value.complete:
+        stored_plan = await self.ledger.plan(plan)
+        if stored_plan is None or not stored_plan.value.complete:
             await self.require_items_planned(issue)
             await self.recipients.directory.ready()
-            held = await self.ledger.create_plan(plan, await self.new_cursor(stored))
-        await self.wake_batches(plan, range(held.value.count), held.value)
+            stored_plan = await self.ledger.create_plan(plan, await self.new_cursor(stored))
+        await self.wake_batches(plan, range(stored_plan.value.count), stored_plan.value)
         ended = (
-            await self.plan_batches(plan, held, partial(self.recipients.recipients_after, issue))
+            await self.plan_batches(
+                plan, stored_plan, partial(self.recipients.recipients_after, issue)
+            )
         ).value
         crash_point("digest.planned")
         self.planned.add(plan)
@@ -203,6 +207,6 @@ class DigestService(Planner):
         """Yield items whose own plan is not complete, by their number."""
         for number, item in enumerate(issue.items):
             plan = PlanKey(ChannelName.EMAIL, item.content_id, item.revision)
-            held = None if item.out else await self.ledger.plan(plan)
-            if not (item.out or (held and held.value.complete)):
+            stored_plan = None if item.out else await self.ledger.plan(plan)
+            if not (item.out or (stored_plan and stored_plan.value.complete)):
                 yield number, plan

@@ -59,7 +59,7 @@ class OpenDigests(Record):
         if self.calls.get(digest_id) != call:
             return self
         return OpenDigests(
-            calls={name: one for name, one in self.calls.items() if name != digest_id}
+            calls={name: mark for name, mark in self.calls.items() if name != digest_id}
         )
 
 
@@ -87,20 +87,20 @@ class DigestStore:
         """Return one issue; None if there is none (yet)."""
         key = (digest_id, revision)
         if key not in self.cache:
-            held = await records.read(self.bucket, f"issue.{digest_id}.{revision}", Issue)
-            if held.value is None:
+            stored = await records.read(self.bucket, f"issue.{digest_id}.{revision}", Issue)
+            if stored.value is None:
                 return None
             if len(self.cache) >= CACHE_SIZE:
                 self.cache.clear()
-            self.cache[key] = StoredIssue(held.value, held.revision)
+            self.cache[key] = StoredIssue(stored.value, stored.revision)
         return self.cache[key]
 
     async def all_issues(self, digest_id: str) -> Sequence[StoredIssue]:
         """Return all issues of one digest in order."""
-        found: list[StoredIssue] = []
-        while stored := await self.issue(digest_id, len(found) + 1):
-            found.append(stored)
-        return found
+        issues: list[StoredIssue] = []
+        while stored := await self.issue(digest_id, len(issues) + 1):
+            issues.append(stored)
+        return issues
 
     async def write_cut(
         self,
@@ -126,21 +126,21 @@ class DigestStore:
         name, open_ = issue.digest_id, await records.read(self.bucket, OPEN_KEY, OpenDigests)
         writes = [BatchEntry(f"issue.{name}.{issue.revision}", encode(issue), 0)]
         for item in issue.items:
-            held = await self.digests_of_item(item.content_id)
-            stands = held.value or ItemDigests()
-            wider = stands.model_copy(update={"digests": (*stands.digests, name)})
-            writes.append(BatchEntry(f"item.{item.content_id}", encode(wider), held.revision))
+            stored = await self.digests_of_item(item.content_id)
+            digests = stored.value or ItemDigests()
+            wider = digests.model_copy(update={"digests": (*digests.digests, name)})
+            writes.append(BatchEntry(f"item.{item.content_id}", encode(wider), stored.revision))
         called = (open_.value or OpenDigests()).with_call(name)
         return [*writes, BatchEntry(OPEN_KEY, encode(called), open_.revision)]
 
     async def carry_over(self, frequency: DigestFrequency, seqs: Iterable[int]) -> None:
         """Carry publications over to the next digest of a frequency."""
 
-        def move(found: LastCut | None) -> LastCut:
-            now = Versioned(found).required
+        def add(stored: LastCut | None) -> LastCut:
+            now = Versioned(stored).required
             return now.model_copy(update={"carried": tuple(sorted({*now.carried, *seqs}))})
 
-        await records.update(self.bucket, f"now.{frequency}", LastCut, move)
+        await records.update(self.bucket, f"now.{frequency}", LastCut, add)
 
     async def store_reissue(self, issue: Issue) -> StoredIssue:
         """Store a reissue; return the stored one if another process was first."""
@@ -148,10 +148,10 @@ class DigestStore:
             RevisionConflict, NoReply
         ):  # the stored issue counts, whichever process wrote it
             await self.bucket.create(f"issue.{issue.digest_id}.{issue.revision}", encode(issue))
-        stands = await self.issue(issue.digest_id, issue.revision)
-        if stands is None:
+        stored = await self.issue(issue.digest_id, issue.revision)
+        if stored is None:
             raise NoReply(f"issue.{issue.digest_id}.{issue.revision}")
-        return stands
+        return stored
 
     async def open_digests(self) -> OpenDigests:
         return (await records.read(self.bucket, OPEN_KEY, OpenDigests)).value or OpenDigests()
@@ -159,18 +159,18 @@ class DigestStore:
     async def mark_open(self, digest_id: str) -> None:
         """Call for a check of a digest."""
 
-        def move(found: OpenDigests | None) -> OpenDigests:
-            return (found or OpenDigests()).with_call(digest_id)
+        def add(stored: OpenDigests | None) -> OpenDigests:
+            return (stored or OpenDigests()).with_call(digest_id)
 
-        await records.update(self.bucket, OPEN_KEY, OpenDigests, move)
+        await records.update(self.bucket, OPEN_KEY, OpenDigests, add)
 
     async def mark_done(self, digest_id: str, call: str) -> None:
         """Close a digest, unless it was called again."""
 
-        def move(found: OpenDigests | None) -> OpenDigests:
-            return (found or OpenDigests()).without(digest_id, call)
+        def remove(stored: OpenDigests | None) -> OpenDigests:
+            return (stored or OpenDigests()).without(digest_id, call)
 
-        await records.update(self.bucket, OPEN_KEY, OpenDigests, move)
+        await records.update(self.bucket, OPEN_KEY, OpenDigests, remove)
 
 
 def encode(value: BaseModel) -> bytes:

@@ -24,10 +24,10 @@ async def trace_digest(
         return None
     total, moments = StatusCounts(), [cut_entry(issues[0])]
     for issue in issues:
-        if held := await ledger.plan(issue.plan):
-            count, past = await trace_plan(issue.plan, held.value)
+        if stored_plan := await ledger.plan(issue.plan):
+            count, past = await trace_plan(issue.plan, stored_plan.value)
             total = add_counts(total, count)
-            moments += [_with_edition(one, issue) for one in past]
+            moments += [_with_edition(entry, issue) for entry in past]
     return Trace(
         content_id=digest_id,
         revision=issues[-1].revision,
@@ -38,7 +38,7 @@ async def trace_digest(
 
 
 def cut_entry(issue: Issue) -> TimelineEntry:
-    since, until = (one.astimezone(UTC) for one in (issue.since, issue.at))
+    since, until = (moment.astimezone(UTC) for moment in (issue.since, issue.at))
     span = f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
     return TimelineEntry(
         at=issue.at, event="cut", channel=EMAIL, detail=f"{count_items(issue)} from {span}"
@@ -64,11 +64,11 @@ def add_counts(one: StatusCounts, other: StatusCounts) -> StatusCounts:
 
 async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[TimelineEntry]:
     """Yield the entries for the digests that hold an item."""
-    places = (await store.digests_of_item(content_id)).value
-    for digest_id in places.digests if places else ():
+    item_digests = (await store.digests_of_item(content_id)).value
+    for digest_id in item_digests.digests if item_digests else ():
         for issue, _ in await store.all_issues(digest_id):
             for number, item in enumerate(issue.items):
                 if item.content_id == content_id:
-                    said = "left out" if item.out else f"revision {item.revision}"
-                    where = f"{digest_id}, edition {issue.revision}, item {number + 1}: {said}"
+                    state = "left out" if item.out else f"revision {item.revision}"
+                    where = f"{digest_id}, edition {issue.revision}, item {number + 1}: {state}"
                     yield TimelineEntry(at=issue.at, event="in_digest", channel=EMAIL, detail=where)

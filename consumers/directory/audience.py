@@ -54,8 +54,8 @@ class PreferenceIndex:
                 self.cache.clear()
             met = (
                 id
-                for id, one in self.preference_sets.items()
-                if matches_immediately(one, publication)
+                for id, sample in self.preference_sets.items()
+                if matches_immediately(sample, publication)
             )
             self.cache[key] = tuple(met)
         return self.cache[key]
@@ -77,7 +77,8 @@ class PreferenceIndex:
 def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscriber]:
     """Load the sets behind *after*, each as a sample subscriber."""
     return {
-        id: _sample_subscriber(json.loads(wishes)) for id, wishes in store.preference_sets(after)
+        id: _sample_subscriber(json.loads(preferences))
+        for id, preferences in store.preference_sets(after)
     }
 
 

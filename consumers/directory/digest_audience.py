@@ -54,21 +54,23 @@ class DigestAudience:
 
         A page is small, so the call stays short.
         """
-        one = self.query
+        query = self.query
         with self.store.snapshot():
             upto = self.store.page_end(after, PAGE_SIZE)
             self._load_new()
             wanted = json.dumps(
                 [id for id in self.preference_sets if self.masks[id] and self._has_frequency(id)]
             )
-            times = one.since, one.now
-            found = self.store.scan_digest_candidates(one.frequency, wanted, times, (after, upto))
-        readers = [
-            DigestSubscriber(id, self.masks[taste], changed >= one.changed_since)
-            for id, taste, changed in found
-            if self.masks[taste]
+            times = query.since, query.now
+            candidates = self.store.scan_digest_candidates(
+                query.frequency, wanted, times, (after, upto)
+            )
+        subscribers = [
+            DigestSubscriber(id, self.masks[set_id], changed >= query.changed_since)
+            for id, set_id, changed in candidates
+            if self.masks[set_id]
         ]
-        return readers, upto
+        return subscribers, upto
 
     def _has_frequency(self, set_id: int) -> bool:
         return self.preference_sets[set_id].frequency == self.query.frequency
@@ -76,7 +78,7 @@ class DigestAudience:
     def _load_new(self) -> None:
         new = load_preference_sets(self.store, max(self.preference_sets, default=0))
         self.preference_sets |= new
-        self.masks |= {id: self._mask(one) for id, one in new.items()}
+        self.masks |= {id: self._mask(sample) for id, sample in new.items()}
 
     def _mask(self, one: Subscriber) -> int:
         texts = self.query.texts

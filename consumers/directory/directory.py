@@ -66,8 +66,8 @@ class Directory:
     async def follow_bucket(self) -> None:
         """Write the file whenever no other process of this machine does."""
         while True:
-            with try_lock(self.path.with_suffix(".lock")) as mine:
-                if mine:
+            with try_lock(self.path.with_suffix(".lock")) as is_locked:
+                if is_locked:
                     log.info("directory_followed", seq=self.applied_seq())
                     await DirectoryFollower(self.bus, self.store, self.clock).run()
             await asyncio.sleep(LOCK_RETRY_S)

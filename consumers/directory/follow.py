@@ -72,11 +72,13 @@ class DirectoryFollower:
             chunk = [await changes.get()]
             while len(chunk) < CHUNK_SIZE and not changes.empty():
                 chunk.append(changes.get_nowait())
-            people = [parse_change(one) for one in chunk if one.key.startswith(SUBSCRIBER_PREFIX)]
+            rows = [
+                parse_change(change) for change in chunk if change.key.startswith(SUBSCRIBER_PREFIX)
+            ]
             crash_point("directory.read")
-            self.store.apply(people, chunk[-1].seq)
+            self.store.apply(rows, chunk[-1].seq)
             crash_point("directory.applied")
-            self.has_erasures |= any(one.preferences is None for one in people)
+            self.has_erasures |= any(change.preferences is None for change in rows)
             self.confirm_if_applied()
             await asyncio.sleep(0)  # let other tasks run between two chunks
 
@@ -105,15 +107,15 @@ def parse_change(change: Change) -> DirectoryRow:
     if change.data is None:
         return DirectoryRow(id)
     try:
-        told = json.loads(change.data)
+        record = json.loads(change.data)
         row = (
             id,
-            told["email"],
-            told["name"],
-            preference_key(told),
-            to_epoch_s(told.get("paused_until")),
+            record["email"],
+            record["name"],
+            preference_key(record),
+            to_epoch_s(record.get("paused_until")),
         )
-        active = told["active"] and DirectoryRow(*row, *frequency_times(told))
+        active = record["active"] and DirectoryRow(*row, *frequency_times(record))
     except (ValueError, KeyError, TypeError, AttributeError):
         log.error("subscriber_unreadable", recipient=id, seq=change.seq)
         return DirectoryRow(id)

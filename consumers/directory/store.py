@@ -80,8 +80,8 @@ class DirectoryStore:
     def apply(self, rows: Iterable[DirectoryRow], seq: int) -> None:
         """Apply rows up to *seq* of the bucket, all or none."""
         with self._transaction():
-            for person in rows:
-                self._apply_row(person)
+            for row in rows:
+                self._apply_row(row)
             self._write_meta("seq", seq)
 
     def confirm(self, at: float) -> None:
@@ -213,8 +213,8 @@ class DirectoryStore:
         self.db.execute(
             "insert into taste (wishes) values (?) on conflict do nothing", (preferences,)
         )
-        found = self.db.execute("select id from taste where wishes = ?", (preferences,))
-        return int(found.fetchone()[0])
+        cursor = self.db.execute("select id from taste where wishes = ?", (preferences,))
+        return int(cursor.fetchone()[0])
 
     def _write_meta(self, name: str, value: object) -> None:
         self.db.execute("insert or replace into meta (name, value) values (?, ?)", (name, value))
@@ -250,8 +250,8 @@ def find_damage(path: Path) -> str:
     """Return what damages the file; empty for none. Raises sqlite3.Error for other trouble."""
     try:
         with closing(DirectoryStore(path)) as store:
-            (said,) = store.db.execute("pragma quick_check(1)").fetchone()
-            return "" if said == "ok" else "quick_check"
+            (result,) = store.db.execute("pragma quick_check(1)").fetchone()
+            return "" if result == "ok" else "quick_check"
     except sqlite3.DatabaseError as broken:
         if getattr(broken, "sqlite_errorcode", 0) & 0xFF not in DAMAGE_CODES:
             raise

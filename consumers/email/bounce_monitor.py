@@ -87,11 +87,11 @@ async def count_in_ledger(ledger: Ledger, plan: PlanKey) -> tuple[int, Counter[s
 
     The count covers all workers. Raises BusError, LedgerError.
     """
-    held = await ledger.plan(plan)
+    stored_plan = await ledger.plan(plan)
     mails, codes = 0, Counter[str]()
-    async for _, one in ledger.entries(plan, held.value if held else PlanCursor()):
-        mails += count_judged(one.value)
-        codes += refusal_codes(one.value)
+    async for _, entry in ledger.entries(plan, stored_plan.value if stored_plan else PlanCursor()):
+        mails += count_judged(entry.value)
+        codes += refusal_codes(entry.value)
     return mails, codes
 
 
@@ -106,8 +106,10 @@ def refusal_codes(entry: LedgerEntry) -> Counter[str]:
     A row that has expired still has a due time, and is left out.
     """
     notes = entry.notes.items()
-    said = [one.reason for row, one in notes if entry.rows[row] in FAILED_LETTERS and not one.due]
-    return recipient_codes(filter(None, map(outcomes.code_in_reason, said)))
+    reasons = [
+        note.reason for row, note in notes if entry.rows[row] in FAILED_LETTERS and not note.due
+    ]
+    return recipient_codes(filter(None, map(outcomes.code_in_reason, reasons)))
 
 
 @dataclass
@@ -137,10 +139,12 @@ class BounceMonitor:
 
     async def load_recent(self) -> None:
         since, refused = self.clock() - RETENTION_S, Counter[PlanKey]()
-        async for batch, back in BounceRecords(self.ledger.bucket).batches(f"{ChannelName.EMAIL}."):
-            if back.at > since:
+        async for batch, bounces in BounceRecords(self.ledger.bucket).batches(
+            f"{ChannelName.EMAIL}."
+        ):
+            if bounces.at > since:
                 self.changed.add(batch.plan)
-                refused[batch.plan] += policy_refusals(back).total()
+                refused[batch.plan] += policy_refusals(bounces).total()
         self.known_refusals = refused
 
     async def check_changed(self) -> None:
@@ -155,15 +159,15 @@ class BounceMonitor:
 
     async def check_plan(self, plan: PlanKey) -> None:
         failed, refused = Counter[str](), Counter[str]()
-        async for _, back in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
-            failed += recipient_failures(back)
-            refused += policy_refusals(back)
+        async for _, bounces in BounceRecords(self.ledger.bucket).batches(f"{plan}."):
+            failed += recipient_failures(bounces)
+            refused += policy_refusals(bounces)
         await self.check_policy(plan, refused)
         if failed.total() < WARN_SHARE * MIN_MAILS:
             return
-        found = decide_stop(await self.count_mails(plan), failed, self.clock())
-        if found:
-            await bounce_stops.apply_verdict(self.bus, plan, found)
+        stop = decide_stop(await self.count_mails(plan), failed, self.clock())
+        if stop:
+            await bounce_stops.apply_verdict(self.bus, plan, stop)
 
     async def check_policy(self, plan: PlanKey, refused: Counter[str]) -> None:
         """Open the breaker whenever more policy refusals make up a share of the mails.
@@ -185,8 +189,8 @@ class BounceMonitor:
 
     async def count_mails(self, plan: PlanKey) -> int:
         """Count the mails of *plan* that the relay has judged."""
-        held = await self.ledger.plan(plan)
-        if held is None:
+        stored_plan = await self.ledger.plan(plan)
+        if stored_plan is None:
             return 0
-        entries = self.ledger.entries(plan, held.value)
-        return sum([count_judged(one.value) async for _, one in entries])
+        entries = self.ledger.entries(plan, stored_plan.value)
+        return sum([count_judged(entry.value) async for _, entry in entries])

@@ -37,10 +37,10 @@ class BatchBounces(Record):
         return self.model_copy(update={"bounced": {**self.bounced, row: code}, "at": now})
 
     def with_refusals(self, refused: Mapping[int, str], now: float) -> Self:
-        known = {**refused, **self.refused}
-        if known == self.refused:
+        merged = {**refused, **self.refused}
+        if merged == self.refused:
             return self
-        return self.model_copy(update={"refused": known, "at": now})
+        return self.model_copy(update={"refused": merged, "at": now})
 
     def with_complaint(self, row: int, now: float) -> Self:
         if row in self.complained:
@@ -68,50 +68,50 @@ class BounceRecords:
     async def record_bounce(self, batch: BatchKey, row: int, code: str, now: float) -> bool:
         """Record a bounce of *row*; False if it was recorded before."""
 
-        def move(found: BatchBounces | None) -> BatchBounces:
-            return (found or BatchBounces()).with_bounce(row, code, now)
+        def add(stored: BatchBounces | None) -> BatchBounces:
+            return (stored or BatchBounces()).with_bounce(row, code, now)
 
         return (
-            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
         ).just_written
 
     async def record_refusals(self, batch: BatchKey, rows: Mapping[int, str], now: float) -> None:
         """Record the codes with which our own relay has refused *rows*."""
 
-        def move(found: BatchBounces | None) -> BatchBounces:
-            return (found or BatchBounces()).with_refusals(rows, now)
+        def add(stored: BatchBounces | None) -> BatchBounces:
+            return (stored or BatchBounces()).with_refusals(rows, now)
 
-        await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+        await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
 
     async def record_complaint(self, batch: BatchKey, row: int, now: float) -> bool:
         """Record a complaint about *row*; False if it was recorded before."""
 
-        def move(found: BatchBounces | None) -> BatchBounces:
-            return (found or BatchBounces()).with_complaint(row, now)
+        def add(stored: BatchBounces | None) -> BatchBounces:
+            return (stored or BatchBounces()).with_complaint(row, now)
 
         return (
-            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, move)
+            await records.update(self.bucket, f"{KEY_PREFIX}{batch}", BatchBounces, add)
         ).just_written
 
     async def batches(self, key_prefix: str) -> AsyncIterator[tuple[BatchKey, BatchBounces]]:
         """Yield the readable records of all batches whose key begins with *key_prefix*."""
         async for key, value in self.bucket.values(f"{KEY_PREFIX}{key_prefix}"):
-            named, back = (
+            batch, bounces = (
                 decode_or_none(BatchKey.parse, key.removeprefix(KEY_PREFIX)),
                 decode(value.data),
             )
-            if named and back:
-                yield named, back
+            if batch and bounces:
+                yield batch, bounces
 
     async def totals(self, plan: PlanKey) -> BounceTotals:
         """Add up the records of one publication."""
         codes, refused = Counter[str](), Counter[str]()
         complained, at = 0, 0.0
-        async for _, back in self.batches(f"{plan}."):
-            codes.update(back.bounced.values())
-            refused.update(back.refused.values())
-            complained += len(back.complained)
-            at = max(at, back.at)
+        async for _, bounces in self.batches(f"{plan}."):
+            codes.update(bounces.bounced.values())
+            refused.update(bounces.refused.values())
+            complained += len(bounces.complained)
+            at = max(at, bounces.at)
         return BounceTotals(codes.total(), complained, codes, at, refused)
 
 

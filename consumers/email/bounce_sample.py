@@ -59,10 +59,16 @@ class BounceSample:
         self.plans[plan] = count
         if len(self.plans) > MAX_PLANS:
             self.plans.popitem(last=False)
-        final = [one for one in outcomes if one.reached_provider and one.verdict in FINAL_VERDICTS]
+        final = [
+            outcome
+            for outcome in outcomes
+            if outcome.reached_provider and outcome.verdict in FINAL_VERDICTS
+        ]
         count.updated_at, count.mails = now, count.mails + len(final)
-        failed = [one for one in final if one.verdict is Verdict.FAILED]
-        count.codes += bounce_monitor.recipient_codes(one.code for one in failed if one.code)
+        failed = [outcome for outcome in final if outcome.verdict is Verdict.FAILED]
+        count.codes += bounce_monitor.recipient_codes(
+            outcome.code for outcome in failed if outcome.code
+        )
         return count
 
     def replace_with_ledger_count(self, plan: PlanKey, mails: int, codes: Counter[str]) -> None:
@@ -72,10 +78,10 @@ class BounceSample:
 
     def suspected_plans(self, now: float) -> Mapping[PlanKey, BounceStop]:
         """Return the plans in work with a bad rate, and the stops that they suggest."""
-        lately = now - RECENT_S
-        found = {
-            plan: one.suspected_stop(now)
-            for plan, one in self.plans.items()
-            if one.updated_at > lately
+        since = now - RECENT_S
+        stops = {
+            plan: sample.suspected_stop(now)
+            for plan, sample in self.plans.items()
+            if sample.updated_at > since
         }
-        return {plan: verdict for plan, verdict in found.items() if verdict}
+        return {plan: verdict for plan, verdict in stops.items() if verdict}

@@ -51,22 +51,26 @@ class BounceStops(Record):
     def with_stop(self, plan: str, stop: BounceStop) -> "BounceStops":
         """Add a verdict; a stop is kept until an operator decides."""
         since = stop.at - RETENTION_S
-        stands = {n: one for n, one in self.plans.items() if one.at > since or one.is_stopped}
-        return BounceStops(plans={**stands, plan: stop})
+        kept = {
+            name: known
+            for name, known in self.plans.items()
+            if known.at > since or known.is_stopped
+        }
+        return BounceStops(plans={**kept, plan: stop})
 
     def is_decided(self, plan: PlanKey) -> bool:
         """Whether the plan is stopped, or an operator has released it."""
-        stands = self.plans.get(str(plan))
-        return stands is not None and stands.state != "warned"
+        stop = self.plans.get(str(plan))
+        return stop is not None and stop.state != "warned"
 
     def is_escalation(self, plan: PlanKey, verdict: BounceStop) -> bool:
         """Whether *verdict* is stronger than the current one of *plan*."""
-        stands = self.plans.get(str(plan))
-        return stands is None or (stands.state == "warned" and verdict.is_stopped)
+        current = self.plans.get(str(plan))
+        return current is None or (current.state == "warned" and verdict.is_stopped)
 
     def is_stopped(self, plan: PlanKey) -> bool:
-        found = self.plans.get(str(plan)) if self.plans else None
-        return found is not None and found.is_stopped
+        stop = self.plans.get(str(plan)) if self.plans else None
+        return stop is not None and stop.is_stopped
 
 
 async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceStops:
@@ -75,16 +79,16 @@ async def apply_verdict(bus: Bus, plan: PlanKey, verdict: BounceStop) -> BounceS
     A stop that an operator has released is never written again.
     """
 
-    def move(found: BounceStops | None) -> BounceStops:
-        brakes = found or BounceStops()
-        return (
-            brakes.with_stop(str(plan), verdict) if brakes.is_escalation(plan, verdict) else brakes
-        )
+    def escalate(stored: BounceStops | None) -> BounceStops:
+        stops = stored or BounceStops()
+        return stops.with_stop(str(plan), verdict) if stops.is_escalation(plan, verdict) else stops
 
-    held = await records.update(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, move)
-    if held.just_written:
+    written = await records.update(
+        bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, escalate
+    )
+    if written.just_written:
         log_verdict(plan, verdict)
-    return held.required
+    return written.required
 
 
 def log_verdict(plan: PlanKey, stop: BounceStop) -> None:
@@ -97,32 +101,34 @@ def log_verdict(plan: PlanKey, stop: BounceStop) -> None:
 
 async def load_stops(bus: Bus) -> BounceStops:
     """Load the verdicts for display. Raises BusError."""
-    held = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
-    plans, ledger = (held.value or BounceStops()).plans, Ledger(bus)
-    for name, one in plans.items():
-        if one.is_stopped and await is_superseded(ledger, PlanKey.parse(name)):
-            plans = {**plans, name: one.model_copy(update={"state": "ended"})}
+    stored = await records.read(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops)
+    plans, ledger = (stored.value or BounceStops()).plans, Ledger(bus)
+    for name, stop in plans.items():
+        if stop.is_stopped and await is_superseded(ledger, PlanKey.parse(name)):
+            plans = {**plans, name: stop.model_copy(update={"state": "ended"})}
     return BounceStops(plans=plans)
 
 
 async def is_superseded(ledger: Ledger, plan: PlanKey) -> bool:
     """Whether a newer position has ended *plan*."""
-    held = await ledger.plan(plan)
-    return held is not None and bool(held.value.halt)
+    stored_plan = await ledger.plan(plan)
+    return stored_plan is not None and bool(stored_plan.value.halt)
 
 
 async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = None) -> bool:
     """Release a stopped *plan*; False if it is not stopped."""
     decided = {"state": "released", "by": by, "decided": time.time() if now is None else now}
 
-    def move(found: BounceStops | None) -> BounceStops:
-        held = found or BounceStops()
-        one = held.plans.get(str(plan))
-        if one is None or one.state != "stopped":
-            return held
-        return held.with_stop(str(plan), one.model_copy(update=decided))
+    def set_released(stored: BounceStops | None) -> BounceStops:
+        written = stored or BounceStops()
+        stop = written.plans.get(str(plan))
+        if stop is None or stop.state != "stopped":
+            return written
+        return written.with_stop(str(plan), stop.model_copy(update=decided))
 
-    held = await records.update(bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, move)
-    if held.just_written:
+    written = await records.update(
+        bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, set_released
+    )
+    if written.just_written:
         log.warning("bounces_released", content_id=plan.content_id, revision=plan.revision)
-    return held.just_written
+    return written.just_written

@@ -66,29 +66,29 @@ class BounceHandler:
         batch = BatchKey(EMAIL, receipt.content_id, receipt.revision, receipt.batch)
         await self.records.record_refusals(batch, receipt.refused, self.clock())
         self.monitor.changed.add(batch.plan)
-        for row, code in receipt.refused.items():
-            found = await self.row_lookup.load_row(batch, row)
+        for number, code in receipt.refused.items():
+            addressed = await self.row_lookup.load_row(batch, number)
             with bound_contextvars(content_id=batch.content_id, channel=EMAIL.value):
-                if found:
-                    target = self.bounced_address(without_changed_address(found, receipt.at))
+                if addressed:
+                    target = self.bounced_address(without_changed_address(addressed, receipt.at))
                     await self.apply_meaning(
                         target, status_codes.classify_bounce(code), code, receipt.at
                     )
 
     async def on_returned_mail(self, receipt: ReturnedMail) -> None:
-        if asked := transactional_day(receipt.place):
-            await self.on_returned_transactional(asked, receipt)
+        if sent_on := transactional_day(receipt.place):
+            await self.on_returned_transactional(sent_on, receipt)
             return
         try:
-            found = await self.row_lookup.find(receipt)
+            row = await self.row_lookup.find(receipt)
         except ReportTooLate:
             log.info("receipt_late", returned=receipt.returned)
             return
-        if found is None:
+        if row is None:
             log.warning("receipt_unmatched", channel=EMAIL.value)
             return
-        with bound_contextvars(content_id=found.batch.content_id, channel=EMAIL.value):
-            await self.apply_to_row(found, receipt)
+        with bound_contextvars(content_id=row.batch.content_id, channel=EMAIL.value):
+            await self.apply_to_row(row, receipt)
 
     async def on_returned_transactional(self, sent_on: date, receipt: ReturnedMail) -> None:
         """Handle a returned transactional mail: only its address is left, no row."""
@@ -171,8 +171,8 @@ class BounceHandler:
         """Whether the report names the address that the recipient has now."""
         if not row.address:
             return False
-        mine = self.suppressions.hash_address(row.address)
-        if receipt.seals and mine not in receipt.seals:
+        current_hash = self.suppressions.hash_address(row.address)
+        if receipt.seals and current_hash not in receipt.seals:
             log.info("bounce_of_other_address")
             return False
         return True

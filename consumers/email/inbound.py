@@ -65,15 +65,17 @@ class ReportersPerRow:
     def admits(self, row: str, reporter: str) -> bool:
         """Whether a report of this address may be stored; a repeated address counts once."""
         now = self.clock()
-        lately = {
-            one: at for one, at in self.reporters.pop(row, {}).items() if at > now - REPORTER_TTL_S
+        recent = {
+            address: at
+            for address, at in self.reporters.pop(row, {}).items()
+            if at > now - REPORTER_TTL_S
         }
-        self.reporters[row] = lately
+        self.reporters[row] = recent
         if len(self.reporters) > MAX_TRACKED_ROWS:
             self.reporters.popitem(last=False)
-        if reporter not in lately and len(lately) >= MAX_REPORTERS:
+        if reporter not in recent and len(recent) >= MAX_REPORTERS:
             return False
-        lately.setdefault(reporter, now)
+        recent.setdefault(reporter, now)
         return True
 
 
@@ -100,19 +102,19 @@ class BounceMailbox:
         except PARSER_ERRORS as broken:
             log.warning("report_unreadable", error=type(broken).__name__, size=len(mail))
             return
-        place = self.find_row_ref(recipient, report)
-        named = place or (report.message_id if report.publication_key else "")
-        if report.kind is ReportKind.NO_REPORT or not named:
+        row_ref = self.find_row_ref(recipient, report)
+        mail_name = row_ref or (report.message_id if report.publication_key else "")
+        if report.kind is ReportKind.NO_REPORT or not mail_name:
             log.info("mail_back_ignored", kind=report.kind.value)
             return
-        if not place and not self.rate_limit.take():
+        if not row_ref and not self.rate_limit.take():
             raise Unreachable("too many reports without a place")
-        receipt, told = self.build_receipt(place, report), f"{named}.{report.kind}"
-        about = keys.digest("report", receipt.final, *receipt.seals)[:16]
-        if not self.reporters.admits(told, about):
+        receipt, report_name = self.build_receipt(row_ref, report), f"{mail_name}.{report.kind}"
+        reporter = keys.digest("report", receipt.final, *receipt.seals)[:16]
+        if not self.reporters.admits(report_name, reporter):
             log.warning("report_of_too_many", kind=report.kind.value)
             return
-        await self.publish(receipt, report.kind, f"{told}.{about}")
+        await self.publish(receipt, report.kind, f"{report_name}.{reporter}")
 
     def find_row_ref(self, recipient: str, report: MailReport) -> str:
         """Find the row by unforgeable data: path, envelope id or quoted path."""
@@ -142,7 +144,11 @@ class BounceMailbox:
         """Return the reported addresses; of a transactional mail only its own."""
         if transactional_day(row_ref) is None:
             return report.addresses[:MAX_ADDRESSES]
-        return [one for one in report.addresses if self.paths.is_transactional_to(row_ref, one)][:1]
+        return [
+            address
+            for address in report.addresses
+            if self.paths.is_transactional_to(row_ref, address)
+        ][:1]
 
     async def publish(self, receipt: ReturnedMail, kind: ReportKind, message_id: str) -> None:
         """Publish a receipt. Raises Unreachable.
@@ -199,13 +205,13 @@ class UnsubscribeMailbox:
         return recipient.lower() == self.address.lower()
 
     async def deliver(self, sender: str, recipient: str, mail: bytes) -> None:
-        words = parsing.header_text(mail, "Subject").split()
-        token = next((word for word in words if _TOKEN.fullmatch(word)), None)
+        words_of_subject = parsing.header_text(mail, "Subject").split()
+        token = next((word for word in words_of_subject if _TOKEN.fullmatch(word)), None)
         try:
-            known = token is not None and await self.unsubscribe(token)
+            is_known = token is not None and await self.unsubscribe(token)
         except BusError as away:
             raise Unreachable(type(away).__name__) from away
-        if not known:
+        if not is_known:
             log.info("unsubscribe_mail_unknown")
             self.schedule_answer(sender, recipient, mail)
 
@@ -214,11 +220,11 @@ class UnsubscribeMailbox:
         if self.send_reminder is None or len(self.answer_tasks) >= MAX_PENDING_ANSWERS:
             return
         try:
-            whom = autoreply.autoreply_address(mail, sender, recipient)
+            address = autoreply.autoreply_address(mail, sender, recipient)
         except PARSER_ERRORS:
             return
-        if whom:
-            task = asyncio.create_task(self.answer_or_log(self.send_reminder, whom))
+        if address:
+            task = asyncio.create_task(self.answer_or_log(self.send_reminder, address))
             self.answer_tasks.add(task)
             task.add_done_callback(self.answer_tasks.discard)
 

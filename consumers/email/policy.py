@@ -34,13 +34,13 @@ REFUSAL_KIND = "refusal"
 async def slow_down(bus: Bus, reason: str, now: float) -> SendPace:
     """Slow all workers down by one level. Raises BusError."""
 
-    def move(found: SendPace | None) -> SendPace:
-        return pace.one_level_slower(found or pace.FULL_PACE, reason, now)
+    def slow(stored: SendPace | None) -> SendPace:
+        return pace.one_level_slower(stored or pace.FULL_PACE, reason, now)
 
-    held = await records.update(bus.bucket(subjects.CONTROL.name), pace.PACE_KEY, SendPace, move)
-    if held.just_written:
-        log.warning("mail_slowed", level=held.required.level, reason=reason)
-    return held.required
+    written = await records.update(bus.bucket(subjects.CONTROL.name), pace.PACE_KEY, SendPace, slow)
+    if written.just_written:
+        log.warning("mail_slowed", level=written.required.level, reason=reason)
+    return written.required
 
 
 async def log_failure(step: Awaitable[None]) -> None:
@@ -85,18 +85,18 @@ class EmailSendPolicy:
         await self.check_suspected_plans()
 
     async def load(self) -> None:
-        found = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, BRAKES])
-        if stands := found.get(pace.PACE_KEY):
-            self.pace = SendPace.model_validate_json(stands.data)
-        if stands := found.get(BRAKES):
-            self.bounce_stops = BounceStops.model_validate_json(stands.data)
+        values = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, BRAKES])
+        if value := values.get(pace.PACE_KEY):
+            self.pace = SendPace.model_validate_json(value.data)
+        if value := values.get(BRAKES):
+            self.bounce_stops = BounceStops.model_validate_json(value.data)
 
     def suspected_plans(self) -> list[PlanKey]:
         """Return plans whose samples suggest more than their current stops."""
-        found = self.sample.suspected_plans(self.clock())
+        suggested = self.sample.suspected_plans(self.clock())
         return [
             plan
-            for plan, verdict in found.items()
+            for plan, verdict in suggested.items()
             if self.bounce_stops.is_escalation(plan, verdict)
         ]
 
@@ -122,9 +122,9 @@ class EmailSendPolicy:
 
     async def count_plan(self, plan: PlanKey) -> None:
         mails, codes = await bounce_monitor.count_in_ledger(self.ledger, plan)
-        found = bounce_monitor.decide_stop(mails, codes, self.clock())
-        if found and self.bounce_stops.is_escalation(plan, found):
-            self.bounce_stops = await email_bounce_stops.apply_verdict(self.bus, plan, found)
+        stop = bounce_monitor.decide_stop(mails, codes, self.clock())
+        if stop and self.bounce_stops.is_escalation(plan, stop):
+            self.bounce_stops = await email_bounce_stops.apply_verdict(self.bus, plan, stop)
         self.sample.replace_with_ledger_count(plan, mails, codes)
 
     def apply_pace(self) -> None:
@@ -158,12 +158,14 @@ class EmailSendPolicy:
 
         A silent bus or an unreadable ledger changes nothing.
         """
-        said = list(outcomes.values())
-        await log_failure(self.check_bounces(batch.plan, said))
-        await log_failure(self.check_pace(said))
+        window = list(outcomes.values())
+        await log_failure(self.check_bounces(batch.plan, window))
+        await log_failure(self.check_pace(window))
 
     async def check_pace(self, outcomes: Sequence[Outcome]) -> None:
-        slow = next((one.code for one in outcomes if status_codes.is_throttling(one.code)), "")
+        slow = next(
+            (outcome.code for outcome in outcomes if status_codes.is_throttling(outcome.code)), ""
+        )
         if slow:
             self.pace = await slow_down(self.bus, slow, self.clock())
             self.apply_pace()
@@ -180,8 +182,10 @@ class EmailSendPolicy:
 
         A silent bus must not delay the commit: then the refusal is only found by later mail.
         """
-        failed = {row: one for row, one in outcomes.items() if one.verdict is Verdict.FAILED}
-        refused = {row: one.code for row, one in failed.items() if one.code}
+        failed = {
+            row: outcome for row, outcome in outcomes.items() if outcome.verdict is Verdict.FAILED
+        }
+        refused = {row: outcome.code for row, outcome in failed.items() if outcome.code}
         if not refused or keys.is_transactional(batch.content_id):
             return
         await log_failure(self.publish_refusals(batch, refused))

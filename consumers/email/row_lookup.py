@@ -63,12 +63,12 @@ class RowLookup:
         Raises ReportTooLate.
         """
         if receipt.place:
-            place = RowRef.parse(receipt.place)
+            row_ref = RowRef.parse(receipt.place)
             try:
-                batch = await places.find_batch(self.bus, place)
+                batch = await places.find_batch(self.bus, row_ref)
             except (ContractError, ValidationError):  # a restore may have put another message there
                 return None
-            return await self.load_row(batch, place.row, receipt) if batch else None
+            return await self.load_row(batch, row_ref.row, receipt) if batch else None
         return await self.find_by_message_id(receipt)
 
     async def load_row(
@@ -107,10 +107,10 @@ class RowLookup:
             plan = PlanKey.parse(f"{EMAIL}.{receipt.publication}")
         except ValueError:
             return None
-        held = await self.ledger.plan(plan)
-        if held is None or not receipt.message_id:
+        stored_plan = await self.ledger.plan(plan)
+        if stored_plan is None or not receipt.message_id:
             return None
-        batches = [BatchKey(*plan, number) for number in range(held.value.count)]
+        batches = [BatchKey(*plan, number) for number in range(stored_plan.value.count)]
         async for batch in bulk.read_batches(self.ledger.bucket, batches, recipients=True):
             for number, _ in rows_with_message_id(batch.key, batch.rows, receipt.message_id):
                 return await self.load_row(batch.key, number, receipt)

@@ -26,13 +26,13 @@ def bounce_entries(totals: BounceTotals) -> Iterator[TimelineEntry]:
             f"{count} refused at once: {most_frequent_codes(totals.refused)}",
         )
     if totals.bounced or totals.complained:
-        said = (
+        bounces = (
             f"{totals.bounced} came back: {most_frequent_codes(totals.codes)}"
             if totals.bounced
             else ""
         )
         complaints = f"{totals.complained} complained" if totals.complained else ""
-        yield email_entry(totals.at, "came_back", "; ".join(filter(None, (said, complaints))))
+        yield email_entry(totals.at, "came_back", "; ".join(filter(None, (bounces, complaints))))
 
 
 def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineEntry]:
@@ -43,8 +43,10 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
     codes = f": {most_frequent_codes(stop.codes)}" if stop.codes else ""
     match stop.state:
         case "stopped":
-            said = f"stopped by the bounce brake, {share}{codes}; now: {command_hints(content_id)}"
-            yield email_entry(stop.at, "stopped", said)
+            detail = (
+                f"stopped by the bounce brake, {share}{codes}; now: {command_hints(content_id)}"
+            )
+            yield email_entry(stop.at, "stopped", detail)
         case "released":
             yield email_entry(stop.at, "stopped", f"by the bounce brake, {share}{codes}")
             yield email_entry(stop.decided or stop.at, "goes_on", f"decided by {stop.by}")
@@ -58,14 +60,14 @@ def stop_entries(content_id: str, stop: BounceStop | None) -> Iterator[TimelineE
 
 def command_hints(content_id: str) -> str:
     """Return the commands that an operator can use; a digest can't be withdrawn."""
-    known = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
-    return ", ".join(known).format(item=content_id)
+    hints = (RELEASE_HINT,) if keys.is_digest(content_id) else (RELEASE_HINT, WITHDRAW_HINT)
+    return ", ".join(hints).format(item=content_id)
 
 
 def most_frequent_codes(codes: Mapping[str, int]) -> str:
     """Format the most frequent codes with their meanings."""
-    found = Counter(codes).most_common(MAX_CODES)
-    return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in found)
+    most_frequent = Counter(codes).most_common(MAX_CODES)
+    return ", ".join(f"{count} x {status_codes.describe(code)}" for code, count in most_frequent)
 
 
 def email_entry(at: float, event: str, detail: str) -> TimelineEntry:

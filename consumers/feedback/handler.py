@@ -47,10 +47,10 @@ AnyReceipt = DeliveryReceipt | ZaloEvent | MailReceipt
 
 def parse_receipt(data: bytes) -> AnyReceipt:
     """Parse a receipt of ours, of Zalo or of mail. Raises ContractError, naming the field."""
-    said = strict_json.loads(data, ROOT_FIELD)
-    kind = ZaloEvent if isinstance(said, dict) and "kind" in said else DeliveryReceipt
+    body = strict_json.loads(data, ROOT_FIELD)
+    kind = ZaloEvent if isinstance(body, dict) and "kind" in body else DeliveryReceipt
     try:
-        return (receipts.receipt_model(said) or kind).model_validate(said)
+        return (receipts.receipt_model(body) or kind).model_validate(body)
     except ValidationError as error:
         raise Invalid(*explain(error, ROOT_FIELD)) from error
 
@@ -84,28 +84,28 @@ class FeedbackHandler:
         """
         if event.kind not in DELIVERY_KINDS or self.notices is None:
             return
-        found = await self.notices.find(event.tracking_id, event.message_ids)
-        if not found and event.tracking_id:
+        batches = await self.notices.find(event.tracking_id, event.message_ids)
+        if not batches and event.tracking_id:
             log.warning("receipt_unmatched", channel=ChannelName.ZALO.value)
-        elif not found:
+        elif not batches:
             log.info("receipt_unmatched", channel=ChannelName.ZALO.value)
-        for batch in found:
+        for batch in batches:
             with bound_contextvars(content_id=batch.content_id, channel=batch.channel.value):
                 await self.apply_evidence(batch, 0)
 
     async def on_delivery_receipt(self, receipt: DeliveryReceipt) -> None:
         with bound_contextvars(content_id=receipt.content_id, channel=receipt.channel.value):
-            found = await self.find_row(receipt)
-            if found is None:
+            position = await self.find_row(receipt)
+            if position is None:
                 log.warning("receipt_unmatched")
                 return
-            batch, row = found
+            batch, row = position
             await self.apply_evidence(batch, row)
 
     async def find_row(self, receipt: DeliveryReceipt) -> tuple[BatchKey, int] | None:
         """Find a row by binary search: ids are sorted over all batches of a plan."""
-        held = await self.ledger.plan(receipt.plan)
-        low, high = 0, held.value.count if held else 0
+        stored_plan = await self.ledger.plan(receipt.plan)
+        low, high = 0, stored_plan.value.count if stored_plan else 0
         while low < high:
             batch = BatchKey(*receipt.plan, (low + high) // 2)
             ids = (await self.ledger.rows(batch)).ids
@@ -118,13 +118,13 @@ class FeedbackHandler:
         return None
 
     async def apply_evidence(self, batch: BatchKey, row: int) -> None:
-        held = await self.ledger.state(batch)
-        while held is not None:
-            upgraded = moves.apply_evidence(held.value, row)
-            if upgraded == held.value:
-                self.require_ended(held.value, row)
+        state = await self.ledger.state(batch)
+        while state is not None:
+            upgraded = moves.apply_evidence(state.value, row)
+            if upgraded == state.value:
+                self.require_ended(state.value, row)
                 return
-            held = await self.write_upgrade(batch, held, upgraded)
+            state = await self.write_upgrade(batch, state, upgraded)
 
     async def write_upgrade(
         self, batch: BatchKey, held: Versioned[LedgerEntry], upgraded: LedgerEntry
@@ -143,10 +143,10 @@ class FeedbackHandler:
 
         A row on the wire is booked in a moment. Raises RetryLater until then.
         """
-        held = await self.ledger.state(batch)
-        if held and held.value.rows[row] in SENDING_LETTERS:
+        state = await self.ledger.state(batch)
+        if state and state.value.rows[row] in SENDING_LETTERS:
             raise RetryLater(RETRY_S, "the row is on the wire")
-        if held and moves.apply_evidence(held.value, row) != held.value:
+        if state and moves.apply_evidence(state.value, row) != state.value:
             await self.apply_evidence(batch, row)
 
     def require_ended(self, entry: LedgerEntry, row: int) -> None:

@@ -37,10 +37,10 @@ class RowRef(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "RowRef":
         """Parse the text form. Raises ValueError."""
-        found = _ROW_REF.fullmatch(text)
-        if not found:
+        match = _ROW_REF.fullmatch(text)
+        if not match:
             raise ValueError("not a place")
-        return cls(found[1], *map(int, found.groups()[1:]))
+        return cls(match[1], *map(int, match.groups()[1:]))
 
 
 def row_ref_prefix(seq: int, number: int, *, personal: bool, digest: bool = False) -> str:
@@ -56,15 +56,15 @@ def row_ref_prefix(seq: int, number: int, *, personal: bool, digest: bool = Fals
 
 async def find_batch(bus: Bus, row_ref: RowRef) -> BatchKey | None:
     """Find the batch of a row reference; None if there is none. Raises BusError, ContractError."""
-    found = await bus.get_message(STREAM_OF_KIND[row_ref.kind], row_ref.seq)
-    if found is None:
+    message = await bus.get_message(STREAM_OF_KIND[row_ref.kind], row_ref.seq)
+    if message is None:
         return None
     if row_ref.kind == NOTICE_KIND:
-        return await find_notice_batch(bus, found, row_ref.batch)
+        return await find_notice_batch(bus, message, row_ref.batch)
     if row_ref.kind == DIGEST_KIND:
-        return BatchKey(*Issue.model_validate_json(found.data).plan, row_ref.batch)
-    one = publication.decode(found.data)
-    return BatchKey(ChannelName.EMAIL, one.content_id, one.revision, row_ref.batch)
+        return BatchKey(*Issue.model_validate_json(message.data).plan, row_ref.batch)
+    released = publication.decode(message.data)
+    return BatchKey(ChannelName.EMAIL, released.content_id, released.revision, row_ref.batch)
 
 
 async def find_notice_batch(bus: Bus, message: Message, number: int) -> BatchKey | None:

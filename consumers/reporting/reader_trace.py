@@ -80,29 +80,29 @@ class ReaderTracer:
 
     async def trace(self, content_id: str, item: Item) -> ReaderTrace:
         """Trace every mail; if there is none, return the current reasons."""
-        found = [one async for one in self.own_mails(content_id, item)]
-        found += [one async for one in self.digest_mails(content_id)]
-        found.sort(key=lambda mail: mail.revision, reverse=True)
+        mails = [traced async for traced in self.own_mails(content_id, item)]
+        mails += [traced async for traced in self.digest_mails(content_id)]
+        mails.sort(key=lambda mail: mail.revision, reverse=True)
         return ReaderTrace(
             content_id=content_id,
-            mails=found,
-            why=tuple([] if found else await self.missing_mail_reasons(content_id, item)),
-            waits=tuple(await self.blocking_reasons(content_id, found)),
+            mails=mails,
+            why=tuple([] if mails else await self.missing_mail_reasons(content_id, item)),
+            waits=tuple(await self.blocking_reasons(content_id, mails)),
         )
 
     async def own_mails(self, content_id: str, item: Item) -> AsyncIterator[MailTrace]:
         for revision in item.released:
-            if place := await self.find_row(PlanKey(EMAIL, content_id, revision)):
-                yield await self.trace_mail(revision, place)
+            if row := await self.find_row(PlanKey(EMAIL, content_id, revision)):
+                yield await self.trace_mail(revision, row)
 
     async def digest_mails(self, content_id: str) -> AsyncIterator[MailTrace]:
-        places = (await self.digest_store.digests_of_item(content_id)).value
-        for name in places.digests if places else ():
+        item_digests = (await self.digest_store.digests_of_item(content_id)).value
+        for name in item_digests.digests if item_digests else ():
             for issue, _ in await self.digest_store.all_issues(name):
                 number = issue.number_of(content_id)
-                place = None if number is None else await self.find_row(issue.plan)
-                if number is not None and place and place.picks >> number & 1:
-                    yield await self.trace_mail(issue.items[number].revision, place, name)
+                row = None if number is None else await self.find_row(issue.plan)
+                if number is not None and row and row.picks >> number & 1:
+                    yield await self.trace_mail(issue.items[number].revision, row, name)
 
     async def find_row(self, plan: PlanKey) -> RecipientRow | None:
         id = self.subscriber.id
@@ -114,12 +114,17 @@ class ReaderTracer:
     async def trace_mail(
         self, revision: int, position: RecipientRow, digest: str = ""
     ) -> MailTrace:
-        held = await self.ledger.state(position.batch)
-        if held is None:
+        state = await self.ledger.state(position.batch)
+        if state is None:
             raise LedgerError(f"state.{position.batch} is missing")
-        letter, note = held.value.rows[position.row], held.value.notes.get(position.row, RowNote())
+        letter, note = (
+            state.value.rows[position.row],
+            state.value.notes.get(position.row, RowNote()),
+        )
         due = datetime.fromtimestamp(note.due, UTC)
-        back = await records.read(self.ledger.bucket, f"{KEY_PREFIX}{position.batch}", BatchBounces)
+        bounces = await records.read(
+            self.ledger.bucket, f"{KEY_PREFIX}{position.batch}", BatchBounces
+        )
         return MailTrace(
             revision=revision,
             digest=digest,
@@ -127,12 +132,12 @@ class ReaderTracer:
             attempts=note.attempts,
             reason=note.reason,
             due=due if letter in WAITING_LETTERS and due > self.now else None,
-            came_back=back.value.bounced.get(position.row, "") if back.value else "",
+            came_back=bounces.value.bounced.get(position.row, "") if bounces.value else "",
         )
 
     async def blocking_reasons(self, content_id: str, mails: list[MailTrace]) -> list[FieldError]:
         """Return why mail waits as a whole, if one of these does."""
-        if not any(one.status in OPEN for one in mails):
+        if not any(mail.status in OPEN for mail in mails):
             return []
         revision, channels = mails[0].revision, {EMAIL: StatusCounts()}
         facts = {"content_id": content_id, "revision": revision, "channels": channels}
@@ -147,10 +152,10 @@ class ReaderTracer:
             return [field_error("content_id", "item_not_out", value=content_id)]
         if EMAIL not in text.channels:
             return [field_error("channels", "item_not_by_mail", value=content_id)]
-        if wishes := [*self.unmet_preferences(text), *self.frequency_reasons(text)]:
-            return wishes
-        held = await self.ledger.plan(PlanKey(EMAIL, content_id, text.revision))
-        settled = held is not None and (held.value.complete or held.value.halt)
+        if preferences := [*self.unmet_preferences(text), *self.frequency_reasons(text)]:
+            return preferences
+        stored_plan = await self.ledger.plan(PlanKey(EMAIL, content_id, text.revision))
+        settled = stored_plan is not None and (stored_plan.value.complete or stored_plan.value.halt)
         return [field_error(EMAIL, "reader_later" if settled else "mail_not_planned")]
 
     def unmet_preferences(self, publication: Publication) -> Iterator[FieldError]:

@@ -73,14 +73,14 @@ class ClosingMailer:
         *link* is the digest of the token and names this change.
         """
         name = keys.transactional_content_id("own", link)
-        letter = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
-        note = partial(pending_entry, name, letter)
-        moved = await self.store.change_address(
+        mail = self.build_mail(TransactionalKind.CHANGED, change.old, mask_address(change.new))
+        note = partial(pending_entry, name, mail)
+        is_changed = await self.store.change_address(
             change.id, change.old, change.new, lambda left_behind: [note(left_behind)]
         )
-        if moved:
+        if is_changed:
             await self.finish(name)
-        return moved
+        return is_changed
 
     def build_mail(
         self, kind: TransactionalKind, address: str, other: str = ""

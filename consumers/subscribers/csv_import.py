@@ -61,11 +61,11 @@ class ImportChunk:
             self.subscribers[address] = wanted
             self.added += 1
             return
-        kept = merge(before, wanted, self.imported_at)
-        if kept == before:
+        merged = merge(before, wanted, self.imported_at)
+        if merged == before:
             self.unchanged += 1
         else:
-            self.subscribers[address] = kept
+            self.subscribers[address] = merged
             self.updated += 1
 
 
@@ -76,8 +76,8 @@ def merge(before: Subscriber, wanted: Subscriber, at: datetime) -> Subscriber:
     """
     if not before.active or before.consent:
         return before
-    kept = wanted.model_copy(update={name: getattr(before, name) for name in KEPT_FIELDS})
-    as_before = kept.model_copy(update={"frequency": before.frequency})
+    merged = wanted.model_copy(update={name: getattr(before, name) for name in KEPT_FIELDS})
+    as_before = merged.model_copy(update={"frequency": before.frequency})
     return as_before.with_frequency(wanted.frequency, at)
 
 
@@ -92,8 +92,8 @@ async def import_csv(
     store = ChunkWriter(SubscriberStore(bus, address_key))
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         lines = CsvRows(file, vocabulary, new_subscriber_id)
-        for some in split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
-            chunk = await store.write(some)
+        for rows in split_into_chunks(lines.read(report.rejected), CHUNK_SIZE):
+            chunk = await store.write(rows)
             report.added += chunk.added
             report.updated += chunk.updated
             report.unchanged += chunk.unchanged
@@ -111,14 +111,16 @@ class ChunkWriter:
     async def write(self, wanted: Sequence[Subscriber]) -> ImportChunk:
         """Store subscribers by address, all or none. Raises BusError."""
         unsure: ImportChunk | None = None
-        trouble: BusError | None = None
+        failure: BusError | None = None
         keys = list(
-            dict.fromkeys(self.subscriber_store.key_of_address(one.email) for one in wanted)
+            dict.fromkeys(
+                self.subscriber_store.key_of_address(subscriber.email) for subscriber in wanted
+            )
         )
         for _ in range(MAX_TRIES):
-            held = await self.subscriber_store.load_entries(keys, with_purged=trouble is not None)
-            chunk = self.build_chunk(wanted, held)
-            entries = list(self.entries(chunk, held))
+            known = await self.subscriber_store.load_entries(keys, with_purged=failure is not None)
+            chunk = self.build_chunk(wanted, known)
+            entries = list(self.entries(chunk, known))
             if not entries:
                 return unsure or chunk
             try:
@@ -126,26 +128,26 @@ class ChunkWriter:
                 await self.subscriber_store.bucket.batch(entries)
                 crash_point("subscribers.stored")
             except (RevisionConflict, NoReply) as error:
-                trouble, unsure = error, chunk if isinstance(error, NoReply) else None
+                failure, unsure = error, chunk if isinstance(error, NoReply) else None
             else:
                 return chunk
-        raise trouble or RevisionConflict("never stored")
+        raise failure or RevisionConflict("never stored")
 
     def build_chunk(
         self, wanted: Sequence[Subscriber], known: dict[str, AddressEntry]
     ) -> ImportChunk:
         chunk = ImportChunk(datetime.now(UTC))
-        for one in wanted:
-            key = self.subscriber_store.key_of_address(one.email)
-            chunk.add(key, one, known[key])
+        for subscriber in wanted:
+            key = self.subscriber_store.key_of_address(subscriber.email)
+            chunk.add(key, subscriber, known[key])
         return chunk
 
     def entries(self, chunk: ImportChunk, known: dict[str, AddressEntry]) -> Iterator[BatchEntry]:
-        for key, one in chunk.subscribers.items():
-            yield from changed_entries(key, one, known[key])
+        for key, subscriber in chunk.subscribers.items():
+            yield from changed_entries(key, subscriber, known[key])
 
 
 def split_into_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    left = iter(items)
-    while some := list(islice(left, size)):
-        yield some
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk

@@ -44,16 +44,16 @@ class CsvRows:
         """Yield the valid rows; append the errors of the others to *rejected*."""
         rows = self.numbered_rows()
         number, header = next(rows, (1, []))
-        columns = [] if isinstance(header, csv.Error) else [one.strip().lower() for one in header]
-        if wrong := header_errors(columns):
-            rejected.extend(rejected_rows(number, wrong))
+        columns = [] if isinstance(header, csv.Error) else [name.strip().lower() for name in header]
+        if errors := header_errors(columns):
+            rejected.extend(rejected_rows(number, errors))
             return
         for number, row in rows:
-            found = self.parse_row(columns, row)
-            if isinstance(found, Subscriber):
-                yield found
+            parsed = self.parse_row(columns, row)
+            if isinstance(parsed, Subscriber):
+                yield parsed
             else:
-                rejected.extend(rejected_rows(number, found))
+                rejected.extend(rejected_rows(number, parsed))
 
     def numbered_rows(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
         """Yield the rows that are not empty, each with the number of its first line."""
@@ -81,20 +81,24 @@ class CsvRows:
             return [field_error(LINE_FIELD, "csv_encoding")]
         cells = dict(zip(columns, row, strict=True))
         address, faults = check_email(cells["email"])
-        wishes = {name: split_list(cells[name]) for name in LIST_FIELDS}
-        rhythm, wrong = check_frequency(cells["frequency"])
-        faults += [*unknown_values(wishes, self.vocabulary), *wrong]
-        own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": rhythm}
+        lists = {name: split_list(cells[name]) for name in LIST_FIELDS}
+        chosen, frequency_errors = check_frequency(cells["frequency"])
+        faults += [*unknown_values(lists, self.vocabulary), *frequency_errors]
+        own = {"id": self.new_id(), "email": address, "name": cells["name"], "frequency": chosen}
         try:
-            person = Subscriber.model_validate(own | wishes)
+            subscriber = Subscriber.model_validate(own | lists)
         except ValidationError as error:
-            named = {one.field for one in faults}
-            faults += [one for one in map(name_by_column, explain(error)) if one.field not in named]
-        return faults or person
+            fields_with_errors = {column_error.field for column_error in faults}
+            faults += [
+                column_error
+                for column_error in map(name_by_column, explain(error))
+                if column_error.field not in fields_with_errors
+            ]
+        return faults or subscriber
 
 
 def rejected_rows(number: int, errors: Iterable[FieldError]) -> Iterator[RejectedRow]:
-    return (RejectedRow(line=number, **one.model_dump()) for one in errors)
+    return (RejectedRow(line=number, **error.model_dump()) for error in errors)
 
 
 def split_list(cell: str) -> tuple[str, ...]:

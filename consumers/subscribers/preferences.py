@@ -90,43 +90,45 @@ class PreferencesService:
         clean, _ = normalize_application(
             application.model_copy(update={"email": subscriber.email}), self.vocabulary
         )
-        wishes = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
+        preferences = {name: getattr(clean, name) for name in ("name", *LIST_FIELDS)}
         now = to_datetime(self.clock())
 
-        def wished(found: Subscriber) -> Subscriber:
-            return found.with_frequency(check_frequency(clean.frequency)[0], now).model_copy(
-                update=wishes
+        def with_preferences(stored: Subscriber) -> Subscriber:
+            return stored.with_frequency(check_frequency(clean.frequency)[0], now).model_copy(
+                update=preferences
             )
 
-        await self.update_active(subscriber, wished)
+        await self.update_active(subscriber, with_preferences)
 
     async def pause(self, subscriber: Subscriber, until: datetime | None) -> None:
         """Send nothing before *until*, or until the subscriber resumes."""
         end = until or UNTIL_RESUMED
         await self.update_active(
-            subscriber, lambda one: one.model_copy(update={"paused_until": end})
+            subscriber, lambda stored: stored.model_copy(update={"paused_until": end})
         )
 
     async def resume(self, subscriber: Subscriber) -> None:
         await self.update_active(
-            subscriber, lambda one: one.model_copy(update={"paused_until": None})
+            subscriber, lambda stored: stored.model_copy(update={"paused_until": None})
         )
 
     async def update_active(
         self, subscriber: Subscriber, transition: Callable[[Subscriber], Subscriber]
     ) -> None:
         """Update a subscriber, unless they have left meanwhile."""
-        await self.store.update(subscriber.id, lambda one: transition(one) if one.active else one)
+        await self.store.update(
+            subscriber.id, lambda stored: transition(stored) if stored.active else stored
+        )
 
     async def request_address_change(
         self, subscriber: Subscriber, address: str
     ) -> Sequence[FieldError]:
         """Send a confirmation to the new address; its link makes the change. Raises NoLetterNow."""
-        new, wrong = check_email(address)
-        if not wrong and new.casefold() == subscriber.email.casefold():
-            wrong = [field_error("email", "same_address")]
-        if wrong:
-            return wrong
+        new, errors = check_email(address)
+        if not errors and new.casefold() == subscriber.email.casefold():
+            errors = [field_error("email", "same_address")]
+        if errors:
+            return errors
         change = AddressChange(id=subscriber.id, old=subscriber.email, new=new)
         link = self.tokens.issue(TokenPurpose.CHANGE, change)
         await self.mailer.send(
@@ -149,15 +151,15 @@ class PreferencesService:
         """Change the address and inform the old one. Raises LinkRefused."""
         change = self.read_address_change(token)
         if await self.token_uses.used_by(token) is not None:
-            person = await self.store.find_by_id(change.id)
-            if person is None or person.email != change.new:
+            subscriber = await self.store.find_by_id(change.id)
+            if subscriber is None or subscriber.email != change.new:
                 raise LinkRefused(LinkProblem.USED)
             return
         try:
-            moved = await self.closing_mailer.change_address(change, token_digest(token))
+            is_changed = await self.closing_mailer.change_address(change, token_digest(token))
         except AddressTaken:
             raise LinkRefused(LinkProblem.TAKEN) from None
-        if not moved:
+        if not is_changed:
             raise LinkRefused(LinkProblem.USED)
         await self.lift_suppression(change.new)
         await self.token_uses.record(token)
@@ -179,6 +181,6 @@ class PreferencesService:
 
     async def export(self, subscriber: Subscriber) -> Mapping[str, Any]:
         """Return all data of a subscriber: the record, and the suppression of the address."""
-        stands = await self.find_suppression(subscriber.email)
-        left_alone = stands.model_dump(mode="json") if stands else None
+        suppression = await self.find_suppression(subscriber.email)
+        left_alone = suppression.model_dump(mode="json") if suppression else None
         return {**subscriber.model_dump(mode="json"), SUPPRESSION_FIELD: left_alone}

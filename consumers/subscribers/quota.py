@@ -28,8 +28,8 @@ class HourlyCount(Record):
     def with_more(self, hour: int, wanted: int, limit: int) -> "HourlyCount":
         """Add *wanted* mails up to *limit*; a clock that was set back adds none."""
         begun = self if hour <= self.hour else HourlyCount(hour=hour)
-        letters = max(begun.letters, min(limit, begun.letters + wanted))
-        return begun.model_copy(update={"letters": letters})
+        count = max(begun.letters, min(limit, begun.letters + wanted))
+        return begun.model_copy(update={"letters": count})
 
 
 @dataclass
@@ -77,14 +77,16 @@ class HourlyMailQuota:
         """Count a mail for every waiting caller; return how many may be sent."""
         got = 0
 
-        def move(found: HourlyCount | None) -> HourlyCount:
+        def count_waiting(stored: HourlyCount | None) -> HourlyCount:
             nonlocal got
-            before = found or HourlyCount()
+            before = stored or HourlyCount()
             after = before.with_more(hour, self.waiting_callers, self.per_hour)
             got = after.letters - (before.letters if after.hour == before.hour else 0)
             return after
 
-        await records.update(self.bus.bucket(subjects.CONTROL.name), QUOTA_KEY, HourlyCount, move)
+        await records.update(
+            self.bus.bucket(subjects.CONTROL.name), QUOTA_KEY, HourlyCount, count_waiting
+        )
         return got
 
     def exhausted(self, hour: int) -> MailQuotaReached:

@@ -46,24 +46,24 @@ def normalize_application(
     application: SignupApplication, vocabulary: Vocabulary
 ) -> tuple[SignupApplication, list[FieldError]]:
     """Return the application as it is stored, and all its errors."""
-    address, wrong = check_email(application.email)
-    rhythm, strange = check_frequency(application.frequency)
-    wishes = {name: tuple(sorted(set(getattr(application, name)))) for name in LIST_FIELDS}
-    name, odd = normalize_line("name", application.name)
-    wrong += [*odd, *unknown_values(wishes, vocabulary), *strange]
-    clean = {"email": address, "name": name, "frequency": rhythm, **wishes}
-    return application.model_copy(update=clean), wrong
+    address, problems = check_email(application.email)
+    chosen, frequency_errors = check_frequency(application.frequency)
+    lists = {name: tuple(sorted(set(getattr(application, name)))) for name in LIST_FIELDS}
+    name, name_errors = normalize_line("name", application.name)
+    problems += [*name_errors, *unknown_values(lists, vocabulary), *frequency_errors]
+    clean = {"email": address, "name": name, "frequency": chosen, **lists}
+    return application.model_copy(update=clean), problems
 
 
 def normalize_line(field: str, written: str) -> tuple[str, list[FieldError]]:
     """Return one line of text as it is stored; an invalid one is empty, with its error."""
     try:
-        found = text.line(written)
+        normalized = text.line(written)
     except PydanticCustomError as error:
         return "", [errors.field_error(field, error.type, **(error.context or {}))]
-    if len(found) > NAME_MAX:
+    if len(normalized) > NAME_MAX:
         return "", [errors.field_error(field, "string_too_long", max_length=NAME_MAX)]
-    return found, []
+    return normalized, []
 
 
 LiftSuppression = Callable[[str], Awaitable[object]]
@@ -88,26 +88,26 @@ class SignupService:
     async def sign_up(self, application: SignupApplication) -> None:
         """Answer a valid application by one mail, whether the address is known or not."""
         clean, _ = normalize_application(application, self.vocabulary)
-        person = await self.store.find_by_address(clean.email)
+        subscriber = await self.store.find_by_address(clean.email)
         clean = clean.model_copy(update={"ip": self.store.keyed_hash(application.ip)})
         confirm, way_in = (
             self.tokens.issue(TokenPurpose.CONFIRM, clean),
-            self.access_link(clean.email, person),
+            self.access_link(clean.email, subscriber),
         )
-        if person is not None and person.active:
-            await self.send_mail(TransactionalKind.MANAGE, person.email, MANAGE_PATH, way_in)
+        if subscriber is not None and subscriber.active:
+            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, way_in)
         else:
             await self.send_mail(TransactionalKind.CONFIRM, clean.email, CONFIRM_PATH, confirm)
 
     async def send_access_link(self, address: str) -> Sequence[FieldError]:
         """Send the access link to an address, or that it has no subscription."""
-        clean, wrong = check_email(address)
-        if wrong:
-            return wrong
-        person = await self.store.find_by_address(clean)
-        link = self.access_link(clean, person)
-        if person is not None and person.active:
-            await self.send_mail(TransactionalKind.MANAGE, person.email, MANAGE_PATH, link)
+        clean, problems = check_email(address)
+        if problems:
+            return problems
+        subscriber = await self.store.find_by_address(clean)
+        link = self.access_link(clean, subscriber)
+        if subscriber is not None and subscriber.active:
+            await self.send_mail(TransactionalKind.MANAGE, subscriber.email, MANAGE_PATH, link)
         else:
             await self.send_mail(
                 TransactionalKind.ABSENT, clean, SIGNUP_PATH, link._replace(token="")
@@ -120,15 +120,15 @@ class SignupService:
         Other senders get nothing, because the sender address may be forged. When the hourly quota
         is used up, the mail is skipped.
         """
-        clean, wrong = check_email(address)
-        person = None if wrong else await self.store.find_by_address(clean)
-        if person is not None and person.active:
+        clean, problems = check_email(address)
+        subscriber = None if problems else await self.store.find_by_address(clean)
+        if subscriber is not None and subscriber.active:
             with suppress(MailQuotaReached):
                 await self.send_mail(
                     TransactionalKind.MANAGE,
-                    person.email,
+                    subscriber.email,
                     MANAGE_PATH,
-                    self.access_link(clean, person),
+                    self.access_link(clean, subscriber),
                 )
 
     def access_link(self, address: str, subscriber: Subscriber | None) -> IssuedToken:
@@ -159,32 +159,36 @@ class SignupService:
 
     async def confirm(self, token: str) -> None:
         """Make the applicant a subscriber; idempotent. Raises LinkRefused."""
-        asked = self.read_confirmation(token)
-        person = await self.store.find_by_address(asked.email)
-        proven = person and person.consent and person.consent.link == token_digest(token)
+        application = self.read_confirmation(token)
+        subscriber = await self.store.find_by_address(application.email)
+        proven = (
+            subscriber and subscriber.consent and subscriber.consent.link == token_digest(token)
+        )
         if proven or await self.token_uses.used_by(token) is not None:
-            if person is None or not person.active:
+            if subscriber is None or not subscriber.active:
                 raise LinkRefused(LinkProblem.USED)
             await self.token_uses.record(token)
             return
         now = to_datetime(self.clock())
-        consent = Consent(version=asked.version, at=now, ip=asked.ip, link=token_digest(token))
+        consent = Consent(
+            version=application.version, at=now, ip=application.ip, link=token_digest(token)
+        )
         id = new_subscriber_id()
         await self.store.upsert(
-            asked.email, lambda found: merge_application(found, id, asked, consent)
+            application.email, lambda stored: merge_application(stored, id, application, consent)
         )
         await self.token_uses.record(token)
-        await self.lift_suppression(asked.email)
-        log.info("reader_confirmed", consent=asked.version)
+        await self.lift_suppression(application.email)
+        log.info("reader_confirmed", consent=application.version)
 
     async def open_session(self, token: str, browser: str) -> str:
         """Open a session for the first *browser* that follows a link. Raises LinkRefused."""
         whose = self.tokens.read(TokenPurpose.MANAGE, token, LinkOwner)
         await self.token_uses.claim(token, browser)
-        person = await self.store.find_active(whose.id, whose.address)
-        if person is None:
+        subscriber = await self.store.find_active(whose.id, whose.address)
+        if subscriber is None:
             raise LinkRefused(LinkProblem.USED)
-        await self.lift_suppression(person.email)
+        await self.lift_suppression(subscriber.email)
         return self.tokens.issue(TokenPurpose.SESSION, whose).token
 
     async def check_access_link(self, token: str, browser: str) -> None:
@@ -194,18 +198,18 @@ class SignupService:
 
 
 def merge_application(
-    found: Subscriber | None, id: str, application: SignupApplication, consent: Consent
+    stored: Subscriber | None, id: str, application: SignupApplication, consent: Consent
 ) -> Subscriber:
     """Build the subscriber, new or known, with the confirmed preferences."""
-    wishes = {name: getattr(application, name) for name in ("email", "name", *LIST_FIELDS)}
-    rhythm = check_frequency(application.frequency)[0]
+    preferences = {name: getattr(application, name) for name in ("email", "name", *LIST_FIELDS)}
+    chosen = check_frequency(application.frequency)[0]
     own = {"consent": consent, "active": True, "left_at": None, "paused_until": None}
-    if found is not None and found.active:
-        return found.with_frequency(rhythm, consent.at).model_copy(update=wishes | own)
+    if stored is not None and stored.active:
+        return stored.with_frequency(chosen, consent.at).model_copy(update=preferences | own)
     return Subscriber(
-        id=found.id if found else id,
-        **wishes,
-        frequency=rhythm,
+        id=stored.id if stored else id,
+        **preferences,
+        frequency=chosen,
         frequency_since=consent.at,
         consent=consent,
     )

@@ -72,8 +72,8 @@ class SubscriberStore:
     async def find_by_address(self, email: str) -> Subscriber | None:
         """Find a subscriber by address, with two reads in any case: equally long if unknown."""
         key = self.key_of_address(email)
-        named = await self.bucket.get(key)
-        return await self.find_by_id(named.data.decode() if named else UNKNOWN_ID)
+        entry = await self.bucket.get(key)
+        return await self.find_by_id(entry.data.decode() if entry else UNKNOWN_ID)
 
     async def find_by_id(self, id: str) -> Subscriber | None:
         value = await self.bucket.get(f"s.{id}")
@@ -81,9 +81,13 @@ class SubscriberStore:
 
     async def find_active(self, id: str, address_key: str) -> Subscriber | None:
         """Find an active subscriber by id whose address has the key *address_key*."""
-        person = await self.find_by_id(id)
-        at_home = person and person.active and self.key_of_address(person.email) == address_key
-        return person if at_home else None
+        subscriber = await self.find_by_id(id)
+        is_there = (
+            subscriber
+            and subscriber.active
+            and self.key_of_address(subscriber.email) == address_key
+        )
+        return subscriber if is_there else None
 
     async def update(self, id: str, transition: Transition) -> Subscriber | None:
         """Apply *transition* to a record and store the result; None if there is no record."""
@@ -106,9 +110,9 @@ class SubscriberStore:
         """Apply *transition* to the subscriber of an address; store both keys or none."""
         key = self.key_of_address(email)
 
-        async def attempt(again: bool) -> None:
-            held = (await self.load_entries([key], with_purged=again))[key]
-            if entries := changed_entries(key, transition(held.subscriber), held):
+        async def attempt(is_repeat: bool) -> None:
+            entry = (await self.load_entries([key], with_purged=is_repeat))[key]
+            if entries := changed_entries(key, transition(entry.subscriber), entry):
                 await self.bucket.batch(entries)
 
         await retry_on_conflict(attempt)
@@ -116,16 +120,16 @@ class SubscriberStore:
     async def deactivate(self, id: str, now: datetime, extra: BatchEntry | None = None) -> bool:
         """Deactivate a subscriber and store *extra* with it; False if not active."""
 
-        async def attempt(again: bool) -> bool:
+        async def attempt(is_repeat: bool) -> bool:
             value = await self.bucket.get(f"s.{id}")
             if value is None:
                 return False
-            person = Subscriber.model_validate_json(value.data)
-            if not person.active:
-                return again and person.left_at == now
-            gone = BatchEntry(f"s.{id}", encode(person.after_leaving(now)), value.revision)
-            mine = await self.list_entry_with(id, self.key_of_address(person.email))
-            await self.bucket.batch([gone, mine, *([extra] if extra else [])])
+            subscriber = Subscriber.model_validate_json(value.data)
+            if not subscriber.active:
+                return is_repeat and subscriber.left_at == now
+            inactive = BatchEntry(f"s.{id}", encode(subscriber.after_leaving(now)), value.revision)
+            key_list = await self.list_entry_with(id, self.key_of_address(subscriber.email))
+            await self.bucket.batch([inactive, key_list, *([extra] if extra else [])])
             return True
 
         return await retry_on_conflict(attempt)
@@ -137,8 +141,8 @@ class SubscriberStore:
 
     async def list_entry_with(self, id: str, key: str) -> BatchEntry:
         """Build the list with *key* added; it changes only together with the record."""
-        known = dict.fromkeys([*await self.listed_keys(id), key])
-        return BatchEntry(f"m.{id}", " ".join(known).encode())
+        keys = dict.fromkeys([*await self.listed_keys(id), key])
+        return BatchEntry(f"m.{id}", " ".join(keys).encode())
 
     async def change_address(
         self, id: str, old: str, new: str, extra: ExtraEntries = lambda _: ()
@@ -147,26 +151,26 @@ class SubscriberStore:
 
         A repeated change succeeds. Raises AddressTaken when *new* belongs to an active subscriber.
         """
-        key, left = self.key_of_address(new), self.key_of_address(old)
+        new_key, old_key = self.key_of_address(new), self.key_of_address(old)
 
         async def attempt(_: bool) -> bool:
             value = await self.bucket.get(f"s.{id}")
-            person = Subscriber.model_validate_json(value.data) if value else None
-            if value is None or person is None or person.email.casefold() != old.casefold():
-                return person is not None and person.email == new
-            held = await self.load_entries([key, left], with_purged=True)
-            there = held[key].subscriber
-            if there and there.active and there.id != id:
+            subscriber = Subscriber.model_validate_json(value.data) if value else None
+            if value is None or subscriber is None or subscriber.email.casefold() != old.casefold():
+                return subscriber is not None and subscriber.email == new
+            stored = await self.load_entries([new_key, old_key], with_purged=True)
+            owner = stored[new_key].subscriber
+            if owner and owner.active and owner.id != id:
                 raise AddressTaken
-            moved = encode(person.model_copy(update={"email": new}))
+            changed = encode(subscriber.model_copy(update={"email": new}))
             entries = [
-                BatchEntry(left, MOVED_PREFIX + id.encode(), held[left].address_revision),
-                BatchEntry(key, id.encode(), held[key].address_revision),
-                BatchEntry(f"s.{id}", moved, value.revision),
-                await self.list_entry_with(id, left),
+                BatchEntry(old_key, MOVED_PREFIX + id.encode(), stored[old_key].address_revision),
+                BatchEntry(new_key, id.encode(), stored[new_key].address_revision),
+                BatchEntry(f"s.{id}", changed, value.revision),
+                await self.list_entry_with(id, old_key),
             ]
-            followed = extra(there.id if there and there.id != id else "")
-            await self.bucket.batch([*(entries if key != left else entries[1:]), *followed])
+            followed = extra(owner.id if owner and owner.id != id else "")
+            await self.bucket.batch([*(entries if new_key != old_key else entries[1:]), *followed])
             return True
 
         return await retry_on_conflict(attempt)
@@ -197,12 +201,12 @@ class SubscriberStore:
     async def purge_address_keys(self, id: str) -> None:
         """Purge the listed addresses that name a purged subscriber, also former ones."""
         names = await self.listed_keys(id)
-        for said in (
+        for expected in (
             MOVED_PREFIX + id.encode(),
             id.encode(),
         ):  # `purge_leftovers` finds the rest by the last key
             for key in names:
-                await self.purge_key_if(key, said)
+                await self.purge_key_if(key, expected)
         if names:
             await self.bucket.purge(f"m.{id}")
 
@@ -215,15 +219,15 @@ class SubscriberStore:
 
     async def purge_leftovers(self, email: str) -> bool:
         """Purge the address keys that an interrupted erasure has left; True if there were any."""
-        named = await self.bucket.get(self.key_of_address(email))
+        entry = await self.bucket.get(self.key_of_address(email))
         if (
-            named is None
-            or named.data.startswith(MOVED_PREFIX)
-            or await self.find_by_id(named.data.decode())
+            entry is None
+            or entry.data.startswith(MOVED_PREFIX)
+            or await self.find_by_id(entry.data.decode())
         ):
             return False
-        await self.purge_address_keys(named.data.decode())
-        await self.purge_key_if(self.key_of_address(email), named.data)
+        await self.purge_address_keys(entry.data.decode())
+        await self.purge_key_if(self.key_of_address(email), entry.data)
         return True
 
     async def load_entries(
@@ -231,22 +235,24 @@ class SubscriberStore:
     ) -> dict[str, AddressEntry]:
         """Load address entries by key; with *with_purged* also the revisions of purges."""
         addresses = await self.bucket.get_many(keys)
-        people = await self.bucket.get_many([f"s.{v.data.decode()}" for v in addresses.values()])
-        known = {}
+        subscribers = await self.bucket.get_many(
+            [f"s.{v.data.decode()}" for v in addresses.values()]
+        )
+        entries = {}
         for key in keys:
             if key not in addresses:
-                known[key] = AddressEntry(
+                entries[key] = AddressEntry(
                     address_revision=await self.purge_revision(key) if with_purged else 0
                 )
                 continue
-            person = people.get(f"s.{addresses[key].data.decode()}")
-            known[key] = AddressEntry(
-                Subscriber.model_validate_json(person.data) if person else None,
+            subscriber = subscribers.get(f"s.{addresses[key].data.decode()}")
+            entries[key] = AddressEntry(
+                Subscriber.model_validate_json(subscriber.data) if subscriber else None,
                 addresses[key].revision,
-                person.revision if person else 0,
+                subscriber.revision if subscriber else 0,
                 addresses[key].data.startswith(MOVED_PREFIX),
             )
-        return known
+        return entries
 
     async def purge_revision(self, key: str) -> int:
         """Return the revision at which an address was purged; 0 if it never existed."""
@@ -259,17 +265,17 @@ async def retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
 
     The argument is True on a repeat: then the last write may have succeeded.
     """
-    again, silent = False, 0
+    is_repeat, silent = False, 0
     for _ in range(MAX_TRIES):
         try:
-            return await attempt(again)
+            return await attempt(is_repeat)
         except NoReply:
             silent += 1
             if silent >= MAX_SILENCES:
                 raise
         except RevisionConflict:
             pass
-        again = True
+        is_repeat = True
     raise RevisionConflict(f"somebody else was faster {MAX_TRIES} times")
 
 

@@ -66,7 +66,8 @@ class LinkTokens:
 
     def __init__(self, derive: Callable[[str], bytes], clock: Callable[[], float]) -> None:
         self.fernets = {
-            one: Fernet(urlsafe_b64encode(derive(f"link {one.value[0]}"))) for one in TokenPurpose
+            purpose: Fernet(urlsafe_b64encode(derive(f"link {purpose.value[0]}")))
+            for purpose in TokenPurpose
         }
         self.clock = clock
 

@@ -84,8 +84,8 @@ class TransactionalMailer:
     def numbered_content_id(self, mail: TransactionalMail, number: int) -> str:
         """Return the content_id of an address's mail of today with this *number*."""
         day = f"{datetime.fromtimestamp(self.clock(), VIETNAM):%Y-%m-%d}"
-        whom = self.hasher.key_of_address(normalize_mailbox(mail.address))
-        return keys.transactional_content_id(whom, day, "asked", str(number))
+        address_key = self.hasher.key_of_address(normalize_mailbox(mail.address))
+        return keys.transactional_content_id(address_key, day, "asked", str(number))
 
     async def store_and_start(self, batch: BatchKey, mail: TransactionalMail) -> bool:
         """Start a mail under this content_id; False if the id is used or was sent already.
@@ -93,24 +93,24 @@ class TransactionalMailer:
         A process that stored another mail here may have died before its entry, so the batch is
         started in any case.
         """
-        mine = await self.store_mail(batch.content_id, mail)
+        is_stored = await self.store_mail(batch.content_id, mail)
         crash_point("letter.stored")
         with bound_contextvars(content_id=batch.content_id):
-            made = await self.notices.start_batch(batch, notice_entry(0, "", self.clock()))
-        if mine and not made and await self.discard_if_ended(batch):
+            is_created = await self.notices.start_batch(batch, notice_entry(0, "", self.clock()))
+        if is_stored and not is_created and await self.discard_if_ended(batch):
             return False
-        if mine:
+        if is_stored:
             log.info("letter_begun", kind=mail.kind.value, content_id=batch.content_id)
-        return mine
+        return is_stored
 
     async def discard_if_ended(self, batch: BatchKey) -> bool:
         """Purge a stored mail whose content_id had ended before; True if it was purged.
 
         A mail that another process has sent meanwhile is purged already.
         """
-        held = await self.notices.ledger.state(batch)
+        state = await self.notices.ledger.state(batch)
         bucket = self.bus.bucket(subjects.NOTICES.name)
-        if held is None or not held.value.closed_at or await bucket.get(batch.content_id) is None:
+        if state is None or not state.value.closed_at or await bucket.get(batch.content_id) is None:
             return False
         await bucket.purge(batch.content_id)
         return True
@@ -123,10 +123,10 @@ class TransactionalMailer:
         try:
             await bucket.create(content_id, data)
         except (RevisionConflict, NoReply):
-            found = await bucket.get(content_id)
-            if found is None:
+            value = await bucket.get(content_id)
+            if value is None:
                 raise
-            return found.data == data
+            return value.data == data
         return True
 
 
@@ -142,14 +142,14 @@ class TransactionalRecipients:
 
     async def recipients(self, batch: BatchKey, entry: LedgerEntry) -> BatchRecipients:
         """Return the recipient, with an empty address if the mail is gone."""
-        letter = await self.find_mail(batch)
-        address = letter.address if letter else ""
-        why = await self.suppressions.reason(batch.channel, address) if address else None
-        if letter and why and may_ignore_suppression(letter.kind, why):
-            why = None
+        mail = await self.find_mail(batch)
+        address = mail.address if mail else ""
+        reason = await self.suppressions.reason(batch.channel, address) if address else None
+        if mail and reason and may_ignore_suppression(mail.kind, reason):
+            reason = None
         return BatchRecipients(
             BatchRows((entry.notice_recipient,)),
-            SingleRecipient(address, why or ""),
+            SingleRecipient(address, reason or ""),
             is_last_channel=True,
         )
 

@@ -37,8 +37,8 @@ class UnsubscribeService:
         id = self.signer.subscriber_of(token)
         if id is None:
             return None
-        person = await self.store.find_by_id(id)
-        return person is not None and person.active
+        subscriber = await self.store.find_by_id(id)
+        return subscriber is not None and subscriber.active
 
     async def retained_data(self, token: str) -> RetainedData | None:
         """Return which data stay after unsubscribing; None for a forged token."""
@@ -63,22 +63,22 @@ class UnsubscribeService:
         id = self.signer.subscriber_of(token)
         if id is None:
             return None
-        person = await self.store.find_by_id(id)
-        if person is None:
+        subscriber = await self.store.find_by_id(id)
+        if subscriber is None:
             await self.store.purge_address_keys(id)  # an interrupted erasure may have left keys
             return True
-        return not person.active and await self.erase_inactive(id)
+        return not subscriber.active and await self.erase_inactive(id)
 
     async def erase_inactive(self, id: str) -> bool:
         """Erase an inactive subscriber; False if active again."""
         note = pending_entry(keys.transactional_content_id("own", "erased", id), None, id)
         await self.store.bucket.put(note.key, note.data)
-        gone = await self.store.purge_inactive(id)
-        if gone:
+        is_purged = await self.store.purge_inactive(id)
+        if is_purged:
             await self.store.purge_address_keys(id)
             log.info("reader_erased", recipient=id, reason=BY_SUBSCRIBER)
         await self.store.bucket.purge(note.key)
-        return gone
+        return is_purged
 
     async def unsubscribe(self, id: str) -> None:
         """Deactivate a subscriber: name, address and preferences are deleted at once."""

@@ -23,10 +23,10 @@ def check_email(cell: str) -> tuple[str, list[FieldError]]:
 
     The placeholder lets the other fields be validated as well.
     """
-    kept, wrong = normalize_email(cell)
+    address, problems = normalize_email(cell)
     return (
-        (kept, wrong)
-        if is_mailable(kept)
+        (address, problems)
+        if is_mailable(address)
         else (PLACEHOLDER_EMAIL, [field_error("email", "email_not_mailable")])
     )
 
@@ -34,24 +34,24 @@ def check_email(cell: str) -> tuple[str, list[FieldError]]:
 def normalize_email(cell: str) -> tuple[str, list[FieldError]]:
     """Return an address as it is stored, whether mail can be sent to it or not."""
     try:
-        found = validate_email(text.line(cell), check_deliverability=False)
+        parsed = validate_email(text.line(cell), check_deliverability=False)
     except PydanticCustomError as error:
         return PLACEHOLDER_EMAIL, [errors.field_error("email", error.type, **(error.context or {}))]
     except EmailNotValidError:
         return PLACEHOLDER_EMAIL, [errors.field_error("email", "email")]
-    if found.smtputf8 or not found.ascii_email:
+    if parsed.smtputf8 or not parsed.ascii_email:
         return PLACEHOLDER_EMAIL, [field_error("email", "email_local_ascii")]
-    return found.ascii_email, []
+    return parsed.ascii_email, []
 
 
 def check_frequency(cell: str) -> tuple[Frequency, list[FieldError]]:
     """Return a frequency, the first one if empty; an unknown one with its error."""
     wanted = cell.strip().lower() or FREQUENCIES[0]
-    found: list[Frequency] = [one for one in FREQUENCIES if one == wanted]
-    if found:
-        return found[0], []
-    said = {"value": cell.strip(), "known": ", ".join(FREQUENCIES)}
-    return FREQUENCIES[0], [field_error("frequency", "unknown_frequency", **said)]
+    matching: list[Frequency] = [known for known in FREQUENCIES if known == wanted]
+    if matching:
+        return matching[0], []
+    facts = {"value": cell.strip(), "known": ", ".join(FREQUENCIES)}
+    return FREQUENCIES[0], [field_error("frequency", "unknown_frequency", **facts)]
 
 
 def unknown_values(
@@ -59,8 +59,8 @@ def unknown_values(
 ) -> Iterator[FieldError]:
     """Yield an error for each value that the vocabulary does not offer."""
     judges = {"topics": topic_error, "audiences": audience_error, "units": unit_error}
-    for column, wished in preferences.items():
-        yield from (wrong for word in wished if (wrong := judges[column](word, vocabulary)))
+    for column, values in preferences.items():
+        yield from (error for word in values if (error := judges[column](word, vocabulary)))
 
 
 def topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
@@ -72,8 +72,8 @@ def topic_error(topic: str, vocabulary: Vocabulary) -> FieldError | None:
 
 
 def audience_error(audience: str, vocabulary: Vocabulary) -> FieldError | None:
-    known = vocabulary.knows("audience", audience)
-    return None if known else errors.field_error("audiences", "unknown_audience", value=audience)
+    is_known = vocabulary.knows("audience", audience)
+    return None if is_known else errors.field_error("audiences", "unknown_audience", value=audience)
 
 
 def unit_error(unit: str, vocabulary: Vocabulary) -> FieldError | None:

@@ -65,12 +65,15 @@ class SuppressionCache:
         if not change.key.startswith(KEY_PREFIX):
             return
         key = bytes.fromhex(change.key.removeprefix(KEY_PREFIX))[:HASH_BYTES]
-        said = parse_change(change)
-        until = said.until.timestamp() if said and said.until else FOREVER
-        if said is None or until <= self.clock():
+        suppression = parse_change(change)
+        until = suppression.until.timestamp() if suppression and suppression.until else FOREVER
+        if suppression is None or until <= self.clock():
             self.active.pop(key, None)
         else:
-            self.active[key] = (self.reasons.setdefault(said.reason, said.reason), until)
+            self.active[key] = (
+                self.reasons.setdefault(suppression.reason, suppression.reason),
+                until,
+            )
 
     @property
     def is_fresh(self) -> bool:
@@ -123,12 +126,12 @@ class SuppressionAwareContacts:
 
     def lookup(self, ids: Sequence[str]) -> Mapping[str, Contact]:
         """Look up contacts. Raises RetryLater when an answer could be stale."""
-        found = self.contacts.lookup(ids)
+        contacts = self.contacts.lookup(ids)
         if not self.cache.is_fresh:
             raise RetryLater(RETRY_AFTER_S, "the suppressed addresses are not fresh")
         if not self.cache.active:
-            return found
-        return {id: self.with_reason(contact) for id, contact in found.items()}
+            return contacts
+        return {id: self.with_reason(contact) for id, contact in contacts.items()}
 
     def with_reason(self, contact: Contact) -> Contact:
         why = self.cache.reason_for(contact.address)

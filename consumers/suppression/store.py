@@ -93,15 +93,15 @@ class SuppressionStore:
         at: datetime | None = None,
     ) -> None:
         """Suppress an address by its hash, as `add`."""
-        said = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
+        suppression = Suppression(reason=reason, at=at or datetime.now(UTC), until=until)
 
-        def move(found: Suppression | None) -> Suppression:
-            return found if found and found.takes_precedence(said) else said
+        def choose(stored: Suppression | None) -> Suppression:
+            return stored if stored and stored.takes_precedence(suppression) else suppression
 
-        held = await records.update(
-            self.bucket, record_key(channel, address_hash), Suppression, move
+        written = await records.update(
+            self.bucket, record_key(channel, address_hash), Suppression, choose
         )
-        if held.just_written:
+        if written.just_written:
             log.info("address_suppressed", channel=channel.value, reason=reason)
 
     async def count_soft_failure(
@@ -115,12 +115,12 @@ class SuppressionStore:
     ) -> bool:
         """Count one soft failure of an address by its hash."""
 
-        def move(found: SoftFailures | None) -> SoftFailures:
-            return (found or SoftFailures()).with_failure(mark, at)
+        def count(stored: SoftFailures | None) -> SoftFailures:
+            return (stored or SoftFailures()).with_failure(mark, at)
 
         key = f"soft.{record_key(channel, address_hash)}"
-        held = await records.update(self.bucket, key, SoftFailures, move)
-        return len(held.required.marks) >= MAX_SOFT_FAILURES
+        written = await records.update(self.bucket, key, SoftFailures, count)
+        return len(written.required.marks) >= MAX_SOFT_FAILURES
 
     async def lift(
         self,
@@ -137,11 +137,11 @@ class SuppressionStore:
         """
         key, now = self.key_of_address(channel, address), datetime.now(UTC)
         while True:
-            held = await records.read(self.bucket, key, Suppression)
-            if held.value is None or not held.value.can_be_lifted(now, requested_at):
+            stored = await records.read(self.bucket, key, Suppression)
+            if stored.value is None or not stored.value.can_be_lifted(now, requested_at):
                 return False
             try:
-                await self.end_suppression(key, held.revision, by)
+                await self.end_suppression(key, stored.revision, by)
             except RevisionConflict:
                 continue  # changed meanwhile
             await self.bucket.purge(f"soft.{key}")
@@ -159,29 +159,29 @@ class SuppressionStore:
 
     async def reason(self, channel: ChannelName, address: str) -> str | None:
         """Return why *address* is suppressed now; None if it is not."""
-        said = await self.find_active(channel, address)
-        return said.reason if said else None
+        suppression = await self.find_active(channel, address)
+        return suppression.reason if suppression else None
 
     async def find_active(self, channel: ChannelName, address: str) -> Suppression | None:
         """Return the active suppression of *address*."""
-        said = await self.find(self.key_of_address(channel, address))
-        return said if said and said.is_active(datetime.now(UTC)) else None
+        suppression = await self.find(self.key_of_address(channel, address))
+        return suppression if suppression and suppression.is_active(datetime.now(UTC)) else None
 
     async def suppressed_since(
         self, channel: ChannelName, address: str, reason: str
     ) -> datetime | None:
         """Return since when *address* is suppressed for *reason*; None if it is not."""
-        said = await self.find(self.key_of_address(channel, address))
-        return said.at if said and said.reason == reason else None
+        suppression = await self.find(self.key_of_address(channel, address))
+        return suppression.at if suppression and suppression.reason == reason else None
 
     async def filter_suppressed(
         self, channel: ChannelName, addresses: Sequence[str], reason: str
     ) -> frozenset[str]:
         """Return those of *addresses* that are suppressed for *reason*."""
         keys = {self.key_of_address(channel, address): address for address in addresses}
-        found = await self.bucket.get_many(list(keys))
+        values = await self.bucket.get_many(list(keys))
         return frozenset(
-            keys[key] for key, value in found.items() if decode(value.data).reason == reason
+            keys[key] for key, value in values.items() if decode(value.data).reason == reason
         )
 
     async def count_active(self, channel: ChannelName) -> int:
@@ -190,9 +190,11 @@ class SuppressionStore:
 
     async def count_by_reason(self, channel: ChannelName) -> dict[str, int]:
         """Count the suppressed addresses of *channel* for each reason."""
-        now, found = datetime.now(UTC), self.bucket.values(f"{channel}.")
-        standing = [decode(value.data) async for _, value in found]
-        return Counter(one.reason for one in standing if one.is_active(now))
+        now, values = datetime.now(UTC), self.bucket.values(f"{channel}.")
+        suppressions = [decode(value.data) async for _, value in values]
+        return Counter(
+            suppression.reason for suppression in suppressions if suppression.is_active(now)
+        )
 
     async def find(self, key: str) -> Suppression | None:
         value = await self.bucket.get(key)

@@ -91,8 +91,8 @@ class AutoReply:
         await self.followers.release_claim(claim)
         if refused.rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN):
             raise RetryLater(OPERATOR_RETRY_S, refused.reason)
-        said = outcome_of(refused, self.replies.api.clock.now(), jitter)
-        raise RetryLater(said.retry_after_s or RETRY_S, refused.reason)
+        outcome = outcome_of(refused, self.replies.api.clock.now(), jitter)
+        raise RetryLater(outcome.retry_after_s or RETRY_S, refused.reason)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)

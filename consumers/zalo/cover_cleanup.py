@@ -61,20 +61,22 @@ class CoverCleanup:
 
     async def covers_in_use(self) -> frozenset[str]:
         """Return the covers that articles of not withdrawn items show, or will show."""
-        named = dict[str, set[str]]()
+        covers_by_item = dict[str, set[str]]()
         async for key, value in self.bus.bucket(subjects.LEDGER.name).values(RECORD_PREFIX):
             if copies := cover_paths(ArticleRecord.decode(value.data)):
-                named.setdefault(key.rpartition(".")[2], set()).update(copies)
-        items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(named))
-        gone = {content_id for content_id, value in items.items() if is_withdrawn(value.data)}
-        standing = (copies for content_id, copies in named.items() if content_id not in gone)
+                covers_by_item.setdefault(key.rpartition(".")[2], set()).update(copies)
+        items = await self.bus.bucket(subjects.PUBLISHED.name).get_many(list(covers_by_item))
+        withdrawn = {content_id for content_id, value in items.items() if is_withdrawn(value.data)}
+        standing = (
+            copies for content_id, copies in covers_by_item.items() if content_id not in withdrawn
+        )
         return frozenset().union(*standing)
 
 
 def cover_paths(record: ArticleRecord) -> set[str]:
     """Return the cover that is to be shown, and the one shown until then."""
-    found = (COVER_PATH.search(place) for place in (record.picture, record.cover))
-    return {copy[0] for copy in found if copy}
+    matches = (COVER_PATH.search(url) for url in (record.picture, record.cover))
+    return {copy[0] for copy in matches if copy}
 
 
 def is_withdrawn(record: bytes) -> bool:

@@ -102,17 +102,17 @@ class Erasure:
 
         Returns the sequence from which a later pass has to start.
         """
-        subject, named = subjects.receipt(ChannelName.ZALO, "*"), user_id.encode()
-        kept, last = 0, start - 1
+        subject, needle = subjects.receipt(ChannelName.ZALO, "*"), user_id.encode()
+        kept_seq, last = 0, start - 1
         async for message in self.bus.scan(subjects.RECEIPTS.name, subject, start):
             last = message.seq
-            if named not in message.data or not is_about(message.data, user_id):
+            if needle not in message.data or not is_about(message.data, user_id):
                 continue
             if except_key and event_key(message.data) == except_key:
-                kept = kept or message.seq
+                kept_seq = kept_seq or message.seq
             else:
                 await self.bus.erase_message(subjects.RECEIPTS.name, message.seq)
-        return kept or last + 1
+        return kept_seq or last + 1
 
     async def erase_from_notices(self, user_id: str) -> int:
         """Remove the id from every notice; one without another address is purged."""
@@ -140,9 +140,9 @@ class Erasure:
         if not (contact.email or contact.phone):
             await bucket.purge(key)
             return None
-        left = record.model_copy(update={"contact": contact})
+        remaining = record.model_copy(update={"contact": contact})
         try:
-            await bucket.swap(key, left.model_dump_json().encode(), value.revision)
+            await bucket.swap(key, remaining.model_dump_json().encode(), value.revision)
         except RevisionConflict:
             return await bucket.get(key)
         return None
@@ -152,11 +152,13 @@ class Erasure:
         try:
             await self.lists.forget(user_id, lambda: False)
         except ROW_ERRORS as why:
-            said = outcome_of(why, self.lists.api.clock.now(), jitter)
-            if said.verdict in PERMANENT_VERDICTS:
-                log.info("zalo_person_unknown_there", reason=said.reason)
+            outcome = outcome_of(why, self.lists.api.clock.now(), jitter)
+            if outcome.verdict in PERMANENT_VERDICTS:
+                log.info("zalo_person_unknown_there", reason=outcome.reason)
                 return
-            raise RetryLater(min(said.retry_after_s or RETRY_S, MAX_RETRY_S), said.reason) from why
+            raise RetryLater(
+                min(outcome.retry_after_s or RETRY_S, MAX_RETRY_S), outcome.reason
+            ) from why
 
 
 def is_about(data: bytes, user_id: str) -> bool:

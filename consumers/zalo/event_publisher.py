@@ -36,5 +36,5 @@ class ZaloEventPublisher:
     async def last_event_at(self) -> datetime | None:
         """Return the time of Zalo's last event, by our clock. Raises BusError."""
         subject = subjects.receipt(ChannelName.ZALO, "*")
-        found = await self.bus.last_message(subjects.RECEIPTS.name, subject)
-        return found.time if found else None
+        message = await self.bus.last_message(subjects.RECEIPTS.name, subject)
+        return message.time if message else None

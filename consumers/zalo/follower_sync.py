@@ -59,8 +59,8 @@ class FollowerSync:
             await asyncio.sleep(POLL_S)
 
     async def is_due(self) -> bool:
-        known = await last_scan(self.bus, self.app_id)
-        return known is None or known.ended is None or self.now() - known.began >= SYNC_INTERVAL
+        scan = await last_scan(self.bus, self.app_id)
+        return scan is None or scan.ended is None or self.now() - scan.began >= SYNC_INTERVAL
 
     async def sync(self) -> FollowerScan:
         """Continue the current scan or begin one; return it when it has ended.
@@ -68,39 +68,39 @@ class FollowerSync:
         A scan that another process continues is returned as it is. Raises Refused, ChannelError,
         BusError.
         """
-        held = await self.load_or_begin()
-        while held.required.left:
-            stepped = await self.sync_page(held.required)
+        progress = await self.load_or_begin()
+        while progress.required.left:
+            stepped = await self.sync_page(progress.required)
             try:
-                held = await self.save_progress(held, stepped)
+                progress = await self.save_progress(progress, stepped)
             except RevisionConflict:
                 log.info("zalo_roll_call_left")
-                return held.required
-        log_result(held.required)
-        return held.required
+                return progress.required
+        log_result(progress.required)
+        return progress.required
 
     async def load_or_begin(self) -> Versioned[FollowerScan]:
         bucket = self.bus.bucket(subjects.CONTROL.name)
-        held = await read(bucket, scan_key(self.app_id), FollowerScan)
-        if held.value is None or held.value.ended:
-            return Versioned(FollowerScan(began=self.now()), held.revision)
-        return held
+        stored = await read(bucket, scan_key(self.app_id), FollowerScan)
+        if stored.value is None or stored.value.ended:
+            return Versioned(FollowerScan(began=self.now()), stored.revision)
+        return stored
 
     async def sync_page(self, scan: FollowerScan) -> FollowerScan:
         """Record one page of followers first, then the progress."""
         page = await self.lists.page(scan.current_range, scan.offset)
-        known = await self.without_withdrawn(page.user_ids)
-        await self.followers.record_listing(known, scan.current_range.follows, scan.began)
+        user_ids = await self.without_withdrawn(page.user_ids)
+        await self.followers.record_listing(user_ids, scan.current_range.follows, scan.began)
         stepped = scan.advance(page, vietnam_time(self.clock()).date())
         return stepped if stepped.left else stepped.model_copy(update={"ended": self.now()})
 
     async def without_withdrawn(self, user_ids: Sequence[str]) -> list[str]:
         """Leave out people who asked to be forgotten; some of them still follow."""
         addresses = {zalo_address(id): id for id in user_ids}
-        gone = await self.suppressions.filter_suppressed(
+        withdrawn = await self.suppressions.filter_suppressed(
             ChannelName.ZALO, list(addresses), WITHDRAWN_REASON
         )
-        return [id for address, id in addresses.items() if address not in gone]
+        return [id for address, id in addresses.items() if address not in withdrawn]
 
     async def save_progress(
         self, before: Versioned[FollowerScan], scan: FollowerScan

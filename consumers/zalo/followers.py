@@ -34,8 +34,8 @@ class Follower(Record):
     @property
     def last_seen_at(self) -> datetime | None:
         """Time of the person's last event."""
-        known = (self.follows_at, self.last_interaction)
-        return max((at for at in known if at), default=None)
+        times = (self.follows_at, self.last_interaction)
+        return max((at for at in times if at), default=None)
 
     def with_follow_state(self, follows: bool, at: datetime) -> "Follower":
         """Record a follow or an unfollow; at the same time the unfollow counts."""
@@ -51,10 +51,10 @@ class Follower(Record):
 
 def apply_event(found: Follower | None, event: ZaloEvent) -> Follower:
     """Apply an event to a record; the order of events does not matter."""
-    person = found or Follower()
+    follower = found or Follower()
     if event.kind in FOLLOWS_AFTER_EVENT:
-        person = person.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
-    return person if event.kind is EventKind.UNFOLLOW else person.with_interaction(event.at)
+        follower = follower.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
+    return follower if event.kind is EventKind.UNFOLLOW else follower.with_interaction(event.at)
 
 
 def apply_listing(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
@@ -91,66 +91,70 @@ class FollowerStore:
         self.bucket = bus.bucket(subjects.FOLLOWERS.name)
 
     async def record_event(self, event: ZaloEvent) -> None:
-        await update(self.bucket, event.user_id, Follower, lambda found: apply_event(found, event))
+        await update(
+            self.bucket, event.user_id, Follower, lambda stored: apply_event(stored, event)
+        )
 
     async def record_listing(self, user_ids: Sequence[str], follows: bool, at: datetime) -> None:
         """Record a page of Zalo's list; only differences are written."""
-        known = await self.bucket.get_many(user_ids)
-        pages = {id: Follower.model_validate_json(value.data) for id, value in known.items()}
+        values = await self.bucket.get_many(user_ids)
+        stored = {id: Follower.model_validate_json(value.data) for id, value in values.items()}
         differing = [
-            id for id in user_ids if apply_listing(pages.get(id), follows, at) != pages.get(id)
+            id for id in user_ids if apply_listing(stored.get(id), follows, at) != stored.get(id)
         ]
         await asyncio.gather(*(self.record_listed(id, follows, at) for id in differing))
 
     async def record_listed(self, user_id: str, follows: bool, at: datetime) -> None:
-        def move(found: Follower | None) -> Follower:
-            return apply_listing(found, follows, at) or Follower(follows=False, follows_at=at)
+        def apply(stored: Follower | None) -> Follower:
+            return apply_listing(stored, follows, at) or Follower(follows=False, follows_at=at)
 
-        await update(self.bucket, user_id, Follower, move)
+        await update(self.bucket, user_id, Follower, apply)
 
     async def claim_reply(self, user_id: str, now: datetime) -> ReplyClaim | None:
         """Claim the right to reply now; only one caller gets it. A doubt counts as a reply."""
         before: datetime | None = None
 
-        def move(found: Follower | None) -> Follower:
+        def claim(stored: Follower | None) -> Follower:
             nonlocal before
-            person = found or Follower()
-            before = person.replied_at
+            follower = stored or Follower()
+            before = follower.replied_at
             if before and now - before < REPLY_INTERVAL:
-                return person
-            return person.model_copy(update={"replied_at": now})
+                return follower
+            return follower.model_copy(update={"replied_at": now})
 
-        held = await update(self.bucket, user_id, Follower, move)
-        return ReplyClaim(user_id, now, before) if held.just_written else None
+        written = await update(self.bucket, user_id, Follower, claim)
+        return ReplyClaim(user_id, now, before) if written.just_written else None
 
     async def release_claim(self, claim: ReplyClaim) -> None:
         """Release a claim after nothing was sent."""
 
-        def move(found: Follower | None) -> Follower:
-            person = found or Follower()
-            if person.replied_at != claim.claimed_at:
-                return person
-            return person.model_copy(update={"replied_at": claim.previous_reply_at})
+        def restore(stored: Follower | None) -> Follower:
+            follower = stored or Follower()
+            if follower.replied_at != claim.claimed_at:
+                return follower
+            return follower.model_copy(update={"replied_at": claim.previous_reply_at})
 
-        await update(self.bucket, claim.user_id, Follower, move)
+        await update(self.bucket, claim.user_id, Follower, restore)
 
     async def erase(self, user_id: str, until: datetime) -> bool:
         """Erase a person, unless they came back after *until*; then return False."""
-        held = await read(self.bucket, user_id, Follower)
-        newest = held.value.last_seen_at if held.value else None
+        stored = await read(self.bucket, user_id, Follower)
+        newest = stored.value.last_seen_at if stored.value else None
         if newest and newest > until:
             return False
-        if held.value:
+        if stored.value:
             await self.bucket.purge(user_id)
         return True
 
     async def count(self, now: datetime) -> FollowerCounts:
         tally = dict.fromkeys(FollowerCounts.model_fields, 0)
         async for _, value in self.bucket.values():
-            person = Follower.model_validate_json(value.data)
-            tally[COUNT_FIELD[person.follows]] += 1
-            newest = person.last_interaction
-            tally["within_reach"] += bool(newest and now - newest < FREE_MESSAGE_WINDOW)
+            follower = Follower.model_validate_json(value.data)
+            tally[COUNT_FIELD[follower.follows]] += 1
+            last_interaction = follower.last_interaction
+            tally["within_reach"] += bool(
+                last_interaction and now - last_interaction < FREE_MESSAGE_WINDOW
+            )
         return FollowerCounts(**tally)
 
 

@@ -56,8 +56,8 @@ class WebhookWatchdog:
 
     async def last_event_at(self) -> datetime:
         """Return the time of the last event, or of the stream's creation."""
-        if heard := await ZaloEventPublisher(self.bus).last_event_at():
-            return heard
+        if event_at := await ZaloEventPublisher(self.bus).last_event_at():
+            return event_at
         info = await self.bus.stream_info(subjects.RECEIPTS.name)
         return datetime.fromisoformat(info["created"])
 
