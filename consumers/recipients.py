@@ -125,4 +125,4 @@ class PublicationRecipients:
     async def on_outcomes(
         self, batch: BatchKey, entry: LedgerEntry, outcomes: Sequence[Outcome], now: float
     ) -> None:
-        """Do nothing: subscribers state their wishes elsewhere."""
+        """Do nothing: subscribers change their preferences elsewhere."""

@@ -32,17 +32,17 @@ class PreferenceIndex:
 
     def ids_after(self, publication: Publication, last: str, limit: int) -> list[str]:
         """Return the next *limit* ids greater than *last*, sorted."""
-        tastes = self.find_matching(publication)
-        if len(tastes) == len(self.preference_sets):
+        set_ids = self.find_matching(publication)
+        if len(set_ids) == len(self.preference_sets):
             return self.store.all_ids(last, limit)
-        wanted, everybody = (
-            self.store.count_subscribers(_to_json(tastes)),
+        matching, total = (
+            self.store.count_subscribers(_to_json(set_ids)),
             self.store.count_subscribers(),
         )
-        walking_us = WALK_COST_US * limit * everybody / max(wanted, 1)
-        if walking_us < OPEN_COST_US * len(tastes) + MERGE_COST_US * min(limit, wanted):
-            return self.store.scan_ids(_to_json(tastes), last, limit)
-        return self._merge_ids(tastes, last, limit)
+        scan_us = WALK_COST_US * limit * total / max(matching, 1)
+        if scan_us < OPEN_COST_US * len(set_ids) + MERGE_COST_US * min(limit, matching):
+            return self.store.scan_ids(_to_json(set_ids), last, limit)
+        return self._merge_ids(set_ids, last, limit)
 
     def find_matching(self, publication: Publication) -> tuple[int, ...]:
         """Return the sets that match *publication* and are served immediately."""
@@ -69,7 +69,7 @@ class PreferenceIndex:
     def _merge_ids(self, set_ids: Sequence[int], last: str, limit: int) -> list[str]:
         with ExitStack() as stack:
             sorted_ids = [
-                stack.enter_context(self.store.ids_of_set(taste, last)) for taste in set_ids
+                stack.enter_context(self.store.ids_of_set(set_id, last)) for set_id in set_ids
             ]
             return list(islice(merge(*sorted_ids), limit))
 

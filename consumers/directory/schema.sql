@@ -1,4 +1,4 @@
--- The directory's projection. `taste` holds each distinct set of wishes once and counts its people.
+-- The directory's projection. `taste` holds each preference set once and counts its subscribers.
 create table meta (
     name text primary key,
     value

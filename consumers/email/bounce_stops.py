@@ -120,11 +120,11 @@ async def release_stop(bus: Bus, plan: PlanKey, by: str, now: float | None = Non
     decided = {"state": "released", "by": by, "decided": time.time() if now is None else now}
 
     def set_released(stored: BounceStops | None) -> BounceStops:
-        written = stored or BounceStops()
-        stop = written.plans.get(str(plan))
+        stops = stored or BounceStops()
+        stop = stops.plans.get(str(plan))
         if stop is None or stop.state != "stopped":
-            return written
-        return written.with_stop(str(plan), stop.model_copy(update=decided))
+            return stops
+        return stops.with_stop(str(plan), stop.model_copy(update=decided))
 
     written = await records.update(
         bus.bucket(subjects.CONTROL.name), STOPS_KEY, BounceStops, set_released

@@ -12,10 +12,8 @@ import structlog
 from channels.base import Outcome, Verdict
 from channels.email import status_codes
 from consumers.email import bounce_monitor, pace
-from consumers.email import bounce_stops as email_bounce_stops
 from consumers.email.bounce_sample import BounceSample
-from consumers.email.bounce_stops import STOPS_KEY as BRAKES
-from consumers.email.bounce_stops import BounceStops
+from consumers.email.bounce_stops import STOPS_KEY, BounceStops, apply_verdict
 from consumers.email.pace import SendPace
 from consumers.email.receipts import RelayRefusal
 from consumers.ledger.errors import LedgerError
@@ -85,10 +83,10 @@ class EmailSendPolicy:
         await self.check_suspected_plans()
 
     async def load(self) -> None:
-        values = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, BRAKES])
+        values = await self.bus.bucket(subjects.CONTROL.name).get_many([pace.PACE_KEY, STOPS_KEY])
         if value := values.get(pace.PACE_KEY):
             self.pace = SendPace.model_validate_json(value.data)
-        if value := values.get(BRAKES):
+        if value := values.get(STOPS_KEY):
             self.bounce_stops = BounceStops.model_validate_json(value.data)
 
     def suspected_plans(self) -> list[PlanKey]:
@@ -124,7 +122,7 @@ class EmailSendPolicy:
         mails, codes = await bounce_monitor.count_in_ledger(self.ledger, plan)
         stop = bounce_monitor.decide_stop(mails, codes, self.clock())
         if stop and self.bounce_stops.is_escalation(plan, stop):
-            self.bounce_stops = await email_bounce_stops.apply_verdict(self.bus, plan, stop)
+            self.bounce_stops = await apply_verdict(self.bus, plan, stop)
         self.sample.replace_with_ledger_count(plan, mails, codes)
 
     def apply_pace(self) -> None:

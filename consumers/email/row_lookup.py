@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from consumers.email.receipts import ReturnedMail
 from consumers.ledger import bulk
-from consumers.ledger import row_ref as places
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.entry import LedgerEntry
-from consumers.ledger.row_ref import RowRef
+from consumers.ledger.row_ref import RowRef, find_batch
 from consumers.ledger.store import Ledger
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
@@ -65,7 +64,7 @@ class RowLookup:
         if receipt.place:
             row_ref = RowRef.parse(receipt.place)
             try:
-                batch = await places.find_batch(self.bus, row_ref)
+                batch = await find_batch(self.bus, row_ref)
             except (ContractError, ValidationError):  # a restore may have put another message there
                 return None
             return await self.load_row(batch, row_ref.row, receipt) if batch else None

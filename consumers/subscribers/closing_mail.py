@@ -98,15 +98,15 @@ class ClosingMailer:
         if value is None:
             return False
         crash_point("farewell.kept")
-        farewell = ClosingMail.model_validate_json(value.data)
-        forgotten = farewell.forget and await self.store.purge_inactive(farewell.forget)
-        if forgotten and farewell.erases_address:
-            await self.store.purge_address_keys(farewell.forget)
-        if forgotten and farewell.letter:
-            await self.store.purge_leftovers(farewell.letter.address)
+        pending = ClosingMail.model_validate_json(value.data)
+        is_purged = pending.forget and await self.store.purge_inactive(pending.forget)
+        if is_purged and pending.erases_address:
+            await self.store.purge_address_keys(pending.forget)
+        if is_purged and pending.letter:
+            await self.store.purge_leftovers(pending.letter.address)
         crash_point("farewell.forgotten")
-        if farewell.letter:
-            await self.mailer.send_once(name, farewell.letter)
+        if pending.letter:
+            await self.mailer.send_once(name, pending.letter)
         crash_point("farewell.begun")
         await self.store.bucket.purge(PENDING_PREFIX + name)
         return True

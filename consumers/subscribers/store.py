@@ -276,7 +276,7 @@ async def retry_on_conflict(attempt: Callable[[bool], Awaitable[T]]) -> T:
         except RevisionConflict:
             pass
         is_repeat = True
-    raise RevisionConflict(f"somebody else was faster {MAX_TRIES} times")
+    raise RevisionConflict(f"another write was faster {MAX_TRIES} times")
 
 
 def changed_entries(key: str, wanted: Subscriber, known: AddressEntry) -> list[BatchEntry]:

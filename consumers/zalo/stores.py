@@ -14,7 +14,7 @@ MAX_TRIES = 3
 
 
 class BusKeyValueStore:
-    """The Zalo channel's vault: bucket `vault`, or *bucket* for what needs no encryption."""
+    """The Zalo channel's `KeyValueStore`: bucket `vault`, or *bucket* for public values."""
 
     def __init__(self, bus: Bus, bucket: str = subjects.VAULT.name) -> None:
         self.bucket = bus.bucket(bucket)
@@ -38,7 +38,7 @@ class BusKeyValueStore:
 
 
 class BusArticleStore:
-    """The Zalo channel's notebook: bucket `ledger`, key `note.zalo.<app_id>.<content_id>`."""
+    """The Zalo channel's `ArticleStore`: bucket `ledger`, key `note.zalo.<app_id>.<content_id>`."""
 
     def __init__(self, bus: Bus, app_id: str) -> None:
         self.bucket = bus.bucket(subjects.LEDGER.name)
