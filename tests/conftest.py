@@ -19,6 +19,7 @@ from tests.support.browser import browser  # noqa: F401 - a fixture
 from tests.support.cli import InProcessCli
 from tests.support.clock import FakeClock
 
+pytest_plugins = ["tests.support.fixtures"]
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from channels.zalo.publications.render import render
-from consumers.intake.handler import Intake
 from contracts import events
 from contracts.errors import Invalid
 from contracts.testing import sample
@@ -15,13 +14,9 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE
 
 WHY = "Bản trước ghi sai ngày bắt đầu nghỉ; đúng là 04/02/2027."
+
+
 CLERK = "Nguyễn Thị Lan"
-
-
-@pytest.fixture
-async def intake(bus, clock) -> Intake:
-    await register_unit(bus)
-    return Intake(bus, DEFAULT, clock)
 
 
 def said(event):

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from consumers.dead_letters.decisions import DeadLetterDecisions, Operator, check_corrected
-from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.envelope import to_structured
 from contracts.errors import WHOLE_EVENT
 from contracts.vocabulary import DEFAULT
 from tests.support.content_consumer import content_consumer
-from tests.support.events import UNIT, register_unit, submitted
+from tests.support.events import UNIT, submitted
 
 CLERK = Operator("Trần Thị Bình", "đã sửa")
 
@@ -93,12 +92,6 @@ def no_data(number: int) -> bytes:
 
 def good(number: int) -> InvalidMessage:
     return InvalidMessage(to_structured(submitted(f"tot-{number}")))
-
-
-@pytest.fixture
-async def intake(bus, clock):
-    await register_unit(bus)
-    return Intake(bus, DEFAULT, clock)
 
 
 async def hand_in(bus, parcels: list[InvalidMessage]) -> dict[int, InvalidMessage]:

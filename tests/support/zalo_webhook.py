@@ -21,8 +21,8 @@ from consumers.app.web.server import WebServer, bind_socket, socket_url
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import subjects
 from producers.bus import Bus
-from tests.sandbox.zalo.test_sandbox import SandboxClient, open_sandbox_client
 from tests.support.clock import FakeClock
+from tests.support.sandbox_client import SandboxClient, open_sandbox_client
 
 SIGNING = SignatureVerifier(APP_ID, OA_SECRET, APP_SECRET)
 USER = "4318420240101000777"

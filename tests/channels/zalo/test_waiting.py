@@ -11,15 +11,9 @@ from channels.zalo.client.clock import vietnam_time
 from contracts.delivery import Status
 from sandbox.zalo.api.articles import PROCESSING
 from tests.support.publications import a_publication
-from tests.support.zalo_pipeline import BOTH, CallLog, open_zalo_pipeline
+from tests.support.zalo_pipeline import BOTH, CallLog
 
 HOUR_S = 3600
-
-
-@pytest.fixture
-async def zalo_pipeline(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        yield house
 
 
 HOLDS = {

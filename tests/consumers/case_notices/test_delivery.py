@@ -31,12 +31,6 @@ from tests.support.gateway_client import BATCH, OTHER, UNIT, open_gateway
 NOT_HERE = Outcome(Verdict.SUPPRESSED, "zalo -118")
 
 
-@pytest.fixture
-async def case_pipeline(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        yield CasePipeline(bus, door, tmp_path, clock)
-
-
 # --- the door
 
 

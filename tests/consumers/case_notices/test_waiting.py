@@ -18,21 +18,18 @@ from tests.support.case_pipeline import (
     MAIL,
     PHONE,
     ZALO,
-    CasePipeline,
     case_event,
     case_event_id,
 )
-from tests.support.gateway_client import UNIT, open_gateway
+from tests.support.gateway_client import UNIT
 
 DAY_S = 86400.0
+
+
 PHONE_ONLY = {"phone": PHONE, "consent": True}
+
+
 BROKE = Outcome(Verdict.HELD, "our monthly money quota", 6 * 3600.0, reached_provider=False)
-
-
-@pytest.fixture
-async def case_pipeline(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        yield CasePipeline(bus, door, tmp_path, clock)
 
 
 # --- whoever has only one channel

@@ -23,11 +23,6 @@ from contracts.errors import explain
 from tests.support.canary_harness import ACCEPTED, EMAIL, EVERY_S, GRACE_S, CanaryHarness
 
 
-@pytest.fixture
-def canary_harness(bus, tmp_path):
-    return CanaryHarness(bus, tmp_path)
-
-
 @pytest.mark.promise("10.1")
 async def test_one_goes_the_real_way_every_quarter_of_an_hour(canary_harness):
     await canary_harness.send_round()

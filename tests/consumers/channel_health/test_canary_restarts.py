@@ -8,12 +8,7 @@ from consumers.channel_health.canary.settings import CanarySettings
 from consumers.channel_health.canary.status import CANARY_OFF
 from contracts import subjects
 from producers.bus import NoReply
-from tests.support.canary_harness import EVERY_S, GRACE_S, SETTINGS, SUBJECT, CanaryHarness
-
-
-@pytest.fixture
-def canary_harness(bus, tmp_path):
-    return CanaryHarness(bus, tmp_path)
+from tests.support.canary_harness import EVERY_S, GRACE_S, SETTINGS, SUBJECT
 
 
 async def test_the_time_before_a_start_does_not_count(canary_harness):

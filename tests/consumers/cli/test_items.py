@@ -14,14 +14,8 @@ from contracts.delivery import ChannelName
 from contracts.errors import FieldError, Invalid
 from tests.support.cli import json_output
 from tests.support.events import ITEM, UNIT, corrected, released_publications, submitted, withdrawn
-from tests.support.intake_harness import IntakeHarness
 
 EMAIL = ChannelName.EMAIL
-
-
-@pytest.fixture
-def intake_harness(bus, clock):
-    return IntakeHarness(bus, clock)
 
 
 async def test_every_revision_has_its_line_so_that_one_sees_who_got_the_wrong_text(

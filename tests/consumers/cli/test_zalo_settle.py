@@ -8,18 +8,14 @@ from consumers.ledger import moves
 from consumers.ledger.codec import BatchRows
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import Status, planned_entry
-from consumers.ledger.store import Ledger
 from consumers.operations.manual_resolution import ManualResolution
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from tests.support.cli import json_output
 
 ITEM, CLERK = "lich-nghi-tet", "Trần Thị Bình"
+
+
 ZALO = ChannelName.ZALO
-
-
-@pytest.fixture
-def ledger(bus):
-    return Ledger(bus)
 
 
 @pytest.fixture

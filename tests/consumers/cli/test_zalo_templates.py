@@ -13,13 +13,7 @@ from tests.support.cli import json_output
 from tests.support.clock import FakeClock
 from tests.support.zalo_account import Fernet, MemoryArticleStore, MemoryKeyValueStore
 from tests.support.zalo_cli import environment
-from tests.support.zalo_notices import OTP, SERVING, add_template, open_zalo_notices
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
+from tests.support.zalo_notices import OTP, SERVING, add_template
 
 
 @pytest.fixture

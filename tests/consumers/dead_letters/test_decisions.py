@@ -16,7 +16,7 @@ from consumers.dead_letters.bulk import BulkDecisions
 from contracts import envelope, subjects
 from contracts.errors import Forbidden, Invalid
 from contracts.vocabulary import DEFAULT
-from producers.bus import Bus, BusError
+from producers.bus import BusError
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.dead_letters import (
     CLERK,
@@ -27,16 +27,6 @@ from tests.support.dead_letters import (
     only_letter,
 )
 from tests.support.events import UNIT, submitted, unit_event
-
-
-@pytest.fixture
-def letters(bus: Bus) -> DeadLetterStore:
-    return DeadLetterStore(bus)
-
-
-@pytest.fixture
-def decisions(letters: DeadLetterStore) -> DeadLetterDecisions:
-    return DeadLetterDecisions(letters)
 
 
 @pytest.mark.promise("9.2")

@@ -9,7 +9,6 @@ from consumers.dead_letters import (
     DeadLetter,
     DeadLetterDecisions,
     DeadLetterQuery,
-    DeadLetterStore,
     MessageOrigin,
     Operator,
 )
@@ -30,7 +29,11 @@ from tests.support.dead_letters import (
 from tests.support.events import ITEM
 
 LOST = Operator("Trần Thị Bình", "gõ nhầm số")
+
+
 VERBS = ("replay", "discard")
+
+
 LETTER = {
     "stage": "intake",
     "at": "2026-11-25T01:00:00Z",
@@ -38,6 +41,8 @@ LETTER = {
     "errors": [WRONG[0].model_dump()],
     "body": "ew==",
 }
+
+
 JUNK = {
     "no JSON": b"xin ch\xc3\xa0o",
     "something else": b'{"id": 7}',
@@ -47,11 +52,6 @@ JUNK = {
     "a body that is none": LETTER | {"body": "e"},
     "no stage": {name: value for name, value in LETTER.items() if name != "stage"},
 }
-
-
-@pytest.fixture
-def letters(bus: Bus) -> DeadLetterStore:
-    return DeadLetterStore(bus)
 
 
 async def bulk(bus: Bus, verb: str, query: DeadLetterQuery) -> BulkSummary:

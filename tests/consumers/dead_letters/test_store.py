@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore, MessageOrigin, Operator
+from consumers.dead_letters import DeadLetterStore, MessageOrigin, Operator
 from contracts import envelope, keys, subjects
 from contracts.errors import Invalid, field_error
-from producers.bus import Bus, BusError
+from producers.bus import BusError
 from tests.support.dead_letters import (
     CLERK,
     SUBJECT,
@@ -19,16 +19,6 @@ from tests.support.dead_letters import (
 )
 from tests.support.events import ITEM, UNIT, submitted
 from tests.support.expired_message_ids import expire_message_ids
-
-
-@pytest.fixture
-def letters(bus: Bus) -> DeadLetterStore:
-    return DeadLetterStore(bus)
-
-
-@pytest.fixture
-def decisions(letters: DeadLetterStore) -> DeadLetterDecisions:
-    return DeadLetterDecisions(letters)
 
 
 @pytest.mark.promise("9.1")

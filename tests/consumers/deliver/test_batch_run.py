@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -11,14 +10,8 @@ from consumers.deliver import lease as claims
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import BusError, NoReply
 from consumers.runtime.errors import RetryLater
-from tests.support.lease_harness import LeaseHarness, new_lease_harness
+from tests.support.lease_harness import LeaseHarness
 from tests.support.scripted_channel import OK, reader_ids
-
-
-@pytest.fixture
-def new_harness(bus, tmp_path):
-    return partial(new_lease_harness, bus, tmp_path)
-
 
 # ---- our own deadline -------------------------------------------------------------------------
 

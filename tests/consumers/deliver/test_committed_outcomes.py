@@ -1,7 +1,6 @@
 """What was sent is booked, whoever falls silent, dies or takes over: no copies for that."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -10,12 +9,7 @@ from consumers.ledger import moves
 from consumers.ledger.store import NoReply
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, Lane, Status
-from tests.support.delivery_pipeline import new_delivery_pipeline, wake_ups
-
-
-@pytest.fixture
-def delivery_pipeline(bus, tmp_path):
-    return partial(new_delivery_pipeline, bus, tmp_path)
+from tests.support.delivery_pipeline import wake_ups
 
 
 async def test_a_living_owner_is_left_alone_and_a_dead_one_replaced(delivery_pipeline):

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -12,14 +11,8 @@ from consumers.ledger import moves
 from consumers.ledger.entry import RowNote, TimeRules
 from consumers.ledger.errors import ConcurrentUpdate
 from consumers.ledger.store import NoReply
-from tests.support.lease_harness import LEASE_S, OTHER, LeaseHarness, new_lease_harness, receipt_for
+from tests.support.lease_harness import LEASE_S, OTHER, LeaseHarness, receipt_for
 from tests.support.scripted_channel import OK, reader_ids
-
-
-@pytest.fixture
-def new_harness(bus, tmp_path):
-    return partial(new_lease_harness, bus, tmp_path)
-
 
 # ---- somebody writes into our batch -----------------------------------------------------------
 

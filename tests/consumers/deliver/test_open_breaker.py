@@ -1,7 +1,6 @@
 """A worker behind the breaker: nobody dials while it is open, and what is over ends anyway."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import structlog
@@ -11,15 +10,10 @@ from channels.errors import Misconfigured, Unreachable
 from consumers.channel_health import breaker, breaker_store
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import Lane, Status
-from tests.support.delivery_pipeline import EMAIL, new_delivery_pipeline
+from tests.support.delivery_pipeline import EMAIL
 
 NEXT_S = 5 + Lane.NORMAL.rank
 """When a normal batch is tried again after the first trouble."""
-
-
-@pytest.fixture
-def delivery_pipeline(bus, tmp_path):
-    return partial(new_delivery_pipeline, bus, tmp_path)
 
 
 async def again(loa, plan):

@@ -1,7 +1,6 @@
 """Delivering on a real bus: who gets what, once, whatever comes between."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -11,12 +10,7 @@ from consumers.channel_health import breaker_store
 from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import Lane, Status
-from tests.support.delivery_pipeline import EMAIL, new_delivery_pipeline, wake_ups
-
-
-@pytest.fixture
-def delivery_pipeline(bus, tmp_path):
-    return partial(new_delivery_pipeline, bus, tmp_path)
+from tests.support.delivery_pipeline import EMAIL, wake_ups
 
 
 async def test_everybody_gets_the_item_once(delivery_pipeline, bus):

@@ -4,14 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.support.digest_pipeline import BUSY, OTHER, SATURDAY, open_digest_pipeline
+from tests.support.digest_pipeline import BUSY, OTHER, SATURDAY
 from tests.support.scripted_channel import OK
-
-
-@pytest.fixture
-async def digest_pipeline(bus, tmp_path):
-    async with open_digest_pipeline(bus, tmp_path) as press:
-        yield press
 
 
 @pytest.mark.promise("13.3")

@@ -21,14 +21,8 @@ from contracts.errors import Invalid
 from contracts.subscriptions.subscriber import UNTIL_RESUMED, Subscriber
 from contracts.vocabulary import DEFAULT
 from tests.support.cli import json_output
-from tests.support.digest_pipeline import OTHER, SATURDAY, later, open_digest_pipeline
+from tests.support.digest_pipeline import OTHER, SATURDAY, later
 from tests.support.events import ITEM, UNIT, register_unit, submitted
-
-
-@pytest.fixture
-async def digest_pipeline(bus, tmp_path):
-    async with open_digest_pipeline(bus, tmp_path) as press:
-        yield press
 
 
 def forecast(press) -> DigestForecaster:

@@ -16,15 +16,8 @@ from tests.support.digest_pipeline import (
     OTHER,
     SATURDAY,
     later,
-    open_digest_pipeline,
 )
 from tests.support.scripted_channel import OK
-
-
-@pytest.fixture
-async def digest_pipeline(bus, tmp_path):
-    async with open_digest_pipeline(bus, tmp_path) as press:
-        yield press
 
 
 async def test_a_day_comes_in_one_mail(digest_pipeline):

@@ -15,13 +15,7 @@ import structlog
 from consumers.directory import store as store_module
 from consumers.directory.directory import Directory, DirectoryFileGone
 from consumers.directory.store import DirectoryRow, DirectoryStore, find_damage, open_store
-from producers.bus import Bus
-from tests.support.directory_harness import DirectoryHarness, running_directory, wait_until
-
-
-@pytest.fixture
-def subscriber_bucket(bus: Bus) -> DirectoryHarness:
-    return DirectoryHarness(bus)
+from tests.support.directory_harness import running_directory, wait_until
 
 
 def spoil(path: Path, what: str) -> bytes:

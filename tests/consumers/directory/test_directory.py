@@ -11,13 +11,8 @@ from consumers.directory.directory import Directory
 from consumers.recipients import Contact
 from consumers.runtime.errors import RetryLater
 from producers.bus import Bus
-from tests.support.directory_harness import DirectoryHarness, running_directory, wait_until
+from tests.support.directory_harness import running_directory, wait_until
 from tests.support.publications import a_publication
-
-
-@pytest.fixture
-def subscriber_bucket(bus: Bus) -> DirectoryHarness:
-    return DirectoryHarness(bus)
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """Planning on a real bus: who is to get what, when, and that nobody is planned twice."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, PlanKey, Status
-from tests.support.delivery_pipeline import EMAIL, new_delivery_pipeline, wake_ups
+from tests.support.delivery_pipeline import EMAIL, wake_ups
 from tests.support.publications import a_publication
-
-
-@pytest.fixture
-def delivery_pipeline(bus, tmp_path):
-    return partial(new_delivery_pipeline, bus, tmp_path)
 
 
 async def test_planning_again_plans_nobody_twice(delivery_pipeline, bus):

@@ -22,17 +22,9 @@ from tests.support.bounce_pipeline import BouncePipeline, refusal
 from tests.support.scripted_channel import reader_ids
 
 EMAIL = ChannelName.EMAIL
+
+
 AN, BA = reader_ids(2)
-
-
-@pytest.fixture
-def new_bounce_pipeline(bus, tmp_path):
-    async def open_house(count: int = 2, **provider) -> BouncePipeline:
-        loa = BouncePipeline(bus, tmp_path, count, **provider)
-        await loa.add_readers()
-        return loa
-
-    return open_house
 
 
 async def is_closed(loa: BouncePipeline) -> bool:

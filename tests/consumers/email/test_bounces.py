@@ -15,21 +15,13 @@ from contracts import keys, subjects
 from contracts.delivery import BatchKey, Status
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import BusError, NoReply
-from tests.support.bounce_pipeline import BouncePipeline, refusal
+from tests.support.bounce_pipeline import refusal
 from tests.support.scripted_channel import reader_ids
 
 AN, BA = reader_ids(2)
+
+
 ALARMS = {"error", "warning"}
-
-
-@pytest.fixture
-def new_bounce_pipeline(bus, tmp_path):
-    async def open_house(count: int = 2, **provider) -> BouncePipeline:
-        loa = BouncePipeline(bus, tmp_path, count, **provider)
-        await loa.add_readers()
-        return loa
-
-    return open_house
 
 
 FOLLOWS = {

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from channels.base import Outcome, Verdict
 from consumers.email.bounces import bounce_reason
 from consumers.email.receipts import ReturnedMail
@@ -14,15 +12,8 @@ from contracts import keys, subjects
 from contracts.delivery import BatchKey, Status
 from contracts.subscriptions.digest import Issue
 from tests.support.case_pipeline import CASE, EMAIL, MAIL, CasePipeline, case_event
-from tests.support.gateway_client import open_gateway
 
 BY_MAIL = {"email": MAIL, "consent": True}
-
-
-@pytest.fixture
-async def case_pipeline(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        yield CasePipeline(bus, door, tmp_path, clock)
 
 
 async def place_of_the_mail(office: CasePipeline) -> str:

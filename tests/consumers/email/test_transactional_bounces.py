@@ -15,18 +15,25 @@ from consumers.feedback.handler import parse_receipt
 from contracts import keys, subjects
 from contracts.delivery import ChannelName
 from contracts.subscriptions.transactional import TransactionalKind
-from tests.consumers.subscribers.test_transactional import NOON, a_letter
+from tests.consumers.subscribers.test_transactional import a_letter
 from tests.support.bounce_mails import bounce_mail, complaint_mail
 from tests.support.bounce_pipeline import BouncePipeline
-from tests.support.clock import FakeClock
 from tests.support.mails import email_channel
-from tests.support.signup_app import ADDRESS, KNOWN, SignupApp
+from tests.support.signup_app import ADDRESS, KNOWN, NOON
 from tests.support.smtp_receiver import SmtpReceiver
 
 EMAIL = ChannelName.EMAIL
+
+
 DOMAIN = "tra-lai.moha.example"
+
+
 PATHS = ReturnPaths(b"k" * 32, DOMAIN)
+
+
 OTHERS = ReturnPaths(b"x" * 32, DOMAIN)
+
+
 TODAY = NOON.date()
 
 
@@ -151,11 +158,6 @@ async def test_a_rows_return_path_ends_long_after_its_batch_has(bus, tmp_path, k
     assert [one["event"] for one in logs].count("receipt_late") == (0 if heard else 2)
     assert "receipt_unmatched" not in {one["event"] for one in logs}
     assert (await loa.suppression_reason(reader) is not None) == heard
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path):
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
 
 
 async def test_a_reader_who_writes_is_sent_the_way_in_and_a_stranger_nothing(signup_app):

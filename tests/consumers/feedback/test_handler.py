@@ -21,11 +21,6 @@ PLAN = PlanKey(ChannelName.ZALO, "tin-moi", 1)
 
 
 @pytest.fixture
-def ledger(bus):
-    return Ledger(bus)
-
-
-@pytest.fixture
 def feedback(ledger):
     return FeedbackHandler(ledger)
 

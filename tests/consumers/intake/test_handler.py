@@ -12,7 +12,6 @@ from contracts import events, subjects
 from contracts.envelope import to_structured
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
-from tests.support.clock import FakeClock
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -25,12 +24,6 @@ from tests.support.events import (
     withdrawn,
 )
 from tests.support.expired_message_ids import expire_message_ids
-
-
-@pytest.fixture
-async def intake(bus: Bus, clock: FakeClock) -> Intake:
-    await register_unit(bus)
-    return Intake(bus, DEFAULT, clock)
 
 
 async def test_content_of_an_automatic_unit_is_released_at_once(bus, intake):

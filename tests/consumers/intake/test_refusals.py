@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from consumers.intake.handler import Intake
 from contracts import subjects
 from contracts.envelope import to_structured
 from contracts.errors import Conflict, ContractError, Forbidden
-from contracts.vocabulary import DEFAULT
-from producers.bus import Bus
-from tests.support.clock import FakeClock
 from tests.support.events import (
     ITEM,
     UNIT,
@@ -26,12 +22,6 @@ from tests.support.events import (
 )
 
 OTHER = "vu-cai-cach-hanh-chinh"
-
-
-@pytest.fixture
-async def intake(bus: Bus, clock: FakeClock) -> Intake:
-    await register_unit(bus)
-    return Intake(bus, DEFAULT, clock)
 
 
 async def refusal(work: Awaitable[Any]) -> ContractError:

@@ -11,13 +11,6 @@ from contracts.delivery import PlanKey
 from contracts.errors import Invalid
 from producers.bus import Bus, NoReply, topology
 from tests.support.backups import new_machine, restored_pipeline, save_backup
-from tests.support.delivery_pipeline import DeliveryPipeline
-from tests.support.scripted_channel import StaticReaders, reader_ids
-
-
-@pytest.fixture
-def pipeline(bus, tmp_path):
-    return DeliveryPipeline(bus, tmp_path / "slots", StaticReaders(reader_ids(1203)))
 
 
 async def test_every_stream_is_saved_but_the_wake_ups():

@@ -11,16 +11,9 @@ from contracts.delivery import ChannelName, PlanKey, Status
 from contracts.errors import Invalid
 from producers.bus import NoReply, topology
 from tests.support.backups import contents, new_machine, restored_pipeline, save_backup
-from tests.support.delivery_pipeline import DeliveryPipeline
 from tests.support.publications import a_publication
-from tests.support.scripted_channel import StaticReaders, reader_ids
 
 EMAIL = ChannelName.EMAIL
-
-
-@pytest.fixture
-def pipeline(bus, tmp_path):
-    return DeliveryPipeline(bus, tmp_path / "slots", StaticReaders(reader_ids(1203)))
 
 
 async def test_a_restored_bus_holds_the_same_messages_under_the_same_numbers(pipeline, tmp_path):

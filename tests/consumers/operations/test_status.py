@@ -13,7 +13,6 @@ from consumers.cli.output import print_json
 from consumers.email import bounce_stops
 from consumers.ledger import codec, watermark
 from consumers.ledger.entry import planned_entry
-from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.operations.status import StatusReader
 from consumers.operations.sweep import Sweeper
@@ -21,11 +20,6 @@ from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
-
-
-@pytest.fixture
-def ledger(bus):
-    return Ledger(bus)
 
 
 @pytest.fixture

@@ -20,20 +20,18 @@ from contracts.records import EventRecord
 from contracts.trace import Trace
 from tests.support.events import ITEM, corrected, submitted, withdrawn
 from tests.support.gateway_client import open_gateway, sample_event
-from tests.support.intake_harness import IntakeHarness
 
 CLERK = "Trần Thị Bình"
+
+
 COUNTS = {
     "expected", "pending", "sending", "deferred", "in_doubt", "delivered", "failed", "suppressed",
     "expired", "withdrawn", "superseded", "maybe_sent", "unknown", "missing", "maybe_duplicate",
     "complete",
 }  # fmt: skip
+
+
 STATUSES = COUNTS - {"expected", "missing", "maybe_duplicate", "complete"}
-
-
-@pytest.fixture
-def intake_harness(bus, clock):
-    return IntakeHarness(bus, clock)
 
 
 # ---- counts ---------------------------------------------------------------------------------
@@ -102,6 +100,8 @@ cursors = st.builds(
     complete=st.booleans(),
     halt=st.sampled_from(["", "v2", "w3"]),
 )
+
+
 counters = st.dictionaries(st.sampled_from(list(Status)), st.integers(0, 99)).map(Counter)
 
 

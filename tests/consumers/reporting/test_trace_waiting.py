@@ -15,15 +15,11 @@ from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey
 from contracts.subscriptions.digest import DigestItem, Issue
 from tests.support.events import ITEM, submitted, withdrawn
-from tests.support.intake_harness import IntakeHarness
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
+
+
 DIGEST = PlanKey(EMAIL, "digest-daily-2027-01-14", 1)
-
-
-@pytest.fixture
-def intake_harness(bus, clock):
-    return IntakeHarness(bus, clock)
 
 
 async def begun(news, channel=ZALO, revision=2):

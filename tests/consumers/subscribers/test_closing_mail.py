@@ -1,24 +1,13 @@
 """The last letter to an address: whatever dies between a change and its letter, it goes, once."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from contracts.subscriptions.signup import LinkRefused
 from contracts.subscriptions.transactional import TransactionalKind
 from producers.bus import NoReply
-from tests.support.clock import FakeClock
-from tests.support.signup_app import ADDRESS, SignupApp, press_button
-
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
-
+from tests.support.signup_app import ADDRESS, press_button
 
 NEW = "moi@example.com"
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path):
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
 
 
 async def a_link(house, person):

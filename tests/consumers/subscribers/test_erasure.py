@@ -1,7 +1,5 @@
 """Erasing, by whatever way and whatever happens meanwhile: what is said of it is so."""
 
-from datetime import UTC, datetime
-
 import pytest
 import structlog
 
@@ -13,18 +11,16 @@ from contracts.vocabulary import DEFAULT
 from producers.bus import NoReply
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.signup_app import ADDRESS, KEYS, KNOWN, SignupApp, heading, press_button
+from tests.support.signup_app import ADDRESS, KEYS, KNOWN, NOON, SignupApp, heading, press_button
 
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 NEW = "moi@example.com"
+
+
 CALLS = 30
 """More than an erasure needs."""
+
+
 UNREADABLE = b'{"letter":{"kind":"of-a-newer-loa","address":"an@example.com"}}'
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path):
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -15,9 +14,16 @@ from producers.bus import NoReply
 from producers.pages.mail_limits import BURST
 from tests.consumers.subscribers.test_transactional import a_letter
 from tests.support.clock import FakeClock
-from tests.support.signup_app import ADDRESS, KNOWN, SignupApp, heading, press_button, signup_form
+from tests.support.signup_app import (
+    ADDRESS,
+    KNOWN,
+    NOON,
+    SignupApp,
+    heading,
+    press_button,
+    signup_form,
+)
 
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 LATER = "Xin Quý vị thử lại sau"
 AT_ONCE, PROCESSES = 400, 3
 

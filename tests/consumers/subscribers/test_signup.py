@@ -13,24 +13,18 @@ from contracts.subscriptions.signup import LinkProblem, LinkRefused
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.subscriptions.transactional import TransactionalKind
 from contracts.vocabulary import DEFAULT
-from tests.support.clock import FakeClock
 from tests.support.signup_app import (
     ADDRESS,
     CONSENT,
     KEYS,
     KNOWN,
+    NOON,
     SignupApp,
     press_button,
     signup_form,
 )
 
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path):
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
 
 
 @pytest.mark.promise("14.1")

@@ -19,7 +19,6 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 from contracts.errors import Invalid
 from contracts.subscriptions.transactional import TransactionalKind, TransactionalMail
 from contracts.vocabulary import DEFAULT
-from tests.support.clock import FakeClock
 from tests.support.gateway_client import sample_event
 from tests.support.mails import (
     PUBLIC_URL,
@@ -29,16 +28,12 @@ from tests.support.mails import (
     raw_header,
     without_dot_stuffing,
 )
-from tests.support.signup_app import ADDRESS, SignupApp, signup_form
+from tests.support.signup_app import ADDRESS, NOON, SignupApp, signup_form
 
 LINK = f"{PUBLIC_URL}/dang-ky/xac-nhan/abc"
-NOON = datetime(2026, 11, 26, 5, tzinfo=UTC)
+
+
 DAY_S = 86400
-
-
-@pytest.fixture
-def signup_app(bus, tmp_path):
-    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
 
 
 def a_letter(

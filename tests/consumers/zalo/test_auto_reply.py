@@ -10,15 +10,8 @@ from channels.zalo.stand_in import OA_ID
 from consumers.operations import restore
 from consumers.runtime.errors import RetryLater
 from contracts.base import crash_points
-from tests.support.zalo_events import CS, TEXT, V2, open_zalo_events
+from tests.support.zalo_events import CS, TEXT, V2
 from tests.support.zalo_webhook import SECRET_WORDS, USER
-
-
-@pytest.fixture
-async def zalo_events(bus, tmp_path, clock):
-    async with open_zalo_events(bus, tmp_path, clock) as office:
-        yield office
-
 
 # --- one reply
 

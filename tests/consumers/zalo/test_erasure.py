@@ -11,14 +11,8 @@ from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from contracts import subjects
 from contracts.base import crash_points
 from contracts.records import NoticeRecord
-from tests.support.zalo_events import ZALO, open_zalo_events
+from tests.support.zalo_events import ZALO
 from tests.support.zalo_webhook import PHONE, USER
-
-
-@pytest.fixture
-async def zalo_events(bus, tmp_path, clock):
-    async with open_zalo_events(bus, tmp_path, clock) as office:
-        yield office
 
 
 def notice(number: int, **contact) -> NoticeRecord:

@@ -27,7 +27,7 @@ from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from consumers.zalo.follower_sync import FollowerSync
 from consumers.zalo.followers import FollowerStore
 from contracts.delivery import ChannelName
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
+from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import T0, USER
 
 APP = "sandbox-app"

@@ -10,15 +10,8 @@ from consumers.app import broker as app_broker
 from consumers.suppression.store import SuppressionStore
 from consumers.zalo.erasure import WITHDRAWN_REASON, zalo_address
 from contracts import subjects
-from tests.support.zalo_events import ZALO, open_zalo_events
+from tests.support.zalo_events import ZALO
 from tests.support.zalo_webhook import PHONE, USER
-
-
-@pytest.fixture
-async def zalo_events(bus, tmp_path, clock):
-    async with open_zalo_events(bus, tmp_path, clock) as office:
-        yield office
-
 
 # --- suppressions
 

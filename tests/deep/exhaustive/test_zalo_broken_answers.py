@@ -14,12 +14,13 @@ from tests.support.zalo_account import (
     ARTICLE,
     BROADCAST,
     deliver_row,
-    open_zalo_account,
     sample_correction,
     sample_withdrawal,
 )
 
 PAGE = b"<!doctype html><html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
+
+
 ROUTES = {
     "create": "/article/create",
     "verify": "/article/verify",
@@ -29,6 +30,8 @@ ROUTES = {
     "broadcast": "/oa/message",
     "profile": "/oa/getoa",
 }
+
+
 Answer = Callable[[bytes], tuple[int, bytes]]
 
 
@@ -61,6 +64,8 @@ GARBLED: dict[str, Answer] = {
     "302": lambda body: (302, b""),
     "403 page": lambda body: (403, PAGE),
 }
+
+
 WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
     "data null": lambda body: (200, reworded(body, data=None)),
     "data empty": lambda body: (200, reworded(body, data={})),
@@ -71,16 +76,12 @@ WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
         reworded(body, data={"token": None, "id": True, "message_id": {}}),
     ),
 }
+
+
 WITH_TEXTS_FOR_NUMBERS: dict[str, Answer] = {
     "code as text": lambda body: (200, reworded(body, error="0")),
     "code as float": lambda body: (200, reworded(body, error=0.0)),
 }
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 class GarblingTransport:
@@ -182,6 +183,8 @@ NO_LIST: dict[str, Answer] = WITHOUT_WHAT_COUNTS | {
     "no medias of nine": lambda body: (200, reworded(body, data={"medias": None, "total": 9})),
     "medias a text": lambda body: (200, reworded(body, data={"medias": "", "total": "1"})),
 }
+
+
 del NO_LIST["data a list"]  # a bare list is a list, and an empty one says that there is nothing
 
 

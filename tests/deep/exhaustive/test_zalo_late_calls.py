@@ -5,15 +5,12 @@ import random
 import pytest
 
 from channels.zalo.timing import SETTLE_S
-from tests.channels.zalo.publications.test_abandoned_calls import zalo_account
 from tests.support.zalo_late_effects import (
     CREATE,
     SEEDS,
     LateEffects,
     publish_with_broadcast,
 )
-
-__all__ = ["zalo_account"]
 
 
 @pytest.mark.promise("6.2")

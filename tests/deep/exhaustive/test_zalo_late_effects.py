@@ -5,7 +5,6 @@ import random
 import pytest
 
 from channels.zalo.timing import SETTLE_S
-from tests.channels.zalo.publications.test_late_effects import zalo_account
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     sample_correction,
@@ -18,8 +17,6 @@ from tests.support.zalo_late_effects import (
     LateEffects,
     publish_with_broadcast,
 )
-
-__all__ = ["zalo_account"]
 
 
 @pytest.mark.promise("6.1")

@@ -5,10 +5,7 @@ from heapq import heappop, heappush
 
 from channels.base import Verdict
 from channels.zalo.client.clock import vietnam_time
-from tests.channels.zalo.case_notices.test_sending_hours import zalo_notices
 from tests.support.zalo_notices import sample_notice
-
-__all__ = ["zalo_notices"]
 
 
 async def test_a_virtual_week_sends_nothing_outside_its_hours(zalo_notices):

@@ -6,10 +6,10 @@ import pytest
 
 from contracts import subjects
 from contracts.subscriptions.transactional import TransactionalKind
-from tests.consumers.subscribers.test_closing_mail import NEW, NOON, a_link
+from tests.consumers.subscribers.test_closing_mail import NEW, a_link
 from tests.support.clock import FakeClock
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
-from tests.support.signup_app import ADDRESS, SignupApp
+from tests.support.signup_app import ADDRESS, NOON, SignupApp
 
 CALLS = 40
 """More than any of these deeds needs."""

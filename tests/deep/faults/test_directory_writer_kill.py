@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from consumers.directory.directory import Directory
-from tests.consumers.directory.test_directory import subscriber_bucket
 from tests.support.directory_harness import running_directory, wait_until
-
-__all__ = ["subscriber_bucket"]
 
 ROOT = Path(__file__).parents[3]
 

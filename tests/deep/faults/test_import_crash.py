@@ -3,10 +3,8 @@
 import pytest
 
 from producers.imports.visit import ManualVisit
-from tests.producers.imports.test_visit import import_pipeline, survived
+from tests.producers.imports.test_visit import survived
 from tests.support.feed_site import Article, changed_article, rss
-
-__all__ = ["import_pipeline"]
 
 
 @pytest.mark.promise("2.5")

@@ -4,10 +4,7 @@ import pytest
 
 from consumers.operations import backup, restore
 from producers.bus import Bus, NoReply, UnfitServer, topology
-from tests.consumers.operations.test_restore import pipeline
 from tests.support.backups import contents, new_machine, save_backup
-
-__all__ = ["pipeline"]
 
 
 @pytest.mark.parametrize("stream", backup.SAVE_ORDER)

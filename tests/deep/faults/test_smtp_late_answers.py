@@ -9,19 +9,16 @@ from consumers.deliver import worker as delivering
 from consumers.ledger.wakeups import WakeUp
 from consumers.runtime.errors import RetryLater
 from contracts.delivery import BatchKey, Lane, Status
-from tests.support.email_pipeline import EmailPipeline, PlayOnce, check_ledger
+from tests.support.email_pipeline import PlayOnce, check_ledger
 from tests.support.scripted_channel import reader_ids
 from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
 STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
+
+
 END = b"\r\n.\r\n"
-
-
-@pytest.fixture
-def new_email_pipeline(bus, tmp_path):
-    return lambda port, count=30, **changes: EmailPipeline(bus, tmp_path, count, port, **changes)
 
 
 def mailboxes(count):
@@ -81,6 +78,8 @@ async def test_a_relay_that_never_answers_again_is_asked_ever_more_seldom(new_em
 
 
 CASES = 50
+
+
 TIMEOUT_S = 0.4
 
 

@@ -7,15 +7,9 @@ from contracts.delivery import Status
 from tests.deep.faults.test_zalo_chaos import SeededFaults, at_most_one
 from tests.support.publications import a_publication
 from tests.support.zalo_account import SimulatedKill, sample_correction, sample_withdrawal
-from tests.support.zalo_pipeline import CallLog, ZaloPipeline, open_zalo_pipeline
+from tests.support.zalo_pipeline import CallLog, ZaloPipeline
 
 SEEDS = 40
-
-
-@pytest.fixture
-async def zalo_pipeline(bus, tmp_path, clock):
-    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
-        yield house
 
 
 async def healthy(house: ZaloPipeline) -> None:

@@ -10,14 +10,12 @@ from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(300)
+
+
 READERS = 600
+
+
 ITEMS = 4
-
-
-@pytest.fixture
-def relay(tmp_path):
-    with RelayProcess(tmp_path) as relay:
-        yield relay
 
 
 def email(loa: LoaProcess) -> dict:

@@ -9,18 +9,14 @@ from contracts.testing import sample
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(240)
+
+
 READERS = 6000
 
 
 def an_event(id: str, **data):
     event = sample("submitted", **data)
     return event | {"id": id, "source": f"/units/{UNIT}", "subject": event["data"]["content_id"]}
-
-
-@pytest.fixture
-def relay(tmp_path):
-    with RelayProcess(tmp_path) as relay:
-        yield relay
 
 
 def another_machine(tmp_path, lost: LoaProcess, relay: RelayProcess) -> LoaProcess:

@@ -6,17 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.pipeline.test_invalid_events import (
-    POISON,
-    InvalidMessage,
-    good,
-    hand_in,
-    intake,
-    published,
-)
+from tests.pipeline.test_invalid_events import POISON, InvalidMessage, good, hand_in, published
 from tests.support.content_consumer import COPIES, content_consumer
-
-__all__ = ["intake"]
 
 GOOD, EACH = 2000, 8
 

@@ -13,7 +13,7 @@ from channels.zalo.account.followers import (
 )
 from consumers.zalo.followers import FollowerStore
 from tests.consumers.zalo.test_follower_sync import TODAY, FollowerList, a_roll_call, populate
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
+from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import parsed_event
 
 

@@ -13,18 +13,11 @@ from tests.support.case_pipeline import (
     PHONE,
     USER,
     ZALO,
-    CasePipeline,
     case_event,
     contact_key,
 )
 from tests.support.crashing_bus import SimulatedCrash
-from tests.support.gateway_client import BATCH, UNIT, open_gateway
-
-
-@pytest.fixture
-async def case_pipeline(bus, clock, tmp_path):
-    async with open_gateway(bus, clock) as door:
-        yield CasePipeline(bus, door, tmp_path, clock)
+from tests.support.gateway_client import BATCH, UNIT
 
 
 def fields(answer):

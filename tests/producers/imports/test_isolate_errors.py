@@ -10,15 +10,9 @@ from producers.imports.plan import plan_events
 from producers.imports.service import ImportService
 from producers.texts import get_text
 from tests.support.feed_site import Article, rss
-from tests.support.import_pipeline import UNIT, open_import_pipeline
+from tests.support.import_pipeline import UNIT
 
 WORDS = "Lời của một bài"
-
-
-@pytest.fixture
-async def import_pipeline(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        yield house
 
 
 @pytest.mark.promise("2.6")

@@ -1,16 +1,9 @@
 """People have the last word: what they withdraw or correct by hand is known to the import."""
 
-import pytest
-
 from contracts import events
 from tests.producers.imports.test_plan import whys
 from tests.support.feed_site import Article
-from tests.support.import_planner import UNIT, ImportPlanner
-
-
-@pytest.fixture
-def planner():
-    return ImportPlanner()
+from tests.support.import_planner import UNIT
 
 
 def test_what_was_withdrawn_stays_so_whatever_the_site_does(planner):

@@ -6,15 +6,11 @@ from producers.imports.feed_state import MAX_PLACES_PER_ITEM
 from tests.producers.imports.test_plan import whys
 from tests.support.feed_site import SITE, Article, changed_article, rss
 from tests.support.import_pipeline import UNIT, open_import_pipeline
-from tests.support.import_planner import ImportPlanner
 
 MOVED = Article(1, path="/moi/1.html")
+
+
 RENAMED = Article(1, path="/nua/1.html", guid="khac-1")
-
-
-@pytest.fixture
-def planner():
-    return ImportPlanner()
 
 
 @pytest.mark.parametrize("moved", [MOVED, RENAMED])

@@ -16,13 +16,6 @@ from producers.imports.service import ImportService
 from producers.imports.visit import ManualVisit
 from producers.units.feed_settings import Feed
 from tests.support.feed_site import Article, rss
-from tests.support.import_pipeline import open_import_pipeline
-
-
-@pytest.fixture
-async def import_pipeline(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        yield house
 
 
 @pytest.mark.parametrize(

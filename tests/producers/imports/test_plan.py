@@ -14,12 +14,6 @@ from producers.imports.planned import Plan, Reading
 from tests.support.feed_site import NOW, SITE, Article, changed_article
 from tests.support.import_planner import FEED, OLD, OTHER, ImportPlanner
 
-
-@pytest.fixture
-def planner():
-    return ImportPlanner()
-
-
 WHERE = "Đăng trên tcnn.example.vn ngày 15/1/2027 – xem toàn văn"
 
 

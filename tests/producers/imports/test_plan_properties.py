@@ -2,18 +2,12 @@
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import events
 from tests.support.feed_site import NOW, Article, changed_article
 from tests.support.import_planner import FEED, OLD, ImportPlanner
-
-
-@pytest.fixture
-def planner():
-    return ImportPlanner()
 
 
 def test_500_articles_twice_with_changes_moves_and_twins_give_exactly_the_right_events(planner):
@@ -56,6 +50,8 @@ ARTICLES = st.builds(
     guid=st.sampled_from(["", "g-1", "g-2"]),
     ago=st.sampled_from([5, 60, OLD]),
 )
+
+
 FEEDS = st.lists(ARTICLES, max_size=8)
 
 

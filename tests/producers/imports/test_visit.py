@@ -16,15 +16,9 @@ from producers.imports.planned import Reading
 from producers.imports.visit import ManualVisit
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.feed_site import NOW, Article, changed_article, rss
-from tests.support.import_pipeline import UNIT, ImportPipeline, open_import_pipeline
+from tests.support.import_pipeline import UNIT, ImportPipeline
 
 DAY_S = 86_400
-
-
-@pytest.fixture
-async def import_pipeline(bus, clock):
-    async with open_import_pipeline(bus, clock) as house:
-        yield house
 
 
 async def test_articles_come_in_and_an_unchanged_feed_is_not_sent_again(import_pipeline):

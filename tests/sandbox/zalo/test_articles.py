@@ -2,13 +2,7 @@
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import article_payload, open_sandbox_client
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
+from tests.support.sandbox_client import article_payload
 
 
 @pytest.mark.parametrize(

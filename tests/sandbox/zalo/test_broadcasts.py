@@ -5,13 +5,6 @@ from datetime import datetime
 import pytest
 
 from channels.zalo.client.clock import VIETNAM
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 def broadcast(*ids):

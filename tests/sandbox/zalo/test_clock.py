@@ -7,14 +7,7 @@ import pytest
 from channels.zalo.client.clock import VIETNAM, is_broadcast_time, vietnam_time
 from sandbox.zalo import server
 from sandbox.zalo.state.clock import daytime_clock
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 from tests.support.zalo_account import NOON
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 async def test_every_answer_tells_the_sandboxs_time(sandbox_client):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 from tests.sandbox.zalo.test_templates import BY_ID, CARE, NEWS, PHONE, SEND, order, to
 from tests.sandbox.zalo.test_webhooks import V2, receiving
+from tests.support.sandbox_client import open_sandbox_client
 
 OA = "4318420240101000001"
 

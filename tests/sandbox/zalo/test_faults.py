@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 
 from tests.sandbox.zalo.test_broadcasts import broadcast
-from tests.sandbox.zalo.test_sandbox import article_payload, open_sandbox_client
 from tests.sandbox.zalo.test_templates import order, to
+from tests.support.sandbox_client import article_payload, open_sandbox_client
 
 
 @pytest.fixture

@@ -2,15 +2,7 @@
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-
 LIST, FORGET = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 def ids(answer):

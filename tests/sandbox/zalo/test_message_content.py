@@ -4,10 +4,12 @@ import unicodedata
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-
 V3, V2 = "/v3.0/oa/message/cs", "/v2.0/oa/message"
+
+
 PHOTO = {"type": "template", "payload": {"template_type": "media", "elements": [{}]}}
+
+
 REFUSED = [
     (None, -201),
     ({}, -201),
@@ -17,12 +19,6 @@ REFUSED = [
     ({"text": unicodedata.normalize("NFD", "ế" * 1000)}, -210),
     ({"text": "Ảnh", "attachment": PHOTO}, -233),
 ]
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 @pytest.mark.parametrize(("rules", "path"), [({}, V2), ({"oa_type": 2}, V3)])

@@ -2,16 +2,10 @@
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-
 V3, V2 = "/v3.0/oa/message/cs", "/v2.0/oa/message"
+
+
 BUSINESS = {"oa_type": 2}
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 async def wrote(zalo, **facts):

@@ -7,16 +7,10 @@ from hashlib import sha256
 import aiohttp
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
-
 VERIFIER = "v" * 43
+
+
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 async def consent(zalo, **changes):

@@ -4,15 +4,8 @@ import re
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 from tests.sandbox.zalo.test_templates import order
 from tests.support.publications import a_publication
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 async def test_the_page_shows_what_a_follower_sees(sandbox_client):

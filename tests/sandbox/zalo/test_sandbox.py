@@ -1,113 +1,19 @@
 """The sandbox has Zalo's manners, forgets nothing, and can be told to misbehave."""
 
 import json
-from contextlib import asynccontextmanager
-from datetime import timedelta
 
-import aiohttp
 import pytest
 
-from channels.zalo.publications.render import render
 from channels.zalo.settings import ZaloSettings
 from sandbox.zalo import server
 from sandbox.zalo.state.journal import Journal
 from sandbox.zalo.state.world import World
 from tests.support.publications import a_publication
-from tests.support.zalo_account import SITE, open_zalo_account
-
-
-@asynccontextmanager
-async def open_sandbox_client(folder, clock):
-    """A sandbox on a stage, and a program that calls it."""
-    async with (
-        open_zalo_account(folder, clock) as stage,
-        aiohttp.ClientSession(stage.sandbox.url) as http,
-    ):
-        yield SandboxClient(http, stage)
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 @pytest.fixture
 def zalo_account(sandbox_client):
     return sandbox_client.stage
-
-
-class SandboxClient:
-    """Calls the sandbox as any program might."""
-
-    def __init__(self, http, stage):
-        self.http = http
-        self.stage = stage
-
-    @property
-    def headers(self):
-        return {"access_token": self.stage.sandbox.world.tokens.access}
-
-    async def get(self, path, headers=None, **query):
-        chosen = self.headers if headers is None else headers
-        async with self.http.get(path, params=query, headers=chosen) as answer:
-            return answer.status, await answer.json(content_type=None)
-
-    async def post(self, path, body=None, headers=None, **query):
-        chosen = self.headers if headers is None else headers
-        async with self.http.post(path, json=body or {}, params=query, headers=chosen) as answer:
-            return answer.status, await answer.json(content_type=None)
-
-    async def said(self, path, body=None):
-        """The body of the answer to a POST."""
-        return (await self.post(path, body))[1]
-
-    async def code(self, path, body=None):
-        return (await self.said(path, body))["error"]
-
-    async def ask(self, path, **data):
-        """A GET of `/oa/*`: its parameters are one value."""
-        return (await self.get(path, data=json.dumps(data)))[1]
-
-    async def later(self, **span):
-        """Time passes, and what was due has happened; the token is renewed if it had to be."""
-        self.stage.clock.advance(timedelta(**span).total_seconds())
-        self.stage.sandbox.grant()
-        return await self.settle()
-
-    async def settle(self):
-        return (await self.post("/_sandbox/settle"))[1]
-
-    async def person(self, **facts):
-        """Somebody new; their id."""
-        return (await self.said("/_sandbox/people", facts))["user_id"]
-
-    async def act(self, user_id, deed, **facts):
-        status, body = await self.post(f"/_sandbox/people/{user_id}/{deed}", facts)
-        assert status == 200, body
-        return body
-
-    def message(self, user_id, **content):
-        return {"recipient": {"user_id": user_id}, "message": content or {"text": "Xin chào"}}
-
-    def facts(self, kind):
-        facts = self.stage.sandbox.world.journal.facts()
-        return [fact for fact in facts if fact["kind"] == kind]
-
-    async def create(self, **changes):
-        return (await self.post("/v2.0/article/create", article_payload(**changes)))[1]
-
-    async def form(self, secret="sandbox-app-secret", **form):
-        fields = {"app_id": "sandbox-app", **form}
-        headers = {"secret_key": secret}
-        async with self.http.post("/v4/oa/access_token", data=fields, headers=headers) as answer:
-            text = await answer.text()
-            return json.loads(text) if text else text
-
-
-def article_payload(**changes):
-    article = render(a_publication(), SITE)
-    return article.payload("loa-x", article.cover, "hide") | changes
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,7 @@
 
 import pytest
 
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 from tests.sandbox.zalo.test_templates import NEWS, OTP, PHONE, SEND, order
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 async def read(zalo, path, **query):

@@ -5,13 +5,22 @@ import unicodedata
 import pytest
 
 from sandbox.zalo.state.templates import Template
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
 
 SEND, BY_ID = "/message/template", "/v3.0/oa/message/template"
+
+
 PHONE = "84912345678"
+
+
 DATA = {"ho_ten": "Trần Thị Bình", "ma_ho_so": "HS-01", "trang_thai": "Đã tiếp nhận"}
+
+
 NEWS, CARE, SURVEY, OTP, PENDING = (f"10000{number}" for number in range(1, 6))
+
+
 VISIT = {**DATA, "dia_diem": "Số 8 Tôn Thất Thuyết", "thoi_diem": "09:00 16/01/2027"}
+
+
 FULL = {
     NEWS: DATA,
     CARE: {name: VISIT[name] for name in ("ho_ten", "ma_ho_so", "dia_diem", "thoi_diem")},
@@ -19,12 +28,6 @@ FULL = {
     OTP: {"otp": "123456"},
     PENDING: {"ho_ten": "Bình", "ma_ho_so": "HS-01", "so_tien": "50000"},
 }
-
-
-@pytest.fixture
-async def sandbox_client(tmp_path, clock):
-    async with open_sandbox_client(tmp_path, clock) as zalo:
-        yield zalo
 
 
 def order(template=NEWS, **changes):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from sandbox.zalo import server
-from tests.sandbox.zalo.test_sandbox import open_sandbox_client
+from tests.support.sandbox_client import open_sandbox_client
 
 V2 = "/v2.0/oa/message"
 LADDER = [30, 300, 900, 1800, 3600]

@@ -19,7 +19,7 @@ from consumers.ledger.wakeups import WakeUp
 from consumers.recipients import FixedRecipients
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.delivery import BatchKey, ChannelName, Lane, Status
-from tests.support.email_pipeline import EmailPipeline, PlayOnce, check_ledger
+from tests.support.email_pipeline import PlayOnce, check_ledger
 from tests.support.portal_dir import PUBLIC_URL, WORDS
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import reader_ids
@@ -27,13 +27,12 @@ from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
 HOUR_S, PAUSE_S = 3600.0, 30.0
+
+
 BYE = b"421 4.3.2 closing the channel"
+
+
 LADDER_S = (5.0, 60.0, 300.0, 1800.0, 7200.0)
-
-
-@pytest.fixture
-def new_email_pipeline(bus, tmp_path):
-    return lambda port, count=30, **changes: EmailPipeline(bus, tmp_path, count, port, **changes)
 
 
 class TimedRelay(SmtpReceiver):
@@ -136,7 +135,11 @@ class ScriptOnce(dict):
 
 
 OPENING = ["greeting", "EHLO", "MAIL"]
+
+
 BY_READER = ["RCPT", "DATA", "end"]
+
+
 STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 
 

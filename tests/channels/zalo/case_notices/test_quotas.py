@@ -11,15 +11,8 @@ from tests.support.zalo_notices import (
     BY_PHONE,
     PHONE,
     count_calls,
-    open_zalo_notices,
     sample_notice,
 )
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
 
 
 @pytest.mark.promise("12.5")

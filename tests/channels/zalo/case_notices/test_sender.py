@@ -18,17 +18,10 @@ from tests.support.zalo_notices import (
     USER_ID,
     add_person,
     count_calls,
-    open_zalo_notices,
     sample_notice,
 )
 
 TO_USER = f"zalo:{USER_ID}"
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
 
 
 @pytest.mark.parametrize("kind", NOTICE_KINDS)

@@ -7,15 +7,9 @@ import pytest
 from channels.base import Verdict
 from channels.zalo.client.clock import vietnam_time
 from contracts.base.times import VIETNAM
-from tests.support.zalo_notices import USER_ID, add_person, open_zalo_notices
+from tests.support.zalo_notices import USER_ID, add_person
 
 TO_USER = f"zalo:{USER_ID}"
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
 
 
 @pytest.mark.parametrize("tag", ["TRANSACTION"])

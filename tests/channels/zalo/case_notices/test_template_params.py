@@ -4,15 +4,9 @@ import pytest
 
 from channels.base import Verdict
 from sandbox.zalo.state.templates import Param, shipped_routes
-from tests.support.zalo_notices import open_zalo_notices, sample_notice
+from tests.support.zalo_notices import sample_notice
 
 LONG = "Thủ tục xét tặng danh hiệu cho người có công trong sự nghiệp xây dựng nền hành chính "
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
 
 
 @pytest.mark.parametrize("room", [30, 40, 90])

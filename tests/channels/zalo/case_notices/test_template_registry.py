@@ -26,16 +26,12 @@ from consumers.zalo.stores import BusKeyValueStore
 from contracts import subjects
 from sandbox.zalo.state.templates import Param, Template, shipped_routes
 from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
-from tests.support.zalo_notices import OTP, SERVING, add_template, open_zalo_notices
+from tests.support.zalo_notices import OTP, SERVING, add_template
 
 ID = Param(name="ma_ho_so")
+
+
 CARE = "100002"
-
-
-@pytest.fixture
-async def zalo_notices(tmp_path, clock):
-    async with open_zalo_notices(tmp_path, clock) as house:
-        yield house
 
 
 async def test_what_zalo_says_of_a_template_is_known(zalo_notices):

@@ -13,16 +13,10 @@ from channels.zalo.factory import open_client
 from channels.zalo.outcomes import ROW_ERRORS, outcome_of
 from sandbox.zalo.api import oauth
 from tests.support.publications import a_publication
-from tests.support.zalo_account import BROADCAST, NOON, open_zalo_account
+from tests.support.zalo_account import BROADCAST, NOON
 from tests.support.zalo_error_codes import AMBIGUOUS, BUSINESS, FIX, OA, CodeRow, code_rows
 
 HOSTS = [(error_codes.OA_HOST, code_rows(OA)), (error_codes.BUSINESS_HOST, code_rows(BUSINESS))]
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 @dataclass

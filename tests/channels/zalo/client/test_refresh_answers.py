@@ -8,7 +8,7 @@ from channels.zalo.client.errors import AmbiguousResult, RefreshTokenUsed
 from channels.zalo.client.oauth import lifetime_s, parse_token_pair
 from channels.zalo.client.token_store import PENDING_TIMEOUT_S, REFRESH_EARLY_S
 from channels.zalo.client.transport import CONNECT_S, READ_S
-from tests.support.zalo_account import MemoryKeyValueStore, SimulatedKill, kill_at
+from tests.support.zalo_account import SimulatedKill, kill_at
 from tests.support.zalo_oauth_host import (
     USED_UP,
     new_token_store,
@@ -17,11 +17,6 @@ from tests.support.zalo_oauth_host import (
     stored_grant,
     token_pair,
 )
-
-
-@pytest.fixture
-def token_vault():
-    return MemoryKeyValueStore()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,7 @@ import structlog
 
 from channels.base import Verdict
 from tests.support.publications import a_publication
-from tests.support.zalo_account import ARTICLE, BROADCAST, deliver_row, open_zalo_account, recipient
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
+from tests.support.zalo_account import ARTICLE, BROADCAST, deliver_row, recipient
 
 
 def spoil(stage, how: str) -> None:

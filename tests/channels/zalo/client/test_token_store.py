@@ -13,7 +13,7 @@ from channels.zalo.client.oauth import OAuthClient
 from channels.zalo.client.store import NO_REVISION, GrantCipher, TokenGrant
 from channels.zalo.client.token_store import REFRESH_EARLY_S, TokenStore
 from tests.support.publications import a_publication
-from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account, silence_at
+from tests.support.zalo_account import silence_at
 from tests.support.zalo_oauth_host import (
     KEY,
     ScriptedOAuthHost,
@@ -22,11 +22,6 @@ from tests.support.zalo_oauth_host import (
     stored_grant,
     token_pair,
 )
-
-
-@pytest.fixture
-def token_vault():
-    return MemoryKeyValueStore()
 
 
 async def test_the_pair_lies_encrypted(token_vault, clock):
@@ -173,12 +168,6 @@ async def test_without_consent_nothing_is_called(token_vault, clock):
     with pytest.raises(Misconfigured):
         await tokens.access_token()
     assert tokens.oauth.transport.requests == []
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 async def test_a_token_that_dies_on_the_way_is_renewed_and_the_call_goes_on(zalo_account):

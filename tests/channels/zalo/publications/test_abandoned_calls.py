@@ -11,7 +11,7 @@ from channels.zalo.publications.abandoned_calls import WATCH_S
 from channels.zalo.publications.record import AbandonedCall, ArticleRecord
 from channels.zalo.timing import SETTLE_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import open_zalo_account, sample_correction, sample_withdrawal
+from tests.support.zalo_account import sample_correction, sample_withdrawal
 from tests.support.zalo_late_effects import (
     CREATE,
     LateEffects,
@@ -20,12 +20,6 @@ from tests.support.zalo_late_effects import (
 )
 
 ITEM = "lich-nghi-tet-2027"
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 async def too_late(stage) -> LateEffects:

@@ -8,13 +8,7 @@ from channels.errors import Unreachable
 from channels.zalo.outcomes import PROCESSING_S
 from channels.zalo.timing import POLLS_S
 from tests.support.publications import a_publication
-from tests.support.zalo_account import ARTICLE, open_zalo_account, recipient
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
+from tests.support.zalo_account import ARTICLE, recipient
 
 
 async def test_an_article_is_created_hidden_verified_and_shown(zalo_account):

@@ -16,19 +16,14 @@ from tests.support.zalo_account import (
     BEFORE,
     SITE,
     deliver_row,
-    open_zalo_account,
     sample_correction,
     sample_withdrawal,
 )
 
 ITEM = "lich-nghi-tet-2027"
+
+
 OWN_COVER = {"url": "https://moha.example/bia.jpg", "alt": "Bìa"}
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 async def test_a_correction_updates_the_article_under_its_link(zalo_account):

@@ -13,7 +13,6 @@ from tests.support.zalo_account import (
     ARTICLE,
     BROADCAST,
     deliver_row,
-    open_zalo_account,
     sample_correction,
     sample_withdrawal,
 )
@@ -29,13 +28,9 @@ LOST = [
     "empty_after",
     "error_after",
 ]
+
+
 SURELY_NOT = ("drop_before", "hang_before", "html_before")
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 def night(stage, hour: int, minute: int = 0) -> None:

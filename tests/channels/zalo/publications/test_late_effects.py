@@ -9,7 +9,6 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     BROADCAST,
     deliver_row,
-    open_zalo_account,
     sample_withdrawal,
 )
 from tests.support.zalo_late_effects import (
@@ -25,12 +24,6 @@ ITEM = "lich-nghi-tet-2027"
 
 
 IN_TIME = [0.0, 1.0, 59.0, 61.0, SETTLE_S / 2, SETTLE_S - 1]
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 @pytest.mark.parametrize("late_s", IN_TIME)

@@ -13,15 +13,8 @@ from tests.support.zalo_account import (
     SimulatedKill,
     deliver_row,
     kill_at,
-    open_zalo_account,
     silence_at,
 )
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 @pytest.mark.parametrize("kind", BEFORE + AFTER)

@@ -3,7 +3,6 @@
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import pytest
 import structlog
 
 from channels.base import Recipient, Verdict
@@ -21,20 +20,15 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     ARTICLE,
     SITE,
-    open_zalo_account,
     sample_correction,
     sample_withdrawal,
 )
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
 DAY_S = 86400.0
+
+
 ITEM = "lich-nghi-tet-2027"
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 def forget(stage) -> None:

@@ -11,19 +11,12 @@ from consumers.dispatch.audience import BROADCAST
 from tests.support.publications import a_publication
 from tests.support.zalo_account import (
     deliver_row,
-    open_zalo_account,
     sample_correction,
     sample_withdrawal,
 )
 from tests.support.zalo_pipeline import BOTH, open_zalo_pipeline
 
 OTHERS = ["tin-b", "tin-c", "tin-d", "tin-e"]
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 def together(also=tuple(OTHERS), **changes):

@@ -11,14 +11,7 @@ from contracts.vocabulary import PROVINCES
 from sandbox.zalo.api.broadcast_audience import matching_people
 from tests.consumers.dispatch.test_audience import told
 from tests.support.publications import a_publication
-from tests.support.zalo_account import open_zalo_account
 from tests.support.zalo_pipeline import open_zalo_pipeline
-
-
-@pytest.fixture
-async def zalo_account(tmp_path, clock):
-    async with open_zalo_account(tmp_path, clock) as stage:
-        yield stage
 
 
 def wanted(**fields) -> dict[str, str]:

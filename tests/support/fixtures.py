@@ -1,0 +1,168 @@
+"""Shared fixtures, each named after what it builds."""
+
+from functools import partial
+
+import pytest
+
+from consumers.dead_letters import DeadLetterDecisions, DeadLetterStore
+from consumers.intake.handler import Intake
+from consumers.ledger.store import Ledger
+from contracts.vocabulary import DEFAULT
+from producers.bus import Bus
+from tests.support.bounce_pipeline import BouncePipeline
+from tests.support.canary_harness import CanaryHarness
+from tests.support.case_pipeline import CasePipeline
+from tests.support.clock import FakeClock
+from tests.support.delivery_pipeline import DeliveryPipeline, new_delivery_pipeline
+from tests.support.digest_pipeline import open_digest_pipeline
+from tests.support.directory_harness import DirectoryHarness
+from tests.support.email_pipeline import EmailPipeline
+from tests.support.events import register_unit
+from tests.support.gateway_client import open_gateway
+from tests.support.import_pipeline import open_import_pipeline
+from tests.support.import_planner import ImportPlanner
+from tests.support.intake_harness import IntakeHarness
+from tests.support.lease_harness import new_lease_harness
+from tests.support.loa_process import RelayProcess
+from tests.support.sandbox_client import open_sandbox_client
+from tests.support.scripted_channel import StaticReaders, reader_ids
+from tests.support.signup_app import NOON, SignupApp
+from tests.support.zalo_account import MemoryKeyValueStore, open_zalo_account
+from tests.support.zalo_events import open_zalo_events
+from tests.support.zalo_notices import open_zalo_notices
+from tests.support.zalo_pipeline import open_zalo_pipeline
+
+
+@pytest.fixture
+async def zalo_account(tmp_path, clock):
+    async with open_zalo_account(tmp_path, clock) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def sandbox_client(tmp_path, clock):
+    async with open_sandbox_client(tmp_path, clock) as zalo:
+        yield zalo
+
+
+@pytest.fixture
+async def zalo_notices(tmp_path, clock):
+    async with open_zalo_notices(tmp_path, clock) as house:
+        yield house
+
+
+@pytest.fixture
+async def zalo_pipeline(bus, tmp_path, clock):
+    async with open_zalo_pipeline(bus, tmp_path, clock) as house:
+        yield house
+
+
+@pytest.fixture
+async def zalo_events(bus, tmp_path, clock):
+    async with open_zalo_events(bus, tmp_path, clock) as office:
+        yield office
+
+
+@pytest.fixture
+def signup_app(bus, tmp_path):
+    return SignupApp(bus, tmp_path, FakeClock(NOON.timestamp()))
+
+
+@pytest.fixture
+async def case_pipeline(bus, clock, tmp_path):
+    async with open_gateway(bus, clock) as door:
+        yield CasePipeline(bus, door, tmp_path, clock)
+
+
+@pytest.fixture
+async def digest_pipeline(bus, tmp_path):
+    async with open_digest_pipeline(bus, tmp_path) as press:
+        yield press
+
+
+@pytest.fixture
+def delivery_pipeline(bus, tmp_path):
+    return partial(new_delivery_pipeline, bus, tmp_path)
+
+
+@pytest.fixture
+def new_harness(bus, tmp_path):
+    return partial(new_lease_harness, bus, tmp_path)
+
+
+@pytest.fixture
+def ledger(bus):
+    return Ledger(bus)
+
+
+@pytest.fixture
+async def intake(bus: Bus, clock: FakeClock) -> Intake:
+    await register_unit(bus)
+    return Intake(bus, DEFAULT, clock)
+
+
+@pytest.fixture
+def intake_harness(bus, clock):
+    return IntakeHarness(bus, clock)
+
+
+@pytest.fixture
+async def import_pipeline(bus, clock):
+    async with open_import_pipeline(bus, clock) as house:
+        yield house
+
+
+@pytest.fixture
+def planner():
+    return ImportPlanner()
+
+
+@pytest.fixture
+def new_email_pipeline(bus, tmp_path):
+    return lambda port, count=30, **changes: EmailPipeline(bus, tmp_path, count, port, **changes)
+
+
+@pytest.fixture
+def new_bounce_pipeline(bus, tmp_path):
+    async def open_house(count: int = 2, **provider) -> BouncePipeline:
+        loa = BouncePipeline(bus, tmp_path, count, **provider)
+        await loa.add_readers()
+        return loa
+
+    return open_house
+
+
+@pytest.fixture
+def relay(tmp_path):
+    with RelayProcess(tmp_path) as relay:
+        yield relay
+
+
+@pytest.fixture
+def canary_harness(bus, tmp_path):
+    return CanaryHarness(bus, tmp_path)
+
+
+@pytest.fixture
+def pipeline(bus, tmp_path):
+    return DeliveryPipeline(bus, tmp_path / "slots", StaticReaders(reader_ids(1203)))
+
+
+@pytest.fixture
+def token_vault():
+    return MemoryKeyValueStore()
+
+
+@pytest.fixture
+def letters(bus: Bus) -> DeadLetterStore:
+    return DeadLetterStore(bus)
+
+
+@pytest.fixture
+def decisions(letters: DeadLetterStore) -> DeadLetterDecisions:
+    return DeadLetterDecisions(letters)
+
+
+@pytest.fixture
+def subscriber_bucket(bus: Bus) -> DirectoryHarness:
+    return DirectoryHarness(bus)
