@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from contracts.case import CaseNotice
 from contracts.delivery import ChannelName, PlanKey
@@ -91,15 +91,20 @@ Deadline = Callable[[], bool]
 """True once nothing more may be sent: asked before EACH row, not once per window."""
 
 
-class Session(Protocol):
+Rendered = TypeVar("Rendered")
+"""Content as one channel sends it."""
+Rendered_contra = TypeVar("Rendered_contra", contravariant=True)
+
+
+class Session(Protocol[Rendered_contra]):
     """One connection to the provider; a batch runs on one session."""
 
     async def send(
-        self, rendered: Any, rows: Sequence[Recipient], expired: Deadline
+        self, rendered: Rendered_contra, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
         """Send the rows in order; one outcome per row, in order. Never raises for a row."""
 
-    async def resolve(self, rendered: Any, rows: Sequence[Recipient]) -> list[Outcome]:
+    async def resolve(self, rendered: Rendered_contra, rows: Sequence[Recipient]) -> list[Outcome]:
         """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""
 
     def abort(self) -> None:
@@ -109,7 +114,7 @@ class Session(Protocol):
         """Try the way that rows go, where no reader sees it. DELIVERED = it works."""
 
 
-class Channel(Protocol):
+class Channel(Protocol[Rendered]):
     """A way to reach somebody.
 
     `window` rows go out between two ledger writes, on at most `connections` sessions at once.
@@ -122,10 +127,10 @@ class Channel(Protocol):
     request_timeout_s: float
     settle_s: float
 
-    def render(self, content: Content) -> Any:
+    def render(self, content: Content) -> Rendered:
         """Do the work that is the same for every recipient, once."""
 
-    def session(self) -> AbstractAsyncContextManager[Session]:
+    def session(self) -> AbstractAsyncContextManager[Session[Rendered]]:
         """Open (or reuse) a connection. Raises ChannelError when the provider can't be reached."""
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from channels.base import Channel
+from channels.base import Channel, Rendered
 from channels.portal.http import file_app
 from channels.portal.http.search_app import SEARCH_SEGMENT as SEARCH
 from channels.portal.http.search_app import search_app
@@ -199,7 +199,7 @@ async def add_portal_delivery(node: Node) -> None:
 
 async def add_worker(
     node: Node,
-    channel: Channel,
+    channel: Channel[Rendered],
     addresses: ContactLookup,
     suppressed: SuppressionList | None = None,
 ) -> None:
@@ -235,7 +235,7 @@ async def add_worker(
     node.on_stop.append(worker.stop)
 
 
-def subscribe_wake_ups(node: Node, worker: DeliveryWorker) -> None:
+def subscribe_wake_ups(node: Node, worker: DeliveryWorker[Rendered]) -> None:
     """Its wake-ups come to *worker*, lane by lane."""
     for lane, copies in worker.subscribers_per_lane():
         subject = subjects.deliver(worker.channel.name, lane)

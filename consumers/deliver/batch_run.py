@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
 import structlog
 
-from channels.base import Channel, Outcome, Recipient, Session, Verdict
+from channels.base import Channel, Outcome, Recipient, Rendered, Session, Verdict
 from channels.errors import ChannelError
 from consumers.channel_health.rejections import mostly_rejected
 from consumers.deliver.lease import Lease, Outcomes, Transition, boot_time
@@ -37,7 +38,7 @@ async def ignore_outcomes(_: Mapping[int, Outcome]) -> None:
 
 
 @dataclass
-class BatchRun:
+class BatchRun(Generic[Rendered]):
     """The windows of one lease.
 
     `outcomes` belong to rows that the ledger still has as sending; `unreported` are committed, or
@@ -45,9 +46,9 @@ class BatchRun:
     """
 
     lease: Lease
-    channel: Channel
+    channel: Channel[Rendered]
     contact_lookup: ContactLookup
-    content: RenderedContent
+    content: RenderedContent[Rendered]
     rows: BatchRows
     must_stop: Callable[[], bool]
     outcomes: Outcomes = field(default_factory=dict)
@@ -64,7 +65,9 @@ class BatchRun:
     def entry(self) -> LedgerEntry:
         return self.lease.current.value
 
-    async def run(self, session: Session, should_yield: Callable[[], bool]) -> LedgerEntry:
+    async def run(
+        self, session: Session[Rendered], should_yield: Callable[[], bool]
+    ) -> LedgerEntry:
         """Send due rows until *should_yield*. Returns the released entry.
 
         Known outcomes are committed first, whatever ends the run early.
@@ -94,7 +97,7 @@ class BatchRun:
         unsettled = {IN_DOUBT, *SENDING_LETTERS}
         return self.lease.uncommitted is not None or not unsettled.isdisjoint(self.entry.rows)
 
-    async def commit_intents(self, session: Session, rows: Sequence[int]) -> list[int]:
+    async def commit_intents(self, session: Session[Rendered], rows: Sequence[int]) -> list[int]:
         """Commit the last window's outcomes and this one's intents in one write."""
         self.contacts_valid_until = boot_time() + MAX_CONTACT_AGE_S
         self.contacts = self.contact_lookup.lookup([self.rows.ids[row] for row in rows])
@@ -142,17 +145,17 @@ class BatchRun:
     def with_outcomes(self, entry: LedgerEntry) -> LedgerEntry:
         return moves.book(entry, self.outcomes, self.lease.clock(), self.lease.time_rules)
 
-    async def resolve_doubts(self, session: Session, rows: Sequence[int]) -> Outcomes:
+    async def resolve_doubts(self, session: Session[Rendered], rows: Sequence[int]) -> Outcomes:
         """The channel's outcomes of the window's rows in doubt."""
         doubtful = [row for row in rows if self.entry.rows[row] == IN_DOUBT]
         if not doubtful:
             return {}
-        outcomes = await session.resolve(self.content.rendered, self.build_recipients(doubtful))
+        outcomes = await session.resolve(self.content.require(), self.build_recipients(doubtful))
         crash_point("deliver.doubt_answered")
         log.info("doubts_resolved", rows=len(doubtful))
         return dict(zip(doubtful, outcomes, strict=True))
 
-    async def send_window(self, session: Session, rows: list[int]) -> Outcomes:
+    async def send_window(self, session: Session[Rendered], rows: list[int]) -> Outcomes:
         """Send *rows*, and renew the lease while a slow provider takes its time.
 
         The task has ended when this returns: the next batch gets the same connection.
@@ -162,7 +165,7 @@ class BatchRun:
         crash_point("deliver.intended")
         recipients = self.build_recipients(rows)
         sending = asyncio.create_task(
-            session.send(self.content.rendered, recipients, self.must_not_send)
+            session.send(self.content.require(), recipients, self.must_not_send)
         )
         try:
             while not (await asyncio.wait({sending}, timeout=self.lease.time_rules.lease_s / 2))[0]:

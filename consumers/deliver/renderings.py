@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Generic
 
-from channels.base import Content
+from channels.base import Content, Rendered
 from consumers.digests.current_revision import load_publications
 from consumers.digests.earlier_mails import EarlierMails
 from consumers.digests.store import DigestStore
@@ -27,25 +27,32 @@ DELETED_EXPIRED_AT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedContent:
+class RenderedContent(Generic[Rendered]):
     """A publication, a case notice, a mail or a digest as its channel sends it."""
 
-    rendered: Any
+    rendered: Rendered | None
+    """None once the content is deleted; then it has expired."""
     expires_at: datetime | None = None
     is_personal: bool = False
     """For one person."""
     stream_seq: int = 0
     """Its sequence in its stream."""
 
+    def require(self) -> Rendered:
+        """The rendered content. Raises LedgerError if it is deleted."""
+        if self.rendered is None:
+            raise LedgerError("the content is deleted")
+        return self.rendered
 
-class RenderCache:
+
+class RenderCache(Generic[Rendered]):
     """The rendered contents that one channel used last, kept in memory."""
 
-    def __init__(self, bus: Bus, ledger: Ledger, render: Callable[[Content], Any]) -> None:
+    def __init__(self, bus: Bus, ledger: Ledger, render: Callable[[Content], Rendered]) -> None:
         self.bus = bus
         self.ledger = ledger
         self.render = render
-        self.cache: OrderedDict[PlanKey, RenderedContent] = OrderedDict()
+        self.cache: OrderedDict[PlanKey, RenderedContent[Rendered]] = OrderedDict()
         self.earlier_mails = EarlierMails(ledger, DigestStore(bus))
 
     async def rows(self, batch: BatchKey) -> BatchRows:
@@ -56,7 +63,7 @@ class RenderCache:
         earlier = await self.earlier_mails.received_by(batch, rows)
         return replace(rows, earlier_mails=earlier) if earlier else rows
 
-    async def content(self, plan: PlanKey, stream_seq: int = 0) -> RenderedContent:
+    async def content(self, plan: PlanKey, stream_seq: int = 0) -> RenderedContent[Rendered]:
         """The rendered content of *plan*; *stream_seq* locates the event of a case notice.
 
         Raises LedgerError when a plan, its publication or an event is missing.
@@ -68,7 +75,7 @@ class RenderCache:
         self.cache.move_to_end(plan)
         return self.cache[plan]
 
-    async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent:
+    async def load(self, plan: PlanKey, stream_seq: int) -> RenderedContent[Rendered]:
         if keys.is_case(plan.content_id):
             notice = self.render(await self.find_case_notice(stream_seq))
             return RenderedContent(notice, is_personal=True, stream_seq=stream_seq)
@@ -93,7 +100,7 @@ class RenderCache:
         notice = events.parse_case_notice(envelope.decode(None, message.headers, message.data))
         return AcceptedNotice(**dict(notice), accepted_at=message.time)
 
-    async def render_transactional(self, content_id: str) -> RenderedContent:
+    async def render_transactional(self, content_id: str) -> RenderedContent[Rendered]:
         """A transactional mail from bucket `notices`; a deleted one counts as expired."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(content_id)
         if value is None:
@@ -101,7 +108,7 @@ class RenderCache:
         mail = TransactionalMail.model_validate_json(value.data)
         return RenderedContent(self.render(mail), mail.expires_at, is_personal=True)
 
-    async def render_digest(self, plan: PlanKey) -> RenderedContent:
+    async def render_digest(self, plan: PlanKey) -> RenderedContent[Rendered]:
         """A digest issue with its publications; it expires with the first of them."""
         stored = await DigestStore(self.bus).issue(plan.content_id, plan.revision)
         if stored is None:

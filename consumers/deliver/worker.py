@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Generic
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from channels.base import Channel, Outcome, Session
+from channels.base import Channel, Outcome, Rendered, Session
 from channels.errors import ChannelError, Misconfigured
 from consumers.channel_health.breaker_store import BreakerStore
 from consumers.channel_health.gate import ChannelGate, never_paused
@@ -45,15 +46,15 @@ STOP_GRACE_S = 3.0
 
 
 @dataclass
-class DeliveryWorker:
+class DeliveryWorker(Generic[Rendered]):
     """Delivers the batches of one channel. Any number may run, on any machines: the ledger decides.
 
     `strategies` know the recipients of special content; publications are what none of them serves.
     """
 
-    channel: Channel
+    channel: Channel[Rendered]
     ledger: Ledger
-    render_cache: RenderCache
+    render_cache: RenderCache[Rendered]
     contact_lookup: ContactLookup
     waker: Waker
     semaphore: LaneSemaphore
@@ -64,7 +65,7 @@ class DeliveryWorker:
     lease_s: float = LEASE_S
     is_stopping: bool = False
     uncommitted: dict[BatchKey, UncommittedOutcomes] = field(default_factory=dict)
-    sessions: list[Session] = field(default_factory=list)
+    sessions: list[Session[Rendered]] = field(default_factory=list)
     try_canary: Callable[[CanaryKey], Awaitable[None]] | None = None
     strategies: Sequence[RecipientStrategy] = ()
     policy: SendPolicy = field(default_factory=Unrestricted)
@@ -245,7 +246,7 @@ class DeliveryWorker:
         await strategy.on_outcomes(batch, lease.current.value, window, self.clock())
         await self.policy.after_commit(batch, outcomes)
 
-    async def run_batch(self, run: BatchRun, permit: Permit | None) -> LedgerEntry:
+    async def run_batch(self, run: BatchRun[Rendered], permit: Permit | None) -> LedgerEntry:
         """Run *run*. When the bus stops answering, its outcomes are kept for the next lease."""
         started_at, lease = self.clock(), run.lease
         try:
@@ -263,7 +264,7 @@ class DeliveryWorker:
         self.log_run(run, entry, self.clock() - started_at)
         return entry
 
-    def log_run(self, run: BatchRun, entry: LedgerEntry, took_s: float) -> None:
+    def log_run(self, run: BatchRun[Rendered], entry: LedgerEntry, took_s: float) -> None:
         counts = {status.value: count for status, count in entry.count_by_status().items()}
         log.info("batch_worked", took_s=round(took_s, 3), **counts)
         if run.expired_count and run.lease.time_rules.ends_as_expired:
@@ -271,7 +272,7 @@ class DeliveryWorker:
         elif run.expired_count:
             log.error("rows_given_up", rows=run.expired_count)
 
-    async def send_in_session(self, run: BatchRun, permit: Permit | None) -> LedgerEntry:
+    async def send_in_session(self, run: BatchRun[Rendered], permit: Permit | None) -> LedgerEntry:
         """Run on one session; without a permit or due rows, only release the batch."""
         if permit is None or moves.is_idle(run.entry, self.clock(), run.lease.time_rules):
             return await run.release()
@@ -285,7 +286,7 @@ class DeliveryWorker:
             raise RetryLater(wait_s, trouble.reason) from trouble
 
     @asynccontextmanager
-    async def track_session(self, session: Session) -> AsyncIterator[None]:
+    async def track_session(self, session: Session[Rendered]) -> AsyncIterator[None]:
         """Let a stop abort *session* for as long as the block runs."""
         self.sessions.append(session)
         try:
@@ -293,7 +294,7 @@ class DeliveryWorker:
         finally:
             self.sessions.remove(session)
 
-    def should_yield(self, run: BatchRun, permit: Permit) -> bool:
+    def should_yield(self, run: BatchRun[Rendered], permit: Permit) -> bool:
         """Whether *run* gives its permit back: to a higher lane, or because of throttling."""
         return permit.yield_requested or (bool(run.outcomes) and self.policy.is_throttled())
 
@@ -301,7 +302,9 @@ class DeliveryWorker:
         """Whether sending ends: the process stops, or the channel or the plan is stopped."""
         return self.is_stopping or self.is_paused() or self.policy.is_stopped(plan)
 
-    def time_rules(self, content: RenderedContent, is_last_channel: bool = False) -> TimeRules:
+    def time_rules(
+        self, content: RenderedContent[Rendered], is_last_channel: bool = False
+    ) -> TimeRules:
         """Time rules of *content*: `expires_at`, or 72 hours of retries from the first failure.
 
         Personal content that runs out of time counts as expired, so that its next channel may

@@ -2,7 +2,6 @@
 
 import structlog
 
-from channels.base import Channel
 from channels.email.channel import EmailChannel
 from channels.email.inbound.server import InboundServer, MailHandler
 from channels.email.return_path import ReturnPaths
@@ -85,7 +84,7 @@ def inbound_mailboxes(node: Node) -> list[MailHandler]:
     return [bounces, door]
 
 
-def open_email_channel(node: Node) -> Channel:
+def open_email_channel(node: Node) -> EmailChannel:
     signer = HmacSigner(node.keys.derive("unsubscribe"))
     paths = return_paths(node) if node.email.bounce_domain else None
     return EmailChannel(node.email, node.public_url, signer, node.vocabulary, paths)

@@ -5,7 +5,6 @@ from functools import partial
 
 import structlog
 
-from channels.base import Channel
 from channels.errors import ChannelError, Unreachable
 from channels.portal.channel import PortalChannel
 from channels.portal.model.site import Site as PortalSite
@@ -71,7 +70,7 @@ def is_delivered(key: str, state: bytes) -> bool:
         return False
 
 
-async def write_first_pages(channel: Channel) -> None:
+async def write_first_pages(channel: PortalChannel) -> None:
     """Have the home page and the feeds there before the first item."""
     try:
         async with channel.session():

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Generic
 
 import structlog
 
-from channels.base import Canary, Channel, Outcome, Verdict
+from channels.base import Canary, Channel, Outcome, Rendered, Verdict
 from channels.errors import ChannelError
 from consumers.channel_health.canary.status import CanaryAnswer, answer_key
 from consumers.ledger.wakeups import CanaryKey
@@ -21,11 +22,11 @@ TIMEOUT_S = 60.0
 
 
 @dataclass
-class CanaryWorker:
+class CanaryWorker(Generic[Rendered]):
     """One channel's canaries; `target` is where they go, if the channel has such a place."""
 
     bus: Bus
-    channel: Channel
+    channel: Channel[Rendered]
     target: str = ""
     clock: Callable[[], float] = time.time
     timeout_s: float = TIMEOUT_S
