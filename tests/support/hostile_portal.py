@@ -1,4 +1,4 @@
-"""A portal on which every hostile string stands in every field that a unit can fill."""
+"""A portal with every hostile string in every field that a unit can fill."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from tests.support.portal_dir import new_writer
 from tests.support.publications import a_publication
 
 TEXTS = list({" ".join(t.split()): t for t in (one.replace("\x01", "") for one in XSS)}.values())
-"""As units could send them: a control character is refused by the contract."""
+"""Hostile strings without control characters, which the contract refuses."""
 LINES = [" ".join(text.split()) for text in TEXTS]
 ADDRESSES = ("{}", "https://x.vn/{}", "https://x.vn/?a={}", "https://x.vn/#{}")
 FIELDS = ("title", "summary", "body", "author", "reason", "link title", "link address")
 
 
 def hostile_fields(number: int) -> dict[str, str]:
-    """Which string the number-th item has where: another one in each field."""
+    """The strings of the number-th item, a different one for each field."""
     count = len(TEXTS)
     words = {field: LINES[(number + place) % count] for place, field in enumerate(FIELDS)}
     long = {field: TEXTS[(number + FIELDS.index(field)) % count] for field in ("summary", "body")}
@@ -26,7 +26,7 @@ def hostile_fields(number: int) -> dict[str, str]:
 
 
 def valid_addresses(line: str) -> list[str]:
-    """Addresses made of *line* that the contract lets in; mostly none."""
+    """Addresses made of *line* that the contract accepts; mostly none."""
     return [url for form in ADDRESSES if (url := form.format(line)) and is_address(url)]
 
 
@@ -60,7 +60,7 @@ def hostile_item(number: int) -> Publication:
 
 
 def withdrawn_twin(item: Publication) -> Publication:
-    """The same, withdrawn, beside it: the notice has its title and a reason."""
+    """A withdrawn copy of the item, with its title and a reason."""
     name = f"rut-{item.content_id}"
     return item.model_copy(update={"content_id": name, "action": "withdrawn", "revision": 3})
 
@@ -69,7 +69,7 @@ ITEMS = [hostile_item(number) for number in range(len(TEXTS))]
 
 
 def hostile_portal(folder: Path) -> Path:
-    """A portal with every item, and with each of them once more, withdrawn."""
+    """A portal with every item and a withdrawn copy of each."""
     writer = new_writer(folder)
     writer.add_publications([*ITEMS, *map(withdrawn_twin, ITEMS)])
     writer.write_pending()

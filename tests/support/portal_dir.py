@@ -1,4 +1,4 @@
-"""A portal in a folder: send to it, ask it, read what readers read."""
+"""A portal in a folder: deliver to it, and read its public files."""
 
 import json
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ WORDS = DEFAULT.model_copy(
         "topics": {name: DEFAULT.topics[name] for name in ("lich-nghi-le", "viec-lam")},
     }
 )
-"""A small vocabulary: a fresh portal then has few files, and tests are quick."""
+"""A small vocabulary, so that a new portal has few files and tests are fast."""
 ROW = Recipient(id="portal", delivery_key="k" * 52)
 FIRST = a_publication()
 CORRECTED = a_publication(
@@ -41,7 +41,7 @@ def never_expired() -> bool:
 
 
 def new_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -> PortalWriter:
-    """A writer whose folder is ready, as a freshly started process has it."""
+    """A writer whose folder is ready, as in a process that has just started."""
     writer = PortalWriter(folder, SiteFiles(Site(url, words)), lock_timeout_s=5.0)
     try:
         writer.prepare()
@@ -52,7 +52,7 @@ def new_writer(folder: Path, url: str = PUBLIC_URL, words: Vocabulary = WORDS) -
 
 
 def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outcome]:
-    """Make publications visible, one after the other; *given* is for `a_writer`."""
+    """Make publications visible, one after the other; *given* is for `new_writer`."""
     writer = new_writer(folder, **given)
     try:
         return [writer.show(publication, never_expired) for publication in publications]
@@ -61,7 +61,7 @@ def publish(folder: Path, *publications: Publication, **given: Any) -> list[Outc
 
 
 def finish_after_restart(folder: Path, publications: Iterable[str]) -> None:
-    """What a worker does that was started again: ask, and send what never arrived."""
+    """Resolve publications like a restarted worker, and show those that never arrived."""
     writer = new_writer(Path(folder))
     for text in publications:
         publication = Publication.model_validate_json(text)
@@ -82,7 +82,7 @@ def verdicts(outcomes: Iterable[Outcome]) -> list[Verdict]:
 
 
 def public_files(folder: Path) -> dict[str, bytes]:
-    """Every public file by its path."""
+    """All public files by path."""
     public = folder / "public"
     return {
         path.relative_to(public).as_posix(): path.read_bytes()
@@ -109,7 +109,7 @@ def guids(rss: bytes) -> list[str]:
 
 
 def check_complete(path: str, body: bytes) -> None:
-    """Fail for a file of which a reader could have seen only a part."""
+    """Fail for an incomplete file."""
     if path.endswith((".rss", ".atom")):
         found = guids(body)
         assert len(found) == len(set(found)), path

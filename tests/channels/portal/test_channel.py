@@ -1,4 +1,4 @@
-"""The portal channel: what becomes visible, what is refused, and what it says of a row in doubt."""
+"""The portal channel: shown and refused publications, and the outcome of a row in doubt."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""A portal's folder that is damaged, or gone: what can be made anew is, else the channel stops."""
+"""A damaged or lost folder: the writer repairs files, or the channel is held."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An item is delivered once readers can read it, and not before; nothing stops meanwhile."""
+"""Readback: an item is delivered when readers can read it; other work goes on meanwhile."""
 
 import asyncio
 import socket
@@ -25,7 +25,7 @@ DELIVERED = Outcome(Verdict.DELIVERED)
 
 @asynccontextmanager
 async def served(app):
-    """*app* on a port of its own; yields its address."""
+    """Serve *app* on a port of its own; yields its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -49,7 +49,7 @@ def short_waits(monkeypatch):
 
 
 class FailingServer:
-    """A web server that answers with an error so many times, and then serves the folder."""
+    """A web server that fails a number of times and then serves the folder."""
 
     def __init__(self, folder, times):
         self.app, self.times = portal_app(folder), times
@@ -96,7 +96,7 @@ async def test_while_nothing_comes_back_each_item_is_asked_for_once(tmp_path):
 
 
 class StaleCache:
-    """A cache in front of the folder that goes on giving out what it once had of one path."""
+    """A cache in front of the folder that keeps an old copy of one path."""
 
     def __init__(self, folder, path, kept):
         self.app, self.path = portal_app(folder), path
@@ -142,7 +142,7 @@ async def test_a_feed_that_is_none_delivers_nothing(tmp_path, body):
 
 
 async def test_a_feed_that_has_grown_meanwhile_has_the_item_too(tmp_path):
-    """What another process wrote in between; our own files need not be what is served."""
+    """The pages of another process; the served files need not be ours."""
     first, other = a_publication(), a_publication(content_id="tin-khac")
     publish(tmp_path / "far", first, other)
     newer = feed(tmp_path / "far", "tat-ca.atom")

@@ -1,4 +1,4 @@
-"""A WebSub hub hears of every change of a feed, sooner or later, and nobody waits for it."""
+"""WebSub: the hub gets every change of a feed in the end, and deliveries never wait for it."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ NO_ANSWER = 0
 
 
 class WebSubHub:
-    """A hub on this machine; `status` is what it answers, and for some feeds `refused`."""
+    """A local hub that answers with `status`, or for some feeds with `refused`."""
 
     def __init__(self):
         self.told = []

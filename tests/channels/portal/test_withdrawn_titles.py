@@ -1,4 +1,4 @@
-"""A title that must not be read any more: taken back with another in its place, it is nowhere."""
+"""A withdrawn title that was replaced appears in no public file and no table."""
 
 import sqlite3
 from contextlib import closing
@@ -33,21 +33,21 @@ NAMED = WORDS.model_copy(
 NAME = "ket-qua-thi"
 PHONE = "0912345678"
 SECRETS = (PHONE, "Zyxwvut")
-"""What nobody may read any more; no other text has these words."""
+"""Withdrawn words, which no other text has."""
 HARM = {"title": f"Kết quả thi của Zyxwvut, điện thoại {PHONE}", "summary": f"Gọi {PHONE}."}
 HARMLESS = {"title": "Kết quả thi", "summary": "", "body": "Nội dung đã được bỏ."}
 WHY = "Lộ thông tin cá nhân."
 
 
 def position(revision, action, **changes):
-    """The item's position; after the first one a year has gone by, and newer items are there."""
+    """A position of the item; the later ones come a year later, after newer items."""
     at = RELEASED_AT + timedelta(days=365, hours=revision) if revision > 1 else RELEASED_AT
     fields = {"content_id": NAME, "revision": revision, "action": action, "released_at": at}
     return a_publication(**fields | changes)
 
 
 def withdrawn(revision, title):
-    """As it is released: with the title of the newest text, and no text."""
+    """The withdrawal as released: with the title of the newest text, without a body."""
     return position(revision, "withdrawn", title=title, summary="", body="", reason=WHY)
 
 
@@ -79,7 +79,7 @@ WAYS = {
 
 @pytest.fixture(autouse=True)
 def _small_feeds(monkeypatch):
-    """So that the item lies in an archive."""
+    """Small feeds, so that the item is in an archive."""
     monkeypatch.setattr(site_files, "FEED_LIMIT", 5)
     monkeypatch.setattr(site_files, "CHANGES_LIMIT", 2)
 
@@ -103,7 +103,7 @@ def telling(folder) -> list[str]:
 
 
 def remembered(folder) -> list[str]:
-    """Tables of the writer's own files of which a row has one of them."""
+    """Tables of the writer's files with a row that has one of the secrets."""
     found = []
     for name in (INDEX_FILE, SEARCH_INDEX_FILE):
         with closing(sqlite3.connect(folder / "state" / name)) as db:
@@ -121,7 +121,7 @@ def finds(folder, words) -> bool:
 
 
 def test_before_that_it_stands_in_many_places(tmp_path, writer):
-    """Or the other tests would look for nothing."""
+    """Before the withdrawal the secrets are public: the other tests prove something."""
     where = telling(tmp_path)
     assert f"tin/{NAME}/index.html" in where and any("2026-11" in path for path in where)
     assert remembered(tmp_path) and all(finds(tmp_path, secret) for secret in SECRETS)
@@ -147,7 +147,7 @@ def test_a_portal_that_is_made_anew_does_not_bring_it_back(tmp_path, order):
 
 
 def test_a_withdrawal_alone_takes_the_text_and_leaves_the_title(tmp_path, writer):
-    """Readers are to learn what was taken back: so says docs/operations.md, and what to do."""
+    """Readers learn the withdrawn title as docs/operations.md says."""
     writer.show(AT_ONCE, never_expired)
     assert HARM["title"] in text_of(page(tmp_path, f"tin/{NAME}").find_class("notice")[0])
     public = b"".join(public_files(tmp_path).values())

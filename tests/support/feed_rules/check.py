@@ -1,7 +1,4 @@
-"""What a feed must be: the rules of RSS 2.0, Atom, JSON Feed, RFC 5005 and OPML that it can break.
-
-`check(data, url)` looks at the bytes as they are served at *url* and says every rule they break.
-"""
+"""A validator of feeds: rules of RSS 2.0, Atom, JSON Feed, RFC 5005 and OPML."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,15 +8,13 @@ from lxml import etree
 from tests.support.feed_rules import atom, json_feed, opml, rss
 from tests.support.feed_rules.text import BrokenRule, broken_rule
 
-__all__ = ["BrokenRule", "check_feed"]
-
 _BOM = b"\xef\xbb\xbf"
 _TITLE = re.compile(rb"<title>([^<]*)</title>")
 _NAMED_REFERENCE = re.compile(rb"&(?:amp|lt);")
 
 
 def check_feed(data: bytes, url: str) -> list[BrokenRule]:
-    """Every rule that *data* breaks; empty = clean. The first bytes tell the kind of feed."""
+    """Every rule that the feed *data*, served at *url*, breaks; its first bytes show the format."""
     return list(_check_feed(data, url))
 
 

@@ -62,7 +62,7 @@ def _check_feed(feed: dict[str, Any], url: str) -> Iterator[BrokenRule]:
 
 
 def _check_ways(feed: dict[str, Any], url: str) -> Iterator[BrokenRule]:
-    """Where a reader goes from here: to older items, and to a hub."""
+    """Check the links to older items and to a hub."""
     if "next_url" in feed and feed["next_url"] in (url, feed.get("feed_url")):
         yield broken_rule("json-next-moves-on", "next_url is this very feed")
     if "next_url" in feed and not is_web_address(feed["next_url"]):

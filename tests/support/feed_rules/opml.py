@@ -7,7 +7,7 @@ from tests.support.feed_rules.text import BrokenRule, broken_rule, duplicates, i
 
 
 def check_opml(root: Element, url: str) -> Iterator[BrokenRule]:
-    """*url* is where the list is served; it says nothing of itself."""
+    """Check the list served at *url*, which does not name itself."""
     if root.get("version") != "2.0":
         yield broken_rule("opml-version", f"version is {root.get('version')!r}, not 2.0")
     if len(root.findall("head")) != 1 or len(root.findall("body")) != 1:

@@ -27,7 +27,7 @@ def check_paging(feed: Element) -> Iterator[BrokenRule]:
 def _check_chain(
     chain: list[tuple[str | None, str | None]], links: list[tuple[str | None, str | None]]
 ) -> Iterator[BrokenRule]:
-    """Whoever follows the links must come to another document each time."""
+    """Each link has to lead to another document."""
     for twice in duplicates(str(rel) for rel, _ in chain):
         yield broken_rule("one-way-on", f"two links with rel={twice}")
     itself = dict(links).get("self")

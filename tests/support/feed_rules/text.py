@@ -1,4 +1,4 @@
-"""What the rules of all feed formats share: times, addresses, HTML, and how a break is said."""
+"""Rules shared by all feed formats: times, addresses, HTML."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ _SAFE_SCHEMES = {"http", "https", "mailto", "tel"}
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """One broken rule: its name, what is wrong, and in which item (0 = the feed itself)."""
+    """One broken rule: its name, the details, and the item's number (0 = the feed itself)."""
 
     rule: str
     detail: str
@@ -64,7 +64,7 @@ def is_media_type(text: object) -> bool:
 
 
 def parse_rfc822(text: str | None) -> datetime | None:
-    """The moment, or None for what is no RFC 822 date with a four-digit year."""
+    """Parse an RFC 822 date with a four-digit year; None for other input."""
     if not text or not _RFC822.fullmatch(text):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The portal's folder over HTTP: types, freshness, methods, and nothing but the public files."""
+"""The portal's folder over HTTP: media types, caching, methods, and only public files."""
 
 import asyncio
 import os
@@ -256,7 +256,7 @@ def test_memory_holds_only_so_much(tmp_path):
 
 
 async def test_a_thread_that_reads_changes_nothing_under_a_look(tmp_path, monkeypatch):
-    """Whoever looks lets go of the interpreter: what is kept is then changed by nobody."""
+    """A slow `stat` releases the interpreter, and the cache stays consistent."""
     _, *others = laid(tmp_path)
     app = _PortalApp(FileCache(tmp_path, memory_bytes=700), time.time)
     assert (await app._find("/a.css")).body == b"a" * 600
@@ -274,7 +274,7 @@ async def test_a_thread_that_reads_changes_nothing_under_a_look(tmp_path, monkey
 
 
 async def test_many_readers_at_once_never_meet_a_half_changed_memory(tmp_path):
-    """Ten files compete for the room of two, read in threads while the loop looks."""
+    """Ten files compete for the memory of two, loaded in threads while the loop reads the cache."""
     laid(tmp_path, "abcdefghij")
     app = _PortalApp(FileCache(tmp_path, memory_bytes=1300), time.time)
     found = await asyncio.gather(*(app._find(f"/{name}.css") for name in "abcdefghij" * 30))

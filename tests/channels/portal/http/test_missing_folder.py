@@ -1,4 +1,4 @@
-"""The public folder is gone while people read: they are asked to come back, and told once."""
+"""A public folder that disappears: readers get 503, and one error is logged."""
 
 import shutil
 

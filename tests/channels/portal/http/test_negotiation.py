@@ -1,4 +1,4 @@
-"""One address for all forms of a feed: readers get the one that they ask for."""
+"""Content negotiation: one address for all formats of a feed."""
 
 import httpx2
 import pytest

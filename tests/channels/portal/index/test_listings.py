@@ -1,4 +1,4 @@
-"""The portal's index: as fast with 100,000 items as with 100, and all or nothing."""
+"""The portal's index: speed independent of its size, and atomic changes."""
 
 import sqlite3
 

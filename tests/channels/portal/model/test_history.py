@@ -1,4 +1,4 @@
-"""What became of an item stays on its page, whatever text follows; and when each text came."""
+"""History on an item's page: corrections, withdrawals and returns with their times."""
 
 import json
 from datetime import timedelta
@@ -30,7 +30,7 @@ WHY = "Bản trước ghi sai ngày bắt đầu nghỉ; đúng là 04/02/2027."
 
 
 def position(revision, action="published", **changes):
-    """The item's position, an hour after the one before it."""
+    """A position of the item, an hour after the previous one."""
     at = RELEASED_AT + timedelta(hours=revision - 1)
     return a_publication(revision=revision, action=action, released_at=at, **changes)
 
@@ -174,7 +174,7 @@ def test_its_entry_in_the_feeds_keeps_the_correction_too(tmp_path):
     assert WHY in feed(tmp_path, "tat-ca.atom").decode()
 
 
-# --- made anew
+# --- rebuilt
 
 
 @pytest.mark.parametrize("order", [ALL, ALL[::-1]])

@@ -1,4 +1,4 @@
-"""The public list of the ministry's channels: what ships, and what an operator makes of it."""
+"""The public list of the ministry's channels: shipped entries and an operator's overrides."""
 
 import pytest
 from lxml.html import fromstring

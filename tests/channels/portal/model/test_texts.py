@@ -1,4 +1,4 @@
-"""What the portal's pages say, and what they leave unsaid because nobody knows it."""
+"""Texts of the portal's pages: tone, titles, and no statements that Loa cannot know."""
 
 import json
 import re

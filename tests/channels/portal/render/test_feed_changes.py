@@ -1,4 +1,4 @@
-"""What became of an item reaches everybody who has read it, however old the item is."""
+"""Corrections and withdrawals of old items stay in the feeds that once had the item."""
 
 import errno
 import itertools
@@ -217,7 +217,7 @@ def test_an_item_that_is_narrowed_leaves_the_other_audiences_pages_alone(tmp_pat
 
 
 def months(folder, slug):
-    """What a shelf's page says of its months."""
+    """Months on a listing's page."""
     links = page(folder, f"muc/{slug}").xpath("//ul[@class='months']/li")
     return [text_of(one) for one in links]
 
@@ -248,7 +248,7 @@ def test_a_change_that_could_not_be_written_leaves_no_trace_on_a_month(tmp_path,
 
 
 def full_at(last, put):
-    """A disk on which there is room for everything but one file."""
+    """A disk that has room for all files but one."""
 
     def until_full(self, path, body):
         if path == last:

@@ -1,4 +1,4 @@
-"""Every feed, archive and list of feeds keeps every rule of its format, whatever units send."""
+"""Feeds, archives and lists of feeds of hostile publications keep every rule of their format."""
 
 from contextlib import closing
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tests.support.publications import RELEASED_AT, a_publication
 
 FEED_SUFFIXES = (".rss", ".atom", ".json", ".opml")
 FEED_SIZE = 3
-"""So few items fill a feed, and a part that becomes an archive."""
+"""Items per feed and per archive, so that few items give archives."""
 SITES = [SiteFiles(Site(PUBLIC_URL, WORDS, hub)) for hub in ("", "https://hub.example.vn/?a=1&b=2")]
 FILE = {"media_type": "application/pdf", "size": 12}
 

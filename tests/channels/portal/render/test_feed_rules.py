@@ -1,4 +1,4 @@
-"""The rule check: a clean feed passes, and every rule finds the feed that breaks it."""
+"""The feed rules: a clean feed passes, and each rule finds a feed that breaks it."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def test_a_clean_feed_breaks_no_rule(feeds, kind):
 
 
 def changed(text, old, new):
-    """*text* with the pattern *old* replaced, once; fails when there is nothing to replace."""
+    """*text* with the pattern *old* replaced once; fails without a match."""
     result, count = re.subn(old, new, text, count=1, flags=re.DOTALL)
     assert count == 1, old
     return result
@@ -174,7 +174,7 @@ def test_every_rule_of_opml_finds_what_breaks_it(feeds, rule, old, new):
 
 
 def put(path, value):
-    """A change of the feed's JSON at *path*; the value `...` removes what is there."""
+    """The JSON feed with *path* changed; the value `...` removes the member."""
 
     def change(whole):
         *parents, last = path

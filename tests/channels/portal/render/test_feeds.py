@@ -1,4 +1,4 @@
-"""The portal's feeds: what they say, in which order, and always in the same bytes."""
+"""The portal's feeds: content, order, and the same bytes for the same publications."""
 
 import json
 import random

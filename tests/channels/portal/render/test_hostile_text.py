@@ -82,7 +82,7 @@ def test_an_address_that_is_none_never_becomes_a_publication(address):
 
 
 def makes_feeds(body):
-    """Whether the contract lets *body* in; then its feeds are well-formed."""
+    """Whether the contract accepts *body*; then its feeds must be well-formed."""
     try:
         item = a_publication(body=f"Chữ: {body}")
     except ValidationError:
@@ -95,7 +95,7 @@ def makes_feeds(body):
 
 
 def refused(points):
-    """Those of *points* that the contract does not let in, found by halving."""
+    """Code points that the contract refuses, found by bisection."""
     text = "".join(map(chr, points))
     if makes_feeds(text):
         return []

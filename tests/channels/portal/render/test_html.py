@@ -1,4 +1,4 @@
-"""What the portal's pages say and how they are built, and that hostile text stays text."""
+"""The portal's pages: content, structure, and hostile text that stays text."""
 
 import re
 from datetime import timedelta

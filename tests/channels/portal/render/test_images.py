@@ -1,4 +1,4 @@
-"""Images, in a text and above it: those that a browser may not load become links, or words."""
+"""Images in bodies and covers: those that browsers may not load become links or text."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def covered(folder, cover, url=PUBLIC_URL):
 
 
 def pictures(document):
-    """What machines are told, and what the page shows."""
+    """Images in metadata, and images on the page."""
     [script] = document.xpath("//script")
     told = document.xpath("//meta[@property='og:image']/@content")
     return [*told, *json.loads(script.text)["image"]], document.xpath("//main//img/@src")

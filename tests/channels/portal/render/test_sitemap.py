@@ -1,4 +1,4 @@
-"""What search engines are told: maps of all pages, and what an item's page is."""
+"""Data for search engines: sitemaps of all pages, and JSON-LD on an item's page."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""However many search at once: some wait their turn, the others are told so, pages go on."""
+"""Many searches at once: some wait, the rest get 503, and pages are served meanwhile."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.support.portal_dir import PUBLIC_URL, WORDS
 
 @pytest.fixture
 def blocked_searches(monkeypatch):
-    """Searches that end only when they may; `most` were under way at the same time."""
+    """Searches that end on a signal; `most` counts those that ran at the same time."""
 
     class Held:
         may, now, most, lock = threading.Event(), 0, 0, threading.Lock()

@@ -1,4 +1,4 @@
-"""Whatever an address of `/tim` says, the answer is a page or a refusal, never a failure."""
+"""Hostile search addresses get a page or a refusal, never a server error."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""The catalogue finds what plain reading finds, in the order that was promised."""
+"""The search index against a plain scan: same matches, in the documented order."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -156,7 +156,7 @@ def test_a_search_engines_own_signs_are_words_or_nothing(catalogue, q):
 
 
 class StepCounter:
-    """A connection that notes how many steps its searches were let take."""
+    """A connection that records the step limits of its searches."""
 
     def __init__(self, db):
         self.db, self.steps = db, 0
@@ -173,7 +173,7 @@ class StepCounter:
 
 
 def full_of(catalogue, count, phrase_at=()):
-    """Every item holds every word; the phrase `hành chính` stands in some alone."""
+    """Every item has every word; only some have the phrase `hành chính`."""
     with catalogue.transaction():
         for n in range(count):
             text = "hành và chính " * 300
@@ -237,7 +237,7 @@ def test_it_finds_what_plain_reading_finds(catalogue, items, q):
 
 
 def read_through(items, question, *, loosely):
-    """The promise once more: title phrase, any phrase, all words; the newest first in each."""
+    """The documented order: title phrase, any phrase, all words; newest first in each."""
     phrase = tuple(map(strip_marks, question.words)) if loosely else question.words
     form = spelled if question.has_marks and not loosely else plainly
     ranks = []

@@ -1,4 +1,4 @@
-"""Words are compared as Vietnamese readers compare them; every place stays where it was."""
+"""Normalization of Vietnamese words, which keeps all positions in the text."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""`/tim` answers with a page of its own, whatever is asked, and says why when it can't."""
+"""The search page `/tim`: results, errors and unavailability each have a page."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from tests.support.portal_dir import PUBLIC_URL, text_of
 
 
 def a_home(folder):
-    """A portal whose pages are there: an unknown address then is one."""
+    """A portal with pages, so that unknown addresses are 404."""
     (folder / "public").mkdir()
     (folder / "public/index.html").write_text("<!doctype html>")
 
@@ -238,7 +238,7 @@ async def test_mounted_below_a_path_it_is_the_same(folder):
     ],
 )
 async def test_however_long_the_address_is_the_page_is_not(client, question, status):
-    """Whoever sends much gets no more back for it than others do."""
+    """A long request gets no longer response than others."""
     usual = await client.get("/tim", params={"q": "nghỉ"})
     answer = await client.get("/tim", params=question)
     assert answer.status_code == status

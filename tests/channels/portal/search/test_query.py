@@ -1,4 +1,4 @@
-"""What is asked of the search is read as it was meant, or refused with the name of its field."""
+"""Parsing of search queries: accepted values, and refusals that name the field."""
 
 from datetime import date, datetime
 

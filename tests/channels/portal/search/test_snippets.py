@@ -1,4 +1,4 @@
-"""An excerpt stands around the words, keeps the text's own letters, and marks what was found."""
+"""Snippets: text around the matches, in the original letters, with matches highlighted."""
 
 import unicodedata
 

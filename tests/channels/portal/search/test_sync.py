@@ -1,4 +1,4 @@
-"""What the portal shows is found, what it has taken back is not; a lost catalogue comes back."""
+"""The search index follows the portal: shown items, withdrawn items, rebuilds after loss."""
 
 import sqlite3
 from datetime import timedelta
@@ -147,14 +147,14 @@ FEWER = WORDS.model_copy(update={"topics": {}})
 
 
 def renamed(folder, q="nghỉ"):
-    """Everything that is found, and by which edition of the vocabulary."""
+    """All matches, and the format hash of the index."""
     with open_search_index(folder / "state" / SEARCH_INDEX_FILE) as catalogue:
         return catalogue.complete_format_hash(), found(folder, q)
 
 
 @pytest.fixture
 def portal_of_four(tmp_path, monkeypatch):
-    """A portal with four items, whose catalogue another vocabulary is about to make anew."""
+    """A portal with four items, whose search index a new vocabulary is about to rebuild."""
     monkeypatch.setattr(sync, "CHUNK_SIZE", 2)
     publish(tmp_path, *many(4))
     assert found(tmp_path) == ["tin-3", "tin-2", "tin-1", "tin-0"]

@@ -1,4 +1,4 @@
-"""Pictures that the portal serves for others: there until cleared, and named by their bytes."""
+"""Pictures for other services: named by their bytes, kept until removed as unused."""
 
 import asyncio
 import os

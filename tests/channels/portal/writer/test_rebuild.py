@@ -1,4 +1,4 @@
-"""A portal's files made anew: only what differs is touched, and a kill in between costs nothing."""
+"""Rebuild: only files that differ are written, and a kill in between is harmless."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""After a change of what pages look like, everything is written again, little by little."""
+"""After a change of format all files are rewritten, some at a time."""
 
 import shutil
 
