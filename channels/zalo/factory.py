@@ -95,14 +95,16 @@ def open_budget(
     def cap(name: str, limit: int, span: Until) -> QuotaWindow:
         return QuotaWindow(name, limit, span, business.clock.now, timing.jitter)
 
-    caps = BudgetWindows(
+    windows = BudgetWindows(
         cap("notices", settings.notices_per_day, Until.DAY),
         cap("daily money", settings.money_per_day, Until.DAY),
         cap("monthly money", settings.money_per_month, Until.MONTH),
     )
     key = f"quota.zalo.{settings.app_id}"
-    former = {name: f"{key}.{one.name.replace(' ', '-')}" for name, one in caps.all().items()}
-    return Budget(caps, stores.shared, f"{key}.purse", former)
+    former_keys = {
+        name: f"{key}.{window.name.replace(' ', '-')}" for name, window in windows.all().items()
+    }
+    return Budget(windows, stores.shared, f"{key}.purse", former_keys)
 
 
 def open_quotas(

@@ -130,9 +130,9 @@ class AccountProbe:
 
     async def read_counters(self) -> None:
         """Our own counts of this month."""
-        for one in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
-            self.status.spent[one.window.name] = usage_text(
-                await one.shared.read(), one.window, "unknown"
+        for counter in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
+            self.status.spent[counter.window.name] = usage_text(
+                await counter.shared.read(), counter.window, "unknown"
             )
         self.status.kinds = template_statuses(await self.stores.templates.current())
         spent, caps = await self.stores.budget.used(), self.stores.budget.windows
@@ -144,11 +144,11 @@ class AccountProbe:
 
     def check_templates(self) -> None:
         """Kinds of notices that cannot be sent, because they lack an approved template."""
-        lacking = [one for one in self.status.kinds if one.problem]
-        for lack, fix in dict.fromkeys((one.problem, one.fix) for one in lacking):
-            kinds = ", ".join(one.kind for one in lacking if one.problem == lack)
+        blocked = [status for status in self.status.kinds if status.problem]
+        for problem, fix in dict.fromkeys((status.problem, status.fix) for status in blocked):
+            kinds = ", ".join(status.kind for status in blocked if status.problem == problem)
             self.status.missing.append(
-                Finding(f"notices {kinds}", lack, error_codes.operator_fix(fix))
+                Finding(f"notices {kinds}", problem, error_codes.operator_fix(fix))
             )
 
     async def probe_publishing(self) -> None:
@@ -182,8 +182,8 @@ class AccountProbe:
         try:
             answer = await api.read(call)
         except Refused as refused:
-            words = f"{refused.reason}: {refused.message}" if refused.message else refused.reason
-            self.status.missing.append(Finding(task, words, refused.rule.fix))
+            reason = f"{refused.reason}: {refused.message}" if refused.message else refused.reason
+            self.status.missing.append(Finding(task, reason, refused.rule.fix))
         except ChannelError as trouble:
             self.status.missing.append(Finding(task, trouble.reason, fix_for_error(trouble)))
         else:

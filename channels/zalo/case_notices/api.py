@@ -32,8 +32,8 @@ class ZaloAddress:
         """None for anything else than `84xxxxxxxxx` or `zalo:<user id>`."""
         if _PHONE.fullmatch(text):
             return cls(phone=text)
-        found = _USER_ID.fullmatch(text)
-        return cls(user_id=found[1]) if found else None
+        user = _USER_ID.fullmatch(text)
+        return cls(user_id=user[1]) if user else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,13 +134,13 @@ class NoticeSender:
 
     async def usable_template(self, kind: str) -> Template:
         """Raises RowOutcome while *kind* has no template, or Zalo has not approved it."""
-        found = (await self.templates.current()).template_for(kind)
-        if found is not None and found.is_usable:
+        template = (await self.templates.current()).template_for(kind)
+        if template is not None and template.is_usable:
             self.reported.pop(kind, None)
-            return found
-        if found is None:
+            return template
+        if template is None:
             raise self.hold(kind, f"no template for notices {kind}", "route")
-        raise self.hold(kind, f"template {found.id} is {found.state}")
+        raise self.hold(kind, f"template {template.id} is {template.state}")
 
     def hold(self, kind: str, reason: str, fix: str = "template") -> RowOutcome:
         """Hold the row, and log once for all rows that wait."""
@@ -173,14 +173,14 @@ class NoticeSender:
         receipt = await self.budget.reserve(price, (await self.templates.current()).daily)
         crash_point("zalo.notice_due")
         try:
-            taken = await self.api.send(order, expired)
+            accepted = await self.api.send(order, expired)
         except NO_EFFECT as why:
             await self.budget.release(receipt, closing=is_daily_quota_used(why))
             raise
         crash_point("zalo.notice_answered")
-        await self.record_sent(order, taken, receipt)
+        await self.record_sent(order, accepted, receipt)
         crash_point("zalo.notice_kept")
-        log.info("zalo_notice_sent", template=template.id, message=taken.message_id)
+        log.info("zalo_notice_sent", template=template.id, message=accepted.message_id)
         return Outcome(Verdict.DELIVERED)
 
     def price(self, template: Template, to: ZaloAddress) -> int:
@@ -191,17 +191,17 @@ class NoticeSender:
         return price or 0
 
     async def record_sent(
-        self, order: TemplateMessage, taken: AcceptedMessage, reservation: Reservation
+        self, order: TemplateMessage, accepted: AcceptedMessage, reservation: Reservation
     ) -> None:
         """Store the message's id. Zalo has the message, so that a failure changes no outcome."""
         try:
             await self.message_ids.save(
-                order.tracking_id, taken.message_id, untracked=bool(order.to.user_id)
+                order.tracking_id, accepted.message_id, untracked=bool(order.to.user_id)
             )
-            if taken.remaining_today == 0:
+            if accepted.remaining_today == 0:
                 await self.budget.close_day(reservation)
         except Unreachable as away:
-            log.warning("zalo_notice_not_noted", message=taken.message_id, reason=away.reason)
+            log.warning("zalo_notice_not_noted", message=accepted.message_id, reason=away.reason)
 
     async def resolve(self, job: NoticeJob) -> Outcome:
         """A stored id proves that Zalo has taken the message; without one only a receipt can tell.

@@ -53,7 +53,7 @@ class Template:
     def parse(cls, id: str, data: Mapping[str, Any]) -> "Template":
         """The `data` of `/template/info/v2`."""
         params = data.get("listParams")
-        listed = [one for one in params if isinstance(one, dict)] if params else []
+        entries = [param for param in params if isinstance(param, dict)] if params else []
         return cls(
             id,
             first_text(data, "templateName"),
@@ -63,14 +63,14 @@ class Template:
             parse_price(data.get("price_sdt"), data.get("price")),
             parse_price(data.get("price_uid")),
             whole_number(data.get("timeout")) or 0,
-            tuple(map(TemplateParam.parse, listed)),
+            tuple(map(TemplateParam.parse, entries)),
         )
 
     @classmethod
     def decode(cls, data: Mapping[str, Any]) -> "Template":
-        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
         blanks = tuple(TemplateParam(**blank) for blank in data.get("blanks", ()))
-        return cls(**{**known, "blanks": blanks})
+        return cls(**{**values, "blanks": blanks})
 
     @property
     def is_any_hour(self) -> bool:
@@ -102,10 +102,12 @@ class RegisteredTemplates:
     @classmethod
     def decode(cls, data: bytes) -> "RegisteredTemplates":
         """Read a value that any version wrote."""
-        said = json_object(data) or {}
-        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
-        templates = {id: Template.decode(one) for id, one in said.get("templates", {}).items()}
-        return cls(**{**known, "templates": templates})
+        stored = json_object(data) or {}
+        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        templates = {
+            id: Template.decode(field) for id, field in stored.get("templates", {}).items()
+        }
+        return cls(**{**values, "templates": templates})
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
@@ -117,16 +119,16 @@ class RegisteredTemplates:
         return [kind for kind, id in self.routes.items() if id == template_id]
 
     def with_routes(
-        self, routes: Mapping[str, str], known: Iterable[Template]
+        self, routes: Mapping[str, str], added: Iterable[Template]
     ) -> "RegisteredTemplates":
         """With these routes; templates without a route are dropped."""
-        templates = {**self.templates, **{one.id: one for one in known}}
+        templates = {**self.templates, **{template.id: template for template in added}}
         merged = {**self.routes, **routes}
         return replace(self, routes=merged, templates=routed_templates(templates, merged))
 
     def without_route(self, kind: str) -> "RegisteredTemplates":
-        left = {one: id for one, id in self.routes.items() if one != kind}
-        return replace(self, routes=left, templates=routed_templates(self.templates, left))
+        routes = {other: id for other, id in self.routes.items() if other != kind}
+        return replace(self, routes=routes, templates=routed_templates(self.templates, routes))
 
     def with_daily_quota(self, daily: int | None, at: float) -> "RegisteredTemplates":
         """With Zalo's daily quota as of *at*; an older value changes nothing."""
@@ -134,9 +136,9 @@ class RegisteredTemplates:
             return self
         return replace(self, daily=daily, daily_at=at)
 
-    def with_templates(self, read: Iterable[Template]) -> "RegisteredTemplates":
+    def with_templates(self, updated: Iterable[Template]) -> "RegisteredTemplates":
         """With newer descriptions of templates that still have a route."""
-        templates = {**self.templates, **{one.id: one for one in read}}
+        templates = {**self.templates, **{template.id: template for template in updated}}
         return replace(self, templates=routed_templates(templates, self.routes))
 
 
@@ -146,13 +148,13 @@ def routed_templates(
     return {id: templates[id] for id in routes.values() if id in templates}
 
 
-def parse_price(*said: object) -> int | None:
+def parse_price(*values: object) -> int | None:
     """The first valid price, rounded up; numbers may come as text."""
-    for one in said:
+    for value in values:
         try:
-            found = float(str(one).strip())
+            amount = float(str(value).strip())
         except ValueError:
             continue
-        if 0 <= found < math.inf:
-            return math.ceil(found)
+        if 0 <= amount < math.inf:
+            return math.ceil(amount)
     return None

@@ -19,8 +19,8 @@ def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]
 
     Raises RowOutcome, which names the parameter, for a missing or unfit value.
     """
-    found = {blank.name: param_value(blank, values) for blank in template.blanks}
-    return {name: text for name, text in found.items() if text}
+    params = {blank.name: param_value(blank, values) for blank in template.blanks}
+    return {name: text for name, text in params.items() if text}
 
 
 def param_value(param: TemplateParam, values: Mapping[str, str]) -> str:

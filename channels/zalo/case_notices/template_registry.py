@@ -59,29 +59,31 @@ class TemplateRegistry:
         Raises UnfitTemplate, Refused for a template that Zalo does not know, ChannelError; then the
         registry is unchanged.
         """
-        known = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
+        templates = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
         for kind, id in routes.items():
-            check_params(kind, known[id])
-        return await self.update(lambda book: book.with_routes(routes, known.values()))
+            check_params(kind, templates[id])
+        return await self.update(
+            lambda registered: registered.with_routes(routes, templates.values())
+        )
 
     async def remove(self, kind: str) -> bool:
         """Remove a kind's template; False where it had none. Raises Unreachable."""
-        there = kind in (await self.load())[0].routes
-        await self.update(lambda book: book.without_route(kind))
-        return there
+        had_route = kind in (await self.load())[0].routes
+        await self.update(lambda registered: registered.without_route(kind))
+        return had_route
 
     async def sync(self) -> RegisteredTemplates:
         """Read the state of every registered template from Zalo. Raises Refused, ChannelError."""
-        book, _ = await self.load()
-        if not book.routes:
-            return book
+        registered, _ = await self.load()
+        if not registered.routes:
+            return registered
         asked_at = self.clock()
-        found = [await self.read_template(id) for id in sorted(set(book.routes.values()))]
+        templates = [await self.read_template(id) for id in sorted(set(registered.routes.values()))]
         daily = whole_number((await self.read_optional(QUOTA_PATH)).get("dailyQuota"))
         quality = first_text(await self.read_optional(QUALITY_PATH), "oaCurrentQuality")
 
-        def move(book: RegisteredTemplates) -> RegisteredTemplates:
-            now = book.with_templates(found).with_daily_quota(daily, asked_at)
+        def move(registered: RegisteredTemplates) -> RegisteredTemplates:
+            now = registered.with_templates(templates).with_daily_quota(daily, asked_at)
             return replace(now, quality=quality, synced_at=self.clock())
 
         return await self.update(move)
@@ -101,18 +103,20 @@ class TemplateRegistry:
         Raises Unreachable.
         """
 
-        def move(book: RegisteredTemplates) -> RegisteredTemplates:
-            known = book.templates.get(template_id)
-            if known is None:
-                return book
-            now = replace(known, state=state or known.state, quality=quality or known.quality)
-            return book.with_templates([now])
+        def move(registered: RegisteredTemplates) -> RegisteredTemplates:
+            template = registered.templates.get(template_id)
+            if template is None:
+                return registered
+            changed = replace(
+                template, state=state or template.state, quality=quality or template.quality
+            )
+            return registered.with_templates([changed])
 
         await self.update(move)
 
     async def apply_quota_event(self, daily: int | None, at: float) -> None:
         """Apply a webhook event about the daily quota. Raises Unreachable."""
-        await self.update(lambda book: book.with_daily_quota(daily, at))
+        await self.update(lambda registered: registered.with_daily_quota(daily, at))
 
     async def recheck(self, id: str) -> None:
         """Read a template again after Zalo refused it, at most once a minute.
@@ -121,8 +125,8 @@ class TemplateRegistry:
         """
         if self.clock() - self.rechecked_at.get(id, 0.0) >= CACHE_S:
             self.rechecked_at[id] = self.clock()
-            now = await self.read_template(id)
-            await self.update(lambda book: book.with_templates([now]))
+            template = await self.read_template(id)
+            await self.update(lambda registered: registered.with_templates([template]))
 
     async def read_template(self, id: str) -> Template:
         """The template; one that Zalo no longer knows counts as deleted."""
@@ -134,10 +138,10 @@ class TemplateRegistry:
             return Template(id, state=DELETE)
 
     async def read_info(self, id: str) -> Template:
-        said = await self.read_data(INFO_PATH, template_id=id)
-        if not first_text(said, "status"):
+        data = await self.read_data(INFO_PATH, template_id=id)
+        if not first_text(data, "status"):
             raise Unreachable("a template without its state")
-        return Template.parse(id, said)
+        return Template.parse(id, data)
 
     async def read_data(self, path: str, **query: str) -> Mapping[str, Any]:
         answer = await self.api.read(self.api.get_call(path, query))
@@ -161,13 +165,13 @@ class TemplateRegistry:
         raise Unreachable("everybody writes the templates", retry_after_s=1.0)
 
     async def load(self) -> tuple[RegisteredTemplates, int]:
-        found = await self.store.get(self.key)
+        stored = await self.store.get(self.key)
         return RegisteredTemplates.decode(
-            found.data if found else b""
-        ), found.revision if found else NO_REVISION
+            stored.data if stored else b""
+        ), stored.revision if stored else NO_REVISION
 
-    def cache(self, book: RegisteredTemplates) -> None:
-        self.cached, self.cached_at = book, self.clock()
+    def cache(self, registered: RegisteredTemplates) -> None:
+        self.cached, self.cached_at = registered, self.clock()
 
 
 def check_params(kind: str, template: Template) -> None:
@@ -179,10 +183,10 @@ def check_params(kind: str, template: Template) -> None:
 
 def log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:
     """Log each template whose state or quality changed."""
-    for id, now in after.templates.items():
-        was = before.templates.get(id)
-        if was and (was.state, was.quality) != (now.state, now.quality):
+    for id, template in after.templates.items():
+        previous = before.templates.get(id)
+        if previous and (previous.state, previous.quality) != (template.state, template.quality):
             log.warning(
                 "zalo_template_changed", template=id, kinds=after.kinds_of(id),
-                was=was.state, state=now.state, quality=now.quality,
+                was=previous.state, state=template.state, quality=template.quality,
             )  # fmt: skip

@@ -22,13 +22,20 @@ class TemplateStatus:
     price_uid: int | None = None
 
     @classmethod
-    def of(cls, kind: str, found: Template | None) -> "TemplateStatus":
+    def of(cls, kind: str, template: Template | None) -> "TemplateStatus":
         status = APOLOGY if kind == APOLOGY else STATUS_NAMES[int(kind)]
-        if found is None:
+        if template is None:
             return cls(kind, status)
-        prices = found.price_sdt, found.price_uid
+        prices = template.price_sdt, template.price_uid
         return cls(
-            kind, status, found.id, found.name, found.state, found.quality, found.tag, *prices
+            kind,
+            status,
+            template.id,
+            template.name,
+            template.state,
+            template.quality,
+            template.tag,
+            *prices,
         )
 
     @property
@@ -44,6 +51,6 @@ class TemplateStatus:
         return "template" if self.template else "route"
 
 
-def template_statuses(book: RegisteredTemplates) -> list[TemplateStatus]:
+def template_statuses(registered: RegisteredTemplates) -> list[TemplateStatus]:
     """Every kind, in order."""
-    return [TemplateStatus.of(kind, book.template_for(kind)) for kind in NOTICE_KINDS]
+    return [TemplateStatus.of(kind, registered.template_for(kind)) for kind in NOTICE_KINDS]

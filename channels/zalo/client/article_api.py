@@ -96,10 +96,10 @@ def require_field(answer: ApiResponse, name: str) -> str:
     """The required field of a write's answer. Raises AmbiguousResult: a success without it is
     unusable.
     """
-    found = answer.text(name)
-    if not found:
+    value = answer.text(name)
+    if not value:
         raise AmbiguousResult(f"success without {name}")
-    return found
+    return value
 
 
 def article_entries(data: Any) -> list[Mapping[str, Any]]:
@@ -108,11 +108,11 @@ def article_entries(data: Any) -> list[Mapping[str, Any]]:
     Raises Unreachable for an answer without a list, unless its total is 0: a missing list must not
     look like an empty one.
     """
-    found, total = data, None
+    entries, total = data, None
     if isinstance(data, Mapping):
-        found, total = data.get("medias"), whole_number(data.get("total"))
-    if isinstance(found, list):
-        return [media for media in found if isinstance(media, Mapping)]
+        entries, total = data.get("medias"), whole_number(data.get("total"))
+    if isinstance(entries, list):
+        return [media for media in entries if isinstance(media, Mapping)]
     if total == 0:
         return []
     raise Unreachable("a list without its articles")

@@ -100,7 +100,7 @@ class ZaloClient:
 
     async def read(self, call: ApiCall) -> ApiResponse:
         """Read. Raises Refused, or a ChannelError when no answer is available now."""
-        patience = AsyncRetrying(
+        retries = AsyncRetrying(
             stop=stop_after_attempt(READ_TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             retry=retry_if_exception_type(AmbiguousResult),
@@ -108,7 +108,7 @@ class ZaloClient:
             reraise=True,
         )
         try:
-            return await patience(self.send_with_token, call)
+            return await retries(self.send_with_token, call)
         except AmbiguousResult as doubt:
             raise Unreachable(f"{call.name}: {doubt}") from doubt
 
@@ -131,13 +131,13 @@ class ZaloClient:
         """Send one request; a second one only when Zalo refused the first for its token."""
         token = await self.tokens.access_token()
         answer = await self.send_once(call, token, expired)
-        ruling = self.rule_for(answer)
-        if ruling and ruling.kind is ErrorKind.TOKEN:
+        rule = self.rule_for(answer)
+        if rule and rule.kind is ErrorKind.TOKEN:
             token = await self.tokens.replace_rejected(token)
             answer = await self.send_once(call, token, expired)
-            ruling = self.rule_for(answer)
-        if ruling:
-            raise await self.refused(call, answer, ruling)
+            rule = self.rule_for(answer)
+        if rule:
+            raise await self.refused(call, answer, rule)
         return answer
 
     async def send_once(self, call: ApiCall, token: str, expired: Deadline) -> ApiResponse:

@@ -59,7 +59,7 @@ def classify(host: str, code: int, message: str) -> ErrorRule:
         return BAD_TOKEN_RULE
     text = message.casefold()
     candidates = rules_by_code(host).get(code, (UNKNOWN_RULE,))
-    return next((found for found in candidates if found.match in text), UNKNOWN_RULE)
+    return next((rule for rule in candidates if rule.match in text), UNKNOWN_RULE)
 
 
 @cache

@@ -66,8 +66,8 @@ class OAuthClient:
         """Turn the code of a consent into the first pair. Raises as `refresh`."""
         return await self.request_tokens("authorization_code", code=code, code_verifier=verifier)
 
-    async def request_tokens(self, grant_type: str, **said: str) -> TokenPair:
-        form = {**said, "app_id": self.app_id, "grant_type": grant_type}
+    async def request_tokens(self, grant_type: str, **fields: str) -> TokenPair:
+        form = {**fields, "app_id": self.app_id, "grant_type": grant_type}
         headers = {"secret_key": self.app_secret, "Content-Type": FORM_CONTENT_TYPE}
         body = urlencode(form).encode()
         return parse_token_pair(
@@ -107,15 +107,15 @@ def refusal_error(body: Mapping[str, Any]) -> Exception:
     """The error for a refusal: invalid token, or app not set up. Some refusals have no code."""
     code, name = whole_number(body.get("error")), first_text(body, "error_name")
     rest = (first_text(body, key) for key in ("error_reason", "message", "error_description"))
-    words = " ".join((name, *rest)).replace("_", " ").casefold()
-    ruling = error_codes.classify_oauth(code)
-    if ruling.kind is ErrorKind.TOKEN or "refresh token" in words:
+    message = " ".join((name, *rest)).replace("_", " ").casefold()
+    rule = error_codes.classify_oauth(code)
+    if rule.kind is ErrorKind.TOKEN or "refresh token" in message:
         return RefreshTokenUsed(f"oauth {code}")
-    said = " ".join(part for part in (str(code or ""), name[:NAME_MAX]) if part)
-    return AppNotSetUp(f"oauth {said or 'without a reason'}", ruling.fix)
+    details = " ".join(part for part in (str(code or ""), name[:NAME_MAX]) if part)
+    return AppNotSetUp(f"oauth {details or 'without a reason'}", rule.fix)
 
 
 def lifetime_s(expires_in: object) -> float:
     """Lifetime of the access token; an hour when Zalo names no valid one."""
-    told = whole_number(expires_in)
-    return float(told) if told and 0 < told <= LIFETIME_MAX_S else DEFAULT_LIFETIME_S
+    seconds = whole_number(expires_in)
+    return float(seconds) if seconds and 0 < seconds <= LIFETIME_MAX_S else DEFAULT_LIFETIME_S

@@ -41,9 +41,9 @@ class BucketState:
     @classmethod
     def decode(cls, data: bytes, per_s: float) -> "BucketState":
         """Read a state that any version wrote; an unreadable one becomes a full bucket."""
-        said = json_object(data) or {}
-        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
-        return cls(**{"per_s": per_s, **known})
+        stored = json_object(data) or {}
+        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        return cls(**{"per_s": per_s, **values})
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -167,6 +167,6 @@ class TokenBucket:
         raise Unreachable("everybody wants a turn", retry_after_s=1.0)
 
     async def reload(self) -> None:
-        found = await self.store.get(self.key)
-        self.revision = found.revision if found else NO_REVISION
-        self.state = BucketState.decode(found.data if found else b"", self.limits.per_s)
+        stored = await self.store.get(self.key)
+        self.revision = stored.revision if stored else NO_REVISION
+        self.state = BucketState.decode(stored.data if stored else b"", self.limits.per_s)

@@ -48,10 +48,10 @@ def parse_response(reply: Reply) -> ApiResponse:
 def json_object(body: bytes) -> dict[str, Any] | None:
     """The body as a JSON object; None when it is anything else."""
     try:
-        found = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def whole_number(value: object) -> int | None:
@@ -70,6 +70,10 @@ def first_text(data: object, *names: str) -> str:
     """The first of *names* that holds a text or a number, as text; a lone surrogate becomes `?`."""
     if not isinstance(data, Mapping):
         return ""
-    found = (data.get(name) for name in names)
-    usable = (one for one in found if isinstance(one, str | int) and not isinstance(one, bool))
-    return next((str(one).encode(errors="replace").decode() for one in usable if one != ""), "")
+    values = (data.get(name) for name in names)
+    usable = (
+        value for value in values if isinstance(value, str | int) and not isinstance(value, bool)
+    )
+    return next(
+        (str(value).encode(errors="replace").decode() for value in usable if value != ""), ""
+    )

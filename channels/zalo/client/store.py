@@ -72,8 +72,8 @@ class GrantCipher:
 
 def decode_grant(stored: Mapping[str, Any]) -> TokenGrant:
     """Read a grant that any version stored: unknown fields are left out."""
-    known = {field.name for field in fields(TokenGrant)}
-    return TokenGrant(**{name: value for name, value in stored.items() if name in known})
+    names = {field.name for field in fields(TokenGrant)}
+    return TokenGrant(**{name: value for name, value in stored.items() if name in names})
 
 
 class LocalStore:

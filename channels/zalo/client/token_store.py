@@ -70,12 +70,12 @@ class TokenStore:
         now.
         """
         async with self.lock:
-            held = await self.load_usable()
-            grant = held.grant
+            current = await self.load_usable()
+            grant = current.grant
             if not self.is_refresh_due(grant):
                 return grant.access_token
             try:
-                return (await self.refresh(held)).access_token
+                return (await self.refresh(current)).access_token
             except Unreachable:
                 if grant.expires_at <= self.clock():
                     raise
@@ -84,10 +84,10 @@ class TokenStore:
     async def replace_rejected(self, rejected: str) -> str:
         """Another token in place of *rejected*, which Zalo refuses regardless of its expiry."""
         async with self.lock:
-            held = await self.load_usable()
-            if held.grant.access_token != rejected:
-                return held.grant.access_token
-            return (await self.refresh(held)).access_token
+            current = await self.load_usable()
+            if current.grant.access_token != rejected:
+                return current.grant.access_token
+            return (await self.refresh(current)).access_token
 
     async def seed(self, access_token: str, refresh_token: str, expires_in: object = None) -> None:
         """Store a pair that a person obtained (consent, or pasted from the API Explorer).
@@ -126,10 +126,12 @@ class TokenStore:
         """The stored grant, after storing a new pair that could not be stored before."""
         if self.unstored:
             await self.store_new_pair()
-        held = await self.read()
-        if held.grant.lost or not held.grant.access_token:
-            raise Misconfigured(held.grant.lost or "no consent yet", retry_after_s=OPERATOR_RETRY_S)
-        return held
+        current = await self.read()
+        if current.grant.lost or not current.grant.access_token:
+            raise Misconfigured(
+                current.grant.lost or "no consent yet", retry_after_s=OPERATOR_RETRY_S
+            )
+        return current
 
     async def read(self) -> VersionedGrant:
         sealed = await self.kv_store.get(self.key)
@@ -143,56 +145,58 @@ class TokenStore:
             grant, await self.kv_store.swap(self.key, self.cipher.encrypt(grant), revision)
         )
 
-    async def refresh(self, held: VersionedGrant) -> TokenGrant:
+    async def refresh(self, current: VersionedGrant) -> TokenGrant:
         """Exchange the stored pair for a new one, and store that. Raises ChannelError."""
-        spent = held.grant.refresh_token
-        announced = await self.mark_pending(held)
-        if announced.grant.refresh_token != spent:
-            return announced.grant
+        spent = current.grant.refresh_token
+        pending = await self.mark_pending(current)
+        if pending.grant.refresh_token != spent:
+            return pending.grant
         try:
             crash_point("zalo.refresh_noted")
             pair = await self.oauth.refresh(spent)
             crash_point("zalo.refresh_answered")
         except RefreshTokenUsed as why:
-            return await self.mark_lost(announced, str(why))
+            return await self.mark_lost(pending, str(why))
         except AmbiguousResult as doubt:
             log.error("zalo_refresh_unknown", reason=str(doubt))
             raise Unreachable(
                 "refresh without an answer", retry_after_s=PENDING_TIMEOUT_S
             ) from doubt
         except ChannelError as trouble:
-            await self.clear_pending(announced, trouble)
-        self.unstored = (self.next_grant(announced.grant, pair), spent)
+            await self.clear_pending(pending, trouble)
+        self.unstored = (self.next_grant(pending.grant, pair), spent)
         return await self.store_new_pair()
 
-    async def mark_pending(self, held: VersionedGrant) -> VersionedGrant:
+    async def mark_pending(self, current: VersionedGrant) -> VersionedGrant:
         """Mark the refresh as pending; one process succeeds, the others raise Unreachable."""
-        if abs(self.clock() - held.grant.pending_at) < PENDING_TIMEOUT_S:
+        if abs(self.clock() - current.grant.pending_at) < PENDING_TIMEOUT_S:
             raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S)
         try:
-            return await self.write(replace(held.grant, pending_at=self.clock()), held.revision)
+            return await self.write(
+                replace(current.grant, pending_at=self.clock()), current.revision
+            )
         except StaleValue:
             other = await self.read()
-            if other.grant.refresh_token == held.grant.refresh_token:
+            if other.grant.refresh_token == current.grant.refresh_token:
                 raise Unreachable("a refresh is under way", retry_after_s=BUSY_RETRY_S) from None
             return other
 
-    async def clear_pending(self, announced: VersionedGrant, trouble: ChannelError) -> NoReturn:
+    async def clear_pending(self, pending: VersionedGrant, trouble: ChannelError) -> NoReturn:
         """The refresh did not happen: remove the mark and raise *trouble*."""
         try:
-            await self.write(replace(announced.grant, pending_at=0.0), announced.revision)
+            await self.write(replace(pending.grant, pending_at=0.0), pending.revision)
         except (StaleValue, Unreachable) as error:
             log.warning("zalo_refresh_mark_left", reason=type(error).__name__)
         raise trouble
 
-    async def mark_lost(self, announced: VersionedGrant, why: str) -> TokenGrant:
+    async def mark_lost(self, pending: VersionedGrant, why: str) -> TokenGrant:
         """Mark the consent as lost, unless another process has stored a new pair: use that."""
-        held = await self.read()
-        if held.grant.refresh_token != announced.grant.refresh_token:
-            return held.grant
+        current = await self.read()
+        if current.grant.refresh_token != pending.grant.refresh_token:
+            return current.grant
         lost = f"the consent is lost: {why}"
         try:
-            await self.write(replace(held.grant, pending_at=0.0, lost=lost), held.revision)
+            await self.write(replace(current.grant, pending_at=0.0, lost=lost), current.revision)
         except StaleValue:
             raise Unreachable("the pair changed", retry_after_s=BUSY_RETRY_S) from None
         log.error("zalo_grant_lost", reason=why)
@@ -214,15 +218,15 @@ class TokenStore:
 
     async def try_store_new_pair(self) -> TokenGrant:
         """Raises StaleValue, Unreachable. A pair that a person stored meanwhile wins."""
-        held = await self.read()
+        current = await self.read()
         if self.unstored is None:
-            return held.grant
+            return current.grant
         fresh, spent = self.unstored
-        if held.grant.refresh_token not in (spent, fresh.refresh_token):
+        if current.grant.refresh_token not in (spent, fresh.refresh_token):
             self.unstored = None
-            return held.grant
-        if held.grant.access_token != fresh.access_token:
-            await self.write(fresh, held.revision)
+            return current.grant
+        if current.grant.access_token != fresh.access_token:
+            await self.write(fresh, current.revision)
         crash_point("zalo.pair_stored")
         self.unstored = None
         log.info("zalo_tokens_refreshed", life_s=round(fresh.expires_at - fresh.obtained_at))

@@ -35,9 +35,9 @@ class AbandonedCalls:
     def abandon(self, content_id: str, record: ArticleRecord) -> ArticleRecord:
         """Abandon the pending call of *record*: it counts as not done, and is watched."""
         log.warning("zalo_call_given_up", content_id=content_id, article=record.article_id)
-        stray = AbandonedCall(record.intent_at, record.marker, record.title)
-        self.begun_at[content_id] = stray.at
-        return replace(record, intent_at=0.0, strays=(*record.strays, stray)[-CALLS_MAX:])
+        call = AbandonedCall(record.intent_at, record.marker, record.title)
+        self.begun_at[content_id] = call.at
+        return replace(record, intent_at=0.0, strays=(*record.strays, call)[-CALLS_MAX:])
 
     async def sweep(self) -> None:
         """Check every item whose call began within a day. Raises ChannelError."""
@@ -46,17 +46,17 @@ class AbandonedCalls:
             if self.timing.clock() - at > WATCH_S:
                 del self.begun_at[content_id]
                 continue
-            note = await self.records.read(content_id)
-            if note and note.article_id and not (note.token or note.intent_at):
-                await self.check(content_id, note)
+            record = await self.records.read(content_id)
+            if record and record.article_id and not (record.token or record.intent_at):
+                await self.check(content_id, record)
 
     async def load_once(self) -> None:
         """Load the abandoned calls that earlier processes recorded, once."""
         if self.is_loaded:
             return
-        async for content_id, note in self.records.all():
-            if note.strays:
-                self.begun_at.setdefault(content_id, note.strays[-1].at)
+        async for content_id, record in self.records.all():
+            if record.strays:
+                self.begun_at.setdefault(content_id, record.strays[-1].at)
         self.is_loaded = True
 
     async def check(self, content_id: str, record: ArticleRecord) -> None:

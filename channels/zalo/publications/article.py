@@ -186,8 +186,10 @@ class ArticlePublisher:
     ) -> Exception:
         if not is_accepted(record, job):
             return why
-        said = outcome_of(why, self.timing.clock(), self.timing.jitter)
-        return RowOutcome(Outcome(Verdict.DOUBT, said.reason, said.retry_after_s or PROCESSING_S))
+        outcome = outcome_of(why, self.timing.clock(), self.timing.jitter)
+        return RowOutcome(
+            Outcome(Verdict.DOUBT, outcome.reason, outcome.retry_after_s or PROCESSING_S)
+        )
 
     async def handle_rejected_content(
         self, job: ArticleJob, record: ArticleRecord, refused: Refused
@@ -264,8 +266,8 @@ class ArticlePublisher:
     async def search_item(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         """Search Zalo's list for an article of the item, of any revision, and record the result."""
         article_id = await reconcile.find_article(self.api, reconcile.query_item(job))
-        found = replace(record, article_id=article_id, sought=job.revision)
-        return await self.records.write(job.content_id, found)
+        searched = replace(record, article_id=article_id, sought=job.revision)
+        return await self.records.write(job.content_id, searched)
 
     async def resolve_update(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
         """Ask Zalo whether a lost `update` has arrived."""
@@ -280,8 +282,8 @@ class ArticlePublisher:
         detail = await self.api.detail(record.article_id)
         if detail.get("status") != job.status or not reconcile.contains_marker(detail, job.marker):
             return False
-        mine = replace(record, revision=job.revision, marker=job.marker, title=job.article.title)
-        await self.record_live(job, mine)
+        live = replace(record, revision=job.revision, marker=job.marker, title=job.article.title)
+        await self.record_live(job, live)
         return True
 
     def with_token(self, record: ArticleRecord, token: str) -> ArticleRecord:
@@ -311,8 +313,8 @@ class ArticlePublisher:
             "zalo_article_hidden" if hidden else "zalo_article_shown", article=record.article_id
         )
         done = replace(record, token="", intent_at=0.0, shown=job.revision, hidden=hidden)
-        known = replace(done, unit=job.article.unit, quiet=job.article.is_quiet)
-        return await self.record_result(job, known)
+        with_unit = replace(done, unit=job.article.unit, quiet=job.article.is_quiet)
+        return await self.record_result(job, with_unit)
 
     async def record_result(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         """Record an answer. Without the record the row is in doubt."""

@@ -47,33 +47,33 @@ class BroadcastSender:
         """Raises the errors of `outcomes.ROW_ERRORS`; an ambiguous result is never sent again by
         itself.
         """
-        note = await self.records.read(job.content_id) or ArticleRecord()
-        if waiting := blocked_outcome(note, job):
+        record = await self.records.read(job.content_id) or ArticleRecord()
+        if waiting := blocked_outcome(record, job):
             return waiting
         now = await self.provider_time()
         if not is_broadcast_time(now):
             after_s = wait_s(Until.MORNING, now, self.timing.jitter)
             return Outcome(Verdict.HELD, OUTSIDE_HOURS, after_s, reached_provider=False)
-        others = await self.companion_articles(note, job)
+        companions = await self.companion_articles(record, job)
         crash_point("zalo.broadcast_due")
-        message_id = await self.broadcast([note.article_id, *others], job)
+        message_id = await self.broadcast([record.article_id, *companions], job)
         crash_point("zalo.broadcast_answered")
-        log.info("zalo_broadcast_sent", article=note.article_id, message=message_id)
+        log.info("zalo_broadcast_sent", article=record.article_id, message=message_id)
         return Outcome(Verdict.DELIVERED)
 
     async def companion_articles(self, record: ArticleRecord, job: ArticleJob) -> list[str]:
         """Live articles of the items that share the broadcast. Raises RowOutcome while it waits for
         one.
         """
-        notes = [
+        records = [
             await self.records.read(item) or ArticleRecord() for item in job.article.companion_ids
         ]
-        if any(not (is_live(one) or one.hidden) for one in notes):
+        if any(not (is_live(other) or other.hidden) for other in records):
             await self.wait_for_companions(record, job)
-        along = [one.article_id for one in notes if is_live(one) and may_join(one, job)]
-        if len(along) < len(notes):
-            self.log_without_companions(job, len(notes) - len(along))
-        return along
+        ids = [other.article_id for other in records if is_live(other) and may_join(other, job)]
+        if len(ids) < len(records):
+            self.log_without_companions(job, len(records) - len(ids))
+        return ids
 
     async def wait_for_companions(self, record: ArticleRecord, job: ArticleJob) -> None:
         """Raises RowOutcome for up to COMPANIONS_WAIT_S; the first wait is recorded."""
@@ -82,9 +82,9 @@ class BroadcastSender:
             record = await self.records.write(job.content_id, replace(record, waits_at=now))
         rest_s = record.waits_at + COMPANIONS_WAIT_S - now
         if rest_s > 0:
-            said = "another item's article is not live"
+            reason = "another item's article is not live"
             raise RowOutcome(
-                Outcome(Verdict.HELD, said, min(rest_s, RECHECK_S), reached_provider=False)
+                Outcome(Verdict.HELD, reason, min(rest_s, RECHECK_S), reached_provider=False)
             )
 
     async def broadcast(self, article_ids: Sequence[str], job: ArticleJob) -> str:
@@ -92,8 +92,8 @@ class BroadcastSender:
         try:
             return await self.send_once(article_ids, job)
         except Refused as refused:
-            others, ruling = len(article_ids) - 1, refused.rule
-            if not (others and ruling.known and ruling.kind is ErrorKind.CONTENT):
+            others, rule = len(article_ids) - 1, refused.rule
+            if not (others and rule.known and rule.kind is ErrorKind.CONTENT):
                 raise
         self.log_without_companions(job, others)
         return await self.send_once(article_ids[:1], job)

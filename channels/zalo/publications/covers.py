@@ -82,9 +82,9 @@ class CoverSelector:
         """The path of our copy. Raises PermanentFetchError, UnusableImage, TemporaryFetchError,
         Unreachable.
         """
-        found = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
+        fetched = await self.fetcher.fetch(source, cover_image.MEDIA_TYPES)
         async with self.draw_lock:
-            jpeg = await asyncio.to_thread(cover_image.make_cover, found.body)
+            jpeg = await asyncio.to_thread(cover_image.make_cover, fetched.body)
         return await self.store.save(jpeg)
 
     async def retry_later(
@@ -95,8 +95,11 @@ class CoverSelector:
             return await self.use_default(job, record, reason)
         tried = replace(record, picture_tries=record.picture_tries + 1)
         await self.records.write(job.content_id, tried)
-        said, after_s = f"the cover can't be had: {reason}", RETRY_DELAYS_S[record.picture_tries]
-        raise RowOutcome(Outcome(Verdict.HELD, said, after_s, reached_provider=False))
+        reason_text, after_s = (
+            f"the cover can't be had: {reason}",
+            RETRY_DELAYS_S[record.picture_tries],
+        )
+        raise RowOutcome(Outcome(Verdict.HELD, reason_text, after_s, reached_provider=False))
 
     async def use_default(
         self, job: ArticleJob, record: ArticleRecord, reason: str

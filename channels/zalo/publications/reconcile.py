@@ -65,20 +65,20 @@ async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
     A repeated `create` leaves copies: the publicly visible one is kept, otherwise the oldest;
     hidden copies are removed.
     """
-    found = [listed async for listed in matching_articles(calls, sought)]
-    if not found:
+    copies = [listed async for listed in matching_articles(calls, sought)]
+    if not copies:
         return ""
-    kept = next((listed for listed in found if listed.visible), found[-1])
-    await remove_copies(calls, (listed for listed in found if listed is not kept))
-    log.info("zalo_article_adopted", article=kept.id, copies=len(found) - 1)
+    kept = next((listed for listed in copies if listed.visible), copies[-1])
+    await remove_copies(calls, (listed for listed in copies if listed is not kept))
+    log.info("zalo_article_adopted", article=kept.id, copies=len(copies) - 1)
     return kept.id
 
 
 async def remove_late_copies(calls: ArticleApi, record: ArticleRecord) -> None:
     """Remove the late copies of abandoned `create` calls of *record*."""
-    for stray in record.strays:
-        found = [listed async for listed in matching_articles(calls, query_abandoned(stray))]
-        await remove_copies(calls, (listed for listed in found if listed.id != record.article_id))
+    for abandoned in record.strays:
+        copies = [listed async for listed in matching_articles(calls, query_abandoned(abandoned))]
+        await remove_copies(calls, (listed for listed in copies if listed.id != record.article_id))
 
 
 async def remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> None:

@@ -44,26 +44,26 @@ class ArticleRecord:
     at: int = field(default=0, compare=False)  # store revision; 0: not stored yet
 
     def encode(self) -> bytes:
-        said = asdict(self)
-        del said["at"]
-        return json.dumps(said, ensure_ascii=False).encode()
+        facts = asdict(self)
+        del facts["at"]
+        return json.dumps(facts, ensure_ascii=False).encode()
 
     @classmethod
     def decode(cls, data: bytes, at: int = 0) -> "ArticleRecord":
         """Read a record that any version wrote: unknown fields are left out."""
         stored = json_object(data) or {}
-        known = {one.name for one in fields(cls)} - {"at", "strays"}
+        known = {item.name for item in fields(cls)} - {"at", "strays"}
         strays = [
-            AbandonedCall(*one)
-            for one in stored.get("strays", ())
-            if len(one) == len(AbandonedCall._fields)
+            AbandonedCall(*item)
+            for item in stored.get("strays", ())
+            if len(item) == len(AbandonedCall._fields)
         ]
         if stored.get("stray_at"):  # an older version kept a single call
             strays.append(
                 AbandonedCall(*(stored[f"stray_{name}"] for name in AbandonedCall._fields))
             )
-        said = {name: value for name, value in stored.items() if name in known}
-        return cls(**said, strays=tuple(strays), at=at)
+        facts = {name: value for name, value in stored.items() if name in known}
+        return cls(**facts, strays=tuple(strays), at=at)
 
 
 class ArticleStore(Protocol):

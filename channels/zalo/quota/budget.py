@@ -73,8 +73,8 @@ class Budget:
 
     def daily_limit(self, daily_quota: int) -> int:
         """Messages a day: the lower of our own limit and Zalo's *daily_quota*."""
-        known = [limit for limit in (self.windows.notices.limit, daily_quota) if limit]
-        return min(known, default=0)
+        limits = [limit for limit in (self.windows.notices.limit, daily_quota) if limit]
+        return min(limits, default=0)
 
     async def reserve(self, price: int, daily_quota: int = 0) -> Reservation:
         """Reserve a message before the call, against all limits or none.
@@ -126,18 +126,22 @@ class Budget:
 
     async def read_former(self, store: KeyValueStore) -> bytes:
         """The counts of an older version, each under a key of its own."""
-        found = {name: await store.get(key) for name, key in self.former_keys.items()}
-        said = {name: json_object(one.data) for name, one in found.items() if one}
-        return json.dumps(said).encode()
+        stored = {name: await store.get(key) for name, key in self.former_keys.items()}
+        counts = {name: json_object(value.data) for name, value in stored.items() if value}
+        return json.dumps(counts).encode()
 
     def decode(self, data: bytes) -> BudgetUse:
-        said = json_object(data) or {}
+        stored = json_object(data) or {}
         return BudgetUse(
-            **{name: cap.decode_count(said.get(name)) for name, cap in self.windows.all().items()}
+            **{
+                name: window.decode_count(stored.get(name))
+                for name, window in self.windows.all().items()
+            }
         )
 
     def encode(self, spent: BudgetUse) -> bytes:
-        said = {
-            name: cap.encode_count(getattr(spent, name)) for name, cap in self.windows.all().items()
+        counts = {
+            name: window.encode_count(getattr(spent, name))
+            for name, window in self.windows.all().items()
         }
-        return json.dumps(said).encode()
+        return json.dumps(counts).encode()

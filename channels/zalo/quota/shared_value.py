@@ -45,9 +45,9 @@ class SharedValue(Generic[T]):
         async with self.lock:
             for turn in range(TRIES):
                 fresh = turn > 0 or self.cached is None
-                held = await self.load() if fresh or self.cached is None else self.cached
+                stored = await self.load() if fresh or self.cached is None else self.cached
                 try:
-                    return await self.write(change(self.decode(held.data)), held.revision)
+                    return await self.write(change(self.decode(stored.data)), stored.revision)
                 except RowOutcome:
                     if fresh:
                         raise
@@ -62,10 +62,10 @@ class SharedValue(Generic[T]):
         return value
 
     async def load(self) -> StoredValue:
-        found = await self.store.get(self.key)
-        if found is None:
-            found = StoredValue(
+        stored = await self.store.get(self.key)
+        if stored is None:
+            stored = StoredValue(
                 await self.initial(self.store) if self.initial else b"", NO_REVISION
             )
-        self.cached = found
-        return found
+        self.cached = stored
+        return stored

@@ -45,12 +45,12 @@ class QuotaWindow:
     jitter: Jitter
     reported_label: str = ""
 
-    def decode_count(self, said: object) -> WindowCount:
+    def decode_count(self, stored: object) -> WindowCount:
         """The stored count, or a new one after the end of its period.
 
         A clock that is behind continues a later period that another process has begun.
         """
-        facts = said if isinstance(said, Mapping) else {}
+        facts = stored if isinstance(stored, Mapping) else {}
         begun, now = first_text(facts, self.period), self.clock()
         if not self.label_at(now) <= begun <= self.label_at(now + CLOCK_SKEW_S):
             return WindowCount(self.label_at(now))

@@ -95,13 +95,13 @@ class WebhookEndpoint:
         return await self.verify_and_store(given, body)
 
     async def verify_and_store(self, given: str, body: bytes) -> Response:
-        said = json_object(body)
-        if said is None:
+        raw = json_object(body)
+        if raw is None:
             return status_response(HTTPStatus.BAD_REQUEST)
-        if not self.verifier.is_valid(given, body, first_text(said, "timestamp")):
-            return self.refuse(given, body, said)
+        if not self.verifier.is_valid(given, body, first_text(raw, "timestamp")):
+            return self.refuse(given, body, raw)
         try:
-            event = events.parse_event(said)
+            event = events.parse_event(raw)
         except events.UnusableEvent as unusable:
             log.warning("zalo_event_unusable", zalo_event=str(unusable))
             return status_response(HTTPStatus.OK)  # a repetition has the same bytes

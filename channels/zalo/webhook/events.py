@@ -81,8 +81,8 @@ class UnusableEvent(Exception):
 @cache
 def event_kinds() -> dict[str, EventKind]:
     """Loa's kind of each of Zalo's event names."""
-    said = tomllib.loads((Path(__file__).parent / "events.toml").read_text("utf-8"))
-    return {name: EventKind(kind) for name, kind in said.items()}
+    table = tomllib.loads((Path(__file__).parent / "events.toml").read_text("utf-8"))
+    return {name: EventKind(kind) for name, kind in table.items()}
 
 
 def parse_event(raw: RawEvent) -> ZaloEvent | None:
@@ -159,23 +159,23 @@ def event_key(name: str, raw: RawEvent) -> str:
 
 def person_id(raw: RawEvent) -> str:
     """The person of the event, whose field differs between kinds."""
-    places = sub_object(raw, "follower"), sub_object(raw, "sender")
-    found = (
-        first_text(places[0], "id")
+    parts = sub_object(raw, "follower"), sub_object(raw, "sender")
+    id = (
+        first_text(parts[0], "id")
         or first_text(raw, "user_id")
         or first_text(sub_object(raw, "data"), "user_id")
-        or first_text(places[1], "id")
+        or first_text(parts[1], "id")
     )
-    return found if _USER.fullmatch(found) else ""
+    return id if _USER.fullmatch(id) else ""
 
 
 def message_ids(raw: RawEvent) -> tuple[str, ...]:
     message = sub_object(raw, "message")
-    one = safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
-    if one:
-        return (one,)
-    several = message.get("msg_ids")
-    listed = several if isinstance(several, list) else []
+    single = safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
+    if single:
+        return (single,)
+    ids = message.get("msg_ids")
+    listed = ids if isinstance(ids, list) else []
     return tuple(filter(None, (safe_id(first_text({"id": id}, "id")) for id in listed)))
 
 
@@ -185,8 +185,8 @@ def safe_id(text: str) -> str:
 
 
 def sub_object(raw: RawEvent, name: str) -> RawEvent:
-    found = raw.get(name)
-    return found if isinstance(found, Mapping) else {}
+    value = raw.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def parse_time(text: str) -> datetime | None:

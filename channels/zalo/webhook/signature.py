@@ -37,10 +37,10 @@ class SignatureVerifier:
 
         For a log line only: no such signature is accepted.
         """
-        found = (
+        matches = (
             name for name, mac in self.known_mistakes(body, data) if is_same_signature(given, mac)
         )
-        return next(found, NO_EXPLANATION)
+        return next(matches, NO_EXPLANATION)
 
     def known_mistakes(self, body: bytes, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         at = first_text(data, "timestamp")
@@ -69,5 +69,5 @@ def account_ids(data: Mapping[str, Any]) -> Iterator[str]:
     """Every id in the event that may be the Official Account's."""
     parts = (data, data.get("sender"), data.get("recipient"))
     for part, name in zip(parts, ("oa_id", "id", "id"), strict=True):
-        if found := first_text(part, name):
-            yield found
+        if id := first_text(part, name):
+            yield id
