@@ -24,10 +24,10 @@ from contracts.delivery import ChannelName
 from contracts.subscriptions.digest import Digest
 from contracts.subscriptions.transactional import TransactionalMail
 
-ARTICLE_ROW, BROADCAST_ROW = "article", "broadcast"
-MARGIN_S = 3.0
+_ARTICLE_ROW, BROADCAST_ROW = "article", "broadcast"
+_MARGIN_S = 3.0
 RESOLVE_AGAIN_S = 30.0
-NO_SUCH_RECIPIENT = "no such recipient"
+_NO_SUCH_RECIPIENT = "no such recipient"
 
 
 class ZaloChannel:
@@ -39,7 +39,7 @@ class ZaloChannel:
 
     name = ChannelName.ZALO
     window = 1
-    request_timeout_s = CONNECT_S + READ_S + MARGIN_S
+    request_timeout_s = CONNECT_S + READ_S + _MARGIN_S
 
     def __init__(
         self,
@@ -107,9 +107,9 @@ class ZaloSession:
             return self.outcome_of_error(why)
 
     async def send_notice(self, words: NoticeContent, row: Recipient, expired: Deadline) -> Outcome:
-        if row.id in (ARTICLE_ROW, BROADCAST_ROW):
-            return Outcome(Verdict.FAILED, NO_SUCH_RECIPIENT)
-        return await self.channel.notices.send(notice_job(words, row, expired))
+        if row.id in (_ARTICLE_ROW, BROADCAST_ROW):
+            return Outcome(Verdict.FAILED, _NO_SUCH_RECIPIENT)
+        return await self.channel.notices.send(_notice_job(words, row, expired))
 
     async def send_item(self, job: ArticleJob, row: Recipient) -> Outcome:
         match row.id:
@@ -117,7 +117,7 @@ class ZaloSession:
                 return await self.channel.articles.publish(job)
             case "broadcast":
                 return await self.channel.broadcasts.send(job)
-        return Outcome(Verdict.FAILED, NO_SUCH_RECIPIENT)
+        return Outcome(Verdict.FAILED, _NO_SUCH_RECIPIENT)
 
     def abort(self) -> None:
         """No action: a call without an answer stays in doubt, however it ends."""
@@ -132,16 +132,16 @@ class ZaloSession:
     ) -> Outcome:
         try:
             if isinstance(rendered, NoticeContent):
-                return await self.channel.notices.resolve(notice_job(rendered, row))
+                return await self.channel.notices.resolve(_notice_job(rendered, row))
             return await self.resolve_item(
                 ArticleJob(rendered, row.delivery_key, may_be_public=row.correction), row
             )
         except ROW_ERRORS as why:
-            return doubt_unless_failed(self.outcome_of_error(why))
+            return _doubt_unless_failed(self.outcome_of_error(why))
 
     async def resolve_item(self, job: ArticleJob, row: Recipient) -> Outcome:
         """Resolve an article. A broadcast cannot be looked up: a person decides about its doubt."""
-        if row.id != ARTICLE_ROW:
+        if row.id != _ARTICLE_ROW:
             return Outcome(Verdict.UNKNOWN, "zalo can't say whether it was broadcast")
         return await self.channel.articles.resolve(job)
 
@@ -157,13 +157,13 @@ class ZaloSession:
         return outcome_of(why, self.channel.api.clock.now(), self.channel.timing.jitter)
 
 
-def notice_job(
+def _notice_job(
     words: NoticeContent, row: Recipient, expired: Deadline = lambda: False
 ) -> NoticeJob:
     return NoticeJob(words, row.address, row.delivery_key, expired)
 
 
-def doubt_unless_failed(outcome: Outcome) -> Outcome:
+def _doubt_unless_failed(outcome: Outcome) -> Outcome:
     """A doubt, unless the row failed: without an answer the row's state stays unknown."""
     if outcome.verdict is Verdict.FAILED:
         return outcome

@@ -31,7 +31,7 @@ from channels.zalo.quota.window import QuotaWindow
 from channels.zalo.settings import ZaloSettings
 from channels.zalo.timing import Timing
 
-BURST_S = 2.0
+_BURST_S = 2.0
 """Length of the burst that may leave at once after a pause, in seconds of the rate."""
 
 
@@ -64,30 +64,30 @@ def open_channel(
     tokens = open_token_store(settings, stores, transport, timing)
     api = open_client(settings, stores, tokens, error_codes.OA_HOST, timing)
     business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, timing)
-    books = open_notice_stores(settings, stores, business, timing)
+    books = _open_notice_stores(settings, stores, business, timing)
     notices = NoticeSender(NoticeApi(api, business), books, timing)
     quotas = open_quotas(settings, stores, api, timing)
     site = replace(site, copies_covers=stores.covers is not None)
-    covers = open_cover_selector(settings, stores)
+    covers = _open_cover_selector(settings, stores)
     parts = (api, stores.articles, site, timing, quotas, notices, covers)
     return ZaloChannel(*parts, connections=settings.connections)
 
 
-def open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverSelector:
+def _open_cover_selector(settings: ZaloSettings, stores: ChannelStores) -> CoverSelector:
     fetcher = Fetcher(url_policy.parse_policy(settings.cover_allow))
     return CoverSelector(fetcher, stores.covers or NoCoverStore(), stores.articles)
 
 
-def open_notice_stores(
+def _open_notice_stores(
     settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
 ) -> NoticeStores:
     """Stores that all processes of an app share for template messages."""
     templates = TemplateRegistry(business, stores.shared, f"zalo.templates.{settings.app_id}")
-    purse = open_budget(settings, stores, business, timing)
+    purse = _open_budget(settings, stores, business, timing)
     return NoticeStores(templates, purse, stores.message_ids or InMemoryMessageIds())
 
 
-def open_budget(
+def _open_budget(
     settings: ZaloSettings, stores: ChannelStores, business: ZaloClient, timing: Timing
 ) -> Budget:
     """The budget, by Zalo's clock, which decides when a day ends."""
@@ -129,7 +129,7 @@ def open_client(
     by_template = host == error_codes.BUSINESS_HOST
     url = settings.business_url if by_template else settings.openapi_url
     per_s = settings.notices_per_s if by_template else settings.calls_per_s
-    limits = RateLimits(per_s, max(1.0, BURST_S * per_s))
+    limits = RateLimits(per_s, max(1.0, _BURST_S * per_s))
     key = f"rate.zalo.{settings.app_id}.{host}"
     bucket = TokenBucket(timing.clock, limits, store=stores.shared, key=key, sleep=timing.sleep)
     clock, transport = ProviderClock(timing.clock), tokens.oauth.transport
@@ -144,7 +144,7 @@ def open_account_probe(
     tokens = open_token_store(settings, stores, transport, pace)
     oa = open_client(settings, stores, tokens, error_codes.OA_HOST, pace)
     business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
-    books = open_notice_stores(settings, stores, business, pace)
+    books = _open_notice_stores(settings, stores, business, pace)
     return AccountProbe(tokens, oa, business, open_quotas(settings, stores, oa, pace), books)
 
 
@@ -155,7 +155,7 @@ def open_template_registry(
     pace = Timing()
     tokens = open_token_store(settings, stores, transport, pace)
     business = open_client(settings, stores, tokens, error_codes.BUSINESS_HOST, pace)
-    return open_notice_stores(settings, stores, business, pace).templates
+    return _open_notice_stores(settings, stores, business, pace).templates
 
 
 def open_token_store(

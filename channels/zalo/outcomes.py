@@ -19,7 +19,7 @@ from channels.zalo.client.errors import (
 log = structlog.get_logger()
 PROCESSING_S = 10.0
 """Zalo processes an article for seconds, sometimes minutes."""
-CONSENT_FIX, KEY_FIX = "consent", "key"
+_CONSENT_FIX, _KEY_FIX = "consent", "key"
 
 
 class RowOutcome(Exception):
@@ -46,7 +46,7 @@ def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:
         case AmbiguousResult():
             return Outcome(Verdict.DOUBT, str(why))
         case Refused():
-            return refused_outcome(why, now, jitter)
+            return _refused_outcome(why, now, jitter)
         case Misconfigured():
             log_operator_needed(why.reason, fix_for_error(why))
             after_s = max(why.retry_after_s, OPERATOR_RETRY_S)
@@ -56,17 +56,17 @@ def outcome_of(why: Exception, now: float, jitter: Jitter) -> Outcome:
     raise why
 
 
-def refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
+def _refused_outcome(refusal: Refused, now: float, jitter: Jitter) -> Outcome:
     ruling, reason = refusal.rule, refusal.reason
-    if fix := fix_for_rule(ruling):
+    if fix := _fix_for_rule(ruling):
         log_operator_needed(reason, fix, call=refusal.call)
     if ruling.kind is ErrorKind.QUOTA:
         after_s = wait_s(ruling.until or Until.DAY, now, jitter)
         return Outcome(Verdict.HELD, reason, after_s)
-    return rule_outcome(ruling, reason)
+    return _rule_outcome(ruling, reason)
 
 
-def rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
+def _rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
     """The outcome for errors of every class but quotas."""
     match rule.kind:
         case ErrorKind.OPERATOR | ErrorKind.TOKEN:
@@ -80,10 +80,10 @@ def rule_outcome(rule: ErrorRule, reason: str) -> Outcome:
     return Outcome(Verdict.FAILED, reason)
 
 
-def fix_for_rule(rule: ErrorRule) -> str:
+def _fix_for_rule(rule: ErrorRule) -> str:
     """Where an operator has to act; empty when no action is needed."""
     needed = rule.kind in (ErrorKind.OPERATOR, ErrorKind.TOKEN)
-    return rule.fix or (error_codes.operator_fix(CONSENT_FIX) if needed else "")
+    return rule.fix or (error_codes.operator_fix(_CONSENT_FIX) if needed else "")
 
 
 def fix_for_error(trouble: ChannelError) -> str:
@@ -92,9 +92,9 @@ def fix_for_error(trouble: ChannelError) -> str:
         case AppNotSetUp():
             return trouble.fix
         case WrongKey():
-            return error_codes.operator_fix(KEY_FIX)
+            return error_codes.operator_fix(_KEY_FIX)
         case Misconfigured():
-            return error_codes.operator_fix(CONSENT_FIX)
+            return error_codes.operator_fix(_CONSENT_FIX)
     return ""
 
 

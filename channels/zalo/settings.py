@@ -9,11 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from channels.fetch.url_policy import parse_policy
 from contracts.base.fields import HttpUrl
 
-OPENAPI_URL = "https://openapi.zalo.me"
-BUSINESS_URL = "https://business.openapi.zalo.me"
-OAUTH_URL = "https://oauth.zaloapp.com"
+_OPENAPI_URL = "https://openapi.zalo.me"
+_BUSINESS_URL = "https://business.openapi.zalo.me"
+_OAUTH_URL = "https://oauth.zaloapp.com"
 ZALO_DOMAINS = (".zalo.me", ".zaloapp.com")
-LOOKUP_URL = "https://dichvucong.gov.vn"
+_LOOKUP_URL = "https://dichvucong.gov.vn"
 """The national public service portal, where people look their dossiers up."""
 
 
@@ -42,11 +42,11 @@ class ZaloSettings(BaseSettings):
     cover_allow: str = ""
     callback_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     code_verifier: SecretStr = SecretStr("")
-    lookup_url: HttpUrl = LOOKUP_URL
+    lookup_url: HttpUrl = _LOOKUP_URL
     silent_after_h: float = Field(default=24.0, ge=0)
-    openapi_url: HttpUrl = OPENAPI_URL
-    business_url: HttpUrl = BUSINESS_URL
-    oauth_url: HttpUrl = OAUTH_URL
+    openapi_url: HttpUrl = _OPENAPI_URL
+    business_url: HttpUrl = _BUSINESS_URL
+    oauth_url: HttpUrl = _OAUTH_URL
 
     @field_validator("cover_allow")
     @classmethod

@@ -14,10 +14,10 @@ ELLIPSIS = "…"
 TRIMMED_AT_CUT = " ,;:.…-–—(\"'“‘/"
 WORD_CUT_MIN = 0.6
 """A cut moves back to the last space only if at least this share of the text remains."""
-JOINER = "\u200d"
-FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_JOINER = "\u200d"
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 """Regional indicators: two of them make a flag."""
-ATTACHING_RANGES = (("\U0001f3fb", "\U0001f3ff"), ("\U000e0020", "\U000e007f"))
+_ATTACHING_RANGES = (("\U0001f3fb", "\U0001f3ff"), ("\U000e0020", "\U000e007f"))
 """Ranges that attach to the character before: skin tones, and tags that spell a flag."""
 
 
@@ -47,10 +47,10 @@ def shorten(text: str, limit: TextLimit) -> str:
     line = " ".join(nfc(text).split())
     if limit.allows(line):
         return line
-    return line[: cut_position(line, limit)].rstrip(TRIMMED_AT_CUT) + ELLIPSIS
+    return line[: _cut_position(line, limit)].rstrip(TRIMMED_AT_CUT) + ELLIPSIS
 
 
-def cut_position(line: str, limit: TextLimit) -> int:
+def _cut_position(line: str, limit: TextLimit) -> int:
     """The position to cut at: the furthest fit, moved back to the end of a word or character."""
     low, high = 0, min(len(line), limit.plain)
     while low < high:
@@ -58,28 +58,28 @@ def cut_position(line: str, limit: TextLimit) -> int:
         fits = limit.allows(line[:middle] + ELLIPSIS)
         low, high = (middle, high) if fits else (low, middle - 1)
     space = line.rfind(" ", 0, low + 1)
-    return space if space >= low * WORD_CUT_MIN else character_boundary(line, low)
+    return space if space >= low * WORD_CUT_MIN else _character_boundary(line, low)
 
 
-def character_boundary(line: str, place: int) -> int:
+def _character_boundary(line: str, place: int) -> int:
     """The nearest position that splits no letter from its marks and no emoji sequence."""
-    while 0 < place < len(line) and splits_character(line, place):
+    while 0 < place < len(line) and _splits_character(line, place):
         place -= 1
     return place
 
 
-def splits_character(line: str, place: int) -> bool:
+def _splits_character(line: str, place: int) -> bool:
     """Whether a cut at *place* would split one visible character."""
     before, after = line[place - 1], line[place]
-    return attaches_to_previous(after) or before == JOINER or splits_flag(line[:place], after)
+    return _attaches_to_previous(after) or before == _JOINER or _splits_flag(line[:place], after)
 
 
-def splits_flag(before: str, after: str) -> bool:
-    letters = len(before) - len(before.rstrip(FLAG_LETTERS))
-    return after in FLAG_LETTERS and letters % 2 == 1
+def _splits_flag(before: str, after: str) -> bool:
+    letters = len(before) - len(before.rstrip(_FLAG_LETTERS))
+    return after in _FLAG_LETTERS and letters % 2 == 1
 
 
-def attaches_to_previous(character: str) -> bool:
+def _attaches_to_previous(character: str) -> bool:
     """Whether *character* attaches to the one before."""
-    coloured = any(first <= character <= last for first, last in ATTACHING_RANGES)
-    return coloured or character == JOINER or unicodedata.category(character).startswith("M")
+    coloured = any(first <= character <= last for first, last in _ATTACHING_RANGES)
+    return coloured or character == _JOINER or unicodedata.category(character).startswith("M")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 @cache
-def catalog() -> dict[str, dict[str, str]]:
+def _catalog() -> dict[str, dict[str, str]]:
     return tomllib.loads((Path(__file__).parent / "texts.toml").read_text("utf-8"))
 
 
 def catalog_text(part: str, name: str, **values: object) -> str:
     """One text with its values filled in."""
-    return catalog()[part][name].format(**values)
+    return _catalog()[part][name].format(**values)

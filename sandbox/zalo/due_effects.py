@@ -34,20 +34,20 @@ def deliver_due(world: World) -> None:
     now = world.clock()
     for sent in world.broadcasts:
         if sent.delivered is None and sent.at + world.rules.delivery_s <= now:
-            deliver_broadcast(world, sent, sent.at + world.rules.delivery_s)
+            _deliver_broadcast(world, sent, sent.at + world.rules.delivery_s)
     for message in list(world.conversations.in_transit.values()):
-        deliver_message(world, message, now)
+        _deliver_message(world, message, now)
 
 
-def deliver_broadcast(world: World, sent: StoredBroadcast, at: float) -> None:
+def _deliver_broadcast(world: World, sent: StoredBroadcast, at: float) -> None:
     """Deliver one broadcast to each follower in its audience who has not had too many."""
     chosen = matching_people(world.people.followers(), sent.target)
-    users = [one.user_id for one in chosen if may_get_broadcast(world, one, at)]
+    users = [one.user_id for one in chosen if _may_get_broadcast(world, one, at)]
     passed_over = [one.user_id for one in chosen if one.user_id not in users]
     world.record_at(at, "broadcast_delivered", id=sent.id, users=users, passed_over=passed_over)
 
 
-def may_get_broadcast(world: World, person: Person, at: float) -> bool:
+def _may_get_broadcast(world: World, person: Person, at: float) -> bool:
     """One broadcast a day, and a limited number a month."""
     had = [
         vietnam_time(sent.delivered)
@@ -60,7 +60,7 @@ def may_get_broadcast(world: World, person: Person, at: float) -> bool:
     return today == 0 and this_month < world.rules.follower_broadcasts
 
 
-def deliver_message(world: World, message: Message, now: float) -> None:
+def _deliver_message(world: World, message: Message, now: float) -> None:
     """Deliver one message, if it is due and the recipient's phone is on."""
     person = world.people.by_id.get(message.user_id)
     due = message.at + world.rules.receipt_after_s

@@ -12,10 +12,10 @@ from channels.zalo.client.response import whole_number
 from sandbox.zalo.state.world import INVALID, World
 
 WORLD = web.AppKey("world", World)
-OPEN_ROUTES = ("oauth.", "admin.", "page")
-BUSINESS_ROUTES = "business."
-TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
-NOT_FOUND = 404
+_OPEN_ROUTES = ("oauth.", "admin.", "page")
+_BUSINESS_ROUTES = "business."
+_TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
+_NOT_FOUND = 404
 
 
 def ok(data: Any) -> web.Response:
@@ -39,7 +39,7 @@ async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """Add the sandbox's time, and the rest of this minute's calls."""
     world = request.app[WORLD]
     answer.headers["Date"] = formatdate(world.clock(), usegmt=True)
-    if needs_token(request):
+    if _needs_token(request):
         answer.headers["X-RateLimit-Limit"] = str(world.rules.per_minute)
         answer.headers["X-RateLimit-Remain"] = str(world.calls_left())
 
@@ -54,7 +54,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPMethodNotAllowed:
         return error_response(-200, f"{request.method} not supported")
     except web.HTTPNotFound:
-        return error_response(-404, "empty or invalid API", status=NOT_FOUND)
+        return error_response(-404, "empty or invalid API", status=_NOT_FOUND)
 
 
 @web.middleware
@@ -66,33 +66,33 @@ async def access_middleware(request: web.Request, handler: Handler) -> web.Strea
 
 def access_error(request: web.Request) -> web.Response | None:
     """The error of a call without access; None for access. The call is counted here."""
-    if not needs_token(request):
+    if not _needs_token(request):
         return None
     world = request.app[WORLD]
     if not world.count_call():
         return error_response(-32, "Your application reached limit call api")
     if "access_token" in request.query:
-        return token_in_query_error(request)
-    code = world.check_token(request.headers.get(TOKEN_HEADER, ""))
-    return token_error(request, code) if code else None
+        return _token_in_query_error(request)
+    code = world.check_token(request.headers.get(_TOKEN_HEADER, ""))
+    return _token_error(request, code) if code else None
 
 
-def token_error(request: web.Request, code: int) -> web.Response:
-    if (request.match_info.route.name or "").startswith(BUSINESS_ROUTES):
+def _token_error(request: web.Request, code: int) -> web.Response:
+    if (request.match_info.route.name or "").startswith(_BUSINESS_ROUTES):
         return error_response(-124, "Access token invalid")
     words = "Access token is invalid" if code == INVALID else "access_token is expired or removed"
     return error_response(code, words)
 
 
-def needs_token(request: web.Request) -> bool:
+def _needs_token(request: web.Request) -> bool:
     name = request.match_info.route.name
-    return bool(name) and not str(name).startswith(OPEN_ROUTES)
+    return bool(name) and not str(name).startswith(_OPEN_ROUTES)
 
 
-def token_in_query_error(request: web.Request) -> web.Response:
+def _token_in_query_error(request: web.Request) -> web.Response:
     """The error for a token in the query, its place in the first API."""
     if request.method == "GET":
-        return error_response(-404, "empty or invalid API", status=NOT_FOUND)
+        return error_response(-404, "empty or invalid API", status=_NOT_FOUND)
     return error_response(-216, "Access token is invalid")
 
 

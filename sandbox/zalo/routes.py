@@ -14,15 +14,15 @@ from sandbox.zalo.api import (
 from sandbox.zalo.controls import admin, people_controls, webhook_admin
 from sandbox.zalo.page import page
 
-PAGES = [
+_PAGES = [
     web.get("/", page.show_page, name="page"),
     web.get("/style.css", page.style, name="page.style"),
 ]
-OAUTH = [
+_OAUTH = [
     web.get("/v4/oa/permission", oauth.permission, name="oauth.permission"),
     web.post("/v4/oa/access_token", oauth.access_token, name="oauth.token"),
 ]
-OA = [
+_OA = [
     web.get("/v2.0/oa/getoa", account.profile, name="oa.getoa"),
     web.post("/v2.0/oa/message", account.send_message, name="oa.message"),
     web.post("/v3.0/oa/message/cs", direct_messages.send_v3, name="oa.cs"),
@@ -31,13 +31,13 @@ OA = [
     web.get("/v3.0/oa/user/getlist", followers.list_people, name="oa.getlist"),
     web.post("/v2.0/oa/deletefollowerinfo", followers.forget_person, name="oa.deletefollowerinfo"),
 ]
-BUSINESS = [
+_BUSINESS = [
     web.post("/message/template", template_messages.send_by_phone, name="business.template"),
     web.get("/message/quota", template_info.quota, name="business.quota"),
     web.get("/quality", template_info.quality, name="business.quality"),
     web.get("/template/info/v2", template_info.template_info, name="business.info"),
 ]
-ARTICLES = [
+_ARTICLES = [
     web.post("/v2.0/article/create", articles.create, name="article.create"),
     web.post("/v2.0/article/verify", articles.verify, name="article.verify"),
     web.post("/v2.0/article/update", articles.update, name="article.update"),
@@ -61,18 +61,18 @@ CONTROLS = [
     web.post("/_sandbox/webhook/enable", webhook_admin.enable, name="admin.webhook_enable"),
     web.post("/_sandbox/webhook/probe", webhook_admin.probe, name="admin.webhook_probe"),
 ]
-PERSON = "/_sandbox/people/{user_id}"
+_PERSON = "/_sandbox/people/{user_id}"
 PEOPLE = [
     web.get("/_sandbox/people", people_controls.listing, name="admin.people"),
     web.post("/_sandbox/people", people_controls.create),
-    web.post(f"{PERSON}/write", people_controls.write, name="admin.write"),
-    web.post(f"{PERSON}/follow", people_controls.follow, name="admin.follow"),
-    web.post(f"{PERSON}/unfollow", people_controls.unfollow, name="admin.unfollow"),
-    web.post(f"{PERSON}/read", people_controls.mark_read, name="admin.read"),
-    web.post(f"{PERSON}/tap", people_controls.tap, name="admin.tap"),
-    web.post(f"{PERSON}/feedback", people_controls.rate, name="admin.feedback"),
-    web.post(f"{PERSON}/withdraw", people_controls.withdraw, name="admin.withdraw"),
-    web.post(f"{PERSON}/share", people_controls.share, name="admin.share"),
-    web.post(f"{PERSON}/chat-now", people_controls.chat_now, name="admin.chat_now"),
+    web.post(f"{_PERSON}/write", people_controls.write, name="admin.write"),
+    web.post(f"{_PERSON}/follow", people_controls.follow, name="admin.follow"),
+    web.post(f"{_PERSON}/unfollow", people_controls.unfollow, name="admin.unfollow"),
+    web.post(f"{_PERSON}/read", people_controls.mark_read, name="admin.read"),
+    web.post(f"{_PERSON}/tap", people_controls.tap, name="admin.tap"),
+    web.post(f"{_PERSON}/feedback", people_controls.rate, name="admin.feedback"),
+    web.post(f"{_PERSON}/withdraw", people_controls.withdraw, name="admin.withdraw"),
+    web.post(f"{_PERSON}/share", people_controls.share, name="admin.share"),
+    web.post(f"{_PERSON}/chat-now", people_controls.chat_now, name="admin.chat_now"),
 ]
-ROUTES = [*PAGES, *OAUTH, *OA, *BUSINESS, *ARTICLES, *CONTROLS, *PEOPLE]
+ROUTES = [*_PAGES, *_OAUTH, *_OA, *_BUSINESS, *_ARTICLES, *CONTROLS, *PEOPLE]

@@ -10,7 +10,7 @@ from sandbox.zalo.due_effects import LateEffects, deliver_due
 from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks.webhook_sender import DeliveryAttempt, WebhookSender
 
-TICK_S = 0.5
+_TICK_S = 0.5
 """Pause between checks, because the clock may be moved without a call."""
 
 
@@ -41,7 +41,7 @@ class Scheduler:
         while True:
             await self.catch_up()
             with suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout(_TICK_S):
                     await self.wake.wait()
             self.wake.clear()
 

@@ -21,8 +21,8 @@ from sandbox.zalo.state.journal import Journal
 from sandbox.zalo.state.templates import shipped_routes
 from sandbox.zalo.state.world import World
 
-BODY_MAX = 6 << 20
-STOP_S = 1.0
+_BODY_MAX = 6 << 20
+_STOP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ async def start(host: str, port: int, folder: Path, clock: Clock | None = None) 
     world = World(Journal(folder), ticking)
     ticking.offset_s = world.clock_offset_s
     heart = Scheduler(world)
-    app = build_app(world, ticking, faults, heart)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+    app = _build_app(world, ticking, faults, heart)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     chosen = runner.addresses[0][1]
@@ -72,12 +72,12 @@ async def start(host: str, port: int, folder: Path, clock: Clock | None = None) 
     return Sandbox(f"http://{host}:{chosen}", world, ticking, faults, runner, heart)
 
 
-def build_app(
+def _build_app(
     world: World, clock: SettableClock, faults: Faults, scheduler: Scheduler
 ) -> web.Application:
     app = web.Application(
         middlewares=[scheduler_middleware, error_middleware, fault_middleware, access_middleware],
-        client_max_size=BODY_MAX,
+        client_max_size=_BODY_MAX,
     )
     app[WORLD], app[admin.CLOCK], app[FAULTS], app[SCHEDULER] = world, clock, faults, scheduler
     app[articles.PROCESSING], app[oauth.CODES] = articles.ProcessingState(), {}

@@ -17,7 +17,7 @@ from channels.errors import Unreachable
 from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 
-LIST_PATH, FORGET_PATH = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
+_LIST_PATH, _FORGET_PATH = "/v3.0/oa/user/getlist", "/v2.0/oa/deletefollowerinfo"
 PAGE_SIZE = 50
 LIST_MAX = 10_000
 FIRST_DAY = date(2012, 1, 1)
@@ -128,7 +128,7 @@ class FollowerApi:
     async def page(self, part: ScanRange, offset: int) -> FollowerPage:
         """Raises Refused or a ChannelError."""
         return parse_page(
-            await self.api.read(self.api.get_data_call(LIST_PATH, part.query(offset)))
+            await self.api.read(self.api.get_data_call(_LIST_PATH, part.query(offset)))
         )
 
     async def forget(self, user_id: str, expired: Deadline) -> None:
@@ -136,7 +136,7 @@ class FollowerApi:
 
         Raises Refused, AmbiguousResult, DeadlinePassed or a ChannelError.
         """
-        await self.api.write(self.api.post_call(FORGET_PATH, {"user_id": user_id}), expired)
+        await self.api.write(self.api.post_call(_FORGET_PATH, {"user_id": user_id}), expired)
 
 
 def parse_page(answer: ApiResponse) -> FollowerPage:

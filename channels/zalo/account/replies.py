@@ -12,8 +12,8 @@ from channels.zalo.client.errors import Refused, StaleValue
 from channels.zalo.client.store import NO_REVISION, KeyValueStore
 
 log = structlog.get_logger()
-CURRENT_PATH, FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"
-NOT_FOR_THIS_OA = -235
+_CURRENT_PATH, _FORMER_PATH = "/v3.0/oa/message/cs", "/v2.0/oa/message"
+_NOT_FOR_THIS_OA = -235
 """Error of the current call for state bodies; the former call then takes the same body."""
 FREE_WINDOW_S = 48 * 3600.0
 MARGIN_S = 600.0
@@ -38,14 +38,14 @@ class ReplySender:
         """
         body = {"recipient": {"user_id": user_id}, "message": {"text": text}}
         if await self.is_former_pinned(oa_id):
-            return await self.send_by(FORMER_PATH, body, expired)
+            return await self.send_by(_FORMER_PATH, body, expired)
         try:
-            return await self.send_by(CURRENT_PATH, body, expired)
+            return await self.send_by(_CURRENT_PATH, body, expired)
         except Refused as refused:
-            if refused.code != NOT_FOR_THIS_OA:
+            if refused.code != _NOT_FOR_THIS_OA:
                 raise
         await self.pin_former(oa_id)
-        return await self.send_by(FORMER_PATH, body, expired)
+        return await self.send_by(_FORMER_PATH, body, expired)
 
     async def send_by(self, path: str, body: Mapping[str, Any], expired: Deadline) -> str:
         answer = await self.api.write(self.api.post_call(path, body), expired)
@@ -57,7 +57,7 @@ class ReplySender:
 
     async def pin_former(self, oa_id: str) -> None:
         try:
-            await self.store.swap(self.pin_key(oa_id), FORMER_PATH.encode(), NO_REVISION)
+            await self.store.swap(self.pin_key(oa_id), _FORMER_PATH.encode(), NO_REVISION)
         except StaleValue:
             return  # another process has stored it
         log.info("zalo_former_message_call")

@@ -20,8 +20,8 @@ from channels.zalo.outcomes import fix_for_error
 from channels.zalo.quota.counter import AccountQuotas
 from channels.zalo.quota.window import QuotaWindow, WindowCount
 
-ACCOUNT_KINDS = {2: "business", 4: "state body"}
-REFRESH_LIFE_S = 90 * 86400.0
+_ACCOUNT_KINDS = {2: "business", 4: "state body"}
+_REFRESH_LIFE_S = 90 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class AccountProfile:
         return cls(
             id=first_text(data, "oaid", "oa_id"),
             name=first_text(data, "name"),
-            kind=ACCOUNT_KINDS.get(kind or 0, f"type {kind}"),
+            kind=_ACCOUNT_KINDS.get(kind or 0, f"type {kind}"),
             verified=data.get("is_verified") in (True, "true", 1),
             package=first_text(data, "package_name"),
             package_until=first_text(data, "package_valid_through_date"),
@@ -126,20 +126,20 @@ class AccountProbe:
             return
         self.status.token_expires_at = grant.expires_at
         self.status.token_obtained_at = grant.obtained_at
-        self.status.refresh_ends_at = grant.obtained_at + REFRESH_LIFE_S
+        self.status.refresh_ends_at = grant.obtained_at + _REFRESH_LIFE_S
 
     async def read_counters(self) -> None:
         """Our own counts of this month."""
         for counter in (self.quotas.articles, self.quotas.broadcasts.counters[0]):
-            self.status.spent[counter.window.name] = usage_text(
+            self.status.spent[counter.window.name] = _usage_text(
                 await counter.shared.read(), counter.window, "unknown"
             )
         self.status.kinds = template_statuses(await self.stores.templates.current())
         spent, caps = await self.stores.budget.used(), self.stores.budget.windows
         self.status.notices = {
-            "today": usage_text(spent.notices, caps.notices, "no limit of ours"),
-            "money today": usage_text(spent.today, caps.today, "no cap"),
-            "money this month": usage_text(spent.month, caps.month, "no cap"),
+            "today": _usage_text(spent.notices, caps.notices, "no limit of ours"),
+            "money today": _usage_text(spent.today, caps.today, "no cap"),
+            "money this month": _usage_text(spent.month, caps.month, "no cap"),
         }
 
     def check_templates(self) -> None:
@@ -157,7 +157,7 @@ class AccountProbe:
         listing = self.oa.get_call("/v2.0/article/getslice", query)
         await self.probe("articles", listing, self.oa)
         quota = self.oa.post_call("/v2.0/oa/quota/message", {})
-        await self.probe("broadcasts", quota, self.oa, collect_fields(self.status.broadcasts))
+        await self.probe("broadcasts", quota, self.oa, _collect_fields(self.status.broadcasts))
 
     async def probe_templates(self) -> None:
         """Probe the reads that template messages by phone need."""
@@ -166,10 +166,10 @@ class AccountProbe:
             self.business.get_call("/quality"),
         )
         await self.probe(
-            "template messages", quota, self.business, collect_fields(self.status.templates)
+            "template messages", quota, self.business, _collect_fields(self.status.templates)
         )
         await self.probe(
-            "template quality", quality, self.business, collect_fields(self.status.quality)
+            "template quality", quality, self.business, _collect_fields(self.status.quality)
         )
 
     async def probe(
@@ -208,12 +208,12 @@ class AccountProbe:
             self.status.missing.append(finding)
 
 
-def usage_text(count: WindowCount, cap: QuotaWindow, without: str) -> str:
+def _usage_text(count: WindowCount, cap: QuotaWindow, without: str) -> str:
     """The used part and the limit; *without* is the text for no limit."""
     return f"{count.used} of {cap.limit or without}"
 
 
-def collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
+def _collect_fields(there: dict[str, str]) -> Callable[[ApiResponse], None]:
     """A function that copies an answer's plain fields into *there*, as text."""
 
     def use(answer: ApiResponse) -> None:

@@ -12,9 +12,9 @@ from channels.zalo.client.response import ApiResponse, whole_number
 from contracts.base.addresses import MOBILE_PATTERN
 from contracts.case import ZALO_USER_PREFIX
 
-PHONE_PATH, USER_ID_PATH = "/message/template", "/v3.0/oa/message/template"
-QUOTA_PATH = "/message/quota"
-NORMAL_MODE = "1"
+_PHONE_PATH, _USER_ID_PATH = "/message/template", "/v3.0/oa/message/template"
+_QUOTA_PATH = "/message/quota"
+_NORMAL_MODE = "1"
 """`sending_mode`: within the quota."""
 _PHONE = re.compile(MOBILE_PATTERN)
 _USER_ID = re.compile(rf"{ZALO_USER_PREFIX}(\d{{1,30}})")
@@ -86,9 +86,9 @@ class NoticeApi:
             "template_id": order.template_id,
             "template_data": order.values,
             "tracking_id": order.tracking_id,
-            "sending_mode": NORMAL_MODE,
+            "sending_mode": _NORMAL_MODE,
         }
-        return self.business.post_call(PHONE_PATH, body)
+        return self.business.post_call(_PHONE_PATH, body)
 
     def user_id_call(self, order: TemplateMessage) -> ApiCall:
         """This call has no tracking id: only the answer's message id joins later events."""
@@ -97,12 +97,14 @@ class NoticeApi:
             "template_id": order.template_id,
             "template_data": order.values,
         }
-        return self.oa.post_call(USER_ID_PATH, body)
+        return self.oa.post_call(_USER_ID_PATH, body)
 
     async def provider_time(self, to: ZaloAddress, age_s: float) -> float:
         """Zalo's time; read once if the host has not told it recently."""
         api = self.oa if to.user_id else self.business
         if not api.clock.is_fresh(age_s):
-            read = api.get_data_call(f"{OA_PATH}/getoa") if to.user_id else api.get_call(QUOTA_PATH)
+            read = (
+                api.get_data_call(f"{OA_PATH}/getoa") if to.user_id else api.get_call(_QUOTA_PATH)
+            )
             await api.read(read)
         return api.clock.now()

@@ -25,8 +25,8 @@ from contracts.base.crash_points import crash_point
 from contracts.case import CaseNotice
 
 log = structlog.get_logger()
-CLOCK_AGE_S = 60.0
-OUTSIDE_HOURS = "such templates go out from 07:00 to 21:30"
+_CLOCK_AGE_S = 60.0
+_OUTSIDE_HOURS = "such templates go out from 07:00 to 21:30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,10 @@ class NoticeSender:
         """Raises RowOutcome outside the hours of this tag, by Zalo's clock."""
         if template.is_any_hour:
             return
-        now = await self.api.provider_time(to, CLOCK_AGE_S)
+        now = await self.api.provider_time(to, _CLOCK_AGE_S)
         if not is_template_time(now):
             after_s = template_wait_s(now, self.timing.jitter)
-            raise RowOutcome(Outcome(Verdict.HELD, OUTSIDE_HOURS, after_s, reached_provider=False))
+            raise RowOutcome(Outcome(Verdict.HELD, _OUTSIDE_HOURS, after_s, reached_provider=False))
 
     async def send_paid(
         self, order: TemplateMessage, template: Template, expired: Deadline
@@ -175,7 +175,7 @@ class NoticeSender:
         try:
             accepted = await self.api.send(order, expired)
         except NO_EFFECT as why:
-            await self.budget.release(receipt, closing=is_daily_quota_used(why))
+            await self.budget.release(receipt, closing=_is_daily_quota_used(why))
             raise
         crash_point("zalo.notice_answered")
         await self.record_sent(order, accepted, receipt)
@@ -215,6 +215,6 @@ class NoticeSender:
         )
 
 
-def is_daily_quota_used(why: Exception) -> bool:
+def _is_daily_quota_used(why: Exception) -> bool:
     """Whether Zalo takes no more template messages today, from any process."""
     return isinstance(why, Refused) and why.rule.reason == error_codes.DAILY_QUOTA

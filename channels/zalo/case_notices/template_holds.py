@@ -46,12 +46,12 @@ class TemplateHolds:
         ruling, now = refused.rule, self.clock()
         if ruling.kind is ErrorKind.OPERATOR:
             self.holds[template.id, by_user_id] = Hold(now + OPERATOR_HOLD_S, refused.reason)
-        elif ruling.until and (scope := quota_scope(ruling, template)):
+        elif ruling.until and (scope := _quota_scope(ruling, template)):
             until = now + wait_s(ruling.until, now, lambda: 0.0)
             self.holds[scope, by_user_id] = Hold(until, refused.reason, JITTER_S[ruling.until])
 
 
-def quota_scope(rule: ErrorRule, template: Template) -> str:
+def _quota_scope(rule: ErrorRule, template: Template) -> str:
     """The scope of a used quota: the template's id, or the tag of promotions; otherwise empty."""
     if rule.reason == error_codes.TEMPLATE_QUOTA:
         return template.id

@@ -9,7 +9,7 @@ from typing import Any
 from channels.zalo.client.response import first_text, json_object, whole_number
 
 ENABLE, DELETE = "ENABLE", "DELETE"
-ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
+_ANY_HOUR_TAGS = frozenset(("1", "TRANSACTION", "IN_TRANSACTION", "OTP"))
 """Tags of messages about a person's own affairs, under their old and new names."""
 
 
@@ -74,7 +74,7 @@ class Template:
 
     @property
     def is_any_hour(self) -> bool:
-        return self.tag.upper() in ANY_HOUR_TAGS
+        return self.tag.upper() in _ANY_HOUR_TAGS
 
     @property
     def is_usable(self) -> bool:
@@ -124,11 +124,11 @@ class RegisteredTemplates:
         """With these routes; templates without a route are dropped."""
         templates = {**self.templates, **{template.id: template for template in added}}
         merged = {**self.routes, **routes}
-        return replace(self, routes=merged, templates=routed_templates(templates, merged))
+        return replace(self, routes=merged, templates=_routed_templates(templates, merged))
 
     def without_route(self, kind: str) -> "RegisteredTemplates":
         routes = {other: id for other, id in self.routes.items() if other != kind}
-        return replace(self, routes=routes, templates=routed_templates(self.templates, routes))
+        return replace(self, routes=routes, templates=_routed_templates(self.templates, routes))
 
     def with_daily_quota(self, daily: int | None, at: float) -> "RegisteredTemplates":
         """With Zalo's daily quota as of *at*; an older value changes nothing."""
@@ -139,10 +139,10 @@ class RegisteredTemplates:
     def with_templates(self, updated: Iterable[Template]) -> "RegisteredTemplates":
         """With newer descriptions of templates that still have a route."""
         templates = {**self.templates, **{template.id: template for template in updated}}
-        return replace(self, templates=routed_templates(templates, self.routes))
+        return replace(self, templates=_routed_templates(templates, self.routes))
 
 
-def routed_templates(
+def _routed_templates(
     templates: Mapping[str, Template], routes: Mapping[str, str]
 ) -> dict[str, Template]:
     return {id: templates[id] for id in routes.values() if id in templates}

@@ -9,8 +9,8 @@ from channels.zalo.case_notices.template_models import Template, TemplateParam
 from channels.zalo.outcomes import RowOutcome
 from channels.zalo.text_limits import TextLimit, utf16_units
 
-NUMBER_TYPE = "NUMBER"
-LONGEST_ESCAPE = 6
+_NUMBER_TYPE = "NUMBER"
+_LONGEST_ESCAPE = 6
 """Length of `&quot;`: Zalo counts a template's value unescaped."""
 
 
@@ -19,34 +19,34 @@ def fill_params(template: Template, values: Mapping[str, str]) -> dict[str, str]
 
     Raises RowOutcome, which names the parameter, for a missing or unfit value.
     """
-    params = {blank.name: param_value(blank, values) for blank in template.blanks}
+    params = {blank.name: _param_value(blank, values) for blank in template.blanks}
     return {name: text for name, text in params.items() if text}
 
 
-def param_value(param: TemplateParam, values: Mapping[str, str]) -> str:
+def _param_value(param: TemplateParam, values: Mapping[str, str]) -> str:
     """The value; empty for an optional parameter whose value is missing or unfit."""
-    text = fit_value(param, values.get(param.name, ""))
-    if utf16_units(text) >= max(param.min_length, 1) and not is_too_long(param, text):
+    text = _fit_value(param, values.get(param.name, ""))
+    if utf16_units(text) >= max(param.min_length, 1) and not _is_too_long(param, text):
         return text
     if param.require:
-        raise unfit_param(param, text)
+        raise _unfit_param(param, text)
     return ""
 
 
-def fit_value(param: TemplateParam, text: str) -> str:
-    if param.type.upper() == NUMBER_TYPE and param.name in MONEY_PARAMETERS:
+def _fit_value(param: TemplateParam, text: str) -> str:
+    if param.type.upper() == _NUMBER_TYPE and param.name in MONEY_PARAMETERS:
         return text.replace(".", "")
-    if param.name in FREE_TEXT_PARAMETERS and is_too_long(param, text):
+    if param.name in FREE_TEXT_PARAMETERS and _is_too_long(param, text):
         room = param.max_length
-        return text_limits.shorten(text, TextLimit(room, LONGEST_ESCAPE * room))
+        return text_limits.shorten(text, TextLimit(room, _LONGEST_ESCAPE * room))
     return text
 
 
-def is_too_long(param: TemplateParam, text: str) -> bool:
+def _is_too_long(param: TemplateParam, text: str) -> bool:
     return bool(param.max_length) and utf16_units(text) > param.max_length
 
 
-def unfit_param(param: TemplateParam, text: str) -> RowOutcome:
-    why = "missing" if not text else "too long" if is_too_long(param, text) else "too short"
+def _unfit_param(param: TemplateParam, text: str) -> RowOutcome:
+    why = "missing" if not text else "too long" if _is_too_long(param, text) else "too short"
     reason = f"template parameter {param.name}: {why}"
     return RowOutcome(Outcome(Verdict.FAILED, reason, reached_provider=False))

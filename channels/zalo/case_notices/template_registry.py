@@ -19,10 +19,10 @@ from channels.zalo.client.response import first_text, whole_number
 from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
 
 log = structlog.get_logger()
-INFO_PATH = "/template/info/v2"
-QUOTA_PATH, QUALITY_PATH = "/message/quota", "/quality"
+_INFO_PATH = "/template/info/v2"
+_QUOTA_PATH, _QUALITY_PATH = "/message/quota", "/quality"
 CACHE_S = 60.0
-TRIES = 50
+_TRIES = 50
 
 
 class UnfitTemplate(Exception):
@@ -61,7 +61,7 @@ class TemplateRegistry:
         """
         templates = {id: await self.read_info(id) for id in sorted(set(routes.values()))}
         for kind, id in routes.items():
-            check_params(kind, templates[id])
+            _check_params(kind, templates[id])
         return await self.update(
             lambda registered: registered.with_routes(routes, templates.values())
         )
@@ -79,8 +79,8 @@ class TemplateRegistry:
             return registered
         asked_at = self.clock()
         templates = [await self.read_template(id) for id in sorted(set(registered.routes.values()))]
-        daily = whole_number((await self.read_optional(QUOTA_PATH)).get("dailyQuota"))
-        quality = first_text(await self.read_optional(QUALITY_PATH), "oaCurrentQuality")
+        daily = whole_number((await self.read_optional(_QUOTA_PATH)).get("dailyQuota"))
+        quality = first_text(await self.read_optional(_QUALITY_PATH), "oaCurrentQuality")
 
         def move(registered: RegisteredTemplates) -> RegisteredTemplates:
             now = registered.with_templates(templates).with_daily_quota(daily, asked_at)
@@ -138,7 +138,7 @@ class TemplateRegistry:
             return Template(id, state=DELETE)
 
     async def read_info(self, id: str) -> Template:
-        data = await self.read_data(INFO_PATH, template_id=id)
+        data = await self.read_data(_INFO_PATH, template_id=id)
         if not first_text(data, "status"):
             raise Unreachable("a template without its state")
         return Template.parse(id, data)
@@ -151,7 +151,7 @@ class TemplateRegistry:
         self, change: Callable[[RegisteredTemplates], RegisteredTemplates]
     ) -> RegisteredTemplates:
         """Apply *change* to the stored value by compare-and-set, and log the differences."""
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             before, revision = await self.load()
             after = change(before)
             if after != before:
@@ -160,7 +160,7 @@ class TemplateRegistry:
                 except StaleValue:
                     continue
             self.cache(after)
-            log_changes(before, after)
+            _log_changes(before, after)
             return after
         raise Unreachable("everybody writes the templates", retry_after_s=1.0)
 
@@ -174,14 +174,14 @@ class TemplateRegistry:
         self.cached, self.cached_at = registered, self.clock()
 
 
-def check_params(kind: str, template: Template) -> None:
+def _check_params(kind: str, template: Template) -> None:
     """Raises Unfit."""
     wanted = {blank.name for blank in template.blanks if blank.require}
     if unknown := sorted(wanted - guaranteed_parameters(kind)):
         raise UnfitTemplate(kind, template.id, unknown)
 
 
-def log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:
+def _log_changes(before: RegisteredTemplates, after: RegisteredTemplates) -> None:
     """Log each template whose state or quality changed."""
     for id, template in after.templates.items():
         previous = before.templates.get(id)

@@ -10,10 +10,10 @@ from channels.zalo.client.client import ZaloClient
 from channels.zalo.client.errors import AmbiguousResult
 from channels.zalo.client.response import ApiResponse, first_text, whole_number
 
-ARTICLE_PATH = "/v2.0/article"
+_ARTICLE_PATH = "/v2.0/article"
 OA_PATH = "/v2.0/oa"
 PAGE_SIZE = 10
-MILLISECONDS_FROM = 10**11
+_MILLISECONDS_FROM = 10**11
 """Times above this are in milliseconds; Zalo's lists use both units."""
 
 
@@ -43,7 +43,7 @@ class ArticleApi:
     async def create(self, payload: Mapping[str, Any], expired: Deadline) -> str:
         """Create an article; returns the token to verify it with."""
         answer = await self.api.write(
-            self.api.post_call(f"{ARTICLE_PATH}/create", payload), expired
+            self.api.post_call(f"{_ARTICLE_PATH}/create", payload), expired
         )
         return require_field(answer, "token")
 
@@ -52,32 +52,32 @@ class ArticleApi:
         complete.
         """
         answer = await self.api.write(
-            self.api.post_call(f"{ARTICLE_PATH}/update", payload), expired
+            self.api.post_call(f"{_ARTICLE_PATH}/update", payload), expired
         )
         return answer.text("token")
 
     async def verify(self, token: str) -> str:
         """The article's id; Refused with kind POLL while it is processed."""
-        call = self.api.post_call(f"{ARTICLE_PATH}/verify", {"token": token})
+        call = self.api.post_call(f"{_ARTICLE_PATH}/verify", {"token": token})
         answer = await self.api.read(call)
         return answer.text("id")
 
     async def remove(self, article_id: str, expired: Deadline) -> None:
         await self.api.write(
-            self.api.post_call(f"{ARTICLE_PATH}/remove", {"id": article_id}), expired
+            self.api.post_call(f"{_ARTICLE_PATH}/remove", {"id": article_id}), expired
         )
 
     async def detail(self, article_id: str) -> Mapping[str, Any]:
         """An article with its body and its status."""
         answer = await self.api.read(
-            self.api.get_call(f"{ARTICLE_PATH}/getdetail", {"id": article_id})
+            self.api.get_call(f"{_ARTICLE_PATH}/getdetail", {"id": article_id})
         )
         return answer.data if isinstance(answer.data, Mapping) else {}
 
     async def list_page(self, page: int) -> list[ListedArticle]:
         """One page of our articles, newest first."""
         query = {"offset": str(page * PAGE_SIZE), "limit": str(PAGE_SIZE), "type": "normal"}
-        answer = await self.api.read(self.api.get_call(f"{ARTICLE_PATH}/getslice", query))
+        answer = await self.api.read(self.api.get_call(f"{_ARTICLE_PATH}/getslice", query))
         return [parse_listed(media) for media in article_entries(answer.data)]
 
     async def broadcast(
@@ -123,6 +123,6 @@ def parse_listed(media: Mapping[str, Any]) -> ListedArticle:
     return ListedArticle(
         first_text(media, "id"),
         first_text(media, "title"),
-        stamp / 1000 if stamp > MILLISECONDS_FROM else stamp,
+        stamp / 1000 if stamp > _MILLISECONDS_FROM else stamp,
         first_text(media, "status") == "show",
     )

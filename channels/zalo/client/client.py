@@ -32,13 +32,13 @@ from channels.zalo.client.token_store import TokenStore
 from channels.zalo.client.transport import Request, Transport
 
 log = structlog.get_logger()
-READ_TRIES = 3
-LOGGED_MESSAGE_MAX = 300
-LONG_NUMBERS = re.compile(r"\d{6,}")
+_READ_TRIES = 3
+_LOGGED_MESSAGE_MAX = 300
+_LONG_NUMBERS = re.compile(r"\d{6,}")
 """Digits that may be a phone number or an id, in messages of an unknown code."""
-TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
-PROOF_HEADER = "appsecret_proof"
-JSON = "application/json"
+_TOKEN_HEADER = "access_token"  # noqa: S105 -- the name of a header
+_PROOF_HEADER = "appsecret_proof"
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class ApiCall:
     body: Any = None
 
     def to_request(self, token: str, proof: str) -> Request:
-        headers = {TOKEN_HEADER: token, PROOF_HEADER: proof}
+        headers = {_TOKEN_HEADER: token, _PROOF_HEADER: proof}
         if self.body is None:
             return Request(self.method, self.url, headers, self.query)
-        headers["Content-Type"] = JSON
+        headers["Content-Type"] = _JSON
         body = json.dumps(self.body, ensure_ascii=False).encode()
         return Request(self.method, self.url, headers, self.query, body)
 
@@ -63,7 +63,7 @@ class ApiCall:
 class ZaloClient:
     """Client of one API host for one app; shared by all parts of the process.
 
-    *host* names the host's table of codes. Every call carries `appsecret_proof`, which the console
+    *host* names the host's table of codes. Every call carries `_appsecret_proof`, which the console
     can require.
     """
 
@@ -101,7 +101,7 @@ class ZaloClient:
     async def read(self, call: ApiCall) -> ApiResponse:
         """Read. Raises Refused, or a ChannelError when no answer is available now."""
         retries = AsyncRetrying(
-            stop=stop_after_attempt(READ_TRIES),
+            stop=stop_after_attempt(_READ_TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             retry=retry_if_exception_type(AmbiguousResult),
             sleep=self.sleep,
@@ -144,7 +144,7 @@ class ZaloClient:
         await self.bucket.take()
         if expired():
             raise DeadlinePassed(call.name)
-        proof = appsecret_proof(token, self.tokens.oauth.app_secret)
+        proof = _appsecret_proof(token, self.tokens.oauth.app_secret)
         reply = await self.transport.exchange(call.to_request(token, proof))
         await self.bucket.apply_headers(reply.headers)
         answer = response.parse_response(reply)
@@ -162,11 +162,11 @@ class ZaloClient:
         if answer.error == response.RATE_LIMITED:
             await self.bucket.halve_rate()
         if not rule.known:
-            words = LONG_NUMBERS.sub("#", answer.message[:LOGGED_MESSAGE_MAX])
+            words = _LONG_NUMBERS.sub("#", answer.message[:_LOGGED_MESSAGE_MAX])
             log.error("zalo_unknown_code", call=call.name, code=answer.error, words=words)
         return Refused(call.name, answer.error, answer.message, rule)
 
 
-def appsecret_proof(token: str, app_secret: str) -> str:
-    """`appsecret_proof`: proof that the token's user is the app it was granted to."""
+def _appsecret_proof(token: str, app_secret: str) -> str:
+    """`_appsecret_proof`: proof that the token's user is the app it was granted to."""
     return hmac.new(app_secret.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -13,14 +13,14 @@ Clock = Callable[[], float]
 Jitter = Callable[[], float]
 """Random fractions, evenly between 0 and 1."""
 
-BROADCAST_OPENS, BROADCAST_CLOSES = time(6, 0), time(21, 59)
-BROADCAST_RELEASE = time(6, 5)
-TEMPLATE_OPENS, TEMPLATE_CLOSES = time(7, 0), time(21, 30)
-TEMPLATE_RELEASE = time(7, 5)
+_BROADCAST_OPENS, _BROADCAST_CLOSES = time(6, 0), time(21, 59)
+_BROADCAST_RELEASE = time(6, 5)
+_TEMPLATE_OPENS, _TEMPLATE_CLOSES = time(7, 0), time(21, 30)
+_TEMPLATE_RELEASE = time(7, 5)
 """Hours of template messages that are not about a person's own affairs. Zalo documents its own
 hours in two versions; these are within both.
 """
-MIDNIGHT_MARGIN = timedelta(minutes=5)
+_MIDNIGHT_MARGIN = timedelta(minutes=5)
 MINUTE_S = 60.0
 JITTER_S = {"minute": 5.0, "morning": 600.0, "day": 600.0, "month": 600.0}
 """Spread of retries that wait for the same moment, so that they do not run into the rate limit."""
@@ -65,60 +65,60 @@ class ProviderClock:
 
 def is_broadcast_time(now: float) -> bool:
     """Whether Zalo accepts broadcasts at *now*."""
-    return BROADCAST_OPENS <= vietnam_time(now).time() < BROADCAST_CLOSES
+    return _BROADCAST_OPENS <= vietnam_time(now).time() < _BROADCAST_CLOSES
 
 
 def is_template_time(now: float) -> bool:
     """Whether template messages with limited hours are sent at *now*."""
-    return TEMPLATE_OPENS <= vietnam_time(now).time() < TEMPLATE_CLOSES
+    return _TEMPLATE_OPENS <= vietnam_time(now).time() < _TEMPLATE_CLOSES
 
 
 def template_wait_s(now: float, jitter: Jitter = jitter) -> float:
     """Seconds until the next 07:05 in Vietnam, with jitter."""
-    return next_time(now, TEMPLATE_RELEASE) - now + jitter() * JITTER_S[Until.MORNING]
+    return _next_time(now, _TEMPLATE_RELEASE) - now + jitter() * JITTER_S[Until.MORNING]
 
 
 def wait_s(until: Until, now: float, jitter: Jitter = jitter) -> float:
     """Seconds from *now* until that moment, with jitter."""
-    return NEXT_TIME[until](now) - now + jitter() * JITTER_S[until]
+    return _NEXT_TIME[until](now) - now + jitter() * JITTER_S[until]
 
 
 def next_minute(now: float) -> float:
     return now - now % MINUTE_S + MINUTE_S
 
 
-def next_morning(now: float) -> float:
+def _next_morning(now: float) -> float:
     """The next 06:05 in Vietnam."""
-    return next_time(now, BROADCAST_RELEASE)
+    return _next_time(now, _BROADCAST_RELEASE)
 
 
-def next_time(now: float, hour: time) -> float:
+def _next_time(now: float, hour: time) -> float:
     """The next time it is *hour* in Vietnam."""
     here = vietnam_time(now)
     today = datetime.combine(here, hour, VIETNAM)
     return (today if here < today else today + timedelta(days=1)).timestamp()
 
 
-def next_day(now: float) -> float:
+def _next_day(now: float) -> float:
     """Just after the next midnight in Vietnam."""
     midnight = datetime.combine(vietnam_time(now), time.min, VIETNAM) + timedelta(days=1)
-    return (midnight + MIDNIGHT_MARGIN).timestamp()
+    return (midnight + _MIDNIGHT_MARGIN).timestamp()
 
 
 def next_month(now: float) -> float:
     """Just after the start of the next month in Vietnam."""
     first = datetime.combine(vietnam_time(now).replace(day=1), time.min, VIETNAM)
     following = (first + timedelta(days=32)).replace(day=1)
-    return (following + MIDNIGHT_MARGIN).timestamp()
+    return (following + _MIDNIGHT_MARGIN).timestamp()
 
 
 def vietnam_time(now: float) -> datetime:
     return datetime.fromtimestamp(now, VIETNAM)
 
 
-NEXT_TIME: dict[Until, Callable[[float], float]] = {
+_NEXT_TIME: dict[Until, Callable[[float], float]] = {
     Until.MINUTE: next_minute,
-    Until.MORNING: next_morning,
-    Until.DAY: next_day,
+    Until.MORNING: _next_morning,
+    Until.DAY: _next_day,
     Until.MONTH: next_month,
 }

@@ -48,48 +48,48 @@ class ErrorRule:
     silence_days: float = 0.0
 
 
-UNKNOWN_RULE = ErrorRule(ErrorKind.CONTENT, "unknown code", known=False)
-BAD_TOKEN_RULE = ErrorRule(ErrorKind.TOKEN)
-APP_FIX = "app"
+_UNKNOWN_RULE = ErrorRule(ErrorKind.CONTENT, "unknown code", known=False)
+_BAD_TOKEN_RULE = ErrorRule(ErrorKind.TOKEN)
+_APP_FIX = "app"
 
 
 def classify(host: str, code: int, message: str) -> ErrorRule:
     """The rule for an error; an unknown code counts as a content error."""
     if _BAD_TOKEN.search(message):
-        return BAD_TOKEN_RULE
+        return _BAD_TOKEN_RULE
     text = message.casefold()
-    candidates = rules_by_code(host).get(code, (UNKNOWN_RULE,))
-    return next((rule for rule in candidates if rule.match in text), UNKNOWN_RULE)
+    candidates = rules_by_code(host).get(code, (_UNKNOWN_RULE,))
+    return next((rule for rule in candidates if rule.match in text), _UNKNOWN_RULE)
 
 
 @cache
 def rules_by_code(host: str) -> dict[int, tuple[ErrorRule, ...]]:
     """Every code of *host* with its rules, most specific first."""
-    return {int(code): parse_rules(entry) for code, entry in load_table()[host].items()}
+    return {int(code): _parse_rules(entry) for code, entry in _load_table()[host].items()}
 
 
 def operator_fix(name: str) -> str:
     """Where an operator corrects the cause *name*; empty without a name."""
-    return str(load_table()["fix"][name]) if name else ""
+    return str(_load_table()["fix"][name]) if name else ""
 
 
 def classify_oauth(code: int | None) -> ErrorRule:
     """The rule for an error of the OAuth host. Zalo has no list of its codes: most are unknown."""
-    unknown = ErrorRule(ErrorKind.OPERATOR, known=False, fix=operator_fix(APP_FIX))
+    unknown = ErrorRule(ErrorKind.OPERATOR, known=False, fix=operator_fix(_APP_FIX))
     return rules_by_code(OAUTH_HOST).get(code or 0, (unknown,))[0]
 
 
 @cache
-def load_table() -> dict[str, Any]:
+def _load_table() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "error_codes.toml").read_text("utf-8"))
 
 
-def parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:
+def _parse_rules(entry: dict[str, Any] | list[dict[str, Any]]) -> tuple[ErrorRule, ...]:
     rules = entry if isinstance(entry, list) else [entry]
-    return tuple(parse_rule(rule) for rule in rules)
+    return tuple(_parse_rule(rule) for rule in rules)
 
 
-def parse_rule(rule: dict[str, Any]) -> ErrorRule:
+def _parse_rule(rule: dict[str, Any]) -> ErrorRule:
     until = rule.get("until")
     read = {
         "kind": ErrorKind(rule["kind"]),

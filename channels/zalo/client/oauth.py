@@ -17,23 +17,23 @@ from channels.zalo.client.errors import AmbiguousResult, AppNotSetUp, RefreshTok
 from channels.zalo.client.response import first_text, json_object, whole_number
 from channels.zalo.client.transport import Reply, Request, Transport
 
-TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
+_TOKEN_PATH = "/v4/oa/access_token"  # noqa: S105
 
 
-FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+_FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
-NAME_MAX = 60
+_NAME_MAX = 60
 
 
-TEMPORARY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
+_TEMPORARY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600))
 """Statuses that come before any effect: the refresh token is still valid."""
 
 
-DEFAULT_LIFETIME_S = 3600.0
+_DEFAULT_LIFETIME_S = 3600.0
 
 
-LIFETIME_MAX_S = 31 * 86400.0
+_LIFETIME_MAX_S = 31 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OAuthClient:
     """The app's side of OAuth v4 for Official Accounts."""
 
     def __init__(self, url: str, app_id: str, app_secret: str, transport: Transport) -> None:
-        self.url = url.rstrip("/") + TOKEN_PATH
+        self.url = url.rstrip("/") + _TOKEN_PATH
         self.app_id = app_id
         self.app_secret = app_secret
         self.transport = transport
@@ -68,7 +68,7 @@ class OAuthClient:
 
     async def request_tokens(self, grant_type: str, **fields: str) -> TokenPair:
         form = {**fields, "app_id": self.app_id, "grant_type": grant_type}
-        headers = {"secret_key": self.app_secret, "Content-Type": FORM_CONTENT_TYPE}
+        headers = {"secret_key": self.app_secret, "Content-Type": _FORM_CONTENT_TYPE}
         body = urlencode(form).encode()
         return parse_token_pair(
             await self.transport.exchange(Request("POST", self.url, headers, body=body))
@@ -79,31 +79,31 @@ def parse_token_pair(reply: Reply) -> TokenPair:
     """The token pair in the OAuth host's answer; raises as `OAuthClient.refresh`."""
     body = json_object(reply.body)
     if body is None:
-        raise unreadable_error(reply)
+        raise _unreadable_error(reply)
     access_token = body.get("access_token")
     if isinstance(access_token, str) and access_token:
         return TokenPair(
             access_token, first_text(body, "refresh_token"), lifetime_s(body.get("expires_in"))
         )
-    if reply.status in TEMPORARY_STATUSES:
+    if reply.status in _TEMPORARY_STATUSES:
         raise Unreachable(f"oauth http {reply.status}")
-    raise refusal_error(body)
+    raise _refusal_error(body)
 
 
-def unreadable_error(reply: Reply) -> Exception:
+def _unreadable_error(reply: Reply) -> Exception:
     """The error for an answer without JSON: a gateway's page, an empty or a truncated answer.
 
     An empty answer with HTTP 200 is Zalo's answer to a used refresh token.
     """
     body = reply.body.strip()
-    if reply.status in TEMPORARY_STATUSES or body.startswith(b"<"):
+    if reply.status in _TEMPORARY_STATUSES or body.startswith(b"<"):
         return Unreachable(f"oauth http {reply.status}")
     if not body and reply.status == HTTPStatus.OK:
         return RefreshTokenUsed("empty answer")
     return AmbiguousResult(f"oauth http {reply.status} without an answer in it")
 
 
-def refusal_error(body: Mapping[str, Any]) -> Exception:
+def _refusal_error(body: Mapping[str, Any]) -> Exception:
     """The error for a refusal: invalid token, or app not set up. Some refusals have no code."""
     code, name = whole_number(body.get("error")), first_text(body, "error_name")
     rest = (first_text(body, key) for key in ("error_reason", "message", "error_description"))
@@ -111,11 +111,11 @@ def refusal_error(body: Mapping[str, Any]) -> Exception:
     rule = error_codes.classify_oauth(code)
     if rule.kind is ErrorKind.TOKEN or "refresh token" in message:
         return RefreshTokenUsed(f"oauth {code}")
-    details = " ".join(part for part in (str(code or ""), name[:NAME_MAX]) if part)
+    details = " ".join(part for part in (str(code or ""), name[:_NAME_MAX]) if part)
     return AppNotSetUp(f"oauth {details or 'without a reason'}", rule.fix)
 
 
 def lifetime_s(expires_in: object) -> float:
     """Lifetime of the access token; an hour when Zalo names no valid one."""
     seconds = whole_number(expires_in)
-    return float(seconds) if seconds and 0 < seconds <= LIFETIME_MAX_S else DEFAULT_LIFETIME_S
+    return float(seconds) if seconds and 0 < seconds <= _LIFETIME_MAX_S else _DEFAULT_LIFETIME_S

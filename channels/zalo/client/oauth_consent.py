@@ -12,7 +12,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-CONSENT_PATH = "/v4/oa/permission"
+_CONSENT_PATH = "/v4/oa/permission"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Consent:
             "code_challenge": code_challenge(self.verifier),
             "state": self.state,
         }
-        return f"{host.rstrip('/')}{CONSENT_PATH}?{urlencode(query)}"
+        return f"{host.rstrip('/')}{_CONSENT_PATH}?{urlencode(query)}"
 
     def code_from(self, redirect_url: str) -> str | None:
         """The code in the address at which the browser ended; None for another request's."""
@@ -48,12 +48,12 @@ class Consent:
         return code if code and hmac.compare_digest(state.encode(), self.state.encode()) else None
 
 
-VERIFIER_ALPHABET = string.ascii_letters + string.digits
-VERIFIER_LENGTH = 43
+_VERIFIER_ALPHABET = string.ascii_letters + string.digits
+_VERIFIER_LENGTH = 43
 
 
 def new_code_verifier() -> str:
-    return "".join(secrets.choice(VERIFIER_ALPHABET) for _ in range(VERIFIER_LENGTH))
+    return "".join(secrets.choice(_VERIFIER_ALPHABET) for _ in range(_VERIFIER_LENGTH))
 
 
 def code_challenge(verifier: str) -> str:

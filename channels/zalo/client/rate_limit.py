@@ -19,14 +19,14 @@ from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore
 
 log = structlog.get_logger()
 Sleep = Callable[[float], Awaitable[None]]
-DEFAULT_PER_S, DEFAULT_BURST = 5.0, 10.0
-SLOWEST_PER_S = 0.1
-RECOVERY_S = 60.0
-WAIT_MAX_S = 2.0
-RETRY_AFTER_MAX_S = 86400
+_DEFAULT_PER_S, _DEFAULT_BURST = 5.0, 10.0
+_SLOWEST_PER_S = 0.1
+_RECOVERY_S = 60.0
+_WAIT_MAX_S = 2.0
+_RETRY_AFTER_MAX_S = 86400
 """Upper bound of `Retry-After`."""
-WAIT_MIN_S = 0.001
-TRIES = 50
+_WAIT_MIN_S = 0.001
+_TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class BucketState:
 class RateLimits:
     """The agreed rate, and the number of calls that may leave at once after a pause."""
 
-    per_s: float = DEFAULT_PER_S
-    burst: float = DEFAULT_BURST
+    per_s: float = _DEFAULT_PER_S
+    burst: float = _DEFAULT_BURST
 
 
 def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketState, float]:
@@ -62,24 +62,24 @@ def take(state: BucketState, now: float, limits: RateLimits) -> tuple[BucketStat
     state = recovered(state, now, limits)
     since = max(state.free_at, now)
     turn = max(since - (limits.burst - 1) / state.per_s, state.closed_until, now)
-    wait_s = turn - now if turn - now > WAIT_MIN_S else 0.0
+    wait_s = turn - now if turn - now > _WAIT_MIN_S else 0.0
     return replace(state, free_at=since + 1 / state.per_s), wait_s
 
 
 def recovered(state: BucketState, now: float, limits: RateLimits) -> BucketState:
     """Undo a slow-down step by step: each quiet minute doubles the rate."""
-    if state.per_s < limits.per_s and now - state.slowed_at >= RECOVERY_S:
+    if state.per_s < limits.per_s and now - state.slowed_at >= _RECOVERY_S:
         return replace(state, per_s=min(limits.per_s, 2 * state.per_s), slowed_at=now)
     return replace(state, per_s=min(limits.per_s, state.per_s))
 
 
-def halved(state: BucketState, now: float) -> BucketState:
+def _halved(state: BucketState, now: float) -> BucketState:
     """The bucket after error -32: half the rate, and no call until the next minute."""
-    slower = max(SLOWEST_PER_S, state.per_s / 2)
-    return closed(replace(state, per_s=slower, slowed_at=now), next_minute(now))
+    slower = max(_SLOWEST_PER_S, state.per_s / 2)
+    return _closed(replace(state, per_s=slower, slowed_at=now), next_minute(now))
 
 
-def closed(state: BucketState, until: float) -> BucketState:
+def _closed(state: BucketState, until: float) -> BucketState:
     return replace(state, closed_until=max(state.closed_until, until))
 
 
@@ -87,7 +87,7 @@ def server_wait_until(headers: Mapping[str, str], now: float) -> float:
     """The time before which Zalo wants no call: an empty minute, or `Retry-After`; 0 for none."""
     until = next_minute(now) if whole_number(headers.get("X-RateLimit-Remain")) == 0 else 0.0
     wait_s = whole_number(headers.get("Retry-After"))
-    return max(until, now + min(max(wait_s, 0), RETRY_AFTER_MAX_S)) if wait_s else until
+    return max(until, now + min(max(wait_s, 0), _RETRY_AFTER_MAX_S)) if wait_s else until
 
 
 StateChange = Callable[[BucketState], BucketState]
@@ -124,10 +124,10 @@ class TokenBucket:
         def move(flow: BucketState) -> BucketState:
             nonlocal wait_s
             after, wait_s = take(flow, self.clock(), self.limits)
-            return flow if wait_s > WAIT_MAX_S else after
+            return flow if wait_s > _WAIT_MAX_S else after
 
         await self.update(move)
-        if wait_s > WAIT_MAX_S:
+        if wait_s > _WAIT_MAX_S:
             raise Unreachable("rate limit", retry_after_s=wait_s)
         if wait_s > 0:
             await self.sleep(wait_s)
@@ -135,11 +135,11 @@ class TokenBucket:
     async def apply_headers(self, headers: Mapping[str, str]) -> None:
         """Delay further calls as Zalo's rate limit headers demand."""
         if until := server_wait_until(headers, self.clock()):
-            await self.apply_answer(lambda flow: closed(flow, until))
+            await self.apply_answer(lambda flow: _closed(flow, until))
 
     async def halve_rate(self) -> None:
         """Halve the rate after error -32."""
-        await self.apply_answer(lambda flow: halved(flow, self.clock()))
+        await self.apply_answer(lambda flow: _halved(flow, self.clock()))
         log.warning("zalo_rate_halved", per_s=self.state.per_s)
 
     async def apply_answer(self, change: StateChange) -> None:
@@ -155,7 +155,7 @@ class TokenBucket:
     async def update(self, change: StateChange) -> None:
         """Apply *change* to the stored state by compare-and-set. Raises Unreachable."""
         async with self.lock:
-            for _ in range(TRIES):
+            for _ in range(_TRIES):
                 after = change(self.state)
                 try:
                     self.revision = await self.store.swap(self.key, after.encode(), self.revision)

@@ -67,10 +67,10 @@ class GrantCipher:
             stored = json_object(self.fernet.decrypt(data))
         except InvalidToken as error:
             raise WrongKey("the vault key does not fit the stored tokens") from error
-        return decode_grant(stored or {})
+        return _decode_grant(stored or {})
 
 
-def decode_grant(stored: Mapping[str, Any]) -> TokenGrant:
+def _decode_grant(stored: Mapping[str, Any]) -> TokenGrant:
     """Read a grant that any version stored: unknown fields are left out."""
     names = {field.name for field in fields(TokenGrant)}
     return TokenGrant(**{name: value for name, value in stored.items() if name in names})

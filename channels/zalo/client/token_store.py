@@ -36,7 +36,7 @@ REFRESH_EARLY_S = 5 * 3600.0
 PENDING_TIMEOUT_S = 60.0
 """Longer than any refresh: a refresh that is pending for longer belongs to a dead process."""
 BUSY_RETRY_S = 5.0
-TRIES = 3
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ class TokenStore:
             now = self.clock()
             fresh = TokenGrant(access_token, refresh_token, now + lifetime_s(expires_in), now)
             if sealed := await self.kv_store.get(self.key):
-                await self.write(with_previous(self.previous_grant(sealed), fresh), sealed.revision)
+                await self.write(
+                    _with_previous(self.previous_grant(sealed), fresh), sealed.revision
+                )
             else:
                 await self.write(fresh, NO_REVISION)
             self.unstored = None
@@ -205,11 +207,13 @@ class TokenStore:
     def next_grant(self, grant: TokenGrant, pair: TokenPair) -> TokenGrant:
         now = self.clock()
         kept = pair.refresh_token or grant.refresh_token
-        return with_previous(grant, TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now))
+        return _with_previous(
+            grant, TokenGrant(pair.access_token, kept, now + pair.lifetime_s, now)
+        )
 
     async def store_new_pair(self) -> TokenGrant:
         """Store the new pair before its first use. Raises Unreachable; the next call repeats it."""
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             try:
                 return await self.try_store_new_pair()
             except StaleValue:
@@ -238,7 +242,7 @@ def grant_key(app_id: str) -> str:
     return f"zalo.grant.{app_id}"
 
 
-def with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
+def _with_previous(before: TokenGrant, fresh: TokenGrant) -> TokenGrant:
     """*fresh* with the tokens of *before*, for recovery by hand."""
     return replace(
         fresh,

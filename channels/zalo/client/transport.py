@@ -72,7 +72,7 @@ class AiohttpTransport:
                 allow_redirects=False,
                 timeout=self.timeout,
             ) as answer:
-                return Reply(answer.status, answer.headers, await read_body(answer))
+                return Reply(answer.status, answer.headers, await _read_body(answer))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"no connection: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -91,7 +91,7 @@ class AiohttpTransport:
             self.http = None
 
 
-async def read_body(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
     """The body, up to BODY_MAX. Raises AmbiguousResult beyond that."""
     body = bytearray()
     async for chunk in answer.content.iter_any():

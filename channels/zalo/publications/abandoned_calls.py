@@ -18,7 +18,7 @@ from channels.zalo.timing import Timing
 
 log = structlog.get_logger()
 WATCH_S = 86400.0
-CALLS_MAX = 20
+_CALLS_MAX = 20
 """Abandoned calls remembered per item: each has cost at least ten minutes."""
 
 
@@ -37,7 +37,7 @@ class AbandonedCalls:
         log.warning("zalo_call_given_up", content_id=content_id, article=record.article_id)
         call = AbandonedCall(record.intent_at, record.marker, record.title)
         self.begun_at[content_id] = call.at
-        return replace(record, intent_at=0.0, strays=(*record.strays, call)[-CALLS_MAX:])
+        return replace(record, intent_at=0.0, strays=(*record.strays, call)[-_CALLS_MAX:])
 
     async def sweep(self) -> None:
         """Check every item whose call began within a day. Raises ChannelError."""

@@ -29,13 +29,13 @@ from channels.zalo.timing import Timing
 from contracts.base.crash_points import crash_point
 
 log = structlog.get_logger()
-PERMANENT_KINDS = (ErrorKind.CONTENT, ErrorKind.RECIPIENT)
-PROCESSING_ALARM_S, RECHECK_MAX_S = 3600.0, 3600.0
+_PERMANENT_KINDS = (ErrorKind.CONTENT, ErrorKind.RECIPIENT)
+_PROCESSING_ALARM_S, _RECHECK_MAX_S = 3600.0, 3600.0
 """Age of an article in processing that raises an alarm, and the longest pause between checks."""
 RECHECK_S = 60.0
 """Pause between checks for a lost answer; a found article counts at once."""
 DELIVERED = Outcome(Verdict.DELIVERED)
-FINAL_OUTCOMES = {
+_FINAL_OUTCOMES = {
     Step.DONE: DELIVERED,
     Step.STALE: Outcome(Verdict.FAILED, "a newer revision is out"),
 }
@@ -85,7 +85,7 @@ class ArticlePublisher:
         try:
             yield
         except Refused as refused:
-            if refused.rule.kind in PERMANENT_KINDS:
+            if refused.rule.kind in _PERMANENT_KINDS:
                 await self.mark_failed(job, await self.load_record(job))
             raise
 
@@ -102,9 +102,9 @@ class ArticlePublisher:
         record = await self.covers.without_missing_copy(record)
         if next_step(record, job) is Step.UPDATE:
             await self.abandoned_calls.check(job.content_id, record)
-        while (step := next_step(record, job)) not in FINAL_OUTCOMES:
+        while (step := next_step(record, job)) not in _FINAL_OUTCOMES:
             record = await self.step_handlers[step](job, record)
-        return FINAL_OUTCOMES[step]
+        return _FINAL_OUTCOMES[step]
 
     async def create(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         month = await self.quota.reserve()
@@ -144,7 +144,7 @@ class ArticlePublisher:
             article_id = await self.poll_article_id(record)
             crash_point("zalo.verified")
         except Refused as refused:
-            if refused.rule.kind in PERMANENT_KINDS:
+            if refused.rule.kind in _PERMANENT_KINDS:
                 return await self.handle_rejected_content(job, record, refused)
             raise self.doubt_if_accepted(job, record, refused) from refused
         except ChannelError as trouble:
@@ -158,9 +158,9 @@ class ArticlePublisher:
     def processing_outcome(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
         """Check again at growing pauses; after an hour, log an alarm."""
         age_s = self.timing.clock() - record.token_at
-        if age_s > PROCESSING_ALARM_S:
+        if age_s > _PROCESSING_ALARM_S:
             log.error("zalo_article_processing", content_id=job.content_id, waits_s=round(age_s))
-        again_s = min(max(PROCESSING_S, age_s / 2), RECHECK_MAX_S)
+        again_s = min(max(PROCESSING_S, age_s / 2), _RECHECK_MAX_S)
         verdict = Verdict.DOUBT if is_accepted(record, job) else Verdict.HELD
         return Outcome(verdict, "zalo is processing the article", again_s)
 
@@ -214,12 +214,12 @@ class ArticlePublisher:
 
     async def is_removed(self, job: ArticleJob, record: ArticleRecord, refused: Refused) -> bool:
         """Whether the article was removed by hand, so that there is nothing left to hide."""
-        if not job.article.is_withdrawal or refused.rule.kind not in PERMANENT_KINDS:
+        if not job.article.is_withdrawal or refused.rule.kind not in _PERMANENT_KINDS:
             return False
         try:
             await self.api.detail(record.article_id)
         except Refused as missing:
-            return missing.rule.kind in PERMANENT_KINDS
+            return missing.rule.kind in _PERMANENT_KINDS
         return False
 
     async def recover(
@@ -254,14 +254,14 @@ class ArticlePublisher:
             await self.recover(job, record, Verdict.DOUBT)
         elif is_blank(record) and record.shown < job.revision:
             return await self.resolve_unrecorded(job, record)
-        return FINAL_OUTCOMES.get(step, Outcome(Verdict.ABSENT))
+        return _FINAL_OUTCOMES.get(step, Outcome(Verdict.ABSENT))
 
     async def resolve_unrecorded(self, job: ArticleJob, record: ArticleRecord) -> Outcome:
         """Resolve a doubt without a record of it: the record may come from an older backup."""
         record = await self.search_item(job, record)
         if record.article_id and await self.confirm_live(job, record):
             return DELIVERED
-        return FINAL_OUTCOMES.get(next_step(record, job), Outcome(Verdict.ABSENT))
+        return _FINAL_OUTCOMES.get(next_step(record, job), Outcome(Verdict.ABSENT))
 
     async def search_item(self, job: ArticleJob, record: ArticleRecord) -> ArticleRecord:
         """Search Zalo's list for an article of the item, of any revision, and record the result."""

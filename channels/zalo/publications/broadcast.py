@@ -18,8 +18,8 @@ from channels.zalo.timing import Timing
 from contracts.base.crash_points import crash_point
 
 log = structlog.get_logger()
-CLOCK_AGE_S = 60.0
-OUTSIDE_HOURS = "zalo broadcasts from 06:00 to 21:59"
+_CLOCK_AGE_S = 60.0
+_OUTSIDE_HOURS = "zalo broadcasts from 06:00 to 21:59"
 ARTICLE_WAIT_S = 15.0
 """Slightly longer than the article's own delay, so that the article is retried first."""
 COMPANIONS_WAIT_S, RECHECK_S = 1800.0, 120.0
@@ -48,12 +48,12 @@ class BroadcastSender:
         itself.
         """
         record = await self.records.read(job.content_id) or ArticleRecord()
-        if waiting := blocked_outcome(record, job):
+        if waiting := _blocked_outcome(record, job):
             return waiting
         now = await self.provider_time()
         if not is_broadcast_time(now):
             after_s = wait_s(Until.MORNING, now, self.timing.jitter)
-            return Outcome(Verdict.HELD, OUTSIDE_HOURS, after_s, reached_provider=False)
+            return Outcome(Verdict.HELD, _OUTSIDE_HOURS, after_s, reached_provider=False)
         companions = await self.companion_articles(record, job)
         crash_point("zalo.broadcast_due")
         message_id = await self.broadcast([record.article_id, *companions], job)
@@ -68,9 +68,9 @@ class BroadcastSender:
         records = [
             await self.records.read(item) or ArticleRecord() for item in job.article.companion_ids
         ]
-        if any(not (is_live(other) or other.hidden) for other in records):
+        if any(not (_is_live(other) or other.hidden) for other in records):
             await self.wait_for_companions(record, job)
-        ids = [other.article_id for other in records if is_live(other) and may_join(other, job)]
+        ids = [other.article_id for other in records if _is_live(other) and _may_join(other, job)]
         if len(ids) < len(records):
             self.log_without_companions(job, len(records) - len(ids))
         return ids
@@ -111,12 +111,12 @@ class BroadcastSender:
 
     async def provider_time(self) -> float:
         """Zalo's time; read once if no recent answer has told it."""
-        if not self.clock.is_fresh(CLOCK_AGE_S):
+        if not self.clock.is_fresh(_CLOCK_AGE_S):
             await self.api.account_profile()
         return self.clock.now()
 
 
-def blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
+def _blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
     """The outcome without a live article to point to; None when the public sees the article."""
     if job.article.is_withdrawal or (record.hidden and record.shown >= job.revision):
         return Outcome(Verdict.SUPPRESSED, "the item is withdrawn", reached_provider=False)
@@ -129,11 +129,11 @@ def blocked_outcome(record: ArticleRecord, job: ArticleJob) -> Outcome | None:
     return None
 
 
-def is_live(record: ArticleRecord) -> bool:
+def _is_live(record: ArticleRecord) -> bool:
     """Whether the public sees an article of the item, of any revision."""
     return bool(record.article_id and record.shown and not record.hidden)
 
 
-def may_join(record: ArticleRecord, job: ArticleJob) -> bool:
+def _may_join(record: ArticleRecord, job: ArticleJob) -> bool:
     """Whether an item may share the broadcast: it has the same unit and allows announcements."""
     return record.unit == job.article.unit and not record.quiet

@@ -14,25 +14,25 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
-MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in FORMATS}
-PIXELS_MAX_BY_FORMAT = {"WEBP": 10_000_000}
-DEFAULT_PIXELS_MAX = 40_000_000
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+MEDIA_TYPES: Collection[str] = {f"image/{name.lower()}" for name in _FORMATS}
+_PIXELS_MAX_BY_FORMAT = {"WEBP": 10_000_000}
+_DEFAULT_PIXELS_MAX = 40_000_000
 """Pixels of a big camera. Decoded it takes at most 160 MB, and the cover little more. A WebP
 decoder takes 16 bytes a pixel, so that such a picture has to be smaller.
 """
-BAND_ROWS = 16
+_BAND_ROWS = 16
 """Rows of the small picture that are made at once."""
-ORIENTATION, UPRIGHT = 0x0112, 1
-SIDE_MIN = 100
-WIDTH = 1200
-RATIO = 16 / 9
-CROP_KEEP_MIN = 0.7
+ORIENTATION, _UPRIGHT = 0x0112, 1
+_SIDE_MIN = 100
+_WIDTH = 1200
+_RATIO = 16 / 9
+_CROP_KEEP_MIN = 0.7
 """Share of a picture that a crop must keep; 4:3 keeps three quarters."""
 BYTES_MAX = 1_000_000
-QUALITIES = (85, 75, 65, 50, 35)
+_QUALITIES = (85, 75, 65, 50, 35)
 WHITE = (255, 255, 255)
-DECODER_ERRORS = (
+_DECODER_ERRORS = (
     *(OSError, SyntaxError, EOFError, struct.error, zlib.error),
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError),
 )
@@ -56,51 +56,51 @@ def make_cover(body: bytes) -> bytes:
     thread.
     """
     try:
-        return encode_jpeg(fit_ratio(rotate_upright(*open_image(body))))
-    except DECODER_ERRORS as broken:
+        return _encode_jpeg(_fit_ratio(_rotate_upright(*_open_image(body))))
+    except _DECODER_ERRORS as broken:
         raise UnusableImage(f"broken: {type(broken).__name__}") from broken
 
 
-def open_image(body: bytes) -> tuple[Image.Image, int]:
+def _open_image(body: bytes) -> tuple[Image.Image, int]:
     """The first frame, small, and its EXIF orientation.
 
     A picture that is too large is never decoded, and a decoded one is never copied whole.
     """
-    image = Image.open(BytesIO(body), formats=FORMATS)
+    image = Image.open(BytesIO(body), formats=_FORMATS)
     width, height = image.size
-    if width * height > PIXELS_MAX_BY_FORMAT.get(image.format or "", DEFAULT_PIXELS_MAX):
+    if width * height > _PIXELS_MAX_BY_FORMAT.get(image.format or "", _DEFAULT_PIXELS_MAX):
         raise UnusableImage("too many pixels")
-    if min(width, height) < SIDE_MIN:
+    if min(width, height) < _SIDE_MIN:
         raise UnusableImage("too small")
-    image.draft("RGB", (WIDTH, WIDTH))  # a JPEG is decoded no larger than needed
-    return shrink(image), exif_orientation(image)
+    image.draft("RGB", (_WIDTH, _WIDTH))  # a JPEG is decoded no larger than needed
+    return _shrink(image), _exif_orientation(image)
 
 
-def exif_orientation(image: Image.Image) -> int:
+def _exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation; UPRIGHT where EXIF cannot be read."""
     try:
-        return int(image.getexif().get(ORIENTATION, UPRIGHT))
-    except DECODER_ERRORS:
-        return UPRIGHT
+        return int(image.getexif().get(ORIENTATION, _UPRIGHT))
+    except _DECODER_ERRORS:
+        return _UPRIGHT
 
 
-def shrink(image: Image.Image) -> Image.Image:
+def _shrink(image: Image.Image) -> Image.Image:
     """The image in RGB, less than twice as large as a cover, made band by band."""
-    factor = max(max(image.size) // WIDTH, 1)
+    factor = max(max(image.size) // _WIDTH, 1)
     width, height = image.size
     made = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    for top in range(0, height, BAND_ROWS * factor):
-        band = image.crop((0, top, width, min(top + BAND_ROWS * factor, height)))
-        made.paste(flatten(band).reduce(factor), (0, top // factor))
+    for top in range(0, height, _BAND_ROWS * factor):
+        band = image.crop((0, top, width, min(top + _BAND_ROWS * factor, height)))
+        made.paste(_flatten(band).reduce(factor), (0, top // factor))
     return made
 
 
-def rotate_upright(image: Image.Image, orientation: int) -> Image.Image:
+def _rotate_upright(image: Image.Image, orientation: int) -> Image.Image:
     image.getexif()[ORIENTATION] = orientation
     return ImageOps.exif_transpose(image)
 
 
-def flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image) -> Image.Image:
     """The image in RGB; transparent pixels become white."""
     if image.mode.startswith("I"):
         image = image.convert("I").point(lambda value: value / 256).convert("L")
@@ -111,25 +111,25 @@ def flatten(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(paper, layer).convert("RGB")
 
 
-def fit_ratio(image: Image.Image) -> Image.Image:
+def _fit_ratio(image: Image.Image) -> Image.Image:
     """The image as 16:9, never larger than it was."""
     width, height = image.size
-    kept = min(width / height / RATIO, height * RATIO / width)
-    if kept >= CROP_KEEP_MIN:
-        size = frame_size(min(width, round(height * RATIO), WIDTH))
+    kept = min(width / height / _RATIO, height * _RATIO / width)
+    if kept >= _CROP_KEEP_MIN:
+        size = _frame_size(min(width, round(height * _RATIO), _WIDTH))
         return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-    size = frame_size(min(max(width, round(height * RATIO)), WIDTH))
+    size = _frame_size(min(max(width, round(height * _RATIO)), _WIDTH))
     return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=WHITE)
 
 
-def frame_size(width: int) -> tuple[int, int]:
-    return width, round(width / RATIO)
+def _frame_size(width: int) -> tuple[int, int]:
+    return width, round(width / _RATIO)
 
 
-def encode_jpeg(image: Image.Image) -> bytes:
+def _encode_jpeg(image: Image.Image) -> bytes:
     """The best JPEG within BYTES_MAX, without comments of the original."""
     image.info.clear()
-    for quality in QUALITIES:
+    for quality in _QUALITIES:
         file = BytesIO()
         image.save(file, "JPEG", quality=quality, optimize=True)
         if file.tell() <= BYTES_MAX:

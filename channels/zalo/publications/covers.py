@@ -26,7 +26,7 @@ from channels.zalo.publications.steps import ArticleJob
 log = structlog.get_logger()
 RETRY_DELAYS_S = (10.0, 60.0, 120.0)
 """Pauses after failed attempts; after the last one the default cover is used."""
-REFUSED_RETRY_S = 900.0
+_REFUSED_RETRY_S = 900.0
 
 
 class CoverStore(Protocol):
@@ -120,6 +120,6 @@ def with_default_cover(job: ArticleJob, record: ArticleRecord, refused: Refused)
         log_operator_needed(
             refused.reason, error_codes.operator_fix(error_codes.COVER), call=refused.call
         )
-        raise RowOutcome(Outcome(Verdict.HELD, refused.reason, REFUSED_RETRY_S))
+        raise RowOutcome(Outcome(Verdict.HELD, refused.reason, _REFUSED_RETRY_S))
     log.warning("zalo_cover_replaced", content_id=job.content_id)
     return plain

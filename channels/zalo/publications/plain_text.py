@@ -7,18 +7,18 @@ from markdown_it.token import Token
 
 from channels.zalo.texts import catalog_text
 
-MARKDOWN = MarkdownIt("commonmark").enable("table")
-BREAKS = {"softbreak": " ", "hardbreak": "\n"}
-LITERAL = {"fence", "code_block"}
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+_BREAKS = {"softbreak": " ", "hardbreak": "\n"}
+_LITERAL = {"fence", "code_block"}
 
 
 def paragraphs(markdown: str) -> list[str]:
     """The blocks of *markdown* in order, each as one text; line breaks inside are kept."""
-    tokens = MARKDOWN.parse(markdown)
-    return [text for text in text_blocks(tokens) if text.strip()]
+    tokens = _MARKDOWN.parse(markdown)
+    return [text for text in _text_blocks(tokens) if text.strip()]
 
 
-def text_blocks(tokens: Sequence[Token]) -> Iterator[str]:
+def _text_blocks(tokens: Sequence[Token]) -> Iterator[str]:
     """One text per paragraph, heading, list item or table row."""
     lists = ListMarkers()
     row: list[str] | None = None
@@ -30,12 +30,12 @@ def text_blocks(tokens: Sequence[Token]) -> Iterator[str]:
             yield catalog_text("article", "cell").join(row or ())
             row = None
         elif token.type == "inline":
-            text = inline_text(token.children or ())
+            text = _inline_text(token.children or ())
             if row is None:
                 yield lists.next_marker() + text
             else:
                 row.append(text)
-        elif token.type in LITERAL:
+        elif token.type in _LITERAL:
             yield token.content.rstrip("\n")
 
 
@@ -70,7 +70,7 @@ class ListMarkers:
         return catalog_text("article", "ordered", number=number)
 
 
-def inline_text(children: Sequence[Token]) -> str:
+def _inline_text(children: Sequence[Token]) -> str:
     """The text of a line; a link keeps its address, unless its text is the address."""
     parts: list[str] = []
     links: list[tuple[str, int]] = []
@@ -79,18 +79,18 @@ def inline_text(children: Sequence[Token]) -> str:
             links.append((str(token.attrGet("href") or ""), len(parts)))
         elif token.type == "link_close":
             address, begun = links.pop()
-            parts.append(link_suffix("".join(parts[begun:]), address))
+            parts.append(_link_suffix("".join(parts[begun:]), address))
         else:
-            parts.append(BREAKS.get(token.type) or token_text(token))
+            parts.append(_BREAKS.get(token.type) or _token_text(token))
     return "".join(parts).strip()
 
 
-def token_text(token: Token) -> str:
+def _token_text(token: Token) -> str:
     """The text of a token: raw HTML is dropped, a picture leaves its description."""
     return "" if token.type == "html_inline" else token.content
 
 
-def link_suffix(text: str, address: str) -> str:
+def _link_suffix(text: str, address: str) -> str:
     if not address.startswith(("http://", "https://")) or text == address:
         return ""
     return f" ({address})"

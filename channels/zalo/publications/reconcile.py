@@ -16,11 +16,11 @@ from channels.zalo.publications.steps import ArticleJob
 from contracts.text import squeeze
 
 log = structlog.get_logger()
-UNDATED_PAGES_MAX, PAGES_MAX = 3, 100
+UNDATED_PAGES_MAX, _PAGES_MAX = 3, 100
 """Pages read of a list without times, and of any list."""
-CLOCK_SLACK_S = 86400.0
+_CLOCK_SLACK_S = 86400.0
 """The list's time is Zalo's. The marker decides; the time only excludes old articles."""
-BACKUP_AGE_S = 30 * 86400.0
+_BACKUP_AGE_S = 30 * 86400.0
 """Age by which an item's article may precede its release: a restored item is released again."""
 OTHER_TITLES_MAX = 60
 """Articles of another title that are read to find one of the item, within one lease."""
@@ -40,14 +40,14 @@ class ArticleQuery(NamedTuple):
 
 def query_lost_create(record: ArticleRecord) -> ArticleQuery:
     """The article of a `create` without an answer, or of one whose token Zalo no longer knows."""
-    return query_abandoned(
+    return _query_abandoned(
         AbandonedCall(
             min(record.intent_at, record.token_at or record.intent_at), record.marker, record.title
         )
     )
 
 
-def query_abandoned(call: AbandonedCall) -> ArticleQuery:
+def _query_abandoned(call: AbandonedCall) -> ArticleQuery:
     return ArticleQuery(re.compile(re.escape(call.marker) or "(?!)"), call.at, call.title)
 
 
@@ -55,7 +55,7 @@ def query_item(job: ArticleJob) -> ArticleQuery:
     """Any article of the item: its text contains the page's address with a marker of ours."""
     address = rf"(?:/|%2F){re.escape(job.content_id)}(?:#|%23){MARKER_PREFIX}"
     others = 0 if job.revision == 1 else OTHER_TITLES_MAX  # an earlier title may differ
-    since = job.article.released_at - BACKUP_AGE_S
+    since = job.article.released_at - _BACKUP_AGE_S
     return ArticleQuery(re.compile(address, re.IGNORECASE), since, job.article.title, others)
 
 
@@ -65,11 +65,11 @@ async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
     A repeated `create` leaves copies: the publicly visible one is kept, otherwise the oldest;
     hidden copies are removed.
     """
-    copies = [listed async for listed in matching_articles(calls, sought)]
+    copies = [listed async for listed in _matching_articles(calls, sought)]
     if not copies:
         return ""
     kept = next((listed for listed in copies if listed.visible), copies[-1])
-    await remove_copies(calls, (listed for listed in copies if listed is not kept))
+    await _remove_copies(calls, (listed for listed in copies if listed is not kept))
     log.info("zalo_article_adopted", article=kept.id, copies=len(copies) - 1)
     return kept.id
 
@@ -77,62 +77,62 @@ async def find_article(calls: ArticleApi, sought: ArticleQuery) -> str:
 async def remove_late_copies(calls: ArticleApi, record: ArticleRecord) -> None:
     """Remove the late copies of abandoned `create` calls of *record*."""
     for abandoned in record.strays:
-        copies = [listed async for listed in matching_articles(calls, query_abandoned(abandoned))]
-        await remove_copies(calls, (listed for listed in copies if listed.id != record.article_id))
+        copies = [listed async for listed in _matching_articles(calls, _query_abandoned(abandoned))]
+        await _remove_copies(calls, (listed for listed in copies if listed.id != record.article_id))
 
 
-async def remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> None:
+async def _remove_copies(calls: ArticleApi, copies: Iterable[ListedArticle]) -> None:
     """Remove surplus copies. A publicly visible copy is left to a person."""
     for listed in copies:
         if listed.visible:
             log.warning("zalo_copy_left", article=listed.id, reason="visible")
         else:
-            await try_remove(calls, listed.id)
+            await _try_remove(calls, listed.id)
 
 
-async def matching_articles(
+async def _matching_articles(
     calls: ArticleApi, sought: ArticleQuery
 ) -> AsyncIterator[ListedArticle]:
     """Listed articles whose text matches, newest first."""
     others = sought.other_titles
-    async for media in recent_articles(calls, sought):
+    async for media in _recent_articles(calls, sought):
         if squeeze(media.title) != squeeze(sought.title):
             others -= 1
             if others < 0:
                 continue
-        if sought.pattern.search(as_text(await calls.detail(media.id))):
+        if sought.pattern.search(_as_text(await calls.detail(media.id))):
             yield media
     if sought.other_titles and others < 0:
         log.warning("zalo_search_cut", read=sought.other_titles, left=-others)
 
 
-async def recent_articles(calls: ArticleApi, sought: ArticleQuery) -> AsyncIterator[ListedArticle]:
+async def _recent_articles(calls: ArticleApi, sought: ArticleQuery) -> AsyncIterator[ListedArticle]:
     """Listed articles that are recent enough, newest first."""
-    for page in range(PAGES_MAX):
+    for page in range(_PAGES_MAX):
         medias = await calls.list_page(page)
         for media in medias:
-            if not media.created or media.created >= sought.since - CLOCK_SLACK_S:
+            if not media.created or media.created >= sought.since - _CLOCK_SLACK_S:
                 yield media
-        if len(medias) < PAGE_SIZE or not has_next_page(medias, page, sought):
+        if len(medias) < PAGE_SIZE or not _has_next_page(medias, page, sought):
             return
 
 
-def has_next_page(medias: Sequence[ListedArticle], page: int, sought: ArticleQuery) -> bool:
+def _has_next_page(medias: Sequence[ListedArticle], page: int, sought: ArticleQuery) -> bool:
     """Whether the article may be on a later page."""
     newest = max(media.created for media in medias)
-    return newest >= sought.since - CLOCK_SLACK_S if newest else page + 1 < UNDATED_PAGES_MAX
+    return newest >= sought.since - _CLOCK_SLACK_S if newest else page + 1 < UNDATED_PAGES_MAX
 
 
 def contains_marker(detail: object, marker: str) -> bool:
     """Whether our marker is anywhere in an article, in any layout of its body."""
-    return bool(marker) and marker in as_text(detail)
+    return bool(marker) and marker in _as_text(detail)
 
 
-def as_text(detail: object) -> str:
+def _as_text(detail: object) -> str:
     return json.dumps(detail, ensure_ascii=False, default=str)
 
 
-async def try_remove(calls: ArticleApi, article_id: str) -> None:
+async def _try_remove(calls: ArticleApi, article_id: str) -> None:
     """Remove a hidden copy; a failure is only logged, because hidden copies do no harm."""
     try:
         await calls.remove(article_id, lambda: False)

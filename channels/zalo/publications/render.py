@@ -69,7 +69,7 @@ class RenderedArticle:
             "author": self.author,
             "cover": {"cover_type": "photo", "photo_url": cover, "status": "show"},
             "description": self.description,
-            "body": [text_block(paragraph) for paragraph in (*self.body, last)],
+            "body": [_text_block(paragraph) for paragraph in (*self.body, last)],
             "tracking_link": url,
             "status": status,
             "comment": "show",
@@ -86,28 +86,28 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     """Lay *publication* out within Zalo's limits."""
     withdrawal = publication.action == "withdrawn"
     texts = (
-        withdrawal_lines(publication)
+        _withdrawal_lines(publication)
         if withdrawal
-        else [*paragraphs(publication.body), *link_lines(publication)]
+        else [*paragraphs(publication.body), *_link_lines(publication)]
     )
-    body, whole = fit_paragraphs([*correction_lines(publication), *texts])
+    body, whole = _fit_paragraphs([*_correction_lines(publication), *texts])
     return RenderedArticle(
         content_id=publication.content_id,
         revision=publication.revision,
         is_withdrawal=withdrawal,
         title=text_limits.shorten(publication.title, text_limits.TITLE_LIMIT),
         description=text_limits.shorten(
-            description_text(publication, texts), text_limits.DESCRIPTION_LIMIT
+            _description_text(publication, texts), text_limits.DESCRIPTION_LIMIT
         ),
-        author=text_limits.shorten(author_name(publication, site), text_limits.AUTHOR_LIMIT),
-        cover=percent_encoded(publication.cover.url if publication.cover else site.cover_url),
-        default_cover=percent_encoded(site.cover_url),
+        author=text_limits.shorten(_author_name(publication, site), text_limits.AUTHOR_LIMIT),
+        cover=_percent_encoded(publication.cover.url if publication.cover else site.cover_url),
+        default_cover=_percent_encoded(site.cover_url),
         body=body,
         ending="portal" if whole else "more",
-        page_url=percent_encoded(site.item_url(publication.content_id)),
+        page_url=_percent_encoded(site.item_url(publication.content_id)),
         released_at=publication.first_released_at.timestamp(),
         picture_url=publication.cover.url if publication.cover and site.copies_covers else "",
-        copies_url=percent_encoded(site.public_url.rstrip("/")),
+        copies_url=_percent_encoded(site.public_url.rstrip("/")),
         target=target_codes(publication.broadcast),
         companion_ids=publication.broadcast.also if publication.broadcast else (),
         unit=publication.unit,
@@ -115,38 +115,38 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     )
 
 
-def author_name(publication: Publication, site: ArticleDefaults) -> str:
+def _author_name(publication: Publication, site: ArticleDefaults) -> str:
     return publication.author or site.author or catalog_text("article", "author")
 
 
-def description_text(publication: Publication, texts: Sequence[str]) -> str:
+def _description_text(publication: Publication, texts: Sequence[str]) -> str:
     """The text below the title."""
     if publication.action == "withdrawn":
         return catalog_text("withdrawn", "description")
     return publication.summary.strip() or next(iter(texts), "") or publication.title
 
 
-def correction_lines(publication: Publication) -> Iterator[str]:
+def _correction_lines(publication: Publication) -> Iterator[str]:
     """The correction notice, as the first paragraph of a corrected article."""
     if publication.action == "corrected" and publication.reason:
         yield catalog_text("corrected", "first", reason=publication.reason)
 
 
-def withdrawal_lines(publication: Publication) -> list[str]:
+def _withdrawal_lines(publication: Publication) -> list[str]:
     """Body of a withdrawn item: the reason, and no part of the old text."""
     if not publication.reason:
         return [catalog_text("withdrawn", "body_without_reason")]
     return [catalog_text("withdrawn", "body", reason=publication.reason)]
 
 
-def link_lines(publication: Publication) -> Iterator[str]:
+def _link_lines(publication: Publication) -> Iterator[str]:
     """Links and documents, each as a line with its address."""
     further: tuple[Link | Attachment, ...] = (*publication.links, *publication.attachments)
     for link in further:
         yield catalog_text("article", "link", title=link.title, url=link.url)
 
 
-def fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+def _fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """The paragraphs that fit, and whether all of them do."""
     room, kept = BODY_MAX, list[str]()
     for text in texts:
@@ -158,11 +158,11 @@ def fit_paragraphs(texts: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     return tuple(kept), True
 
 
-def text_block(paragraph: str) -> Mapping[str, str]:
+def _text_block(paragraph: str) -> Mapping[str, str]:
     lines = "<br>".join(escape(line, quote=False) for line in paragraph.split("\n"))
     return {"type": "text", "content": f"<p>{lines}</p>"}
 
 
-def percent_encoded(url: str) -> str:
+def _percent_encoded(url: str) -> str:
     """*url* percent-encoded: Zalo refuses spaces and Vietnamese letters in an address."""
     return str(URL(url))

@@ -73,17 +73,17 @@ def next_step(record: ArticleRecord, job: ArticleJob) -> Step:
     if record.shown >= job.revision:
         return Step.DONE if record.shown == job.revision else Step.STALE
     if record.article_id:
-        return Step.VERIFY if is_accepted(record, job) else after_cover(record, job, Step.UPDATE)
+        return Step.VERIFY if is_accepted(record, job) else _after_cover(record, job, Step.UPDATE)
     if record.token:
         return Step.VERIFY
     if record.intent_at:
         return Step.RECOVER
     if job.may_be_public and record.sought < job.revision:
         return Step.SEARCH
-    return Step.DONE if job.article.is_withdrawal else after_cover(record, job, Step.CREATE)
+    return Step.DONE if job.article.is_withdrawal else _after_cover(record, job, Step.CREATE)
 
 
-def after_cover(record: ArticleRecord, job: ArticleJob, step: Step) -> Step:
+def _after_cover(record: ArticleRecord, job: ArticleJob, step: Step) -> Step:
     """*step*, once the article's cover is chosen; a call that has begun keeps its cover."""
     source, begun = job.article.picture_url, record.intent_at and record.revision == job.revision
     is_chosen = record.picture_of == source and (

@@ -6,9 +6,9 @@ from typing import get_args
 from contracts.content import Ages, Broadcast, Region
 from contracts.vocabulary import PROVINCES
 
-AGES = {group: code for code, group in enumerate(get_args(Ages))}
-GENDERS = {"male": 1, "female": 2}
-REGIONS = {region: code for code, region in enumerate(get_args(Region))}
+_AGES = {group: code for code, group in enumerate(get_args(Ages))}
+_GENDERS = {"male": 1, "female": 2}
+_REGIONS = {region: code for code, region in enumerate(get_args(Region))}
 
 
 def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
@@ -20,15 +20,15 @@ def target_codes(broadcast: Broadcast | None) -> dict[str, str]:
     if broadcast is None:
         return {}
     places = {code for province in broadcast.provinces for code in PROVINCES[province].zalo}
-    regions = [] if places else [REGIONS[region] for region in broadcast.regions]
+    regions = [] if places else [_REGIONS[region] for region in broadcast.regions]
     wanted: dict[str, Collection[int]] = {
-        "ages": [AGES[group] for group in broadcast.ages],
-        "gender": [GENDERS[broadcast.gender]] if broadcast.gender in GENDERS else [],
+        "ages": [_AGES[group] for group in broadcast.ages],
+        "gender": [_GENDERS[broadcast.gender]] if broadcast.gender in _GENDERS else [],
         "locations": regions,
         "cities": places,
     }
-    return {field: comma_joined(codes) for field, codes in wanted.items() if codes}
+    return {field: _comma_joined(codes) for field, codes in wanted.items() if codes}
 
 
-def comma_joined(codes: Collection[int]) -> str:
+def _comma_joined(codes: Collection[int]) -> str:
     return ",".join(map(str, sorted(codes)))

@@ -9,7 +9,7 @@ from channels.zalo.client.errors import StaleValue
 from channels.zalo.client.store import NO_REVISION, KeyValueStore, LocalStore, StoredValue
 from channels.zalo.outcomes import RowOutcome
 
-TRIES = 50
+_TRIES = 50
 T = TypeVar("T")
 
 
@@ -43,7 +43,7 @@ class SharedValue(Generic[T]):
         Raises Unreachable, and the RowOutcome of *change*.
         """
         async with self.lock:
-            for turn in range(TRIES):
+            for turn in range(_TRIES):
                 fresh = turn > 0 or self.cached is None
                 stored = await self.load() if fresh or self.cached is None else self.cached
                 try:

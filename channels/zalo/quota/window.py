@@ -12,9 +12,9 @@ from channels.zalo.client.response import first_text, whole_number
 from channels.zalo.outcomes import RowOutcome
 
 log = structlog.get_logger()
-CLOCK_SKEW_S = 86400.0
+_CLOCK_SKEW_S = 86400.0
 """Allowed lead of another process' clock: its count of a later period is continued."""
-LABEL_FORMATS = {Until.DAY: "%Y-%m-%d", Until.MONTH: "%Y-%m"}
+_LABEL_FORMATS = {Until.DAY: "%Y-%m-%d", Until.MONTH: "%Y-%m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class QuotaWindow:
         """
         facts = stored if isinstance(stored, Mapping) else {}
         begun, now = first_text(facts, self.period), self.clock()
-        if not self.label_at(now) <= begun <= self.label_at(now + CLOCK_SKEW_S):
+        if not self.label_at(now) <= begun <= self.label_at(now + _CLOCK_SKEW_S):
             return WindowCount(self.label_at(now))
         return WindowCount(
             begun, whole_number(facts.get("used")) or 0, whole_number(facts.get("closed"))
@@ -81,4 +81,4 @@ class QuotaWindow:
         )
 
     def label_at(self, now: float) -> str:
-        return f"{vietnam_time(now):{LABEL_FORMATS[self.period]}}"
+        return f"{vietnam_time(now):{_LABEL_FORMATS[self.period]}}"

@@ -26,8 +26,8 @@ from contracts.base.crash_points import crash_point
 log = structlog.get_logger()
 PATH = "/zalo/webhook"
 BODY_MAX = 256 << 10
-BODY_TIMEOUT_S = 10.0
-LOG_EVERY_S = 60.0
+_BODY_TIMEOUT_S = 10.0
+_LOG_EVERY_S = 60.0
 
 Clock = Callable[[], float]
 StoreEvent = Callable[[ZaloEvent], Awaitable[None]]
@@ -51,7 +51,7 @@ class LogThrottle:
         self.times += 1
         if self.clock() < self.not_before:
             return 0
-        self.not_before = self.clock() + LOG_EVERY_S
+        self.not_before = self.clock() + _LOG_EVERY_S
         times, self.times = self.times, 0
         return times
 
@@ -72,56 +72,56 @@ class WebhookEndpoint:
 
     async def probe(self, _: Request) -> Response:
         """The console's check of a new address."""
-        return status_response(HTTPStatus.OK)
+        return _status_response(HTTPStatus.OK)
 
     async def receive(self, request: Request) -> Response:
         try:
-            body = await read_bounded(request)
+            body = await _read_bounded(request)
         except BodyTooLarge:
-            return status_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return _status_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         except TimeoutError:
-            return status_response(HTTPStatus.REQUEST_TIMEOUT)
+            return _status_response(HTTPStatus.REQUEST_TIMEOUT)
         except ClientDisconnect:
-            return status_response(HTTPStatus.BAD_REQUEST)  # the client is gone
+            return _status_response(HTTPStatus.BAD_REQUEST)  # the client is gone
         given = request.headers.get(HEADER, "")
         if not given:
-            return status_response(
+            return _status_response(
                 HTTPStatus.OK
             )  # the console's second check; its content is ignored
         if not self.verifier.is_configured:
             if times := self.not_set_up.due_count():
                 log.error("zalo_webhook_without_secret", times=times)
-            return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+            return _status_response(HTTPStatus.SERVICE_UNAVAILABLE)
         return await self.verify_and_store(given, body)
 
     async def verify_and_store(self, given: str, body: bytes) -> Response:
         raw = json_object(body)
         if raw is None:
-            return status_response(HTTPStatus.BAD_REQUEST)
+            return _status_response(HTTPStatus.BAD_REQUEST)
         if not self.verifier.is_valid(given, body, first_text(raw, "timestamp")):
             return self.refuse(given, body, raw)
         try:
             event = events.parse_event(raw)
         except events.UnusableEvent as unusable:
             log.warning("zalo_event_unusable", zalo_event=str(unusable))
-            return status_response(HTTPStatus.OK)  # a repetition has the same bytes
-        return await self.store_event(event) if event else status_response(HTTPStatus.OK)
+            return _status_response(HTTPStatus.OK)  # a repetition has the same bytes
+        return await self.store_event(event) if event else _status_response(HTTPStatus.OK)
 
     def refuse(self, given: str, body: bytes, data: Mapping[str, Any]) -> Response:
         """Refuse a signature. The search for an explanation takes ten hashes: once a minute."""
         if times := self.forged.due_count():
             variant = self.verifier.explain_mismatch(given, body, data)
             log.warning("zalo_webhook_refused", would_fit=variant, times=times)
-        return status_response(HTTPStatus.FORBIDDEN)
+        return _status_response(HTTPStatus.FORBIDDEN)
 
     async def store_event(self, event: ZaloEvent) -> Response:
         try:
             await self.store(event)
         except ChannelError as trouble:
             log.warning("zalo_event_not_stored", kind=event.kind.value, reason=trouble.reason)
-            return status_response(HTTPStatus.SERVICE_UNAVAILABLE)
+            return _status_response(HTTPStatus.SERVICE_UNAVAILABLE)
         crash_point("zalo.event_stored")
-        return status_response(HTTPStatus.OK)
+        return _status_response(HTTPStatus.OK)
 
 
 def create_app(
@@ -131,14 +131,14 @@ def create_app(
     return Starlette(routes=WebhookEndpoint(store, verifier, clock).routes())
 
 
-def status_response(status: HTTPStatus) -> Response:
+def _status_response(status: HTTPStatus) -> Response:
     return PlainTextResponse(status.phrase, status)
 
 
-async def read_bounded(request: Request) -> bytes:
+async def _read_bounded(request: Request) -> bytes:
     """The body, byte for byte. Raises BodyTooLarge, TimeoutError."""
     body = bytearray()
-    async with asyncio.timeout(BODY_TIMEOUT_S):
+    async with asyncio.timeout(_BODY_TIMEOUT_S):
         async for chunk in request.stream():
             body += chunk
             if len(body) > BODY_MAX:

@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from channels.zalo.client.response import first_text, whole_number
 from contracts.keys import digest
 
-MILLISECONDS_FROM = 10**12
+_MILLISECONDS_FROM = 10**12
 """Times below this are in seconds, as in older events."""
-KEY_LENGTH = 32
+_KEY_LENGTH = 32
 _WORD = re.compile(r"[-_A-Za-z0-9]{1,128}")
 _USER = re.compile(r"[0-9]{1,30}")
 
@@ -40,7 +40,7 @@ class EventKind(StrEnum):
     QUOTA = "quota"
 
 
-PERSON_KINDS = {
+_PERSON_KINDS = {
     EventKind.FOLLOW,
     EventKind.UNFOLLOW,
     EventKind.INBOUND,
@@ -91,53 +91,53 @@ def parse_event(raw: RawEvent) -> ZaloEvent | None:
     kind = event_kinds().get(name)
     if kind is None:
         return None
-    at = parse_time(first_text(raw, "timestamp"))
+    at = _parse_time(first_text(raw, "timestamp"))
     if at is None:
         raise UnusableEvent(name)
-    event = ZaloEvent(kind=kind, key=event_key(name, raw), at=at, **event_fields(kind, raw))
-    if not is_complete(event):
+    event = ZaloEvent(kind=kind, key=event_key(name, raw), at=at, **_event_fields(kind, raw))
+    if not _is_complete(event):
         raise UnusableEvent(name)
     return event
 
 
-def event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
+def _event_fields(kind: EventKind, raw: RawEvent) -> dict[str, Any]:
     """The facts of an event of this kind, without the rest of *raw*."""
-    if kind in PERSON_KINDS:
-        return {"user_id": person_id(raw), "oa_id": account_id(raw)}
+    if kind in _PERSON_KINDS:
+        return {"user_id": _person_id(raw), "oa_id": _account_id(raw)}
     if kind in DELIVERY_KINDS:
-        message = sub_object(raw, "message")
+        message = _sub_object(raw, "message")
         return {
             "message_ids": message_ids(raw),
-            "tracking_id": safe_id(first_text(message, "tracking_id")),
-            "delivered_at": parse_time(first_text(message, "delivery_time")),
+            "tracking_id": _safe_id(first_text(message, "tracking_id")),
+            "delivered_at": _parse_time(first_text(message, "delivery_time")),
         }
-    return change_fields(raw)
+    return _change_fields(raw)
 
 
-def account_id(raw: RawEvent) -> str:
+def _account_id(raw: RawEvent) -> str:
     """The Official Account that a person turned to."""
-    return safe_id(
-        first_text(raw, "oa_id", "oaId") or first_text(sub_object(raw, "recipient"), "id")
+    return _safe_id(
+        first_text(raw, "oa_id", "oaId") or first_text(_sub_object(raw, "recipient"), "id")
     )
 
 
-def is_complete(event: ZaloEvent) -> bool:
+def _is_complete(event: ZaloEvent) -> bool:
     """Whether the event names its person, message or template."""
-    if event.kind in PERSON_KINDS:
+    if event.kind in _PERSON_KINDS:
         return bool(event.user_id)
     if event.kind in DELIVERY_KINDS:
         return bool(event.tracking_id or event.message_ids)
     return event.kind is EventKind.QUOTA or bool(event.template_id)
 
 
-def change_fields(raw: RawEvent) -> dict[str, Any]:
+def _change_fields(raw: RawEvent) -> dict[str, Any]:
     """The change of a template, or of the daily quota."""
     status, quota = raw.get("status"), raw.get("quota")
     state = first_text(status, "new_status") or first_text(raw, "status")
     return {
-        "template_id": safe_id(first_text(raw, "template_id")),
-        "state": safe_id(state),
-        "quality": safe_id(first_text(raw, "quality")),
+        "template_id": _safe_id(first_text(raw, "template_id")),
+        "state": _safe_id(state),
+        "quality": _safe_id(first_text(raw, "quality")),
         "quota": whole_number(quota.get("new_value")) if isinstance(quota, Mapping) else None,
     }
 
@@ -148,53 +148,53 @@ def event_key(name: str, raw: RawEvent) -> str:
     A digest, because the subject may be a person's id.
     """
     if ids := message_ids(raw):
-        return digest(name, *ids)[:KEY_LENGTH]
+        return digest(name, *ids)[:_KEY_LENGTH]
     about = (
-        person_id(raw),
+        _person_id(raw),
         first_text(raw, "template_id"),
-        first_text(sub_object(raw, "message"), "tracking_id"),
+        first_text(_sub_object(raw, "message"), "tracking_id"),
     )
-    return digest(name, first_text(raw, "timestamp"), *about)[:KEY_LENGTH]
+    return digest(name, first_text(raw, "timestamp"), *about)[:_KEY_LENGTH]
 
 
-def person_id(raw: RawEvent) -> str:
+def _person_id(raw: RawEvent) -> str:
     """The person of the event, whose field differs between kinds."""
-    parts = sub_object(raw, "follower"), sub_object(raw, "sender")
+    parts = _sub_object(raw, "follower"), _sub_object(raw, "sender")
     id = (
         first_text(parts[0], "id")
         or first_text(raw, "user_id")
-        or first_text(sub_object(raw, "data"), "user_id")
+        or first_text(_sub_object(raw, "data"), "user_id")
         or first_text(parts[1], "id")
     )
     return id if _USER.fullmatch(id) else ""
 
 
 def message_ids(raw: RawEvent) -> tuple[str, ...]:
-    message = sub_object(raw, "message")
-    single = safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
+    message = _sub_object(raw, "message")
+    single = _safe_id(first_text(message, "msg_id") or first_text(raw, "msg_id"))
     if single:
         return (single,)
     ids = message.get("msg_ids")
     listed = ids if isinstance(ids, list) else []
-    return tuple(filter(None, (safe_id(first_text({"id": id}, "id")) for id in listed)))
+    return tuple(filter(None, (_safe_id(first_text({"id": id}, "id")) for id in listed)))
 
 
-def safe_id(text: str) -> str:
+def _safe_id(text: str) -> str:
     """*text* if it can be part of a key; otherwise empty."""
     return text if _WORD.fullmatch(text) else ""
 
 
-def sub_object(raw: RawEvent, name: str) -> RawEvent:
+def _sub_object(raw: RawEvent, name: str) -> RawEvent:
     value = raw.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
-def parse_time(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     """Epoch milliseconds or seconds; None for other texts."""
     stamp = whole_number(text)
     if stamp is None or stamp <= 0:
         return None
     try:
-        return datetime.fromtimestamp(stamp if stamp < MILLISECONDS_FROM else stamp / 1000, UTC)
+        return datetime.fromtimestamp(stamp if stamp < _MILLISECONDS_FROM else stamp / 1000, UTC)
     except (ValueError, OverflowError, OSError):
         return None

@@ -28,8 +28,8 @@ class SignatureVerifier:
 
     def is_valid(self, given: str, body: bytes, timestamp: str) -> bool:
         """Whether *given* is the signature of exactly these bytes; compared in constant time."""
-        return is_same_signature(
-            given, sha256_signature(self.app_id, body, timestamp, self.oa_secret)
+        return _is_same_signature(
+            given, _sha256_signature(self.app_id, body, timestamp, self.oa_secret)
         )
 
     def explain_mismatch(self, given: str, body: bytes, data: Mapping[str, Any]) -> str:
@@ -38,7 +38,7 @@ class SignatureVerifier:
         For a log line only: no such signature is accepted.
         """
         matches = (
-            name for name, mac in self.known_mistakes(body, data) if is_same_signature(given, mac)
+            name for name, mac in self.known_mistakes(body, data) if _is_same_signature(given, mac)
         )
         return next(matches, NO_EXPLANATION)
 
@@ -46,26 +46,26 @@ class SignatureVerifier:
         at = first_text(data, "timestamp")
         secrets = (("OA secret", self.oa_secret), ("app secret", self.app_secret))
         for name, secret in secrets:
-            yield f"{name} behind the app id", sha256_signature(self.app_id, body, at, secret)
-            for id in account_ids(data):
-                yield f"{name} behind the OA id", sha256_signature(id, body, at, secret)
+            yield f"{name} behind the app id", _sha256_signature(self.app_id, body, at, secret)
+            for id in _account_ids(data):
+                yield f"{name} behind the OA id", _sha256_signature(id, body, at, secret)
             key, whole = secret.encode(), self.app_id.encode() + body + at.encode()
             yield f"HMAC with the {name}", hmac.digest(key, body, sha256).hex()
             yield f"HMAC with the {name} over everything", hmac.digest(key, whole, sha256).hex()
 
 
-def sha256_signature(id: str, body: bytes, timestamp: str, secret: str) -> str:
+def _sha256_signature(id: str, body: bytes, timestamp: str, secret: str) -> str:
     """Plain SHA-256 over app id, body, timestamp and secret."""
     return sha256(b"".join((id.encode(), body, timestamp.encode(), secret.encode()))).hexdigest()
 
 
-def is_same_signature(given: str, mac: str) -> bool:
+def _is_same_signature(given: str, mac: str) -> bool:
     """Compare signatures; *given* may begin with `mac=`, in digits of any case."""
     digits = given.strip().lower().removeprefix("mac").lstrip().removeprefix("=").strip()
     return hmac.compare_digest(digits.encode(), mac.encode())
 
 
-def account_ids(data: Mapping[str, Any]) -> Iterator[str]:
+def _account_ids(data: Mapping[str, Any]) -> Iterator[str]:
     """Every id in the event that may be the Official Account's."""
     parts = (data, data.get("sender"), data.get("recipient"))
     for part, name in zip(parts, ("oa_id", "id", "id"), strict=True):

@@ -13,8 +13,8 @@ from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
 from sandbox.zalo.state.world import World
 from sandbox.zalo.texts import TEXTS
 
-ARTICLES_MAX = 5
-PROFILE = {
+_ARTICLES_MAX = 5
+_PROFILE = {
     "oaid": OA_ID,
     "name": TEXTS["oa"]["name"],
     "is_verified": True,
@@ -32,7 +32,7 @@ async def profile(request: web.Request) -> web.Response:
         "package_name": TEXTS["package"]["free" if rules.free_package else "paid"],
         "linked_ZCA": "sandbox-zca" if rules.zca_linked else "",
     }
-    return ok(PROFILE | changing)
+    return ok(_PROFILE | changing)
 
 
 async def send_message(request: web.Request) -> web.Response:
@@ -48,7 +48,7 @@ def _broadcast(world: World, body: Mapping[str, Any], target: object) -> web.Res
     """Accept a broadcast now and deliver it later. No call tells what became of it."""
     broadcast_audience.parse_target(target)
     ids = _article_ids(body)
-    if not 1 <= len(ids) <= ARTICLES_MAX or not all(_is_live(world, id) for id in ids):
+    if not 1 <= len(ids) <= _ARTICLES_MAX or not all(_is_live(world, id) for id in ids):
         raise ApiError(-201, "attachment_id is invalid!")
     if not is_broadcast_time(world.clock()):
         raise ApiError(-234, "cannot be sent at night (10:00PM-6:00AM)")

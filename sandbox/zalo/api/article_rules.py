@@ -7,24 +7,24 @@ from channels.zalo.text_limits import utf16_units
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.rules import Rules
 
-REQUIRED_BY_PART = {"text": "content", "image": "url", "video": "url", "product": "id"}
+_REQUIRED_BY_PART = {"text": "content", "image": "url", "video": "url", "product": "id"}
 
 
 def check_article(payload: Mapping[str, Any], rules: Rules) -> None:
     """Raises ApiError with Zalo's text."""
     if payload.get("type") != "normal":
         raise ApiError(-201, "type is invalid!")
-    check_length(payload, "title", 1, 150, rules)
-    check_length(payload, "description", 1, 300, rules)
+    _check_length(payload, "title", 1, 150, rules)
+    _check_length(payload, "description", 1, 300, rules)
     if utf16_units(str(payload.get("author", ""))) > 50:
         raise ApiError(-201, "author is invalid!")
-    check_cover(payload.get("cover"))
-    check_body(payload.get("body"))
+    _check_cover(payload.get("cover"))
+    _check_body(payload.get("body"))
     if payload.get("status", "hide") not in ("show", "hide"):
         raise ApiError(-201, "status is invalid!")
 
 
-def check_length(
+def _check_length(
     payload: Mapping[str, Any], name: str, least: int, most: int, rules: Rules
 ) -> None:
     text = payload.get(name)
@@ -33,25 +33,25 @@ def check_length(
         raise ApiError(-201, f"{name} allow {least} to {most} characters")
 
 
-def check_cover(given: object) -> None:
+def _check_cover(given: object) -> None:
     if not isinstance(given, dict) or given.get("cover_type") not in ("photo", "video"):
         raise ApiError(-201, "cover value is invalid")
     if given.get("status") not in ("show", "hide"):
         raise ApiError(-201, "create media fail")
-    if given["cover_type"] == "photo" and not is_fetchable(given.get("photo_url")):
+    if given["cover_type"] == "photo" and not _is_fetchable(given.get("photo_url")):
         raise ApiError(-201, "photo_url is invalid!")
 
 
-def is_fetchable(url: object) -> bool:
+def _is_fetchable(url: object) -> bool:
     plain = isinstance(url, str) and url.isascii() and " " not in url
     return plain and str(url).startswith(("http://", "https://"))
 
 
-def check_body(parts: object) -> None:
+def _check_body(parts: object) -> None:
     if not isinstance(parts, list) or not parts:
         raise ApiError(-201, "body is invalid!")
     for part in parts:
-        needed = REQUIRED_BY_PART.get(part.get("type", "")) if isinstance(part, dict) else None
+        needed = _REQUIRED_BY_PART.get(part.get("type", "")) if isinstance(part, dict) else None
         if not needed or not part.get(needed):
             raise ApiError(-201, "body is invalid!")
 

@@ -13,8 +13,8 @@ from sandbox.zalo.api.direct_messages import require_paid_package
 from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body
 from sandbox.zalo.state.world import StoredArticle, World
 
-PAGE_MAX = 10
-TRIES, PAUSE_S = 3, 300.0
+_PAGE_MAX = 10
+_TRIES, _PAUSE_S = 3, 300.0
 
 
 @dataclass
@@ -44,18 +44,18 @@ async def create(request: web.Request) -> web.Response:
     article_rules.check_article(payload, world.rules)
     if world.articles_left() <= 0:
         raise ApiError(-223, "Your OA has reach the limit quota create article")
-    return ok({"token": submit(request, token_hex(10), payload, "article_created")})
+    return ok({"token": _submit(request, token_hex(10), payload, "article_created")})
 
 
 async def update(request: web.Request) -> web.Response:
     world, payload = request.app[WORLD], await read_body(request)
-    item = find_article(world, payload.pop("id", None))
+    item = _find_article(world, payload.pop("id", None))
     article_rules.check_article(payload, world.rules)
-    token = submit(request, item.id, payload, "article_updated")
+    token = _submit(request, item.id, payload, "article_updated")
     return ok({"token": token} if world.rules.update_token else {"id": item.id})
 
 
-def submit(request: web.Request, id: str, payload: dict[str, Any], kind: str) -> str:
+def _submit(request: web.Request, id: str, payload: dict[str, Any], kind: str) -> str:
     """Submit an article. With its pictures it exists at once, verified or not."""
     world, desk = request.app[WORLD], request.app[PROCESSING]
     token = token_hex(24)
@@ -77,16 +77,16 @@ async def verify(request: web.Request) -> web.Response:
         desk.polls[token] -= 1
         raise ApiError(-214, "Article is being processed")
     if token in desk.waiting:
-        retry_images(world, desk, token)
+        _retry_images(world, desk, token)
     return ok({"id": world.by_token[token]})
 
 
-def retry_images(world: World, desk: ProcessingState, token: str) -> None:
+def _retry_images(world: World, desk: ProcessingState, token: str) -> None:
     """Try once more to fetch the pictures."""
     waiting, now = desk.waiting[token], world.clock()
-    recent = [at for at in desk.failures[token] if now - at < PAUSE_S]
+    recent = [at for at in desk.failures[token] if now - at < _PAUSE_S]
     desk.failures[token] = recent
-    if len(recent) >= TRIES:
+    if len(recent) >= _TRIES:
         raise ApiError(-200, "Too many failed attempts")
     if article_rules.has_broken_image(waiting.payload, world.rules):
         recent.append(now)
@@ -97,13 +97,13 @@ def retry_images(world: World, desk: ProcessingState, token: str) -> None:
 
 async def remove(request: web.Request) -> web.Response:
     world = request.app[WORLD]
-    item = find_article(world, (await read_body(request)).get("id"))
+    item = _find_article(world, (await read_body(request)).get("id"))
     world.record("article_removed", id=item.id)
     return ok({})
 
 
 async def detail(request: web.Request) -> web.Response:
-    item = find_article(request.app[WORLD], request.query.get("id"))
+    item = _find_article(request.app[WORLD], request.query.get("id"))
     return ok({**item.payload, "id": item.id, "total_view": 0})
 
 
@@ -115,15 +115,15 @@ async def list_articles(request: web.Request) -> web.Response:
     limit, offset = whole_number(query.get("limit", "10")), whole_number(query.get("offset", "0"))
     if limit is None or offset is None or min(limit, offset) < 0:
         raise ApiError(-201, "limit is invalid!")
-    if limit > PAGE_MAX:
+    if limit > _PAGE_MAX:
         raise ApiError(-201, "maximum limit is 10")
     items = sorted(request.app[WORLD].articles.values(), key=lambda item: -item.created)
     mine = items if query["type"] == "normal" else []
-    medias = [list_entry(item) for item in mine[offset : offset + limit]]
+    medias = [_list_entry(item) for item in mine[offset : offset + limit]]
     return ok({"medias": medias, "total": len(mine)})
 
 
-def list_entry(item: StoredArticle) -> dict[str, Any]:
+def _list_entry(item: StoredArticle) -> dict[str, Any]:
     return {
         "id": item.id,
         "type": "normal",
@@ -138,7 +138,7 @@ def list_entry(item: StoredArticle) -> dict[str, Any]:
     }
 
 
-def find_article(world: World, id: object) -> StoredArticle:
+def _find_article(world: World, id: object) -> StoredArticle:
     item = world.articles.get(id) if isinstance(id, str) else None
     if item is None:
         raise ApiError(-201, "id is invalid!")

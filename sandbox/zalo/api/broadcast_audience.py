@@ -9,14 +9,14 @@ from channels.zalo.client.response import whole_number
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.people import Person
 
-REGIONS: dict[str, list[int]] = tomllib.loads(
+_REGIONS: dict[str, list[int]] = tomllib.loads(
     Path(__file__).with_name("places.toml").read_text("utf-8")
 )["region"]
-CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63, "platform": 3, "telcos": 4}
+_CODE_MAX = {"ages": 7, "gender": 2, "locations": 2, "cities": 63, "platform": 3, "telcos": 4}
 """The highest code of each field."""
-OTHER_NAMES = {"platforms": "platform"}
-ALL = 0  # any gender
-AGE_GROUPS = (0, 13, 18, 25, 35, 45, 55, 65)
+_OTHER_NAMES = {"platforms": "platform"}
+_ALL = 0  # any gender
+_AGE_GROUPS = (0, 13, 18, 25, 35, 45, 55, 65)
 """The first age of each group."""
 
 
@@ -26,14 +26,14 @@ def parse_target(target: object) -> dict[str, list[int]]:
         raise ApiError(-201, "target is invalid!")
     found = {}
     for given, value in target.items():
-        name = OTHER_NAMES.get(given, given)
-        if name not in CODE_MAX:
+        name = _OTHER_NAMES.get(given, given)
+        if name not in _CODE_MAX:
             raise ApiError(-201, f"{given} is invalid!")
-        found[name] = parse_codes(given, value, CODE_MAX[name])
+        found[name] = _parse_codes(given, value, _CODE_MAX[name])
     return {name: wanted for name, wanted in found.items() if wanted}
 
 
-def parse_codes(name: str, value: object, last: int) -> list[int]:
+def _parse_codes(name: str, value: object, last: int) -> list[int]:
     parts = value if isinstance(value, list) else str(value).split(",")
     wanted = [whole_number(part) for part in parts if part != ""]
     if any(code is None or not 0 <= code <= last for code in wanted):
@@ -49,26 +49,28 @@ def matching_people(people: Iterable[Person], target: Mapping[str, Any]) -> list
         wanted = {}
     if "cities" in wanted:
         wanted.pop("locations", None)
-    fields = [(MATCHERS[name], codes) for name, codes in wanted.items() if name in MATCHERS]
+    fields = [(_MATCHERS[name], codes) for name, codes in wanted.items() if name in _MATCHERS]
     return [one for one in people if all(match(one, codes) for match, codes in fields)]
 
 
-def matches_age(person: Person, groups: list[int]) -> bool:
-    return person.age is not None and sum(person.age >= start for start in AGE_GROUPS) - 1 in groups
+def _matches_age(person: Person, groups: list[int]) -> bool:
+    return (
+        person.age is not None and sum(person.age >= start for start in _AGE_GROUPS) - 1 in groups
+    )
 
 
-def matches_gender(person: Person, wanted: list[int]) -> bool:
-    return ALL in wanted or person.gender in wanted
+def _matches_gender(person: Person, wanted: list[int]) -> bool:
+    return _ALL in wanted or person.gender in wanted
 
 
-def matches_region(person: Person, wanted: list[int]) -> bool:
-    return any(person.city in REGIONS[str(region)] for region in wanted)
+def _matches_region(person: Person, wanted: list[int]) -> bool:
+    return any(person.city in _REGIONS[str(region)] for region in wanted)
 
 
-MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {
-    "ages": matches_age,
-    "gender": matches_gender,
-    "locations": matches_region,
+_MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {
+    "ages": _matches_age,
+    "gender": _matches_gender,
+    "locations": _matches_region,
     "cities": lambda person, wanted: person.city in wanted,
     "platform": lambda person, wanted: person.platform in wanted,
 }

@@ -13,15 +13,15 @@ from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World, month_label
 from sandbox.zalo.webhooks import events
 
-FREE_WINDOW_S, WINDOW_S = 48 * 3600.0, 7 * 86400.0
-REPLIES, WELCOMES = 8, 3
-STATE_BODY = 4
-TEXT_MAX = 2000
-UPGRADE_MESSAGE = (
+_FREE_WINDOW_S, _WINDOW_S = 48 * 3600.0, 7 * 86400.0
+_REPLIES, _WELCOMES = 8, 3
+_STATE_BODY = 4
+_TEXT_MAX = 2000
+_UPGRADE_MESSAGE = (
     "The OA needs to upgrade OA Tier Package to use this feature. "
     "See more on https://zalo.cloud/oa/pricing"
 )
-PERSON_ERRORS = {
+_PERSON_ERRORS = {
     -217: "User has blocked invitation from OA",
     -218: "Out of quota receive",
     -227: "User is banned or has been inactive for more than 45 days",
@@ -34,7 +34,7 @@ async def send_v3(request: web.Request) -> web.Response:
     """`/v3.0/oa/message/cs`."""
     world, body = request.app[WORLD], await read_body(request)
     require_paid_package(world)
-    if world.rules.oa_type == STATE_BODY:
+    if world.rules.oa_type == _STATE_BODY:
         raise ApiError(-235, "This API does not support this type of OA")
     return send(world, body, old=False)
 
@@ -42,7 +42,7 @@ async def send_v3(request: web.Request) -> web.Response:
 def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
     """`/v2.0/oa/message` to one person, for state bodies only."""
     require_paid_package(world)
-    if world.rules.oa_type != STATE_BODY:
+    if world.rules.oa_type != _STATE_BODY:
         raise ApiError(-240, "MessageV2 API has been shut down, please switch to MessageV3 API")
     if world.rules.v2_refused:
         raise ApiError(-235, "This API does not support this type of OA")
@@ -50,8 +50,8 @@ def send_v2(world: World, body: Mapping[str, Any]) -> web.Response:
 
 
 def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
-    person = find_recipient(world, body.get("recipient"))
-    quota = quota_for(world, person)
+    person = _find_recipient(world, body.get("recipient"))
+    quota = _quota_for(world, person)
     text = _parse_text(body.get("message"))
     price = world.rules.cs_price if not quota else 0
     if price:
@@ -69,7 +69,7 @@ def send(world: World, body: Mapping[str, Any], *, old: bool) -> web.Response:
     world.record("cs_sent", message=message)
     sent = world.conversations.messages[id]
     events.raise_echo(world, person, sent)
-    return ok(message_response(world, sent))
+    return ok(_message_response(world, sent))
 
 
 def _parse_text(message: object) -> str:
@@ -84,12 +84,12 @@ def _parse_text(message: object) -> str:
     text = message.get("text", "")
     if not isinstance(text, str) or not text:
         raise ApiError(-201, "text is invalid!")
-    if len(text) > TEXT_MAX:
+    if len(text) > _TEXT_MAX:
         raise ApiError(-210, "Parameter exceeds allowable limit")
     return text
 
 
-def find_recipient(world: World, given: object) -> Person:
+def _find_recipient(world: World, given: object) -> Person:
     """The person with this user id, or the sender of the message that is answered."""
     match given:
         case {"user_id": str() | int() as user_id}:
@@ -109,38 +109,38 @@ def find_person(world: World, user_id: str) -> Person:
     return person
 
 
-def quota_for(world: World, person: Person) -> str:
+def _quota_for(world: World, person: Person) -> str:
     """The quota that pays for the message; empty: the message is billed. Raises ApiError."""
     check_person(person)
     if person.last_interaction is None:
-        return welcome_quota(world, person)
+        return _welcome_quota(world, person)
     silent_s = world.clock() - person.last_interaction
-    if silent_s >= WINDOW_S:
+    if silent_s >= _WINDOW_S:
         raise ApiError(-230, "User has not interacted with the OA in the past 7 days")
-    if silent_s < FREE_WINDOW_S:
+    if silent_s < _FREE_WINDOW_S:
         return "reply"
-    return "sub_quota" if free_messages_left(world) > 0 else ""
+    return "sub_quota" if _free_messages_left(world) > 0 else ""
 
 
 def check_person(person: Person) -> None:
     if person.message_code:
-        raise ApiError(person.message_code, PERSON_ERRORS[person.message_code])
+        raise ApiError(person.message_code, _PERSON_ERRORS[person.message_code])
 
 
-def welcome_quota(world: World, person: Person) -> str:
+def _welcome_quota(world: World, person: Person) -> str:
     """Three greetings are allowed to a follower who has never interacted."""
     if not person.follower:
         raise ApiError(-213, "User has not interacted with OA")
-    if welcomes_left(world, person) <= 0:
+    if _welcomes_left(world, person) <= 0:
         raise ApiError(-232, "User has not interacted with OA or last interaction was expired")
     return "welcome_msg"
 
 
-def welcomes_left(world: World, person: Person) -> int:
-    return WELCOMES - world.conversations.sent["welcome_msg", person.user_id]
+def _welcomes_left(world: World, person: Person) -> int:
+    return _WELCOMES - world.conversations.sent["welcome_msg", person.user_id]
 
 
-def free_messages_left(world: World) -> int:
+def _free_messages_left(world: World) -> int:
     return (
         world.rules.free_messages
         - world.conversations.sent["sub_quota", month_label(world.clock())]
@@ -158,10 +158,10 @@ def check_balance(world: World, price: int) -> None:
 
 def require_paid_package(world: World) -> None:
     if world.rules.free_package:
-        raise ApiError(-224, UPGRADE_MESSAGE)
+        raise ApiError(-224, _UPGRADE_MESSAGE)
 
 
-def message_response(world: World, message: Message) -> dict[str, Any]:
+def _message_response(world: World, message: Message) -> dict[str, Any]:
     """The answer; without a quota for a billed message."""
     answer: dict[str, Any] = {
         "message_id": message.id,
@@ -170,19 +170,19 @@ def message_response(world: World, message: Message) -> dict[str, Any]:
     }
     if not message.quota:
         return answer
-    return answer | {"quota": {"quota_type": message.quota} | quota_counts(world, message)}
+    return answer | {"quota": {"quota_type": message.quota} | _quota_counts(world, message)}
 
 
-def quota_counts(world: World, message: Message) -> dict[str, Any]:
+def _quota_counts(world: World, message: Message) -> dict[str, Any]:
     """What remains of the quota. Replies are unlimited, and no longer counted."""
     match message.quota:
         case "welcome_msg":
-            left = welcomes_left(world, world.people.by_id[message.user_id])
-            return {"remain": str(left), "total": str(WELCOMES)}
+            left = _welcomes_left(world, world.people.by_id[message.user_id])
+            return {"remain": str(left), "total": str(_WELCOMES)}
         case "sub_quota":
             total, ends = str(world.rules.free_messages), vietnam_time(next_month(message.at))
-            sums = {"remain": str(free_messages_left(world)), "total": total}
+            sums = {"remain": str(_free_messages_left(world)), "total": total}
             return sums | {"expired_date": f"{ends:%d/%m/%Y}"}
     if world.rules.counted_replies:
-        return {"remain": str(REPLIES), "total": str(REPLIES)}
+        return {"remain": str(_REPLIES), "total": str(_REPLIES)}
     return {}

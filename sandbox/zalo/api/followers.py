@@ -12,48 +12,48 @@ from sandbox.zalo.middleware import WORLD, ApiError, ok, read_body, read_data, r
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 
-PAGE_MAX, OFFSET_MAX = 50, 9951
-NEVER = date.min
+_PAGE_MAX, _OFFSET_MAX = 50, 9951
+_NEVER = date.min
 
 
 async def list_people(request: web.Request) -> web.Response:
     """`/v3.0/oa/user/getlist`: all people who follow, have followed or have written."""
     world, data = request.app[WORLD], read_data(request)
     direct_messages.require_paid_package(world)
-    found = matching_people(world, data)
-    offset, count = page_bounds(data)
+    found = _matching_people(world, data)
+    offset, count = _page_bounds(data)
     users = [{"user_id": one.user_id} for one in found[offset : offset + count]]
     return ok({"total": len(found), "count": len(users), "offset": offset, "users": users})
 
 
-def page_bounds(data: dict[str, Any]) -> tuple[int, int]:
-    offset, count = read_number(data, "offset", 0), read_number(data, "count", PAGE_MAX)
-    if offset > OFFSET_MAX or count > PAGE_MAX:
+def _page_bounds(data: dict[str, Any]) -> tuple[int, int]:
+    offset, count = read_number(data, "offset", 0), read_number(data, "count", _PAGE_MAX)
+    if offset > _OFFSET_MAX or count > _PAGE_MAX:
         raise ApiError(-210, "Parameter exceeds allowable limit")
     return offset, count
 
 
-def matching_people(world: World, data: dict[str, Any]) -> list[Person]:
+def _matching_people(world: World, data: dict[str, Any]) -> list[Person]:
     found: Iterable[Person] = world.people.by_id.values()
     if data.get("is_follower") not in (None, ""):
-        wanted = parse_follower_flag(data["is_follower"])
+        wanted = _parse_follower_flag(data["is_follower"])
         found = [one for one in found if one.follower is wanted]
     if data.get("last_interaction_period"):
-        since, until = parse_period(
+        since, until = _parse_period(
             str(data["last_interaction_period"]), vietnam_time(world.clock()).date()
         )
-        found = [one for one in found if since <= last_day(one) <= until]
+        found = [one for one in found if since <= _last_day(one) <= until]
     return list(found)
 
 
-def parse_follower_flag(given: object) -> bool:
+def _parse_follower_flag(given: object) -> bool:
     flags = {"true": True, "false": False}
     if str(given).lower() not in flags:
         raise ApiError(-201, "is_follower is invalid!")
     return flags[str(given).lower()]
 
 
-def parse_period(given: str, today: date) -> tuple[date, date]:
+def _parse_period(given: str, today: date) -> tuple[date, date]:
     """The first and the last day of the period."""
     ago = {"TODAY": (0, 0), "YESTERDAY": (1, 1), "L7D": (7, 0), "L30D": (30, 0)}
     if given in ago:
@@ -61,18 +61,18 @@ def parse_period(given: str, today: date) -> tuple[date, date]:
         return today - timedelta(days=first), today - timedelta(days=last)
     since, _, until = given.partition(":")
     try:
-        return parse_day(since), parse_day(until)
+        return _parse_day(since), _parse_day(until)
     except ValueError as error:
         raise ApiError(-201, "last_interaction_period is invalid!") from error
 
 
-def parse_day(given: str) -> date:
+def _parse_day(given: str) -> date:
     return datetime.strptime(given, "%Y_%m_%d").date()  # noqa: DTZ007 -- a day in Vietnam
 
 
-def last_day(person: Person) -> date:
+def _last_day(person: Person) -> date:
     last = person.last_interaction
-    return NEVER if last is None else vietnam_time(last).date()
+    return _NEVER if last is None else vietnam_time(last).date()
 
 
 async def forget_person(request: web.Request) -> web.Response:

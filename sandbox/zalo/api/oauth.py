@@ -14,10 +14,10 @@ from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.rules import RefusalForm
 from sandbox.zalo.state.world import World
 
-LIFE_S = 90000.0
-CODE_LIFE_S = 600.0
-FOUND, GATEWAY_TIMEOUT = 302, 504
-GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
+_LIFE_S = 90000.0
+_CODE_LIFE_S = 600.0
+_FOUND, _GATEWAY_TIMEOUT = 302, 504
+_GATEWAY_PAGE = "<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
 DEAD_TOKEN = {
     "access_token": "",
     "refresh_token": "",
@@ -42,19 +42,19 @@ async def permission(request: web.Request) -> web.Response:
     world, query = request.app[WORLD], request.query
     if not world.rules.app_active or query.get("app_id") != APP_ID:
         reason = "App is not active but user is not admin"
-        return failure_response(world, -14002, "Invalid appId", reason)
+        return _failure_response(world, -14002, "Invalid appId", reason)
     redirect = query.get("redirect_uri", "")
-    if not is_allowed_redirect(redirect, world.rules.callback_url):
-        return failure_response(world, -14003, "Invalid redirect uri", "")
+    if not _is_allowed_redirect(redirect, world.rules.callback_url):
+        return _failure_response(world, -14003, "Invalid redirect uri", "")
     code = token_urlsafe(24)
     challenge = query.get("code_challenge", "")
-    request.app[CODES][code] = ConsentCode(challenge, world.clock() + CODE_LIFE_S)
+    request.app[CODES][code] = ConsentCode(challenge, world.clock() + _CODE_LIFE_S)
     state = f"&state={query['state']}" if "state" in query else ""
     location = f"{redirect}?code={code}&oa_id={OA_ID}{state}"
-    return web.Response(status=FOUND, headers={"Location": location})
+    return web.Response(status=_FOUND, headers={"Location": location})
 
 
-def is_allowed_redirect(redirect: str, saved: str) -> bool:
+def _is_allowed_redirect(redirect: str, saved: str) -> bool:
     """Whether the redirect is the address saved in the console, without a query."""
     whole = redirect.startswith(("http://", "https://")) and "?" not in redirect
     return whole and saved in ("", redirect)
@@ -65,32 +65,32 @@ async def access_token(request: web.Request) -> web.Response:
     form = {name: str(value) for name, value in (await request.post()).items()}
     world = request.app[WORLD]
     if request.headers.get("secret_key") != APP_SECRET or form.get("app_id") != APP_ID:
-        return failure_response(
+        return _failure_response(
             world, -14005, "Invalid secret key", "secret_key is wrong or missing"
         )
     if form.get("grant_type") == "authorization_code":
-        return exchange_code(request.app[CODES], world, form)
-    return refresh_tokens(world, form.get("refresh_token", ""))
+        return _exchange_code(request.app[CODES], world, form)
+    return _refresh_tokens(world, form.get("refresh_token", ""))
 
 
-def exchange_code(
+def _exchange_code(
     codes: dict[str, ConsentCode], world: World, form: Mapping[str, str]
 ) -> web.Response:
     code = codes.pop(form.get("code", ""), None)
     proof = sha256(form.get("code_verifier", "").encode()).digest()
     challenge = urlsafe_b64encode(proof).decode().rstrip("=")
     if code is None or world.clock() > code.expires:
-        return failure_response(world, -14006, "Invalid code", "The code is expired or was used")
+        return _failure_response(world, -14006, "Invalid code", "The code is expired or was used")
     if code.challenge != challenge:
-        return failure_response(world, -14007, "Invalid code verifier", "")
+        return _failure_response(world, -14007, "Invalid code verifier", "")
     return web.json_response(new_pair(world))
 
 
-def refresh_tokens(world: World, token: str) -> web.Response:
+def _refresh_tokens(world: World, token: str) -> web.Response:
     if token and token in world.tokens.spent:
-        return used_token_response(world)
+        return _used_token_response(world)
     if not token or token != world.tokens.refresh or world.clock() >= world.tokens.ends:
-        return unknown_token_response(world)
+        return _unknown_token_response(world)
     return web.json_response(new_pair(world))
 
 
@@ -99,7 +99,7 @@ def new_pair(world: World) -> dict[str, Any]:
     rules = world.rules
     kept = world.tokens.refresh if rules.omit_refresh_token else token_urlsafe(32)
     pair = {"access_token": token_urlsafe(32), "refresh_token": kept}
-    world.record("granted", **pair, expires=world.clock() + LIFE_S)
+    world.record("granted", **pair, expires=world.clock() + _LIFE_S)
     if rules.omit_refresh_token:
         del pair["refresh_token"]
     more: dict[str, Any] = {"expires_in": rules.expires_in}
@@ -108,27 +108,29 @@ def new_pair(world: World) -> dict[str, Any]:
     return pair | more
 
 
-def used_token_response(world: World) -> web.Response:
+def _used_token_response(world: World) -> web.Response:
     """Zalo's answer to a used refresh token, in one of the observed forms."""
-    return refusal_response(world.rules.spent_answer, DEAD_TOKEN)
+    return _refusal_response(world.rules.spent_answer, DEAD_TOKEN)
 
 
-def unknown_token_response(world: World) -> web.Response:
-    return refusal_response(world.rules.oauth_failure, DEAD_TOKEN)
+def _unknown_token_response(world: World) -> web.Response:
+    return _refusal_response(world.rules.oauth_failure, DEAD_TOKEN)
 
 
-def failure_response(world: World, code: int, name: str, reason: str) -> web.Response:
+def _failure_response(world: World, code: int, name: str, reason: str) -> web.Response:
     said = {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
-    return refusal_response(world.rules.oauth_failure, said)
+    return _refusal_response(world.rules.oauth_failure, said)
 
 
-def refusal_response(form: RefusalForm, said: dict[str, Any]) -> web.Response:
+def _refusal_response(form: RefusalForm, said: dict[str, Any]) -> web.Response:
     """A refusal in one of the observed forms."""
     match form:
         case "empty":
             return web.Response()
         case "html":
-            return web.Response(status=GATEWAY_TIMEOUT, text=GATEWAY_PAGE, content_type="text/html")
+            return web.Response(
+                status=_GATEWAY_TIMEOUT, text=_GATEWAY_PAGE, content_type="text/html"
+            )
         case "names_only":
             names = ("error_name", "error_reason", "error_description")
             return web.json_response({name: said.get(name, "") for name in names})

@@ -8,13 +8,13 @@ from sandbox.zalo.api.template_recipients import quota_periods
 from sandbox.zalo.middleware import WORLD, ApiError
 from sandbox.zalo.state.templates import Param, Template
 
-PAGE_MAX = 100
-STATES = {"1": "ENABLE", "2": "PENDING_REVIEW", "3": "REJECT", "4": "DISABLE"}
-NONE, SENT, DELIVERED = -1, 0, 1
-SAMPLES = {"DATE": "01/01/2026", "NUMBER": "1", "STRING": "value"}
+_PAGE_MAX = 100
+_STATES = {"1": "ENABLE", "2": "PENDING_REVIEW", "3": "REJECT", "4": "DISABLE"}
+_NONE, _SENT, _DELIVERED = -1, 0, 1
+_SAMPLES = {"DATE": "01/01/2026", "NUMBER": "1", "STRING": "value"}
 
 
-def success(data: Any, **more: Any) -> web.Response:
+def _success(data: Any, **more: Any) -> web.Response:
     """A success of these reads, whose message is in lower case."""
     return web.json_response({"error": 0, "message": "success", "data": data, **more})
 
@@ -23,7 +23,7 @@ async def quota(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     sent, rules = world.conversations.sent, world.rules
     day, month = quota_periods(world.clock())
-    return success(
+    return _success(
         {
             "dailyQuota": rules.daily_quota,
             "remainingQuota": max(0, rules.daily_quota - sent["template", day]),
@@ -40,10 +40,10 @@ async def quota(request: web.Request) -> web.Response:
 
 async def quality(request: web.Request) -> web.Response:
     now = request.app[WORLD].rules.quality
-    return success({"oaCurrentQuality": now, "oa7dayQuality": now})
+    return _success({"oaCurrentQuality": now, "oa7dayQuality": now})
 
 
-def summary(template: Template) -> dict[str, Any]:
+def _summary(template: Template) -> dict[str, Any]:
     return {
         "templateId": template.id,
         "templateName": template.name,
@@ -53,10 +53,10 @@ def summary(template: Template) -> dict[str, Any]:
 
 
 async def template_info(request: web.Request) -> web.Response:
-    template = find_template(request)
+    template = _find_template(request)
     whole_story = {
         "templateTag": template.tag,
-        "listParams": [param_info(one) for one in template.params],
+        "listParams": [_param_info(one) for one in template.params],
         "listButtons": list(template.buttons),
         "timeout": template.timeout_ms,
         "previewUrl": "",
@@ -64,10 +64,10 @@ async def template_info(request: web.Request) -> web.Response:
         "price_sdt": template.price_sdt,
         "price_uid": template.price_uid if template.by_uid else None,
     }
-    return success(summary(template) | whole_story)
+    return _success(_summary(template) | whole_story)
 
 
-def param_info(one: Param) -> dict[str, Any]:
+def _param_info(one: Param) -> dict[str, Any]:
     return {
         "name": one.name,
         "require": one.require,
@@ -78,7 +78,7 @@ def param_info(one: Param) -> dict[str, Any]:
     }
 
 
-def find_template(request: web.Request) -> Template:
+def _find_template(request: web.Request) -> Template:
     template = request.app[WORLD].templates.templates.get(request.query.get("template_id", ""))
     if template is None or template.status == "DELETE":
         raise ApiError(-109, "Template id is invalid")

@@ -18,11 +18,11 @@ from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import World
 from sandbox.zalo.webhooks.events import milliseconds
 
-TRACKING = re.compile(r"[\w.-]{1,48}", re.ASCII)
-NORMAL, OVER_QUOTA = "1", "3"
-DEVELOPMENT = "development"
-YEAR_S = 365 * 86400.0
-UNUSABLE = {
+_TRACKING = re.compile(r"[\w.-]{1,48}", re.ASCII)
+_NORMAL, _OVER_QUOTA = "1", "3"
+_DEVELOPMENT = "development"
+_YEAR_S = 365 * 86400.0
+_UNUSABLE = {
     "PENDING_REVIEW": (-131, "Template is not approved"),
     "REJECT": (-131, "Template is not approved"),
     "DISABLE": (-146, "Template is disabled because of low quality"),
@@ -43,12 +43,12 @@ class TemplateOrder:
 
 async def send_by_phone(request: web.Request) -> web.Response:
     """`/message/template`."""
-    world, body = request.app[WORLD], await read_template_body(request)
+    world, body = request.app[WORLD], await _read_template_body(request)
     phone = template_recipients.parse_phone(body.get("phone"))
-    return send(world, body, phone, world.people.with_phone(phone))
+    return _send(world, body, phone, world.people.with_phone(phone))
 
 
-async def read_template_body(request: web.Request) -> dict[str, Any]:
+async def _read_template_body(request: web.Request) -> dict[str, Any]:
     if not await request.read():
         raise ApiError(-121, "Body is empty")
     try:
@@ -57,19 +57,19 @@ async def read_template_body(request: web.Request) -> dict[str, Any]:
         raise ApiError(-122, "Body is not in JSON format") from refusal
 
 
-def send(world: World, body: Mapping[str, Any], phone: str, person: Person | None) -> web.Response:
+def _send(world: World, body: Mapping[str, Any], phone: str, person: Person | None) -> web.Response:
     """Send a message after all checks, in Zalo's order."""
-    check_account(world)
-    order = parse_order(world, body)
+    _check_account(world)
+    order = _parse_order(world, body)
     template_recipients.check_recipient(world, person, order.template, order.development)
     if not order.development:
-        check_quotas(world, order, phone)
-    check_balance(world, order)
-    message = record_message(world, order, phone=phone, person=person, via="phone")
-    return ok(phone_response(world, message, order))
+        _check_quotas(world, order, phone)
+    _check_balance(world, order)
+    message = _record_message(world, order, phone=phone, person=person, via="phone")
+    return ok(_phone_response(world, message, order))
 
 
-def check_account(world: World) -> None:
+def _check_account(world: World) -> None:
     rules = world.rules
     if not rules.zns_allowed:
         raise ApiError(-135, "OA does not have permission to send ZNS")
@@ -79,50 +79,50 @@ def check_account(world: World) -> None:
         raise ApiError(-136, "Need to connect with ZCA to send ZNS")
 
 
-def parse_order(world: World, body: Mapping[str, Any]) -> TemplateOrder:
-    development = body.get("mode") == DEVELOPMENT
-    template = usable_template(world, body.get("template_id"), development)
+def _parse_order(world: World, body: Mapping[str, Any]) -> TemplateOrder:
+    development = body.get("mode") == _DEVELOPMENT
+    template = _usable_template(world, body.get("template_id"), development)
     values = template_params.check_values(template, body.get("template_data"))
     tracking_id = str(body.get("tracking_id", ""))
-    if tracking_id and not TRACKING.fullmatch(tracking_id):
+    if tracking_id and not _TRACKING.fullmatch(tracking_id):
         raise ApiError(-132, "tracking_id is invalid")
-    mode = sending_mode(world, str(body.get("sending_mode", NORMAL)), template)
+    mode = _sending_mode(world, str(body.get("sending_mode", _NORMAL)), template)
     return TemplateOrder(template, values, tracking_id, mode, development)
 
 
-def usable_template(world: World, id: object, development: bool) -> Template:
+def _usable_template(world: World, id: object, development: bool) -> Template:
     """A usable template; development mode also permits one that is not approved."""
     template = world.templates.templates.get(str(id))
     if template is None or template.status == "DELETE":
         raise ApiError(-109, "Template id is invalid")
-    if template.status in UNUSABLE and not development:
-        raise ApiError(*UNUSABLE[template.status])
+    if template.status in _UNUSABLE and not development:
+        raise ApiError(*_UNUSABLE[template.status])
     if template.day_only and template_recipients.is_night(world.clock()):
         raise ApiError(-133, "This template cannot be sent at night (10:00PM-6:00AM)")
     return template
 
 
-def sending_mode(world: World, mode: str, template: Template) -> str:
-    if mode not in (NORMAL, OVER_QUOTA):
+def _sending_mode(world: World, mode: str, template: Template) -> str:
+    if mode not in (_NORMAL, _OVER_QUOTA):
         raise ApiError(-132, "sending_mode is invalid")
-    if mode == OVER_QUOTA and not world.rules.whitelisted:
+    if mode == _OVER_QUOTA and not world.rules.whitelisted:
         raise ApiError(-161, "OA is not allowed to use this sending_mode")
-    if mode == OVER_QUOTA and template.tag != PROMOTION:
+    if mode == _OVER_QUOTA and template.tag != PROMOTION:
         raise ApiError(-162, "sending_mode 3 does not support this template tag")
     return mode
 
 
-def check_quotas(world: World, order: TemplateOrder, phone: str) -> None:
+def _check_quotas(world: World, order: TemplateOrder, phone: str) -> None:
     sent, rules, template = world.conversations.sent, world.rules, order.template
     day, month = template_recipients.quota_periods(world.clock())
-    if order.mode == NORMAL and sent["template", day] >= rules.daily_quota:
+    if order.mode == _NORMAL and sent["template", day] >= rules.daily_quota:
         raise ApiError(-144, "OA has exceeded its daily ZNS limit")
     limit = template.daily_limit
     if limit is not None and sent["template", template.id, day] >= limit:
         raise ApiError(-147, "Template has exceeded its daily limit")
     if template.tag != PROMOTION:
         return
-    if order.mode == NORMAL and sent["promotion", month] >= rules.monthly_promotions:
+    if order.mode == _NORMAL and sent["promotion", month] >= rules.monthly_promotions:
         raise ApiError(-1441, "OA has exceeded its monthly promotion limit")
     if sent["promotion", phone, month] >= rules.personal_promotions:
         raise ApiError(-1471, "User has received too many promotion messages this month")
@@ -130,7 +130,7 @@ def check_quotas(world: World, order: TemplateOrder, phone: str) -> None:
         raise ApiError(-1472, "User has received too many promotion messages today")
 
 
-def check_balance(world: World, order: TemplateOrder) -> None:
+def _check_balance(world: World, order: TemplateOrder) -> None:
     if world.conversations.available_balance(order.development) >= order.template.price_sdt:
         return
     if order.development:
@@ -139,7 +139,7 @@ def check_balance(world: World, order: TemplateOrder) -> None:
     raise ApiError(world.rules.balance_code, words[world.rules.balance_code])
 
 
-def record_message(
+def _record_message(
     world: World, order: TemplateOrder, *, phone: str, person: Person | None, via: str
 ) -> Message:
     """Record the message. A repeated tracking_id makes one more message."""
@@ -150,7 +150,7 @@ def record_message(
         "user_id": person.user_id if person is not None else "",
         "phone": phone,
         "sort": "template",
-        "content": message_content(template, order.data),
+        "content": _message_content(template, order.data),
         "price": template.price_sdt if via == "phone" else template.price_uid,
         "template_id": template.id,
         "tag": template.tag,
@@ -162,12 +162,12 @@ def record_message(
     return world.conversations.messages[id]
 
 
-def message_content(template: Template, values: Mapping[str, str]) -> dict[str, Any]:
+def _message_content(template: Template, values: Mapping[str, str]) -> dict[str, Any]:
     text = template_params.fill_text(template, values)
     return {"title": template.title, "text": text, "buttons": list(template.buttons)}
 
 
-def phone_response(world: World, message: Message, order: TemplateOrder) -> dict[str, Any]:
+def _phone_response(world: World, message: Message, order: TemplateOrder) -> dict[str, Any]:
     """The answer; its numbers are text here, and numbers in `/message/quota`."""
     day, _ = template_recipients.quota_periods(world.clock())
     left = world.rules.daily_quota - world.conversations.sent["template", day]
@@ -186,16 +186,16 @@ async def send_by_user_id(request: web.Request) -> web.Response:
     if not world.rules.uid_templates:
         raise ApiError(-235, "This API does not support this type of OA")
     person = direct_messages.find_person(world, str(body.get("user_id", "")))
-    order = parse_order(world, {name: body.get(name) for name in ("template_id", "template_data")})
+    order = _parse_order(world, {name: body.get(name) for name in ("template_id", "template_data")})
     if not order.template.by_uid:
         raise ApiError(-249, "Template does not support send via UID")
-    check_interaction(world, person, order.template)
+    _check_interaction(world, person, order.template)
     direct_messages.check_balance(world, order.template.price_uid)
-    message = record_message(world, order, phone="", person=person, via="uid")
-    return user_id_response(world, message)
+    message = _record_message(world, order, phone="", person=person, via="uid")
+    return _user_id_response(world, message)
 
 
-def check_interaction(world: World, person: Person, template: Template) -> None:
+def _check_interaction(world: World, person: Person, template: Template) -> None:
     """Require an interaction within a year; for promotions, a follower."""
     direct_messages.check_person(person)
     if template.tag == PROMOTION:
@@ -205,11 +205,11 @@ def check_interaction(world: World, person: Person, template: Template) -> None:
             raise ApiError(-234, "cannot be sent at night (10:00PM-6:00AM)")
         return
     last = person.last_interaction
-    if last is None or world.clock() - last >= YEAR_S:
+    if last is None or world.clock() - last >= _YEAR_S:
         raise ApiError(-232, "User has not interacted with OA or last interaction was expired")
 
 
-def user_id_response(world: World, message: Message) -> web.Response:
+def _user_id_response(world: World, message: Message) -> web.Response:
     quota = {"quota_type": "purchase_quota", "owner_type": "OA", "owner_id": OA_ID}
     data: dict[str, Any] = {
         "message_id": message.id,

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from sandbox.zalo.middleware import ApiError
 from sandbox.zalo.state.templates import Param, Template
 
-DATE_PATTERN = re.compile(
+_DATE_PATTERN = re.compile(
     r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?( (0[1-9]|[12]\d|3[01])/(0[1-9]|1[0-2])/\d{4})?"
     r"|((0[1-9]|[12]\d|3[01])/)?(0[1-9]|1[0-2])/\d{4}"
 )
 """`hh:mm[:ss] [dd/mm/yyyy]`, `dd/mm/yyyy`, `mm/yyyy`."""
-NUMBER_PATTERN = re.compile(r"[1-9]\d*|0")
-FORMATS = {"DATE": DATE_PATTERN, "NUMBER": NUMBER_PATTERN}
+_NUMBER_PATTERN = re.compile(r"[1-9]\d*|0")
+_FORMATS = {"DATE": _DATE_PATTERN, "NUMBER": _NUMBER_PATTERN}
 
 
 def check_values(template: Template, data: object) -> dict[str, str]:
     """The values by name. Raises ApiError with Zalo's codes."""
     if not isinstance(data, Mapping) or (not data and template.params):
         raise ApiError(-111, "Template data is empty")
-    return {one.name: checked_value(one, data) for one in template.params if is_given(one, data)}
+    return {one.name: _checked_value(one, data) for one in template.params if _is_given(one, data)}
 
 
-def is_given(param: Param, data: Mapping[str, object]) -> bool:
+def _is_given(param: Param, data: Mapping[str, object]) -> bool:
     """Whether there is a value to check; an optional one may be missing."""
     found = data.get(param.name)
     if found is None and param.require and not (param.accept_null and param.name in data):
@@ -30,7 +30,7 @@ def is_given(param: Param, data: Mapping[str, object]) -> bool:
     return found is not None
 
 
-def checked_value(param: Param, data: Mapping[str, object]) -> str:
+def _checked_value(param: Param, data: Mapping[str, object]) -> str:
     """The checked value. Its length counts as it came: text that is not in NFC is longer."""
     found = data[param.name]
     if isinstance(found, bool) or not isinstance(found, str | int):
@@ -38,7 +38,7 @@ def checked_value(param: Param, data: Mapping[str, object]) -> str:
     text = str(found)
     if len(text) > param.max_length:
         raise ApiError(-1121, f"Parameter {param.name} exceeds max length {param.max_length}")
-    shape = FORMATS.get(param.type)
+    shape = _FORMATS.get(param.type)
     if len(text) < param.min_length or (shape is not None and not shape.fullmatch(text)):
         raise ApiError(-1124, f"Parameter {param.name} has wrong format")
     return text

@@ -9,10 +9,10 @@ from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.templates import Template
 from sandbox.zalo.state.world import World
 
-MOBILE = re.compile(r"(?:\+?84|0)?([35789]\d{8})", re.ASCII)
-MORNING, EVENING = 6, 22
-HALF_A_YEAR_S = 183 * 86400.0
-PERSON_ERRORS = {
+_MOBILE = re.compile(r"(?:\+?84|0)?([35789]\d{8})", re.ASCII)
+_MORNING, _EVENING = 6, 22
+_HALF_A_YEAR_S = 183 * 86400.0
+_PERSON_ERRORS = {
     -110: "Zalo version of the user is not supported",
     -114: "User is inactive, has opted out or uses an old version of Zalo",
     -118: "Zalo account does not exist or is closed",
@@ -25,7 +25,7 @@ PERSON_ERRORS = {
 
 def parse_phone(given: object) -> str:
     """The phone as `84...`; also `+84...`, `0...` and the bare nine digits are accepted."""
-    number = MOBILE.fullmatch(given) if isinstance(given, str) else None
+    number = _MOBILE.fullmatch(given) if isinstance(given, str) else None
     if number is None:
         raise ApiError(-108, "Phone number is invalid")
     return f"84{number[1]}"
@@ -39,18 +39,18 @@ def check_recipient(
         raise ApiError(-127, "Test template can only be sent to admins")
     code = world.rules.unknown_phones if person is None else person.template_code
     if code:
-        raise ApiError(code, PERSON_ERRORS[code])
+        raise ApiError(code, _PERSON_ERRORS[code])
     if person is None:
         return
     if template.tag in person.refused_tags:
         raise ApiError(-139, "User refuses to receive this type of ZNS")
-    if template.tag == PROMOTION and not development and not had_recent_notice(world, person):
-        raise ApiError(-140, PERSON_ERRORS[-140])
+    if template.tag == PROMOTION and not development and not _had_recent_notice(world, person):
+        raise ApiError(-140, _PERSON_ERRORS[-140])
 
 
-def had_recent_notice(world: World, person: Person) -> bool:
+def _had_recent_notice(world: World, person: Person) -> bool:
     """Whether the person received a message about their own affairs within half a year."""
-    since = world.clock() - HALF_A_YEAR_S
+    since = world.clock() - _HALF_A_YEAR_S
     return any(
         one.delivered is not None and one.delivered >= since
         for one in world.conversations.messages_with(person.user_id)
@@ -65,4 +65,4 @@ def quota_periods(now: float) -> tuple[str, str]:
 
 def is_night(now: float) -> bool:
     """Whether it is between 22:00 and 06:00 in Vietnam."""
-    return not EVENING > vietnam_time(now).hour >= MORNING
+    return not _EVENING > vietnam_time(now).hour >= _MORNING

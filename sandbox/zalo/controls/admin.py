@@ -74,11 +74,11 @@ async def set_template(request: web.Request) -> web.Response:
     before = world.templates.templates.get(wanted.id)
     world.record("template_set", template=wanted.model_dump(mode="json"))
     if before is not None:
-        raise_template_events(world, before, wanted)
+        _raise_template_events(world, before, wanted)
     return web.json_response(wanted.model_dump(mode="json"))
 
 
-def raise_template_events(world: World, before: Template, now: Template) -> None:
+def _raise_template_events(world: World, before: Template, now: Template) -> None:
     about: dict[str, Any] = {"oa_id": OA_ID, "template_id": now.id}
     if before.status != now.status:
         status = {"prev_status": before.status, "new_status": now.status}
@@ -92,7 +92,7 @@ def raise_template_events(world: World, before: Template, now: Template) -> None
 async def set_balance(request: web.Request) -> web.Response:
     world, wanted = request.app[WORLD], await parse_request(request, BalanceRequest)
     world.record("balance_set", **wanted.model_dump(exclude_none=True))
-    return web.json_response(balances(world))
+    return web.json_response(_balances(world))
 
 
 async def grant(request: web.Request) -> web.Response:
@@ -120,25 +120,25 @@ def state_summary(world: World) -> dict[str, Any]:
     items = sorted(world.articles.values(), key=lambda item: -item.created)
     return {
         "now": world.clock(),
-        "articles": [article_state(item) for item in items],
-        "broadcasts": [broadcast_state(sent, world) for sent in reversed(world.broadcasts)],
+        "articles": [_article_state(item) for item in items],
+        "broadcasts": [_broadcast_state(sent, world) for sent in reversed(world.broadcasts)],
         "messages": [vars(one) for one in reversed(world.conversations.messages.values())],
         "people": [vars(one) for one in world.people.by_id.values()],
-        "money": balances(world),
+        "money": _balances(world),
     }
 
 
-def article_state(item: StoredArticle) -> dict[str, Any]:
+def _article_state(item: StoredArticle) -> dict[str, Any]:
     return {"created": item.created, "updated": item.updated, **item.payload, "id": item.id}
 
 
-def broadcast_state(sent: StoredBroadcast, world: World) -> dict[str, Any]:
+def _broadcast_state(sent: StoredBroadcast, world: World) -> dict[str, Any]:
     delivered = world.clock() >= sent.at + world.rules.delivery_s
     seen = {"id": sent.id, "at": sent.at, "articles": sent.articles, "delivered": delivered}
     return seen | {"users": sent.users}
 
 
-def balances(world: World) -> dict[str, int]:
+def _balances(world: World) -> dict[str, int]:
     return {
         "balance": world.conversations.balance,
         "development": world.conversations.development_balance,

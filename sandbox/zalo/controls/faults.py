@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.zalo.middleware import WORLD, access_error, error_response
 from sandbox.zalo.scheduler import SCHEDULER
 
-BAD_GATEWAY = 502
+_BAD_GATEWAY = 502
 PAGE = "<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
 
 
@@ -35,7 +35,7 @@ class FaultKind(StrEnum):
     LATE_EFFECT = "late_effect"
 
 
-BEFORE_EFFECT = {
+_BEFORE_EFFECT = {
     FaultKind.DROP_BEFORE,
     FaultKind.HANG_BEFORE,
     FaultKind.HTML_BEFORE,
@@ -54,7 +54,7 @@ class Fault(BaseModel):
     skip: int = 0
     delay_s: float = 30.0
     late_s: float = 60.0
-    status: int = BAD_GATEWAY
+    status: int = _BAD_GATEWAY
     code: int = -200
     words: str = "Send message failed"
 
@@ -88,17 +88,17 @@ async def fault_middleware(request: web.Request, handler: Handler) -> web.Stream
     if fault is None:
         return await handler(request)
     if fault.kind is FaultKind.LATE_EFFECT:
-        return await postpone(request, fault)
-    if fault.kind in BEFORE_EFFECT:
-        return await apply_fault(request, fault, web.Response())
+        return await _postpone(request, fault)
+    if fault.kind in _BEFORE_EFFECT:
+        return await _apply_fault(request, fault, web.Response())
     answer = await handler(request)
     if fault.kind is FaultKind.SLOW_AFTER:
         await asyncio.sleep(fault.delay_s)
         return answer
-    return await apply_fault(request, fault, answer)
+    return await _apply_fault(request, fault, answer)
 
 
-async def postpone(request: web.Request, fault: Fault) -> web.StreamResponse:
+async def _postpone(request: web.Request, fault: Fault) -> web.StreamResponse:
     """Postpone the effect and drop the connection; a call without access is refused at once."""
     await request.read()
     no = access_error(request)
@@ -108,10 +108,10 @@ async def postpone(request: web.Request, fault: Fault) -> web.StreamResponse:
     request.app[SCHEDULER].late_effects.waiting.append(
         (due, partial(request.match_info.handler, request))
     )
-    return await apply_fault(request, fault, web.Response())
+    return await _apply_fault(request, fault, web.Response())
 
 
-async def apply_fault(
+async def _apply_fault(
     request: web.Request, fault: Fault, answer: web.StreamResponse
 ) -> web.StreamResponse:
     match fault.kind:
@@ -122,7 +122,7 @@ async def apply_fault(
         case FaultKind.EMPTY_AFTER:
             return web.Response()
         case FaultKind.TRUNCATE_AFTER:
-            return truncated(answer)
+            return _truncated(answer)
         case FaultKind.HANG_BEFORE | FaultKind.HANG_AFTER:
             await asyncio.sleep(fault.delay_s)
     if request.transport is not None:
@@ -130,7 +130,7 @@ async def apply_fault(
     return web.Response()
 
 
-def truncated(answer: web.StreamResponse) -> web.Response:
+def _truncated(answer: web.StreamResponse) -> web.Response:
     body = answer.body if isinstance(answer, web.Response) else b""
     text = body if isinstance(body, bytes) else b""
     return web.Response(body=text[: len(text) // 2], content_type="application/json")

@@ -94,24 +94,24 @@ async def create(request: web.Request) -> web.Response:
         last = wanted.last_interaction
         facts["last_interaction"] = last.timestamp() if last else None
     world.record("person_set", person={"user_id": user_id, **facts})
-    return person_response(world.people.by_id[user_id])
+    return _person_response(world.people.by_id[user_id])
 
 
 async def listing(request: web.Request) -> web.Response:
     people = request.app[WORLD].people.by_id.values()
-    return web.json_response([person_state(one) for one in people])
+    return web.json_response([_person_state(one) for one in people])
 
 
 async def write(request: web.Request) -> web.Response:
     world, person, wanted = (
         request.app[WORLD],
-        find_person(request),
+        _find_person(request),
         await parse_request(request, WriteRequest),
     )
-    return web.json_response({"message_id": write_message(world, person, wanted)})
+    return web.json_response({"message_id": _write_message(world, person, wanted)})
 
 
-def write_message(world: World, person: Person, wanted: WriteRequest) -> str:
+def _write_message(world: World, person: Person, wanted: WriteRequest) -> str:
     """Record a message from a person to the Official Account."""
     id = token_hex(16)
     facts = wanted.model_dump(exclude_defaults=True, exclude={"sort"})
@@ -125,22 +125,22 @@ def write_message(world: World, person: Person, wanted: WriteRequest) -> str:
 async def follow(request: web.Request) -> web.Response:
     world, person, came = (
         request.app[WORLD],
-        find_person(request),
+        _find_person(request),
         await parse_request(request, FollowRequest),
     )
     world.record("followed", user_id=person.user_id, source=came.source)
-    raise_follow_event(world, person, "follow", came.source)
-    return person_response(person)
+    _raise_follow_event(world, person, "follow", came.source)
+    return _person_response(person)
 
 
 async def unfollow(request: web.Request) -> web.Response:
-    world, person = request.app[WORLD], find_person(request)
+    world, person = request.app[WORLD], _find_person(request)
     world.record("unfollowed", user_id=person.user_id)
-    raise_follow_event(world, person, "unfollow", "oa_profile")
-    return person_response(person)
+    _raise_follow_event(world, person, "unfollow", "oa_profile")
+    return _person_response(person)
 
 
-def raise_follow_event(world: World, person: Person, event: str, source: str) -> None:
+def _raise_follow_event(world: World, person: Person, event: str, source: str) -> None:
     who = {"follower": {"id": person.user_id}, "user_id_by_app": person.user_id_by_app}
     events.raise_account_event(world, event, **who, source=source)
 
@@ -149,10 +149,10 @@ async def mark_read(request: web.Request) -> web.Response:
     """Open the conversation; only phones report it."""
     world, person, wanted = (
         request.app[WORLD],
-        find_person(request),
+        _find_person(request),
         await parse_request(request, ReadRequest),
     )
-    ids = [find_message(request, id).id for id in wanted.message_ids] or [
+    ids = [_find_message(request, id).id for id in wanted.message_ids] or [
         one.id
         for one in world.conversations.messages_with(person.user_id)
         if one.from_oa and one.delivered is not None and one.seen is None
@@ -167,20 +167,20 @@ async def tap(request: web.Request) -> web.Response:
     """Tap a button of a template message."""
     world, person, wanted = (
         request.app[WORLD],
-        find_person(request),
+        _find_person(request),
         await parse_request(request, TapRequest),
     )
-    message = find_message(request, wanted.message_id)
+    message = _find_message(request, wanted.message_id)
     offered = message.content.get("buttons") or []
     if not 0 <= wanted.button < len(offered):
         raise bad_request("no such button")
     button = offered[wanted.button]
     world.record("tapped", user_id=person.user_id, id=message.id, button=button)
-    raise_button_event(world, message, button)
-    return person_response(person)
+    _raise_button_event(world, message, button)
+    return _person_response(person)
 
 
-def raise_button_event(world: World, message: Message, button: dict[str, Any]) -> None:
+def _raise_button_event(world: World, message: Message, button: dict[str, Any]) -> None:
     """The event of a tap on a template's button."""
     said = {
         "submit_time": events.milliseconds(world.clock()),
@@ -195,7 +195,7 @@ def raise_button_event(world: World, message: Message, button: dict[str, Any]) -
 async def rate(request: web.Request) -> web.Response:
     """Rate the subject of a template message."""
     world, wanted = request.app[WORLD], await parse_request(request, RateRequest)
-    message = find_message(request, wanted.message_id)
+    message = _find_message(request, wanted.message_id)
     given = wanted.model_dump(exclude={"message_id"})
     feedback = given | {"submit_time": events.milliseconds(world.clock())}
     world.record("feedback_given", id=message.id, feedback=feedback)
@@ -207,43 +207,43 @@ async def rate(request: web.Request) -> web.Response:
 
 async def withdraw(request: web.Request) -> web.Response:
     """Ask for the erasure of personal data."""
-    world, person = request.app[WORLD], find_person(request)
+    world, person = request.app[WORLD], _find_person(request)
     world.record("withdrew", user_id=person.user_id)
     who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
     events.raise_account_event(world, "user_withdraw", **who)
-    return person_response(person)
+    return _person_response(person)
 
 
 async def share(request: web.Request) -> web.Response:
     world, person, wanted = (
         request.app[WORLD],
-        find_person(request),
+        _find_person(request),
         await parse_request(request, ShareRequest),
     )
     shared = wanted.model_dump(exclude_defaults=True)
     world.record("person_set", person={"user_id": person.user_id, "shared": shared})
     world.record("tapped", user_id=person.user_id, id="", button={"type": "user_info"})
     events.raise_user_event(world, person, "user_submit_info", info=shared)
-    return person_response(person)
+    return _person_response(person)
 
 
 async def chat_now(request: web.Request) -> web.Response:
     """Tap the button "Nhắn tin" of the profile."""
-    world, person = request.app[WORLD], find_person(request)
+    world, person = request.app[WORLD], _find_person(request)
     world.record("tapped", user_id=person.user_id, id="", button={"type": "chatnow"})
     who = {"user_id": person.user_id, "user_id_by_app": person.user_id_by_app}
     events.raise_account_event(world, "user_click_chatnow", **who)
-    return person_response(person)
+    return _person_response(person)
 
 
-def find_person(request: web.Request) -> Person:
+def _find_person(request: web.Request) -> Person:
     person = request.app[WORLD].people.by_id.get(request.match_info["user_id"])
     if person is None:
         raise bad_request("nobody has this user_id")
     return person
 
 
-def find_message(request: web.Request, id: str) -> Message:
+def _find_message(request: web.Request, id: str) -> Message:
     """A message of this person."""
     message = request.app[WORLD].conversations.messages.get(id)
     if message is None or message.user_id != request.match_info["user_id"]:
@@ -251,9 +251,9 @@ def find_message(request: web.Request, id: str) -> Message:
     return message
 
 
-def person_response(person: Person) -> web.Response:
-    return web.json_response(person_state(person))
+def _person_response(person: Person) -> web.Response:
+    return web.json_response(_person_state(person))
 
 
-def person_state(person: Person) -> dict[str, Any]:
+def _person_state(person: Person) -> dict[str, Any]:
     return vars(person) | {"user_id_by_app": person.user_id_by_app}

@@ -22,7 +22,7 @@ class WebhookAddress(BaseModel):
 async def subscribe(request: web.Request) -> web.Response:
     world, wanted = request.app[WORLD], await parse_request(request, WebhookAddress)
     world.record("webhook_set", url=wanted.url)
-    return webhook_state(world)
+    return _webhook_state(world)
 
 
 async def enable(request: web.Request) -> web.Response:
@@ -31,11 +31,11 @@ async def enable(request: web.Request) -> web.Response:
     if not world.webhook_queue.url:
         raise bad_request("no address is set")
     world.record("webhook_enabled")
-    return webhook_state(world)
+    return _webhook_state(world)
 
 
 async def show(request: web.Request) -> web.Response:
-    return webhook_state(request.app[WORLD])
+    return _webhook_state(request.app[WORLD])
 
 
 async def probe(request: web.Request) -> web.Response:
@@ -46,7 +46,7 @@ async def probe(request: web.Request) -> web.Response:
     return web.json_response(said | {"accepted": set(said.values()) == {200}})
 
 
-def webhook_state(world: World) -> web.Response:
+def _webhook_state(world: World) -> web.Response:
     waiting = [vars(event) for event in world.webhook_queue.waiting.values()]
     state = {
         "url": world.webhook_queue.url,

@@ -15,9 +15,9 @@ from sandbox.zalo.middleware import WORLD
 from sandbox.zalo.state.people import Person
 from sandbox.zalo.state.world import World
 
-FOLDER = Path(__file__).parent
-TEMPLATES = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
-HEADERS = {
+_FOLDER = Path(__file__).parent
+_TEMPLATES = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True)
+_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
@@ -26,8 +26,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-TAG = re.compile("<[^>]*>")
-LINE_BREAK = re.compile("<br ?/?>")
+_TAG = re.compile("<[^>]*>")
+_LINE_BREAK = re.compile("<br ?/?>")
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,30 @@ async def show_page(request: web.Request) -> web.Response:
     titles = {article["id"]: article["title"] for article in seen["articles"]}
     chosen = world.people.by_id.get(request.query.get("user_id", ""))
     if "user_id" in request.query and chosen is None:
-        return html_response("missing.html", status=404)
+        return _html_response("missing.html", status=404)
     if chosen is not None:
-        story = conversation(world, chosen)
-        return html_response(
+        story = _conversation(world, chosen)
+        return _html_response(
             "person.html", now=world.clock(), titles=titles, person=chosen, story=story
         )
     elsewhere = [one for one in seen["messages"] if not one["user_id"]]
     people = world.people.by_id.values()
-    return html_response(
+    return _html_response(
         "page.html", **seen | {"people": people}, titles=titles, elsewhere=elsewhere
     )
 
 
-def html_response(name: str, status: int = 200, **facts: Any) -> web.Response:
-    html = TEMPLATES.get_template(name).render(**facts)
-    return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)
+def _html_response(name: str, status: int = 200, **facts: Any) -> web.Response:
+    html = _TEMPLATES.get_template(name).render(**facts)
+    return web.Response(text=html, status=status, content_type="text/html", headers=_HEADERS)
 
 
 async def style(request: web.Request) -> web.Response:  # noqa: ARG001 -- aiohttp's signature
-    text = (FOLDER / "style.css").read_text("utf-8")
-    return web.Response(text=text, content_type="text/css", headers=HEADERS)
+    text = (_FOLDER / "style.css").read_text("utf-8")
+    return web.Response(text=text, content_type="text/css", headers=_HEADERS)
 
 
-def conversation(world: World, person: Person) -> list[ConversationEntry]:
+def _conversation(world: World, person: Person) -> list[ConversationEntry]:
     """Messages that arrived and messages that the person wrote, newest first."""
     broadcasts = [
         ConversationEntry(sent.delivered, "broadcast", sent)
@@ -84,13 +84,13 @@ def conversation(world: World, person: Person) -> list[ConversationEntry]:
     return sorted(broadcasts + messages, key=lambda one: one.at)[::-1]
 
 
-def strip_tags(content: str) -> str:
+def _strip_tags(content: str) -> str:
     """The text of an article's part, without its tags."""
-    return unescape(TAG.sub("", LINE_BREAK.sub("\n", content)))
+    return unescape(_TAG.sub("", _LINE_BREAK.sub("\n", content)))
 
 
-def format_time(at: float) -> str:
+def _format_time(at: float) -> str:
     return f"{vietnam_time(at):%H:%M %d/%m/%Y}"
 
 
-TEMPLATES.filters.update(text=strip_tags, moment=format_time)
+_TEMPLATES.filters.update(text=_strip_tags, moment=_format_time)

@@ -6,10 +6,10 @@ from datetime import time as daytime
 
 from channels.zalo.client.clock import Clock, vietnam_time
 
-DAY_BEGINS, DAY_ENDS = daytime(6, 5), daytime(21, 50)
-MORNING = daytime(9, 0)
-SHIFT_S = (
-    timedelta(hours=DAY_ENDS.hour, minutes=DAY_ENDS.minute) - timedelta(hours=MORNING.hour)
+_DAY_BEGINS, _DAY_ENDS = daytime(6, 5), daytime(21, 50)
+_MORNING = daytime(9, 0)
+_SHIFT_S = (
+    timedelta(hours=_DAY_ENDS.hour, minutes=_DAY_ENDS.minute) - timedelta(hours=_MORNING.hour)
 ).total_seconds()
 
 
@@ -18,13 +18,13 @@ def daytime_clock(clock: Clock = time.time) -> Clock:
 
     def now() -> float:
         real = clock()
-        return real if is_day(vietnam_time(real)) else real - SHIFT_S
+        return real if _is_day(vietnam_time(real)) else real - _SHIFT_S
 
     return now
 
 
-def is_day(here: datetime) -> bool:
-    return DAY_BEGINS <= here.time() < DAY_ENDS
+def _is_day(here: datetime) -> bool:
+    return _DAY_BEGINS <= here.time() < _DAY_ENDS
 
 
 class SettableClock:

@@ -63,7 +63,7 @@ class Conversations:
     def send(self, fact: Fact, at: float) -> None:
         message = Message(at=at, from_oa=True, **fact["message"])
         self.messages[message.id] = self.in_transit[message.id] = message
-        self.sent.update(quota_keys(message))
+        self.sent.update(_quota_keys(message))
 
     def deliver(self, fact: Fact, at: float) -> None:
         """The message arrived; only now it is paid for."""
@@ -96,7 +96,7 @@ class Conversations:
         return [one for one in self.messages.values() if one.user_id == user_id]
 
 
-def quota_keys(message: Message) -> list[tuple[str, ...]]:
+def _quota_keys(message: Message) -> list[tuple[str, ...]]:
     """The quotas that a message uses, each with its day or month in Vietnam."""
     day, month = f"{vietnam_time(message.at):%Y-%m-%d}", f"{vietnam_time(message.at):%Y-%m}"
     counts: list[tuple[str, ...]] = [(message.quota, message.user_id), (message.quota, month)]

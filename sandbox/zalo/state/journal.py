@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 Fact = dict[str, Any]
-NAME = "effects.jsonl"
+_NAME = "effects.jsonl"
 
 
 class Journal:
@@ -14,7 +14,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / NAME
+        self.path = folder / _NAME
         self.path.touch(mode=0o600)
         self.mend()
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.zalo.state.journal import Fact
 from sandbox.zalo.state.people import FactHandler
 
-CATALOG = Path(__file__).with_name("templates.toml")
+_CATALOG = Path(__file__).with_name("templates.toml")
 
 
 class Param(BaseModel):
@@ -54,7 +54,7 @@ def shipped_routes() -> dict[str, str]:
 
 
 def load_shipped() -> dict[str, Any]:
-    return tomllib.loads(CATALOG.read_text("utf-8"))
+    return tomllib.loads(_CATALOG.read_text("utf-8"))
 
 
 class TemplateStore:

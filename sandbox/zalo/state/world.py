@@ -13,9 +13,9 @@ from sandbox.zalo.state.rules import Rules
 from sandbox.zalo.state.templates import TemplateStore
 from sandbox.zalo.state.webhook_queue import WebhookQueue
 
-MINUTE_S = 60.0
-REFRESH_LIFE_S = 90 * 86400.0
-EXPIRED, INVALID = -220, -216
+_MINUTE_S = 60.0
+_REFRESH_LIFE_S = 90 * 86400.0
+_EXPIRED, INVALID = -220, -216
 
 
 @dataclass
@@ -109,7 +109,7 @@ class World:
         """A new pair; the previous one becomes invalid."""
         spent = (self.tokens.spent | {self.tokens.refresh}) - {fact["refresh_token"]}
         access, refresh = fact["access_token"], fact["refresh_token"]
-        self.tokens = Tokens(access, refresh, fact["expires"], spent, at + REFRESH_LIFE_S)
+        self.tokens = Tokens(access, refresh, fact["expires"], spent, at + _REFRESH_LIFE_S)
 
     def add_article(self, fact: Fact, at: float) -> None:
         self.articles[fact["id"]] = StoredArticle(fact["id"], fact["payload"], at, at)
@@ -144,16 +144,16 @@ class World:
         """0, or Zalo's error for a bad token."""
         if not token or token != self.tokens.access:
             return INVALID
-        return EXPIRED if self.clock() >= self.tokens.expires else 0
+        return _EXPIRED if self.clock() >= self.tokens.expires else 0
 
     def count_call(self) -> bool:
         """Count a call; whether it is within this minute's limit."""
-        minute = int(self.clock() // MINUTE_S)
+        minute = int(self.clock() // _MINUTE_S)
         self.calls[minute] += 1
         return self.calls[minute] <= self.rules.per_minute
 
     def calls_left(self) -> int:
-        return max(0, self.rules.per_minute - self.calls[int(self.clock() // MINUTE_S)])
+        return max(0, self.rules.per_minute - self.calls[int(self.clock() // _MINUTE_S)])
 
     def articles_left(self) -> int:
         return self.rules.article_quota - self.created[month_label(self.clock())]

@@ -25,14 +25,14 @@ def raise_event(world: World, name: str, body: Mapping[str, Any], server: str = 
 
 
 def raise_user_event(world: World, person: Person, name: str, **body: Any) -> None:
-    raise_event(world, name, envelope(person.user_id, OA_ID, person.user_id_by_app) | body)
+    raise_event(world, name, _envelope(person.user_id, OA_ID, person.user_id_by_app) | body)
 
 
 def raise_oa_event(world: World, person: Person, name: str, **body: Any) -> None:
-    raise_event(world, name, envelope(OA_ID, person.user_id, person.user_id_by_app) | body)
+    raise_event(world, name, _envelope(OA_ID, person.user_id, person.user_id_by_app) | body)
 
 
-def envelope(sender: str, recipient: str, by_app: str) -> dict[str, Any]:
+def _envelope(sender: str, recipient: str, by_app: str) -> dict[str, Any]:
     return {"sender": {"id": sender}, "recipient": {"id": recipient}, "user_id_by_app": by_app}
 
 
@@ -55,12 +55,12 @@ def raise_receipt(world: World, message: Message) -> None:
     if not world.rules.receipts or (person is not None and not person.on_mobile):
         return
     if message.template_id:
-        raise_template_receipt(world, message)
+        _raise_template_receipt(world, message)
     elif person is not None:
         raise_oa_event(world, person, "user_received_message", message={"msg_id": message.id})
 
 
-def raise_template_receipt(world: World, message: Message) -> None:
+def _raise_template_receipt(world: World, message: Message) -> None:
     known = {"delivery_time": milliseconds(message.delivered or message.at), "msg_id": message.id}
     if message.tracking_id:
         known["tracking_id"] = message.tracking_id

@@ -12,9 +12,9 @@ from channels.zalo.stand_in import APP_ID, OA_SECRET
 from sandbox.zalo.state.webhook_queue import RETRY_DELAYS_S, QueuedEvent
 from sandbox.zalo.state.world import World
 
-UNANSWERED = 0
+_UNANSWERED = 0
 """Status of an attempt without connection, or without an answer in time."""
-JSON = "application/json"
+_JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class WebhookSender:
 
     def may_retry(self, last: DeliveryAttempt) -> bool:
         rules = self.world.rules
-        refused = last.status == UNANSWERED and last.fault != "TimeoutError"
+        refused = last.status == _UNANSWERED and last.fault != "TimeoutError"
         return rules.webhook_retry and (refused or rules.webhook_retry_answers)
 
     async def send(self, event: QueuedEvent) -> DeliveryAttempt:
-        headers = {"X-ZEvent-Signature": signature(event.body, event.timestamp)}
+        headers = {"X-ZEvent-Signature": _signature(event.body, event.timestamp)}
         if event.server:
             headers["X-ZEvent-Server"] = event.server
         if event.tries:
@@ -80,7 +80,7 @@ class WebhookSender:
     async def request(self, method: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         """The status, or 0 and the name of the error."""
         patience = aiohttp.ClientTimeout(total=self.world.rules.webhook_timeout_s)
-        typed = headers | {"Content-Type": JSON} if body else headers
+        typed = headers | {"Content-Type": _JSON} if body else headers
         url = URL(self.world.webhook_queue.url)
         try:
             async with self.client().request(
@@ -88,7 +88,7 @@ class WebhookSender:
             ) as answer:
                 return answer.status, ""
         except (aiohttp.ClientError, TimeoutError) as fault:
-            return UNANSWERED, type(fault).__name__
+            return _UNANSWERED, type(fault).__name__
 
     async def probe(self) -> dict[str, int]:
         """The console's probe: a GET for a new address, and an unsigned POST to save it."""
@@ -106,7 +106,7 @@ class WebhookSender:
             await self.session.close()
 
 
-def signature(body: str, timestamp: str) -> str:
+def _signature(body: str, timestamp: str) -> str:
     """Plain SHA-256 over app id, raw body, timestamp and the Official Account's secret."""
     digest = sha256(f"{APP_ID}{body}{timestamp}{OA_SECRET}".encode()).hexdigest()
     return f"mac={digest}"
