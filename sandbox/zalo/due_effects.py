@@ -22,8 +22,11 @@ class LateEffects:
 
     async def run_due(self, now: float) -> None:
         """Run the effects that are due, the oldest first."""
-        due = sorted((one for one in self.waiting if one[0] <= now), key=lambda one: one[0])
-        self.waiting = [one for one in self.waiting if one not in due]
+        due = sorted(
+            (effect_at for effect_at in self.waiting if effect_at[0] <= now),
+            key=lambda effect_at: effect_at[0],
+        )
+        self.waiting = [effect_at for effect_at in self.waiting if effect_at not in due]
         for _, effect in due:
             with suppress(ApiError):  # the caller is gone
                 await effect()
@@ -42,21 +45,21 @@ def deliver_due(world: World) -> None:
 def _deliver_broadcast(world: World, sent: StoredBroadcast, at: float) -> None:
     """Deliver one broadcast to each follower in its audience who has not had too many."""
     chosen = matching_people(world.people.followers(), sent.target)
-    users = [one.user_id for one in chosen if _may_get_broadcast(world, one, at)]
-    passed_over = [one.user_id for one in chosen if one.user_id not in users]
+    users = [person.user_id for person in chosen if _may_get_broadcast(world, person, at)]
+    passed_over = [person.user_id for person in chosen if person.user_id not in users]
     world.record_at(at, "broadcast_delivered", id=sent.id, users=users, passed_over=passed_over)
 
 
 def _may_get_broadcast(world: World, person: Person, at: float) -> bool:
     """One broadcast a day, and a limited number a month."""
-    had = [
+    earlier = [
         vietnam_time(sent.delivered)
         for sent in world.broadcasts
         if sent.delivered is not None and person.user_id in sent.users
     ]
     here = vietnam_time(at)
-    today = sum(f"{one:%Y-%m-%d}" == f"{here:%Y-%m-%d}" for one in had)
-    this_month = sum(f"{one:%Y-%m}" == f"{here:%Y-%m}" for one in had)
+    today = sum(f"{delivered_at:%Y-%m-%d}" == f"{here:%Y-%m-%d}" for delivered_at in earlier)
+    this_month = sum(f"{delivered_at:%Y-%m}" == f"{here:%Y-%m}" for delivered_at in earlier)
     return today == 0 and this_month < world.rules.follower_broadcasts
 
 

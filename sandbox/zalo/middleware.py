@@ -80,8 +80,8 @@ def access_error(request: web.Request) -> web.Response | None:
 def _token_error(request: web.Request, code: int) -> web.Response:
     if (request.match_info.route.name or "").startswith(_BUSINESS_ROUTES):
         return error_response(-124, "Access token invalid")
-    words = "Access token is invalid" if code == INVALID else "access_token is expired or removed"
-    return error_response(code, words)
+    message = "Access token is invalid" if code == INVALID else "access_token is expired or removed"
+    return error_response(code, message)
 
 
 def _needs_token(request: web.Request) -> bool:
@@ -117,9 +117,9 @@ def read_data(request: web.Request) -> dict[str, Any]:
     return data
 
 
-def read_number(given: Mapping[str, Any], name: str, default: int) -> int:
+def read_number(fields: Mapping[str, Any], name: str, default: int) -> int:
     """A whole number from 0 on, also as text."""
-    found = whole_number(given.get(name, default))
-    if found is None or found < 0:
+    number = whole_number(fields.get(name, default))
+    if number is None or number < 0:
         raise ApiError(-201, f"{name} is invalid!")
-    return found
+    return number

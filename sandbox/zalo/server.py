@@ -59,17 +59,17 @@ class Sandbox:
 
 async def start(host: str, port: int, folder: Path, clock: Clock | None = None) -> Sandbox:
     """Serve from *folder*, which keeps the journal. Port 0: the system chooses."""
-    ticking, faults = SettableClock(clock or daytime_clock()), Faults()
-    world = World(Journal(folder), ticking)
-    ticking.offset_s = world.clock_offset_s
-    heart = Scheduler(world)
-    app = _build_app(world, ticking, faults, heart)
+    settable, faults = SettableClock(clock or daytime_clock()), Faults()
+    world = World(Journal(folder), settable)
+    settable.offset_s = world.clock_offset_s
+    scheduler = Scheduler(world)
+    app = _build_app(world, settable, faults, scheduler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     chosen = runner.addresses[0][1]
-    heart.start()
-    return Sandbox(f"http://{host}:{chosen}", world, ticking, faults, runner, heart)
+    scheduler.start()
+    return Sandbox(f"http://{host}:{chosen}", world, settable, faults, runner, scheduler)
 
 
 def _build_app(

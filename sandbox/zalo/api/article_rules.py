@@ -33,12 +33,12 @@ def _check_length(
         raise ApiError(-201, f"{name} allow {least} to {most} characters")
 
 
-def _check_cover(given: object) -> None:
-    if not isinstance(given, dict) or given.get("cover_type") not in ("photo", "video"):
+def _check_cover(cover: object) -> None:
+    if not isinstance(cover, dict) or cover.get("cover_type") not in ("photo", "video"):
         raise ApiError(-201, "cover value is invalid")
-    if given.get("status") not in ("show", "hide"):
+    if cover.get("status") not in ("show", "hide"):
         raise ApiError(-201, "create media fail")
-    if given["cover_type"] == "photo" and not _is_fetchable(given.get("photo_url")):
+    if cover["cover_type"] == "photo" and not _is_fetchable(cover.get("photo_url")):
         raise ApiError(-201, "photo_url is invalid!")
 
 

@@ -118,9 +118,9 @@ async def list_articles(request: web.Request) -> web.Response:
     if limit > _PAGE_MAX:
         raise ApiError(-201, "maximum limit is 10")
     items = sorted(request.app[WORLD].articles.values(), key=lambda item: -item.created)
-    mine = items if query["type"] == "normal" else []
-    medias = [_list_entry(item) for item in mine[offset : offset + limit]]
-    return ok({"medias": medias, "total": len(mine)})
+    listed = items if query["type"] == "normal" else []
+    medias = [_list_entry(item) for item in listed[offset : offset + limit]]
+    return ok({"medias": medias, "total": len(listed)})
 
 
 def _list_entry(item: StoredArticle) -> dict[str, Any]:

@@ -24,33 +24,35 @@ def parse_target(target: object) -> dict[str, list[int]]:
     """Codes by field, from comma-separated text, a number, or a list of either."""
     if not isinstance(target, Mapping):
         raise ApiError(-201, "target is invalid!")
-    found = {}
-    for given, value in target.items():
-        name = _OTHER_NAMES.get(given, given)
+    codes = {}
+    for field, value in target.items():
+        name = _OTHER_NAMES.get(field, field)
         if name not in _CODE_MAX:
-            raise ApiError(-201, f"{given} is invalid!")
-        found[name] = _parse_codes(given, value, _CODE_MAX[name])
-    return {name: wanted for name, wanted in found.items() if wanted}
+            raise ApiError(-201, f"{field} is invalid!")
+        codes[name] = _parse_codes(field, value, _CODE_MAX[name])
+    return {name: values for name, values in codes.items() if values}
 
 
 def _parse_codes(name: str, value: object, last: int) -> list[int]:
     parts = value if isinstance(value, list) else str(value).split(",")
-    wanted = [whole_number(part) for part in parts if part != ""]
-    if any(code is None or not 0 <= code <= last for code in wanted):
+    numbers = [whole_number(part) for part in parts if part != ""]
+    if any(code is None or not 0 <= code <= last for code in numbers):
         raise ApiError(-201, f"{name} is invalid!")
-    return [code for code in wanted if code is not None]
+    return [code for code in numbers if code is not None]
 
 
 def matching_people(people: Iterable[Person], target: Mapping[str, Any]) -> list[Person]:
     """The people who match. An unknown field of a person does not match."""
     try:
-        wanted = parse_target(target)
+        codes_by_field = parse_target(target)
     except ApiError:  # an old journal has unchecked targets
-        wanted = {}
-    if "cities" in wanted:
-        wanted.pop("locations", None)
-    fields = [(_MATCHERS[name], codes) for name, codes in wanted.items() if name in _MATCHERS]
-    return [one for one in people if all(match(one, codes) for match, codes in fields)]
+        codes_by_field = {}
+    if "cities" in codes_by_field:
+        codes_by_field.pop("locations", None)
+    fields = [
+        (_MATCHERS[name], codes) for name, codes in codes_by_field.items() if name in _MATCHERS
+    ]
+    return [person for person in people if all(match(person, codes) for match, codes in fields)]
 
 
 def _matches_age(person: Person, groups: list[int]) -> bool:
@@ -59,12 +61,12 @@ def _matches_age(person: Person, groups: list[int]) -> bool:
     )
 
 
-def _matches_gender(person: Person, wanted: list[int]) -> bool:
-    return _ALL in wanted or person.gender in wanted
+def _matches_gender(person: Person, codes: list[int]) -> bool:
+    return _ALL in codes or person.gender in codes
 
 
-def _matches_region(person: Person, wanted: list[int]) -> bool:
-    return any(person.city in _REGIONS[str(region)] for region in wanted)
+def _matches_region(person: Person, codes: list[int]) -> bool:
+    return any(person.city in _REGIONS[str(region)] for region in codes)
 
 
 _MATCHERS: dict[str, Callable[[Person, list[int]], bool]] = {

@@ -89,9 +89,9 @@ def _parse_text(message: object) -> str:
     return text
 
 
-def _find_recipient(world: World, given: object) -> Person:
+def _find_recipient(world: World, recipient: object) -> Person:
     """The person with this user id, or the sender of the message that is answered."""
-    match given:
+    match recipient:
         case {"user_id": str() | int() as user_id}:
             return find_person(world, str(user_id))
         case {"message_id": str() as id}:

@@ -20,10 +20,10 @@ async def list_people(request: web.Request) -> web.Response:
     """`/v3.0/oa/user/getlist`: all people who follow, have followed or have written."""
     world, data = request.app[WORLD], read_data(request)
     direct_messages.require_paid_package(world)
-    found = _matching_people(world, data)
+    people = _matching_people(world, data)
     offset, count = _page_bounds(data)
-    users = [{"user_id": one.user_id} for one in found[offset : offset + count]]
-    return ok({"total": len(found), "count": len(users), "offset": offset, "users": users})
+    users = [{"user_id": person.user_id} for person in people[offset : offset + count]]
+    return ok({"total": len(people), "count": len(users), "offset": offset, "users": users})
 
 
 def _page_bounds(data: dict[str, Any]) -> tuple[int, int]:
@@ -34,40 +34,40 @@ def _page_bounds(data: dict[str, Any]) -> tuple[int, int]:
 
 
 def _matching_people(world: World, data: dict[str, Any]) -> list[Person]:
-    found: Iterable[Person] = world.people.by_id.values()
+    people: Iterable[Person] = world.people.by_id.values()
     if data.get("is_follower") not in (None, ""):
-        wanted = _parse_follower_flag(data["is_follower"])
-        found = [one for one in found if one.follower is wanted]
+        is_follower = _parse_follower_flag(data["is_follower"])
+        people = [person for person in people if person.follower is is_follower]
     if data.get("last_interaction_period"):
         since, until = _parse_period(
             str(data["last_interaction_period"]), vietnam_time(world.clock()).date()
         )
-        found = [one for one in found if since <= _last_day(one) <= until]
-    return list(found)
+        people = [person for person in people if since <= _last_day(person) <= until]
+    return list(people)
 
 
-def _parse_follower_flag(given: object) -> bool:
+def _parse_follower_flag(flag: object) -> bool:
     flags = {"true": True, "false": False}
-    if str(given).lower() not in flags:
+    if str(flag).lower() not in flags:
         raise ApiError(-201, "is_follower is invalid!")
-    return flags[str(given).lower()]
+    return flags[str(flag).lower()]
 
 
-def _parse_period(given: str, today: date) -> tuple[date, date]:
+def _parse_period(text: str, today: date) -> tuple[date, date]:
     """The first and the last day of the period."""
     ago = {"TODAY": (0, 0), "YESTERDAY": (1, 1), "L7D": (7, 0), "L30D": (30, 0)}
-    if given in ago:
-        first, last = ago[given]
+    if text in ago:
+        first, last = ago[text]
         return today - timedelta(days=first), today - timedelta(days=last)
-    since, _, until = given.partition(":")
+    since, _, until = text.partition(":")
     try:
         return _parse_day(since), _parse_day(until)
     except ValueError as error:
         raise ApiError(-201, "last_interaction_period is invalid!") from error
 
 
-def _parse_day(given: str) -> date:
-    return datetime.strptime(given, "%Y_%m_%d").date()  # noqa: DTZ007 -- a day in Vietnam
+def _parse_day(text: str) -> date:
+    return datetime.strptime(text, "%Y_%m_%d").date()  # noqa: DTZ007 -- a day in Vietnam
 
 
 def _last_day(person: Person) -> date:

@@ -118,11 +118,11 @@ def _unknown_token_response(world: World) -> web.Response:
 
 
 def _failure_response(world: World, code: int, name: str, reason: str) -> web.Response:
-    said = {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
-    return _refusal_response(world.rules.oauth_failure, said)
+    body = {"error_name": name, "error_reason": reason, "ref_doc": "", "error": code}
+    return _refusal_response(world.rules.oauth_failure, body)
 
 
-def _refusal_response(form: RefusalForm, said: dict[str, Any]) -> web.Response:
+def _refusal_response(form: RefusalForm, body: dict[str, Any]) -> web.Response:
     """A refusal in one of the observed forms."""
     match form:
         case "empty":
@@ -133,7 +133,7 @@ def _refusal_response(form: RefusalForm, said: dict[str, Any]) -> web.Response:
             )
         case "names_only":
             names = ("error_name", "error_reason", "error_description")
-            return web.json_response({name: said.get(name, "") for name in names})
+            return web.json_response({name: body.get(name, "") for name in names})
         case "text_code":
-            return web.json_response(said | {"error": str(said["error"])})
-    return web.json_response(said)
+            return web.json_response(body | {"error": str(body["error"])})
+    return web.json_response(body)

@@ -54,9 +54,9 @@ def _summary(template: Template) -> dict[str, Any]:
 
 async def template_info(request: web.Request) -> web.Response:
     template = _find_template(request)
-    whole_story = {
+    details = {
         "templateTag": template.tag,
-        "listParams": [_param_info(one) for one in template.params],
+        "listParams": [_param_info(param) for param in template.params],
         "listButtons": list(template.buttons),
         "timeout": template.timeout_ms,
         "previewUrl": "",
@@ -64,17 +64,17 @@ async def template_info(request: web.Request) -> web.Response:
         "price_sdt": template.price_sdt,
         "price_uid": template.price_uid if template.by_uid else None,
     }
-    return _success(_summary(template) | whole_story)
+    return _success(_summary(template) | details)
 
 
-def _param_info(one: Param) -> dict[str, Any]:
+def _param_info(param: Param) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "require": one.require,
-        "type": one.type,
-        "maxLength": one.max_length,
-        "minLength": one.min_length,
-        "acceptNull": one.accept_null,
+        "name": param.name,
+        "require": param.require,
+        "type": param.type,
+        "maxLength": param.max_length,
+        "minLength": param.min_length,
+        "acceptNull": param.accept_null,
     }
 
 

@@ -135,8 +135,8 @@ def _check_balance(world: World, order: TemplateOrder) -> None:
         return
     if order.development:
         raise ApiError(-126, "Development wallet is out of quota")
-    words = {-115: "Account balance is out of quota", -137: "ZCA charge failed"}
-    raise ApiError(world.rules.balance_code, words[world.rules.balance_code])
+    messages = {-115: "Account balance is out of quota", -137: "ZCA charge failed"}
+    raise ApiError(world.rules.balance_code, messages[world.rules.balance_code])
 
 
 def _record_message(

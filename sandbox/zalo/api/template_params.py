@@ -19,23 +19,27 @@ def check_values(template: Template, data: object) -> dict[str, str]:
     """The values by name. Raises ApiError with Zalo's codes."""
     if not isinstance(data, Mapping) or (not data and template.params):
         raise ApiError(-111, "Template data is empty")
-    return {one.name: _checked_value(one, data) for one in template.params if _is_given(one, data)}
+    return {
+        param.name: _checked_value(param, data)
+        for param in template.params
+        if _is_given(param, data)
+    }
 
 
 def _is_given(param: Param, data: Mapping[str, object]) -> bool:
     """Whether there is a value to check; an optional one may be missing."""
-    found = data.get(param.name)
-    if found is None and param.require and not (param.accept_null and param.name in data):
+    value = data.get(param.name)
+    if value is None and param.require and not (param.accept_null and param.name in data):
         raise ApiError(-1122, f"Missing parameter {param.name}")
-    return found is not None
+    return value is not None
 
 
 def _checked_value(param: Param, data: Mapping[str, object]) -> str:
     """The checked value. Its length counts as it came: text that is not in NFC is longer."""
-    found = data[param.name]
-    if isinstance(found, bool) or not isinstance(found, str | int):
+    value = data[param.name]
+    if isinstance(value, bool) or not isinstance(value, str | int):
         raise ApiError(-112, f"Data type of {param.name} is not defined")
-    text = str(found)
+    text = str(value)
     if len(text) > param.max_length:
         raise ApiError(-1121, f"Parameter {param.name} exceeds max length {param.max_length}")
     shape = _FORMATS.get(param.type)

@@ -23,12 +23,12 @@ _PERSON_ERRORS = {
 """Errors that depend on the person alone."""
 
 
-def parse_phone(given: object) -> str:
+def parse_phone(value: object) -> str:
     """The phone as `84...`; also `+84...`, `0...` and the bare nine digits are accepted."""
-    number = _MOBILE.fullmatch(given) if isinstance(given, str) else None
-    if number is None:
+    digits = _MOBILE.fullmatch(value) if isinstance(value, str) else None
+    if digits is None:
         raise ApiError(-108, "Phone number is invalid")
-    return f"84{number[1]}"
+    return f"84{digits[1]}"
 
 
 def check_recipient(
@@ -52,9 +52,9 @@ def _had_recent_notice(world: World, person: Person) -> bool:
     """Whether the person received a message about their own affairs within half a year."""
     since = world.clock() - _HALF_A_YEAR_S
     return any(
-        one.delivered is not None and one.delivered >= since
-        for one in world.conversations.messages_with(person.user_id)
-        if one.template_id and one.tag != PROMOTION
+        message.delivered is not None and message.delivered >= since
+        for message in world.conversations.messages_with(person.user_id)
+        if message.template_id and message.tag != PROMOTION
     )
 
 

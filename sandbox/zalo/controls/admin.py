@@ -58,9 +58,9 @@ async def set_clock(request: web.Request) -> web.Response:
 async def set_rules(request: web.Request) -> web.Response:
     """Change some rules; the others stay."""
     world = request.app[WORLD]
-    wanted = (await parse_request(request, Rules)).model_dump(mode="json", exclude_unset=True)
+    changes = (await parse_request(request, Rules)).model_dump(mode="json", exclude_unset=True)
     before = world.rules.daily_quota
-    world.record("rules_set", rules=wanted)
+    world.record("rules_set", rules=changes)
     if world.rules.daily_quota != before:
         quota = {"prev_value": str(before), "new_value": str(world.rules.daily_quota)}
         body = {"oaId": OA_ID, "quota": quota}
@@ -70,12 +70,12 @@ async def set_rules(request: web.Request) -> web.Response:
 
 async def set_template(request: web.Request) -> web.Response:
     """Add a template or change one; the app gets an event about the change."""
-    world, wanted = request.app[WORLD], await parse_request(request, Template)
-    before = world.templates.templates.get(wanted.id)
-    world.record("template_set", template=wanted.model_dump(mode="json"))
+    world, template = request.app[WORLD], await parse_request(request, Template)
+    before = world.templates.templates.get(template.id)
+    world.record("template_set", template=template.model_dump(mode="json"))
     if before is not None:
-        _raise_template_events(world, before, wanted)
-    return web.json_response(wanted.model_dump(mode="json"))
+        _raise_template_events(world, before, template)
+    return web.json_response(template.model_dump(mode="json"))
 
 
 def _raise_template_events(world: World, before: Template, now: Template) -> None:
@@ -90,8 +90,8 @@ def _raise_template_events(world: World, before: Template, now: Template) -> Non
 
 
 async def set_balance(request: web.Request) -> web.Response:
-    world, wanted = request.app[WORLD], await parse_request(request, BalanceRequest)
-    world.record("balance_set", **wanted.model_dump(exclude_none=True))
+    world, changes = request.app[WORLD], await parse_request(request, BalanceRequest)
+    world.record("balance_set", **changes.model_dump(exclude_none=True))
     return web.json_response(_balances(world))
 
 
@@ -102,8 +102,8 @@ async def grant(request: web.Request) -> web.Response:
 
 async def run_due(request: web.Request) -> web.Response:
     """Wait until all due work has happened; returns the webhook attempts."""
-    tried = await request.app[SCHEDULER].catch_up()
-    return web.json_response([vars(one) for one in tried])
+    attempts = await request.app[SCHEDULER].catch_up()
+    return web.json_response([vars(attempt) for attempt in attempts])
 
 
 async def state(request: web.Request) -> web.Response:

@@ -74,8 +74,8 @@ class Faults:
         self.planned: list[Fault] = []
 
     def take(self, route: str) -> Fault | None:
-        mine = (fault for fault in self.planned if fault.route == route)
-        return next((fault for fault in mine if fault.applies_now()), None)
+        matching = (fault for fault in self.planned if fault.route == route)
+        return next((fault for fault in matching if fault.applies_now()), None)
 
 
 FAULTS = web.AppKey("faults", Faults)

@@ -85,13 +85,13 @@ class ShareRequest(ControlRequest):
 
 async def create(request: web.Request) -> web.Response:
     """Create a person, or change a known one."""
-    world, wanted = request.app[WORLD], await parse_request(request, PersonRequest)
-    facts = wanted.model_dump(exclude={"user_id", "last_interaction"}, exclude_unset=True)
-    user_id = wanted.user_id or str(randbelow(9 * 10**18) + 10**18)
-    if user_id not in world.people.by_id and wanted.follower:
+    world, settings = request.app[WORLD], await parse_request(request, PersonRequest)
+    facts = settings.model_dump(exclude={"user_id", "last_interaction"}, exclude_unset=True)
+    user_id = settings.user_id or str(randbelow(9 * 10**18) + 10**18)
+    if user_id not in world.people.by_id and settings.follower:
         facts["last_interaction"] = world.clock()
-    if "last_interaction" in wanted.model_fields_set:
-        last = wanted.last_interaction
+    if "last_interaction" in settings.model_fields_set:
+        last = settings.last_interaction
         facts["last_interaction"] = last.timestamp() if last else None
     world.record("person_set", person={"user_id": user_id, **facts})
     return _person_response(world.people.by_id[user_id])
@@ -99,26 +99,26 @@ async def create(request: web.Request) -> web.Response:
 
 async def listing(request: web.Request) -> web.Response:
     people = request.app[WORLD].people.by_id.values()
-    return web.json_response([_person_state(one) for one in people])
+    return web.json_response([_person_state(person) for person in people])
 
 
 async def write(request: web.Request) -> web.Response:
-    world, person, wanted = (
+    world, person, message = (
         request.app[WORLD],
         _find_person(request),
         await parse_request(request, WriteRequest),
     )
-    return web.json_response({"message_id": _write_message(world, person, wanted)})
+    return web.json_response({"message_id": _write_message(world, person, message)})
 
 
-def _write_message(world: World, person: Person, wanted: WriteRequest) -> str:
+def _write_message(world: World, person: Person, written: WriteRequest) -> str:
     """Record a message from a person to the Official Account."""
     id = token_hex(16)
-    facts = wanted.model_dump(exclude_defaults=True, exclude={"sort"})
-    world.record("wrote", id=id, user_id=person.user_id, sort=wanted.sort, content=facts)
-    quoted = {"quote_msg_id": facts.pop("quote_message_id")} if wanted.quote_message_id else {}
+    facts = written.model_dump(exclude_defaults=True, exclude={"sort"})
+    world.record("wrote", id=id, user_id=person.user_id, sort=written.sort, content=facts)
+    quoted = {"quote_msg_id": facts.pop("quote_message_id")} if written.quote_message_id else {}
     message = {"msg_id": id, **facts, **quoted}
-    events.raise_user_event(world, person, f"user_send_{wanted.sort}", message=message)
+    events.raise_user_event(world, person, f"user_send_{written.sort}", message=message)
     return id
 
 
@@ -147,15 +147,15 @@ def _raise_follow_event(world: World, person: Person, event: str, source: str) -
 
 async def mark_read(request: web.Request) -> web.Response:
     """Open the conversation; only phones report it."""
-    world, person, wanted = (
+    world, person, selection = (
         request.app[WORLD],
         _find_person(request),
         await parse_request(request, ReadRequest),
     )
-    ids = [_find_message(request, id).id for id in wanted.message_ids] or [
-        one.id
-        for one in world.conversations.messages_with(person.user_id)
-        if one.from_oa and one.delivered is not None and one.seen is None
+    ids = [_find_message(request, id).id for id in selection.message_ids] or [
+        message.id
+        for message in world.conversations.messages_with(person.user_id)
+        if message.from_oa and message.delivered is not None and message.seen is None
     ]
     world.record("message_read", user_id=person.user_id, ids=ids)
     if person.on_mobile and ids:
@@ -165,16 +165,16 @@ async def mark_read(request: web.Request) -> web.Response:
 
 async def tap(request: web.Request) -> web.Response:
     """Tap a button of a template message."""
-    world, person, wanted = (
+    world, person, tapped = (
         request.app[WORLD],
         _find_person(request),
         await parse_request(request, TapRequest),
     )
-    message = _find_message(request, wanted.message_id)
+    message = _find_message(request, tapped.message_id)
     offered = message.content.get("buttons") or []
-    if not 0 <= wanted.button < len(offered):
+    if not 0 <= tapped.button < len(offered):
         raise bad_request("no such button")
-    button = offered[wanted.button]
+    button = offered[tapped.button]
     world.record("tapped", user_id=person.user_id, id=message.id, button=button)
     _raise_button_event(world, message, button)
     return _person_response(person)
@@ -182,27 +182,29 @@ async def tap(request: web.Request) -> web.Response:
 
 def _raise_button_event(world: World, message: Message, button: dict[str, Any]) -> None:
     """The event of a tap on a template's button."""
-    said = {
+    details = {
         "submit_time": events.milliseconds(world.clock()),
         "button_type": str(button["type"]),
         "data": str(button.get("content", "")),
         "tracking_id": message.tracking_id,
     }
-    body = {"message": said, "msg_id": message.id, "oa_id": OA_ID}
+    body = {"message": details, "msg_id": message.id, "oa_id": OA_ID}
     events.raise_event(world, "user_click_response_button", body, events.ZNS_SERVER)
 
 
 async def rate(request: web.Request) -> web.Response:
     """Rate the subject of a template message."""
-    world, wanted = request.app[WORLD], await parse_request(request, RateRequest)
-    message = _find_message(request, wanted.message_id)
-    given = wanted.model_dump(exclude={"message_id"})
-    feedback = given | {"submit_time": events.milliseconds(world.clock())}
+    world, rating = request.app[WORLD], await parse_request(request, RateRequest)
+    message = _find_message(request, rating.message_id)
+    answers = rating.model_dump(exclude={"message_id"})
+    feedback = answers | {"submit_time": events.milliseconds(world.clock())}
     world.record("feedback_given", id=message.id, feedback=feedback)
     more = {"rating_type": "star", "option": "", "msg_id": message.id}
-    said = {**feedback, **more, "tracking_id": message.tracking_id}
-    events.raise_event(world, "user_feedback", {"message": said, "oa_id": OA_ID}, events.ZNS_SERVER)
-    return web.json_response(said)
+    event = {**feedback, **more, "tracking_id": message.tracking_id}
+    events.raise_event(
+        world, "user_feedback", {"message": event, "oa_id": OA_ID}, events.ZNS_SERVER
+    )
+    return web.json_response(event)
 
 
 async def withdraw(request: web.Request) -> web.Response:
@@ -215,12 +217,12 @@ async def withdraw(request: web.Request) -> web.Response:
 
 
 async def share(request: web.Request) -> web.Response:
-    world, person, wanted = (
+    world, person, asked = (
         request.app[WORLD],
         _find_person(request),
         await parse_request(request, ShareRequest),
     )
-    shared = wanted.model_dump(exclude_defaults=True)
+    shared = asked.model_dump(exclude_defaults=True)
     world.record("person_set", person={"user_id": person.user_id, "shared": shared})
     world.record("tapped", user_id=person.user_id, id="", button={"type": "user_info"})
     events.raise_user_event(world, person, "user_submit_info", info=shared)

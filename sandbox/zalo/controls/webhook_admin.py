@@ -20,8 +20,8 @@ class WebhookAddress(BaseModel):
 
 
 async def subscribe(request: web.Request) -> web.Response:
-    world, wanted = request.app[WORLD], await parse_request(request, WebhookAddress)
-    world.record("webhook_set", url=wanted.url)
+    world, address = request.app[WORLD], await parse_request(request, WebhookAddress)
+    world.record("webhook_set", url=address.url)
     return _webhook_state(world)
 
 
@@ -42,8 +42,8 @@ async def probe(request: web.Request) -> web.Response:
     """Probe the address as the console does: both requests need the answer 200."""
     if not request.app[WORLD].webhook_queue.url:
         raise bad_request("no address is set")
-    said = await request.app[SCHEDULER].sender.probe()
-    return web.json_response(said | {"accepted": set(said.values()) == {200}})
+    statuses = await request.app[SCHEDULER].sender.probe()
+    return web.json_response(statuses | {"accepted": set(statuses.values()) == {200}})
 
 
 def _webhook_state(world: World) -> web.Response:

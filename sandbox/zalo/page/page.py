@@ -42,20 +42,20 @@ class ConversationEntry:
 async def show_page(request: web.Request) -> web.Response:
     """The overview; with `?user_id=` the view of one person."""
     world = request.app[WORLD]
-    seen = state_summary(world)
-    titles = {article["id"]: article["title"] for article in seen["articles"]}
-    chosen = world.people.by_id.get(request.query.get("user_id", ""))
-    if "user_id" in request.query and chosen is None:
+    state = state_summary(world)
+    titles = {article["id"]: article["title"] for article in state["articles"]}
+    person = world.people.by_id.get(request.query.get("user_id", ""))
+    if "user_id" in request.query and person is None:
         return _html_response("missing.html", status=404)
-    if chosen is not None:
-        story = _conversation(world, chosen)
+    if person is not None:
+        entries = _conversation(world, person)
         return _html_response(
-            "person.html", now=world.clock(), titles=titles, person=chosen, story=story
+            "person.html", now=world.clock(), titles=titles, person=person, story=entries
         )
-    elsewhere = [one for one in seen["messages"] if not one["user_id"]]
+    unassigned = [message for message in state["messages"] if not message["user_id"]]
     people = world.people.by_id.values()
     return _html_response(
-        "page.html", **seen | {"people": people}, titles=titles, elsewhere=elsewhere
+        "page.html", **state | {"people": people}, titles=titles, elsewhere=unassigned
     )
 
 

@@ -87,13 +87,15 @@ class Conversations:
 
     def available_balance(self, development: bool = False) -> int:
         """The balance, less the price of messages in transit."""
-        purse = self.development_balance if development else self.balance
-        return purse - sum(
-            one.price for one in self.in_transit.values() if one.development is development
+        balance = self.development_balance if development else self.balance
+        return balance - sum(
+            message.price
+            for message in self.in_transit.values()
+            if message.development is development
         )
 
     def messages_with(self, user_id: str) -> list[Message]:
-        return [one for one in self.messages.values() if one.user_id == user_id]
+        return [message for message in self.messages.values() if message.user_id == user_id]
 
 
 def _quota_keys(message: Message) -> list[tuple[str, ...]]:

@@ -85,4 +85,6 @@ class People:
         return [person for person in self.by_id.values() if person.follower]
 
     def with_phone(self, phone: str) -> Person | None:
-        return next((one for one in self.by_id.values() if phone and one.phone == phone), None)
+        return next(
+            (person for person in self.by_id.values() if phone and person.phone == phone), None
+        )

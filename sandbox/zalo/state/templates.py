@@ -61,8 +61,8 @@ class TemplateStore:
     """Templates by id."""
 
     def __init__(self) -> None:
-        listed = load_shipped()["template"]
-        self.templates = {one["id"]: Template.model_validate(one) for one in listed}
+        shipped = load_shipped()["template"]
+        self.templates = {template["id"]: Template.model_validate(template) for template in shipped}
         self.handlers: dict[str, FactHandler] = {
             "template_set": self.set_template,
         }

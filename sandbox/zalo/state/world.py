@@ -129,13 +129,15 @@ class World:
         self.broadcasts.append(sent)
 
     def mark_delivered(self, fact: Fact, at: float) -> None:
-        sent = next(one for one in self.broadcasts if one.id == fact["id"])
+        sent = next(broadcast for broadcast in self.broadcasts if broadcast.id == fact["id"])
         sent.delivered, sent.users = at, fact["users"]
 
     def set_rules(self, fact: Fact, at: float) -> None:  # noqa: ARG002
         """Set rules; rules of an older sandbox that no longer exist are ignored."""
-        known = {name: value for name, value in fact["rules"].items() if name in Rules.model_fields}
-        self.rules = Rules.model_validate(self.rules.model_dump() | known)
+        changes = {
+            name: value for name, value in fact["rules"].items() if name in Rules.model_fields
+        }
+        self.rules = Rules.model_validate(self.rules.model_dump() | changes)
 
     def set_clock(self, fact: Fact, at: float) -> None:  # noqa: ARG002
         self.clock_offset_s = fact["offset_s"]

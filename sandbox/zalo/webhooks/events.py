@@ -61,11 +61,14 @@ def raise_receipt(world: World, message: Message) -> None:
 
 
 def _raise_template_receipt(world: World, message: Message) -> None:
-    known = {"delivery_time": milliseconds(message.delivered or message.at), "msg_id": message.id}
+    message_facts = {
+        "delivery_time": milliseconds(message.delivered or message.at),
+        "msg_id": message.id,
+    }
     if message.tracking_id:
-        known["tracking_id"] = message.tracking_id
+        message_facts["tracking_id"] = message.tracking_id
     to = message.phone or message.user_id
-    body = {"sender": {"id": OA_ID}, "recipient": {"id": to}, "message": known}
+    body = {"sender": {"id": OA_ID}, "recipient": {"id": to}, "message": message_facts}
     raise_event(world, "user_received_message", body, ZNS_SERVER)
 
 
