@@ -32,15 +32,12 @@ _CROP_KEEP_MIN = 0.7
 BYTES_MAX = 1_000_000
 _QUALITIES = (85, 75, 65, 50, 35)
 WHITE = (255, 255, 255)
+_TOO_LARGE = "too many pixels"
 _DECODER_ERRORS = (
     *(OSError, SyntaxError, EOFError, struct.error, zlib.error),
     *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError),
 )
 """Errors that decoders raise for malformed bytes."""
-
-# The size is checked before decoding, with far lower limits than Pillow's warning has.
-Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module=r"PIL\.")  # warnings about malformed EXIF
 
 
 class UnusableImage(Exception):
@@ -52,11 +49,16 @@ class UnusableImage(Exception):
 
 
 def make_cover(body: bytes) -> bytes:
-    """The JPEG; the same bytes for the same picture. Raises UnusableImage. Slow: run it in a
-    thread.
+    """The JPEG; the same bytes for the same picture. Raises UnusableImage.
+
+    Slow: run it in a thread, one at a time (it suspends Pillow's warnings about malformed EXIF).
     """
     try:
-        return _encode_jpeg(_fit_ratio(_rotate_upright(*_open_image(body))))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            return _encode_jpeg(_fit_ratio(_rotate_upright(*_open_image(body))))
+    except Image.DecompressionBombError as huge:
+        raise UnusableImage(_TOO_LARGE) from huge
     except _DECODER_ERRORS as broken:
         raise UnusableImage(f"broken: {type(broken).__name__}") from broken
 
@@ -69,7 +71,7 @@ def _open_image(body: bytes) -> tuple[Image.Image, int]:
     image = Image.open(BytesIO(body), formats=_FORMATS)
     width, height = image.size
     if width * height > _PIXELS_MAX_BY_FORMAT.get(image.format or "", _DEFAULT_PIXELS_MAX):
-        raise UnusableImage("too many pixels")
+        raise UnusableImage(_TOO_LARGE)
     if min(width, height) < _SIDE_MIN:
         raise UnusableImage("too small")
     image.draft("RGB", (_WIDTH, _WIDTH))  # a JPEG is decoded no larger than needed
