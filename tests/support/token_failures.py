@@ -1,4 +1,4 @@
-"""What may happen to a process that renews its token, or to its call, and how that has to end."""
+"""Failures of a process that refreshes its token, or of its call, with the expected results."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ NOTED, ANSWERED, STORED = "zalo.refresh_noted", "zalo.refresh_answered", "zalo.p
 
 @dataclass(frozen=True)
 class TokenFailure:
-    """What happens to the process that refreshes, or to its call, and how the round has to end."""
+    """A failure of the refreshing process, or of its call, and the expected result of the round."""
 
     name: str
     end: str = KEPT

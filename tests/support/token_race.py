@@ -1,4 +1,4 @@
-"""The ring in which two processes race for a token: real processes, one vault, one sandbox."""
+"""Race of two processes for a token refresh: real processes, one store, one sandbox."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class RacerProcess:
         assert await self.run_order(self.place) == "here"
 
     async def run_order(self, order: dict[str, Any]) -> str:
-        """Give the order; what it came to, `dead` and `halted` included."""
+        """Give the order; returns its result, `dead` and `halted` included."""
         assert self.child.stdin and self.child.stdout
         self.child.stdin.write(json.dumps(order).encode() + b"\n")
         line = await self.child.stdout.readline()
@@ -68,7 +68,7 @@ class RacerProcess:
 
 @dataclass
 class RaceResults:
-    """What the rounds came to."""
+    """Results of all rounds."""
 
     rounds: Counter[str] = field(default_factory=Counter)
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -79,7 +79,7 @@ class RaceResults:
 
 @dataclass
 class TokenRace:
-    """The ring: one sandbox, one vault, two processes."""
+    """A race: one sandbox, one store, two processes."""
 
     sandbox: Sandbox
     clock: FakeClock
@@ -155,7 +155,7 @@ class TokenRace:
         return {"now": self.clock(), "read_s": read_s, "at": mishap.at, "deed": deed, "lot": lot}
 
     async def apply_failure(self, mishap: TokenFailure, first: list[str]) -> bool:
-        """What happens to the one that stands still, or is dead; whether one has died."""
+        """Apply the failure to the halted or dead process; whether one has died."""
         died = False
         for racer, said in zip(self.racers, first, strict=True):
             if said == "halted" and mishap.action == "wire":
@@ -170,7 +170,7 @@ class TokenRace:
         return died
 
     def kill_at_the_effect(self, racer: RacerProcess) -> None:
-        """Zalo has made the new pair; whom it is for is gone before the answer is written."""
+        """Zalo has made the new pair; the process is killed before the answer is written."""
         world = self.sandbox.world
         original = world.record
 
@@ -182,7 +182,7 @@ class TokenRace:
         world.record = killing
 
     async def wait_longer_than_lease(self, frozen: RacerProcess) -> None:
-        """For longer than anybody waits for a refresh."""
+        """Wait longer than any process waits for a refresh."""
         self.clock.advance(PENDING_TIMEOUT_S)
         [other] = [racer for racer in self.racers if racer is not frozen]
         await other.run_order(self.order())
@@ -200,7 +200,7 @@ class TokenRace:
         return wrong
 
     async def stored_pair_errors(self, end: str, before: TokenGrant) -> list[str]:
-        """What lies in the vault, laid beside what Zalo takes."""
+        """Differences between the stored pair and the pair that Zalo accepts."""
         grant, live = await self.stored(), self.sandbox.world.tokens
         pair = (grant.access_token, grant.refresh_token)
         if end == KEPT:

@@ -1,7 +1,7 @@
-"""One of two processes that race for a token: it does what it is told, line by line.
+"""One of two processes that race for a token refresh; takes orders line by line.
 
-python -m tests.support.token_race_worker. The first line names the stores,
-each further one is an order.
+python -m tests.support.token_race_worker. The first line names the stores, each further one is an
+order.
 """
 
 import asyncio
@@ -35,7 +35,9 @@ BEFORE_NOTE = "vault.before_note"
 
 @dataclass
 class RaceOrder:
-    """Call Zalo once, at *now*. At the moment *at* whoever draws the *lot* does the *deed*."""
+    """Call Zalo once, at *now*. At the moment *at* the process that draws the *lot* does the
+    *deed*.
+    """
 
     now: float
     read_s: float
@@ -96,7 +98,7 @@ class TokenProcess:
 
 
 class MarkedVault(BusKeyValueStore):
-    """The vault, which tells when the first note of a refresh is about to be stored."""
+    """A store that reports when the first record of a refresh is about to be written."""
 
     def __init__(self, bus: Bus, passes: Any) -> None:
         super().__init__(bus)

@@ -1,4 +1,4 @@
-"""The Zalo channel on its stage: a real sandbox over sockets, stores that outlive a crash."""
+"""The Zalo channel with a real sandbox over sockets, and stores that outlive a crash."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ class SimulatedKill(Exception):
 
 
 class MemoryKeyValueStore:
-    """A vault whose next answers can be lost."""
+    """A key-value store whose next answers can be lost."""
 
     def __init__(self) -> None:
         self.stored: dict[str, StoredValue] = {}
@@ -68,7 +68,7 @@ class MemoryKeyValueStore:
 
 
 class MemoryArticleStore:
-    """A notebook as bytes; `on_write` may kill or silence before or after a write."""
+    """An article store in memory; a hook may kill or silence it before or after a write."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
@@ -228,7 +228,7 @@ def recipient(publication: Publication, row: str) -> Recipient:
 
 @asynccontextmanager
 async def open_zalo_account(folder: Path, clock: FakeClock) -> AsyncIterator[ZaloAccount]:
-    """A stage at noon, with an OA admin's consent."""
+    """An account at noon, with an OA admin's consent."""
     clock.now = NOON
     sandbox = await server.start("127.0.0.1", 0, folder, clock)
     stage = ZaloAccount(sandbox, clock)
@@ -257,7 +257,7 @@ OPEN = (Verdict.DEFERRED, Verdict.HELD, Verdict.UNSENT)
 async def deliver_row(
     stage: ZaloAccount, publication: Publication, row: str, doubtful: bool = False
 ) -> Verdict:
-    """Do with one row what the ledger does, until it has ended; time passes as asked."""
+    """Deliver one row as the ledger does, until it is final; time passes as requested."""
     for _ in range(120):
         try:
             outcome = await (stage.resolve if doubtful else stage.send)(publication, row)

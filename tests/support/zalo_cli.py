@@ -1,4 +1,4 @@
-"""What `loa zalo ...` needs to be told to work on a test's own bus and sandbox."""
+"""Settings with which `loa zalo ...` uses a test's own bus and sandbox."""
 
 from sandbox.zalo.server import Sandbox
 

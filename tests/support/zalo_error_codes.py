@@ -196,13 +196,13 @@ class CodeRow:
 
     @property
     def fix(self) -> str:
-        """Where an operator is sent; empty when nobody is."""
+        """The operator's instruction; empty for none."""
         named = [FIX[word] for word in self.details if word in FIX]
         return named[0] if named else FIX["consent"] if self.kind is ErrorKind.TOKEN else ""
 
     @property
     def outcome(self) -> tuple[Verdict, float | None]:
-        """What becomes of a row, and when it is tried again."""
+        """The row's outcome, and the time of the next attempt."""
         if AMBIGUOUS in self.details:
             return Verdict.DOUBT, None
         if self.kind is ErrorKind.QUOTA:

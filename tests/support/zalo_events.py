@@ -50,7 +50,7 @@ class ZaloEventHarness:
         self.people = self.new_process()
 
     def new_process(self) -> ZaloEventHandler:
-        """A process: nothing but what is on the bus is remembered."""
+        """A new process: only the bus remembers."""
         bus, api = self.bus, self.stage.channel.api
         followers = FollowerStore(bus)
         suppressions = SuppressionStore(bus, b"secret")
@@ -70,7 +70,7 @@ class ZaloEventHarness:
         return datetime.fromtimestamp(self.stage.clock(), UTC)
 
     async def consume_all(self) -> None:
-        """Handle what the webhook has heard so far, as the queue would."""
+        """Handle all stored webhook events, as the queue would."""
         for told in await self.webhook.post_due_events():
             await self.people.on_event(ZaloEvent.model_validate(told))
 

@@ -1,4 +1,4 @@
-"""Effects that land after everybody has stopped waiting for them, on the stage's virtual clock."""
+"""Effects that come after the caller's timeout, on the account's virtual clock."""
 
 import json
 from collections.abc import Callable, Iterable, MutableMapping
@@ -24,7 +24,7 @@ KINDS = {
 
 @dataclass
 class LateEffects:
-    """The next calls of *path* are not answered; what they do happens *late_s* later, or never."""
+    """The next calls of *path* get no answer; their effect comes *late_s* later, or never."""
 
     stage: ZaloAccount
     path: str
@@ -59,7 +59,7 @@ class LateEffects:
         world.record(KINDS[self.path], id=id, token=token, payload=payload)
 
     def advance(self, seconds: float) -> None:
-        """Time passes; what is due by then happens at its own moment."""
+        """Let time pass; due effects happen at their own moments."""
         until = self.stage.clock() + seconds
         for due, happen in sorted(self.pending, key=lambda one: one[0]):
             if due <= until:

@@ -1,4 +1,4 @@
-"""Case notices on the Zalo stage: one of each kind, and what the ledger does with its only row."""
+"""Case notices on a Zalo account: one of each kind, delivered as the ledger does."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ BY_PHONE, BY_USER_ID = "business.template", "oa.template"
 SERVING = shipped_routes()
 """The sandbox's template for each kind of notice."""
 OTP = "100004"
-"""A template of the sandbox for one-time passwords: it wants what no notice has."""
+"""A template of the sandbox for one-time passwords: its parameter is in no notice."""
 LOST = ["drop_after", "html_after", "truncate_after", "empty_after", "error_after"]
 FACTS: dict[str, Any] = {
     "case_code": "G09.20-20260609-0092637",
@@ -100,7 +100,7 @@ class ZaloNotices:
         return self.channel.notices.budget
 
     async def amount_reserved(self, of: str) -> int:
-        """What is set aside of today's `notices`, of the money of `today` or of the `month`."""
+        """The amount reserved of today's `notices`, of the money of `today` or of the `month`."""
         count: WindowCount = getattr(await self.budget.used(), of)
         return count.used
 
@@ -129,7 +129,7 @@ class ZaloNotices:
         return outcome
 
     async def set_template(self, of: str = "2", **changes: Any) -> Template:
-        """Zalo changes what it says of the template for *of*."""
+        """Change the template for *of*, as Zalo would."""
         world = self.account.sandbox.world
         now = world.templates.templates[SERVING[of]].model_copy(update=changes)
         world.record("template_set", template=now.model_dump(mode="json"))
@@ -151,7 +151,7 @@ class ZaloNotices:
 
 
 def add_person(stage: ZaloAccount, **facts: Any) -> None:
-    """Somebody who wrote to the Official Account just now."""
+    """A person who has just written to the Official Account."""
     person = {"user_id": USER_ID, "phone": PHONE, "last_interaction": stage.clock()} | facts
     stage.sandbox.world.record("person_set", person=person)
 

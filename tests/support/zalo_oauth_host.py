@@ -1,4 +1,4 @@
-"""A keeper of tokens whose vault is in memory, before an OAuth host that plays answers back."""
+"""A token store in memory, and an OAuth host with scripted answers."""
 
 import json
 

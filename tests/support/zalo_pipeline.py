@@ -89,7 +89,7 @@ class ZaloPipeline:
         )
 
     async def publish(self, publication: Publication) -> BatchKey:
-        """Release and plan it; what is to be delivered then. An older position is worked off."""
+        """Release and plan a publication; returns its batch. Older positions go first."""
         subject = subjects.publication(publication.topic, publication.content_id)
         ack = await self.bus.publish(subject, publications.encode(publication))
         self.released.setdefault(publication.content_id, []).append(publication.revision)
@@ -138,7 +138,7 @@ class ZaloPipeline:
         return state.value
 
     async def row_statuses(self, batch: BatchKey) -> dict[str, Status]:
-        """The rows' names with what is booked of each."""
+        """Row names with their recorded statuses."""
         entry, rows = await self.entry(batch), await self.ledger.rows(batch)
         return {
             name: STATUSES.get(letter, Status.MAYBE_SENT)

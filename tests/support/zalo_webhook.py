@@ -27,7 +27,7 @@ from tests.support.sandbox_client import SandboxClient, open_sandbox_client
 SIGNING = SignatureVerifier(APP_ID, OA_SECRET, APP_SECRET)
 USER = "4318420240101000777"
 AT_MS = 1_799_989_200_000
-"""Noon on the stage, in Zalo's milliseconds."""
+"""Noon of the account, in Zalo's milliseconds."""
 T0 = datetime.fromtimestamp(AT_MS / 1000, UTC)
 """The same noon."""
 SECRET_WORDS = "Tôi là Nguyễn Văn A, số định danh 001099012345"
@@ -56,7 +56,7 @@ def event_bytes(event: dict[str, Any]) -> bytes:
 
 
 TEXT = event_bytes(text_event())
-"""A message that somebody sends, as its bytes come in."""
+"""The bytes of a person's text message."""
 
 
 def signature_of(body: bytes, id: str = APP_ID, secret: str = OA_SECRET) -> str:
@@ -69,7 +69,7 @@ def minutes_past_noon(minutes: float) -> datetime:
 
 
 def parsed_event(kind: str, minutes: float, user_id: str = USER) -> ZaloEvent:
-    """What the webhook makes of an event at so many *minutes* past noon."""
+    """The parsed event, *minutes* past noon."""
     return ZaloEvent(kind=EventKind(kind), key="k", at=minutes_past_noon(minutes), user_id=user_id)
 
 
@@ -83,7 +83,7 @@ async def post(app: ASGIApp, body: bytes, signature: str | None = None) -> httpx
 
 
 async def receipts(bus: Bus) -> list[dict[str, Any]]:
-    """What RECEIPTS holds."""
+    """The messages of RECEIPTS."""
     return [json.loads(one.data) async for one in bus.scan(subjects.RECEIPTS.name)]
 
 
@@ -114,7 +114,7 @@ class WebhookConnection:
         return self.sandbox_client.stage.sandbox
 
     async def post_due_events(self) -> list[dict[str, Any]]:
-        """Have the sandbox post what is due; what RECEIPTS holds then."""
+        """Let the sandbox send due events; the messages of RECEIPTS afterwards."""
         await self.sandbox_client.settle()
         return await receipts(self.bus)
 

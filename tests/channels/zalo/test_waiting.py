@@ -55,7 +55,7 @@ async def test_a_quota_or_money_that_is_out_stops_every_call_until_its_time(zalo
 
 
 async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_more(zalo_pipeline):
-    """Sixteen days until the next month, and nobody waits longer than three."""
+    """Sixteen days remain until the next month, and no row waits longer than three."""
     zalo_pipeline.account.set_rules(article_quota=0)
     calls = CallLog(zalo_pipeline)
     with structlog.testing.capture_logs() as logs:
@@ -68,7 +68,7 @@ async def test_a_quota_that_outlasts_the_item_is_said_at_once_and_asked_once_mor
 
 @pytest.mark.promise("6.6")
 async def test_a_virtual_week_makes_no_broadcast_call_at_night(zalo_pipeline):
-    """Something is released every five hours; what comes at night goes out in the morning."""
+    """A release every five hours; releases at night go out in the morning."""
     calls, chance = CallLog(zalo_pipeline), random.Random(20261125)
     opened = []
     zalo_pipeline.account.sandbox.world.rules = (
@@ -157,7 +157,7 @@ async def test_an_article_that_is_processed_for_ever_is_seen_and_raises_an_alarm
 async def test_after_a_429_nothing_is_called_until_the_time_that_zalo_told(
     zalo_pipeline, headers, least_s
 ):
-    """Whatever the ladder says, and whoever is woken; without a word it is the next minute."""
+    """Zalo's time overrides the retry ladder; without one it is the next minute."""
     transport = zalo_pipeline.account.channel.api.transport
     real, left = transport.exchange, [1]
 
@@ -189,7 +189,7 @@ async def test_after_a_429_nothing_is_called_until_the_time_that_zalo_told(
 
 
 async def test_ten_times_too_many_items_are_hardly_ever_refused_for_the_rate(zalo_pipeline):
-    """Zalo lets thirty calls a minute through and says what remains; another app takes half."""
+    """Zalo allows thirty calls a minute and reports the rest; another app uses half."""
     zalo_pipeline.account.set_rules(per_minute=30, article_quota=1000, broadcast_quota=1000)
     world, answered = zalo_pipeline.account.sandbox.world, Counter()
     count_call = world.count_call

@@ -1,4 +1,4 @@
-"""Broadcasts at the sandbox: what is accepted, when it arrives, and at whom."""
+"""Broadcasts at the sandbox: acceptance, delivery time, audience."""
 
 from datetime import datetime
 

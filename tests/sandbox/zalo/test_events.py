@@ -1,4 +1,4 @@
-"""What the sandbox tells by webhook: echoes and receipts of what was sent, and what people did."""
+"""Webhook events of the sandbox: echoes, receipts, and actions of people."""
 
 import pytest
 

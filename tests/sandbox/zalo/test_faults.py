@@ -39,7 +39,7 @@ ROUTES = {
 
 
 async def outcome(zalo, path, body):
-    """What a caller sees: nothing, or a status with a body."""
+    """The caller's view: None without an answer, otherwise status and body."""
     try:
         async with zalo.http.post(path, json=body, headers=zalo.headers) as answer:
             return answer.status, await answer.text()

@@ -1,4 +1,4 @@
-"""One-to-one messages at the sandbox: who may be written to, when, by which call, at what price."""
+"""One-to-one messages at the sandbox: recipients, windows, calls, prices."""
 
 import pytest
 
@@ -9,7 +9,7 @@ BUSINESS = {"oa_type": 2}
 
 
 async def wrote(zalo, **facts):
-    """Somebody who has just written."""
+    """A person who has just written."""
     user_id = await zalo.person(**facts)
     await zalo.act(user_id, "write", text="Cho tôi hỏi")
     return user_id

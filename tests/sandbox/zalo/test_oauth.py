@@ -1,4 +1,4 @@
-"""Consent, exchange and refresh at the sandbox: what Zalo gives, and every way it says no."""
+"""Consent, exchange and refresh at the sandbox: grants, and every form of refusal."""
 
 import json
 from base64 import urlsafe_b64encode

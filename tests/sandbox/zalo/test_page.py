@@ -1,4 +1,4 @@
-"""The sandbox's page: what followers would see, in a browser that loads nothing else."""
+"""The sandbox's page: the view of followers, in a browser that loads no other address."""
 
 import re
 

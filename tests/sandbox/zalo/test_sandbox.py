@@ -1,4 +1,4 @@
-"""The sandbox has Zalo's manners, forgets nothing, and can be told to misbehave."""
+"""The sandbox: access, rate limit, faults, and a state that survives restarts."""
 
 import json
 
@@ -86,7 +86,7 @@ async def test_what_happened_survives_a_restart(zalo_account, tmp_path, clock):
 
 
 async def test_people_and_their_messages_survive_a_restart(sandbox_client, tmp_path, clock):
-    """Whatever was done, the journal brings it back."""
+    """The journal restores people, messages and balances."""
     user_id = await sandbox_client.person(phone="84912345678", name="Bình")
     off = await sandbox_client.person(phone="84987654321", online=False)
     await sandbox_client.act(user_id, "write", text="Hỏi")

@@ -18,7 +18,7 @@ LADDER = [30, 300, 900, 1800, 3600]
 
 @dataclass
 class WebhookReceiver:
-    """The app's side: remembers what came, and answers as it is told."""
+    """The app's side: keeps the requests, and answers as configured."""
 
     url: str = ""
     status: int = 200
@@ -237,7 +237,7 @@ async def test_what_waits_is_posted_after_a_restart(sandbox_client, receiver, tm
 
 
 async def test_nobody_has_to_ask_for_what_is_due(sandbox_client, receiver):
-    """The clock is moved by a call, and the retry comes by itself."""
+    """The clock is moved by a call, and the retry happens without another one."""
     receiver.status = 500
     await sandbox_client.act(await sandbox_client.person(), "follow")
     await sandbox_client.settle()

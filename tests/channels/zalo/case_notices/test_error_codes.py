@@ -1,6 +1,6 @@
-"""Every code that Zalo may answer a template message with, through the sandbox: what becomes of it.
+"""Every error code of template messages, through the sandbox: the outcome of the row.
 
-The tables are written down from Zalo's own error pages, not from the product's.
+The tables are copied from Zalo's own error pages, not from the product's.
 """
 
 from typing import NamedTuple
@@ -49,12 +49,12 @@ VERDICTS = {
     "D": Verdict.DOUBT,
 }
 TOLD = (-211, -248)
-"""No operator's codes, and yet somebody should know."""
+"""Codes without an operator's action that an operator should nevertheless know."""
 MOMENTS = {"minute": "12:01", "morning": "06:10", "day": "00:10", "month": "00:10"}
 
 
 class CodeRow(NamedTuple):
-    """A code, its class, and what else is to be known: days of silence, or until when."""
+    """A code, its class, and its details: days of silence, or the time of the next attempt."""
 
     code: int
     kind: str
@@ -82,7 +82,7 @@ async def zalo_notices(tmp_path, clock):
 
 
 async def refused(house, line, route, address):
-    """The outcome, and what the operator was told."""
+    """The outcome, and the operator's log line."""
     house.account.fault(route, "refuse", code=line.code, words="no")
     with structlog.testing.capture_logs() as logs:
         outcome = await house.send(address=address)
@@ -90,7 +90,7 @@ async def refused(house, line, route, address):
 
 
 async def ends(house, line, outcome, asked, address):
-    """What the class promises, for the row, its money, the operator, and the next try."""
+    """The promises of the class: row, money, operator, next attempt."""
     assert outcome.verdict is VERDICTS[line.kind]
     assert bool(asked) == (line.kind == "A" or line.code in TOLD)
     assert all(one["fix"] for one in asked)

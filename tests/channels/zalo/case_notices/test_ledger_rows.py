@@ -1,4 +1,4 @@
-"""Every code on a template message, from the event to the ledger: what becomes of the row."""
+"""Every error code of template messages, from the event to the ledger: the status of the row."""
 
 from functools import partial
 
@@ -25,7 +25,7 @@ ROUNDS = 6
 
 
 class NoticeCase:
-    """One dossier whose events are told on the real channel, or by mail."""
+    """A dossier whose events are delivered by the real channel, or by mail."""
 
     def __init__(self, office, house):
         self.office, self.house = office, house
@@ -33,7 +33,7 @@ class NoticeCase:
         self.contact = {}
 
     async def new_process(self):
-        """The channel and its worker anew; nothing but what lies on the bus is remembered."""
+        """A new channel and worker; only the bus remembers."""
         await self.house.start()
         self.office.providers[ZALO] = self.house.channel
         self.office.folder /= "next"

@@ -1,4 +1,4 @@
-"""How many case notices may go, and what they may cost: our own limits, and Zalo's."""
+"""Quotas and prices of case notices: our own limits, and Zalo's."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ async def test_zalos_daily_quota_counts_where_it_is_the_lower_one(zalo_notices):
 
 
 async def test_an_answer_that_says_nothing_is_left_closes_the_day(zalo_notices):
-    """Somebody else sends for the same account; we had counted less."""
+    """Another sender uses the same account, so that our count was too low."""
     zalo_notices.account.set_rules(daily_quota=1)
     calls = count_calls(zalo_notices)
     assert (await zalo_notices.send()).verdict is Verdict.DELIVERED

@@ -1,4 +1,4 @@
-"""A case notice by template: whom it reaches, that it goes once, and how a doubt about it ends."""
+"""Case notices by template: recipients, a single send, and the end of a doubt."""
 
 from collections import Counter
 
@@ -170,7 +170,7 @@ async def test_a_success_without_an_id_is_a_doubt(zalo_notices, monkeypatch):
 
 
 async def test_two_hundred_answers_lost_after_their_effect_are_two_hundred_unknown(zalo_notices):
-    """No message twice, whatever follows: the ledger never sends what is unknown."""
+    """No message is sent twice: the ledger never repeats an unknown row."""
     zalo_notices.account.set_rules(per_minute=100_000)
     for number in range(200):
         zalo_notices.account.fault(BY_PHONE, LOST[number % len(LOST)], code=-100)

@@ -1,4 +1,4 @@
-"""When a case notice may go: news of one's own dossier at any hour, what can wait by day."""
+"""Sending hours of case notices: a person's own dossier at any hour, other news by day."""
 
 from datetime import datetime
 

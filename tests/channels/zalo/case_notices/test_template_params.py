@@ -1,4 +1,4 @@
-"""What a case notice says at Zalo: cut cleanly where it has to be, refused where it may not be."""
+"""Template parameters of case notices: shortened where permitted, refused where not."""
 
 import pytest
 

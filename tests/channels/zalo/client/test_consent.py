@@ -75,14 +75,14 @@ async def sandbox(tmp_path):
 
 
 async def consent(address: str) -> str:
-    """What the admin's browser does; where it ends."""
+    """Consent in the admin's browser; returns the address at which it ends."""
     async with aiohttp.ClientSession() as browser:
         answer = await browser.get(address, allow_redirects=False)
         return answer.headers["Location"]
 
 
 class AdminTerminal:
-    """What is typed: decided only after what the command says has been read."""
+    """The terminal: the input is decided after reading the command's output."""
 
     def __init__(self, loop, answer) -> None:
         self.loop, self.answer, self.said = loop, answer, ""
@@ -97,7 +97,7 @@ class AdminTerminal:
 
 @pytest.fixture
 def connect(loa, sandbox, monkeypatch):
-    """The command with an admin at the terminal; *answer* turns its address into what is typed."""
+    """Run the command with an admin at the terminal; *answer* turns the address into the input."""
     known = environment(sandbox) | {"LOA_ZALO_CALLBACK_URL": CALLBACK}
 
     async def connect(answer=consent, **settings):
@@ -148,7 +148,7 @@ async def test_a_fixed_verifier_is_used_where_the_console_knows_one(bus, sandbox
 
 
 async def used(address: str) -> str:
-    """A code that somebody else has typed in already."""
+    """A code that another admin has used."""
     return (await consent(address)).replace("code=", "code=used-")
 
 

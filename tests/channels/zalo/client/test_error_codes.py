@@ -89,7 +89,7 @@ async def test_a_token_that_stays_bad_is_renewed_once_and_then_a_person_is_asked
 
 @pytest.fixture
 async def template_outcome(zalo_account):
-    """Hands one template message in, as the channel does; what becomes of its row."""
+    """Send one template message through the channel; the outcome of its row."""
     tokens = zalo_account.channel.api.tokens
     api = open_client(
         zalo_account.sandbox.settings,

@@ -1,4 +1,4 @@
-"""Each answer of the OAuth host: what becomes of the stored pair, and what the operator is told."""
+"""Every answer of the OAuth host: the stored pair, and the operator's log line."""
 
 import json
 
@@ -35,7 +35,7 @@ def named(code, name, reason=""):
 
 
 class Scripted(AiohttpTransport):
-    """The network, on which the OAuth host answers as told, once; the rest is the sandbox."""
+    """A transport with one scripted answer of the OAuth host; other calls reach the sandbox."""
 
     def __init__(self):
         super().__init__()
@@ -77,7 +77,7 @@ async def stored(stage):
 
 
 async def refreshed(stage, answer):
-    """Send something with a token that has run out; the outcome, and what was said aloud."""
+    """Send with an expired token; the outcome, and the log lines."""
     stage.wire.answer = answer
     with structlog.testing.capture_logs() as logs:
         outcome = await stage.send(a_publication())

@@ -30,7 +30,7 @@ NOW = 1_800_000_000.0
     st.sampled_from([RateLimits(5, 10), RateLimits(1, 1), RateLimits(50, 3)]),
 )
 def test_no_window_of_time_holds_more_calls_than_rate_and_burst_allow(pauses, limits):
-    """Whoever asks, and whenever: the times at which calls leave obey the bucket."""
+    """The times at which calls leave obey the bucket, for any callers and times."""
     flow, now, left = BucketState(limits.per_s), NOW, []
     for pause in pauses:
         now += pause

@@ -1,4 +1,4 @@
-"""Whatever the OAuth host answers to a refresh, or does not: the pair we have is not lost by us."""
+"""Every answer to a refresh, or none: no pair is lost by us."""
 
 import pytest
 import structlog

@@ -1,4 +1,4 @@
-"""Zalo's answers are read tolerantly, and what can't be read is never taken for a success."""
+"""Answers are parsed tolerantly, and an unreadable one never counts as a success."""
 
 import pytest
 

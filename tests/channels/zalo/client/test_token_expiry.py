@@ -85,7 +85,7 @@ async def test_two_processes_at_work_when_the_token_dies_refresh_once_and_lose_n
 async def test_a_rotation_whose_answer_was_lost_holds_the_queue_until_somebody_consents(
     zalo_account, kind
 ):
-    """Zalo has rotated and we never heard: both old tokens are dead. Nothing fails meanwhile."""
+    """Zalo rotated the pair and the answer was lost: both old tokens are invalid. No row fails."""
     spoil(zalo_account, "expired")
     zalo_account.fault("oauth.token", kind, delay_s=0.2)
     with structlog.testing.capture_logs() as logs:

@@ -95,7 +95,7 @@ async def test_five_processes_with_many_callers_each_refresh_once(bus, clock):
 
 
 async def test_processes_that_look_early_refresh_once(bus, clock):
-    """Nobody was refused: it is simply time, for all of them at once."""
+    """No call was refused: the refresh is due, for all processes at once."""
     host = RefreshHost()
     processes = [keeper(bus, host, clock) for _ in range(5)]
     await processes[0].seed("access-0", "refresh-0", "90000")
@@ -148,7 +148,7 @@ DEAD = {
 
 
 class AnsweringTransport:
-    """A host that gives one answer, whatever it has done."""
+    """A host with one fixed answer, regardless of its effect."""
 
     def __init__(self, answer) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""The seam to the network: what surely had no effect, and what may have had one."""
+"""The transport: errors without effect, and errors with a possible effect."""
 
 import asyncio
 import ssl

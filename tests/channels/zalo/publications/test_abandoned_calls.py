@@ -63,7 +63,7 @@ async def test_a_look_before_it_lands_finds_nothing_and_does_not_end_the_search(
 
 
 async def test_after_a_restart_the_search_goes_on(zalo_account):
-    """What the process had in mind is gone; the note still has it."""
+    """The process is gone; the record still has the abandoned call."""
     await too_late(zalo_account)
     zalo_account.clock.advance(61)
     zalo_account.new_channel()

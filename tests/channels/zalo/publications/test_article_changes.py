@@ -1,4 +1,4 @@
-"""What comes after an article: corrections, withdrawals and covers; an older text never returns."""
+"""Corrections, withdrawals and covers of an article; an older text never returns."""
 
 import json
 
@@ -171,7 +171,7 @@ async def test_a_refused_older_revision_clears_nothing_of_a_newer_one(zalo_accou
 
 
 async def test_a_worker_that_was_overtaken_is_in_doubt_about_what_it_sent(zalo_account):
-    """What it has created is Zalo's to tell; the newer note is not written over."""
+    """Zalo knows its own article; the newer record is not overwritten."""
     newer = ArticleRecord(revision=2, token="t-2", marker="m-2")
 
     def moved_on(request):

@@ -16,7 +16,7 @@ ORIENTATION = 0x0112
 
 
 def cover(body: bytes) -> Image.Image:
-    """What came of it, as somebody else reads it."""
+    """The cover, as another program reads it."""
     made = cover_image.make_cover(body)
     assert len(made) <= BYTES_MAX
     image = Image.open(BytesIO(made))
@@ -82,7 +82,7 @@ def test_an_animation_stands_still_at_its_first_frame():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_stands_upright_as_its_camera_was_held(orientation):
-    """Whatever the camera wrote, red is on the left."""
+    """With every EXIF orientation, red is on the left."""
     upright = stripes(1600, 900)
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,

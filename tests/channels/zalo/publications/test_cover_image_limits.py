@@ -1,4 +1,4 @@
-"""What is no picture is refused, quickly and whole: nothing of it is unpacked that does not fit."""
+"""Malformed pictures are refused quickly, and never decoded beyond the limits."""
 
 import random
 import struct
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 
 
 def png(width: int, height: int, rows: bytes = b"") -> bytes:
-    """The head of a PNG of any size, whatever follows."""
+    """The head of a PNG of any size, with any content."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (

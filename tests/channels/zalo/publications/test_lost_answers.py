@@ -1,4 +1,4 @@
-"""A lost answer, a death or a silent notebook on an article's way: the public sees only one."""
+"""A lost answer, a crash or a silent store on an article's way: one public article."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""After a restore our notes are older than what Zalo shows: one visible article all the same."""
+"""After a restore our records are older than Zalo's list: still one visible article."""
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ async def shown(stage, publication=None) -> None:
 
 
 def told(publication) -> Recipient:
-    """The row of a reader that got, or may have got, an earlier text."""
+    """The row of a recipient who got, or may have got, an earlier text."""
     key = keys.delivery_key(ITEM, publication.revision, ChannelName.ZALO, ARTICLE)
     return Recipient(ARTICLE, key, correction=True)
 
@@ -191,7 +191,7 @@ async def test_what_was_looked_for_once_is_not_looked_for_again(zalo_account):
 
 
 async def test_a_later_doubt_looks_again(zalo_account):
-    """The answer of a backup is older than what was created after it."""
+    """The backup's answer is older than an article created after it."""
     assert (await zalo_account.resolve(a_publication())).verdict is Verdict.ABSENT
     before = dict(zalo_account.article_store.pages), dict(zalo_account.article_store.revisions)
     await shown(zalo_account)

@@ -84,7 +84,7 @@ async def test_a_withdrawn_item_is_not_waited_for(zalo_account):
     "other", [{"unit": "bao-chi"}, {"broadcast": {"enabled": False}}], ids=["unit", "quiet"]
 )
 async def test_nobody_is_told_of_an_article_against_its_own_unit_s_word(zalo_account, other):
-    """Another unit's, or one that asks for no broadcast: it is not waited for, and goes without."""
+    """Another unit's article, or one without announcement, is not waited for and not sent."""
     await zalo_account.send(a_publication(content_id="tin-b", **other))
     await out(zalo_account, "tin-c")
     item = together(["tin-b", "tin-c"])
@@ -150,7 +150,7 @@ async def test_without_its_own_article_nothing_is_broadcast(zalo_account):
 
 
 async def test_an_article_that_a_person_removed_keeps_nobody_from_the_others(zalo_account):
-    """Zalo refuses the broadcast as a whole: it surely did nothing."""
+    """Zalo refuses the broadcast as a whole: it had no effect."""
     await out(zalo_account, "tin-b", "tin-c")
     zalo_account.sandbox.world.record("article_removed", id=article_of(zalo_account, "tin-b"))
     item = together(["tin-b", "tin-c"])

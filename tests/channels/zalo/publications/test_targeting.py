@@ -1,4 +1,4 @@
-"""Who a broadcast is for: the field in Zalo's codes, and what Zalo then gets."""
+"""Targeting of a broadcast: the codes, and the request that Zalo gets."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_all_provinces_are_all_of_zalos_numbers():
     assert wanted(provinces=tuple(PROVINCES)) == {"cities": ",".join(map(str, range(63)))}
 
 
-# ---- what Zalo gets -------------------------------------------------------------------------
+# ---- the request that Zalo gets
 
 
 async def test_the_broadcast_goes_to_those_who_are_meant(zalo_account):
@@ -96,7 +96,7 @@ async def test_a_target_is_asked_for_once_even_in_doubt(zalo_account):
     assert [sent.target for sent in zalo_account.broadcasts] == [{"gender": "2"}]
 
 
-# ---- an article that nobody is told of ------------------------------------------------------
+# ---- an article without announcement
 
 QUIET = {"enabled": False}
 

@@ -1,4 +1,4 @@
-"""What template messages may cost: set aside before the call, in all processes together."""
+"""The budget of template messages: reserved before the call, across all processes."""
 
 import asyncio
 import json
@@ -213,7 +213,7 @@ async def test_a_silent_store_lets_nothing_out(clock):
 
 @pytest.mark.promise("12.5")
 async def test_two_processes_on_one_bus_never_exceed_the_cap(bus, clock):
-    """Each a vault of its own, as processes have; half of what is set aside comes back."""
+    """Each process has a store of its own; half of the reservations are released."""
     purses = [
         purse(clock, BusKeyValueStore(bus, subjects.CONTROL.name), today=8000, month=20000)
         for _ in range(2)
@@ -238,7 +238,7 @@ async def test_two_processes_on_one_bus_never_exceed_the_cap(bus, clock):
 
 
 class InterleavedStore(MemoryKeyValueStore):
-    """Between any two steps anybody may go on."""
+    """A store that lets other processes run between any two steps."""
 
     def __init__(self, pauses):
         super().__init__()
@@ -271,7 +271,7 @@ Deeds = st.lists(
     caps=st.tuples(st.integers(900, 1500), st.integers(900, 2500)),
 )
 def test_whatever_overlaps_no_day_and_no_month_costs_more_than_its_cap(deeds, skews, pauses, caps):
-    """Three processes around the midnight at which a month begins, none with the same clock."""
+    """Three processes with different clocks, around the midnight at which a month begins."""
     spent: Counter[str] = Counter()
     store, passed = InterleavedStore(iter(pauses)), 0.0
 

@@ -1,4 +1,4 @@
-"""What a month may cost is counted here: we stop before Zalo does, in every process."""
+"""Monthly quotas are counted here, in all processes: calls stop before Zalo refuses them."""
 
 import asyncio
 from datetime import datetime
@@ -218,7 +218,7 @@ def test_the_limits_are_settings():
 
 
 async def test_a_second_broadcast_of_a_day_waits_for_the_next_and_costs_no_month(zalo_account):
-    """Whoever was told of one today would not see it, and it would count all the same."""
+    """Followers with a broadcast today would not see another one, and it would still count."""
     month, day = zalo_account.channel.broadcasts.quota.counters
     day.window.limit = 1
     assert (await zalo_account.send(a_publication())).verdict is Verdict.DELIVERED

@@ -1,4 +1,4 @@
-"""/zalo/webhook: what is signed is taken, then Zalo hears a yes; nothing else is believed."""
+"""/zalo/webhook: signed events are stored, then acknowledged; other requests are not believed."""
 
 import hmac
 import json
@@ -165,7 +165,7 @@ def mac_of(timestamp, body):
 
 
 async def post_raw(app, body, header):
-    """The status alone; any bytes may stand in the header. What the app raises comes through."""
+    """The status alone, for any header bytes. The app's exceptions come through."""
     sent = []
 
     async def receive():
@@ -185,7 +185,7 @@ async def test_who_hangs_up_in_the_middle_leaves_no_traceback(app, stored_events
         return {"type": "http.disconnect"}
 
     async def send(_):
-        """Nobody is there."""
+        """The client is gone."""
 
     scope = {"type": "http", "method": "POST", "path": endpoint.PATH, "query_string": b""}
     await app({**scope, "root_path": "", "headers": []}, receive, send)

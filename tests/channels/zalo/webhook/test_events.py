@@ -1,4 +1,4 @@
-"""What is kept of Zalo's events: what they are about, and nothing that anybody said or is."""
+"""Parsed events: their subject, without texts or personal data."""
 
 import json
 import random
