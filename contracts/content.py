@@ -33,14 +33,8 @@ from contracts.delivery import ChannelName, Lane
 from contracts.vocabulary import PROVINCES
 
 MAX_FURTHER_ITEMS = 4
-
-
 Ages = Literal["0-12", "13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
-
-
 Gender = Literal["all", "male", "female"]
-
-
 Region = Literal["north", "central", "south"]
 
 
@@ -79,15 +73,9 @@ def is_broadcast(broadcast: Broadcast | None) -> bool:
 
 
 MAX_LINKS = 20
-
-
 RequestableLane = Literal[Lane.URGENT, Lane.NORMAL, Lane.BULK]
 """The lanes that content may ask for."""
-
-
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-
-
 MediaType = Annotated[
     str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,99}$", max_length=120)
 ]
@@ -118,8 +106,6 @@ class Attachment(Contract):
 
 
 Audiences = Annotated[tuple[AudienceId, ...], Field(max_length=50), REFUSE_DUPLICATES, UNIQUE_ITEMS]
-
-
 Channels = Annotated[
     tuple[ChannelName, ...],
     Field(max_length=len(ChannelName)),
@@ -127,11 +113,7 @@ Channels = Annotated[
     REFUSE_DUPLICATES,
     NON_EMPTY_UNIQUE_ITEMS,
 ]
-
-
 Links = Annotated[tuple[Link, ...], Field(max_length=MAX_LINKS), NULL_AS_EMPTY, ARRAY_OR_NULL]
-
-
 Attachments = Annotated[
     tuple[Attachment, ...], Field(max_length=MAX_LINKS), NULL_AS_EMPTY, ARRAY_OR_NULL
 ]

@@ -13,11 +13,7 @@ from typing import Any
 
 BYTES_PER_DIGEST, BASE32_LENGTH = 64, 52
 """Bytes reserved per digest, and digits of its base32 form."""
-
-
 LEFT_PADDING, RIGHT_PADDING = bytes(24), bytes(8)
-
-
 _ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
 
 
@@ -47,21 +43,11 @@ def _steps(count: int) -> list[tuple[int, int, int]]:
 
 
 SEPARATOR = "\x00"
-
-
 DELIVERY_VERSION = "1"
-
-
 SOLE_RECIPIENT = "person"
 """Recipient id of every case notice and transactional mail; keys name the event."""
-
-
 _CASE = re.compile(r"case-[a-z2-7]{20}")
-
-
 _LETTER = re.compile(r"letter-[a-z2-7]{20}")
-
-
 _DIGEST = re.compile(r"digest-(?:daily|weekly)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 

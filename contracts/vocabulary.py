@@ -16,8 +16,6 @@ from contracts.base.fields import AudienceId, Contract, Line150, Line250, TopicI
 from contracts.errors import Invalid, Unreadable, explain, field_error
 
 Day = Annotated[date, Field(strict=True)]
-
-
 Kind = Literal["unit", "topic", "audience"]
 
 

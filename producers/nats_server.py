@@ -22,37 +22,16 @@ import structlog
 from producers.bus.monitor import health_problem
 
 STARTED_PAGE = "/healthz?js-enabled-only=true"
-
-
 LOG_FILE = "nats.log"
-
-
-START_TIMEOUT_S = (
-    1800.0  # after a kill the server reads its whole store twice: minutes for tens of GB
-)
-
-
+# after a kill the server reads its whole store twice: minutes for tens of GB
+START_TIMEOUT_S = 1800.0
 SLOW_START_S = 15.0
-
-
 IDLE_TIMEOUT_S = 60.0  # a starting server always uses the processor; an idle one hangs
-
-
 PARTIAL_FILE_S = 2.0
-
-
 MIN_FREE_BYTES = 1 << 16
-
-
 STOP_TIMEOUT_S = 10.0
-
-
 POLL_S = 0.005
-
-
 PR_SET_PDEATHSIG = 1
-
-
 SETTINGS = """\
 server_name: loa
 listen: "127.0.0.1:{client}"
@@ -68,8 +47,6 @@ jetstream {{
   max_file_store: 1TB
 }}
 """
-
-
 log = structlog.get_logger()
 
 
@@ -288,11 +265,7 @@ def _last_words(store: Path) -> str:
 
 
 HEALTH_CHECK_S = 5.0
-
-
 MAX_FAILED_CHECKS = 2
-
-
 RESTART_PAUSE_S = 1.0
 
 

@@ -4,6 +4,4 @@ from collections.abc import Callable
 from datetime import timedelta, timezone
 
 VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
-
-
 Clock = Callable[[], float]

@@ -19,28 +19,14 @@ from producers.bus.errors import BusError, NoReply, RevisionConflict, StorageFul
 from producers.bus.retry import retry_until
 
 Reply = dict[str, Any]
-
-
 NO_LIMIT: Any = None
-
-
 READ_PATIENCE_S = 10.0
-
-
 WRONG_REVISION_CODES = frozenset({10071, 10164})  # wrong last sequence
-
-
 FULL_CODES = frozenset({10023, 10047, 10077, 10122})  # the disk's or the stream's limit
-
-
 UNKNOWN_RESULT_CODES = frozenset(
     {10176, 10210, 10211}
 )  # an atomic batch incomplete, or too many at once
-
-
 REVISION_PATTERN = re.compile(r"wrong last sequence: (\d+)")
-
-
 log = structlog.get_logger()
 
 

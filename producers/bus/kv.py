@@ -15,11 +15,7 @@ from producers.bus.publish import publish_once, publish_with_retry
 from producers.bus.watch import Watch
 
 KEY_PATTERN = re.compile(r"[-/_=A-Za-z0-9]+(?:\.[-/_=A-Za-z0-9]+)*")
-
-
 PURGE_HEADERS = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
-
-
 MAX_KEYS_PER_REQUEST = 500
 
 

@@ -9,8 +9,6 @@ from pydantic import BaseModel
 from producers.bus import Bucket, NoReply, RevisionConflict
 
 T = TypeVar("T", bound=BaseModel)
-
-
 MAX_TRIES = 50
 
 

@@ -22,8 +22,6 @@ from producers.imports.planned import Draft, Moved, Plan
 from producers.units.feed_settings import Feed
 
 POSTPONED_S = 60.0
-
-
 RANDOM = Random()  # noqa: S311 -- spreads visits, keeps no secret
 
 
@@ -159,14 +157,8 @@ def merge_refusals(before: tuple[Refusal, ...], taken: ReadingResult) -> tuple[R
 
 
 DAY_S = 86_400.0
-
-
 WEEK_S = 7 * DAY_S
-
-
 JITTER = 0.1
-
-
 MAX_DOUBLINGS = 20
 
 

@@ -44,9 +44,8 @@ class UnsubscribePages:
         """Unsubscribe; the token alone identifies the subscriber, the body is ignored."""
         await forms.read_body(request)
         token = request.path_params["token"]
-        kept = await self.service.retained_data(
-            token
-        )  # read first: nothing may fail after unsubscribing
+        # Read first: nothing may fail between unsubscribing and the answer.
+        kept = await self.service.retained_data(token)
         if not kept or not await self.service.unsubscribe_by_token(token):
             raise LinkRefused(LinkProblem.FORGED)
         return self.unsubscribed_page("left_by_link", request, kept)

@@ -28,23 +28,11 @@ from producers.texts import get_text
 from producers.units.feed_settings import Feed
 
 ReleaseMode = Literal["automatic", "desk"]
-
-
 NoticeChannels = Sequence[ChannelName]
-
-
 DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
-
-
 KEY_OVERLAP = timedelta(hours=24)
-
-
 MAX_TRIES = 20
-
-
 READ_PATIENCE_S = 4.0
-
-
 _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 
 

@@ -26,53 +26,25 @@ from producers.texts import get_text
 from producers.units.canonical_urls import absolute_url, canonical_url
 
 MAX_ENTRIES_READ = 2000
-
-
 MINUTE_S = 60
-
-
 MAX_TTL_MIN = 7 * 24 * 60
-
-
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([-\w.:]{1,40})["']""")
-
-
 _XML = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
-
-
 _ENTITY = re.compile("<!ENTITY", re.IGNORECASE)
-
-
 _NUMBERED = re.compile("&#0*(?:([0-9]+)|[xX]0*([0-9a-fA-F]+));?")
-
-
 SURROGATES = range(0xD800, 0xE000)
-
-
 _BEGIN = re.compile(r"<(?:(?P<page>!doctype\s+html|html)|(?:\w{1,20}:)?(?:rss|feed|rdf))\b", re.I)
-
-
 _END = re.compile(r"</(?:\w{1,20}:)?(?:rss|feed|RDF)\s*>")
-
-
 HEAD_LENGTH = 20_000
 """The first tag must begin within this many characters."""
-
-
 TAIL_LENGTH = 2000
 """The last tag must close within this many characters of the end."""
-
-
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-
 _LATIN = {"us-ascii", "ascii", "iso-8859-1", "latin1", "latin-1"}
-
-
 ENCODINGS = {"utf-8", "utf-16", "cp1258", "cp1252"}
 
 
@@ -226,16 +198,10 @@ def not_a_feed_error(code: str, **values: object) -> NotAFeed:
 
 
 MAX_FEEDS = 20
-
-
 _LINK = re.compile(r"<link\s([^<>]{1,2000})>", re.IGNORECASE)
-
-
 _ATTRIBUTE = re.compile(
     r"""([a-z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I
 )
-
-
 _KINDS = ("application/rss+xml", "application/atom+xml")
 
 
