@@ -16,17 +16,18 @@ An error list is bounded: `MAX_ERRORS` errors, and one that counts the rest.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.catalog import load_texts
+
 WHOLE_EVENT = "event"
 """The field named when an error concerns the event as a whole."""
 
+MESSAGES_FILE = Path(__file__).with_name("messages.toml")
 MAX_ERRORS = 50
 MAX_FIELD_LENGTH = 200
 MAX_VALUE_LENGTH = 100
@@ -133,16 +134,19 @@ class Unavailable(ContractError):
 
 
 class Bilingual(NamedTuple):
-    """A value in a text that has its own words in each language."""
+    """A text, or a value in a text, in both languages."""
 
     en: str
     vi: str
 
+    def as_field_error(self, field: str) -> FieldError:
+        """A FieldError of *field* with this text."""
+        return FieldError(field=field, message=self.en, message_vi=self.vi)
 
-@cache
+
 def error_texts() -> dict[str, dict[str, str]]:
-    """Every error text: code → {en, vi}."""
-    return tomllib.loads((Path(__file__).parent / "messages.toml").read_text("utf-8"))
+    """All error texts: code → {en, vi}."""
+    return load_texts(MESSAGES_FILE)
 
 
 def field_error(field: str, code: str, **values: object) -> FieldError:

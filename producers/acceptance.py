@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from contracts import events, subjects
 from contracts.base.crash_points import crash_point
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
 from contracts.delivery import Lane
@@ -144,7 +144,7 @@ class Acceptance:
         await self.case_events.check_repeat(admitted, claim.item_value)
         if claim.record is None:
             usable_channels(admitted, member.registration)
-            _not_over(admitted, self._now())
+            _not_over(admitted, utc_now(self.clock))
         return claim
 
     async def _numbers(
@@ -177,7 +177,7 @@ class Acceptance:
         if claim.record is not None:
             return claim.record.revision
         case = CaseEvent(claim.event, contact, usable_channels(claim.event, member.registration))
-        return await self.case_events.assign_revision(case, claim.item_value, self._now())
+        return await self.case_events.assign_revision(case, claim.item_value, utc_now(self.clock))
 
     async def _claim(self, numbered: tuple[EventClaim, int | None]) -> EventRecord:
         """Record the event, then the owner of its item; a concurrent request may win either write.
@@ -186,7 +186,7 @@ class Acceptance:
         """
         claim, revision = numbered
         admitted = claim.event
-        entry = claim.to_record(revision, self._now()).model_dump_json().encode()
+        entry = claim.to_record(revision, utc_now(self.clock)).model_dump_json().encode()
         kept = await _first(self.events, admitted.event_id, entry)
         record = EventRecord.model_validate_json(kept)
         _same(admitted, record)
@@ -207,9 +207,6 @@ class Acceptance:
         except Conflict:
             own_id = f"{admitted.event_id}.{admitted.content_hash}"
             await send_event(self.bus, admitted, patience_s=ANSWER_TIMEOUT_S, msg_id=own_id)
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
 
 
 def unavailable_error() -> Unavailable:

@@ -21,6 +21,7 @@ from contracts.delivery import Lane
 from contracts.envelope import MAX_EVENT_BYTES
 from contracts.errors import (
     WHOLE_EVENT,
+    Bilingual,
     ContractError,
     FieldError,
     Invalid,
@@ -33,7 +34,7 @@ from producers import event_file
 from producers.admission import expired_at
 from producers.output import EXIT_INVALID, print_bilingual, print_errors
 from producers.publisher import Accepted, Publisher, Spooled
-from producers.texts import BilingualText, get_text
+from producers.texts import get_text
 from producers.usage_errors import CommandGroup
 
 EXIT_SPOOLED = 3
@@ -242,7 +243,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _print(facts: dict[str, Any], saying: BilingualText, as_json: bool) -> None:
+def _print(facts: dict[str, Any], saying: Bilingual, as_json: bool) -> None:
     if as_json:
         _print_json(facts)
     else:

@@ -1,34 +1,23 @@
 """Texts of producers for people, in English and Vietnamese, from `texts.toml`."""
 
-import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from contracts.errors import FieldError
+from contracts.catalog import load_texts
+from contracts.errors import Bilingual
 
-
-class BilingualText(NamedTuple):
-    """One text in both languages."""
-
-    en: str
-    vi: str
-
-    def as_field_error(self, field: str) -> FieldError:
-        """A FieldError of *field* with this text."""
-        return FieldError(field=field, message=self.en, message_vi=self.vi)
+TEXTS_FILE = Path(__file__).with_name("texts.toml")
 
 
-@cache
 def catalog() -> dict[str, dict[str, dict[str, str]]]:
     """All texts: part → name → {en, vi}."""
-    return tomllib.loads((Path(__file__).parent / "texts.toml").read_text("utf-8"))
+    return load_texts(TEXTS_FILE)
 
 
-def get_text(part: str, name: str, /, **values: Any) -> BilingualText:
+def get_text(part: str, name: str, /, **values: Any) -> Bilingual:
     """The text *name* of *part* with its placeholders filled.
 
     Raises KeyError for an unknown text.
     """
     texts = catalog()[part][name]
-    return BilingualText(texts["en"].format(**values), texts["vi"].format(**values))
+    return Bilingual(texts["en"].format(**values), texts["vi"].format(**values))

@@ -9,10 +9,11 @@ from typing import Any
 import typer
 
 from consumers.cli.output import print_errors, print_table
+from contracts.errors import Bilingual
 from producers.imports.dry_run import DryRun, DryRunItem
 from producers.imports.feed_state import FeedState
 from producers.imports.parse import html_text
-from producers.texts import BilingualText, get_text
+from producers.texts import get_text
 from producers.units.feed_settings import Feed
 
 TIME = "%Y-%m-%d %H:%M:%S"
@@ -93,7 +94,7 @@ def print_waiting(one: dict[str, Any]) -> None:
         print_bilingual(unit, get_text("import", "restless", **said))
 
 
-def print_bilingual(about: str, said: BilingualText) -> None:
+def print_bilingual(about: str, said: Bilingual) -> None:
     for text in said:
         typer.echo(f"{about}: {text}" if about else text)
 

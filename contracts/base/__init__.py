@@ -1,3 +1,4 @@
 """Parts of every contract: base model and field types, strict JSON, times, crash points.
 
-May import pydantic, the standard library, contracts.errors and contracts.text."""
+May import pydantic, the standard library, contracts.catalog, contracts.errors
+and contracts.text."""

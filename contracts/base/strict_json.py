@@ -2,13 +2,12 @@
 
 import json
 import math
-import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from contracts import text
+from contracts.catalog import load_texts
 from contracts.errors import WHOLE_EVENT, Bilingual, FieldError, Unreadable, field_error, join_path
 
 MAX_DEPTH = 12
@@ -70,9 +69,9 @@ def translate_json_error(message: str) -> Bilingual:
     return Bilingual(message, known.get(message, known["other"]))
 
 
-@cache
 def json_messages() -> dict[str, str]:
-    return tomllib.loads(MESSAGES_FILE.read_text("utf-8"))
+    """Vietnamese messages by Python's English ones."""
+    return load_texts(MESSAGES_FILE)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,19 @@
-"""Time: Vietnam's time zone, in which dates are shown, and the type of a clock."""
+"""Time: Vietnam's time zone, clocks, and the time that a clock shows."""
 
 from collections.abc import Callable
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 VIETNAM = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+
 Clock = Callable[[], float]
+"""Returns seconds since the epoch."""
+
+
+def utc_time(seconds: float) -> datetime:
+    """Seconds since the epoch as an aware time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def utc_now(clock: Clock) -> datetime:
+    """The clock's time in UTC."""
+    return utc_time(clock())

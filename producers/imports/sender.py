@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import structlog
 
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.errors import Conflict, ContractError, FieldError, Unavailable
 from producers.acceptance import Acceptance
 from producers.imports.compose_event import compose_event
@@ -74,6 +73,6 @@ class DraftSender:
             key=draft.refusal_key,
             title=draft.entry.title[:200],
             url=draft.entry.url[:2048],
-            at=datetime.fromtimestamp(self.clock(), UTC),
+            at=utc_now(self.clock),
             errors=tuple(errors),
         )

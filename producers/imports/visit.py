@@ -2,13 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from contracts import events, keys, subjects
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import decode
 from contracts.errors import ContractError, FieldError, Unavailable, field_error
@@ -133,7 +132,7 @@ class Importer:
 
     async def parse(self, found: FeedResponse) -> FeedDocument:
         """Parse in a thread; a large feed takes a while."""
-        now = datetime.fromtimestamp(self.clock(), UTC)
+        now = utc_now(self.clock)
         return await asyncio.to_thread(
             feed_document.parse_feed, found.body or b"", found.url, found.charset, now
         )
@@ -146,9 +145,7 @@ class Importer:
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
             reading = self.build_reading(call, read)
             known = await self.catch_up(member.unit)
-            made = await asyncio.to_thread(
-                plan_events, reading, known
-            )  # comparing texts takes a while
+            made = await asyncio.to_thread(plan_events, reading, known)  # slow: compares texts
             taken = ReadingResult(found, made, read.title, read.ttl_s)
             for odd in read.unreadable:
                 self.refuse_entry(call, taken, odd)
@@ -158,7 +155,7 @@ class Importer:
 
     def refuse_entry(self, call: Visit, taken: ReadingResult, odd: UnreadableEntry) -> None:
         """Record an unreadable entry; log it once."""
-        taken.refuse_entry(odd, datetime.fromtimestamp(self.clock(), UTC))
+        taken.refuse_entry(odd, utc_now(self.clock))
         if odd.key not in {one.key for one in call.state.refused}:
             log.warning("import_item_refused", fields=[odd.error.field], error=odd.kind)
 
@@ -168,7 +165,7 @@ class Importer:
         return Reading(
             call.feed,
             read.entries,
-            datetime.fromtimestamp(self.clock(), UTC),
+            utc_now(self.clock),
             is_first=not state.read,
             set_aside=frozenset(state.aside),
             twins={one.key: one for one in state.twins},

@@ -1,6 +1,5 @@
 """Page rendering: templates, texts, security headers."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse
 
 from contracts.base.times import VIETNAM
+from contracts.catalog import load_texts
 from contracts.errors import FieldError
 from contracts.subscriptions.subscriber import UNTIL_RESUMED
 from contracts.vocabulary import Vocabulary
@@ -34,9 +34,9 @@ HSTS_HEADER = {"Strict-Transport-Security": "max-age=31536000"}
 Choice = tuple[str, str]
 
 
-@cache
 def page_texts() -> Mapping[str, Any]:
-    return tomllib.loads((FOLDER / "texts.toml").read_text("utf-8"))
+    """The pages' texts."""
+    return load_texts(FOLDER / "texts.toml")
 
 
 @cache

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime
@@ -18,7 +18,7 @@ from pydantic import AwareDatetime
 from contracts import events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.base.fields import Contract
-from contracts.base.times import Clock
+from contracts.base.times import Clock, utc_now
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Invalid, Unauthorized, field_error
 from contracts.vocabulary import Vocabulary
@@ -169,7 +169,7 @@ class UnitRegistry:
         if (
             not parts
             or not registration
-            or not registration.accepts_key(_hash(api_key), self._now())
+            or not registration.accepts_key(_hash(api_key), utc_now(self.clock))
         ):
             raise Unauthorized(field_error("Authorization", "wrong_key"))
         return RegisteredUnit(parts[1], registration)
@@ -191,10 +191,7 @@ class UnitRegistry:
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
         secret = f"loa_{unit}_{secrets.token_hex(32)}"
-        return secret, ApiKey(hash=_hash(secret), created=self._now())
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock(), UTC)
+        return secret, ApiKey(hash=_hash(secret), created=utc_now(self.clock))
 
 
 def _hash(api_key: str) -> str:

@@ -9,13 +9,14 @@ from channels.fetch.url_policy import parse_policy
 from consumers.app.node import Node
 from consumers.app.settings import ImportSettings, read_settings
 from contracts.base.times import Clock
+from contracts.errors import Bilingual
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 from producers.imports.errors import FeedUnavailable
 from producers.imports.feed_request import FeedResponse, HostPacing
 from producers.imports.service import ImportService
 from producers.imports.visit import Importer
-from producers.texts import BilingualText, get_text
+from producers.texts import get_text
 from producers.units.registry import UnitRegistry
 
 FETCH_LIMITS = FetchLimits(max_bytes=5_000_000, total_s=20.0, connect_s=5.0, max_redirects=3)
@@ -47,11 +48,11 @@ def import_error(trouble: FetchError) -> FeedUnavailable:
     )
 
 
-def error_text(trouble: FetchError) -> BilingualText:
+def error_text(trouble: FetchError) -> Bilingual:
     """Why a site could not be read, in each language."""
     code = "unreached" if isinstance(trouble, TemporaryFetchError) else "closed"
     why = get_text("import", f"why_{trouble.fetch_reason.code}", detail=trouble.detail)
-    return BilingualText(
+    return Bilingual(
         get_text("import", code, detail=why.en).en,
         get_text("import", code, detail=why.vi).vi,
     )
