@@ -43,11 +43,14 @@ async def update(
     kind: type[T],
     transition: Callable[[T | None], T],
     known: Versioned[T] | None = None,
+    *,
+    is_idempotent: bool = True,
 ) -> Versioned[T]:
     """Replace the value of *key* by `transition(value)`, and retry after a lost compare-and-set.
 
-    *transition* must be idempotent: after a write without reply it sees its own result. Raises
-    NoReply if the bus is unavailable, RevisionConflict after MAX_TRIES lost writes.
+    An idempotent *transition* is applied again after a write without reply, when it may see its own
+    result; otherwise NoReply is raised at once. Raises NoReply if the bus is unavailable,
+    RevisionConflict after MAX_TRIES lost writes.
     """
     for _ in range(MAX_TRIES):
         known = known or await read(bucket, key, kind)
@@ -58,7 +61,11 @@ async def update(
             return Versioned(
                 wanted, await _write(bucket, key, wanted, known.revision), just_written=True
             )
-        except (RevisionConflict, NoReply):
+        except RevisionConflict:
+            known = None
+        except NoReply:
+            if not is_idempotent:
+                raise
             known = None
     raise RevisionConflict(f"{bucket.name}.{key} changed {MAX_TRIES} times")
 

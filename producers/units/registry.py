@@ -24,6 +24,7 @@ from contracts.errors import Conflict, Invalid, Unauthorized, field_error
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
 from producers.bus import Bus
+from producers.bus.records import update
 from producers.texts import get_text
 from producers.units.feed_settings import Feed
 
@@ -31,7 +32,6 @@ ReleaseMode = Literal["automatic", "desk"]
 NoticeChannels = Sequence[ChannelName]
 DEFAULT_NOTICE_CHANNELS = (ChannelName.ZALO, ChannelName.EMAIL)
 KEY_OVERLAP = timedelta(hours=24)
-MAX_TRIES = 20
 READ_PATIENCE_S = 4.0
 _KEY = re.compile(r"loa_([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)_[0-9a-f]{64}")
 
@@ -177,17 +177,14 @@ class UnitRegistry:
     async def _change(
         self, unit: str, change: Callable[[Registration], Registration]
     ) -> Registration:
-        for _ in range(MAX_TRIES):
-            value = await self.bucket.get(unit)
-            if value is None:
+        def transition(found: Registration | None) -> Registration:
+            if found is None:
                 raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
-            changed = change(_read(value.data))
-            try:
-                await self.bucket.swap(unit, _written(changed), value.revision)
-            except nats.RevisionConflict:
-                continue
-            return changed
-        raise nats.NoReply(f"units.{unit}: somebody else keeps changing it")
+            return change(found)
+
+        return (
+            await update(self.bucket, unit, Registration, transition, is_idempotent=False)
+        ).required
 
     def _new_key(self, unit: str) -> tuple[str, ApiKey]:
         secret = f"loa_{unit}_{secrets.token_hex(32)}"
