@@ -21,11 +21,7 @@ from tests.support.clock import FakeClock
 
 pytest_plugins = ["tests.support.fixtures"]
 hypothesis.settings.register_profile("loa", deadline=None)  # no test asserts wall-clock time
-
-
 hypothesis.settings.load_profile("loa")
-
-
 NEEDS_A_BUS = {"nats_server", "own_server", "other_server"}
 
 

@@ -20,11 +20,7 @@ from contracts.errors import Conflict, Invalid, Unavailable
 from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
 
 READERS = "email,name,topics,audiences,units,frequency\nan@example.com,,,,,\n"
-
-
 PAIR = {"access_token": "a-1", "refresh_token": "r-1", "expires_in": "90000"}
-
-
 ZALO = {"LOA_ZALO_APP_ID": "123", "LOA_ZALO_APP_SECRET": "s"}
 
 

@@ -14,8 +14,6 @@ from tests.support.publications import a_publication
 from tests.support.zalo_account import SITE
 
 WHY = "Bản trước ghi sai ngày bắt đầu nghỉ; đúng là 04/02/2027."
-
-
 CLERK = "Nguyễn Thị Lan"
 
 

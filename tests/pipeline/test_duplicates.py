@@ -36,24 +36,14 @@ from tests.support.gateway_client import UNIT, open_gateway, sample_event
 from tests.support.pipeline_harness import PipelineHarness
 
 CLERK = "Trần Thị Bình"
-
-
 ITEM = "tin"
-
-
 FORGETFUL_NS = 100_000_000
-
-
 ONCE = {
     ChannelName.EMAIL: [(1, "r1"), (1, "r2"), (1, "r3")],
     ChannelName.PORTAL: [(1, "portal")],
     ChannelName.ZALO: [(1, "article"), (1, "broadcast")],
 }
-
-
 EVENT = sample_event(content_id=ITEM)
-
-
 BODY = json.dumps(EVENT).encode()
 
 

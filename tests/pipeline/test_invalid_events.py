@@ -43,8 +43,6 @@ def nested(depth: int) -> Any:
 
 
 Poison = Callable[[int], InvalidMessage]
-
-
 POISON: dict[str, Poison] = {
     "half an object": lambda n: InvalidMessage(written(n)[:-40], WHOLE_EVENT),
     "no JSON": lambda n: InvalidMessage(b"\xff\xfe%d" % n, WHOLE_EVENT),

@@ -14,8 +14,6 @@ from tests.support.publications import a_publication
 from tests.support.zalo_pipeline import BOTH, CallLog
 
 HOUR_S = 3600
-
-
 HOLDS = {
     "app rate": ("article.create", -32, "Your application reached limit call api", 60),
     "quota of the day": ("article.create", -211, "Out of quota", HOUR_S),

@@ -24,11 +24,7 @@ from tests.support.case_pipeline import (
 from tests.support.gateway_client import UNIT
 
 DAY_S = 86400.0
-
-
 PHONE_ONLY = {"phone": PHONE, "consent": True}
-
-
 BROKE = Outcome(Verdict.HELD, "our monthly money quota", 6 * 3600.0, reached_provider=False)
 
 

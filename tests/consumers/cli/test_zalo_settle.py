@@ -13,8 +13,6 @@ from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey
 from tests.support.cli import json_output
 
 ITEM, CLERK = "lich-nghi-tet", "Trần Thị Bình"
-
-
 ZALO = ChannelName.ZALO
 
 

@@ -29,11 +29,7 @@ from tests.support.dead_letters import (
 from tests.support.events import ITEM
 
 LOST = Operator("Trần Thị Bình", "gõ nhầm số")
-
-
 VERBS = ("replay", "discard")
-
-
 LETTER = {
     "stage": "intake",
     "at": "2026-11-25T01:00:00Z",
@@ -41,8 +37,6 @@ LETTER = {
     "errors": [WRONG[0].model_dump()],
     "body": "ew==",
 }
-
-
 JUNK = {
     "no JSON": b"xin ch\xc3\xa0o",
     "something else": b'{"id": 7}',

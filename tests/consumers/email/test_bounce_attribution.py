@@ -22,8 +22,6 @@ from tests.support.bounce_pipeline import BouncePipeline, refusal
 from tests.support.scripted_channel import reader_ids
 
 EMAIL = ChannelName.EMAIL
-
-
 AN, BA = reader_ids(2)
 
 

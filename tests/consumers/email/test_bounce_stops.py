@@ -19,8 +19,6 @@ from tests.support.bounce_pipeline import BouncePipeline, refusal
 from tests.support.scripted_channel import OK
 
 READERS, EVERY = 4201, 8
-
-
 PLAN = PlanKey(ChannelName.EMAIL, "tin", 1)
 
 

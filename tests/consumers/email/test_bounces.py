@@ -19,11 +19,7 @@ from tests.support.bounce_pipeline import refusal
 from tests.support.scripted_channel import reader_ids
 
 AN, BA = reader_ids(2)
-
-
 ALARMS = {"error", "warning"}
-
-
 FOLLOWS = {
     "5.1.1": "suppressed",
     "5.1.2": "suppressed",

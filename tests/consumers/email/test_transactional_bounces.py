@@ -23,17 +23,9 @@ from tests.support.signup_app import ADDRESS, KNOWN, NOON
 from tests.support.smtp_receiver import SmtpReceiver
 
 EMAIL = ChannelName.EMAIL
-
-
 DOMAIN = "tra-lai.moha.example"
-
-
 PATHS = ReturnPaths(b"k" * 32, DOMAIN)
-
-
 OTHERS = ReturnPaths(b"x" * 32, DOMAIN)
-
-
 TODAY = NOON.date()
 
 

@@ -63,8 +63,6 @@ STEPS = {
     "evidence": lambda s, said, r, now: moves.apply_evidence(s, min(said)) if said else s,
     "release": lambda s, said, r, now: moves.release(s, now),
 }
-
-
 OFTEN = [*STEPS, *["claim", "grant", "book", "resolve"] * 4]
 """What keeps a batch alive comes more often than what ends it."""
 journeys = st.tuples(

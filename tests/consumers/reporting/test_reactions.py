@@ -24,8 +24,6 @@ from tests.support.publications import RELEASED_AT
 ITEM = "lich-nghi-tet-2027"
 GONE = "lich-da-go"
 ADDRESS = "203.0.113.7"
-
-
 PORTAL = "https://loa.test/cong"
 
 

@@ -22,15 +22,11 @@ from tests.support.events import ITEM, corrected, submitted, withdrawn
 from tests.support.gateway_client import open_gateway, sample_event
 
 CLERK = "Trần Thị Bình"
-
-
 COUNTS = {
     "expected", "pending", "sending", "deferred", "in_doubt", "delivered", "failed", "suppressed",
     "expired", "withdrawn", "superseded", "maybe_sent", "unknown", "missing", "maybe_duplicate",
     "complete",
 }  # fmt: skip
-
-
 STATUSES = COUNTS - {"expected", "missing", "maybe_duplicate", "complete"}
 
 
@@ -100,8 +96,6 @@ cursors = st.builds(
     complete=st.booleans(),
     halt=st.sampled_from(["", "v2", "w3"]),
 )
-
-
 counters = st.dictionaries(st.sampled_from(list(Status)), st.integers(0, 99)).map(Counter)
 
 

@@ -17,8 +17,6 @@ from contracts.subscriptions.digest import DigestItem, Issue
 from tests.support.events import ITEM, submitted, withdrawn
 
 EMAIL, ZALO, PORTAL = ChannelName.EMAIL, ChannelName.ZALO, ChannelName.PORTAL
-
-
 DIGEST = PlanKey(EMAIL, "digest-daily-2027-01-14", 1)
 
 

@@ -8,11 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-
-
 ADDRESS = "nguyen.van.a@" + "example.com"
-
-
 SCRIPT = """
 import logging, sys, structlog
 from consumers.runtime import log_config

@@ -17,11 +17,7 @@ from producers.bus import Bus
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 
 KEY = b"k" * 32
-
-
 HEADER = "email,name,topics,audiences,units,frequency"
-
-
 Import = Callable[..., Any]
 
 

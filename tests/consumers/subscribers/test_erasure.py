@@ -14,12 +14,8 @@ from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.signup_app import ADDRESS, KEYS, KNOWN, NOON, SignupApp, heading, press_button
 
 NEW = "moi@example.com"
-
-
 CALLS = 30
 """More than an erasure needs."""
-
-
 UNREADABLE = b'{"letter":{"kind":"of-a-newer-loa","address":"an@example.com"}}'
 
 

@@ -31,8 +31,6 @@ from tests.support.mails import (
 from tests.support.signup_app import ADDRESS, NOON, SignupApp, signup_form
 
 LINK = f"{PUBLIC_URL}/dang-ky/xac-nhan/abc"
-
-
 DAY_S = 86400
 
 

@@ -31,8 +31,6 @@ from tests.support.sandbox_client import open_sandbox_client
 from tests.support.zalo_webhook import T0, USER
 
 APP = "sandbox-app"
-
-
 TODAY = date(2027, 1, 15)
 
 

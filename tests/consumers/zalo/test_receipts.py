@@ -24,14 +24,8 @@ from contracts.records import NoticeRecord, notice_key
 from tests.support.zalo_webhook import PHONE
 
 CASE = keys.case_content_id("G09.20-20260609-0092637")
-
-
 BATCH = BatchKey(ChannelName.ZALO, CASE, 3, 0)
-
-
 TRACKING = notice_key(CASE, 3, "e")
-
-
 AT = datetime(2027, 1, 15, 5, tzinfo=UTC)
 
 
@@ -63,8 +57,6 @@ async def letter(ledger: Ledger) -> str:
 
 
 BY_TRACKING = {"tracking_id": TRACKING, "message_ids": ("z-9",)}
-
-
 BY_MESSAGE = {"message_ids": ("z-0", "z-1")}
 
 

@@ -16,15 +16,11 @@ NAMES = [
     "url", "category", "cloud", "source", "enclosure", "comments", "ttl", "xhtml:div",
     "contributor", "email", "rights",
 ]  # fmt: skip
-
-
 TEXTS = [
     *LINKS, "", " ", "10.1 106.2", "1 2 3", "&#55357;", "&amp;#" + "1" * 5000 + ";", "&#x0;", "&x;",
     "\ufffe", "Thứ sáu", "2027-99-99T99:99:99Z", "Fri, 99 Xyz 99999 25:61:61 +9999", "<", ">", "&",
     "<![CDATA[", "]]>", "<!--", "-->", "<?x", "'", '"', "=", "é", "a@b.vn (A)", "javascript:1",
 ]  # fmt: skip
-
-
 ATTRIBUTES = [
     "", " type='text/html'", " type='application/xml' mode='base64'", " mode='escaped'",
     " url='http://[x]/' length='-1' type='x'", " href='http://[x]/' rel='enclosure'",
@@ -32,8 +28,6 @@ ATTRIBUTES = [
     " x='", " xml:lang='vi'", " url='/a' type='audio/x'", " start='x'",
     " rdf:resource='http://[x]/'",
 ]  # fmt: skip
-
-
 PIECE = st.one_of(
     st.sampled_from(TEXTS),
     st.builds("<{}{}>".format, st.sampled_from(NAMES), st.sampled_from(ATTRIBUTES)),
@@ -44,17 +38,9 @@ PIECE = st.one_of(
         *map(st.sampled_from, (NAMES, ATTRIBUTES, TEXTS)),
     ),
 )
-
-
 PIECES = st.lists(PIECE, max_size=4).map("".join)
-
-
 CHANGE = st.tuples(st.integers(0, 999), st.integers(0, 12), PIECES)
-
-
 HEADER = st.sampled_from(["", *HEADERS, '"abc"'])
-
-
 CHARSET = st.sampled_from(["", "utf-8"] * 9 + ["cp1258"] + [*HEADERS, "utf-16", "hex"])
 
 

@@ -19,8 +19,6 @@ from tests.support.zalo_account import (
 )
 
 PAGE = b"<!doctype html><html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
-
-
 ROUTES = {
     "create": "/article/create",
     "verify": "/article/verify",
@@ -30,8 +28,6 @@ ROUTES = {
     "broadcast": "/oa/message",
     "profile": "/oa/getoa",
 }
-
-
 Answer = Callable[[bytes], tuple[int, bytes]]
 
 
@@ -64,8 +60,6 @@ GARBLED: dict[str, Answer] = {
     "302": lambda body: (302, b""),
     "403 page": lambda body: (403, PAGE),
 }
-
-
 WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
     "data null": lambda body: (200, reworded(body, data=None)),
     "data empty": lambda body: (200, reworded(body, data={})),
@@ -76,8 +70,6 @@ WITHOUT_WHAT_COUNTS: dict[str, Answer] = {
         reworded(body, data={"token": None, "id": True, "message_id": {}}),
     ),
 }
-
-
 WITH_TEXTS_FOR_NUMBERS: dict[str, Answer] = {
     "code as text": lambda body: (200, reworded(body, error="0")),
     "code as float": lambda body: (200, reworded(body, error=0.0)),

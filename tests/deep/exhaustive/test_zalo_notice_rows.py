@@ -21,8 +21,6 @@ ENDS = {
     "T": Status.DELIVERED,
     "D": Status.UNKNOWN,
 }
-
-
 OF_THE_DAY, OF_THE_TEMPLATE = -144, -147
 """What stops others, too: until a higher quota, for this process."""
 

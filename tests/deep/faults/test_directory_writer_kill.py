@@ -13,8 +13,6 @@ from consumers.directory.directory import Directory
 from tests.support.directory_harness import running_directory, wait_until
 
 ROOT = Path(__file__).parents[3]
-
-
 WRITER = """
     import asyncio, sys
     from pathlib import Path

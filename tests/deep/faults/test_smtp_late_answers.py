@@ -16,8 +16,6 @@ from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
 STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
-
-
 END = b"\r\n.\r\n"
 
 
@@ -78,8 +76,6 @@ async def test_a_relay_that_never_answers_again_is_asked_ever_more_seldom(new_em
 
 
 CASES = 50
-
-
 TIMEOUT_S = 0.4
 
 

@@ -18,8 +18,6 @@ from pathlib import Path
 import structlog
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 """
-
-
 WRITER = """
 from producers.publisher import Publisher
 from tests.support.gateway_client import UNIT, sample_event
@@ -33,8 +31,6 @@ async def main(folder, number):
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
-
-
 DRAINER = """
 from contracts.base.crash_points import arm
 from producers.bus import Bus

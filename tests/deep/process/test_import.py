@@ -12,13 +12,9 @@ from tests.support.feed_site import NOW, Article, changed_article, rss
 from tests.support.loa_process import UNIT, LoaProcess, wait_until
 
 pytestmark = pytest.mark.timeout(180)
-
-
 AGO = int((NOW - datetime.now(UTC)).total_seconds() // 60) + 60
 FRESH = Article(1, ago=AGO)
 """An hour old by this machine's clock."""
-
-
 ITEM = b"<item><title>A</title>%s</item></channel>"
 BROKEN = {
     "/phan-tich": rss(FRESH).replace(

@@ -10,11 +10,7 @@ from tests.support.gateway_client import sample_event
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(300)
-
-
 READERS = 600
-
-
 ITEMS = 4
 
 

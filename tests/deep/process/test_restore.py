@@ -9,8 +9,6 @@ from contracts.testing import sample
 from tests.support.loa_process import UNIT, LoaProcess, RelayProcess, wait_until
 
 pytestmark = pytest.mark.timeout(240)
-
-
 READERS = 6000
 
 

@@ -18,8 +18,6 @@ from tests.support.smtp_conversation import ScriptedAction
 from tests.support.smtp_receiver import SmtpReceiver
 
 pytestmark = pytest.mark.timeout(240)
-
-
 SERVER = """
 jetstream { store_dir: STORE, sync_interval: always, max_file_store: 1TB }
 max_payload: 2MB
@@ -36,18 +34,10 @@ accounts {
   }
 }
 """
-
-
 NEEDED = ("gateway", "portal", "intake", "dispatch", "deliver-email", "deliver-portal")
-
-
 OTHERS = ("sweep", "feedback", "zalo-sandbox")
-
-
 STOP_S = 20.0
 """Longer than any service needs, shorter than the patience with a relay that keeps silent."""
-
-
 READERS = 1200
 
 

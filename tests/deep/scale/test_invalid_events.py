@@ -10,8 +10,6 @@ from tests.pipeline.test_invalid_events import POISON, InvalidMessage, good, han
 from tests.support.content_consumer import COPIES, content_consumer
 
 GOOD, EACH = 2000, 8
-
-
 SLACK = 5 * COPIES
 """How far an event may come out of line among as many as are handled at once."""
 

@@ -11,8 +11,6 @@ from tests.channels.zalo.publications.test_cover_image import SIDEWAYS, cover, n
 from tests.support.images import image_bytes, new_image
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
-
-
 ROOT = Path(__file__).parents[4]
 
 

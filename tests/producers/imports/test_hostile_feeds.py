@@ -22,14 +22,8 @@ from tests.support.feed_site import Article, rss
 from tests.support.import_pipeline import TOPIC, UNIT
 
 NOW = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
-
-
 URL = "https://tcnn.example.vn/rss/home.rss"
-
-
 FEED = Feed(url=URL, topic=TOPIC, since=NOW - timedelta(days=2), backfill=True)
-
-
 GML = 'xmlns:gml="http://www.opengis.net/gml"'
 
 
@@ -137,11 +131,7 @@ SPACES = (
     'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:cc="http://web.resource.org/cc/" '
     'xmlns:psc="http://podlove.org/simple-chapters" xmlns:xhtml="http://www.w3.org/1999/xhtml"'
 )
-
-
 FILE = "<enclosure url='/a.pdf' length='9' type='application/pdf'/>"
-
-
 SEEDS = [
     f"<rss version='2.0' {SPACES}><channel><title>Tạp chí</title><ttl>60</ttl>"
     + "<textInput><title>Tìm</title><name>q</name></textInput><image><url>/a.png</url></image>"

@@ -8,8 +8,6 @@ from tests.support.feed_site import SITE, Article, changed_article, rss
 from tests.support.import_pipeline import UNIT, open_import_pipeline
 
 MOVED = Article(1, path="/moi/1.html")
-
-
 RENAMED = Article(1, path="/nua/1.html", guid="khac-1")
 
 

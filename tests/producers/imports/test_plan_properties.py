@@ -50,8 +50,6 @@ ARTICLES = st.builds(
     guid=st.sampled_from(["", "g-1", "g-2"]),
     ago=st.sampled_from([5, 60, OLD]),
 )
-
-
 FEEDS = st.lists(ARTICLES, max_size=8)
 
 

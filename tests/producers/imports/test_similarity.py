@@ -23,27 +23,15 @@ from tests.support.feed_site import NOW, Article, changed_article
 from tests.support.import_planner import FEED, ImportPlanner
 
 TITLE = "Thông báo tuyển dụng"
-
-
 SHORT = "Chi tiết xem tệp đính kèm."
-
-
 LONG = (
     "Thực hiện Kế hoạch số 15/KH-TT ngày 10/01/2027, Trung tâm Lưu trữ quốc gia I thông báo tuyển "
     "dụng viên chức năm 2027 tại Hà Nội, vị trí kế toán viên, hình thức xét tuyển; hồ sơ nộp trực "
     "tiếp tại trụ sở trong giờ hành chính, người dự tuyển mang theo bản chính văn bằng đối chiếu."
 )
-
-
 LATER = NOW + timedelta(minutes=20)
-
-
 MIDNIGHT = NOW.replace(hour=17, minute=0)  # in Vietnam
-
-
 SAME, NEAR, OTHER = Similarity.SAME, Similarity.NEAR, Similarity.OTHER
-
-
 PAIRS = {
     "word for word, long, at another hour": (LONG, LONG, LATER, SAME),
     "other marks, case and spaces": (LONG, LONG.upper().replace(",", " –"), LATER, SAME),
@@ -198,11 +186,7 @@ KINDS = {
     "rỗng": "",
 }
 """Each is an article of its own; of some, the site has two addresses."""
-
-
 NUMBERS = count()
-
-
 POOL = [
     notice(next(NUMBERS), text, ago=minutes)
     for minutes, text in enumerate(KINDS.values(), start=5)

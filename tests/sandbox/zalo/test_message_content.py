@@ -5,11 +5,7 @@ import unicodedata
 import pytest
 
 V3, V2 = "/v3.0/oa/message/cs", "/v2.0/oa/message"
-
-
 PHOTO = {"type": "template", "payload": {"template_type": "media", "elements": [{}]}}
-
-
 REFUSED = [
     (None, -201),
     ({}, -201),

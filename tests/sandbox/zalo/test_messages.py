@@ -3,8 +3,6 @@
 import pytest
 
 V3, V2 = "/v3.0/oa/message/cs", "/v2.0/oa/message"
-
-
 BUSINESS = {"oa_type": 2}
 
 

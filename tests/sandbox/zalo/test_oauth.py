@@ -8,8 +8,6 @@ import aiohttp
 import pytest
 
 VERIFIER = "v" * 43
-
-
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
 
 

@@ -7,20 +7,10 @@ import pytest
 from sandbox.zalo.state.templates import Template
 
 SEND, BY_ID = "/message/template", "/v3.0/oa/message/template"
-
-
 PHONE = "84912345678"
-
-
 DATA = {"ho_ten": "Trần Thị Bình", "ma_ho_so": "HS-01", "trang_thai": "Đã tiếp nhận"}
-
-
 NEWS, CARE, SURVEY, OTP, PENDING = (f"10000{number}" for number in range(1, 6))
-
-
 VISIT = {**DATA, "dia_diem": "Số 8 Tôn Thất Thuyết", "thoi_diem": "09:00 16/01/2027"}
-
-
 FULL = {
     NEWS: DATA,
     CARE: {name: VISIT[name] for name in ("ho_ten", "ma_ho_so", "dia_diem", "thoi_diem")},

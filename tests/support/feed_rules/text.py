@@ -15,20 +15,10 @@ _RFC822 = re.compile(
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} "
     r"\d\d:\d\d(?::\d\d)? (?:GMT|[+-]\d{4})"
 )
-
-
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-
-
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
-
-
 _ACTIVE_TAGS = {"script", "iframe", "object", "embed", "form", "style", "link", "meta", "base"}
-
-
 _ADDRESS_ATTRIBUTES = {"href", "src", "cite", "poster", "action"}
-
-
 _SAFE_SCHEMES = {"http", "https", "mailto", "tel"}
 
 

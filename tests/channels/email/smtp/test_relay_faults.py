@@ -27,11 +27,7 @@ from tests.support.smtp_receiver import SmtpReceiver
 from tests.support.tcp_proxy import TcpProxy
 
 HOUR_S, PAUSE_S = 3600.0, 30.0
-
-
 BYE = b"421 4.3.2 closing the channel"
-
-
 LADDER_S = (5.0, 60.0, 300.0, 1800.0, 7200.0)
 
 
@@ -135,11 +131,7 @@ class ScriptOnce(dict):
 
 
 OPENING = ["greeting", "EHLO", "MAIL"]
-
-
 BY_READER = ["RCPT", "DATA", "end"]
-
-
 STEPWISE = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelining", "stepwise"])
 
 

@@ -21,17 +21,9 @@ from tests.support.portal_dir import PUBLIC_URL, page, text_of
 from tests.support.publications import a_publication
 
 ACTIVE = {"script", "iframe", "object", "embed", "form", "style", "base", "svg", "math", "template"}
-
-
 PRESS = SiteFiles(Site(PUBLIC_URL, DEFAULT))
-
-
 EVERYTHING = 0x110000
-
-
 CHUNK = 8192
-
-
 TYPED = re.compile(f"[^{REFUSED}]")
 
 

@@ -217,8 +217,6 @@ def test_a_phrase_that_is_not_reached_in_time_stands_among_the_rest(catalogue, m
 
 
 texts = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=6).map(" ".join)
-
-
 asked = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=3).map(" ".join)
 
 

@@ -19,8 +19,6 @@ from tests.support.zalo_account import SimulatedKill
 from tests.support.zalo_notices import BY_PHONE, PHONE, USER_ID, add_person, open_zalo_notices
 
 CASE = keys.case_content_id(sample_event("updated")["data"]["case_code"])
-
-
 ROUNDS = 6
 
 

@@ -29,8 +29,6 @@ from tests.support.zalo_account import MemoryArticleStore, MemoryKeyValueStore
 from tests.support.zalo_notices import OTP, SERVING, add_template
 
 ID = Param(name="ma_ho_so")
-
-
 CARE = "100002"
 
 

@@ -130,8 +130,6 @@ LOST = {
     "a list": reply([]),
     "a bare 400": reply(b"", 400),
 }
-
-
 NOT_DONE = {
     "504": reply(b"<html>504 Gateway Time-out</html>", 504),
     "502 without a body": reply(b"", 502),
@@ -139,8 +137,6 @@ NOT_DONE = {
     "500 as JSON": reply({"message": "down"}, 500),
     "no connection": Unreachable("no connection"),
 }
-
-
 DEAD = {
     "empty 200": reply(b""),
     "its code": reply({"error": -14014, "access_token": "", "refresh_token": ""}),

@@ -21,8 +21,6 @@ from tests.support.zalo_account import (
 )
 
 ITEM = "lich-nghi-tet-2027"
-
-
 OWN_COVER = {"url": "https://moha.example/bia.jpg", "alt": "Bìa"}
 
 

@@ -28,8 +28,6 @@ LOST = [
     "empty_after",
     "error_after",
 ]
-
-
 SURELY_NOT = ("drop_before", "hang_before", "html_before")
 
 

@@ -10,8 +10,6 @@ from channels.zalo.publications.cover_image import BYTES_MAX, WHITE, UnusableIma
 from tests.support.images import BLUE, GREEN, RED, image_bytes, new_image, stripes
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
-
-
 ORIENTATION = 0x0112
 
 
@@ -171,8 +169,6 @@ def test_what_stays_too_large_is_no_cover(monkeypatch):
 
 
 SIDEWAYS = Image.Exif()
-
-
 SIDEWAYS[ORIENTATION] = 6
 
 

@@ -21,8 +21,6 @@ from tests.support.zalo_late_effects import (
 )
 
 ITEM = "lich-nghi-tet-2027"
-
-
 IN_TIME = [0.0, 1.0, 59.0, 61.0, SETTLE_S / 2, SETTLE_S - 1]
 
 

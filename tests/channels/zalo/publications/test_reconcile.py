@@ -26,8 +26,6 @@ from tests.support.zalo_account import (
 from tests.support.zalo_pipeline import ZaloPipeline, open_zalo_pipeline
 
 DAY_S = 86400.0
-
-
 ITEM = "lich-nghi-tet-2027"
 
 
