@@ -5,7 +5,8 @@
       │                     └──────── the probe failed: a longer wait ───┘  │
       └──────────────────────────── the probe succeeded ────────────────────┘
 
-Times are seconds since the epoch. `worker` is a worker's slot, so that one probe runs at a time."""
+Times are seconds since the epoch. `worker` is a worker's slot, so that one probe runs at a time.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from channels.base import Outcome, Verdict
 from contracts.delivery import Lane
 
 PROBE_WAITS_S = (5.0, 15.0, 30.0)
-"""The last one bounds how late a recovery is seen, where something waits that can try."""
+"""Waits before a probe; the last one bounds how late a recovery is seen."""
 PROBE_TIMEOUT_S = 60.0
 RELAPSE_S = 60.0
 SCORED_WINDOWS = 8
@@ -40,18 +41,18 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """`since` is when the trouble began, or when it ended; `failures` go on over a relapse.
+    """`since`: when the failure began, or ended; `failures` are kept over a relapse.
 
-    `shy`: only people whose addresses anybody may have made up were turned away. Then no other lane
-    waits for the next probe: its batch is one.
+    `shy` (a stored name): every rejection was for an unverified address, so other lanes may probe
+    at once.
     """
 
     state: BreakerState = BreakerState.CLOSED
     since: float = 0.0
     reason: str = ""
     failures: int = 0
-    until: float = 0.0  # open: the next probe; half-open: when its probe counts as dead
-    who: str = ""  # who probes, or whose probe closed it
+    until: float = 0.0  # open: the next probe; half-open: when its probe times out
+    who: str = ""  # the worker that probes, or whose probe closed it
     shy: bool = False
 
     @property
@@ -67,29 +68,29 @@ def encode(breaker: Breaker) -> bytes:
 
 
 def decode(data: bytes) -> Breaker:
-    """What a version without probes wrote reads as closed: it lapsed by itself.
+    """A record without a state, of a version without probes, reads as closed.
 
-    What a newer version has added is left out.
+    Fields of newer versions are ignored.
     """
-    said = {name: value for name, value in json.loads(data).items() if name in FIELD_NAMES}
-    return (
-        Breaker(**{**said, "state": BreakerState(said["state"])}) if "state" in said else Breaker()
-    )
+    known = {name: value for name, value in json.loads(data).items() if name in FIELD_NAMES}
+    if "state" not in known:
+        return Breaker()
+    return Breaker(**{**known, "state": BreakerState(known["state"])})
 
 
 def trip(
     breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
 ) -> Breaker:
-    """The channel as a whole can't work. Soon after a recovery the waits go on growing.
+    """Open the breaker. Soon after a recovery the waits continue to grow.
 
-    A recovery that somebody else has just seen is believed: then it is *who* that has the trouble.
+    If another worker's probe has just succeeded, the failure counts as this worker's own.
     """
     if not breaker.is_closed:
         return breaker
-    relapse = now - breaker.since <= RELAPSE_S
-    if relapse and breaker.who not in ("", worker):
+    is_relapse = now - breaker.since <= RELAPSE_S
+    if is_relapse and breaker.who not in ("", worker):
         return breaker
-    failures = breaker.failures if relapse else 0
+    failures = breaker.failures if is_relapse else 0
     return open_until_probe(
         replace(breaker, since=now, failures=failures, shy=unverified_only), reason, now
     )
@@ -105,9 +106,9 @@ def open_until_probe(breaker: Breaker, reason: str, now: float) -> Breaker:
 
 
 def is_probe_due(breaker: Breaker, now: float, lane: Lane = Lane.NOTICE) -> bool:
-    """Whether a probe of *lane* may begin; without one, by the wait alone.
+    """Whether a probe of *lane* may begin.
 
-    A clock that was set back does not make anybody wait for it.
+    A wait far in the future, after a clock was set back, is ignored.
     """
     if breaker.is_closed:
         return False
@@ -117,7 +118,7 @@ def is_probe_due(breaker: Breaker, now: float, lane: Lane = Lane.NOTICE) -> bool
 
 
 def start_probe(breaker: Breaker, worker: str, now: float, lane: Lane = Lane.NOTICE) -> Breaker:
-    """*who* tries, alone, for at most PROBE_S."""
+    """Let *worker* probe, alone, for at most PROBE_TIMEOUT_S."""
     if not is_probe_due(breaker, now, lane):
         return breaker
     return replace(breaker, state=BreakerState.HALF_OPEN, who=worker, until=now + PROBE_TIMEOUT_S)
@@ -130,7 +131,7 @@ def is_probing(breaker: Breaker, worker: str) -> bool:
 def fail_probe(
     breaker: Breaker, worker: str, reason: str, now: float, *, unverified_only: bool = False
 ) -> Breaker:
-    """The probe of *who* met the same trouble, or another."""
+    """Open again, with a longer wait, if *worker* was probing."""
     return (
         open_until_probe(replace(breaker, shy=unverified_only), reason, now)
         if is_probing(breaker, worker)
@@ -139,39 +140,39 @@ def fail_probe(
 
 
 def succeed_probe(breaker: Breaker, worker: str, now: float) -> Breaker:
-    """The probe of *who* got an answer."""
+    """Close the breaker if *worker* was probing."""
     if not is_probing(breaker, worker):
         return breaker
     return replace(breaker, state=BreakerState.CLOSED, since=now, reason="", until=0.0, shy=False)
 
 
 def abandon_probe(breaker: Breaker, worker: str, now: float) -> Breaker:
-    """The probe of *who* had nothing to ask: the next one may begin at once."""
+    """End a probe without a result: the next one may begin at once."""
     if not is_probing(breaker, worker):
         return breaker
     return replace(breaker, state=BreakerState.OPEN, until=now, who="")
 
 
 def score_window(outcomes: Iterable[Outcome]) -> bool | None:
-    """Whether a window speaks for the channel (True), against it (False), or says nothing.
+    """True if a window shows that the channel works, False if it fails, None if neither.
 
-    Whom it turns away says neither: see `consumers.channel_health.rejections`.
+    Rejections by policy count for neither: see `consumers.channel_health.rejections`.
     """
-    said = [one for one in outcomes if one.reached_provider]
-    strained = sum(one.channel_wide or one.verdict is Verdict.DOUBT for one in said)
-    good = sum(map(is_answer, said))
-    if strained > good:
+    reached = [one for one in outcomes if one.reached_provider]
+    failures = sum(one.channel_wide or one.verdict is Verdict.DOUBT for one in reached)
+    answers = sum(map(is_answer, reached))
+    if failures > answers:
         return False
-    return True if good else None
+    return True if answers else None
 
 
 def is_answer(outcome: Outcome) -> bool:
-    """Whether the channel works, as far as one row can show it."""
-    spoke = outcome.reached_provider and outcome.verdict in ANSWER_VERDICTS
-    return spoke and not outcome.channel_wide and not outcome.policy_rejected
+    """Whether one row shows that the channel works."""
+    answered = outcome.reached_provider and outcome.verdict in ANSWER_VERDICTS
+    return answered and not outcome.channel_wide and not outcome.policy_rejected
 
 
 def is_failing(scores: Sequence[bool]) -> bool:
-    """Whether too many of the latest windows spoke against the channel."""
+    """Whether at least half of the latest windows, and MIN_BAD_WINDOWS, were bad."""
     bad = scores.count(False)
     return bad >= MIN_BAD_WINDOWS and 2 * bad >= len(scores)

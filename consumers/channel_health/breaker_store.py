@@ -21,7 +21,7 @@ def breaker_key(channel: ChannelName) -> str:
 
 
 async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
-    """Every channel's breaker as it stands now."""
+    """The current breaker of every channel."""
     found = await bus.bucket(subjects.CONTROL.name).get_many(
         [breaker_key(one) for one in ChannelName]
     )
@@ -30,7 +30,7 @@ async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
 
 
 async def unavailable_channels(bus: Bus) -> frozenset[ChannelName]:
-    """The channels that can't work at the moment."""
+    """The channels whose breaker is not closed."""
     return frozenset(one for one, now in (await load_breakers(bus)).items() if not now.is_closed)
 
 
@@ -43,7 +43,7 @@ class BreakerStore:
     clock: Callable[[], float] = time.time
 
     async def update(self, transition: Transition) -> Breaker:
-        """Apply *move* to what stands there; what stands afterwards. Raises BusError."""
+        """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError."""
         bucket = self.bus.bucket(subjects.CONTROL.name)
         while True:
             held = await bucket.get(breaker_key(self.channel))
@@ -63,7 +63,7 @@ class BreakerStore:
             return after
 
     def log_transition(self, before: Breaker, after: Breaker) -> None:
-        """One line per change; only the first of a trouble asks for attention."""
+        """Log one line per change; opening and closing are warnings."""
         facts = {"channel": self.channel, "reason": after.reason or before.reason}
         lasted_s = round(self.clock() - before.since, 1)
         match after.state:

@@ -1,6 +1,7 @@
 """Destinations: where each channel's output goes, as its worker publishes it. Bucket `control`.
 
-The worker publishes it, so commands need not share its settings."""
+The worker publishes it, so commands need not share its settings.
+"""
 
 from collections.abc import Mapping
 
@@ -13,29 +14,29 @@ KEY_PREFIX = "outlet."
 
 
 class Destination(Record):
-    """`to`: in words, without a name or a password to sign in with.
+    """`to`: the destination in words, without credentials.
 
-    *stand_in*: nobody outside gets anything.
+    `stand_in`: a local stand-in, so no output leaves the machine.
     """
 
     to: str
     stand_in: bool = False
     at: float = 0.0
     unseen: str = ""
-    """Why readers can't see what was written, as the worker found it; empty where they can."""
+    """Why readers can't see the output, as the worker found it; empty if they can."""
     unseen_since: float = 0.0
     read_at: str = ""
-    """Where the worker looked for what readers see."""
+    """The address at which the worker checked."""
 
 
 async def write_destination(bus: Bus, channel: ChannelName, destination: Destination) -> None:
-    """The last worker that started has the word. Raises BusError."""
+    """Publish a destination; the last writer wins. Raises BusError."""
     bucket = bus.bucket(subjects.CONTROL.name)
     await bucket.put(f"{KEY_PREFIX}{channel}", destination.model_dump_json().encode())
 
 
 async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:
-    """Those of the channels for which a worker has started. Raises BusError."""
+    """The destinations of channels with a worker, now or before. Raises BusError."""
     keys = {f"{KEY_PREFIX}{channel}": channel for channel in ChannelName}
     found = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
     return {keys[key]: Destination.model_validate_json(value.data) for key, value in found.items()}

@@ -17,17 +17,13 @@ from producers.bus import Bus, BusError
 from producers.bus.records import Versioned, read, update
 
 log = structlog.get_logger()
-
-
 POLL_S = 1.0
-
-
 PAUSED_REASON = "paused"
-"""Why a channel stands still that somebody has paused."""
+"""The reason in reports for a channel that an operator paused."""
 
 
 class Pause(BaseModel):
-    """Since when a channel is paused, why, and by whom, as far as somebody said so."""
+    """Start, reason and author of a pause; reason and author are optional."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,39 +37,39 @@ def pause_key(channel: ChannelName) -> str:
 
 
 async def pause(bus: Bus, channel: ChannelName, reason: str = "") -> None:
-    """Stop a channel's deliveries within a second, in place of whatever pause there was.
+    """Stop a channel's deliveries within a second, and replace an existing pause.
 
-    What is on the wire still ends.
+    Requests under way still end.
     """
-    said = Pause(since=datetime.now(UTC), reason=reason).model_dump_json().encode()
-    await bus.bucket(subjects.CONTROL.name).put(pause_key(channel), said)
+    record = Pause(since=datetime.now(UTC), reason=reason).model_dump_json().encode()
+    await bus.bucket(subjects.CONTROL.name).put(pause_key(channel), record)
 
 
 async def pause_if_running(
     bus: Bus, channel: ChannelName, reason: str = "", by: str = ""
 ) -> Versioned[Pause]:
-    """As `pause`, but a pause that stands stays, and only gets a reason if it had none.
+    """As `pause`, but an existing pause stays, and gets the reason if it has none.
 
-    `fresh`: none stood.
+    `just_written`: the channel was not paused before.
     """
-    mine = Pause(since=datetime.now(UTC), reason=reason, by=by)
+    new = Pause(since=datetime.now(UTC), reason=reason, by=by)
 
-    def move(found: Pause | None) -> Pause:
-        if found is None or found.reason:
-            return found or mine
-        return found.model_copy(update={"reason": reason})
+    def add_reason(existing: Pause | None) -> Pause:
+        if existing is None or existing.reason:
+            return existing or new
+        return existing.model_copy(update={"reason": reason})
 
-    held = await update(bus.bucket(subjects.CONTROL.name), pause_key(channel), Pause, move)
-    return replace(held, just_written=held.required == mine)
+    stored = await update(bus.bucket(subjects.CONTROL.name), pause_key(channel), Pause, add_reason)
+    return replace(stored, just_written=stored.required == new)
 
 
 async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
-    """Let a channel go on. Returns the pause that ended, if one stood."""
+    """Resume a channel. Returns the pause that ended, if there was one."""
     bucket = bus.bucket(subjects.CONTROL.name)
-    stood = (await read(bucket, pause_key(channel), Pause)).value
-    if stood:
+    existing = (await read(bucket, pause_key(channel), Pause)).value
+    if existing:
         await bucket.purge(pause_key(channel))
-    return stood
+    return existing
 
 
 async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
@@ -85,7 +81,7 @@ async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
 
 
 async def load_pauses(bus: Bus) -> dict[ChannelName, Pause]:
-    """Since when and why channels are paused, in an operator's own words."""
+    """The pauses of all paused channels."""
     found = await bus.bucket(subjects.CONTROL.name).get_many(
         [pause_key(one) for one in ChannelName]
     )
@@ -101,18 +97,21 @@ BreakerListener = Callable[[Breaker], Awaitable[None]]
 
 @dataclass
 class ChannelMonitor:
-    """What a running service knows of pauses and breakers, at most a second old."""
+    """Pauses and breakers as a service knows them, at most a second old.
+
+    The sweeper takes channels out of `resumed_channels`.
+    """
 
     bus: Bus
     paused_channels: frozenset[ChannelName] = field(default_factory=frozenset)
     breakers: Mapping[ChannelName, Breaker] = field(default_factory=dict)
     listeners: list[tuple[ChannelName, BreakerListener]] = field(default_factory=list)
-    resumed_channels: set[ChannelName] = field(default_factory=set)  # whoever cares takes them out
+    resumed_channels: set[ChannelName] = field(default_factory=set)
     resumed_event: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def blocked_channels(self) -> frozenset[ChannelName]:
-        """Paused, or unable to work."""
+        """Channels that are paused or whose breaker is not closed."""
         return self.paused_channels | {
             one for one, now in self.breakers.items() if not now.is_closed
         }
@@ -121,14 +120,14 @@ class ChannelMonitor:
         return self.breakers.get(channel, Breaker())
 
     def blocked_reasons(self) -> dict[str, str]:
-        """Why channels stand still; a pause before a breaker, which it hides."""
-        broken = {one: self.breaker(one) for one in self.blocked_channels}
-        return {
-            one: PAUSED_REASON
-            if one in self.paused_channels
-            else f"breaker {now.state}: {now.reason}"
-            for one, now in broken.items()
-        }
+        """The reason for each blocked channel; a pause hides a breaker."""
+        return {one: self._blocked_reason(one) for one in self.blocked_channels}
+
+    def _blocked_reason(self, channel: ChannelName) -> str:
+        if channel in self.paused_channels:
+            return PAUSED_REASON
+        breaker = self.breaker(channel)
+        return f"breaker {breaker.state}: {breaker.reason}"
 
     async def run(self) -> None:
         while True:
@@ -136,18 +135,20 @@ class ChannelMonitor:
             await asyncio.sleep(POLL_S)
 
     async def refresh(self) -> None:
-        """Silence changes nothing: a paused channel stays paused."""
-        stood = self.blocked_channels
+        """Read pauses and breakers; without a reply from the bus nothing changes."""
+        blocked_before = self.blocked_channels
         try:
-            now = await paused_channels(self.bus)
+            paused = await paused_channels(self.bus)
             self.breakers = await breaker_store.load_breakers(self.bus)
         except BusError:
             return
-        for channel in now ^ self.paused_channels:
-            log.warning("channel_paused" if channel in now else "channel_resumed", channel=channel)
-        self.paused_channels = now
-        if stood - self.blocked_channels:
-            self.resumed_channels |= stood - self.blocked_channels
+        for channel in paused ^ self.paused_channels:
+            log.warning(
+                "channel_paused" if channel in paused else "channel_resumed", channel=channel
+            )
+        self.paused_channels = paused
+        if resumed := blocked_before - self.blocked_channels:
+            self.resumed_channels |= resumed
             self.resumed_event.set()
         for channel, listen in self.listeners:
             await listen(self.breaker(channel))
@@ -155,14 +156,14 @@ class ChannelMonitor:
 
 @dataclass
 class LegitimateWaits:
-    """One look at the pauses and the queues: every answer is remembered."""
+    """Waits that pauses and queues explain, each read once and kept."""
 
     bus: Bus
     blocked_channels: frozenset[ChannelName] | None = None
     lane_queued: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
 
     async def may_wait(self, channel: ChannelName, lane: Lane) -> bool:
-        """Whether a batch of *lane* may rightly wait; it does so behind every higher lane, too."""
+        """Whether a batch of *lane* may wait: blocked, or behind its own or a higher lane."""
         if channel in await self.load_blocked_channels():
             return True
         for one in Lane:
@@ -171,11 +172,10 @@ class LegitimateWaits:
         return False
 
     async def load_blocked_channels(self) -> frozenset[ChannelName]:
-        """The channels that are paused, or can't work at the moment."""
+        """The channels that are paused or whose breaker is not closed."""
         if self.blocked_channels is None:
-            self.blocked_channels = await breaker_store.unavailable_channels(
-                self.bus
-            ) | await paused_channels(self.bus)
+            unavailable = await breaker_store.unavailable_channels(self.bus)
+            self.blocked_channels = unavailable | await paused_channels(self.bus)
         return self.blocked_channels
 
     async def is_lane_queued(self, channel: ChannelName, lane: Lane) -> bool:

@@ -25,12 +25,12 @@ from producers.bus.records import Versioned, update
 log = structlog.get_logger()
 POLL_S = 5.0
 HEARTBEATS = 20
-"""So often within the time that a canary may take, a sender notes that it is there."""
+"""Presence updates of a sender within the time limit of one canary."""
 
 
 @dataclass
 class CanarySender:
-    """Sends to every channel in turn. Several senders share the work; one is enough."""
+    """Sends canaries to every channel. Several senders share the work; one is enough."""
 
     bus: Bus
     waker: Waker
@@ -54,7 +54,7 @@ class CanarySender:
             await asyncio.sleep(min(POLL_S, self.settings.every_s / 4))
 
     async def send_due(self) -> None:
-        """Send what is due, and tell what has changed."""
+        """Send due canaries, and log late ones and returned ones."""
         paused = await pauses.paused_channels(self.bus)
         for channel, (sent, said) in (
             await load_records(self.bus, self.settings.channel_names)
@@ -69,9 +69,10 @@ class CanarySender:
     async def update_presence(
         self, channel: ChannelName, sent: SentCanary | None, answer: CanaryAnswer
     ) -> SentCanary:
-        """Note that a sender is there; after a pause, and with a new period, the time counts anew.
+        """Record this sender's presence; after a pause or with a new period, start anew.
 
-        Only a start brings a new period: two senders that differ forgive a dead channel nothing.
+        Only a start may set a new period, so that two senders with different settings do not keep
+        resetting a dead channel.
         """
         now, settings, again = self.clock(), self.settings, channel in self.started_channels
         if sent and again and not sent.is_inactive and now - sent.seen < sent.limit_s / HEARTBEATS:
@@ -92,7 +93,7 @@ class CanarySender:
         return noted
 
     async def mark_paused(self, channel: ChannelName) -> None:
-        """A paused channel is not tried, and never late."""
+        """Mark a channel as paused: no canaries are due, and none is late."""
         now = self.clock()
 
         def move(found: SentCanary | None) -> SentCanary:
@@ -119,10 +120,10 @@ class CanarySender:
     async def send_if_due(
         self, channel: ChannelName, sent: SentCanary, answer: CanaryAnswer
     ) -> None:
-        """Send what is due, unless the one before lies in the queue, with nobody there.
+        """Send a due canary, unless the one before still waits in the queue.
 
-        One that is neither there nor back is sent again: perhaps it was noted and never sent. While
-        a worker has it, the queue knows its message id.
+        A canary that is neither queued nor answered is sent again, as a crash may have come between
+        its record and its message. The queue drops the repeat of one that a worker has.
         """
         back = answer.number >= sent.number
         if not back and await count_queued(self.bus, channel, Lane.URGENT):
@@ -133,9 +134,9 @@ class CanarySender:
             await self.waker.send_canary(CanaryKey(channel, sent.number))
 
     async def send(self, channel: ChannelName, sent: SentCanary, answer: CanaryAnswer) -> None:
-        """The record first: a canary that is back is never one that nobody has sent.
+        """Record a new canary, then send it.
 
-        A worker lets go what has a number that it has seen, so numbers never go back.
+        A worker ignores numbers that it has seen, so numbers only grow.
         """
         number, now = max(sent.number, answer.number) + 1, self.clock()
 
@@ -148,7 +149,7 @@ class CanarySender:
             await self.waker.send_canary(CanaryKey(channel, number))
 
     def log_lateness(self, channel: ChannelName, sent: SentCanary, answer: CanaryAnswer) -> None:
-        """A late one is named at once and then as often as they are sent; its return once."""
+        """Log a late canary at once and then once per period; log its return once."""
         now = self.clock()
         standing = evaluate(sent, answer, now)
         if standing.state != "late":
@@ -167,10 +168,7 @@ class CanarySender:
         return (await update(bucket, sent_key(channel), SentCanary, transition)).required
 
     async def mark_off(self, channels: Iterable[ChannelName]) -> None:
-        """Channels that are not tried any more are neither late nor well: nothing is known.
-
-        The record stays for its number.
-        """
+        """Mark channels without canaries as off; the record stays for its number."""
 
         def move(found: SentCanary | None) -> SentCanary:
             return Versioned(found).required.model_copy(update={"off": True})

@@ -1,4 +1,4 @@
-"""LOA_CANARY_*: how often the channels are tried, and where the mail goes."""
+"""LOA_CANARY_*: period, grace time, channels and mailbox of canaries."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ from contracts.delivery import ChannelName
 
 
 class CanarySettings(BaseSettings):
-    """`every_s` = 0: no canaries. `email` is a mailbox of the operator's own, never a reader's."""
+    """`every_s` = 0: no canaries. `email` is an operator's mailbox, never a subscriber's."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_CANARY_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -29,10 +29,10 @@ class CanarySettings(BaseSettings):
             raise PydanticCustomError(
                 "setting_mail_address", "LOA_CANARY_EMAIL is not a mail address"
             )
-        self.channel_names  # noqa: B018 -- a name that is no channel is refused at the start
+        self.channel_names  # noqa: B018 -- refuses an unknown channel at the start
         return self
 
     @property
     def channel_names(self) -> tuple[ChannelName, ...]:
-        """The channels that are tried. Raises ValueError for one that does not exist."""
+        """The channels with canaries. Raises ValueError for an unknown one."""
         return tuple(ChannelName(name.strip()) for name in self.channels.split(",") if name.strip())

@@ -1,7 +1,8 @@
 """Canary status of a channel, evaluated from two records in bucket `control`.
 
 `canary.<channel>.sent` is written by the sender, `canary.<channel>` by the worker. Every reader
-evaluates them itself, so a dead sender is noticed too."""
+evaluates them itself, so a dead sender is noticed too.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,11 +16,11 @@ from producers.bus import Bus
 
 CanaryState = Literal["off", "waiting", "ok", "late", "paused"]
 ABSENCE_FRACTION = 10
-"""A sender that was away for a tenth of what a canary may take was not away."""
+"""A sender's absence counts from this fraction of the time limit (a tenth) on."""
 
 
 class CanaryAnswer(BaseModel):
-    """What became of the latest canary that a worker took; `ok_at`: the last that went through."""
+    """Result of the latest canary that a worker took; `ok_at`: the last success."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,9 +32,9 @@ class CanaryAnswer(BaseModel):
 
 
 class SentCanary(BaseModel):
-    """The latest canary of a channel; `since` when the channel owes an answer.
+    """The latest canary of a channel; `since`: the start of its time limit.
 
-    `seen` is when a sender was last there; `off`: the channel is not tried any more.
+    `seen`: the last presence of a sender; `off`: the channel has no canaries any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,22 +50,21 @@ class SentCanary(BaseModel):
 
     @property
     def limit_s(self) -> float:
-        """A canary that is older than this is late."""
+        """The age from which a canary is late."""
         return self.every_s + self.grace_s
 
     @property
     def is_inactive(self) -> bool:
-        """Nothing is sent, and nothing owed."""
+        """Whether the channel gets no canaries: paused or off."""
         return self.paused or self.off
 
     @property
     def last_seen_at(self) -> float:
-        """Records of an older sender do not say when it was there, only when it sent."""
+        """Last presence of a sender; records of older versions only have the send time."""
         return max(self.seen, self.at)
 
     def resumed(self, answer: CanaryAnswer, now: float) -> "SentCanary":
-        """A sender has started. The time in which none was there is no fault of the channel; all
-        the other time counts, however often senders come and go."""
+        """The record when a sender starts again; the time without a sender does not count."""
         away = now - self.last_seen_at
         if away <= self.limit_s / ABSENCE_FRACTION:
             return self
@@ -73,7 +73,7 @@ class SentCanary(BaseModel):
 
 
 class CanaryStatus(BaseModel):
-    """How a channel stands by its canaries: since when, and why if it is late."""
+    """State of a channel by its canaries: since when, and why if late."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,7 +94,7 @@ def answer_key(channel: ChannelName) -> str:
 
 
 def evaluate(sent: SentCanary | None, answer: CanaryAnswer, now: float) -> CanaryStatus:
-    """`waiting` until the first one is back, `late` when none came back in time."""
+    """`waiting` until the first success, `late` if none came in time."""
     if sent is None or sent.off:
         return CANARY_OFF
     if sent.paused:
@@ -125,7 +125,7 @@ def to_datetime(seconds: float) -> datetime:
 async def load_records(
     bus: Bus, channels: Iterable[ChannelName]
 ) -> Mapping[ChannelName, tuple[SentCanary | None, CanaryAnswer]]:
-    """What stands in the bucket, in one question."""
+    """Load the records of *channels* in one request."""
     channels = list(channels)
     keys = [key(one) for one in channels for key in (sent_key, answer_key)]
     found = await bus.bucket(subjects.CONTROL.name).get_many(keys)
@@ -140,6 +140,6 @@ async def load_records(
 
 
 async def load_statuses(bus: Bus, now: float) -> dict[ChannelName, CanaryStatus]:
-    """How every channel stands. Raises BusError."""
+    """The canary status of every channel. Raises BusError."""
     known = await load_records(bus, ChannelName)
     return {one: evaluate(sent, said, now) for one, (sent, said) in known.items()}

@@ -23,7 +23,7 @@ TIMEOUT_S = 60.0
 
 @dataclass
 class CanaryWorker(Generic[Rendered]):
-    """One channel's canaries; `target` is where they go, if the channel has such a place."""
+    """Sends one channel's canaries to `target`, if the channel has a target."""
 
     bus: Bus
     channel: Channel[Rendered]
@@ -32,7 +32,7 @@ class CanaryWorker(Generic[Rendered]):
     timeout_s: float = TIMEOUT_S
 
     async def handle(self, key: CanaryKey) -> None:
-        """Try the channel and note what it said; a doubled wake-up is nothing new."""
+        """Probe the channel and record its answer; a repeated wake-up changes nothing."""
         bucket, name = self.bus.bucket(subjects.CONTROL.name), answer_key(key.channel)
         held = await read(bucket, name, CanaryAnswer)
         if held.value and held.value.number >= key.number:
