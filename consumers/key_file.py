@@ -25,7 +25,7 @@ KEY_FILE_FIELD = "vault.key"
 
 
 class KeyFileBroken(Exception):
-    """The key file is not what Loa wrote; an operator has to put the right one back."""
+    """The key file is damaged; an operator has to restore it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KeyFile:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> "KeyFile":
-        """Read the file, or make it: readable by its owner only, on the disk before it is used.
+        """Read the file, or create it: readable by its owner only, synced before it is used.
 
         Raises KeyFileBroken for anything else; a new key would make what is stored unreadable.
         Without *make* a missing file raises Invalid.
@@ -54,11 +54,11 @@ class KeyFile:
         return cls(secret)
 
     def derive(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose; the same for ever."""
+        """A key of 32 bytes for one purpose; always the same."""
         return hmac.digest(self.secret, f"loa {purpose}".encode(), hashlib.sha256)
 
     def fingerprint(self) -> bytes:
-        """Which key this is, for whoever may not know it."""
+        """A public fingerprint of the key."""
         return self.derive("fingerprint").hex().encode()
 
     def fernet_key(self) -> bytes:
@@ -67,7 +67,7 @@ class KeyFile:
 
 
 def create_key_file(path: Path) -> None:
-    """Write a new key beside *path* and link it there: of two processes one is first."""
+    """Write a new key beside *path* and link it there, so that only one process wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,7 +84,7 @@ def create_key_file(path: Path) -> None:
 
 
 async def open_key_file(bus: Bus, path: Path) -> KeyFile:
-    """The key of what *bus* holds; made only where the bus has never seen one.
+    """The key of the data on *bus*; created only if the bus has no fingerprint.
 
     Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
     """
@@ -95,7 +95,7 @@ async def open_key_file(bus: Bus, path: Path) -> KeyFile:
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:
-    """Leave the key's fingerprint on a bus that has none. Raises Invalid where another's stands."""
+    """Store the key's fingerprint on a bus without one. Raises Invalid for another key's."""
     bucket, mine = bus.bucket(subjects.VAULT.name), key_file.fingerprint()
     known = await bucket.get(FINGERPRINT_KEY)
     if known is None:
@@ -109,6 +109,6 @@ async def register_key(bus: Bus, key_file: KeyFile) -> None:
 
 
 async def replace_key(bus: Bus, path: Path) -> None:
-    """Take the key at *path*, made if need be, for the key of what *bus* holds from now on."""
+    """Register the key at *path*, created if missing, as the key of the data on *bus*."""
     keys = KeyFile.open(path)
     await bus.bucket(subjects.VAULT.name).put(FINGERPRINT_KEY, keys.fingerprint())

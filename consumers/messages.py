@@ -20,14 +20,14 @@ def load_catalog(name: str) -> Catalog:
 
 
 def field_error(field: str, code: str, **values: object) -> FieldError:
-    """Say what is wrong with *field*. Raises KeyError for a code that has no text."""
+    """A field error with the texts of *code*. Raises KeyError for an unknown code."""
     return localized(field, load_catalog("messages")[code], **values)
 
 
 def translate(text: str) -> Bilingual:
-    """A word or a reason of the code's own, for a text: known ones in Vietnamese, others quoted.
+    """Translate a word or a reason of the code; an unknown one is quoted.
 
-    Behind a colon stands what the system or the other side said, behind a blank its number.
+    A reason may end with a detail after a colon, or with a number.
     """
     known = load_translations()
     head, mark, rest = text.partition(": ")
@@ -45,7 +45,7 @@ def translate(text: str) -> Bilingual:
 
 @cache
 def load_translations() -> dict[str, str]:
-    """The words, and the system's troubles by its name for them (`enospc`) and its own text."""
+    """Translations of words, and of system errors by name (`enospc`) and by text."""
     known = load_catalog("os_errors")
     numbered = {number: known[name] for number, name in errorcode.items() if name in known}
     named = {errorcode[number].lower(): one for number, one in numbered.items()}
@@ -54,7 +54,7 @@ def load_translations() -> dict[str, str]:
 
 
 def translate_os_error(error: Exception) -> Bilingual:
-    """What an error of the system or of the bus says; in English that is its own text."""
+    """Text of a system or bus error; in English its own text."""
     known = load_catalog("os_errors")
     names = [errorcode.get(getattr(error, "errno", None) or 0, "")]
     names += [one.__name__ for one in type(error).__mro__]

@@ -12,10 +12,10 @@ GOLDEN_RATIO = 0.6180339887498949
 def next_attempt_at(
     attempts: int, now: float, after_s: float | None = None, *, spread: int = 0
 ) -> float:
-    """When a row with *spent* attempts is tried again, in seconds since the epoch.
+    """The time of the next attempt after *attempts*, in seconds since the epoch.
 
-    The provider's own delay wins when it is longer. Long waits carry up to 10 % jitter, spread
-    evenly over the rows of a batch, and end on a half minute, so that one wake-up serves many.
+    A longer delay of the provider wins. Long waits have up to 10 % jitter, spread evenly over the
+    rows of a batch, and end on a half minute, so that one wake-up serves many rows.
     """
     wait_s = max(BACKOFF_S[min(attempts, len(BACKOFF_S) - 1)], after_s or 0.0)
     if wait_s < 2 * ROUND_TO_S:
@@ -25,7 +25,7 @@ def next_attempt_at(
 
 
 def clamp_to_end(due_at: float, now: float, end: float) -> float:
-    """Not beyond *end*: one last try shortly before it, then only the end itself."""
+    """*due_at*, or, beyond *end*, one last attempt shortly before it, then *end* itself."""
     if due_at < end:
         return due_at
     last = end - LAST_TRY_BEFORE_END_S
@@ -33,5 +33,5 @@ def clamp_to_end(due_at: float, now: float, end: float) -> float:
 
 
 def min_duration_s(attempts: int) -> float:
-    """The shortest time in which so many attempts can be spent: a first doubt waits for nothing."""
+    """The shortest time in which *attempts* can happen; a first doubt is retried at once."""
     return sum(BACKOFF_S[min(rung, len(BACKOFF_S) - 1)] for rung in range(attempts - 1))

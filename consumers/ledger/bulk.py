@@ -1,7 +1,8 @@
 """Read the whole ledger in bulk: plans and states unordered, batches in order, 250 to a request.
 
 The next request is under way while a result is used, so memory holds two results, however long
-the ledger is. A value that this version can't decode is returned as None."""
+the ledger is. A value that this version can't decode is returned as None.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -19,12 +20,12 @@ from producers.bus import Bucket, Value
 S = TypeVar("S")
 T = TypeVar("T")
 BATCHES_PER_REQUEST = 250
-"""Batches to a request; with their recipients that is as many keys as the bus takes at once."""
+"""Batches per request; with their recipients, the bus's limit of keys per request."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """One batch as it is stored; a half that is missing or unreadable is None."""
+    """One batch as stored; a missing or unreadable part is None."""
 
     key: BatchKey
     is_stored: bool
@@ -40,7 +41,7 @@ class StoredBatch:
 async def read_plans(
     bucket: Bucket, scope: str = ""
 ) -> AsyncIterator[tuple[str, PlanKey | None, PlanCursor | None]]:
-    """Every plan whose key begins with *scope*; one that changes meanwhile may come again."""
+    """Every plan whose key begins with *scope*; one that changes meanwhile may come twice."""
     async for key, value in bucket.values(f"plan.{scope}"):
         plan = decode_or_none(PlanKey.parse, key.removeprefix("plan."))
         yield key, plan, decode_or_none(codec.decode_cursor, value.data)
@@ -49,7 +50,7 @@ async def read_plans(
 async def read_states(
     bucket: Bucket, scope: str = ""
 ) -> AsyncIterator[tuple[str, StoredBatch | None]]:
-    """Every state whose key begins with *scope*, in no order; as `plans`."""
+    """Every state whose key begins with *scope*, unordered; as `read_plans`."""
     async for key, value in bucket.values(f"state.{scope}"):
         named = decode_or_none(BatchKey.parse, key.removeprefix("state."))
         entry = decode_or_none(codec.decode_state, value.data)
@@ -59,7 +60,7 @@ async def read_states(
 async def read_batches(
     bucket: Bucket, keys: Iterable[BatchKey], *, recipients: bool = False
 ) -> AsyncIterator[StoredBatch]:
-    """The batches of *keys*, in their order, those that are missing too."""
+    """The batches of *keys*, in this order, missing ones included."""
     left = iter(keys)
     following = start_read(bucket, left, recipients)
     try:
@@ -77,7 +78,7 @@ async def read_batches(
 def start_read(
     bucket: Bucket, remaining: Iterable[BatchKey], recipients: bool
 ) -> asyncio.Task[list[StoredBatch]] | None:
-    """Begin to read the next batches; None when there are none."""
+    """Start to read the next batches; None after the last."""
     keys = list(islice(remaining, BATCHES_PER_REQUEST))
     return asyncio.create_task(read_chunk(bucket, keys, recipients)) if keys else None
 
@@ -100,7 +101,7 @@ def decode_batch(key: BatchKey, state: Value | None, rows: Value | None) -> Stor
 
 
 def decode_or_none(decode: Callable[[S], T], data: S) -> T | None:
-    """None for what this version can't read."""
+    """The decoded value, or None if this version can't decode it."""
     try:
         return decode(data)
     except codec.DECODE_ERRORS:

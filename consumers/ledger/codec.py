@@ -21,15 +21,15 @@ CORRECTION_MARK, ITEM_MASK_MARK = "*", ":"
 
 
 DECODE_ERRORS = (ValueError, LookupError, TypeError, AttributeError)
-"""What decoding raises for values of another version, or that are damaged."""
+"""Errors of decoding a damaged value, or one of another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRows:
     """The frozen recipients of a batch; `corrections` got (or may have got) an earlier text.
 
-    `picks`: which of a digest's items each of them gets, as a bit mask. `had`, which is found out
-    and not stored: the mails in which those got the earlier text who had it in a digest.
+    `item_masks`: the items of a digest that each recipient gets, as a bit mask. `earlier_mails`
+    (not stored): the mails that brought the earlier text to recipients of a digest.
     """
 
     ids: tuple[str, ...]

@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PlanCursor:
-    """`count` batches hold everybody up to and including recipient id `last`."""
+    """`count` batches hold all recipients up to and including the id `last`."""
 
     last: str = ""
     count: int = 0
     planned: int = 0  # recipients in those batches
-    total: int | None = None  # recipients the directory names; known after the first batch
+    total: int | None = None  # recipients in the directory; known after the first batch
     complete: bool = False
     halt: str = ""  # "v7", "w7": a halted cursor never plans
     source: int = 0  # the publication's sequence in its stream
     lane: Lane = Lane.NORMAL
-    doubt: bool = False  # planned again after a restore: it may have gone out before
+    doubt: bool = False  # planned again after a restore: may have been sent before
     created: float = 0.0
     finished: float = 0.0
 
@@ -41,17 +41,17 @@ class PlanCursor:
         )
 
     def with_halt(self, halt_code: str) -> "PlanCursor":
-        """A cursor is halted once, by the first position that overtakes it."""
+        """The halted cursor; the first halt stays."""
         return self if self.halt else replace(self, halt=halt_code)
 
     @property
     def is_halted_before_start(self) -> bool:
-        """Halted before anybody was planned."""
+        """Whether the plan was halted before its first batch."""
         return bool(self.halt) and not (self.count or self.complete)
 
     @property
     def missing_count(self) -> int:
-        """Recipients not yet in a batch; of a halted plan the newer position takes care."""
+        """Recipients not yet in a batch; 0 for a halted plan, which a newer position replaces."""
         if self.complete or self.halt or self.total is None:
             return 0
         return max(self.total - self.planned, 0)

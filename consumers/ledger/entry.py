@@ -7,7 +7,8 @@ A CAPITAL letter says that an earlier request may already have had its effect. I
 evidence from the receiver takes it away, so a "maybe" can never be booked as "never sent".
 `P` is a row in doubt; `X U E W V` read as maybe_sent in public.
 
-Times are seconds since the epoch, as the bus and every worker see them."""
+Times are seconds since the epoch, as the bus and every worker see them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -53,9 +54,9 @@ REACHED_LETTERS = frozenset(b"dkPSRDXUEWVK")
 
 @dataclass(frozen=True, slots=True)
 class RowNote:
-    """What differs from a row's first attempt: attempts spent, when it is due, why.
+    """What differs from a row's first attempt: attempts, due time, reason.
 
-    `since`: when the provider first put it off; from then on its patience runs.
+    `since`: the first failed attempt; `retry_for_s` counts from it.
     """
 
     attempts: int = 0
@@ -66,17 +67,17 @@ class RowNote:
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """What a channel and a publication say about time, in seconds."""
+    """Time rules of a channel and a publication, in seconds."""
 
     lease_s: float = 60.0
     settle_s: float = 60.0
     give_up_at: float = float("inf")  # `expires_at`: holds for every row
-    retry_for_s: float = float("inf")  # for a row that was tried: from its first failure on
+    retry_for_s: float = float("inf")  # for a row that was tried, from its first failure
     ends_as_expired: bool = False  # rows that give up are `expired`, not `failed`
 
     @property
     def end_letter(self) -> int:
-        """The letter of a row whose time is over."""
+        """The letter of a row that ran out of time."""
         return ord("e") if self.ends_as_expired else ord("x")
 
 
@@ -104,7 +105,7 @@ class LedgerEntry:
 
     @property
     def notice_recipient(self) -> str:
-        """Whom a case notice's keys name; the first notices named no event."""
+        """The recipient in a case notice's keys; the first notices had no event id."""
         return self.notice_event_id or keys.SOLE_RECIPIENT
 
     @property
@@ -121,14 +122,14 @@ class LedgerEntry:
 
     @property
     def waiting_reasons(self) -> list[str]:
-        """Why open rows wait, as far as somebody has said why."""
+        """Reasons of the open rows that have one."""
         notes = self.notes.items()
         return [
             note.reason for row, note in notes if self.rows[row] in OPEN_LETTERS and note.reason
         ]
 
     def reached_rows(self) -> list[int]:
-        """Rows that must hear of a correction."""
+        """Rows whose recipients must get a correction."""
         return [row for row, letter in enumerate(self.rows) if letter in REACHED_LETTERS]
 
     def with_rows(
@@ -147,12 +148,12 @@ class LedgerEntry:
 
 
 def planned_entry(count: int, lane: Lane, now: float, *, doubt: bool = False) -> LedgerEntry:
-    """A batch of *count* rows that nobody has touched, or has touched before a restore."""
+    """A new batch of *count* rows; in *doubt*, rows that may have been sent before a restore."""
     return LedgerEntry(b"P" * count if doubt else b"p" * count, lane=lane, created=now, due=now)
 
 
 def notice_entry(stream_seq: int, event_id: str, now: float, *, doubt: bool = False) -> LedgerEntry:
-    """The only batch of a case notice whose event *person* lies at *source*: one row."""
+    """The one-row batch of the case notice *event_id*, whose event is at *stream_seq*."""
     return replace(
         planned_entry(1, Lane.NOTICE, now, doubt=doubt),
         notice_seq=stream_seq,
@@ -166,7 +167,7 @@ def is_maybe(letter: int) -> bool:
 
 
 def keep_maybe(letter: int, like: int) -> int:
-    """*letter*, capital when *like* is: how a "maybe" survives every transition."""
+    """*letter*, as a capital if *like* is one, so that a "maybe" survives every transition."""
     return letter & 0xDF if is_maybe(like) else letter
 
 

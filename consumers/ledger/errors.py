@@ -4,11 +4,11 @@ from consumers.ledger.entry import LedgerEntry, Versioned
 
 
 class LedgerError(Exception):
-    """The ledger does not hold what its own rules promise; an operator has to look."""
+    """The ledger breaks its own rules; an operator has to act."""
 
 
 class ConcurrentUpdate(Exception):
-    """Somebody else's write came first; `state` is what stands now."""
+    """Another write came first; `current` is the entry now."""
 
     def __init__(self, current: Versioned[LedgerEntry]) -> None:
         super().__init__(current.value.owner)

@@ -39,16 +39,16 @@ RESOLVED_LETTERS = {
 UNKNOWN_LETTERS = frozenset(b"kK")
 ASK_AGAIN_S = 5.0
 RESTORE_SETTLE_S = 600.0
-"""No channel's late effects last longer; a backup does not say what its channels keep to."""
+"""The longest settle time of any channel, for entries from a backup."""
 
 WAITING_RUN = re.compile(b"[%b]+" % bytes(sorted(WAITING_LETTERS)))
-"""A run of rows that wait: they stand together, since a batch is worked on from its beginning."""
+"""A run of waiting rows; they are contiguous, as a batch is sent in order."""
 
 RowResult = tuple[int, RowNote | None]
 
 
 def claim(entry: LedgerEntry, owner: str, now: float, rules: TimeRules) -> LedgerEntry:
-    """Take a batch over. What the former owner had on the wire is in doubt from now on."""
+    """Take a batch over. Rows that the former owner was sending are in doubt from now on."""
     orphans = {row: final_letter(entry, IN_DOUBT) for row in sending_rows(entry)}
     if orphans:
         again = sum(is_maybe(entry.rows[row]) for row in orphans)
@@ -66,7 +66,7 @@ def sending_rows(entry: LedgerEntry) -> list[int]:
 
 
 def final_letter(entry: LedgerEntry, letter: int) -> int:
-    """What an open *letter* becomes: under a halt it ends, in the halt's own letter."""
+    """*letter*, or, for a waiting row under a halt, the halt's end letter."""
     return (
         keep_maybe(ord(entry.halt[0]), letter)
         if entry.halt and letter in WAITING_LETTERS
@@ -77,10 +77,9 @@ def final_letter(entry: LedgerEntry, letter: int) -> int:
 def due_rows(
     entry: LedgerEntry, now: float, rules: TimeRules, limit: int | None = None
 ) -> list[int]:
-    """Rows that may be tried now, in order, *most* of them at most.
+    """Rows that may be tried now, in order, at most *limit*.
 
-    What is due within a second counts as due. A row that only waits for its end has had its last
-    try.
+    A row due within a second counts as due. A row whose due time is its end is not tried again.
     """
     notes = entry.notes
     due = (
@@ -97,19 +96,20 @@ def is_due(note: RowNote, now: float, rules: TimeRules) -> bool:
 
 
 def ends_at(note: RowNote, rules: TimeRules) -> float:
-    """When the time of a row with this note is over; patience begins with the first try."""
+    """The time after which a row is not tried; retries are limited from the first failure."""
     patient = note.since + rules.retry_for_s if note.since else float("inf")
     return min(rules.give_up_at, patient)
 
 
 def expire(entry: LedgerEntry, now: float, rules: TimeRules) -> LedgerEntry:
-    """End every row that still waits although its time is over."""
-    over = overdue_rows(entry, now, rules)
-    return entry.with_rows({row: keep_maybe(rules.end_letter, entry.rows[row]) for row in over}, {})
+    """End every waiting row whose time is over."""
+    overdue = overdue_rows(entry, now, rules)
+    letters = {row: keep_maybe(rules.end_letter, entry.rows[row]) for row in overdue}
+    return entry.with_rows(letters, {})
 
 
 def overdue_rows(entry: LedgerEntry, now: float, rules: TimeRules) -> list[int]:
-    """Waiting rows whose time is over. Patience ends only for those that were tried."""
+    """Waiting rows whose time is over; the retry limit applies only to rows that were tried."""
     if now >= rules.give_up_at:
         return [row for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS]
     return [
@@ -122,7 +122,7 @@ def overdue_rows(entry: LedgerEntry, now: float, rules: TimeRules) -> list[int]:
 
 
 def next_end_at(entry: LedgerEntry, rules: TimeRules) -> float:
-    """When the first waiting row's time is over; infinite where none has an end."""
+    """The end of the first waiting row; infinite if none has an end."""
     tried = [
         note.since
         for row, note in entry.notes.items()
@@ -132,13 +132,13 @@ def next_end_at(entry: LedgerEntry, rules: TimeRules) -> float:
 
 
 def is_idle(entry: LedgerEntry, now: float, rules: TimeRules) -> bool:
-    """Whether a claim would find nothing to ask the provider: all is over, ended or not due."""
+    """Whether no row may be sent now: all are ended, overdue or not due."""
     claimed = claim(entry, "", now, rules)
     return not due_rows(expire(claimed, now, rules), now, rules, 1)
 
 
 def suppress(entry: LedgerEntry, rows: Mapping[int, str]) -> LedgerEntry:
-    """These recipients are gone, or must not be written to: row → why, as far as that is known."""
+    """Suppress waiting rows, row → reason (empty if the recipient has left)."""
     waiting = {row: why for row, why in rows.items() if entry.rows[row] in WAITING_LETTERS}
     letters = {row: keep_maybe(ord("u"), entry.rows[row]) for row in waiting}
     return entry.with_rows(
@@ -149,16 +149,16 @@ def suppress(entry: LedgerEntry, rows: Mapping[int, str]) -> LedgerEntry:
 def grant(
     entry: LedgerEntry, rows: Sequence[int], now: float, rules: TimeRules
 ) -> tuple[LedgerEntry, list[int]]:
-    """Mark *rows* as about to be sent. Returns those that really may be: none under a halt."""
+    """Mark *rows* as sending, and renew the lease. Returns the granted rows too."""
     granted = [row for row in rows if entry.rows[row] in WAITING_LETTERS and not entry.halt]
     letters = {row: keep_maybe(ord("s"), entry.rows[row]) for row in granted}
     return replace(entry.with_rows(letters, {}), lease_until=now + rules.lease_s), granted
 
 
 def unchanged_rows(entry: LedgerEntry, seen: LedgerEntry, rows: Sequence[int]) -> list[int]:
-    """Those of *rows* that stand as they were *seen*.
+    """Those of *rows* that are as they were in *seen*.
 
-    Until our first write another owner may have come and gone, and have tried them.
+    Before our first write another owner may have tried some of them.
     """
     return [
         row
@@ -170,9 +170,9 @@ def unchanged_rows(entry: LedgerEntry, seen: LedgerEntry, rows: Sequence[int]) -
 def book(
     entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float, rules: TimeRules
 ) -> LedgerEntry:
-    """Write what the channel said of rows on the wire; rows that somebody else settled stay.
+    """Write the outcomes of sending rows; rows settled by another writer stay.
 
-    A re-send that arrived, or may have, is one possible copy more.
+    A second send that was delivered, or may have been, counts as a possible copy.
     """
     letters: dict[int, int] = {}
     notes: dict[int, RowNote | None] = {}
@@ -192,7 +192,7 @@ def book(
 def row_result(
     entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
 ) -> RowResult:
-    """The letter and the note of one row that was on the wire."""
+    """Letter and note of one sending row after *outcome*."""
     was, note = entry.rows[row], entry.notes.get(row)
     if outcome.verdict in END_LETTERS:
         return keep_maybe(END_LETTERS[outcome.verdict], was), end_note(note, outcome)
@@ -204,20 +204,20 @@ def row_result(
 
 
 def end_note(note: RowNote | None, outcome: Outcome) -> RowNote | None:
-    """Keep why a row ended, and the attempts of one that goes on; else it needs no note."""
+    """The note of an ended row if it has a reason, or of one that is sent again."""
     if outcome.reason or (outcome.verdict is Verdict.RESEND and note):
         return replace(note or RowNote(), due=0.0, reason=outcome.reason)
     return None
 
 
 def doubt_note(note: RowNote, outcome: Outcome, now: float, rules: TimeRules) -> RowNote:
-    """A doubt costs an attempt: a first one is looked into at once, a repeated one ever later."""
+    """The note of a doubt, which costs an attempt; the first is resolved at once, others later."""
     due = backoff.next_attempt_at(note.attempts, now, outcome.retry_after_s)
     return note_failed_try(RowNote(note.attempts + 1, due, outcome.reason, note.since), now, rules)
 
 
 def note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
-    """A try that did not succeed: the first one starts the row's patience, which bounds its due."""
+    """*note* after a failed attempt; the first failure starts the retry limit."""
     begun = replace(note, since=note.since or float(math.ceil(now)))
     return replace(begun, due=backoff.clamp_to_end(note.due, now, ends_at(begun, rules)))
 
@@ -225,7 +225,7 @@ def note_failed_try(note: RowNote, now: float, rules: TimeRules) -> RowNote:
 def defer(
     entry: LedgerEntry, row: int, outcome: Outcome, now: float, rules: TimeRules
 ) -> RowResult:
-    """Try again later: by the ladder, or when the provider says."""
+    """Defer a row by the backoff, or for as long as the provider says."""
     was, note = entry.rows[row], entry.notes.get(row, RowNote())
     spent = note.attempts + (outcome.verdict is Verdict.DEFERRED)
     due = backoff.next_attempt_at(spent, now, outcome.retry_after_s, spread=row)
@@ -234,7 +234,7 @@ def defer(
 
 
 def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> LedgerEntry:
-    """Write what the channel knows of rows in doubt.
+    """Write the channel's resolutions of rows in doubt.
 
     DELIVERED and ABSENT are evidence and take the doubt away; RESEND leaves it, so that the row may
     be granted again and stays a "maybe"; UNKNOWN ends it until a receipt or a person can tell.
@@ -253,13 +253,13 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
 
 
 def recheck_note(note: RowNote, outcome: Outcome, now: float) -> RowNote:
-    """The channel can't tell yet."""
+    """The note of a row that the channel can't resolve yet."""
     after_s = max(outcome.retry_after_s or ASK_AGAIN_S, ASK_AGAIN_S)
     return replace(note, due=now + after_s, reason=outcome.reason)
 
 
 def apply_evidence(entry: LedgerEntry, row: int) -> LedgerEntry:
-    """It arrived after all (a receipt, an outcome whose write was lost): only ever upgrade."""
+    """Upgrade a doubtful row to delivered, by a receipt or an uncommitted outcome."""
     letter = entry.rows[row]
     if letter == ord("k"):
         return entry.with_rows({row: ord("d")}, {row: None})
@@ -269,10 +269,10 @@ def apply_evidence(entry: LedgerEntry, row: int) -> LedgerEntry:
 
 
 def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> LedgerEntry:
-    """Somebody has looked where the receiver can be seen, and says what became of an unknown row.
+    """End an unknown row by what an operator has verified; *reason* names the operator.
 
-    The only way in which "may have been sent" ends as "was not": *why* names who says so. A notice
-    that was not sent is nobody's failure: the next channel is free to tell its person.
+    Only this move ends "may have been sent" as "was not". A notice that was not sent is suppressed,
+    not failed, so that its next channel may try.
     """
     if entry.rows[row] not in UNKNOWN_LETTERS:
         return entry
@@ -281,7 +281,7 @@ def end_unknown(entry: LedgerEntry, row: int, *, arrived: bool, reason: str) -> 
 
 
 def unknown_rows(entry: LedgerEntry) -> list[int]:
-    """Rows that only a receipt or a person can end."""
+    """Rows that only a receipt or an operator can end."""
     return [row for row, letter in enumerate(entry.rows) if letter in UNKNOWN_LETTERS]
 
 
@@ -297,7 +297,7 @@ def halt(entry: LedgerEntry, halt_code: str, now: float) -> LedgerEntry:
 
 
 def release(entry: LedgerEntry, now: float) -> LedgerEntry:
-    """Let go: closed when every row has ended, else due when its first row is."""
+    """Give up ownership: closed if every row has ended, else due with its first row."""
     free = replace(entry, owner="", lease_until=0.0)
     if not entry.is_open:
         return replace(free, closed_at=now)
@@ -310,9 +310,9 @@ def release(entry: LedgerEntry, now: float) -> LedgerEntry:
 
 
 def reopen_restored(entry: LedgerEntry, now: float) -> LedgerEntry:
-    """As it comes out of a backup: whatever was still to be tried may have gone out since.
+    """An entry from a backup, with all waiting rows in doubt: they may have been sent since.
 
-    What was on the wire is in doubt as after a claim; under a halt it ends.
+    Sending rows are in doubt as after a claim; under a halt they end.
     """
     doubts = {row: IN_DOUBT for row, letter in enumerate(entry.rows) if letter in WAITING_LETTERS}
     reopened = claim(

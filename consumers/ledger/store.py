@@ -17,11 +17,11 @@ from producers.bus import BatchEntry as Write
 from producers.bus import Bus, BusError, NoReply, RevisionConflict
 
 PERSONAL_ROWS = BatchRows((keys.SOLE_RECIPIENT,))
-"""The recipients of every case notice and letter."""
+"""The recipients of all personal content."""
 
 
 class Ledger:
-    """Reads and writes plans, rows and states. Raises Silence when the bus does not answer."""
+    """Reads and writes plans, rows and states. Raises NoReply when the bus does not answer."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.LEDGER.name)
@@ -33,7 +33,7 @@ class Ledger:
         return Versioned(codec.decode_state(value.data), value.revision) if value else None
 
     async def rows(self, batch: BatchKey) -> BatchRows:
-        """The frozen recipients. Raises LedgerError when a planned batch has none."""
+        """The frozen recipients. Raises LedgerError if they are missing."""
         if keys.is_personal(batch.content_id):
             return PERSONAL_ROWS
         value = await self.bucket.get(f"rows.{batch}")
@@ -42,9 +42,9 @@ class Ledger:
         return codec.decode_rows(value.data)
 
     async def create_notice(self, batch: BatchKey, entry: LedgerEntry) -> bool:
-        """Store the only batch of a case notice or a letter; False when it is there already.
+        """Create the only batch of personal content; False if it exists.
 
-        Raises LedgerError when another event's stands there.
+        Raises LedgerError if it is another event's.
         """
         try:
             await self.bucket.create(f"state.{batch}", codec.encode_state(entry))
@@ -62,10 +62,10 @@ class Ledger:
     async def swap(
         self, batch: BatchKey, known: Versioned[LedgerEntry], entry: LedgerEntry, *, until: float
     ) -> Versioned[LedgerEntry]:
-        """Write *entry* over *held*.
+        """Write *entry* over *known*.
 
-        After silence or a conflict the value is read back: its write id tells whether ours stands.
-        Gives up with Silence at *until* (monotonic seconds). Raises Overtaken for another's write.
+        After no reply or a conflict the value is read back; its write id tells whose it is.
+        Raises NoReply at *until* (monotonic seconds), ConcurrentUpdate after another write.
         """
         entry = replace(entry, write_id=f"{self.writer_id}.{next(self.write_numbers)}")
         data, key = codec.encode_state(entry), f"state.{batch}"
@@ -82,7 +82,7 @@ class Ledger:
                 raise NoReply(f"{key} can be read but not written")
 
     async def read_back(self, batch: BatchKey, until: float) -> Versioned[LedgerEntry]:
-        """What stands now, asked until the bus answers."""
+        """The current entry, read until the bus answers."""
         while True:
             try:
                 state = await self.state(batch)
@@ -95,7 +95,7 @@ class Ledger:
             return state
 
     async def create_plan(self, plan: PlanKey, cursor: PlanCursor) -> Versioned[PlanCursor]:
-        """Store a first cursor, or return the one that is there."""
+        """Create the cursor, or return the existing one."""
         try:
             revision = await self.bucket.create(f"plan.{plan}", codec.encode_cursor(cursor))
         except RevisionConflict:
@@ -108,7 +108,7 @@ class Ledger:
     async def swap_plan(
         self, plan: PlanKey, known: Versioned[PlanCursor], cursor: PlanCursor
     ) -> Versioned[PlanCursor]:
-        """Change a cursor alone. Raises Conflict (read again) or Silence."""
+        """Write a cursor alone. Raises RevisionConflict (read it again) or NoReply."""
         data = codec.encode_cursor(cursor)
         return Versioned(cursor, await self.bucket.swap(f"plan.{plan}", data, known.revision))
 
@@ -135,7 +135,7 @@ class Ledger:
     ) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
         """The plan's batches, 0 to count-1 by number, never from a listing.
 
-        Whatever was acknowledged before is seen, also where a replica answers: one more request.
+        All earlier acknowledged writes are included, even from a replica, for one more request.
         """
         since = await self.bucket.last_seq() if cursor.count else 0
         for start in range(0, cursor.count, 200):

@@ -15,7 +15,7 @@ CANARY_PREFIX = "canary."
 
 
 class CanaryKey(NamedTuple):
-    """A try of a channel: it stands where a batch's key does, and names none."""
+    """The key of a canary, in a wake-up in place of a batch's key."""
 
     channel: ChannelName
     number: int
@@ -39,13 +39,13 @@ class WakeUp(BaseModel):
     @field_validator("batch")
     @classmethod
     def _names_something(cls, text: str) -> str:
-        """What names nothing becomes a dead letter, and is not tried for ever."""
+        """Refuse an invalid key: the wake-up becomes a dead letter and is not retried forever."""
         CanaryKey.parse(text) if text.startswith(CANARY_PREFIX) else BatchKey.parse(text)
         return text
 
     @property
     def canary(self) -> CanaryKey | None:
-        """The canary it is, if it is one; then it has no `key`."""
+        """The canary's key; None for a batch."""
         return CanaryKey.parse(self.batch) if self.batch.startswith(CANARY_PREFIX) else None
 
     @property
@@ -68,7 +68,7 @@ class Waker:
         crash_point("wake.sent")
 
     async def send_canary(self, canary: CanaryKey) -> None:
-        """Put a canary where urgent work waits."""
+        """Queue a canary in the urgent lane."""
         data = json.dumps({"batch": str(canary), "lane": Lane.URGENT}).encode()
         subject = subjects.deliver(canary.channel, Lane.URGENT)
         await self.bus.publish(subject, data, msg_id=str(canary))
@@ -88,7 +88,7 @@ def encode_wake_up(batch: BatchKey, lane: Lane) -> bytes:
 
 
 async def count_queued(bus: Bus, channel: ChannelName, lane: Lane) -> int:
-    """How many wake-ups of a lane nobody has taken yet."""
+    """Number of wake-ups of a lane that no worker has taken yet."""
     durable = subjects.durable(subjects.deliver(channel, lane))
     queue = await bus.consumer_info(subjects.DELIVER.name, durable)
     return int(queue["num_pending"])

@@ -16,7 +16,7 @@ WARN_PERCENT, ERROR_PERCENT = 80, 95
 
 @dataclass
 class CapacityMonitor:
-    """`filled` has those of which there is something to say, in percent of what they may hold."""
+    """`filling_streams`: streams above the warning level, in percent of their limit."""
 
     bus: Bus
     clock: Callable[[], float]
@@ -24,7 +24,7 @@ class CapacityMonitor:
     last_warned: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """As a task."""
+        """Check forever, as a task."""
         while True:
             try:
                 await self.check()
@@ -33,7 +33,7 @@ class CapacityMonitor:
             await asyncio.sleep(POLL_S)
 
     async def check(self) -> None:
-        """Raises BusError."""
+        """Measure every stream and warn of full ones. Raises BusError."""
         found = {
             name: percent_used(await self.bus.stream_info(name)) for name in topology.stream_names()
         }
@@ -42,7 +42,7 @@ class CapacityMonitor:
             self.warn(name, full)
 
     def warn(self, name: str, percent: int) -> None:
-        """Once an hour, and when it becomes serious."""
+        """Warn once an hour, and at once when the error level is reached."""
         mark = ERROR_PERCENT if percent >= ERROR_PERCENT else WARN_PERCENT
         said, at = self.last_warned.get(name, (0, 0.0))
         if mark <= said and self.clock() - at < WARN_EVERY_S:
@@ -55,6 +55,6 @@ class CapacityMonitor:
 
 
 def percent_used(info: dict[str, Any]) -> int:
-    """How much of its bytes a stream uses; nothing of what has no limit."""
+    """Used bytes of a stream in percent of its limit; 0 without a limit."""
     limit = info["config"]["max_bytes"]
     return int(100 * info["state"]["bytes"] / limit) if limit > 0 else 0

@@ -19,7 +19,7 @@ SWAP_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRow:
-    """One row that has an end now."""
+    """One row that was resolved."""
 
     batch: BatchKey
     recipient: str
@@ -34,7 +34,7 @@ class ResolvedRow:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedRow:
-    """One row of which nobody knows whether it went out; `since` in epoch seconds."""
+    """One row that may have been sent; `since` in epoch seconds."""
 
     batch: BatchKey
     recipient: str
@@ -43,7 +43,7 @@ class UnresolvedRow:
 
 @dataclass
 class ManualResolution:
-    """One channel's rows that nobody but a person can know of; *notices* go on where one ends."""
+    """Resolves one channel's unknown rows; *case_notices* continues on the next channel."""
 
     ledger: Ledger
     channel: ChannelName
@@ -65,7 +65,7 @@ class ManualResolution:
         ]
 
     async def unknown_rows(self) -> AsyncIterator[UnresolvedRow]:
-        """Every row of the channel that waits for a receipt or a person, in no order."""
+        """Every row of the channel that waits for a receipt or an operator, unordered."""
         async for _, batch in bulk.read_states(self.ledger.bucket, f"{self.channel}."):
             if batch is None or batch.entry is None:
                 continue
@@ -83,7 +83,7 @@ class ManualResolution:
             yield ResolvedRow(batch, ids[row], arrived)
 
     async def try_next_channel(self, batch: BatchKey) -> None:
-        """The next channel of a notice that was surely not sent; asked again, it is there."""
+        """Start the next channel of a notice that was not sent; repeats change nothing."""
         held = await self.ledger.state(batch) if keys.is_case(batch.content_id) else None
         if (
             self.case_notices
@@ -94,7 +94,7 @@ class ManualResolution:
             await self.case_notices.try_next_channel(batch, held.value, self.clock())
 
     async def write_resolution(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:
-        """The rows that were ended; a receipt that comes first has told already."""
+        """End the unknown rows of *batch* and return them; a receipt may have come first."""
         held = await self.ledger.state(batch)
         while held is not None:
             rows = moves.unknown_rows(held.value)

@@ -27,7 +27,7 @@ STATE_PREFIX = "state."
 
 @dataclass
 class Sweeper:
-    """Looks at every open batch once a minute; remembers before which place all are closed."""
+    """Scans the open batches once a minute, and keeps the scan watermark."""
 
     bus: Bus
     ledger: Ledger
@@ -56,13 +56,13 @@ class Sweeper:
                 log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
 
     async def wait_until_due(self) -> None:
-        """Until it is time again, or a channel goes on: what waited for it is woken at once."""
+        """Wait for the next sweep, or less if a channel resumes."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.channel_monitor.resumed_event.wait(), self.interval_s)
         self.channel_monitor.resumed_event.clear()
 
     async def sweep(self) -> int:
-        """Wake what is stuck, or was put off by a channel that goes on; returns how many."""
+        """Wake stuck batches and batches of resumed channels; returns their number."""
         self.idle_lanes.clear()
         await self.refresh_channels()
         self.resumed_channels = (
@@ -77,7 +77,7 @@ class Sweeper:
         return stuck
 
     async def refresh_channels(self) -> None:
-        """Which stand still; and which of them nobody tries, although a probe is long due."""
+        """Update the blocked channels, and those of them whose probe is long overdue."""
         tried = (await breaker_store.load_breakers(self.bus)).items()
         broken = {channel: one for channel, one in tried if not one.is_closed}
         self.blocked_channels = self.channel_monitor.paused_channels | broken.keys()
@@ -87,13 +87,13 @@ class Sweeper:
         self.unprobed_channels = long_due - self.channel_monitor.paused_channels
 
     async def scan(self) -> int:
-        """Look at everything from the first open place on; now and then at the whole ledger."""
+        """Scan from the first open batch on; every FULL_SCAN_EVERY sweeps, the whole ledger."""
         start = 1 if self.sweep_count % FULL_SCAN_EVERY == 0 else self.scan_start
         self.sweep_count += 1
         bound = await self.ledger.bucket.last_seq()
         self.first_open = (
             self.last_scan_end + 1
-        )  # every replica has held the last sweep's end for long
+        )  # every replica has had the last sweep's end for long
         stuck = 0
         async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=start):
             stuck += await self.wake_if_stuck(key, value)
@@ -104,7 +104,7 @@ class Sweeper:
         return stuck
 
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
-        """Wake one batch if it is stuck, and say so."""
+        """Wake one batch if it is stuck; returns whether it was."""
         found = self.decode_batch(key, value.data)
         if (
             found is None
@@ -123,7 +123,7 @@ class Sweeper:
         return True
 
     def decode_batch(self, key: str, data: bytes) -> tuple[BatchKey, LedgerEntry] | None:
-        """One batch; what can't be read is left to a person, and holds up no other."""
+        """One batch; an unreadable one is logged once and skipped."""
         try:
             return BatchKey.parse(key.removeprefix(STATE_PREFIX)), codec.decode_state(data)
         except codec.DECODE_ERRORS as broken:
@@ -133,11 +133,11 @@ class Sweeper:
             return None
 
     async def is_stuck(self, key: str, batch: BatchKey, entry: LedgerEntry) -> bool:
-        """Due and lease long past, not woken lately, its lane empty, its channel running.
+        """Due and lease long past, not woken lately, its lane empty, its channel working.
 
-        Without the last two a channel that stands still, or is busy, would be flooded. When it goes
-        on, whatever is due and nobody's was put off, and its wake-up may be minutes away. Until it
-        does somebody has to try: where all wake-ups were lost, one batch is woken for that.
+        The last two keep a blocked or busy channel from being flooded. When a channel resumes, its
+        due batches without an owner are woken at once, as their wake-ups may be minutes away. On a
+        blocked channel without wake-ups, one batch is woken to probe it.
         """
         if batch.channel in self.resumed_channels:
             return max(entry.due, entry.lease_until) <= self.clock()
@@ -153,7 +153,7 @@ class Sweeper:
         return stuck
 
     async def is_lane_idle(self, channel: ChannelName, lane: Lane) -> bool:
-        """Whether nothing waited in *lane* before this sweep; its own wake-ups do not count."""
+        """Whether *lane* had no wake-ups before this sweep."""
         if (channel, lane) not in self.idle_lanes:
             self.idle_lanes[channel, lane] = not await count_queued(self.bus, channel, lane)
         return self.idle_lanes[channel, lane]

@@ -14,12 +14,12 @@ from contracts.delivery import BatchKey, ChannelName, Lane
 STATE_PREFIX = "state."
 SAMPLE_S = 1.0
 MAX_SAMPLES = 3
-"""As many at most, where a window takes longer than one."""
+"""Samples at most, if a window takes longer than one sample."""
 
 
 @dataclass
 class LaneCounts:
-    """One lane's rows; of those that wait, `moving` may go now, `ended` wait no more."""
+    """One lane's rows: `backlog` waits, `ready` of it may be sent now, `ended` is done."""
 
     backlog: int = 0
     ready: int = 0
@@ -32,7 +32,7 @@ CountsByLane = dict[tuple[ChannelName, Lane], LaneCounts]
 
 @dataclass
 class Throughput:
-    """Rows of the batches from `start` on, and how many of them end in a second."""
+    """Row counts of the batches from `start` on, and how many rows end per second."""
 
     ledger: Ledger
     start: int
@@ -42,7 +42,7 @@ class Throughput:
     per_s: dict[tuple[ChannelName, Lane], float] = field(default_factory=dict)
 
     async def count_lanes(self) -> CountsByLane:
-        """Every lane as it stands; a batch that nobody can read is left to `loa check`."""
+        """Count every lane; unreadable batches are left to `loa check`."""
         tallies: CountsByLane = defaultdict(LaneCounts)
         async for key, value in self.ledger.bucket.values(STATE_PREFIX, start=self.start):
             batch = bulk.decode_or_none(BatchKey.parse, key.removeprefix(STATE_PREFIX))
@@ -61,13 +61,13 @@ class Throughput:
             lane.ready += waiting
 
     def is_ready(self, entry: LedgerEntry) -> bool:
-        """Whether somebody works on it, or could now; else it waits for its own time."""
+        """Whether the batch is owned or due."""
         return bool(entry.owner) or entry.due <= self.clock() + 1
 
     async def measure(self, running_channels: Collection[ChannelName]) -> CountsByLane:
-        """Look until each channel of *at_work* that has something to do has got on, or long enough.
+        """Sample until each channel of *running_channels* with ready rows has progressed.
 
-        What stands afterwards; `per_s` has the lanes in which something has ended.
+        Returns the last counts; `per_s` has the lanes in which rows ended.
         """
         before, began = await self.count_lanes(), self.clock()
         after = before
@@ -84,7 +84,7 @@ class Throughput:
     def lacks_progress(
         self, counts: CountsByLane, running_channels: Collection[ChannelName]
     ) -> bool:
-        """Whether a channel has something to do and has not got on yet."""
+        """Whether a running channel has ready rows and no progress yet."""
         moved = {channel for channel, _ in self.per_s}
         busy = {channel for (channel, _), one in counts.items() if one.ready}
         return bool(busy & set(running_channels) - moved)

@@ -15,7 +15,7 @@ LATE_EFFECTS = {
     ChannelName.EMAIL: "an older mail may still arrive",
     ChannelName.ZALO: "an older call to Zalo may still have its effect",
 }
-"""What may land late; the portal waits for nothing."""
+"""Late effects by channel; the portal has none."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class PlanBlockers:
     async def timeline_entry(
         self, plan: PlanKey, cursor: PlanCursor, positions: Sequence[int], now: float
     ) -> TimelineEntry | None:
-        """Why nobody of *plan* is told yet; None where it waits for no older one of *positions*."""
+        """Why *plan* has not started; None if it waits for none of the older *positions*."""
         if plan.channel not in LATE_EFFECTS or cursor.complete or cursor.halt or cursor.count:
             return None
         lower = [plan._replace(revision=one) for one in positions if one < plan.revision]
@@ -37,7 +37,7 @@ class PlanBlockers:
         return waiting_entry(plan.channel, until, now) if until > now else None
 
     async def older_issues(self, plan: PlanKey) -> AsyncIterator[PlanKey]:
-        """The digests in which an older position of the item stood; on e-mail alone there are."""
+        """The digests with an older position of the item; only e-mail has digests."""
         if self.digests is None or plan.channel is not ChannelName.EMAIL:
             return
         places = (await self.digests.digests_of_item(plan.content_id)).value
@@ -48,7 +48,7 @@ class PlanBlockers:
                     yield issue.plan
 
     async def settled_at(self, plan: PlanKey) -> float:
-        """When nothing of *plan* can land any more; infinite while a batch of it is open."""
+        """The time after which *plan* has no late effects; infinite while a batch is open."""
         held = await self.ledger.plan(plan)
         if held is None:
             return 0.0
@@ -59,7 +59,7 @@ class PlanBlockers:
 
 
 def waiting_entry(channel: ChannelName, until: float, now: float) -> TimelineEntry:
-    """As it is now; minutes are rounded up, so that it is over then."""
+    """The timeline entry for a wait until *until*, rounded up to a minute."""
     at = datetime.fromtimestamp(now, UTC)
     if until == math.inf:
         why = "waits: an older revision is still on its way"

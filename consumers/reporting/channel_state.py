@@ -11,11 +11,11 @@ from contracts.trace import Trace
 from producers.bus import Bus
 
 REMEDIES = {"index_lost": "`loa rebuild portal`"}
-"""What mends a channel's trouble, where one command does."""
+"""The command that resolves a breaker's reason, if there is one."""
 
 
 async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
-    """Of each channel in which something of the item is open. Raises BusError."""
+    """Problems of the channels on which the item has open rows. Raises BusError."""
     waiting = [name for name, count in trace.channels.items() if not count.complete]
     if not waiting:
         return []
@@ -36,7 +36,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:
-    """The channel itself can't work."""
+    """The problem of a channel whose breaker is not closed."""
     since = f"{to_datetime(breaker.since):%Y-%m-%dT%H:%M:%SZ}"
     now = REMEDIES.get(breaker.reason)
     code = "channel_broken_now" if now else "channel_broken"

@@ -2,7 +2,8 @@
 
 A handler returns (ack), raises RetryLater (nak with a delay), or fails. A message that breaks its
 contract becomes a dead letter that names the field. Every other failure is retried: bus errors at
-once, unforeseen errors with growing delays."""
+once, unforeseen errors with growing delays.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -86,7 +87,7 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
     async def dead_letter_message(
         self, msg: NatsMessage, violation: ContractError | ValidationError
     ) -> None:
-        """Consequence first, acknowledgement second: a letter that can't be stored stays here."""
+        """Store the dead letter, then acknowledge; if it can't be stored, the message stays."""
         errors = violation.errors if isinstance(violation, ContractError) else explain(violation)
         try:
             await self.store_dead_letter(stage_of(msg), msg, errors)
@@ -108,7 +109,7 @@ def stage_of(msg: NatsMessage) -> str:
 
 
 def log_facts(msg: NatsMessage) -> dict[str, str]:
-    """Whose message it is and what it is about, as far as it can be read."""
+    """Facts for the log: unit, event and content, as far as they can be read."""
     raw = msg.raw_message
     return message_info.read_message_info(raw.subject, raw.headers or {}, raw.data).log_facts
 
@@ -119,7 +120,7 @@ def delivery_count(msg: NatsMessage) -> int:
 
 @asynccontextmanager
 async def keep_alive(msg: NatsMessage) -> AsyncIterator[None]:
-    """Tell the server that the handler still works, so that nobody else is given the message."""
+    """Report progress, so that the server does not redeliver the message meanwhile."""
 
     async def beat() -> None:
         while True:

@@ -2,7 +2,7 @@
 
 
 class RetryLater(Exception):
-    """Not done and not wrong: deliver this message again after `delay_s`."""
+    """The message is valid but not done: deliver it again after `delay_s`."""
 
     def __init__(self, delay_s: float, reason: str) -> None:
         super().__init__(reason)

@@ -2,7 +2,8 @@
 
 A batch acquires a permit before its lease. When all connections are taken, a waiting batch asks a
 running one of a lower lane to yield; that one stops after its window, gives its batch back to the
-queue, and the most urgent waiter takes its connection."""
+queue, and the most urgent waiter takes its connection.
+"""
 
 import asyncio
 import heapq
@@ -17,9 +18,9 @@ LANE_FULL_RETRY_S = 0.1
 
 
 class Permit:
-    """Permission to use one connection; `wanted` tells its holder to step aside.
+    """Permission to use one connection; `yield_requested` asks its holder to give it back.
 
-    A `probe` finds out, alone, whether the channel works again.
+    `is_probe`: its batch tests, alone, whether the channel works again.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -29,7 +30,7 @@ class Permit:
 
 
 class LaneSemaphore:
-    """`places` connections for all, and `reserved` more that only the urgent lane uses."""
+    """`capacity` permits for all lanes, and `reserved` more for the urgent lane only."""
 
     def __init__(self, capacity: int, reserved: int = 1) -> None:
         self.capacity = capacity
@@ -40,7 +41,7 @@ class LaneSemaphore:
 
     @asynccontextmanager
     async def acquire(self, lane: Lane) -> AsyncIterator[Permit]:
-        """Wait for a connection, most urgent lane first."""
+        """Wait for a permit, most urgent lane first."""
         permit = Permit(lane)
         if not self.has_capacity(lane):
             await self.wait_in_queue(permit)
@@ -53,9 +54,9 @@ class LaneSemaphore:
             self.admit_waiting()
 
     def require_capacity(self, lane: Lane) -> None:
-        """For what need not wait here: raises Later when *lane* would have to queue."""
+        """Raises RetryLater if *lane* would have to queue."""
         if not self.has_capacity(lane):
-            raise RetryLater(LANE_FULL_RETRY_S, "all places of the lane are taken")
+            raise RetryLater(LANE_FULL_RETRY_S, "all permits of the lane are taken")
 
     def has_capacity(self, lane: Lane) -> bool:
         limit = self.capacity + (self.reserved if lane is Lane.URGENT else 0)
@@ -72,7 +73,7 @@ class LaneSemaphore:
             raise
 
     def request_preemption(self, lane: Lane) -> None:
-        """Ask the lowest running lane below *lane* to make room."""
+        """Ask the lowest running lane below *lane* to yield."""
         lower = [
             one for one in self.running if one.lane.rank > lane.rank and not one.yield_requested
         ]
@@ -80,7 +81,7 @@ class LaneSemaphore:
             max(lower, key=lambda one: one.lane.rank).yield_requested = True
 
     def admit_waiting(self) -> None:
-        """Let the most urgent waiters in, as far as there is room."""
+        """Give free permits to the most urgent waiters."""
         while self.waiting and self.has_capacity(self.waiting[0][2].lane):
             _, _, permit, turn = heapq.heappop(self.waiting)
             if not turn.done():  # else cancelled a moment ago
@@ -88,7 +89,7 @@ class LaneSemaphore:
                 turn.set_result(None)
 
     def cancel_waiting(self, permit: Permit, turn: asyncio.Future[None]) -> None:
-        """A waiter was cancelled: give back a place it may have been handed meanwhile."""
+        """Remove a cancelled waiter, and give back a permit that it may already hold."""
         if permit in self.running:
             self.running.remove(permit)
             self.admit_waiting()

@@ -16,17 +16,16 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 log = structlog.get_logger()
 PRETTY_FORMAT = "pretty"
 OWN_PACKAGES = ("channels", "consumers", "producers")
-"""Whose every line counts; of libraries only warnings do."""
+"""Packages whose info lines are logged; libraries log warnings only."""
 ARGUMENTS_START = re.compile(r"\n|(?<= callback) |[<('\"]")
-"""Where an event loop's sentence ends and what it shows begins."""
+"""The end of an event loop's sentence, before its arguments."""
 
 
 def configure(log_format: str = "json", *, service: bool) -> None:
-    """Log to stdout for a service; a command logs errors alone, to stderr: stdout is its answer.
+    """Log to stdout for a service; a command logs errors only, to stderr.
 
-    What a warning says of the bus, a command says itself where it matters, in both languages.
-    Tracebacks tell types and places. What an exception says, and what variables hold, may be
-    somebody's text, address or token.
+    A command reports bus failures itself, in both languages. Tracebacks have types and places
+    only: messages of exceptions and values of variables may hold texts, addresses or tokens.
     """
     stream, libraries = (sys.stdout, logging.WARNING) if service else (sys.stderr, logging.ERROR)
     shared = shared_processors(log_format)
@@ -46,7 +45,7 @@ def configure(log_format: str = "json", *, service: bool) -> None:
 
 
 def shared_processors(log_format: str) -> list[Processor]:
-    """What every line goes through, ours and that of libraries."""
+    """Processors of every line, our own and those of libraries."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -56,9 +55,9 @@ def shared_processors(log_format: str) -> list[Processor]:
 
 
 def strip_loop_arguments(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """What an event loop says of a failed task or callback, without its error and arguments.
+    """Drop error and arguments from an event loop's report of a failed task or callback.
 
-    Nothing is lost: the traceback has the type and the places.
+    The traceback has the type and the places.
     """
     if line["_record"].name == "asyncio":
         line["event"] = ARGUMENTS_START.split(line["event"], maxsplit=1)[0].rstrip()
@@ -66,14 +65,14 @@ def strip_loop_arguments(_: WrappedLogger, __: str, line: EventDict) -> EventDic
 
 
 def redacted_traceback(exc_info: ExcInfo) -> list[dict[str, Any]]:
-    """A traceback without words: of an exception its type, and what the system calls an error."""
+    """A traceback without messages: types, places, and the text of operating system errors."""
     stacks = ExceptionDictTransformer(show_locals=False, max_frames=20)(exc_info)
     remove_messages(stacks, exc_info[1])
     return stacks
 
 
 def remove_messages(stacks: Iterable[dict[str, Any]], error: BaseException | None) -> None:
-    """Take the words out of *stacks*, which are *error*, what caused it, and so on."""
+    """Remove the messages from *stacks*: *error*, its cause, and so on."""
     for stack in stacks:
         stack |= {"exc_value": os_error_text(error), "exc_notes": [], "syntax_error": None}
         within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
@@ -83,7 +82,7 @@ def remove_messages(stacks: Iterable[dict[str, Any]], error: BaseException | Non
 
 
 def os_error_text(error: BaseException | None) -> str:
-    """What the operating system calls its own error; libraries number theirs otherwise."""
+    """The operating system's text for its own errors; libraries use other numbers."""
     if not isinstance(error, OSError) or type(error).__module__ != "builtins":
         return ""
     return os.strerror(error.errno) if error.errno else ""
@@ -92,7 +91,7 @@ def os_error_text(error: BaseException | None) -> str:
 def log_process_failure(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """The last line of a process that ends for a reason nobody foresaw: Python would tell words."""
+    """Exception hook: log an uncaught error without its message."""
     if isinstance(error, Exception):
         log.error("process_failed", exc_info=error)
     else:
@@ -100,7 +99,7 @@ def log_process_failure(
 
 
 def print_redacted(out: TextIO, exc_info: ExcInfo) -> None:
-    """The same for people, the innermost call last."""
+    """Print a redacted traceback for people, the innermost call last."""
     out.write("\n")
     print_stacks(out, redacted_traceback(exc_info))
 

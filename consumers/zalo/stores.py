@@ -73,7 +73,7 @@ class BusArticleStore:
         return replace(note, at=revision)
 
     async def swap_with_read_back(self, key: str, data: bytes, revision: int) -> int:
-        """Replace *revision* by *data*. Raises Conflict, except over our own unanswered write."""
+        """Replace *revision* by *data*. Raises RevisionConflict, except after our own write."""
         doubted = False
         for _ in range(MAX_TRIES):
             try:
