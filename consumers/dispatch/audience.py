@@ -1,4 +1,4 @@
-"""Who gets a publication on a channel: one sorted, unique sequence of recipient ids."""
+"""Audiences: a publication's recipients on a channel, as one sorted, unique sequence of ids."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -12,9 +12,9 @@ ARTICLE, BROADCAST = "article", "broadcast"
 
 
 class AudienceRow(NamedTuple):
-    """One recipient; `correction` = got (or may have got) an earlier text of the item.
+    """One recipient; `correction`: got, or may have got, an earlier text of the item.
 
-    `picks`: which of a digest's items, as a bit mask.
+    `picks`: the recipient's items of a digest, as a bit mask.
     """
 
     id: str
@@ -23,11 +23,10 @@ class AudienceRow(NamedTuple):
 
 
 class AudienceQuery(NamedTuple):
-    """What is told to whom: followers only when `following`, and `reached` in any case.
+    """Recipients asked for: `reached` always, followers if `includes_followers`.
 
-    A withdrawal, or a correction that no longer names this channel, is only for those who got (or
-    may have got) an earlier text. `reached` is sorted and unique. `begun`: somebody was planned
-    for an earlier text; where nobody was, nobody can ever see one.
+    A withdrawal, or a correction that no longer names this channel, is only for recipients of an
+    earlier text. `reached` is sorted and unique. `had_earlier_plan`: an earlier text was planned.
     """
 
     publication: Publication
@@ -40,10 +39,10 @@ class Audience(Protocol):
     """A channel's recipients."""
 
     async def ready(self) -> None:
-        """Raises Later until everybody who subscribed before now is known."""
+        """Raises RetryLater until all earlier subscriptions are known."""
 
     def count(self, publication: Publication) -> int:
-        """How many `rows` will name, not counting corrections alone."""
+        """The number of `rows`, without those that only get a correction."""
 
     def rows(self, query: AudienceQuery, after: str) -> AsyncIterator[AudienceRow]:
         """Recipients with an id greater than *after*."""
@@ -58,7 +57,7 @@ class SubscriberSource(Protocol):
 
 
 class SubscriberAudience:
-    """People: who follows the item now, and whoever got an earlier text of it."""
+    """Subscribers: the item's present followers, and the recipients of its earlier texts."""
 
     def __init__(self, subscribers: SubscriberSource) -> None:
         self.subscribers = subscribers
@@ -84,7 +83,7 @@ class SubscriberAudience:
             wrong = await anext(reached, None)
 
     def followers(self, publication: Publication, after: str) -> Iterator[str]:
-        """Who follows the item now, read in chunks."""
+        """The item's present followers, read in chunks."""
         while True:
             ids = self.subscribers.ids_after(publication, after, READ_CHUNK)
             yield from ids
@@ -94,13 +93,13 @@ class SubscriberAudience:
 
 
 class PortalAudience:
-    """The portal shows every position of an item, whatever became of the earlier ones.
+    """The portal, one row: it shows every position of an item.
 
-    Only of a withdrawal before anything could be shown it learns nothing: it would tell the title.
+    A withdrawal before any text was shown has no row, because it would reveal the title.
     """
 
     async def ready(self) -> None:
-        """Nobody to wait for."""
+        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:  # noqa: ARG002 -- the same for each
         return 1
@@ -119,7 +118,7 @@ class ZaloAudience:
     """
 
     async def ready(self) -> None:
-        """Nobody to wait for."""
+        """Always ready: there is no directory to wait for."""
 
     def count(self, publication: Publication) -> int:
         return 2 if publication.action == "published" and is_broadcast(publication.broadcast) else 1

@@ -1,4 +1,4 @@
-"""Woken by a publication: freezes who gets it on one channel, as batches in the ledger."""
+"""Dispatch a publication: freeze its recipients on one channel as batches in the ledger."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -41,7 +41,7 @@ class ReleasedPositions(Protocol):
 
 
 class DoubtSource(Protocol):
-    """What may have gone out before a restore; see `consumers.operations.restore`."""
+    """Doubts after a restore; see `consumers.operations.restore`."""
 
     async def may_have_been_published(self, publication: Publication, seq: int) -> bool: ...
 
@@ -57,7 +57,7 @@ class AffectedDigests(Protocol):
     """Digests that hold an item; see `consumers.digests`."""
 
     async def stop(self, content_id: str, below: int) -> Sequence[DigestPart]:
-        """Halt what would still send a position of the item *below* that one; all that held it."""
+        """Halt digests that would send a position *below* this one; return all that held one."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Dispatcher(Planner):
                 await self.dispatch(released)
 
     def require_start_reached(self, publication: Publication) -> None:
-        """Nothing is planned before `not_before`."""
+        """Raises RetryLater before the publication's `not_before`."""
         if publication.not_before is None:
             return
         rest_s = publication.not_before.timestamp() - self.clock()
@@ -101,8 +101,8 @@ class Dispatcher(Planner):
         if publication.not_before and (why := await self.positions.halt_mark(*plan[1:])):
             await self.supersession.halt(plan, why)
             return
-        before = await self.halt_earlier(plan, publication)
-        if self.channel not in publication.channels and not before.was_planned:
+        earlier = await self.halt_earlier(plan, publication)
+        if self.channel not in publication.channels and not earlier.was_planned:
             return
         crash_point("dispatch.older_halted")
         held = await self.ledger.create_plan(plan, await self.new_cursor(released))
@@ -111,23 +111,23 @@ class Dispatcher(Planner):
         if held.value.complete or held.value.halt:
             return
         if self.waits_for_earlier:
-            await self.supersession.require_settled(before.plans)
+            await self.supersession.require_settled(earlier.plans)
         await self.audience.ready()
-        before = before._replace(was_planned=before.was_planned or held.value.doubt)
-        await self.plan_recipients(plan, publication, held, before)
+        earlier = earlier._replace(was_planned=earlier.was_planned or held.value.doubt)
+        await self.plan_recipients(plan, publication, held, earlier)
 
     async def halt_earlier(self, plan: PlanKey, publication: Publication) -> "EarlierPositions":
-        """Halt what was planned, or still might be, for the item's older positions."""
+        """Halt the plans of the item's older positions, also those not yet made."""
         lower = await self.earlier_plans(plan)
         mark = "w" if publication.action == "withdrawn" else "v"
         for one in lower:
             await self.supersession.halt(one, f"{mark}{publication.revision}")
         parts = await self.digests.stop(*plan[1:]) if self.digests else ()
-        before = EarlierPositions(lower, parts)
-        return before._replace(was_planned=await self.supersession.any_planned(before.plans))
+        earlier = EarlierPositions(lower, parts)
+        return earlier._replace(was_planned=await self.supersession.any_planned(earlier.plans))
 
     async def new_cursor(self, released: ReleasedPublication) -> PlanCursor:
-        """A plan that is not begun."""
+        """The cursor of a plan that is not begun."""
         publication, seq = released.publication, released.seq
         doubt = self.doubts is not None and await self.doubts.may_have_been_published(
             publication, seq
@@ -146,13 +146,13 @@ class Dispatcher(Planner):
         held: Versioned[PlanCursor],
         earlier: "EarlierPositions",
     ) -> None:
-        """Plan the audience, and whoever got (or may have got) what was there *before*."""
+        """Plan the audience, and the recipients of *earlier* positions."""
         following = self.channel in publication.channels and publication.action != "withdrawn"
 
         def behind(after: str) -> AsyncIterator[AudienceRow]:
             reached = earlier.reached_recipients(self.supersession, after)
-            told = AudienceQuery(publication, following, reached, earlier.was_planned)
-            return self.audience.rows(told, after)
+            query = AudienceQuery(publication, following, reached, earlier.was_planned)
+            return self.audience.rows(query, after)
 
         count = (lambda: self.audience.count(publication)) if following else None
         ended = (await self.plan_batches(plan, held, behind, count)).value
@@ -162,7 +162,7 @@ class Dispatcher(Planner):
 class EarlierPositions(NamedTuple):
     """An item's older positions on one channel: plans of their own, and parts of digests.
 
-    `begun`: somebody was planned for one of them, or may have been before a restore.
+    `was_planned`: one of them had recipients, or may have had before a restore.
     """
 
     own_plans: Sequence[PlanKey]

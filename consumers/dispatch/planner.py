@@ -1,6 +1,6 @@
-"""Freezing a sorted sequence of recipients as batches in the ledger: what every plan is made by.
+"""Planner: freeze a sorted sequence of recipients as batches in the ledger.
 
-Killed anywhere it resumes from the plan's cursor ("> last id"): nobody twice, nobody left out.
+After a crash it resumes from the plan's cursor ("> last id"): each recipient is planned once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ RecipientsAfter = Callable[[str], AsyncIterator[AudienceRow]]
 
 
 class Planner:
-    """What has recipients planned; a planner of its own says who they are."""
+    """Base of the planners; each of them supplies its own recipients."""
 
     ledger: Ledger
     waker: Waker
@@ -42,8 +42,8 @@ class Planner:
     ) -> Versioned[PlanCursor]:
         """Cut recipients into batches, from the cursor on; the first chunk is one batch.
 
-        *count*: how many there are, asked once the first ones are stored. Returns the plan as it
-        ended: complete, or halted by somebody else.
+        *count*: their number, asked once the first chunk is stored. Returns the plan's last
+        cursor: complete, or halted by a newer position.
         """
         while not (held.value.complete or held.value.halt):
             try:
@@ -61,7 +61,7 @@ class Planner:
     async def wake_new_batches(
         self, plan: PlanKey, held: Versioned[PlanCursor]
     ) -> Versioned[PlanCursor]:
-        """Wake what another planner, or a late write of ours, stored first: nobody else may."""
+        """Wake batches that another planner, or an earlier write of this one, has stored."""
         wider = await self.supersession.load_plan(plan)
         await self.wake_batches(plan, range(held.value.count, wider.value.count), wider.value)
         return wider
@@ -102,8 +102,8 @@ async def split_into_chunks(
 ) -> AsyncIterator[tuple[list[AudienceRow], bool]]:
     """Cut *rows*: one batch first, then twice as many each time, up to CHUNK_BATCHES.
 
-    So the first mail leaves at once, and whoever sends it in this process is not kept waiting while
-    the rest is planned. The flag says that nothing follows; an empty audience is one empty chunk.
+    So the first mail leaves at once, and a worker in this process does not wait for the rest of the
+    plan. The flag marks the last chunk; an empty audience is one empty chunk.
     """
     batches = 1 if first else CHUNK_BATCHES
     chunk: list[AudienceRow] = []

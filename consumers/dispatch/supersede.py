@@ -29,7 +29,7 @@ REWAKE_S = 60.0
 
 @dataclass
 class Supersession:
-    """Halts plans and entries of older positions, and says when they are quiet."""
+    """Halts plans and entries of older positions, and requires that they are settled."""
 
     ledger: Ledger
     waker: Waker
@@ -66,7 +66,7 @@ class Supersession:
             return await self.load_plan(plan)
 
     async def halt_entry(self, batch: BatchKey, held: Versioned[LedgerEntry], why: str) -> None:
-        """Mark one entry, over whatever its owner writes meanwhile."""
+        """Mark one entry as halted, also when its owner writes meanwhile."""
         until = time.monotonic() + HALT_TIMEOUT_S
         while True:
             halted = moves.halt(held.value, why, self.clock())
@@ -80,14 +80,14 @@ class Supersession:
                 return
 
     async def any_planned(self, plans: Sequence[PlanKey]) -> bool:
-        """Whether one of *plans* was ever begun: somebody may have its text."""
+        """Whether one of *plans* was ever begun, so that recipients may have its text."""
         for plan in plans:
             if (held := await self.ledger.plan(plan)) and held.value.planned:
                 return True
         return False
 
     async def require_settled(self, plans: Sequence[PlanKey]) -> None:
-        """Return once no older text can land any more. Raises Later until then."""
+        """Raises RetryLater while an older text may still arrive."""
         for plan in plans:
             cursor = (await self.load_plan(plan)).value
             async for batch, entry in self.ledger.entries(plan, cursor):
@@ -131,7 +131,7 @@ class Supersession:
                     yield ids[row]
 
     async def digest_recipients(self, plan: PlanKey, number: int, after: str) -> AsyncIterator[str]:
-        """As `reached_by`, of a digest: only those for whom item *number* stood in it."""
+        """As `reached_in_plan`, for a digest: only recipients whose digest held item *number*."""
         async for batch, entry in self.ledger.entries(plan, (await self.load_plan(plan)).value):
             rows = entry.value.reached_rows()
             known = await self.ledger.rows(batch) if rows else BatchRows(())
@@ -141,7 +141,7 @@ class Supersession:
 
 
 async def merge_distinct(streams: Sequence[AsyncIterator[str]]) -> AsyncIterator[str]:
-    """Several sorted streams as one that names everybody once."""
+    """Several sorted streams as one, each id once."""
     last = ""
     async for id in merge_sorted(streams):
         if id != last:

@@ -1,4 +1,4 @@
-"""A draft at the desk, with the rules of deciding on it: four eyes, one decision, a reason."""
+"""Drafts at the desk and the rules of a decision: four eyes, one decision, a reason."""
 
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ REASON_MAX = 500
 class Draft(BaseModel):
     """A revision that waits: bucket `desk`, key `<content_id>.<revision>`.
 
-    `data` is what the unit sent; `hash` names it, and an approval is given to that hash.
+    `data` is the unit's event data. An approval is given to its `hash`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,13 +40,13 @@ class Draft(BaseModel):
         return keys.publication_key(self.content_id, self.revision)
 
     def verify_hash(self) -> None:
-        """Raises Conflict when the data is not what the hash names."""
+        """Raises Conflict when the data does not match the hash."""
         if keys.content_hash(self.type, self.data) != self.hash:
             raise Conflict(field_error("content_hash", "content_differs"))
 
     @property
     def content(self) -> Submitted:
-        """What the unit wrote, verified."""
+        """The unit's content, after its hash is verified."""
         self.verify_hash()
         read = events.KINDS[self.type].model_validate(self.data)
         if not isinstance(read, Submitted):
@@ -55,12 +55,12 @@ class Draft(BaseModel):
 
 
 def reviewer(field: str, name: str) -> str:
-    """The name of whoever decides. Raises Invalid without one."""
+    """The reviewer's name, cleaned. Raises Invalid without one."""
     return _clean_line(field, name, NAME_MAX) or _raise_invalid(field, "who_required")
 
 
 def rejection(code: str, reason: str) -> tuple[str, str]:
-    """Why content is turned down: a known code, a reason, or both. Raises Invalid for neither."""
+    """The code and the reason of a rejection, cleaned. Raises Invalid when both are missing."""
     codes = ", ".join(load_catalog("rejections"))
     if code and code not in load_catalog("rejections"):
         raise Invalid(field_error("code", "unknown_reject_code", value=code, codes=codes))
@@ -71,20 +71,20 @@ def rejection(code: str, reason: str) -> tuple[str, str]:
 
 
 def check_four_eyes(record: Position, approver: str) -> None:
-    """Nobody approves what they wrote or submitted. Raises Forbidden."""
+    """Refuse approval by the author or the submitter. Raises Forbidden."""
     own = {text.squeeze(name) for name in (record.author, record.submitter) if name}
     if text.squeeze(approver) in own:
         raise Forbidden(field_error("approver", "own_content", value=approver))
 
 
 def check_reviewed_hash(record: Position, reviewed_hash: str | None) -> None:
-    """What was reviewed is what is decided on. Raises Conflict."""
+    """Refuse a decision on content other than the reviewed one. Raises Conflict."""
     if reviewed_hash is not None and reviewed_hash != record.hash:
         raise Conflict(field_error("content_hash", "content_differs"))
 
 
 def record_decision(record: Position | None, decision: Decision, key: str) -> Position:
-    """The record with the decision; the same one again changes nothing.
+    """The record with the decision; a repeated decision changes nothing.
 
     Raises Conflict after another decision, Invalid when nothing waits.
     """

@@ -1,8 +1,8 @@
-"""The desk: what waits for the Information Center's approval, and what becomes of it.
+"""The desk: drafts that wait for the Information Center's approval, and the decisions on them.
 
-A decision is a compare-and-set on the position's record, so of two clerks one is first. What was
-decided is then carried out; the draft leaves the desk last, so that `resume` can finish what a
-crash cut short.
+A decision is a compare-and-set on the position's record, so the first of two reviewers wins. The
+decision is then carried out. The draft leaves the desk last, so that `finish_interrupted` can
+complete a decision after a crash.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ class Desk:
         self.bucket = self.bus.bucket(subjects.DESK.name)
 
     async def waiting_drafts(self) -> list[Draft]:
-        """What can be decided now: highest lane first, then oldest."""
+        """Drafts that can be decided now: highest lane first, then oldest."""
         found = [draft async for draft in self.all_drafts()]
         records = await self.repository.bucket.get_many([draft.key for draft in found])
         open_keys = {
@@ -61,10 +61,10 @@ class Desk:
         revision: int | None = None,
         content_hash: str | None = None,
     ) -> Position:
-        """Release a draft: the only one of its item, unless *revision* says which.
+        """Release a draft: the newest that waits, unless *revision* names one.
 
-        Raises Forbidden for its author, Conflict when the content is not the one that was shown,
-        was overtaken, or was turned down by somebody; Invalid when nothing waits.
+        Raises Forbidden for its author; Conflict when the content differs from the reviewed one,
+        is superseded, or was rejected before; Invalid when no draft waits.
         """
         by = approval.reviewer("approver", approver)
         number = revision or await self.newest_waiting(content_id)
@@ -88,7 +88,7 @@ class Desk:
         code: str = "",
         reason: str = "",
     ) -> Position:
-        """Turn a draft down, with a code of `rejections.toml` or a reason. Raises as `approve`."""
+        """Reject a draft with a code of `rejections.toml` or a reason. Raises as `approve`."""
         code, reason = approval.rejection(code, reason)
         by = approval.reviewer("clerk", reviewer)
         number = revision or await self.newest_waiting(content_id)
@@ -96,16 +96,16 @@ class Desk:
         return await self.decide(content_id, number, decision)
 
     async def finish_interrupted(self) -> int:
-        """Carry out what was decided and cut short; says how many drafts that concerned."""
+        """Complete decisions that a crash interrupted; returns how many drafts were completed."""
         finished = 0
         async for draft in self.all_drafts():
             finished += await self.finish_draft(draft)
         return finished
 
     async def finish_draft(self, draft: Draft) -> bool:
-        """Complete a decided draft; one that can't be is left for a person, and holds up no other.
+        """Complete a decided draft; an unusable one is logged and left, and blocks no other.
 
-        A register that has lost or broken the draft's record raises LookupError or ValidationError.
+        The repository raises LookupError or ValidationError for a lost or broken record.
         """
         try:
             record = await self.repository.position(draft.content_id, draft.revision)
@@ -120,7 +120,7 @@ class Desk:
         return True
 
     async def add_draft(self, draft: Draft) -> None:
-        """Lay a draft on the desk; if it was decided meanwhile, carry that out instead."""
+        """Add a draft to the desk, or complete the decision if one was made meanwhile."""
         try:
             await self.bucket.create(draft.key, draft.model_dump_json().encode())
         except nats.RevisionConflict:
@@ -130,7 +130,7 @@ class Desk:
             await self.complete(draft, record)
 
     async def drop_outdated(self, content_id: str, item: Item) -> None:
-        """Take off the desk what can't be released any more: overtaken, or withdrawn."""
+        """Remove drafts that can't be released any more: superseded, or withdrawn."""
         outdated = item.outdated
         for number in outdated:
             if await self.repository.position(content_id, number):
@@ -140,7 +140,7 @@ class Desk:
         await self.remove_waiting(content_id, outdated)
 
     async def decide(self, content_id: str, number: int, decision: Decision) -> Position:
-        """Book a decision and carry it out."""
+        """Record a decision and carry it out."""
         item = await self.repository.item(content_id)
         if item and number in item.outdated:
             await self.drop_outdated(content_id, item)
@@ -157,7 +157,7 @@ class Desk:
         return await self.complete(draft, record) if draft else record
 
     async def complete(self, draft: Draft, record: Position) -> Position:
-        """Carry out what the record says, then take the draft off the desk."""
+        """Carry out the recorded decision, then remove the draft from the desk."""
         if record.state == "released" and record.seq is None:
             record = await self.release_approved(draft, record)
         crash_point("desk.carried_out")
@@ -167,7 +167,7 @@ class Desk:
         return record
 
     async def release_approved(self, draft: Draft, record: Position) -> Position:
-        """Release an approved draft, unless something newer was released first."""
+        """Release an approved draft, unless a newer position was released first."""
         text, at = draft.content, record.released_at or self.now()
 
         def fenced(item: Item | None) -> Item:
@@ -184,7 +184,7 @@ class Desk:
         return record
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> None:
-        """Take positions off the item's own list."""
+        """Remove positions from the item's list of waiting ones."""
         if numbers:
             await self.repository.remove_waiting(content_id, numbers)
 
@@ -194,14 +194,14 @@ class Desk:
             await self.bucket.purge(key)
 
     async def newest_waiting(self, content_id: str) -> int:
-        """The position of the item that waits. Raises Invalid when none does."""
+        """The item's newest waiting position. Raises Invalid when none waits."""
         item = await self.repository.item(content_id)
         if item is None or not item.waiting:
             raise Invalid(field_error("content_id", "not_waiting", value=content_id))
         return max(item.waiting)
 
     async def all_drafts(self) -> AsyncIterator[Draft]:
-        """Every draft that can be read; one that can't is left for a person."""
+        """Every readable draft; an unreadable one is logged and skipped."""
         async for key, value in self.bucket.values():
             try:
                 draft = Draft.model_validate_json(value.data)

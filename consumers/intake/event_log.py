@@ -1,7 +1,7 @@
-"""Every event ever taken in, by its key: bucket `events`, kept for ever.
+"""Log of all accepted events by event id: bucket `events`, kept for ever.
 
-The HTTP door books an event before it answers; for other doors intake does. A repeat with the same
-content is let through (and changes nothing further on), another content under the same id is not.
+The gateway records an event before it answers; for other doors, intake does. A repeat with the same
+content passes and changes nothing. Other content under the same id is refused.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from producers.bus.records import read, update
 
 
 class EventLog:
-    """Books events and their refusals."""
+    """Records events and their refusals."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.EVENTS.name)
 
     async def record(self, event_id: str, first: EventRecord) -> EventRecord:
-        """The record of an event, new or known. Raises Conflict for another content."""
+        """The record of an event, new or existing. Raises Conflict for other content."""
 
         def move(found: EventRecord | None) -> EventRecord:
             if found and found.hash != first.hash:
@@ -30,14 +30,14 @@ class EventLog:
         return (await update(self.bucket, event_id, EventRecord, move)).required
 
     async def refusal_errors(self, event_id: str) -> Sequence[FieldError]:
-        """Why intake refused an event, if that is how its last try ended."""
+        """The errors for which intake refused the event's last attempt, if it did."""
         held = await read(self.bucket, event_id, EventRecord)
         return held.value.refused if held.value else ()
 
     async def record_result(
         self, event_id: str, known: EventRecord, errors: Sequence[FieldError]
     ) -> None:
-        """Say how the last try ended: *errors*, or none."""
+        """Record how the last attempt ended: with *errors*, or with none."""
 
         def move(found: EventRecord | None) -> EventRecord:
             return (found or known).model_copy(update={"refused": tuple(errors)})

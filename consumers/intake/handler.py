@@ -2,7 +2,8 @@
 
 The bus is a door too, so everything is checked here a second time. An event that breaks the
 contract is raised and becomes a dead letter. Every step may be repeated after a crash at any point:
-the item's record decides, everything else follows from it."""
+the item's record decides, everything else follows from it.
+"""
 
 import asyncio
 import time
@@ -43,16 +44,19 @@ from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
 from producers.bus.records import Versioned
 
+log = structlog.get_logger()
+EARLIER_EVENT_RETRY_S = 0.2
+
 
 class KeyedLock:
-    """Keys are forgotten when nobody holds or awaits them."""
+    """One lock per key, granted in the order of requests; unused keys are dropped."""
 
     def __init__(self) -> None:
         self._queues: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
-        """Wait for everybody who asked for *key* before."""
+        """Hold the lock of *key*, after all earlier requests for this key."""
         lock, waiting = self._queues.get(key, (asyncio.Lock(), 0))
         self._queues[key] = lock, waiting + 1
         try:
@@ -65,12 +69,6 @@ class KeyedLock:
         lock, waiting = self._queues.pop(key)
         if waiting > 1:
             self._queues[key] = lock, waiting - 1
-
-
-log = structlog.get_logger()
-
-
-EARLIER_EVENT_RETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,28 +137,28 @@ class Intake:
     async def handle(
         self, event: CloudEvent, unit: str, kind: str | None = None, *, seq: int = 0
     ) -> None:
-        """Take one event in. *unit* and *kind* are what its subject proves, *seq* where it lies.
+        """Process one event. Its subject proves *unit* and *kind*; *seq* is its stream sequence.
 
-        Events of one item are taken in one after another, in the order they came. Raises
-        ContractError for an event that breaks the contract, Later when an earlier one has to come
-        first, BusError when the bus fails. A repeat is harmless.
+        Events of one item are processed one after another, in order of arrival. Raises
+        ContractError for an event that breaks the contract, RetryLater when an earlier one has to
+        be processed first, BusError when the bus fails. A repeat is harmless.
         """
-        offer = self.check(event, unit, kind)
+        checked = self.check(event, unit, kind)
         crash_point("intake.fetched")
-        facts = {"event_id": offer.event_id, "content_id": offer.content_id}
+        facts = {"event_id": checked.event_id, "content_id": checked.content_id}
         with bound_contextvars(**facts, unit=unit):
-            async with self.locks.hold(offer.content_id):
-                await self.process(offer, seq)
+            async with self.locks.hold(checked.content_id):
+                await self.process(checked, seq)
 
     async def process(self, checked: CheckedEvent, seq: int) -> None:
-        record, rules, held = await asyncio.gather(
+        record, policy, item = await asyncio.gather(
             self.event_log.record(checked.event_id, checked.to_record()),
             self.load_policy(checked.unit),
             self.repository.versioned_item(checked.content_id),
         )
         crash_point("intake.event_booked")
         try:
-            await self.apply(checked, rules, held, seq)
+            await self.apply(checked, policy, item, seq)
         except ContractError as refusal:
             await self.record_refusal(checked, record, refusal)
             raise
@@ -169,31 +167,33 @@ class Intake:
         log.info("event_taken_in", type=checked.event.type)
 
     def check(self, event: CloudEvent, unit: str, kind: str | None) -> CheckedEvent:
-        """Everything that can be judged without the bus."""
-        said = events.check(event, self.vocabulary)
-        if isinstance(said, CaseUpdated):
+        """Run every check that needs no bus. Raises ContractError."""
+        content = events.check(event, self.vocabulary)
+        if isinstance(content, CaseUpdated):
             raise Invalid(errors.field_error("type", "type_closed", value=event.type))
         if kind is not None and kind != events.kind_of(event.type):
             raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
         events.check_sender(event, unit, self.vocabulary)
-        return CheckedEvent(event, unit, said, datetime.fromtimestamp(self.clock(), UTC))
+        return CheckedEvent(event, unit, content, datetime.fromtimestamp(self.clock(), UTC))
 
     async def apply(
-        self, checked: CheckedEvent, policy: UnitPolicy, held: Versioned[Item], seq: int
+        self, checked: CheckedEvent, policy: UnitPolicy, known: Versioned[Item], seq: int
     ) -> None:
         if isinstance(checked.content, Withdrawn):
-            item = await self.apply_withdrawal(checked, checked.content, held, seq)
+            item = await self.apply_withdrawal(checked, checked.content, known, seq)
             crash_point("intake.barred")
             await self.publish_withdrawal(checked, checked.content, item)
         else:
-            move = partial(admit_revision, checked=checked, text=checked.content, policy=policy)
-            item = await self.repository.update_item(checked.content_id, move, held)
+            transition = partial(
+                admit_revision, checked=checked, text=checked.content, policy=policy
+            )
+            item = await self.repository.update_item(checked.content_id, transition, known)
             await self.submit_revision(checked, checked.content, item, policy)
 
     async def submit_revision(
         self, checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
     ) -> None:
-        """What follows for a revision that has its position: release, or a place at the desk."""
+        """Release a revision that has its position, or add it to the desk."""
         crash_point("intake.position_taken")
         first = initial_position(checked, text, item, policy)
         record = await self.repository.open_position(text.content_id, text.revision, first)
@@ -206,38 +206,38 @@ class Intake:
         await self.desk.drop_outdated(text.content_id, item)
 
     async def apply_withdrawal(
-        self, checked: CheckedEvent, withdrawn: Withdrawn, held: Versioned[Item], seq: int
+        self, checked: CheckedEvent, withdrawn: Withdrawn, known: Versioned[Item], seq: int
     ) -> Item:
-        """Bar the item. One that nobody knows may be in an event that is still on its way."""
+        """Withdraw the item in its record. An unknown item may come with an earlier event."""
 
-        def move(found: Item | None) -> Item:
-            item = items.require_owner(found, checked.unit, withdrawn.content_id)
+        def transition(stored: Item | None) -> Item:
+            item = items.require_owner(stored, checked.unit, withdrawn.content_id)
             return items.withdraw(item, checked.event_id, checked.received_at, withdrawn.content_id)
 
         try:
-            return await self.repository.update_item(withdrawn.content_id, move, held)
+            return await self.repository.update_item(withdrawn.content_id, transition, known)
         except NothingToWithdraw:
             await self.require_earlier_settled(seq)
-            return await self.repository.update_item(withdrawn.content_id, move)
+            return await self.repository.update_item(withdrawn.content_id, transition)
 
     async def publish_withdrawal(
         self, checked: CheckedEvent, withdrawn: Withdrawn, item: Item
     ) -> None:
-        """Take a barred item back at once: from its readers, and from the desk."""
+        """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
         number = item.position_of(checked.event_id)
         lane = Lane.NORMAL if item.lane is Lane.BULK else item.lane  # it is to stop a bulk
         update = {"channels": item.reached, "title": withdrawn.title or item.title, "lane": lane}
-        card = item.model_copy(update=update)
+        summary = item.model_copy(update=update)
         more = {"state": "withdrawn", "released_at": item.released.get(number)}
         sender = submitter(checked.event)
-        first = checked.new_position(card, **more, reason=withdrawn.reason, submitter=sender)
+        first = checked.new_position(summary, **more, reason=withdrawn.reason, submitter=sender)
         record = await self.repository.open_position(withdrawn.content_id, number, first)
         if number in item.released:
             await self.releaser.release_withdrawal(withdrawn.content_id, item, record)
         await self.desk.drop_outdated(withdrawn.content_id, item)
 
     async def require_earlier_settled(self, seq: int) -> None:
-        """Raises Later while an event before *seq* is not settled."""
+        """Raises RetryLater while an event before *seq* is unacknowledged."""
         if not seq:
             return
         info = await self.bus.consumer_info(subjects.CONTENT.name, subjects.INTAKE)
@@ -247,7 +247,7 @@ class Intake:
     async def record_refusal(
         self, checked: CheckedEvent, record: EventRecord, refusal: ContractError
     ) -> None:
-        """Note that an event was refused and why, where the sender and `trace` look."""
+        """Record a refusal and its errors where the sender's status and `trace` read them."""
         await self.event_log.record_result(checked.event_id, record, refusal.errors)
         crash_point("intake.refused")
         log.info("event_not_admitted", fields=[error.field for error in refusal.errors])
@@ -258,7 +258,7 @@ class Intake:
         more = {"state": "refused", "code": NOT_ADMITTED_CODE, "reason": str(refusal)}
         first = checked.new_position(ItemSummary.of(text), **more)
         await self.repository.update_position(
-            text.content_id, text.revision, lambda found: found or first
+            text.content_id, text.revision, lambda stored: stored or first
         )
 
     async def load_policy(self, unit: str) -> UnitPolicy:
@@ -267,10 +267,10 @@ class Intake:
 
 
 def admit_revision(
-    found: Item | None, checked: CheckedEvent, text: Submitted, policy: UnitPolicy
+    stored: Item | None, checked: CheckedEvent, text: Submitted, policy: UnitPolicy
 ) -> Item:
-    """The item with the revision in it; unchanged for a repeat. Raises ContractError."""
-    item = items.require_owner(found, checked.unit, text.content_id)
+    """The item with the revision added; unchanged for a repeat. Raises ContractError."""
+    item = items.require_owner(stored, checked.unit, text.content_id)
     claim = PositionClaim(checked.event_id, text.revision)
     taken = items.admit(item, claim)
     if taken is item:
@@ -287,7 +287,7 @@ def admit_revision(
 def initial_position(
     checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
 ) -> Position:
-    """The first record of a revision, as the item sees it."""
+    """The first record of a revision, in the state that the item gives it."""
     released_at = item.released.get(text.revision)
     record = checked.new_position(
         ItemSummary.of(text),
@@ -298,8 +298,9 @@ def initial_position(
         submitter=submitter(checked.event),
         policy=policy.release,
     )
-    left_behind = text.revision not in item.waiting
-    return items.close_superseded(record, item, text.revision) if left_behind else record
+    if text.revision in item.waiting:
+        return record
+    return items.close_superseded(record, item, text.revision)
 
 
 def build_draft(checked: CheckedEvent, text: Submitted) -> Draft:

@@ -1,8 +1,8 @@
-"""What is known of a content item and of its positions, and the moves between their states.
+"""Content items, their positions, and the pure transitions between their states.
 
-An item's record decides: who owns it, which event took which position, what is released, and
-that nothing older can be released any more. A position's record tells the story of one position.
-All functions here are pure; `consumers.intake.repository` stores their results by compare-and-set.
+An item's record decides who owns it, which event has which position, and which positions are
+released; an older position can't be released after a newer one. A position's record holds the
+history of one position. `consumers.intake.repository` stores the results by compare-and-set.
 """
 
 from datetime import datetime, timedelta
@@ -19,16 +19,16 @@ from contracts.errors import Conflict, Forbidden, Invalid
 from contracts.records import Ownership
 
 POSITION_LIMIT = REVISION_MAX - 1000
-"""Units' own revisions stay below, so that a withdrawal always finds a higher position."""
+"""Units' own revisions stay below this, so that a withdrawal always finds a higher position."""
 
 NOT_ADMITTED_CODE = "not-admitted"
-"""The code of a position that intake refused; the event may come again, or another one."""
+"""Code of a position that intake refused; the same or another event may still take it."""
 
 RELEASE_SLACK = timedelta(seconds=10)
-"""Whoever plans a text at its time may not know yet what was released just before."""
+"""A planner that starts at a text's time may not see a release made just before."""
 
 SUPERSEDED_CODE = "superseded"
-"""The code of a position that a newer revision overtook before it was released."""
+"""Code of a position that a newer revision superseded before its release."""
 
 PositionState = Literal["waiting", "scheduled", "released", "withdrawn", "refused"]
 
@@ -49,7 +49,7 @@ class PositionClaim(NamedTuple):
 
 
 class ItemSummary(BaseModel):
-    """What is shown of a content item in lists, and what a withdrawal has to repeat."""
+    """The facts of a content item shown in lists and repeated by its withdrawal."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -71,7 +71,7 @@ class ItemSummary(BaseModel):
 
 
 class Item(ItemSummary, Ownership):
-    """A content item: bucket `publications`, key `<content_id>`. The card is that of `revision`."""
+    """A content item: bucket `publications`, key `<content_id>`. The summary is of `revision`."""
 
     state: Literal["", "released", "withdrawn"] = ""
     barred: int = 0  # the highest withdrawal: nothing below it may be released any more
@@ -84,11 +84,11 @@ class Item(ItemSummary, Ownership):
 
     @property
     def latest(self) -> int:
-        """A new revision has to be higher."""
+        """The highest position; a new revision has to be higher."""
         return max(self.revision, self.barred, *self.waiting)
 
     def visible_from(self, position: int) -> datetime:
-        """From when readers see a released position."""
+        """The time from which readers see a released position."""
         return self.starts.get(position, self.released[position])
 
     @property
@@ -102,7 +102,7 @@ class Item(ItemSummary, Ownership):
 
 
 class Decision(BaseModel):
-    """What the desk said: who, when, and why."""
+    """A decision of the desk: verdict, reviewer, time and reason."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,7 +146,7 @@ def require_owner(item: Item | None, unit: str, content_id: str) -> Item:
 
 
 def admit(item: Item, claim: PositionClaim) -> Item:
-    """Take a position for an event. Raises Conflict or Invalid when it can't have it."""
+    """Give a position to an event. Raises Conflict or Invalid when it is not available."""
     holder = item.positions.get(claim.position)
     if holder == claim.event_id:
         return item
@@ -165,7 +165,7 @@ def admit(item: Item, claim: PositionClaim) -> Item:
 
 
 def queue_for_approval(item: Item, position: int) -> Item:
-    """Put a position on the desk."""
+    """Add a position to the list of those waiting at the desk."""
     waiting = tuple(sorted({*item.waiting, position}))
     return item.model_copy(update={"waiting": waiting})
 
@@ -173,7 +173,7 @@ def queue_for_approval(item: Item, position: int) -> Item:
 def release(
     item: Item, position: int, summary: ItemSummary, at: datetime, start: datetime | None = None
 ) -> Item:
-    """Release a position, to be seen from *start*; nothing older can be now. Raises Overtaken."""
+    """Release a position, visible from *start*. Raises Superseded after a newer release."""
     if position in item.released:
         return item
     if position <= max(item.revision, item.barred):
@@ -192,15 +192,15 @@ def release(
 
 
 def record_release_time(item: Item, position: int, at: datetime, start: datetime | None) -> Item:
-    """Note when a position was released, and its own time where that was still to come."""
+    """Record when a position was released, and its start time where that is later."""
     starts = item.starts | ({position: start} if start and start > at else {})
     return item.model_copy(update={"released": item.released | {position: at}, "starts": starts})
 
 
 def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
-    """Take the item back: one more position, released only if readers may have seen the item.
+    """Withdraw the item by one more position, released only if readers may have seen the item.
 
-    The same event gets the same position for ever. Raises NothingThere for an item without content.
+    The same event always gets the same position. Raises NothingToWithdraw without content.
     """
     if not item.positions:
         raise NothingToWithdraw(
@@ -216,7 +216,7 @@ def withdraw(item: Item, event_id: str, at: datetime, content_id: str) -> Item:
 
 
 def release_withdrawal(item: Item, position: int, at: datetime) -> Item:
-    """Release a withdrawal as this position."""
+    """Release a withdrawal at *position*."""
     released = item.released | {position: at}
     gone = (*item.withdrawals, position)
     update = {"state": "withdrawn", "revision": position, "released": released, "withdrawals": gone}
@@ -226,7 +226,7 @@ def release_withdrawal(item: Item, position: int, at: datetime) -> Item:
 def superseding_position(item: Item, position: int, slack: timedelta = timedelta()) -> int:
     """The first newer position that was released before the time of *position*; 0 for none.
 
-    What was overtaken is never shown, whatever the time of the newer one: it took its place.
+    A superseded text is never shown, even when the newer one starts later.
     """
     start = item.starts.get(position)
     newer = (number for number in sorted(item.released) if number > position)
@@ -234,13 +234,13 @@ def superseding_position(item: Item, position: int, slack: timedelta = timedelta
 
 
 def halt_mark(item: Item, position: int) -> str:
-    """What halts a text that was overtaken ("v7", or "w7" by a withdrawal); empty for others."""
+    """The halt mark of a superseded text ("v7", or "w7" by a withdrawal); empty for others."""
     by = superseding_position(item, position)
     return f"{'w' if by in item.withdrawals else 'v'}{by}" if by else ""
 
 
 def is_visible(item: Item, now: datetime) -> bool:
-    """Whether a text of it is out: released, not taken back, and its time has come."""
+    """Whether readers see a text of the item: released, not withdrawn, and its time has come."""
     gone = max(item.withdrawals, default=0)
     texts = visible_revisions(item, max(item.released, default=0))
     here = any(item.starts.get(one, now) <= now for one in texts if one > gone)
@@ -248,13 +248,13 @@ def is_visible(item: Item, now: datetime) -> bool:
 
 
 def visible_before(item: Item, number: int, now: datetime) -> list[int]:
-    """The texts that readers saw, or may have seen, if position *number* is released *now*."""
+    """Earlier revisions that readers may have seen, if position *number* is released *now*."""
     then = item.model_copy(update={"released": item.released | {number: now}})
     return [one for one in visible_revisions(then, number) if one < number]
 
 
 def visible_revisions(item: Item, number: int) -> list[int]:
-    """The texts up to position *number* that readers saw, or may have seen; lowest first."""
+    """Revisions up to position *number* that readers may have seen, lowest first."""
     past = {one: at for one, at in item.released.items() if one <= number}
     then = item.model_copy(update={"released": past})
     texts = sorted(past.keys() - item.withdrawals)
@@ -262,13 +262,13 @@ def visible_revisions(item: Item, number: int) -> list[int]:
 
 
 def without_waiting(item: Item, positions: tuple[int, ...]) -> Item:
-    """Take positions off the desk's list."""
+    """Remove positions from the list of those waiting at the desk."""
     waiting = tuple(position for position in item.waiting if position not in positions)
     return item.model_copy(update={"waiting": waiting})
 
 
 def close_superseded(position: Position, item: Item, number: int) -> Position:
-    """An undecided or unreleased position that the item has left behind for good."""
+    """Close an undecided or unreleased position that a newer one has superseded."""
     if number in item.released or position.state not in ("waiting", "released"):
         return position
     if number < item.barred:

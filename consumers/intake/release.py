@@ -1,7 +1,7 @@
-"""Releasing a position: what was decided becomes one message in PUBLICATIONS, exactly once.
+"""Release a position as one message in PUBLICATIONS, exactly once.
 
-The item's record fixes every byte first; only then is it published, under a message id that
-says the same intent. Every step may be repeated after a crash at any point.
+The item's record fixes every byte first. Only then is the message published, under an id that
+names the same intent. Every step may be repeated after a crash at any point.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class StoredPublication(NamedTuple):
 
 @dataclass
 class Releaser:
-    """The one way into PUBLICATIONS."""
+    """The only writer of PUBLICATIONS."""
 
     bus: Bus
     repository: ItemRepository
@@ -45,14 +45,14 @@ class Releaser:
         return sorted(item.released) if item else []
 
     async def halt_mark(self, content_id: str, revision: int) -> str:
-        """What halts a text that a newer position overtook before its time; see `items.halted`."""
+        """The halt mark of a text superseded before its start time; see `items.halt_mark`."""
         item = await self.repository.item(content_id)
         return items.halt_mark(item, revision) if item else ""
 
     async def release_text(
         self, item: Item, text: Submitted, record: Versioned[Position]
     ) -> Position:
-        """Publish a revision that the item counts as released."""
+        """Publish a revision that is released in the item's record."""
         return await self.publish_once(
             record, build_publication(text, item, record.required.event_id)
         )
@@ -60,25 +60,25 @@ class Releaser:
     async def release_withdrawal(
         self, content_id: str, item: Item, record: Versioned[Position]
     ) -> Position:
-        """Publish a withdrawal that the item counts as released."""
+        """Publish a withdrawal that is released in the item's record."""
         return await self.publish_once(record, build_withdrawal(content_id, item, record.required))
 
     async def publish_once(self, record: Versioned[Position], released: Publication) -> Position:
-        """Publish unless it is there; the record then says where.
+        """Publish unless the stream has the message; then record its sequence.
 
-        It may be there although the record was written just now: a backup has records from before
-        the publications. What is there keeps the moment of its release.
+        The stream may have it although the record is new: a backup holds records from before the
+        publications. A stored publication keeps its release time.
         """
         if record.required.seq is not None:
             return record.required
-        stands = await self.find_stored(released)
-        if stands is None:
+        found = await self.find_stored(released)
+        if found is None:
             crash_point("release.decided")
-            stands = StoredPublication(await self.store(released), released)
+            found = StoredPublication(await self.store(released), released)
             crash_point("release.stored")
-        elif stands.publication.released_at != released.released_at:
-            await self.adopt_release_time(released, stands.publication.released_at)
-        update = {"seq": stands.seq, "released_at": stands.publication.released_at}
+        elif found.publication.released_at != released.released_at:
+            await self.adopt_release_time(released, found.publication.released_at)
+        update = {"seq": found.seq, "released_at": found.publication.released_at}
 
         def noted(position: Position | None) -> Position:
             return Versioned(position).required.model_copy(update=update)
@@ -95,24 +95,24 @@ class Releaser:
         return ack.seq
 
     async def find_stored(self, released: Publication) -> StoredPublication | None:
-        """What an earlier attempt stored; the stream forgets message ids after a while.
+        """Find the publication of an earlier attempt; the stream forgets message ids after a while.
 
-        Mostly it is the item's latest. After a restore, later ones may lie behind it.
+        Usually it is the item's latest. After a restore, later ones may follow it.
         """
         stream = subjects.PUBLICATIONS.name
         subject = subjects.publication(released.topic, released.content_id)
         latest = await self.bus.last_message(stream, subject)
         if latest is None:
             return None
-        if stands := _match(latest, released.key):
-            return stands
+        if stored := _match(latest, released.key):
+            return stored
         async for message in self.bus.scan(stream, subject):
-            if stands := _match(message, released.key):
-                return stands
+            if stored := _match(message, released.key):
+                return stored
         return None
 
     async def adopt_release_time(self, released: Publication, at: datetime) -> None:
-        """Have the item say when the publication that stands was released."""
+        """Set the item's release time to that of the stored publication."""
 
         def move(item: Item | None) -> Item:
             return items.record_release_time(
@@ -123,7 +123,7 @@ class Releaser:
 
 
 def build_publication(text: Submitted, item: Item, event_id: str) -> Publication:
-    """The publication of a checked text. It is a correction only if readers saw an older one."""
+    """Build a text's publication: a correction only if readers may have seen an older revision."""
     seen = items.visible_revisions(item, text.revision)
     corrected = text.reason if isinstance(text, Corrected) and len(seen) > 1 else None
     return Publication.model_validate(
@@ -140,7 +140,7 @@ def build_publication(text: Submitted, item: Item, event_id: str) -> Publication
 
 
 def build_withdrawal(content_id: str, item: Item, record: Position) -> Publication:
-    """The publication of a withdrawal; its record carries the card of the text it takes back."""
+    """Build a withdrawal's publication from its record, which has the withdrawn text's summary."""
     number = item.position_of(record.event_id)
     seen = items.visible_revisions(item, number)
     return Publication.model_validate(
@@ -159,7 +159,7 @@ def build_withdrawal(content_id: str, item: Item, record: Position) -> Publicati
 
 
 def _match(message: Message, key: str) -> StoredPublication | None:
-    """The publication of that key, if *message* is it."""
+    """The publication in *message*, if it has that key."""
     try:
         found = publication.decode(message.data)
     except ContractError:

@@ -36,9 +36,9 @@ class ItemRepository:
         transition: Callable[[Item | None], Item],
         known: Versioned[Item] | None = None,
     ) -> Item:
-        """Apply *move* to what stands there; what it raises passes through and nothing changes.
+        """Apply *transition* to the stored item; if it raises, the item stays unchanged.
 
-        *held* is what was read before: it saves a read, and is read again if it is out of date.
+        *known* is an earlier read, which saves one; an outdated value is read again.
         """
         return (await update(self.bucket, content_id, Item, transition, known)).required
 
@@ -49,16 +49,16 @@ class ItemRepository:
         transition: Callable[[Position | None], Position],
         known: Versioned[Position] | None = None,
     ) -> Position:
-        """As `change_item`, for the record of one position."""
+        """As `update_item`, for the record of one position."""
         key = keys.publication_key(content_id, revision)
         return (await update(self.bucket, key, Position, transition, known)).required
 
     async def open_position(
         self, content_id: str, revision: int, first: Position
     ) -> Versioned[Position]:
-        """The record of a position: *first*, or what its event has written there before.
+        """Store *first* as the record of a position, unless its event has a record already.
 
-        The item's record says which event has the position; whatever another one left is replaced.
+        The item's record decides which event has the position; another event's record is replaced.
         """
 
         def move(found: Position | None) -> Position:
@@ -69,7 +69,7 @@ class ItemRepository:
         return await update(self.bucket, key, Position, move, Versioned(None))
 
     async def close_position(self, content_id: str, number: int, item: Item) -> Position:
-        """Book that a position was left behind before it was released; see `items.ended`."""
+        """Close a position that was superseded before its release; see `items.close_superseded`."""
 
         def move(found: Position | None) -> Position:
             return close_superseded(Versioned(found).required, item, number)
@@ -77,13 +77,13 @@ class ItemRepository:
         return await self.update_position(content_id, number, move)
 
     async def close_superseded(self, content_id: str, number: int) -> Position:
-        """As `end`, after a release that came too late."""
+        """As `close_position`, after a release that came too late."""
         return await self.close_position(
             content_id, number, (await self.versioned_item(content_id)).required
         )
 
     async def remove_waiting(self, content_id: str, numbers: tuple[int, ...]) -> Item:
-        """Take positions off the list of those that wait."""
+        """Remove positions from the item's list of waiting ones."""
 
         def move(found: Item | None) -> Item:
             return without_waiting(Versioned(found).required, numbers)

@@ -1,10 +1,10 @@
-"""A backup: a folder with every stream and bucket as the server hands them out, and a manifest.
+"""Backup: a folder with a snapshot of every stream and bucket, and a manifest.
 
-Streams are saved one after the other while Loa runs on, consequences first: whatever a saved stream
-speaks of is in the streams saved after it. So decisions come before letters, what the sweeper found
-closed before the ledger, and drafts, which an approval removes, before what it published. What was
-caused meanwhile and is not in the backup is done again after a restore, from where the consumers
-stood when the backup began. Wake-ups carry no truth and are left out.
+Streams are saved one after the other while Loa runs on, consequences first: everything that a saved
+stream refers to is in the streams saved after it. So decisions precede dead letters, the sweeper's
+records precede the ledger, and drafts, which an approval removes, precede publications. Events
+whose causes are saved but whose consequences are not are processed again after a restore, from the
+consumers' positions when the backup began. Wake-ups carry no state and are left out.
 """
 
 import hashlib
@@ -95,7 +95,7 @@ async def save_backup(bus: Bus, folder: Path, clock: Callable[[], float]) -> Bac
 
 
 def create_draft_folder(folder: Path) -> Path:
-    """A draft beside *folder*; one that a killed backup left is thrown away.
+    """Create a draft folder beside *folder*; one left by a killed backup is deleted.
 
     The folder above is never made: where it is missing, a backup disk may not be mounted.
     """
@@ -111,7 +111,7 @@ def create_draft_folder(folder: Path) -> Path:
 
 
 def tracked_consumers() -> Iterator[tuple[StreamSpec, ConsumerSpec]]:
-    """The consumers whose place in their stream matters."""
+    """The consumers whose position in their stream is saved."""
     return ((stream, consumer) for stream in TRACKED_STREAMS for consumer in stream.consumers)
 
 
@@ -120,7 +120,7 @@ def consumer_name(stream: StreamSpec, consumer: ConsumerSpec) -> str:
 
 
 async def read_ack_floor(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> int:
-    """Up to where everything is finished."""
+    """The sequence up to which the consumer has acknowledged all messages."""
     info = await bus.consumer_info(stream.name, consumer.durable)
     return int(info["ack_floor"]["stream_seq"])
 

@@ -1,4 +1,4 @@
-"""Making projections anew from the bus: the portal's folder, the directory of readers."""
+"""Rebuild projections from the bus: the portal's folder and the subscriber directory."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ SHOWN_LETTERS, NEVER_SHOWN_LETTERS = frozenset(b"dD"), frozenset(b"xuewv")
 
 
 class PublicationChunk(NamedTuple):
-    """Publications by what the ledger knows of them: shown, or perhaps."""
+    """Publications that the ledger books as shown, and those that it leaves open."""
 
     shown: list[Publication]
     unsure: list[Publication]
@@ -62,7 +62,7 @@ async def rebuild_portal(
 
 
 async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
-    """Every publication, oldest first; what can't be read is left to a person."""
+    """Every publication, oldest first; an unreadable one is logged and skipped."""
     some: list[Publication] = []
     async for message in stored_messages(bus):
         try:
@@ -77,7 +77,7 @@ async def publication_chunks(bus: Bus) -> AsyncIterator[PublicationChunk]:
 
 
 async def stored_messages(bus: Bus) -> AsyncIterator[Message]:
-    """The whole stream; what a replica that is behind leaves out comes from the leader."""
+    """The whole stream; messages that a lagging replica lacks come from the leader."""
     stream, seen = subjects.PUBLICATIONS.name, 0
     last = (await bus.stream_info(stream))["state"]["last_seq"]
     async for message in bus.scan(stream):
@@ -100,7 +100,7 @@ async def sort_by_ledger(bus: Bus, some: list[Publication]) -> PublicationChunk:
 
 
 async def portal_row_letters(bus: Bus, keys: list[str], *, since: int) -> dict[str, int]:
-    """The letters as they stood at sequence *since* of the ledger, or later."""
+    """The rows' state letters at sequence *since* of the ledger, or later."""
     bucket, letters = bus.bucket(subjects.LEDGER.name), dict[str, int]()
     found = await bucket.get_many(keys, min_seq=since)
     for key, value in found.items():
@@ -126,7 +126,7 @@ async def rebuild_directory(bus: Bus, path: Path) -> int:
 
 
 async def fill_directory(bus: Bus, store: DirectoryStore) -> None:
-    """Take in everybody whom the bucket holds; a service follows it from there on."""
+    """Copy all subscribers of the bucket; the service follows later changes."""
     bucket = bus.bucket(subjects.SUBSCRIBERS.name)
     store.reset((await bus.stream_info(bucket.stream))["created"])
     last = await bucket.last_seq()

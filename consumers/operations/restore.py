@@ -1,9 +1,9 @@
-"""Putting a backup back: onto an empty bus, all or nothing, and with every channel paused.
+"""Restore a backup onto an empty bus, all or nothing, with every channel paused.
 
-What was delivered between the backup and the loss is not in the backup. So whatever was still to
-be tried comes back in doubt: it may have gone out, and is declared as a possible copy if it goes
-again. The same holds for what is planned afterwards (see `Doubts`), until an operator ends it.
-Nothing leaves before a person has looked and resumed the channels.
+Deliveries between the backup and the loss are not in the backup. Rows that were open in the backup
+therefore come back in doubt: they may have been sent, and are declared as possible copies if they
+are sent again. The same holds for later plans (see `RestoreDoubts`), until an operator ends it.
+Nothing is sent before a person has resumed the channels.
 """
 
 import time
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 RESTORE_KEY = "restored"
 WRITE_TIMEOUT_S = 30.0
 IGNORED_STREAMS = (subjects.DELIVER.name, f"KV_{subjects.CONTROL.name}")
-"""What may hold something on a bus that counts as empty."""
+"""Streams that an empty bus may already have filled."""
 
 
 class RestoreRecord(BaseModel):
@@ -80,7 +80,7 @@ class RestoreDoubts:
         return restored is not None and due <= restored.at
 
     async def event_time(self, publication: Publication) -> datetime | None:
-        """When its event came to be, at the latest; None where nobody can say."""
+        """The latest time at which its event occurred; None if unknown."""
         content_id, revision = publication.content_id, publication.revision
         events = self.bus.bucket(subjects.EVENTS.name)
         try:
@@ -127,7 +127,7 @@ async def restore_backup(
 
 
 async def clear_bus(bus: Bus) -> None:
-    """Take away what a restore that was cut short, or a first start, has made."""
+    """Delete streams left by an interrupted restore or a first start."""
     standing = [one for one in topology.stream_names() if await topology.stream_exists(bus, one)]
     if not await topology.stream_exists(bus, topology.RESTORING_STREAM):
         await require_empty(bus, standing)
@@ -144,7 +144,7 @@ async def require_empty(bus: Bus, streams: list[str]) -> None:
 
 
 async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
-    """Pause every channel; why one was paused before is said, too."""
+    """Pause every channel; the reason includes that of an earlier pause."""
     reasons = await pauses.load_pauses(bus)
     for channel in ChannelName:
         why = f"restored from the backup of {manifest.began:%FT%TZ}"
@@ -154,7 +154,7 @@ async def pause_channels(bus: Bus, manifest: BackupManifest) -> None:
 
 
 async def record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None:
-    """Leave behind from when on something is certainly new."""
+    """Record the restore, after which events are certainly new."""
     last_seq = (await bus.stream_info(subjects.PUBLICATIONS.name))["state"]["last_seq"]
     at = datetime.fromtimestamp(now, UTC)
     restored = RestoreRecord(backup=manifest.began, at=at, publications=last_seq)
@@ -162,25 +162,25 @@ async def record_restore(bus: Bus, manifest: BackupManifest, now: float) -> None
 
 
 async def last_restore(bus: Bus) -> RestoreRecord | None:
-    """The restore whose doubts have not ended."""
+    """The last restore, while its doubts are active."""
     value = await bus.bucket(subjects.CONTROL.name).get(RESTORE_KEY)
     return RestoreRecord.model_validate_json(value.data) if value else None
 
 
 async def end_doubts(bus: Bus) -> bool:
-    """From now on nothing that is planned counts as delivered before; whether something did."""
-    stood = await last_restore(bus) is not None
+    """End the doubts of a restore; returns whether there were any."""
+    were_active = await last_restore(bus) is not None
     await bus.bucket(subjects.CONTROL.name).purge(RESTORE_KEY)
-    return stood
+    return were_active
 
 
 async def active_doubts(bus: Bus) -> RestoreDoubts | None:
-    """Whom a planner has to ask; nobody where no restore's doubts stand."""
+    """The doubts that a planner has to ask; None when none are active."""
     return RestoreDoubts(bus) if await last_restore(bus) else None
 
 
 async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versioned[LedgerEntry]]]:
-    """Batches that have not ended; what this version can't read is left to a person."""
+    """Batches that are not closed; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("state."):
         try:
             batch = BatchKey.parse(key.removeprefix("state."))
@@ -195,14 +195,14 @@ async def open_batches(ledger: Ledger) -> AsyncIterator[tuple[BatchKey, Versione
 async def mark_in_doubt(
     ledger: Ledger, opened: list[tuple[BatchKey, Versioned[LedgerEntry]]], now: float
 ) -> None:
-    """Nobody else writes on a bus that is being restored."""
+    """Put open batches in doubt; a bus under restore has no other writer."""
     for batch, held in opened:
         entry = moves.reopen_restored(held.value, now)
         await ledger.swap(batch, held, entry, until=time.monotonic() + WRITE_TIMEOUT_S)
 
 
 async def mark_plans_in_doubt(ledger: Ledger) -> None:
-    """What the rest of a plan will name may have been planned, and reached, before."""
+    """Mark unfinished plans: their remaining recipients may have been reached before."""
     unfinished = [one async for one in all_plans(ledger) if not one[1].value.complete]
     for plan, held in unfinished:
         if not held.value.halt:
@@ -210,7 +210,7 @@ async def mark_plans_in_doubt(ledger: Ledger) -> None:
 
 
 async def all_plans(ledger: Ledger) -> AsyncIterator[tuple[PlanKey, Versioned[PlanCursor]]]:
-    """Every plan; what this version can't read is left to a person."""
+    """Every plan; an unreadable one is logged and skipped."""
     async for key, value in ledger.bucket.values("plan."):
         try:
             plan = PlanKey.parse(key.removeprefix("plan."))

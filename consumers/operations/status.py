@@ -1,4 +1,4 @@
-"""How the channels are doing: paused or broken, and what waits in each lane."""
+"""Status of the channels: pauses, breakers, and the backlog of each lane."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ class LaneStatus(BaseModel):
     """`backlog` rows wait, the oldest for `oldest_s`; `per_s`: rows that ended between two looks.
 
     `left_s`: how long what may go now takes at that rate; none while nothing moves, and of rows
-    that wait for a person or for their own time. Where nobody works there is no rate either.
+    that wait for a person or for their own time. Without a running Loa there is no rate.
     """
 
     backlog: int = 0
@@ -58,7 +58,7 @@ class ChannelStatus(BaseModel):
     goes_to: str = ""
     """Where its output goes, by the worker that started last; empty where none ever has."""
     stand_in: bool = False
-    """Nobody outside gets anything of it."""
+    """Its output stays on this machine."""
     unseen: ReadbackFailure | None = None
     """The portal's: readers can't see what was written."""
     lanes: dict[Lane, LaneStatus]
@@ -82,7 +82,7 @@ class StatusReader:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def report(self, *, at_work: bool = True) -> StatusReport:
-        """How everything stands. Not *at_work*: no Loa runs here, so nothing moves."""
+        """The whole report. Not *at_work*: no Loa runs here, so nothing moves."""
         report = await self.channel_report()
         report.at_work = at_work
         await self.add_mail(report.channels[ChannelName.EMAIL])
@@ -98,7 +98,7 @@ class StatusReader:
         return report
 
     async def add_lanes(self, report: StatusReport, *, at_work: bool) -> None:
-        """What waits in each lane, and how fast it goes."""
+        """Add the backlog of each lane and its throughput."""
         stopped = report.channels[ChannelName.EMAIL].stopped
         start = await watermark.read_watermark(self.bus)
         speeds = Throughput(self.ledger, start, stopped, self.clock, self.sleep)
@@ -112,7 +112,7 @@ class StatusReader:
             estimate_time_left(name, one, tallies) if at_work else clear_rates(one)
 
     async def add_mail(self, one: ChannelStatus) -> None:
-        """How fast mail leaves, and what of it stands still."""
+        """Add the pace of mail and its stopped publications."""
         bucket = self.bus.bucket(subjects.CONTROL.name)
         now = (await read(bucket, pace.PACE_KEY, pace.SendPace)).value or pace.FULL_PACE
         one.slowed = now.level_at(self.clock())
@@ -149,7 +149,7 @@ def estimate_time_left(name: ChannelName, one: ChannelStatus, tallies: CountsByL
 
 
 def clear_rates(one: ChannelStatus) -> None:
-    """Where nobody works there is no speed."""
+    """Remove the rates: no Loa runs."""
     for lane in one.lanes.values():
         lane.per_s = None
 

@@ -1,4 +1,4 @@
-"""What an item's mail would say: a revision that is out, or one that waits at the desk."""
+"""Find the publication to preview: a released revision, or one that waits at the desk."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,7 +36,7 @@ class PreviewedPublication:
 
 @dataclass
 class PublicationFinder:
-    """Reads from the register, the desk and the stream; changes nothing."""
+    """Reads items, the desk and the stream; changes nothing."""
 
     bus: Bus
     now: datetime

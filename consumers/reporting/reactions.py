@@ -19,7 +19,7 @@ VISIBLE_LETTERS = REACHED_LETTERS | SENDING_LETTERS
 
 
 class ReactionCounts(BaseModel):
-    """How many said what of one item, having read it on one channel."""
+    """Reactions to one item by its readers on one channel."""
 
     content_id: str
     channel: ChannelName
@@ -33,7 +33,7 @@ class ReactionCounts(BaseModel):
 
 
 async def count_reactions(bus: Bus, content_id: str = "") -> list[ReactionCounts]:
-    """Of one item, or of every item that anybody had an opinion on; most opinions first."""
+    """Counts of one item, or of every item with reactions; most reactions first."""
     wanted = f"opinion.*.{content_id or '*'}.*"
     found: dict[tuple[str, ChannelName], Counter[Reaction]] = {}
     for subject, count in (await bus.count_by_subject(subjects.OPINIONS.name, wanted)).items():
@@ -49,7 +49,7 @@ async def count_reactions(bus: Bus, content_id: str = "") -> list[ReactionCounts
 
 
 async def portal_state(bus: Bus, content_id: str) -> Literal["", "released", "withdrawn"]:
-    """How the item stands on the portal; empty for one that it never showed. Raises BusError.
+    """The item's state on the portal; empty for an item it never showed. Raises BusError.
 
     The register knows what was decided, not what can be seen: it has an item under embargo, and one
     for other channels alone.

@@ -1,4 +1,4 @@
-"""What the desk reads before it decides: the draft whole, and what it changes of what is out."""
+"""Review of a draft: its content, its effect, and its changes to the released text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ EFFECT_TEXT_CODES: dict[EffectKind, str] = {
 
 
 class DraftEffect(NamedTuple):
-    """What a draft's approval would do, and to which revision of those that are out."""
+    """The effect of a draft's approval, and the released revision that it changes."""
 
     kind: EffectKind
     revision: int = 0
@@ -99,7 +99,7 @@ async def review_draft(bus: Bus, content_id: str, revision: int | None = None) -
 
 
 def draft_effect(draft: Draft, item: Item, now: datetime) -> DraftEffect:
-    """What *draft* is to readers of its item, as it stands *now*."""
+    """The effect that releasing *draft* would have on its item *now*."""
     seen = items.visible_before(item, draft.revision, now)
     if not seen:
         return DraftEffect("new")
@@ -121,7 +121,7 @@ async def draft_effects(register: ItemRepository, drafts: Sequence[Draft]) -> li
 
 
 async def newest_text(finder: PublicationFinder, item: Item, content_id: str) -> Publication | None:
-    """What readers have, or had before it was taken back."""
+    """The newest released text, also of a withdrawn item."""
     for number in sorted(item.released, reverse=True):
         found = await finder.released_publication(content_id, number)
         if found.action != "withdrawn":
@@ -130,7 +130,7 @@ async def newest_text(finder: PublicationFinder, item: Item, content_id: str) ->
 
 
 def content_lines(text: Publication) -> Iterator[str]:
-    """Every field that says something, a line each, and then the text itself."""
+    """Every field that is set, a line each, then the body."""
     said = text.model_dump(mode="json", exclude_defaults=True)
     for name in FIELDS:
         if name in said:

@@ -1,4 +1,4 @@
-"""Where a content item is, per channel, and how it came there."""
+"""Trace of a content item: its counts per channel and its timeline."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ from contracts.trace import StatusCounts, TimelineEntry, Trace, TraceState
 
 @dataclass
 class TraceReader:
-    """Reads the register and the ledger; changes nothing.
+    """Reads items and the ledger; changes nothing.
 
     `names`: the story tells who decided and who withdrew. That is for the ministry's own eyes: the
     status URL, which units' programs read, does without.
@@ -59,7 +59,7 @@ class TraceReader:
         return await self.trace_item(content_id, item)
 
     async def trace_item(self, content_id: str, item: Item | None) -> Trace | None:
-        """An item's story: its positions, its plans, and the digests that it stood in."""
+        """An item's trace: its positions, its plans, and the digests that held it."""
         positions = {number: one async for number, one in self.positions(content_id)}
         if not (item or positions):
             return None
@@ -102,7 +102,7 @@ class TraceReader:
                     yield one, counts
 
     def without_names(self, entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
-        """The moments without those who did it, unless whoever asks may know them."""
+        """The entries without the names of who acted, unless this reader may show names."""
         for one in entries:
             yield one if self.with_names else one.model_copy(update={"by": ""})
 
@@ -232,7 +232,7 @@ def channel_entry(at: float, event: str, channel: ChannelName, detail: str = "")
 def position_entries(
     number: int, position: Position, refusal: Sequence[FieldError] = ()
 ) -> Iterator[TimelineEntry]:
-    """The story of one position, as its record tells it; *refusal*: why, if nobody decided so."""
+    """The timeline of one position; *refusal*: its errors, if it was refused without a decision."""
     label, said = f"revision {number}", position.decision
     sender = position.submitter or ""
     yield TimelineEntry(
