@@ -55,7 +55,7 @@ class BrokerWatch:
             raise BrokerClosed
 
     async def keep_durables(self, bus: Bus) -> None:
-        """Put a durable back that somebody deleted: nobody would hear anything of it again."""
+        """Create deleted durables again: their messages would never be delivered."""
         while True:
             await asyncio.sleep(DURABLE_CHECK_S)
             try:
@@ -89,7 +89,7 @@ async def durable_exists(bus: Bus, stream: str, durable: str) -> bool:
 
 
 async def stop_broker(broker: NatsBroker) -> None:
-    """End in time, whatever the bus does: what was not acknowledged comes again."""
+    """Stop within a bounded time; unacknowledged messages are delivered again."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             with closing_client():
@@ -133,7 +133,7 @@ def subscribe(
             stream=JStream(stream.name, declare=False),  # topology is applied elsewhere, once
             durable=consumer.durable,
             pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
-            ack_policy=AckPolicy.MANUAL,  # `settle` acknowledges
+            ack_policy=AckPolicy.MANUAL,  # `runtime.ack` acknowledges
             title=" ".join((consumer.durable, *heard)),
             include_in_schema=number == 0,
         )(handler)

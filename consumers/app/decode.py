@@ -15,7 +15,7 @@ from contracts.events import CASE_UPDATED
 
 
 class ContentMessage(BaseModel):
-    """An event on CONTENT; `unit` is what the subject proves, whatever the event says."""
+    """An event on CONTENT; `unit` is proven by the subject, not by the event."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

@@ -22,7 +22,7 @@ from producers.nats_server import NatsServer
 log = structlog.get_logger()
 PROBE_TIMEOUT_S = 1.0
 COMMAND_TIMEOUT_S = 5.0
-"""How long a command waits for a bus: somebody sits there, and nothing has been done yet."""
+"""How long a command waits for a bus before it gives up."""
 LOOPBACK = "127.0.0.1"
 
 

@@ -1,4 +1,4 @@
-"""What one process is made of; services add their parts to it."""
+"""The parts of one process; services add theirs."""
 
 import asyncio
 import time
@@ -67,15 +67,15 @@ class Node:
     clock = staticmethod(time.time)
 
     def blocked_channels(self) -> dict[str, str]:
-        """Which channels stand still, and why, as far as this process follows them."""
+        """Blocked channels and the reasons, if this process follows them."""
         return self.pauses.blocked_reasons() if "pauses" in vars(self) else {}
 
     def stream_usage(self) -> dict[str, int]:
-        """Which streams and buckets fill up, as far as this process looks."""
+        """Streams and buckets that fill up, if this process monitors them."""
         return self.capacity.filling_streams if "capacity" in vars(self) else {}
 
     async def canaries(self) -> dict[str, dict[str, Any]]:
-        """What canaries prove of each channel; nothing where none are sent, or the bus is away."""
+        """The canary status of each channel; empty without canaries, or without a bus."""
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
                 found = await load_statuses(self.bus, self.clock())

@@ -1,4 +1,4 @@
-"""Whose fault it is when an address can't be listened on: the variable is named."""
+"""Errors of listening on an address, named after the variable that set it."""
 
 import errno
 import socket
@@ -9,7 +9,7 @@ from consumers.messages import field_error, translate_os_error
 from contracts.errors import Invalid
 
 PORT_ERRNOS = frozenset((errno.EADDRINUSE, errno.EACCES))
-"""In use, or below 1024; whatever else goes wrong is the host's."""
+"""In use, or below 1024; any other error is the host's."""
 
 
 @contextmanager

@@ -122,7 +122,7 @@ async def check_bus(bus: Bus) -> str | None:
 
 
 async def add_services(node: Node, services: Sequence[str] | None) -> None:
-    """Let each service add its parts; stand-ins first, since others lean on them."""
+    """Let each service add its parts; stand-ins first, because others depend on them."""
     if services is None:
         services = services_for_up(node)
         node.on_ready.append(partial(drain_spool, node))

@@ -1,6 +1,6 @@
 """Names of all services.
 
-The names stand here and not beside the services, so that commands that run none start at once."""
+They are apart from the services, so that commands that run none start at once."""
 
 SERVICE_NAMES = (
     "gateway",

@@ -65,7 +65,7 @@ async def add_gateway(node: Node) -> None:
 
 
 async def add_portal(node: Node) -> None:
-    """The search, and the portal's files for whoever has no web server in front."""
+    """The search, and the portal's files where no web server serves them."""
     folder = node.settings.portal_dir
     node.web_apps.add(file_app.portal_app(folder))
     node.web_apps.add(search_app(folder, portal.portal_site(node)), SEARCH)

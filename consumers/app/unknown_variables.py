@@ -86,6 +86,6 @@ def unknown_variables() -> list[FieldError]:
 
 
 def warn_of_unknown() -> None:
-    """Say so in the log, where whoever runs many machines looks."""
+    """Log a warning for each unknown variable."""
     for name, near in find_unknown(environment()):
         log.warning("variable_unknown", variable=name, nearest=near)

@@ -1,4 +1,4 @@
-"""Does Loa keep its promises? Reads everything, changes nothing, names every violation.
+"""Check Loa's promises: read everything, change nothing, name every violation.
 
 One module per family of rules: `events` (accepted and not lost), `releases`, `positions` and
 `approval` (released as accepted and as decided), `batches`, `plans` and `corrections` (the ledger

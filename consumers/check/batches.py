@@ -1,4 +1,4 @@
-"""What one batch shows by itself: its letters, its times, its notes, its recipients."""
+"""Rules of one batch: its letters, its times, its notes, its recipients."""
 
 import itertools
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SENDING_GRACE_S = 60.0
 EARLIEST_SHARE = 0.8
 """Clocks differ and what is due within a second counts as due: a fifth may be missing.
 
-And one step less: the last try comes shortly before the end, whatever the ladder says.
+And one step less: the last attempt comes shortly before the end, regardless of the backoff.
 """
 MAX_RETRY_DELAY_S = max(backoff.BACKOFF_S) * 1.1 + backoff.ROUND_TO_S
 MAX_DOUBT_S = {
@@ -36,20 +36,20 @@ RuleHits = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class CheckTime:
-    """Now, and since when somebody has been there to work; both in epoch seconds."""
+    """The time of the check, and since when Loa has been running; in epoch seconds."""
 
     now: float
     running_since: float = 0.0
 
     def is_overdue(self, at: float, grace_s: float) -> bool:
-        """Whether *at* lies longer ago than the grace, and somebody could have acted on it."""
+        """Whether *at* is longer ago than the grace, and a running Loa could have acted on it."""
         return max(at, self.running_since) < self.now - grace_s
 
 
 def check_batch(
     channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
 ) -> RuleHits:
-    """Everything that is wrong with one state; *rules* say when its rows must have ended."""
+    """All violations of one state; *rules* give the deadline of its rows."""
     yield from check_letters(entry)
     yield from check_closing(entry, at)
     yield from check_waiting(channel, entry, rules, at)
@@ -63,7 +63,7 @@ def check_letters(entry: LedgerEntry) -> RuleHits:
 
 
 def check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
-    """Closed means: every row has ended, nobody holds it, and never again."""
+    """A closed batch has only ended rows and no owner, and stays closed."""
     if entry.closed_at and entry.is_open:
         yield "closed-with-open-rows", entry.rows.decode()[:80]
     if entry.closed_at and (entry.owner or entry.lease_until):
@@ -75,7 +75,7 @@ def check_closing(entry: LedgerEntry, at: CheckTime) -> RuleHits:
 def check_waiting(
     channel: ChannelName, entry: LedgerEntry, rules: TimeRules, at: CheckTime
 ) -> RuleHits:
-    """What should have happened by now."""
+    """Check that due work was done."""
     if entry.closed_at:
         return
     latest = max(entry.due, entry.lease_until, entry.created)
@@ -108,7 +108,7 @@ def check_attempts(entry: LedgerEntry, at: CheckTime) -> RuleHits:
 
 
 def check_recipients(entry: LedgerEntry, rows: BatchRows | None, last: str) -> RuleHits:
-    """What is wrong between a state and its frozen recipients; *last* stands before them."""
+    """Compare a state with its frozen recipients; *last* is the recipient before them."""
     if rows is None:
         yield "rows-missing", "the recipients are gone"
         return

@@ -27,7 +27,7 @@ def ledger_keys(content_id: str, revision: int) -> list[str]:
 
 @dataclass
 class NoticePairs:
-    """Notices that have a batch on both channels. What is held meanwhile is one request's worth."""
+    """Notices that have a batch on both channels, compared in chunks of one request."""
 
     ledger: Bucket
     contacts: Bucket
@@ -42,7 +42,7 @@ class NoticePairs:
             await self.compare()
 
     async def notified_twice(self) -> list[tuple[str, str, str]]:
-        """A second channel's turn comes only when the first could surely not reach the person."""
+        """Notices of which a second channel began before the first had surely failed."""
         await self.compare()
         return self.hits
 
@@ -59,7 +59,7 @@ class NoticePairs:
                 self.hits.append(("notice-twice", notice_name(pair[0]), wrong))
 
     async def records(self, batches: Sequence[StoredBatch]) -> list[NoticeRecord | None]:
-        """Whom the notices are for, and in which order; None for what is deleted or unreadable."""
+        """The notices' contact records; None for a deleted or unreadable one."""
         places = [contact_key(one) for one in batches]
         found = await self.contacts.get_many(places)
         return [parse_record(found[one].data) if one in found else None for one in places]
@@ -75,10 +75,10 @@ class NoticePairs:
 
 
 def premature_channel(pair: tuple[StoredBatch, StoredBatch], record: NoticeRecord | None) -> str:
-    """How a channel began although the one before it may have reached the person; else empty.
+    """Describe a channel that began although an earlier one may have reached the recipient.
 
     Clocks of two machines can't tell which was first. Where the contact, which can, is deleted,
-    one of the two surely reached nobody, or there is no doubt that something went wrong.
+    it is a violation unless one of the two surely reached no recipient.
     """
     first, second = pair
     if record and first.key.channel is not record.channels[0]:
@@ -94,7 +94,7 @@ def is_surely_not_reached(batch: StoredBatch) -> bool:
 
 
 def contact_key(batch: StoredBatch) -> str:
-    """Where the contact of a batch that can be read lies."""
+    """The key of the contact record of a readable batch."""
     event_id = batch.entry.notice_recipient if batch.entry else ""
     return notice_key(batch.key.content_id, batch.key.revision, event_id)
 
@@ -113,7 +113,7 @@ def parse_record(data: bytes) -> NoticeRecord | None:
 
 
 def check_notice(batch: StoredBatch) -> RuleHits:
-    """What a notice's batch, or a letter's, must be."""
+    """Check the shape of a notice's or a transactional mail's batch."""
     entry = batch.entry
     if entry is None:
         return

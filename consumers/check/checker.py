@@ -79,7 +79,7 @@ class LedgerRules:
         return [again[one.identity] for one in found if one.identity in again]
 
     async def recheck(self, scopes: set[str]) -> AsyncIterator[Violation]:
-        """The same rules over what stands there now."""
+        """Apply the same rules to the present state."""
         await self.issues.read()
         many = len(scopes) > MANY_ITEMS or "" in scopes
         if many:

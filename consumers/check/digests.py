@@ -1,4 +1,4 @@
-"""What digests promise: every issue is planned, a stopped one issued again, nobody served twice."""
+"""Rules of digests: each issue is planned, a halted one reissued, each reader served once."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -66,14 +66,14 @@ def is_plan_late(issue: Issue, at: CheckTime) -> bool:
 
 
 def is_not_reissued(issue: Issue, tally: PlanTally, issues: IssueIndex, at: CheckTime) -> bool:
-    """Halted, ended, and for ten minutes nobody has issued it again."""
+    """Whether an issue was halted, has ended, and was not reissued for ten minutes."""
     followed = issues.find(issue.plan._replace(revision=issue.revision + 1)) is not None
     ended = max(issue.issued.timestamp(), tally.closed)
     return bool(tally.cursor.halt) and not followed and at.is_overdue(ended, STUCK_S)
 
 
 async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> AsyncIterator[str]:
-    """Who stands for one item here, and in its own plan or another issue at the same position."""
+    """Recipients of an item here and also in its own plan, or in another issue at that position."""
     for number, item in enumerate(issue.items):
         if item.out:
             continue
@@ -94,7 +94,7 @@ async def served_twice(bucket: Bucket, issue: Issue, issues: IssueIndex) -> Asyn
 async def served_recipients(
     bucket: Bucket, plan: PlanKey, number: int | None = None
 ) -> AsyncIterator[str]:
-    """Whoever a plan is for and was not stopped before; of a digest, who got item *number*."""
+    """Recipients of a plan that was not cancelled; of a digest, those who got item *number*."""
     async for batch in read_plan_batches(bucket, plan):
         if batch.entry and batch.rows:
             stops = CANCELLED_LETTERS if number is None else UNSENT_LETTERS

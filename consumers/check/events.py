@@ -1,4 +1,4 @@
-"""Whether every accepted event has had its consequence: a position, or a dead letter.
+"""Rules of events: every accepted one has a position or a dead letter.
 
 Intake settles a message only after everything that follows from it is stored. So all up to its
 floor must have left its mark; what lies above is on its way, and judged by its age alone.

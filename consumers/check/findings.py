@@ -1,4 +1,4 @@
-"""What a check finds: broken promises by rule and key, how much was looked at, what was not."""
+"""Findings of a check: violations by rule and key, what was checked and what was skipped."""
 
 import tomllib
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from contracts.delivery import ChannelName, Lane
 
 STUCK_S = 600.0
-"""How long work may lie that nothing explains."""
+"""How long due work may wait without an excuse."""
 
 IsExcused = Callable[[ChannelName, Lane], Awaitable[bool]]
 ReportProgress = Callable[[str, int], None]
@@ -32,7 +32,7 @@ class Violation(BaseModel):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The same place found twice is the same violation, whatever the numbers say."""
+        """Rule and key: a violation found again with other numbers is the same one."""
         return self.rule, self.key
 
 
@@ -65,4 +65,4 @@ async def never_excused(_: ChannelName, __: Lane) -> bool:
 
 
 def no_progress(_: str, __: int) -> None:
-    """Nobody listens to the progress."""
+    """Ignore progress reports."""

@@ -167,7 +167,7 @@ class LedgerPass:
                     yield Violation(rule="plan-missing", key=f"plan.{plan}", detail="released")
 
     async def check_digests(self) -> AsyncIterator[Violation]:
-        """Every issue is planned and, once it was stopped, issued again; nobody is served twice."""
+        """Each issue is planned, a halted one reissued, and each reader served once."""
         for issue in self.issues.all():
             if not self.covers(issue.plan):
                 continue

@@ -51,7 +51,7 @@ class PlanTally:
 
     @property
     def is_begun(self) -> bool:
-        """Somebody has planned it for itself, not only halted it for a newer one."""
+        """Whether it was planned for itself, and not only halted for a newer position."""
         return bool(self.cursor.source or self.cursor.count or self.cursor.complete)
 
 
@@ -156,7 +156,7 @@ async def compare_recipients(
 
 
 class CorrectionRecipient(NamedTuple):
-    """Somebody who got an older text, or gets the newer one, `marked` as a correction."""
+    """A recipient of an older text, or of the newer one (`is_correction`: marked as one)."""
 
     id: str
     is_correction: bool

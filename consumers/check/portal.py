@@ -1,4 +1,4 @@
-"""What the portal shows against what the ledger has booked, and its files against its index."""
+"""Rules of the portal: its index matches the ledger's outcomes, and its files match its index."""
 
 import asyncio
 import sqlite3
@@ -45,8 +45,8 @@ def is_damaged(error: sqlite3.Error) -> bool:
 class IndexContents:
     """What the index says at one moment."""
 
-    current: dict[str, tuple[int, bytes]]  # item → the revision that stands there, and its text
-    ever: set[tuple[str, int]]  # every revision that ever stood there
+    current: dict[str, tuple[int, bytes]]  # item → its present revision and text
+    ever: set[tuple[str, int]]  # every revision ever shown
 
 
 @dataclass
@@ -87,7 +87,7 @@ class PortalRules:
         return []
 
     def check_unreadable(self, error: Exception) -> list[Violation]:
-        """A damaged index is as good as none; whoever may not read it can't say."""
+        """A damaged index counts as lost; an inaccessible one is skipped."""
         if isinstance(error, sqlite3.Error) and is_damaged(error):
             return [index_lost(f"the index is damaged: {error_reason(error)}")]
         self.skip("portal", f"the folder can't be read: {type(error).__name__}")
@@ -124,9 +124,9 @@ class PortalRules:
         """Delivered means shown, and surely not delivered means never shown."""
         for plan, letter in self.portal_rows():
             key = f"state.{BatchKey(*plan, 0)}"
-            stands, _ = shown.current.get(plan.content_id, (0, b""))
-            if letter in DELIVERED_LETTERS and stands < plan.revision:
-                detail = f"delivered, but the portal shows {stands or 'nothing'}"
+            revision, _ = shown.current.get(plan.content_id, (0, b""))
+            if letter in DELIVERED_LETTERS and revision < plan.revision:
+                detail = f"delivered, but the portal shows {revision or 'nothing'}"
                 yield Violation(rule="page-missing", key=key, detail=detail)
             if letter in NEVER_SHOWN_LETTERS and (plan.content_id, plan.revision) in shown.ever:
                 detail = f"booked as {chr(letter)}, but the portal has shown it"
@@ -138,7 +138,7 @@ class PortalRules:
                 yield plan, letters[PORTAL]
 
     async def check_unexpected(self, shown: IndexContents) -> list[Violation]:
-        """Every item that stands there was released, and says what was released."""
+        """Every item shown was released with this text."""
         strange = [name for name in shown.current if not self.is_released(name, shown)]
         for name in strange:
             await self.publications.read(name)  # it may have come meanwhile
@@ -158,7 +158,7 @@ class PortalRules:
         return edition is not None and edition.fingerprint == says
 
     async def check_leftovers(self) -> list[Violation]:
-        """What a killed writer has put aside, the next one throws away."""
+        """Temporary files of a killed writer, which the next writer deletes."""
         if await self.is_excused(ChannelName.PORTAL, Lane.BULK):
             return []
         return [

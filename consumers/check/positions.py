@@ -1,4 +1,4 @@
-"""The record of every position: what waits lies on the desk, what was released is published."""
+"""Rules of positions: a waiting one has a draft, a released one has a publication."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -113,7 +113,7 @@ class PositionRules:
     async def check_undrafted(
         self, chunk: dict[str, Position], at: CheckTime
     ) -> AsyncIterator[tuple[str, str, str]]:
-        """A position that waits and that nobody can decide on."""
+        """A waiting position without a draft on the desk."""
         waiting = [key for key, one in chunk.items() if one.state == "waiting"]
         late = [key for key in waiting if at.is_overdue(chunk[key].at.timestamp(), STUCK_S)]
         drafts = await self.desk.get_many(late)

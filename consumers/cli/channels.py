@@ -77,7 +77,7 @@ def lost_portal_files() -> Iterator[str]:
 
 
 def trouble_lines(one: ChannelStatus) -> Iterator[str]:
-    """Why a channel stands still, a line each."""
+    """Why a channel is blocked, a line each."""
     if one.paused:
         who = by_name(one.paused_by)
         yield f"paused since {utc_time(one.paused_since)}{who}{reason_suffix(one.paused_reason)}"
@@ -146,7 +146,7 @@ def reason_suffix(reason: str) -> str:
 
 
 def lane_cells(lane: LaneStatus) -> tuple[object, ...]:
-    """What stands has no speed: `-`, as where nobody works."""
+    """The cells of a lane; without throughput, and without a running Loa: `-`."""
     left = "-" if lane.left_s is None else lane.left_s
     return lane.backlog, lane.oldest_s, lane.per_s or "-", left
 
@@ -158,9 +158,9 @@ def pause(channel: Name, reason: Why = "", by: By = "") -> None:
     if held.just_written:
         print_field_texts(field_error(channel, "paused_now", channel=channel))
         return
-    stands = held.required
-    who, why = stands.by or "-", stands.reason or "-"
-    said = {"channel": channel, "at": utc_time(stands.since), "who": who, "reason": why}
+    current = held.required
+    who, why = current.by or "-", current.reason or "-"
+    said = {"channel": channel, "at": utc_time(current.since), "who": who, "reason": why}
     print_field_texts(field_error(channel, "paused_already", **said))
 
 

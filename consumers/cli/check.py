@@ -56,7 +56,7 @@ async def run_check(bus: Bus, *, deep: bool) -> Findings:
 
 
 def started_at(settings: LoaSettings) -> float:
-    """When the Loa of this folder came up: what waits may be older than whoever works on it."""
+    """When this folder's Loa started: waiting work may be older."""
     path = instance.ready_file(settings)
     return path.stat().st_mtime if path.exists() else 0.0
 

@@ -130,7 +130,7 @@ def body_lines(body: bytes) -> list[str]:
 
 
 def visible_text(body: bytes) -> str:
-    """Somebody else's text, without what could steer a terminal."""
+    """A sender's text without control characters."""
     text = body.decode("utf-8", "replace")
     return "".join(c if c.isprintable() or c in "\n\t" else f"U+{ord(c):04X}" for c in text)
 
@@ -231,7 +231,7 @@ def with_choice_options(command: Callable[..., None]) -> Callable[..., None]:
 @app.command("list")
 @with_choice_options
 def list_letters(query: DeadLetterQuery, *, everything: All = False, as_json: Json = False) -> None:
-    """Letters nobody has dealt with yet: whose, how often, and what is wrong, in both languages."""
+    """Open dead letters: sender, number of deaths, and errors in both languages."""
     wanted = replace(query, ended=everything)
 
     async def look(bus: Bus) -> list[DeadLetter]:
@@ -278,7 +278,7 @@ def replay(
 
 
 def letters_to_decide(query: DeadLetterQuery, ids: tuple[int, ...]) -> DeadLetterQuery:
-    """Either numbers or a choice; without both nobody can have meant it. Raises Invalid."""
+    """The letters named by number or by option; exactly one is required. Raises Invalid."""
     if ids and query.is_selective:
         raise Invalid(field_error("id", "letters_chosen_twice"))
     if not (ids or query.is_selective):

@@ -45,7 +45,7 @@ async def forecast(bus: Bus) -> list[DigestForecast]:
 
 
 async def digest_calendar(bus: Bus) -> DigestSchedule:
-    """The running service's, else this shell's, with a word of warning."""
+    """The running service's schedule, else this shell's, with a warning."""
     if found := await schedule.load_published_schedule(bus):
         return found
     print_errors([field_error("LOA_DIGEST_HOUR", "digest_hours_unknown")])
@@ -65,7 +65,7 @@ def last_digest_cells(one: LastDigest) -> tuple[str, str]:
 
 
 def counts_text(mails: StatusCounts | None) -> str:
-    """Only what there is of each, or that nobody is planned yet."""
+    """The counts that are not zero, or that the digest is not planned yet."""
     if mails is None:
         return "not planned yet"
     said = mails.model_dump(exclude=NOT_COUNTS)

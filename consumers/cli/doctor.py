@@ -1,4 +1,4 @@
-"""`loa doctor`: whether what surrounds Loa is as it has to be."""
+"""`loa doctor`: examine the settings and services around Loa."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -48,11 +48,11 @@ def mail(to: To = "", resolver: Server = "", as_json: Json = False) -> None:
     """
     print_errors(unknown_variables())
     with explain_errors():
-        whom = require_address(to), parse_server(resolver)
+        address, name_server = require_address(to), parse_server(resolver)
         print_errors(
             asyncio.run(describe_settings(read_settings(EmailSettings), read_settings(LoaSettings)))
         )
-        findings = asyncio.run(examine_mail(*whom))
+        findings = asyncio.run(examine_mail(address, name_server))
     if as_json:
         print_json([finding_facts(finding) for finding in findings])
     else:

@@ -78,7 +78,7 @@ def print_trouble(one: dict[str, Any]) -> None:
 
 
 def print_waiting(one: dict[str, Any]) -> None:
-    """What waits for somebody to look, or for its day to be over."""
+    """Items that wait for an operator, or for the end of their day."""
     unit, held = one["unit"], one["held"]
     for title in held:
         typer.echo(f"{unit}: held: {printable(title)}")
@@ -130,7 +130,7 @@ def print_entry_errors(about: str, errors: Sequence[dict[str, str]]) -> None:
 
 
 def print_added(unit: str, feed: Feed) -> None:
-    """What was set, in full: what was not said stands at its default."""
+    """All settings of a feed, with defaults for those not given."""
     older = "older ones, too, for the portal alone" if feed.backfill else "older ones are left"
     typer.echo(
         f"{unit}: {feed.url}\n"
@@ -182,5 +182,5 @@ def trial_row(one: DryRunItem) -> Sequence[object]:
 
 
 def printable(text: str) -> str:
-    """Somebody else's text, without what could steer a terminal."""
+    """A site's text without control characters."""
     return "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in text)

@@ -61,7 +61,7 @@ ALWAYS_SHOWN = ("expected", "delivered", "missing")
 
 
 def trace(item: ItemOrCase, reader: Reader = "", as_json: Json = False) -> None:
-    """Did it go out, to whom, why not: an item's counts per channel, and its timeline."""
+    """Was it sent, to how many, why not: an item's counts per channel, and its timeline."""
     content_id = keys.resolve_content_id(item)
     if reader:
         print_reader_trace(content_id, reader, as_json=as_json)
@@ -112,7 +112,7 @@ class TraceAnswer(NamedTuple):
 
 
 async def find_trace(content_id: str, bus: Bus) -> TraceAnswer | None:
-    """None where nobody knows the item. Raises BusError."""
+    """The item's trace; None for an unknown item. Raises BusError."""
     stops = partial(bounce_stops.load_stops, bus)
     read_from = (ItemRepository(bus), Ledger(bus), time.time, DigestStore(bus))
     trace = TraceReader(*read_from, stops, EventLog(bus), with_names=True)
@@ -214,8 +214,8 @@ async def order_withdrawal(
     item = await register.item(content_id)
     if item is None:
         raise Invalid(field_error("content_id", "item_unknown", value=content_id))
-    if stands := await existing_withdrawal(register, content_id, item):
-        return stands
+    if existing := await existing_withdrawal(register, content_id, item):
+        return existing
     event = withdrawal_event(content_id, item.unit, wording, who)
     words = load_vocabulary(read_settings(LoaSettings))
     answer = await Publisher(bus, item.unit, vocabulary=words).publish(event)
@@ -227,7 +227,7 @@ async def order_withdrawal(
 async def existing_withdrawal(
     register: ItemRepository, content_id: str, item: Item
 ) -> WithdrawalAnswer | None:
-    """The withdrawal that stands; None while anything can still be seen or released."""
+    """The existing withdrawal; None while a text can still be seen or released."""
     if not item.barred or item.latest > item.barred:
         return None
     shown = item.state == "withdrawn"

@@ -1,4 +1,4 @@
-"""Commands that are imported when they are asked for: nobody waits for what they don't use."""
+"""Lazy commands: each module is imported when its command is used."""
 
 from importlib import import_module
 from typing import Any, ClassVar, NamedTuple

@@ -106,7 +106,7 @@ def show_digest(whose: str, house: MailContext, out: Path | None, *, as_json: bo
 
 
 async def find_subscriber(bus: Bus, whose: str) -> Subscriber:
-    """By address or by id. Raises Invalid for nobody's."""
+    """Find a subscriber by address or id. Raises Invalid if there is none."""
     people = SubscriberStore.from_key_file(
         bus, await open_key_file(bus, read_settings(LoaSettings).key_file)
     )
@@ -174,7 +174,7 @@ def preview(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Show the text of an item's mail, as a new reader gets it; nobody is sent any.
+    """Show the text of an item's mail, as a new reader gets it; no mail is sent.
 
     With --out FOLDER it is written there as HTML, text and EML, and nothing is written without.
     What corrects or takes back an earlier text is also shown as those get it who had that text,

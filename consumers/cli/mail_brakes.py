@@ -52,7 +52,7 @@ def release(
     content_id: Annotated[str, typer.Argument(help="The item's content_id.")],
     by: Annotated[str, typer.Option(help="Who decides it.")],
 ) -> None:
-    """Let a stopped publication's mail go on, whatever comes back.
+    """Let a stopped publication's mail go on, regardless of bounces.
 
     To end an item instead: `loa withdraw`.
     """

@@ -52,7 +52,7 @@ def parse_address(written: str) -> str:
 
 @app.command("list")
 def list_reasons(as_json: Json = False) -> None:
-    """How many addresses are left alone, by reason. Nobody can list them: they are not kept."""
+    """How many addresses are left alone, by reason. They can't be listed: only hashes are kept."""
 
     async def look(bus: Bus) -> SuppressionReport:
         reasons = await (await proven_suppressions(bus)).count_by_reason(EMAIL)

@@ -31,7 +31,7 @@ def opinions(
 
 
 async def requested_counts(bus: Bus, content_id: str) -> list[ReactionCounts]:
-    """The counts. Raises Invalid for an item that nobody has an opinion on, as there is none."""
+    """The counts of reactions. Raises Invalid for an unknown item."""
     found = await count_reactions(bus, content_id)
     if content_id and not found and await ItemRepository(bus).item(content_id) is None:
         raise Invalid(field_error("content_id", "item_unknown", value=content_id))

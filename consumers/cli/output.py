@@ -114,7 +114,7 @@ def item_address(content_id: str) -> str:
 
 
 def print_address(code: str, address: str) -> None:
-    """An address, and how it stands, in both languages; it ends the line, to be copied."""
+    """Print an address and its state in both languages; the address ends the line."""
     said = field_error("address", code)
     print_bilingual(f"{said.message}: {address}", f"{said.message_vi}: {address}")
 
@@ -122,7 +122,7 @@ def print_address(code: str, address: str) -> None:
 async def lift_suppression(
     suppressions: SuppressionStore, channel: ChannelName, address: str, by: str
 ) -> None:
-    """Lift what stands against *address*. Raises Invalid where nothing does, or nobody decides."""
+    """Lift the suppression of *address*. Raises Invalid without one, or without a name."""
     if not by.strip():
         raise Invalid(field_error("by", "who_required"))
     if not await suppressions.lift(channel, address, by=by.strip()):

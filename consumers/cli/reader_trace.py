@@ -48,8 +48,10 @@ async def find_reader_trace(content_id: str, address: str, bus: Bus) -> ReaderTr
     if reader is None:
         raise Invalid(field_error("reader", "reader_unknown"))
     fate = await ReaderTracer(bus, reader, datetime.now(UTC)).trace(content_id, item)
-    stands = await SuppressionStore(bus, secret.derive("suppressions")).find_active(EMAIL, clean)
-    return fate.model_copy(update={"suppressed": stands})
+    suppression = await SuppressionStore(bus, secret.derive("suppressions")).find_active(
+        EMAIL, clean
+    )
+    return fate.model_copy(update={"suppressed": suppression})
 
 
 def print_mails(fate: ReaderTrace) -> None:

@@ -39,7 +39,7 @@ from producers.bus.server_check import verify
 
 @contextmanager
 def progress_bars() -> Iterator[ReportProgress]:
-    """A bar per stage on stderr, as each begins; nothing where nobody watches."""
+    """A progress bar per stage on stderr; none without a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield no_progress
@@ -123,7 +123,7 @@ def restore_backup(
 ) -> None:
     """Restore a backup onto an empty bus. Every channel is paused afterwards, for you to look.
 
-    Without a folder, --new-key and --end-doubt are about what stands here. Exit code 2 when the
+    Without a folder, --new-key and --end-doubt are about the data here. Exit code 2 when the
     vault.key here is not the backup's: put the right one there.
     """
     if end_doubt if folder else end_doubt == new_key:
@@ -158,11 +158,11 @@ def accept_new_key(as_json: bool) -> None:
 
 def end_doubts(as_json: bool) -> None:
     """Loa may run meanwhile."""
-    stood = run_on_bus(restore.end_doubts)
+    were_active = run_on_bus(restore.end_doubts)
     if as_json:
-        print_json({"ended": stood})
+        print_json({"ended": were_active})
     else:
-        print_field_texts(field_error("doubt", "doubt_ended" if stood else "no_doubt"))
+        print_field_texts(field_error("doubt", "doubt_ended" if were_active else "no_doubt"))
 
 
 def restore_folder(folder: Path, moved: bool, new_key: bool, as_json: bool) -> None:
@@ -205,7 +205,7 @@ async def key_errors(bus: Bus, path: Path, new_key: bool) -> tuple[FieldError, .
 
 
 def run_on_idle_bus(work: Callable[[Bus], Awaitable[T]]) -> T:
-    """Run *work* on a bus that nobody has prepared and nobody uses."""
+    """Run *work* on an unprepared bus without other users."""
 
     async def alone() -> T:
         settings = read_settings(LoaSettings)

@@ -1,4 +1,4 @@
-"""`loa subscribers`: who reads."""
+"""`loa subscribers`: import, show and erase subscribers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -63,22 +63,22 @@ def show(address: Address, as_json: Json = False) -> None:
             ChannelName.EMAIL, one.email
         )
 
-    one, stands = run_on_bus(look)
+    subscriber, suppression = run_on_bus(look)
     if as_json:
-        against = stands.model_dump(mode="json") if stands else None
-        print_json(one.model_dump(mode="json") | {"suppressed": against})
+        against = suppression.model_dump(mode="json") if suppression else None
+        print_json(subscriber.model_dump(mode="json") | {"suppressed": against})
     else:
-        said = one.model_dump(mode="json", exclude_none=True)
+        said = subscriber.model_dump(mode="json", exclude_none=True)
         rows = [(name, cell_text(value)) for name, value in said.items()]
-        print_table(("", ""), [*rows, *suppression_rows(stands)])
+        print_table(("", ""), [*rows, *suppression_rows(suppression)])
 
 
-def suppression_rows(stands: Suppression | None) -> list[tuple[str, str]]:
-    """Why mail is not sent although somebody reads, and how it would be again."""
-    if stands is None:
+def suppression_rows(suppression: Suppression | None) -> list[tuple[str, str]]:
+    """Why mail to this subscriber is suppressed, and the command that lifts it."""
+    if suppression is None:
         return []
     return [
-        ("suppressed", describe_suppression(stands).message),
+        ("suppressed", describe_suppression(suppression).message),
         ("to lift it", "loa mail suppressed lift ADDRESS --by NAME"),
     ]
 
@@ -113,7 +113,7 @@ def normalized_address(address: str) -> str:
 
 
 async def require_subscriber(readers: SubscriberStore, address: str) -> Subscriber:
-    """Raises Invalid for an address of nobody."""
+    """The subscriber with *address*. Raises Invalid if there is none."""
     one = await readers.find_by_address(address)
     if one is None:
         raise Invalid(field_error("address", "reader_unknown"))
@@ -121,7 +121,7 @@ async def require_subscriber(readers: SubscriberStore, address: str) -> Subscrib
 
 
 def check_reason(reason: str) -> str:
-    """Raises Invalid for a reason that says nothing, or that may name somebody."""
+    """Clean a reason. Raises Invalid for an empty one, or one that may contain an address."""
     said = reason.strip()
     if not said or len(said) > REASON_MAX or "@" in said:
         raise Invalid(field_error("reason", "erasure_reason", limit=REASON_MAX))

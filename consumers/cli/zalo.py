@@ -39,7 +39,7 @@ app.command()(zalo_followers.followers)
 Granting = Callable[[ChannelStores], Awaitable[None]]
 File = Annotated[str, typer.Argument(help="A token pair as JSON; - reads the input.")]
 TOKEN_PATTERN = re.compile(r"[!-~]+")
-"""What can stand in a header: whatever was pasted around it is no part of a token."""
+"""Characters of a token; other characters come from pasting."""
 CONSENT_PROMPT = Path(__file__).with_name("consent.txt")
 
 
@@ -124,7 +124,7 @@ def settle(
     revision: Annotated[int | None, typer.Option(help="Only this one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """End an `unknown` broadcast or case notice: somebody has looked whether it went out.
+    """End an `unknown` broadcast or case notice after a person has checked whether it was sent.
 
     A broadcast is seen at oa.zalo.me, a template message at account.zalo.cloud. Nothing is sent on
     Zalo by this. A broadcast that did not go out ends as `failed`: broadcast it by hand there, or

@@ -113,12 +113,12 @@ async def proven_suppressions(bus: Bus) -> SuppressionStore:
 
 @app.callback()
 def nothing() -> None:
-    """Nobody can list them: only who knows an address can ask for it."""
+    """They can't be listed: a person who knows an address can ask for it."""
 
 
 @app.command()
 def show(address: Address) -> None:
-    """Why somebody is left alone on Zalo."""
+    """Why an address is left alone on Zalo."""
 
     async def look(bus: Bus) -> str | None:
         return await (await proven_suppressions(bus)).reason(
@@ -150,7 +150,7 @@ def lift(
     address: Address,
     by: Annotated[str, typer.Option(help="Who decides it.")],
 ) -> None:
-    """Tell somebody again on Zalo, although Zalo or they themselves said no before."""
+    """Send to an address again on Zalo, although Zalo or its owner refused before."""
 
     async def order(bus: Bus) -> None:
         await lift_suppression(

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed, whole, with its reason and where it came from.
+"""Dead letters: messages that could not be processed, whole, with reason and origin.
 
 A letter stays in its stream for ever; what became of it is a history beside it (bucket `control`,
 key `dead.<id>`), so nothing leaves without a trace. `id` is the letter's first place in DEAD.

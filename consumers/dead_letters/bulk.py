@@ -43,7 +43,7 @@ class BulkSummary(BaseModel):
 
 
 class BulkDecisions:
-    """Somebody's decision about many letters; where nobody decides, nothing is written or sent."""
+    """One operator's decision about many letters; without an operator it is a dry run."""
 
     def __init__(self, bus: Bus, person: Operator | None) -> None:
         self.store = DeadLetterStore(bus)

@@ -1,8 +1,8 @@
-"""Ending dead letters: sending them again as they are or mended, or giving them up.
+"""End dead letters: send them again, unchanged or corrected, or discard them.
 
-Nothing leaves without a trace: a decision is written down before anything is sent, and again with
-what came of it. Between the two the letter is in somebody's hands: for a while nobody else decides.
-A crash there leaves it open. Whoever comes next looks first whether the message was sent after all.
+Every decision leaves a trace: it is recorded before the message is sent, and again with the result.
+Between the two the letter is reserved: for a while no other operator can decide. A crash there
+leaves it open. The next decision first checks whether the message was sent after all.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Operator:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        """Raises Invalid for a decision that nobody takes."""
+        """Raises Invalid without a name."""
         if not self.name.strip():
             raise Invalid(field_error("by", "who_required"))
 
@@ -111,7 +111,7 @@ class DeadLetterDecisions:
         return self.log_ended(letter, await self.record_sent(letter, begun, ack))
 
     async def publish(self, begun: Decision, what: OutgoingMessage) -> Ack:
-        """Raises Silence when it is too late to begin, Invalid when the message id is taken."""
+        """Raises NoReply when it is too late to begin, Invalid when the message id is taken."""
         if self.store.now() - begun.at > LATEST_START:
             raise NoReply("it took too long to write the decision down; nothing was sent")
         ack = await self.store.bus.publish(
@@ -126,7 +126,7 @@ class DeadLetterDecisions:
         return ack
 
     async def is_stored(self, ack: Ack, what: OutgoingMessage) -> bool:
-        """A message that is gone meanwhile was taken by whom it was for."""
+        """Whether *ack* names this message; a message that is gone was processed."""
         stored = await self.store.bus.get_message(ack.stream, ack.seq)
         return stored is None or (stored.subject, stored.data) == (what.subject, what.body)
 
@@ -156,7 +156,7 @@ class DeadLetterDecisions:
         )
 
     async def record_decision(self, letter: DeadLetter, decision: Decision) -> History:
-        """Add a decision to the letter's history. Raises Invalid when somebody was first."""
+        """Add a decision to the letter's history. Raises Invalid when another one was first."""
         held = await read(self.store.histories, history_key(letter.id), History)
         await self.finish_begun(letter, held.value or History(), decision)
 
@@ -182,7 +182,7 @@ class DeadLetterDecisions:
                 )
 
     async def record_sent(self, letter: DeadLetter, begun: Decision, ack: Ack) -> History:
-        """Put down where the message lies, whatever else was decided meanwhile."""
+        """Record where the message was stored, also after another decision meanwhile."""
         done = begun.model_copy(update={"done": True, "sent_to": message_position(ack)})
 
         def move(found: History | None) -> History:
@@ -197,9 +197,9 @@ class DeadLetterDecisions:
 
 
 def require_decidable(letter: DeadLetter, history: History, decision: Decision) -> None:
-    """Raises Invalid for a letter that is dealt with, or in the hands of somebody else.
+    """Raises Invalid for a letter that has ended, or that another operator is sending.
 
-    Whoever began to send it may go on at once; but not give up what may be on its way.
+    The operator who began to send it may continue at once, but not discard it.
     """
     if history.ended(letter.id, letter.latest):
         raise Invalid(already_ended_error(letter, history))

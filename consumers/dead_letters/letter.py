@@ -1,4 +1,4 @@
-"""A dead letter, and what people decided about it."""
+"""A dead letter and the history of decisions about it."""
 
 import base64
 from collections.abc import Mapping
@@ -96,8 +96,7 @@ class History(BaseModel):
         return self if known else History(decisions=(*self.decisions, decision))
 
     def with_finished(self, begun: Decision, done: Decision) -> "History":
-        """*done* instead of *begun*, as the last: what was sent outweighs whatever was decided
-        in the meantime, which stays."""
+        """Replace *begun* by *done*, as the last decision, behind those made meanwhile."""
         if done in self.decisions:
             return self
         others = list(self.decisions)
@@ -142,12 +141,12 @@ class DeadLetter(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ended(self) -> Decision | None:
-        """How it was dealt with; None while it waits for somebody."""
+        """The decision that ended it; None while it is open."""
         return History(decisions=self.decisions).ended(self.id, self.latest)
 
     @property
     def is_readable(self) -> bool:
-        """Is it a letter, or something else that somebody has put into DEAD?"""
+        """Whether it is a dead letter, and not a foreign message in DEAD."""
         return self.origin.stream != subjects.DEAD.name
 
     @property

@@ -18,7 +18,7 @@ _ID = re.compile(ID_PATTERN.strip("^$"))
 
 
 class MessageInfo(BaseModel):
-    """Everything here is somebody else's invention, so all of it is bounded and visible."""
+    """Facts chosen by the sender, so each is bounded and printable."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class MessageInfo(BaseModel):
 
 
 def read_message_info(subject: str, headers: Mapping[str, str], body: bytes) -> MessageInfo:
-    """Whatever can be made out; what can't is empty. Never raises."""
+    """Read the facts of a message; unreadable ones are empty. Never raises."""
     kind, _, rest = subject.partition(".")
     said = parse_object(body)
     if kind in ("content", "case"):

@@ -1,4 +1,4 @@
-"""Which dead letters somebody wants to see."""
+"""Selection of dead letters."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,14 +46,14 @@ class DeadLetterQuery:
         return not self.field or any(f"{one}.".startswith(f"{self.field}.") for one in named)
 
     def matches_time(self, letter: DeadLetter) -> bool:
-        """Between its first and its last death it was dying, as it were."""
+        """A letter matches from its first to its last death."""
         last = letter.last or letter.at
         return (self.since is None or last >= as_utc(self.since)) and (
             self.until is None or letter.at < as_utc(self.until)
         )
 
     def matches_text(self, body: bytes) -> bool:
-        """Whether *text* stands in the original, in upper or lower case."""
+        """Whether the original contains *text*, in upper or lower case."""
         return nfc(self.text).casefold() in nfc(body.decode("utf-8", "replace")).casefold()
 
 

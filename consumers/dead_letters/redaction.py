@@ -18,7 +18,7 @@ _CODE = events.CASE_UPDATED.encode()
 
 @dataclass(frozen=True, slots=True)
 class RedactedMessage:
-    """A message without what is somebody's own; `left_out` names that, and is empty for most."""
+    """A message without personal data; `left_out` names the removed parts."""
 
     headers: dict[str, str]
     body: bytes
@@ -44,7 +44,7 @@ def redact(subject: str, headers: Mapping[str, str], body: bytes) -> RedactedMes
 
 
 def is_case(subject: str, headers: Mapping[str, str], body: bytes, said: Mapping[str, Any]) -> bool:
-    """By its subject or its type; what can't be read is one when the type stands in it."""
+    """Whether it is a case event, by subject or type; an unreadable one if it contains the type."""
     if subject.startswith("case."):
         return True
     types = {unquote(value) for name, value in headers.items() if name.lower() == "ce-type"}

@@ -1,7 +1,7 @@
-"""The stream DEAD: burying messages, and finding letters again.
+"""Store of dead letters: the stream DEAD.
 
-Nothing is ever removed from it (the server refuses to), and nothing is pushed out of it: when it is
-full, a message that should die stays where it lies.
+The server removes nothing from it, neither on request nor by age. When it is full, a message that
+should become a dead letter stays in its own stream.
 """
 
 import base64
@@ -232,7 +232,7 @@ class DeadLetterStore:
 def parse_letter(message: Message) -> DeadLetter:
     """The letter as it was stored; what an earlier version did not store is made up for.
 
-    What is no letter is shown as one of its own, so that somebody can look at it and give it up.
+    A foreign message is shown as a letter of its own, so that an operator can discard it.
     """
     try:
         letter = DeadLetter.model_validate_json(message.data)
@@ -249,7 +249,7 @@ def parse_letter(message: Message) -> DeadLetter:
 
 
 def unreadable_letter(message: Message) -> DeadLetter:
-    """Somebody else's message in DEAD, as a letter that came from there."""
+    """A foreign message in DEAD, as a letter with DEAD as its origin."""
     _, _, stage = message.subject.partition(".")
     return DeadLetter(
         stage=stage,
@@ -272,7 +272,7 @@ def with_history(letter: DeadLetter, id: int, tally: DeathCount, history: Histor
 
 
 def visible_names(left_out: Sequence[str]) -> tuple[str, ...]:
-    """Names that somebody else has chosen: visible, and not too many."""
+    """Names chosen by a sender, made printable and limited in number."""
     return tuple(
         printable(name, message_info.ATTRIBUTE_MAX) for name in left_out[:LEFT_OUT_NAMES_MAX]
     )

@@ -18,7 +18,7 @@ HealthCheck = Callable[[], Awaitable[str | None]]
 
 
 BlockedChannels = Callable[[], dict[str, str]]
-"""Which channels stand still, and why."""
+"""Blocked channels, and why."""
 
 
 CanaryReport = Callable[[], Awaitable[dict[str, dict[str, Any]]]]
@@ -34,7 +34,7 @@ ReadbackReport = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def no_blocked_channels() -> dict[str, str]:
-    """No channel stands still."""
+    """No channel is blocked."""
     return {}
 
 
@@ -60,8 +60,8 @@ def health_app(
 ) -> ASGIApp:
     """`/livez`: the process answers. `/readyz`: everything it needs does too, each by name.
 
-    Channels that stand still, or whose canary is late, are named there as well. They are no failure
-    of this process: taking it out of service would help nobody. A pause is no trouble at all.
+    Blocked channels and late canaries are named as well. They are no failure of this process, and
+    taking it out of service would not help. A pause is no trouble at all.
     Streams that fill up are named, and are trouble when they are almost full. So is a portal whose
     readers can't see what was written.
     """
@@ -96,6 +96,6 @@ async def failing_checks(checks: dict[str, HealthCheck]) -> dict[str, str]:
 
 
 def has_channel_trouble(channels: dict[str, str], birds: dict[str, dict[str, Any]]) -> bool:
-    """Whether a channel can't work, or does not prove that it does; a pause is somebody's wish."""
+    """Whether a channel is broken or its canary late; an operator's pause is no trouble."""
     broken = any(why != PAUSED_REASON for why in channels.values())
     return broken or any(one["state"] == "late" for one in birds.values())

@@ -26,7 +26,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Ends a connection whose head or trailers have no end, and one that does not go on with them.
 
     `silent` counts bytes since the parser last made something of them. `deaf`: what was accepted is
-    answered, and then the connection ends, whatever else comes.
+    answered, and then the connection ends.
     """
 
     unparsed_bytes = 0
@@ -76,9 +76,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
 
     def prepared_answer(self, cycle: RequestResponseCycle) -> tuple[bytes, bytes] | None:
-        """What the app says without a wait, where nobody waits for it: neither others nor the line.
+        """The app's prepared answer, if no other request and no full buffer is ahead of it.
 
-        Who wants the connection closed, or each request noted, is served as everywhere.
+        With an access log, or a connection to be closed, requests take the normal path.
         """
         if self.at_once is None or self.pipeline or self.flow.write_paused:
             return None
@@ -87,7 +87,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self.at_once(cycle.scope)
 
     def write_answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
-        """The whole answer; into *head* comes only what stands on every answer."""
+        """Write the whole answer; *head* is completed by the server's default headers."""
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
         first, end, rest = head.partition(b"\r\n")
@@ -108,7 +108,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.deadline = None
 
     def end_request(self, how: str) -> None:
-        """Say so, if anybody still listens, and hang up."""
+        """Answer with an error if the connection is open, and close it."""
         self.deadline = None
         if not self.transport.is_closing():
             log.warning("request_ended", how=how)
@@ -138,5 +138,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 @lru_cache(maxsize=8)
 def header_lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """What stands on every answer: the date, which changes once a second."""
+    """The server's default headers as bytes: the date, which changes once a second."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)

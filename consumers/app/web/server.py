@@ -20,7 +20,7 @@ class AppRouter:
         self._at_once: dict[ASGIApp, PreparedAnswer] = {}
 
     def add(self, app: ASGIApp, *heads: str) -> None:
-        """Give *app* every path below `/<head>`; without heads, whatever nobody else has."""
+        """Give *app* every path below `/<head>`; without heads, all other paths."""
         self.apps.update(dict.fromkeys(heads, app))
         if not heads:
             self.fallback = app

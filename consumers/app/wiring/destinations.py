@@ -11,7 +11,7 @@ from contracts.delivery import ChannelName
 
 
 def destination(node: Node, channel: ChannelName) -> Destination:
-    """Asked once the stand-ins have started."""
+    """The channel's destination; valid once the stand-ins have started."""
     match channel:
         case ChannelName.EMAIL:
             to, stand_in = email_destination(node)
@@ -53,7 +53,7 @@ def describe_relay(settings: EmailSettings) -> str:
 
 
 def zalo_destination(node: Node) -> tuple[str, bool]:
-    """Also a sandbox of its own process stands in for Zalo."""
+    """Zalo or its sandbox; a sandbox in another process counts as a stand-in too."""
     host = urlsplit(node.zalo.openapi_url).hostname or ""
     if ChannelName.ZALO in node.stand_ins or not f".{host}".endswith(ZALO_DOMAINS):
         return f"the Zalo sandbox at {node.zalo.openapi_url}", True

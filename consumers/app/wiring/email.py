@@ -57,7 +57,7 @@ def open_feedback_handler(node: Node) -> FeedbackHandler:
 
 
 async def add_bounces(node: Node) -> None:
-    """Mail that comes back → RECEIPTS; where none is asked to come, nobody listens."""
+    """Bounces → RECEIPTS; without a bounce domain there is no listener."""
     if not node.email.bounce_domain:
         log.warning("bounces_off")
         return

@@ -23,7 +23,7 @@ FETCH_LIMITS = FetchLimits(max_bytes=5_000_000, total_s=20.0, connect_s=5.0, max
 
 
 class SiteFetcher:
-    """A request to somebody's site, in the words of the import."""
+    """Fetches a unit's site; errors are the importer's."""
 
     def __init__(self, visitor: ConditionalFetcher) -> None:
         self.visitor = visitor

@@ -47,7 +47,7 @@ def load_sandbox() -> Callable[[str, int, Path], Awaitable[RunningSandbox]]:
 
 
 def configured_services(node: Node) -> set[str]:
-    """The stand-ins whose real thing is configured. Raises Invalid for one that is so by half."""
+    """The stand-ins whose real thing is configured. Raises Invalid for one configured by half."""
     if node.zalo.app_id:
         zalo.require_app(node.zalo)
     real = {"mailbox": bool(node.email.host), "zalo-sandbox": node.zalo.is_configured}
@@ -55,13 +55,13 @@ def configured_services(node: Node) -> set[str]:
 
 
 async def add_mailbox(node: Node) -> None:
-    """Take every mail and show it at /hop-thu-thu; nobody gets any.
+    """Catch all mail and show it at /hop-thu-thu; none is delivered.
 
     The SMTP port is LOA_EMAIL_PORT when that is set, else the system's choice.
     """
     await node.open_proven_key()
     folder = node.settings.data_dir / "mail"
-    folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses: nobody else's business
+    folder.mkdir(mode=0o700, exist_ok=True)  # readers' addresses are private
     drop = MailFolder(folder)
     receiver = CatchAllServer(drop)
     port = node.email.port if "port" in node.email.model_fields_set else 0

@@ -22,7 +22,7 @@ PATH_HEADS = ("dang-ky", "huy")
 
 
 def open_unsubscribe(bus: Bus, keys: KeyFile) -> UnsubscribeService:
-    """How subscriptions end, by whatever door."""
+    """The unsubscribe service behind every door."""
     return UnsubscribeService.from_key_file(bus, keys)
 
 
@@ -34,7 +34,7 @@ def open_mailer(node: Node) -> TransactionalMailer:
 
 
 def open_signup(node: Node) -> SignupService:
-    """What strangers may ask for, by whatever door."""
+    """The signup service behind every door."""
     people, letters = SubscriberStore.from_key_file(node.bus, node.keys), open_mailer(node)
     links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
     lift = partial(open_suppressions(node.bus, node.keys).lift, ChannelName.EMAIL)
@@ -51,13 +51,15 @@ def open_page_services(node: Node) -> PageServices:
     links, uses = LinkTokens(node.keys.derive, node.clock), TokenUses(node.bus)
     suppressed = open_suppressions(node.bus, node.keys)
     lift = partial(suppressed.lift, ChannelName.EMAIL)
-    stands = partial(suppressed.find_active, ChannelName.EMAIL)
+    find_suppression = partial(suppressed.find_active, ChannelName.EMAIL)
     farewells = ClosingMailer(people, letters, node.clock)
     node.tasks.append(farewells.run)
     words, clock = node.vocabulary, node.clock
     return PageServices(
         open_signup(node),
-        PreferencesService(people, letters, links, uses, lift, farewells, words, clock, stands),
+        PreferencesService(
+            people, letters, links, uses, lift, farewells, words, clock, find_suppression
+        ),
         leave,
         read_settings(LettersSettings).per_hour,
     )

@@ -205,7 +205,7 @@ async def register_missing_templates(
 
 
 async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> AccountStatus:
-    """How the Official Account stands.
+    """Probe the Official Account.
 
     Raises Unavailable when the bus is away, Invalid when the tokens there are another key's.
     """
@@ -217,7 +217,7 @@ async def probe_account(settings: ZaloSettings, stores: ChannelStores) -> Accoun
 
 
 async def store_token_pair(settings: ZaloSettings, stores: ChannelStores, pair: TokenPair) -> None:
-    """Store a token pair that somebody obtained, encrypted, for every worker to use."""
+    """Store an obtained token pair, encrypted, for every worker to use."""
     async with token_keeper(settings, stores) as tokens:
         await tokens.seed(pair.access_token, pair.refresh_token, pair.lifetime_s)
 
