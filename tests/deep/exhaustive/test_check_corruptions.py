@@ -119,17 +119,17 @@ CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
         [("closed-with-open-rows", f"state.{MAIL2}.0")],
     ),
     "a closed batch has an owner": (
-        lambda h: h.state(f"{MAIL2}.0", owner="w#1#1", lease=h.clock() + 60),
+        lambda h: h.state(f"{MAIL2}.0", owner="w#1#1", lease_until=h.clock() + 60),
         0,
         [("closed-in-work", f"state.{MAIL2}.0")],
     ),
     "a batch was never closed": (
-        lambda h: h.state(f"{MAIL2}.0", closed=0.0),
+        lambda h: h.state(f"{MAIL2}.0", closed_at=0.0),
         60.0,
         [("never-closed", f"state.{MAIL2}.0")],
     ),
     "nobody works on a batch that is due": (
-        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"r"), closed=0.0),
+        lambda h: h.state(f"{MAIL2}.0", rows=open_rows(b"r"), closed_at=0.0),
         DAY_S,
         [("stuck", f"state.{MAIL2}.0")],
     ),
@@ -137,16 +137,16 @@ CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
         lambda h: h.state(
             f"{MAIL2}.0",
             rows=open_rows(b"s"),
-            closed=0.0,
+            closed_at=0.0,
             owner="w#1#1",
-            lease=h.clock() + 60,
+            lease_until=h.clock() + 60,
             due=h.clock(),
         ),
         300.0,
         [("sending-stuck", f"state.{MAIL2}.0")],
     ),
     "the portal has been in doubt for a day": (
-        lambda h: h.state(PAGE2, rows=b"P", closed=0.0, due=h.clock() + 2 * DAY_S),
+        lambda h: h.state(PAGE2, rows=b"P", closed_at=0.0, due=h.clock() + 2 * DAY_S),
         DAY_S,
         [("in-doubt-old", f"state.{PAGE2}")],
     ),
@@ -154,7 +154,7 @@ CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
         lambda h: h.state(
             f"{MAIL2}.0",
             rows=open_rows(b"r"),
-            closed=0.0,
+            closed_at=0.0,
             due=h.clock() + 9 * DAY_S,
             notes={0: RowNote(1, h.clock() + 9 * DAY_S, "451", h.clock())},
         ),
@@ -196,7 +196,7 @@ CORRUPTIONS: dict[str, tuple[Spoil, float, Found]] = {
         [("order-broken", f"plan.{MAIL}")],
     ),
     "an older batch is still open": (
-        lambda h: h.state(f"{MAIL}.0", rows=open_rows(b"P"), closed=0.0, due=h.clock() + 60),
+        lambda h: h.state(f"{MAIL}.0", rows=open_rows(b"P"), closed_at=0.0, due=h.clock() + 60),
         0,
         [("order-broken", f"state.{MAIL}.0")],
     ),
