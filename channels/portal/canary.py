@@ -16,7 +16,7 @@ from channels.portal.render.xml import (
 )
 
 READ_TIMEOUT_S = 10.0
-BODY_MAX_BYTES = 64 * 1024
+_BODY_MAX_BYTES = 64 * 1024
 DELIVERED = Outcome(Verdict.DELIVERED)
 
 
@@ -38,12 +38,12 @@ def canary_feed(canary: Canary, site: Site) -> bytes:
     return serialize(root)
 
 
-async def read_limited(response: aiohttp.ClientResponse) -> bytes:
-    """Read a response's body, but not much more than BODY_MAX_BYTES."""
+async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
+    """Read a response's body, but not much more than _BODY_MAX_BYTES."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > BODY_MAX_BYTES:
+        if len(body) > _BODY_MAX_BYTES:
             break
     return bytes(body)
 
@@ -57,7 +57,7 @@ async def read_back(canary: Canary, expected: bytes) -> Outcome:
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(url, params={"lan": str(canary.number)}) as response,
         ):
-            body = await read_limited(response) if response.status == 200 else b""
+            body = await _read_limited(response) if response.status == 200 else b""
             status = response.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return Outcome(Verdict.HELD, f"public address: {type(error).__name__}")

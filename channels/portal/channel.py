@@ -24,21 +24,19 @@ from contracts.publication import Publication
 from contracts.vocabulary import DEFAULT, Vocabulary
 
 T = TypeVar("T")
-REWRITE_CHUNK, REWRITE_PAUSE_S = 40, 0.2
+_REWRITE_CHUNK, _REWRITE_PAUSE_S = 40, 0.2
 """Pages per round of rewriting, and the pause between rounds, so that deliveries come first."""
 PORTAL_RECIPIENT = "portal"
 """The one recipient of this channel."""
-
-
 ReportReadback = Callable[[str], Awaitable[None]]
 """Called with the reason why readers cannot see an item; empty when they can."""
 
 
-async def ignore_readback(_: str) -> None:
+async def _ignore_readback(_: str) -> None:
     """Ignore readback results."""
 
 
-async def never_shown() -> bool:
+async def _never_shown() -> bool:
     """Say that nothing has been shown yet."""
     return False
 
@@ -65,9 +63,9 @@ class PortalChannel:
         vocabulary: Vocabulary = DEFAULT,
         *,
         lock_timeout_s: float = 10.0,
-        was_shown_before: Callable[[], Awaitable[bool]] = never_shown,
+        was_shown_before: Callable[[], Awaitable[bool]] = _never_shown,
         readback_url: str = "",
-        report_readback: ReportReadback = ignore_readback,
+        report_readback: ReportReadback = _ignore_readback,
         settings: PortalSettings | None = None,
     ) -> None:
         site = (
@@ -128,10 +126,10 @@ class PortalChannel:
                 raise Misconfigured("index_lost", retry_after_s=RETRY_S) from None
             await self._on_thread(self._writer.prepare)
 
-    async def rewrite_stale(self, pause_s: float = REWRITE_PAUSE_S) -> None:
+    async def rewrite_stale(self, pause_s: float = _REWRITE_PAUSE_S) -> None:
         """Rewrite files of an earlier format, a few at a time. Raises ChannelError."""
         while True:
-            rewritten = await self._on_thread(partial(self._writer.rewrite_stale, REWRITE_CHUNK))
+            rewritten = await self._on_thread(partial(self._writer.rewrite_stale, _REWRITE_CHUNK))
             if not rewritten.has_work:
                 return
             await asyncio.sleep(pause_s)
@@ -156,7 +154,7 @@ class PortalSession:
         thread: ThreadPoolExecutor,
         readback: Readback | None,
         notifier: WebSubNotifier | None,
-        report_readback: ReportReadback = ignore_readback,
+        report_readback: ReportReadback = _ignore_readback,
     ) -> None:
         self._writer = writer
         self._thread = thread

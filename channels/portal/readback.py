@@ -14,9 +14,9 @@ from contracts.publication import Publication
 
 WAIT_MAX_S = 20.0
 """Web servers and caches may lag by so much; a longer lag is reported."""
-FIRST_PAUSE_S, PAUSE_MAX_S = 0.1, 2.0
+_FIRST_PAUSE_S, _PAUSE_MAX_S = 0.1, 2.0
 READ_TIMEOUT_S = 5.0
-PAGE_STATUSES = (200, 410)
+_PAGE_STATUSES = (200, 410)
 
 log = structlog.get_logger()
 
@@ -42,13 +42,13 @@ class Readback:
         Readers see an item when its page is the file that was written and each of *feeds*, paths of
         Atom documents, has its entry, as new as *publication* or newer.
         """
-        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
+        loop, pause_s = asyncio.get_running_loop(), _FIRST_PAUSE_S
         until = loop.time() + (self._wait_max_s if self._is_visible else 0)
         while (
             failure := await self._check_once(publication, feeds)
         ) and loop.time() + pause_s < until:
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
         self._log_change(failure)
         return failure
 
@@ -72,7 +72,7 @@ class Readback:
         file = self._public / path[1:] / "index.html"
         before = await asyncio.to_thread(file.read_bytes)
         status, body = await self._read(http, path, publication.revision)
-        if status not in PAGE_STATUSES:
+        if status not in _PAGE_STATUSES:
             return f"HTTP {status}"
         if body in (before, await asyncio.to_thread(file.read_bytes)):
             return ""
@@ -87,7 +87,7 @@ class Readback:
         if status != 200:
             return f"{name}: HTTP {status}"
         url = self._site.item_url(publication.content_id)
-        failure = await asyncio.to_thread(missing_from_feed, body, url, publication)
+        failure = await asyncio.to_thread(_missing_from_feed, body, url, publication)
         return f"{name}: {failure}" if failure else ""
 
     async def _read(
@@ -98,7 +98,7 @@ class Readback:
         async with http.get(self._address + path, params=params, allow_redirects=False) as response:
             return (
                 response.status,
-                await response.read() if response.status in PAGE_STATUSES else b"",
+                await response.read() if response.status in _PAGE_STATUSES else b"",
             )
 
     def _log_change(self, failure: str) -> None:
@@ -110,7 +110,7 @@ class Readback:
         self._is_visible = not failure
 
 
-def missing_from_feed(feed: bytes, url: str, publication: Publication) -> str:
+def _missing_from_feed(feed: bytes, url: str, publication: Publication) -> str:
     """Why the Atom *feed* lacks *publication*, the item at *url*; empty when it has it.
 
     A newer position of the item counts, too, because it replaced this one.

@@ -16,10 +16,10 @@ import structlog
 from channels.portal.model.page_sets import FEED_FORMATS
 from channels.portal.model.site import Site, feed_path
 
-RESPONSE_TIMEOUT_S = 10.0
+_RESPONSE_TIMEOUT_S = 10.0
 POLL_S = 60.0
 """Another process may have written, or died before it notified the hub."""
-FIRST_RETRY_S, RETRY_MAX_S = 5.0, 600.0
+_FIRST_RETRY_S, RETRY_MAX_S = 5.0, 600.0
 
 log = structlog.get_logger()
 ListUnannounced = Callable[[], Awaitable[list[tuple[str, int]]]]
@@ -33,7 +33,7 @@ class FeedBackoff(NamedTuple):
     due: float
 
 
-NO_BACKOFF = FeedBackoff(0, 0.0)
+_NO_BACKOFF = FeedBackoff(0, 0.0)
 
 
 @dataclass
@@ -47,7 +47,7 @@ class WebSubNotifier:
     site: Site
     list_unannounced: ListUnannounced
     mark_announced: MarkAnnounced
-    first_retry_s: float = FIRST_RETRY_S
+    first_retry_s: float = _FIRST_RETRY_S
     clock: Callable[[], float] = time.monotonic
     has_changes: asyncio.Event = field(default_factory=asyncio.Event)
     backoffs: dict[str, FeedBackoff] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class WebSubNotifier:
 
     async def notify_hub(self) -> str:
         """Notify the hub of unannounced feeds that are due; the first failure, or empty."""
-        timeout = aiohttp.ClientTimeout(total=RESPONSE_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=_RESPONSE_TIMEOUT_S)
         try:
             waiting = await self.list_unannounced()
             async with aiohttp.ClientSession(timeout=timeout) as http:
@@ -114,7 +114,7 @@ class WebSubNotifier:
             return "" if response.status // 100 == 2 else f"HTTP {response.status}"
 
     def _backoff_of(self, slug: str) -> FeedBackoff:
-        return self.backoffs.get(slug, NO_BACKOFF)
+        return self.backoffs.get(slug, _NO_BACKOFF)
 
     def _update_backoff(self, slug: str, failure: str) -> None:
         """Log the first failure and the recovery; double the pause with every failure."""

@@ -23,19 +23,11 @@ from channels.portal.model.texts import catalog_text
 from channels.portal.storage.pictures import PICTURES_FOLDER
 
 log = structlog.get_logger()
-
-
-LOST_RETRY_S = 60
+_LOST_RETRY_S = 60
 """By then the writer has seen that its files are missing, and rewrites them."""
-
-
-PICTURES_PATH = f"/{PICTURES_FOLDER}/"
+_PICTURES_PATH = f"/{PICTURES_FOLDER}/"
 """Copies of covers: the writer cannot restore them, and they may exist without a portal."""
-
-
-ALLOWED_METHODS = "GET, HEAD"
-
-
+_ALLOWED_METHODS = "GET, HEAD"
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' https: data:; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -44,16 +36,10 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 """Headers of every response."""
-
-
 _SECURITY_HEADERS = [
     (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 ]
-
-
 _CANARY_HEADERS = [(b"x-robots-tag", b"noindex"), (b"cache-control", b"no-store")]
-
-
 _PLAIN_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
@@ -112,10 +98,10 @@ class _PortalApp:
     async def _respond(self, scope: Scope, path: str) -> FileResponse:
         method = scope["method"]
         if method not in ("GET", "HEAD"):
-            return _text_response("wrong_method", 405, (b"allow", ALLOWED_METHODS.encode()))
+            return _text_response("wrong_method", 405, (b"allow", _ALLOWED_METHODS.encode()))
         cached = await self._find(path) or await self._negotiated(scope, path)
-        if cached is None and not path.startswith(PICTURES_PATH) and await self._is_folder_empty():
-            return _text_response("lost", 503, (b"retry-after", b"%d" % LOST_RETRY_S))
+        if cached is None and not path.startswith(_PICTURES_PATH) and await self._is_folder_empty():
+            return _text_response("lost", 503, (b"retry-after", b"%d" % _LOST_RETRY_S))
         cached = cached or await self._find("/404.html")
         if cached is None:
             return _text_response("missing", 404)

@@ -13,12 +13,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-MEMORY_BYTES = 64 << 20
-
-
-INDEX_PAGE = "index.html"
-
-
+_MEMORY_BYTES = 64 << 20
+_INDEX_PAGE = "index.html"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".rss": "application/rss+xml; charset=utf-8",
@@ -32,45 +28,23 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
 }
-
-
 CACHE_CONTROL = {
     ".html": "public, max-age=60",
     ".css": "public, max-age=31536000, immutable",
     ".svg": "public, max-age=31536000, immutable",
     ".jpg": "public, max-age=86400",  # a removed picture should leave caches soon
 }
-
-
 FEED_SUFFIXES = (".rss", ".atom", ".json")
-
-
 FEED_CACHE_CONTROL = "public, max-age=300"
-
-
 # Every name the portal writes has this form; `..`, `%`, `\\` and hidden files do not.
 _NAME = "[a-z0-9][a-z0-9-]{0,79}"
-
-
 _PATH = re.compile(rf"/(?:{_NAME}/){{0,4}}(?:{_NAME}(\.[a-z]{{1,4}})?)?")
-
-
 _STATE = re.compile(rb'<!doctype html>\n<html lang="vi" data-state="([a-z]+)">')
-
-
 _LINE_BREAK = re.compile(rb"[\r\n\0]")
-
-
 _STATUSES = {b"withdrawn": 410, b"missing": 404}
-
-
 FileStamp = tuple[int, int, int]
-
-
 Header = tuple[bytes, bytes]
-
-
-LAST_MODIFIED = b"last-modified"
+_LAST_MODIFIED = b"last-modified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +67,7 @@ class CachedFile:
         """The file for a response at *now_s*, with no later modification time."""
         if self.modified_s <= now_s:
             return self
-        others = [header for header in self.headers if header[0] != LAST_MODIFIED]
+        others = [header for header in self.headers if header[0] != _LAST_MODIFIED]
         return replace(
             self, modified_s=now_s, headers=[*others, last_modified(now_s)], raw_heads={}
         )
@@ -118,7 +92,7 @@ class FileCache:
     `find` and `put` belong to the event loop's thread; `load_file` may run in any thread.
     """
 
-    def __init__(self, root: Path, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, root: Path, memory_bytes: int = _MEMORY_BYTES) -> None:
         self._root = str(root)
         self._memory_bytes = memory_bytes
         self._entries: OrderedDict[str, LoadedFile] = OrderedDict()
@@ -130,7 +104,7 @@ class FileCache:
         if not match:
             return None
         if match[1] is None:
-            return f"{self._root}{path.rstrip('/')}/{INDEX_PAGE}"
+            return f"{self._root}{path.rstrip('/')}/{_INDEX_PAGE}"
         return self._root + path if match[1] in MEDIA_TYPES else None
 
     def find(self, file: str) -> CachedFile | None:
@@ -183,7 +157,7 @@ def _cached_file(suffix: str, modified_s: int, body: bytes) -> CachedFile:
         (b"content-length", b"%d" % len(body)),
         (b"content-type", MEDIA_TYPES[suffix].encode()),
     ]
-    if suffix in FEED_SUFFIXES and (link := hub_link_header(body)):
+    if suffix in FEED_SUFFIXES and (link := _hub_link_header(body)):
         body_headers.append((b"link", link))
     return CachedFile(body, tag, modified_s, status, headers, body_headers)
 
@@ -198,7 +172,7 @@ def raw_head(status: int, headers: Iterable[Header]) -> bytes:
 
 
 def last_modified(at_s: int) -> Header:
-    return LAST_MODIFIED, formatdate(at_s, usegmt=True).encode()
+    return _LAST_MODIFIED, formatdate(at_s, usegmt=True).encode()
 
 
 def _stamp(status: os.stat_result) -> FileStamp:
@@ -214,21 +188,17 @@ def _stamp_at(file: str) -> FileStamp | None:
 
 _HEAD_BYTES = 4096
 """A feed's metadata is within so many bytes, before its first item."""
-
-
 _HUB_LINKS = (
     re.compile(rb'<(?:atom:)?link rel="hub" href="([^"]*)"'),
     re.compile(rb'"hubs": \[\{"type": "WebSub", "url": "([^"]*)"'),
 )
-
-
 _SELF_LINKS = (
     re.compile(rb'<(?:atom:)?link rel="self" type="[^"]*" href="([^"]*)"'),
     re.compile(rb'"feed_url": "([^"]*)"'),
 )
 
 
-def hub_link_header(body: bytes) -> bytes:
+def _hub_link_header(body: bytes) -> bytes:
     """Value of the `Link` header of a feed that names a hub; empty without a hub."""
     head = body[:_HEAD_BYTES]
     for hub, self_link in zip(_HUB_LINKS, _SELF_LINKS, strict=True):

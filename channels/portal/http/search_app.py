@@ -31,10 +31,10 @@ log = structlog.get_logger()
 SEARCH_SEGMENT = "tim"
 """First path segment of the search page."""
 CACHE_CONTROL = "public, max-age=60"
-PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}
+_PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}
 THREADS, WAITING_MAX = 2, 40
 """Threads for searches, so that they never delay pages, and requests that may wait."""
-BUSY_RETRY_S, UNAVAILABLE_RETRY_S = 5, 60
+BUSY_RETRY_S, _UNAVAILABLE_RETRY_S = 5, 60
 """Retry-After when overloaded, and while there is no search index."""
 
 
@@ -104,7 +104,7 @@ class SearchService:
         except sqlite3.Error as error:
             log.warning("search_unanswered", error=type(error).__name__)
             return self._page(
-                SearchView(params, query, is_unavailable=True), 503, UNAVAILABLE_RETRY_S
+                SearchView(params, query, is_unavailable=True), 503, _UNAVAILABLE_RETRY_S
             )
 
     def respond_busy(self) -> Response:
@@ -127,7 +127,7 @@ class SearchService:
 
 
 def _html_response(page: bytes, status: int, retry_s: int = 0) -> Response:
-    headers = PAGE_HEADERS if status == 200 else PAGE_HEADERS | {"Cache-Control": "no-store"}
+    headers = _PAGE_HEADERS if status == 200 else _PAGE_HEADERS | {"Cache-Control": "no-store"}
     if retry_s:
         headers = headers | {"Retry-After": str(retry_s)}
     return Response(page, status, headers, "text/html")

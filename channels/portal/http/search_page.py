@@ -15,8 +15,8 @@ from channels.portal.search.snippets import SnippetPiece, highlight, make_snippe
 
 PAGE_SIZE = 20
 """Results per page."""
-FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
-FIELDS = ("q", "xep", *FILTER_FIELDS)
+_FILTER_FIELDS = ("chu-de", "don-vi", "doi-tuong", "tu", "den")
+FIELDS = ("q", "xep", *_FILTER_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SearchPage:
             found=results.matches if results else None,
             hits=[self._hit(document, view) for document in results.documents] if results else [],
             options=filter_options(self._site, view.query),
-            narrowed=any(params[name] for name in FILTER_FIELDS),
+            narrowed=any(params[name] for name in _FILTER_FIELDS),
             wrong=view.error,
             closed=view.is_unavailable,
             full=view.is_busy,

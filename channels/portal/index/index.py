@@ -33,12 +33,8 @@ class Fragments(NamedTuple):
 
 
 LAYOUT_VERSION = 3
-
-
-QUERY_CHUNK = 100
+_QUERY_CHUNK = 100
 """Fragments per query."""
-
-
 _TABLES = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS item (
@@ -95,11 +91,7 @@ CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 PRAGMA user_version = {LAYOUT_VERSION};
 COMMIT;
 """
-
-
 _FRAGMENTS = "SELECT content_id, {} FROM fragment WHERE edition = ? AND content_id IN ({})"
-
-
 _parse_publication = lru_cache(maxsize=512)(ShownPublication.model_validate_json)
 
 
@@ -208,8 +200,8 @@ class PortalIndex(Listings, Database):
     ) -> dict[str, tuple[Any, ...]]:
         """Stored fragments of these items in this format: the columns *names*."""
         found: dict[str, tuple[Any, ...]] = {}
-        for first in range(0, len(ids), QUERY_CHUNK):
-            chunk = ids[first : first + QUERY_CHUNK]
+        for first in range(0, len(ids), _QUERY_CHUNK):
+            chunk = ids[first : first + _QUERY_CHUNK]
             sql = _FRAGMENTS.format(", ".join(names), ", ".join("?" * len(chunk)))
             for content_id, *parts in self._db.execute(sql, (format_hash, *chunk)):
                 found[content_id] = tuple(parts)

@@ -13,8 +13,8 @@ from markdown_it.token import Token
 
 from channels.portal.model.texts import catalog_text
 
-TOP_HEADING = 2  # the page's own title is the h1
-LOWEST_HEADING = 6
+_TOP_HEADING = 2  # the page's own title is the h1
+_LOWEST_HEADING = 6
 
 # Character references (`&#12;`, `&rlm;`) can produce characters that the contract refuses in plain
 # text: those that XML cannot hold, and those that reorder text.
@@ -30,11 +30,11 @@ _TAGS = {
 
 def to_html(markdown: str, base_url: str) -> str:
     """Render CommonMark with tables to HTML; relative links resolve against *base_url*."""
-    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {BASE_URL_KEY: base_url}))
+    html = _cleaner(base_url).clean(_MARKDOWN.render(markdown, {_BASE_URL_KEY: base_url}))
     return _FORBIDDEN_CHARACTERS.sub("", html).strip()
 
 
-BASE_URL_KEY = "base_url"
+_BASE_URL_KEY = "base_url"
 
 
 def _cleaner(base_url: str) -> nh3.Cleaner:
@@ -67,9 +67,9 @@ def _demote_headings(tokens: Sequence[Token]) -> None:
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
     if not headings:
         return
-    shift = TOP_HEADING - min(int(token.tag[1]) for token in headings)
+    shift = _TOP_HEADING - min(int(token.tag[1]) for token in headings)
     for token in headings:
-        token.tag = f"h{min(LOWEST_HEADING, int(token.tag[1]) + shift)}"
+        token.tag = f"h{min(_LOWEST_HEADING, int(token.tag[1]) + shift)}"
 
 
 def _align_by_class(tokens: Sequence[Token]) -> None:
@@ -93,7 +93,7 @@ def _mark_bare_addresses(tokens: Sequence[Token]) -> None:
 
 def _link_insecure_images(state: StateCore) -> None:
     """Keep images over TLS or of the portal, link the others: the CSP blocks them."""
-    base = state.env[BASE_URL_KEY]
+    base = state.env[_BASE_URL_KEY]
     for token in state.tokens:
         if token.children:
             token.children = list(_with_images_linked(token.children, base))

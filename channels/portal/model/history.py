@@ -39,7 +39,7 @@ class Reinstatement(NamedTuple):
     back: datetime
 
 
-def history_of(publication: Publication) -> tuple[HistoryEntry, ...]:
+def _history_of(publication: Publication) -> tuple[HistoryEntry, ...]:
     """Known history of the item including *publication*, unordered."""
     entries = publication.past if isinstance(publication, ShownPublication) else ()
     return (*entries, *_own_entry(publication))
@@ -50,7 +50,7 @@ def merge_history(stored: ShownPublication | None, arrived: Publication) -> Show
     newest = stored if stored and stored.revision > arrived.revision else arrived
     by_revision = {
         entry.revision: entry
-        for entry in (*history_of(arrived), *(history_of(stored) if stored else ()))
+        for entry in (*_history_of(arrived), *(_history_of(stored) if stored else ()))
     }
     past = tuple(by_revision[number] for number in sorted(by_revision))
     return ShownPublication.model_construct(**_fields(newest), past=past)
@@ -58,19 +58,19 @@ def merge_history(stored: ShownPublication | None, arrived: Publication) -> Show
 
 def last_correction(publication: Publication) -> HistoryEntry | None:
     """The last correction, which later positions go on to show."""
-    corrections = (entry for entry in history_of(publication) if entry.action == "corrected")
+    corrections = (entry for entry in _history_of(publication) if entry.action == "corrected")
     return max(corrections, key=_revision, default=None)
 
 
 def last_change(publication: Publication) -> HistoryEntry | None:
     """The last correction or withdrawal."""
-    changes = (entry for entry in history_of(publication) if entry.action != "published")
+    changes = (entry for entry in _history_of(publication) if entry.action != "published")
     return max(changes, key=_revision, default=None)
 
 
 def last_reinstatement(publication: Publication) -> Reinstatement | None:
     """Last withdrawal and return; None if still withdrawn, or never withdrawn."""
-    entries = sorted(history_of(publication), key=_revision)
+    entries = sorted(_history_of(publication), key=_revision)
     gone = max(
         (entry for entry in entries if entry.action == "withdrawn"), key=_revision, default=None
     )

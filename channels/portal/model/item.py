@@ -18,7 +18,7 @@ from channels.portal.model.texts import catalog_text
 from contracts.content import Cover
 from contracts.publication import Publication
 
-EXCERPT_LENGTH = 300
+_EXCERPT_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Item:
     def excerpt(self) -> str:
         """One line about the item: its summary, or the beginning of its body."""
         text = self.publication.summary or self.body.striptags() or self.publication.title
-        return shorten(text, EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
+        return shorten(text, _EXCERPT_LENGTH, placeholder=catalog_text("item", "more"))
 
 
 def build_item(publication: Publication, body: str, site: Site) -> Item:

@@ -16,7 +16,7 @@ ChannelUrl = Annotated[
     str, StringConstraints(pattern=r"^(https?://[^\s\"<>/]+[^\s\"<>]*|/[^\s\"<>]*)?$")
 ]
 Phone = Annotated[str, StringConstraints(pattern=r"^(\+?[0-9]+([ .-][0-9]+)*)?$", max_length=30)]
-FILE_VARIABLE = "LOA_PORTAL_CHANNELS_FILE"
+_FILE_VARIABLE = "LOA_PORTAL_CHANNELS_FILE"
 
 
 class PublicChannel(Contract):
@@ -48,14 +48,14 @@ def load_channels(own_toml: str = "") -> tuple[PublicChannel, ...]:
     Raises Unreadable or Invalid, naming the setting, the entry and the key.
     """
     try:
-        entries = _entries(SHIPPED_TOML)
+        entries = _entries(_SHIPPED_TOML)
         for name, fields in _entries(own_toml).items():
             entries[name] = entries.get(name, {}) | fields
         channels = _ChannelList.model_validate({"channels": entries}).channels.values()
     except tomllib.TOMLDecodeError as error:
-        raise Unreadable(field_error(FILE_VARIABLE, "not_toml", detail=error)) from error
+        raise Unreadable(field_error(_FILE_VARIABLE, "not_toml", detail=error)) from error
     except ValidationError as error:
-        raise Invalid(*explain(error, FILE_VARIABLE)) from error
+        raise Invalid(*explain(error, _FILE_VARIABLE)) from error
     return tuple(channel for channel in channels if channel.shown)
 
 
@@ -84,8 +84,8 @@ def _unknown_keys(
     known = ", ".join(kind.model_fields)
     for key in fields:
         if key not in kind.model_fields:
-            yield field_error(join_path(FILE_VARIABLE, where, key), "unknown_key", known=known)
+            yield field_error(join_path(_FILE_VARIABLE, where, key), "unknown_key", known=known)
 
 
-SHIPPED_TOML = (Path(__file__).parent / "channels.toml").read_text("utf-8")
+_SHIPPED_TOML = (Path(__file__).parent / "channels.toml").read_text("utf-8")
 DEFAULT_CHANNELS = load_channels()

@@ -8,8 +8,6 @@ from channels.portal.render.xml import format_rfc3339
 from contracts.content import Attachment
 
 VERSION = "https://jsonfeed.org/version/1.1"
-
-
 SEPARATOR = b", "
 _END = b"]}\n"
 

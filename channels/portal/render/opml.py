@@ -8,7 +8,7 @@ from channels.portal.model.site import ALL_SLUG, Site, feed_path, listing_path
 from channels.portal.model.texts import catalog_text
 from channels.portal.render.xml import Element, add_child, serialize
 
-FEED_FORMAT = "atom"
+_FEED_FORMAT = "atom"
 """The format named in the list: Atom alone carries changes, and all readers know it."""
 
 
@@ -36,5 +36,5 @@ def _outline(parent: Element, slug: str, site: Site) -> None:
     outline.set("text", site.slug_name(slug))
     outline.set("title", site.slug_name(slug))
     outline.set("description", site.slug_description(slug))
-    outline.set("xmlUrl", site.url(feed_path(slug, FEED_FORMAT)))
+    outline.set("xmlUrl", site.url(feed_path(slug, _FEED_FORMAT)))
     outline.set("htmlUrl", site.url("/" if slug == ALL_SLUG else listing_path(slug)))

@@ -21,7 +21,7 @@ from channels.portal.render.xml import (
 )
 
 SEPARATOR = b""
-TTL_MINUTES = "5"
+_TTL_MINUTES = "5"
 _END = b"</channel></rss>\n"
 _TYPE = "application/rss+xml"
 _NAMESPACES = {"atom": ATOM_NS, "content": CONTENT_NS, "dc": DUBLIN_CORE_NS}
@@ -37,7 +37,7 @@ def render_frame(feed: Feed) -> tuple[bytes, bytes]:
     add_child(channel, "description", escape(feed.description, quote=False))
     add_child(channel, "language", "vi")
     add_child(channel, "lastBuildDate", format_datetime(feed.updated, usegmt=True))
-    add_child(channel, "ttl", TTL_MINUTES)
+    add_child(channel, "ttl", _TTL_MINUTES)
     add_child(channel, atom_tag("link"), rel="self", type=_TYPE, href=feed.url("rss"))
     if feed.hub and not feed.is_archive:
         add_child(channel, atom_tag("link"), rel="hub", href=feed.hub)

@@ -34,15 +34,15 @@ from channels.portal.search.document import build_document
 from channels.portal.search.index import SearchDocument
 from contracts.publication import Publication
 
-HOME_LIMIT = 30
+_HOME_LIMIT = 30
 CHANGES_LIMIT = 20
 """Older items in a feed beside its newest: those changed last."""
-FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
+_FRAGMENT_CACHE_SIZE = 4 * FEED_LIMIT
 """Items in memory whose stored fragments are of an earlier format."""
-LINES_CACHE_SIZE = 4
+_LINES_CACHE_SIZE = 4
 """Months in memory whose lines the next listing with the same items can use."""
 
-FORMAT_VERSION = 3
+_FORMAT_VERSION = 3
 """To be raised when the code renders the same item differently."""
 
 
@@ -59,7 +59,7 @@ FORMAT_WRITERS = {
     "atom": FormatWriter(atom.render_frame, atom.render_entry, atom.SEPARATOR),
     "json": FormatWriter(json_feed.render_frame, json_feed.render_entry, json_feed.SEPARATOR),
 }
-FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
+_FEED_COLUMNS = ("updated", *FORMAT_WRITERS)
 
 RenderedFile = tuple[str, bytes | None]
 """A path below the public folder and its content; None if the file must not exist."""
@@ -72,8 +72,8 @@ class SiteFiles:
         self.site = site
         self._pages = HtmlPages(site)
         self.format_hash = _format_hash(site)
-        self.fragments = lru_cache(maxsize=FRAGMENT_CACHE_SIZE)(self._render_fragments)
-        self.lines = lru_cache(maxsize=LINES_CACHE_SIZE)(self._lines)
+        self.fragments = lru_cache(maxsize=_FRAGMENT_CACHE_SIZE)(self._render_fragments)
+        self.lines = lru_cache(maxsize=_LINES_CACHE_SIZE)(self._lines)
         self._renderers: dict[str, Callable[[PageSet, PortalIndex], Iterator[RenderedFile]]] = {
             FEED: self._feed_files,
             ARCHIVE: self._archive_files,
@@ -185,7 +185,7 @@ class SiteFiles:
     def _in_all_formats(
         self, feed: Feed, ids: Sequence[str], page_set: PageSet, index: PortalIndex
     ) -> Iterator[RenderedFile]:
-        rows = self._fragments_of(ids, index, FEED_COLUMNS)
+        rows = self._fragments_of(ids, index, _FEED_COLUMNS)
         updated = from_microseconds(max(row[0] for row in rows)) if rows else EMPTY_FEED_DATE
         columns = list(zip(*rows, strict=True))[1:] or [()] * len(FORMAT_WRITERS)
         for path, feed_format, fragments in zip(
@@ -194,7 +194,7 @@ class SiteFiles:
             yield path, assemble_feed(feed_format, replace(feed, updated=updated), fragments)
 
     def _listing_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
-        ids = index.newest_items(page_set.slug, HOME_LIMIT, listed=True)
+        ids = index.newest_items(page_set.slug, _HOME_LIMIT, listed=True)
         stories = self._markup(ids, index, "story")
         months = [month for month in index.months(page_set.slug) if month[1]]
         yield page_set.paths[0], self._pages.listing(page_set.slug, stories, months)
@@ -208,7 +208,7 @@ class SiteFiles:
 
     def _home_page(self, page_set: PageSet, index: PortalIndex) -> Iterator[RenderedFile]:
         stories = self._markup(
-            index.newest_items(ALL_SLUG, HOME_LIMIT, listed=True), index, "story"
+            index.newest_items(ALL_SLUG, _HOME_LIMIT, listed=True), index, "story"
         )
         yield page_set.paths[0], self._pages.home(stories, index.used_slugs())
 
@@ -289,7 +289,7 @@ def assemble_feed(feed_format: str, feed: Feed, fragments: Sequence[bytes]) -> b
 
 def _format_hash(site: Site) -> str:
     """A hash that changes whenever the same items would be rendered differently."""
-    digest = sha256(f"{FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
+    digest = sha256(f"{_FORMAT_VERSION} {site.public_url} {site.hub} {TEXTS}".encode())
     digest.update("".join(channel.model_dump_json() for channel in site.channels).encode())
     digest.update(site.postal_address.encode())
     digest.update(site.vocabulary.model_dump_json().encode())

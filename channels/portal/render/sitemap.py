@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 from channels.portal.model.site import Site, listing_path, month_path, sitemap_path
 from channels.portal.render.xml import format_rfc3339
 
-NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
+_NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+_FIXED_PATHS = ("/", "/muc/", "/nguon-tin/", "/kenh/", "/gioi-thieu/")
 
 
 def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
@@ -20,7 +20,7 @@ def items_sitemap(items: Iterable[tuple[str, datetime]], site: Site) -> bytes:
 
 def listings_sitemap(months: Mapping[str, Sequence[str]], site: Site) -> bytes:
     """The sitemap of all listing pages and their months."""
-    paths = [*FIXED_PATHS]
+    paths = [*_FIXED_PATHS]
     for slug, slug_months in months.items():
         paths += [listing_path(slug), *(month_path(slug, month) for month in slug_months)]
     return _document("urlset", (_element("url", site.url(path)) for path in paths))
@@ -44,5 +44,5 @@ def _element(name: str, url: str, updated: datetime | None = None) -> str:
 
 
 def _document(root: str, parts: Iterable[str]) -> bytes:
-    head = f'<?xml version="1.0" encoding="utf-8"?>\n<{root} xmlns="{NAMESPACE}">\n'
+    head = f'<?xml version="1.0" encoding="utf-8"?>\n<{root} xmlns="{_NAMESPACE}">\n'
     return f"{head}{''.join(parts)}</{root}>\n".encode()

@@ -6,20 +6,10 @@ from datetime import datetime
 from lxml import etree
 
 ATOM_NS = "http://www.w3.org/2005/Atom"
-
-
 CONTENT_NS = "http://purl.org/rss/1.0/modules/content/"
-
-
 DUBLIN_CORE_NS = "http://purl.org/dc/elements/1.1/"
-
-
 HISTORY_NS = "http://purl.org/syndication/history/1.0"
-
-
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
 Element = etree._Element  # lxml has no public name for the type
 
 

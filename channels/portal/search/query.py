@@ -11,34 +11,18 @@ from channels.portal.errors import InvalidQuery
 from channels.portal.search.normalize import WORD, normalize_spelling, strip_marks
 from contracts.base.times import VIETNAM
 
-WORDS_MAX, LENGTH_MAX = 12, 200
-
-
+_WORDS_MAX, LENGTH_MAX = 12, 200
 VALID_YEARS = range(1900, 2200)
 """Accepted years; a day after the last one is still a valid date."""
-
-
 _ID = re.compile("[a-z0-9-]{0,80}")
-
-
 _PAGE = re.compile("[1-9][0-9]{0,8}")
-
-
-DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
-
-
+_DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
 KnownValues = Mapping[str, Mapping[str, str]]
 """Field → accepted value → id in the index; fields that are absent accept any value."""
-
-
 EVERY_AUDIENCE = "*"
 """Audience of items for everybody, which match every audience; no address can name it."""
-
-
-MARKED_COLUMNS, UNMARKED_COLUMNS = "{title text}", "{title_bare text_bare}"
-
-
-MARKED_TITLE_COLUMN, UNMARKED_TITLE_COLUMN = "title", "title_bare"
+_MARKED_COLUMNS, _UNMARKED_COLUMNS = "{title text}", "{title_bare text_bare}"
+_MARKED_TITLE_COLUMN, _UNMARKED_TITLE_COLUMN = "title", "title_bare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +66,10 @@ class SearchQuery:
         if words and not self.newest_first:
             phrase = " ".join(words)
             yield self._with_facets(
-                f'{MARKED_TITLE_COLUMN if marked else UNMARKED_TITLE_COLUMN} : "{phrase}"'
+                f'{_MARKED_TITLE_COLUMN if marked else _UNMARKED_TITLE_COLUMN} : "{phrase}"'
             )
             yield self._with_facets(
-                f'{MARKED_COLUMNS if marked else UNMARKED_COLUMNS} : "{phrase}"'
+                f'{_MARKED_COLUMNS if marked else _UNMARKED_COLUMNS} : "{phrase}"'
             )
         yield self._with_facets(*map(_word_expression, words))
 
@@ -123,7 +107,7 @@ def _words(text: str) -> tuple[str, ...]:
     if len(text) > LENGTH_MAX:
         raise InvalidQuery("q", "long")
     words = WORD.findall(normalize_spelling(unicodedata.normalize("NFC", text)))
-    if len(words) > WORDS_MAX:
+    if len(words) > _WORDS_MAX:
         raise InvalidQuery("q", "long")
     if text.strip() and not words:
         raise InvalidQuery("q", "empty")
@@ -141,7 +125,7 @@ def _id(name: str, params: Mapping[str, str], known_values: KnownValues) -> str:
 def _day(name: str, params: Mapping[str, str]) -> date | None:
     if not (text := params.get(name, "").strip()):
         return None
-    for date_format in DATE_FORMATS:
+    for date_format in _DATE_FORMATS:
         try:
             day = datetime.strptime(text, date_format).replace(tzinfo=VIETNAM).date()
         except ValueError:
@@ -168,5 +152,5 @@ def _facet_expression(kind: str, *ids: str) -> str:
 
 
 def _word_expression(word: str) -> str:
-    columns = MARKED_COLUMNS if word != strip_marks(word) else UNMARKED_COLUMNS
+    columns = _MARKED_COLUMNS if word != strip_marks(word) else _UNMARKED_COLUMNS
     return f'{columns} : "{word}"'

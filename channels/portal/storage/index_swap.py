@@ -1,6 +1,6 @@
 """Crash-safe replacement of the portal's index by that of a rebuild.
 
-A new index counts as soon as it has the name NEXT_INDEX_FILE: each holder of the folder's lock
+A new index counts as soon as it has the name _NEXT_INDEX_FILE: each holder of the folder's lock
 finishes the swap before any other work, so that no process writes to the old index any more. The
 old index's `-wal` and `-shm` go first, because SQLite would take them for the new one's. The index
 itself is replaced in one step, so that there is an index at every moment.
@@ -11,19 +11,19 @@ from pathlib import Path
 from channels.portal.storage.atomic_files import sync_folder
 from contracts.base.crash_points import crash_point
 
-INDEX_FILE, NEXT_INDEX_FILE = "index.sqlite", "next.sqlite"
+INDEX_FILE, _NEXT_INDEX_FILE = "index.sqlite", "next.sqlite"
 
 
 def begin_swap(new_index: Path, state: Path) -> None:
     """Make *new_index*, complete and closed, the next index of *state*. Needs the folder's lock."""
-    new_index.replace(state / NEXT_INDEX_FILE)
+    new_index.replace(state / _NEXT_INDEX_FILE)
     sync_folder(state)
     crash_point("portal.index_named")
 
 
 def finish_swap(state: Path) -> None:
     """Finish a swap that was begun. Needs the folder's lock. Raises OSError."""
-    next_index = state / NEXT_INDEX_FILE
+    next_index = state / _NEXT_INDEX_FILE
     if not next_index.exists():
         return
     for suffix in ("-wal", "-shm"):

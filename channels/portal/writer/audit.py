@@ -18,11 +18,11 @@ from channels.portal.storage.index_swap import INDEX_FILE
 from channels.portal.storage.lock import folder_lock
 from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE
 
-RECHECK_CHUNK = 50
+_RECHECK_CHUNK = 50
 """Files compared before the lock is released for the writer."""
-ITEM_PAGES = ("index.html", "410.html")
+_ITEM_PAGES = ("index.html", "410.html")
 FEED_SUFFIXES = tuple(f".{kind}" for kind in (*FEED_FORMATS, "opml"))
-OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
+_OWNED_FOLDERS = ("tin", "nguon-tin", "muc", "so-do")
 """Folders whose files all belong to the portal."""
 
 
@@ -91,8 +91,8 @@ class FolderAudit:
     ) -> list[FileProblem]:
         """Problems that persist under the lock. Raises FolderBusy, sqlite3.Error, OSError."""
         certain: list[FileProblem] = []
-        for start in range(0, len(suspects), RECHECK_CHUNK):
-            paths = {problem.path for problem in suspects[start : start + RECHECK_CHUNK]}
+        for start in range(0, len(suspects), _RECHECK_CHUNK):
+            paths = {problem.path for problem in suspects[start : start + _RECHECK_CHUNK]}
             with (
                 folder_lock(self._state / LOCK_FILE, lock_timeout_s),
                 closing(self.open_snapshot()) as snapshot,
@@ -110,7 +110,7 @@ class FolderAudit:
         self, snapshot: IndexSnapshot, wanted: Container[str]
     ) -> Iterator[FileProblem]:
         for item in snapshot.all_items():
-            paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in ITEM_PAGES]
+            paths = [f"{item_path(item.content_id)[1:]}/{name}" for name in _ITEM_PAGES]
             if item.is_written and any(path in wanted for path in paths):
                 yield from self._compare(self._site_files.item_files(item.stored), "page-differs")
 
@@ -143,7 +143,7 @@ class FolderAudit:
     ) -> Iterator[FileProblem]:
         """Files the index does not reference."""
         prefix_length = len(f"{self.public}/")
-        for folder in OWNED_FOLDERS:
+        for folder in _OWNED_FOLDERS:
             root = self.public / folder
             for path in (
                 (file[prefix_length:] for file in files_below(str(root))) if root.is_dir() else ()
@@ -156,7 +156,7 @@ class FolderAudit:
         folder, *rest = path.split("/")
         if folder == "tin":
             return (
-                len(rest) == 2 and rest[1] in ITEM_PAGES and snapshot.current_revision(rest[0]) > 0
+                len(rest) == 2 and rest[1] in _ITEM_PAGES and snapshot.current_revision(rest[0]) > 0
             )
         page_set = page_set_at(path)
         is_needed = (

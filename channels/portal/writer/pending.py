@@ -12,8 +12,6 @@ from channels.portal.render.site_files import SiteFiles
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-
-
 ReportProgress = Callable[[str, int, int], None]
 """Called with the kind of work, the number done since the last call, and the total or 0."""
 

@@ -39,7 +39,7 @@ from channels.portal.writer.writer import LOCK_FILE, SITE_MARKER_FILE, PortalWri
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-REBUILD_LOCK_FILE = "rebuild.lock"
+_REBUILD_LOCK_FILE = "rebuild.lock"
 
 
 class RebuildResult(NamedTuple):
@@ -87,7 +87,7 @@ class PortalRebuild:
     def add_already_shown(self, publications: Sequence[Publication]) -> None:
         """Store those that the old index has shown. Raises as `add_publications`."""
         if publications:
-            self.add_publications(filter_shown(self._state / INDEX_FILE, publications))
+            self.add_publications(_filter_shown(self._state / INDEX_FILE, publications))
 
     def finish(self) -> RebuildResult:
         """Replace the old portal by the new one. Raises FolderBusy, OSError, sqlite3.Error."""
@@ -196,7 +196,7 @@ def open_rebuild(
 ) -> Iterator[PortalRebuild]:
     """Rebuild the portal. Raises FolderBusy while another process holds a lock."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    with folder_lock(folder / "state" / REBUILD_LOCK_FILE, lock_timeout_s):
+    with folder_lock(folder / "state" / _REBUILD_LOCK_FILE, lock_timeout_s):
         rebuild = PortalRebuild(folder, site_files, lock_timeout_s, report_progress)
         try:
             yield rebuild
@@ -204,7 +204,7 @@ def open_rebuild(
             rebuild.close()
 
 
-def filter_shown(index: Path, publications: Sequence[Publication]) -> list[Publication]:
+def _filter_shown(index: Path, publications: Sequence[Publication]) -> list[Publication]:
     """Publications that *index* shows or has shown; none if it is unreadable."""
     if not index.exists():
         return []

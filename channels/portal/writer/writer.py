@@ -40,23 +40,11 @@ from contracts.base.crash_points import crash_point
 from contracts.publication import Publication
 
 log = structlog.get_logger()
-
-
 CHUNK_SIZE = 200
-
-
 T = TypeVar("T")
-
-
 LOCK_FILE = "lock"
-
-
 RETRY_S = 30.0
-
-
 BUSY_RETRY_S = 5.0
-
-
 SITE_MARKER_FILE = "404.html"
 """The last file that every site has; without it the public folder is new or was emptied."""
 
