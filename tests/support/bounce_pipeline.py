@@ -1,4 +1,4 @@
-"""A house to which mail comes back: planner, worker, ledger, and whoever judges what returns."""
+"""A delivery pipeline with returned mail: planner, worker, ledger and bounce handler."""
 
 import time
 from datetime import UTC, datetime
@@ -24,14 +24,14 @@ SECRET = b"s" * 32
 
 
 class BouncePipeline(DeliveryPipeline):
-    """Its readers stand in the bucket, too; `places` are those of the mails that left."""
+    """Its subscribers are in the bucket, too; `row_refs` are those of the sent mails."""
 
     def __init__(self, bus, folder, count: int, **provider) -> None:
         self.row_refs: dict[str, str] = {}
         self.answers: dict[str, Outcome] = {}
         provider |= {"answer": self.answer}
         super().__init__(bus, folder, StaticReaders(reader_ids(count)), ScriptedChannel(**provider))
-        self.clock.now = time.time() + 3600  # what the bus has stored of readers lies before it
+        self.clock.now = time.time() + 3600  # later than the times of the stored subscribers
         self.suppressions = SuppressionStore(bus, SECRET)
         self.sending = EmailSendPolicy(bus, self.worker.semaphore, self.clock)
         self.worker.policy = self.sending
@@ -50,14 +50,14 @@ class BouncePipeline(DeliveryPipeline):
         return self.answers.get(row.id, OK)
 
     async def add_readers(self, *ids: str) -> None:
-        """Put readers into the bucket."""
+        """Put subscribers into the bucket."""
         bucket = self.bus.bucket(subjects.SUBSCRIBERS.name)
         for id in ids or self.readers.ids:
             one = Subscriber(id=id, email=f"{id}@example.com")
             await bucket.put(f"s.{id}", one.model_dump_json().encode())
 
     async def deliver(self, **changes) -> PlanKey:
-        """One publication, to everybody."""
+        """Send one publication to all recipients."""
         plan = await self.plan(**changes)
         await self.work_plan(plan)
         return plan
@@ -66,7 +66,7 @@ class BouncePipeline(DeliveryPipeline):
         return datetime.fromtimestamp(self.clock(), UTC)
 
     async def bounce(self, reader: str, code: str = "5.1.1", returned="bounce", **said) -> None:
-        """Something comes back of the mail that *reader* got last."""
+        """Return the last mail of *reader*."""
         seals = said.pop("seals", (self.suppressions.hash_address(f"{reader}@example.com"),))
         place = said.pop("place", self.row_refs.get(reader, ""))
         receipt = ReturnedMail(
@@ -75,12 +75,12 @@ class BouncePipeline(DeliveryPipeline):
         await self.feedback.on_receipt(receipt)
 
     async def consume_receipts(self) -> None:
-        """Everything that lies in RECEIPTS, as the consumer would take it."""
+        """Handle everything in RECEIPTS, as the consumer does."""
         for one in [one async for one in self.bus.scan(subjects.RECEIPTS.name)]:
             await self.feedback.on_receipt(parse_receipt(one.data))
 
     async def suppression_reason(self, reader: str) -> str | None:
-        """Why *reader*'s address is left alone, whatever the time here."""
+        """Return why *reader*'s address is suppressed, at any time."""
         address = f"{reader}@example.com"
         said = await self.suppressions.find(self.suppressions.key_of_address(EMAIL, address))
         return said.reason if said else None

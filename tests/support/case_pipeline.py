@@ -41,13 +41,13 @@ def case_event_id(id: str = "e-1") -> str:
 
 
 def contact_key(id: str = "e-1", revision: int = 1) -> str:
-    """Where the contact of a step lies."""
+    """Return the key of a step's contact."""
     return notice_key(CASE, revision, case_event_id(id))
 
 
 @dataclass
 class CasePipeline:
-    """The parts as the composition root joins them."""
+    """The services of case notices, wired as in the composition root."""
 
     bus: Bus
     gateway: GatewayClient
@@ -92,21 +92,21 @@ class CasePipeline:
             await self.cases.handle(event, UNIT, seq=one.seq)
 
     async def accept_and_take_in(self, **data: Any) -> None:
-        """An accepted event, taken in."""
+        """Accept an event and take it in."""
         await self.accepted(case_event(**data))
         await self.take_in()
 
     async def contact_of(self, id: str = "e-1", revision: int = 1) -> NoticeRecord | None:
-        """Whom a step is for, as long as that is kept."""
+        """Return the contact of a step, while it is kept."""
         value = await self.bus.bucket(subjects.NOTICES.name).get(contact_key(id, revision))
         return NoticeRecord.model_validate_json(value.data) if value else None
 
     async def delete_contact(self, id: str = "e-1", revision: int = 1) -> None:
-        """The contact's time is over, or its person wants to be forgotten."""
+        """Delete a contact, as its expiry or an erasure does."""
         await self.bus.bucket(subjects.NOTICES.name).purge(contact_key(id, revision))
 
     async def wake(self, channel: ChannelName, revision: int = 1) -> None:
-        """One wake-up, whatever becomes of it."""
+        """Send one wake-up, and ignore RetryLater."""
         with suppress(RetryLater):
             await self.work(channel, CASE, revision)
 
@@ -121,5 +121,5 @@ class CasePipeline:
         return next(iter(held.value.count_by_status())) if held else None
 
     async def pending_subjects(self) -> list[str]:
-        """The subjects of the wake-ups that wait."""
+        """Return the subjects of the waiting wake-ups."""
         return [one.subject async for one in self.bus.scan(subjects.DELIVER.name)]

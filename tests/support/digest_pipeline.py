@@ -54,7 +54,7 @@ BUSY = Outcome(Verdict.DEFERRED, "451")
 
 
 class DirectoryReaders:
-    """Readers in a directory of their own."""
+    """Subscribers in a directory file of their own."""
 
     def __init__(self, path, clock) -> None:
         self.store, self.clock, self.seq = DirectoryStore(path), clock, 0
@@ -70,12 +70,12 @@ class DirectoryReaders:
         self.store.apply([parse_change(Change(f"s.{one.id}", data, self.seq))], self.seq)
 
     def set_frequency(self, id: str, frequency: str) -> None:
-        """From now on in another rhythm."""
+        """Change a subscriber's frequency from now on."""
         at = datetime.fromtimestamp(self.clock(), UTC)
         self.put(self.subscribers[id].with_frequency(frequency, at))
 
     async def ready(self) -> None:
-        """They are always up to date."""
+        """Return at once: the file is always up to date."""
 
     def count(self, publication: Publication) -> int:
         return self.audience.count(publication)
@@ -92,7 +92,7 @@ class DirectoryReaders:
 
 @dataclass
 class DigestRecorder(ScriptedChannel):
-    """Notes who got which texts in which mail, and what was known of newer ones by then."""
+    """Records each recipient's texts and mails, and texts that were outdated when they left."""
 
     effects: dict[str, list[tuple[str, str, int, bool]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -124,7 +124,7 @@ class DigestRecorder(ScriptedChannel):
             self.outdated.append((row.id, mail, text.revision))
 
     def planned(self, one: Publication) -> None:
-        """From now on nobody may get an older text of it."""
+        """Record a planned text: older ones count as outdated from now on."""
         self.planned_keys.add(one.key)
         self.newest_revisions[one.content_id] = max(
             one.revision, self.newest_revisions.get(one.content_id, 0)
@@ -134,7 +134,7 @@ class DigestRecorder(ScriptedChannel):
         return released.publication.key in self.planned_keys
 
     def items(self, id: str) -> list[tuple[str, int]]:
-        """What a reader got, in order."""
+        """Return a recipient's items in order."""
         return [(item, revision) for _, item, revision, _ in self.effects[id]]
 
     def mails(self, id: str) -> list[str]:
@@ -232,7 +232,7 @@ class DigestPipeline(DeliveryPipeline):
     async def dispatch(
         self, released: ReleasedPublication, planner: Dispatcher | None = None
     ) -> bool:
-        """Whether the planner is done with it; the stream would deliver it again."""
+        """Plan a publication; False if the stream would deliver it again."""
         try:
             await (planner or self.planner).on_publication(released)
         except RetryLater:
@@ -243,13 +243,13 @@ class DigestPipeline(DeliveryPipeline):
     async def release_and_plan(
         self, content_id: str, revision: int = 1, **changes: Any
     ) -> ReleasedPublication:
-        """Release a position and have it planned."""
+        """Release a position and plan it."""
         released = await self.release(content_id, revision, **changes)
         await self.repeat_until_done(lambda: self.dispatch(released))
         return released
 
     async def repeat_until_done(self, step) -> None:
-        """Repeat *step*, and let what is due leave meanwhile."""
+        """Repeat *step*, and deliver what is due meanwhile."""
         for _ in range(20):
             if await step():
                 return
@@ -265,12 +265,12 @@ class DigestPipeline(DeliveryPipeline):
         return True
 
     async def pass_days(self, days: float = 1.0) -> None:
-        """Let so much time pass, and see to what is due then."""
+        """Advance the clock, and run what is due then."""
         self.clock.advance(days * DAY_S)
         await self.repeat_until_done(self.run_service)
 
     async def deliver(self) -> None:
-        """Work on every batch that is open."""
+        """Work on every open batch."""
         last, first_open = await self.ledger.bucket.last_seq(), None
         async for key, value in self.ledger.bucket.values("state.", start=self.start):
             if not codec.decode_state(value.data).closed_at:
@@ -285,7 +285,7 @@ class DigestPipeline(DeliveryPipeline):
             return
 
     async def violations(self) -> list[tuple[str, str]]:
-        """What `loa check --deep` finds in the ledger."""
+        """Return the findings of `loa check --deep` in the ledger."""
         books = LedgerRules(self.bus, Released_(self.bus), self.clock, deep=True)
         return [(one.rule, one.key) for one in await books.violations()]
 

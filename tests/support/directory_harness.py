@@ -1,4 +1,4 @@
-"""People who settle in a bucket and leave it again, and a directory that follows them."""
+"""A bucket of subscribers that come and go, and a directory that follows the bucket."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from producers.bus import Bus
 
 
 class DirectoryHarness:
-    """A bucket of people."""
+    """A bucket of subscribers."""
 
     def __init__(self, bus: Bus) -> None:
         self.bucket = bus.bucket(subjects.SUBSCRIBERS.name)
@@ -38,7 +38,7 @@ async def running_directory(directory: Directory) -> AsyncIterator[Directory]:
 
 
 async def wait_until(true: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    """Wait for something another process does."""
+    """Wait for another process."""
     async with asyncio.timeout(timeout_s):
         while not true():
             await asyncio.sleep(0.02)

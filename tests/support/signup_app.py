@@ -98,10 +98,10 @@ class SignupApp:
             strategies=[TransactionalRecipients(bus, self.suppressions)],
         )
 
-    # --- what lies on the bus
+    # --- data on the bus
 
     async def pending_mails(self) -> dict[str, TransactionalMail]:
-        """The letters that have not ended, by content_id, oldest first."""
+        """Return the mails that have not ended, by content_id, oldest first."""
         values = self.bus.bucket(subjects.NOTICES.name).values("letter-")
         return {key: TransactionalMail.model_validate_json(one.data) async for key, one in values}
 
@@ -109,7 +109,7 @@ class SignupApp:
         return [*(await self.pending_mails()).values()][-1]
 
     async def send_mails(self) -> list[TransactionalMail]:
-        """Send what waits, as the worker does; the letters that left."""
+        """Send the pending mails, as the worker does; return those that left."""
         found = await self.pending_mails()
         for content_id in found:
             await self.wake(content_id)
@@ -125,14 +125,14 @@ class SignupApp:
         return [Subscriber.model_validate_json(one.data) async for _, one in values]
 
     async def stored_bytes(self) -> bytes:
-        """All that any bucket holds, keys too."""
+        """Return the content of all buckets, keys too."""
         found = b""
         for bucket in subjects.BUCKETS:
             async for key, value in self.bus.bucket(bucket.name).values(""):
                 found += key.encode() + b"\0" + value.data + b"\n"
         return found
 
-    # --- what people do
+    # --- actions of people
 
     @asynccontextmanager
     async def client(self, ip: str = "198.51.100.7") -> AsyncIterator[httpx2.AsyncClient]:
@@ -141,7 +141,7 @@ class SignupApp:
             yield browser
 
     async def subscribed(self, address: str = ADDRESS, **wishes: Any) -> Subscriber:
-        """Somebody who has subscribed and confirmed; their letter has ended."""
+        """Sign up and confirm a subscriber; the mails have been sent."""
         async with self.client() as browser:
             assert (
                 await browser.post("/dang-ky", data=signup_form(address, **wishes))
@@ -157,7 +157,7 @@ class SignupApp:
 
     @asynccontextmanager
     async def signed_in(self, address: str = ADDRESS) -> AsyncIterator[httpx2.AsyncClient]:
-        """The browser of a reader whom a letter has let in."""
+        """Open the browser of a signed-in subscriber."""
         async with self.client() as browser:
             await browser.post("/dang-ky/quan-ly", data={"email": address})
             await browser.post((await self.last_mail()).path)
@@ -178,7 +178,7 @@ async def browser(house: SignupApp) -> AsyncIterator[httpx2.AsyncClient]:
 
 @asynccontextmanager
 async def serve_app(app: ASGIApp, trusted: str = "") -> AsyncIterator[str]:
-    """*app* on a port of this machine; the address."""
+    """Serve *app* on a port of this machine; yield the address."""
     with bind_socket("127.0.0.1", 0) as bound:
         web = WebServer(app, trusted)
         serving = asyncio.create_task(web.serve([bound]))
@@ -194,7 +194,7 @@ def signup_form(address: str = ADDRESS, **wishes: Any) -> dict[str, Any]:
 async def press_button(
     browser: httpx2.AsyncClient, path: str = "", **fields: Any
 ) -> httpx2.Response:
-    """Press a button of the page of one's own subscription."""
+    """Press a button on the page of one's own subscription."""
     page = await browser.get("/dang-ky/tuy-chon")
     found = SEAL.search(page.text)
     assert found, page.text
@@ -202,6 +202,6 @@ async def press_button(
 
 
 def heading(answer: httpx2.Response) -> str:
-    """A page's only first heading."""
+    """Return the only first heading of a page."""
     [found] = re.findall("<h1>(.*?)</h1>", answer.text, re.S)
     return str(found)

@@ -1,4 +1,4 @@
-"""Case events: numbered at the door, told to one person, by one channel after the other."""
+"""Case events: numbered by the gateway, sent to one person, by one channel after the other."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from tests.support.gateway_client import BATCH, OTHER, UNIT, open_gateway
 NOT_HERE = Outcome(Verdict.SUPPRESSED, "zalo -118")
 
 
-# --- the door
+# --- the gateway
 
 
 async def test_events_of_a_dossier_are_numbered_in_their_order_and_a_repeat_keeps_its_number(
@@ -112,7 +112,7 @@ async def test_without_consent_nothing_is_taken(case_pipeline):
     assert not await case_pipeline.bus.bucket(subjects.NOTICES.name).keys()
 
 
-# --- one entry, one person
+# --- one ledger entry for one person
 
 
 async def test_a_person_is_told_on_the_first_channel_and_on_no_other(case_pipeline):
@@ -247,7 +247,7 @@ async def test_a_unit_that_tells_by_zalo_alone_sends_no_mail(bus, clock, tmp_pat
         assert await office.status(EMAIL, CASE) is None
 
 
-# --- who wants nothing, and who is gone
+# --- opt-outs, and deleted contacts
 
 
 async def test_whoever_refused_is_not_asked_again_and_gets_the_next_notice_by_mail(case_pipeline):

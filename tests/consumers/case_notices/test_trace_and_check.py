@@ -1,4 +1,4 @@
-"""What operators see of case notices: where each stands, and what `loa check --deep` finds."""
+"""Case notices in `loa trace` and `loa check --deep`."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -164,7 +164,7 @@ async def test_the_status_of_an_event_is_that_of_its_own_step(case_pipeline):
 
 
 async def stands(office, channel, letter, **facts):
-    """A channel's batch, changed behind everybody's back."""
+    """Change a channel's batch directly in the ledger."""
     batch = BatchKey(channel, CASE, 1, 0)
     held = await office.ledger.state(batch)
     changed = replace(held.value, rows=letter, **facts)
@@ -175,8 +175,8 @@ async def stands(office, channel, letter, **facts):
     ("zalo", "email", "kept", "wrong"),
     [
         (b"u", b"d", True, False),
-        (b"d", b"u", True, True),  # Zalo was the first, whatever the clocks say
-        (b"d", b"u", False, False),  # nobody can say which was
+        (b"d", b"u", True, True),  # Zalo was the first, despite the clocks
+        (b"d", b"u", False, False),  # the order is unknown
         (b"d", b"d", False, True),
         (b"K", b"d", False, True),
         (b"u", b"e", False, False),

@@ -1,4 +1,4 @@
-"""How long a case notice waits, what a person may end, and what a restore must not repeat."""
+"""Case notices that wait: how long, how an operator ends them, and what a restore repeats."""
 
 import pytest
 import structlog
@@ -28,7 +28,7 @@ PHONE_ONLY = {"phone": PHONE, "consent": True}
 BROKE = Outcome(Verdict.HELD, "our monthly money quota", 6 * 3600.0, reached_provider=False)
 
 
-# --- whoever has only one channel
+# --- people with only one channel
 
 
 @pytest.mark.promise("12.4")
@@ -82,7 +82,7 @@ async def test_a_last_channel_waits_until_the_contact_is_gone(case_pipeline):
     assert await case_pipeline.status(ZALO, CASE) == Status.SUPPRESSED
 
 
-# --- what a person has seen
+# --- evidence from the person
 
 
 async def unknown(office, **data):
@@ -121,7 +121,7 @@ async def test_a_notice_that_arrived_after_all_begins_no_other_channel(case_pipe
     assert await case_pipeline.status(EMAIL, CASE) is None
 
 
-# --- a number that is given again
+# --- a number that is assigned again
 
 
 async def test_a_number_that_is_given_again_is_another_delivery(case_pipeline):
@@ -144,7 +144,7 @@ async def test_a_number_that_is_given_again_is_another_delivery(case_pipeline):
 
 
 async def lose_everything_of_the_dossier(office):
-    """As after a restore from a backup that was made before it."""
+    """Delete all of a dossier's data, as a restore from an older backup does."""
     unnumbered = Dossier(unit=UNIT).model_dump_json().encode()
     await office.bus.bucket(subjects.PUBLISHED.name).put(CASE, unnumbered)
     await office.bus.bucket(subjects.EVENTS.name).purge(case_event_id("e-1"))
@@ -154,7 +154,7 @@ async def lose_everything_of_the_dossier(office):
 
 
 async def test_a_notice_of_the_first_form_is_still_found(case_pipeline):
-    """It names no event: its contact lies where the word `person` leads."""
+    """Its key names no event: the contact lies under the word `person`."""
     await case_pipeline.accepted(case_event())
     record = await case_pipeline.contact_of()
     old = keys.tracking_id(keys.delivery_key(CASE, 1, ZALO, keys.SOLE_RECIPIENT))
@@ -170,7 +170,7 @@ async def test_a_notice_of_the_first_form_is_still_found(case_pipeline):
 
 
 async def test_a_notice_says_when_the_door_took_its_event(case_pipeline):
-    """Not when the step was, which may lie days back; and the same after every restart."""
+    """Not the time of the step, which may be days ago; the same after every restart."""
     await case_pipeline.accept_and_take_in(occurred_at="2026-06-01T09:15:00+07:00")
     [stored] = [one async for one in case_pipeline.bus.scan(subjects.CONTENT.name)]
     notices = [

@@ -1,4 +1,4 @@
-"""A digest that the bounce brake has stopped: what makes it go on, and what ends it."""
+"""A digest that the bounce monitor has stopped: how it continues, and how it ends."""
 
 import pytest
 
@@ -14,7 +14,7 @@ AGAIN = DIGEST._replace(revision=2)
 
 @pytest.fixture
 async def digest_pipeline(bus, tmp_path):
-    """Two items in a digest that is stopped before it leaves."""
+    """Two items in a digest that is stopped before its mails leave."""
     press = DigestPipeline(bus, tmp_path)
     press.worker.policy = EmailSendPolicy(bus, press.worker.semaphore, press.clock)
     await press.run_service()  # the first window begins

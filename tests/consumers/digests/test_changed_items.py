@@ -1,4 +1,4 @@
-"""A text changes around its digest: whoever had the old one hears of it, others get the new one."""
+"""Texts that change around their digest: recipients of the old text get a correction."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def test_a_correction_reaches_exactly_those_who_got_the_item_in_a_digest(d
 
 @pytest.mark.promise("13.3")
 async def test_whoever_had_not_got_the_old_text_gets_the_digest_with_the_new_one(digest_pipeline):
-    """One of two readers has the digest when a text changes and another one is withdrawn."""
+    """One of two recipients has the digest when a text changes and another one is withdrawn."""
     digest_pipeline.directory.add("an", frequency="daily")
     digest_pipeline.directory.add("binh", frequency="daily")
     for name in ("tin-mot", "tin-hai", "tin-ba"):
@@ -87,7 +87,7 @@ async def test_a_correction_waits_for_a_digest_that_is_on_the_wire(digest_pipeli
 async def test_a_position_that_is_released_while_a_digest_is_cut_is_never_overlooked(
     digest_pipeline, moment
 ):
-    """Its planner looks for digests before there is one, or before that one is planned."""
+    """The dispatcher looks for digests before one exists, or before it is planned."""
     digest_pipeline.directory.add("an", frequency="daily")
     await digest_pipeline.release_and_plan("tin-mot")
     owner = (

@@ -1,4 +1,4 @@
-"""What a correction says to whoever had the item in a digest: which mail, and in which words."""
+"""Corrections to recipients of a digest: the mail they answer, and their wording."""
 
 from email import message_from_bytes, policy
 
@@ -28,7 +28,7 @@ OK, BUSY = Outcome(Verdict.DELIVERED), Outcome(Verdict.DEFERRED, "451")
 
 
 def named(mail: PlanKey, id: str) -> str:
-    """The Message-ID under which a reader had a mail."""
+    """Return the Message-ID of a recipient's mail."""
     delivery = keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, id)
     return keys.message_id(delivery, DOMAIN)
 
@@ -122,7 +122,7 @@ def test_a_mail_says_when_it_was_corrected_beside_when_it_first_came_out(action,
 
 @pytest.fixture
 async def digest_pipeline(bus, tmp_path, monkeypatch):
-    """A press that keeps every row; batches of two readers."""
+    """A pipeline that records every row, with batches of two recipients."""
     monkeypatch.setattr(cursor, "MAX_BATCH_ROWS", 2)
     monkeypatch.setattr(planner, "MAX_BATCH_ROWS", 2)
     press = DigestPipeline(bus, tmp_path)
@@ -136,7 +136,7 @@ async def digest_pipeline(bus, tmp_path, monkeypatch):
 
 
 async def take(press) -> dict[str, object]:
-    """Let everything due leave; the rows by reader."""
+    """Deliver everything that is due; return the rows by recipient."""
     press.rows.clear()
     await press.deliver()
     return {row.id: row for row in press.rows}
@@ -222,7 +222,7 @@ async def test_only_items_that_stood_in_a_digest_are_looked_up(digest_pipeline, 
 
 @pytest.fixture
 async def large_digest(digest_pipeline):
-    """A plan of fifty batches, two readers in each; what reads it, and the reads."""
+    """A plan of fifty batches with two recipients each; its reader, and the reads."""
     for number in range(100):
         digest_pipeline.directory.add(f"s{number:02}")
     await digest_pipeline.release_and_plan("tin-mot")

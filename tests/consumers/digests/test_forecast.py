@@ -1,4 +1,4 @@
-"""What is known of the next digest before it is cut: when, for whom, and how its mail looks."""
+"""The forecast of the next digest: its time, its recipients, and its mail."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ async def outlook(press, frequency="daily"):
 
 
 async def settled(press, id, **wishes):
-    """In the directory and in the bucket."""
+    """Put a subscriber into the directory and the bucket."""
     press.directory.add(id, **wishes)
     one = press.directory.subscribers[id]
     await press.bus.bucket(subjects.SUBSCRIBERS.name).put(f"s.{id}", one.model_dump_json().encode())
@@ -128,7 +128,7 @@ async def test_a_reader_without_a_next_digest_is_told_why(digest_pipeline, wishe
 
 @pytest.fixture
 async def command(loa, bus, tmp_path):
-    """`loa ...` on the tests' bus, where one item is out and three people read."""
+    """Run `loa ...` on the tests' bus, with one item released and three subscribers."""
     await register_unit(bus, release="automatic")
     await schedule.publish_schedule(bus, DigestSchedule(hour=7, weekday=1))
     await Intake(bus, DEFAULT, time.time).handle(submitted(), UNIT)

@@ -1,4 +1,4 @@
-"""Digests seen from outside: the calendar, the check, the trace, a mail that came back."""
+"""Digests seen from outside: the schedule, `loa check`, `loa trace`, and a bounce."""
 
 from datetime import date, datetime
 
@@ -128,7 +128,7 @@ async def test_a_digest_that_nobody_plans_or_issues_again_is_found(digest_pipeli
 
 @pytest.mark.promise("13.1")
 async def test_a_reader_who_is_served_twice_is_found(digest_pipeline):
-    """Two digests at the same position, as if the second had not asked the first."""
+    """Two digests hold the same position, as if the second had not checked the first."""
     [stored] = await digest_pipeline.service.store.all_issues(SATURDAY.content_id)
     twin = stored.issue.model_copy(update={"digest_id": "digest-weekly-2027-01-18"})
     await digest_pipeline.service.store.store_reissue(twin)

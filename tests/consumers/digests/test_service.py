@@ -1,4 +1,4 @@
-"""Digests on a real bus: who gets what, once, in which mail, however the days go."""
+"""Digests on a real bus: each recipient gets each item once, whatever happens in between."""
 
 import asyncio
 
@@ -115,7 +115,7 @@ async def test_items_wait_for_their_time_and_are_left_out_when_it_is_over(digest
 
 @pytest.mark.promise("13.3")
 async def test_nothing_leaves_after_its_time_and_the_rest_comes_without_it(digest_pipeline):
-    """The relay is busy until one of two texts is over."""
+    """The relay is busy until one of two texts has expired."""
     digest_pipeline.directory.add("an", frequency="daily")
     digest_pipeline.recorder.answer = lambda row: BUSY
     await digest_pipeline.release_and_plan(
@@ -133,7 +133,7 @@ async def test_nothing_leaves_after_its_time_and_the_rest_comes_without_it(diges
 
 @pytest.mark.promise("13.1")
 async def test_a_publication_that_stands_twice_in_the_stream_is_one_item(digest_pipeline, bus):
-    """After a crash at its release it may, also on both sides of a cut."""
+    """A crash at the release can store a publication twice, also on both sides of a cut."""
     digest_pipeline.directory.add("an", frequency="daily")
     released = await digest_pipeline.release_and_plan("tin-mot")
     one = released.publication
@@ -199,7 +199,7 @@ async def test_an_item_that_nobody_plans_keeps_the_others_waiting_for_two_hours_
     assert await digest_pipeline.violations() == []
 
 
-# --- who reads in another rhythm now
+# --- changes of frequency
 
 
 @pytest.mark.promise("13.1")
@@ -247,7 +247,7 @@ async def test_whichever_rhythm_is_cut_first_the_other_one_knows_what_it_gave(
     ]
 
 
-# --- several processes, and what a restore brings
+# --- several processes, and a restore
 
 
 @pytest.mark.promise("13.2")

@@ -1,4 +1,4 @@
-"""A directory's file that is damaged, or gone: set aside and made anew, or no more written to."""
+"""A damaged or missing directory file: set aside and rebuilt, or not written any more."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.support.directory_harness import running_directory, wait_until
 
 
 def spoil(path: Path, what: str) -> bytes:
-    """A directory that somebody damaged: its head, or pages of it."""
+    """Make a damaged directory file: its head, or some of its pages."""
     with contextlib.closing(DirectoryStore(path)) as store:
         crowd = [DirectoryRow(f"p{n:05}", f"p{n}@example.com", "", "[]") for n in range(500)]
         store.apply(crowd, 500)

@@ -1,4 +1,4 @@
-"""The directory: a projection that is never behind unnoticed, whoever writes it."""
+"""The directory: a projection whose delay is always detected, whichever process writes it."""
 
 import asyncio
 import time
@@ -98,7 +98,7 @@ async def test_a_look_up_without_a_sign_of_life_for_ten_seconds_is_refused(
     now[0] += 2
     with pytest.raises(RetryLater):
         reader.lookup(["an"])
-    now[0] -= 3600  # a clock that was set back proves nothing either
+    now[0] -= 3600  # a clock that was set back proves nothing
     assert not reader.is_fresh()
     reader.close()
 

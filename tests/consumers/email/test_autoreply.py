@@ -1,4 +1,4 @@
-"""Who writes to leave without a token is helped on, if they are a reader and no machine."""
+"""Unsubscribe mail without a token: a subscriber gets the access link, a machine nothing."""
 
 import asyncio
 
@@ -67,7 +67,7 @@ def test_the_empty_sender_and_machines_are_never_answered(sender):
 
 
 class RecordingDoor:
-    """A door, what it was asked to do, and a bus that may be silent."""
+    """A mailbox, its requests, and a bus that can be silent."""
 
     def __init__(self) -> None:
         self.left: list[str] = []

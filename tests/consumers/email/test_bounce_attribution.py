@@ -1,4 +1,4 @@
-"""Who is not to blame is not left alone, and nobody alone stops the channel."""
+"""Bounce attribution: no address is suppressed without cause, and none stops the channel alone."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What one worker has seen raises suspicion; the ledger, which knows all mails, judges."""
+"""The bounce sample of one worker raises suspicion; the exact count from the ledger decides."""
 
 import asyncio
 from contextlib import suppress
@@ -28,7 +28,7 @@ def new_bounce_pipeline(bus, tmp_path):
 
 @pytest.fixture
 def counted_plans(monkeypatch):
-    """The publications about which the ledger was asked."""
+    """Return the plans that were counted in the ledger."""
     plans, real = [], bounce_monitor.count_in_ledger
 
     async def counted(ledger, plan):
@@ -180,7 +180,7 @@ async def test_a_look_that_is_answered_late_takes_no_stop_back(new_bounce_pipeli
     sending = asyncio.create_task(send_once(loa, plan))
     while loa.sending.sample.plans.get(plan, PlanSample()).mails < 1000:
         await asyncio.sleep(0)
-    for _ in range(50):  # longer than it takes to ask the ledger and write a stop, if nobody waits
+    for _ in range(50):  # longer than a ledger count and the write of a stop take without waiting
         await control.get(bounce_stops.STOPS_KEY)
     go.set()
     await asyncio.gather(looking, sending)

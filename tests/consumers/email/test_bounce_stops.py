@@ -1,4 +1,4 @@
-"""A fast relay that refuses too many is noticed while it does, by the worker itself."""
+"""Bounce stops: a worker notices by itself when a fast relay refuses too many recipients."""
 
 from dataclasses import replace
 
@@ -151,9 +151,7 @@ def test_the_ledger_and_a_worker_read_a_refusal_alike():
     rows, said = b"xxXxX", []
     for text in (b"550 5.5.1 no such user", b"550 no such user", b"552 quota", b"550 5.4.4 no"):
         said.append(outcomes.outcome_of(replies.refused_reply(Stage.RCPT, text)))
-    over = RowNote(
-        1, due=9.0, reason="550 5.1.1"
-    )  # the sender was refused, until its time was over
+    over = RowNote(1, due=9.0, reason="550 5.1.1")  # the sender was refused until the item expired
     notes = {row: RowNote(reason=one.reason) for row, one in enumerate(said)} | {4: over}
     entry = replace(planned_entry(5, Lane.BULK, 0.0), rows=rows, notes=notes)
     assert bounce_monitor.refusal_codes(entry) == {"5.1.0": 2, "5.2.2": 1}

@@ -1,4 +1,4 @@
-"""What comes back has the consequences that the table names, once, and for the right address."""
+"""Bounces: each has the effects of the table, once, and for the right address."""
 
 from collections import Counter
 from contextlib import suppress
@@ -223,7 +223,7 @@ async def test_refusals_of_a_batch_that_is_gone_are_left_aside(new_bounce_pipeli
 async def test_wherever_the_bus_refuses_the_second_time_completes_it(
     new_bounce_pipeline, monkeypatch
 ):
-    """A handler that was cut short at any step is run again, and then all is as it should be."""
+    """A handler that is interrupted at any step is run again, and completes the rest."""
     loa = await new_bounce_pipeline(60)
     plan = await loa.deliver()
     real, left = loa.bus.connection.request, iter(())

@@ -1,4 +1,4 @@
-"""The bounce listener: what is not ours is refused, what is ours is stored before its 250."""
+"""The inbound mailboxes: foreign mail is refused, our mail is stored before its 250."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ TOKEN = "bmd1b2ktbmhhbg.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
 
 class SmtpClient:
-    """One SMTP client, which says exactly what it is told."""
+    """An SMTP client that sends exactly the given lines."""
 
     def __init__(self, reader, writer) -> None:
         self.reader, self.writer = reader, writer
@@ -41,7 +41,7 @@ class SmtpClient:
         return line.strip()
 
     async def say(self, *lines: str | bytes) -> str:
-        """Send the lines at once; the answer to the last one."""
+        """Send the lines at once; return the answer to the last one."""
         raw = [line.encode() if isinstance(line, str) else line for line in lines]
         self.writer.write(b"".join(line + b"\r\n" for line in raw))
         said = ""
@@ -201,7 +201,7 @@ async def test_what_cannot_be_stored_has_to_come_again(inbound, monkeypatch):
 
 
 async def test_only_a_whole_end_ends_a_mail(inbound):
-    """Nothing is smuggled in behind an end that only some servers see."""
+    """No mail is smuggled in behind an end that only some servers recognize."""
     async with inbound.client() as client:
         await client.say("MAIL FROM:<>", f"RCPT TO:<{PATH}>", "DATA")
         smuggled = f"\n.\nMAIL FROM:<>\nRCPT TO:<{BOX}>\nDATA\n".encode()

@@ -1,4 +1,4 @@
-"""Pace and brake: slower when somebody finds us too fast, and stopped when too much comes back."""
+"""Pace and bounce stops: slower after throttling, stopped after too many bounces."""
 
 import asyncio
 from contextlib import suppress

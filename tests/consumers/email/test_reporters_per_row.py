@@ -1,4 +1,4 @@
-"""Of a mail there may be reports about several addresses: the reader's own is never hidden."""
+"""Reports about several addresses of one mail never hide the recipient's own."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""From a place back to its row, for case notices as for publications, and to the address of now."""
+"""From a row reference to its row and the current address, for notices and publications."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ BY_MAIL = {"email": MAIL, "consent": True}
 
 
 async def place_of_the_mail(office: CasePipeline) -> str:
-    """A notice goes out by mail; the place that its return path would carry."""
+    """Send a notice by mail; return the row reference of its return path."""
     rows = []
     office.providers[EMAIL].answer = lambda row: rows.append(row) or Outcome(Verdict.DELIVERED)
     await office.accept_and_take_in(contact=BY_MAIL)

@@ -1,4 +1,4 @@
-"""What comes back of letters finds their address without a row; and all of them have a bound."""
+"""Bounces of transactional mail find their address without a row, within a time limit."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -52,7 +52,7 @@ def test_the_place_of_a_row_is_no_letters():
 
 @pytest.fixture
 async def bounce_pipeline(bus, tmp_path):
-    """Whoever hears of letters that come back, at noon of the day on which they left."""
+    """The handler of returned transactional mail, at noon of the day it left."""
     loa = BouncePipeline(bus, tmp_path, 1)
     loa.clock.now = NOON.timestamp()
     loa.door = BounceMailbox(bus, PATHS, loa.suppressions.hash_address)
@@ -60,7 +60,7 @@ async def bounce_pipeline(bus, tmp_path):
 
 
 async def comes_back(loa: BouncePipeline, mail: bytes, address=ADDRESS, day: date = TODAY) -> None:
-    """A report comes to the return path of a letter, and is judged."""
+    """Send a report to the return path of a transactional mail, and handle it."""
     path = PATHS.return_path(PATHS.transactional_ref(address, day))[0].decode()
     assert loa.door.accepts(path)
     before = [one async for one in loa.bus.scan(subjects.RECEIPTS.name)]

@@ -1,4 +1,4 @@
-"""Receipts: what a provider tells later upgrades a doubt, waits for its row, or is left aside."""
+"""Receipts: they upgrade a doubt, wait for their row, or are ignored."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ def feedback(ledger):
 
 
 async def plan(ledger: Ledger, *batches: list[str]) -> None:
-    """A complete plan of these recipients."""
+    """Store a complete plan of these recipients."""
     held = await ledger.create_plan(PLAN, PlanCursor())
     cursor = held.value.advance(list(batches), complete=True, now=1)
     await ledger.append_batches(PLAN, held, cursor, [BatchRows(tuple(ids)) for ids in batches])
 
 
 async def stand(ledger: Ledger, letters: bytes, number: int = 0, **changes) -> None:
-    """Rows as a worker may have left them."""
+    """Store rows as a worker may have left them."""
     batch = BatchKey(*PLAN, number)
     held = await ledger.state(batch)
     entry = replace(held.value, rows=letters, **changes)

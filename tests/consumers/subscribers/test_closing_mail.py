@@ -1,4 +1,4 @@
-"""The last letter to an address: whatever dies between a change and its letter, it goes, once."""
+"""The closing mail: sent exactly once, whichever process dies between a change and its mail."""
 
 import pytest
 
@@ -11,7 +11,7 @@ NEW = "moi@example.com"
 
 
 async def a_link(house, person):
-    """The token of a letter that asks to confirm a new address; the letter has gone."""
+    """Return the token that confirms a new address; its mail has been sent."""
     await house.preferences.request_address_change(person, NEW)
     token = (await house.last_mail()).path.rpartition("/")[2]
     await house.send_mails()

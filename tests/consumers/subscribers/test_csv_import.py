@@ -1,4 +1,4 @@
-"""Importing subscribers on a real bus: good lines go in once, bad ones say what is wrong."""
+"""CSV import on a real bus: valid rows are stored once, invalid rows are reported."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Import = Callable[..., Any]
 
 @pytest.fixture
 def import_lines(bus: Bus, tmp_path: Path) -> Import:
-    """Import lines (or a whole file as bytes) and return the report."""
+    """Import rows, or a whole file as bytes; return the report."""
 
     async def run(*lines: str, raw: bytes | None = None, on: Any = bus) -> ImportReport:
         path = tmp_path / "subscribers.csv"
@@ -34,7 +34,7 @@ def import_lines(bus: Bus, tmp_path: Path) -> Import:
 
 
 async def people(bus: Bus) -> dict[str, Subscriber]:
-    """Everybody, by address."""
+    """Return all subscribers by address."""
     values = bus.bucket(subjects.SUBSCRIBERS.name).values("s.")
     found = [Subscriber.model_validate_json(value.data) async for _, value in values]
     assert len({one.email for one in found}) == len(found)
@@ -84,7 +84,7 @@ async def test_an_address_twice_in_a_file_is_one_person(bus, import_lines):
     report = await import_lines(
         "an@example.com,An,,,,", "AN@example.com,An,,,,", "an@example.com,B,,,,"
     )
-    assert counts(report) == (1, 2, 0, 0)  # another spelling of the address is a change, too
+    assert counts(report) == (1, 2, 0, 0)  # another spelling of the address is an update
     [one] = (await people(bus)).values()
     assert (one.email, one.name) == ("an@example.com", "B")
 
@@ -121,7 +121,7 @@ async def test_whoever_left_is_not_brought_back(bus, import_lines):
     await bucket.put(f"s.{one.id}", gone.model_dump_json().encode())
     await import_lines("an@example.com,Nguyễn Văn An,viec-lam,,,")
     [after] = (await people(bus)).values()
-    assert after == gone  # not even the address comes back
+    assert after == gone  # the address is not repeated
 
 
 @pytest.mark.parametrize("purged", ["both", "person", "address"])
@@ -171,7 +171,7 @@ async def test_a_bad_line_names_its_field_and_the_others_go_in(
 ):
     report = await import_lines("tot@example.com,,,,,", line, "cung-tot@example.com,,,,,")
     if not line.strip(","):
-        assert counts(report) == (2, 0, 0, 0)  # an empty line is no line
+        assert counts(report) == (2, 0, 0, 0)  # empty lines are skipped
         return
     [wrong] = report.rejected
     assert (wrong.line, wrong.field) == (3, field)

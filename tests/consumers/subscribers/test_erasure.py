@@ -1,4 +1,4 @@
-"""Erasing, by whatever way and whatever happens meanwhile: what is said of it is so."""
+"""Erasure by every way, and with every interruption: the page's answer is true."""
 
 import pytest
 import structlog
@@ -29,7 +29,7 @@ async def silent(*_: object) -> None:
 
 
 async def moved(house, person):
-    """The same reader at NEW; both letters have gone."""
+    """The same subscriber at NEW; both mails have been sent."""
     await house.preferences.request_address_change(person, NEW)
     token = (await house.last_mail()).path.rpartition("/")[2]
     await house.preferences.confirm_address_change(token)
@@ -41,7 +41,7 @@ def said(logs):
     return [one["event"] for one in logs]
 
 
-# --- notes
+# --- pending entries
 
 
 async def test_a_note_that_nobody_can_read_stops_no_other(signup_app, bucket, monkeypatch):
@@ -108,7 +108,7 @@ async def test_two_presses_make_one_letter(signup_app):
     assert sorted(kinds) == [TransactionalKind.ERASED, TransactionalKind.GOODBYE]
 
 
-# --- what is said is so
+# --- true answers
 
 
 async def test_who_left_by_a_mail_in_the_same_moment_is_erased_all_the_same(
@@ -144,7 +144,7 @@ async def test_what_had_been_done_before_is_not_logged_again(signup_app):
     assert "reader_erased" not in said(logs)
 
 
-# --- whoever has left
+# --- inactive subscribers
 
 
 @pytest.mark.promise("14.3")
@@ -188,7 +188,9 @@ async def test_a_process_that_dies_while_it_deletes_leaves_it_to_another(
             done = True
         except SimulatedCrash:
             await survivor.closing_mail.finish_all()
-            if await survivor.subscribers():  # it died before there was a note: the button is there
+            if (
+                await survivor.subscribers()
+            ):  # died before the pending entry: the button is still shown
                 await survivor.unsubscribe.erase_by_token(survivor.signer.token(person.id))
         assert await bucket.keys() == [], calls
     assert calls > 5
@@ -198,7 +200,7 @@ async def test_the_same_press_again_deletes_what_an_erasure_has_left(signup_app,
     person = await moved(signup_app, await signup_app.subscribed())
     await signup_app.unsubscribe.unsubscribe(person.id)
     await bucket.purge(f"s.{person.id}")
-    assert len(await bucket.keys()) == 3  # two addresses and the list of them
+    assert len(await bucket.keys()) == 3  # two addresses and their list
     assert await signup_app.unsubscribe.erase_by_token(signup_app.signer.token(person.id))
     assert await bucket.keys() == []
 
@@ -217,7 +219,7 @@ async def test_who_comes_back_in_the_middle_keeps_record_and_address(signup_app,
     assert (await signup_app.subscriber()).topics == ("viec-lam",)
 
 
-# --- addresses that were left
+# --- former addresses
 
 
 async def erased_on_the_page(house, person):
@@ -274,7 +276,7 @@ async def test_what_stands_against_an_address_outlives_the_reader_as_a_seal_alon
     assert ADDRESS.encode() not in await signup_app.stored_bytes()
 
 
-# --- moving to an address that had come back
+# --- changing back to a former address
 
 
 async def test_a_reader_moves_to_a_mailbox_that_works_again(signup_app):

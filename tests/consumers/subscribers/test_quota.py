@@ -1,4 +1,4 @@
-"""All strangers together cause so many letters an hour; whoever gets none for that is told so."""
+"""The hourly mail quota of all strangers together, and the answer when it is used up."""
 
 import asyncio
 from collections import Counter
@@ -188,7 +188,9 @@ async def test_one_home_network_stops_nobody_else(bus, tmp_path, clock):
 async def test_who_gets_no_letter_for_the_hour_is_told_so_known_or_not(bus, tmp_path, clock):
     house = capped(bus, tmp_path, clock, 5)
     for _ in range(DAILY_LIMIT):
-        await house.signup.send_access_link("day@example.com")  # this mailbox has got its three
+        await house.signup.send_access_link(
+            "day@example.com"
+        )  # this mailbox has had its daily three
     await house.subscribed(KNOWN)
     async with house.signed_in(KNOWN) as reader:
         moving = await press_button(reader, "/dia-chi", email="moi@example.com")

@@ -1,4 +1,4 @@
-"""Subscribing, choosing, leaving: what is kept of whom, and what is not."""
+"""Sign-up, preferences and unsubscribing: which data are stored, and which are not."""
 
 import asyncio
 import string
@@ -208,7 +208,7 @@ async def test_two_who_move_to_one_address_at_once_do_not_share_it(signup_app):
         signup_app.store.change_address(other.id, KNOWN, new),
     ]
     done = await asyncio.gather(*moves, return_exceptions=True)
-    assert sorted(map(str, done)) == ["", "True"]  # one is Taken
+    assert sorted(map(str, done)) == ["", "True"]  # one gets AddressTaken
     assert sorted(
         reader.email for reader in await signup_app.subscribers() if reader.email == new
     ) == [new]
@@ -230,7 +230,7 @@ async def test_nobody_moves_to_the_address_of_another_reader(signup_app):
     await signup_app.subscribed(KNOWN)
     async with signup_app.signed_in() as browser:
         answer = await press_button(browser, "/dia-chi", email=KNOWN)
-        assert "Xin kiểm tra hộp thư mới" in answer.text  # as for any address
+        assert "Xin kiểm tra hộp thư mới" in answer.text  # the same answer as for any address
         assert (await browser.post((await signup_app.last_mail()).path)).status_code == 409
     assert len({one.email for one in await signup_app.subscribers()}) == 2
 
@@ -296,7 +296,7 @@ async def test_a_link_has_one_spelling_so_that_once_is_once(signup_app):
         path = (await signup_app.last_mail()).path
         assert (await browser.post(path)).status_code == 303
         signup_app.clock.advance(121)
-        last = ALPHABET[ALPHABET.index(path[-1]) ^ 1]  # bits that no byte has
+        last = ALPHABET[ALPHABET.index(path[-1]) ^ 1]  # padding bits that are not zero
         for other in (f"{path}=", f"{path}%0A", f"{path[:-5]}!{path[-5:]}", path[:-1] + last):
             answer = await browser.post(other)
             assert (answer.status_code, answer.headers.get("set-cookie")) == (404, None), other

@@ -1,4 +1,4 @@
-"""Letters to one person: through the ledger as notices go, three a day, and then forgotten."""
+"""Transactional mail: delivered through the ledger, three a day, and then deleted."""
 
 import asyncio
 import re
@@ -62,7 +62,7 @@ async def test_a_letter_is_one_entry_on_the_lane_of_notices_and_forgotten_once_i
     assert signup_app.relay.addresses == [ADDRESS]
     assert (await signup_app.ledger.state(batch)).value.rows == b"d"
     assert ADDRESS.encode() not in await signup_app.stored_bytes()
-    await signup_app.wake(content_id)  # a doubled wake-up
+    await signup_app.wake(content_id)  # a duplicate wake-up
     assert signup_app.relay.addresses == [ADDRESS]
 
 
@@ -253,7 +253,7 @@ def test_each_kind_is_a_mail_of_no_list_that_says_the_same_twice(kind):
     mail = RenderedTransactionalMail(a_letter(kind), channel.context)
     row = Recipient(keys.SOLE_RECIPIENT, "k" * 52, ADDRESS)
     body = mail.envelope(row).body
-    assert body == mail.envelope(row).body  # the same at every try
+    assert body == mail.envelope(row).body  # the same at every attempt
     arrived = message_from_bytes(without_dot_stuffing(body), policy=policy.default)
     assert not [name for name in arrived if name.lower().startswith("list-")]
     assert decoded_header(arrived, "Auto-Submitted") == "auto-generated"

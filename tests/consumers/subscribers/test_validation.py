@@ -1,4 +1,4 @@
-"""Rules of readers without a bus: what links carry, what an import may change, what is judged."""
+"""Rules for subscribers without a bus: token payloads, merged imports, validation."""
 
 from datetime import UTC, datetime, timedelta
 

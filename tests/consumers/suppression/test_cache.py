@@ -1,4 +1,4 @@
-"""Addresses that are left alone: known in memory within a moment, and asked for every window."""
+"""The suppression list in memory: current within a moment, and asked for every window."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ def address(reader: str) -> str:
 
 
 class RunningCache:
-    """The watch of one process."""
+    """The cache of one process, with its watch."""
 
     def __init__(self, bus, clock=None) -> None:
         self.suppressions = SuppressionStore(bus, SECRET)
@@ -154,7 +154,7 @@ async def test_the_row_of_a_suppressed_doubt_stays_a_maybe(bus, tmp_path):
 
 
 def said(hour: int, days: int | None) -> Suppression:
-    """At *hour*, and for so long; without days, until a person lifts it."""
+    """Build a suppression from *hour* on, for some days or until an operator lifts it."""
     at = MIDNIGHT + timedelta(hours=hour)
     return Suppression(reason="x", at=at, until=None if days is None else at + timedelta(days))
 
@@ -166,7 +166,7 @@ def said(hour: int, days: int | None) -> Suppression:
         (said(1, 30), said(2, 365), False),
         (said(1, None), said(2, 30), True),
         (said(1, 30), said(2, None), False),
-        (said(3, 0), said(2, 30), True),  # lifted since what is told only now
+        (said(3, 0), said(2, 30), True),  # lifted after the report was made
         (said(3, 0), said(2, None), True),
         (said(1, 0), said(2, 30), False),
     ],

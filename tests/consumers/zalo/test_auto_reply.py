@@ -1,4 +1,4 @@
-"""Who writes to us gets one reply a day, by the call that Zalo has for us, and never two."""
+"""The automatic reply: one a day, by the API call that the account has, and never two."""
 
 import asyncio
 
@@ -143,7 +143,7 @@ async def test_what_came_before_a_restore_may_have_been_replied_to(zalo_events):
     assert len(zalo_events.sent()) == 1
 
 
-# --- which of Zalo's two calls
+# --- Zalo's two message calls
 
 
 async def test_a_state_body_is_found_out_once_and_remembered_for_all(zalo_events):

@@ -1,4 +1,4 @@
-"""Who wants to be forgotten is forgotten: here, in their notices and at Zalo, until it is done."""
+"""Erasure on request: here, in the notices and at Zalo, repeated until it is complete."""
 
 from contextlib import asynccontextmanager
 
@@ -24,7 +24,7 @@ def notice(number: int, **contact) -> NoticeRecord:
 
 @asynccontextmanager
 async def noticed(bus):
-    """Four notices: two of the person, of which one has a mail address too, and two of others."""
+    """Store four notices: two of the person, one with an e-mail address, and two of others."""
     bucket = bus.bucket(subjects.NOTICES.name)
     records = {
         "only": notice(1, zalo_user_id=USER),
@@ -155,7 +155,7 @@ async def left_in_control(office):
 
 
 async def names(office):
-    """Who did what, as the bus still knows it."""
+    """Return every user id that the bus still holds."""
     return [(one["user_id"], one["kind"]) for one in await office.webhook.post_due_events()]
 
 

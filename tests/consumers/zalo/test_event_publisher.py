@@ -1,4 +1,4 @@
-"""What Zalo's webhook hears lies on the bus once, without a word of whoever said it."""
+"""Events of Zalo's webhook are on the bus once, without the text of messages."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The daily walk through Zalo's list of followers reaches whoever can be reached."""
+"""The daily follower sync reaches everyone on Zalo's list who can be reached."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -34,7 +34,7 @@ APP = "sandbox-app"
 TODAY = date(2027, 1, 15)
 
 
-# --- as arithmetic
+# --- the arithmetic
 
 
 class FollowerList:
@@ -113,7 +113,7 @@ def a_roll_call(bus, stage) -> FollowerSync:
 
 
 def populate(stage, count: int, days: int, *, follower: bool = True, first: int = 10**18) -> None:
-    """People whose last interactions lie on the last *days*, one after the other."""
+    """Create people whose last interactions lie on the last *days*, in order."""
     now, world = stage.clock(), stage.sandbox.world
     for number in range(count):
         last = now - (number % days) * 86_400
@@ -125,7 +125,7 @@ def populate(stage, count: int, days: int, *, follower: bool = True, first: int 
 
 
 class DyingSync(Exception):
-    """The process is gone."""
+    """A sync whose process dies."""
 
 
 async def test_a_walk_goes_on_where_it_was_killed(bus, tmp_path, clock):

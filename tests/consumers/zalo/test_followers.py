@@ -1,4 +1,4 @@
-"""Who follows: events in any order end the same, and Zalo's list counts where it is newer."""
+"""Followers: events in any order end the same, and Zalo's list counts where it is newer."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Copies of covers go with the item that was withdrawn, or that has another cover by now."""
+"""Cover cleanup: copies go when their item is withdrawn or has another cover."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ HOME = "https://thong-bao.moha.example"
 
 
 class CoverFolder:
-    """The folder, the notes and the items; every picture is old unless a test says otherwise."""
+    """The folder, the records and the items; every cover is old unless a test says otherwise."""
 
     def __init__(self, bus, folder, clock):
         self.bus, self.folder, self.clock = bus, folder, clock

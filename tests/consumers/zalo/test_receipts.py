@@ -1,4 +1,4 @@
-"""What Zalo tells of a template message is evidence for its notice, found by either of its ids."""
+"""Zalo's events about template messages are evidence for their notice, by either of its ids."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ AT = datetime(2027, 1, 15, 5, tzinfo=UTC)
 
 @pytest.fixture
 async def feedback(bus, ledger):
-    """A notice that was handed to Zalo under its tracking id, and as message z-1."""
+    """A handler, with a notice that was sent under its tracking id, as message z-1."""
     record = NoticeRecord(
         content_id=CASE, revision=3, event_id="e", unit="u",
         contact={"consent": True, "phone": PHONE}, channels=("zalo",),
@@ -47,7 +47,7 @@ def told(kind: str = "delivered", **facts) -> ZaloEvent:
 
 
 async def stand(ledger: Ledger, letter: str) -> None:
-    """The notice's only row as a worker may have left it."""
+    """Store the notice's only row as a worker may have left it."""
     held = await ledger.state(BATCH)
     await ledger.swap(BATCH, held, replace(held.value, rows=letter.encode()), until=float("inf"))
 
@@ -100,7 +100,7 @@ async def test_what_zalo_tells_of_people_changes_no_row(ledger, feedback, kind):
     [({"tracking_id": "unknown"}, "warning"), ({"message_ids": ("unknown",)}, "info")],
 )
 async def test_a_message_of_nobodys_is_named_and_done(ledger, feedback, ids, level):
-    """One without a tracking id may be a reply, or what somebody wrote by hand at oa.zalo.me."""
+    """A message without a tracking id may be a reply, or written by hand at oa.zalo.me."""
     with structlog.testing.capture_logs() as logs:
         await feedback.on_receipt(told(**ids))
     assert [(one["event"], one["log_level"]) for one in logs] == [("receipt_unmatched", level)]

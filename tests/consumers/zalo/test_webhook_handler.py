@@ -1,4 +1,4 @@
-"""What follows from an event: suppressions lifted, news of templates told, the way over the bus."""
+"""Effects of Zalo's events: lifted suppressions, template news, and the way over the bus."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Zalo has fallen silent: messages go out, and the webhook hears nothing for a day."""
+"""The webhook watchdog: messages go out, and the webhook receives no event for a day."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +45,7 @@ async def tell(bus):
 
 
 async def test_it_is_said_once_and_again_after_another_day(bus, tmp_path, clock):
-    """The bus dates what it holds by its own clock, so ours is moved on from there."""
+    """The bus dates its messages by its own clock, so ours is advanced from there."""
     async with open_zalo_account(tmp_path, clock) as stage:
         rates = BusKeyValueStore(bus, subjects.CONTROL.name)
         app_id = stage.sandbox.settings.app_id
