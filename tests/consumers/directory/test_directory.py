@@ -115,7 +115,7 @@ async def test_ready_says_later_while_nobody_follows(bus, subscriber_bucket, tmp
 async def test_it_stays_fresh_while_changes_pour_in(bus, subscriber_bucket, directory):
     async def pour() -> None:
         for number in range(1500):
-            await subscriber_bucket.settle(f"p{number}")
+            await subscriber_bucket.add(f"p{number}")
 
     await directory.ready()
     await wait_until(directory.is_fresh)
