@@ -17,7 +17,7 @@ OK, BUSY = Outcome(Verdict.DELIVERED), Outcome(Verdict.DEFERRED, "451")
 @pytest.fixture
 async def digest_pipeline(bus, tmp_path, monkeypatch):
     for owner in (cursor, dispatch_planner):
-        monkeypatch.setattr(owner, "BATCH_ROWS", 2)
+        monkeypatch.setattr(owner, "MAX_BATCH_ROWS", 2)
     press = DigestPipeline(bus, tmp_path)
     for id in READERS:
         press.directory.add(id, frequency="daily")
