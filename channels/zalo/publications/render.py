@@ -84,17 +84,12 @@ def article_marker(delivery_key: str) -> str:
 
 def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
     """Lay *publication* out within Zalo's limits."""
-    withdrawal = publication.action == "withdrawn"
-    texts = (
-        _withdrawal_lines(publication)
-        if withdrawal
-        else [*paragraphs(publication.body), *_link_lines(publication)]
-    )
+    texts = _texts(publication)
     body, whole = _fit_paragraphs([*_correction_lines(publication), *texts])
     return RenderedArticle(
         content_id=publication.content_id,
         revision=publication.revision,
-        is_withdrawal=withdrawal,
+        is_withdrawal=publication.action == "withdrawn",
         title=text_limits.shorten(publication.title, text_limits.TITLE_LIMIT),
         description=text_limits.shorten(
             _description_text(publication, texts), text_limits.DESCRIPTION_LIMIT
@@ -113,6 +108,13 @@ def render(publication: Publication, site: ArticleDefaults) -> RenderedArticle:
         unit=publication.unit,
         is_quiet=not is_broadcast(publication.broadcast),
     )
+
+
+def _texts(publication: Publication) -> list[str]:
+    """The paragraphs of the body, in full length."""
+    if publication.action == "withdrawn":
+        return _withdrawal_lines(publication)
+    return [*paragraphs(publication.body), *_link_lines(publication)]
 
 
 def _author_name(publication: Publication, site: ArticleDefaults) -> str:
