@@ -1,10 +1,7 @@
 """The services: what each adds to a process. `loa run NAME ...` takes these names."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-
-import structlog
 
 from channels.base import Channel, Rendered
 from channels.portal.http import file_app
@@ -39,20 +36,19 @@ from consumers.recipients import (
 )
 from consumers.reporting.reactions import portal_state
 from consumers.runtime.lanes import LaneSemaphore
+from consumers.runtime.periodic import every
 from consumers.subscribers.transactional import TransactionalRecipients
 from consumers.suppression.cache import CachedSuppressions, SuppressionAwareContacts
 from consumers.zalo.cover_cleanup import CoverCleanup
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
 from contracts.subjects import ConsumerSpec
-from producers.bus import BusError
 from producers.gateway import create_gateway as door
 from producers.pages import create_pages as reader_pages
 from producers.pages.reactions import REACTIONS_PATH as OPINION_HEAD
 from producers.pages.reactions import create_reactions as opinion_door
 from producers.pages.rendering import Renderer
 
-log = structlog.get_logger()
 CONCURRENT_EVENTS = 3
 DESK_RESUME_S = 60.0
 RESERVED_URGENT = 1
@@ -112,12 +108,7 @@ async def add_intake(node: Node) -> None:
 
 async def finish_interrupted_decisions(desk: Desk) -> None:
     """Finish decisions that a crash cut short."""
-    while True:
-        try:
-            await desk.finish_interrupted()
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-        await asyncio.sleep(DESK_RESUME_S)
+    await every(DESK_RESUME_S, desk.finish_interrupted)
 
 
 async def add_dispatch(node: Node) -> None:

@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-import structlog
-
 from channels.base import Outcome
 from consumers.channel_health import breaker
 from consumers.channel_health.breaker import SCORED_WINDOWS, Breaker, BreakerState
 from consumers.channel_health.breaker_store import BreakerStore, Transition
 from consumers.channel_health.rejections import RecipientRef, RejectionWindow, mostly_rejected
 from consumers.runtime.lanes import Permit
+from consumers.runtime.periodic import log_bus_error
 from contracts.delivery import BatchKey, Lane
 from producers.bus import BusError
 
-log = structlog.get_logger()
 RECENT_SUCCESS_S = 5.0
 POLL_S = 1.0
 MIN_WAIT_S = 30.0
@@ -87,8 +85,8 @@ class ChannelGate:
         try:
             for lane in sorted(candidates, key=lambda lane: lane.rank):
                 await self.wake(candidates[lane].batch, lane)
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        except BusError as error:
+            log_bus_error(error)
 
     async def may_proceed(self, permit: Permit) -> bool:
         """Whether a batch may send: the channel works, or this batch becomes the probe."""
@@ -183,8 +181,8 @@ class ChannelGate:
         """Update the breaker; without a reply from the bus nothing changes."""
         try:
             await self.refresh(await self.breaker_store.update(transition))
-        except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        except BusError as error:
+            log_bus_error(error)
 
     def wait_s(self, batch: BatchKey, lane: Lane) -> float:
         """Seconds until a blocked batch is retried.

@@ -28,6 +28,7 @@ from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker
 from consumers.runtime.errors import RetryLater
+from consumers.runtime.periodic import log_bus_error
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName, Lane, PlanKey
 from contracts.subscriptions.digest import FREQUENCIES, Issue
@@ -72,7 +73,7 @@ class DigestService(Planner):
                 if self.is_log_due():
                     log.error("digest_stuck", reason=f"{type(broken).__name__}: {broken}"[:200])
             except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+                log_bus_error(trouble)
             await asyncio.sleep(INTERVAL_S)
 
     def is_log_due(self) -> bool:

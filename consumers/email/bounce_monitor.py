@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import structlog
-
 from channels.email import status_codes
 from channels.email.smtp import outcomes
 from channels.email.status_codes import CodeClass
@@ -29,10 +27,10 @@ from consumers.email.bounce_stops import RETENTION_S, BounceStop, StopState
 from consumers.ledger.cursor import PlanCursor
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
+from consumers.runtime.periodic import log_bus_error
 from contracts.delivery import ChannelName, PlanKey
 from producers.bus import Bus, BusError
 
-log = structlog.get_logger()
 MIN_MAILS = 1000
 WARN_SHARE, STOP_SHARE = 0.05, 0.10
 MIN_POLICY_REFUSALS, POLICY_REFUSAL_SHARE = 5, 0.05
@@ -134,7 +132,7 @@ class BounceMonitor:
                     remembered = True
                 await self.check_changed()
             except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+                log_bus_error(trouble)
             await asyncio.sleep(INTERVAL_S)
 
     async def load_recent(self) -> None:

@@ -19,6 +19,7 @@ from consumers.email.receipts import RelayRefusal
 from consumers.ledger.errors import LedgerError
 from consumers.ledger.store import Ledger
 from consumers.runtime.lanes import LaneSemaphore
+from consumers.runtime.periodic import log_bus_error
 from contracts import keys, subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
 from producers.bus import Bus, BusError, records
@@ -46,7 +47,7 @@ async def log_failure(step: Awaitable[None]) -> None:
     try:
         await step
     except (BusError, LedgerError) as trouble:
-        log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+        log_bus_error(trouble)
 
 
 @dataclass

@@ -1,13 +1,13 @@
 """Capacity monitor: warn before a stream or bucket is full and refuses every write."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from producers.bus import Bus, BusError, topology
+from consumers.runtime.periodic import every
+from producers.bus import Bus, topology
 
 log = structlog.get_logger()
 POLL_S, WARN_EVERY_S = 300.0, 3600.0
@@ -25,12 +25,7 @@ class CapacityMonitor:
 
     async def run(self) -> None:
         """Check forever, as a task."""
-        while True:
-            try:
-                await self.check()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(POLL_S)
+        await every(POLL_S, self.check)
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""

@@ -14,8 +14,9 @@ from consumers.ledger import codec, watermark
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, count_queued
+from consumers.runtime.periodic import attempt
 from contracts.delivery import BatchKey, ChannelName, Lane
-from producers.bus import Bus, BusError, Value
+from producers.bus import Bus, Value
 
 log = structlog.get_logger()
 INTERVAL_S = 60.0
@@ -50,10 +51,7 @@ class Sweeper:
     async def run(self) -> None:
         while True:
             await self.wait_until_due()
-            try:
-                await self.sweep()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            await attempt(self.sweep)
 
     async def wait_until_due(self) -> None:
         """Wait for the next sweep, or less if a channel resumes."""

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from consumers.dead_letters import message_info
 from consumers.runtime.errors import RetryLater
+from consumers.runtime.periodic import log_bus_error
 from contracts.base.crash_points import crash_point
 from contracts.errors import ContractError, FieldError, explain
 from producers.bus import BusError, StorageFull
@@ -75,7 +76,7 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
         except (ContractError, ValidationError) as broken:
             await self.dead_letter_message(msg, broken)
         except (BusError, NatsError) as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
         except Exception:
             log.exception("handler_failed", deliveries=delivery_count(msg))
@@ -97,7 +98,7 @@ class AckMiddleware(BaseMiddleware[Any, Any]):
             await msg.nack(delay=min(2.0 ** delivery_count(msg), MAX_RETRY_S))
             return
         except BusError as trouble:
-            log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
+            log_bus_error(trouble)
             await msg.nack(delay=BUS_RETRY_S)
             return
         log.warning("event_refused", fields=[error.field for error in errors], **log_facts(msg))

@@ -4,7 +4,6 @@ A process that dies between the change and the mail leaves a pending entry in bu
 `subscribers`. Any process that serves the pages finishes it within a minute. The mail's
 content_id is part of the entry, so the mail is sent once however often it is started."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
+from consumers.runtime.periodic import every
 from consumers.subscribers.store import SubscriberStore, encode
 from consumers.subscribers.tokens import AddressChange, TokenPurpose
 from consumers.subscribers.transactional import TransactionalMailer, to_datetime
@@ -132,12 +132,7 @@ class ClosingMailer:
 
     async def run(self) -> None:
         """Finish pending changes once a minute, over outages of the bus."""
-        while True:
-            try:
-                await self.finish_all()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(INTERVAL_S)
+        await every(INTERVAL_S, self.finish_all)
 
 
 def pending_entry(name: str, mail: TransactionalMail | None, forget: str) -> BatchEntry:

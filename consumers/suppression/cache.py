@@ -3,7 +3,6 @@
 One watch per process follows the bucket `suppressed`; an address takes about 200 bytes. A window
 or a notice needs no read from the bus, and a suppression is obeyed within ten seconds."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ from pydantic import ValidationError
 
 from consumers.recipients import Contact, ContactLookup
 from consumers.runtime.errors import RetryLater
+from consumers.runtime.periodic import every
 from consumers.suppression.store import Suppression, SuppressionStore, decode
 from contracts import subjects
 from contracts.delivery import ChannelName
-from producers.bus import Bus, BusError, Change
+from producers.bus import Bus, Change
 from producers.bus.watch import Watch
 
 log = structlog.get_logger()
@@ -44,12 +44,7 @@ class SuppressionCache:
 
     async def run(self) -> None:
         """Follow the bucket until cancelled, over outages of the bus."""
-        while True:
-            try:
-                await self.follow()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(RECONNECT_S)
+        await every(RECONNECT_S, self.follow)
 
     async def follow(self) -> None:
         bucket = self.bus.bucket(subjects.SUPPRESSED.name)

@@ -2,16 +2,16 @@
 
 Zalo disables a webhook after five failures without telling."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from consumers.runtime.periodic import every
 from consumers.zalo.event_publisher import ZaloEventPublisher
 from contracts import subjects
-from producers.bus import Bus, BusError
+from producers.bus import Bus
 
 log = structlog.get_logger()
 INTERVAL_S = 900.0
@@ -37,12 +37,8 @@ class WebhookWatchdog:
 
     async def run(self) -> None:
         """Run as a task; without a limit it ends at once."""
-        while self.limit:
-            try:
-                await self.check()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(INTERVAL_S)
+        if self.limit:
+            await every(INTERVAL_S, self.check)
 
     async def check(self) -> None:
         now = datetime.fromtimestamp(self.clock(), UTC)

@@ -1,6 +1,5 @@
 """Canary sender: on a timer, put canaries into the real queues and report the late ones."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from consumers.channel_health.canary.status import (
     sent_key,
 )
 from consumers.ledger.wakeups import CanaryKey, Waker, count_queued
+from consumers.runtime.periodic import every
 from contracts import subjects
 from contracts.delivery import ChannelName, Lane
-from producers.bus import Bus, BusError
+from producers.bus import Bus
 from producers.bus.records import Versioned, update
 
 log = structlog.get_logger()
@@ -46,12 +46,7 @@ class CanarySender:
             await self.mark_off(ChannelName)
             return
         await self.mark_off(one for one in ChannelName if one not in self.settings.channel_names)
-        while True:
-            try:
-                await self.send_due()
-            except BusError as trouble:
-                log.warning("bus_trouble", error=type(trouble).__name__, detail=str(trouble))
-            await asyncio.sleep(min(POLL_S, self.settings.every_s / 4))
+        await every(min(POLL_S, self.settings.every_s / 4), self.send_due)
 
     async def send_due(self) -> None:
         """Send due canaries, and log late ones and returned ones."""
