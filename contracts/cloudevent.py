@@ -101,9 +101,9 @@ def build_event(attributes: dict[str, Any], data: dict[str, Any]) -> CloudEvent:
     Raises Invalid, naming each attribute that is missing or wrong.
     """
     given = {name: value for name, value in attributes.items() if value is not None}
-    known = {name: given.pop(name) for name in CONTEXT_ATTRIBUTES if name in given}
+    context = {name: given.pop(name) for name in CONTEXT_ATTRIBUTES if name in given}
     try:
-        return CloudEvent.model_validate({**known, **data, "extensions": given})
+        return CloudEvent.model_validate({**context, **data, "extensions": given})
     except ValidationError as error:
         raise Invalid(*map(_as_attribute, explain(error))) from error
 

@@ -120,14 +120,16 @@ def from_batch(body: bytes) -> list[CloudEvent]:
 def read_each(entries: list[Entry], read: Callable[[Entry], Result]) -> list[Result]:
     """Read every entry of a batch, or raise one error that names the faults of all of them."""
     results: list[Result] = []
-    broken: list[ContractError] = []
+    failures: list[ContractError] = []
     for number, entry in enumerate(entries):
         try:
             results.append(read(entry))
         except ContractError as error:
-            broken.append(error.within(f"[{number}]"))
-    if broken:
-        raise type(broken[0])(*(found for error in broken for found in error.errors))
+            failures.append(error.within(f"[{number}]"))
+    if failures:
+        raise type(failures[0])(
+            *(field_error for error in failures for field_error in error.errors)
+        )
     return results
 
 

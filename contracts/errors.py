@@ -157,7 +157,8 @@ def field_error(field: str, code: str, **values: object) -> FieldError:
 def localized(field: str, texts: Mapping[str, str], **values: object) -> FieldError:
     """Like `field_error`, with a text ({en, vi}) of another catalog."""
     pairs = {
-        name: one if isinstance(one, Bilingual) else (one, one) for name, one in values.items()
+        name: given if isinstance(given, Bilingual) else (given, given)
+        for name, given in values.items()
     }
     en = {name: printable(english) for name, (english, _) in pairs.items()}
     vi = {name: printable(vietnamese) for name, (_, vietnamese) in pairs.items()}
@@ -194,10 +195,10 @@ def explain(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
 
 def join_path(*parts: str | int) -> str:
     """A field's path: `data.links.0.url`; a leading number is an event of a batch: `[3].data`."""
-    named = [part for part in parts if part != ""]
-    if named and isinstance(named[0], int):
-        named[0] = f"[{named[0]}]"
-    return ".".join(map(str, named))
+    steps = [part for part in parts if part != ""]
+    if steps and isinstance(steps[0], int):
+        steps[0] = f"[{steps[0]}]"
+    return ".".join(map(str, steps))
 
 
 def _fault_of(detail: Mapping[str, Any], prefix: str) -> FieldError:

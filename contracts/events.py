@@ -80,13 +80,13 @@ def read(
         known = ", ".join(KINDS)
         raise Invalid(field_error("type", "unknown_type", value=event.type, known=known))
     try:
-        said = model.model_validate(event.data, extra=unknown)
+        content = model.model_validate(event.data, extra=unknown)
     except ValidationError as error:
-        wrong = explain(error, "data")
-        raise Invalid(*wrong, *_unknown_words(event.data, vocabulary, wrong)) from error
-    if faults := [*_names(event, said), *_unknown_words(event.data, vocabulary)]:
+        errors = explain(error, "data")
+        raise Invalid(*errors, *_unknown_words(event.data, vocabulary, errors)) from error
+    if faults := [*_names(event, content), *_unknown_words(event.data, vocabulary)]:
         raise Invalid(*faults)
-    return said
+    return content
 
 
 def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
@@ -94,11 +94,14 @@ def check_sender(event: CloudEvent, unit: str, vocabulary: Vocabulary) -> None:
 
     Raises Invalid for a unit that does not exist (any more), Forbidden for another unit's source.
     """
-    if wrong := unit_error("source", unit, vocabulary):
-        raise Invalid(wrong)
-    named = event.source.removeprefix(UNIT_SOURCE_PREFIX)
-    if event.source.startswith(UNIT_SOURCE_PREFIX) and vocabulary.aliases.get(named, named) != unit:
-        raise Forbidden(field_error("source", "source_of_other_unit", named=named, unit=unit))
+    if error := unit_error("source", unit, vocabulary):
+        raise Invalid(error)
+    source_unit = event.source.removeprefix(UNIT_SOURCE_PREFIX)
+    if (
+        event.source.startswith(UNIT_SOURCE_PREFIX)
+        and vocabulary.aliases.get(source_unit, source_unit) != unit
+    ):
+        raise Forbidden(field_error("source", "source_of_other_unit", named=source_unit, unit=unit))
 
 
 def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | None:
@@ -112,21 +115,21 @@ def unit_error(field: str, unit: str, vocabulary: Vocabulary) -> FieldError | No
     return field_error(field, "unknown_unit", value=unit)
 
 
-def _names(event: CloudEvent, said: Event) -> Iterator[FieldError]:
-    if event.subject not in (None, said.content_id):
-        yield field_error("subject", "subject_differs", value=said.content_id)
-    if isinstance(said, CaseUpdated):
+def _names(event: CloudEvent, content: Event) -> Iterator[FieldError]:
+    if event.subject not in (None, content.content_id):
+        yield field_error("subject", "subject_differs", value=content.content_id)
+    if isinstance(content, CaseUpdated):
         for name in sorted(event.extensions.keys() - CASE_EXTENSIONS):
             yield field_error(name, "extension_of_case", known=", ".join(sorted(CASE_EXTENSIONS)))
-    elif keys.is_personal(said.content_id) or keys.is_digest(said.content_id):
-        yield field_error("data.content_id", "name_of_a_case", value=said.content_id)
+    elif keys.is_personal(content.content_id) or keys.is_digest(content.content_id):
+        yield field_error("data.content_id", "name_of_a_case", value=content.content_id)
 
 
 def _unknown_words(
-    data: Mapping[str, Any], vocabulary: Vocabulary, wrong: Iterable[FieldError] = ()
+    data: Mapping[str, Any], vocabulary: Vocabulary, errors: Iterable[FieldError] = ()
 ) -> Iterator[FieldError]:
-    """Errors for unknown topics and audiences, unless *wrong* names the field already."""
-    judged = {error.field for error in wrong}
+    """Errors for unknown topics and audiences, unless *errors* names the field already."""
+    judged = {error.field for error in errors}
     for field, kind, word in _words(data):
         if field not in judged and not vocabulary.knows(kind, word):
             yield field_error(field, f"unknown_{kind}", value=word)

@@ -19,7 +19,7 @@ _ALPHABET = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567
 
 def base32(digests: Sequence[bytes]) -> list[str]:
     """Lower-case base32, without padding, of some digests of 32 bytes; 52 characters each."""
-    lanes = b"".join([LEFT_PADDING + one + RIGHT_PADDING for one in digests])
+    lanes = b"".join([LEFT_PADDING + digest_bytes + RIGHT_PADDING for digest_bytes in digests])
     bits = int.from_bytes(lanes, "big")
     for by, low, high in _steps(len(digests)):
         bits = (bits & low) | (bits << by & high)
@@ -91,13 +91,13 @@ def delivery_keys(
     content_id: str, revision: int, channel: str, recipient_ids: Sequence[str]
 ) -> list[str]:
     """The `delivery_key` of each of some recipients."""
-    known = (DELIVERY_VERSION, content_id, str(revision), channel, "")
-    begun = sha256(SEPARATOR.join(known).encode())
+    prefix = (DELIVERY_VERSION, content_id, str(revision), channel, "")
+    begun = sha256(SEPARATOR.join(prefix).encode())
     hashed = []
     for recipient_id in recipient_ids:
-        one = begun.copy()
-        one.update(recipient_id.encode())
-        hashed.append(one.digest())
+        hasher = begun.copy()
+        hasher.update(recipient_id.encode())
+        hashed.append(hasher.digest())
     return base32(hashed)
 
 

@@ -87,8 +87,8 @@ def stacked_marks(text: str) -> int | None:
     Composing such a text takes time quadratic in its length.
     """
     marks = "".join(c for c in set(text) if unicodedata.combining(c))
-    found = re.search(f"[{re.escape(marks)}]{{{MARKS_MAX + 1},}}", text) if marks else None
-    return found.start() if found else None
+    match = re.search(f"[{re.escape(marks)}]{{{MARKS_MAX + 1},}}", text) if marks else None
+    return match.start() if match else None
 
 
 def _holds_encoded_word(text: str) -> bool:
@@ -111,6 +111,6 @@ def _looks_legacy(text: str) -> bool:
 
 
 def _refuse_match(code: str, pattern: re.Pattern[str], text: str) -> None:
-    if found := pattern.search(text):
-        where = {"character": f"U+{ord(found[0]):04X}", "position": found.start() + 1}
+    if match := pattern.search(text):
+        where = {"character": f"U+{ord(match[0]):04X}", "position": match.start() + 1}
         raise PydanticCustomError(code, "{character} at {position}", where)

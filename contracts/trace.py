@@ -18,10 +18,10 @@ class OmitEmptyModel(BaseModel):
 
     @model_serializer(mode="wrap")
     def _omit_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said: dict[str, Any] = write(self)
+        fields: dict[str, Any] = write(self)
         return {
             name: value
-            for name, value in said.items()
+            for name, value in fields.items()
             if value or name not in self.omitted_when_empty
         }
 

@@ -134,8 +134,8 @@ class Province(Contract):
 
 def parse_provinces(toml_text: str) -> Mapping[str, Province]:
     """Every province by its id."""
-    found = tomllib.loads(toml_text)
-    return {name: Province.model_validate(province) for name, province in found.items()}
+    provinces = tomllib.loads(toml_text)
+    return {name: Province.model_validate(province) for name, province in provinces.items()}
 
 
 PROVINCES = parse_provinces((Path(__file__).parent / "provinces.toml").read_text("utf-8"))

@@ -117,15 +117,19 @@ class Acceptance:
         revisions = await self._numbers(member, claims, batch)
         records = await _every(batch, list(zip(claims, revisions, strict=True)), self._claim)
         crash_point("gateway.claimed")
-        for one in admitted:
-            await self._store(one)
+        for event in admitted:
+            await self._store(event)
         crash_point("gateway.stored")
         return [_answer(*pair) for pair in zip(admitted, records, strict=True)]
 
     async def _admit(self, member: RegisteredUnit, event: CloudEvent) -> CheckedEvent:
         admitted = admit(event, member.unit, self.vocabulary, events.HTTP_TYPES)
-        said, registration = admitted.content, member.registration
-        if isinstance(said, Submitted) and said.lane == Lane.URGENT and not registration.urgent:
+        content, registration = admitted.content, member.registration
+        if (
+            isinstance(content, Submitted)
+            and content.lane == Lane.URGENT
+            and not registration.urgent
+        ):
             raise Forbidden(field_error("data.lane", "urgent_not_allowed"))
         return admitted
 
@@ -151,20 +155,20 @@ class Acceptance:
         self, member: RegisteredUnit, claims: Sequence[EventClaim], batch: bool
     ) -> list[int | None]:
         """The revision of each event; events of one dossier are numbered one after another."""
-        found: dict[int, int | None] = {}
+        revisions: dict[int, int | None] = {}
 
         async def in_turn(places: Sequence[int]) -> None:
             for place in places:
                 try:
-                    found[place] = await self._number(member, claims[place])
+                    revisions[place] = await self._number(member, claims[place])
                 except ContractError as wrong:
                     raise wrong.within(f"[{place}]") if batch else wrong from None
 
         done = await asyncio.gather(*map(in_turn, group_by_item(claims)), return_exceptions=True)
-        for trouble in done:
-            if trouble is not None:
-                raise trouble
-        return [found[place] for place in range(len(claims))]
+        for result in done:
+            if result is not None:
+                raise result
+        return [revisions[place] for place in range(len(claims))]
 
     async def _number(self, member: RegisteredUnit, claim: EventClaim) -> int | None:
         """Number one event.
@@ -187,14 +191,14 @@ class Acceptance:
         claim, revision = numbered
         admitted = claim.event
         entry = claim.to_record(revision, utc_now(self.clock)).model_dump_json().encode()
-        kept = await _first(self.events, admitted.event_id, entry)
-        record = EventRecord.model_validate_json(kept)
+        stored = await _first(self.events, admitted.event_id, entry)
+        record = EventRecord.model_validate_json(stored)
         _same(admitted, record)
         crash_point("gateway.event_booked")
         if admitted.revision:
-            mine = Ownership(unit=admitted.unit).model_dump_json().encode()
-            kept = await _first(self.owners, admitted.content_id, mine)
-            _owned(admitted, Ownership.model_validate_json(kept))
+            ownership = Ownership(unit=admitted.unit).model_dump_json().encode()
+            stored = await _first(self.owners, admitted.content_id, ownership)
+            _owned(admitted, Ownership.model_validate_json(stored))
         return record
 
     async def _store(self, admitted: CheckedEvent) -> None:
@@ -211,16 +215,16 @@ class Acceptance:
 
 def unavailable_error() -> Unavailable:
     """The error of a write with unknown result: send the same event again."""
-    trouble = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
-    return Unavailable(trouble, retry_after_s=RETRY_AFTER_S)
+    error = field_error("event", "unavailable", retry_after_s=RETRY_AFTER_S)
+    return Unavailable(error, retry_after_s=RETRY_AFTER_S)
 
 
 def group_by_item(claims: Sequence[EventClaim]) -> list[list[int]]:
     """Indexes of the claims, grouped by item, each group in order."""
-    found: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for place, claim in enumerate(claims):
-        found.setdefault(claim.event.content_id, []).append(place)
-    return list(found.values())
+        groups.setdefault(claim.event.content_id, []).append(place)
+    return list(groups.values())
 
 
 def _owned(admitted: CheckedEvent, owner: Ownership | None) -> None:
@@ -243,12 +247,12 @@ def _not_over(admitted: CheckedEvent, now: datetime) -> None:
 
 def _one_meaning_per_id(admitted: Sequence[CheckedEvent]) -> None:
     """Raise Conflict if one id has two contents or two contacts within the batch."""
-    said: dict[str, CheckedEvent] = {}
-    for number, one in enumerate(admitted):
-        first = said.setdefault(one.event_id, one)
-        if first.content_hash != one.content_hash:
+    first_by_id: dict[str, CheckedEvent] = {}
+    for number, event in enumerate(admitted):
+        first = first_by_id.setdefault(event.event_id, event)
+        if first.content_hash != event.content_hash:
             raise Conflict(field_error("id", "same_id_other_content")).within(f"[{number}]")
-        if first.contact != one.contact:
+        if first.contact != event.contact:
             raise Conflict(field_error("data.contact", "other_contact")).within(f"[{number}]")
 
 

@@ -71,12 +71,12 @@ def admit(
 
     Raises Invalid with every wrong field, Forbidden if the source names another unit.
     """
-    said = events.check(event, vocabulary, accepted_types=accepted_types)
+    content = events.check(event, vocabulary, accepted_types=accepted_types)
     events.check_sender(event, unit, vocabulary)
-    if isinstance(said, CaseUpdated):
-        kept = {name: value for name, value in event.data.items() if name != "contact"}
-        event = event.model_copy(update={"data": kept | said.masked_names})
-    return CheckedEvent(unit, event, said)
+    if isinstance(content, CaseUpdated):
+        data = {name: value for name, value in event.data.items() if name != "contact"}
+        event = event.model_copy(update={"data": data | content.masked_names})
+    return CheckedEvent(unit, event, content)
 
 
 def expired_at(content: events.Event, now: datetime) -> datetime | None:

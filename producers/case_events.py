@@ -43,10 +43,12 @@ class CaseEvent:
 def usable_channels(admitted: CheckedEvent, registration: Registration) -> tuple[ChannelName, ...]:
     """The unit's channels that reach the event's contact. Raises Invalid if there are none."""
     contact = admitted.contact
-    reaching = tuple(one for one in registration.notices if contact and contact.address(one))
+    reaching = tuple(
+        channel for channel in registration.notices if contact and contact.address(channel)
+    )
     if contact and not reaching:
-        named = ", ".join(registration.notices)
-        raise Invalid(field_error("data.contact", "unreachable_contact", channels=named))
+        channels = ", ".join(registration.notices)
+        raise Invalid(field_error("data.contact", "unreachable_contact", channels=channels))
     return reaching
 
 
@@ -153,7 +155,7 @@ def is_same_contact(stored: Contact, given: Contact) -> bool:
 def check_capacity(value: Value | None, admitted: Iterable[CheckedEvent]) -> None:
     """Raise Invalid if the dossier cannot take all these events."""
     dossier = read_dossier(value)
-    events = {*dossier.positions.values(), *(one.event_id for one in admitted)}
+    events = {*dossier.positions.values(), *(event.event_id for event in admitted)}
     if len(events) > MAX_DOSSIER_EVENTS:
         raise dossier_full_error()
 

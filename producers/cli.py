@@ -123,8 +123,8 @@ def publish(context: typer.Context, file: File, unit: Unit = None, as_json: Json
         around = _around(context)
         publisher = around.publisher(event_file.find_sender(event, unit))
         answer = asyncio.run(_publish(publisher, event))
-    said = events.check(event, publisher.vocabulary)
-    print_errors([*_ended(said), *_unseen(said)])
+    content = events.check(event, publisher.vocabulary)
+    print_errors([*_ended(content), *_unseen(content)])
     _tell(answer, around, as_json)
     if isinstance(answer, Spooled):
         raise typer.Exit(EXIT_SPOOLED)
@@ -140,27 +140,27 @@ def validate(context: typer.Context, file: File, unit: Unit = None, as_json: Jso
     with _explained(as_json):
         event = event_file.read_event(_body(file), unit)
         vocabulary = _around(context).vocabulary
-        said = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
+        content = events.check(event, vocabulary, accepted_types=events.HTTP_TYPES)
         if unit:
             events.check_sender(event, unit, vocabulary)
-        if ended := _ended(said):
+        if ended := _ended(content):
             raise Invalid(*ended)
-    print_errors(_unseen(said))
-    facts = {"type": event.type, "content_id": said.content_id}
+    print_errors(_unseen(content))
+    facts = {"type": event.type, "content_id": content.content_id}
     _print(facts, get_text("cli", "valid", **facts), as_json)
 
 
 @app.command()
 def schemas(name: Name = None) -> None:
     """List the JSON Schemas of the events, or print one."""
-    known = sorted(path.stem for path in SCHEMAS.glob("*.json"))
+    names = sorted(path.stem for path in SCHEMAS.glob("*.json"))
     if name is None:
-        typer.echo("\n".join(known))
-    elif name in known:
+        typer.echo("\n".join(names))
+    elif name in names:
         typer.echo((SCHEMAS / f"{name}.json").read_text("utf-8"), nl=False)
     else:
         print_errors(
-            [get_text("cli", "no_schema", name=name, known=", ".join(known)).as_field_error("name")]
+            [get_text("cli", "no_schema", name=name, known=", ".join(names)).as_field_error("name")]
         )
         raise typer.Exit(EXIT_INVALID)
 
@@ -179,18 +179,18 @@ async def _publish(publisher: Publisher, event: CloudEvent) -> Accepted | Spoole
         return await publisher.publish(event)
 
 
-def _ended(said: events.Event) -> list[FieldError]:
+def _ended(content: events.Event) -> list[FieldError]:
     """Errors for an expired item, which the gateway refuses and the bus accepts."""
     now = datetime.now(UTC)
-    if ends := expired_at(said, now):
+    if ends := expired_at(content, now):
         moments = {"value": ends.isoformat(), "now": now.isoformat(timespec="seconds")}
         return [get_text("cli", "over", **moments).as_field_error("data.expires_at")]
     return []
 
 
-def _unseen(said: events.Event) -> list[FieldError]:
+def _unseen(content: events.Event) -> list[FieldError]:
     """Warnings about rules that only the server can check."""
-    urgent = isinstance(said, Submitted) and said.lane == Lane.URGENT
+    urgent = isinstance(content, Submitted) and content.lane == Lane.URGENT
     return [get_text("cli", "urgent").as_field_error("data.lane")] if urgent else []
 
 
@@ -204,8 +204,8 @@ def _body(file: str) -> bytes:
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        trouble = get_text("cli", "no_file", detail=error.strerror or error)
-        raise Invalid(trouble.as_field_error(file)) from error
+        text = get_text("cli", "no_file", detail=error.strerror or error)
+        raise Invalid(text.as_field_error(file)) from error
     if len(body) > MAX_EVENT_BYTES:
         raise TooLarge(
             field_error(WHOLE_EVENT, "event_too_large", size=len(body), limit=MAX_EVENT_BYTES)
@@ -224,7 +224,7 @@ def _explained(as_json: bool) -> Iterator[None]:
     except ContractError as error:
         print_errors(error.errors)
         if as_json:
-            _print_json({"errors": [wrong.model_dump() for wrong in error.errors]})
+            _print_json({"errors": [field_error.model_dump() for field_error in error.errors]})
         raise typer.Exit(
             EXIT_NOT_KEPT if isinstance(error, Unavailable) else EXIT_INVALID
         ) from None

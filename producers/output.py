@@ -14,10 +14,12 @@ def print_bilingual(en: str, vi: str, *, err: bool = False) -> None:
     typer.echo(f"{en}\n{vi}", err=err)
 
 
-def print_field_texts(*said: FieldError, err: bool = False) -> None:
+def print_field_texts(*texts: FieldError, err: bool = False) -> None:
     """Print field texts on stdout."""
-    for one in said:
-        print_bilingual(f"{one.field}: {one.message}", f"{one.field}: {one.message_vi}", err=err)
+    for entry in texts:
+        print_bilingual(
+            f"{entry.field}: {entry.message}", f"{entry.field}: {entry.message_vi}", err=err
+        )
 
 
 def print_errors(errors: Iterable[FieldError]) -> None:

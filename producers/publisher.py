@@ -122,8 +122,8 @@ class Publisher:
             return Drained()
         accepted: list[Accepted] = []
         refused: list[Path] = []
-        with spool.draining() as mine, suppress(BusError):
-            while mine and (waiting := spool.waiting()):
+        with spool.draining() as is_drainer, suppress(BusError):
+            while is_drainer and (waiting := spool.waiting()):
                 for path in waiting:
                     await self._forward(spool, path, accepted, refused)
         return Drained(accepted, refused, len(spool.waiting()))
@@ -132,8 +132,8 @@ class Publisher:
         self, spool: Spool, path: Path, accepted: list[Accepted], refused: list[Path]
     ) -> None:
         try:
-            kept = spool.read(path)
-            accepted.append(await self._send(admit(kept.event, kept.unit, self.vocabulary)))
+            spooled = spool.read(path)
+            accepted.append(await self._send(admit(spooled.event, spooled.unit, self.vocabulary)))
         except ContractError as error:
             refused.append(spool.set_aside(path))
             log.error("spooled_event_refused", file=path.name, code=error.code)
@@ -173,8 +173,8 @@ class Publisher:
             path = await asyncio.to_thread(spool.append, admitted)
         except OSError as error:
             log.error("event_not_kept", event_id=admitted.event_id, reason=error.strerror)
-            trouble = get_text("cli", "not_kept", detail=error.strerror).as_field_error("spool")
-            raise Unavailable(trouble, retry_after_s=RETRY_AFTER_S) from error
+            refusal = get_text("cli", "not_kept", detail=error.strerror).as_field_error("spool")
+            raise Unavailable(refusal, retry_after_s=RETRY_AFTER_S) from error
         log.info("event_spooled", event_id=admitted.event_id)
         return Spooled(admitted.event_id, admitted.content_id, admitted.revision, path)
 

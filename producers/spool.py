@@ -49,8 +49,8 @@ class Spool:
         with self._locked("append"):
             self._sweep()
             waiting = self.waiting()
-            if found := _find(waiting, event.event_id, body):
-                return found
+            if waiting_file := _find(waiting, event.event_id, body):
+                return waiting_file
             path = self.folder / f"{_stamp(waiting)}-{event.event_id}.json"
             _write(path, body)
         crash_point("spool.kept")
@@ -64,10 +64,10 @@ class Spool:
 
     def read(self, path: Path) -> SpooledEvent:
         """Read a file. Raises ContractError if the file is damaged."""
-        kept = strict_json.loads(path.read_bytes())
-        if not isinstance(kept, dict):
-            kept = {}
-        return SpooledEvent(str(kept.get("unit")), from_structured(kept.get("event") or {}))
+        content = strict_json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            content = {}
+        return SpooledEvent(str(content.get("unit")), from_structured(content.get("event") or {}))
 
     def remove(self, path: Path) -> None:
         """Delete a file after its event was stored.

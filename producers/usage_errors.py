@@ -69,12 +69,12 @@ def match_message(error: Any) -> tuple[str, dict[str, str]]:
     if isinstance(error, click_errors.NoSuchOption):
         return with_suggestion("no_option", error.option_name, error.possibilities)
     for pattern, code in KNOWN_MESSAGES:
-        if found := re.search(pattern, error.message, re.DOTALL):
-            values = found.groupdict()
+        if match := re.search(pattern, error.message, re.DOTALL):
+            values = match.groupdict()
             if code == "no_command":
-                known = error.ctx.command.list_commands(error.ctx)
+                commands = error.ctx.command.list_commands(error.ctx)
                 return with_suggestion(
-                    code, values["value"], get_close_matches(values["value"], known)
+                    code, values["value"], get_close_matches(values["value"], commands)
                 )
             return code, values
     return "other", {"detail": error.message}
@@ -89,7 +89,7 @@ def with_suggestion(code: str, value: str, likely: list[str] | None) -> tuple[st
 
 def parameter_name(error: Any) -> str:
     """The option or argument in error, else the command as a whole."""
-    if named := getattr(error, "option_name", None):
-        return str(named)
+    if option := getattr(error, "option_name", None):
+        return str(option)
     parameter = getattr(error, "param", None)
     return max(parameter.opts, key=len) if parameter else WHOLE_COMMAND

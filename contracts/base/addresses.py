@@ -34,10 +34,10 @@ def _as_mobile(value: Any) -> Any:
     """The form Zalo takes: 84 and nine digits."""
     if not isinstance(value, str):
         return value
-    found = _MOBILE.fullmatch(re.sub(r"[ .-]", "", value))
-    if not found:
+    match = _MOBILE.fullmatch(re.sub(r"[ .-]", "", value))
+    if not match:
         raise PydanticCustomError("phone", "not a mobile number")
-    return f"84{found[1]}"
+    return f"84{match[1]}"
 
 
 Email = Annotated[

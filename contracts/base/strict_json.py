@@ -20,8 +20,8 @@ def loads(body: bytes, field: str = WHOLE_EVENT) -> Any:
     value = _parse(whole, field)
     if not _deeper(value, MAX_DEPTH) and _sound(_unescaped(whole, value)):
         return value
-    if found := next(_faults(value, "" if field == WHOLE_EVENT else field, MAX_DEPTH), None):
-        raise Unreadable(found)
+    if error := next(_faults(value, "" if field == WHOLE_EVENT else field, MAX_DEPTH), None):
+        raise Unreadable(error)
     return value
 
 
@@ -65,8 +65,8 @@ def _parse(body: str, field: str) -> Any:
 
 def translate_json_error(message: str) -> Bilingual:
     """An error message of Python's json, in both languages."""
-    known = json_messages()
-    return Bilingual(message, known.get(message, known["other"]))
+    translations = json_messages()
+    return Bilingual(message, translations.get(message, translations["other"]))
 
 
 def json_messages() -> dict[str, str]:
@@ -75,12 +75,12 @@ def json_messages() -> dict[str, str]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Unreadable(field_error(twice, "duplicate_key"))
-    return found
+    return members
 
 
 def _no_number(constant: str) -> NoReturn:
@@ -109,7 +109,7 @@ def _deeper(value: Any, limit: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return not limit or any(_deeper(one, limit - 1) for one in inner)
+    return not limit or any(_deeper(child, limit - 1) for child in inner)
 
 
 def _faults(value: Any, path: str, depth: int) -> Iterator[FieldError]:

@@ -68,8 +68,8 @@ def _inner_roads() -> Iterator[BusChannel]:
         receipt = subjects.receipt(channel, "{kind}")
         yield BusChannel(f"receipt-{channel}", receipt, subjects.RECEIPTS, "receive", "receipt")
     yield BusChannel("scheduled", "sched.{batch}.{wake}", subjects.DELIVER, "send", "wake-up")
-    said = subjects.reaction("{channel}", "{content_id}", "{opinion}")
-    yield BusChannel("opinion", said, subjects.OPINIONS, "send", "opinion")
+    reaction_address = subjects.reaction("{channel}", "{content_id}", "{opinion}")
+    yield BusChannel("opinion", reaction_address, subjects.OPINIONS, "send", "opinion")
     yield BusChannel("dead", subjects.dead("{stage}"), subjects.DEAD, "send", "dead-letter")
 
 
@@ -92,11 +92,11 @@ def build_document() -> Document:
 
 
 def _channel(road: BusChannel) -> Document:
-    named = re.findall(r"{(\w+)}", road.address)
+    parameters = re.findall(r"{(\w+)}", road.address)
     return {
         "address": road.address,
         "messages": {road.message: {"$ref": f"#/components/messages/{road.message}"}},
-        "parameters": {name: {"description": PARAMETER_DESCRIPTIONS[name]} for name in named},
+        "parameters": {name: {"description": PARAMETER_DESCRIPTIONS[name]} for name in parameters},
         "x-internal": road.is_internal,
         "x-jetstream": _jetstream(road.stream),
     }

@@ -59,8 +59,8 @@ def _without(schema: Schema, word: str) -> Schema:
 
 
 def _types(schema: Schema) -> list[str | None]:
-    said = schema.get("type") or sorted({_TYPES[type(value)] for value in schema.get("enum", ())})
-    return [said] if isinstance(said, str) else said or [None]
+    types = schema.get("type") or sorted({_TYPES[type(value)] for value in schema.get("enum", ())})
+    return [types] if isinstance(types, str) else types or [None]
 
 
 def _one(schema: Schema, kind: str | None, root: Schema) -> Schema:

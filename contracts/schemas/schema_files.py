@@ -39,11 +39,11 @@ class _Generator(GenerateJsonSchema):
 def build_schemas() -> dict[str, Schema]:
     """File name → schema, for everything under `schemas/` that models and subjects give."""
     kinds: dict[str, type[Contract]] = {**KINDS, RELEASED: Publication}
-    found: dict[str, Schema] = {}
+    files: dict[str, Schema] = {}
     for event_type, model in kinds.items():
-        found[f"{event_type}.json"] = data_schema(event_type, model)
-        found[f"{event_type}.event.json"] = event_schema(event_type, model)
-    return found
+        files[f"{event_type}.json"] = data_schema(event_type, model)
+        files[f"{event_type}.event.json"] = event_schema(event_type, model)
+    return files
 
 
 def data_schema(event_type: str, model: type[Contract]) -> Schema:
@@ -98,10 +98,10 @@ def _closed(schema: Schema) -> Schema:
 
 def write_files(folder: Path = FOLDER) -> list[str]:
     """Write all files; the breaking changes that stopped it, if any."""
-    made = build_schemas()
-    refused = schema_history.freeze_schemas(folder / "frozen", made)
+    built = build_schemas()
+    refused = schema_history.freeze_schemas(folder / "frozen", built)
     if not refused:
-        for file, schema in {**made, "asyncapi.json": asyncapi.build_document()}.items():
+        for file, schema in {**built, "asyncapi.json": asyncapi.build_document()}.items():
             (folder / file).write_text(schema_text(schema), "utf-8")
     return refused
 

@@ -29,10 +29,10 @@ def freeze_schemas(folder: Path, schemas: dict[str, Schema]) -> list[str]:
 
 def history_breaks(folder: Path, file: str, schema: Schema) -> list[str]:
     """The breaking changes of *schema* against each of its released forms."""
-    found = (
+    breaks = (
         breaking_changes(json.loads(text), schema) for text in released_forms(folder, file).values()
     )
-    return list(dict.fromkeys(line for lines in found for line in lines))
+    return list(dict.fromkeys(line for lines in breaks for line in lines))
 
 
 def released_forms(folder: Path, file: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def text_digest(text: str) -> str:
 
 def _freeze(folder: Path, schema: Schema) -> None:
     text = frozen_text(schema)
-    known = released_forms(folder.parent, folder.name)
-    if not known or list(known.values())[-1] != text:
+    forms = released_forms(folder.parent, folder.name)
+    if not forms or list(forms.values())[-1] != text:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{len(known) + 1}-{text_digest(text)}.json").write_text(text, "utf-8")
+        (folder / f"{len(forms) + 1}-{text_digest(text)}.json").write_text(text, "utf-8")

@@ -42,12 +42,12 @@ async def commit_batch(
             await _stage(connection, prefix + entry.key, entry, _headers(batch, number, entry))
         last = entries[-1]
         headers = _headers(batch, len(entries), last) | {"Nats-Batch-Commit": "1"}
-        said = parse_reply(
+        reply = parse_reply(
             await connection.request(prefix + last.key, last.data, headers, timeout_s)
         )
-    if said.get("count") != len(entries):
-        raise BusError(f"{said.get('count')} of {len(entries)} entries were committed")
-    return int(said["seq"])
+    if reply.get("count") != len(entries):
+        raise BusError(f"{reply.get('count')} of {len(entries)} entries were committed")
+    return int(reply["seq"])
 
 
 async def _stage(

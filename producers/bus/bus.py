@@ -72,11 +72,11 @@ class Bus:
         Raises NoReply without an answer within *patience_s* (the message may be stored),
         StorageFull or BusError if the server refuses it.
         """
-        said = dict(headers or {})
+        all_headers = dict(headers or {})
         if msg_id is not None:
-            said["Nats-Msg-Id"] = msg_id
+            all_headers["Nats-Msg-Id"] = msg_id
         return await publish_with_retry(
-            self.connection, subject, body, said, timeout_s=timeout_s, patience_s=patience_s
+            self.connection, subject, body, all_headers, timeout_s=timeout_s, patience_s=patience_s
         )
 
     async def schedule(self, at: datetime, subject: str, target: str, body: bytes) -> Ack:

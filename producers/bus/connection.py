@@ -58,9 +58,9 @@ class Connection:
 
         nats-py gets no time-out of its own: two cost as much as the rest of a request.
         """
-        known = dict(headers) if headers else None
+        copied = dict(headers) if headers else None
         async with self.awaiting_reply(subject, timeout_s):
-            return await self.nc.request(subject, body, timeout=NO_LIMIT, headers=known)
+            return await self.nc.request(subject, body, timeout=NO_LIMIT, headers=copied)
 
     async def api_request(
         self, call: str, query: Reply | None = None, timeout_s: float = 5.0
@@ -169,18 +169,18 @@ def closing_client() -> Iterator[None]:
 
 def parse_reply(msg: Msg) -> Reply:
     """The JSON reply in *msg*. Raises the BusError that it carries."""
-    said: Reply = json.loads(msg.data)
-    if "error" in said:
-        raise error_from_reply(said["error"])
-    return said
+    reply: Reply = json.loads(msg.data)
+    if "error" in reply:
+        raise error_from_reply(reply["error"])
+    return reply
 
 
 def error_from_reply(error: Reply) -> BusError:
     """The BusError for JetStream's error object."""
     number, text = error.get("err_code", 0), str(error.get("description", ""))
     if number in WRONG_REVISION_CODES:
-        found = REVISION_PATTERN.search(text)
-        return RevisionConflict(text, number, int(found[1]) if found else None)
+        match = REVISION_PATTERN.search(text)
+        return RevisionConflict(text, number, int(match[1]) if match else None)
     if number in FULL_CODES:
         return StorageFull(text, number)
     if number in UNKNOWN_RESULT_CODES or error.get("code") == 503:

@@ -39,18 +39,18 @@ class Bucket:
 
     async def get(self, key: str, *, patience_s: float = READ_PATIENCE_S) -> Value | None:
         """The leader's value: it reflects every acknowledged write."""
-        found = await self._last(key, patience_s)
-        return None if found is None or found.is_deleted else _value(found)
+        message = await self._last(key, patience_s)
+        return None if message is None or message.is_deleted else _value(message)
 
     async def create(self, key: str, data: bytes, *, timeout_s: float = 5.0) -> int:
         """Create a key that must be absent. Raises RevisionConflict, or NoReply like `swap`."""
         try:
             return await self.swap(key, data, 0, timeout_s=timeout_s)
         except RevisionConflict as lost:
-            found = await self._last(key, READ_PATIENCE_S)
-            if found is not None and not found.is_deleted:
-                raise RevisionConflict(str(lost), lost.err_code, found.seq) from None
-        return await self.swap(key, data, found.seq if found else 0, timeout_s=timeout_s)
+            message = await self._last(key, READ_PATIENCE_S)
+            if message is not None and not message.is_deleted:
+                raise RevisionConflict(str(lost), lost.err_code, message.seq) from None
+        return await self.swap(key, data, message.seq if message else 0, timeout_s=timeout_s)
 
     async def swap(self, key: str, data: bytes, revision: int, *, timeout_s: float = 5.0) -> int:
         """Replace exactly *revision*; return the new one. One attempt.
@@ -87,7 +87,11 @@ class Bucket:
             page = await messages.direct_get(
                 self._link, self.stream, {"multi_last": subjects}, min_seq
             )
-            values |= {self._key(one): _value(one) for one in page.messages if not one.is_deleted}
+            values |= {
+                self._key(message): _value(message)
+                for message in page.messages
+                if not message.is_deleted
+            }
         return values
 
     async def keys(self, prefix: str = "") -> list[str]:
@@ -101,15 +105,15 @@ class Bucket:
         """
         whole, _, _ = prefix.rpartition(".")
         subject = f"{self._prefix}{whole}.>" if whole else f"{self._prefix}>"
-        async for found in messages.scan_messages(self._link, self.stream, subject, start):
-            key = self._key(found)
-            if not found.is_deleted and key.startswith(prefix):
-                yield key, _value(found)
+        async for message in messages.scan_messages(self._link, self.stream, subject, start):
+            key = self._key(message)
+            if not message.is_deleted and key.startswith(prefix):
+                yield key, _value(message)
 
     async def last_seq(self) -> int:
         """The sequence of the bucket's latest change."""
-        said = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
-        return int(said["state"]["last_seq"])
+        info = await self._link.repeatable_api_request(f"STREAM.INFO.{self.stream}")
+        return int(info["state"]["last_seq"])
 
     def watch(self, start: int) -> Watch:
         """Every change from sequence *start* on, purges too, in order."""

@@ -55,24 +55,24 @@ async def read_message(
 ) -> Message | None:
     """One message from the stream's leader; retried after NoReply."""
     try:
-        said = await link.repeatable_api_request(f"STREAM.MSG.GET.{stream}", query, patience_s)
+        reply = await link.repeatable_api_request(f"STREAM.MSG.GET.{stream}", query, patience_s)
     except BusError as error:
         if error.err_code == NO_MESSAGE_CODE:
             return None
         raise
-    return _from_api(said["message"])
+    return _from_api(reply["message"])
 
 
 async def count_by_subject(link: Connection, stream: str, subject: str) -> dict[str, int]:
     """The number of messages per subject, read in pages of the server's own count."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     while True:
-        query = {"subjects_filter": subject, "offset": len(found)}
-        said = await link.repeatable_api_request(f"STREAM.INFO.{stream}", query)
-        page = said["state"].get("subjects") or {}
-        found |= page
-        if not page or len(found) >= said.get("total", 0):
-            return found
+        query = {"subjects_filter": subject, "offset": len(counts)}
+        info = await link.repeatable_api_request(f"STREAM.INFO.{stream}", query)
+        page = info["state"].get("subjects") or {}
+        counts |= page
+        if not page or len(counts) >= info.get("total", 0):
+            return counts
 
 
 async def erase_message(link: Connection, stream: str, seq: int) -> None:

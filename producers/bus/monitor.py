@@ -22,10 +22,10 @@ async def fetch_page(url: str, page: str, timeout_s: float = 2.0) -> tuple[int, 
 async def health_problem(url: str, page: str = HEALTH_PAGE) -> str | None:
     """The health error reported by the server at *url*; None if it is healthy."""
     try:
-        status, said = await fetch_page(url, page)
+        status, report = await fetch_page(url, page)
     except NoReply as error:
         return str(error)
-    return None if status == 200 else str(said.get("error", status))
+    return None if status == 200 else str(report.get("error", status))
 
 
 async def _get(url: str, page: str) -> bytes:
@@ -44,7 +44,7 @@ async def _get(url: str, page: str) -> bytes:
 
 def _parse(answer: bytes) -> tuple[int, dict[str, Any]]:
     head, _, body = answer.partition(b"\r\n\r\n")
-    said = json.loads(body)
-    if not isinstance(said, dict):
+    report = json.loads(body)
+    if not isinstance(report, dict):
         raise ValueError("not an object")
-    return int(head.split(None, 2)[1]), said
+    return int(head.split(None, 2)[1]), report

@@ -20,8 +20,8 @@ async def publish_once(
     link: Connection, subject: str, body: bytes, headers: Mapping[str, str], timeout_s: float
 ) -> Ack:
     """One attempt. Raises NoReply if the result is unknown."""
-    said = parse_reply(await link.request(subject, body, headers, timeout_s))
-    return Ack(said["stream"], said["seq"], said.get("duplicate", False))
+    reply = parse_reply(await link.request(subject, body, headers, timeout_s))
+    return Ack(reply["stream"], reply["seq"], reply.get("duplicate", False))
 
 
 async def publish_with_retry(

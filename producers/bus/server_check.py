@@ -68,8 +68,10 @@ def check_version(version: str) -> None:
 
 
 async def _from_monitor(url: str) -> ServerReport:
-    _, said = await fetch_page(url, "/varz")
-    return ServerReport(said["server_id"], said["version"], _sync_always(said.get("jetstream", {})))
+    _, report = await fetch_page(url, "/varz")
+    return ServerReport(
+        report["server_id"], report["version"], _sync_always(report.get("jetstream", {}))
+    )
 
 
 def _sync_always(jetstream: dict[str, Any]) -> bool | None:
@@ -108,6 +110,8 @@ class _Poll:
     async def _hear(self, msg: Msg) -> None:
         self._heard.set()
         if msg.data:
-            said = json.loads(msg.data)
-            server = said["server"]
-            self._seen.append(ServerReport(server["id"], server["ver"], _sync_always(said["data"])))
+            report = json.loads(msg.data)
+            server = report["server"]
+            self._seen.append(
+                ServerReport(server["id"], server["ver"], _sync_always(report["data"]))
+            )

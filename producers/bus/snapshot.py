@@ -29,30 +29,35 @@ async def save_snapshot(link: Connection, stream: str, sink: Callable[[bytes], o
     """
     pieces: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = link.nc.new_inbox()
-    wish = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES, "jsck": True}
+    request = {
+        "deliver_subject": inbox,
+        "no_consumers": True,
+        "chunk_size": CHUNK_BYTES,
+        "jsck": True,
+    }
     async with link.awaiting_reply(inbox, STALL_TIMEOUT_S):
         listening = await link.nc.subscribe(inbox, cb=pieces.put)
     try:
-        said = await link.api_request(f"STREAM.SNAPSHOT.{stream}", wish, STALL_TIMEOUT_S)
+        reply = await link.api_request(f"STREAM.SNAPSHOT.{stream}", request, STALL_TIMEOUT_S)
         while (piece := await _next(pieces, stream)).data:
             sink(piece.data)
             await _go_on(link, piece)
     finally:
         await _stop(listening)
     _check_end(piece, stream)
-    return Snapshot(said["config"], said["state"])
+    return Snapshot(reply["config"], reply["state"])
 
 
 async def restore_snapshot(
     link: Connection, stream: str, snapshot: Snapshot, pieces: Iterable[bytes]
 ) -> None:
     """Restore the stream, which must not exist. Raises BusError."""
-    said = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), STALL_TIMEOUT_S)
+    reply = await link.api_request(f"STREAM.RESTORE.{stream}", snapshot._asdict(), STALL_TIMEOUT_S)
     for piece in pieces:
-        taken = await link.request(said["deliver_subject"], piece, timeout_s=STALL_TIMEOUT_S)
-        if taken.data:
-            parse_reply(taken)
-    parse_reply(await link.request(said["deliver_subject"], timeout_s=STALL_TIMEOUT_S))
+        chunk_reply = await link.request(reply["deliver_subject"], piece, timeout_s=STALL_TIMEOUT_S)
+        if chunk_reply.data:
+            parse_reply(chunk_reply)
+    parse_reply(await link.request(reply["deliver_subject"], timeout_s=STALL_TIMEOUT_S))
 
 
 async def _next(pieces: "asyncio.Queue[Msg]", stream: str) -> Msg:

@@ -135,40 +135,40 @@ def consumer_config(consumer: ConsumerSpec) -> Config:
     return config if consumer.subject == ">" else config | {"filter_subject": consumer.subject}
 
 
-def extended_config(found: Config, wanted: Config) -> Config:
+def extended_config(present: Config, wanted: Config) -> Config:
     """The present config extended to the wanted one; larger limits set by an operator stay."""
-    config = found | wanted
+    config = present | wanted
     for size in SIZE_KEYS:
         if size in wanted:
-            config[size] = _larger(found.get(size, 0), wanted[size])
-    config["max_age"] = _older(found.get("max_age", 0), wanted.get("max_age", 0))
+            config[size] = _larger(present.get(size, 0), wanted[size])
+    config["max_age"] = _older(present.get("max_age", 0), wanted.get("max_age", 0))
     for size in ("num_replicas", "duplicate_window"):
-        config[size] = max(found.get(size, 0), wanted.get(size, 0))
-    config["subjects"] = list(dict.fromkeys([*found.get("subjects", []), *wanted["subjects"]]))
+        config[size] = max(present.get(size, 0), wanted.get(size, 0))
+    config["subjects"] = list(dict.fromkeys([*present.get("subjects", []), *wanted["subjects"]]))
     return config
 
 
-def _older(found: int, wanted: int) -> int:
+def _older(present: int, wanted: int) -> int:
     """The longer of two ages; a limit replaces "for ever" (0)."""
-    return max(found, wanted) if wanted else 0
+    return max(present, wanted) if wanted else 0
 
 
-def _larger(one: int, other: int) -> int:
-    return max(one, other) if one > 0 and other > 0 else min(one, other)
+def _larger(size: int, other: int) -> int:
+    return max(size, other) if size > 0 and other > 0 else min(size, other)
 
 
 async def _ensure_stream(bus: Bus, wanted: Config) -> None:
     name = wanted["name"]
     try:
-        found = (await bus.stream_info(name))["config"]
+        present = (await bus.stream_info(name))["config"]
     except BusError as error:
         if error.err_code != NO_STREAM_CODE:
             raise
         await bus.connection.repeatable_api_request(f"STREAM.CREATE.{name}", wanted)
         log.info("stream_created", stream=name)
         return
-    config = extended_config(found, wanted)
-    if config != found:
+    config = extended_config(present, wanted)
+    if config != present:
         await bus.connection.repeatable_api_request(f"STREAM.UPDATE.{name}", config)
         log.info("stream_updated", stream=name)
 
@@ -176,16 +176,16 @@ async def _ensure_stream(bus: Bus, wanted: Config) -> None:
 async def _ensure_consumer(bus: Bus, stream: StreamSpec, consumer: ConsumerSpec) -> None:
     wanted = consumer_config(consumer)
     try:
-        found = (await bus.consumer_info(stream.name, consumer.durable))["config"]
+        present = (await bus.consumer_info(stream.name, consumer.durable))["config"]
     except BusError as error:
         if error.err_code != NO_CONSUMER_CODE:
             raise
-        found = {}
-    config = found | wanted | {key: found[key] for key in START_KEYS if key in found}
-    if config == found:
+        present = {}
+    config = present | wanted | {key: present[key] for key in START_KEYS if key in present}
+    if config == present:
         return
     call = f"CONSUMER.CREATE.{stream.name}.{consumer.durable}"
-    action = "update" if found else "create"
+    action = "update" if present else "create"
     await bus.connection.repeatable_api_request(
         call, {"stream_name": stream.name, "config": config, "action": action}
     )

@@ -75,7 +75,7 @@ class GatewayRoutes:
         accepted = await self.acceptance.accept(
             member, delivery.events, batch=delivery.is_batch, spent_s=spent_s
         )
-        answers = [self._answer(one) for one in accepted]
+        answers = [self._answer(event) for event in accepted]
         answer = BatchAccepted(events=answers) if delivery.is_batch else answers[0]
         return JSONResponse(answer.model_dump(), 202)
 
@@ -87,12 +87,12 @@ class GatewayRoutes:
         record = await self.acceptance.find_record(event_id) if _is_id(event_id) else None
         if record is None or record.unit != member.unit:
             raise NotFound(field_error("event_id", "not_found", value=event_id))
-        told = None
+        trace = None
         if self.trace and not record.refused:
-            told = await self.trace(record)
-        if told is None or told.get("state") == RECEIVED:  # the event's own record has more
+            trace = await self.trace(record)
+        if trace is None or trace.get("state") == RECEIVED:  # the event's own record has more
             return JSONResponse(_known(record).model_dump())
-        return JSONResponse(dict(told))
+        return JSONResponse(dict(trace))
 
     def _answer(self, accepted: AcceptedEvent) -> EventAccepted:
         path = STATUS_PATH.format(event_id=accepted.event_id)
@@ -141,11 +141,11 @@ def _explain(app: FastAPI) -> None:
 
 def _named(unit: str, event: CloudEvent) -> dict[str, str]:
     """Ids for the log of an event that may be refused, if they are well-formed."""
-    said = {"event_id": keys.event_id(unit, event.source, event.id)}
+    ids = {"event_id": keys.event_id(unit, event.source, event.id)}
     content_id = event.data.get("content_id")
     if isinstance(content_id, str) and re.fullmatch(ID_PATTERN.strip("^$"), content_id):
-        said["content_id"] = content_id
-    return said
+        ids["content_id"] = content_id
+    return ids
 
 
 def _is_id(event_id: str) -> bool:
@@ -156,8 +156,10 @@ def _known(record: EventRecord) -> Status:
     """The status from the event's own record; a refused event is not part of its item's trace."""
     at = record.at.isoformat()
     refusals = [
-        Happening(at=at, event="refused", detail=f"{wrong.field}: {wrong.message}", errors=[wrong])
-        for wrong in record.refused
+        Happening(
+            at=at, event="refused", detail=f"{refusal.field}: {refusal.message}", errors=[refusal]
+        )
+        for refusal in record.refused
     ]
     return Status(
         content_id=record.content_id,

@@ -61,7 +61,7 @@ async def _refused(request: Request, error: ContractError) -> Response:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    fields = [wrong.field for wrong in error.errors]
+    fields = [field_error.field for field_error in error.errors]
     about = getattr(request.state, "about", {})
     log.info("event_refused", code=error.code, fields=fields, **about)
     return problem_response(request, error.status, list(error.errors), headers)

@@ -44,19 +44,19 @@ async def read_events(request: Request) -> ReceivedEvents:
 
 def _said(request: Request) -> dict[str, str]:
     """The headers that concern the event. Raises Unreadable for one with two different values."""
-    said: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in request.headers.items():
         if not name.startswith(("ce-", "content-")):
             continue
-        if said.setdefault(name, value) != value:
+        if headers.setdefault(name, value) != value:
             raise Unreadable(field_error(name, "header_repeated"))
-    return said
+    return headers
 
 
 def _not_compressed(coding: str) -> None:
     if coding.strip().lower() != "identity":
-        wrong = field_error("Content-Encoding", "content_type", value=coding, accepted="identity")
-        raise UnsupportedMedia(wrong)
+        error = field_error("Content-Encoding", "content_type", value=coding, accepted="identity")
+        raise UnsupportedMedia(error)
 
 
 async def _bounded(request: Request, limit: int) -> bytes:

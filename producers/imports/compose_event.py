@@ -55,7 +55,7 @@ def build_event(draft: Draft, feed: Feed, unit: str) -> CloudEvent:
 def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
     entry = draft.entry
     summary, body = entry.markdown_texts
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "content_id": draft.content_id,
         "revision": draft.revision,
         "title": entry.headline,
@@ -65,20 +65,20 @@ def event_data(draft: Draft, feed: Feed) -> dict[str, Any]:
         **routing_fields(draft, feed),
     }
     if draft.corrects:
-        said["corrects_revision"] = draft.corrects.revision
+        fields["corrects_revision"] = draft.corrects.revision
     if entry.scheduled_for:
-        said["not_before"] = entry.scheduled_for.isoformat()
-    return said | links_and_files(entry)
+        fields["not_before"] = entry.scheduled_for.isoformat()
+    return fields | links_and_files(entry)
 
 
 def links_and_files(entry: Entry) -> dict[str, Any]:
     """Fields beside the text: author, links and attachments."""
-    said: dict[str, Any] = {"author": entry.author} if entry.author else {}
+    fields: dict[str, Any] = {"author": entry.author} if entry.author else {}
     if entry.url:
-        said["links"] = [{"url": entry.url, "title": source_line(entry)}]
+        fields["links"] = [{"url": entry.url, "title": source_line(entry)}]
     if entry.files:
-        said["attachments"] = [attachment(file) for file in entry.files]
-    return said
+        fields["attachments"] = [attachment(file) for file in entry.files]
+    return fields
 
 
 def source_line(entry: Entry) -> str:
@@ -90,10 +90,10 @@ def source_line(entry: Entry) -> str:
 
 
 def attachment(file: Enclosure) -> dict[str, Any]:
-    said: dict[str, Any] = {"url": file.url, "title": file.title}
+    fields: dict[str, Any] = {"url": file.url, "title": file.title}
     if file.media_type:
-        said["media_type"] = file.media_type
-    return said | ({"size": file.size} if file.size else {})
+        fields["media_type"] = file.media_type
+    return fields | ({"size": file.size} if file.size else {})
 
 
 def routing_fields(draft: Draft, feed: Feed) -> dict[str, Any]:

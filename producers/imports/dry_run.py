@@ -60,16 +60,16 @@ async def dry_run(
 ) -> DryRun:
     """Read the feed as if for the first time."""
     try:
-        found = await request(feed.url, etag="", last_modified="")
+        response = await request(feed.url, etag="", last_modified="")
     except FeedUnavailable as away:
         return DryRun(url=feed.url, trouble=away.error)
     try:
         with isolate_errors(NotAFeed):
-            return read_response(found, feed, vocabulary, now)
+            return read_response(response, feed, vocabulary, now)
     except NotAFeed as wrong:
-        return DryRun(url=found.url, trouble=wrong.error, feeds=wrong.feeds)
+        return DryRun(url=response.url, trouble=wrong.error, feeds=wrong.feeds)
     except UnexpectedError as odd:
-        return DryRun(url=found.url, trouble=log_unexpected(odd).error)
+        return DryRun(url=response.url, trouble=log_unexpected(odd).error)
 
 
 def read_response(
@@ -77,15 +77,15 @@ def read_response(
 ) -> DryRun:
     """The result for one response. Raises NotAFeed."""
     read = feed_document.parse_feed(response.body or b"", response.url, response.charset, now)
-    made = plan_everything(read, feed, next(iter(vocabulary.units)), now)
+    planned = plan_everything(read, feed, next(iter(vocabulary.units)), now)
     return DryRun(
         url=response.url,
         moved_for_good=response.moved_permanently,
         title=read.title,
-        duplicates=made.counts["duplicate"],
-        twins=tuple(made.twins.values()),
+        duplicates=planned.counts["duplicate"],
+        twins=tuple(planned.twins.values()),
         items=(
-            *(check_draft(one, feed, vocabulary) for one in made.drafts),
+            *(check_draft(draft, feed, vocabulary) for draft in planned.drafts),
             *map(refused_item, read.unreadable),
         ),
     )
@@ -116,10 +116,10 @@ def check_draft(draft: Draft, feed: Feed, vocabulary: Vocabulary) -> DryRunItem:
     )
 
 
-def refused_item(odd: UnreadableEntry) -> DryRunItem:
+def refused_item(entry: UnreadableEntry) -> DryRunItem:
     """The result for an unreadable entry."""
-    said = {"title": odd.title, "url": odd.url, "published": None, "errors": (odd.error,)}
-    return DryRunItem(becomes="new", **said)
+    fields = {"title": entry.title, "url": entry.url, "published": None, "errors": (entry.error,)}
+    return DryRunItem(becomes="new", **fields)
 
 
 def result_of(draft: Draft, feed: Feed) -> DryRunResult:

@@ -92,14 +92,14 @@ class FeedStateStore:
 
     async def read_all(self) -> dict[str, FeedState]:
         """All states by key."""
-        found = self.bucket.values("")
-        return {key: parse_state(one.data) async for key, one in found}
+        values = self.bucket.values("")
+        return {key: parse_state(value.data) async for key, value in values}
 
     async def claim(self, unit: str, feed: Feed, until: float) -> VersionedState | None:
         """Claim *feed* until *until*; None if another process has claimed it."""
-        held = await self.get(unit, feed)
-        mine = held.state.model_copy(update={"due": until})
-        return await self.swap(unit, feed, mine, held.revision)
+        current = await self.get(unit, feed)
+        claimed = current.state.model_copy(update={"due": until})
+        return await self.swap(unit, feed, claimed, current.revision)
 
     async def swap(
         self, unit: str, feed: Feed, state: FeedState, revision: int
@@ -118,8 +118,8 @@ class FeedStateStore:
     ) -> None:
         """Replace the state by `transition(state)`, until the write succeeds."""
         while True:
-            held = await self.get(unit, feed)
-            if await self.swap(unit, feed, transition(held.state), held.revision):
+            current = await self.get(unit, feed)
+            if await self.swap(unit, feed, transition(current.state), current.revision):
                 return
 
     async def forget(self, unit: str, feed: Feed) -> None:

@@ -111,8 +111,8 @@ class ImportedArticles:
         content_id, revision = event.data["content_id"], event.data["revision"]
         story = self.articles.get(content_id)
         newest = story.revision if story else 0
-        named = event.id == import_event_id(content_id, revision)
-        return self.is_own_event(event) and named and revision > newest
+        is_own_id = event.id == import_event_id(content_id, revision)
+        return self.is_own_event(event) and is_own_id and revision > newest
 
     def add_event(self, event: CloudEvent, at: datetime) -> None:
         """Update the item by a valid event."""
@@ -146,7 +146,7 @@ class ImportedArticles:
         """Index the names: a name belongs to the first item, a title to all, the newest last."""
         for key in keys:
             if is_title_key(key):
-                others = (one for one in self.by_title.get(key, ()) if one != content_id)
+                others = (other for other in self.by_title.get(key, ()) if other != content_id)
                 self.by_title[key] = [*others, content_id]
             else:
                 self.by_name.setdefault(key, content_id)
@@ -164,6 +164,6 @@ def is_title_key(key: str) -> bool:
 
 def event_signature(event: CloudEvent) -> TextSignature:
     """Signature of an event's text, comparable with `Entry.signature`."""
-    said = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
-    files = (one["title"] for one in event.data.get("attachments") or ())
-    return text_signature(said, files, event.time)
+    content = f"{event.data.get('summary', '')}\n{event.data.get('body', '')}"
+    files = (attachment["title"] for attachment in event.data.get("attachments") or ())
+    return text_signature(content, files, event.time)

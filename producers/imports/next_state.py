@@ -52,9 +52,9 @@ class ReadingResult:
         self.plan.counts["refused" if isinstance(result, Refusal) else draft.reason] += bool(result)
 
 
-def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailable) -> FeedState:
+def after_failure(state: FeedState, feed: Feed, now: float, error: FeedUnavailable) -> FeedState:
     """The state after a failed visit; known articles stay."""
-    after_s = away.retry_after_s
+    after_s = error.retry_after_s
     wait = next_visit_s(feed.every_min * 60, after_s, state.failures + 1, RANDOM.random())
     return state.model_copy(
         update={
@@ -62,17 +62,17 @@ def after_failure(state: FeedState, feed: Feed, now: float, away: FeedUnavailabl
             "closed_until": now + min(after_s, WEEK_S) if after_s else 0.0,
             "visited": now,
             "failures": state.failures + 1,
-            "trouble": away.error,
-            "feeds": away.feeds,
+            "trouble": error.error,
+            "feeds": error.feeds,
             "moved_to": "",  # request the configured address next
         }
     )
 
 
-def after_end(state: FeedState, now: float, away: FeedUnavailable) -> FeedState:
+def after_end(state: FeedState, now: float, error: FeedUnavailable) -> FeedState:
     """The state after the site ended its feed."""
     return state.model_copy(
-        update={"visited": now, "stopped": True, "trouble": away.error, "feeds": ()}
+        update={"visited": now, "stopped": True, "trouble": error.error, "feeds": ()}
     )
 
 
@@ -81,32 +81,32 @@ def postponed(state: FeedState, now: float) -> FeedState:
     return state.model_copy(update={"due": now + POSTPONED_S})
 
 
-def after_unchanged(state: FeedState, feed: Feed, now: float, found: FeedResponse) -> FeedState:
+def after_unchanged(state: FeedState, feed: Feed, now: float, response: FeedResponse) -> FeedState:
     """The state after "not modified"; a feed never read before stays unread."""
-    update = visit_fields(feed, now, found, found.max_age_s)
+    update = visit_fields(feed, now, response, response.max_age_s)
     return state.model_copy(update=update | {"read": now if state.read else 0.0})
 
 
-def after_reading(state: FeedState, feed: Feed, now: float, taken: ReadingResult) -> FeedState:
+def after_reading(state: FeedState, feed: Feed, now: float, result: ReadingResult) -> FeedState:
     """The state after a reading whose events were sent."""
-    made, found = taken.plan, taken.response
-    update = visit_fields(feed, now, found, max(found.max_age_s, taken.ttl_s))
+    plan, response = result.plan, result.response
+    update = visit_fields(feed, now, response, max(response.max_age_s, result.ttl_s))
     if (
-        not taken.overtaken and not made.counts["restless"]
+        not result.overtaken and not plan.counts["restless"]
     ):  # else the next visit reads all entries again
         update |= {
-            "etag": repeatable_header(found.etag),
-            "modified": repeatable_header(found.last_modified),
+            "etag": repeatable_header(response.etag),
+            "modified": repeatable_header(response.last_modified),
         }
     update |= {
-        "title": taken.title,
-        "counts": {name: count for name, count in made.counts.items() if count},
-        "held": tuple(one.entry.title[:150] for one in made.held[:20]),
-        "aside": tuple(dict.fromkeys([*sorted(made.set_aside), *state.aside]))[:MAX_SET_ASIDE],
-        "twins": tuple(made.twins.values())[:MAX_TWINS],
-        "moved": merge_moved(state.moved, made),
-        "restless": tuple(made.restless[:MAX_RESTLESS]),
-        "refused": merge_refusals(state.refused, taken),
+        "title": result.title,
+        "counts": {name: count for name, count in plan.counts.items() if count},
+        "held": tuple(draft.entry.title[:150] for draft in plan.held[:20]),
+        "aside": tuple(dict.fromkeys([*sorted(plan.set_aside), *state.aside]))[:MAX_SET_ASIDE],
+        "twins": tuple(plan.twins.values())[:MAX_TWINS],
+        "moved": merge_moved(state.moved, plan),
+        "restless": tuple(plan.restless[:MAX_RESTLESS]),
+        "refused": merge_refusals(state.refused, result),
     }
     return state.model_copy(update=update)
 
@@ -116,9 +116,13 @@ def repeatable_header(header: str) -> str:
     return header if header.isascii() and header.isprintable() else ""
 
 
-def visit_fields(feed: Feed, now: float, found: FeedResponse, asked_s: float) -> dict[str, object]:
+def visit_fields(
+    feed: Feed, now: float, response: FeedResponse, asked_s: float
+) -> dict[str, object]:
     moved = (
-        repeatable_header(found.url) if found.moved_permanently and found.url != feed.url else ""
+        repeatable_header(response.url)
+        if response.moved_permanently and response.url != feed.url
+        else ""
     )
     return {
         "due": now + next_visit_s(feed.every_min * 60, asked_s, 0, RANDOM.random()),
@@ -139,21 +143,21 @@ def request_url(feed: Feed, state: FeedState) -> str:
     return moved if moved and is_same_host(moved, feed.url) else feed.url
 
 
-def merge_moved(before: tuple[Moved, ...], made: Plan) -> tuple[Moved, ...]:
+def merge_moved(before: tuple[Moved, ...], plan: Plan) -> tuple[Moved, ...]:
     """Merge new and known moves; the oldest are dropped first."""
     places: Counter[str] = Counter()
-    kept = []
-    for one in dict.fromkeys((*made.moved, *before)):
-        places[one.of] += 1
-        if places[one.of] <= MAX_PLACES_PER_ITEM:
-            kept.append(one)
-    return tuple(kept[:MAX_MOVED])
+    moves = []
+    for move in dict.fromkeys((*plan.moved, *before)):
+        places[move.of] += 1
+        if places[move.of] <= MAX_PLACES_PER_ITEM:
+            moves.append(move)
+    return tuple(moves[:MAX_MOVED])
 
 
-def merge_refusals(before: tuple[Refusal, ...], taken: ReadingResult) -> tuple[Refusal, ...]:
+def merge_refusals(before: tuple[Refusal, ...], result: ReadingResult) -> tuple[Refusal, ...]:
     """Merge new refusals with known ones that are still in the feed unchanged."""
-    kept = [one for one in before if one.key in taken.plan.refused]
-    return (*taken.refused, *kept)[:MAX_REFUSALS]
+    still_valid = [refusal for refusal in before if refusal.key in result.plan.refused]
+    return (*result.refused, *still_valid)[:MAX_REFUSALS]
 
 
 DAY_S = 86_400.0

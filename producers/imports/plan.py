@@ -39,30 +39,30 @@ def plan_events(reading: Reading, imported: ImportedArticles) -> Plan:
     for entry in sorted(reading.entries, key=judge.match_rank):
         judge.plan_entry(entry)
     made = judge.plan
-    made.drafts.sort(key=lambda one: one.entry.published_at or reading.now)
+    made.drafts.sort(key=lambda draft: draft.entry.published_at or reading.now)
     if not reading.release_held:
         hold_excess(made, reading.feed.most)
     use_bulk_lane(made, reading.feed.most)
     return made
 
 
-def hold_excess(made: Plan, most: int) -> None:
+def hold_excess(plan: Plan, most: int) -> None:
     """Hold the drafts that reach subscribers, if there are too many."""
-    loud = [one for one in made.drafts if not one.is_portal_only]
+    loud = [draft for draft in plan.drafts if not draft.is_portal_only]
     if len(loud) > most:
-        made.held = loud
-        made.drafts = [one for one in made.drafts if one.is_portal_only]
-        made.counts["held"] = len(loud)
+        plan.held = loud
+        plan.drafts = [draft for draft in plan.drafts if draft.is_portal_only]
+        plan.counts["held"] = len(loud)
 
 
-def use_bulk_lane(made: Plan, most: int) -> None:
+def use_bulk_lane(plan: Plan, most: int) -> None:
     """Use the bulk lane for older items and for large numbers of items."""
-    lots = Counter(one.is_portal_only for one in made.drafts if one.reason != "backfilled")
-    made.drafts = [
-        replace(one, lane=Lane.BULK)
-        if one.reason == "backfilled" or lots[one.is_portal_only] > most
-        else one
-        for one in made.drafts
+    lots = Counter(draft.is_portal_only for draft in plan.drafts if draft.reason != "backfilled")
+    plan.drafts = [
+        replace(draft, lane=Lane.BULK)
+        if draft.reason == "backfilled" or lots[draft.is_portal_only] > most
+        else draft
+        for draft in plan.drafts
     ]
 
 
@@ -83,12 +83,12 @@ class ImportPlanner:
 
     def load_moved(self, imported: ImportedArticles) -> None:
         """Load the moves that earlier readings found; the newest place counts."""
-        for one in reversed(self.reading.moved):
-            if (story := imported.articles.get(one.of)) is None:
+        for move in reversed(self.reading.moved):
+            if (story := imported.articles.get(move.of)) is None:
                 continue
-            self.aliases |= dict.fromkeys(one.names, one.of)
-            if story.fingerprint == one.mark:
-                self.current_names[one.of] = frozenset(one.names)
+            self.aliases |= dict.fromkeys(move.names, move.of)
+            if story.fingerprint == move.mark:
+                self.current_names[move.of] = frozenset(move.names)
 
     def match(self, entry: Entry) -> Match | None:
         """The known item of an entry, with its present names."""

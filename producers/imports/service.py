@@ -39,7 +39,9 @@ class ImportService:
 
     async def visit_due_feeds(self) -> None:
         """Visit the feeds that are due. Raises BusError."""
-        members = [one for one in await self.registry.registered_units() if one.registration.feeds]
+        members = [
+            unit for unit in await self.registry.registered_units() if unit.registration.feeds
+        ]
         if not members:
             return
         states = await self.importer.states.read_all()
@@ -62,12 +64,12 @@ def due_feeds(
 ) -> list[FeedTask]:
     """The feeds that are due, longest overdue first."""
     tasks = [(member, feed) for member in members for feed in member.registration.feeds]
-    found = [
+    states_of_tasks = [
         (states.get(state_key(member.unit, feed), FeedState()), member, feed)
         for member, feed in tasks
     ]
-    ready = [one for one in found if one[0].due <= now and not one[0].stopped]
-    return [(member, feed) for _, member, feed in sorted(ready, key=lambda one: one[0].due)]
+    ready = [task for task in states_of_tasks if task[0].due <= now and not task[0].stopped]
+    return [(member, feed) for _, member, feed in sorted(ready, key=lambda task: task[0].due)]
 
 
 def group_by_host(tasks: Sequence[FeedTask]) -> list[list[FeedTask]]:

@@ -107,10 +107,10 @@ class Importer:
         if unfit := settings_error(call.registered_unit.unit, feed, self.vocabulary):
             return self.record_failure(call, FeedUnavailable(unfit))
         try:
-            found = await self.request_feed(call)
-            if found.body is None:
-                return next_state.after_unchanged(state, feed, self.clock(), found)
-            taken = await self.plan_and_send(call, found, await self.parse(found))
+            response = await self.request_feed(call)
+            if response.body is None:
+                return next_state.after_unchanged(state, feed, self.clock(), response)
+            result = await self.plan_and_send(call, response, await self.parse(response))
         except FeedUnavailable as away:
             return self.record_failure(call, away)
         except NotAFeed as wrong:
@@ -118,8 +118,8 @@ class Importer:
         except (Unavailable, BusError) as silence:
             log.warning("import_put_off", error=type(silence).__name__)
             return next_state.postponed(state, self.clock())
-        log_reading(taken, feed)
-        return next_state.after_reading(state, feed, self.clock(), taken)
+        log_reading(result, feed)
+        return next_state.after_reading(state, feed, self.clock(), result)
 
     async def request_feed(self, call: Visit) -> FeedResponse:
         """Request the feed; unconditionally for an operator's visit and for a first read."""
@@ -130,38 +130,38 @@ class Importer:
                 url, etag="" if whole else state.etag, last_modified="" if whole else state.modified
             )
 
-    async def parse(self, found: FeedResponse) -> FeedDocument:
+    async def parse(self, response: FeedResponse) -> FeedDocument:
         """Parse in a thread; a large feed takes a while."""
         now = utc_now(self.clock)
         return await asyncio.to_thread(
-            feed_document.parse_feed, found.body or b"", found.url, found.charset, now
+            feed_document.parse_feed, response.body or b"", response.url, response.charset, now
         )
 
     async def plan_and_send(
-        self, call: Visit, found: FeedResponse, read: FeedDocument
+        self, call: Visit, response: FeedResponse, document: FeedDocument
     ) -> ReadingResult:
         """Plan and send. After Unavailable or BusError a part may have been sent."""
         member, feed = call.registered_unit, call.feed
         async with self.unit_locks.setdefault(member.unit, asyncio.Lock()):
-            reading = self.build_reading(call, read)
-            known = await self.catch_up(member.unit)
-            made = await asyncio.to_thread(plan_events, reading, known)  # slow: compares texts
-            taken = ReadingResult(found, made, read.title, read.ttl_s)
-            for odd in read.unreadable:
-                self.refuse_entry(call, taken, odd)
-            for draft in made.drafts:
-                taken.record(draft, await self.sender.send(member, feed, draft))
-            return taken
+            reading = self.build_reading(call, document)
+            imported = await self.catch_up(member.unit)
+            plan = await asyncio.to_thread(plan_events, reading, imported)  # slow: compares texts
+            result = ReadingResult(response, plan, document.title, document.ttl_s)
+            for entry in document.unreadable:
+                self.refuse_entry(call, result, entry)
+            for draft in plan.drafts:
+                result.record(draft, await self.sender.send(member, feed, draft))
+            return result
 
-    def refuse_entry(self, call: Visit, taken: ReadingResult, odd: UnreadableEntry) -> None:
+    def refuse_entry(self, call: Visit, result: ReadingResult, entry: UnreadableEntry) -> None:
         """Record an unreadable entry; log it once."""
-        taken.refuse_entry(odd, utc_now(self.clock))
-        if odd.key not in {one.key for one in call.state.refused}:
-            log.warning("import_item_refused", fields=[odd.error.field], error=odd.kind)
+        result.refuse_entry(entry, utc_now(self.clock))
+        if entry.key not in {refusal.key for refusal in call.state.refused}:
+            log.warning("import_item_refused", fields=[entry.error.field], error=entry.kind)
 
     def build_reading(self, call: Visit, read: FeedDocument) -> Reading:
         """The reading for the planner."""
-        state, wish = call.state, call.manual
+        state, manual = call.state, call.manual
         return Reading(
             call.feed,
             read.entries,
@@ -170,35 +170,39 @@ class Importer:
             set_aside=frozenset(state.aside),
             twins={one.key: one for one in state.twins},
             moved=state.moved,
-            refused=frozenset() if wish else frozenset(one.key for one in state.refused),
+            refused=frozenset() if manual else frozenset(one.key for one in state.refused),
             feeds=frozenset(one.feed_id for one in call.registered_unit.registration.feeds),
-            release_held=wish is not None and wish.release_held,
+            release_held=manual is not None and manual.release_held,
         )
 
     async def catch_up(self, unit: str) -> ImportedArticles:
         """The unit's imported articles, up to date with the log."""
-        known = await self.cached_articles(unit)
+        imported = await self.cached_articles(unit)
         subject = subjects.content(unit, "*")
-        async for message in self.bus.scan(subjects.CONTENT.name, subject, known.seq + 1):
+        async for message in self.bus.scan(subjects.CONTENT.name, subject, imported.seq + 1):
             event = decode_message(message)
-            if event and known.concerns(event) and await self.counts(event, known, message.subject):
-                known.add_event(event, message.time)
-            known.seq = message.seq
-        return known
+            if (
+                event
+                and imported.concerns(event)
+                and await self.counts(event, imported, message.subject)
+            ):
+                imported.add_event(event, message.time)
+            imported.seq = message.seq
+        return imported
 
     async def cached_articles(self, unit: str) -> ImportedArticles:
         """The cached articles; empty if intake has refused a text that was counted.
 
         The log is read again then. Raises BusError.
         """
-        known = self.imported.setdefault(unit, ImportedArticles(unit))
-        for event_id, content_hash in known.unconfirmed.items():
+        imported = self.imported.setdefault(unit, ImportedArticles(unit))
+        for event_id, content_hash in imported.unconfirmed.items():
             if await self.is_accepted(event_id, content_hash) is False:
-                known = self.imported[unit] = ImportedArticles(unit)
+                imported = self.imported[unit] = ImportedArticles(unit)
                 break
-        return known
+        return imported
 
-    async def counts(self, event: CloudEvent, known: ImportedArticles, subject: str) -> bool:
+    async def counts(self, event: CloudEvent, imported: ImportedArticles, subject: str) -> bool:
         """Whether an event of the log counts: intake accepts or has accepted it.
 
         An accepted event counts even if contract or vocabulary have changed since; otherwise its
@@ -207,15 +211,15 @@ class Importer:
         """
         if event.type not in events.BUS_TYPES:
             return False
-        fits = is_admissible(event, known.unit, subject, self.vocabulary)
-        if fits and known.is_own_next_text(event):
+        fits = is_admissible(event, imported.unit, subject, self.vocabulary)
+        if fits and imported.is_own_next_text(event):
             return True
-        event_id = keys.event_id(known.unit, event.source, event.id)
+        event_id = keys.event_id(imported.unit, event.source, event.id)
         content_hash = keys.content_hash(event.type, event.data)
         verdict = await self.is_accepted(event_id, content_hash)
         counts = fits if verdict is None else verdict
         if counts and event.type != events.WITHDRAWN:
-            known.unconfirmed[event_id] = content_hash
+            imported.unconfirmed[event_id] = content_hash
         return counts
 
     async def is_accepted(self, event_id: str, content_hash: str) -> bool | None:
@@ -228,14 +232,14 @@ class Importer:
             return None
         return record.hash == content_hash and not record.refused
 
-    def record_failure(self, call: Visit, away: FeedUnavailable) -> FeedState:
-        state, error = call.state, away.error
-        if away.is_gone:
+    def record_failure(self, call: Visit, unavailable: FeedUnavailable) -> FeedState:
+        state, error = call.state, unavailable.error
+        if unavailable.is_gone:
             log.error("import_stopped")
-            return next_state.after_end(state, self.clock(), away)
-        why = {"reason": error.message, "detail": away.detail}
+            return next_state.after_end(state, self.clock(), unavailable)
+        why = {"reason": error.message, "detail": unavailable.detail}
         log.warning("import_failed", field=error.field, **why, failures=state.failures + 1)
-        return next_state.after_failure(state, call.feed, self.clock(), away)
+        return next_state.after_failure(state, call.feed, self.clock(), unavailable)
 
 
 def decode_message(message: Message) -> CloudEvent | None:
@@ -254,20 +258,20 @@ def is_admissible(event: CloudEvent, unit: str, subject: str, vocabulary: Vocabu
         return False
 
 
-def log_reading(taken: ReadingResult, feed: Feed) -> None:
+def log_reading(result: ReadingResult, feed: Feed) -> None:
     """Log the counts of a reading."""
-    found = taken.response
-    log.info("import_read", **{name: count for name, count in taken.plan.counts.items() if count})
-    if taken.plan.held:
-        log.warning("import_held", items=len(taken.plan.held), most=feed.most)
-    if found.moved_permanently and found.url != feed.url:
+    response = result.response
+    log.info("import_read", **{name: count for name, count in result.plan.counts.items() if count})
+    if result.plan.held:
+        log.warning("import_held", items=len(result.plan.held), most=feed.most)
+    if response.moved_permanently and response.url != feed.url:
         log.info("import_moved")
 
 
 def settings_error(unit: str, feed: Feed, vocabulary: Vocabulary) -> FieldError | None:
     """The error of settings that the present vocabulary does not allow."""
-    if wrong := events.unit_error("unit", unit, vocabulary):
-        return wrong
+    if error := events.unit_error("unit", unit, vocabulary):
+        return error
     if not vocabulary.knows("topic", feed.topic):
         return field_error("topic", "unknown_topic", value=feed.topic)
     if vocabulary.is_reserved(feed.topic):

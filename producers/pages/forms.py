@@ -74,9 +74,9 @@ def parse_future_day(written: str, today: date) -> datetime | None:
     iso, vietnamese = _ISO.fullmatch(written.strip()), _WRITTEN.fullmatch(written.strip())
     parts = [*iso.groups()] if iso else [*vietnamese.groups()][::-1] if vietnamese else []
     try:
-        found = date(*map(int, parts)) if parts else None
+        day = date(*map(int, parts)) if parts else None
     except ValueError:
         return None
-    if found is None or not today < found or found.year > today.year + MAX_YEARS_AHEAD:
+    if day is None or not today < day or day.year > today.year + MAX_YEARS_AHEAD:
         return None
-    return datetime.combine(found, time(), VIETNAM)
+    return datetime.combine(day, time(), VIETNAM)

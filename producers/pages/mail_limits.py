@@ -30,15 +30,15 @@ def client_address(request: Request) -> str:
 def address_group(address: str, *, ipv6_bits: int = HOUSEHOLD_BITS, ipv4_bits: int = 32) -> str:
     """The group that an address is counted under: its first bits, for IPv6 and IPv4."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
+    if isinstance(ip, IPv6Address):
+        mapped = ip.ipv4_mapped
         if mapped is None:
-            return f"{int(found) >> (128 - ipv6_bits):x}/{ipv6_bits}"
-        found = mapped
-    return f"{int(found) >> (32 - ipv4_bits):x}/{ipv4_bits}"
+            return f"{int(ip) >> (128 - ipv6_bits):x}/{ipv6_bits}"
+        ip = mapped
+    return f"{int(ip) >> (32 - ipv4_bits):x}/{ipv4_bits}"
 
 
 class MailLimits:
@@ -57,8 +57,8 @@ class MailLimits:
         wait = self.take_or_wait_s(client_address(request))
         if wait:
             log.warning("letters_slowed")
-            said = {"Retry-After": str(math.ceil(wait))}
-            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers=said)
+            headers = {"Retry-After": str(math.ceil(wait))}
+            raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, headers=headers)
 
     def take_or_wait_s(self, address: str) -> float:
         """Count one mail and return 0, or return the seconds until one is allowed."""

@@ -100,22 +100,22 @@ class PreferencesPages:
         done = page_texts()["done"].get(request.query_params.get(NOTICE_PARAMETER, ""), "")
         return self.options_page(request, reader, done=done)
 
-    def options_page(self, request: Request, subscriber: Subscriber, **said: Any) -> Response:
+    def options_page(self, request: Request, subscriber: Subscriber, **shown: Any) -> Response:
         """The options page, with errors and the entered values, if any."""
-        wrong: Mapping[str, str] = said.get("wrong", {})
+        errors: Mapping[str, str] = shown.get("wrong", {})
         values = {
             "reader": subscriber,
-            "asked": said.get("asked", subscriber),
+            "asked": shown.get("asked", subscriber),
             "paused": subscriber.is_paused_at(self.now()),
-            "done": said.get("done", ""),
-            "wrong": wrong,
-            "new_email": said.get("new_email", ""),
-            "until": said.get("until", ""),
+            "done": shown.get("done", ""),
+            "wrong": errors,
+            "new_email": shown.get("new_email", ""),
+            "until": shown.get("until", ""),
             "seal": self.sessions.form_seal(request),
             "here": "manage",
         }
         return self.renderer.render(
-            "options.html", UNPROCESSABLE if wrong else HTTPStatus.OK, **values
+            "options.html", UNPROCESSABLE if errors else HTTPStatus.OK, **values
         )
 
     def now(self) -> datetime:
@@ -128,10 +128,10 @@ class PreferencesPages:
         )
 
     async def save(self, request: Request, reader: Subscriber, form: Form) -> Response:
-        asked = forms.parse_application(form)
-        if wrong := errors_by_field(self.service.validate(reader, asked)):
-            return self.options_page(request, reader, asked=asked, wrong=wrong)
-        await self.service.save(reader, asked)
+        application = forms.parse_application(form)
+        if errors := errors_by_field(self.service.validate(reader, application)):
+            return self.options_page(request, reader, asked=application, wrong=errors)
+        await self.service.save(reader, application)
         return self.redirect_with_notice("da-luu")
 
     async def pause(self, request: Request, reader: Subscriber, form: Form) -> Response:
@@ -141,8 +141,8 @@ class PreferencesPages:
         written = forms.single_value(form, "until")
         until = forms.parse_future_day(written, self.now().date())
         if until is None:
-            wrong = {"until": page_texts()["wrong"]["until"]}
-            return self.options_page(request, reader, wrong=wrong, until=written)
+            errors = {"until": page_texts()["wrong"]["until"]}
+            return self.options_page(request, reader, wrong=errors, until=written)
         await self.service.pause(reader, until)
         return self.redirect_with_notice("tam-dung")
 
@@ -156,8 +156,10 @@ class PreferencesPages:
         address = forms.single_value(form, "email").strip()
         self.limits.check(request)
         if faults := await self.service.request_address_change(reader, address):
-            wrong = errors_by_field([with_field(one, f"new_{one.field}") for one in faults])
-            return self.options_page(request, reader, wrong=wrong, new_email=address)
+            errors = errors_by_field(
+                [with_field(field_error, f"new_{field_error.field}") for field_error in faults]
+            )
+            return self.options_page(request, reader, wrong=errors, new_email=address)
         return self.renderer.message_page("sent_move", facts=[address])
 
     async def show_address_change(self, request: Request) -> Response:
@@ -174,11 +176,11 @@ class PreferencesPages:
         reader = await self.sessions.find_subscriber(request)
         if reader is None:
             return self.session_expired_page()
-        kept = await self.service.export(reader)
+        data = await self.service.export(reader)
         body = {
-            **kept,
+            **data,
             "consent_text": self.consent_text(reader),
-            "left_alone_text": suppression_text(kept),
+            "left_alone_text": suppression_text(data),
         }
         return Response(
             json.dumps(body, ensure_ascii=False, indent=2),
@@ -220,10 +222,10 @@ def suppression_text(data: Mapping[str, Any]) -> str:
     stands = data[SUPPRESSION_FIELD]
     if not stands:
         return ""
-    said = page_texts()[SUPPRESSION_FIELD]
+    texts = page_texts()[SUPPRESSION_FIELD]
     until = stands["until"] and datetime.fromisoformat(stands["until"]).astimezone(VIETNAM)
-    end = said["until"].format(day=f"{until:%d/%m/%Y}") if until else said["for_good"]
-    return f"{said['complaint' if stands['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
+    end = texts["until"].format(day=f"{until:%d/%m/%Y}") if until else texts["for_good"]
+    return f"{texts['complaint' if stands['reason'] == COMPLAINT_REASON else 'bounced']} {end}"
 
 
 def with_field(error: FieldError, field: str) -> FieldError:

@@ -80,14 +80,14 @@ class ReactionRoutes:
         if is_cross_site(request, self.renderer.public_url):
             raise HTTPException(HTTPStatus.FORBIDDEN)
         content_id, form = await self.require_item(request), await forms.read_form(request)
-        said = parse_choice("muc", Reaction, forms.single_value(form, "muc"))
+        reaction = parse_choice("muc", Reaction, forms.single_value(form, "muc"))
         channel = parse_choice(
             "kenh", ChannelName, forms.single_value(form, "kenh") or ChannelName.PORTAL
         )
         if self.is_rate_limited(request, content_id):
             log.info("opinion_not_counted", content_id=content_id)
         else:
-            subject = subjects.reaction(channel, content_id, said)
+            subject = subjects.reaction(channel, content_id, reaction)
             await self.bus.publish(subject, b"", msg_id=uuid4().hex)
             log.info("opinion_counted", content_id=content_id, channel=channel.value)
         thanks = f"{self.renderer.base_path}/{REACTIONS_PATH}/{content_id}/cam-on"

@@ -102,24 +102,24 @@ class Renderer:
     def choices(self) -> Mapping[str, Sequence[Choice]]:
         """Choices by field: ids and names, in the order of the vocabulary."""
         words = self.vocabulary
-        topics = [(id, one.name) for id, one in words.topics.items() if one.is_subscribable]
-        units = [(id, one.name) for id, one in words.units.items() if words.knows("unit", id)]
-        audiences = [(id, one.name) for id, one in words.audiences.items()]
+        topics = [(id, word.name) for id, word in words.topics.items() if word.is_subscribable]
+        units = [(id, word.name) for id, word in words.units.items() if words.knows("unit", id)]
+        audiences = [(id, word.name) for id, word in words.audiences.items()]
         return {"topics": topics, "audiences": audiences, "units": units}
 
     def choice_names(self, field: str, ids: Sequence[str]) -> list[str]:
         """Names of chosen ids; an unknown id is its own name."""
-        known = dict(self.choices()[field])
-        return [known.get(id, id) for id in ids]
+        name_by_id = dict(self.choices()[field])
+        return [name_by_id.get(id, id) for id in ids]
 
 
 def errors_by_field(field_errors: Sequence[FieldError]) -> dict[str, str]:
     """The first error of each field, worded for citizens."""
     ours: Mapping[str, str] = page_texts()["wrong"]
-    found: dict[str, str] = {}
-    for one in field_errors:
-        found.setdefault(one.field, ours.get(one.field) or describe_error(one))
-    return found
+    errors: dict[str, str] = {}
+    for error in field_errors:
+        errors.setdefault(error.field, ours.get(error.field) or describe_error(error))
+    return errors
 
 
 def describe_error(error: FieldError) -> str:

@@ -66,9 +66,9 @@ class Sessions:
 
     def browser_id(self, request: Request) -> str:
         """The browser's id; a new one without a valid cookie."""
-        found = request.cookies.get(self.browser_cookie, "")
+        cookie = request.cookies.get(self.browser_cookie, "")
         return (
-            found if BROWSER_ID_PATTERN.fullmatch(found) else secrets.token_urlsafe(BROWSER_BYTES)
+            cookie if BROWSER_ID_PATTERN.fullmatch(cookie) else secrets.token_urlsafe(BROWSER_BYTES)
         )
 
     def remember_browser(self, response: Response, browser: str) -> None:

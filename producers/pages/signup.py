@@ -68,20 +68,22 @@ class SignupPages:
     async def redirect_without_slash(self, _: Request) -> Response:
         return RedirectResponse(f"{self.renderer.base_path}/dang-ky", HTTPStatus.PERMANENT_REDIRECT)
 
-    def signup_page(self, application: SignupApplication, wrong: Mapping[str, str]) -> Response:
-        status = UNPROCESSABLE if wrong else HTTPStatus.OK
+    def signup_page(self, application: SignupApplication, errors: Mapping[str, str]) -> Response:
+        status = UNPROCESSABLE if errors else HTTPStatus.OK
         return self.renderer.render(
-            "subscribe.html", status, asked=application, wrong=wrong, here="subscribe"
+            "subscribe.html", status, asked=application, wrong=errors, here="subscribe"
         )
 
     async def sign_up(self, request: Request) -> Response:
-        asked = forms.parse_application(await forms.read_form(request), client_address(request))
-        wrong = self.find_errors(asked)
-        if wrong:
-            return self.signup_page(asked, wrong)
+        application = forms.parse_application(
+            await forms.read_form(request), client_address(request)
+        )
+        errors = self.find_errors(application)
+        if errors:
+            return self.signup_page(application, errors)
         self.limits.check(request)
-        await self.service.sign_up(asked)
-        return self.renderer.message_page("sent", facts=[asked.email], again=asked)
+        await self.service.sign_up(application)
+        return self.renderer.message_page("sent", facts=[application.email], again=application)
 
     async def edit_again(self, request: Request) -> Response:
         """The form again, with all entered values."""
@@ -89,16 +91,18 @@ class SignupPages:
 
     def find_errors(self, application: SignupApplication) -> Mapping[str, str]:
         """Errors of a form by field, in the order of the page."""
-        found = errors_by_field(self.service.validate(application))
+        errors = errors_by_field(self.service.validate(application))
         if not application.email:
-            found["email"] = page_texts()["wrong"]["email_missing"]
+            errors["email"] = page_texts()["wrong"]["email_missing"]
         if application.version != page_texts()["consent"]["version"]:
-            found["consent"] = page_texts()["wrong"]["consent"]
-        return found
+            errors["consent"] = page_texts()["wrong"]["consent"]
+        return errors
 
     async def show_confirmation(self, request: Request) -> Response:
-        asked = self.service.read_confirmation(request.path_params["token"])
-        return self.renderer.render("confirm.html", asked=asked, names=self.renderer.choice_names)
+        application = self.service.read_confirmation(request.path_params["token"])
+        return self.renderer.render(
+            "confirm.html", asked=application, names=self.renderer.choice_names
+        )
 
     async def confirm(self, request: Request) -> Response:
         await forms.read_body(request)
@@ -110,17 +114,17 @@ class SignupPages:
             return RedirectResponse(self.renderer.base_path + OPTIONS_PATH, HTTPStatus.SEE_OTHER)
         return self.access_page("", {})
 
-    def access_page(self, email: str, wrong: Mapping[str, str]) -> Response:
-        status = UNPROCESSABLE if wrong else HTTPStatus.OK
-        return self.renderer.render("manage.html", status, email=email, wrong=wrong, here="manage")
+    def access_page(self, email: str, errors: Mapping[str, str]) -> Response:
+        status = UNPROCESSABLE if errors else HTTPStatus.OK
+        return self.renderer.render("manage.html", status, email=email, wrong=errors, here="manage")
 
     async def request_access(self, request: Request) -> Response:
         email = forms.single_value(await forms.read_form(request), "email").strip()
-        wrong = errors_by_field(self.service.validate(SignupApplication(email=email)))
+        errors = errors_by_field(self.service.validate(SignupApplication(email=email)))
         if not email:
-            wrong = {"email": page_texts()["wrong"]["email_missing"]}
-        if wrong:
-            return self.access_page(email, wrong)
+            errors = {"email": page_texts()["wrong"]["email_missing"]}
+        if errors:
+            return self.access_page(email, errors)
         self.limits.check(request)
         await self.service.send_access_link(email)
         return self.renderer.message_page(

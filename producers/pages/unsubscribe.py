@@ -45,10 +45,10 @@ class UnsubscribePages:
         await forms.read_body(request)
         token = request.path_params["token"]
         # Read first: nothing may fail between unsubscribing and the answer.
-        kept = await self.service.retained_data(token)
-        if not kept or not await self.service.unsubscribe_by_token(token):
+        retained = await self.service.retained_data(token)
+        if not retained or not await self.service.unsubscribe_by_token(token):
             raise LinkRefused(LinkProblem.FORGED)
-        return self.unsubscribed_page("left_by_link", request, kept)
+        return self.unsubscribed_page("left_by_link", request, retained)
 
     def unsubscribed_page(
         self, name: str, request: Request, retained: RetainedData | None = None
@@ -63,12 +63,12 @@ class UnsubscribePages:
         token = request.path_params["token"]
         if await self.service.is_subscribed(token):
             return self.redirect_to_form(request)
-        kept = await self.service.retained_data(token)
-        if kept is None:
+        retained = await self.service.retained_data(token)
+        if retained is None:
             raise LinkRefused(LinkProblem.FORGED)
-        if kept is RetainedData.NOTHING:
+        if retained is RetainedData.NOTHING:
             return self.renderer.message_page("erased_before")
-        return self.renderer.message_page("erasing_left", kept=kept)
+        return self.renderer.message_page("erasing_left", kept=retained)
 
     async def erase(self, request: Request) -> Response:
         await forms.read_body(request)

@@ -92,10 +92,12 @@ def canonical_query(query: str) -> str:
 
     Raises ValueError for too many parameters.
     """
-    said = parse_qsl(
+    pairs = parse_qsl(
         query, keep_blank_values=True, errors=BYTES_ERRORS, max_num_fields=MAX_QUERY_FIELDS
     )
-    return encode_query(sorted(pair for pair in said if not TRACKING_PARAMETERS.fullmatch(pair[0])))
+    return encode_query(
+        sorted(pair for pair in pairs if not TRACKING_PARAMETERS.fullmatch(pair[0]))
+    )
 
 
 def encode_query(pairs: Sequence[tuple[str, str]]) -> str:

@@ -155,8 +155,8 @@ class UnitRegistry:
 
     async def registered_units(self) -> list[RegisteredUnit]:
         """Every registered unit, by id."""
-        found = {unit: _read(value.data) async for unit, value in self.bucket.values("")}
-        return [RegisteredUnit(unit, found[unit]) for unit in sorted(found)]
+        registrations = {unit: _read(value.data) async for unit, value in self.bucket.values("")}
+        return [RegisteredUnit(unit, registrations[unit]) for unit in sorted(registrations)]
 
     async def find(self, unit: str) -> Registration | None:
         value = await self.bucket.get(unit, patience_s=READ_PATIENCE_S)
@@ -177,10 +177,10 @@ class UnitRegistry:
     async def _change(
         self, unit: str, change: Callable[[Registration], Registration]
     ) -> Registration:
-        def transition(found: Registration | None) -> Registration:
-            if found is None:
+        def transition(registration: Registration | None) -> Registration:
+            if registration is None:
                 raise Invalid(get_text("unit", "not_registered", unit=unit).as_field_error("unit"))
-            return change(found)
+            return change(registration)
 
         return (
             await update(self.bucket, unit, Registration, transition, is_idempotent=False)

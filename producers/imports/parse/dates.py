@@ -43,24 +43,24 @@ def parse_published(written: str, now: datetime) -> PublishedDate:
     A future GMT time is most likely local time labelled GMT; if it is still in the future after
     that correction, it is a scheduled date or a mistake.
     """
-    said = parse_date(written)
-    if said is None:
+    published = parse_date(written)
+    if published is None:
         return PublishedDate()
-    days = frozenset({f"{said:%Y-%m-%d}", f"{said.astimezone(VIETNAM):%Y-%m-%d}"})
+    days = frozenset({f"{published:%Y-%m-%d}", f"{published.astimezone(VIETNAM):%Y-%m-%d}"})
     latest = now + CLOCK_TOLERANCE
-    if latest < said <= latest + VIETNAM_OFFSET and said.utcoffset() == timedelta():
-        said -= VIETNAM_OFFSET
-    coming = latest < said <= now + MAX_AHEAD
+    if latest < published <= latest + VIETNAM_OFFSET and published.utcoffset() == timedelta():
+        published -= VIETNAM_OFFSET
+    coming = latest < published <= now + MAX_AHEAD
     return PublishedDate(
-        min(said, now).astimezone(UTC), days, said.astimezone(UTC) if coming else None
+        min(published, now).astimezone(UTC), days, published.astimezone(UTC) if coming else None
     )
 
 
 def parse_date(written: str) -> datetime | None:
     """The date with its zone; None for unreadable text."""
-    for found in try_formats(written[:100]):
-        if found and found.year in VALID_YEARS:
-            return found if found.tzinfo else found.replace(tzinfo=VIETNAM)
+    for moment in try_formats(written[:100]):
+        if moment and moment.year in VALID_YEARS:
+            return moment if moment.tzinfo else moment.replace(tzinfo=VIETNAM)
     return None
 
 
@@ -75,19 +75,19 @@ def try_formats(written: str) -> Iterator[datetime | None]:
 
 def parse_slashed(written: str) -> datetime | None:
     """`26/11/2026 5:18:00 CH`, `17:18 10/06/2020 | ...`; with AM or PM the month comes first."""
-    found = _SLASHED.fullmatch(written)
-    if not found:
+    match = _SLASHED.fullmatch(written)
+    if not match:
         return None
-    n = "1" if found["h1"] else "2"
-    half = (found[f"half{n}"] or "").upper()
-    day, month = int(found["day"]), int(found["month"])
+    n = "1" if match["h1"] else "2"
+    half = (match[f"half{n}"] or "").upper()
+    day, month = int(match["day"]), int(match["month"])
     if (half in ("AM", "PM") and day <= 12) or month > 12:
         day, month = month, day
-    hour = int(found[f"h{n}"] or 0)
+    hour = int(match[f"h{n}"] or 0)
     if half:
         hour = hour % 12 + (12 if half in ("CH", "PM") else 0)
     return datetime(  # noqa: DTZ001 -- `read` gives it its zone
-        int(found["year"]), month, day, hour, int(found[f"m{n}"] or 0), int(found[f"s{n}"] or 0)
+        int(match["year"]), month, day, hour, int(match[f"m{n}"] or 0), int(match[f"s{n}"] or 0)
     )
 
 

@@ -102,9 +102,9 @@ class Entry:
     @cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the text, independent of address, spaces and markup."""
-        said = (html_text.comparable_text(part) for part in (self.title, self.lead, self.full))
-        files = (one.url for one in self.files)
-        return keys.digest(*(text.nfc(one) for one in said), *files)[:KEY_LENGTH]
+        texts = (html_text.comparable_text(part) for part in (self.title, self.lead, self.full))
+        files = (part_text.url for part_text in self.files)
+        return keys.digest(*(text.nfc(part_text) for part_text in texts), *files)[:KEY_LENGTH]
 
     @cached_property
     def headline(self) -> str:
@@ -140,7 +140,7 @@ class Entry:
     def signature(self) -> TextSignature:
         """Signature for comparing with entries of the same title."""
         return text_signature(
-            "\n".join(self.markdown_texts), (one.title for one in self.files), self.published_at
+            "\n".join(self.markdown_texts), (file.title for file in self.files), self.published_at
         )
 
 
@@ -167,15 +167,17 @@ def drop_shared_names(entries: Iterable[Entry]) -> list[Entry]:
     titles or addresses are different.
     """
     listed = list(entries)
-    guids = shared_names((one.guid_key, one.url_key + text.squeeze(one.title)) for one in listed)
-    urls = shared_names((one.url_key, text.squeeze(one.title)) for one in listed)
+    guids = shared_names(
+        (entry.guid_key, entry.url_key + text.squeeze(entry.title)) for entry in listed
+    )
+    urls = shared_names((entry.url_key, text.squeeze(entry.title)) for entry in listed)
     return [
         replace(
-            one,
-            guid="" if one.guid_key in guids else one.guid,
-            shares_url=one.url_key in urls,
+            entry,
+            guid="" if entry.guid_key in guids else entry.guid,
+            shares_url=entry.url_key in urls,
         )
-        for one in listed
+        for entry in listed
     ]
 
 

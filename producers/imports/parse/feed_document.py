@@ -69,13 +69,13 @@ def parse_feed(body: bytes, url: str, charset: str, now: datetime) -> FeedDocume
         raise NotAFeed(get_text("import", other).as_field_error("feed"), find_feeds(body, url))
     if fault := refusal_code(written):
         raise not_a_feed_error(fault)
-    found = run_parser(written)
-    if not found.version:
+    parsed = run_parser(written)
+    if not parsed.version:
         raise not_a_feed_error("no_feed")
-    entries, odd = parse_entries(found.entries[:MAX_ENTRIES_READ], url, now)
-    title = html_text.shorten(html_text.line_of(field_text(found.feed, "title")), 150)
+    entries, unreadable = parse_entries(parsed.entries[:MAX_ENTRIES_READ], url, now)
+    title = html_text.shorten(html_text.line_of(field_text(parsed.feed, "title")), 150)
     return FeedDocument(
-        title, drop_shared_names(entries), ttl_s(field_text(found.feed, "ttl")), tuple(odd)
+        title, drop_shared_names(entries), ttl_s(field_text(parsed.feed, "ttl")), tuple(unreadable)
     )
 
 
@@ -83,16 +83,16 @@ def parse_entries(
     raw_entries: Sequence[Any], url: str, now: datetime
 ) -> tuple[list[Entry], list[UnreadableEntry]]:
     """The parsed entries and the unreadable ones; an unreadable entry never stops the others."""
-    entries, odd = [], []
-    for one in raw_entries:
+    entries, unreadable = [], []
+    for raw in raw_entries:
         try:
             with isolate_errors():
-                entries.append(parse_entry(one, url, now))
+                entries.append(parse_entry(raw, url, now))
         except UnexpectedError as trouble:
-            odd.append(
-                UnreadableEntry(trouble.kind, field_text(one, "title"), field_text(one, "link"))
+            unreadable.append(
+                UnreadableEntry(trouble.kind, field_text(raw, "title"), field_text(raw, "link"))
             )
-    return entries, odd
+    return entries, unreadable
 
 
 def detect_other_format(written: str) -> str:
@@ -100,11 +100,11 @@ def detect_other_format(written: str) -> str:
     begun = _BEGIN.search(html_text.remove_between(written[:HEAD_LENGTH], "<!--", "-->"))
     if begun:
         return "web_page" if begun["page"] else ""
-    said = written.strip()
-    if not said:
+    content = written.strip()
+    if not content:
         return "empty"
-    if said[0] in "{[":
-        return "json_feed" if "jsonfeed.org" in said[:HEAD_LENGTH] else "json"
+    if content[0] in "{[":
+        return "json_feed" if "jsonfeed.org" in content[:HEAD_LENGTH] else "json"
     return "no_feed"
 
 
@@ -123,12 +123,12 @@ def run_parser(written: str) -> Any:
     The base address is withheld, because feedparser would turn guids into addresses. Raises
     NotAFeed if the parser fails.
     """
-    said = {"content-type": "application/xml; charset=utf-8"}
+    headers = {"content-type": "application/xml; charset=utf-8"}
     try:
         with isolate_errors():
             return feedparser.parse(
                 io.BytesIO(_XML.sub("", written).encode("utf-8", "replace")),
-                response_headers=said,
+                response_headers=headers,
                 sanitize_html=False,  # the result is plain text anyway
                 resolve_relative_uris=False,
             )
@@ -145,9 +145,9 @@ def join_surrogates(written: str) -> str:
     return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def replace_reference(found: re.Match[str]) -> str:
+def replace_reference(match: re.Match[str]) -> str:
     """Replace a reference to a surrogate; drop leading zeros of others, which cost time."""
-    code = int(found[1][:9]) if found[1] else int(found[2][:9], 16)
+    code = int(match[1][:9]) if match[1] else int(match[2][:9], 16)
     if code > sys.maxunicode:
         return html_text.REPLACEMENT
     return chr(code) if code in SURROGATES else f"&#{code};"
@@ -155,17 +155,17 @@ def replace_reference(found: re.Match[str]) -> str:
 
 def decode_text(body: bytes, charset: str) -> str:
     """Decode *body*. Raises NotAFeed for an unknown encoding or invalid bytes."""
-    named = detect_encoding(body, charset)
+    encoding = detect_encoding(body, charset)
     try:
-        name = codecs.lookup(named).name
+        name = codecs.lookup(encoding).name
     except (LookupError, ValueError):  # ValueError: an impossible name
-        raise not_a_feed_error("encoding_unknown", value=printable(named)) from None
+        raise not_a_feed_error("encoding_unknown", value=printable(encoding)) from None
     if name.replace("utf-8-sig", "utf-8") not in ENCODINGS:
-        raise not_a_feed_error("encoding_unknown", value=printable(named))
+        raise not_a_feed_error("encoding_unknown", value=printable(encoding))
     try:
         return body.decode(name)
     except UnicodeDecodeError as wrong:
-        raise not_a_feed_error("encoding_wrong", value=named, position=wrong.start) from None
+        raise not_a_feed_error("encoding_wrong", value=encoding, position=wrong.start) from None
 
 
 def detect_encoding(body: bytes, charset: str) -> str:
@@ -173,11 +173,11 @@ def detect_encoding(body: bytes, charset: str) -> str:
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name
-    found = _DECLARED.match(body[:400].decode("latin-1"))
-    named = (found[1] if found else charset or "utf-8").lower()
-    if named in _LATIN:  # the label is often wrong
+    match = _DECLARED.match(body[:400].decode("latin-1"))
+    encoding = (match[1] if match else charset or "utf-8").lower()
+    if encoding in _LATIN:  # the label is often wrong
         return "utf-8" if is_utf8(body) else "cp1252"
-    return named
+    return encoding
 
 
 def is_utf8(body: bytes) -> bool:
@@ -208,13 +208,16 @@ _KINDS = ("application/rss+xml", "application/atom+xml")
 def find_feeds(body: bytes, url: str) -> list[str]:
     """The feeds that the page *body* at *url* links to; invalid addresses are left out."""
     page = remove_between(body.decode("utf-8", "replace"), "<!--", "-->")
-    full = (absolute_url(one, url) for one in feed_links(page))
-    return list(dict.fromkeys(one for one in full if canonical_url(one)))[:MAX_FEEDS]
+    full = (absolute_url(link, url) for link in feed_links(page))
+    return list(dict.fromkeys(link for link in full if canonical_url(link)))[:MAX_FEEDS]
 
 
 def feed_links(page: str) -> Iterator[str]:
     for link in _LINK.finditer(page):
-        said = {one[0].lower(): unescape("".join(one[1:])) for one in _ATTRIBUTE.findall(link[1])}
-        kind = said.get("type", "").partition(";")[0].strip().lower()
-        if "alternate" in said.get("rel", "").lower().split() and kind in _KINDS:
-            yield said.get("href", "")
+        attributes = {
+            attribute[0].lower(): unescape("".join(attribute[1:]))
+            for attribute in _ATTRIBUTE.findall(link[1])
+        }
+        kind = attributes.get("type", "").partition(";")[0].strip().lower()
+        if "alternate" in attributes.get("rel", "").lower().split() and kind in _KINDS:
+            yield attributes.get("href", "")

@@ -75,13 +75,13 @@ def full_texts(raw: Any) -> Iterator[str]:
 def files_of(raw: Any, base: str) -> Iterator[Enclosure]:
     """Enclosed documents; pictures, sounds and films are left out."""
     seen = set()
-    for one in raw.get("enclosures", ()):
-        url = absolute_url(field_text(one, "href"), base)
-        kind = field_text(one, "type").partition(";")[0].strip().lower()
+    for enclosure in raw.get("enclosures", ()):
+        url = absolute_url(field_text(enclosure, "href"), base)
+        kind = field_text(enclosure, "type").partition(";")[0].strip().lower()
         if url in seen or not canonical_url(url) or kind.partition("/")[0] in MEDIA_KINDS:
             continue
         seen.add(url)
-        size = field_text(one, "length").strip()
+        size = field_text(enclosure, "length").strip()
         yield Enclosure(
             url,
             file_name(url),
@@ -108,7 +108,7 @@ def author_of(raw: Any) -> str:
 def published_of(raw: Any, now: datetime) -> PublishedDate:
     """The publication date; the date of a later change is the last choice."""
     for name in ("published", "created", "updated"):
-        found = parse_published(field_text(raw, name), now)
-        if found.at:
-            return found
+        published = parse_published(field_text(raw, name), now)
+        if published.at:
+            return published
     return PublishedDate()

@@ -70,8 +70,8 @@ def text_of(markup: str) -> str:
     """The text of HTML: paragraphs separated by an empty line."""
     lines = not _MARKUP.search(markup)  # in plain text a line break counts
     seen = "".join(
-        gap + unescape(said if lines else collapse_spaces(said))
-        for gap, said in text_pieces(markup)
+        gap + unescape(piece if lines else collapse_spaces(piece))
+        for gap, piece in text_pieces(markup)
     )
     clean = (line.strip() for line in _SPACES.sub(" ", seen).split("\n"))
     return _BLANK.sub("\n\n", "\n".join(clean)).strip()
@@ -94,7 +94,7 @@ def line_of(markup: str) -> str:
 
 def comparable_text(markup: str) -> str:
     """The text without spaces and markup, for comparing."""
-    return "".join("".join(unescape(said) for _, said in text_pieces(markup)).split())
+    return "".join("".join(unescape(piece) for _, piece in text_pieces(markup)).split())
 
 
 def shorten(text: str, max_length: int) -> str:
@@ -103,8 +103,8 @@ def shorten(text: str, max_length: int) -> str:
     if len(line) <= max_length:
         return line
     begun = line[: max_length - 1]
-    kept = begun.rsplit(" ", 1)[0] if " " in begun else begun
-    return kept.rstrip(" ,;:-") + ELLIPSIS
+    shortened = begun.rsplit(" ", 1)[0] if " " in begun else begun
+    return shortened.rstrip(" ,;:-") + ELLIPSIS
 
 
 def markdown_of(text: str) -> str:

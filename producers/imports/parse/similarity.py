@@ -75,9 +75,9 @@ def published_minute(at: datetime | None) -> datetime | None:
     """The minute; None for midnight in Vietnam or UTC, which means "no time of day"."""
     if at is None:
         return None
-    found = at.astimezone(UTC).replace(second=0, microsecond=0)
-    clocks = (found.time(), found.astimezone(VIETNAM).time())
-    return None if any(clock.hour == clock.minute == 0 for clock in clocks) else found
+    minute = at.astimezone(UTC).replace(second=0, microsecond=0)
+    clocks = (minute.time(), minute.astimezone(VIETNAM).time())
+    return None if any(clock.hour == clock.minute == 0 for clock in clocks) else minute
 
 
 def shingle_sample(words: Sequence[str]) -> bytes:
@@ -90,23 +90,25 @@ def shingle_sample(words: Sequence[str]) -> bytes:
     return array("I", sorted(hashes)[:SAMPLE_SIZE]).tobytes()
 
 
-def compare(one: TextSignature, other: TextSignature) -> Similarity:
+def compare(signature: TextSignature, other: TextSignature) -> Similarity:
     """Compare two texts with the same title and day."""
-    at_once = one.minute is not None and one.minute == other.minute
-    if one.files != other.files:
+    at_once = signature.minute is not None and signature.minute == other.minute
+    if signature.files != other.files:
         return Similarity.OTHER
-    if one.words == other.words:
-        return Similarity.SAME if at_once or one.length >= LONG_TEXT_WORDS else Similarity.OTHER
+    if signature.words == other.words:
+        return (
+            Similarity.SAME if at_once or signature.length >= LONG_TEXT_WORDS else Similarity.OTHER
+        )
     alike = (
         at_once
-        and one.figures == other.figures
-        and overlap(one.shingles, other.shingles) >= MIN_OVERLAP
+        and signature.figures == other.figures
+        and overlap(signature.shingles, other.shingles) >= MIN_OVERLAP
     )
     return Similarity.NEAR if alike else Similarity.OTHER
 
 
-def overlap(one: bytes, other: bytes) -> float:
+def overlap(sample_bytes: bytes, other: bytes) -> float:
     """Jaccard similarity of two texts, estimated from their samples."""
-    ours, theirs = set(array("I", one)), set(array("I", other))
+    ours, theirs = set(array("I", sample_bytes)), set(array("I", other))
     sample = sorted(ours | theirs)[:SAMPLE_SIZE]
     return sum(run in ours and run in theirs for run in sample) / len(sample)
