@@ -94,18 +94,16 @@ class DigestService(Planner):
         """Process every open digest, the oldest issue first; True after a reissue."""
         calls = (await self.store.open_digests()).calls
         latest = {name: (await self.store.all_issues(name))[-1] for name in calls}
-        for name, latest_issue in sorted(
-            latest.items(), key=lambda named_issue: named_issue[1].order
-        ):
-            facts = {"content_id": name, "revision": latest_issue.issue.revision}
+        for name, stored in sorted(latest.items(), key=lambda pair: pair[1].order):
+            facts = {"content_id": name, "revision": stored.issue.revision}
             with bound_contextvars(channel=ChannelName.EMAIL.value, **facts):
-                if await self.is_halted(latest_issue.issue):
-                    await self.reissue(latest_issue.issue)
+                if await self.is_halted(stored.issue):
+                    await self.reissue(stored.issue)
                     return True
-                await self.plan_issue(latest_issue)
-                if await self.is_halted(latest_issue.issue):
+                await self.plan_issue(stored)
+                if await self.is_halted(stored.issue):
                     return True
-                if not self.will_expire(latest_issue.issue):
+                if not self.will_expire(stored.issue):
                     await self.store.mark_done(name, calls[name])
         return False
 
@@ -143,9 +141,8 @@ class DigestService(Planner):
 
     async def reissue(self, issue: Issue) -> None:
         """Store the next issue, once no mail of this one can leave. Raises RetryLater."""
-        await affected_digests.halt_issue(
-            self.supersession, issue
-        )  # the process that halted it may have died half-way
+        # Halt it again: the process that halted it may have died half-way.
+        await affected_digests.halt_issue(self.supersession, issue)
         await self.supersession.require_settled([issue.plan])
         reissued = await self.store.store_reissue(await self.without_blocked_items(issue))
         remaining = sum(not item.out for item in reissued.issue.items)
@@ -184,11 +181,8 @@ class DigestService(Planner):
             await self.recipients.directory.ready()
             stored_plan = await self.ledger.create_plan(plan, await self.new_cursor(stored))
         await self.wake_batches(plan, range(stored_plan.value.count), stored_plan.value)
-        ended = (
-            await self.plan_batches(
-                plan, stored_plan, partial(self.recipients.recipients_after, issue)
-            )
-        ).value
+        recipients_after = partial(self.recipients.recipients_after, issue)
+        ended = (await self.plan_batches(plan, stored_plan, recipients_after)).value
         crash_point("digest.planned")
         self.planned.add(plan)
         log.info("digest_planned", batches=ended.count, recipients=ended.planned)

@@ -144,9 +144,7 @@ class DigestStore:
 
     async def store_reissue(self, issue: Issue) -> StoredIssue:
         """Store a reissue; return the stored one if another process was first."""
-        with suppress(
-            RevisionConflict, NoReply
-        ):  # the stored issue counts, whichever process wrote it
+        with suppress(RevisionConflict, NoReply):  # the stored issue counts
             await self.bucket.create(f"issue.{issue.digest_id}.{issue.revision}", encode(issue))
         stored = await self.issue(issue.digest_id, issue.revision)
         if stored is None:

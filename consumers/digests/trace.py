@@ -56,10 +56,10 @@ def _with_edition(entry: TimelineEntry, issue: Issue) -> TimelineEntry:
     )
 
 
-def add_counts(one: StatusCounts, other: StatusCounts) -> StatusCounts:
+def add_counts(count: StatusCounts, later: StatusCounts) -> StatusCounts:
     """Add two issues' counts; the sum is complete when the later one is."""
-    sums = {name: value + getattr(one, name) for name, value in other.model_dump().items()}
-    return StatusCounts.model_validate({**sums, "complete": other.complete})
+    sums = {name: value + getattr(count, name) for name, value in later.model_dump().items()}
+    return StatusCounts.model_validate({**sums, "complete": later.complete})
 
 
 async def item_entries(store: DigestStore, content_id: str) -> AsyncIterator[TimelineEntry]:

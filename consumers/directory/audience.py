@@ -12,7 +12,7 @@ from contracts.delivery import Lane
 from contracts.publication import Publication
 from contracts.subscriptions.subscriber import Subscriber, matches
 
-WALK_COST_US, MERGE_COST_US, OPEN_COST_US = 0.1, 1.0, 6.0
+SCAN_COST_US, MERGE_COST_US, OPEN_COST_US = 0.1, 1.0, 6.0
 """Measured costs: stepping over one subscriber, merging one, opening one preference set."""
 CACHE_SIZE = 256
 IMMEDIATE = "immediate"
@@ -35,11 +35,9 @@ class PreferenceIndex:
         set_ids = self.find_matching(publication)
         if len(set_ids) == len(self.preference_sets):
             return self.store.all_ids(last, limit)
-        matching, total = (
-            self.store.count_subscribers(_to_json(set_ids)),
-            self.store.count_subscribers(),
-        )
-        scan_us = WALK_COST_US * limit * total / max(matching, 1)
+        matching = self.store.count_subscribers(_to_json(set_ids))
+        total = self.store.count_subscribers()
+        scan_us = SCAN_COST_US * limit * total / max(matching, 1)
         if scan_us < OPEN_COST_US * len(set_ids) + MERGE_COST_US * min(limit, matching):
             return self.store.scan_ids(_to_json(set_ids), last, limit)
         return self._merge_ids(set_ids, last, limit)
@@ -82,10 +80,10 @@ def load_preference_sets(store: DirectoryStore, after: int) -> dict[int, Subscri
     }
 
 
-def matches_immediately(one: Subscriber, publication: Publication) -> bool:
+def matches_immediately(subscriber: Subscriber, publication: Publication) -> bool:
     """Whether *publication* goes out at once: by frequency, or because it is urgent."""
-    soon = one.frequency == IMMEDIATE or publication.lane is Lane.URGENT
-    return soon and matches(one, publication)
+    soon = subscriber.frequency == IMMEDIATE or publication.lane is Lane.URGENT
+    return soon and matches(subscriber, publication)
 
 
 def preference_key(subscriber: dict[str, Any]) -> str:
@@ -99,8 +97,8 @@ def _sample_subscriber(preferences: list[Any]) -> Subscriber:
     *lists, frequency = preferences
     topics, audiences, units = map(tuple, lists)
     return Subscriber(
-        id="taste",
-        email="taste@example.com",
+        id="sample",
+        email="sample@example.com",
         topics=topics,
         audiences=audiences,
         units=units,

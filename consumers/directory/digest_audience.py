@@ -80,6 +80,6 @@ class DigestAudience:
         self.preference_sets |= new
         self.masks |= {id: self._mask(sample) for id, sample in new.items()}
 
-    def _mask(self, one: Subscriber) -> int:
+    def _mask(self, sample: Subscriber) -> int:
         texts = self.query.texts
-        return sum(1 << number for number, text in texts.items() if matches(one, text))
+        return sum(1 << number for number, text in texts.items() if matches(sample, text))

@@ -78,7 +78,7 @@ class DirectoryFollower:
             crash_point("directory.read")
             self.store.apply(rows, chunk[-1].seq)
             crash_point("directory.applied")
-            self.has_erasures |= any(change.preferences is None for change in rows)
+            self.has_erasures |= any(row.preferences is None for row in rows)
             self.confirm_if_applied()
             await asyncio.sleep(0)  # let other tasks run between two chunks
 

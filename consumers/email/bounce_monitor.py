@@ -118,9 +118,8 @@ class BounceMonitor:
     ledger: Ledger
     clock: Callable[[], float] = time.time
     changed: set[PlanKey] = field(default_factory=set)
-    known_refusals: Counter[PlanKey] = field(
-        default_factory=Counter
-    )  # policy refusals at the last check
+    known_refusals: Counter[PlanKey] = field(default_factory=Counter)
+    """Policy refusals at the last check."""
 
     async def run(self) -> None:
         """Run as a task; bounces from before a restart are checked once more."""

@@ -192,9 +192,8 @@ class BounceHandler:
             case CodeClass.THROTTLED:
                 await self.report_throttling(recipient.address_hash, code)
             case CodeClass.POLICY:
-                log.error(
-                    "mail_refused_by_policy", code=code
-                )  # the bounce monitor decides about the channel
+                # The bounce monitor decides about the channel.
+                log.error("mail_refused_by_policy", code=code)
             case CodeClass.CONTENT:
                 log.error("mail_content_refused", code=code)
             case CodeClass.PROTOCOL_FAULT:

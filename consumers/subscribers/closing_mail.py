@@ -57,9 +57,8 @@ class ClosingMailer:
         if not await self.store.deactivate(subscriber.id, to_datetime(self.clock()), note):
             if not erase or await self.store.find_by_id(subscriber.id) is None:
                 return UnsubscribeResult.ALREADY_DONE
-            await self.store.bucket.put(
-                note.key, note.data
-            )  # an erasure also deletes what unsubscribing keeps
+            # An erasure also deletes the data that unsubscribing keeps.
+            await self.store.bucket.put(note.key, note.data)
         try:
             await self.finish(name)
         except BusError as trouble:

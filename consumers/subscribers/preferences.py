@@ -67,9 +67,8 @@ class PreferencesService:
 
     async def sign_out(self, session: str) -> None:
         """End a session for every copy of its cookie."""
-        if (
-            self.read_session(session) is not None
-        ):  # a forged session is not stored: strangers could fill the bucket
+        # A forged session is not stored: strangers could fill the bucket.
+        if self.read_session(session) is not None:
             await self.token_uses.record(session)
 
     def read_session(self, session: str) -> LinkOwner | None:

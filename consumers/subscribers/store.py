@@ -201,10 +201,8 @@ class SubscriberStore:
     async def purge_address_keys(self, id: str) -> None:
         """Purge the listed addresses that name a purged subscriber, also former ones."""
         names = await self.listed_keys(id)
-        for expected in (
-            MOVED_PREFIX + id.encode(),
-            id.encode(),
-        ):  # `purge_leftovers` finds the rest by the last key
+        # The key of the current address goes last: `purge_leftovers` starts from it.
+        for expected in (MOVED_PREFIX + id.encode(), id.encode()):
             for key in names:
                 await self.purge_key_if(key, expected)
         if names:
@@ -236,7 +234,7 @@ class SubscriberStore:
         """Load address entries by key; with *with_purged* also the revisions of purges."""
         addresses = await self.bucket.get_many(keys)
         subscribers = await self.bucket.get_many(
-            [f"s.{v.data.decode()}" for v in addresses.values()]
+            [f"s.{entry.data.decode()}" for entry in addresses.values()]
         )
         entries = {}
         for key in keys:

@@ -49,21 +49,21 @@ class Follower(Record):
         return self.model_copy(update={"last_interaction": at})
 
 
-def apply_event(found: Follower | None, event: ZaloEvent) -> Follower:
+def apply_event(stored: Follower | None, event: ZaloEvent) -> Follower:
     """Apply an event to a record; the order of events does not matter."""
-    follower = found or Follower()
+    follower = stored or Follower()
     if event.kind in FOLLOWS_AFTER_EVENT:
         follower = follower.with_follow_state(FOLLOWS_AFTER_EVENT[event.kind], event.at)
     return follower if event.kind is EventKind.UNFOLLOW else follower.with_interaction(event.at)
 
 
-def apply_listing(found: Follower | None, follows: bool, at: datetime) -> Follower | None:
+def apply_listing(stored: Follower | None, follows: bool, at: datetime) -> Follower | None:
     """Apply Zalo's list of some time; a stranger who does not follow gets no record."""
-    if found is None:
+    if stored is None:
         return Follower(follows=True, follows_at=at) if follows else None
-    if found.follows is follows or (found.follows_at and found.follows_at >= at):
-        return found
-    return found.with_follow_state(follows, at)
+    if stored.follows is follows or (stored.follows_at and stored.follows_at >= at):
+        return stored
+    return stored.with_follow_state(follows, at)
 
 
 class FollowerCounts(BaseModel):
