@@ -87,7 +87,7 @@ class PortalChannel:
     def render(self, content: Content) -> Publication:
         """Return *content* itself: pages are rendered when they are written."""
         if not isinstance(content, Publication):
-            raise TypeError("what concerns one person is not for the portal")
+            raise TypeError("the portal takes publications only")
         return content
 
     @asynccontextmanager

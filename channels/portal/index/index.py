@@ -199,13 +199,13 @@ class PortalIndex(Listings, Database):
         self, ids: Sequence[str], format_hash: str, names: Sequence[str]
     ) -> dict[str, tuple[Any, ...]]:
         """Stored fragments of these items in this format: the columns *names*."""
-        found: dict[str, tuple[Any, ...]] = {}
+        by_id: dict[str, tuple[Any, ...]] = {}
         for first in range(0, len(ids), _QUERY_CHUNK):
             chunk = ids[first : first + _QUERY_CHUNK]
             sql = _FRAGMENTS.format(", ".join(names), ", ".join("?" * len(chunk)))
             for content_id, *parts in self._db.execute(sql, (format_hash, *chunk)):
-                found[content_id] = tuple(parts)
-        return found
+                by_id[content_id] = tuple(parts)
+        return by_id
 
     def mark_stale(self, page_sets: Iterable[PageSet], *, stale_format: bool = False) -> None:
         """Mark page sets to be written at once, or, with *stale_format*, when there is time."""

@@ -81,10 +81,12 @@ def _unknown_keys(
     where: str, fields: Mapping[str, object], kind: type[Contract]
 ) -> Iterator[FieldError]:
     """Errors for unknown keys, so that a mistyped key is not ignored silently."""
-    known = ", ".join(kind.model_fields)
+    field_names = ", ".join(kind.model_fields)
     for key in fields:
         if key not in kind.model_fields:
-            yield field_error(join_path(_FILE_VARIABLE, where, key), "unknown_key", known=known)
+            yield field_error(
+                join_path(_FILE_VARIABLE, where, key), "unknown_key", known=field_names
+            )
 
 
 _SHIPPED_TOML = (Path(__file__).parent / "channels.toml").read_text("utf-8")

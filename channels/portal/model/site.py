@@ -99,9 +99,9 @@ class Site:
 
     def slug_kind(self, slug: str) -> str:
         """`all`, `topic`, `unit`, `audience` or `other`; equal ids share one listing."""
-        known = (("topic", self.vocabulary.topics), ("unit", self.vocabulary.units))
-        for kind, words in (*known, ("audience", self.vocabulary.audiences)):
-            if slug in words:
+        kinds = (("topic", self.vocabulary.topics), ("unit", self.vocabulary.units))
+        for kind, entries in (*kinds, ("audience", self.vocabulary.audiences)):
+            if slug in entries:
                 return kind
         return "all" if slug == ALL_SLUG else "other"
 

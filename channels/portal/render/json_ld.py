@@ -9,7 +9,7 @@ from channels.portal.model.texts import TEXTS, catalog_text
 from channels.portal.render.xml import format_rfc3339
 
 _CONTEXT = "https://schema.org"
-_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&'\u2028\u2029"}
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'\u2028\u2029"}
 """Escapes for HTML; in JSON these characters occur only in strings."""
 
 

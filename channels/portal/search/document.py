@@ -25,8 +25,8 @@ _SENTENCE = re.compile("[.!?…:;,][)\"”»’']*$")
 def build_document(item: Item, site: Site) -> SearchDocument:
     """Build the search document of *item*, with its unit's current id, as in feeds."""
     publication = item.publication
-    attached, linked = publication.attachments, publication.links
-    more = [*(one.title for one in attached), *(one.title for one in linked)]
+    attachments, links = publication.attachments, publication.links
+    more = [*(file.title for file in attachments), *(link.title for link in links)]
     parts = (publication.summary, _body_text(item.body), *more, publication.author)
     return SearchDocument(
         content_id=publication.content_id,

@@ -44,8 +44,8 @@ _UNMARKED = _Marks()
 
 def normalize_spelling(text: str) -> str:
     """Lower case with one spelling per word, such as `hoà` for `hòa` and `kĩ` for `kỹ`."""
-    moved = _OLD_TONE_PLACE.sub(lambda found: _TONE_PLACES[found[0]], _lower(text))
-    return _LONG_I.sub(lambda found: found[0].translate(_SHORT_I), moved)
+    moved = _OLD_TONE_PLACE.sub(lambda match: _TONE_PLACES[match[0]], _lower(text))
+    return _LONG_I.sub(lambda match: match[0].translate(_SHORT_I), moved)
 
 
 def strip_marks(normalized: str) -> str:

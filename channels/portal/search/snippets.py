@@ -87,7 +87,7 @@ def _match_spans(text: str, words: Sequence[str], *, ignore_marks: bool) -> list
     ):
         if words_here:
             pattern = _whole_word("|".join(map(re.escape, sorted(words_here))))
-            spans |= {found.span() for found in pattern.finditer(haystack)}
+            spans |= {match.span() for match in pattern.finditer(haystack)}
     return list(spans)
 
 
