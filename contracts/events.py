@@ -1,14 +1,16 @@
 """The event types, and the one check that every door and every reader makes."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from contracts import keys
-from contracts.case import CaseNotice, CaseUpdated
+from contracts import keys, subjects
+from contracts.case import CaseNotice, CaseUpdated, Contact
 from contracts.cloudevent import CloudEvent
 from contracts.content import Corrected, Submitted, Withdrawn
+from contracts.envelope import to_structured
 from contracts.errors import MAX_ERRORS, FieldError, Forbidden, Invalid, explain, field_error
 from contracts.vocabulary import Kind, Vocabulary
 
@@ -45,6 +47,51 @@ def kind_of(event_type: str) -> Literal["submitted", "corrected", "withdrawn", "
     return cast(
         Literal["submitted", "corrected", "withdrawn", "updated"], event_type.split(".")[-2]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEvent:
+    """A checked event of *unit* with its identity.
+
+    `event` is the stored form: for a case event without the contact, which `content` still has.
+    """
+
+    unit: str
+    event: CloudEvent
+    content: Event
+
+    @property
+    def contact(self) -> Contact | None:
+        """The contact of a case event; None for content."""
+        return self.content.contact if isinstance(self.content, CaseUpdated) else None
+
+    @property
+    def event_id(self) -> str:
+        return keys.event_id(self.unit, self.event.source, self.event.id)
+
+    @property
+    def content_hash(self) -> str:
+        return keys.content_hash(self.event.type, self.event.data)
+
+    @property
+    def content_id(self) -> str:
+        return self.content.content_id
+
+    @property
+    def revision(self) -> int | None:
+        """None for a withdrawal, and for a case event, which the gateway numbers."""
+        return self.content.revision if isinstance(self.content, Submitted) else None
+
+    @property
+    def subject(self) -> str:
+        if self.contact:
+            return subjects.case(self.unit)
+        return subjects.content(self.unit, kind_of(self.event.type))
+
+    @property
+    def body(self) -> bytes:
+        """The stored bytes, extension attributes included."""
+        return to_structured(self.event)
 
 
 def check(

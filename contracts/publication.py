@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from contracts import envelope, keys
 from contracts.base.fields import AS_TEXT, TEXT_PATTERN, Instant, UnitId
@@ -49,6 +49,13 @@ class Publication(Content):
     def key(self) -> str:
         """The publication key: one intent, one key, for ever, so repeats are harmless."""
         return keys.publication_key(self.content_id, self.revision)
+
+
+class StoredPublication(BaseModel):
+    """A publication and its sequence in PUBLICATIONS."""
+
+    publication: Publication
+    seq: int
 
 
 def encode(publication: Publication) -> bytes:

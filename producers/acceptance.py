@@ -15,10 +15,11 @@ from contracts.content import Submitted
 from contracts.delivery import Lane
 from contracts.envelope import read_each
 from contracts.errors import Conflict, ContractError, Forbidden, Invalid, Unavailable, field_error
+from contracts.events import CheckedEvent
 from contracts.records import EventRecord, Ownership
 from contracts.vocabulary import Vocabulary
 from producers import bus as nats
-from producers.admission import CheckedEvent, admit, expired_at, send_event
+from producers.admission import admit, expired_at, send_event
 from producers.bus import Bucket, Bus, BusError, Value
 from producers.case_events import CaseEvent, CaseEventStore, check_capacity, usable_channels
 from producers.units.registry import RegisteredUnit

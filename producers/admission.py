@@ -2,63 +2,18 @@
 
 An id that was already sent with another content is refused."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from contracts import events, keys, subjects
-from contracts.case import CaseUpdated, Contact
+from contracts import events, subjects
+from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted
-from contracts.envelope import CONTENT_TYPE, decode, to_structured
+from contracts.envelope import CONTENT_TYPE, decode
 from contracts.errors import Conflict, ContractError, field_error
+from contracts.events import CheckedEvent
 from contracts.keys import content_hash
 from contracts.vocabulary import Vocabulary
 from producers.bus import Ack, Bus, Message
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedEvent:
-    """A checked event of *unit* with its identity.
-
-    `event` is the stored form: for a case event without the contact, which `content` still has.
-    """
-
-    unit: str
-    event: CloudEvent
-    content: events.Event
-
-    @property
-    def contact(self) -> Contact | None:
-        """The contact of a case event; None for content."""
-        return self.content.contact if isinstance(self.content, CaseUpdated) else None
-
-    @property
-    def event_id(self) -> str:
-        return keys.event_id(self.unit, self.event.source, self.event.id)
-
-    @property
-    def content_hash(self) -> str:
-        return keys.content_hash(self.event.type, self.event.data)
-
-    @property
-    def content_id(self) -> str:
-        return self.content.content_id
-
-    @property
-    def revision(self) -> int | None:
-        """None for a withdrawal, and for a case event, which the gateway numbers."""
-        return self.content.revision if isinstance(self.content, Submitted) else None
-
-    @property
-    def subject(self) -> str:
-        if self.contact:
-            return subjects.case(self.unit)
-        return subjects.content(self.unit, events.kind_of(self.event.type))
-
-    @property
-    def body(self) -> bytes:
-        """The stored bytes, extension attributes included."""
-        return to_structured(self.event)
 
 
 def admit(

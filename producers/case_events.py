@@ -10,9 +10,9 @@ from contracts.base.crash_points import crash_point
 from contracts.case import Contact
 from contracts.delivery import ChannelName
 from contracts.errors import Conflict, Forbidden, Invalid, field_error
+from contracts.events import CheckedEvent
 from contracts.records import Dossier, NoticeRecord, notice_key
 from producers import bus as nats
-from producers.admission import CheckedEvent
 from producers.bus import Bus, Value
 from producers.units.registry import Registration
 

@@ -13,8 +13,9 @@ from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
 from contracts.errors import ContractError, Unavailable, field_error
+from contracts.events import CheckedEvent
 from contracts.vocabulary import DEFAULT, Vocabulary
-from producers.admission import CheckedEvent, admit, send_event
+from producers.admission import admit, send_event
 from producers.bus import Bus, BusError, NoReply
 from producers.spool import Spool
 from producers.texts import get_text

@@ -18,7 +18,7 @@ from contracts.base.crash_points import crash_point
 from contracts.cloudevent import CloudEvent
 from contracts.envelope import from_structured
 from contracts.errors import Conflict, field_error
-from producers.admission import CheckedEvent
+from contracts.events import CheckedEvent
 
 EVENT_FILE = re.compile(r"(\d{20})-([a-z2-7]{26})\.json")
 REFUSED_FOLDER = "refused"

@@ -6,12 +6,12 @@ from typing import Any
 from faststream.nats.message import NatsMessage
 from pydantic import BaseModel, ConfigDict
 
-from consumers.dispatch.handler import ReleasedPublication
 from consumers.feedback import handler
 from contracts import envelope, publication
 from contracts.cloudevent import CloudEvent
 from contracts.delivery import Lane
 from contracts.events import CASE_UPDATED
+from contracts.publication import StoredPublication
 
 
 class ContentMessage(BaseModel):
@@ -44,7 +44,7 @@ async def decode_message(msg: NatsMessage) -> Any:
         )
     if kind == "publication":
         released = publication.decode(raw.data)
-        return ReleasedPublication(publication=released, seq=raw.metadata.sequence.stream)
+        return StoredPublication(publication=released, seq=raw.metadata.sequence.stream)
     if kind == "receipt":
         return handler.parse_receipt(raw.data)
     return json.loads(raw.data)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import structlog
-from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
 from consumers.dispatch.audience import Audience, AudienceQuery, AudienceRow
@@ -20,17 +19,10 @@ from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts.base.crash_points import crash_point
 from contracts.delivery import ChannelName, PlanKey
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 
 log = structlog.get_logger()
 MAX_RETRY_DELAY_S = 600.0
-
-
-class ReleasedPublication(BaseModel):
-    """A publication and its place in the stream."""
-
-    publication: Publication
-    seq: int
 
 
 class ReleasedPositions(Protocol):
@@ -76,7 +68,7 @@ class Dispatcher(Planner):
     digests: AffectedDigests | None = None  # where readers may have got an item in a digest
     clock: Callable[[], float] = time.time
 
-    async def on_publication(self, released: ReleasedPublication) -> None:
+    async def on_publication(self, released: StoredPublication) -> None:
         """Plan one publication; returning means that every batch has its wake-up."""
         publication = released.publication
         self.gate.require_capacity(publication.lane)
@@ -94,7 +86,7 @@ class Dispatcher(Planner):
         if rest_s > 0:
             raise RetryLater(min(rest_s, MAX_RETRY_DELAY_S), "scheduled")
 
-    async def dispatch(self, released: ReleasedPublication) -> None:
+    async def dispatch(self, released: StoredPublication) -> None:
         publication = released.publication
         plan = PlanKey(self.channel, publication.content_id, publication.revision)
         crash_point("dispatch.fetched")
@@ -126,7 +118,7 @@ class Dispatcher(Planner):
         earlier = EarlierPositions(lower, parts)
         return earlier._replace(was_planned=await self.supersession.any_planned(earlier.plans))
 
-    async def new_cursor(self, released: ReleasedPublication) -> PlanCursor:
+    async def new_cursor(self, released: StoredPublication) -> PlanCursor:
         """The cursor of a plan that is not begun."""
         publication, seq = released.publication, released.seq
         doubt = self.doubts is not None and await self.doubts.may_have_been_published(

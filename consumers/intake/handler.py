@@ -32,13 +32,14 @@ from consumers.intake.release import Releaser
 from consumers.intake.repository import ItemRepository
 from consumers.messages import field_error
 from consumers.runtime.errors import RetryLater
-from contracts import errors, events, keys, subjects
+from contracts import errors, events, subjects
 from contracts.base.crash_points import crash_point
 from contracts.case import CaseUpdated
 from contracts.cloudevent import CloudEvent
 from contracts.content import Submitted, Withdrawn
 from contracts.delivery import Lane
 from contracts.errors import ContractError, Forbidden, Invalid
+from contracts.events import CheckedEvent
 from contracts.records import EventRecord, UnitPolicy
 from contracts.vocabulary import Vocabulary
 from producers.bus import Bus
@@ -72,32 +73,18 @@ class KeyedLock:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedEvent:
-    """An event that a unit offers, checked."""
+class ReceivedEvent(CheckedEvent):
+    """A checked content event, and when intake received it."""
 
-    event: CloudEvent
-    unit: str
     content: Submitted | Withdrawn
     received_at: datetime
-
-    @property
-    def event_id(self) -> str:
-        return keys.event_id(self.unit, self.event.source, self.event.id)
-
-    @property
-    def content_hash(self) -> str:
-        return keys.content_hash(self.event.type, self.event.data)
-
-    @property
-    def content_id(self) -> str:
-        return self.content.content_id
 
     def to_record(self) -> EventRecord:
         return EventRecord(
             hash=self.content_hash,
             unit=self.unit,
             content_id=self.content_id,
-            revision=self.content.revision if isinstance(self.content, Submitted) else None,
+            revision=self.revision,
             type=self.event.type,
             at=self.received_at,
         )
@@ -150,7 +137,7 @@ class Intake:
             async with self.locks.hold(checked.content_id):
                 await self.process(checked, seq)
 
-    async def process(self, checked: CheckedEvent, seq: int) -> None:
+    async def process(self, checked: ReceivedEvent, seq: int) -> None:
         record, policy, item = await asyncio.gather(
             self.event_log.record(checked.event_id, checked.to_record()),
             self.load_policy(checked.unit),
@@ -166,7 +153,7 @@ class Intake:
         crash_point("intake.done")
         log.info("event_taken_in", type=checked.event.type)
 
-    def check(self, event: CloudEvent, unit: str, kind: str | None) -> CheckedEvent:
+    def check(self, event: CloudEvent, unit: str, kind: str | None) -> ReceivedEvent:
         """Run every check that needs no bus. Raises ContractError."""
         content = events.check(event, self.vocabulary)
         if isinstance(content, CaseUpdated):
@@ -174,10 +161,10 @@ class Intake:
         if kind is not None and kind != events.kind_of(event.type):
             raise Invalid(field_error("type", "kind_differs", value=event.type, kind=kind))
         events.check_sender(event, unit, self.vocabulary)
-        return CheckedEvent(event, unit, content, datetime.fromtimestamp(self.clock(), UTC))
+        return ReceivedEvent(unit, event, content, datetime.fromtimestamp(self.clock(), UTC))
 
     async def apply(
-        self, checked: CheckedEvent, policy: UnitPolicy, known: Versioned[Item], seq: int
+        self, checked: ReceivedEvent, policy: UnitPolicy, known: Versioned[Item], seq: int
     ) -> None:
         if isinstance(checked.content, Withdrawn):
             item = await self.apply_withdrawal(checked, checked.content, known, seq)
@@ -191,7 +178,7 @@ class Intake:
             await self.submit_revision(checked, checked.content, item, policy)
 
     async def submit_revision(
-        self, checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
+        self, checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
     ) -> None:
         """Release a revision that has its position, or add it to the desk."""
         crash_point("intake.position_taken")
@@ -206,7 +193,7 @@ class Intake:
         await self.desk.drop_outdated(text.content_id, item)
 
     async def apply_withdrawal(
-        self, checked: CheckedEvent, withdrawn: Withdrawn, known: Versioned[Item], seq: int
+        self, checked: ReceivedEvent, withdrawn: Withdrawn, known: Versioned[Item], seq: int
     ) -> Item:
         """Withdraw the item in its record. An unknown item may come with an earlier event."""
 
@@ -221,7 +208,7 @@ class Intake:
             return await self.repository.update_item(withdrawn.content_id, transition)
 
     async def publish_withdrawal(
-        self, checked: CheckedEvent, withdrawn: Withdrawn, item: Item
+        self, checked: ReceivedEvent, withdrawn: Withdrawn, item: Item
     ) -> None:
         """Publish the withdrawal of a withdrawn item, and clear its drafts from the desk."""
         number = item.position_of(checked.event_id)
@@ -245,7 +232,7 @@ class Intake:
             raise RetryLater(EARLIER_EVENT_RETRY_S, "earlier events come first")
 
     async def record_refusal(
-        self, checked: CheckedEvent, record: EventRecord, refusal: ContractError
+        self, checked: ReceivedEvent, record: EventRecord, refusal: ContractError
     ) -> None:
         """Record a refusal and its errors where the sender's status and `trace` read them."""
         await self.event_log.record_result(checked.event_id, record, refusal.errors)
@@ -267,7 +254,7 @@ class Intake:
 
 
 def admit_revision(
-    stored: Item | None, checked: CheckedEvent, text: Submitted, policy: UnitPolicy
+    stored: Item | None, checked: ReceivedEvent, text: Submitted, policy: UnitPolicy
 ) -> Item:
     """The item with the revision added; unchanged for a repeat. Raises ContractError."""
     item = items.require_owner(stored, checked.unit, text.content_id)
@@ -285,7 +272,7 @@ def admit_revision(
 
 
 def initial_position(
-    checked: CheckedEvent, text: Submitted, item: Item, policy: UnitPolicy
+    checked: ReceivedEvent, text: Submitted, item: Item, policy: UnitPolicy
 ) -> Position:
     """The first record of a revision, in the state that the item gives it."""
     released_at = item.released.get(text.revision)
@@ -303,7 +290,7 @@ def initial_position(
     return items.close_superseded(record, item, text.revision)
 
 
-def build_draft(checked: CheckedEvent, text: Submitted) -> Draft:
+def build_draft(checked: ReceivedEvent, text: Submitted) -> Draft:
     return Draft(
         content_id=text.content_id,
         revision=text.revision,

@@ -7,7 +7,6 @@ names the same intent. Every step may be repeated after a crash at any point.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 
@@ -18,18 +17,11 @@ from contracts import publication, subjects
 from contracts.base.crash_points import crash_point
 from contracts.content import Corrected, Submitted
 from contracts.errors import ContractError
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus, Message
 from producers.bus.records import Versioned
 
 log = structlog.get_logger()
-
-
-class StoredPublication(NamedTuple):
-    """A publication and its place in the stream."""
-
-    seq: int
-    publication: Publication
 
 
 @dataclass
@@ -74,7 +66,7 @@ class Releaser:
         found = await self.find_stored(released)
         if found is None:
             crash_point("release.decided")
-            found = StoredPublication(await self.store(released), released)
+            found = StoredPublication(publication=released, seq=await self.store(released))
             crash_point("release.stored")
         elif found.publication.released_at != released.released_at:
             await self.adopt_release_time(released, found.publication.released_at)
@@ -164,4 +156,4 @@ def _match(message: Message, key: str) -> StoredPublication | None:
         found = publication.decode(message.data)
     except ContractError:
         return None
-    return StoredPublication(message.seq, found) if found.key == key else None
+    return StoredPublication(publication=found, seq=message.seq) if found.key == key else None

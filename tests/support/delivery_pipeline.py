@@ -9,7 +9,7 @@ from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import SubscriberAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
@@ -17,7 +17,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus
 from tests.support.publications import a_publication
 from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders, reader_ids
@@ -71,11 +71,11 @@ class DeliveryPipeline:
             clock=self.clock,
         )
 
-    async def publish(self, publication: Publication) -> ReleasedPublication:
+    async def publish(self, publication: Publication) -> StoredPublication:
         subject = subjects.publication(publication.topic, publication.content_id)
         ack = await self.bus.publish(subject, publications.encode(publication))
         self.released.known.setdefault(publication.content_id, []).append(publication.revision)
-        return ReleasedPublication(publication=publication, seq=ack.seq)
+        return StoredPublication(publication=publication, seq=ack.seq)
 
     async def plan(self, **changes) -> PlanKey:
         released = await self.publish(a_publication(**changes))

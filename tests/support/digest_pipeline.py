@@ -22,7 +22,7 @@ from consumers.directory.digest_audience import DigestAudience, DigestQuery
 from consumers.directory.follow import parse_change
 from consumers.directory.store import DirectoryStore
 from consumers.dispatch.audience import SubscriberAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.intake import items
 from consumers.intake.items import Item, ItemSummary, Position
@@ -37,7 +37,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from contracts.subscriptions.digest import Digest
 from contracts.subscriptions.subscriber import Subscriber
 from producers.bus import Bus, Change
@@ -130,7 +130,7 @@ class DigestRecorder(ScriptedChannel):
             one.revision, self.newest_revisions.get(one.content_id, 0)
         )
 
-    def is_planned(self, released: ReleasedPublication) -> bool:
+    def is_planned(self, released: StoredPublication) -> bool:
         return released.publication.key in self.planned_keys
 
     def items(self, id: str) -> list[tuple[str, int]]:
@@ -197,7 +197,7 @@ class DigestPipeline(DeliveryPipeline):
 
     async def release(
         self, content_id: str, revision: int = 1, **changes: Any
-    ) -> ReleasedPublication:
+    ) -> StoredPublication:
         """Register a position, then publish it, as `consumers.intake.release` does."""
         at = self.now()
         times = {"first_released_at": at, "released_at": at}
@@ -208,7 +208,7 @@ class DigestPipeline(DeliveryPipeline):
         subject = subjects.publication(one.topic, one.content_id)
         ack = await self.bus.publish(subject, publications.encode(one))
         await self.record_position(one, ack.seq)
-        return ReleasedPublication(publication=one, seq=ack.seq)
+        return StoredPublication(publication=one, seq=ack.seq)
 
     async def record_item(self, one: Publication) -> None:
         def move(found: Item | None) -> Item:
@@ -230,7 +230,7 @@ class DigestPipeline(DeliveryPipeline):
         await self.register.update_position(one.content_id, one.revision, lambda _: position)
 
     async def dispatch(
-        self, released: ReleasedPublication, planner: Dispatcher | None = None
+        self, released: StoredPublication, planner: Dispatcher | None = None
     ) -> bool:
         """Plan a publication; False if the stream would deliver it again."""
         try:
@@ -242,7 +242,7 @@ class DigestPipeline(DeliveryPipeline):
 
     async def release_and_plan(
         self, content_id: str, revision: int = 1, **changes: Any
-    ) -> ReleasedPublication:
+    ) -> StoredPublication:
         """Release a position and plan it."""
         released = await self.release(content_id, revision, **changes)
         await self.repeat_until_done(lambda: self.dispatch(released))

@@ -11,7 +11,7 @@ from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import PortalAudience, SubscriberAudience, ZaloAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.intake.handler import Intake
 from consumers.ledger.store import Ledger
@@ -22,6 +22,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey
+from contracts.publication import StoredPublication
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from tests.support.scripted_channel import Clock, ScriptedChannel, StaticReaders
@@ -82,7 +83,7 @@ class ChannelServices:
             clock=self.clock,
         )
 
-    async def deliver(self, released: Sequence[ReleasedPublication]) -> None:
+    async def deliver(self, released: Sequence[StoredPublication]) -> None:
         """Deliver publications until each is planned and done, in the order given."""
         waiting = list(released)
         for _ in range(ROUNDS):
@@ -93,7 +94,7 @@ class ChannelServices:
                 await self.work(one)
         raise AssertionError(f"{self.name}: {len(waiting)} publications are never planned")
 
-    async def plan(self, released: ReleasedPublication) -> bool:
+    async def plan(self, released: StoredPublication) -> bool:
         try:
             await self.planner.on_publication(released)
         except RetryLater as later:
@@ -101,14 +102,14 @@ class ChannelServices:
             return False
         return True
 
-    async def work(self, released: ReleasedPublication) -> None:
+    async def work(self, released: StoredPublication) -> None:
         """Wake every batch of a publication until it is closed."""
         plan = PlanKey(self.name, released.publication.content_id, released.publication.revision)
         held = await self.ledger.plan(plan)
         for number in range(held.value.count if held else 0):
             await self.work_until_closed(BatchKey(*plan, number), released)
 
-    async def work_until_closed(self, batch: BatchKey, released: ReleasedPublication) -> None:
+    async def work_until_closed(self, batch: BatchKey, released: StoredPublication) -> None:
         for _ in range(ROUNDS):
             state = await self.ledger.state(batch)
             if state.value.closed_at:
@@ -134,11 +135,11 @@ class PipelineHarness:
         self.services = {name: ChannelServices(self, name, folder) for name in ChannelName}
         self.done: set[int] = set()
 
-    async def released(self, content_id: str) -> list[ReleasedPublication]:
+    async def released(self, content_id: str) -> list[StoredPublication]:
         """The publications of an item, as its stream holds them."""
         found = self.bus.scan(subjects.PUBLICATIONS.name, f"publication.*.{content_id}")
         return [
-            ReleasedPublication(publication=publications.decode(one.data), seq=one.seq)
+            StoredPublication(publication=publications.decode(one.data), seq=one.seq)
             async for one in found
         ]
 

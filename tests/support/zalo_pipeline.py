@@ -13,7 +13,7 @@ from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import ZaloAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.entry import LedgerEntry
 from consumers.ledger.store import Ledger
@@ -25,7 +25,7 @@ from consumers.zalo.stores import BusArticleStore, BusKeyValueStore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, Lane, PlanKey, Status
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from producers.bus import Bus
 from tests.support.clock import FakeClock
 from tests.support.zalo_account import SimulatedKill, ZaloAccount, open_zalo_account
@@ -93,7 +93,7 @@ class ZaloPipeline:
         subject = subjects.publication(publication.topic, publication.content_id)
         ack = await self.bus.publish(subject, publications.encode(publication))
         self.released.setdefault(publication.content_id, []).append(publication.revision)
-        released = ReleasedPublication(publication=publication, seq=ack.seq)
+        released = StoredPublication(publication=publication, seq=ack.seq)
         plan = PlanKey(ChannelName.ZALO, publication.content_id, publication.revision)
         for _ in range(ROUNDS):
             try:

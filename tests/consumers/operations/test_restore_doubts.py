@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.dispatch.handler import ReleasedPublication
 from consumers.intake.handler import Intake
 from consumers.operations import backup, restore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import ChannelName, PlanKey, Status
+from contracts.publication import StoredPublication
 from contracts.vocabulary import DEFAULT
 from producers.bus import Bus
 from producers.nats_server import NatsServer
@@ -201,9 +201,7 @@ async def test_copies_of_what_is_sent_a_second_time_are_declared(bus, tmp_path, 
         house.released.known[ITEM] = [1]
         house.planner.doubts = await restore.active_doubts(new)
         [message] = [m async for m in new.scan("PUBLICATIONS")]
-        released = ReleasedPublication(
-            publication=publications.decode(message.data), seq=message.seq
-        )
+        released = StoredPublication(publication=publications.decode(message.data), seq=message.seq)
         await house.planner.on_publication(released)
         plan = PlanKey(ChannelName.EMAIL, ITEM, 1)
         assert await house.status_counts(plan) == {Status.IN_DOUBT: 30}

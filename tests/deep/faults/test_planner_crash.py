@@ -10,7 +10,7 @@ import pytest
 
 from channels.base import Outcome, Verdict
 from consumers.dispatch.audience import SubscriberAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.ledger.store import Ledger
 from consumers.ledger.wakeups import Waker, WakeUp
@@ -18,6 +18,7 @@ from consumers.runtime.errors import RetryLater
 from consumers.runtime.lanes import LaneSemaphore
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName, PlanKey, Status
+from contracts.publication import StoredPublication
 from producers.bus import NoReply, RevisionConflict
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.delivery_pipeline import DeliveryPipeline
@@ -39,7 +40,7 @@ class CrashingPlanners(DeliveryPipeline):
             SubscriberAudience(self.readers), LaneSemaphore(3), clock=self.clock,
         )  # fmt: skip
 
-    async def dies(self, bus, released: ReleasedPublication) -> bool:
+    async def dies(self, bus, released: StoredPublication) -> bool:
         """Whether a planner on *bus* died of *released*."""
         try:
             await self.plan_until_done(self.new_planner_on(bus), released)
@@ -47,7 +48,7 @@ class CrashingPlanners(DeliveryPipeline):
             return True
         return False
 
-    async def plan_until_done(self, planner: Dispatcher, released: ReleasedPublication) -> None:
+    async def plan_until_done(self, planner: Dispatcher, released: StoredPublication) -> None:
         """Hand *released* over until it is done, as the stream does."""
         for _ in range(20):
             try:
@@ -83,7 +84,7 @@ def crashing_planners(bus, tmp_path):
     )
 
 
-def key(released: ReleasedPublication) -> PlanKey:
+def key(released: StoredPublication) -> PlanKey:
     return PlanKey(EMAIL, released.publication.content_id, released.publication.revision)
 
 
@@ -198,7 +199,7 @@ async def resume(loa: CrashingPlanners, plan: PlanKey) -> None:
     """The stream delivers the older publication once more."""
     message = (await loa.ledger.plan(plan)).value.source
     released = a_publication(content_id=plan.content_id)
-    await loa.plan_until_done(loa.planner, ReleasedPublication(publication=released, seq=message))
+    await loa.plan_until_done(loa.planner, StoredPublication(publication=released, seq=message))
 
 
 # ---- two planners at once ---------------------------------------------------------------------

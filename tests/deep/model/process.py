@@ -12,7 +12,7 @@ from consumers.deliver.renderings import RenderCache
 from consumers.deliver.slots import WorkerSlot
 from consumers.deliver.worker import DeliveryWorker
 from consumers.dispatch.audience import Audience, PortalAudience, SubscriberAudience, ZaloAudience
-from consumers.dispatch.handler import Dispatcher, ReleasedPublication
+from consumers.dispatch.handler import Dispatcher
 from consumers.dispatch.supersede import Supersession
 from consumers.feedback.handler import DeliveryReceipt, FeedbackHandler
 from consumers.intake import items
@@ -28,6 +28,7 @@ from consumers.runtime.lanes import LaneSemaphore
 from contracts import publication as publications
 from contracts import subjects
 from contracts.delivery import BatchKey, ChannelName
+from contracts.publication import StoredPublication
 from producers.bus import BusError
 from tests.deep.model.clocks import wall
 from tests.deep.model.network import NetworkClient, SimBus
@@ -144,7 +145,7 @@ class Process:
         )  # fmt: skip
 
         async def on_publication(parcel: UnackedMessage) -> None:
-            released = ReleasedPublication(
+            released = StoredPublication(
                 publication=publications.decode(parcel.body), seq=parcel.seq
             )
             await planner.on_publication(released)

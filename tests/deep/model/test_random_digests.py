@@ -16,10 +16,9 @@ from channels.base import Outcome, Verdict
 from consumers.deliver import worker
 from consumers.directory import digest_audience
 from consumers.dispatch import planner
-from consumers.dispatch.handler import ReleasedPublication
 from consumers.ledger import cursor
 from contracts import keys
-from contracts.publication import Publication
+from contracts.publication import Publication, StoredPublication
 from contracts.subscriptions.digest import FREQUENCIES
 from tests.support.crashing_bus import SimulatedCrash, crashing_bus
 from tests.support.digest_pipeline import DigestPipeline, later
@@ -36,7 +35,7 @@ class RandomHistory:
     pipeline: DigestPipeline
     rng: random.Random
     latest: dict[str, Publication] = field(default_factory=dict)
-    waiting: list[ReleasedPublication] = field(default_factory=list)
+    waiting: list[StoredPublication] = field(default_factory=list)
     calm: bool = False
 
     def __post_init__(self) -> None:
