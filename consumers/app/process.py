@@ -57,9 +57,8 @@ async def run(settings: LoaSettings, services: Sequence[str] | None = None) -> N
         await add_services(node, services)
         await start(node, bound, stopped)
         if own or services is None:
-            ready = RunningInstance(
-                url=node.own_url, nats_url=url, pid=os.getpid(), **node.addresses
-            )
+            here = {"url": node.own_url, "nats_url": url, "pid": os.getpid()}
+            ready = RunningInstance.model_validate(here | node.addresses)
             stack.enter_context(instance.announced(settings, ready))
         log.info("ready", url=node.own_url, nats_url=without_password(url))
         await stopped.wait()

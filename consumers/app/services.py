@@ -197,6 +197,8 @@ async def add_worker(
     pauses = node.pauses  # now, while tasks can still be added
     await pauses.refresh()  # a paused channel starts paused
     suppressed = suppressed or subscribers.open_suppressions(node.bus, node.keys)
+    is_mail = channel.name is ChannelName.EMAIL
+    canaries = CanaryWorker(node.bus, channel, canary_target(node, channel.name), node.clock)
     slot = WorkerSlot(node.settings.run_dir / "slots", channel.name)
     gate = LaneSemaphore(channel.connections, RESERVED_URGENT)
     worker = DeliveryWorker(
@@ -210,18 +212,20 @@ async def add_worker(
         BreakerStore(node.bus, channel.name),
         is_paused=lambda: channel.name in pauses.paused_channels,
         strategies=recipient_strategies(node, channel.name, suppressed),
-        try_canary=CanaryWorker(
-            node.bus, channel, canary_target(node, channel.name), node.clock
-        ).handle,
-        policy=email.open_send_policy(node, gate)
-        if channel.name is ChannelName.EMAIL
-        else Unrestricted(),
+        try_canary=canaries.handle,
+        policy=email.open_send_policy(node, gate) if is_mail else Unrestricted(),
     )
     await worker.channel_gate.refresh(pauses.breaker(channel.name))
     pauses.listeners.append((channel.name, worker.channel_gate.refresh))
-    subscribe_wake_ups(node, worker)
     node.stack.push_async_callback(channel.close)
     node.stack.callback(slot.close)
+    register_worker(node, worker)
+
+
+def register_worker(node: Node, worker: DeliveryWorker[Rendered]) -> None:
+    """Add a worker's wake-ups, its start and its stop to the process."""
+    channel = worker.channel
+    subscribe_wake_ups(node, worker)
     node.on_ready += [worker.wake_interrupted, partial(publish_destination, node, channel.name)]
     node.on_stop.append(worker.stop)
 

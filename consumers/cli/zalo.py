@@ -127,7 +127,7 @@ def settle(
     """End an `unknown` broadcast or case notice after a person has checked whether it was sent.
 
     A broadcast is seen at oa.zalo.me, a template message at account.zalo.cloud. Nothing is sent on
-    Zalo by this. A broadcast that did not go out ends as `failed`: broadcast it by hand there, or
+    Zalo by this. A broadcast that was not sent ends as `failed`: broadcast it by hand there, or
     with a new revision. A notice that did not ends as `suppressed`, and its person's next channel
     begins: give the dossier's code, and --revision where only one of its steps is meant.
     """
@@ -136,9 +136,8 @@ def settle(
     async def order(bus: Bus) -> list[ResolvedRow]:
         if not (person := by.strip()):
             raise Invalid(field_error("by", "who_required"))
-        done = await open_manual_resolution(bus).resolve(
-            content_id, revision, arrived=sent, by=person
-        )
+        resolution = open_manual_resolution(bus)
+        done = await resolution.resolve(content_id, revision, arrived=sent, by=person)
         if not done:
             raise Invalid(field_error("content_id", "nothing_unknown", value=content_id))
         return done

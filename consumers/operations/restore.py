@@ -95,22 +95,19 @@ class RestoreDoubts:
 async def restore_backup(
     bus: Bus, folder: Path, clock: Callable[[], float], *, moved: bool = False
 ) -> BackupManifest:
-    """Make the bus what *folder* says it was. Repeat it when it was cut short.
+    """Restore the bus from the backup in *folder*. Repeat it after an interruption.
 
-    *moved*: nothing has been delivered since the backup, so no doubt comes up. Raises Invalid for
-    a damaged backup or a bus that holds something; then nothing was touched.
+    *moved*: nothing has been delivered since the backup, so there are no doubts. Raises Invalid for
+    a damaged backup or a bus that is not empty, before anything is changed.
     """
     manifest = backup.load_manifest(folder)
     await clear_bus(bus)
     for saved in manifest.streams:
-        await bus.restore_snapshot(
-            saved.stream, backup.to_snapshot(saved), backup.read_pieces(folder, saved)
-        )
+        pieces = backup.read_pieces(folder, saved)
+        await bus.restore_snapshot(saved.stream, backup.to_snapshot(saved), pieces)
     for stream, consumer in backup.tracked_consumers():
-        seq = (
-            manifest.floors.get(backup.consumer_name(stream, consumer), 0) + 1
-        )  # 0: a newer consumer
-        await topology.create_consumer_at(bus, stream, consumer, seq)
+        floor = manifest.floors.get(backup.consumer_name(stream, consumer), 0)  # 0: a newer one
+        await topology.create_consumer_at(bus, stream, consumer, floor + 1)
     await pause_channels(bus, manifest)
     await watermark.delete_watermark(bus)
     opened = [one async for one in open_batches(Ledger(bus))]

@@ -65,28 +65,27 @@ class TraceReader:
             return None
         item = item or Item(unit="")
         number = item.revision or max([*positions, *item.positions], default=0)
-        moments: list[TimelineEntry] = []
+        timeline: list[TimelineEntry] = []
         for key, record in sorted(positions.items()):
-            moments += self.without_names(
-                position_entries(key, record, await self.refusal_errors(record))
-            )
+            entries = position_entries(key, record, await self.refusal_errors(record))
+            timeline += self.without_names(entries)
         state = self.item_state(item, positions.get(number))
         if state == "scheduled":
-            moments.append(scheduled_entry(number, positions[number], self.clock()))
+            timeline.append(scheduled_entry(number, positions[number], self.clock()))
         channels: dict[ChannelName, StatusCounts] = {}
         async for channel, count, past in self.channels(content_id, number, item):
             channels[channel] = count
-            moments += past
+            timeline += past
         if self.digest_store:
-            moments += [one async for one in gathered.item_entries(self.digest_store, content_id)]
+            timeline += [one async for one in gathered.item_entries(self.digest_store, content_id)]
         return Trace(
             content_id=content_id,
             revision=number,
             state=state,
             channels=channels,
-            timeline=sorted(moments, key=lambda moment: moment.at),
+            timeline=sorted(timeline, key=lambda entry: entry.at),
             earlier={
-                one: told async for one, told in self.earlier_revisions(content_id, number, item)
+                n: counts async for n, counts in self.earlier_revisions(content_id, number, item)
             },
         )
 

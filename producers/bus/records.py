@@ -58,9 +58,8 @@ async def update(
         if wanted == known.value:
             return Versioned(wanted, known.revision)
         try:
-            return Versioned(
-                wanted, await _write(bucket, key, wanted, known.revision), just_written=True
-            )
+            revision = await _write(bucket, key, wanted, known.revision)
+            return Versioned(wanted, revision, just_written=True)
         except RevisionConflict:
             known = None
         except NoReply:
