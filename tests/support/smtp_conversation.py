@@ -98,7 +98,7 @@ class Conversation(asyncio.Protocol):
     def offers_tls(self) -> bool:
         return bool(self.receiver.tls) and not self.transport.get_extra_info("ssl_object")
 
-    def on_command(self, _line: bytes) -> None:
+    def on_star(self, _line: bytes) -> None:
         agreed = self.answer("STARTTLS", b"220 2.0.0 go ahead")
         self.flush()
         self.buffer = b""

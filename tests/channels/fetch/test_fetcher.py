@@ -195,9 +195,11 @@ async def test_what_is_packed_is_not_unpacked(server):
 async def test_what_says_that_it_is_too_large_is_not_read(server):
     server.serve("/a.png", b"x" * 1001)
     with pytest.raises(PermanentFetchError, match="too large"):
-        await a_fetcher(server, size=1000).fetch(server.url("/a.png"), PNG)
+        await a_fetcher(server, max_bytes=1000).fetch(server.url("/a.png"), PNG)
     server.serve("/a.png", b"x" * 1000)
-    assert len((await a_fetcher(server, size=1000).fetch(server.url("/a.png"), PNG)).body) == 1000
+    assert (
+        len((await a_fetcher(server, max_bytes=1000).fetch(server.url("/a.png"), PNG)).body) == 1000
+    )
 
 
 async def test_what_never_ends_is_read_up_to_the_limit(server):
@@ -216,7 +218,7 @@ async def test_what_never_ends_is_read_up_to_the_limit(server):
 
     server.answers["/a.png"] = endless
     with pytest.raises(PermanentFetchError, match="too large"):
-        await a_fetcher(server, size=100_000).fetch(server.url("/a.png"), PNG)
+        await a_fetcher(server, max_bytes=100_000).fetch(server.url("/a.png"), PNG)
     assert written < 50_000_000
 
 

@@ -159,7 +159,7 @@ async def test_a_body_is_read_no_further_than_it_may_be_long(server):
 
     server.answers["/rss"] = endless
     with pytest.raises(PermanentFetchError, match="too large"):
-        await visitor(server, size=50_000).fetch_if_changed(server.url("/rss"))
+        await visitor(server, max_bytes=50_000).fetch_if_changed(server.url("/rss"))
 
 
 async def test_what_was_packed_is_unpacked(server):
@@ -215,7 +215,7 @@ async def test_nobody_who_was_not_asked_says_that_nothing_has_changed(server):
 async def test_no_packing_gets_around_the_limits(server, body, coding, kind, reason):
     server.serve("/rss", body, headers={"Content-Encoding": coding})
     with pytest.raises(kind, match=reason):
-        await visitor(server, size=50_000).fetch_if_changed(server.url("/rss"))
+        await visitor(server, max_bytes=50_000).fetch_if_changed(server.url("/rss"))
 
 
 async def test_nobody_there_is_no_answer():

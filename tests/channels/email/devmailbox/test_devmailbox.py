@@ -129,7 +129,7 @@ async def test_a_full_disk_is_a_temporary_failure(port, maildir, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(maildir, "put", full)
+    monkeypatch.setattr(maildir, "store", full)
     said = await talk(port, HELLO, ENVELOPE, b"x\r\n.\r\n", answers=9)
     assert said[-1] == "452"
 

@@ -93,7 +93,7 @@ async def test_a_row_with_a_place_gets_its_own_return_path(place):
         channel = EmailChannel(settings, PUBLIC_URL, SIGNER, return_paths=PATHS)
         publication = a_full_publication()
         async with channel.session() as session:
-            row = mail_recipient(1, publication, place=place)
+            row = mail_recipient(1, publication, row_ref=place)
             await session.send(channel.render(publication), [row], lambda: False)
         await channel.close()
     [got] = receiver.mails
@@ -118,7 +118,9 @@ async def test_a_relay_that_offers_dsn_and_takes_no_parameters_gets_the_mail_wit
         settings = EmailSettings(from_="thong-bao@moha.example", **fields)
         channel = EmailChannel(settings, PUBLIC_URL, SIGNER, return_paths=PATHS)
         publication = a_full_publication()
-        rows = [mail_recipient(number, publication, place=f"p7.2.{number}") for number in range(3)]
+        rows = [
+            mail_recipient(number, publication, row_ref=f"p7.2.{number}") for number in range(3)
+        ]
         async with channel.session() as session:
             said = await session.send(channel.render(publication), rows, lambda: False)
             said += await session.send(channel.render(publication), rows, lambda: False)
