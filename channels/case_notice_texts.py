@@ -1,7 +1,7 @@
-"""What a case notice says, in words: the same facts and names on every channel.
+"""Texts of case notices: the same facts and parameter names on every channel.
 
-Names are Vietnamese, as the parameters of Zalo's templates are. Whoever reads them is a person:
-dates are Vietnam's, money has its dots, text is in NFC.
+Names are Vietnamese, as the parameters of Zalo's templates are. Values are for people: dates in
+Vietnam's time, money with thousands dots, text in NFC.
 """
 
 import string
@@ -24,7 +24,7 @@ TRAILING_PUNCTUATION = " .;,"
 
 
 def notice_kind(notice: CaseNotice) -> str:
-    """One of KINDS."""
+    """The notice's kind, one of NOTICE_KINDS."""
     return APOLOGY if notice.notice == "apology" else str(notice.status)
 
 
@@ -45,12 +45,12 @@ def format_money(dong: int) -> str:
 
 
 def without_trailing_punctuation(text: str) -> str:
-    """A text that somebody typed, to stand inside a sentence."""
+    """Text that a person typed, to be used inside a sentence."""
     return text.rstrip(TRAILING_PUNCTUATION) or text
 
 
 def applicant_address_form(applicant: str) -> str:
-    """How a citizen, a business or a household is addressed in the middle of a sentence."""
+    """Form of address of a citizen, a business or a household inside a sentence."""
     return str(catalog()["applicant"][applicant])
 
 
@@ -97,13 +97,13 @@ MONEY_PARAMETERS = frozenset(name for name, (_, say) in PARAMETERS.items() if sa
 
 
 def parameter_values(notice: CaseNotice) -> dict[str, str]:
-    """Everything that *notice* can say, by parameter; what it does not say is left out."""
+    """Values of all parameters that *notice* has."""
     found = {name: (getattr(notice, field), say) for name, (field, say) in PARAMETERS.items()}
     return {name: nfc(say(one)) for name, (one, say) in found.items() if one not in (None, ())}
 
 
 def guaranteed_parameters(kind: str) -> frozenset[str]:
-    """The parameters that every notice of kind *of* has a value for."""
+    """Parameters that every notice of *kind* has a value for."""
     always = {name for name, field in CaseNotice.model_fields.items() if field.is_required()}
     needed = {"new_due_at"} if kind == APOLOGY else REQUIRED_FIELDS.get(int(kind), set())
     fields = always | needed
@@ -111,12 +111,12 @@ def guaranteed_parameters(kind: str) -> frozenset[str]:
 
 
 def subject(notice: CaseNotice) -> str:
-    """One line that names the dossier and what happened."""
+    """Subject line: the dossier and its new state."""
     return str(texts_of_kind(notice)["subject"]).format_map(parameter_values(notice))
 
 
 def paragraphs(notice: CaseNotice) -> list[str]:
-    """The whole text, greeting included; the way to more only where the notice has no link."""
+    """The whole text with greeting; a hint where to read more if the notice has no link."""
     known, greeting = parameter_values(notice) | sentence_moments(notice), catalog()["greeting"]
     closing = [] if notice.detail_url else [catalog()["closing"]["without_link"]]
     texts = (greeting[notice.applicant_kind], *texts_of_kind(notice)["paragraphs"], *closing)
@@ -126,7 +126,7 @@ def paragraphs(notice: CaseNotice) -> list[str]:
 
 
 def sentence_moments(notice: CaseNotice) -> dict[str, str]:
-    """The moments that *notice* knows, as a sentence says them; a template's blank is shorter."""
+    """Points in time of *notice* in the long form of sentences; templates use a shorter one."""
     fields = {name: field for name, (field, say) in PARAMETERS.items() if say is format_moment}
     found = {name: getattr(notice, field) for name, field in fields.items()}
     return {name: format_moment_in_sentence(at) for name, at in found.items() if at}
@@ -138,7 +138,7 @@ def texts_of_kind(notice: CaseNotice) -> Mapping[str, Any]:
 
 
 def placeholder_names(text: str) -> Iterator[str]:
-    """The names in *text*."""
+    """Names of the placeholders in *text*."""
     return (name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 

@@ -1,7 +1,7 @@
-"""What a channel may raise; everything else it says row by row, as outcomes.
+"""Errors of a channel; results of single rows are outcomes instead.
 
 ChannelError
-  Unreachable      the provider can't be talked to now; nothing was sent; try again later
+  Unreachable      the provider can't be reached now; nothing was sent; try again later
   Misconfigured    an operator has to act; nothing was sent; the channel holds
 """
 
@@ -16,7 +16,7 @@ class ChannelError(Exception):
 
 
 class Unreachable(ChannelError):
-    """The provider can't be talked to now; nothing was sent."""
+    """The provider can't be reached now; nothing was sent."""
 
 
 class Misconfigured(ChannelError):

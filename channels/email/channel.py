@@ -1,4 +1,4 @@
-"""E-mail as a channel: renders a publication once, sends windows over pooled connections."""
+"""E-mail channel: renders content once, sends windows of mails over pooled connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -43,7 +43,7 @@ IN_RELAY_LOG = Outcome(Verdict.DELIVERED, "the relay's log")
 class EmailChannel:
     """Hands one mail per row to the relay, at least once: a row in doubt is sent again.
 
-    With *paths* each mail has a return path of its own, which leads back to its row.
+    With *return_paths* each mail has a return path that names its ledger row.
     """
 
     name = ChannelName.EMAIL
@@ -66,7 +66,7 @@ class EmailChannel:
         self.relay_log = RelayLog(settings.relay_log) if settings.relay_log else None
 
     def render(self, content: Content) -> RenderedMail:
-        """The publication, the notice, the letter or the digest, ready to be addressed."""
+        """Render a publication, notice, transactional mail or digest, ready to be addressed."""
         if isinstance(content, CaseNotice):
             return RenderedCaseNotice(content, self.context)
         if isinstance(content, TransactionalMail):
@@ -77,7 +77,7 @@ class EmailChannel:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["EmailSession"]:
-        """A connection for one batch. Raises Unreachable or Misconfigured."""
+        """Connection for one batch. Raises Unreachable or Misconfigured."""
         connection, new = await self.pool.acquire()
         session = EmailSession(self, connection, new)
         try:
@@ -90,7 +90,7 @@ class EmailChannel:
 
 
 class EmailSession:
-    """Sends over one connection at a time; opens another when the relay has ended it."""
+    """Sends over one connection at a time; opens another if the relay ended the first."""
 
     def __init__(self, channel: EmailChannel, connection: SmtpConnection, is_fresh: bool) -> None:
         self.pool = channel.pool
@@ -104,7 +104,7 @@ class EmailSession:
     async def send(
         self, rendered: RenderedMail, rows: Sequence[Recipient], expired: Deadline
     ) -> list[Outcome]:
-        """One outcome per row, in order. A row whose values are unsafe fails; the rest is sent."""
+        """Send one mail per row; a row with unsafe values fails, the others are sent."""
         outcomes: dict[int, Outcome] = {}
         mails: dict[int, Envelope] = {}
         asked = (
@@ -128,7 +128,7 @@ class EmailSession:
         return [outcomes[number] for number in range(len(rows))]
 
     def envelope(self, rendered: RenderedMail, row: Recipient) -> Envelope:
-        """One reader's mail, with the way back to its row. Raises Unsafe."""
+        """Mail of one recipient with the return path of its row. Raises UnsafeHeader."""
         mail = rendered.envelope(row)
         if self.return_paths is None or not (
             place := self.row_ref(self.return_paths, rendered, row)
@@ -137,7 +137,7 @@ class EmailSession:
         return Envelope(mail.recipient, mail.body, *self.return_paths.return_path(place))
 
     def row_ref(self, return_paths: ReturnPaths, rendered: RenderedMail, row: Recipient) -> str:
-        """What its return path says: where it stands; of a letter, to whom it went."""
+        """Reference for the return path: the ledger row, or the address of a transactional mail."""
         if isinstance(rendered, RenderedTransactionalMail):
             return return_paths.transactional_ref(row.address, rendered.mail.at.date())
         return row.row_ref
@@ -145,7 +145,7 @@ class EmailSession:
     async def send_once(
         self, mails: Sequence[Envelope], expired: Deadline
     ) -> tuple[list[Outcome], bool]:
-        """What one connection makes of *mails*, and whether the unsent ones may go on at once."""
+        """Send *mails* on one connection; also say whether unsent ones may go on at once."""
         try:
             await self.ensure_connected()
         except ChannelError as trouble:
@@ -178,13 +178,13 @@ class EmailSession:
             self.open_timeout = None
 
     def abort(self) -> None:
-        """The mail on its way is in doubt when its end has left; the others stay unsent."""
+        """Stop at once: a mail whose end has left is in doubt, later ones stay unsent."""
         self.connection.abort()
         if self.open_timeout:
             self.open_timeout.reschedule(0.0)
 
     async def resolve(self, _rendered: RenderedMail, rows: Sequence[Recipient]) -> list[Outcome]:
-        """What its log says that the relay has; the others are sent again, same Message-ID."""
+        """Look doubtful rows up in the relay's log; others are sent again, same Message-ID."""
         if self.relay_log is None:
             return [RESEND] * len(rows)
         domain = self.context.settings.domain
@@ -193,7 +193,7 @@ class EmailSession:
         return [IN_RELAY_LOG if one in taken else RESEND for one in ids]
 
     async def probe(self, canary: Canary) -> Outcome:
-        """A mail to the operator's own mailbox; without one, the relay has to answer."""
+        """Send a mail to the operator's own mailbox; without one, ask the relay for an answer."""
         if not canary.target:
             return await self.probe_relay()
         try:
@@ -207,7 +207,7 @@ class EmailSession:
         return outcome
 
     async def probe_relay(self) -> Outcome:
-        """An idle connection that has ended meanwhile is replaced, as for any batch."""
+        """Ask the relay for an answer; an idle connection that ended is replaced once."""
         for _ in range(2):
             try:
                 await self.ensure_connected()

@@ -1,4 +1,4 @@
-"""What may never get into a mail's headers or into an SMTP command."""
+"""Guard against header and command injection into mails and SMTP."""
 
 import re
 
@@ -9,11 +9,11 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class UnsafeHeader(ValueError):
-    """A value that could add a header, a recipient or a command. Names its place, never itself."""
+    """A value that could add a header, recipient or command; names the field, not the value."""
 
 
 def check_header_text(field: str, value: str) -> str:
-    """*value*, when it is one line of printable text. Raises Unsafe."""
+    """*value* if it is one line of printable text. Raises UnsafeHeader."""
     if _UNSAFE.search(value) or len(value) > HEADER_VALUE_MAX:
         raise UnsafeHeader(field)
     return value
@@ -25,7 +25,7 @@ def is_mail_address(value: str) -> bool:
 
 
 def check_recipient(value: str) -> bytes:
-    """An address as it goes into RCPT TO and To. Raises Unsafe."""
+    """Address in the form of RCPT TO and To. Raises UnsafeHeader."""
     if not is_mail_address(value):
         raise UnsafeHeader("address")
     return value.encode("ascii")

@@ -1,11 +1,11 @@
-"""Return paths that lead back to a row: `b+<place>=<mac>@<bounce domain>`, which nobody can forge.
+"""Signed return paths that name a ledger row: `b+<row ref>=<mac>@<bounce domain>`.
 
-A place names its row without an address, `p<seq>.<batch>.<row>` as in `consumers.ledger.row_ref`;
-at its longest the local part has 59 of the 64 characters that SMTP allows.
+A row reference has no address: `p<seq>.<batch>.<row>` as in `consumers.ledger.row_ref`. At its
+longest the local part has 59 of the 64 characters that SMTP allows.
 
-A letter to one person is forgotten once it has left, so its place leads to no row: it has a keyed
-number of the address and the day, `l<number>.<day>.0`. Whoever names an address can be told whether
-the letter went there; nobody can tell the address from it.
+A transactional mail has no ledger row after delivery. Its reference has a keyed number of the
+address and the day: `l<number>.<day>.0`. The number confirms a given address; an address can't be
+read from the number.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _ENVELOPE_ID = re.compile(rf"({_ROW_REF})\.([0-9a-f]{{{2 * MAC_BYTES}}})", re.AS
 
 
 class ReturnPaths:
-    """Makes and recognises them; *key* has 16 to 32 bytes."""
+    """Makes and verifies return paths; *key* has 16 to 32 bytes."""
 
     def __init__(self, key: bytes, domain: str) -> None:
         self.domain = domain.lower()
@@ -44,11 +44,11 @@ class ReturnPaths:
         return keyed.hexdigest()
 
     def transactional_ref(self, address: str, day: date) -> str:
-        """The place of a letter to *address* that was asked for on *day*."""
+        """Reference of a transactional mail to *address* that was requested on *day*."""
         return f"{TRANSACTIONAL_PREFIX}{self.address_number(address)}.{day.toordinal()}.0"
 
     def is_transactional_to(self, row_ref: str, address: str) -> bool:
-        """Whether *place* is that of a letter to *address*; upper and lower case are one."""
+        """Whether *row_ref* belongs to a transactional mail to *address*, in any case."""
         return row_ref.partition(".")[0] == f"{TRANSACTIONAL_PREFIX}{self.address_number(address)}"
 
     def address_number(self, address: str) -> int:
@@ -57,12 +57,12 @@ class ReturnPaths:
         return int.from_bytes(keyed.digest()[:8]) >> 1  # of 19 digits at most
 
     def row_ref_of_address(self, address: str) -> str | None:
-        """Where mail for *address* leads back to; None for any other, and for a forged one."""
+        """Reference in a return path; None for any other address, and for a forged one."""
         local, _, domain = address.lower().rpartition("@")
         return self.verified_row_ref(_LOCAL.fullmatch(local)) if domain == self.domain else None
 
     def row_ref_of_envelope_id(self, envelope_id: str) -> str | None:
-        """The same for an envelope id that came back."""
+        """Reference in a returned envelope id; None for a forged one."""
         return self.verified_row_ref(_ENVELOPE_ID.fullmatch(envelope_id.strip().lower()))
 
     def verified_row_ref(self, match: re.Match[str] | None) -> str | None:
@@ -75,7 +75,7 @@ class ReturnPaths:
 
 
 def transactional_day(row_ref: str) -> date | None:
-    """When the letter of *place* was asked for; None for the place of a row."""
+    """Day of a transactional mail's reference; None for a row's reference."""
     if not row_ref.startswith(TRANSACTIONAL_PREFIX):
         return None
     return date.fromordinal(int(row_ref.split(".")[1]))

@@ -1,4 +1,4 @@
-"""LOA_EMAIL_*: the relay, how we sign in to it, and who the mail is from."""
+"""LOA_EMAIL_*: the relay, its credentials, and the sender of our mail."""
 
 from email.utils import parseaddr
 from enum import StrEnum
@@ -17,12 +17,12 @@ STAND_IN_SENDER = "thong-bao@loa.example"
 
 
 def setting_error(code: str, message: str) -> PydanticCustomError:
-    """What breaks a rule of several variables; *said* begins with the one to be blamed."""
+    """Error in a rule of several variables; *message* begins with the variable to blame."""
     return PydanticCustomError(code, "{said}", {"said": f"LOA_EMAIL_{message}"})
 
 
 class Tls(StrEnum):
-    """How the connection is protected; whatever it is, the relay's certificate is verified."""
+    """Protection of the connection; the relay's certificate is always verified."""
 
     STARTTLS = "starttls"
     TLS = "tls"
@@ -30,7 +30,7 @@ class Tls(StrEnum):
 
 
 class EmailSettings(BaseSettings):
-    """Without a host no relay is configured, and `stand_in` says how to reach the local mailbox."""
+    """Settings of the relay; without a host `for_stand_in` gives those of the local mailbox."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOA_EMAIL_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -114,7 +114,7 @@ class EmailSettings(BaseSettings):
 
     @property
     def dkim_selector_names(self) -> tuple[str, ...]:
-        """Under which names the relay's keys lie: `<selector>._domainkey.<domain>`."""
+        """Names of the relay's DKIM keys: `<selector>._domainkey.<domain>`."""
         return tuple(filter(None, (one.strip() for one in self.dkim_selectors.split(","))))
 
     @property
@@ -129,7 +129,7 @@ class EmailSettings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, so that nobody can listen in."""
+    """Whether *host* is this machine, so that no other machine can listen."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -138,5 +138,5 @@ def is_loopback(host: str) -> bool:
 
 @cache
 def parse_mailbox(text: str) -> tuple[str, str]:
-    """Display name and address; remembered, because every mail asks."""
+    """Display name and address; cached, because every mail needs them."""
     return parseaddr(text)

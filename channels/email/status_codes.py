@@ -1,7 +1,7 @@
-"""What a mail's status code means: one table, for a relay's answers and for what comes back.
+"""Meaning of enhanced status codes: one table for relay replies and for bounces.
 
-Codes are RFC 3463's and those that large providers have added. First match wins; a pattern with a
-dot at its end stands for all codes that begin so.
+Codes are RFC 3463's and those that large providers have added. The first match wins; a pattern
+with a dot at its end covers all codes that begin with the pattern.
 """
 
 from enum import StrEnum
@@ -10,10 +10,10 @@ from channels.base import Verdict
 
 
 class CodeClass(StrEnum):
-    """What a code says, and of whom."""
+    """Meaning of a code."""
 
     ACCEPTED = "accepted"
-    TEMPORARY = "later"  # full, system, network: this mail later, nobody is to blame
+    TEMPORARY = "later"  # full, system, network: try this mail later, no one's fault
     GREYLISTED = "grey"  # greylisted: one server makes strangers wait, this mail later (RFC 6647)
     THROTTLED = "slower"  # we are too fast, or not trusted enough: the whole channel
     NO_MAILBOX = "gone"  # no such mailbox or domain, or switched off: leave the address alone
@@ -21,7 +21,7 @@ class CodeClass(StrEnum):
     UNKNOWN_CAUSE = "other"  # a no without a known cause: as a full mailbox
     CONTENT = "content"  # this mail does not fit: the row fails, its reader stays
     PROTOCOL_FAULT = "fault"  # routing or protocol: ours or the relay's to repair
-    POLICY = "policy"  # authentication, reputation: we are refused, whoever the reader is
+    POLICY = "policy"  # authentication, reputation: we are refused, for every recipient
 
 
 STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
@@ -45,12 +45,12 @@ STATUS_CODES: tuple[tuple[str, CodeClass, Verdict], ...] = (
         "5.5.",
         CodeClass.PROTOCOL_FAULT,
         Verdict.HELD,
-    ),  # the relay doesn't understand us: nobody's row
+    ),  # the relay doesn't understand us: not the row's fault
     ("5.6.", CodeClass.CONTENT, Verdict.FAILED),
     ("5.7.", CodeClass.POLICY, Verdict.HELD),  # never the recipient's fault
     ("5.", CodeClass.UNKNOWN_CAUSE, Verdict.FAILED),
 )
-"""Code, what it means, and what it makes of a row when our own relay answers it."""
+"""Code, its class, and the verdict for a row when our own relay answers it."""
 
 DESCRIPTIONS = {
     CodeClass.TEMPORARY: "not now",
@@ -63,18 +63,18 @@ DESCRIPTIONS = {
     CodeClass.PROTOCOL_FAULT: "routing",
     CodeClass.POLICY: "we are refused",
 }
-"""What an operator reads beside a code."""
+"""Descriptions for operators, shown beside a code."""
 
 UNREACHABLE_CLASSES = frozenset(
     {CodeClass.NO_MAILBOX, CodeClass.MAILBOX_FULL, CodeClass.UNKNOWN_CAUSE}
 )
-"""The recipient can't be reached: what counts against a list of addresses."""
+"""The recipient can't be reached; these count against a list of addresses."""
 CLASS_WHEN_BOUNCED = {CodeClass.TEMPORARY: CodeClass.UNKNOWN_CAUSE}
-"""What came back for good although its code is a temporary one: somebody tried for days."""
+"""Class of a permanent bounce with a temporary code: a server gave up after days."""
 
 
 def classify(code: str) -> tuple[CodeClass, Verdict]:
-    """What *code* means, and what it makes of a row. Raises LookupError for what is no code."""
+    """Class of *code*, and the verdict for a row. Raises LookupError for an invalid code."""
     for pattern, meaning, verdict in STATUS_CODES:
         if code == pattern or (pattern.endswith(".") and code.startswith(pattern)):
             return meaning, verdict
@@ -82,7 +82,7 @@ def classify(code: str) -> tuple[CodeClass, Verdict]:
 
 
 def classify_bounce(code: str) -> CodeClass:
-    """What the *code* of a mail means that came back for good; OTHER for what is no code."""
+    """Class of a permanent bounce's *code*; UNKNOWN_CAUSE for an invalid code."""
     try:
         meaning = classify(code)[0]
     except LookupError:
@@ -93,7 +93,7 @@ def classify_bounce(code: str) -> CodeClass:
 
 
 def is_throttling(code: str) -> bool:
-    """Whether *code* says that we are too fast; nothing does that is no code."""
+    """Whether *code* says that we send too fast; False for an invalid code."""
     try:
         return classify(code)[0] is CodeClass.THROTTLED
     except LookupError:
@@ -101,5 +101,5 @@ def is_throttling(code: str) -> bool:
 
 
 def describe(code: str) -> str:
-    """The *code* of a mail that failed, with what it means: `5.1.1 (no such mailbox)`."""
+    """The *code* of a failed mail with its meaning: `5.1.1 (no such mailbox)`."""
     return f"{code or 'no code'} ({DESCRIPTIONS[classify_bounce(code)]})"

@@ -1,4 +1,4 @@
-"""The link that ends a subscription: it names its subscriber and can't be forged."""
+"""Tokens of unsubscribe links: each names its subscriber and can't be forged."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -12,7 +12,7 @@ class UnsubscribeSigner(Protocol):
     """Makes the token of `<public_url>/huy/<token>`."""
 
     def token(self, subscriber_id: str) -> str:
-        """Letters, digits, `-`, `_` and `.` only; the same for ever under the same key."""
+        """Letters, digits, `-`, `_` and `.` only; always the same under the same key."""
 
 
 class HmacSigner:
@@ -28,7 +28,7 @@ class HmacSigner:
         return f"{named}.{sign(self.keys[0], named)}"
 
     def subscriber_of(self, token: str) -> str | None:
-        """Whose token it is; None for a forged or broken one."""
+        """Subscriber of *token*; None for a forged or broken one."""
         named, _, signature = token.partition(".")
         given = signature.encode("ascii", "replace")
         if not token.isascii() or not any(

@@ -1,5 +1,5 @@
-"""Fetching from an address that somebody else wrote: never from inside our own network.
+"""HTTP requests to addresses that other people wrote; never into our own network.
 
-`public` judges addresses, `fetcher` makes the requests, `visitor` comes back to one address, and
-`reasons` says why nothing was had. May import `contracts` and aiohttp.
+`url_policy` decides which addresses are allowed, `fetcher` makes a request, `conditional_fetcher`
+asks only for changes, `errors` has the reasons. May import `contracts` and aiohttp.
 """

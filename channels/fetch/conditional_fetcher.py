@@ -1,9 +1,6 @@
-"""Coming back to the same address: only what has changed is sent, and waiting is done as asked.
+"""Conditional requests: read a resource again only if it changed.
 
-Every step of a redirect is checked as the first one is.
-
-    Busy   an Away whose server said how long to stay away
-    Gone   an Unusable whose server said that it is over
+The URL policy checks every step of a redirect.
 """
 
 import asyncio
@@ -36,7 +33,7 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ConditionalResponse:
-    """What was found. `body` is None where nothing has changed since the last visit."""
+    """A resource as read; `body` is None if it is unchanged since the last request."""
 
     body: bytes | None
     url: str
@@ -50,14 +47,14 @@ class ConditionalResponse:
 
 
 class ConditionalFetcher(Fetcher):
-    """Says who comes, and what it has already."""
+    """Fetcher that sends its user agent and the validators of the last response."""
 
     user_agent = "Loa"
 
     async def fetch_if_changed(
         self, address: str, *, etag: str = "", last_modified: str = ""
     ) -> ConditionalResponse:
-        """What lies at *address* now. Raises Unusable, Gone, Away, Busy."""
+        """Read *address* unless it is unchanged. Raises a FetchError."""
         said = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         known = {name: value for name, value in said.items() if value}
         ours = {"User-Agent": self.user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
@@ -71,7 +68,7 @@ class ConditionalFetcher(Fetcher):
                 return await self.read_conditional(arrival)
 
     def redirect_target(self, url: URL, location: str) -> URL:
-        """Raises Unusable for a step that would leave encryption behind."""
+        """Raise PermanentFetchError for a redirect from https to http."""
         there = super().redirect_target(url, location)
         if url.scheme == "https" and there.scheme == "http":
             raise PermanentFetchError(FetchReason.UNENCRYPTED)
@@ -91,7 +88,7 @@ class ConditionalFetcher(Fetcher):
         )
 
     async def read_unpacked_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body, which may be no longer unpacked than it may be packed."""
+        """Read the body and decompress it; the size limit holds before and after."""
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding not in ("identity", "gzip", "x-gzip"):
             raise PermanentFetchError(FetchReason.PACKED)
@@ -102,9 +99,9 @@ class ConditionalFetcher(Fetcher):
 
 
 def gunzip(packed: bytes, max_bytes: int) -> bytes:
-    """What was packed, of however many pieces. Raises Unusable, Away.
+    """Decompress one or more gzip members. Raises PermanentFetchError, TemporaryFetchError.
 
-    It never unpacks more than *longest* bytes.
+    Never decompresses more than *max_bytes* bytes.
     """
     try:
         with gzip.GzipFile(fileobj=BytesIO(packed)) as unpacking:
@@ -119,9 +116,9 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
 
 
 def raise_for_status(response: aiohttp.ClientResponse, *, conditional: bool) -> None:
-    """Raises what the status says, unless something was found, or nothing has changed.
+    """Raise the error that the status stands for; return on 200, and on 304 if *conditional*.
 
-    *unchanged*: it was asked whether something has. Who was not, and says so, says nothing.
+    *conditional*: the request had validators. An unrequested 304 is an error.
     """
     good = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) if conditional else (HTTPStatus.OK,)
     if response.status in good:
@@ -140,7 +137,7 @@ def raise_for_status(response: aiohttp.ClientResponse, *, conditional: bool) -> 
 
 
 def parse_retry_after(value: str, now: datetime) -> float:
-    """The seconds that a Retry-After names, as a number or as a date; 0 for none."""
+    """Seconds in a Retry-After header, given as a number or a date; 0 for none."""
     if value.strip().isdecimal():
         return float(value[:9])
     try:
@@ -150,6 +147,6 @@ def parse_retry_after(value: str, now: datetime) -> float:
 
 
 def parse_max_age(cache_control: str) -> float:
-    """How many seconds an answer stays good; 0 where nothing is said."""
+    """Seconds in a Cache-Control max-age; 0 for none."""
     found = _MAX_AGE.search(cache_control)
     return float(found[1]) if found else 0.0

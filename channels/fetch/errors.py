@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class FetchReason(StrEnum):
-    """The name is a code, for those who word it; the value is for logs: no address, no text."""
+    """Reason of a failed fetch. The name is a code for texts, the value is for logs."""
 
     NOT_AN_ADDRESS = "not a web address"
     USER_NAME = "a user name in the address"
@@ -38,9 +38,9 @@ class FetchReason(StrEnum):
 
 
 class FetchError(Exception):
-    """Nothing was fetched. `reason` is safe to log: no address, no text.
+    """A failed fetch. `reason` is safe to log: no address, no text.
 
-    *detail* is a status, or what a library calls the trouble.
+    *detail*: the HTTP status, or the library's name of the error.
     """
 
     def __init__(self, fetch_reason: FetchReason, detail: str = "") -> None:
@@ -51,15 +51,15 @@ class FetchError(Exception):
 
 
 class PermanentFetchError(FetchError):
-    """It can't be had from there, however often one asks."""
+    """The address can't be fetched, at any time."""
 
 
 class TemporaryFetchError(FetchError):
-    """It can't be had now."""
+    """The address can't be fetched now."""
 
 
 class RetryAfter(TemporaryFetchError):
-    """Not now, and not before `after_s` seconds have passed."""
+    """The server asks for a pause of `after_s` seconds."""
 
     def __init__(self, fetch_reason: FetchReason, detail: str, after_s: float) -> None:
         super().__init__(fetch_reason, detail)
@@ -67,11 +67,11 @@ class RetryAfter(TemporaryFetchError):
 
 
 class ResourceGone(PermanentFetchError):
-    """Its server says that nothing will be there again."""
+    """The server says that the resource will not return."""
 
 
 class ForbiddenAddress(Exception):
-    """Nothing is fetched from there."""
+    """The URL policy refuses the address."""
 
     def __init__(self, fetch_reason: FetchReason) -> None:
         super().__init__(fetch_reason)

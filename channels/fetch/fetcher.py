@@ -1,8 +1,4 @@
-"""One request for what lies at an address that somebody else wrote.
-
-Unusable   it will never be fetched from there: a closed address, too large, not what was wanted
-Away       not now: no answer, a broken one, a server in trouble
-"""
+"""A single HTTP request to an address that other people wrote."""
 
 import asyncio
 import socket
@@ -50,7 +46,7 @@ HostResolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """How much, how long, how far."""
+    """Limits of size, time and redirects."""
 
     max_bytes: int = 10_000_000
     total_s: float = 12.0
@@ -60,24 +56,24 @@ class FetchLimits:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """What was there, under the media type that its server calls it by."""
+    """A body with the media type that its server declares."""
 
     media_type: str
     body: bytes
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """What the machine's own resolver says."""
+    """Resolve a host name with the machine's resolver."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 class CheckedResolver(AbstractResolver):
-    """Every address of a name must be open: else none of them is used.
+    """Resolver that refuses a name if any of its addresses is forbidden.
 
-    aiohttp connects to what this returns and asks nobody again, so that a name can't mean one thing
-    here and another a moment later.
+    aiohttp connects to exactly these addresses without resolving again, so a name can't change its
+    meaning between check and connection (DNS rebinding).
     """
 
     def __init__(self, policy: UrlPolicy, lookup: HostResolver) -> None:
@@ -98,7 +94,7 @@ class CheckedResolver(AbstractResolver):
         return [resolve_result(host, address, port) for address in addresses]
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: the resolver holds no resources."""
 
 
 def resolve_result(host: str, address: str, port: int) -> ResolveResult:
@@ -111,7 +107,7 @@ def resolve_result(host: str, address: str, port: int) -> ResolveResult:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """What may go wrong with a request, as Unusable or Away."""
+    """Turn errors of a request into PermanentFetchError or TemporaryFetchError."""
     try:
         yield
     except ForbiddenAddress as closed:
@@ -125,7 +121,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
-    """What an operator can do something about, told apart."""
+    """Separate the causes that an operator can act on."""
     match error:
         case aiohttp.ClientSSLError():
             return FetchReason.NOT_SECURE
@@ -137,7 +133,7 @@ def reason_of(error: aiohttp.ClientError | OSError) -> FetchReason:
 
 @dataclass(frozen=True, slots=True)
 class FinalResponse:
-    """The answer at the end of a way; `steps` are the statuses that led there."""
+    """Response after all redirects; `redirect_statuses` are the statuses on the way."""
 
     response: aiohttp.ClientResponse
     url: URL
@@ -145,7 +141,7 @@ class FinalResponse:
 
 
 class Fetcher:
-    """Each fetch has a session of its own: no cookies, no kept connections, no proxy."""
+    """Fetcher with one session per request: no cookies, no kept connections, no proxy."""
 
     def __init__(
         self,
@@ -158,7 +154,7 @@ class Fetcher:
         self.lookup = lookup
 
     async def fetch(self, address: str, wanted: Collection[str]) -> FetchedFile:
-        """What lies at *address*, if its media type is *wanted*. Raises Unusable, Away."""
+        """Read *address* if its media type is *wanted*. Raises a FetchError."""
         with translate_errors():
             async with (
                 asyncio.timeout(self.limits.total_s),
@@ -188,7 +184,7 @@ class Fetcher:
         )
 
     def open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """The last look, at the very address that is connected to. Raises PermissionError."""
+        """Check the very address that is connected to. Raises PermissionError."""
         family, kind, protocol, _, (host, port, *_) = address
         try:
             self.policy.check_address(host, port)
@@ -204,7 +200,7 @@ class Fetcher:
     async def follow_redirects(
         self, http: aiohttp.ClientSession, url: URL, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[FinalResponse]:
-        """Go where it is, each step checked anew. Raises Closed, Unusable."""
+        """Follow redirects and check each step. Raises ForbiddenAddress, PermanentFetchError."""
         steps: tuple[int, ...] = ()
         while len(steps) <= self.limits.max_redirects:
             self.policy.check_url(url)
@@ -217,7 +213,7 @@ class Fetcher:
         raise PermanentFetchError(FetchReason.TOO_OFTEN)
 
     def redirect_target(self, url: URL, location: str) -> URL:
-        """The next step. Raises ValueError for none."""
+        """URL of the next step. Raises ValueError for a bad one."""
         return url.join(URL(location))
 
     async def read_response(
@@ -238,7 +234,7 @@ class Fetcher:
         return FetchedFile(response.content_type, await self.read_body(response))
 
     async def read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body, read no further than it may be long."""
+        """Read the body up to the size limit."""
         body = bytearray()
         if (response.content_length or 0) > self.limits.max_bytes:
             raise PermanentFetchError(FetchReason.TOO_LARGE)

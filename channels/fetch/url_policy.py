@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from: what anybody on the Internet could reach, nothing else."""
+"""URL policy: only addresses of the public Internet may be fetched."""
 
 import re
 from dataclasses import dataclass
@@ -74,12 +74,12 @@ BLOCKED_V6 = tuple(
 
 @dataclass(frozen=True, slots=True)
 class UrlPolicy:
-    """The rule; *open* are addresses and ports that an operator has opened, public or not."""
+    """The policy; *exceptions* are addresses and ports that an operator allows."""
 
     exceptions: frozenset[tuple[str, int]] = frozenset()
 
     def check_url(self, url: URL) -> None:
-        """What can be seen without asking anybody. Raises Closed."""
+        """Check a URL without DNS. Raises ForbiddenAddress."""
         if url.scheme not in SCHEMES or not url.raw_host:
             raise ForbiddenAddress(FetchReason.NOT_AN_ADDRESS)
         if "@" in url.raw_authority:
@@ -92,13 +92,13 @@ class UrlPolicy:
         check_host(host)
 
     def check_address(self, address: str, port: int) -> None:
-        """An address that is about to be connected to. Raises Closed."""
+        """Check an address before a connection. Raises ForbiddenAddress."""
         if (address, port) not in self.exceptions and not is_public_address(address):
             raise ForbiddenAddress(FetchReason.NOT_PUBLIC)
 
 
 def check_host(host: str) -> None:
-    """A full name that could stand in the public DNS, or a public address. Raises Closed."""
+    """Require a full public DNS name or a public address. Raises ForbiddenAddress."""
     address = parse_ip(host)
     if address:
         if not is_public_address(host):
@@ -112,7 +112,7 @@ def check_host(host: str) -> None:
 
 
 def is_public_address(address: str) -> bool:
-    """Whether it is an address of the public Internet, written in its usual form."""
+    """Whether *address* belongs to the public Internet and has its usual form."""
     found = parse_ip(address)
     if isinstance(found, IPv4Address):
         return not any(found in network for network in BLOCKED_V4)
@@ -122,7 +122,7 @@ def is_public_address(address: str) -> bool:
 
 
 def is_public_url(url: str) -> bool:
-    """Whether an address of our own could be fetched by others."""
+    """Whether other machines could fetch *url*, one of our own addresses."""
     try:
         check_host(host_of(URL(url)))
     except (ForbiddenAddress, ValueError):
@@ -135,7 +135,7 @@ def host_of(url: URL) -> str:
 
 
 def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
-    """The IP address that *host* is; None for a name."""
+    """Parse an IP address; None for a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -143,7 +143,7 @@ def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def parse_policy(written: str) -> UrlPolicy:
-    """The gate with exceptions, written as `127.0.0.1:8090,[::1]:8090`. Raises ValueError."""
+    """Policy with exceptions written as `127.0.0.1:8090,[::1]:8090`. Raises ValueError."""
     found = set()
     for one in filter(None, (part.strip() for part in written.split(","))):
         host, _, port = one.rpartition(":")

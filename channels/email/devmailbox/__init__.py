@@ -1,4 +1,4 @@
 """Development mailbox: an SMTP server that keeps every mail as a file, and its web pages.
 
-Stands in for a relay where none is configured. May import `contracts` and `channels.email.parsing`.
+Replaces a relay where none is configured. May import `contracts` and `channels.email.parsing`.
 """

@@ -1,4 +1,4 @@
-"""Mail kept as files, one .eml each, in a folder per day."""
+"""Folder of mails: one .eml file per mail, one folder per day."""
 
 import itertools
 import re
@@ -13,7 +13,7 @@ MAIL_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.(\d{19}-\d{6})")
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """One mail that was accepted. `name` is unique, and safe in a URL."""
+    """One accepted mail. `name` is unique, and safe in a URL."""
 
     name: str
     path: Path
@@ -27,7 +27,7 @@ class StoredMail:
 
 
 class MailFolder:
-    """A folder of mail. Not fsynced: it stands in for a relay where none is configured."""
+    """Folder of mails. Not fsynced: a stand-in for a relay where none is configured."""
 
     def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
         self.folder = folder
@@ -35,7 +35,7 @@ class MailFolder:
         self.numbers = itertools.count()
 
     def store(self, sender: str, recipients: Sequence[str], mail: bytes) -> StoredMail:
-        """Store a mail under the next name; it is never seen half written. Raises OSError."""
+        """Store a mail under the next name, atomically. Raises OSError."""
         now = self.clock()
         day = datetime.fromtimestamp(now / 1e9, UTC).date().isoformat()
         stem = f"{now:019d}-{next(self.numbers) % 1_000_000:06d}"
@@ -52,13 +52,13 @@ class MailFolder:
         return StoredMail(f"{day}.{stem}", path)
 
     def newest_first(self) -> Iterator[StoredMail]:
-        """All mail, read from the folder as far as the caller goes on."""
+        """All mails, read lazily."""
         for day in sorted(self.folder.glob("????-??-??"), reverse=True):
             for path in sorted(day.glob("*.eml"), reverse=True):
                 yield StoredMail(f"{day.name}.{path.stem}", path)
 
     def find(self, name: str) -> StoredMail | None:
-        """The mail of that name, if there is one."""
+        """The mail of that name, if it exists."""
         found = MAIL_NAME.fullmatch(name)
         if not found:
             return None

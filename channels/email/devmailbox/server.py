@@ -1,4 +1,4 @@
-"""An SMTP receiver that takes every mail and keeps it in a maildrop; it never passes mail on."""
+"""SMTP server that keeps every mail in a folder and passes none on."""
 
 import asyncio
 import re
@@ -26,13 +26,13 @@ class CatchAllServer:
         self.server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Start to listen; answers the port. Raises OSError when it is taken."""
+        """Start to listen; return the port. Raises OSError if it is taken."""
         loop = asyncio.get_running_loop()
         self.server = await loop.create_server(lambda: CatchAllSession(self), host, port)
         return int(self.server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening and end the conversations."""
+        """Stop listening and end the sessions."""
         if self.server is None:
             return
         self.server.close()
@@ -42,7 +42,7 @@ class CatchAllServer:
 
 
 class CatchAllSession(asyncio.Protocol):
-    """One client. All its commands that have arrived are answered in one write."""
+    """One client; commands that arrive together are answered in one write."""
 
     def __init__(self, server: CatchAllServer) -> None:
         self.server = server
@@ -113,7 +113,7 @@ class CatchAllSession(asyncio.Protocol):
         return "354 Go\r\n"
 
     def take_body(self) -> str | None:
-        """Keep the mail once it is whole, then say so."""
+        """Store the mail once it is complete, and answer."""
         if self.buffer.startswith(b".\r\n"):
             end = -2
         else:

@@ -1,4 +1,4 @@
-"""/hop-thu-thu: what the catch-all mailbox has received, for looking at in a browser."""
+"""/hop-thu-thu: web pages of the development mailbox."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -54,13 +54,13 @@ _JINJA = Environment(
 
 
 class MailboxPages:
-    """The pages over one maildrop."""
+    """Pages over one mail folder."""
 
     def __init__(self, mail_folder: MailFolder) -> None:
         self.mail_folder = mail_folder
 
     def routes(self) -> list[Route]:
-        """To be mounted at the root: every path starts with /hop-thu-thu."""
+        """Routes for the root; every path starts with /hop-thu-thu."""
         return [
             Route("/hop-thu-thu", self.index),
             Route("/hop-thu-thu/mailbox.css", self.stylesheet),
@@ -95,7 +95,7 @@ class MailboxPages:
         )
 
     def html(self, request: Request) -> Response:
-        """The HTML part alone: a document that may do nothing, for the frame."""
+        """The HTML part alone, sandboxed for the frame."""
         return HTMLResponse(
             parsing.body_text(self.find_mail(request).raw(), "html"), headers=SANDBOX_HEADERS
         )
@@ -115,7 +115,7 @@ class MailboxPages:
 
 
 def mailbox_app(mail_folder: MailFolder) -> Starlette:
-    """The pages as an application of their own."""
+    """The pages as an application."""
     return Starlette(routes=MailboxPages(mail_folder).routes(), exception_handlers={404: not_found})
 
 
@@ -135,7 +135,7 @@ def page_number(request: Request) -> int:
 
 
 def summary(stored: StoredMail) -> Mapping[str, str]:
-    """What a list shows of a mail."""
+    """Fields of a mail in the list."""
     raw = stored.raw()
     return {
         "name": stored.name,

@@ -1,5 +1,5 @@
-"""What decides whether our mail is believed: DNS records, the relay, and a mail's own fields.
+"""Checks of DNS records, the relay and header fields, on which the trust in our mail depends.
 
-Asks the DNS and the relay; knows no bus. Findings are codes with values, their words are in
-`texts.toml`.
+Asks the DNS and the relay; knows no bus. Findings are codes with values; `texts.toml` has their
+texts.
 """

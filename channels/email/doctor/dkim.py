@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376, 8301, 8463): the public keys with which receivers check the relay's signature."""
+"""DKIM (RFC 6376, 8301, 8463): public keys for the relay's signature."""
 
 from base64 import b64decode
 from binascii import Error
@@ -16,7 +16,7 @@ ED25519_BYTES = 32
 
 
 async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> AsyncIterator[Finding]:
-    """Each selector's key. Raises Silent."""
+    """Check each selector's key. Raises DnsUnanswered."""
     if not selectors:
         yield new_finding("dkim_unknown", domain=domain)
     kinds: set[str] = set()
@@ -33,7 +33,7 @@ async def examine(dns: DnsClient, domain: str, selectors: Sequence[str]) -> Asyn
 
 
 def key_finding(name: str, record: dict[str, str]) -> Finding:
-    """What one record says."""
+    """Finding for one record."""
     code = record_flaw(record)
     if code:
         return new_finding(code, name=name)
@@ -48,7 +48,7 @@ def key_finding(name: str, record: dict[str, str]) -> Finding:
 
 
 def record_flaw(record: dict[str, str]) -> str:
-    """Why no receiver uses this key, or not in earnest; empty when its tags are in order."""
+    """Code of a flaw in a key's tags; empty if they are in order."""
     if record.get("v", "DKIM1") != "DKIM1" or "p" not in record:
         return "dkim_unreadable"
     if not record["p"]:

@@ -1,4 +1,4 @@
-"""DMARC (RFC 9989): what receivers do with mail in our name that is not ours, and who is told."""
+"""DMARC (RFC 9989): policy for forged mail in our name, and the receivers of reports."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,14 +15,17 @@ _REPORTS = re.compile(r"mailto:[^@,\s]+@([A-Za-z0-9.-]+)(?:![0-9]+[kmgt]?)?", re
 
 
 class DmarcRecord(NamedTuple):
-    """A record, and the domain at which it lies."""
+    """A record and its domain."""
 
     domain: str
     tags: dict[str, str]
 
 
 async def examine(dns: DnsClient, domain: str, envelope: str) -> AsyncIterator[Finding]:
-    """What is wrong, or one `dmarc_ok`; *envelope*: the return path's domain. Raises Silent."""
+    """Findings, or one `dmarc_ok`; *envelope*: domain of the return path.
+
+    Raises DnsUnanswered.
+    """
     records = [record async for record in walk_up(dns, domain)]
     if not records:
         several = len(await dmarc_records(dns, domain)) > 1
@@ -57,14 +60,14 @@ async def record_findings(
 
 
 def effective_policy(record: DmarcRecord, domain: str) -> str:
-    """What holds for *domain*: a record above it may have other rules for what is below."""
+    """Policy for *domain*; a record of a parent domain may have another for subdomains."""
     above = record.domain != domain
     said = record.tags.get("sp") if above and "sp" in record.tags else record.tags.get("p", "")
     return str(said).lower()
 
 
 async def accepts_reports(dns: DnsClient, domain: str, report_domain: str) -> bool:
-    """Reports go to another organisation only if that one says that it wants them."""
+    """Whether *report_domain* accepts reports; another organisation has to consent."""
     if await organisational_domain(dns, domain) == await organisational_domain(dns, report_domain):
         return True
     consent = await dns.txt_records(f"{domain}._report._dmarc.{report_domain}")
@@ -79,12 +82,12 @@ async def is_aligned(dns: DnsClient, domain: str, envelope: str, *, strict: bool
 
 
 async def organisational_domain(dns: DnsClient, domain: str) -> str:
-    """The organisational domain of *domain*. Raises Silent."""
+    """The organisational domain of *domain*. Raises DnsUnanswered."""
     return organisational_domain_in(domain, [record async for record in walk_up(dns, domain)])
 
 
 def organisational_domain_in(domain: str, records: list[DmarcRecord]) -> str:
-    """Where the walk up the tree ends: at psd=n, one below psd=y, else at the shortest name."""
+    """End of the tree walk: at psd=n, one below psd=y, else at the shortest name."""
     for record in records:
         kind = record.tags.get("psd", "u").lower()
         if kind == "n":
@@ -102,7 +105,7 @@ def governing_record(domain: str, records: list[DmarcRecord]) -> DmarcRecord:
 
 
 async def walk_up(dns: DnsClient, domain: str) -> AsyncIterator[DmarcRecord]:
-    """The records from *domain* upwards, at most eight questions."""
+    """Records from *domain* upwards, at most eight queries."""
     labels = domain.split(".")
     steps = [labels, *(labels[start:] for start in range(1, len(labels)))]
     if len(labels) > LABELS_MAX:

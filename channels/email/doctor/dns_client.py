@@ -22,7 +22,7 @@ DNS_PORT = 53
 
 
 class DnsUnanswered(Exception):
-    """No server has answered, or none with sense: nothing is known of *name*."""
+    """No usable answer about *name*."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -30,7 +30,7 @@ class DnsUnanswered(Exception):
 
 
 class DnsClient:
-    """Asks *server* (host and port), or the servers that this machine asks."""
+    """Queries *server* (host and port), or the machine's own servers."""
 
     def __init__(self, server: tuple[str, int] | None = None) -> None:
         self.resolver = Resolver(configure=server is None)
@@ -40,24 +40,24 @@ class DnsClient:
         self.resolver.lifetime = DNS_TIMEOUT_S
 
     async def txt_records(self, name: str) -> list[str]:
-        """The TXT records of *name*, each joined; none when there are none. Raises Silent."""
+        """TXT records of *name*, each joined. Raises DnsUnanswered."""
         answers = await self.query(name, "TXT")
         return [b"".join(one.strings).decode("utf-8", "replace") for one in answers]
 
     async def mail_hosts(self, name: str) -> list[str]:
-        """The hosts that take mail for *name*; a null MX (RFC 7505) is none. Raises Silent."""
+        """Mail hosts of *name*; none for a null MX (RFC 7505). Raises DnsUnanswered."""
         hosts = [one.exchange.to_text(omit_final_dot=True) for one in await self.query(name, "MX")]
         return [host for host in hosts if host not in ("", ".")]
 
     async def addresses(self, name: str) -> list[Address]:
-        """The addresses of *name*, both kinds; an address is its own. Raises Silent."""
+        """IPv4 and IPv6 addresses of *name*, which may be an address. Raises DnsUnanswered."""
         with suppress(ValueError):
             return [ip_address(name)]
         kinds = [await self.query(name, "A"), await self.query(name, "AAAA")]
         return [ip_address(one.address) for kind in kinds for one in kind]
 
     async def reverse_names(self, address: Address) -> list[str]:
-        """The names that *address* says it has. Raises Silent."""
+        """Names of *address* in reverse DNS. Raises DnsUnanswered."""
         name = dns.reversename.from_address(str(address)).to_text()
         return [one.target.to_text(omit_final_dot=True) for one in await self.query(name, "PTR")]
 
@@ -71,7 +71,7 @@ class DnsClient:
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    """Name → value, in order; a name that comes twice counts the first time."""
+    """Tags by name, in order; the first of equal names counts."""
     found: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")

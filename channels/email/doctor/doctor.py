@@ -25,7 +25,7 @@ from contracts.publication import Publication
 
 
 def sample_publication(context: MailContext, now: datetime) -> Publication:
-    """An item of the first topic and unit that this Loa knows."""
+    """A publication of the first topic and unit in the vocabulary."""
     said = finding_texts()["sample"]
     words = context.vocabulary
     return Publication.model_validate(
@@ -46,7 +46,7 @@ def sample_publication(context: MailContext, now: datetime) -> Publication:
 
 
 def sample_envelope(context: MailContext, now: datetime, to: str) -> Envelope:
-    """The mail, built as all are. Raises guard.Unsafe for an address that is none."""
+    """A mail built like all others. Raises UnsafeHeader."""
     item = sample_publication(context, now)
     return RenderedPublication(item, context).envelope(sample_recipient(item, address=to))
 
@@ -56,14 +56,14 @@ Check = Callable[[], AsyncIterator[Finding]]
 
 @dataclass
 class Doctor:
-    """Looks at what *house* sends; *now* is the moment at which certificates have to be valid."""
+    """Examination of *context*; certificates have to be valid at *now*."""
 
     context: MailContext
     dns: DnsClient
     now: datetime
 
     async def examine(self) -> list[Finding]:
-        """Every finding. A silent DNS server is one, too."""
+        """All findings, also those of an unanswered DNS query."""
         parts = (
             self.check_spf,
             self.check_dkim,
@@ -86,7 +86,7 @@ class Doctor:
 
     @property
     def envelope_domain(self) -> str:
-        """The domain of the return path, which SPF is about."""
+        """Domain of the return path, which SPF checks."""
         settings = self.context.settings
         return (settings.bounce_domain or settings.domain).lower()
 
@@ -106,7 +106,7 @@ class Doctor:
             yield finding
 
     async def check_reply_hosts(self) -> AsyncIterator[Finding]:
-        """Whether answers and bounces have a host that takes them."""
+        """Whether replies and bounces have a host that accepts them."""
         settings = self.context.settings
         addresses = (settings.sender, settings.reply_mailbox[1], settings.unsubscribe_to)
         domains = {parseaddr(one)[1].rpartition("@")[2].lower() for one in addresses if one}
@@ -125,27 +125,27 @@ class Doctor:
 
     @property
     def relays(self) -> list[EmailSettings]:
-        """How the first relay is reached, and the second if there is one."""
+        """Settings of the relay and of the fallback, if configured."""
         first = self.context.settings
         return [first, first.fallback] if first.fallback else [first]
 
     async def relay_addresses(self) -> list[Address]:
-        """The relays' addresses that others can see. Raises Silent."""
+        """Public addresses of the relays. Raises DnsUnanswered."""
         known = [await relay.public_addresses(settings, self.dns) for settings in self.relays]
         return list(dict.fromkeys(address for some in known for address in some))
 
     def check_mail(self) -> list[Finding]:
-        """What a mail looks like that is built as all are."""
+        """Findings in a mail built like all others."""
         built = sample_envelope(self.context, self.now, SAMPLE_ADDRESS)
         return list(mail_check.examine(remove_dot_stuffing(built.body), self.context.settings))
 
     def with_return_path(self, mail: Envelope) -> Envelope:
-        """With a return path of the domain that the others have: receivers look at its SPF."""
+        """The mail with a return path of the usual domain, whose SPF receivers check."""
         domain = self.context.settings.bounce_domain
         return mail._replace(sender=f"{REPORTS_LOCAL_PART}@{domain}".encode()) if domain else mail
 
     async def send_sample(self, to: str) -> Finding:
-        """Send such a mail. Raises guard.Unsafe for an address that is none."""
+        """Send a sample mail. Raises UnsafeHeader."""
         mail = self.with_return_path(sample_envelope(self.context, self.now, to))
         pool = ConnectionPool(self.context.settings, REQUEST_TIMEOUT_S)
         try:

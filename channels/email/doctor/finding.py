@@ -1,4 +1,4 @@
-"""What the doctor has found: a code and its values; how bad it is and its words are in a table."""
+"""Findings: a code and its values; a table has level and texts."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Level(StrEnum):
-    """`warning`: mail arrives, but less surely than it could. `problem`: some providers refuse."""
+    """`warning`: mail may be filtered. `problem`: some providers refuse."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One checked fact."""
 
     code: str
     values: Mapping[str, object] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Finding:
         return self.code.partition("_")[0]
 
     def localized(self) -> dict[str, str]:
-        """What it means and what to do (empty where all is well), in English and Vietnamese."""
+        """Meaning and advice (empty if all is well), in English and Vietnamese."""
         said = finding_texts()[self.code]
         names = ("en", "vi", "do_en", "do_vi")
         return {name: said.get(name, "").format_map(self.values) for name in names}

@@ -1,4 +1,4 @@
-"""The fields of a built mail, against what RFC 5322, 2919, 3834 and 8058 and the providers ask."""
+"""Header fields of a built mail, checked against RFC 5322, 2919, 3834, 8058 and providers."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ MailCheck = Callable[[EmailMessage, EmailSettings], bool]
 
 
 def examine(raw: bytes, settings: EmailSettings) -> Iterator[Finding]:
-    """What is wrong with a mail of a subscription, or one `mail_ok`."""
+    """Findings in a subscription's mail, or one `mail_ok`."""
     mail = message_from_bytes(raw, policy=policy.default)
     wrong = [
         new_finding("mail_wrong", field=name)
@@ -37,7 +37,7 @@ def examine(raw: bytes, settings: EmailSettings) -> Iterator[Finding]:
 
 
 def advice(mail: EmailMessage, settings: EmailSettings) -> Iterator[Finding]:
-    """What a setting would make better."""
+    """Settings that would improve the mail."""
     uris = _URI.findall(str(mail["List-Unsubscribe"]))
     if not uris[0].startswith("https://"):
         yield new_finding("mail_not_https", uri=uris[0].partition("/huy/")[0])
@@ -50,7 +50,7 @@ def advice(mail: EmailMessage, settings: EmailSettings) -> Iterator[Finding]:
 
 
 def has_bad_lines(raw: bytes) -> bool:
-    """Lines that are too long or do not end in CRLF, or bytes that need 8BITMIME."""
+    """Whether lines are too long, do not end in CRLF, or need 8BITMIME."""
     lines = raw.split(b"\r\n")
     longest = max(map(len, lines))
     return longest > LINE_MAX or not raw.isascii() or any(set(line) & {10, 13} for line in lines)
@@ -61,7 +61,7 @@ def occurs_once(name: str) -> MailCheck:
 
 
 def has_sender_name(mail: EmailMessage, settings: EmailSettings) -> bool:
-    """The agency's name, before the address that the DNS records are about."""
+    """Whether From has a name, and the address that the DNS records are about."""
     name, address = parseaddr(str(mail["From"]))
     return bool(name) and address == settings.sender
 
@@ -76,13 +76,13 @@ def has_two_parts(mail: EmailMessage, _settings: EmailSettings) -> bool:
 
 
 def has_valid_unsubscribe(mail: EmailMessage, _settings: EmailSettings) -> bool:
-    """Exactly one web address, at most one mail address, nothing else."""
+    """Whether there are exactly one web address and at most one mail address."""
     schemes = [uri.partition(":")[0] for uri in _URI.findall(str(mail["List-Unsubscribe"]))]
     return schemes in (["https"], ["http"], ["https", "mailto"], ["http", "mailto"])
 
 
 def has_visible_unsubscribe(mail: EmailMessage, _settings: EmailSettings) -> bool:
-    """The way out is also where the reader sees it, in both parts."""
+    """Whether both parts show the unsubscribe link."""
     web = _URI.findall(str(mail["List-Unsubscribe"]))[0]
     bodies = [mail.get_body((kind,)) for kind in ("plain", "html")]
     return all(body is not None and web in body.get_content() for body in bodies)

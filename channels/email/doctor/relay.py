@@ -18,13 +18,13 @@ QUIT_TIMEOUT_S = 5.0
 
 
 class QuitWaiter:
-    """Hears nothing but the end."""
+    """Reply handler that waits for the end of the connection."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
 
     def on_reply(self, text: bytes) -> None:
-        """The relay's own goodbye."""
+        """Ignore the reply to QUIT."""
 
     def on_replies_processed(self) -> None:
         pass
@@ -37,7 +37,7 @@ class QuitWaiter:
 
 
 async def quit_and_wait(protocol: SmtpProtocol) -> None:
-    """Say goodbye and wait until the connection is gone."""
+    """Send QUIT and wait until the connection is closed."""
     if protocol.closed_reason:
         return
     farewell = QuitWaiter()
@@ -58,16 +58,16 @@ SIZE_MIN = 1_000_000
 
 
 async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
-    """What a handshake shows; nothing is sent."""
+    """Findings of a handshake; sends no mail."""
     if not settings.host:
         return [new_finding("relay_none")]
     where = {"host": settings.host, "port": settings.port}
-    wire = SmtpProtocol()
+    protocol = SmtpProtocol()
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
-            abilities = await perform_handshake(wire, settings, tls_context(settings))
-        seen = [*tls_findings(settings, wire, now), *extension_findings(settings, abilities)]
-        await quit_and_wait(wire)
+            extensions = await perform_handshake(protocol, settings, tls_context(settings))
+        seen = [*tls_findings(settings, protocol, now), *extension_findings(settings, extensions)]
+        await quit_and_wait(protocol)
         return seen
     except ChannelError as trouble:
         return [new_finding("relay_failed", reason=trouble.reason, **where)]
@@ -76,13 +76,13 @@ async def examine(settings: EmailSettings, now: datetime) -> list[Finding]:
     except (OSError, TimeoutError) as error:
         return [new_finding("relay_failed", reason=os_reason(error), **where)]
     finally:
-        wire.drop("looked at")
+        protocol.drop("looked at")
 
 
 def tls_findings(
     settings: EmailSettings, protocol: SmtpProtocol, now: datetime
 ) -> Iterator[Finding]:
-    """TLS as it was agreed: the certificate has been verified by then."""
+    """Findings of the TLS connection, whose certificate has been verified."""
     host = settings.host
     if settings.tls is Tls.NONE:
         yield new_finding("relay_plain_here" if is_loopback(host) else "relay_plain", host=host)
@@ -99,7 +99,7 @@ def tls_findings(
 
 
 def extension_findings(settings: EmailSettings, extensions: Extensions) -> Iterator[Finding]:
-    """The extensions that Loa makes use of."""
+    """Findings of the extensions that Loa uses."""
     host = settings.host
     if settings.tls is Tls.NONE and "STARTTLS" in extensions and not is_loopback(host):
         yield new_finding("relay_could_tls", host=host)
@@ -113,14 +113,14 @@ def extension_findings(settings: EmailSettings, extensions: Extensions) -> Itera
 
 
 async def public_addresses(settings: EmailSettings, dns: DnsClient) -> list[Address]:
-    """The relay's addresses that others can see. Raises Silent."""
+    """The relay's public addresses. Raises DnsUnanswered."""
     if not settings.host or is_loopback(settings.host):
         return []
     return [one for one in await dns.addresses(settings.host) if one.is_global]
 
 
 async def reverse_dns_findings(addresses: list[Address], dns: DnsClient) -> AsyncIterator[Finding]:
-    """Each address needs a name that leads back to it. Raises Silent."""
+    """Findings of each address: its name has to resolve back. Raises DnsUnanswered."""
     for address in addresses:
         hosts = await dns.reverse_names(address)
         back = [one for host in hosts for one in await dns.addresses(host)]

@@ -1,4 +1,4 @@
-"""SPF (RFC 7208): who may send in a domain's name, and whether receivers can work that out."""
+"""SPF (RFC 7208): senders that a domain permits, and whether receivers can evaluate that."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _BITS = re.compile(r"(?:/(\d{1,2}))?(?://(\d{1,3}))?")
 
 
 class SpfPermError(Exception):
-    """Receivers can't evaluate the record (permerror)."""
+    """A record that receivers can't evaluate (permerror)."""
 
     def __init__(self, code: str, **values: object) -> None:
         super().__init__(code)
@@ -35,12 +35,12 @@ class SpfTerm(NamedTuple):
 
 @dataclass
 class SpfEvaluation:
-    """One evaluation. Raises Silent where the DNS says nothing."""
+    """One evaluation. Raises DnsUnanswered."""
 
     dns: DnsClient
 
     async def examine(self, domain: str, relays: list[Address]) -> Iterator[Finding]:
-        """What is wrong, or one `spf_ok`; *relays*: the addresses from which our mail comes."""
+        """Findings, or one `spf_ok`; *relays*: addresses that send our mail."""
         try:
             terms = await self.terms(domain)
             count = await self.count_lookups(domain, frozenset())
@@ -57,14 +57,14 @@ class SpfEvaluation:
         return iter(wrong or [new_finding("spf_ok", domain=domain, count=count)])
 
     async def terms(self, domain: str) -> list[SpfTerm]:
-        """The record's terms. Raises Broken when there is not exactly one that can be read."""
+        """Terms of the only record. Raises SpfPermError."""
         records = [text for text in await self.dns.txt_records(domain) if is_spf(text)]
         if len(records) != 1:
             raise SpfPermError("spf_several" if records else "spf_missing", domain=domain)
         return [parse_term(domain, word) for word in records[0].split()[1:]]
 
     async def count_lookups(self, domain: str, above: frozenset[str]) -> int:
-        """How many questions the whole record costs. Raises Broken for one that names itself."""
+        """Number of look-ups of the whole record. Raises SpfPermError for a loop."""
         if domain in above or len(above) > LOOKUPS_MAX:
             raise SpfPermError("spf_loop", domain=domain)
         count = 0
@@ -75,7 +75,7 @@ class SpfEvaluation:
         return count
 
     async def permits(self, domain: str, address: Address) -> bool:
-        """Whether *address* may send; what needs the mail itself (macros, exists) is no match."""
+        """Whether *address* may send; terms that need the mail (macros, exists) never match."""
         onward = ""
         for one in await self.terms(domain):
             onward = one.value if one.kind == "redirect" else onward
@@ -100,7 +100,7 @@ class SpfEvaluation:
 
 
 def in_network(address: Address, network: str, prefix: str) -> bool:
-    """Whether *address* lies in *network*; *bits*, for hosts, is `/24`, `//64` or both."""
+    """Whether *address* is in *network*; *prefix*, for hosts: `/24`, `//64` or both."""
     sizes = _BITS.fullmatch(prefix)
     size = sizes[2 if address.version == 6 else 1] if sizes else None
     try:
@@ -114,7 +114,7 @@ def is_spf(text: str) -> bool:
 
 
 def parse_term(domain: str, word: str) -> SpfTerm:
-    """Read one term; modifiers that nobody knows are passed over. Raises Broken."""
+    """Parse one term; unknown modifiers are ignored. Raises SpfPermError."""
     match = _KIND.fullmatch(word)
     kind, rest = (match[2].lower(), match[3].lower()) if match else ("", "")
     if kind not in KNOWN_TERMS and not rest.startswith("="):
@@ -126,7 +126,7 @@ def parse_term(domain: str, word: str) -> SpfTerm:
 
 
 def permissive_findings(domain: str, terms: list[SpfTerm]) -> Iterator[Finding]:
-    """What lets too many send."""
+    """Findings of terms that permit too many senders."""
     kinds = {one.kind: one for one in terms}
     if "ptr" in kinds:
         yield new_finding("spf_ptr", domain=domain)

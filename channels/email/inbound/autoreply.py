@@ -1,4 +1,4 @@
-"""To whom an automatic answer may go: to a person's own mail, and never to a machine (RFC 3834)."""
+"""Recipients of automatic replies: people who wrote themselves, never machines (RFC 3834)."""
 
 import re
 from email.message import Message
@@ -28,10 +28,10 @@ _MACHINE = re.compile(
 
 
 def autoreply_address(mail: bytes, sender: str, recipient: str) -> str:
-    """Who wrote *mail* to *recipient*; empty for what must not be answered.
+    """Address to answer; empty if *mail* must not be answered.
 
-    Envelope and From have to name the same address, so that nobody is answered in whose name
-    somebody else sends: a forger needs a server that lets them use that envelope.
+    Envelope and From have to name the same address. A forger would need a server that accepts the
+    envelope, so a third person gets no answer to a forged mail.
     """
     head = BytesHeaderParser().parsebytes(mail[:HEADERS_MAX])
     named = field_addresses(head, "From")
@@ -44,7 +44,7 @@ def autoreply_address(mail: bytes, sender: str, recipient: str) -> str:
 
 
 def is_automatic(head: Message, sender: str) -> bool:
-    """Whether a program wrote it, by whatever sign."""
+    """Whether a program wrote the mail."""
     if any(head.get(name) is not None for name in MACHINE_HEADERS):
         return True
     if (
@@ -58,7 +58,7 @@ def is_automatic(head: Message, sender: str) -> bool:
 
 
 def field_keyword(head: Message, name: str) -> str:
-    """The first word of a field, in lower case."""
+    """First word of a field, in lower case."""
     return str(head.get(name, "")).partition(";")[0].strip().lower()
 
 

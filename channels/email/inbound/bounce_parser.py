@@ -1,6 +1,6 @@
-"""What a mail that came back says: a bounce (RFC 3464), a complaint (RFC 5965), or no report.
+"""Parser of returned mails: bounces (RFC 3464), complaints (RFC 5965), or neither.
 
-Only facts leave this module. A report's words are read for a status code and for nothing else.
+Only facts leave this module. Free text is searched for a status code, for nothing else.
 """
 
 import re
@@ -30,7 +30,7 @@ ORIGINAL_TYPES = (
 
 
 class ReportKind(StrEnum):
-    """What came back."""
+    """Kind of a returned mail."""
 
     BOUNCE = "bounce"  # it was not delivered, and will not be
     DELAY = "delay"  # not yet
@@ -40,9 +40,9 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailReport:
-    """`guessed`: read from words. Of addresses nothing but a seal may be kept.
+    """Facts of a report; `guessed`: read from free text. Store addresses as MAC only.
 
-    *final*: the one that was tried at last, which is another where a mail was sent on.
+    *final_recipient*: the address tried last, a different one after forwarding.
     """
 
     kind: ReportKind = ReportKind.NO_REPORT
@@ -60,9 +60,9 @@ NO_REPORT = MailReport()
 
 
 def parse_report(raw: bytes, sender: str) -> MailReport:
-    """What the mail *raw* says, which came from *sender* (empty: the null return path).
+    """Parse the mail *raw* from *sender* (empty: the null return path).
 
-    Raises ValueError for one that would take long: each part's boundary is looked for in each line.
+    Raises ValueError for too many boundaries: each is searched in each line, which takes long.
     """
     if raw.lower().count(b"boundary") > BOUNDARIES_MAX:
         raise ValueError("too many parts in parts")
@@ -79,7 +79,7 @@ def parse_report(raw: bytes, sender: str) -> MailReport:
 
 
 def field_groups(part: Message) -> Iterator[Message]:
-    """The groups of fields of a status or feedback part."""
+    """Groups of fields of a status or feedback part."""
     payload = part.get_payload()
     for one in payload if isinstance(payload, list) else []:
         if not isinstance(one, Message):
@@ -91,7 +91,7 @@ def field_groups(part: Message) -> Iterator[Message]:
 
 
 def original_headers(part: Message) -> Message | None:
-    """The headers of our own mail, if *part* brings them back."""
+    """Headers of our own mail, if *part* returns them."""
     if part.get_content_type() not in ORIGINAL_TYPES:
         return None
     payload = part.get_payload()
@@ -102,7 +102,7 @@ def original_headers(part: Message) -> Message | None:
 
 
 def parse_bounce(groups: list[Message], original: Message) -> MailReport:
-    """A delivery status: the worst that it says of a recipient."""
+    """Parse a delivery status; the worst status counts."""
     found = {action_of(group): group for group in reversed(groups) if group.get("Action")}
     kinds = {"failed": ReportKind.BOUNCE, "delayed": ReportKind.DELAY}
     worst = next((one for one in kinds if one in found), "")
@@ -119,7 +119,7 @@ def parse_bounce(groups: list[Message], original: Message) -> MailReport:
 
 
 def parse_complaint(group: Message, original: Message) -> MailReport:
-    """A reader's mail service says that this is spam to them; other feedback is not for us."""
+    """Parse a spam complaint; other feedback is ignored."""
     if field_value(group, "Feedback-Type").lower() not in ("abuse", "fraud", "opt-out"):
         return NO_REPORT
     path = field_value(group, "Original-Mail-From") or str(original.get("Return-Path", ""))
@@ -134,7 +134,7 @@ def parse_complaint(group: Message, original: Message) -> MailReport:
 
 
 def guess_bounce(parts: list[Message], original: Message) -> MailReport:
-    """A bounce that keeps to no standard: a code in its text, else nothing to go by."""
+    """Guess a bounce without standard format from a code in its text."""
     texts = (part_text(part) for part in parts if part.get_content_type() == "text/plain")
     found = STATUS_CODE.search(" ".join(texts)[:TEXT_MAX])
     if not found or found[1].startswith("2"):
@@ -144,7 +144,7 @@ def guess_bounce(parts: list[Message], original: Message) -> MailReport:
 
 
 def status_code(group: Message) -> str:
-    """The status of one recipient; where it says too little, what the far server answered."""
+    """Status of one recipient; the remote server's code if the status is too vague."""
     status = STATUS_CODE.search(field_value(group, "Status"))
     code = status[1] if status else ""
     if code and not code.endswith(".0.0"):
@@ -154,7 +154,7 @@ def status_code(group: Message) -> str:
 
 
 def with_original(report: MailReport, original: Message) -> MailReport:
-    """The same, with which mail of ours it is about."""
+    """The report with the facts of our original mail."""
     found = _FEEDBACK_ID.match(field_value(original, "Feedback-ID"))
     ours = _MESSAGE_ID.match(field_value(original, "Message-ID"))
     return replace(
@@ -168,12 +168,12 @@ def with_original(report: MailReport, original: Message) -> MailReport:
 
 
 def original_recipients(original: Message) -> tuple[str, ...]:
-    """To whom our mail went, as its own header says."""
+    """Recipients in our mail's own header."""
     return tuple(address for _, address in getaddresses([field_value(original, "To")]) if address)
 
 
 def is_unredacted_address(address: str) -> bool:
-    """Not so where a feedback loop has blotted the reader out (RFC 6590)."""
+    """Whether *address* is complete; feedback loops redact some (RFC 6590)."""
     return "@" in address and "redacted" not in address.lower()
 
 
@@ -187,7 +187,7 @@ def action_of(group: Message) -> str:
 
 
 def field_value(group: Message, name: str) -> str:
-    """One field on one line; empty where it is missing."""
+    """A field on one line; empty if missing."""
     return " ".join(str(group.get(name, "")).split())[:998]
 
 

@@ -1,7 +1,7 @@
-"""An SMTP server that takes what comes back to us, and nothing else; it never sends a mail.
+"""SMTP server for mail that returns to us; it sends no mail.
 
-Who a mail is for is decided at RCPT, so that nothing has to be answered later: what is not ours is
-refused while its sender still listens. A mail is stored before its 250, or not taken.
+Recipients are checked at RCPT, so that foreign mail is refused while its sender is connected. A
+mail is stored before its 250, or refused.
 """
 
 import asyncio
@@ -28,38 +28,38 @@ _HELLO = f"250-loa\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE
 
 
 class MailHandler(Protocol):
-    """What some addresses are for."""
+    """Handler of the mail to some addresses."""
 
     def accepts(self, recipient: str) -> bool:
         """Whether mail for *recipient* belongs here."""
 
     async def deliver(self, sender: str, recipient: str, mail: bytes) -> None:
-        """Returns once it is safe to say 250. Raises Unreachable: the sender has to try again."""
+        """Return once 250 is safe. Raises Unreachable: the sender has to try again."""
 
 
 class CommandRefused(Exception):
-    """A command that is answered with a no; the message is the answer."""
+    """Negative reply to a command; the message is the reply."""
 
 
 class SessionEnded(Exception):
-    """The conversation ends."""
+    """End of the session; the message is the last reply."""
 
 
 @dataclass
 class InboundServer:
-    """Listens on one address; the first of *doors* that takes a recipient has it."""
+    """Listens on one address; the first of *handlers* that accepts a recipient gets the mail."""
 
     handlers: Sequence[MailHandler]
     sessions: set[asyncio.Task[None]] = field(default_factory=set)
     server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Start to listen; answers the port. Raises OSError when it is taken."""
+        """Start to listen; return the port. Raises OSError if it is taken."""
         self.server = await asyncio.start_server(self.serve_client, host, port, limit=LINE_MAX)
         return int(self.server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening and end the conversations: what had no 250 comes again."""
+        """Stop listening and end the sessions; senders repeat mails without a 250."""
         if self.server is None:
             return
         self.server.close()
@@ -120,7 +120,7 @@ class InboundSession:
         await self.writer.drain()
 
     async def handle_command(self) -> None:
-        """Take one command and answer it. Raises Over after the last one."""
+        """Read one command and answer. Raises SessionEnded after the last one."""
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
             line = await self.reader.readuntil(b"\r\n")
         name = line[:4].upper().decode("ascii", "replace")
@@ -172,7 +172,7 @@ class InboundSession:
         return await self.deliver(mail)
 
     async def read_body(self) -> bytes:
-        """The mail, cut off where it gets long; only CRLF.CRLF ends it. Raises Over."""
+        """The mail, cut to a maximum; only CRLF.CRLF ends it. Raises SessionEnded."""
         kept, size = bytearray(), 0
         while (line := await self.reader.readuntil(b"\r\n")) != b".\r\n":
             size += len(line)

@@ -1,4 +1,4 @@
-"""The mail of a publication, built once with marks where readers differ, then cut into a mould."""
+"""Compile a publication's mail once, with placeholders where recipients differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ NAME_PLACEHOLDERS = {"mail.txt": Placeholder.NAME_TEXT, "mail.html": Placeholder
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
-    """What is the same in all mails: sender, web address, words, signer."""
+    """Shared by all mails: sender, web address, vocabulary, signer."""
 
     settings: EmailSettings
     public_url: str
@@ -37,22 +37,22 @@ class MailContext:
 
     @property
     def subscription_url(self) -> str:
-        """The page that explains the subscription."""
+        """Page about the subscription."""
         return f"{self.public_url}/dang-ky"
 
     @property
     def manage_url(self) -> str:
-        """The page where readers ask for the way to their own subscription."""
+        """Page where subscribers ask for a link to their own subscription."""
         return f"{self.subscription_url}/quan-ly"
 
     @property
     def agency(self) -> str:
-        """Who speaks in every mail."""
+        """Agency that sends all mails."""
         return self.settings.sender_name or str(texts()["agency"])
 
     @property
     def template_values(self) -> Mapping[str, object]:
-        """What every template is told beside its letter."""
+        """Values that every template gets."""
         settings = self.settings
         return {
             "agency": self.agency,
@@ -62,45 +62,47 @@ class MailContext:
 
 
 def has_earlier_mail(publication: Publication, correction: bool) -> bool:
-    """Whether the reader has mail that this one belongs to."""
+    """Whether the recipient has an earlier mail of this item."""
     return correction and publication.revision > 1
 
 
 def compile_publication(
     publication: Publication, correction: bool, context: MailContext, digest_id: str = ""
 ) -> CompiledMail:
-    """Compile the mail for new readers, or for those who had an earlier one. Raises Unsafe.
+    """Compile the mail for new recipients, or for those of an earlier mail.
 
-    *digest_id*: the digest in which they had it.
+    *digest_id*: the digest that carried the earlier text. Raises UnsafeHeader.
     """
-    chosen = change_kind(publication, correction)
-    letter = compose(publication, chosen, context.vocabulary, context.public_url)
+    change = change_kind(publication, correction)
+    content = compose(publication, change, context.vocabulary, context.public_url)
     if digest_id:
-        letter = replace(letter, intro=message.digest_change_intro(chosen, digest_id))
+        content = replace(content, intro=message.digest_change_intro(change, digest_id))
     # An author can't write this seed into a text: it is a digest of the text itself.
-    marks = Placeholders(keys.digest(encode(publication).decode(), letter.subject)[:24])
+    placeholders = Placeholders(keys.digest(encode(publication).decode(), content.subject)[:24])
     mail = headers.new_message()
-    for name, value in header_fields(publication, letter, context, marks).items():
+    for name, value in header_fields(publication, content, context, placeholders).items():
         mail[name] = value
     if has_earlier_mail(publication, correction):
-        mail["In-Reply-To"] = EncodedHeader(marks.marker(Placeholder.IN_REPLY_TO))
-        mail["References"] = EncodedHeader(marks.marker(Placeholder.REFERENCES))
+        mail["In-Reply-To"] = EncodedHeader(placeholders.marker(Placeholder.IN_REPLY_TO))
+        mail["References"] = EncodedHeader(placeholders.marker(Placeholder.REFERENCES))
     make_alternative(mail, keys.digest(publication.key)[:24])
     own = {
-        "token": marks.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
+        "token": placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
         "unsubscribe": context.unsubscribe_url,
         "manage": context.manage_url,
         **context.template_values,
     }
     for template, name in NAME_PLACEHOLDERS.items():
-        mail.attach(render_part(template, letter, marks, name=marks.marker(name), **own))
-    return CompiledMail(mail.as_bytes(), marks)
+        mail.attach(
+            render_part(template, content, placeholders, name=placeholders.marker(name), **own)
+        )
+    return CompiledMail(mail.as_bytes(), placeholders)
 
 
 def make_alternative(mail: EmailMessage, seed: str) -> None:
-    """Make *mail* one of parts that say the same.
+    """Make *mail* a multipart/alternative.
 
-    Quoted-printable never holds "=_", so no text can end a part.
+    Quoted-printable never holds "=_", so no text can contain the boundary.
     """
     mail["MIME-Version"] = EncodedHeader("1.0")
     mail["Content-Type"] = EncodedHeader(f'multipart/alternative; boundary="=_loa_{seed}"')
@@ -109,7 +111,7 @@ def make_alternative(mail: EmailMessage, seed: str) -> None:
 def header_fields(
     publication: Publication, content: MailContent, context: MailContext, placeholders: Placeholders
 ) -> Mapping[str, EncodedHeader]:
-    """The header fields, in the order in which readers of raw mail expect them."""
+    """Header fields in the usual order."""
     settings = context.settings
     feedback = f"{publication.key}:{publication.topic}:email:{FEEDBACK_SENDER}"
     fields = {
@@ -136,7 +138,7 @@ def header_fields(
 
 
 def list_unsubscribe(context: MailContext, token: str) -> EncodedHeader:
-    """One web address, and one mail address where somebody reads it; both name the reader."""
+    """Unsubscribe links with the recipient's token: one web, and one mail if configured."""
     ways = [f"<{context.unsubscribe_url}{token}>"]
     if context.settings.unsubscribe_to:
         ways.append(f"<mailto:{quote(context.settings.unsubscribe_to, safe='@')}?subject={token}>")
@@ -144,7 +146,7 @@ def list_unsubscribe(context: MailContext, token: str) -> EncodedHeader:
 
 
 def sender_name(content: MailContent, context: MailContext) -> str:
-    """The agency and the unit that speaks."""
+    """Display name: the agency and the unit."""
     return f"{context.agency} - {content.sender_unit}" if content.sender_unit else context.agency
 
 

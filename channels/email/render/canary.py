@@ -1,4 +1,4 @@
-"""The canary's mail: small, in Vietnamese, to the operator's own mailbox."""
+"""Mail of the canary: short, Vietnamese, to the operator's own mailbox."""
 
 from binascii import b2a_qp
 from email.utils import format_datetime
@@ -16,7 +16,7 @@ from contracts.base.times import VIETNAM
 
 
 def canary_envelope(canary: Canary, context: MailContext) -> Envelope:
-    """The mail, ready for the relay. Raises guard.Unsafe for an address that is none."""
+    """The canary's mail, ready for the relay. Raises UnsafeHeader."""
     address = header_injection.check_recipient(canary.target)
     settings, words = context.settings, texts()["canary"]
     at = canary.at.astimezone(VIETNAM)

@@ -1,4 +1,4 @@
-"""The mail of a case notice: for one person, about one dossier, and no subscription to end."""
+"""Mail of a case notice: one person, one dossier, no subscription."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from contracts.case import AcceptedNotice, CaseNotice
 
 
 class RenderedCaseNotice(PersonalMail):
-    """One notice."""
+    """Mail of one notice."""
 
     template_name = "notice"
 
@@ -23,18 +23,18 @@ class RenderedCaseNotice(PersonalMail):
         return notice_date(self.notice)
 
     def content(self) -> MailContent:
-        """In the words of the catalogue; the greeting is the first paragraph."""
+        """Content in the catalogue's words; the greeting is the first paragraph."""
         notice, subject = self.notice, case_notice_texts.subject(self.notice)
         texts, url = case_notice_texts.paragraphs(notice), notice.detail_url or ""
         return paragraph_content(subject, subject, texts, unit=self.unit, url=url)
 
     @property
     def unit(self) -> str:
-        """The authority, unless it is who speaks in every mail."""
+        """The authority, unless it is the agency that sends all mails."""
         authority = self.notice.authority
         return "" if authority.casefold() == self.context.agency.casefold() else authority
 
 
 def notice_date(notice: CaseNotice) -> datetime:
-    """The same at every retry, and never that of a step which lies days back, or ahead."""
+    """Time of acceptance: the same at every retry, never far in the past or the future."""
     return notice.accepted_at if isinstance(notice, AcceptedNotice) else notice.occurred_at

@@ -1,4 +1,4 @@
-"""A mail compiled to bytes once: what all readers share, and slots for what is theirs."""
+"""Mails compiled to bytes once, with placeholders for each recipient's values."""
 
 import re
 from binascii import b2a_qp
@@ -11,7 +11,7 @@ SOFT_LINE_BREAK = b"=\r\n"
 
 
 class Placeholder(StrEnum):
-    """What differs from reader to reader. From `LINK_BODY` on in quoted-printable bodies."""
+    """A value per recipient; from UNSUBSCRIBE_TOKEN_BODY on, in quoted-printable bodies."""
 
     TO = "to"
     MESSAGE_ID = "messageid"
@@ -27,7 +27,7 @@ class Placeholder(StrEnum):
 
 
 class Placeholders:
-    """Stand-ins for slots while the mail is composed; *seed* must be out of an author's reach."""
+    """Markers of placeholders; *seed* must be unpredictable for authors."""
 
     def __init__(self, seed: str) -> None:
         self.prefix = f"loa{seed}x"
@@ -36,14 +36,14 @@ class Placeholders:
         return f"{self.prefix}{placeholder}Z"
 
     def split(self, text: bytes) -> list[bytes]:
-        """What stands before the first mark, the mark's slot, what stands behind it, and so on."""
+        """Text before the first marker, its placeholder, text after the marker, and so on."""
         first, *rest = text.split(self.prefix.encode())
         cut = [piece.partition(b"Z") for piece in rest]
         return [first, *(part for slot, _, behind in cut for part in (slot, behind))]
 
 
 class CompiledMail:
-    """Cut from a whole mail with marks in it; dots are doubled, lines end in CRLF."""
+    """Pieces of a whole mail, cut at its markers; dots doubled, line ends CRLF."""
 
     def __init__(self, mail: bytes, placeholders: Placeholders) -> None:
         pieces = placeholders.split(dot_stuffed(mail))
@@ -53,7 +53,7 @@ class CompiledMail:
         )
 
     def fill(self, values: Mapping[Placeholder, bytes]) -> bytes:
-        """One reader's mail. Raises KeyError when a slot has no value."""
+        """Mail of one recipient. Raises KeyError for a placeholder without a value."""
         pieces = list(self.pieces)
         for number, slot in self.placeholders:
             pieces[number] = values[slot]
@@ -61,14 +61,14 @@ class CompiledMail:
 
 
 def dot_stuffed(mail: bytes) -> bytes:
-    """Leading dots doubled, and a line end at the end, as DATA wants it."""
+    """Double leading dots and end the last line, as DATA requires."""
     whole = mail if mail.endswith(b"\r\n") else mail + b"\r\n"
     doubled = whole.replace(b"\r\n.", b"\r\n..")
     return b"." + doubled if doubled.startswith(b".") else doubled
 
 
 def encode_body(text: str, placeholders: Placeholders) -> str:
-    """*text* as quoted-printable; every mark in it stands on a line of its own."""
+    """*text* as quoted-printable; every marker has a line of its own."""
     pieces = placeholders.split(_LINE_END.sub("\n", text).encode())
     out = [b2a_qp(pieces[0]).replace(b"\n", b"\r\n")]
     for slot, piece in zip(pieces[1::2], pieces[2::2], strict=True):
@@ -82,6 +82,6 @@ def encode_body(text: str, placeholders: Placeholders) -> str:
 
 
 def encode_value(text: bytes) -> bytes:
-    """A slot's value in a quoted-printable body; dots are doubled already."""
+    """A placeholder's value in a quoted-printable body, with dots doubled."""
     coded = b2a_qp(text).replace(b"\n", b"\r\n").replace(b"\r\n.", b"\r\n..")
     return b"." + coded if coded.startswith(b".") else coded

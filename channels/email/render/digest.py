@@ -1,4 +1,4 @@
-"""The mail of a digest: each item is a block that is drawn once; a reader's mail joins blocks."""
+"""Mail of a digest: items are rendered once as blocks, a recipient's mail joins blocks."""
 
 import re
 from collections import OrderedDict
@@ -43,7 +43,7 @@ PART_PLACEHOLDERS = {
 
 
 class DigestItem(NamedTuple):
-    """What a digest shows of one publication."""
+    """Texts of one publication in a digest."""
 
     title: str
     about: str
@@ -53,7 +53,7 @@ class DigestItem(NamedTuple):
 
 
 class ItemSelection(NamedTuple):
-    """What mails with the same items share."""
+    """Parts shared by mails with the same items."""
 
     subject: bytes
     text: bytes
@@ -62,14 +62,14 @@ class ItemSelection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CompiledDigest:
-    """A digest drawn once; blocks stand by the items' places."""
+    """A digest rendered once; blocks by item number."""
 
     mail: CompiledMail
     blocks: Mapping[Placeholder, Mapping[int, bytes]]
 
 
 class RenderedDigest:
-    """One issue of a digest, drawn at first use."""
+    """One issue of a digest, compiled at first use."""
 
     def __init__(self, digest: Digest, context: MailContext) -> None:
         self.digest = digest
@@ -78,7 +78,7 @@ class RenderedDigest:
         self.selections: OrderedDict[int, ItemSelection] = OrderedDict()
 
     def envelope(self, row: Recipient) -> Envelope:
-        """One reader's mail. Raises guard.Unsafe, before anything is sent."""
+        """Mail of one recipient. Raises UnsafeHeader before anything is sent."""
         self.compiled = self.compiled or compile_digest(self.digest, self.context)
         address = header_injection.check_recipient(row.address)
         values = recipient_values(row, self.context)
@@ -88,7 +88,7 @@ class RenderedDigest:
         return Envelope(address, self.compiled.mail.fill(values))
 
     def selection(self, compiled: CompiledDigest, picks: int) -> ItemSelection:
-        """What readers of the same items get alike; the choices that came last are kept."""
+        """Parts for readers of the same items; a cache holds the most recent ones."""
         if picks not in self.selections:
             self.selections[picks] = self.join_items(compiled, picks)
             if len(self.selections) > SELECTIONS_CACHED:
@@ -105,27 +105,31 @@ class RenderedDigest:
 
 
 def compile_digest(digest: Digest, context: MailContext) -> CompiledDigest:
-    """Draw head, blocks and tail. Raises Unsafe."""
-    letter = compose_frame(digest, context)
+    """Render frame and blocks. Raises UnsafeHeader."""
+    content = compose_frame(digest, context)
     # An author can't write this seed into a text: it is a digest of the texts themselves.
     said = "".join(encode(one).decode() for one in digest.texts.values())
-    marks = Placeholders(keys.digest(digest.key, said)[:24])
+    placeholders = Placeholders(keys.digest(digest.key, said)[:24])
     items = [digest_item(one, context) for one in digest.texts.values()]
     mail = headers.new_message()
-    for name, field in header_fields(digest, letter, context, marks).items():
+    for name, field in header_fields(digest, content, context, placeholders).items():
         mail[name] = field
     build.make_alternative(mail, keys.digest("boundary", digest.key)[:24])
     blocks: dict[Placeholder, Mapping[int, bytes]] = {}
     for template, (name_slot, slot) in PART_PLACEHOLDERS.items():
-        own = template_values(context, marks) | {"name": marks.marker(name_slot)}
-        found = render_items(template, letter, items, f"{marks.prefix}0", **own)
+        own = template_values(context, placeholders) | {"name": placeholders.marker(name_slot)}
+        found = render_items(template, content, items, f"{placeholders.prefix}0", **own)
         blocks[slot] = dict(zip(digest.texts, found, strict=True))
-        mail.attach(render_part(template, letter, marks, items=(), cut=marks.marker(slot), **own))
-    return CompiledDigest(CompiledMail(mail.as_bytes(), marks), blocks)
+        mail.attach(
+            render_part(
+                template, content, placeholders, items=(), cut=placeholders.marker(slot), **own
+            )
+        )
+    return CompiledDigest(CompiledMail(mail.as_bytes(), placeholders), blocks)
 
 
 def template_values(context: MailContext, placeholders: Placeholders) -> dict[str, object]:
-    """What the templates are told beside letter and items."""
+    """Values of the templates beside content and items."""
     return {
         "token": placeholders.marker(Placeholder.UNSUBSCRIBE_TOKEN_BODY),
         "unsubscribe": context.unsubscribe_url,
@@ -138,7 +142,7 @@ def template_values(context: MailContext, placeholders: Placeholders) -> dict[st
 def render_items(
     template: str, content: MailContent, items: Sequence[DigestItem], cut: str, **own: object
 ) -> Sequence[bytes]:
-    """Each item as it stands in the part, in quoted-printable; a blank line ends it."""
+    """Each item as a quoted-printable block that ends with a blank line."""
     whole = render_template(template, content, items=items, cut=cut, **own)
     blocks = whole.split(cut)[1:-1]
     return [encode_value((block.strip() + "\n\n").encode()) for block in blocks]
@@ -147,7 +151,7 @@ def render_items(
 def header_fields(
     digest: Digest, content: MailContent, context: MailContext, placeholders: Placeholders
 ) -> Mapping[str, EncodedHeader]:
-    """The header fields; the list is that of all digests of this rhythm."""
+    """Header fields; the list is that of all digests of this frequency."""
     settings, issue = context.settings, digest.issue
     kind = f"digest-{issue.frequency}"
     fields = {
@@ -174,7 +178,7 @@ def header_fields(
 
 
 def compose_frame(digest: Digest, context: MailContext) -> MailContent:
-    """What stands around the items."""
+    """Content around the items."""
     issue = digest.issue
     said = digest_texts()[issue.frequency]
     known = {
@@ -200,7 +204,7 @@ def compose_frame(digest: Digest, context: MailContext) -> MailContent:
 
 
 def digest_subject(digest: Digest, count: int) -> EncodedHeader:
-    """The subject of a mail with so many items."""
+    """Subject of a mail with *count* items."""
     said = digest_texts()["subject"].format(
         title=message.digest_title(digest.content_id), count=count
     )
@@ -221,7 +225,7 @@ def digest_item(publication: Publication, context: MailContext) -> DigestItem:
 
 
 def opening_sentences(text: str, url: str) -> str:
-    """The first two sentences of a body, in plain words on one line."""
+    """First two sentences of a body, as plain text on one line."""
     tokens = markdown.parse(text, url)
     prose = " ".join(running_text(tokens)) or markdown.render_text(tokens)
     plain = _SPACES.sub(" ", prose).strip()
@@ -231,7 +235,7 @@ def opening_sentences(text: str, url: str) -> str:
 
 
 def running_text(tokens: Sequence[Token]) -> Iterator[str]:
-    """The running text alone: no headings, lists or tables, and no addresses of links."""
+    """Text of paragraphs: no headings, lists or tables, no addresses of links."""
     for opening, token in pairwise(tokens):
         if opening.type == "paragraph_open" and not opening.level:
             yield "".join(

@@ -1,7 +1,7 @@
-"""Vietnamese text in mail headers: encoded words that every decoder puts together again.
+"""Vietnamese text in mail headers, as encoded words that every decoder joins again.
 
-The standard library's folder loses or adds spaces between encoded words (Python 3.11 to 3.13) and
-its parser decodes encoded words that a title merely contains, so human text is encoded here.
+The standard library's folder loses or adds spaces between encoded words (Python 3.11 to 3.13), and
+its parser decodes encoded words inside a title. Therefore text is encoded here.
 """
 
 import re
@@ -19,13 +19,13 @@ _PLAIN_TEXT = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 
 class EncodedHeader(str):
-    """A header's value as it goes on the wire, already checked, encoded and folded."""
+    """A header value in its final form: checked, encoded and folded."""
 
     __slots__ = ()
 
 
 def encoded_words(header: str, value: str) -> str:
-    """*value* as encoded words, one a line; a character is never cut in two."""
+    """*value* as encoded words, one a line, cut between characters."""
     raw, start, found = value.encode(), 0, []
     longest = (LINE_MAX - len(header) - 2 - ENCODED_WORD_FRAME) // 4 * 3
     while start < len(raw):
@@ -38,7 +38,7 @@ def encoded_words(header: str, value: str) -> str:
 
 
 def encode_text(header: str, value: str) -> EncodedHeader:
-    """A subject or the like. Raises Unsafe."""
+    """Encode a subject or the like. Raises UnsafeHeader."""
     checked = check_header_text(header, value)
     short = len(header) + len(checked) < LINE_MAX
     plain = short and "=?" not in checked and _PLAIN_TEXT.fullmatch(checked)
@@ -46,14 +46,14 @@ def encode_text(header: str, value: str) -> EncodedHeader:
 
 
 def encode_phrase(header: str, value: str) -> str:
-    """A display name. Raises Unsafe."""
+    """Encode a display name. Raises UnsafeHeader."""
     checked = check_header_text(header, value)
     plain = len(header) + len(checked) < LINE_MAX and _PLAIN.fullmatch(checked)
     return checked if plain else encoded_words(header, checked)
 
 
 def encode_mailbox(header: str, name: str, address: str) -> EncodedHeader:
-    """A display name, which may be empty, and an address that has been checked. Raises Unsafe."""
+    """Encode a display name, possibly empty, and a checked address. Raises UnsafeHeader."""
     if not name:
         return EncodedHeader(address)
     shown = encode_phrase(header, name)
@@ -62,7 +62,7 @@ def encode_mailbox(header: str, name: str, address: str) -> EncodedHeader:
 
 
 class EncodedHeaderPolicy(EmailPolicy):
-    """Writes what is `Encoded` as it is; the rest is structure, which the library folds well."""
+    """Writes an EncodedHeader unchanged; the library folds all other headers well."""
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
         if isinstance(value, EncodedHeader):

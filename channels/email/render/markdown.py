@@ -1,4 +1,4 @@
-"""An item's Markdown body, as mail HTML and as the same words in plain text."""
+"""Markdown body of an item as mail HTML and as plain text."""
 
 import re
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ _CLEANER = nh3.Cleaner(
 
 
 def parse(body: str, base_url: str) -> list[Token]:
-    """The body's tokens, with nothing in them that only one of the mail's parts could show.
+    """Parse a body into tokens that both parts of the mail can show.
 
-    Headings begin at h2, pictures become links to them, links are absolute or else mere words.
+    Headings begin at h2, pictures become links, links are absolute or else plain words.
     """
     tokens = _PARSER.parse(body)
     shift_headings(tokens)
@@ -46,7 +46,7 @@ def parse(body: str, base_url: str) -> list[Token]:
 
 
 def shift_headings(tokens: Sequence[Token]) -> None:
-    """Shift the headings, whatever their author began with; none stands above the mail's own."""
+    """Shift all headings so that the highest is h2, below the mail's own h1."""
     headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
     shift = _TOP - min((int(token.tag[1]) for token in headings), default=_TOP)
     for token in headings:
@@ -54,9 +54,9 @@ def shift_headings(tokens: Sequence[Token]) -> None:
 
 
 def images_to_links(children: Sequence[Token]) -> list[Token]:
-    """No mail loads a picture from outside: that would tell the sender who reads it.
+    """Replace pictures by links: loading a remote picture would reveal the reader.
 
-    In place of a picture stands a link to it; a link's own picture leaves its words there.
+    A picture inside a link leaves its words.
     """
     out: list[Token] = []
     depth = 0
@@ -75,7 +75,7 @@ def images_to_links(children: Sequence[Token]) -> list[Token]:
 
 
 def resolve_links(children: Sequence[Token], base_url: str) -> list[Token]:
-    """Links with whole addresses; one that leads nowhere, or is in another, leaves its words."""
+    """Make links absolute; a broken or nested link leaves its words."""
     out: list[Token] = []
     hrefs: list[str] = []  # of the links around; empty for one that is left out
     for child in children:
@@ -91,7 +91,7 @@ def resolve_links(children: Sequence[Token], base_url: str) -> list[Token]:
 
 
 def closing_tokens(href: str, out: Sequence[Token]) -> list[Token]:
-    """What closes a link; one without words shows its address."""
+    """Tokens that close a link; a link without words shows its address."""
     words = [Token("text", "", 0, content=href)] if out and out[-1].type == "link_open" else []
     return [*words, link_close_token()] if href else []
 
@@ -105,7 +105,7 @@ def link_close_token() -> Token:
 
 
 def absolute_url(href: str, base_url: str) -> str:
-    """*href* as a whole address; empty for one that the cleaner would take away."""
+    """*href* as absolute URL; empty if the cleaner would remove it."""
     try:
         whole = urljoin(base_url, href)
     except ValueError:
@@ -114,7 +114,7 @@ def absolute_url(href: str, base_url: str) -> str:
 
 
 def render_html(tokens: Sequence[Token]) -> Markup:
-    """Safe HTML: only the tags above, only web and mail links."""
+    """Safe HTML: allowed tags, web and mail links."""
     raw = _PARSER.renderer.render(tokens, _PARSER.options, {})
     return Markup(_CLEANER.clean(raw))  # noqa: S704 - cleaned right here
 

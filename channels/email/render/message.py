@@ -25,7 +25,7 @@ KILO = 1000
 
 
 class ChangeKind(StrEnum):
-    """How an item comes to a reader: as news, or in place of something that reader has got."""
+    """News, or a replacement of an earlier mail."""
 
     PUBLISHED = "published"
     UPDATED = "updated"
@@ -34,7 +34,7 @@ class ChangeKind(StrEnum):
 
 
 class LinkItem(NamedTuple):
-    """Where to read on; `about` follows the title: ` (PDF, 1,2 MB)`, or nothing."""
+    """A link; `about` follows the title: ` (PDF, 1,2 MB)`, or is empty."""
 
     title: str
     url: str
@@ -49,7 +49,7 @@ Facts = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """One publication in one look."""
+    """Content of one mail."""
 
     language: str
     subject: str
@@ -67,7 +67,7 @@ class MailContent:
 
     @property
     def preview(self) -> str:
-        """What a list of mails may show beside the subject."""
+        """Text that mail programs show beside the subject."""
         return self.intro or self.summary
 
 
@@ -77,7 +77,7 @@ def texts() -> Mapping[str, Any]:
 
 
 def greeting_name(name: str) -> str:
-    """How a reader is greeted: nobody is called by a bare name, or by nothing."""
+    """Name in the greeting: with a title, or a general form for an unknown name."""
     if not name:
         return str(texts()["reader"])
     if name.casefold().startswith(untitled_prefixes()):
@@ -87,12 +87,12 @@ def greeting_name(name: str) -> str:
 
 @cache
 def untitled_prefixes() -> tuple[str, ...]:
-    """Beginnings of names that no title stands before."""
+    """Beginnings of names that get no title."""
     return tuple(one.casefold() for one in texts()["untitled"])
 
 
 def change_kind(publication: Publication, correction: bool) -> ChangeKind:
-    """A withdrawal is for those who got the item; a correction is plain news to everybody else."""
+    """Kind of change; a correction is plain news for recipients without the earlier mail."""
     if publication.action == "withdrawn":
         return ChangeKind.WITHDRAWN
     if not correction:
@@ -103,7 +103,7 @@ def change_kind(publication: Publication, correction: bool) -> ChangeKind:
 def compose(
     publication: Publication, change: ChangeKind, vocabulary: Vocabulary, public_url: str
 ) -> MailContent:
-    """Say *publication* in the words of the catalogue."""
+    """Content of a publication in the catalogue's words."""
     said = texts()["looks"][change]
     gone = change is ChangeKind.WITHDRAWN
     url = f"{public_url}/tin/{publication.content_id}"
@@ -128,7 +128,7 @@ def compose(
 
 
 def unit_name(publication: Publication, vocabulary: Vocabulary) -> str:
-    """What the unit was called when the item came out; empty when nobody knows it any more."""
+    """The unit's name at the time of publication; empty for an unknown unit."""
     try:
         unit = vocabulary.unit(publication.unit)
     except KeyError:
@@ -147,14 +147,14 @@ def link_lists(publication: Publication) -> LinkLists:
 
 
 def file_note(file: Attachment) -> str:
-    """Kind and size of a file, as far as they are known."""
+    """Kind and size of a file, as far as known."""
     kind = texts()["media"].get(file.media_type or "", "")
     known = [fact for fact in (kind, format_size(file.size)) if fact]
     return f" ({', '.join(known)})" if known else ""
 
 
 def format_size(count: int | None) -> str:
-    """A number of bytes for people: `950 B`, `1,2 MB`. Empty when it is not known."""
+    """Number of bytes for people: `950 B`, `1,2 MB`; empty if unknown."""
     if count is None:
         return ""
     scaled, units = float(count), iter(("B", "KB", "MB", "GB"))
@@ -178,13 +178,13 @@ def item_facts(publication: Publication, unit: str, topic: str) -> Facts:
 
 
 def changed_at(publication: Publication) -> str:
-    """When an item that had been out was corrected, updated or taken back; empty for a new one."""
+    """Time of a correction, update or withdrawal; empty for a new item."""
     at = publication.shown_at
     return format_moment_in_sentence(at) if at > publication.first_shown_at else ""
 
 
 def format_moment_in_sentence(moment: datetime) -> str:
-    """A moment as Vietnamese readers write it."""
+    """Point in time as Vietnamese readers write it."""
     return moment.astimezone(VIETNAM).strftime("%H:%M ngày %d/%m/%Y")
 
 
@@ -194,11 +194,11 @@ def digest_texts() -> Mapping[str, Any]:
 
 
 def digest_title(digest_id: str) -> str:
-    """The name of a digest as its readers know it."""
+    """Title of a digest."""
     said = digest_texts()[frequency_of(digest_id)]["title"]
     return str(said.format(day=f"{date_of(digest_id):%d/%m/%Y}"))
 
 
 def digest_change_intro(change: ChangeKind, digest_id: str) -> str:
-    """How a mail begins that takes the place of what a digest said."""
+    """First sentence of a mail that replaces an item of a digest."""
     return str(texts()["digest_looks"][change].format(digest=digest_title(digest_id)))

@@ -1,4 +1,4 @@
-"""The two parts of a mail, text and HTML, drawn from one letter."""
+"""The text part and the HTML part of a mail, rendered from one content."""
 
 import re
 from email.message import EmailMessage
@@ -21,7 +21,7 @@ _JINJA = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-# What asks for the screen (width, dark) can't stand on an element: a style tag that says
+# Media queries (width, dark) can't be inlined on an element: a style tag that says
 # data-css-inline="keep" stays where it is.
 _STYLES = CSSInliner(
     extra_css=(TEMPLATES / "mail.css").read_text("utf-8"),
@@ -34,7 +34,7 @@ _STYLES = CSSInliner(
 def render_part(
     template: str, content: MailContent, placeholders: Placeholders, **own: object
 ) -> EmailMessage:
-    """The text or the HTML, as quoted-printable: it passes every relay unchanged."""
+    """The text or HTML part, quoted-printable so that every relay passes it unchanged."""
     made = headers.new_message()
     kind = "html" if template.endswith(HTML_SUFFIX) else "plain"
     made["Content-Type"] = EncodedHeader(f'text/{kind}; charset="utf-8"')
@@ -44,7 +44,7 @@ def render_part(
 
 
 def render_template(template: str, content: MailContent, **own: object) -> str:
-    """What *template* makes of *letter*; an element's styles stand on itself."""
+    """Render *template* with *content*; HTML styles are inlined."""
     text = _JINJA.get_template(template).render(letter=content, texts=texts(), **own)
     tidy = _BLANK_LINES.sub("\n\n", text).lstrip("\n")
     return _STYLES.inline(tidy) if template.endswith(HTML_SUFFIX) else tidy

@@ -1,4 +1,4 @@
-"""A mail for one person: transactional, of no list, and drawn when it is sent."""
+"""Mail to one person: transactional, of no list, rendered when sent."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from contracts.base.times import VIETNAM
 
 
 class PersonalMail(ABC):
-    """One mail; its person's address and the Message-ID come with the row."""
+    """One mail; the address and the Message-ID come with the row."""
 
     template_name: ClassVar[str]
     """Of the two templates, text and HTML."""
@@ -33,19 +33,19 @@ class PersonalMail(ABC):
 
     @abstractmethod
     def content(self) -> MailContent:
-        """What it says."""
+        """Content of the mail."""
 
     @property
     @abstractmethod
     def date(self) -> datetime:
-        """The same at every try."""
+        """Value of the Date header, the same at every try."""
 
     def template_values(self) -> Mapping[str, object]:
-        """What its templates are told beside that."""
+        """Further values of the templates."""
         return {}
 
     def envelope(self, row: Recipient) -> Envelope:
-        """The mail. Raises guard.Unsafe, before anything is sent."""
+        """The mail. Raises UnsafeHeader before anything is sent."""
         address = header_injection.check_recipient(row.address)
         message_id = keys.message_id(
             check_delivery_key(row.delivery_key), self.context.settings.domain
@@ -57,23 +57,26 @@ class PersonalMail(ABC):
         return Envelope(address, self.compiled_mail(row.delivery_key).fill(values))
 
     def compiled_mail(self, seed: str) -> CompiledMail:
-        """Compile the mail; *seed* is what nobody who wrote a text in it could know."""
-        letter, marks = self.content(), Placeholders(keys.digest(self.template_name, seed)[:24])
+        """Compile the mail; *seed* must be unknown to the authors of its texts."""
+        content, placeholders = (
+            self.content(),
+            Placeholders(keys.digest(self.template_name, seed)[:24]),
+        )
         mail = headers.new_message()
-        for name, value in self.header_fields(letter, marks).items():
+        for name, value in self.header_fields(content, placeholders).items():
             mail[name] = value
         build.make_alternative(mail, keys.digest("boundary", seed)[:24])
         for kind in ("txt", "html"):
             mail.attach(
                 render_part(
                     f"{self.template_name}.{kind}",
-                    letter,
-                    marks,
+                    content,
+                    placeholders,
                     **self.template_values(),
                     **self.context.template_values,
                 )
             )
-        return CompiledMail(mail.as_bytes(), marks)
+        return CompiledMail(mail.as_bytes(), placeholders)
 
     def header_fields(
         self, content: MailContent, placeholders: Placeholders
@@ -96,7 +99,7 @@ class PersonalMail(ABC):
 def paragraph_content(
     subject: str, title: str, paragraphs: Sequence[str], *, unit: str = "", url: str = ""
 ) -> MailContent:
-    """A letter of nothing but paragraphs."""
+    """Content of plain paragraphs."""
     return MailContent(
         language="vi",
         subject=subject,

@@ -1,4 +1,4 @@
-"""Markdown as a person would type it into a plain mail."""
+"""Markdown as plain text for mails."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,11 @@ CELL_SEPARATOR = " | "
 
 
 class PlainTextWriter:
-    """Walks a token stream once; every token kind that shows something has a method here."""
+    """Walks a token stream once; one method per visible kind of token."""
 
     def __init__(self) -> None:
         self.out: list[str] = []
-        self.indent: list[str] = []  # what stands before each line of the current block
+        self.indent: list[str] = []  # prefix of each line of the current block
         self.marker = ""  # waits for the first block of a list item
         self.numbers: list[int] = []  # next number per open list; 0 = bullets
         self.cells: list[str] = []
@@ -29,7 +29,7 @@ class PlainTextWriter:
         return "\n".join(self.out).strip("\n")
 
     def block(self, text: str, tight: bool = False) -> None:
-        """A block of lines; a blank line before it unless it is one of a tight list."""
+        """Write a block of lines; a blank line precedes it outside tight lists."""
         if not tight:
             self.blank_line()
         self.has_blank_line = False
@@ -40,7 +40,7 @@ class PlainTextWriter:
         self.out += [f"{before}{first}".rstrip(), *(f"{margin}{line}".rstrip() for line in rest)]
 
     def blank_line(self) -> None:
-        """A blank line, once."""
+        """Write one blank line, unless the last line is blank."""
         if not self.has_blank_line:
             self.out.append("".join(self.indent).rstrip())
         self.has_blank_line = True
@@ -88,7 +88,7 @@ class PlainTextWriter:
         self.indent.pop()
 
     def flush_marker(self) -> None:
-        """A marker that still waits, for nothing or for another marker, gets a line of its own."""
+        """Write a pending list marker on a line of its own."""
         if self.marker:
             self.block("", tight=True)
 
@@ -112,7 +112,7 @@ class PlainTextWriter:
 
 
 def inline_text(children: Sequence[Token]) -> str:
-    """A line's words; a link's address follows in brackets unless it is its own text."""
+    """Text of a line; a link's address follows in brackets unless it equals the text."""
     out: list[str] = []
     links: list[tuple[str, int]] = []
     for child in children:

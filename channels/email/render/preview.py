@@ -1,4 +1,4 @@
-"""A mail to look at before anybody gets it: a real one's bytes, for a reader who is made up."""
+"""Preview of mails before release: the real bytes, for a sample recipient."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _DOUBLED = re.compile(rb"(?m)^\.\.")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One mail; `eml` is what the reader's mail program would get."""
+    """One mail; `eml` has the bytes that a mail program gets."""
 
     eml: bytes
 
@@ -53,9 +53,10 @@ def publication_previews(
     has_earlier: bool,
     digest: PlanKey | None = None,
 ) -> Mapping[str, Preview]:
-    """The mail for new readers and, where it has *followed* another, for those who had that one.
+    """Mails for new recipients and, if *has_earlier*, for those of an earlier mail.
 
-    Also for those who had it in *digest*. A withdrawal goes to those alone. Raises guard.Unsafe.
+    With *digest* also for those who had the item there. A withdrawal has no new recipients. Raises
+    UnsafeHeader.
     """
     earlier = sample_recipient(publication, correction=True)
     rows = {FOR_NEW: sample_recipient(publication)} if publication.action != "withdrawn" else {}
@@ -71,22 +72,22 @@ def publication_previews(
 
 
 def digest_preview(digest: Digest, context: MailContext, picks: int) -> Preview:
-    """The mail of a digest with the chosen items, a bit mask. Raises guard.Unsafe."""
+    """Mail of a digest with the items of the bit mask *picks*. Raises UnsafeHeader."""
     issue = digest.issue
     key = keys.delivery_key(issue.digest_id, issue.revision, ChannelName.EMAIL, SAMPLE_ID)
-    nobody = Recipient(SAMPLE_ID, key, SAMPLE_ADDRESS, SAMPLE_NAME, picks=picks)
-    return Preview(remove_dot_stuffing(RenderedDigest(digest, context).envelope(nobody).body))
+    recipient = Recipient(SAMPLE_ID, key, SAMPLE_ADDRESS, SAMPLE_NAME, picks=picks)
+    return Preview(remove_dot_stuffing(RenderedDigest(digest, context).envelope(recipient).body))
 
 
 def sample_recipient(
     publication: Publication, correction: bool = False, address: str = SAMPLE_ADDRESS
 ) -> Recipient:
-    """A reader who is nobody."""
+    """A made-up recipient."""
     content_id, revision = publication.content_id, publication.revision
     key = keys.delivery_key(content_id, revision, ChannelName.EMAIL, SAMPLE_ID)
     return Recipient(SAMPLE_ID, key, address, SAMPLE_NAME, correction)
 
 
 def remove_dot_stuffing(body: bytes) -> bytes:
-    """A mail as it arrives: without the dots that DATA doubles."""
+    """The mail as received: without the dots that DATA doubles."""
     return _DOUBLED.sub(b".", body)

@@ -1,4 +1,4 @@
-"""A publication rendered once; a reader's mail is then a matter of putting bytes together."""
+"""A publication rendered once; each recipient's mail is then joined from bytes."""
 
 import html
 import re
@@ -20,7 +20,7 @@ _KEY = re.compile(r"[a-z0-9]{32,64}")
 
 
 class RenderedPublication:
-    """One publication, compiled at first use: for new readers, and for those who had another."""
+    """One publication, compiled at first use per kind of recipient."""
 
     def __init__(self, publication: Publication, context: MailContext) -> None:
         self.publication = publication
@@ -33,7 +33,7 @@ class RenderedPublication:
         ]
 
     def envelope(self, row: Recipient) -> Envelope:
-        """The mail of one reader. Raises guard.Unsafe, before anything is sent."""
+        """Mail of one recipient. Raises UnsafeHeader before anything is sent."""
         address = header_injection.check_recipient(row.address)
         values = recipient_values(row, self.context, self.domain)
         if has_earlier_mail(self.publication, row.correction):
@@ -41,7 +41,7 @@ class RenderedPublication:
         return Envelope(address, self.compiled_mail(row.correction, last_digest(row)).fill(values))
 
     def compiled_mail(self, correction: bool, digest_id: str = "") -> CompiledMail:
-        """*digest_id*: the digest in which the readers had what is corrected, if it was one."""
+        """Compiled mail; *digest_id*: the digest that carried the earlier text, if any."""
         key = correction, digest_id
         if key not in self.compiled_mails:
             self.compiled_mails[key] = compile_publication(
@@ -50,7 +50,7 @@ class RenderedPublication:
         return self.compiled_mails[key]
 
     def reply_values(self, row: Recipient) -> dict[Placeholder, bytes]:
-        """The Message-IDs of what this reader got, or may have got, of the item before."""
+        """Message-IDs of the recipient's earlier mails of the item."""
         deliveries = [
             keys.delivery_key(mail.content_id, mail.revision, ChannelName.EMAIL, row.id)
             for mail in row.earlier_mails[-EARLIER_MAX:] or self.earlier_plans
@@ -60,7 +60,7 @@ class RenderedPublication:
 
 
 def last_digest(row: Recipient) -> str:
-    """The digest that brought this reader the text before this one; empty if a mail alone did."""
+    """Digest that carried the recipient's earlier text; empty if a mail of its own did."""
     name = row.earlier_mails[-1].content_id if row.earlier_mails else ""
     return name if keys.is_digest(name) else ""
 
@@ -68,9 +68,9 @@ def last_digest(row: Recipient) -> str:
 def recipient_values(
     row: Recipient, context: MailContext, domain: str = ""
 ) -> dict[Placeholder, bytes]:
-    """What is a reader's own in every mail.
+    """Values of one recipient in every mail.
 
-    *domain*: the settings' own, for whoever keeps it: it is parsed out of an address each time.
+    *domain*: the settings' domain if the caller has it, because parsing takes time.
     """
     token = check_pattern("token", _TOKEN, context.signer.token(row.id)).encode()
     key, name = check_delivery_key(row.delivery_key), greeting_name(row.name)

@@ -1,4 +1,4 @@
-"""The mail of a letter to one person about their own subscription, with one link."""
+"""Transactional mail: one person, their own subscription, one link."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from contracts.subscriptions.transactional import TransactionalMail
 
 
 class RenderedTransactionalMail(PersonalMail):
-    """One letter, in the words of the catalogue."""
+    """One mail in the catalogue's words."""
 
     template_name = "letter"
 
@@ -31,18 +31,18 @@ class RenderedTransactionalMail(PersonalMail):
         return {name: self.texts[name] for name in ("button", "closing")}
 
     def content(self) -> Words:
-        letter, house = self.mail, self.context
+        mail, context = self.mail, self.context
         known = {
-            "agency": house.agency,
-            "other": letter.other,
-            "until": format_moment_in_sentence(letter.expires_at),
-            "asked": format_moment_in_sentence(letter.at),
+            "agency": context.agency,
+            "other": mail.other,
+            "until": format_moment_in_sentence(mail.expires_at),
+            "asked": format_moment_in_sentence(mail.at),
         }
         return paragraph_content(
             self.texts["subject"].format_map(known),
             self.texts["title"].format_map(known),
             [text.format_map(known) for text in self.texts["paragraphs"]],
-            url=f"{house.public_url}{letter.path}" if letter.path else "",
+            url=f"{context.public_url}{mail.path}" if mail.path else "",
         )
 
 

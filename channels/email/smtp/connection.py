@@ -1,4 +1,4 @@
-"""The one SMTP interface: open a connection to the relay, send windows, say what happened."""
+"""Signed-in SMTP connection to the relay: open, send windows, report results."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ CHECK_TIMEOUT_S = 5.0
 
 
 class SmtpConnection:
-    """A signed-in connection. Not for two tasks at once."""
+    """A signed-in connection, used by one task at a time."""
 
     def __init__(self, protocol: SmtpProtocol, options: ConnectionOptions) -> None:
         self.protocol = protocol
@@ -38,24 +38,24 @@ class SmtpConnection:
         request_timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Self:
         """Connect, verify, sign in. Raises Unreachable or Misconfigured; nothing was sent then."""
-        wire = SmtpProtocol()
+        protocol = SmtpProtocol()
         ready = False
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                abilities = await perform_handshake(wire, settings, tls)
+                extensions = await perform_handshake(protocol, settings, tls)
             ready = True
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
             raise Unreachable("connection lost") from error
         except ssl.SSLError as error:
             raise Misconfigured(tls_reason(error)) from error
         except (OSError, TimeoutError) as error:
-            raise Unreachable(wire.closed_reason or os_reason(error)) from error
+            raise Unreachable(protocol.closed_reason or os_reason(error)) from error
         finally:
             if not ready:
-                wire.drop("not opened")
-        sender, pipelining = settings.sender.encode("ascii"), "PIPELINING" in abilities
+                protocol.drop("not opened")
+        sender, pipelining = settings.sender.encode("ascii"), "PIPELINING" in extensions
         return cls(
-            wire, ConnectionOptions(sender, pipelining, request_timeout_s, "DSN" in abilities)
+            protocol, ConnectionOptions(sender, pipelining, request_timeout_s, "DSN" in extensions)
         )
 
     @property
@@ -65,7 +65,7 @@ class SmtpConnection:
 
     @property
     def closed_by_relay(self) -> bool:
-        """Whether the relay ended it by itself, as relays do after many mails or a long time."""
+        """Whether the relay closed the connection itself, as relays do after many mails or time."""
         return self.protocol.closed_reason in ("421", "connection lost")
 
     async def send_window(
@@ -85,7 +85,7 @@ class SmtpConnection:
         return window.replies
 
     def disable_refused_dsn(self, replies: Sequence[Reply]) -> list[Reply]:
-        """What was refused for parameters that the relay had offered is unsent: it gets no more."""
+        """Mark mails refused for DSN parameters as unsent, and use no DSN from then on."""
         refused = [
             self.options.dsn and not self.is_closed and reply.refuses_parameters
             for reply in replies
@@ -97,7 +97,7 @@ class SmtpConnection:
         return [unsent_reply("no DSN after all") if bad else reply for reply, bad in pairs]
 
     def abort(self) -> None:
-        """End the conversation at once, whatever it is about."""
+        """End the connection at once."""
         self.ended_by_us = True
         self.protocol.drop(STOPPED)
 
@@ -113,16 +113,16 @@ class SmtpConnection:
         return answered
 
     def close(self) -> None:
-        """Say goodbye without waiting for the answer."""
+        """Send QUIT without waiting for the reply."""
         if not self.is_closed:
             self.protocol.write(b"QUIT\r\n")
             self.protocol.transport.close()
 
 
 def tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
-    """Verifies names and certificates, against the given authorities if there are any.
+    """TLS context that verifies names and certificates, against *ca_bundle* if given.
 
-    Raises Misconfigured when their file can't be read.
+    Raises Misconfigured if the file can't be read.
     """
     if settings.tls is Tls.NONE:
         return None

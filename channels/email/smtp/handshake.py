@@ -1,4 +1,4 @@
-"""From a host name to a connection that may carry mail: greeting, TLS, signing in."""
+"""SMTP handshake: connect, greeting, STARTTLS, authentication."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
 class PendingReply:
-    """One command that waits for its one reply; a second one ends the connection."""
+    """One command waiting for one reply; a second reply ends the connection."""
 
     def __init__(self, protocol: SmtpProtocol) -> None:
         self.protocol = protocol
@@ -43,7 +43,7 @@ class PendingReply:
 
 
 def mark_retrieved(future: asyncio.Future[bytes]) -> None:
-    """A lost connection is told by whoever waits; an answer nobody waits for is no news."""
+    """Retrieve the exception, so that asyncio reports none for an abandoned reply."""
     if not future.cancelled():
         future.exception()
 
@@ -64,7 +64,7 @@ async def send_command(protocol: SmtpProtocol, command: bytes) -> bytes:
 async def perform_handshake(
     protocol: SmtpProtocol, settings: EmailSettings, tls: ssl.SSLContext | None
 ) -> Extensions:
-    """Connect *wire* and get it ready for MAIL. Raises ChannelError or OSError."""
+    """Connect *protocol* and prepare it for MAIL. Raises ChannelError or OSError."""
     greeting = PendingReply(protocol)
     protocol.set_handler(greeting)  # before connecting: the relay speaks first
     await connect(protocol, settings, tls)
@@ -98,7 +98,7 @@ async def expect_reply(
     step: str,
     error_type: Callable[[str], ChannelError] = Unreachable,
 ) -> bytes:
-    """Ask, and raise *trouble* for another reply than *wanted*."""
+    """Send a command; raise *error_type* for another reply than *wanted*."""
     text = await send_command(protocol, command)
     check_reply(text, wanted, step, error_type)
     return text
@@ -110,14 +110,14 @@ def check_reply(
     step: str,
     error_type: Callable[[str], ChannelError] = Unreachable,
 ) -> None:
-    """Raise *trouble* for another reply than *wanted*; a temporary one is always Unreachable."""
+    """Raise *error_type* for another reply than *wanted*; Unreachable if it is temporary."""
     if not text.startswith(wanted):
         kind = Unreachable if text.startswith(b"4") else error_type
         raise kind(f"{step} {text[:3].decode()}")
 
 
 async def say_hello(protocol: SmtpProtocol) -> Extensions:
-    """EHLO, and what the relay can do."""
+    """Send EHLO; return the relay's extensions."""
     name = local_host_name(protocol).encode("ascii")
     lines = (await expect_reply(protocol, b"EHLO " + name, b"250", "EHLO")).decode(
         "ascii", "replace"
@@ -127,7 +127,7 @@ async def say_hello(protocol: SmtpProtocol) -> Extensions:
 
 
 def local_host_name(protocol: SmtpProtocol) -> str:
-    """Our full host name, else our address, as EHLO wants it."""
+    """Our full host name, else our address literal, for EHLO."""
     name = socket.gethostname()
     if _HOST.fullmatch(name):
         return name
@@ -154,7 +154,7 @@ async def start_tls(
 async def authenticate(
     protocol: SmtpProtocol, extensions: Extensions, settings: EmailSettings
 ) -> None:
-    """AUTH PLAIN or LOGIN. Raises Misconfigured when the relay doesn't want us."""
+    """Sign in with AUTH PLAIN or LOGIN. Raises Misconfigured if the relay refuses."""
     offered = extensions.get("AUTH", "").split()
     name, secret = settings.username.encode(), settings.password.get_secret_value().encode()
     if "PLAIN" in offered:

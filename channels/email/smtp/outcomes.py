@@ -1,4 +1,4 @@
-"""What a relay's answer means for a row: by its stage, its code (`meanings`) and its words."""
+"""Outcome of a row from the relay's reply: stage, code (`status_codes`) and words."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from channels.email.status_codes import CodeClass
 DELIVERED = Outcome(Verdict.DELIVERED)
 THROTTLED_RETRY_S = 60.0
 GREYLISTED_RETRY_S = 300.0
-"""What relays usually make strangers wait; whoever knocks earlier is only sent away again."""
+"""The usual wait of greylisting; an earlier try is refused again."""
 HELD_RETRY_S = 300.0
 DOUBT_RETRY_S = 60.0
 
@@ -26,10 +26,10 @@ CODE_OF_HINT = {
     RefusalHint.TOO_FAST: "5.0.0",
     RefusalHint.NONE: "5.0.0",
 }
-"""The code that a refusal's words stand for where it has none."""
+"""Code that a refusal's words imply where it has none."""
 GREYLISTED_CODE, THROTTLED_CODE = "4.7.1", "4.7.0"
 SERVICE_CLOSING = 421
-"""RFC 5321: the whole service goes away for a while, whoever the mail is for."""
+"""RFC 5321: the whole service closes for a while, for every recipient."""
 PROTOCOL_ERRORS = frozenset({500, 501, 502, 503, 504, 555})
 """RFC 5321: syntax, order, parameters. A relay that says so means us and no recipient."""
 AUTH_ERRORS = (530, 534, 535, 538)
@@ -41,7 +41,7 @@ _REASON = re.compile(
 
 
 def outcome_of(reply: Reply, broken_retry_s: float | None = None) -> Outcome:
-    """The outcome of one row; `trouble_s` is when to come back for what was not sent."""
+    """Outcome of one row; `broken_retry_s`: delay before unsent rows are tried again."""
     if reply.result is SendResult.ACCEPTED:
         return DELIVERED
     if reply.result is SendResult.UNSENT:
@@ -75,31 +75,33 @@ def is_policy(code: str) -> bool:
 
 
 def is_policy_rejection(reply: Reply, code: str) -> bool:
-    """Whether a refusal may be of this recipient alone: 5.7.x at RCPT that does not say "sign in".
+    """Whether a refusal may concern this recipient alone: 5.7.x at RCPT.
 
-    One that names our own address or our sign-in is of us, whomever the mail is for.
+    Refusals of our own address or of our sign-in concern us, not the recipient.
     """
     own = reply.code in AUTH_ERRORS or code in AUTH_STATUS_CODES or not code.startswith("5.7.")
     return reply.stage is Stage.RCPT and not own
 
 
 def failed_if_rejected(outcome: Outcome) -> Outcome:
-    """What becomes of a letter whose addressee is turned away: they may ask for another one."""
+    """End a transactional mail if its recipient is rejected: they may ask for another one."""
     if not outcome.policy_rejected:
         return outcome
     return replace(outcome, verdict=Verdict.FAILED, retry_after_s=None)
 
 
 def requested_delay_s(reply: Reply, code: str) -> float | None:
-    """What a temporary refusal asks for beyond the ladder."""
+    """Delay that a temporary refusal asks for, beyond the backoff."""
     if reply.hint is RefusalHint.GREYLISTED or code == GREYLISTED_CODE:
         return GREYLISTED_RETRY_S
     return THROTTLED_RETRY_S if status_codes.is_throttling(code) else None
 
 
 def temporary_code(reply: Reply) -> str:
-    """The code that a temporary refusal goes by: 4.7.1 is greylisting, which one recipient waits
-    for, unless the answer is about all that we send; RFC 6647 has no code of its own for it."""
+    """Code of a temporary refusal; 4.7.1 alone means greylisting of one recipient.
+
+    A refusal of all our mail has the code of throttling: RFC 6647 defines no other.
+    """
     if not reply.enhanced and reply.hint is RefusalHint.TOO_FAST:
         return THROTTLED_CODE
     if not reply.enhanced.startswith("4.7."):
@@ -115,7 +117,7 @@ def temporary_code(reply: Reply) -> str:
 
 
 def permanent_code(reply: Reply) -> str:
-    """The code that a permanent refusal goes by: its own, or the one that its words stand for."""
+    """Code of a permanent refusal: its own, or the one that its words imply."""
     if reply.enhanced.startswith("5.5.") and reply.hint is RefusalHint.NO_SUCH_USER:
         return UNCERTAIN_ADDRESS_CODE
     if reply.enhanced.startswith("5."):
@@ -126,9 +128,9 @@ def permanent_code(reply: Reply) -> str:
 
 
 def code_in_reason(reason: str) -> str:
-    """The code that a refusal for good went by, from the *reason* that its row keeps; or nothing.
+    """Code of a permanent refusal, read from the row's *reason*; empty for none.
 
-    The same as its outcome's `code`.
+    Equals the code of the row's outcome.
     """
     found = _REASON.fullmatch(reason)
     if found is None:
@@ -140,7 +142,7 @@ def code_in_reason(reason: str) -> str:
 
 
 def permanent_verdict(reply: Reply, code: str) -> Verdict:
-    """FAILED where the recipient or this one mail is the cause; HELD where we or the relay are."""
+    """FAILED if the recipient or this mail is the cause; HELD if we or the relay are."""
     if reply.stage in (Stage.MAIL, Stage.DATA) or not 500 <= reply.code < 600:
         return Verdict.HELD
     return status_codes.classify(code)[1]

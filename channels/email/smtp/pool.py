@@ -1,4 +1,4 @@
-"""Connections to the relay, kept for the next batch; to a second one while the first is away."""
+"""Pool of relay connections, with a fallback relay while the primary is unreachable."""
 
 import ssl
 import time
@@ -18,7 +18,7 @@ PRIMARY_RETRY_S = 60.0
 
 
 class ConnectionPool:
-    """Lends connections, one task each; how many run at once is the caller's business."""
+    """Lends a connection to one task at a time; callers bound how many they borrow."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class ConnectionPool:
         return await self.open(), True
 
     def is_outdated_fallback(self, connection: SmtpConnection) -> bool:
-        """Whether it is one to the second relay, and the first is to be tried again."""
+        """Whether *connection* goes to the fallback although the primary is due again."""
         return connection.is_fallback and self.primary_is_due()
 
     def primary_is_due(self) -> bool:
         return self.primary_down_until is None or self.clock() >= self.primary_down_until
 
     async def open(self) -> SmtpConnection:
-        """To the first relay, or to the second when the first can't be reached."""
+        """Connect to the primary, or to the fallback if the primary can't be reached."""
         if not self.settings.host:
             raise Misconfigured("LOA_EMAIL_HOST is missing")
         if self.fallback is None:
@@ -70,7 +70,7 @@ class ConnectionPool:
         return await self.open_fallback(self.fallback)
 
     async def open_fallback(self, settings: EmailSettings) -> SmtpConnection:
-        """When both are away, the first is tried first the next time."""
+        """Connect to the fallback; if both fail, the primary comes first next time."""
         try:
             connection = await self.connect(settings)
         except Unreachable:

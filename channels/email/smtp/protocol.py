@@ -1,4 +1,4 @@
-"""The bytes of an SMTP conversation: whole replies in, nothing unbounded, nothing out of turn."""
+"""SMTP byte stream: whole replies, bounded sizes, no unexpected replies."""
 
 import asyncio
 from typing import Protocol, cast
@@ -8,23 +8,23 @@ LINES_MAX = 128
 
 
 class ReplyHandler(Protocol):
-    """Whoever the replies are for at the moment."""
+    """Receiver of the current replies."""
 
     def on_reply(self, text: bytes) -> None:
         """One whole reply, its lines joined by a line feed."""
 
     def on_replies_processed(self) -> None:
-        """Everything received so far has been handed over."""
+        """All bytes received so far have been handed over."""
 
     def on_write_drained(self) -> None:
         """All that was written has left this process."""
 
     def on_connection_lost(self, why: str) -> None:
-        """The connection is gone; nothing more will come."""
+        """The connection is closed; no more calls follow."""
 
 
 class SmtpProtocol(asyncio.Protocol):
-    """One connection. Once `gone` says why, it stays useless."""
+    """One connection; unusable once `closed_reason` is set."""
 
     def __init__(self) -> None:
         self.closed_reason = ""
@@ -45,20 +45,20 @@ class SmtpProtocol(asyncio.Protocol):
         transport.set_write_buffer_limits(high=0)
 
     def set_handler(self, handler: ReplyHandler | None) -> None:
-        """From now on replies go to *listener*; without one any reply breaks the connection."""
+        """Set the handler of replies; without one any reply closes the connection."""
         self._handler = handler
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
     def drop(self, why: str) -> None:
-        """End the connection at once and tell the listener."""
+        """Close the connection at once and notify the handler."""
         if self._transport is not None:
             self._transport.abort()
         self._end(why)
 
     def has_buffered_reply(self) -> bool:
-        """Whether part of a reply that nobody asked for is waiting."""
+        """Whether part of an unexpected reply is buffered."""
         return bool(self._partial_line or self._continuation_lines)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,7 +1,7 @@
-"""A relay on this machine tells in its log what it has taken: that answers a doubt.
+"""Log of a Postfix relay on this machine; resolves rows in doubt.
 
 Postfix writes `cleanup[...]: QUEUEID: message-id=<...>` as soon as it reads the header, and
-`qmgr[...]: QUEUEID: ... (queue active)` or `... status=sent` only for what it has taken whole.
+`qmgr[...]: QUEUEID: ... (queue active)` or `... status=sent` only for a mail accepted whole.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ _LINE = re.compile(
 
 
 class RelayLog:
-    """The log at *path*, and the one before it when that has just been rotated away."""
+    """The log at *path*, and the rotated one before it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     async def accepted_ids(self, message_ids: Collection[str]) -> frozenset[str]:
-        """Which of *message_ids* the relay surely has; of the others nothing is known."""
+        """Those of *message_ids* that the relay accepted for certain."""
         wanted = frozenset(one.encode() for one in message_ids)
         try:
             found = await asyncio.to_thread(self.search, wanted)
@@ -51,7 +51,7 @@ class RelayLog:
         return found
 
     def chunks(self) -> Iterator[bytes]:
-        """The last part of what was logged, in whole lines, oldest first. Raises OSError."""
+        """Last part of the log in whole lines, oldest first. Raises OSError."""
         size = self.path.stat().st_size
         before = self.path.with_name(f"{self.path.name}.1")
         if size < READ_MAX and before.is_file():

@@ -1,4 +1,4 @@
-"""What became of one mail at the relay: accepted, refused, surely unsent, or in doubt."""
+"""Result of one mail at the relay: accepted, refused, unsent, or in doubt."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class SendResult(StrEnum):
 
 
 class Stage(StrEnum):
-    """The command that a refusal answers; END is the mail itself."""
+    """The command that a refusal answers; END is the end of the mail's data."""
 
     MAIL = "mail"
     RCPT = "rcpt"
@@ -28,7 +28,7 @@ class Stage(StrEnum):
 
 
 class RefusalHint(StrEnum):
-    """What a refusal's words mean where its numbers say too little."""
+    """Meaning of a refusal's words where its numbers are too vague."""
 
     NONE = ""
     NO_SUCH_USER = "no such user"
@@ -74,7 +74,7 @@ PARAMETER_ERRORS = (501, 504, 555)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One mail's fate. `code`, `enhanced` and `hint` say why it was refused, `why` what cut it."""
+    """Result of one mail; `code`, `enhanced`, `hint` say why refused, `cause` why cut off."""
 
     result: SendResult
     stage: Stage = Stage.END
@@ -85,26 +85,26 @@ class Reply:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the relay dealt with this mail; by 421 it only says that it deals with none."""
+        """Whether the relay handled this mail; 421 only says that the relay handles none."""
         return self.result is SendResult.ACCEPTED or (
             self.result is SendResult.REFUSED and self.code != 421
         )
 
     @property
     def refuses_parameters(self) -> bool:
-        """Whether MAIL or RCPT may have been refused for what stood behind the address."""
+        """Whether MAIL or RCPT may have been refused for its parameters."""
         early = self.result is SendResult.REFUSED and self.stage in (Stage.MAIL, Stage.RCPT)
         return early and self.code in PARAMETER_ERRORS and not self.enhanced.startswith("5.1.")
 
     @property
     def reason(self) -> str:
-        """Short and safe to log: numbers, never the relay's own words."""
+        """Short reason, safe to log: numbers, never the relay's own words."""
         words = (str(self.code or ""), self.enhanced, self.effective_hint)
         return self.cause or " ".join(word for word in words if word)
 
     @property
     def effective_hint(self) -> RefusalHint:
-        """The hint, where the numbers say too little: 5.5.x stands for unknown users, too."""
+        """Hint where the numbers are too vague; 5.5.x may also mean an unknown user."""
         if self.enhanced.startswith("5.5.") and self.hint is RefusalHint.NO_SUCH_USER:
             return self.hint
         return RefusalHint.NONE if self.enhanced[:1] == str(self.code)[:1] else self.hint
@@ -122,7 +122,7 @@ def doubtful_reply(cause: str) -> Reply:
 
 
 def refused_reply(stage: Stage, text: bytes) -> Reply:
-    """Read a reply that is not a yes."""
+    """Parse a negative reply."""
     found = _ENHANCED.match(text)
     enhanced = found[1].decode() if found else ""
     return Reply(SendResult.REFUSED, stage, int(text[:3]), enhanced, find_hint(text))

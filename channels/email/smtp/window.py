@@ -1,7 +1,7 @@
-"""One window of mails on the wire: what may be written next, and what became of each mail.
+"""Transfer of one window of mails: command order, and the exact result of each mail.
 
-Exactly one mail is on its way at any time. With PIPELINING the next mail's commands travel behind
-the current body, so that a mail costs one round trip; without it every command waits for its reply.
+Exactly one mail is in transfer at any time. With PIPELINING the next mail's commands travel behind
+the current body, so a mail costs one round trip; without it every command waits for its reply.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ UNEXPECTED_REPLY = "reply out of turn"
 
 
 class Envelope(NamedTuple):
-    """A whole mail: lines end in CRLF, the last one too, and leading dots are doubled.
+    """Whole mail: CRLF line ends, also the last one, and leading dots doubled.
 
-    `sender`: its own return path, in place of the connection's; `envelope_id`: what a DSN names.
+    `sender`: its own return path instead of the connection's; `envelope_id`: named by a DSN.
     """
 
     recipient: bytes
@@ -46,7 +46,7 @@ class Envelope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """What holds for all mails of a connection."""
+    """Options of all mails of a connection."""
 
     sender: bytes
     pipelining: bool
@@ -55,7 +55,7 @@ class ConnectionOptions:
 
 
 class WindowTransfer:
-    """The conversation about some mails, in order. `done` ends when nothing more will be said."""
+    """Transfer of some mails in order; `done` completes after the last reply."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class WindowTransfer:
             self.finish(self.stop_reason)
 
     def next_commands(self) -> bytes:
-        """The commands that open the next mail, if there is one and it may still be sent."""
+        """Commands that open the next mail; empty if none may be sent."""
         row = self.started
         if row == len(self.mails) or not self.may_continue():
             return b""
@@ -106,9 +106,9 @@ class WindowTransfer:
         return b"%bRCPT TO:<%b%bDATA\r\n" % (mail_from, mail.recipient, self.rcpt_end)
 
     def mail_command(self, mail: Envelope) -> tuple[bytes, bytes]:
-        """MAIL for a mail with a return path of its own, and the end of its RCPT.
+        """MAIL command with the mail's own return path, and the end of its RCPT.
 
-        A relay that can is told what to report, and to send back the headers at most.
+        A relay with DSN is told which reports to send, with headers at most.
         """
         if not (self.options.dsn and mail.envelope_id):
             return b"MAIL FROM:<%b>\r\n" % mail.sender, RCPT_END
@@ -151,7 +151,7 @@ class WindowTransfer:
             self.reset()
 
     def on_premature_reply(self, _text: bytes) -> None:
-        """An answer to a body whose end has not been written."""
+        """A reply to a body whose end has not been written."""
         self.protocol.drop(UNEXPECTED_REPLY)
 
     def on_end(self, text: bytes) -> None:
@@ -172,7 +172,7 @@ class WindowTransfer:
     # What follows from them.
 
     def check_reply(self, stage: Stage, text: bytes) -> bool:
-        """Take note of a no, the current mail's first one; anything but yes and no ends it all."""
+        """Record the mail's first refusal; a reply neither positive nor negative closes all."""
         if text.startswith(NEGATIVE):
             self.refusal = self.refusal or refused_reply(stage, text)
         elif not text.startswith(POSITIVE):
@@ -181,7 +181,7 @@ class WindowTransfer:
         return True
 
     def advance(self, handle_reply: Callable[[bytes], None], command: bytes) -> None:
-        """Go to the next command; it is under way already when pipelining."""
+        """Go to the next command; with pipelining it has been written already."""
         self.handle_reply = handle_reply
         if self.options.pipelining:
             return
@@ -191,7 +191,7 @@ class WindowTransfer:
             self.protocol.write(command)
 
     def reset(self) -> None:
-        """The current mail is refused: clear the table for the next one."""
+        """The current mail is refused: send RSET before the next one."""
         assert self.refusal is not None  # noqa: S101 - a bug, not an event
         self.record(self.refusal)
         self.handle_reply = self.on_reset
@@ -214,14 +214,14 @@ class WindowTransfer:
             self.finish(self.stop_reason)
 
     def on_replies_processed(self) -> None:
-        """Send the current body, now that no reply is left that could belong to something else."""
+        """Send the current body, now that no earlier reply is outstanding."""
         if not self.body_requested:
             return
         self.body_requested = False
         if self.clock() - self.deadline_checked_at > DEADLINE_RECHECK_S and not self.may_continue():
             self.protocol.drop("deadline")
             return
-        if self.refusal:  # the relay wants a body although nobody will get it: an empty one
+        if self.refusal:  # the relay asks for a body of a refused mail: send an empty one
             self.write_end(b"")
             return
         body = self.mails[len(self.replies)].body
@@ -233,7 +233,7 @@ class WindowTransfer:
                 self.write_end(b"")
 
     def on_write_drained(self) -> None:
-        """A large body has left: send its end."""
+        """Send the end of a large body that has left."""
         if self.handle_reply == self.on_premature_reply and not self.body_requested:
             self.write_end(b"")
 
@@ -245,7 +245,7 @@ class WindowTransfer:
         crash_point("email.end_written")
 
     def on_connection_lost(self, why: str) -> None:
-        """Be exact about the mail that was on its way; the others never left."""
+        """Refused or in doubt for the mail in transfer; later mails never left."""
         if self.refusal:
             self.record(self.refusal)
         elif self.end_written:
@@ -253,7 +253,7 @@ class WindowTransfer:
         self.finish(why)
 
     def check_timeout(self) -> None:
-        """Give up on a mail that takes too long; else look again when it could."""
+        """Close the connection if the mail takes too long; else check again later."""
         left_s = self.deadline_checked_at + self.options.timeout_s - self.clock()
         if left_s > 0:
             self.timer = asyncio.get_running_loop().call_later(left_s, self.check_timeout)
@@ -261,7 +261,7 @@ class WindowTransfer:
             self.protocol.drop("timeout")
 
     def finish(self, cause: str) -> None:
-        """Nothing more will be said; let go of all that points back here, mails are large."""
+        """Complete the transfer and drop all references, because mails are large."""
         self.timer.cancel()
         del self.timer
         self.handle_reply = ignore_reply
@@ -273,4 +273,4 @@ class WindowTransfer:
 
 
 def ignore_reply(_text: bytes) -> None:
-    """What a finished conversation expects."""
+    """Reply handler of a finished transfer."""
