@@ -42,14 +42,14 @@ class Direction:
     swallow_after: int | None = None  # further bytes, and the end, are read and dropped
     only: frozenset[int] | None = None  # the connections (from 0) that all this holds for
     rewrite: Callable[[bytes], bytes] | None = None  # what is passed on instead
-    keep: bool = False  # `seen` holds what was let through
+    keep: bool = False  # `bytes_seen` holds the bytes passed on
     count: int = 0
     bytes_seen: bytearray = field(default_factory=bytearray)
 
     def reset_faults(self) -> None:
         """No faults any more; what was counted and seen stays."""
         for one in fields(self):
-            if one.name not in ("keep", "count", "seen"):
+            if one.name not in ("keep", "count", "bytes_seen"):
                 setattr(self, one.name, one.default)
 
     def has_fault(self, number: int) -> bool:
