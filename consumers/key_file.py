@@ -88,23 +88,23 @@ async def open_key_file(bus: Bus, path: Path) -> KeyFile:
 
     Raises Invalid when the file is missing or another one, KeyFileBroken, BusError.
     """
-    known = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
-    keys = KeyFile.open(path, create=known is None)
+    fingerprint = await bus.bucket(subjects.VAULT.name).get(FINGERPRINT_KEY)
+    keys = KeyFile.open(path, create=fingerprint is None)
     await register_key(bus, keys)
     return keys
 
 
 async def register_key(bus: Bus, key_file: KeyFile) -> None:
     """Store the key's fingerprint on a bus without one. Raises Invalid for another key's."""
-    bucket, mine = bus.bucket(subjects.VAULT.name), key_file.fingerprint()
-    known = await bucket.get(FINGERPRINT_KEY)
-    if known is None:
+    bucket, fingerprint = bus.bucket(subjects.VAULT.name), key_file.fingerprint()
+    stored = await bucket.get(FINGERPRINT_KEY)
+    if stored is None:
         with suppress(
             RevisionConflict
         ):  # another process was first; whose key it has is seen below
-            await bucket.create(FINGERPRINT_KEY, mine)
-        known = await bucket.get(FINGERPRINT_KEY)
-    if known is None or not hmac.compare_digest(known.data, mine):
+            await bucket.create(FINGERPRINT_KEY, fingerprint)
+        stored = await bucket.get(FINGERPRINT_KEY)
+    if stored is None or not hmac.compare_digest(stored.data, fingerprint):
         raise Invalid(field_error(KEY_FILE_FIELD, "key_of_other_data"))
 
 

@@ -29,15 +29,15 @@ def translate(text: str) -> Bilingual:
 
     A reason may end with a detail after a colon, or with a number.
     """
-    known = load_translations()
+    translations = load_translations()
     head, mark, rest = text.partition(": ")
     numbered = NUMBERED_REASON.fullmatch(text)
-    if text in known or not text:
-        vi = known.get(text, text)
-    elif mark and head in known:
-        vi = f"{known[head]}: {translate(rest).vi}"
-    elif numbered and numbered[1] in known:
-        vi = f"{known[numbered[1]]} ({numbered[2]})"
+    if text in translations or not text:
+        vi = translations.get(text, text)
+    elif mark and head in translations:
+        vi = f"{translations[head]}: {translate(rest).vi}"
+    elif numbered and numbered[1] in translations:
+        vi = f"{translations[numbered[1]]} ({numbered[2]})"
     else:
         vi = f"“{text}”"
     return Bilingual(text, vi)
@@ -46,18 +46,20 @@ def translate(text: str) -> Bilingual:
 @cache
 def load_translations() -> dict[str, str]:
     """Translations of words, and of system errors by name (`enospc`) and by text."""
-    known = load_catalog("os_errors")
-    numbered = {number: known[name] for number, name in errorcode.items() if name in known}
-    named = {errorcode[number].lower(): one for number, one in numbered.items()}
-    told = {os.strerror(number): one for number, one in numbered.items()}
-    return {name: str(one) for name, one in (named | told | load_catalog("translations")).items()}
+    catalog = load_catalog("os_errors")
+    by_number = {number: catalog[name] for number, name in errorcode.items() if name in catalog}
+    by_name = {errorcode[number].lower(): text for number, text in by_number.items()}
+    by_text = {os.strerror(number): text for number, text in by_number.items()}
+    return {
+        name: str(text) for name, text in (by_name | by_text | load_catalog("translations")).items()
+    }
 
 
 def translate_os_error(error: Exception) -> Bilingual:
     """Text of a system or bus error; in English its own text."""
-    known = load_catalog("os_errors")
+    catalog = load_catalog("os_errors")
     names = [errorcode.get(getattr(error, "errno", None) or 0, "")]
-    names += [one.__name__ for one in type(error).__mro__]
-    vi = next((str(known[name]) for name in names if name in known), str(known["other"]))
+    names += [kind.__name__ for kind in type(error).__mro__]
+    vi = next((str(catalog[name]) for name in names if name in catalog), str(catalog["other"]))
     file = getattr(error, "filename", None)
     return Bilingual(str(error), f"{vi}: {file}" if file else vi)

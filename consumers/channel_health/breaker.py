@@ -72,10 +72,10 @@ def decode(data: bytes) -> Breaker:
 
     Fields of newer versions are ignored.
     """
-    known = {name: value for name, value in json.loads(data).items() if name in FIELD_NAMES}
-    if "state" not in known:
+    stored = {name: value for name, value in json.loads(data).items() if name in FIELD_NAMES}
+    if "state" not in stored:
         return Breaker()
-    return Breaker(**{**known, "state": BreakerState(known["state"])})
+    return Breaker(**{**stored, "state": BreakerState(stored["state"])})
 
 
 def trip(
@@ -158,8 +158,8 @@ def score_window(outcomes: Iterable[Outcome]) -> bool | None:
 
     Rejections by policy count for neither: see `consumers.channel_health.rejections`.
     """
-    reached = [one for one in outcomes if one.reached_provider]
-    failures = sum(one.channel_wide or one.verdict is Verdict.DOUBT for one in reached)
+    reached = [outcome for outcome in outcomes if outcome.reached_provider]
+    failures = sum(outcome.channel_wide or outcome.verdict is Verdict.DOUBT for outcome in reached)
     answers = sum(map(is_answer, reached))
     if failures > answers:
         return False

@@ -22,16 +22,20 @@ def breaker_key(channel: ChannelName) -> str:
 
 async def load_breakers(bus: Bus) -> dict[ChannelName, Breaker]:
     """The current breaker of every channel."""
-    found = await bus.bucket(subjects.CONTROL.name).get_many(
-        [breaker_key(one) for one in ChannelName]
+    values = await bus.bucket(subjects.CONTROL.name).get_many(
+        [breaker_key(channel) for channel in ChannelName]
     )
-    stored = {name: breaker.decode(value.data) for name, value in found.items()}
-    return {one: stored.get(breaker_key(one), Breaker()) for one in ChannelName}
+    stored = {name: breaker.decode(value.data) for name, value in values.items()}
+    return {channel: stored.get(breaker_key(channel), Breaker()) for channel in ChannelName}
 
 
 async def unavailable_channels(bus: Bus) -> frozenset[ChannelName]:
     """The channels whose breaker is not closed."""
-    return frozenset(one for one, now in (await load_breakers(bus)).items() if not now.is_closed)
+    return frozenset(
+        channel
+        for channel, breaker_now in (await load_breakers(bus)).items()
+        if not breaker_now.is_closed
+    )
 
 
 @dataclass
@@ -46,15 +50,15 @@ class BreakerStore:
         """Apply *transition* by compare-and-set; the resulting breaker. Raises BusError."""
         bucket = self.bus.bucket(subjects.CONTROL.name)
         while True:
-            held = await bucket.get(breaker_key(self.channel))
-            before = breaker.decode(held.data) if held else Breaker()
+            stored = await bucket.get(breaker_key(self.channel))
+            before = breaker.decode(stored.data) if stored else Breaker()
             after = transition(before)
             if after == before:
                 return before
             data = breaker.encode(after)
             try:
-                if held:
-                    await bucket.swap(breaker_key(self.channel), data, held.revision)
+                if stored:
+                    await bucket.swap(breaker_key(self.channel), data, stored.revision)
                 else:
                     await bucket.create(breaker_key(self.channel), data)
             except RevisionConflict:

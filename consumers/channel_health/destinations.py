@@ -38,5 +38,5 @@ async def write_destination(bus: Bus, channel: ChannelName, destination: Destina
 async def load_destinations(bus: Bus) -> Mapping[ChannelName, Destination]:
     """The destinations of channels with a worker, now or before. Raises BusError."""
     keys = {f"{KEY_PREFIX}{channel}": channel for channel in ChannelName}
-    found = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
-    return {keys[key]: Destination.model_validate_json(value.data) for key, value in found.items()}
+    values = await bus.bucket(subjects.CONTROL.name).get_many(list(keys))
+    return {keys[key]: Destination.model_validate_json(value.data) for key, value in values.items()}

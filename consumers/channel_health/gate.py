@@ -135,7 +135,7 @@ class ChannelGate:
                 await self.abandon_probe()
 
     async def abandon_probe(self) -> None:
-        await self.update(lambda one: breaker.abandon_probe(one, self.worker, self.clock()))
+        await self.update(lambda before: breaker.abandon_probe(before, self.worker, self.clock()))
 
     async def record_window(
         self, outcomes: Iterable[Outcome], recipients: Sequence[RecipientRef] = ()
@@ -149,8 +149,8 @@ class ChannelGate:
         probing = not self.current.is_closed
         bad = good is False and (probing or breaker.is_failing(self.window_scores))
         if bad or self.rejections.blocks_us or (probing and mostly_rejected(window)):
-            reason = next((one.reason for one in window if one.reason), "no answer")
-            all_unverified = bool(recipients) and all(one.unverified for one in recipients)
+            reason = next((outcome.reason for outcome in window if outcome.reason), "no answer")
+            all_unverified = bool(recipients) and all(outcome.unverified for outcome in recipients)
             await self.record_failure(reason, unverified_only=all_unverified and not bad)
         elif good:
             await self.record_success()
@@ -158,7 +158,9 @@ class ChannelGate:
     async def record_success(self) -> None:
         self.last_success_at = self.clock()
         if not self.current.is_closed:
-            await self.update(lambda one: breaker.succeed_probe(one, self.worker, self.clock()))
+            await self.update(
+                lambda before: breaker.succeed_probe(before, self.worker, self.clock())
+            )
 
     async def record_refused_session(self, reason: str) -> bool:
         """Record that no session could be opened. False if others of this worker just worked."""

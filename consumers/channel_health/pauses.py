@@ -74,21 +74,21 @@ async def resume(bus: Bus, channel: ChannelName) -> Pause | None:
 
 async def paused_channels(bus: Bus) -> frozenset[ChannelName]:
     """The channels that are paused now."""
-    found = await bus.bucket(subjects.CONTROL.name).get_many(
-        [pause_key(one) for one in ChannelName]
+    values = await bus.bucket(subjects.CONTROL.name).get_many(
+        [pause_key(channel) for channel in ChannelName]
     )
-    return frozenset(one for one in ChannelName if pause_key(one) in found)
+    return frozenset(channel for channel in ChannelName if pause_key(channel) in values)
 
 
 async def load_pauses(bus: Bus) -> dict[ChannelName, Pause]:
     """The pauses of all paused channels."""
-    found = await bus.bucket(subjects.CONTROL.name).get_many(
-        [pause_key(one) for one in ChannelName]
+    values = await bus.bucket(subjects.CONTROL.name).get_many(
+        [pause_key(channel) for channel in ChannelName]
     )
     return {
-        one: Pause.model_validate_json(found[pause_key(one)].data)
-        for one in ChannelName
-        if pause_key(one) in found
+        channel: Pause.model_validate_json(values[pause_key(channel)].data)
+        for channel in ChannelName
+        if pause_key(channel) in values
     }
 
 
@@ -166,8 +166,8 @@ class LegitimateWaits:
         """Whether a batch of *lane* may wait: blocked, or behind its own or a higher lane."""
         if channel in await self.load_blocked_channels():
             return True
-        for one in Lane:
-            if one.rank <= lane.rank and await self.is_lane_queued(channel, one):
+        for other in Lane:
+            if other.rank <= lane.rank and await self.is_lane_queued(channel, other):
                 return True
         return False
 

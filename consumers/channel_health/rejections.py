@@ -41,8 +41,8 @@ def recipient_refs(batch: BatchKey, ids: Sequence[str], rows: Iterable[int]) -> 
 def mostly_rejected(outcomes: Iterable[Outcome]) -> bool:
     """Whether a window has more rejections by policy than answers."""
     window = list(outcomes)
-    rejected = sum(one.policy_rejected for one in window)
-    return rejected > sum(breaker.is_answer(one) for one in window)
+    rejected = sum(outcome.policy_rejected for outcome in window)
+    return rejected > sum(breaker.is_answer(outcome) for outcome in window)
 
 
 @dataclass

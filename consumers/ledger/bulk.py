@@ -87,8 +87,10 @@ async def read_chunk(bucket: Bucket, keys: list[BatchKey], recipients: bool) -> 
     wanted = [f"state.{key}" for key in keys]
     if recipients:
         wanted += [f"rows.{key}" for key in keys]
-    found = await bucket.get_many(wanted)
-    return [decode_batch(key, found.get(f"state.{key}"), found.get(f"rows.{key}")) for key in keys]
+    values = await bucket.get_many(wanted)
+    return [
+        decode_batch(key, values.get(f"state.{key}"), values.get(f"rows.{key}")) for key in keys
+    ]
 
 
 def decode_batch(key: BatchKey, state: Value | None, rows: Value | None) -> StoredBatch:

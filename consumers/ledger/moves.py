@@ -177,13 +177,13 @@ def book(
     letters: dict[int, int] = {}
     notes: dict[int, RowNote | None] = {}
     copies, doubted = entry.possible_copies, False
-    for row, said in outcomes.items():
+    for row, outcome in outcomes.items():
         was = entry.rows[row]
         if was not in SENDING_LETTERS:
             continue
-        letters[row], notes[row] = row_result(entry, row, said, now, rules)
-        doubtful = said.verdict is Verdict.DOUBT
-        copies += is_maybe(was) and (doubtful or said.verdict is Verdict.DELIVERED)
+        letters[row], notes[row] = row_result(entry, row, outcome, now, rules)
+        doubtful = outcome.verdict is Verdict.DOUBT
+        copies += is_maybe(was) and (doubtful or outcome.verdict is Verdict.DELIVERED)
         doubted = doubted or doubtful
     settle = max(entry.effects_until, now + rules.settle_s) if doubted else entry.effects_until
     return replace(entry.with_rows(letters, notes), possible_copies=copies, effects_until=settle)
@@ -239,15 +239,15 @@ def resolve(entry: LedgerEntry, outcomes: Mapping[int, Outcome], now: float) -> 
     DELIVERED and ABSENT are evidence and take the doubt away; RESEND leaves it, so that the row may
     be granted again and stays a "maybe"; UNKNOWN ends it until a receipt or a person can tell.
     """
-    doubted = {row: said for row, said in outcomes.items() if entry.rows[row] == IN_DOUBT}
-    waiting = {row for row, said in doubted.items() if said.verdict is Verdict.DOUBT}
+    doubted = {row: outcome for row, outcome in outcomes.items() if entry.rows[row] == IN_DOUBT}
+    waiting = {row for row, outcome in doubted.items() if outcome.verdict is Verdict.DOUBT}
     return entry.with_rows(
-        {row: RESOLVED_LETTERS[said.verdict] for row, said in doubted.items()},
+        {row: RESOLVED_LETTERS[outcome.verdict] for row, outcome in doubted.items()},
         {
-            row: recheck_note(entry.notes.get(row, RowNote()), said, now)
+            row: recheck_note(entry.notes.get(row, RowNote()), outcome, now)
             if row in waiting
-            else end_note(entry.notes.get(row), said)
-            for row, said in doubted.items()
+            else end_note(entry.notes.get(row), outcome)
+            for row, outcome in doubted.items()
         },
     )
 

@@ -49,8 +49,8 @@ class Ledger:
         try:
             await self.bucket.create(f"state.{batch}", codec.encode_state(entry))
         except RevisionConflict:
-            held = await self.state(batch)
-            if held and held.value.notice_event_id not in ("", entry.notice_event_id):
+            existing = await self.state(batch)
+            if existing and existing.value.notice_event_id not in ("", entry.notice_event_id):
                 raise LedgerError(f"state.{batch} is another event's") from None
             return False
         return True
@@ -73,11 +73,11 @@ class Ledger:
             try:
                 return Versioned(entry, await self.bucket.swap(key, data, known.revision))
             except (RevisionConflict, NoReply):
-                stands = await self.read_back(batch, until)
-            if stands.value.write_id == entry.write_id:
-                return stands
-            if stands.revision != known.revision:
-                raise ConcurrentUpdate(stands)
+                current = await self.read_back(batch, until)
+            if current.value.write_id == entry.write_id:
+                return current
+            if current.revision != known.revision:
+                raise ConcurrentUpdate(current)
             if time.monotonic() >= until:
                 raise NoReply(f"{key} can be read but not written")
 
@@ -99,10 +99,10 @@ class Ledger:
         try:
             revision = await self.bucket.create(f"plan.{plan}", codec.encode_cursor(cursor))
         except RevisionConflict:
-            held = await self.plan(plan)
-            if held is None:
+            existing = await self.plan(plan)
+            if existing is None:
                 raise LedgerError(f"plan.{plan} vanished") from None
-            return held
+            return existing
         return Versioned(cursor, revision)
 
     async def swap_plan(
@@ -141,11 +141,11 @@ class Ledger:
         for start in range(0, cursor.count, 200):
             numbers = range(start, min(start + 200, cursor.count))
             batches = {f"state.{BatchKey(*plan, n)}": BatchKey(*plan, n) for n in numbers}
-            found = await self.bucket.get_many(list(batches), min_seq=since)
+            values = await self.bucket.get_many(list(batches), min_seq=since)
             for key, batch in batches.items():
-                if key not in found:
+                if key not in values:
                     raise LedgerError(f"{key} is missing")
-                value = found[key]
+                value = values[key]
                 yield batch, Versioned(codec.decode_state(value.data), value.revision)
 
 

@@ -29,18 +29,18 @@ class CapacityMonitor:
 
     async def check(self) -> None:
         """Measure every stream and warn of full ones. Raises BusError."""
-        found = {
+        usage = {
             name: percent_used(await self.bus.stream_info(name)) for name in topology.stream_names()
         }
-        self.filling_streams = {name: full for name, full in found.items() if full >= WARN_PERCENT}
+        self.filling_streams = {name: full for name, full in usage.items() if full >= WARN_PERCENT}
         for name, full in self.filling_streams.items():
             self.warn(name, full)
 
     def warn(self, name: str, percent: int) -> None:
         """Warn once an hour, and at once when the error level is reached."""
         mark = ERROR_PERCENT if percent >= ERROR_PERCENT else WARN_PERCENT
-        said, at = self.last_warned.get(name, (0, 0.0))
-        if mark <= said and self.clock() - at < WARN_EVERY_S:
+        last_mark, at = self.last_warned.get(name, (0, 0.0))
+        if mark <= last_mark and self.clock() - at < WARN_EVERY_S:
             return
         self.last_warned[name] = mark, self.clock()
         if mark == ERROR_PERCENT:

@@ -56,10 +56,10 @@ class ManualResolution:
         """End every unknown row of the item, or of one revision of it. Raises BusError."""
         prefix = f"state.{self.channel}.{content_id}."
         names = [key async for key, _ in self.ledger.bucket.values(prefix)]
-        found = sorted(BatchKey.parse(key.removeprefix("state.")) for key in names)
+        batches = sorted(BatchKey.parse(key.removeprefix("state.")) for key in names)
         return [
             done
-            for batch in found
+            for batch in batches
             if revision in (None, batch.revision)
             async for done in self.resolve_batch(batch, arrived, by)
         ]
@@ -84,29 +84,29 @@ class ManualResolution:
 
     async def try_next_channel(self, batch: BatchKey) -> None:
         """Start the next channel of a notice that was not sent; repeats change nothing."""
-        held = await self.ledger.state(batch) if keys.is_case(batch.content_id) else None
+        state = await self.ledger.state(batch) if keys.is_case(batch.content_id) else None
         if (
             self.case_notices
-            and held
-            and held.value.closed_at
-            and held.value.rows in NOT_REACHED_ROWS
+            and state
+            and state.value.closed_at
+            and state.value.rows in NOT_REACHED_ROWS
         ):
-            await self.case_notices.try_next_channel(batch, held.value, self.clock())
+            await self.case_notices.try_next_channel(batch, state.value, self.clock())
 
     async def write_resolution(self, batch: BatchKey, arrived: bool, by: str) -> list[int]:
         """End the unknown rows of *batch* and return them; a receipt may have come first."""
-        held = await self.ledger.state(batch)
-        while held is not None:
-            rows = moves.unknown_rows(held.value)
+        state = await self.ledger.state(batch)
+        while state is not None:
+            rows = moves.unknown_rows(state.value)
             if not rows:
                 return []
-            entry = held.value
+            entry = state.value
             for row in rows:
                 entry = moves.end_unknown(entry, row, arrived=arrived, reason=f"settled by {by}")
             try:
-                await self.ledger.swap(batch, held, entry, until=time.monotonic() + SWAP_TIMEOUT_S)
-            except ConcurrentUpdate as other:
-                held = other.current
+                await self.ledger.swap(batch, state, entry, until=time.monotonic() + SWAP_TIMEOUT_S)
+            except ConcurrentUpdate as conflict:
+                state = conflict.current
                 continue
             log.info("unknown_settled", batch=str(batch), rows=len(rows), arrived=arrived)
             return rows

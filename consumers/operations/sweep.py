@@ -76,11 +76,11 @@ class Sweeper:
 
     async def refresh_channels(self) -> None:
         """Update the blocked channels, and those of them whose probe is long overdue."""
-        tried = (await breaker_store.load_breakers(self.bus)).items()
-        broken = {channel: one for channel, one in tried if not one.is_closed}
+        breakers = (await breaker_store.load_breakers(self.bus)).items()
+        broken = {channel: breaker for channel, breaker in breakers if not breaker.is_closed}
         self.blocked_channels = self.channel_monitor.paused_channels | broken.keys()
         long_due = {
-            channel for channel, one in broken.items() if one.until < self.clock() - GRACE_S
+            channel for channel, breaker in broken.items() if breaker.until < self.clock() - GRACE_S
         }
         self.unprobed_channels = long_due - self.channel_monitor.paused_channels
 
@@ -103,17 +103,17 @@ class Sweeper:
 
     async def wake_if_stuck(self, key: str, value: Value) -> bool:
         """Wake one batch if it is stuck; returns whether it was."""
-        found = self.decode_batch(key, value.data)
+        decoded = self.decode_batch(key, value.data)
         if (
-            found is None
-            or not found[1].closed_at
-            or found[1].closed_at > self.clock() - CLOSED_GRACE_S
+            decoded is None
+            or not decoded[1].closed_at
+            or decoded[1].closed_at > self.clock() - CLOSED_GRACE_S
         ):
             self.first_open = min(self.first_open, value.revision)
-        if found is None or found[1].closed_at:
+        if decoded is None or decoded[1].closed_at:
             self.woken_at.pop(key, None)
             return False
-        batch, entry = found
+        batch, entry = decoded
         if not await self.is_stuck(key, batch, entry):
             return False
         self.woken_at[key] = self.clock()

@@ -77,7 +77,7 @@ class Throughput:
             await self.sleep(SAMPLE_S)
             after = await self.count_lanes()
             took_s = max(self.clock() - began, SAMPLE_S)
-            ended = {lane: one.ended - before[lane].ended for lane, one in after.items()}
+            ended = {lane: counts.ended - before[lane].ended for lane, counts in after.items()}
             self.per_s = {lane: rows / took_s for lane, rows in ended.items() if rows > 0}
         return after
 

@@ -49,10 +49,10 @@ class PlanBlockers:
 
     async def settled_at(self, plan: PlanKey) -> float:
         """The time after which *plan* has no late effects; infinite while a batch is open."""
-        held = await self.ledger.plan(plan)
-        if held is None:
+        cursor = await self.ledger.plan(plan)
+        if cursor is None:
             return 0.0
-        entries = [one.value async for _, one in self.ledger.entries(plan, held.value)]
+        entries = [one.value async for _, one in self.ledger.entries(plan, cursor.value)]
         return max(
             (one.effects_until if one.closed_at else math.inf for one in entries), default=0.0
         )

@@ -23,8 +23,10 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         await channel_health_pauses.load_pauses(bus),
         await breaker_store.load_breakers(bus),
     )
-    found = [field_error(name, "channel_paused", value=name) for name in waiting if name in pauses]
-    found += [
+    problems = [
+        field_error(name, "channel_paused", value=name) for name in waiting if name in pauses
+    ]
+    problems += [
         breaker_problem(name, breakers[name]) for name in waiting if not breakers[name].is_closed
     ]
     blind = (
@@ -32,7 +34,7 @@ async def channel_problems(bus: Bus, trace: Trace) -> list[FieldError]:
         if ChannelName.PORTAL in waiting
         else None
     )
-    return [*found, blind.field_error] if blind else found
+    return [*problems, blind.field_error] if blind else problems
 
 
 def breaker_problem(name: ChannelName, breaker: Breaker) -> FieldError:

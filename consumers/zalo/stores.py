@@ -74,19 +74,19 @@ class BusArticleStore:
 
     async def swap_with_read_back(self, key: str, data: bytes, revision: int) -> int:
         """Replace *revision* by *data*. Raises RevisionConflict, except after our own write."""
-        doubted = False
+        had_no_reply = False
         for _ in range(MAX_TRIES):
             try:
                 return await self.swap_once(key, data, revision)
             except NoReply:
-                doubted = True
+                had_no_reply = True
             except RevisionConflict:
-                if not doubted:
+                if not had_no_reply:
                     raise
-            found = await self.bucket.get(key)
-            if found and found.data == data:
-                return found.revision
-            if (found.revision if found else 0) != revision:
+            stored = await self.bucket.get(key)
+            if stored and stored.data == data:
+                return stored.revision
+            if (stored.revision if stored else 0) != revision:
                 raise RevisionConflict(f"{key} was changed meanwhile")
         raise NoReply(f"{key}: no answer to {MAX_TRIES} writes")
 

@@ -51,15 +51,15 @@ class CanarySender:
     async def send_due(self) -> None:
         """Send due canaries, and log late ones and returned ones."""
         paused = await pauses.paused_channels(self.bus)
-        for channel, (sent, said) in (
+        for channel, (sent, answer) in (
             await load_records(self.bus, self.settings.channel_names)
         ).items():
             if channel in paused:
                 await self.mark_paused(channel)
                 continue
-            sent = await self.update_presence(channel, sent, said)
-            await self.send_if_due(channel, sent, said)
-            self.log_lateness(channel, sent, said)
+            sent = await self.update_presence(channel, sent, answer)
+            await self.send_if_due(channel, sent, answer)
+            self.log_lateness(channel, sent, answer)
 
     async def update_presence(
         self, channel: ChannelName, sent: SentCanary | None, answer: CanaryAnswer
@@ -69,19 +69,24 @@ class CanarySender:
         Only a start may set a new period, so that two senders with different settings do not keep
         resetting a dead channel.
         """
-        now, settings, again = self.clock(), self.settings, channel in self.started_channels
-        if sent and again and not sent.is_inactive and now - sent.seen < sent.limit_s / HEARTBEATS:
+        now, settings, is_running = self.clock(), self.settings, channel in self.started_channels
+        if (
+            sent
+            and is_running
+            and not sent.is_inactive
+            and now - sent.seen < sent.limit_s / HEARTBEATS
+        ):
             return sent
 
-        def move(found: SentCanary | None) -> SentCanary:
-            if found is None or found.is_inactive:
-                return self.new_record(found, now)
+        def move(stored: SentCanary | None) -> SentCanary:
+            if stored is None or stored.is_inactive:
+                return self.new_record(stored, now)
             periods = {"every_s": settings.every_s, "grace_s": settings.grace_s}
-            changed = found.model_copy(update=periods) != found
-            if changed and not again:
-                return found.model_copy(update={"seen": now, "since": now} | periods)
-            found = found if again else found.resumed(answer, now)
-            return found.model_copy(update={"seen": now} | periods)
+            changed = stored.model_copy(update=periods) != stored
+            if changed and not is_running:
+                return stored.model_copy(update={"seen": now, "since": now} | periods)
+            stored = stored if is_running else stored.resumed(answer, now)
+            return stored.model_copy(update={"seen": now} | periods)
 
         noted = await self.update_record(channel, move)
         self.started_channels.add(channel)
@@ -91,9 +96,9 @@ class CanarySender:
         """Mark a channel as paused: no canaries are due, and none is late."""
         now = self.clock()
 
-        def move(found: SentCanary | None) -> SentCanary:
-            rests = found and found.paused and not found.off
-            return found if found and rests else self.new_record(found, now, paused=True)
+        def move(stored: SentCanary | None) -> SentCanary:
+            is_resting = stored and stored.paused and not stored.off
+            return stored if stored and is_resting else self.new_record(stored, now, paused=True)
 
         await self.update_record(channel, move)
         self.warned_at.pop(channel, None)
@@ -135,10 +140,10 @@ class CanarySender:
         """
         number, now = max(sent.number, answer.number) + 1, self.clock()
 
-        def move(found: SentCanary | None) -> SentCanary:
-            if found is None or found.number != sent.number:
-                return found or sent  # another sender was faster
-            return found.model_copy(update={"number": number, "at": now})
+        def move(stored: SentCanary | None) -> SentCanary:
+            if stored is None or stored.number != sent.number:
+                return stored or sent  # another sender was faster
+            return stored.model_copy(update={"number": number, "at": now})
 
         if (await self.update_record(channel, move)).at == now:
             await self.waker.send_canary(CanaryKey(channel, number))
@@ -165,9 +170,9 @@ class CanarySender:
     async def mark_off(self, channels: Iterable[ChannelName]) -> None:
         """Mark channels without canaries as off; the record stays for its number."""
 
-        def move(found: SentCanary | None) -> SentCanary:
-            return Versioned(found).required.model_copy(update={"off": True})
+        def turn_off(stored: SentCanary | None) -> SentCanary:
+            return Versioned(stored).required.model_copy(update={"off": True})
 
         for channel, (sent, _) in (await load_records(self.bus, channels)).items():
             if sent:
-                await self.update_record(channel, move)
+                await self.update_record(channel, turn_off)

@@ -127,19 +127,19 @@ async def load_records(
 ) -> Mapping[ChannelName, tuple[SentCanary | None, CanaryAnswer]]:
     """Load the records of *channels* in one request."""
     channels = list(channels)
-    keys = [key(one) for one in channels for key in (sent_key, answer_key)]
-    found = await bus.bucket(subjects.CONTROL.name).get_many(keys)
-    known = {}
-    for one in channels:
-        sent, said = found.get(sent_key(one)), found.get(answer_key(one))
-        known[one] = (
+    keys = [key(channel) for channel in channels for key in (sent_key, answer_key)]
+    values = await bus.bucket(subjects.CONTROL.name).get_many(keys)
+    loaded = {}
+    for channel in channels:
+        sent, answer = values.get(sent_key(channel)), values.get(answer_key(channel))
+        loaded[channel] = (
             SentCanary.model_validate_json(sent.data) if sent else None,
-            CanaryAnswer.model_validate_json(said.data) if said else CanaryAnswer(),
+            CanaryAnswer.model_validate_json(answer.data) if answer else CanaryAnswer(),
         )
-    return known
+    return loaded
 
 
 async def load_statuses(bus: Bus, now: float) -> dict[ChannelName, CanaryStatus]:
     """The canary status of every channel. Raises BusError."""
-    known = await load_records(bus, ChannelName)
-    return {one: evaluate(sent, said, now) for one, (sent, said) in known.items()}
+    records = await load_records(bus, ChannelName)
+    return {channel: evaluate(sent, answer, now) for channel, (sent, answer) in records.items()}

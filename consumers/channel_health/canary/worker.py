@@ -34,14 +34,14 @@ class CanaryWorker(Generic[Rendered]):
     async def handle(self, key: CanaryKey) -> None:
         """Probe the channel and record its answer; a repeated wake-up changes nothing."""
         bucket, name = self.bus.bucket(subjects.CONTROL.name), answer_key(key.channel)
-        held = await read(bucket, name, CanaryAnswer)
-        if held.value and held.value.number >= key.number:
+        stored = await read(bucket, name, CanaryAnswer)
+        if stored.value and stored.value.number >= key.number:
             return
         outcome = await self.probe_channel(key)
         log.info("canary_taken", number=key.number, said=outcome.verdict.value, why=outcome.reason)
 
-        def move(found: CanaryAnswer | None) -> CanaryAnswer:
-            before = found or CanaryAnswer()
+        def move(stored_answer: CanaryAnswer | None) -> CanaryAnswer:
+            before = stored_answer or CanaryAnswer()
             return (
                 before if before.number >= key.number else self.with_outcome(before, key, outcome)
             )
