@@ -1,4 +1,4 @@
-"""What every channel is: something that sends a window of rows and answers for doubtful ones."""
+"""Channel protocol: send a window of rows, and resolve rows in doubt."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,33 +15,30 @@ from contracts.subscriptions.transactional import TransactionalMail
 
 
 class Verdict(StrEnum):
-    """What became of one row.
+    """Result of one row. `send` returns the first group; `resolve` also the second."""
 
-    The first group answers `send`; `resolve` may also answer with the second.
-    """
-
-    DELIVERED = "delivered"  # the provider has taken it
+    DELIVERED = "delivered"  # the provider accepted it
     FAILED = "failed"  # never, for this row
     SUPPRESSED = "suppressed"  # this recipient must not get it
     DEFERRED = "deferred"  # not now; costs one attempt
     HELD = "held"  # not now, and not the row's fault: costs no attempt
-    UNSENT = "unsent"  # surely not sent (own deadline passed, connection lost before it)
+    UNSENT = "unsent"  # certainly not sent (own deadline passed, connection lost before)
     DOUBT = "doubt"  # may have been sent
 
-    ABSENT = "absent"  # surely never arrived: may be sent as if for the first time
-    RESEND = "resend"  # nobody can know: send again and count it as a possible duplicate
-    UNKNOWN = "unknown"  # only a receipt or a person can tell; never sent again
+    ABSENT = "absent"  # certainly never arrived: may be sent as for the first time
+    RESEND = "resend"  # can't be known: send again and count a possible duplicate
+    UNKNOWN = "unknown"  # only a receipt or an operator can tell; never sent again
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One row's verdict; `reason` is short and safe to log, `after_s` the provider's own delay.
+    """One row's verdict; `reason` is short and safe to log, `retry_after_s` the provider's delay.
 
-    `trouble`: not this row's, but the whole channel's. `turned_away`: refused by policy before it
-    was heard, which may be this recipient's or the whole channel's. `asked`: whether the provider
-    had to say anything for it. `silence_s`: for so long this recipient wants nothing more on this
-    channel. `code`: the provider's own, where a table says what else follows from it.
-    These speak of the channel or the recipient, and change nothing for the row.
+    The other fields concern the channel or the recipient, and do not change the row:
+    `channel_wide`: the failure is the channel's. `policy_rejected`: rejected by policy before the
+    content was read, for this recipient or for the whole channel. `reached_provider`: the outcome
+    includes an answer of the provider. `mute_s`: the recipient wants no more on this channel for
+    that time. `code`: the provider's code, if a table derives more from it.
     """
 
     verdict: Verdict
@@ -56,11 +53,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One row as a channel sees it; `correction` = got (or may have got) an earlier, wrong text.
+    """One row as a channel sees it; `correction`: it got (or may have got) an earlier, wrong text.
 
-    `place`: where the row is in the ledger, without an address; see `consumers.ledger.row_ref`.
-    `picks`: which of a digest's items it gets, as a bit mask. `had`: of whoever got the earlier
-    text in a digest, all mails that brought one, oldest text first.
+    `row_ref`: names the row in the ledger, without an address; see `consumers.ledger.row_ref`.
+    `picks`: the items of a digest that it gets, as a bit mask. `earlier_mails`: for a recipient of
+    the earlier text in digests, all mails that brought it, oldest first.
     """
 
     id: str
@@ -75,9 +72,9 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A delivery that nobody reads; `target` is the operator's own mailbox, or the public address.
+    """A test delivery; `target` is an operator's mailbox, or the public address.
 
-    Without a target the channel does as much as it can do without one.
+    Without a target the channel tests as much as it can.
     """
 
     number: int
@@ -86,9 +83,9 @@ class Canary:
 
 
 Content = Publication | CaseNotice | TransactionalMail | Digest
-"""What a channel has to say: to followers, or to one person. Letters and digests are mail alone."""
+"""Content of a channel; transactional mail and digests go by e-mail only."""
 Deadline = Callable[[], bool]
-"""True once nothing more may be sent: asked before EACH row, not once per window."""
+"""True when sending must end: asked before EACH row, not once per window."""
 
 
 Rendered = TypeVar("Rendered")
@@ -105,20 +102,20 @@ class Session(Protocol[Rendered_contra]):
         """Send the rows in order; one outcome per row, in order. Never raises for a row."""
 
     async def resolve(self, rendered: Rendered_contra, rows: Sequence[Recipient]) -> list[Outcome]:
-        """Say what is known of rows in doubt. DOUBT with `after_s` means: ask again later."""
+        """Resolve rows in doubt. DOUBT with `retry_after_s`: ask again later."""
 
     def abort(self) -> None:
-        """We stop: wait no longer for the provider, so that `send` says now what is known."""
+        """Stop waiting for the provider, so that `send` returns what is known."""
 
     async def probe(self, canary: Canary) -> Outcome:
-        """Try the way that rows go, where no reader sees it. DELIVERED = it works."""
+        """Send a canary by the path of rows, unseen by readers. DELIVERED: the channel works."""
 
 
 class Channel(Protocol[Rendered]):
-    """A way to reach somebody.
+    """A channel to recipients.
 
-    `window` rows go out between two ledger writes, on at most `connections` sessions at once.
-    `request_timeout_s` bounds one row's request; after `settle_s` no late effect can land any more.
+    `window` rows are sent between two ledger writes, on at most `connections` sessions at once.
+    `request_timeout_s` bounds one row's request; after `settle_s` it has no late effect any more.
     """
 
     name: ChannelName
@@ -128,10 +125,10 @@ class Channel(Protocol[Rendered]):
     settle_s: float
 
     def render(self, content: Content) -> Rendered:
-        """Do the work that is the same for every recipient, once."""
+        """Render *content* once for all recipients."""
 
     def session(self) -> AbstractAsyncContextManager[Session[Rendered]]:
         """Open (or reuse) a connection. Raises ChannelError when the provider can't be reached."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""

@@ -70,7 +70,7 @@ class BatchRun(Generic[Rendered]):
     ) -> LedgerEntry:
         """Send due rows until *should_yield*. Returns the released entry.
 
-        Known outcomes are committed first, whatever ends the run early.
+        Known outcomes are committed first, however the run ends.
         """
         if self.has_leftovers():
             await self.lease.acquire()

@@ -97,9 +97,7 @@ class LedgerEntry:
     closed_at: float = 0.0
     possible_copies: int = 0  # re-sends after a doubt: possible duplicates
     notice_seq: int = 0  # of a case notice, which has no plan: where its event lies in CONTENT
-    notice_event_id: str = (
-        ""  # of a case notice: its event's id, which stands for the recipient in keys
-    )
+    notice_event_id: str = ""  # of a case notice: its event's id, the recipient in keys
     write_id: str = ""  # unique per write: a read-back tells whose write it shows
     notes: Mapping[int, RowNote] = field(default_factory=dict)
 

@@ -39,7 +39,9 @@ class Sweeper:
     woken_at: dict[str, float] = field(default_factory=dict)
     blocked_channels: frozenset[ChannelName] = frozenset()  # paused, or unable to work
     resumed_channels: frozenset[ChannelName] = frozenset()  # no longer
-    unprobed_channels: set[ChannelName] = field(default_factory=set)  # broken, and nobody looks
+    unprobed_channels: set[ChannelName] = field(
+        default_factory=set
+    )  # blocked, with an overdue probe
     idle_lanes: dict[tuple[ChannelName, Lane], bool] = field(default_factory=dict)
     unreadable_keys: set[str] = field(default_factory=set)
     sweep_count: int = 0
